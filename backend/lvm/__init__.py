@@ -1,0 +1,1 @@
+"""The large vision model: one self-supervised encoder that every head shares."""

@@ -1,0 +1,67 @@
+"""Random views of galaxies for self-supervision: what may change about an image without changing the galaxy.
+
+Rotation, mirroring, a small shift, zoom, seeing (blur), noise, and mild changes of brightness and colour; never a crop
+that loses the galaxy. All of it works on whole batches of tensors.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchvision.transforms.functional import gaussian_blur
+
+__all__ = ["random_views"]
+
+ZOOM = (0.55, 1.05)
+"""Side of a view as a fraction of the frame's."""
+SHIFT = 0.06
+"""Largest shift of the centre, fraction of half the frame."""
+SEEING_PX = (0.1, 1.2)
+"""Standard deviation of the blur, pixels of the view."""
+NOISE = 0.04
+"""Largest standard deviation of the added noise, brightness."""
+
+
+def random_views(frames: Tensor, *, side: int) -> Tensor:
+    """Draw one random view of each frame.
+
+    Parameters
+    ----------
+    frames : Tensor, shape (n, 3, height, width)
+        Brightness in [0, 1], galaxy in the middle.
+    side : int
+        Side of a view, pixels.
+
+    Returns
+    -------
+    Tensor, shape (n, 3, side, side)
+        Brightness in [0, 1].
+    """
+    n = len(frames)
+    angle = torch.rand(n) * 2 * math.pi
+    zoom = torch.empty(n).uniform_(*ZOOM)
+    mirror = torch.randint(0, 2, (n,)) * 2.0 - 1.0
+    cosine, sine = zoom * angle.cos(), zoom * angle.sin()
+    shift = torch.empty(n, 2).uniform_(-SHIFT, SHIFT)
+    affine = torch.stack(
+        [
+            torch.stack([cosine * mirror, -sine, shift[:, 0]], dim=1),
+            torch.stack([sine * mirror, cosine, shift[:, 1]], dim=1),
+        ],
+        dim=1,
+    )
+    grid = functional.affine_grid(affine, [n, 3, side, side], align_corners=False)
+    views = functional.grid_sample(frames, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+    blurred = torch.rand(n) < 0.3
+    if blurred.any():
+        views[blurred] = gaussian_blur(views[blurred], [5, 5], float(torch.empty(1).uniform_(*SEEING_PX)))
+    gain = torch.empty(n, 1, 1, 1).uniform_(0.8, 1.25) * torch.empty(n, 3, 1, 1).uniform_(0.9, 1.1)
+    # Most of what differs between surveys is colour: one view in five loses it.
+    grey = (torch.rand(n) < 0.2).view(n, 1, 1, 1)
+    views = torch.where(grey, views.mean(dim=1, keepdim=True).expand_as(views), views)
+    noise = torch.randn_like(views) * torch.empty(n, 1, 1, 1).uniform_(0, NOISE)
+    return (views * gain + noise).clamp(0, 1)
