@@ -1,39 +1,273 @@
-"""The connection to Label Studio: one client that authenticates, waits, retries, and explains what went wrong."""
+"""The connection to Label Studio: it authenticates, waits, tries again, and says in a sentence what went wrong.
+
+It speaks plain JSON over httpx. The SDK's client repeats every request after a 5xx, also one that may have stored
+predictions before it failed, so they would double; and it builds a model object for each of thousands of tasks.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import base64
+import json as jsonlib
+import re
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import count
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 __all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable"]
 
+RENEW_BEFORE_S = 60
+"""An access token lives 300 s; it is renewed this long before its end, so that none expires under way."""
+
+MESSAGE_CHARS = 600
+PAGE_SIZE = 1000
+
+_SECRET = re.compile(r"(?i)\b(bearer|basic|token)\s+[\w.~+/=-]{8,}|\beyJ[\w-]+\.[\w.-]+")
+
 
 class LabelStudioError(RuntimeError):
-    """Label Studio refused a request; the message is one sentence and holds no token."""
+    """Label Studio refused a request; the message is one sentence and holds no token.
+
+    Attributes
+    ----------
+    status : int or None
+        HTTP status of the answer, None where there was none.
+    """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(message)
+        super().__init__(_SECRET.sub("[hidden]", message))
         self.status = status
 
 
-class LabelStudioUnavailable(LabelStudioError):
+class LabelStudioUnavailable(LabelStudioError):  # noqa: N818 - a state to wait out rather than an error
     """Label Studio cannot be reached now (refused, timed out, or 5xx after all retries): wait and try again."""
 
 
+class _NotConnected(LabelStudioUnavailable):
+    """The request never left: repeating it is safe whatever it does."""
+
+
 class LabelStudioClient:
-    """Authenticated access to one Label Studio: `LabelStudioClient(url, api_key)`; a context manager; thread-safe."""
+    """Authenticated access to one Label Studio; thread-safe; a context manager.
 
-    url: str
+    Parameters
+    ----------
+    url : str
+        Where Label Studio is, such as ``http://127.0.0.1:8080``.
+    api_key : str
+        A personal access token (Account & Settings → Personal Access Token), or a legacy token.
+    timeout_s : float
+        Limit of one request, seconds.
+    patience_s : float
+        How long a request is repeated while Label Studio is down or busy, seconds.
 
-    def __init__(self, url: str, api_key: str, *, timeout_s: float = 60.0, patience_s: float = 15.0) -> None: ...
+    Raises
+    ------
+    ValueError
+        If `url` is not an http(s) address or `api_key` is empty.
+    """
+
+    def __init__(self, url: str, api_key: str, *, timeout_s: float = 60.0, patience_s: float = 15.0) -> None:
+        if not url.startswith(("http://", "https://")):
+            raise ValueError(f"the address of Label Studio must start with http:// or https://, not {url!r}")
+        if not api_key.strip():
+            raise ValueError("the API key of Label Studio is empty: a personal access token is needed")
+        self.url = url.rstrip("/")
+        self._api_key = api_key.strip()
+        self._patience_s = patience_s
+        self._http = httpx.Client(
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)), trust_env=_is_remote(url)
+        )
+        self._token_lock = threading.Lock()
+        self._access_token = ""
+        self._renew_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
 
     def authorization(self) -> str:
-        """Return ``"Bearer <access token>"``, refreshed when it is about to expire (or ``"Token …"`` for a legacy key)."""
-        raise NotImplementedError
+        """Return the value of an Authorization header that Label Studio accepts now.
+
+        Returns
+        -------
+        str
+            ``"Bearer <access token>"``, renewed before it expires, or ``"Token <key>"`` for a legacy key.
+
+        Raises
+        ------
+        LabelStudioError
+            If the key is refused (status 401).
+        LabelStudioUnavailable
+            If Label Studio cannot be reached.
+        """
+        if self._api_key.count(".") != 2:
+            return f"Token {self._api_key}"
+        with self._token_lock:
+            if time.time() >= self._renew_at:
+                refresh = {"refresh": self._api_key}
+                answer = self._patiently("POST", "/api/token/refresh/", repeatable=True, json=refresh, headers={})
+                self._access_token = str(answer["access"])
+                self._renew_at = _expiry(self._access_token) - RENEW_BEFORE_S
+            return f"Bearer {self._access_token}"
 
     def get(self, path: str, **params: Any) -> Any:
-        """GET `path` and return its JSON."""
-        raise NotImplementedError
+        """Return the JSON at `path`, asked for again while Label Studio is down or busy.
+
+        Raises
+        ------
+        LabelStudioError
+            If the request is refused.
+        LabelStudioUnavailable
+            If there is no answer within the client's patience.
+        """
+        return self._authorized("GET", path, repeatable=True, params=params)
+
+    def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
+        """Yield the tasks of every page of a task list.
+
+        Parameters
+        ----------
+        path, **params
+            As for `get`; ``page`` and ``page_size`` are set here.
+        """
+        seen = 0
+        for page in count(1):
+            try:
+                answer = self.get(path, **params, page=page, page_size=PAGE_SIZE)
+            except LabelStudioError as error:
+                if error.status == 404 and page > 1:  # tasks were deleted meanwhile: the page is gone
+                    return
+                raise
+            yield from answer["tasks"]
+            seen += len(answer["tasks"])
+            if seen >= int(answer["total"]) or not answer["tasks"]:
+                return
 
     def send(self, method: str, path: str, *, json: Any = None, repeatable: bool = False) -> Any:
-        """Send a change; retried after 5xx only if `repeatable`."""
-        raise NotImplementedError
+        """Send a change and return the answer's JSON, None if it has no body.
+
+        Parameters
+        ----------
+        method : {"POST", "PATCH", "PUT", "DELETE"}
+        path : str
+        json : any JSON value
+        repeatable : bool
+            Whether doing it twice is the same as once; if not, it is repeated only while there is no connection.
+
+        Raises
+        ------
+        LabelStudioError
+            If the request is refused.
+        LabelStudioUnavailable
+            If there is no good answer within the client's patience; the change may have been made all the same.
+        """
+        return self._authorized(method, path, repeatable=repeatable, json=json)
+
+    def upload(self, path: str, files: Sequence[tuple[str, bytes]]) -> Any:
+        """POST files, (name, content) each, as one multipart form; not repeated once it has been sent."""
+        form = [(f"file{number}", content) for number, content in enumerate(files)]
+        return self._authorized("POST", path, repeatable=False, files=form)
+
+    def _authorized(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
+        """Send a request with a token, once more with a new one if the token was refused."""
+        for last in (False, True):
+            headers = {"Authorization": self.authorization()}
+            try:
+                return self._patiently(method, path, repeatable=repeatable, headers=headers, **request)
+            except LabelStudioError as error:
+                if error.status != 401 or last:
+                    raise
+                self._renew_at = 0.0  # Label Studio was restarted with another secret, or our clocks differ
+        raise AssertionError("unreachable")
+
+    def _patiently(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
+        """Send a request until it is answered or refused, or patience ends."""
+        attempts = Retrying(
+            retry=retry_if_exception_type(LabelStudioUnavailable if repeatable else _NotConnected),
+            stop=stop_after_delay(self._patience_s),
+            wait=wait_random_exponential(multiplier=0.2, max=2.0),
+            reraise=True,
+        )
+        return attempts(self._once, method, path, **request)
+
+    def _once(self, method: str, path: str, **request: Any) -> Any:
+        """Send a request once and turn whatever comes back into JSON or one of our errors."""
+        asked = f"{method} {path}"
+        try:
+            response = self._http.request(method, self.url + path, **request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise _NotConnected(f"Label Studio at {self.url} cannot be reached: {_first_line(error)}") from error
+        except httpx.TransportError as error:
+            reason = f"{type(error).__name__} {_first_line(error)}".strip()
+            raise LabelStudioUnavailable(f"Label Studio at {self.url} gave no answer to {asked}: {reason}") from error
+        status = response.status_code
+        if status >= 500 or status == 429:
+            raise LabelStudioUnavailable(f"Label Studio failed at {asked}: {_explain(response)}", status=status)
+        if status == 401:
+            message = f"Label Studio at {self.url} does not accept the API key: {_explain(response)}"
+            raise LabelStudioError(message, status=status)
+        if status >= 400:
+            raise LabelStudioError(f"Label Studio refused {asked}: {_explain(response)}", status=status)
+        if status >= 300:  # never followed: the token must not travel to where a redirect points
+            target = response.headers.get("location", "elsewhere")
+            message = f"Label Studio at {self.url} redirects {asked} to {target}: use its final address"
+            raise LabelStudioError(message, status=status)
+        if not response.content:
+            return None
+        try:
+            return response.json()
+        except ValueError as error:
+            message = f"what answers {asked} at {self.url} is not Label Studio's API: its answer is not JSON"
+            raise LabelStudioError(message, status=status) from error
+
+
+def _is_remote(url: str) -> bool:
+    """Whether `url` may need the environment's proxies, which do not reach our loopback."""
+    return httpx.URL(url).host not in {"127.0.0.1", "localhost", "::1"}
+
+
+def _explain(response: httpx.Response) -> str:
+    """Say what Label Studio's error body says: its detail and its validation errors, without traceback or markup."""
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if not isinstance(body, Mapping):
+        return f"status {response.status_code}"
+    parts = [str(body.get("detail") or "").strip()]
+    parts += _sentences(body.get("validation_errors"))
+    said = "; ".join(part for part in parts if part) or f"status {response.status_code}"
+    return said if len(said) <= MESSAGE_CHARS else said[:MESSAGE_CHARS] + "…"
+
+
+def _sentences(errors: Any) -> list[str]:
+    """Flatten validation errors, nested dicts and lists of strings, into strings."""
+    if isinstance(errors, Mapping):
+        return [f"{name}: {text}" for name, nested in errors.items() for text in _sentences(nested)]
+    if isinstance(errors, list):
+        return [text for nested in errors for text in _sentences(nested)]
+    return [] if errors is None else [str(errors)]
+
+
+def _first_line(error: Exception) -> str:
+    """Return the first line of an error's text."""
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _expiry(token: str) -> float:
+    """Return when a JWT expires, seconds since 1970; the server checks its signature, not we."""
+    payload = token.split(".")[1]
+    claims = jsonlib.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    return float(claims["exp"])

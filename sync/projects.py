@@ -1,13 +1,18 @@
-"""Projects: create one, attach the backend so that every trap is avoided, rename it when a version goes live."""
+"""Projects: make one, upload images, read its state, and choose which task comes next."""
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from urllib.parse import unquote
 
-from sync.client import LabelStudioClient
+from sync.attach import attach_backend, rename_backend
+from sync.client import LabelStudioClient, LabelStudioError
+from sync.login import login
+from sync.tasks import read_tasks
 
 __all__ = [
     "ProjectState",
@@ -20,9 +25,31 @@ __all__ = [
     "upload_images",
 ]
 
+FILES_A_REQUEST = 25
+"""Label Studio takes at most 100 files and 250 MB in one request."""
+
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp"})
+"""Of the files that Label Studio takes, those that are images; it takes neither FITS nor TIFF."""
+
+SHORTEST_TITLE = 3
+LONGEST_TITLE = 50
+
 
 @dataclass(frozen=True, slots=True)
 class ProjectState:
+    """A project as it stands in Label Studio.
+
+    Attributes
+    ----------
+    id : int
+    title, label_config : str
+    model_version : str or None
+        The version whose predictions are shown and sampled by, None if there is none.
+    sampling : str
+        ``"Sequential sampling"``, ``"Uniform sampling"`` or ``"Uncertainty sampling"``.
+    task_count : int
+    """
+
     id: int
     title: str
     label_config: str
@@ -31,33 +58,103 @@ class ProjectState:
     task_count: int
 
 
-def create_project(client: LabelStudioClient, title: str, config: str) -> int: raise NotImplementedError
+def create_project(client: LabelStudioClient, title: str, config: str) -> int:
+    """Make a project with a labelling configuration and return its id.
+
+    Raises
+    ------
+    ValueError
+        If Label Studio cannot take the title.
+    LabelStudioError
+        If it refuses the configuration.
+    """
+    if not SHORTEST_TITLE <= len(title) <= LONGEST_TITLE:
+        raise ValueError(f"a project's title needs {SHORTEST_TITLE} to {LONGEST_TITLE} characters, not {title!r}")
+    return int(client.send("POST", "/api/projects/", json={"title": title, "label_config": config})["id"])
 
 
-def attach_backend(
-    client: LabelStudioClient,
-    project_id: int,
-    *,
-    url: str,
-    title: str,
-    basic_auth: tuple[str, str] | None = None,
-    webhook_secret: str | None = None,
-    extra_params: dict[str, Any] | None = None,
-) -> int: raise NotImplementedError
+def project_state(client: LabelStudioClient, project_id: int) -> ProjectState:
+    """Read the state of a project."""
+    project = client.get(f"/api/projects/{project_id}/")
+    return ProjectState(
+        id=int(project["id"]),
+        title=str(project["title"]),
+        label_config=str(project["label_config"]),
+        model_version=project["model_version"] or None,
+        sampling=str(project["sampling"]),
+        task_count=int(project["task_number"] or 0),
+    )
 
 
-def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, title: str) -> None: raise NotImplementedError
+def set_uncertainty_sampling(client: LabelStudioClient, project_id: int) -> None:
+    """Give annotators the tasks with the lowest score first.
 
-
-def project_state(client: LabelStudioClient, project_id: int) -> ProjectState: raise NotImplementedError
-
-
-def set_uncertainty_sampling(client: LabelStudioClient, project_id: int) -> None: raise NotImplementedError
+    It works while the project's model version is that of the predictions, which `rename_backend` sees to.
+    """
+    change = {"sampling": "Uncertainty sampling"}
+    client.send("PATCH", f"/api/projects/{project_id}/", json=change, repeatable=True)
 
 
 def upload_images(
-    client: LabelStudioClient, project_id: int, files: Sequence[Path], *, progress: Callable[[int, int], None] | None = None
-) -> int: raise NotImplementedError
+    client: LabelStudioClient,
+    project_id: int,
+    files: Sequence[Path],
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> int:
+    """Upload image files as tasks, leaving out those that an earlier upload has brought, by name.
+
+    Parameters
+    ----------
+    client : LabelStudioClient
+    project_id : int
+    files : sequence of Path
+    progress : callable, optional
+        Called with the number of files done, and of all.
+
+    Returns
+    -------
+    int
+        How many were uploaded now.
+
+    Raises
+    ------
+    ValueError
+        If Label Studio does not take a file of this kind.
+    OSError
+        If a file cannot be read.
+    """
+    for file in files:
+        if file.suffix.lower() not in IMAGE_SUFFIXES:
+            kinds = ", ".join(sorted(IMAGE_SUFFIXES))
+            raise ValueError(f"Label Studio does not take {file.name} as an image: it takes {kinds}")
+    there = Counter(
+        _uploaded_name(str(value)) for task in read_tasks(client, project_id) for value in task.data.values()
+    )
+    new = []
+    for file in files:
+        name = _stored_name(file.name)
+        if there[name] > 0:
+            there[name] -= 1
+        else:
+            new.append(file)
+    for start in range(0, len(new), FILES_A_REQUEST):
+        batch = new[start : start + FILES_A_REQUEST]
+        answer = client.upload(f"/api/projects/{project_id}/import", [(file.name, file.read_bytes()) for file in batch])
+        if answer["task_count"] != len(batch):
+            message = f"Label Studio made {answer['task_count']} tasks of {len(batch)} images in project {project_id}"
+            raise LabelStudioError(message)
+        if progress is not None:
+            progress(len(files) - len(new) + start + len(batch), len(files))
+    return len(new)
 
 
-def login(url: str, user: str, password: str) -> str: raise NotImplementedError
+def _stored_name(name: str) -> str:
+    """Return the name under which Label Studio's storage (Django's `get_valid_filename`) keeps a file."""
+    return re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_"))
+
+
+def _uploaded_name(reference: str) -> str:
+    """Return the file's name in ``/data/upload/<project>/<8 hex digits>-<name>``, empty for any other reference."""
+    match = re.fullmatch(r"/data/upload/\d+/[0-9a-f]{8}-(.+)", unquote(reference))
+    return match.group(1) if match else ""

@@ -1,30 +1,190 @@
-"""A Label Studio of our own as a child process: started, waited for, and ended with everything it started."""
+"""A Label Studio of our own as a child process: started, waited for, and ended with everything that it started.
+
+For `galaxyloop demo` and the tests; a team's Label Studio is theirs to run.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
+from typing import Self
+
+import httpx
 
 __all__ = ["LabelStudioServer", "StudioError"]
 
+HOST = "127.0.0.1"
+POLL_S = 0.25
+STOP_S = 10.0
+LOG_LINES = 15
+DATABASE = "label_studio.sqlite3"
+
 
 class StudioError(RuntimeError):
-    """Label Studio did not start; the message says why, in one sentence, with the last lines of its log."""
+    """Label Studio did not start; the message says why, with the last lines of its log where it has any."""
 
 
 class LabelStudioServer:
-    """One Label Studio process on loopback; a context manager that stops it at the end."""
+    """One Label Studio on loopback and SQLite; as a context manager it is stopped at the end.
 
-    url: str
+    A first start takes 30-45 s, nearly all of it making the database; every other one 5-8 s.
 
-    def __init__(self, executable: Path, data_dir: Path, *, port: int, user: str, password: str) -> None: ...
+    Parameters
+    ----------
+    executable : Path
+        ``label-studio`` of a virtual environment of its own (its dependencies do not agree with ours).
+    data_dir : Path
+        Where its database, uploads and log are; made if absent.
+    port : int
+    user, password : str
+        An account that is made at the first start; `user` is an e-mail address.
+    """
 
-    def start(self) -> None: raise NotImplementedError
+    def __init__(self, executable: Path, data_dir: Path, *, port: int, user: str, password: str) -> None:
+        self.executable = executable
+        self.data_dir = data_dir
+        self.port = port
+        self.url = f"http://{HOST}:{port}"
+        self._account = {"LABEL_STUDIO_USERNAME": user, "LABEL_STUDIO_PASSWORD": password}
+        self._process: subprocess.Popen[bytes] | None = None
 
-    def wait(self, *, timeout_s: float = 300.0, progress: Callable[[float], None] | None = None) -> None: raise NotImplementedError
+    def __enter__(self) -> Self:
+        return self
 
-    def stop(self) -> None: raise NotImplementedError
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.stop()
 
     @property
-    def running(self) -> bool: raise NotImplementedError
+    def running(self) -> bool:
+        """Whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def log(self) -> Path:
+        """The file that holds what it prints."""
+        return self.data_dir / "label-studio.log"
+
+    @property
+    def fresh(self) -> bool:
+        """Whether it has no database yet, so that the start will take long."""
+        return not (self.data_dir / DATABASE).exists()
+
+    def start(self) -> None:
+        """Start the process; `wait` until it answers.
+
+        Raises
+        ------
+        StudioError
+            If the port is taken or there is no such executable.
+        OSError
+            If the data directory cannot be written.
+        """
+        if not self.executable.is_file():
+            raise StudioError(f"there is no Label Studio at {self.executable}: make test and make demo set it up")
+        _check_port(self.port)
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        command = [str(self.executable), "start", "--no-browser", "--internal-host", HOST, "--port", str(self.port)]
+        with self.log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,  # it asks questions where it can
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env=_environment(os.environ, data_dir=self.data_dir.resolve(), url=self.url) | self._account,
+                start_new_session=True,  # a group of its own, to be ended as a whole
+            )
+
+    def wait(self, *, timeout_s: float = 300.0, progress: Callable[[float], None] | None = None) -> None:
+        """Wait until Label Studio answers.
+
+        Parameters
+        ----------
+        timeout_s : float
+            Seconds to wait at most.
+        progress : callable, optional
+            Called several times a second with the seconds waited.
+
+        Raises
+        ------
+        StudioError
+            If the process ended, or does not answer in time.
+        """
+        began = time.monotonic()
+        while not self._healthy():
+            waited = time.monotonic() - began
+            if not self.running:
+                raise StudioError(
+                    f"Label Studio ended before it answered; its log {self.log} ends:\n{self._log_tail()}"
+                )
+            if waited > timeout_s:
+                tail = self._log_tail()
+                raise StudioError(f"Label Studio did not answer in {timeout_s:.0f} s; its log {self.log} ends:\n{tail}")
+            if progress is not None:
+                progress(waited)
+            time.sleep(POLL_S)
+
+    def stop(self) -> None:
+        """End the process and all that it started; does nothing if it does not run."""
+        process = self._process
+        if process is None:
+            return
+        for demand in (signal.SIGTERM, signal.SIGKILL):
+            try:
+                os.killpg(process.pid, demand)
+                process.wait(timeout=STOP_S)
+            except ProcessLookupError:
+                break
+            except subprocess.TimeoutExpired:
+                continue
+            break
+        process.wait()
+        self._process = None
+
+    def _healthy(self) -> bool:
+        """Whether it answers; asked without the environment's proxies, which do not reach loopback."""
+        try:
+            return httpx.get(f"{self.url}/health", timeout=2.0, trust_env=False).is_success
+        except httpx.TransportError:
+            return False
+
+    def _log_tail(self) -> str:
+        """Return the last lines of the log."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
+
+
+def _environment(inherited: Mapping[str, str], *, data_dir: Path, url: str) -> dict[str, str]:
+    """Return Label Studio's environment: ours without what would reach into it, and the settings for the loop."""
+    mine = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHON", "VIRTUAL_ENV")
+    kept = {name: value for name, value in inherited.items() if not name.startswith(mine)}
+    return kept | {
+        "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
+        "LABEL_STUDIO_HOST": url,
+        "DJANGO_DB": "sqlite",
+        "PYTHONUNBUFFERED": "1",
+        # Without both of these it neither calls a backend on this machine nor sends it events.
+        "LABEL_STUDIO_ML_BLOCK_LOCAL_IP": "false",
+        "LABEL_STUDIO_SSRF_PROTECTION_ENABLED": "false",
+        # It checks the predictions that are pushed to it.
+        "fflag_feat_utc_210_prediction_validation_15082025": "true",
+        # It tells nobody that it runs, and asks nobody for a newer one.
+        "COLLECT_ANALYTICS": "False",
+        "LATEST_VERSION_CHECK": "False",
+        "SENTRY_DSN": "",
+        "FRONTEND_SENTRY_DSN": "",
+    }
+
+
+def _check_port(port: int) -> None:
+    """Raise if `port` is taken: Label Studio would silently move to the next one."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise StudioError(f"port {port} is taken: end the program that listens on it, or choose another") from error

@@ -116,7 +116,13 @@ def pretrain(frames: Tensor, *, output: Path, config: PretrainConfig, network: E
         }
         save_encoder(encoder, output, training=training)
 
-    columns = (TextColumn("pre-training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[loss]}"))
+    columns = (
+        TextColumn("pre-training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[loss]}"),
+    )
     started = saved = time.monotonic()
     with Progress(*columns) as progress:
         bar = progress.add_task("", total=steps, completed=step, loss="")

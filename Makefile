@@ -1,0 +1,65 @@
+# Each target sets up what it needs. Python 3.11 or newer is all that must be there.
+PYTHON ?= python3
+PORT ?= 8080
+BACKEND_PORT ?= 9090
+DATA_DIR ?= .demo
+IMAGES ?=
+
+VENV := .venv
+STUDIO := .venv-label-studio
+BIN := $(VENV)/bin
+PIP_INSTALL := -m pip install --disable-pip-version-check --quiet
+
+.PHONY: demo test lint bench setup clean
+
+demo: $(VENV)/.product $(STUDIO)/.ready
+	@$(BIN)/galaxyloop demo $(if $(IMAGES),--images "$(IMAGES)") --data-dir "$(DATA_DIR)" --port $(PORT) --backend-port $(BACKEND_PORT)
+
+test: $(VENV)/.developer $(STUDIO)/.ready .venv-label-studio-ml/.ready
+	$(BIN)/python -m pytest $(PYTEST)
+
+lint: $(VENV)/.developer
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.developer $(STUDIO)/.ready
+	$(BIN)/python benchmarks/loop.py
+
+setup: $(VENV)/.developer $(STUDIO)/.ready .venv-label-studio-ml/.ready
+
+clean:
+	rm -rf $(VENV) $(STUDIO) .venv-label-studio-ml .demo .cache
+
+define new_venv
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "galaxyloop needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version); try: make PYTHON=python3.11" >&2; exit 1; }
+	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1) || { echo "$(PYTHON) cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+endef
+
+no_network = { echo "pip could not install $(1): see its message above; it needs the network and a few GB of disk" >&2; exit 1; }
+
+$(VENV)/.product: pyproject.toml constraints.txt
+	$(call new_venv,$(VENV))
+	@echo "installing galaxyloop into $(VENV): a few minutes the first time"
+	@$(BIN)/python $(PIP_INSTALL) --progress-bar on -c constraints.txt -e . || $(call no_network,galaxyloop)
+	@touch $@
+
+$(VENV)/.developer: $(VENV)/.product
+	@echo "installing what tests and checks need into $(VENV)"
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev]' || $(call no_network,the developer tools)
+	@touch $@
+
+$(STUDIO)/.ready: constraints-label-studio.txt
+	$(call new_venv,$(STUDIO))
+	@echo "installing Label Studio into $(STUDIO): a few minutes the first time"
+	@$(STUDIO)/bin/python $(PIP_INSTALL) -c constraints-label-studio.txt label-studio || $(call no_network,Label Studio)
+	@touch $@
+
+# label-studio-ml 1.0.9 pins a Flask of 2021, so it never shares an environment with the product; it sees the product's packages
+# behind its own.
+.venv-label-studio-ml/.ready: constraints-label-studio-ml.txt $(VENV)/.product
+	$(call new_venv,.venv-label-studio-ml)
+	@echo "installing label-studio-ml into .venv-label-studio-ml"
+	@.venv-label-studio-ml/bin/python $(PIP_INSTALL) -r constraints-label-studio-ml.txt || $(call no_network,label-studio-ml)
+	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$(.venv-label-studio-ml/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/product.pth
+	@touch $@

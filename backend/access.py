@@ -1,0 +1,68 @@
+"""Who may call the backend: Label Studio with basic auth, and its events with a secret.
+
+Label Studio sends the backend's basic auth on every call but annotation events; those carry only the headers of the webhook,
+where `galaxyloop project attach` puts the secret.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import secrets
+
+from fastapi import HTTPException, Request
+
+from backend.settings import Settings
+
+__all__ = ["WEBHOOK_SECRET_HEADER", "Access"]
+
+WEBHOOK_SECRET_HEADER = "X-Galaxyloop-Webhook-Secret"
+
+
+class Access:
+    """Checks credentials in constant time; where no password is set, everybody may call."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._user = settings.basic_auth_user
+        self._password = settings.basic_auth_password.get_secret_value()
+        self._secret = settings.webhook_secret.get_secret_value()
+
+    def of_caller(self, request: Request) -> None:
+        """Let Label Studio in.
+
+        Raises
+        ------
+        HTTPException
+            401 without the right credentials.
+        """
+        if self._password and not self._basic(request):
+            raise HTTPException(
+                401,
+                "basic auth is required: attach the backend with its user and password",
+                {"WWW-Authenticate": "Basic"},
+            )
+
+    def of_event(self, request: Request) -> None:
+        """Let an event in, by its secret or by basic auth (`START_TRAINING` carries the latter).
+
+        Raises
+        ------
+        HTTPException
+            401 with neither.
+        """
+        if not (self._password or self._secret) or (self._password and self._basic(request)):
+            return
+        sent = request.headers.get(WEBHOOK_SECRET_HEADER, "")
+        if not self._secret or not secrets.compare_digest(sent.encode(), self._secret.encode()):
+            raise HTTPException(401, f"the webhook's header {WEBHOOK_SECRET_HEADER} is missing or wrong")
+
+    def _basic(self, request: Request) -> bool:
+        kind, _, value = request.headers.get("Authorization", "").partition(" ")
+        if kind.lower() != "basic":
+            return False
+        try:
+            user, _, password = base64.b64decode(value, validate=True).partition(b":")
+        except binascii.Error:
+            return False
+        right_user = secrets.compare_digest(user, self._user.encode())
+        return secrets.compare_digest(password, self._password.encode()) and right_user

@@ -1,0 +1,184 @@
+"""The annotator: Label Studio tasks in, predictions out. Config to images to embeddings and sources to heads to regions and a score.
+
+Exactly one prediction a task, in order. A picture that cannot be read gives its task an empty prediction and a logged sentence,
+and the other tasks are predicted all the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from backend.fillers import Filler, fillers_of
+from backend.heads.masks import PromptedMasks
+from backend.heads.morphology import Morphology
+from backend.heads.sources import ExtractionSettings
+from backend.observer import Observation, Observer
+from backend.project_heads import ProjectHeads, controls_to_fill
+from backend.prompts import answer_prompts
+from sync.images.errors import ImageError
+from sync.labelconfig import LabelConfig
+
+__all__ = ["Annotator", "Prediction", "Task"]
+
+log = logging.getLogger("galaxyloop.annotator")
+
+CHUNK = 64
+"""Tasks looked at together: bounds the pixels in memory."""
+NOTHING_TO_ASK = 1.0
+"""Score of an empty prediction: uncertainty sampling shows the lowest first, and a broken picture is not the most useful task."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A Label Studio task: its id and its data."""
+
+    id: int
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What is said of one task.
+
+    Attributes
+    ----------
+    result : list of dict
+        Label Studio regions; empty where nothing can be said.
+    score : float
+        How sure the heads are, in [0, 1]; the lowest is the most useful task to label next.
+    model_version : str
+        Name of the version that made it.
+    """
+
+    result: list[dict[str, Any]]
+    score: float
+    model_version: str
+
+    def as_json(self) -> dict[str, Any]:
+        """As Label Studio takes it."""
+        return {"result": self.result, "score": self.score, "model_version": self.model_version}
+
+
+class Annotator:
+    """Fills the controls of one project with the heads of one version.
+
+    Parameters
+    ----------
+    config : LabelConfig
+        Decides what is filled.
+    heads : ProjectHeads
+        The version's; where one is missing the shipped head takes its place.
+    observer : Observer
+        Looks at the pictures.
+    base : Morphology
+        The shipped classifier.
+    version : str
+        Name that the predictions carry.
+    """
+
+    def __init__(
+        self, config: LabelConfig, heads: ProjectHeads, *, observer: Observer, base: Morphology, version: str
+    ) -> None:
+        self.config = config
+        self.version = version
+        self._observer = observer
+        self.fillers = fillers_of(controls_to_fill(config), heads, base=base)
+        self._prompted = heads.prompted
+
+    @cached_property
+    def _by_image(self) -> dict[str, list[Filler]]:
+        """The fillers of each Image tag that has any, by the tag's name."""
+        grouped: dict[str, list[Filler]] = {}
+        for filler in self.fillers:
+            grouped.setdefault(filler.control.to_name, []).append(filler)
+        return grouped
+
+    def predict(self, tasks: Sequence[Task]) -> list[Prediction]:
+        """Predict tasks, one prediction each, in order."""
+        predictions: list[Prediction] = []
+        for start in range(0, len(tasks), CHUNK):
+            predictions += self._predict_chunk(tasks[start : start + CHUNK])
+        return predictions
+
+    def answer(self, tasks: Sequence[Task], context: Mapping[str, Any]) -> list[Prediction]:
+        """Answer the prompts of an interactive request; Label Studio reads the first task's answer only.
+
+        A context without prompts, as Label Studio sends after a submit, is answered with nothing: a batch prediction there would
+        be drawn over the annotator's work.
+        """
+        predictions = [Prediction([], NOTHING_TO_ASK, self.version) for _ in tasks]
+        if not tasks:
+            return predictions
+        head = self._prompted or PromptedMasks.base()
+        try:
+            regions = answer_prompts(
+                context.get("result"),
+                config=self.config,
+                head=head,
+                pixels_of=lambda name: self._pixels(tasks[0], name),
+            )
+        except (ImageError, ValueError) as error:
+            log.warning("event=prompt_not_answered task=%d version=%s reason=%r", tasks[0].id, self.version, str(error))
+            return predictions
+        if regions:
+            score = float(np.mean([region.get("score", 0.5) for region in regions]))
+            predictions[0] = Prediction(regions, score, self.version)
+        return predictions
+
+    def _pixels(self, task: Task, to_name: str) -> Any:
+        return self._observer.open(self._reference(task, to_name)).pixels
+
+    def _predict_chunk(self, tasks: Sequence[Task]) -> list[Prediction]:
+        regions: list[list[dict[str, Any]]] = [[] for _ in tasks]
+        confidences: list[list[float]] = [[] for _ in tasks]
+        for to_name, fillers in self._by_image.items():
+            observations = self._observe(tasks, to_name, fillers)
+            good = [index for index, one in enumerate(observations) if isinstance(one, Observation)]
+            seen = [one for one in observations if isinstance(one, Observation)]
+            for filler in fillers:
+                for index, filled in zip(good, filler.fill(seen), strict=True):
+                    regions[index] += filled.regions
+                    if filled.confidence is not None:
+                        confidences[index].append(filled.confidence)
+        return [
+            Prediction(result, float(np.mean(sure)) if sure else NOTHING_TO_ASK, self.version)
+            for result, sure in zip(regions, confidences, strict=True)
+        ]
+
+    def _observe(
+        self, tasks: Sequence[Task], to_name: str, fillers: Sequence[Filler]
+    ) -> list[Observation | ImageError]:
+        embed = any(filler.needs_embedding for filler in fillers)
+        extractions: list[ExtractionSettings] = [one for filler in fillers if (one := filler.needs_sources)]
+        seen: list[Observation | ImageError] = []
+        references: list[str] = []
+        for task in tasks:
+            try:
+                references.append(self._reference(task, to_name))
+                seen.append(ImageError(""))
+            except ImageError as error:
+                seen.append(error)
+        readable = [index for index, one in enumerate(seen) if not str(one)]
+        for index, one in zip(
+            readable, self._observer.observe(references, embed=embed, extractions=extractions), strict=True
+        ):
+            seen[index] = one
+        for task, one in zip(tasks, seen, strict=True):
+            if isinstance(one, ImageError):
+                log.warning("event=picture_not_read task=%d version=%s reason=%r", task.id, self.version, str(one))
+        return seen
+
+    def _reference(self, task: Task, to_name: str) -> str:
+        key = self.config.image_key[to_name]
+        reference = task.data.get(key)
+        if isinstance(reference, list) and reference:
+            reference = reference[0]
+        if not isinstance(reference, str) or not reference:
+            raise ImageError(f"the task's data have no image reference under {key!r}")
+        return reference

@@ -1,0 +1,301 @@
+"""The demo's steps, in order: Label Studio, backend, worker, project, images, predictions; then it keeps watch until Ctrl-C."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import signal
+import sys
+import time
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+from rich.progress import Progress
+
+from backend.demo.processes import Child, port_is_free
+from backend.demo.tiles import cut_deep_field, prepare_folder
+from backend.registry import Registry, RegistryError
+from backend.services import Services
+from backend.settings import Settings
+from sync.client import LabelStudioClient
+from sync.images.errors import ImageError
+from sync.projects import attach_backend, create_project, login, project_state, set_uncertainty_sampling, upload_images
+from sync.studio import LabelStudioServer
+
+__all__ = ["DemoError", "DemoOptions", "run_demo"]
+
+USER = "astronomer@example.com"
+TITLE = "Galaxies"
+CONFIG = "everything.xml"
+NEEDED_BYTES = 500 * 2**20
+WATCH_EVERY_S = 1.0
+READY_WITHIN_S = 600.0
+
+
+class DemoError(RuntimeError):
+    """Why the demo cannot go on, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the command line says.
+
+    Attributes
+    ----------
+    images : Path or None
+        The user's own images; None for the Hubble deep field.
+    data_dir : Path
+        Everything that the demo keeps.
+    port, backend_port : int
+        Of Label Studio and of the backend, on loopback.
+    label_studio : Path
+        The `label-studio` command of its own environment.
+    """
+
+    images: Path | None
+    data_dir: Path
+    port: int
+    backend_port: int
+    label_studio: Path
+
+
+@dataclass(slots=True)
+class Memory:
+    """What a second start must know of the first; secrets stay in this file, readable by its owner only."""
+
+    password: str
+    basic_auth_password: str
+    webhook_secret: str
+    api_key: str = ""
+    project_id: int = 0
+    images_uploaded: bool = False
+
+
+def run_demo(options: DemoOptions, console: Console) -> None:
+    """Run the demo until interrupted.
+
+    Raises
+    ------
+    DemoError
+        With one sentence, if it cannot.
+    """
+    _check_machine(options)
+    (options.data_dir / "env").unlink(missing_ok=True)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    memory_file = options.data_dir / "demo.json"
+    memory = _recall(memory_file)
+    studio = LabelStudioServer(
+        options.label_studio, options.data_dir / "label-studio", port=options.port, user=USER, password=memory.password
+    )
+    children: list[Child] = []
+    try:
+        with console.status("starting Label Studio") as status:
+            studio.start()
+            studio.wait(progress=lambda seconds: status.update(f"starting Label Studio, {seconds:.0f} s"))
+        if not memory.api_key:
+            memory.api_key = login(studio.url, USER, memory.password)
+            _remember(memory_file, memory)
+        settings = _settings(options, memory, studio.url)
+        children = _start_children(options, settings)
+        with LabelStudioClient(studio.url, memory.api_key) as client:
+            _prepare_project(client, options, settings, memory, memory_file, console)
+            Services(settings).ring([memory.project_id])
+            _wait_for_predictions(client, settings, memory.project_id, console, children)
+        _write_env(options, settings, memory)
+        project_url = f"{studio.url}/projects/{memory.project_id}/data"
+        console.print(f"\n[bold]galaxyloop is ready:[/] {project_url}")
+        console.print(f"  log in as {USER} with password {memory.password}")
+        console.print(f"  correct {settings.batch} galaxies and watch the next ones change; Ctrl-C ends everything\n")
+        _watch(studio, children, console)
+    except KeyboardInterrupt:
+        console.print("ending")
+    finally:
+        for child in reversed(children):
+            child.stop()
+        studio.stop()
+
+
+def _check_machine(options: DemoOptions) -> None:
+    if not options.label_studio.exists():
+        raise DemoError(f"Label Studio is not installed at {options.label_studio}: run `make demo`, which installs it")
+    for name, port, option in (
+        ("Label Studio", options.port, "PORT"),
+        ("the backend", options.backend_port, "BACKEND_PORT"),
+    ):
+        if not port_is_free(port):
+            raise DemoError(f"port {port} for {name} is taken: end what uses it, or run `make demo {option}=<another>`")
+    if options.images is not None and not options.images.is_dir():
+        raise DemoError(f"{options.images} is not a folder of images")
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(options.data_dir).free
+    if free < NEEDED_BYTES:
+        raise DemoError(f"{options.data_dir} has {free // 2**20} MiB free, the demo needs {NEEDED_BYTES // 2**20} MiB")
+
+
+def _recall(file: Path) -> Memory:
+    if file.exists():
+        return Memory(**json.loads(file.read_text()))
+    memory = Memory(secrets.token_urlsafe(9), secrets.token_urlsafe(24), secrets.token_urlsafe(24))
+    _remember(file, memory)
+    return memory
+
+
+def _remember(file: Path, memory: Memory) -> None:
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.touch(mode=0o600)
+    unfinished.write_text(json.dumps(asdict(memory), indent=1))
+    os.replace(unfinished, file)
+
+
+def _settings(options: DemoOptions, memory: Memory, url: str) -> Settings:
+    return Settings(
+        label_studio_url=url,
+        label_studio_api_key=memory.api_key,
+        data_dir=(options.data_dir / "galaxyloop").absolute(),
+        port=options.backend_port,
+        basic_auth_password=memory.basic_auth_password,
+        webhook_secret=memory.webhook_secret,
+    )
+
+
+def _start_children(options: DemoOptions, settings: Settings) -> list[Child]:
+    environment = {
+        "LABEL_STUDIO_URL": settings.label_studio_url,
+        "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
+        "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
+        "GALAXYLOOP_PORT": str(settings.port),
+        "GALAXYLOOP_BASIC_AUTH_PASSWORD": settings.basic_auth_password.get_secret_value(),
+        "GALAXYLOOP_WEBHOOK_SECRET": settings.webhook_secret.get_secret_value(),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "backend.cli"]
+    children = [
+        Child("backend", [*command, "server"], environment=environment, logs=options.data_dir / "logs"),
+        Child("worker", [*command, "worker"], environment=environment, logs=options.data_dir / "logs"),
+    ]
+    Services(settings)  # makes the database before two processes would make it at once
+    for child in children:
+        child.start()
+    return children
+
+
+def _prepare_project(
+    client: LabelStudioClient,
+    options: DemoOptions,
+    settings: Settings,
+    memory: Memory,
+    memory_file: Path,
+    console: Console,
+) -> None:
+    with console.status("starting the backend"):
+        _wait_for_backend(settings)
+    if not memory.project_id:
+        memory.project_id = create_project(client, TITLE, files("labeling_configs").joinpath(CONFIG).read_text())
+        _remember(memory_file, memory)
+    registry = Services(settings).registry
+    attach_backend(
+        client,
+        memory.project_id,
+        url=settings.public_url,
+        title=_live_name(registry, memory.project_id),
+        basic_auth=(settings.basic_auth_user, settings.basic_auth_password.get_secret_value()),
+        webhook_secret=settings.webhook_secret.get_secret_value(),
+    )
+    if not memory.images_uploaded:
+        with console.status("preparing the images"):
+            images = _images(options, console)
+        with Progress(console=console) as progress:
+            bar = progress.add_task("uploading the images", total=len(images))
+            upload_images(
+                client, memory.project_id, images, progress=lambda done, _: progress.update(bar, completed=done)
+            )
+        set_uncertainty_sampling(client, memory.project_id)
+        memory.images_uploaded = True
+        _remember(memory_file, memory)
+
+
+def _live_name(registry: Registry, project_id: int) -> str:
+    try:
+        return registry.version(project_id, registry.project(project_id).live_version).name
+    except RegistryError:
+        return "v0001"
+
+
+def _images(options: DemoOptions, console: Console) -> list[Path]:
+    if options.images is None:
+        return cut_deep_field(options.data_dir / "images")
+    usable = []
+    for source, shown in prepare_folder(options.images, options.data_dir / "images"):
+        if isinstance(shown, ImageError):
+            console.print(f"left out {source.name}: {shown}")
+        else:
+            usable.append(shown)
+    if not usable:
+        raise DemoError(f"{options.images} holds no PNG, JPEG, TIFF or FITS image that can be read")
+    return usable
+
+
+def _wait_for_backend(settings: Settings) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        try:
+            if httpx.get(f"{settings.public_url}/health", timeout=2).is_success:
+                return
+        except httpx.HTTPError:
+            pass
+        time.sleep(0.2)
+    raise DemoError(f"the backend did not answer at {settings.public_url} within {READY_WITHIN_S:.0f} s; see its log")
+
+
+def _wait_for_predictions(
+    client: LabelStudioClient, settings: Settings, project_id: int, console: Console, children: list[Child]
+) -> None:
+    registry = Services(settings).registry
+    total = project_state(client, project_id).task_count
+    deadline = time.monotonic() + READY_WITHIN_S
+    with Progress(console=console) as progress:
+        bar = progress.add_task("pre-annotating", total=None)
+        while time.monotonic() < deadline:
+            project = registry.project(project_id)
+            if project.published_version == project.live_version and project.published_tasks == total:
+                progress.update(bar, total=total, completed=total)
+                return
+            for child in children:
+                if not child.running:
+                    raise DemoError(f"the {child.name} ended; the end of its log says:\n{child.last_lines()}")
+            time.sleep(0.3)
+    raise DemoError(f"no predictions within {READY_WITHIN_S:.0f} s; see the worker's log")
+
+
+def _write_env(options: DemoOptions, settings: Settings, memory: Memory) -> None:
+    lines = {
+        "LABEL_STUDIO_URL": settings.label_studio_url,
+        "LABEL_STUDIO_API_KEY": memory.api_key,
+        "GALAXYLOOP_PROJECT_ID": str(memory.project_id),
+        "GALAXYLOOP_BACKEND_URL": settings.public_url,
+        "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
+        "GALAXYLOOP_BASIC_AUTH_PASSWORD": memory.basic_auth_password,
+        "GALAXYLOOP_LABEL_STUDIO_USER": USER,
+        "GALAXYLOOP_LABEL_STUDIO_PASSWORD": memory.password,
+    }
+    unfinished = options.data_dir / ".env.unfinished"
+    unfinished.touch(mode=0o600)
+    unfinished.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
+    os.replace(unfinished, options.data_dir / "env")
+
+
+def _watch(studio: LabelStudioServer, children: list[Child], console: Console) -> None:
+    """Start a process again that died; the loop goes on where it was."""
+    while True:
+        time.sleep(WATCH_EVERY_S)
+        if not studio.running:
+            raise DemoError("Label Studio has ended; run `make demo` again, nothing is lost")
+        for child in children:
+            if not child.running:
+                console.print(f"the {child.name} ended and is started again; its log is {child.log}")
+                child.start()

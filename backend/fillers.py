@@ -1,0 +1,194 @@
+"""Fillers: one control and the head that fills it, from what was seen of a picture to Label Studio regions and a confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.detection import Detected, Detection
+from backend.heads.morphology import Morphology, confidence
+from backend.heads.parameters import Parameters
+from backend.heads.sources import ExtractionSettings
+from backend.observer import Observation
+from backend.project_heads import ProjectHeads
+from backend.regions import regions_of_mask
+from sync.controls import choices, ellipselabels, number, rectanglelabels, taxonomy
+from sync.controls.shapes import Size
+from sync.labelconfig import Control
+from sync.matching import match_labels
+
+__all__ = ["Filled", "Filler", "base_probabilities", "fillers_of"]
+
+CHOSEN_ABOVE = 0.5
+"""A multiple choice is ticked above this probability."""
+LEAST_PROBABILITY = 1e-3
+"""What the shipped head leaves for a label that it does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A control's regions on one task, and how sure the head is, in [0, 1] (None: it has nothing to say)."""
+
+    regions: list[dict[str, Any]]
+    confidence: float | None
+
+
+class Filler(Protocol):
+    """Fills one control."""
+
+    control: Control
+    needs_embedding: bool
+    needs_sources: ExtractionSettings | None
+
+    def fill(self, observations: Sequence[Observation]) -> list[Filled]:
+        """Fill the control on each picture, in order."""
+        ...
+
+
+def fillers_of(controls: Sequence[Control], heads: ProjectHeads, *, base: Morphology) -> list[Filler]:
+    """Choose the filler of each control; those that nothing can be said of yet are left out."""
+    fillers: list[Filler] = []
+    for control in controls:
+        head = heads.filling.get(control.name)
+        if control.tag in ("Choices", "Taxonomy"):
+            known = isinstance(head, Morphology) or match_labels(base.classes, control)
+            if known:
+                fillers.append(ClassFiller(control, head if isinstance(head, Morphology) else None, base))
+        elif control.tag == "Number":
+            if isinstance(head, Parameters):
+                fillers.append(NumberFiller(control, head))
+        elif control.labels:
+            labels = tuple(label.value for label in control.labels)
+            fillers.append(ObjectFiller(control, head if isinstance(head, Detection) else Detection.base(labels)))
+    return fillers
+
+
+def base_probabilities(
+    embeddings: NDArray[np.float32], control: Control, base: Morphology
+) -> NDArray[np.float64] | None:
+    """Say in a control's labels what the shipped head thinks; None where it knows none of them.
+
+    Returns
+    -------
+    ndarray, shape (n, len(control.labels)), or None
+        Classes that share a label add up; an exclusive control's rows sum to one.
+    """
+    matches = match_labels(base.classes, control)
+    if not matches:
+        return None
+    predicted = base.predict(embeddings)
+    position = {label.value: index for index, label in enumerate(control.labels)}
+    mapped = np.full((len(embeddings), len(control.labels)), LEAST_PROBABILITY)
+    for index, name in enumerate(base.classes):
+        if name in matches:
+            mapped[:, position[matches[name]]] += predicted[:, index]
+    mapped = np.clip(mapped, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    return mapped if control.multiple else mapped / mapped.sum(axis=1, keepdims=True)
+
+
+class ClassFiller:
+    """Choices and Taxonomy, by a classifier on embeddings."""
+
+    needs_embedding = True
+    needs_sources = None
+
+    def __init__(self, control: Control, head: Morphology | None, base: Morphology) -> None:
+        self.control = control
+        self._head = head
+        self._base = base
+
+    def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probability of each of the control's labels, shape (n, k)."""
+        base = base_probabilities(embeddings, self.control, self._base)
+        if self._head is None:
+            assert base is not None, "a control that nothing is known of has no filler"
+            return base
+        offset = None if base is None else np.log(base)
+        return np.asarray(self._head.predict(embeddings, offset), np.float64)
+
+    def fill(self, observations: Sequence[Observation]) -> list[Filled]:
+        if not observations:
+            return []
+        probabilities = self.probabilities(np.stack([_embedding(one) for one in observations]))
+        sure = confidence(probabilities, exclusive=not self.control.multiple)
+        return [Filled(self._regions(row), float(one)) for row, one in zip(probabilities, sure, strict=True)]
+
+    def _regions(self, row: NDArray[np.float64]) -> list[dict[str, Any]]:
+        if self.control.multiple and self.control.tag == "Choices":
+            chosen = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE]
+        else:
+            chosen = [int(row.argmax())]
+        if not chosen:
+            return []
+        labels = [self.control.labels[index].value for index in chosen]
+        score = float(np.clip(row[chosen].mean(), 0, 1))
+        if self.control.tag == "Taxonomy":
+            return [taxonomy.encode([self.control.path(label) for label in labels], control=self.control, score=score)]
+        return [choices.encode(labels, control=self.control, score=score)]
+
+
+class NumberFiller:
+    """Number, by regression on embeddings."""
+
+    needs_embedding = True
+    needs_sources = None
+
+    def __init__(self, control: Control, head: Parameters) -> None:
+        self.control = control
+        self._head = head
+
+    def values(self, observations: Sequence[Observation]) -> NDArray[np.float64]:
+        """Predicted values, shape (n,)."""
+        return np.asarray(self._head.predict(np.stack([_embedding(one) for one in observations]))[0], np.float64)
+
+    def fill(self, observations: Sequence[Observation]) -> list[Filled]:
+        if not observations:
+            return []
+        values, deviations = self._head.predict(np.stack([_embedding(one) for one in observations]))
+        filled = []
+        for value, deviation in zip(values.tolist(), deviations.tolist(), strict=True):
+            # Against the spread of what people entered: 1 where the value is known exactly, 0 where it could be any of them.
+            sure = float(np.clip(1 - deviation / self._head.spread, 0, 1)) if self._head.spread > 0 else 1.0
+            filled.append(Filled([number.encode(value, control=self.control, score=sure)], sure))
+        return filled
+
+
+class ObjectFiller:
+    """Boxes, ellipses, masks and polygons, by source extraction."""
+
+    needs_embedding = False
+
+    def __init__(self, control: Control, head: Detection) -> None:
+        self.control = control
+        self._head = head
+        self.needs_sources: ExtractionSettings | None = head.settings
+
+    def objects(self, observation: Observation) -> tuple[Detected, ...]:
+        """What the head finds on one picture."""
+        return self._head.classify(observation.sources[self._head.settings])
+
+    def fill(self, observations: Sequence[Observation]) -> list[Filled]:
+        filled = []
+        for one in observations:
+            assert one.size is not None
+            found = self.objects(one)
+            regions = [region for detected in found for region in self._regions(detected, one.size)]
+            filled.append(Filled(regions, float(np.mean([detected.score for detected in found])) if found else None))
+        return filled
+
+    def _regions(self, found: Detected, size: Size) -> list[dict[str, Any]]:
+        control, label, score = self.control, found.label, found.score
+        if control.tag == "RectangleLabels":
+            return [rectanglelabels.encode(found.box, control=control, label=label, score=score, size=size)]
+        if control.tag == "EllipseLabels":
+            return [ellipselabels.encode(found.source.ellipse, control=control, label=label, score=score, size=size)]
+        return regions_of_mask(found.source.full_mask(size), control=control, label=label, score=score)
+
+
+def _embedding(observation: Observation) -> NDArray[np.float32]:
+    assert observation.embedding is not None, "this head was not announced as one that needs embeddings"
+    return observation.embedding

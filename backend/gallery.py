@@ -1,0 +1,96 @@
+"""The gallery: a task's reference becomes a picture, which is fetched and decoded only if somebody needs its pixels.
+
+Most work after the first pass needs no pixels: embeddings and sources are cached under the picture's key, which is a hash of
+the file's bytes and of the stretch that turns them into brightness.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.cache import FileCache, key_of
+from sync.images.decode import decode
+from sync.images.fetch import Fetcher
+from sync.images.stretch import STRETCH_VERSION
+
+__all__ = ["Gallery", "Picture"]
+
+UPLOADS = "/data/upload/"
+"""Label Studio never rewrites an uploaded file: its name carries a random prefix. All other references may change content."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One image.
+
+    Attributes
+    ----------
+    key : str
+        Changes with the content and with how it is stretched.
+    """
+
+    key: str
+    read: Callable[[], bytes]
+    max_pixels: int
+
+    @cached_property
+    def pixels(self) -> NDArray[np.float32]:
+        """Brightness in [0, 1], shape (height, width, 3).
+
+        Raises
+        ------
+        ImageError
+            If it cannot be fetched or decoded.
+        """
+        return decode(self.read(), max_pixels=self.max_pixels)
+
+
+class Gallery:
+    """Opens pictures by reference.
+
+    Parameters
+    ----------
+    fetcher : Fetcher
+        Decides what may be fetched, and fetches it.
+    cache : FileCache
+        Keeps files and what is known of references.
+    source : str
+        Label Studio's address: the same path means another image on another server.
+    """
+
+    def __init__(self, fetcher: Fetcher, cache: FileCache, *, source: str, max_pixels: int) -> None:
+        self._fetcher = fetcher
+        self._cache = cache
+        self._source = source
+        self._max_pixels = max_pixels
+
+    def open(self, reference: str) -> Picture:
+        """Open a picture.
+
+        Raises
+        ------
+        ImageError
+            If the reference is not allowed or leads nowhere.
+        """
+        known = self._cache.get(self._reference_key(reference)) if reference.startswith(UPLOADS) else None
+        if known is not None:
+            key = known.decode("ascii")
+            return Picture(key, lambda: self._cache.get(key) or self._fetch(reference)[1], self._max_pixels)
+        key, content = self._fetch(reference)
+        return Picture(key, lambda: content, self._max_pixels)
+
+    def _fetch(self, reference: str) -> tuple[str, bytes]:
+        content = self._fetcher.fetch(reference)
+        key = key_of("image", STRETCH_VERSION, content)
+        if reference.startswith(UPLOADS):
+            self._cache.put(key, content)
+            self._cache.put(self._reference_key(reference), key.encode("ascii"))
+        return key, content
+
+    def _reference_key(self, reference: str) -> str:
+        return key_of("reference", STRETCH_VERSION, self._source, reference)

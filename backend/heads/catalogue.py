@@ -1,0 +1,85 @@
+"""Catalogue features: a source in ten numbers, from which a small classifier tells stars, galaxies and artefacts apart."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.controls.shapes import Ellipse
+
+__all__ = ["FEATURES", "describe"]
+
+FEATURES = (
+    "log_flux",
+    "log_area",
+    "ellipticity",
+    "concentration",
+    "peak",
+    "log_peak_per_area",
+    "red_minus_blue",
+    "green_excess",
+    "log_snr",
+    "touches_edge",
+)
+
+
+def describe(
+    image: NDArray[np.float32],
+    light: NDArray[np.float32],
+    crop: NDArray[np.bool_],
+    ellipse: Ellipse,
+    *,
+    corner: tuple[int, int],
+    noise: float,
+) -> NDArray[np.float32]:
+    """Features of one source, in the order of `FEATURES`.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width, 3)
+        Red, green, blue, 0 to 1.
+    light : ndarray, shape (h, w)
+        Smoothed, sky-subtracted brightness within the crop, 0 outside the outline.
+    crop : ndarray of bool, shape (h, w)
+        The outline, filled.
+    ellipse : Ellipse
+        The outline's.
+    corner : (x, y)
+        Of the crop in the image.
+    noise : float
+        Of the smoothed sky.
+
+    Returns
+    -------
+    ndarray, shape (len(FEATURES),)
+        Finite. The concentration is the fraction of the light within half the ellipse's radii: 0.25 for a flat disc, more the
+        steeper the profile falls. Colours are differences over the sum of the three bands.
+    """
+    (x, y), (h, w) = corner, crop.shape
+    height, width = image.shape[:2]
+    red, green, blue = image[y : y + h, x : x + w][crop].mean(axis=0, dtype=np.float64)
+    total = max(float(red + green + blue), 1e-6)
+    area, flux, peak = int(crop.sum()), max(float(light.sum()), 1e-6), float(light.max())
+    values = (
+        np.log10(flux),
+        np.log10(area),
+        1 - min(ellipse.radius_x, ellipse.radius_y) / max(ellipse.radius_x, ellipse.radius_y),
+        float(light[_inner(crop.shape, ellipse, corner)].sum()) / flux,
+        peak,
+        np.log10(max(peak, 1e-6) / area),
+        (red - blue) / total,
+        (2 * green - red - blue) / total,
+        np.log10(max(peak / noise, 1e-6)),
+        float(x == 0 or y == 0 or x + w == width or y + h == height),
+    )
+    return np.asarray(values, dtype=np.float32)
+
+
+def _inner(shape: tuple[int, ...], ellipse: Ellipse, corner: tuple[int, int]) -> NDArray[np.bool_]:
+    """Pixels of the crop within half the ellipse's radii."""
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    dx, dy = columns + corner[0] + 0.5 - ellipse.x, rows + corner[1] + 0.5 - ellipse.y
+    cosine, sine = np.cos(np.radians(ellipse.rotation)), np.sin(np.radians(ellipse.rotation))
+    along, across = (dx * cosine + dy * sine) / ellipse.radius_x, (dy * cosine - dx * sine) / ellipse.radius_y
+    inside: NDArray[np.bool_] = along**2 + across**2 <= 0.25
+    return inside

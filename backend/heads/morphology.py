@@ -1,0 +1,233 @@
+"""Morphology: a calibrated classifier of galaxies on frozen embeddings.
+
+Logistic regression, because with ten to some thousand labels on good embeddings nothing beats it by much and nothing is faster. What it
+learns is added to an *offset*, the log-probabilities that another head (the shipped base head) has for the same galaxies; how much of the
+offset is kept, and how strongly the weights are held back, is chosen on folds, so a few labels cannot make it worse than the base head.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Self, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from backend.heads import storage
+from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.logistic import LEAST_PROBABILITY, Plan, choose_plan, logits_of, probabilities_of, solve, told_apart
+
+__all__ = ["MINIMUM_LABELS", "Morphology"]
+
+NAME = "morphology"
+MINIMUM_LABELS = 6
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Morphology:
+    """A fitted classifier of k classes on embeddings of d numbers.
+
+    Attributes
+    ----------
+    classes : tuple of str
+        In the order of the columns of targets and probabilities.
+    exclusive : bool
+        Whether each galaxy has one class (multinomial), or any number of them (k independent yes-or-no questions).
+    mean, scale : ndarray, shape (d,)
+        Of the embeddings, which are standardised.
+    weights : ndarray, shape (d, k)
+    bias : ndarray, shape (k,)
+    known : ndarray of bool, shape (k,)
+        Classes with examples; the others have a probability of about 0.01, unless the offset knows better.
+    plan : Plan
+        What was chosen on folds: strength, share of the offset (0 if it was fitted without one), and temperature.
+    """
+
+    classes: tuple[str, ...]
+    exclusive: bool
+    mean: Floats
+    scale: Floats
+    weights: Floats
+    bias: Floats
+    known: NDArray[np.bool_]
+    plan: Plan
+
+    @classmethod
+    def fit(
+        cls,
+        embeddings: NDArray[np.floating],
+        targets: NDArray[np.floating],
+        *,
+        classes: Sequence[str],
+        exclusive: bool,
+        offset: NDArray[np.floating] | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """Learn from labelled galaxies.
+
+        Classes are weighted by the inverse square root of their frequency while the weights are fitted, so that the rare ones are
+        not drowned, and the bias is corrected for that afterwards (King & Zeng 2001), so that probabilities stay frequencies.
+
+        Parameters
+        ----------
+        embeddings : ndarray, shape (n, d)
+        targets : ndarray, shape (n, k)
+            Soft labels, 0 to 1: of several annotators, the share that chose the class. Rows of an exclusive control are normalised.
+        classes : sequence of str, length k
+        exclusive : bool
+            One class a galaxy, or any number.
+        offset : ndarray, shape (n, k), optional
+            Log-probabilities of another head for these galaxies, at most 0; then `predict` needs them too.
+        seed : int
+            Of the folds.
+
+        Raises
+        ------
+        NotEnoughLabels
+            With fewer than `MINIMUM_LABELS` galaxies, or with nothing to tell apart.
+        ValueError
+            If shapes do not fit or a number is not finite.
+        """
+        features, targets = _finite(embeddings, (-1, -1), "embeddings"), _finite(targets, (-1, len(classes)), "targets")
+        targets = _checked_targets(targets, len(features), classes, exclusive=exclusive)
+        mean, scale = features.mean(axis=0), features.std(axis=0)
+        # Divided by sqrt(d) as well: a strength of regularisation then means the same for every length of embedding.
+        scale = np.where(scale > 1e-6, scale, 1).astype(np.float32) * np.float32(np.sqrt(features.shape[1]))
+        standard, turn = _shorten((features - mean) / scale)
+        prior = None if offset is None else _prior_logits(offset, targets.shape, exclusive=exclusive)
+        known = told_apart(targets, exclusive=exclusive)
+        # One thread: on two busy cores the many small products took fifty times as long with two.
+        with threadpool_limits(limits=1, user_api="blas"):
+            plan = choose_plan(standard, targets, prior=prior, exclusive=exclusive, seed=seed)
+            weights, bias = solve(standard, targets, prior=prior, plan=plan, known=known, exclusive=exclusive)
+        weights = weights if turn is None else turn @ weights
+        return cls(tuple(classes), exclusive, mean, scale, weights, bias, known, plan)
+
+    def predict(self, embeddings: NDArray[np.floating], *, offset: NDArray[np.floating] | None = None) -> Floats:
+        """Probabilities of the classes, shape (n, k), for embeddings of shape (n, d).
+
+        They add up to 1 for an exclusive head. `offset`, shape (n, k), is of the kind that the head was fitted with.
+
+        Raises
+        ------
+        ValueError
+            If shapes do not fit, a number is not finite, or the head was fitted with an offset and gets none.
+        """
+        features = _finite(embeddings, (-1, len(self.mean)), "embeddings")
+        if offset is None and self.plan.offset_weight > 0:
+            raise ValueError("this head was fitted on top of another head's probabilities and needs them as `offset`")
+        shape = (len(features), len(self.classes))
+        prior = None if offset is None else _prior_logits(offset, shape, exclusive=self.exclusive)
+        standard = (features - self.mean) / self.scale
+        logits = logits_of(standard, prior, weights=self.weights, bias=self.bias, plan=self.plan, known=self.known)
+        return probabilities_of(logits, exclusive=self.exclusive)
+
+    def offset(
+        self, embeddings: NDArray[np.floating], *, classes: Sequence[str], names: Mapping[str, str]
+    ) -> NDArray[np.float32]:
+        """What this head, as the base of another, knows of the other's classes: log-probabilities, shape (n, len(classes)).
+
+        Parameters
+        ----------
+        embeddings : ndarray, shape (n, d)
+        classes : sequence of str
+            Of the head that is to be fitted.
+        names : mapping
+            From this head's classes to the other's; several may go to one, and their probabilities add up. A class of the other
+            that none goes to gets the mean probability of the ones that do: nothing speaks for or against it.
+        """
+        found = self.predict(embeddings)
+        columns = [[i for i, own in enumerate(self.classes) if names.get(own) == name] for name in classes]
+        named = sum(1 for indices in columns if indices)
+        total = sum((found[:, i] for indices in columns for i in indices), start=np.zeros(len(found), np.float32))
+        neutral = total / max(named, 1) if named else np.full(len(found), 0.5, np.float32)
+        sums = np.stack([found[:, i].sum(axis=1) if i else neutral for i in columns], axis=1)
+        if self.exclusive:
+            sums = sums / sums.sum(axis=1, keepdims=True)
+        logs: Floats = np.log(sums.clip(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)).astype(np.float32)
+        return logs
+
+    def confidence(self, probabilities: NDArray[np.floating]) -> Floats:
+        """How sure the head is of each galaxy, shape (n,), 0 to 1: the lowest is the most useful to label next.
+
+        The margin between the two likeliest classes of an exclusive head, which stays meaningful with many classes where the entropy
+        is ruled by the unlikely ones (Joshi, Porikli & Papanikolopoulos 2009, CVPR); else the mean over the classes of the margin
+        between yes and no.
+        """
+        if not self.exclusive:
+            return np.abs(2 * probabilities - 1).mean(axis=1).astype(np.float32)
+        top = np.sort(probabilities, axis=1)
+        return (top[:, -1] - (top[:, -2] if len(self.classes) > 1 else 0)).astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write JSON and safetensors into `folder`."""
+        fields = {"classes": list(self.classes), "exclusive": self.exclusive, "plan": asdict(self.plan)}
+        arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "bias": self.bias, "known": self.known}
+        storage.write(folder, head=NAME, fields=fields, arrays=arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; anything else is a `HeadError`."""
+        stored = storage.read(folder, head=NAME)
+        classes, plan = stored.names("classes"), stored.field("plan", dict)
+        mean = stored.array("mean", -1)
+        d, k = len(mean), len(classes)
+        arrays = [stored.array(name, *shape) for name, shape in (("scale", (d,)), ("weights", (d, k)), ("bias", (k,)))]
+        try:
+            restored = Plan(**{name: float(value) for name, value in plan.items()})
+        except (TypeError, ValueError) as error:
+            raise HeadError(f"the plan of the head in {folder} is damaged: {plan}") from error
+        known = stored.array("known", k).astype(bool)
+        return cls(classes, stored.field("exclusive", bool), mean, *arrays, known, restored)
+
+
+def _finite(array: NDArray[np.floating], shape: tuple[int, ...], name: str) -> Floats:
+    """`array` as float32, if it has this shape (-1: any length) and is finite."""
+    array = np.asarray(array, dtype=np.float32)
+    if array.ndim != len(shape) or any(s not in (-1, f) for s, f in zip(shape, array.shape, strict=True)):
+        raise ValueError(f"{name} must have the shape {shape}, where -1 is any length, not {array.shape}")
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} hold a number that is not finite")
+    return array
+
+
+def _checked_targets(targets: Floats, n: int, classes: Sequence[str], *, exclusive: bool) -> Floats:
+    """Targets that can be learned from, of an exclusive control with rows that add up to 1."""
+    if len(targets) != n:
+        raise ValueError(f"there are {n} embeddings but {len(targets)} targets")
+    if n and (targets.min() < 0 or targets.max() > 1):
+        raise ValueError(f"targets must lie between 0 and 1, not {targets.min()} to {targets.max()}")
+    if n < MINIMUM_LABELS:
+        raise NotEnoughLabels(f"there are {n} labelled images, and at least {MINIMUM_LABELS} are needed to train")
+    told = told_apart(targets, exclusive=exclusive)
+    if told.sum() < (2 if exclusive else 1):
+        seen = ", ".join(name for name, column in zip(classes, targets.T, strict=True) if column.max() > 0) or "none"
+        raise NotEnoughLabels(f"there is nothing to tell apart yet: all {n} labelled images have the same label ({seen})")
+    if not exclusive:
+        return targets
+    totals = targets.sum(axis=1, keepdims=True)
+    if totals.min() <= 0:
+        raise ValueError(f"target {int(totals.argmin())} gives no class any weight, but each image has one class")
+    return cast(Floats, targets / totals)
+
+
+def _prior_logits(offset: NDArray[np.floating], shape: tuple[int, ...], *, exclusive: bool) -> Floats:
+    """Log-probabilities as logits: as they are between classes, as log-odds for yes or no."""
+    logs = _finite(offset, shape, "offset").clip(np.log(LEAST_PROBABILITY), 0)
+    if exclusive:
+        return logs
+    return cast(Floats, logs - np.log1p(-np.exp(np.minimum(logs, np.log(1 - LEAST_PROBABILITY)))))
+
+
+def _shorten(features: Floats) -> tuple[Floats, Floats | None]:
+    """The same geometry in at most n numbers, shape (n, r), and the turn back, shape (d, r): exact, and fast for few galaxies."""
+    n, d = features.shape
+    if n >= d:
+        return features, None
+    u, s, vt = np.linalg.svd(features, full_matrices=False)
+    return cast(Floats, u * s), cast(Floats, vt.T)

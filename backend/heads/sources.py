@@ -1,0 +1,209 @@
+"""Source extraction: every star and galaxy of an image, with a box, an ellipse, an outline and what a catalogue would say of it.
+
+The images are what a person sees: 8-bit JPEG cut-outs with a black, clipped sky, upsampled frames whose noise is correlated over many
+pixels, and full frames. So the image is smoothed first and the noise is measured on the *smoothed* image, never trusted below one
+grey level; and an outline is drawn at a fraction of the source's own peak, as a person does, not at a multiple of the noise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import sep
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from backend.heads.catalogue import describe
+from backend.heads.deblend import divide
+from backend.heads.outlines import bounding_box, moment_ellipse, outline
+from sync.controls.shapes import Box, Ellipse
+
+__all__ = ["Extraction", "ExtractionSettings", "Source", "extract"]
+
+GREY_LEVEL = 1 / 255
+SKY_MESH_PX = 256
+SINGLE_MESH_BELOW_PX = 640
+DETECTION_SIGMA = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionSettings:
+    """What counts as a source, and where its outline runs.
+
+    Attributes
+    ----------
+    peak_sigma : float
+        A source's smoothed peak must stand this many times the noise of the smoothed image above the sky.
+    minimum_area_px : int
+        Smallest outline, pixels.
+    isophote : float
+        The outline runs where the smoothed brightness has fallen to this fraction of the source's peak. 0.17 had the best mean
+        overlap with 40 human outlines of SDSS galaxies, and everything from 0.15 to 0.2 was within 0.02 of it.
+    smoothing_px : float
+        Standard deviation of the Gaussian that the image is smoothed with, pixels.
+    saddle : float
+        Two hills are two sources if the pass between them lies below this fraction of the lower peak.
+    """
+
+    peak_sigma: float = 8.0
+    minimum_area_px: int = 12
+    isophote: float = 0.17
+    smoothing_px: float = 1.5
+    saddle: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (self.peak_sigma > 0 and self.minimum_area_px > 0 and self.smoothing_px > 0):
+            raise ValueError(f"peak_sigma, minimum_area_px and smoothing_px must be positive, not {self}")
+        if not (0 < self.isophote < 1 and 0 < self.saddle < 1):
+            raise ValueError(f"isophote and saddle must lie between 0 and 1, not {self}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One star or galaxy, in pixels of the image; the image's top-left corner is (0, 0).
+
+    Attributes
+    ----------
+    number : int
+        Its value in `Extraction.segments`.
+    box, ellipse : Box, Ellipse
+        Around the outline; the ellipse has the outline's second moments, so its area is the outline's for an elliptical galaxy.
+    crop : ndarray of bool, shape (h, w)
+        The outline, filled, cut out at `corner`.
+    corner : (x, y)
+        Where the crop's top-left pixel lies.
+    flux, peak : float
+        Sum and maximum of the sky-subtracted smoothed brightness within the outline.
+    snr : float
+        `peak` over the noise of the smoothed image.
+    features : ndarray, shape (len(FEATURES),)
+        For classification, named by `backend.heads.catalogue.FEATURES`.
+    """
+
+    number: int
+    box: Box
+    ellipse: Ellipse
+    crop: NDArray[np.bool_]
+    corner: tuple[int, int]
+    flux: float
+    peak: float
+    snr: float
+    features: NDArray[np.float32]
+
+    @property
+    def area(self) -> int:
+        """Pixels within the outline."""
+        return int(self.crop.sum())
+
+    def full_mask(self, size: tuple[int, int]) -> NDArray[np.bool_]:
+        """The outline's pixels in an image of `size` (width, height): shape (height, width)."""
+        mask = np.zeros((size[1], size[0]), dtype=bool)
+        (x, y), (height, width) = self.corner, self.crop.shape
+        mask[y : y + height, x : x + width] = self.crop
+        return mask
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Extraction:
+    """The sources of one image and the maps that they were found on.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+        Brightest peak first.
+    brightness : ndarray, shape (height, width)
+        Smoothed, sky-subtracted mean of the bands.
+    segments : ndarray of int32, shape (height, width)
+        0 is sky; each other value is the neighbourhood that belongs to one source, wider than its outline.
+    noise : float
+        Standard deviation of the sky in `brightness`, at least one grey level.
+    """
+
+    sources: tuple[Source, ...]
+    brightness: NDArray[np.float32]
+    segments: NDArray[np.int32]
+    noise: float
+
+
+def extract(image: NDArray[np.float32], *, settings: ExtractionSettings | None = None) -> Extraction:
+    """Find the sources of `image`.
+
+    Parameters
+    ----------
+    image : ndarray, shape (height, width, 3)
+        Brightness as a person sees it, 0 to 1; what is not finite is taken as black.
+    settings : ExtractionSettings
+        The defaults suit survey cut-outs and frames.
+
+    Raises
+    ------
+    ValueError
+        If the image has not the right shape.
+
+    References
+    ----------
+    Bertin & Arnouts (1996), A&AS 117, 393; Barbary (2016), JOSS 1(6), 58.
+    """
+    settings = settings or ExtractionSettings()
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"an image has the shape (height, width, 3), not {image.shape}")
+    image = np.nan_to_num(image, nan=0.0, posinf=1.0, neginf=0.0)
+    smooth = ndimage.gaussian_filter(image.mean(axis=2, dtype=np.float32), settings.smoothing_px)
+    brightness, noise = _subtract_sky(np.ascontiguousarray(smooth, dtype=np.float32))
+    detected = brightness >= DETECTION_SIGMA * noise
+    segments = divide(
+        brightness,
+        detected,
+        floor=settings.peak_sigma * noise,
+        saddle=settings.saddle,
+        rise=max(settings.peak_sigma - DETECTION_SIGMA, DETECTION_SIGMA) * noise,  # as far above a halo as above the sky
+    )
+    sources = _measure(image, brightness, segments, noise, settings)
+    return Extraction(sources, brightness, segments, noise)
+
+
+def _subtract_sky(smooth: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
+    """The brightness above the sky, and its noise.
+
+    One sky level for a cut-out: a mesh finer than a cut-out's galaxy would subtract the galaxy.
+    """
+    height, width = smooth.shape
+    mesh = SKY_MESH_PX if max(height, width) > SINGLE_MESH_BELOW_PX else max(height, width)
+    background = sep.Background(smooth, bw=mesh, bh=mesh, fw=3, fh=3)
+    above = np.ascontiguousarray(smooth - background.back(dtype=np.float32))
+    return above, max(float(background.globalrms), GREY_LEVEL)
+
+
+def _measure(
+    image: NDArray[np.float32],
+    brightness: NDArray[np.float32],
+    segments: NDArray[np.int32],
+    noise: float,
+    settings: ExtractionSettings,
+) -> tuple[Source, ...]:
+    """Outline and describe each segment; the numbers go from the brightest peak down."""
+    sources = []
+    for number, window in enumerate(ndimage.find_objects(segments), start=1):
+        if window is None:
+            continue
+        crop, (x, y) = outline(brightness, segments, number, isophote=settings.isophote, window=window)
+        if crop.sum() < settings.minimum_area_px:
+            continue
+        inside = np.s_[y : y + crop.shape[0], x : x + crop.shape[1]]
+        light = np.where(crop, brightness[inside], 0)
+        ellipse = moment_ellipse(crop, corner=(x, y))
+        sources.append(
+            Source(
+                number=number,
+                box=bounding_box(crop, corner=(x, y)),
+                ellipse=ellipse,
+                crop=crop,
+                corner=(x, y),
+                flux=float(light.sum()),
+                peak=float(light.max()),
+                snr=float(light.max()) / noise,
+                features=describe(image, light, crop, ellipse, corner=(x, y), noise=noise),
+            )
+        )
+    return tuple(sources)

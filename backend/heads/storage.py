@@ -1,0 +1,87 @@
+"""Heads on disk: `head.json` for what a person can read, `head.safetensors` for the arrays; nothing is ever unpickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from backend.heads.errors import HeadError
+
+__all__ = ["FORMAT", "StoredHead", "read", "write"]
+
+FORMAT = 1
+JSON_NAME = "head.json"
+ARRAYS_NAME = "head.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredHead:
+    """The contents of a head's folder, with accessors that refuse what is missing or of the wrong shape."""
+
+    folder: Path
+    fields: Mapping[str, Any]
+    arrays: Mapping[str, NDArray[Any]]
+
+    def array(self, name: str, *shape: int) -> NDArray[Any]:
+        """The array `name`, which must have this shape (-1 for any length) and finite values."""
+        found = self.arrays.get(name)
+        if found is None:
+            raise HeadError(f"the head in {self.folder} has no array {name!r}")
+        fits = len(found.shape) == len(shape) and all(s in (-1, f) for s, f in zip(shape, found.shape, strict=True))
+        if not fits or not np.isfinite(found).all():
+            raise HeadError(f"the array {name!r} of the head in {self.folder} is damaged: {found.shape}, not {shape}")
+        return found
+
+    def field(self, name: str, kind: type) -> Any:
+        """The field `name`, which must be of this type."""
+        found = self.fields.get(name)
+        if not isinstance(found, kind):
+            raise HeadError(f"the field {name!r} of the head in {self.folder} must be a {kind.__name__}, not {found!r}")
+        return found
+
+    def names(self, name: str) -> tuple[str, ...]:
+        """The field `name`, which must be a list of strings."""
+        found = self.field(name, list)
+        if not all(isinstance(item, str) for item in found):
+            raise HeadError(f"the field {name!r} of the head in {self.folder} must be a list of names, not {found!r}")
+        return tuple(found)
+
+
+def write(
+    folder: Path, *, head: str, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None
+) -> None:
+    """Write a head of the kind `head` into `folder`, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    contiguous = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
+    (folder / ARRAYS_NAME).write_bytes(save_arrays(contiguous))
+    text = json.dumps({"format": FORMAT, "head": head, **fields}, indent=2, allow_nan=False)
+    (folder / JSON_NAME).write_text(text + "\n", encoding="utf-8")
+
+
+def read(folder: Path, *, head: str) -> StoredHead:
+    """Read a head of the kind `head` from `folder`.
+
+    Raises
+    ------
+    HeadError
+        If a file is missing, is not JSON or safetensors, or holds another kind of head or a format from another time.
+    """
+    try:
+        fields = json.loads((folder / JSON_NAME).read_text(encoding="utf-8"))
+        arrays = load_arrays((folder / ARRAYS_NAME).read_bytes())
+    except OSError as error:
+        raise HeadError(f"{folder} holds no head: {error.strerror} ({error.filename})") from error
+    except (ValueError, SafetensorError) as error:
+        raise HeadError(f"the head in {folder} is not a pair of JSON and safetensors files: {error}") from error
+    if not isinstance(fields, dict) or fields.get("format") != FORMAT or fields.get("head") != head:
+        raise HeadError(f"{folder} holds no {head} head of format {FORMAT}")
+    return StoredHead(folder, fields, arrays)

@@ -1,0 +1,59 @@
+"""The same annotator under `label-studio-ml start`, for teams that deploy all their backends that way.
+
+`GalaxyLoop` works with label-studio-ml 1.0.9, which PyPI has, and has the signatures of upstream's 2.x. It predicts with the version
+that the registry says is live, and `fit` only rings the bell: training stays with `galaxyloop worker`, since label-studio-ml
+would train inside a request or in one process an event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from label_studio_ml.model import LabelStudioMLBase
+
+from backend.annotator import Task
+from backend.protocol import project_id_of
+from backend.services import Services
+from backend.settings import Settings
+
+__all__ = ["GalaxyLoop"]
+
+
+@cache
+def _services() -> Services:
+    """Open the services once a process: label-studio-ml makes a new model object whenever it likes."""
+    return Services(Settings())
+
+
+class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml has no type hints
+    """Label Studio ML model over galaxyloop's registry."""
+
+    def predict(
+        self, tasks: Sequence[Mapping[str, Any]], context: Mapping[str, Any] | None = None, **_: Any
+    ) -> list[dict[str, Any]]:
+        """Predict tasks, or answer the prompts of a context; one prediction a task, in order."""
+        if not tasks:
+            return []
+        services = _services()
+        label_config = str(self.label_config)
+        project = services.meet(self._project(tasks[0]), label_config=label_config, extra_params=None)
+        annotator = services.annotators.of(project, label_config=label_config)
+        ours = [Task(id=int(task.get("id") or 0), data=task["data"]) for task in tasks]
+        predictions = annotator.predict(ours) if context is None else annotator.answer(ours, context)
+        return [prediction.as_json() for prediction in predictions]
+
+    def fit(self, tasks: Any = None, data: Mapping[str, Any] | None = None, **_: Any) -> dict[str, Any]:
+        """Ring the bell of the event's project.
+
+        1.0.9 calls `fit(tasks, workdir=, event=, data=)`, 2.x `fit(event, data)`: the first argument is not used in either.
+        """
+        project = (data or {}).get("project") or {}
+        if "id" in project:
+            _services().ring([project_id_of(project["id"])])
+        return {}
+
+    def _project(self, task: Mapping[str, Any]) -> int:
+        # 2.x knows the project of a request, 1.0.9 tells it only through the tasks.
+        return project_id_of(getattr(self, "project_id", None) or task["project"])

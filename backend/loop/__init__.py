@@ -1,0 +1,1 @@
+"""The human-in-the-loop cycle: bell, snapshot, training, gate, publication."""

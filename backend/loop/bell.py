@@ -1,0 +1,87 @@
+"""The bell: events ring it, the worker answers it; what happened is always read from Label Studio itself.
+
+It is two times in the project's row, so that rings of any number collapse into one answer, survive a kill of either side, and
+a ring during an answer is not lost.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Session
+
+from backend.database import ProjectRow
+
+__all__ = ["Bell", "Ringing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ringing:
+    """A bell that waits for an answer.
+
+    Attributes
+    ----------
+    first_at, last_at : float
+        Unix time of the first ring without an answer and of the last one.
+    """
+
+    first_at: float
+    last_at: float
+
+    def ready_at(self, *, debounce_s: float, patience_s: float) -> float:
+        """When to answer: after a quiet time, or once patience has run out; Unix time."""
+        return min(self.last_at + debounce_s, self.first_at + patience_s)
+
+
+class Bell:
+    """Rings and answers the bells of all projects."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def ring(self, project_ids: Iterable[int]) -> list[int]:
+        """Ring for several projects in one transaction; unknown projects are passed over.
+
+        Returns
+        -------
+        list of int
+            The projects whose bell was silent before: a job must be queued for these and only for these.
+        """
+        now, ids = time.time(), list(project_ids)
+        silent = select(ProjectRow.id).where(ProjectRow.id.in_(ids), ProjectRow.bell_first_at.is_(None))
+        with Session(self._engine) as session:
+            woken = list(session.scalars(silent))
+            session.execute(
+                update(ProjectRow)
+                .where(ProjectRow.id.in_(ids))
+                .values(bell_first_at=func.coalesce(ProjectRow.bell_first_at, now), bell_last_at=now)
+            )
+            session.commit()
+        return woken
+
+    def request_training(self, project_id: int) -> list[int]:
+        """Ring, and ask for a training whatever number of annotations has gathered."""
+        with Session(self._engine) as session:
+            session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(training_requested=True))
+            session.commit()
+        return self.ring([project_id])
+
+    def ringing(self) -> dict[int, Ringing]:
+        """Tell which projects wait for an answer."""
+        query = select(ProjectRow.id, ProjectRow.bell_first_at, ProjectRow.bell_last_at)
+        with Session(self._engine) as session:
+            rows = session.execute(query.where(ProjectRow.bell_first_at.is_not(None))).all()
+        return {id_: Ringing(first, last) for id_, first, last in rows if first is not None and last is not None}
+
+    def answered(self, project_id: int, heard: Ringing) -> None:
+        """Silence the bell unless it has rung again since it was heard."""
+        with Session(self._engine) as session:
+            session.execute(
+                update(ProjectRow)
+                .where(ProjectRow.id == project_id, ProjectRow.bell_last_at == heard.last_at)
+                .values(bell_first_at=None, bell_last_at=None)
+            )
+            session.commit()

@@ -1,0 +1,148 @@
+"""The gate: a new version goes live only if it is better than the live one on annotations that neither was trained on.
+
+Each control gives every judged task a score between 0 and 1 (1: what the annotator said); a version's score is the mean over tasks
+and then over controls, so that a project's twenty boxes do not outvote its one class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.annotators import read_config
+from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
+from backend.loop.agreement import box_agreement, class_agreement, mask_agreement, number_agreement
+from backend.loop.examples import Examples, gather_examples
+from backend.loop.snapshot import Snapshot
+from backend.observer import Observation
+from backend.project_heads import ProjectHeads, controls_to_fill
+from backend.registry import Project, Version, version_name
+from backend.services import Services
+from sync.labelconfig import Control, LabelConfig
+
+__all__ = ["MINIMUM_JUDGED", "Verdict", "judge"]
+
+MINIMUM_JUDGED = 5
+"""With fewer annotations kept aside, a difference says nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the candidate goes live, and what was measured."""
+
+    better: bool
+    evidence: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        """Why, in one sentence."""
+        return str(self.evidence["reason"])
+
+
+def judge(services: Services, project: Project, candidate: Version, snapshot: Snapshot) -> Verdict:
+    """Compare a candidate with the live version of its project."""
+    registry, annotators = services.registry, services.annotators
+    config = read_config(project.label_config)
+    live = registry.version(project.id, project.live_version)
+    if live.config_hash != candidate.config_hash:
+        reason = f"the labelling config has changed since {live.name}, whose predictions no longer fit"
+        return Verdict(True, {"reason": reason, "compared_with": live.name})
+    controls = controls_to_fill(config)
+    judging = gather_examples(snapshot.judging, config, controls)
+    heads = {
+        version.number: ProjectHeads.load(registry.path(project.id, version.number), config)
+        for version in (live, candidate)
+    }
+    fillers = {
+        number: {one.control.name: one for one in annotators.build(config, each, version=version_name(number)).fillers}
+        for number, each in heads.items()
+    }
+    scores: dict[str, dict[str, float]] = {}
+    judged: set[int] = set()
+    for control in controls:
+        both = _compare(
+            services, config, control, judging[control.name],
+            fillers[candidate.number].get(control.name), fillers[live.number].get(control.name),
+        )  # fmt: skip
+        if both is not None:
+            tasks, new, old = both
+            judged |= set(tasks)
+            scores[control.name] = {"candidate": float(new.mean()), "live": float(old.mean()), "judged_on": len(tasks)}
+    evidence: dict[str, Any] = {
+        "judged_on": len(judged),
+        "compared_with": live.name,
+        "controls": scores,
+        "learned_from": {"candidate": candidate.learned_from, "live": live.learned_from},
+    }
+    if scores:
+        evidence["candidate"] = float(np.mean([one["candidate"] for one in scores.values()]))
+        evidence["live"] = float(np.mean([one["live"] for one in scores.values()]))
+    return _decide(evidence, candidate, live)
+
+
+def _decide(evidence: dict[str, Any], candidate: Version, live: Version) -> Verdict:
+    judged_on = evidence["judged_on"]
+    if judged_on < MINIMUM_JUDGED:
+        more = candidate.learned_from >= live.learned_from
+        who = candidate if more else live
+        reason = (
+            f"only {judged_on} annotated tasks are kept aside, too few to tell (at least {MINIMUM_JUDGED}); "
+            f"{who.name} has learned from more ({who.learned_from} annotations)"
+        )
+        return Verdict(more, evidence | {"reason": reason})
+    better = evidence["candidate"] >= evidence["live"]
+    reason = (
+        f"scores {evidence['candidate']:.3f} where {live.name} scores {evidence['live']:.3f}, "
+        f"on {judged_on} annotated tasks that neither has seen"
+    )
+    return Verdict(better, evidence | {"reason": reason})
+
+
+def _compare(
+    services: Services,
+    config: LabelConfig,
+    control: Control,
+    examples: Examples,
+    candidate: Filler | None,
+    live: Filler | None,
+) -> tuple[list[int], NDArray[np.float64], NDArray[np.float64]] | None:
+    """Score both fillers of one control on the judged tasks; None where there is nothing to judge."""
+    fillers = [one for one in (candidate, live) if one is not None]
+    said = examples.targets or examples.values or examples.objects
+    if not said or not fillers:
+        return None
+    key = config.image_key[control.to_name]
+    seen = services.annotators.observer.observe(
+        [str(examples.data[task].get(key, "")) for task in said],
+        embed=any(one.needs_embedding for one in fillers),
+        extractions=[one.needs_sources for one in fillers if one.needs_sources],
+    )
+    readable = {task: one for task, one in zip(said, seen, strict=True) if isinstance(one, Observation)}
+    if not readable:
+        return None
+    tasks, observations = list(readable), list(readable.values())
+    return tasks, _scores(candidate, tasks, observations, examples), _scores(live, tasks, observations, examples)
+
+
+def _scores(
+    filler: Filler | None, tasks: Sequence[int], observations: Sequence[Observation], examples: Examples
+) -> NDArray[np.float64]:
+    """Agreement with the annotators on each task; a control that a version cannot fill agrees with nobody."""
+    if isinstance(filler, ClassFiller):
+        embeddings = np.stack([one.embedding for one in observations if one.embedding is not None])
+        targets = np.stack([examples.targets[task] for task in tasks])
+        return class_agreement(filler.probabilities(embeddings), targets, exclusive=not filler.control.multiple)
+    if isinstance(filler, NumberFiller):
+        values = np.array([examples.values[task] for task in tasks])
+        return number_agreement(filler.values(observations), values)
+    if isinstance(filler, ObjectFiller):
+        agree = mask_agreement if filler.control.tag in ("BrushLabels", "PolygonLabels") else box_agreement
+        found = [filler.objects(one) for one in observations]
+        sizes = [one.size for one in observations if one.size is not None]
+        drawn = [examples.objects[task] for task in tasks]
+        return np.array([agree(*each) for each in zip(found, drawn, sizes, strict=True)])
+    return np.zeros(len(tasks))

@@ -1,0 +1,93 @@
+"""The snapshot: the frozen list of annotations that a version is trained on, and what of them is a label.
+
+Every rule about what counts stands here: skipped and empty annotations teach nothing, the newest annotation of each annotator
+counts, and one task in five is kept aside for good to judge versions by, chosen by its id so that it never changes sides.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sync.annotations import Annotation
+
+__all__ = ["JUDGED_ONE_IN", "Snapshot", "is_judge", "take_snapshot"]
+
+JUDGED_ONE_IN = 5
+"""One task in so many is never trained on."""
+SNAPSHOT_FILE = "snapshot.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Annotations that count, ordered by task and id.
+
+    Attributes
+    ----------
+    stamps : dict
+        Annotation id to the time of its last change: what makes two snapshots differ.
+    """
+
+    annotations: tuple[Annotation, ...]
+    stamps: dict[int, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Name the snapshot by its content."""
+        return hashlib.sha256(json.dumps(sorted(self.stamps.items())).encode()).hexdigest()[:16]
+
+    @property
+    def training(self) -> tuple[Annotation, ...]:
+        """What a version may learn from."""
+        return tuple(annotation for annotation in self.annotations if not is_judge(annotation.task_id))
+
+    @property
+    def judging(self) -> tuple[Annotation, ...]:
+        """What no version ever learns from."""
+        return tuple(annotation for annotation in self.annotations if is_judge(annotation.task_id))
+
+    def changes_since(self, stamps: dict[int, str]) -> int:
+        """Count the annotations that are new, changed or deleted since `stamps`."""
+        changed = sum(stamps.get(id_) != stamp for id_, stamp in self.stamps.items())
+        return changed + sum(id_ not in self.stamps for id_ in stamps)
+
+    def save(self, folder: Path) -> None:
+        """Write the list beside the version that it made."""
+        rows = [
+            {"annotation": annotation.id, "task": annotation.task_id, "updated_at": annotation.updated_at}
+            for annotation in self.annotations
+        ]
+        (folder / SNAPSHOT_FILE).write_text(json.dumps(rows))
+
+
+def read_stamps(folder: Path) -> dict[int, str]:
+    """Read the stamps of a version's snapshot; none where the version has no folder (the base version)."""
+    try:
+        rows = json.loads((folder / SNAPSHOT_FILE).read_text())
+    except FileNotFoundError:
+        return {}
+    return {row["annotation"]: row["updated_at"] for row in rows}
+
+
+def is_judge(task_id: int) -> bool:
+    """Tell whether a task is kept aside for judging."""
+    return hashlib.sha256(str(task_id).encode()).digest()[0] % JUDGED_ONE_IN == 0
+
+
+def take_snapshot(annotations: Sequence[Annotation]) -> Snapshot:
+    """Choose the annotations that count.
+
+    Parameters
+    ----------
+    annotations : sequence of Annotation
+        All of a project, as Label Studio has them.
+    """
+    newest: dict[tuple[int, int | None], Annotation] = {}
+    for annotation in sorted(annotations, key=lambda one: (one.updated_at, one.id)):
+        if not annotation.was_cancelled and annotation.result:
+            newest[annotation.task_id, annotation.completed_by] = annotation
+    chosen = tuple(sorted(newest.values(), key=lambda one: (one.task_id, one.id)))
+    return Snapshot(chosen, {one.id: one.updated_at for one in chosen})

@@ -1,0 +1,173 @@
+"""Training: a snapshot becomes the heads of a new version, one for each control that has enough labels."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.annotators import read_config
+from backend.fillers import base_probabilities
+from backend.heads import Head, NotEnoughLabels
+from backend.heads.detection import Detection
+from backend.heads.masks import PromptedMasks
+from backend.heads.morphology import Morphology
+from backend.heads.parameters import Parameters
+from backend.loop.examples import Examples, gather_examples
+from backend.loop.snapshot import Snapshot
+from backend.observer import Observation, Observer
+from backend.project_heads import SHAPES, ProjectHeads, controls_to_fill
+from backend.registry import Project
+from backend.services import Services
+from sync.images.errors import ImageError
+from sync.labelconfig import Control, LabelConfig
+
+__all__ = ["train"]
+
+log = logging.getLogger("galaxyloop.train")
+
+OBJECT_IMAGES = 200
+"""Newest annotated images that object heads learn from: their few parameters gain nothing from more, and time grows with it."""
+
+
+def train(services: Services, project: Project, snapshot: Snapshot, *, allow_none: bool) -> int:
+    """Train a version on a snapshot's training side and write it.
+
+    Parameters
+    ----------
+    allow_none : bool
+        Write a version without trained heads rather than none: after a change of the labelling config the old one's
+        predictions no longer fit.
+
+    Returns
+    -------
+    int
+        Number of the new version, not judged yet.
+
+    Raises
+    ------
+    NotEnoughLabels
+        If no control has enough labels; the message says what is missing for which.
+    """
+    started = time.monotonic()
+    config = read_config(project.label_config)
+    heads, reasons = _fit_all(services, config, snapshot)
+    if not heads.filling and heads.prompted is None and not allow_none:
+        raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
+    with services.registry.writing_version(
+        project.id,
+        label_config=project.label_config,
+        fingerprint=snapshot.fingerprint,
+        learned_from=len(snapshot.training),
+    ) as (folder, number):
+        heads.save(folder, config)
+        snapshot.save(folder)
+    log.info(
+        "event=trained project=%d version=%d annotations=%d heads=%s seconds=%.1f",
+        project.id, number, len(snapshot.training), ",".join(heads.filling), time.monotonic() - started,
+    )  # fmt: skip
+    return number
+
+
+def _fit_all(services: Services, config: LabelConfig, snapshot: Snapshot) -> tuple[ProjectHeads, list[str]]:
+    controls = controls_to_fill(config)
+    gathered = gather_examples(snapshot.training, config, controls)
+    filling: dict[str, Head] = {}
+    prompted: PromptedMasks | None = None
+    reasons = []
+    for control in controls:
+        examples = gathered[control.name]
+        try:
+            if control.tag in SHAPES:
+                filling[control.name], learned = _fit_objects(services.annotators.observer, config, control, examples)
+                prompted = prompted or learned
+            elif control.tag == "Number":
+                filling[control.name] = _fit_number(services.annotators.observer, config, control, examples)
+            else:
+                base = services.annotators.base_morphology
+                filling[control.name] = _fit_classes(services.annotators.observer, base, config, control, examples)
+        except NotEnoughLabels as error:
+            reasons.append(f"{control.name}: {error}")
+    return ProjectHeads(filling, prompted), reasons
+
+
+def _fit_classes(
+    observer: Observer, base: Morphology, config: LabelConfig, control: Control, examples: Examples
+) -> Morphology:
+    tasks, embeddings = _embeddings(observer, config, control, examples.targets, examples)
+    offset = base_probabilities(embeddings, control, base) if tasks else None
+    return Morphology.fit(
+        embeddings,
+        np.stack([examples.targets[task] for task in tasks]) if tasks else np.empty((0, len(control.labels))),
+        classes=[label.value for label in control.labels],
+        exclusive=not control.multiple,
+        offset=None if offset is None else np.log(offset),
+    )
+
+
+def _fit_number(observer: Observer, config: LabelConfig, control: Control, examples: Examples) -> Parameters:
+    tasks, embeddings = _embeddings(observer, config, control, examples.values, examples)
+    return Parameters.fit(embeddings, np.array([examples.values[task] for task in tasks]))
+
+
+def _fit_objects(
+    observer: Observer, config: LabelConfig, control: Control, examples: Examples
+) -> tuple[Detection, PromptedMasks | None]:
+    newest = sorted(examples.objects)[-OBJECT_IMAGES:]
+    images, objects = [], []
+    for task, seen in zip(newest, _observe(observer, config, control, newest, examples, embed=False), strict=True):
+        if isinstance(seen, ImageError):
+            continue
+        try:
+            images.append(seen.picture.pixels)
+        except ImageError:
+            continue
+        objects.append(examples.objects[task])
+    detection = Detection.fit(
+        images,
+        [[(one.box, one.label) for one in drawn] for drawn in objects],
+        classes=[label.value for label in control.labels],
+    )
+    masks = [
+        [one.mask for one in drawn if one.mask is not None and one.mask.shape == image.shape[:2]]
+        for image, drawn in zip(images, objects, strict=True)
+    ]
+    if not any(masks):
+        return detection, None
+    try:
+        return detection, PromptedMasks.fit(images, masks)
+    except NotEnoughLabels:
+        return detection, None
+
+
+def _embeddings(
+    observer: Observer, config: LabelConfig, control: Control, wanted: Mapping[int, Any], examples: Examples
+) -> tuple[list[int], NDArray[np.float32]]:
+    """Embeddings of the wanted tasks whose picture can be read."""
+    tasks = list(wanted)
+    seen = _observe(observer, config, control, tasks, examples, embed=True)
+    readable = [
+        (task, one.embedding)
+        for task, one in zip(tasks, seen, strict=True)
+        if isinstance(one, Observation) and one.embedding is not None
+    ]
+    if not readable:
+        return [], np.empty((0, 1), np.float32)
+    return [task for task, _ in readable], np.stack([embedding for _, embedding in readable])
+
+
+def _observe(
+    observer: Observer,
+    config: LabelConfig,
+    control: Control,
+    tasks: Sequence[int],
+    examples: Examples,
+    *,
+    embed: bool,
+) -> list[Observation | ImageError]:
+    key = config.image_key[control.to_name]
+    return observer.observe([str(examples.data[task].get(key, "")) for task in tasks], embed=embed)

@@ -1,0 +1,82 @@
+"""The worker: answers bells, one cycle a project at a time, in a process that steps back behind the server.
+
+It may be killed anywhere: every step of a cycle is either repeated harmlessly or found done.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+
+import torch
+
+from backend.loop.cycle import run_cycle
+from backend.loop.lease import lease
+from backend.services import Services
+from sync.client import LabelStudioError, LabelStudioUnavailable
+
+__all__ = ["answer", "reconcile", "run_worker"]
+
+log = logging.getLogger("galaxyloop.worker")
+
+RETRY_S = 5.0
+"""Wait before the next try while Label Studio is down or another worker holds the project."""
+
+
+def run_worker(services: Services) -> None:
+    """Work until the process is told to end."""
+    settings = services.settings
+    os.nice(settings.worker_niceness)
+    torch.set_num_threads(settings.threads)
+    last = 0.0
+
+    def every_minute() -> None:
+        nonlocal last
+        if time.monotonic() - last >= settings.reconcile_every_s or not last:
+            last = time.monotonic()
+            reconcile(services)
+
+    every_minute()
+    services.queue.work(lambda project_id: answer(services, project_id), reconcile=every_minute)
+
+
+def reconcile(services: Services) -> None:
+    """Ring for every project, so that whatever happened without an event is found; queue answers lost with a process."""
+    services.bell.ring(project.id for project in services.registry.projects())
+    for project_id in services.bell.ringing().keys() - services.queue.queued():
+        services.queue.schedule(project_id, delay_s=0)
+
+
+def answer(services: Services, project_id: int) -> None:
+    """Answer a project's bell: wait for quiet, run one cycle, and again if it rang meanwhile."""
+    settings = services.settings
+    heard = services.bell.ringing().get(project_id)
+    if heard is None:
+        return
+    ready_at = heard.ready_at(debounce_s=settings.webhook_debounce_s, patience_s=settings.webhook_patience_s)
+    wait_s = ready_at - time.time()
+    if wait_s > 0:
+        services.queue.schedule(project_id, delay_s=wait_s)
+        return
+    with lease(services.engine, project_id, seconds=settings.lease_s) as lost:
+        if lost is None:
+            services.queue.schedule(project_id, delay_s=RETRY_S)
+            return
+        try:
+            services.registry.set_status(project_id, run_cycle(services, project_id, lost))
+        except LabelStudioUnavailable as error:
+            log.warning("event=label_studio_unavailable project=%d error=%r", project_id, str(error))
+            services.registry.set_status(project_id, f"waiting for Label Studio: {error}")
+            services.queue.schedule(project_id, delay_s=RETRY_S)
+            return
+        except LabelStudioError as error:
+            # It answered, and refused: asking again at once would change nothing, the next event or reconciliation will.
+            log.error("event=label_studio_refused project=%d error=%r", project_id, str(error))
+            services.registry.set_status(project_id, f"stopped: {error}")
+        except Exception:
+            log.exception("event=cycle_failed project=%d", project_id)
+            services.registry.set_status(project_id, "the last cycle failed; the worker's log says why")
+    services.bell.answered(project_id, heard)
+    if project_id in services.bell.ringing():
+        services.queue.schedule(project_id, delay_s=settings.webhook_debounce_s)

@@ -1,0 +1,69 @@
+"""Embeddings of pictures, computed once and kept on disk under hash(image + stretch + encoder)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend.cache import FileCache, key_of
+from backend.gallery import Picture
+from backend.lvm.encoder import Encoder
+from backend.lvm.framing import FRAMING_VERSION, frame
+
+__all__ = ["Embeddings"]
+
+BATCH = 32
+
+
+class Embeddings:
+    """The encoder behind its cache.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Frozen.
+    fingerprint : str
+        Names the encoder's weights.
+    """
+
+    def __init__(self, encoder: Encoder, cache: FileCache, *, fingerprint: str) -> None:
+        self._encoder = encoder
+        self._cache = cache
+        self._fingerprint = fingerprint
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        return self._encoder.config.dimension
+
+    def of(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+        """Embed pictures, shape (n, dimension).
+
+        Raises
+        ------
+        ImageError
+            If a picture that is not cached yet cannot be read: open and decode pictures one by one first.
+        """
+        embeddings = np.empty((len(pictures), self.dimension), np.float32)
+        missing = []
+        for index, picture in enumerate(pictures):
+            cached = self._cache.get(self._key(picture))
+            if cached is not None and len(cached) == embeddings[index].nbytes:
+                embeddings[index] = np.frombuffer(cached, np.float32)
+            else:
+                missing.append(index)
+        for start in range(0, len(missing), BATCH):
+            batch = missing[start : start + BATCH]
+            side = self._encoder.config.image_px
+            frames = np.stack([frame(pictures[index].pixels, side=side) for index in batch])
+            computed = self._encoder.embed(torch.from_numpy(frames).permute(0, 3, 1, 2)).numpy()
+            for index, embedding in zip(batch, computed, strict=True):
+                embeddings[index] = embedding
+                self._cache.put(self._key(pictures[index]), embedding.tobytes())
+        return embeddings
+
+    def _key(self, picture: Picture) -> str:
+        return key_of("embedding", FRAMING_VERSION, self._fingerprint, picture.key)

@@ -1,0 +1,77 @@
+"""Framing: the encoder sees the galaxy at the same apparent size, whatever the survey's field of view.
+
+How much of the frame the galaxy fills decides more about an embedding than the training objective does, so the crop follows
+the light: the object nearest to the middle is measured, and the frame is cut a fixed multiple of its size around it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import ndimage
+from torch.nn import functional
+
+__all__ = ["FRAMING_VERSION", "frame"]
+
+FRAMING_VERSION = "1"
+RADII = 3.0
+"""Half the frame's side, in root-mean-square radii of the galaxy's light."""
+SMALLEST = 0.3
+"""Smallest frame, fraction of the image's shorter side: a speck is not blown up to a galaxy."""
+WORKING_PX = 96
+"""The galaxy is measured on a copy of about this size."""
+
+
+def frame(pixels: NDArray[np.float32], *, side: int) -> NDArray[np.float32]:
+    """Cut the square around the central galaxy and scale it.
+
+    Parameters
+    ----------
+    pixels : ndarray, shape (height, width, 3)
+        Brightness in [0, 1].
+    side : int
+        Side of the result, pixels.
+
+    Returns
+    -------
+    ndarray, shape (side, side, 3)
+        Outside the image it is black, as empty sky.
+    """
+    height, width = pixels.shape[:2]
+    x, y, half = _central_galaxy(pixels)
+    # affine_grid's coordinates run from -1 to 1 over the image, separately in x and y.
+    affine = torch.tensor([[[2 * half / width, 0, 2 * x / width - 1], [0, 2 * half / height, 2 * y / height - 1]]])
+    image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]
+    oversampling = max(1, min(8, round(2 * half / side)))
+    grid = functional.affine_grid(affine.float(), [1, 3, side * oversampling, side * oversampling], align_corners=False)
+    cut = functional.grid_sample(image, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    scaled: NDArray[np.float32] = functional.avg_pool2d(cut, oversampling)[0].permute(1, 2, 0).numpy()
+    return scaled
+
+
+def _central_galaxy(pixels: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Find the galaxy nearest to the middle: centre x, y and half the side of its frame, pixels."""
+    height, width = pixels.shape[:2]
+    step = max(1, min(height, width) // WORKING_PX)
+    light = ndimage.gaussian_filter(pixels.mean(axis=2)[::step, ::step], 1.0)
+    sky = float(np.median(light))
+    spread = 1.4826 * float(np.median(np.abs(light - sky)))
+    bright = light > sky + max(3 * spread, 0.1 * (float(light.max()) - sky), 0.01)
+    labels, count = ndimage.label(bright)
+    whole = (width / 2, height / 2, min(width, height) / 2)
+    if count == 0:
+        return whole
+    rows, columns = np.indices(light.shape)
+    middle = ((light.shape[0] - 1) / 2, (light.shape[1] - 1) / 2)
+    distance = np.hypot(rows - middle[0], columns - middle[1])
+    nearest = ndimage.minimum(distance, labels, index=np.arange(1, count + 1))
+    area = ndimage.sum(bright, labels, index=np.arange(1, count + 1))
+    # Large and near: a bright neighbour must be clearly larger to win over what stands in the middle.
+    chosen = int(np.argmax(np.sqrt(area) - nearest)) + 1
+    weight = np.where(labels == chosen, light - sky, 0)
+    total = float(weight.sum())
+    centre_row, centre_column = float((weight * rows).sum()) / total, float((weight * columns).sum()) / total
+    radius = np.sqrt(float((weight * ((rows - centre_row) ** 2 + (columns - centre_column) ** 2)).sum()) / total)
+    half = float(np.clip(RADII * radius * step, SMALLEST * min(width, height) / 2, min(width, height) / 2))
+    return (centre_column + 0.5) * step, (centre_row + 0.5) * step, half

@@ -1,0 +1,127 @@
+"""The observer: what the heads need to know of a picture, looked up in the cache or measured once.
+
+A retraining changes heads, not images: after the first pass a prediction reads an embedding and a list of sources and never
+touches a pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.cache import FileCache, key_of
+from backend.gallery import Gallery, Picture
+from backend.heads.source_archive import ARCHIVE_VERSION, pack, unpack
+from backend.heads.sources import ExtractionSettings, Source, extract
+from backend.lvm.embeddings import Embeddings
+from sync.controls.shapes import Size
+from sync.images.errors import ImageError
+
+__all__ = ["Observation", "Observer"]
+
+FETCHES_AT_ONCE = 4
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was seen of one picture.
+
+    Attributes
+    ----------
+    embedding : ndarray, shape (d,), or None
+        None if it was not asked for.
+    size : (width, height) or None
+        Pixels; None if no sources were asked for.
+    sources : mapping
+        Extraction settings to the sources they found.
+    """
+
+    picture: Picture
+    embedding: NDArray[np.float32] | None
+    size: Size | None
+    sources: Mapping[ExtractionSettings, tuple[Source, ...]]
+
+
+class Observer:
+    """Looks at pictures, behind a cache."""
+
+    def __init__(self, gallery: Gallery, embeddings: Embeddings, cache: FileCache) -> None:
+        self._gallery = gallery
+        self._embeddings = embeddings
+        self._cache = cache
+        self._pool = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="observer")
+
+    def open(self, reference: str) -> Picture:
+        """Open one picture.
+
+        Raises
+        ------
+        ImageError
+            If it may not be fetched or leads nowhere.
+        """
+        return self._gallery.open(reference)
+
+    def observe(
+        self, references: Sequence[str], *, embed: bool, extractions: Iterable[ExtractionSettings] = ()
+    ) -> list[Observation | ImageError]:
+        """Look at pictures; one that cannot be read gives its error and does not disturb the others.
+
+        Parameters
+        ----------
+        references : sequence of str
+            As tasks have them; a few hundred at most, since undecoded files are held together.
+        embed : bool
+            Whether the heads need embeddings.
+        extractions : iterable of ExtractionSettings
+            With which settings sources are needed.
+        """
+        wanted = tuple(dict.fromkeys(extractions))
+        seen = list(self._pool.map(lambda reference: self._look(reference, wanted), references))
+        if embed:
+            good = [index for index, one in enumerate(seen) if isinstance(one, Observation)]
+            for index, embedding in zip(good, self._embed([seen[index] for index in good]), strict=True):
+                one = seen[index]
+                if isinstance(embedding, ImageError) or isinstance(one, ImageError):
+                    seen[index] = embedding if isinstance(embedding, ImageError) else one
+                else:
+                    seen[index] = replace(one, embedding=embedding)
+        return seen
+
+    def _look(self, reference: str, wanted: tuple[ExtractionSettings, ...]) -> Observation | ImageError:
+        try:
+            picture = self._gallery.open(reference)
+            size, sources = None, {}
+            for settings in wanted:
+                size, sources[settings] = self._sources(picture, settings)
+            return Observation(picture, None, size, sources)
+        except ImageError as error:
+            return error
+
+    def _embed(self, observations: Sequence[Observation | ImageError]) -> list[NDArray[np.float32] | ImageError]:
+        pictures = [one.picture for one in observations if isinstance(one, Observation)]
+        try:
+            return list(self._embeddings.of(pictures))
+        except ImageError:
+            return [self._embed_one(picture) for picture in pictures]
+
+    def _embed_one(self, picture: Picture) -> NDArray[np.float32] | ImageError:
+        try:
+            embedding: NDArray[np.float32] = self._embeddings.of([picture])[0]
+            return embedding
+        except ImageError as error:
+            return error
+
+    def _sources(self, picture: Picture, settings: ExtractionSettings) -> tuple[Size, tuple[Source, ...]]:
+        key = key_of("sources", ARCHIVE_VERSION, repr(settings), picture.key)
+        archived = self._cache.get(key)
+        if archived is not None:
+            return unpack(archived)
+        pixels = picture.pixels
+        size = (pixels.shape[1], pixels.shape[0])
+        sources = extract(pixels, settings=settings).sources
+        self._cache.put(key, pack(size, sources))
+        return size, sources

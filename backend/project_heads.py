@@ -1,0 +1,112 @@
+"""A project's heads: which head fills which control, and how a version's folder keeps them.
+
+A control without a trained head is filled by the shipped one, so day 0 is not empty; a head whose control has changed since it
+was trained is left aside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backend.heads import HEADS, Head
+from backend.heads.masks import PromptedMasks
+from sync.labelconfig import Control, LabelConfig
+
+__all__ = ["FILLED_BY", "PROMPTS", "SHAPES", "ProjectHeads", "controls_to_fill", "prompt_target"]
+
+SHAPES = ("BrushLabels", "PolygonLabels", "RectangleLabels", "EllipseLabels")
+"""Controls that hold objects, the most exact outline first: a prompt is answered in the first that a project has."""
+FILLED_BY = {"Choices": "morphology", "Taxonomy": "morphology", "Number": "parameters"} | dict.fromkeys(
+    SHAPES, "detection"
+)
+PROMPTS = ""
+"""Name under which the prompted head stands: no control can be called so."""
+INDEX = "heads.json"
+
+
+@dataclass(frozen=True)
+class ProjectHeads:
+    """The trained heads of one version.
+
+    Attributes
+    ----------
+    filling : mapping
+        Control's name to the head that fills it.
+    prompted : PromptedMasks or None
+        Answers clicks and boxes.
+    """
+
+    filling: Mapping[str, Head] = field(default_factory=dict)
+    prompted: PromptedMasks | None = None
+
+    def save(self, folder: Path, config: LabelConfig) -> None:
+        """Write the heads, each in a folder of its own, and an index."""
+        heads: dict[str, Head] = {**self.filling} | ({PROMPTS: self.prompted} if self.prompted else {})
+        index = {}
+        for position, (name, head) in enumerate(heads.items()):
+            place = f"head-{position}"
+            head.save(folder / place)
+            index[name] = {"kind": head.kind, "folder": place, "signature": _signature(config.control(name))}
+        (folder / INDEX).write_text(json.dumps(index, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path, config: LabelConfig) -> ProjectHeads:
+        """Read a version's heads; none where it has no folder (the base version).
+
+        Raises
+        ------
+        HeadError
+            If a head's files are damaged.
+        """
+        try:
+            index = json.loads((folder / INDEX).read_text())
+        except FileNotFoundError:
+            return cls()
+        filling: dict[str, Head] = {}
+        prompted = None
+        for name, entry in index.items():
+            if entry["signature"] != _signature(config.control(name)):
+                continue
+            head = HEADS[entry["kind"]].load(folder / entry["folder"])
+            if isinstance(head, PromptedMasks):
+                prompted = head
+            else:
+                filling[name] = head
+        return cls(filling, prompted)
+
+
+def controls_to_fill(config: LabelConfig) -> tuple[Control, ...]:
+    """Choose the controls that every task is filled in; a smart rectangle is a tool where objects have another control."""
+    objects = [control for control in config.controls if control.tag in SHAPES and not control.smart_only]
+    plain = [control for control in objects if not (control.smart and control.tag == "RectangleLabels")]
+    shapes = plain or objects
+    return tuple(
+        control
+        for control in config.controls
+        if control in shapes or (control.tag in FILLED_BY and control.tag not in SHAPES)
+    )
+
+
+def prompt_target(config: LabelConfig, *, label: str | None, to_name: str) -> tuple[Control, str] | None:
+    """Choose the control and the label that a prompt is answered in; None where the config has no place for an answer."""
+    found = None
+    for tag in SHAPES:
+        for control in controls_to_fill(config):
+            if control.tag != tag or control.to_name != to_name or not control.labels:
+                continue
+            if any(one.value == label for one in control.labels):
+                return control, str(label)
+            found = found or (control, control.labels[0].value)
+    return found
+
+
+def _signature(control: Control | None) -> str:
+    """Name what a head depends on of its control: another tag, label or order needs another head."""
+    if control is None:
+        return ""
+    parts = [control.tag, control.to_name, control.multiple, [label.value for label in control.labels]]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

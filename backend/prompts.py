@@ -1,0 +1,100 @@
+"""Prompts: clicks and boxes of an interactive request become one object in the control that the project has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.masks import PromptedMasks
+from backend.project_heads import prompt_target
+from backend.regions import regions_of_mask
+from sync.controls import keypointlabels, rectanglelabels
+from sync.controls.errors import ControlError
+from sync.controls.shapes import Box, Point, Size
+from sync.labelconfig import LabelConfig
+
+__all__ = ["answer_prompts"]
+
+MAX_PROMPTS = 200
+"""More clicks on one object are no work of a person."""
+
+
+def answer_prompts(
+    prompts: object,
+    *,
+    config: LabelConfig,
+    head: PromptedMasks,
+    pixels_of: Callable[[str], NDArray[np.float32]],
+) -> list[dict[str, Any]]:
+    """Find the object that prompts point at.
+
+    Parameters
+    ----------
+    prompts : object
+        What the request calls its result: a list of regions, or anything at all.
+    head : PromptedMasks
+        Selects and refines the object.
+    pixels_of : callable
+        From the name of an Image tag to its pixels; not called when there is no prompt.
+
+    Returns
+    -------
+    list of dict
+        Regions with fresh ids; empty where there is no prompt, no object, or no control that takes one.
+
+    Raises
+    ------
+    ValueError
+        If a prompt makes no sense; the message is a sentence.
+    ImageError
+        If the picture cannot be read.
+    """
+    if not isinstance(prompts, list) or not prompts:
+        return []
+    if len(prompts) > MAX_PROMPTS:
+        raise ControlError(f"{len(prompts)} prompts were sent for one object, at most {MAX_PROMPTS} are read")
+    to_name, label, drawn = "", "", []
+    points: list[tuple[Point, Size, bool]] = []
+    boxes: list[tuple[Box, Size]] = []
+    for prompt in prompts:
+        kind = prompt.get("type") if isinstance(prompt, Mapping) else None
+        if kind == "keypointlabels":
+            point = keypointlabels.decode(dict(prompt))
+            points.append((point.shape, point.size, point.positive))
+            label = point.label
+        elif kind == "rectanglelabels":
+            box = rectanglelabels.decode(dict(prompt))
+            boxes.append((box.shape, box.size))
+            label = box.label
+        else:
+            continue
+        to_name = str(prompt.get("to_name") or "")
+        drawn.append(kind)
+    target = prompt_target(config, label=label, to_name=to_name) if drawn else None
+    if target is None:
+        return []
+    control, label = target
+    pixels = pixels_of(to_name)
+    size = (pixels.shape[1], pixels.shape[0])
+    found = head.predict(
+        pixels,
+        points=[(_scaled_point(point, shown, size), positive) for point, shown, positive in points],
+        boxes=[_scaled_box(box, shown, size) for box, shown in boxes],
+    )
+    if found is None:
+        return []
+    mask, quality = found
+    return regions_of_mask(mask, control=control, label=label, score=float(np.clip(quality, 0, 1)))
+
+
+def _scaled_point(point: Point, shown: Size, size: Size) -> Point:
+    """Move a point from the image as the browser says it is to the image as it is."""
+    return Point(point.x * size[0] / shown[0], point.y * size[1] / shown[1])
+
+
+def _scaled_box(box: Box, shown: Size, size: Size) -> Box:
+    across, down = size[0] / shown[0], size[1] / shown[1]
+    return Box(box.x * across, box.y * down, box.width * across, box.height * down, box.rotation)

@@ -1,0 +1,343 @@
+"""Model versions of each project: what is live, what was before, with their evidence.
+
+A version is a folder of heads (safetensors + JSON) that never changes, and a row with its verdict. Which one is live is one
+column of the project's row, so going live and rolling back are the same atomic step, seen by every process at its next read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, func, select, update
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from backend.database import ProjectRow, VersionRow
+
+__all__ = ["Project", "Registry", "RegistryError", "Version", "config_hash", "version_name", "version_number"]
+
+MANIFEST = "version.json"
+
+
+class RegistryError(LookupError):
+    """A project or version that does not exist or cannot go live; the message says which and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A project as the registry knows it; see `ProjectRow` for the columns."""
+
+    id: int
+    label_config: str
+    extra_params: dict[str, Any]
+    live_version: int
+    published_version: int | None
+    published_tasks: int
+    training_requested: bool
+    status: str
+    status_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """One trained set of heads of one project.
+
+    Attributes
+    ----------
+    number : int
+        1 is the base version; `name` is what Label Studio shows.
+    fingerprint : str
+        Of the annotations it was trained on; empty for a base version.
+    learned_from : int
+        Annotations it was trained on.
+    verdict : {"base", "trained", "live", "rejected", "retired"}
+        "trained" has not been judged yet.
+    evidence : dict
+        What the gate measured, and its reason.
+    """
+
+    project_id: int
+    number: int
+    created_at: float
+    config_hash: str
+    fingerprint: str
+    learned_from: int
+    verdict: str
+    evidence: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        return version_name(self.number)
+
+
+def version_name(number: int) -> str:
+    """Name a version, `v0007`."""
+    return f"v{number:04d}"
+
+
+def version_number(name: str) -> int:
+    """Read a version's name, `v0007` or `7`.
+
+    Raises
+    ------
+    RegistryError
+        If `name` is no version name.
+    """
+    digits = name.removeprefix("v")
+    if not digits.isdecimal():
+        raise RegistryError(f"{name!r} is no version name; versions are called like v0007")
+    return int(digits)
+
+
+def config_hash(label_config: str) -> str:
+    """Name a labelling config by its content."""
+    return hashlib.sha256(label_config.strip().encode()).hexdigest()[:16]
+
+
+class Registry:
+    """Reads and writes projects and versions.
+
+    Parameters
+    ----------
+    engine : Engine
+        From `open_database`.
+    folder : Path
+        Where the versions' folders are.
+    """
+
+    def __init__(self, engine: Engine, *, folder: Path) -> None:
+        self.engine = engine
+        self.folder = folder
+
+    # -- projects ------------------------------------------------------------------------------------------------------
+
+    def projects(self) -> list[Project]:
+        """List all projects."""
+        with Session(self.engine) as session:
+            return [_project(row) for row in session.scalars(select(ProjectRow).order_by(ProjectRow.id))]
+
+    def project(self, project_id: int) -> Project:
+        """Read one project.
+
+        Raises
+        ------
+        RegistryError
+            If no backend was ever attached to it.
+        """
+        with Session(self.engine) as session:
+            row = session.get(ProjectRow, project_id)
+            if row is None:
+                raise RegistryError(f"project {project_id} is not known here: attach the backend to it first")
+            return _project(row)
+
+    def meet_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
+        """Record what Label Studio said of a project; the first time, its base version goes live.
+
+        Safe to call at any moment from any number of processes; `extra_params` of None leaves them as they are.
+        """
+        insert = sqlite_insert if self.engine.dialect.name == "sqlite" else postgresql_insert
+        with Session(self.engine) as session:
+            row = session.get(ProjectRow, project_id)
+            known = row is not None and row.label_config == label_config
+            if row is not None and known and (extra_params is None or row.extra_params == extra_params):
+                return _project(row)
+            new = {"label_config": label_config} | ({} if extra_params is None else {"extra_params": extra_params})
+            session.execute(
+                insert(ProjectRow)
+                .values(
+                    id=project_id,
+                    live_version=1,
+                    extra_params=extra_params or {},
+                    label_config=label_config,
+                    published_tasks=0,
+                    training_requested=False,
+                    lease_until=0.0,
+                    status="waiting for the first annotations",
+                    status_at=time.time(),
+                )
+                .on_conflict_do_update(index_elements=[ProjectRow.id], set_=new)
+            )
+            session.execute(
+                insert(VersionRow)
+                .values(
+                    project_id=project_id,
+                    number=1,
+                    created_at=time.time(),
+                    config_hash=config_hash(label_config),
+                    fingerprint="",
+                    learned_from=0,
+                    verdict="base",
+                    evidence={"reason": "the shipped heads, before any annotation"},
+                )
+                .on_conflict_do_nothing()
+            )
+            session.commit()
+        return self.project(project_id)
+
+    def set_status(self, project_id: int, status: str) -> None:
+        """Say in one sentence what the loop last did, or why it did nothing."""
+        self._update(project_id, status=status, status_at=time.time())
+
+    def forget_request(self, project_id: int) -> None:
+        """Note that a pressed "Start Training" has been answered."""
+        self._update(project_id, training_requested=False)
+
+    def set_published(self, project_id: int, number: int, *, tasks: int) -> None:
+        """Note that the predictions of version `number` are stored for the `tasks` tasks that the project has."""
+        self._update(project_id, published_version=number, published_tasks=tasks)
+
+    # -- versions ------------------------------------------------------------------------------------------------------
+
+    def versions(self, project_id: int) -> list[Version]:
+        """List a project's versions, oldest first."""
+        query = select(VersionRow).where(VersionRow.project_id == project_id).order_by(VersionRow.number)
+        with Session(self.engine) as session:
+            return [_version(row) for row in session.scalars(query)]
+
+    def version(self, project_id: int, number: int) -> Version:
+        """Read one version.
+
+        Raises
+        ------
+        RegistryError
+            If it does not exist.
+        """
+        with Session(self.engine) as session:
+            row = session.get(VersionRow, (project_id, number))
+            if row is None:
+                raise RegistryError(f"project {project_id} has no version {version_name(number)}")
+            return _version(row)
+
+    def path(self, project_id: int, number: int) -> Path:
+        """Folder of a version; a base version has none."""
+        return self.folder / str(project_id) / version_name(number)
+
+    @contextmanager
+    def writing_version(
+        self, project_id: int, *, label_config: str, fingerprint: str, learned_from: int
+    ) -> Iterator[tuple[Path, int]]:
+        """Give a folder to write heads into; on leaving it, it has become the next version, wholly or not at all.
+
+        A process killed anywhere leaves a hidden folder or an unlisted one; the next call sweeps both away.
+
+        Yields
+        ------
+        folder : Path
+            Write the heads here.
+        number : int
+            Number of the version to be.
+        """
+        home = self.folder / str(project_id)
+        home.mkdir(parents=True, exist_ok=True)
+        for left_over in home.glob(".unfinished-*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+        with Session(self.engine) as session:
+            last = session.scalar(select(func.max(VersionRow.number)).where(VersionRow.project_id == project_id))
+        number = (last or 0) + 1
+        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=home))
+        yield unfinished, number
+        manifest = {"config_hash": config_hash(label_config), "fingerprint": fingerprint, "learned_from": learned_from}
+        (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1))
+        _flush_to_disk(unfinished)
+        final = self.path(project_id, number)
+        shutil.rmtree(final, ignore_errors=True)
+        os.replace(unfinished, final)
+        with Session(self.engine) as session:
+            session.add(
+                VersionRow(
+                    project_id=project_id,
+                    number=number,
+                    created_at=time.time(),
+                    config_hash=manifest["config_hash"],
+                    fingerprint=fingerprint,
+                    learned_from=learned_from,
+                    verdict="trained",
+                )
+            )
+            session.commit()
+
+    def promote(self, project_id: int, number: int, *, evidence: dict[str, Any] | None = None) -> None:
+        """Make a version live, in one transaction.
+
+        Raises
+        ------
+        RegistryError
+            If it does not exist, or was made for another labelling config.
+        """
+        version, project = self.version(project_id, number), self.project(project_id)
+        if version.config_hash != config_hash(project.label_config):
+            raise RegistryError(
+                f"version {version.name} of project {project_id} was made for another labelling config and cannot go live"
+            )
+        with Session(self.engine) as session:
+            session.execute(
+                update(VersionRow)
+                .where(VersionRow.project_id == project_id, VersionRow.verdict == "live")
+                .values(verdict="retired")
+            )
+            row = session.get_one(VersionRow, (project_id, number))
+            row.verdict = "base" if row.verdict == "base" else "live"
+            row.evidence = row.evidence if evidence is None else evidence
+            session.execute(
+                update(ProjectRow)
+                .where(ProjectRow.id == project_id)
+                .values(live_version=number, published_version=None, published_tasks=0)
+            )
+            session.commit()
+
+    def reject(self, project_id: int, number: int, *, evidence: dict[str, Any]) -> None:
+        """Keep a version out, with the evidence against it."""
+        with Session(self.engine) as session:
+            row = session.get_one(VersionRow, (project_id, number))
+            row.verdict, row.evidence = "rejected", evidence
+            session.commit()
+
+    def _update(self, project_id: int, **values: Any) -> None:
+        with Session(self.engine) as session:
+            session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(**values))
+            session.commit()
+
+
+def _flush_to_disk(folder: Path) -> None:
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def _project(row: ProjectRow) -> Project:
+    return Project(
+        id=row.id,
+        label_config=row.label_config,
+        extra_params=dict(row.extra_params),
+        live_version=row.live_version or 1,
+        published_version=row.published_version,
+        published_tasks=row.published_tasks,
+        training_requested=row.training_requested,
+        status=row.status,
+        status_at=row.status_at,
+    )
+
+
+def _version(row: VersionRow) -> Version:
+    return Version(
+        project_id=row.project_id,
+        number=row.number,
+        created_at=row.created_at,
+        config_hash=row.config_hash,
+        fingerprint=row.fingerprint,
+        learned_from=row.learned_from,
+        verdict=row.verdict,
+        evidence=dict(row.evidence),
+    )

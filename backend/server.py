@@ -1,0 +1,173 @@
+"""Label Studio's ML protocol over HTTP: health, setup, predict, webhook, versions, metrics.
+
+`/health` and `/setup` answer in milliseconds whatever else is going on: predictions run in threads, bounded in number, and
+training runs in another process. An event is acknowledged as soon as the bell has rung.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from prometheus_client import generate_latest
+
+from backend.access import Access
+from backend.annotator import Task
+from backend.metrics import Metrics
+from backend.protocol import (
+    PredictRequest,
+    SetupRequest,
+    VersionsRequest,
+    WebhookRequest,
+    body_of,
+    body_schema,
+)
+from backend.registry import version_name
+from backend.services import Services
+from sync.labelconfig import FILLABLE_TAGS, LabelConfigError, parse
+
+__all__ = ["create_app"]
+
+log = logging.getLogger("galaxyloop.server")
+
+START_TRAINING = "START_TRAINING"
+KNOWN_ACTIONS = frozenset(
+    {
+        START_TRAINING, "ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED",
+        "TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED", "PROJECT_CREATED", "PROJECT_DELETED",
+    }
+)  # fmt: skip
+
+
+def create_app(services: Services) -> FastAPI:
+    """Make the web application over already opened services."""
+    settings, registry, access = services.settings, services.registry, Access(services.settings)
+    metrics = Metrics(registry, services.bell)
+    # One bulk request at a time; prompts have threads of their own, so that a click never waits behind a thousand tasks.
+    bulk, prompts = CapacityLimiter(1), CapacityLimiter(settings.predictions_at_once)
+    doorbell = _Doorbell(services)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        # Whatever happened while the server was down rang at a closed door.
+        await to_thread.run_sync(services.ring, [project.id for project in registry.projects()])
+        warm_up = asyncio.create_task(to_thread.run_sync(services.annotators.warm_up))
+        yield
+        warm_up.cancel()
+
+    app = FastAPI(title="galaxyloop", description="Label Studio ML backend for galaxies.", lifespan=lifespan)
+    app.state.max_body_bytes = settings.max_body_bytes
+    caller, event = Depends(access.of_caller), Depends(access.of_event)
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("event=request_failed path=%s error=%s", request.url.path, type(error).__name__, exc_info=error)
+        return JSONResponse({"detail": "the backend failed on this request; its log says why"}, 500)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "UP", "model_class": "galaxyloop"}
+
+    @app.post("/setup", dependencies=[caller], openapi_extra=body_schema(SetupRequest))
+    async def setup(body: Annotated[SetupRequest, Depends(body_of(SetupRequest))]) -> dict[str, str]:
+        warning = _warning(body.label_config)
+        if warning:
+            log.warning("event=nothing_to_fill project=%d warning=%r", body.project, warning)
+        project = await to_thread.run_sync(
+            lambda: services.meet(body.project, label_config=body.label_config, extra_params=body.extra_params)
+        )
+        answer = {"model_version": version_name(project.live_version)}
+        return answer | ({"warning": warning} if warning else {})
+
+    @app.post("/predict", dependencies=[caller], openapi_extra=body_schema(PredictRequest))
+    async def predict(body: Annotated[PredictRequest, Depends(body_of(PredictRequest))]) -> Response:
+        context = body.params.context if body.params else None
+        tasks = [Task(id=item.id, data=item.data) for item in body.tasks]
+
+        def answer() -> bytes:
+            project = services.meet(body.project, label_config=body.label_config, extra_params=None)
+            annotator = services.annotators.of(project, label_config=body.label_config)
+            predictions = annotator.predict(tasks) if context is None else annotator.answer(tasks, context)
+            results = [prediction.as_json() for prediction in predictions]
+            return json.dumps({"results": results, "model_version": annotator.version}, allow_nan=False).encode()
+
+        kind = "bulk" if context is None else "prompt"
+        with metrics.seconds.labels(kind).time():
+            content = await to_thread.run_sync(answer, limiter=bulk if context is None else prompts)
+        if context is None:
+            metrics.predictions.inc(len(tasks))
+        else:
+            metrics.prompts.inc()
+        return Response(content, media_type="application/json")
+
+    @app.post("/webhook", dependencies=[event], openapi_extra=body_schema(WebhookRequest))
+    async def webhook(body: Annotated[WebhookRequest, Depends(body_of(WebhookRequest))]) -> dict[str, str]:
+        metrics.events.labels(body.action if body.action in KNOWN_ACTIONS else "other").inc()
+        if body.project.label_config is not None:
+            config = body.project.label_config
+            await to_thread.run_sync(lambda: services.meet(body.project.id, label_config=config, extra_params=None))
+        if body.action == START_TRAINING:
+            await to_thread.run_sync(services.request_training, body.project.id)
+        else:
+            await doorbell.ring(body.project.id)
+        return {"status": "heard"}
+
+    async def versions(project: int | None) -> dict[str, list[str]]:
+        def names() -> list[str]:
+            ids = [project] if project is not None else [known.id for known in registry.projects()]
+            return sorted({version.name for id_ in ids for version in registry.versions(id_)})
+
+        return {"versions": await to_thread.run_sync(names)}
+
+    @app.get("/versions", dependencies=[caller])
+    async def versions_by_get(project: int | None = None) -> dict[str, list[str]]:
+        return await versions(project)
+
+    @app.post("/versions", dependencies=[caller], openapi_extra=body_schema(VersionsRequest))
+    async def versions_by_post(body: Annotated[VersionsRequest, Depends(body_of(VersionsRequest))]) -> dict[str, Any]:
+        return await versions(body.project)
+
+    @app.get("/metrics", dependencies=[caller])
+    async def expose_metrics() -> Response:
+        return Response(
+            await to_thread.run_sync(generate_latest, metrics.exposed), media_type="text/plain; version=0.0.4"
+        )
+
+    return app
+
+
+def _warning(label_config: str) -> str:
+    supported = "galaxyloop fills " + ", ".join(sorted(FILLABLE_TAGS)) + " of an Image"
+    try:
+        return "" if parse(label_config).controls else f"the labelling config has nothing to fill: {supported}"
+    except LabelConfigError as error:
+        return f"the labelling config cannot be read ({error}): {supported}"
+
+
+class _Doorbell:
+    """Rings for all events that arrive while a ring is being written in one transaction: fifty at once cost two."""
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._waiting: dict[int, None] = {}
+        self._next: asyncio.Task[None] | None = None
+        self._writing = asyncio.Lock()
+
+    async def ring(self, project_id: int) -> None:
+        """Return once the ring is on disk."""
+        self._waiting[project_id] = None
+        if self._next is None:
+            self._next = asyncio.create_task(self._write())
+        await asyncio.shield(self._next)
+
+    async def _write(self) -> None:
+        async with self._writing:
+            ids, self._waiting, self._next = list(self._waiting), {}, None
+            await to_thread.run_sync(self._services.ring, ids)

@@ -1,0 +1,77 @@
+"""What a process of galaxyloop works with, opened once from the settings and handed down; nothing here is global."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from backend.annotators import Annotators
+from backend.cache import FileCache
+from backend.database import open_database
+from backend.gallery import Gallery
+from backend.loop.bell import Bell
+from backend.loop.queue import JobQueue
+from backend.registry import Project, Registry
+from backend.settings import Settings
+from sync.client import LabelStudioClient
+from sync.images.fetch import Fetcher, FetchLimits
+
+__all__ = ["Services"]
+
+
+class Services:
+    """Registry, bell, queue, Label Studio and annotators of one process.
+
+    Parameters
+    ----------
+    settings : Settings
+        Opening them makes the data folder and its database where they are missing.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.engine = open_database(settings.database)
+        self.registry = Registry(self.engine, folder=settings.versions_dir)
+        self.bell = Bell(self.engine)
+        self.queue = JobQueue(settings.queue_file)
+
+    @cached_property
+    def label_studio(self) -> LabelStudioClient:
+        """The connection to Label Studio."""
+        return LabelStudioClient(self.settings.label_studio_url, self.settings.label_studio_api_key.get_secret_value())
+
+    @cached_property
+    def annotators(self) -> Annotators:
+        """The live annotator of each project."""
+        settings = self.settings
+        cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
+        fetcher = Fetcher(
+            label_studio_url=settings.label_studio_url,
+            authorization=lambda: self.label_studio.authorization(),
+            allowed_hosts=settings.allowed_hosts,
+            limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
+        )
+        gallery = Gallery(fetcher, cache, source=settings.label_studio_url, max_pixels=settings.image_max_pixels)
+        return Annotators(self.registry, gallery, cache)
+
+    def meet(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
+        """Record what Label Studio says of a project, and ring if its labelling config has changed."""
+        try:
+            before = self.registry.project(project_id).label_config
+        except LookupError:
+            before = None
+        project = self.registry.meet_project(project_id, label_config=label_config, extra_params=extra_params)
+        if before != label_config:
+            self.ring([project_id])
+        return project
+
+    def ring(self, project_ids: Iterable[int]) -> None:
+        """Ring the bells of projects and queue the answers."""
+        for project_id in self.bell.ring(project_ids):
+            self.queue.schedule(project_id, delay_s=self.settings.webhook_debounce_s)
+
+    def request_training(self, project_id: int) -> None:
+        """Ask for a training whatever number of annotations has gathered."""
+        for project_id in self.bell.request_training(project_id):
+            self.queue.schedule(project_id, delay_s=self.settings.webhook_debounce_s)

@@ -1,0 +1,91 @@
+"""Every setting of galaxyloop: its environment variable, its default, its unit.
+
+Nothing below this module reads the environment; functions receive what they need.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from pydantic import AliasChoices, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["Settings"]
+
+
+def _half_the_cores() -> int:
+    # Two processes with as many threads as cores each wait for one another: a 22 ms pass then took a second (docs/loop.md).
+    return max(1, (os.cpu_count() or 2) // 2)
+
+
+class Settings(BaseSettings):
+    """Settings, each read from `GALAXYLOOP_<NAME>` (Label Studio's two from their usual names)."""
+
+    model_config = SettingsConfigDict(env_prefix="GALAXYLOOP_", extra="ignore", populate_by_name=True)
+
+    label_studio_url: str = Field(
+        "http://127.0.0.1:8080",
+        validation_alias=AliasChoices("LABEL_STUDIO_URL", "GALAXYLOOP_LABEL_STUDIO_URL"),
+        description="Where this process reaches Label Studio.",
+    )
+    label_studio_api_key: SecretStr = Field(
+        SecretStr(""),
+        validation_alias=AliasChoices("LABEL_STUDIO_API_KEY", "GALAXYLOOP_LABEL_STUDIO_API_KEY"),
+        description="A personal access token of the user that reads annotations and stores predictions.",
+    )
+    data_dir: Path = Field(Path("galaxyloop-data"), description="Versions, embeddings, queue and database.")
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
+
+    host: str = Field("127.0.0.1", description="Address the backend listens on.")
+    port: int = Field(9090, ge=1, le=65535, description="Port the backend listens on.")
+    backend_url: str = Field("", description="Where Label Studio reaches the backend; empty: host and port as set.")
+    basic_auth_user: str = Field("galaxyloop", description="User name that Label Studio sends.")
+    basic_auth_password: SecretStr = Field(SecretStr(""), description="Password; empty: no check, loopback only.")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="Secret in the header of Label Studio's events.")
+    max_body_bytes: int = Field(256 * 2**20, gt=0, description="Largest request; annotations carry their masks.")
+    predictions_at_once: int = Field(2, ge=1, description="Prompts answered at the same time.")
+    threads: int = Field(default_factory=_half_the_cores, ge=1, description="Computing threads of each process.")
+
+    image_hosts: str = Field("", description="Further hosts that images may come from, comma-separated host[:port].")
+    image_max_bytes: int = Field(64 * 2**20, gt=0, description="Largest image file.")
+    image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image.")
+    image_timeout_s: float = Field(20.0, gt=0, description="Longest time to fetch an image.")
+    cache_max_bytes: int = Field(4 * 2**30, gt=0, description="Size of the cache of images, embeddings and sources.")
+
+    batch: int = Field(10, ge=1, description="Annotations that make a new training; a project's extra_params go first.")
+    webhook_debounce_s: float = Field(2.0, ge=0, description="Quiet time after an event before the loop looks.")
+    webhook_patience_s: float = Field(20.0, ge=0, description="Longest time the loop waits for quiet.")
+    reconcile_every_s: float = Field(120.0, gt=0, description="How often the loop looks without any event.")
+    lease_s: float = Field(30.0, gt=0, description="How long a project stays with a worker that died.")
+    worker_niceness: int = Field(10, ge=0, le=19, description="How far the worker steps back behind the server.")
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the registry."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'galaxyloop.db').absolute()}"
+
+    @property
+    def public_url(self) -> str:
+        """Where Label Studio reaches the backend."""
+        return self.backend_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def versions_dir(self) -> Path:
+        """Folder of the trained versions, one folder a project."""
+        return self.data_dir / "versions"
+
+    @property
+    def cache_dir(self) -> Path:
+        """Folder of what can be computed again."""
+        return self.data_dir / "cache"
+
+    @property
+    def queue_file(self) -> Path:
+        """SQLite file of the job queue."""
+        return self.data_dir / "queue.db"
+
+    @property
+    def allowed_hosts(self) -> frozenset[str]:
+        """Further hosts that images may come from."""
+        return frozenset(host.strip() for host in self.image_hosts.split(",") if host.strip())

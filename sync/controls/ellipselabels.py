@@ -1,0 +1,74 @@
+"""`<EllipseLabels>`: ellipses.
+
+Label Studio stores the centre, and the half-axes in percent of the image's width and height as they lie before the
+ellipse is turned about its centre; it takes no half-axis above 50.
+"""
+
+from __future__ import annotations
+
+from sync.controls.errors import ControlError
+from sync.controls.region import (
+    Region,
+    check_size,
+    finite,
+    new_region,
+    read_labels,
+    read_number,
+    read_rotation,
+    read_size,
+    read_value,
+    write_labels,
+    write_rotation,
+)
+from sync.controls.shapes import Ellipse, Labelled, Size
+from sync.labelconfig import Control
+
+__all__ = ["decode", "encode"]
+
+TAG = "EllipseLabels"
+
+MAX_RADIUS_PERCENT = 50.0
+
+
+def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
+    """Return the region of an ellipse, its half-axes cut to half the image.
+
+    Parameters
+    ----------
+    size : (width, height)
+        Of the image, pixels.
+
+    Raises
+    ------
+    ControlError
+        If the centre lies outside the image, a half-axis is not above 0, or a number is not finite.
+    """
+    finite(ellipse.x, ellipse.y, ellipse.radius_x, ellipse.radius_y, ellipse.rotation, of="the numbers of an ellipse")
+    width, height = check_size(size)
+    if not (0 <= ellipse.x <= width and 0 <= ellipse.y <= height):
+        raise ControlError(f"the centre of {ellipse} lies outside an image of {width}x{height} pixels")
+    if ellipse.radius_x <= 0 or ellipse.radius_y <= 0:
+        raise ControlError(f"the half-axes of {ellipse} must be above 0")
+    value = {
+        "x": min(float(ellipse.x) / width * 100, 100.0),
+        "y": min(float(ellipse.y) / height * 100, 100.0),
+        "radiusX": min(float(ellipse.radius_x) / width * 100, MAX_RADIUS_PERCENT),
+        "radiusY": min(float(ellipse.radius_y) / height * 100, MAX_RADIUS_PERCENT),
+        "rotation": write_rotation(ellipse.rotation),
+        "ellipselabels": write_labels([label], control),
+    }
+    return new_region(control, TAG, value, score=score, size=size)
+
+
+def decode(region: Region) -> Labelled[Ellipse]:
+    """Return the ellipse of an annotation."""
+    value = read_value(region, TAG)
+    width, height = read_size(region)
+    ellipse = Ellipse(
+        x=read_number(value, "x") * width / 100,
+        y=read_number(value, "y") * height / 100,
+        radius_x=read_number(value, "radiusX", above=0) * width / 100,
+        radius_y=read_number(value, "radiusY", above=0) * height / 100,
+        rotation=read_rotation(value),
+    )
+    return Labelled(shape=ellipse, labels=read_labels(value, TAG), size=(width, height))

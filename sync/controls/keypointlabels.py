@@ -1,0 +1,66 @@
+"""`<KeyPointLabels>`: points, above all the clicks that prompt a mask."""
+
+from __future__ import annotations
+
+from sync.controls.errors import ControlError
+from sync.controls.region import (
+    Region,
+    check_size,
+    finite,
+    new_region,
+    quote,
+    read_labels,
+    read_number,
+    read_size,
+    read_value,
+    write_labels,
+)
+from sync.controls.shapes import Labelled, Point, Size
+from sync.labelconfig import Control
+
+__all__ = ["decode", "encode"]
+
+TAG = "KeyPointLabels"
+
+DOT_WIDTH_PERCENT = 0.5
+"""How wide the dot of a predicted point is drawn, percent of the image's width."""
+
+
+def encode(point: Point, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
+    """Return the region of a point.
+
+    Parameters
+    ----------
+    size : (width, height)
+        Of the image, pixels.
+
+    Raises
+    ------
+    ControlError
+        If the point lies outside the image.
+    """
+    finite(point.x, point.y, of="the coordinates of a point")
+    width, height = check_size(size)
+    if not (0 <= point.x <= width and 0 <= point.y <= height):
+        raise ControlError(f"{point} lies outside an image of {width}x{height} pixels")
+    value = {
+        "x": min(float(point.x) / width * 100, 100.0),
+        "y": min(float(point.y) / height * 100, 100.0),
+        "width": DOT_WIDTH_PERCENT,
+        "keypointlabels": write_labels([label], control),
+    }
+    return new_region(control, TAG, value, score=score, size=size)
+
+
+def decode(region: Region) -> Labelled[Point]:
+    """Return the point of an annotation or of a prompt.
+
+    `is_positive` is missing on plain points that come along with the prompts of a control: they count as positive.
+    """
+    value = read_value(region, TAG)
+    width, height = read_size(region)
+    positive = region.get("is_positive", True)
+    if positive not in (True, False):  # older pages send 1 and 0
+        raise ControlError(f"is_positive must be true or false, not {quote(positive)}")
+    point = Point(x=read_number(value, "x") * width / 100, y=read_number(value, "y") * height / 100)
+    return Labelled(shape=point, labels=read_labels(value, TAG), size=(width, height), positive=bool(positive))

@@ -1,0 +1,58 @@
+"""`<Number>`: one measured parameter of the whole image."""
+
+from __future__ import annotations
+
+import math
+
+from sync.controls.errors import ControlError
+from sync.controls.region import Region, finite, new_region, quote, read_value
+from sync.labelconfig import Control
+
+__all__ = ["allowed", "decode", "encode"]
+
+TAG = "Number"
+
+STEP_TOLERANCE = 1e-8
+"""How far off a step Label Studio's page accepts a number (1.23.2)."""
+
+
+def encode(number: float, *, control: Control, score: float | None = None) -> Region:
+    """Return the region that says `number`, moved to the nearest one that the control allows.
+
+    A number off the control's `step` would show, but the annotator could not submit it.
+
+    Raises
+    ------
+    ControlError
+        If `number` is not finite.
+    """
+    finite(number, of="a number")
+    return new_region(control, TAG, {"number": allowed(float(number), control)}, score=score)
+
+
+def allowed(number: float, control: Control) -> float:
+    """Return the nearest number within the control's bounds and on its steps, which count from the minimum."""
+    low = -math.inf if control.minimum is None else control.minimum
+    high = math.inf if control.maximum is None else control.maximum
+    clipped = min(max(number, low), high)
+    if control.step is None or abs(clipped) > control.step / STEP_TOLERANCE:
+        return clipped
+    start = control.minimum or 0.0
+    steps = round((clipped - start) / control.step)
+    if start + steps * control.step > high + STEP_TOLERANCE:
+        steps -= 1
+    return min(max(round(start + steps * control.step, 10), low), high)
+
+
+def decode(region: Region) -> float:
+    """Return the number, finite."""
+    number = read_value(region, TAG).get("number")
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ControlError(f"number must be a number, not {quote(number)}")
+    try:
+        value = float(number)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise ControlError(f"number must be finite, not {quote(number)}")
+    return value

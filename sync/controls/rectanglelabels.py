@@ -1,0 +1,85 @@
+"""`<RectangleLabels>`: boxes, drawn or given as prompts.
+
+Label Studio stores the corner and the sides in percent of the image's width and height, and turns the box about that
+corner.
+"""
+
+from __future__ import annotations
+
+from sync.controls.errors import ControlError
+from sync.controls.region import (
+    Region,
+    check_size,
+    finite,
+    new_region,
+    read_labels,
+    read_number,
+    read_rotation,
+    read_size,
+    read_value,
+    write_labels,
+    write_rotation,
+)
+from sync.controls.shapes import Box, Labelled, Size
+from sync.labelconfig import Control
+
+__all__ = ["decode", "encode"]
+
+TAG = "RectangleLabels"
+
+
+def encode(box: Box, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
+    """Return the region of a box.
+
+    An upright box is clipped to the image, so that x + width is never above 100; of a turned one only the sides are.
+
+    Parameters
+    ----------
+    size : (width, height)
+        Of the image, pixels.
+
+    Raises
+    ------
+    ControlError
+        If nothing of the box lies in the image (for a turned one: its corner does not), or a number is not finite.
+    """
+    finite(box.x, box.y, box.width, box.height, box.rotation, of="the numbers of a box")
+    width, height = check_size(size)
+    rotation = write_rotation(box.rotation)
+    x, percent_width = _span(box.x, box.width, of=width, clip=rotation == 0)
+    y, percent_height = _span(box.y, box.height, of=height, clip=rotation == 0)
+    if not (percent_width > 0 and percent_height > 0 and 0 <= x <= 100 and 0 <= y <= 100):
+        raise ControlError(f"{box} lies outside an image of {width}x{height} pixels")
+    value = {
+        "x": x,
+        "y": y,
+        "width": percent_width,
+        "height": percent_height,
+        "rotation": rotation,
+        "rectanglelabels": write_labels([label], control),
+    }
+    return new_region(control, TAG, value, score=score, size=size)
+
+
+def decode(region: Region) -> Labelled[Box]:
+    """Return the box of an annotation or of a prompt."""
+    value = read_value(region, TAG)
+    width, height = read_size(region)
+    box = Box(
+        x=read_number(value, "x") * width / 100,
+        y=read_number(value, "y") * height / 100,
+        width=read_number(value, "width", above=0) * width / 100,
+        height=read_number(value, "height", above=0) * height / 100,
+        rotation=read_rotation(value),
+    )
+    return Labelled(shape=box, labels=read_labels(value, TAG), size=(width, height))
+
+
+def _span(start: float, length: float, *, of: int, clip: bool) -> tuple[float, float]:
+    """Return the start and the length of a side, percent of the `of` pixels of the image."""
+    if not clip:
+        return float(start) / of * 100, min(float(length) / of * 100, 100.0)
+    first = min(max(float(start), 0.0), float(of))
+    last = min(max(float(start) + float(length), 0.0), float(of))
+    percent = first / of * 100
+    return percent, min((last - first) / of * 100, 100 - percent)

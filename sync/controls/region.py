@@ -1,0 +1,173 @@
+"""What all regions share: ids, names, the image's size, and the reading of numbers that nobody vouches for."""
+
+from __future__ import annotations
+
+import math
+import reprlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from sync.controls.errors import ControlError
+from sync.controls.shapes import Size
+from sync.labelconfig import Control
+
+__all__ = [
+    "MAX_PIXELS",
+    "Region",
+    "as_number",
+    "check_size",
+    "finite",
+    "new_region",
+    "quote",
+    "read_labels",
+    "read_number",
+    "read_rotation",
+    "read_size",
+    "read_value",
+    "write_labels",
+    "write_rotation",
+]
+
+Region = dict[str, Any]
+"""One item of a result, as Label Studio's JSON has it."""
+
+MAX_PIXELS = 100_000_000
+"""Larger images are refused everywhere; a byte a pixel is then 100 MB."""
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+FAR_PERCENT = 1000.0
+"""A turned shape may reach beyond the image, but not ten images far: such a number is a mistake."""
+
+
+def new_region(
+    control: Control, tag: str, value: dict[str, Any], *, score: float | None, size: Size | None = None
+) -> Region:
+    """Return a region with an id of its own; regions with a reused id are merged by Label Studio.
+
+    Parameters
+    ----------
+    size : (width, height), optional
+        Pixels; given for geometric regions only.
+
+    Raises
+    ------
+    ControlError
+        If `control` has another tag, or `score` is outside [0, 1].
+    """
+    if control.tag != tag:
+        raise ControlError(f"control {control.name!r} is a {control.tag}: it takes no {tag} region")
+    region: Region = {
+        "id": uuid4().hex[:12],
+        "from_name": control.name,
+        "to_name": control.to_name,
+        "type": tag.lower(),
+        "value": value,
+    }
+    if size is not None:
+        region |= {"original_width": int(size[0]), "original_height": int(size[1]), "image_rotation": 0}
+    if score is not None:
+        if not 0 <= score <= 1:  # False for NaN
+            raise ControlError(f"the score of a region must lie between 0 and 1, not {score}")
+        region["score"] = float(score)
+    return region
+
+
+def write_labels(labels: Sequence[str], control: Control) -> list[str]:
+    """Return the labels as a result stores them, checked against the control."""
+    if not labels:
+        raise ControlError(f"a region of {control.name!r} needs a label")
+    if len(labels) > 1 and not control.multiple:
+        raise ControlError(f"{control.name!r} takes one label, not {len(labels)}: {quote(list(labels))}")
+    if len(set(labels)) < len(labels):
+        raise ControlError(f"a label of {control.name!r} is given twice: {quote(list(labels))}")
+    known = {label.value for label in control.labels}
+    for label in labels:
+        if label not in known:
+            raise ControlError(f"{control.name!r} has no label {quote(label)}: it has {quote(sorted(known))}")
+    return [str(label) for label in labels]
+
+
+def write_rotation(degrees: float) -> float:
+    """Return an angle as Label Studio stores it, in [0, 360)."""
+    turned = float(degrees) % 360.0
+    return 0.0 if turned == 360.0 else turned  # -1e-20 % 360 is 360.0
+
+
+def finite(*numbers: float, of: str) -> None:
+    """Raise ControlError unless all numbers are finite."""
+    if not all(math.isfinite(number) for number in numbers):
+        raise ControlError(f"{of} must be finite, not {numbers}")
+
+
+def check_size(size: Size) -> Size:
+    """Return `size` if it can be that of an image, else raise ControlError."""
+    width, height = size
+    for name, pixels in (("width", width), ("height", height)):
+        if isinstance(pixels, bool) or not isinstance(pixels, int | np.integer) or pixels < 1:
+            raise ControlError(f"the image's {name} must be a whole number above 0, not {quote(pixels)}")
+    if int(width) * int(height) > MAX_PIXELS:
+        raise ControlError(f"an image of {width}x{height} pixels is larger than the {MAX_PIXELS} that we read")
+    return int(width), int(height)
+
+
+def read_value(region: object, tag: str) -> Mapping[str, Any]:
+    """Return the `value` of a region of type `tag`."""
+    if not isinstance(region, Mapping):
+        raise ControlError(f"a region must be an object, not {quote(region)}")
+    kind = region.get("type")
+    if not isinstance(kind, str) or kind.lower() != tag.lower():
+        raise ControlError(f"a region of type {tag.lower()!r} is needed, not {quote(kind)}")
+    value = region.get("value")
+    if not isinstance(value, Mapping):
+        raise ControlError(f"the region's value must be an object, not {quote(value)}")
+    return value
+
+
+def read_size(region: Mapping[str, Any]) -> Size:
+    """Return (width, height) of the image that a region was drawn on.
+
+    `image_rotation` is left aside: Label Studio 1.23 turns the view with it, and the stored coordinates stay those of
+    the image as it is.
+    """
+    return check_size((region.get("original_width"), region.get("original_height")))  # type: ignore[arg-type]
+
+
+def read_number(value: Mapping[str, Any], key: str, *, low: float = -FAR_PERCENT, above: float | None = None) -> float:
+    """Return a number between `low` and `FAR_PERCENT`; where `above` is given, more than that."""
+    return as_number(value.get(key), key, low=low, above=above)
+
+
+def as_number(number: object, name: str, *, low: float = -FAR_PERCENT, above: float | None = None) -> float:
+    """Return `number` as a float, checked as `read_number` does."""
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        raise ControlError(f"{name} must be a number, not {quote(number)}")
+    if not low <= number <= FAR_PERCENT:  # False for NaN
+        raise ControlError(f"{name} must lie between {low:g} and {FAR_PERCENT:g}, not {quote(number)}")
+    if above is not None and number <= above:
+        raise ControlError(f"{name} must be above {above:g}, not {quote(number)}")
+    return float(number)
+
+
+def read_rotation(value: Mapping[str, Any]) -> float:
+    """Return the angle in [0, 360), 0 if there is none."""
+    if value.get("rotation") is None:
+        return 0.0
+    return write_rotation(as_number(value["rotation"], "rotation"))
+
+
+def read_labels(value: Mapping[str, Any], tag: str) -> tuple[str, ...]:
+    """Return the labels of a region, at least one."""
+    labels = value.get(tag.lower())
+    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
+        raise ControlError(f"{tag.lower()} must be a list of label names, not {quote(labels)}")
+    return tuple(labels)
+
+
+def quote(thing: object) -> str:
+    """Return `repr(thing)`, cut short: what comes from outside may be megabytes."""
+    return _SHORT.repr(thing)

@@ -1,0 +1,44 @@
+"""`<Taxonomy>`: classes of a tree, each given by its path from the root."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sync.controls.errors import ControlError
+from sync.controls.region import Region, new_region, quote, read_value
+from sync.labelconfig import Control
+
+__all__ = ["decode", "encode"]
+
+TAG = "Taxonomy"
+
+Path = tuple[str, ...]
+
+
+def encode(paths: Sequence[Path], *, control: Control, score: float | None = None) -> Region:
+    """Return the region that picks the nodes at `paths`.
+
+    Raises
+    ------
+    ControlError
+        If there is no path, one that the control does not offer, or more than its `maxUsages` of one allows.
+    """
+    if not paths:
+        raise ControlError(f"a region of {control.name!r} needs a path")
+    if len(paths) > 1 and not control.multiple:
+        raise ControlError(f"{control.name!r} takes one path, not {len(paths)}: {quote(list(paths))}")
+    for path in paths:
+        if tuple(path) not in control.paths:
+            raise ControlError(f"{control.name!r} has no path {quote(path)}")
+    return new_region(control, TAG, {"taxonomy": [list(path) for path in paths]}, score=score)
+
+
+def decode(region: Region) -> tuple[Path, ...]:
+    """Return the paths that were picked, at least one."""
+    paths = read_value(region, TAG).get("taxonomy")
+    if not isinstance(paths, list) or not paths:
+        raise ControlError(f"taxonomy must be a list of paths, not {quote(paths)}")
+    for path in paths:
+        if not isinstance(path, list) or not path or not all(isinstance(name, str) and name for name in path):
+            raise ControlError(f"a path of a taxonomy must be a list of names, not {quote(path)}")
+    return tuple(tuple(path) for path in paths)

@@ -1,0 +1,1 @@
+"""From a task's image reference to pixels: fetch, decode, stretch."""

@@ -1,0 +1,103 @@
+"""A deadline over a whole HTTP exchange, which httpx does not have.
+
+Its time-outs bound one read each, so a server that sends a byte now and then holds a thread for ever, even in the
+headers. Here every socket operation gets only what is left until the thread's deadline.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from ssl import SSLContext
+from typing import Any
+
+import httpcore
+import httpx
+
+__all__ = ["DeadlineTransport", "deadline", "seconds_left"]
+
+_deadline: ContextVar[float] = ContextVar("deadline")  # on time.monotonic's clock, seconds
+
+
+@contextmanager
+def deadline(seconds: float) -> Iterator[None]:
+    """Let every request of this thread inside the block end within `seconds`, or raise httpx.TimeoutException."""
+    token = _deadline.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def seconds_left() -> float:
+    """Seconds until this thread's deadline, negative after it."""
+    return _deadline.get() - time.monotonic()
+
+
+class DeadlineTransport(httpx.HTTPTransport):
+    """httpx's own transport on sockets that keep the deadline.
+
+    Parameters
+    ----------
+    connections : int
+        At most this many at once; further requests wait for one.
+    """
+
+    def __init__(self, *, connections: int) -> None:
+        certificates = httpx.create_ssl_context(trust_env=False)
+        super().__init__(verify=certificates)
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=certificates,
+            max_connections=connections,
+            max_keepalive_connections=connections,
+            keepalive_expiry=15.0,
+            network_backend=_Backend(),
+        )
+
+
+class _Backend(httpcore.NetworkBackend):
+    def __init__(self) -> None:
+        self._sockets = httpcore.SyncBackend()
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        return _Stream(
+            self._sockets.connect_tcp(host, port, _left(httpcore.ConnectTimeout), local_address, socket_options)
+        )
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream) -> None:
+        self._stream = stream
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, _left(httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, _left(httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left(httpcore.ConnectTimeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _left(expired: type[httpcore.TimeoutException]) -> float:
+    left = seconds_left()
+    if left <= 0:
+        raise expired("the deadline has passed")
+    return left

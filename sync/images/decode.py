@@ -1,0 +1,90 @@
+"""Decode an image file of any kind that a project may hold into brightness as a person sees it.
+
+The kind is told by the first bytes, never by a name or a declared type. Sizes are checked before pixels are unpacked.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.images.errors import DAMAGE, ImageError
+from sync.images.fits import read_fits
+from sync.images.raster import read_raster
+from sync.images.tiff import read_tiff
+
+__all__ = ["MAX_PIXELS", "decode"]
+
+MAX_PIXELS = 100_000_000
+MAX_UNPACKED_BYTES = 512 * 2**20  # of a gzipped file
+
+GZIP_MAGIC = b"\x1f\x8b"
+FITS_MAGIC = b"SIMPLE  ="
+TIFF_MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
+WEB_MAGICS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF87a": "GIF", b"GIF89a": "GIF"}
+LONGEST_MAGIC = 12
+
+
+def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
+    """Read a PNG, JPEG, GIF, WebP, TIFF or FITS file, or one of these gzipped.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole file.
+    max_pixels : int
+        Width times height; of a FITS file, times bands.
+
+    Returns
+    -------
+    ndarray, shape (height, width, 3)
+        In [0, 1], contiguous. 8-bit values are value / 255 and 16-bit ones value / 65535; linear measurements (FITS,
+        TIFF of floats) are stretched. Upright as a browser or, for FITS, an astronomer shows it; transparency lies on
+        black.
+
+    Raises
+    ------
+    ImageError
+        If the file is of another kind, damaged, truncated or too large, or has no valid pixel.
+    """
+    if data.startswith(GZIP_MAGIC):
+        data = _unpacked(data)
+    kind = _kind(data[:LONGEST_MAGIC])
+    if kind == "FITS":
+        return read_fits(data, max_pixels=max_pixels)
+    if kind == "TIFF":
+        return read_tiff(data, max_pixels=max_pixels)
+    return read_raster(data, formats=(kind,), max_pixels=max_pixels)
+
+
+def _kind(start: bytes) -> str:
+    if not start:
+        raise ImageError("the image is empty: it has 0 bytes")
+    if start.startswith(FITS_MAGIC):
+        return "FITS"
+    if start.startswith(TIFF_MAGICS):
+        return "TIFF"
+    if start.startswith(b"RIFF") and start.endswith(b"WEBP"):
+        return "WEBP"
+    for magic, name in WEB_MAGICS.items():
+        if start.startswith(magic):
+            return name
+    raise ImageError(f"the image starts with {start[:8]!r}, which is no PNG, JPEG, GIF, WebP, TIFF or FITS file")
+
+
+def _unpacked(data: bytes) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
+            start = file.read(LONGEST_MAGIC)
+            _kind(start)  # before a bomb is unpacked
+            whole = start + file.read(MAX_UNPACKED_BYTES - len(start) + 1)
+    except ImageError:
+        raise
+    except DAMAGE as error:
+        raise ImageError(f"the gzipped image is damaged or truncated ({type(error).__name__})") from error
+    if len(whole) > MAX_UNPACKED_BYTES:
+        raise ImageError(f"the gzipped image unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+    return whole

@@ -1,0 +1,132 @@
+"""FITS: every image plane of a file as bands, from the bluest to the reddest, in the order in which it holds them."""
+
+from __future__ import annotations
+
+import io
+import zlib
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from sync.images.errors import DAMAGE, ImageError
+from sync.images.stretch import in_colour
+
+__all__ = ["read_fits"]
+
+# Planes that describe others: masks, weights, errors.
+NOT_AN_IMAGE = {"BADPIX", "DQ", "MASK", "MSK", "NEXP", "PSF"}
+NOT_AN_IMAGE |= {"ERR", "ERROR", "INVVAR", "IVAR", "STDDEV", "VAR", "VARIANCE", "WEIGHT", "WGT", "WHT"}
+MAX_HDUS = 512
+MAX_TILES = 100_000  # a tile a row is usual
+# The others write outside their buffers on damaged tiles: of 3,000 mutated HCOMPRESS_1 files one ended the process
+# (astropy 8.0.2), and PLIO_1 is for masks.
+SAFE_COMPRESSIONS = {"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"}
+# The Legacy Surveys' own cut-outs name their bands; these are the weights of their viewer, per nanomaggy.
+LEGACY_WEIGHTS = {"g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2}
+GZIP_MAGIC = b"\x1f\x8b"
+
+
+def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
+    """Read a FITS file.
+
+    Image extensions of the size of the first one count as bands like the planes of a cube; masks, weights and tables
+    do not.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole file, not gzipped.
+    max_pixels : int
+        Width times height times bands.
+
+    Returns
+    -------
+    ndarray, shape (height, width, 3)
+        In [0, 1]; the first row of the file is at the bottom, as astronomers show it. Missing pixels are black.
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged, truncated or too large, or holds no image with a valid pixel.
+    """
+    try:
+        with fits.open(io.BytesIO(data), memmap=False, disable_image_compression=True) as raw:
+            for number, hdu in enumerate(raw):
+                if number >= MAX_HDUS:
+                    raise ImageError(f"the FITS file has more than the {MAX_HDUS} extensions that are read")
+                _check_tiles(hdu, max_pixels)
+                if hdu.fileinfo()["datLoc"] + hdu.size > len(data):
+                    raise ImageError("the FITS file is truncated")
+        with fits.open(io.BytesIO(data), memmap=False) as file:
+            bands = _bands(file, max_pixels)
+            shown = in_colour(bands, weights=_weights(file, len(bands)))
+    except ImageError:
+        raise
+    except DAMAGE as error:
+        raise ImageError(f"the FITS file is damaged ({type(error).__name__})") from error
+    return np.ascontiguousarray(shown[::-1])
+
+
+def _bands(file: fits.HDUList, max_pixels: int) -> NDArray[np.floating]:
+    """Shape (n, height, width), native byte order, NaN where missing."""
+    images = [hdu for hdu in file if hdu.is_image and len(hdu.shape) >= 2 and hdu.name not in NOT_AN_IMAGE]
+    if not images:
+        raise ImageError("the FITS file holds no image of two or more dimensions")
+    height, width = images[0].shape[-2:]
+    images = [hdu for hdu in images if hdu.shape[-2:] == (height, width)]
+    count = sum(int(np.prod(hdu.shape[:-2], dtype=object)) for hdu in images)
+    if not (count and height and width):
+        raise ImageError(f"the FITS image has no pixels: {count} bands of {width}x{height}")
+    if count * height * width > max_pixels:
+        raise ImageError(
+            f"the FITS image has {count} bands of {width}x{height} pixels, more than the {max_pixels} that are allowed"
+        )
+    bands: NDArray[np.floating] = np.concatenate([_native(hdu.data).reshape(-1, height, width) for hdu in images])
+    if not np.isfinite(bands).any():
+        raise ImageError("the FITS image has no valid pixel: all are NaN or masked")
+    return bands
+
+
+def _native(data: NDArray[Any]) -> NDArray[np.floating]:
+    if data.dtype.kind not in "biuf":
+        raise ImageError(f"the FITS image holds {data.dtype.name} values; integers or floats can be shown")
+    exact = data.dtype.itemsize <= 2 or data.dtype == np.dtype(">f4") or data.dtype == np.float32
+    return data.astype(np.float32 if exact else np.float64)
+
+
+def _weights(file: fits.HDUList, count: int) -> list[float] | None:
+    names = str(file[0].header.get("BANDS", "")).strip()
+    if len(names) != count or not set(names) <= LEGACY_WEIGHTS.keys():
+        return None
+    return [LEGACY_WEIGHTS[name] for name in names]
+
+
+def _check_tiles(hdu: Any, max_pixels: int) -> None:
+    """Refuse compressed tiles that would crash the process or unpack to too much; read as a table, none is unpacked."""
+    header = hdu.header
+    if not isinstance(hdu, fits.BinTableHDU) or not header.get("ZIMAGE", False):
+        return
+    compression = str(header.get("ZCMPTYPE", "")).strip().upper()
+    if compression not in SAFE_COMPRESSIONS:
+        raise ImageError(
+            f"the FITS image is compressed with {compression or 'nothing known'}, which cannot be opened safely; "
+            "use RICE_1 (fpack -r) or GZIP_1 (fpack -g)"
+        )
+    if int(header["NAXIS2"]) > MAX_TILES:
+        raise ImageError(f"the FITS image has {header['NAXIS2']} tiles, more than the {MAX_TILES} that are unpacked")
+    axes = range(1, int(header["ZNAXIS"]) + 1)
+    sides = [int(header.get(f"ZTILE{axis}", header["ZNAXIS1"] if axis == 1 else 1)) for axis in axes]
+    pixels = int(np.prod(sides, dtype=object))
+    if not 0 < pixels <= max_pixels or min(sides) < 1:
+        raise ImageError(f"the FITS image has tiles of {pixels} pixels, more than the {max_pixels} that are allowed")
+    for name in ("COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"):
+        if name in hdu.columns.names:
+            for tile in hdu.data[name]:
+                _check_unpacked(np.asarray(tile).tobytes(), most=8 * pixels)
+
+
+def _check_unpacked(tile: bytes, *, most: int) -> None:
+    if tile.startswith(GZIP_MAGIC) and len(zlib.decompressobj(wbits=31).decompress(tile, most + 1)) > most:
+        raise ImageError(f"a tile of the FITS image unpacks to more than the {most} bytes that it may have")

@@ -1,0 +1,287 @@
+"""A project's labelling config: which controls we can fill, with which labels, on which image.
+
+Only what the predictions need is read. The stored name of a label is its `alias` where it has one, as Label Studio's
+own validator reads it; `value` is then only what the annotator sees.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
+from sync.matching import match_labels
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+__all__ = ["FILLABLE_TAGS", "Control", "Label", "LabelConfig", "LabelConfigError", "join_path", "match_labels", "parse"]
+
+FILLABLE_TAGS = (
+    "Choices",
+    "Taxonomy",
+    "RectangleLabels",
+    "EllipseLabels",
+    "BrushLabels",
+    "PolygonLabels",
+    "KeyPointLabels",
+    "Number",
+)
+
+MAX_CHARACTERS = 4_000_000
+"""A taxonomy of 50,000 classes fits; a request that makes the parser work for minutes does not."""
+
+MAX_TAXONOMY_DEPTH = 50
+
+_CANONICAL_TAG = {tag.lower(): tag for tag in FILLABLE_TAGS}
+_VARIABLE = re.compile(r"\$[^$, ]+")
+
+
+class LabelConfigError(ValueError):
+    """The labelling config cannot be read; the message is one sentence for the project's manager."""
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """One label that a control offers.
+
+    Attributes
+    ----------
+    value : str
+        What a result stores: the `alias` where there is one, else the `value`; for a node of a taxonomy, its joined
+        path.
+    aliases : tuple of str
+        The names in `predicted_values`: the model classes that this label stands for.
+    shown : str
+        What the annotator reads; for a node of a taxonomy its own name, without the path.
+    """
+
+    value: str
+    aliases: tuple[str, ...] = ()
+    shown: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The label's own names, the stored one first."""
+        return (self.value, self.shown) if self.shown and self.shown != self.value else (self.value,)
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """One control tag on an image.
+
+    Attributes
+    ----------
+    name, to_name : str
+        The control's name and the name of the Image tag it annotates.
+    tag : str
+        One of `FILLABLE_TAGS`.
+    labels : tuple of Label
+        In the config's order; empty for Number, and where the labels come from the task or from a URL.
+    multiple : bool
+        Whether one result may hold several labels.
+    smart, smart_only : bool
+        Whether the control is marked as a tool for prompts, and as nothing but that.
+    minimum, maximum, step : float or None
+        Bounds of a Number.
+    paths : tuple of tuple of str
+        The path of each of `labels` of a Taxonomy; else empty.
+    """
+
+    name: str
+    to_name: str
+    tag: str
+    labels: tuple[Label, ...] = ()
+    multiple: bool = False
+    smart: bool = False
+    minimum: float | None = None
+    maximum: float | None = None
+    paths: tuple[tuple[str, ...], ...] = ()
+    step: float | None = None
+    smart_only: bool = False
+
+    def path(self, value: str) -> tuple[str, ...]:
+        """Return the path of the label that is stored as `value`.
+
+        Raises
+        ------
+        KeyError
+            If the control has no such path.
+        """
+        for label, path in zip(self.labels, self.paths, strict=False):
+            if label.value == value:
+                return path
+        raise KeyError(f"control {self.name!r} has no path {value!r}")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelConfig:
+    """The controls that can be filled, and where the images of a task are found.
+
+    Attributes
+    ----------
+    controls : tuple of Control
+        In the config's order; empty if there is nothing that we can fill.
+    image_key : mapping of str to str
+        Name of an Image tag to the key of the task's data; with `valueList` that key holds a list of references.
+    """
+
+    controls: tuple[Control, ...] = ()
+    image_key: Mapping[str, str] = field(default_factory=dict)
+
+    def control(self, name: object) -> Control | None:
+        """Return the control called `name`, or None: regions of other controls are not ours to read."""
+        return next((control for control in self.controls if control.name == name), None)
+
+
+def join_path(path: tuple[str, ...]) -> str:
+    """Return a path of a taxonomy as one name: `("Featured", "Spiral")` is `Featured/Spiral`."""
+    return "/".join(path)
+
+
+def parse(xml: str) -> LabelConfig:
+    """Read a labelling config.
+
+    Controls are left out that annotate no Image tag with a variable, that belong to a region (`perRegion`), or whose
+    tag is none of ours; so are Choices with `allowNested`: Label Studio's page wants paths there, its own validator
+    wants names, and nothing satisfies both. A Taxonomy does.
+
+    Raises
+    ------
+    LabelConfigError
+        If `xml` is not XML, declares entities or a DTD, repeats a name, or bounds a Number so that no number fits.
+    """
+    root = _read(xml)
+    images: dict[str, str] = {}
+    elements: dict[str, Element] = {}
+    for element in root.iter():
+        name = element.get("name")
+        if not name:
+            continue
+        if element.tag.lower() == "image":
+            if name in images:
+                raise LabelConfigError(
+                    f"the labelling config has two images called {name!r}: give each a name of its own"
+                )
+            reference = (element.get("valueList") or element.get("value") or "").strip()
+            if _VARIABLE.fullmatch(reference):
+                images[name] = reference[1:]
+        elif element.tag.lower() in _CANONICAL_TAG and not _flag(element, "perRegion"):
+            if name in elements:
+                raise LabelConfigError(f"the labelling config has two controls called {name!r}: rename one")
+            elements[name] = element
+    controls = []
+    for name, element in elements.items():
+        if element.tag.lower() == "choices" and _flag(element, "allowNested"):
+            continue
+        to_name = next((target for target in (element.get("toName") or "").split(",") if target in images), None)
+        if to_name is not None:
+            controls.append(_control(element, name=name, to_name=to_name))
+    return LabelConfig(controls=tuple(controls), image_key=images)
+
+
+def _read(xml: str) -> Element:
+    if len(xml) > MAX_CHARACTERS:
+        raise LabelConfigError(f"the labelling config has {len(xml)} characters: {MAX_CHARACTERS} are the most we read")
+    try:
+        root: Element = fromstring(xml, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise LabelConfigError("the labelling config declares a DTD or entities: remove the declaration") from error
+    except (ParseError, ValueError, LookupError) as error:  # ValueError, LookupError: an encoding that Python lacks
+        raise LabelConfigError(f"the labelling config is not well-formed XML: {error}") from error
+    return root
+
+
+def _control(element: Element, *, name: str, to_name: str) -> Control:
+    tag = _CANONICAL_TAG[element.tag.lower()]
+    labels: tuple[Label, ...] = ()
+    paths: tuple[tuple[str, ...], ...] = ()
+    if tag == "Taxonomy":
+        nodes = list(_paths(element, leaves_only=_flag(element, "leafsOnly"), name=name))
+        labels, paths = tuple(label for label, _ in nodes), tuple(path for _, path in nodes)
+    elif tag != "Number":
+        labels = tuple(_labels(element, "Choice" if tag == "Choices" else "Label"))
+    multiple = (
+        _attribute(element, "maxUsages") != "1" if tag == "Taxonomy" else _attribute(element, "choice") == "multiple"
+    )
+    minimum, maximum, step = (_bound(element, key) if tag == "Number" else None for key in ("min", "max", "step"))
+    if minimum is not None and maximum is not None and minimum > maximum:
+        raise LabelConfigError(f"the Number {name!r} has min {minimum:g} above max {maximum:g}: no number fits")
+    return Control(
+        name=name,
+        to_name=to_name,
+        tag=tag,
+        labels=labels,
+        multiple=multiple,
+        smart=_flag(element, "smart"),
+        minimum=minimum,
+        maximum=maximum,
+        paths=paths,
+        step=step if step is not None and step > 0 else None,
+        smart_only=_flag(element, "smartOnly"),
+    )
+
+
+def _children(element: Element, tag: str) -> Iterator[Element]:
+    """Yield the nearest descendants with `tag`, in order: through Views, but not into another `tag`."""
+    stack = list(reversed(element))
+    while stack:
+        child = stack.pop()
+        if child.tag == tag:
+            yield child
+        elif child.tag.lower() not in _CANONICAL_TAG:
+            stack.extend(reversed(child))
+
+
+def _labels(element: Element, tag: str) -> Iterator[Label]:
+    seen = set()
+    for child in _children(element, tag):
+        value = child.get("alias") or child.get("value")
+        if value and value not in seen:
+            seen.add(value)
+            yield Label(value=value, aliases=_aliases(child), shown=child.get("value") or value)
+
+
+def _paths(
+    element: Element, *, leaves_only: bool, name: str, above: tuple[str, ...] = ()
+) -> Iterator[tuple[Label, tuple[str, ...]]]:
+    if len(above) > MAX_TAXONOMY_DEPTH:
+        raise LabelConfigError(f"the choices of {name!r} are nested deeper than {MAX_TAXONOMY_DEPTH} levels")
+    seen = set()
+    for child in _children(element, "Choice"):
+        value = child.get("alias") or child.get("value")
+        if not value or value in seen:
+            continue
+        seen.add(value)
+        path = (*above, value)
+        below = list(_paths(child, leaves_only=leaves_only, name=name, above=path))
+        if not (leaves_only and below):
+            aliases = (*_aliases(child), value) if child.get("alias") else _aliases(child)
+            yield Label(value=join_path(path), aliases=aliases, shown=child.get("value") or value), path
+        yield from below
+
+
+def _aliases(element: Element) -> tuple[str, ...]:
+    return tuple(name.strip() for name in _attribute(element, "predicted_values").split(",") if name.strip())
+
+
+def _bound(element: Element, key: str) -> float | None:
+    try:
+        number = float(_attribute(element, key))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _flag(element: Element, key: str) -> bool:
+    return _attribute(element, key).lower() == "true"
+
+
+def _attribute(element: Element, key: str) -> str:
+    """Return an attribute, or "": Label Studio's page reads `leafsonly` as it reads `leafsOnly`."""
+    return element.get(key) or element.get(key.lower()) or ""

@@ -1,0 +1,195 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from label_studio_sdk.label_interface import LabelInterface
+
+from sync.labelconfig import FILLABLE_TAGS, Control, Label, LabelConfigError, parse
+
+IMAGE = '<Image name="image" value="$image"/>'
+
+
+def only(xml: str) -> Control:
+    """The one control of a config whose View holds `xml` and an image."""
+    (control,) = parse(f"<View>{IMAGE}{xml}</View>").controls
+    return control
+
+
+def test_a_control_carries_its_names_labels_and_image() -> None:
+    config = parse(f'<View>{IMAGE}<Choices name="m" toName="image"><Choice value="A"/><Choice value="B"/></Choices></View>')
+    (control,) = config.controls
+    assert (control.name, control.to_name, control.tag) == ("m", "image", "Choices")
+    assert [label.value for label in control.labels] == ["A", "B"]
+    assert config.image_key == {"image": "image"}
+    assert config.control("m") is control
+    assert config.control("other") is None
+
+
+def test_the_image_key_is_the_variable_of_value_or_value_list() -> None:
+    config = parse('<View><Image name="a" value="$url"/><Image name="b" valueList="$pages"/></View>')
+    assert config.image_key == {"a": "url", "b": "pages"}
+
+
+@pytest.mark.parametrize("tag", FILLABLE_TAGS)
+def test_every_fillable_tag_is_read_whatever_its_case(tag: str) -> None:
+    assert only(f'<{tag.lower()} name="c" toName="image"/>').tag == tag
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        '<Text name="text" value="$text"/><Choices name="c" toName="text"><Choice value="A"/></Choices>',
+        '<Image name="fixed" value="http://host/i.png"/><Choices name="c" toName="fixed"><Choice value="A"/></Choices>',
+        '<TextArea name="c" toName="image"/>',
+        '<Spaceship name="c" toName="image"/>',
+        '<Choices name="c" toName="image" perRegion="true"><Choice value="A"/></Choices>',
+        '<Choices name="c" toName="image" allowNested="true"><Choice value="A"/></Choices>',
+        '<Choices toName="image"><Choice value="A"/></Choices>',
+    ],
+    ids=["of text", "of a fixed image", "text area", "unknown tag", "per region", "nested choices", "nameless"],
+)
+def test_what_we_cannot_fill_is_left_out(xml: str) -> None:
+    assert parse(f"<View>{IMAGE}{xml}</View>").controls == ()
+
+
+def test_a_control_of_several_objects_is_taken_for_its_image() -> None:
+    control = only('<Text name="t" value="$t"/><Choices name="c" toName="t,image"><Choice value="A"/></Choices>')
+    assert control.to_name == "image"
+
+
+@pytest.mark.parametrize(
+    ("choice", "multiple"), [("single", False), ("single-radio", False), ("multiple", True), (None, False)]
+)
+def test_choices_are_multiple_only_if_they_say_so(choice: str | None, multiple: bool) -> None:
+    attribute = f'choice="{choice}"' if choice else ""
+    assert only(f'<Choices name="c" toName="image" {attribute}><Choice value="A"/></Choices>').multiple is multiple
+
+
+def test_an_alias_is_what_is_stored_and_the_value_what_is_shown() -> None:
+    control = only('<Choices name="c" toName="image"><Choice value="Spirale" alias="spiral"/></Choices>')
+    assert control.labels == (Label(value="spiral", shown="Spirale"),)
+
+
+def test_predicted_values_are_split_at_commas() -> None:
+    control = only(
+        '<RectangleLabels name="c" toName="image"><Label value="A" predicted_values="x, y ,,z"/></RectangleLabels>'
+    )
+    assert control.labels[0].aliases == ("x", "y", "z")
+
+
+def test_labels_are_found_inside_views_and_a_nested_choice_is_not_a_label() -> None:
+    control = only(
+        '<Choices name="c" toName="image"><View><View><Choice value="A"><Choice value="A1"/></Choice></View></View>'
+        '<Choice value="B"/><Choice/></Choices>'
+    )
+    assert [label.value for label in control.labels] == ["A", "B"]
+
+
+def test_smart_and_smart_only_are_read() -> None:
+    control = only('<KeyPointLabels name="c" toName="image" smart="true" smartOnly="true"><Label value="A"/></KeyPointLabels>')
+    assert control.smart
+    assert control.smart_only
+    assert not only('<KeyPointLabels name="c" toName="image"><Label value="A"/></KeyPointLabels>').smart
+
+
+def test_a_number_has_bounds_and_a_step_and_no_labels() -> None:
+    control = only('<Number name="z" toName="image" min="0" max="1.5" step="0.1" defaultValue="1"/>')
+    assert (control.minimum, control.maximum, control.step, control.labels) == (0, 1.5, 0.1, ())
+
+
+@pytest.mark.parametrize("bound", ["", "nan", "inf", "low"])
+def test_a_bound_that_is_no_number_is_none(bound: str) -> None:
+    assert only(f'<Number name="z" toName="image" min="{bound}" step="0"/>').minimum is None
+
+
+TAXONOMY = """<Taxonomy name="t" toName="image" {}>
+  <Choice value="Smooth"/>
+  <Choice value="Disk" alias="disk"><Choice value="Spiral"/><Choice value="Edge-on"/></Choice>
+</Taxonomy>"""
+
+
+def test_a_taxonomy_offers_every_node_with_its_path() -> None:
+    control = only(TAXONOMY.format(""))
+    assert control.paths == (("Smooth",), ("disk",), ("disk", "Spiral"), ("disk", "Edge-on"))
+    assert [label.value for label in control.labels] == ["Smooth", "disk", "disk/Spiral", "disk/Edge-on"]
+    assert control.path("disk/Spiral") == ("disk", "Spiral")
+    assert control.multiple
+    with pytest.raises(KeyError, match="Galaxy"):
+        control.path("Galaxy")
+
+
+def test_a_taxonomy_of_leaves_offers_leaves() -> None:
+    control = only(TAXONOMY.format('leafsOnly="true" maxUsages="1"'))
+    assert control.paths == (("Smooth",), ("disk", "Spiral"), ("disk", "Edge-on"))
+    assert not control.multiple
+
+
+BOMB = '<!DOCTYPE v [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;&a;&a;&a;&a;">]><View>&b;</View>'
+DEEP = '<Choice value="a">' * 99 + "</Choice>" * 99
+FILE = '<!DOCTYPE v [<!ENTITY f SYSTEM "file:///etc/hostname">]><View>&f;</View>'
+
+
+@pytest.mark.parametrize(
+    ("xml", "sentence"),
+    [
+        ("", "not well-formed"),
+        ("{}", "not well-formed"),
+        ("<View>", "not well-formed"),
+        ("<View>\x00</View>", "not well-formed"),
+        ('<?xml version="1.0" encoding="klingon"?><View/>', "not well-formed"),
+        (BOMB, "DTD or entities"),
+        (FILE, "DTD or entities"),
+        ("<!DOCTYPE View><View/>", "DTD or entities"),
+        ("<View>" + " " * 4_000_000 + "</View>", "characters"),
+        (f'<View>{IMAGE}<Number name="z" toName="image" min="2" max="1"/></View>', "min 2 above max 1"),
+        (f'<View>{IMAGE}<Number name="z" toName="image"/><Number name="z" toName="image"/></View>', "two controls"),
+        (f"<View>{IMAGE}{IMAGE}</View>", "two images"),
+        (f'<View>{IMAGE}<Taxonomy name="t" toName="image">{DEEP}</Taxonomy></View>', "nested deeper than"),
+    ],
+)
+def test_a_config_that_cannot_be_read_is_refused_in_one_sentence(xml: str, sentence: str) -> None:
+    with pytest.raises(LabelConfigError, match=sentence) as caught:
+        parse(xml)
+    assert "\n" not in str(caught.value)
+
+
+def test_views_nested_beyond_all_measure_do_no_harm() -> None:
+    assert parse("<View>" * 50_000 + IMAGE + "</View>" * 50_000).image_key == {"image": "image"}
+
+
+@given(st.text())
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    try:
+        parse(text)
+    except LabelConfigError:
+        pass
+
+
+NAMES = st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters='<>&"'), min_size=1)
+
+
+@given(st.lists(st.tuples(NAMES, st.none() | NAMES), min_size=1, max_size=5))
+def test_the_stored_labels_are_those_that_the_sdk_validates_against(labels: list[tuple[str, str | None]]) -> None:
+    tags = "".join(f'<Label value="{value}"' + (f' alias="{alias}"/>' if alias else "/>") for value, alias in labels)
+    xml = f'<View>{IMAGE}<BrushLabels name="c" toName="image">{tags}</BrushLabels></View>'
+    sdk = LabelInterface(xml).get_control("c").labels
+    assert [label.value for label in parse(xml).controls[0].labels] == sdk
+
+
+def test_configs_as_label_studio_sends_them_are_read() -> None:
+    recorded = Path(__file__).parents[2].parent / "shared" / "label-studio-requests.json"
+    if not recorded.exists():
+        pytest.skip("the recorded requests of Label Studio are not here")
+    configs = [
+        request["body"][key]
+        for request in json.loads(recorded.read_text())
+        for key in ("schema", "label_config")
+        if isinstance(request["body"], dict) and key in request["body"]
+    ]
+    assert configs
+    for xml in configs:
+        assert parse(xml).image_key == {"image": "image"}

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.labelconfig import Control, Label, match_labels, parse
+from sync.synonyms import SYNONYMS, normalise
+
+CLASSES = ["elliptical", "spiral", "edge_on", "merger"]
+
+
+def choices(*labels: str | Label) -> Control:
+    return Control(
+        name="m",
+        to_name="image",
+        tag="Choices",
+        labels=tuple(label if isinstance(label, Label) else Label(label) for label in labels),
+    )
+
+
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        (["Elliptical", "Spiral", "Edge-on", "Merger"], ["Elliptical", "Spiral", "Edge-on", "Merger"]),
+        (["elliptical", "spiral", "edge_on", "merger"], ["elliptical", "spiral", "edge_on", "merger"]),
+        (["Smooth", "Featured or Disk", "Artifact"], ["Smooth", "Featured or Disk", "Featured or Disk", None]),
+        (["E", "S", "Merging"], ["E", "S", "S", "Merging"]),
+        (["Early-type", "Late-type", "Interacting"], ["Early-type", "Late-type", "Late-type", "Interacting"]),
+        (["smooth galaxy", "Disc", "Cigar", "Disturbed"], ["smooth galaxy", "Disc", "Cigar", "Disturbed"]),
+        (["S", "G"], [None, None, None, None]),
+        (["Cat", "Dog"], [None, None, None, None]),
+        ([], [None, None, None, None]),
+    ],
+)
+def test_classes_find_the_labels_that_astronomers_mean(labels: list[str], expected: list[str | None]) -> None:
+    wanted = {name: label for name, label in zip(CLASSES, expected, strict=True) if label}
+    assert match_labels(CLASSES, choices(*labels)) == wanted
+
+
+def test_predicted_values_come_before_everything() -> None:
+    control = choices("spiral", Label("Whirl", aliases=("SPIRAL",)))
+    assert match_labels(["spiral"], control) == {"spiral": "Whirl"}
+
+
+def test_the_exact_name_comes_before_another_case() -> None:
+    assert match_labels(["spiral"], choices("SPIRAL", "spiral")) == {"spiral": "spiral"}
+
+
+def test_a_closer_synonym_wins_wherever_it_stands() -> None:
+    assert match_labels(["edge_on"], choices("Cigar", "Edge-on disk")) == {"edge_on": "Edge-on disk"}
+
+
+def test_what_is_shown_counts_and_what_is_stored_is_returned() -> None:
+    assert match_labels(["spiral"], choices(Label("c17", shown="Spiral"))) == {"spiral": "c17"}
+
+
+def test_a_label_is_never_taken_twice_over_for_a_ring_or_a_star() -> None:
+    control = choices("Ring", "Bar", "Star or artifact", "Spiral")
+    assert match_labels(["ring", "bar", "star", "artifact", "lens"], control) == {
+        "ring": "Ring",
+        "bar": "Bar",
+        "star": "Star or artifact",
+        "artifact": "Star or artifact",
+    }
+
+
+def test_a_taxonomy_is_matched_by_its_leaves_and_by_its_paths() -> None:
+    (control,) = parse(
+        '<View><Image name="image" value="$image"/><Taxonomy name="t" toName="image">'
+        '<Choice value="Smooth"/><Choice value="Disk"><Choice value="Edge-on"/><Choice value="Spiral"/></Choice>'
+        "</Taxonomy></View>"
+    ).controls
+    matches = match_labels([*CLASSES, "disk spiral"], control)
+    assert matches == {
+        "elliptical": "Smooth",
+        "spiral": "Disk/Spiral",
+        "edge_on": "Disk/Edge-on",
+        "disk spiral": "Disk/Spiral",
+    }
+    assert control.path(matches["spiral"]) == ("Disk", "Spiral")
+
+
+@given(st.lists(st.text(max_size=8) | st.sampled_from([name for names in SYNONYMS.values() for name in names])))
+def test_a_match_is_always_a_label_of_the_control_and_always_the_same(labels: list[str]) -> None:
+    control = choices(*(label for label in labels if label))
+    matches = match_labels([*SYNONYMS, *CLASSES], control)
+    assert set(matches.values()) <= set(labels)
+    assert matches == match_labels([*SYNONYMS, *CLASSES], control)
+
+
+@pytest.mark.parametrize("meaning", SYNONYMS)
+def test_every_synonym_is_written_as_it_is_looked_up(meaning: str) -> None:
+    assert [name for name in SYNONYMS[meaning] if normalise(name) != name] == []
+
+
+def test_punctuation_case_and_underscores_do_not_matter() -> None:
+    assert normalise("  Edge-on_Disk? ") == "edge on disk"
