@@ -13,10 +13,9 @@ import secrets
 from fastapi import HTTPException, Request
 
 from backend.settings import Settings
+from sync.attach import WEBHOOK_SECRET_HEADER
 
-__all__ = ["WEBHOOK_SECRET_HEADER", "Access"]
-
-WEBHOOK_SECRET_HEADER = "X-Galaxyloop-Webhook-Secret"
+__all__ = ["Access"]
 
 
 class Access:

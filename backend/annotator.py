@@ -1,4 +1,4 @@
-"""The annotator: Label Studio tasks in, predictions out. Config to images to embeddings and sources to heads to regions and a score.
+"""The annotator: Label Studio tasks in, predictions out (config, images, embeddings and sources, heads, regions and a score).
 
 Exactly one prediction a task, in order. A picture that cannot be read gives its task an empty prediction and a logged sentence,
 and the other tasks are predicted all the same.
@@ -17,7 +17,6 @@ import numpy as np
 from backend.fillers import Filler, fillers_of
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
-from backend.heads.sources import ExtractionSettings
 from backend.observer import Observation, Observer
 from backend.project_heads import ProjectHeads, controls_to_fill
 from backend.prompts import answer_prompts
@@ -31,7 +30,7 @@ log = logging.getLogger("galaxyloop.annotator")
 CHUNK = 64
 """Tasks looked at together: bounds the pixels in memory."""
 NOTHING_TO_ASK = 1.0
-"""Score of an empty prediction: uncertainty sampling shows the lowest first, and a broken picture is not the most useful task."""
+"""Score of an empty prediction: uncertainty sampling shows the lowest first, and a broken picture is not useful to label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,7 @@ class Annotator:
         Name that the predictions carry.
     """
 
-    def __init__(
-        self, config: LabelConfig, heads: ProjectHeads, *, observer: Observer, base: Morphology, version: str
-    ) -> None:
+    def __init__(self, config: LabelConfig, heads: ProjectHeads, *, observer: Observer, base: Morphology, version: str) -> None:
         self.config = config
         self.version = version
         self._observer = observer
@@ -109,8 +106,8 @@ class Annotator:
     def answer(self, tasks: Sequence[Task], context: Mapping[str, Any]) -> list[Prediction]:
         """Answer the prompts of an interactive request; Label Studio reads the first task's answer only.
 
-        A context without prompts, as Label Studio sends after a submit, is answered with nothing: a batch prediction there would
-        be drawn over the annotator's work.
+        A context without prompts, as Label Studio sends after a submit, is answered with nothing: a batch prediction there
+        would be drawn over the annotator's work.
         """
         predictions = [Prediction([], NOTHING_TO_ASK, self.version) for _ in tasks]
         if not tasks:
@@ -151,28 +148,24 @@ class Annotator:
             for result, sure in zip(regions, confidences, strict=True)
         ]
 
-    def _observe(
-        self, tasks: Sequence[Task], to_name: str, fillers: Sequence[Filler]
-    ) -> list[Observation | ImageError]:
-        embed = any(filler.needs_embedding for filler in fillers)
-        extractions: list[ExtractionSettings] = [one for filler in fillers if (one := filler.needs_sources)]
-        seen: list[Observation | ImageError] = []
-        references: list[str] = []
-        for task in tasks:
+    def _observe(self, tasks: Sequence[Task], to_name: str, fillers: Sequence[Filler]) -> list[Observation | ImageError]:
+        seen: dict[int, Observation | ImageError] = {}
+        references: dict[int, str] = {}
+        for index, task in enumerate(tasks):
             try:
-                references.append(self._reference(task, to_name))
-                seen.append(ImageError(""))
+                references[index] = self._reference(task, to_name)
             except ImageError as error:
-                seen.append(error)
-        readable = [index for index, one in enumerate(seen) if not str(one)]
-        for index, one in zip(
-            readable, self._observer.observe(references, embed=embed, extractions=extractions), strict=True
-        ):
-            seen[index] = one
-        for task, one in zip(tasks, seen, strict=True):
+                seen[index] = error
+        observed = self._observer.observe(
+            list(references.values()),
+            embed=any(filler.needs_embedding for filler in fillers),
+            extractions=[settings for filler in fillers if (settings := filler.needs_sources)],
+        )
+        seen |= zip(references, observed, strict=True)
+        for index, one in seen.items():
             if isinstance(one, ImageError):
-                log.warning("event=picture_not_read task=%d version=%s reason=%r", task.id, self.version, str(one))
-        return seen
+                log.warning("event=picture_not_read task=%d version=%s reason=%r", tasks[index].id, self.version, str(one))
+        return [seen[index] for index in range(len(tasks))]
 
     def _reference(self, task: Task, to_name: str) -> str:
         key = self.config.image_key[to_name]

@@ -19,9 +19,7 @@ from backend.settings import Settings
 
 __all__ = ["app"]
 
-app = typer.Typer(
-    help="Annotate galaxies in Label Studio with a model that learns from every batch.", no_args_is_help=True
-)
+app = typer.Typer(help="Annotate galaxies in Label Studio with a model that learns from every batch.", no_args_is_help=True)
 project_app = typer.Typer(help="Label Studio projects.", no_args_is_help=True)
 app.add_typer(project_app, name="project")
 console = Console()
@@ -63,13 +61,9 @@ def server() -> None:
     settings = Settings()
     open_to_all = not settings.basic_auth_password.get_secret_value()
     if open_to_all and settings.host not in {"127.0.0.1", "localhost", "::1"}:
-        _stop(
-            f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: everybody could call the backend"
-        )
+        _stop(f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: everybody could call the backend")
     torch.set_num_threads(settings.threads)
-    uvicorn.run(
-        create_app(Services(settings)), host=settings.host, port=settings.port, access_log=False, log_config=None
-    )
+    uvicorn.run(create_app(Services(settings)), host=settings.host, port=settings.port, access_log=False, log_config=None)
 
 
 @app.command()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.detection import Detected, Detection
-from backend.heads.morphology import Morphology, confidence
+from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
 from backend.heads.sources import ExtractionSettings
 from backend.observer import Observation
@@ -40,9 +40,20 @@ class Filled:
 class Filler(Protocol):
     """Fills one control."""
 
-    control: Control
-    needs_embedding: bool
-    needs_sources: ExtractionSettings | None
+    @property
+    def control(self) -> Control:
+        """What it fills."""
+        ...
+
+    @property
+    def needs_embedding(self) -> bool:
+        """Whether observations must have an embedding."""
+        ...
+
+    @property
+    def needs_sources(self) -> ExtractionSettings | None:
+        """With which settings observations must have sources."""
+        ...
 
     def fill(self, observations: Sequence[Observation]) -> list[Filled]:
         """Fill the control on each picture, in order."""
@@ -67,9 +78,7 @@ def fillers_of(controls: Sequence[Control], heads: ProjectHeads, *, base: Morpho
     return fillers
 
 
-def base_probabilities(
-    embeddings: NDArray[np.float32], control: Control, base: Morphology
-) -> NDArray[np.float64] | None:
+def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
     """Say in a control's labels what the shipped head thinks; None where it knows none of them.
 
     Returns
@@ -82,7 +91,7 @@ def base_probabilities(
         return None
     predicted = base.predict(embeddings)
     position = {label.value: index for index, label in enumerate(control.labels)}
-    mapped = np.full((len(embeddings), len(control.labels)), LEAST_PROBABILITY)
+    mapped: NDArray[np.float64] = np.full((len(embeddings), len(control.labels)), LEAST_PROBABILITY)
     for index, name in enumerate(base.classes):
         if name in matches:
             mapped[:, position[matches[name]]] += predicted[:, index]
@@ -94,7 +103,7 @@ class ClassFiller:
     """Choices and Taxonomy, by a classifier on embeddings."""
 
     needs_embedding = True
-    needs_sources = None
+    needs_sources: ExtractionSettings | None = None
 
     def __init__(self, control: Control, head: Morphology | None, base: Morphology) -> None:
         self.control = control
@@ -108,13 +117,13 @@ class ClassFiller:
             assert base is not None, "a control that nothing is known of has no filler"
             return base
         offset = None if base is None else np.log(base)
-        return np.asarray(self._head.predict(embeddings, offset), np.float64)
+        return np.asarray(self._head.predict(embeddings, offset=offset), np.float64)
 
     def fill(self, observations: Sequence[Observation]) -> list[Filled]:
         if not observations:
             return []
         probabilities = self.probabilities(np.stack([_embedding(one) for one in observations]))
-        sure = confidence(probabilities, exclusive=not self.control.multiple)
+        sure = (self._head or self._base).confidence(probabilities)
         return [Filled(self._regions(row), float(one)) for row, one in zip(probabilities, sure, strict=True)]
 
     def _regions(self, row: NDArray[np.float64]) -> list[dict[str, Any]]:
@@ -135,7 +144,7 @@ class NumberFiller:
     """Number, by regression on embeddings."""
 
     needs_embedding = True
-    needs_sources = None
+    needs_sources: ExtractionSettings | None = None
 
     def __init__(self, control: Control, head: Parameters) -> None:
         self.control = control
@@ -151,8 +160,8 @@ class NumberFiller:
         values, deviations = self._head.predict(np.stack([_embedding(one) for one in observations]))
         filled = []
         for value, deviation in zip(values.tolist(), deviations.tolist(), strict=True):
-            # Against the spread of what people entered: 1 where the value is known exactly, 0 where it could be any of them.
-            sure = float(np.clip(1 - deviation / self._head.spread, 0, 1)) if self._head.spread > 0 else 1.0
+            # 1 amid what it was taught, less where the embedding is far from all of that.
+            sure = float(np.clip(self._head.noise / deviation, 0, 1)) if deviation > 0 else 1.0
             filled.append(Filled([number.encode(value, control=self.control, score=sure)], sure))
         return filled
 
@@ -169,7 +178,8 @@ class ObjectFiller:
 
     def objects(self, observation: Observation) -> tuple[Detected, ...]:
         """What the head finds on one picture."""
-        return self._head.classify(observation.sources[self._head.settings])
+        assert observation.size is not None
+        return self._head.select(observation.sources[self._head.settings], size=observation.size)
 
     def fill(self, observations: Sequence[Observation]) -> list[Filled]:
         filled = []
@@ -183,7 +193,7 @@ class ObjectFiller:
     def _regions(self, found: Detected, size: Size) -> list[dict[str, Any]]:
         control, label, score = self.control, found.label, found.score
         if control.tag == "RectangleLabels":
-            return [rectanglelabels.encode(found.box, control=control, label=label, score=score, size=size)]
+            return [rectanglelabels.encode(found.source.box, control=control, label=label, score=score, size=size)]
         if control.tag == "EllipseLabels":
             return [ellipselabels.encode(found.source.ellipse, control=control, label=label, score=score, size=size)]
         return regions_of_mask(found.source.full_mask(size), control=control, label=label, score=score)

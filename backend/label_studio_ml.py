@@ -1,8 +1,8 @@
 """The same annotator under `label-studio-ml start`, for teams that deploy all their backends that way.
 
-`GalaxyLoop` works with label-studio-ml 1.0.9, which PyPI has, and has the signatures of upstream's 2.x. It predicts with the version
-that the registry says is live, and `fit` only rings the bell: training stays with `galaxyloop worker`, since label-studio-ml
-would train inside a request or in one process an event.
+`GalaxyLoop` works with label-studio-ml 1.0.9, which PyPI has, and has the signatures of upstream's 2.x. It predicts with the
+version that the registry says is live, and `fit` only rings the bell: training stays with `galaxyloop worker`, since
+label-studio-ml would train inside a request or in one process an event.
 """
 
 from __future__ import annotations

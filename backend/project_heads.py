@@ -20,9 +20,7 @@ __all__ = ["FILLED_BY", "PROMPTS", "SHAPES", "ProjectHeads", "controls_to_fill",
 
 SHAPES = ("BrushLabels", "PolygonLabels", "RectangleLabels", "EllipseLabels")
 """Controls that hold objects, the most exact outline first: a prompt is answered in the first that a project has."""
-FILLED_BY = {"Choices": "morphology", "Taxonomy": "morphology", "Number": "parameters"} | dict.fromkeys(
-    SHAPES, "detection"
-)
+FILLED_BY = {"Choices": "morphology", "Taxonomy": "morphology", "Number": "parameters"} | dict.fromkeys(SHAPES, "detection")
 PROMPTS = ""
 """Name under which the prompted head stands: no control can be called so."""
 INDEX = "heads.json"
@@ -50,7 +48,7 @@ class ProjectHeads:
         for position, (name, head) in enumerate(heads.items()):
             place = f"head-{position}"
             head.save(folder / place)
-            index[name] = {"kind": head.kind, "folder": place, "signature": _signature(config.control(name))}
+            index[name] = {"kind": _kind(head), "folder": place, "signature": _signature(config.control(name))}
         (folder / INDEX).write_text(json.dumps(index, indent=1))
 
     @classmethod
@@ -85,9 +83,7 @@ def controls_to_fill(config: LabelConfig) -> tuple[Control, ...]:
     plain = [control for control in objects if not (control.smart and control.tag == "RectangleLabels")]
     shapes = plain or objects
     return tuple(
-        control
-        for control in config.controls
-        if control in shapes or (control.tag in FILLED_BY and control.tag not in SHAPES)
+        control for control in config.controls if control in shapes or (control.tag in FILLED_BY and control.tag not in SHAPES)
     )
 
 
@@ -102,6 +98,10 @@ def prompt_target(config: LabelConfig, *, label: str | None, to_name: str) -> tu
                 return control, str(label)
             found = found or (control, control.labels[0].value)
     return found
+
+
+def _kind(head: Head) -> str:
+    return next(kind for kind, one in HEADS.items() if isinstance(head, one))
 
 
 def _signature(control: Control | None) -> str:

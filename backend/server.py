@@ -136,9 +136,7 @@ def create_app(services: Services) -> FastAPI:
 
     @app.get("/metrics", dependencies=[caller])
     async def expose_metrics() -> Response:
-        return Response(
-            await to_thread.run_sync(generate_latest, metrics.exposed), media_type="text/plain; version=0.0.4"
-        )
+        return Response(await to_thread.run_sync(generate_latest, metrics.exposed), media_type="text/plain; version=0.0.4")
 
     return app
 

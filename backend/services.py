@@ -14,6 +14,7 @@ from backend.loop.bell import Bell
 from backend.loop.queue import JobQueue
 from backend.registry import Project, Registry
 from backend.settings import Settings
+from sync.annotations import Annotation, AnnotationReader
 from sync.client import LabelStudioClient
 from sync.images.fetch import Fetcher, FetchLimits
 
@@ -35,11 +36,17 @@ class Services:
         self.registry = Registry(self.engine, folder=settings.versions_dir)
         self.bell = Bell(self.engine)
         self.queue = JobQueue(settings.queue_file)
+        self._readers: dict[int, AnnotationReader] = {}
 
     @cached_property
     def label_studio(self) -> LabelStudioClient:
         """The connection to Label Studio."""
         return LabelStudioClient(self.settings.label_studio_url, self.settings.label_studio_api_key.get_secret_value())
+
+    def annotations(self, project_id: int) -> list[Annotation]:
+        """A project's annotations as they stand in Label Studio now; only what has changed since the last look travels."""
+        reader = self._readers.setdefault(project_id, AnnotationReader(self.label_studio, project_id))
+        return reader.read()
 
     @cached_property
     def annotators(self) -> Annotators:
@@ -73,5 +80,5 @@ class Services:
 
     def request_training(self, project_id: int) -> None:
         """Ask for a training whatever number of annotations has gathered."""
-        for project_id in self.bell.request_training(project_id):
-            self.queue.schedule(project_id, delay_s=self.settings.webhook_debounce_s)
+        for woken in self.bell.request_training(project_id):
+            self.queue.schedule(woken, delay_s=self.settings.webhook_debounce_s)

@@ -15,7 +15,7 @@ from typing import Any
 from sync.client import LabelStudioClient
 from sync.tasks import read_tasks
 
-__all__ = ["Annotation", "annotations_of", "read_annotations"]
+__all__ = ["Annotation", "AnnotationReader", "annotations_of", "read_annotations"]
 
 TASKS_A_REQUEST = 100
 """Ids travel in the address, which proxies limit to 8 KB; and one task's masks may be hundreds of kilobytes."""
@@ -86,6 +86,31 @@ def read_annotations(
         for task in client.pages("/api/tasks/", project=project_id, fields="all", include=_FIELDS, query=query):
             found += annotations_of(task)
     return sorted(found, key=lambda annotation: annotation.id)
+
+
+class AnnotationReader:
+    """Reads a project's annotations again and again, each time asking only for those of tasks that have changed.
+
+    So a look at a project where nothing happened costs the list of its tasks (0.2 s for 1,000), and one after a batch
+    costs that batch. What it holds is a copy: a new reader starts by reading all.
+    """
+
+    def __init__(self, client: LabelStudioClient, project_id: int) -> None:
+        self._client = client
+        self._project_id = project_id
+        self._held: dict[int, tuple[str, list[Annotation]]] = {}
+
+    def read(self) -> list[Annotation]:
+        """Return what `read_annotations` would return now."""
+        # The list first: whatever changes between the two requests is newer than its stamp, and is read again next time.
+        stamps = {task.id: task.updated_at for task in read_tasks(self._client, self._project_id) if task.annotations}
+        held = {task: kept for task, kept in self._held.items() if stamps.get(task) == kept[0]}
+        changed: dict[int, list[Annotation]] = {task: [] for task in stamps.keys() - held.keys()}
+        for annotation in read_annotations(self._client, self._project_id, task_ids=changed.keys()):
+            changed[annotation.task_id].append(annotation)
+        self._held = held | {task: (stamps[task], annotations) for task, annotations in changed.items()}
+        found = (annotation for _, annotations in self._held.values() for annotation in annotations)
+        return sorted(found, key=lambda annotation: annotation.id)
 
 
 def annotations_of(task: Mapping[str, Any]) -> list[Annotation]:

@@ -13,7 +13,7 @@ from sync.client import LabelStudioClient, LabelStudioError
 
 __all__ = ["WEBHOOK_SECRET_HEADER", "attach_backend", "rename_backend"]
 
-WEBHOOK_SECRET_HEADER = "X-Galaxyloop-Secret"
+WEBHOOK_SECRET_HEADER = "X-Galaxyloop-Webhook-Secret"
 
 logger = logging.getLogger(__name__)
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-__all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable"]
+__all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable", "is_remote"]
 
 RENEW_BEFORE_S = 60
 """An access token lives 300 s; it is renewed this long before its end, so that none expires under way."""
@@ -27,7 +27,7 @@ RENEW_BEFORE_S = 60
 MESSAGE_CHARS = 600
 PAGE_SIZE = 1000
 
-_SECRET = re.compile(r"(?i)\b(bearer|basic|token)\s+[\w.~+/=-]{8,}|\beyJ[\w-]+\.[\w.-]+")
+_SECRET = re.compile(r"(?i:bearer|basic|token)\s+[\w.~+/=-]{16,}|eyJ[\w.=-]{8,}")
 
 
 class LabelStudioError(RuntimeError):
@@ -80,9 +80,7 @@ class LabelStudioClient:
         self.url = url.rstrip("/")
         self._api_key = api_key.strip()
         self._patience_s = patience_s
-        self._http = httpx.Client(
-            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)), trust_env=_is_remote(url)
-        )
+        self._http = httpx.Client(timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)), trust_env=is_remote(url))
         self._token_lock = threading.Lock()
         self._access_token = ""
         self._renew_at = 0.0
@@ -233,7 +231,7 @@ class LabelStudioClient:
             raise LabelStudioError(message, status=status) from error
 
 
-def _is_remote(url: str) -> bool:
+def is_remote(url: str) -> bool:
     """Whether `url` may need the environment's proxies, which do not reach our loopback."""
     return httpx.URL(url).host not in {"127.0.0.1", "localhost", "::1"}
 

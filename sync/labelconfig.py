@@ -165,9 +165,7 @@ def parse(xml: str) -> LabelConfig:
             continue
         if element.tag.lower() == "image":
             if name in images:
-                raise LabelConfigError(
-                    f"the labelling config has two images called {name!r}: give each a name of its own"
-                )
+                raise LabelConfigError(f"the labelling config has two images called {name!r}: give each a name of its own")
             reference = (element.get("valueList") or element.get("value") or "").strip()
             if _VARIABLE.fullmatch(reference):
                 images[name] = reference[1:]
@@ -206,9 +204,7 @@ def _control(element: Element, *, name: str, to_name: str) -> Control:
         labels, paths = tuple(label for label, _ in nodes), tuple(path for _, path in nodes)
     elif tag != "Number":
         labels = tuple(_labels(element, "Choice" if tag == "Choices" else "Label"))
-    multiple = (
-        _attribute(element, "maxUsages") != "1" if tag == "Taxonomy" else _attribute(element, "choice") == "multiple"
-    )
+    multiple = _attribute(element, "maxUsages") != "1" if tag == "Taxonomy" else _attribute(element, "choice") == "multiple"
     minimum, maximum, step = (_bound(element, key) if tag == "Number" else None for key in ("min", "max", "step"))
     if minimum is not None and maximum is not None and minimum > maximum:
         raise LabelConfigError(f"the Number {name!r} has min {minimum:g} above max {maximum:g}: no number fits")

@@ -6,7 +6,7 @@ import re
 
 import httpx
 
-from sync.client import LabelStudioError, LabelStudioUnavailable
+from sync.client import LabelStudioError, LabelStudioUnavailable, is_remote
 
 __all__ = ["login"]
 
@@ -40,7 +40,7 @@ def login(url: str, user: str, password: str) -> str:
     """
     url = url.rstrip("/")
     try:
-        with httpx.Client(base_url=url, timeout=30.0, follow_redirects=False) as browser:
+        with httpx.Client(base_url=url, timeout=30.0, follow_redirects=False, trust_env=is_remote(url)) as browser:
             page = browser.get("/user/login/")
             field = _CSRF_FIELD.search(page.text)
             if field is None:

@@ -128,9 +128,7 @@ def upload_images(
         if file.suffix.lower() not in IMAGE_SUFFIXES:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
             raise ValueError(f"Label Studio does not take {file.name} as an image: it takes {kinds}")
-    there = Counter(
-        _uploaded_name(str(value)) for task in read_tasks(client, project_id) for value in task.data.values()
-    )
+    there = Counter(_uploaded_name(str(value)) for task in read_tasks(client, project_id) for value in task.data.values())
     new = []
     for file in files:
         name = _stored_name(file.name)

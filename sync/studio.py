@@ -119,9 +119,7 @@ class LabelStudioServer:
         while not self._healthy():
             waited = time.monotonic() - began
             if not self.running:
-                raise StudioError(
-                    f"Label Studio ended before it answered; its log {self.log} ends:\n{self._log_tail()}"
-                )
+                raise StudioError(f"Label Studio ended before it answered; its log {self.log} ends:\n{self._log_tail()}")
             if waited > timeout_s:
                 tail = self._log_tail()
                 raise StudioError(f"Label Studio did not answer in {timeout_s:.0f} s; its log {self.log} ends:\n{tail}")

@@ -211,9 +211,7 @@ def _prepare_project(
             images = _images(options, console)
         with Progress(console=console) as progress:
             bar = progress.add_task("uploading the images", total=len(images))
-            upload_images(
-                client, memory.project_id, images, progress=lambda done, _: progress.update(bar, completed=done)
-            )
+            upload_images(client, memory.project_id, images, progress=lambda done, _: progress.update(bar, completed=done))
         set_uncertainty_sampling(client, memory.project_id)
         memory.images_uploaded = True
         _remember(memory_file, memory)

@@ -59,9 +59,7 @@ def prepare_folder(images: Path, folder: Path) -> Iterator[tuple[Path, Path | Im
         The file to upload, or why there is none.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for source in sorted(
-        path for path in images.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()
-    ):
+    for source in sorted(path for path in images.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()):
         try:
             pixels = decode(source.read_bytes())
             if source.suffix.lower() in SHOWN_BY_BROWSERS:

@@ -1,4 +1,4 @@
-"""Regularised logistic regression with an offset: the arithmetic under the morphology head, and how its strength is chosen on folds.
+"""Regularised logistic regression with an offset: the arithmetic under the morphology head; its strength is chosen on folds.
 
 Own code rather than scikit-learn's, which takes neither soft labels nor an offset.
 """
@@ -19,7 +19,7 @@ ABSENT_PROBABILITY = 0.01
 ABSENT_TOTAL = 0.2
 LEAST_PROBABILITY = 1e-4
 STRENGTHS = (0.3, 3.0, 30.0, 300.0)
-OFFSET_WEIGHTS = (1.0, 0.5, 0.0)
+OFFSET_WEIGHTS = (1.0, 0.0)
 LOG_TEMPERATURE_SPREAD = 0.5
 ITERATIONS = 60
 FEW = 6
@@ -36,7 +36,7 @@ class Plan:
     strength : float
         Prior variance of the logits; 0 learns nothing, so that the offset alone predicts.
     offset_weight : float
-        Share of the offset in the logits, 0 to 1.
+        Share of the offset in the logits: 1 or 0.
     temperature : float
         The logits are divided by it.
     """
@@ -115,7 +115,7 @@ def solve(
 
 
 def _class_weights(targets: Floats, *, exclusive: bool) -> tuple[Floats, Floats]:
-    """Weights of the yes and of the no of each column: the inverse square root of their frequency, with mean 1 over the galaxies."""
+    """Weights of the yes and of the no of each column: the inverse square root of their frequency, with a mean of 1."""
     share = targets.mean(axis=0).clip(1e-3, 1 if exclusive else 1 - 1e-3)
     yes = 1 / np.sqrt(share)
     if exclusive:
@@ -163,8 +163,8 @@ def _losses(probabilities: Floats, targets: Floats, *, exclusive: bool) -> Float
 def choose_plan(features: Floats, targets: Floats, *, prior: Floats | None, exclusive: bool, seed: int) -> Plan:
     """The simplest plan whose log loss on held-out galaxies is as good as the best one's.
 
-    "As good" is within the standard error of the difference, which counts for more where few galaxies were there to estimate it.
-    Simplest is the offset alone, then the offset with ever freer weights, then less of the offset.
+    "As good" is within the standard error of the difference, which counts for more where few galaxies estimated it.
+    Simplest is the offset alone, then the offset with ever freer weights, then none of it.
     """
     folds = _folds(targets, exclusive=exclusive, seed=seed)
     shares = (0.0,) if prior is None else OFFSET_WEIGHTS
@@ -210,9 +210,7 @@ def _held_out_logits(
             weights, bias = start = solve(
                 train_x, train_y, prior=train_prior, plan=plan, known=known, exclusive=exclusive, start=start
             )
-            held_out[plan][test] = logits_of(
-                features[test], test_prior, weights=weights, bias=bias, plan=plan, known=known
-            )
+            held_out[plan][test] = logits_of(features[test], test_prior, weights=weights, bias=bias, plan=plan, known=known)
     return held_out
 
 

@@ -1,23 +1,24 @@
 """Morphology: a calibrated classifier of galaxies on frozen embeddings.
 
-Logistic regression, because with ten to some thousand labels on good embeddings nothing beats it by much and nothing is faster. What it
-learns is added to an *offset*, the log-probabilities that another head (the shipped base head) has for the same galaxies; how much of the
-offset is kept, and how strongly the weights are held back, is chosen on folds, so a few labels cannot make it worse than the base head.
+Logistic regression, because with ten to some thousand labels on good embeddings nothing beats it by much and nothing is
+faster. What it learns is added to an *offset*, the log-probabilities that another head (the shipped base head) has for the same
+galaxies; whether the offset is kept, and how strongly the weights are held back, is chosen on folds, so that a few labels
+cannot make it worse than the base head.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from backend.heads import storage
-from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.errors import NotEnoughLabels
 from backend.heads.logistic import LEAST_PROBABILITY, Plan, choose_plan, logits_of, probabilities_of, solve, told_apart
 
 __all__ = ["MINIMUM_LABELS", "Morphology"]
@@ -70,14 +71,16 @@ class Morphology:
     ) -> Self:
         """Learn from labelled galaxies.
 
-        Classes are weighted by the inverse square root of their frequency while the weights are fitted, so that the rare ones are
-        not drowned, and the bias is corrected for that afterwards (King & Zeng 2001), so that probabilities stay frequencies.
+        Classes are weighted by the inverse square root of their frequency while the weights are fitted, so that the rare
+        ones are not drowned, and the bias is corrected for that afterwards (King & Zeng 2001), so that probabilities stay
+        frequencies.
 
         Parameters
         ----------
         embeddings : ndarray, shape (n, d)
         targets : ndarray, shape (n, k)
-            Soft labels, 0 to 1: of several annotators, the share that chose the class. Rows of an exclusive control are normalised.
+            Soft labels, 0 to 1: of several annotators, the share that chose the class. Rows of an exclusive head are
+            normalised.
         classes : sequence of str, length k
         exclusive : bool
             One class a galaxy, or any number.
@@ -98,13 +101,14 @@ class Morphology:
         mean, scale = features.mean(axis=0), features.std(axis=0)
         # Divided by sqrt(d) as well: a strength of regularisation then means the same for every length of embedding.
         scale = np.where(scale > 1e-6, scale, 1).astype(np.float32) * np.float32(np.sqrt(features.shape[1]))
-        standard, turn = _shorten((features - mean) / scale)
+        standard = (features - mean) / scale
         prior = None if offset is None else _prior_logits(offset, targets.shape, exclusive=exclusive)
         known = told_apart(targets, exclusive=exclusive)
         # One thread: on two busy cores the many small products took fifty times as long with two.
         with threadpool_limits(limits=1, user_api="blas"):
-            plan = choose_plan(standard, targets, prior=prior, exclusive=exclusive, seed=seed)
-            weights, bias = solve(standard, targets, prior=prior, plan=plan, known=known, exclusive=exclusive)
+            short, turn = _shorten(standard)
+            plan = choose_plan(short, targets, prior=prior, exclusive=exclusive, seed=seed)
+            weights, bias = solve(short, targets, prior=prior, plan=plan, known=known, exclusive=exclusive)
         weights = weights if turn is None else turn @ weights
         return cls(tuple(classes), exclusive, mean, scale, weights, bias, known, plan)
 
@@ -127,40 +131,15 @@ class Morphology:
         logits = logits_of(standard, prior, weights=self.weights, bias=self.bias, plan=self.plan, known=self.known)
         return probabilities_of(logits, exclusive=self.exclusive)
 
-    def offset(
-        self, embeddings: NDArray[np.floating], *, classes: Sequence[str], names: Mapping[str, str]
-    ) -> NDArray[np.float32]:
-        """What this head, as the base of another, knows of the other's classes: log-probabilities, shape (n, len(classes)).
-
-        Parameters
-        ----------
-        embeddings : ndarray, shape (n, d)
-        classes : sequence of str
-            Of the head that is to be fitted.
-        names : mapping
-            From this head's classes to the other's; several may go to one, and their probabilities add up. A class of the other
-            that none goes to gets the mean probability of the ones that do: nothing speaks for or against it.
-        """
-        found = self.predict(embeddings)
-        columns = [[i for i, own in enumerate(self.classes) if names.get(own) == name] for name in classes]
-        named = sum(1 for indices in columns if indices)
-        total = sum((found[:, i] for indices in columns for i in indices), start=np.zeros(len(found), np.float32))
-        neutral = total / max(named, 1) if named else np.full(len(found), 0.5, np.float32)
-        sums = np.stack([found[:, i].sum(axis=1) if i else neutral for i in columns], axis=1)
-        if self.exclusive:
-            sums = sums / sums.sum(axis=1, keepdims=True)
-        logs: Floats = np.log(sums.clip(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)).astype(np.float32)
-        return logs
-
     def confidence(self, probabilities: NDArray[np.floating]) -> Floats:
         """How sure the head is of each galaxy, shape (n,), 0 to 1: the lowest is the most useful to label next.
 
-        The margin between the two likeliest classes of an exclusive head, which stays meaningful with many classes where the entropy
-        is ruled by the unlikely ones (Joshi, Porikli & Papanikolopoulos 2009, CVPR); else the mean over the classes of the margin
-        between yes and no.
+        The margin between the two likeliest classes of an exclusive head, which stays meaningful with many classes where the
+        entropy is ruled by the unlikely ones (Joshi, Porikli & Papanikolopoulos 2009, CVPR); else the mean over the classes
+        of the margin between yes and no.
         """
         if not self.exclusive:
-            return np.abs(2 * probabilities - 1).mean(axis=1).astype(np.float32)
+            return cast(Floats, np.abs(2 * probabilities - 1).mean(axis=1).astype(np.float32))
         top = np.sort(probabilities, axis=1)
         return (top[:, -1] - (top[:, -2] if len(self.classes) > 1 else 0)).astype(np.float32)
 
@@ -174,16 +153,20 @@ class Morphology:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; anything else is a `HeadError`."""
         stored = storage.read(folder, head=NAME)
-        classes, plan = stored.names("classes"), stored.field("plan", dict)
+        classes = stored.names("classes")
         mean = stored.array("mean", -1)
         d, k = len(mean), len(classes)
-        arrays = [stored.array(name, *shape) for name, shape in (("scale", (d,)), ("weights", (d, k)), ("bias", (k,)))]
-        try:
-            restored = Plan(**{name: float(value) for name, value in plan.items()})
-        except (TypeError, ValueError) as error:
-            raise HeadError(f"the plan of the head in {folder} is damaged: {plan}") from error
-        known = stored.array("known", k).astype(bool)
-        return cls(classes, stored.field("exclusive", bool), mean, *arrays, known, restored)
+        plan = stored.build("plan", lambda fields: Plan(**{name: float(value) for name, value in fields.items()}))
+        return cls(
+            classes=classes,
+            exclusive=stored.field("exclusive", bool),
+            mean=mean,
+            scale=stored.array("scale", d),
+            weights=stored.array("weights", d, k),
+            bias=stored.array("bias", k),
+            known=stored.array("known", k).astype(bool),
+            plan=plan,
+        )
 
 
 def _finite(array: NDArray[np.floating], shape: tuple[int, ...], name: str) -> Floats:
@@ -225,7 +208,7 @@ def _prior_logits(offset: NDArray[np.floating], shape: tuple[int, ...], *, exclu
 
 
 def _shorten(features: Floats) -> tuple[Floats, Floats | None]:
-    """The same geometry in at most n numbers, shape (n, r), and the turn back, shape (d, r): exact, and fast for few galaxies."""
+    """The same geometry in at most n numbers, shape (n, r), and the turn back, shape (d, r): exact, and fast for few rows."""
     n, d = features.shape
     if n >= d:
         return features, None

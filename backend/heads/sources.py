@@ -1,8 +1,9 @@
-"""Source extraction: every star and galaxy of an image, with a box, an ellipse, an outline and what a catalogue would say of it.
+"""Source extraction: every star and galaxy of an image, with a box, an ellipse, an outline and catalogue features.
 
-The images are what a person sees: 8-bit JPEG cut-outs with a black, clipped sky, upsampled frames whose noise is correlated over many
-pixels, and full frames. So the image is smoothed first and the noise is measured on the *smoothed* image, never trusted below one
-grey level; and an outline is drawn at a fraction of the source's own peak, as a person does, not at a multiple of the noise.
+The images are what a person sees: 8-bit JPEG cut-outs with a black, clipped sky, upsampled frames whose noise is correlated
+over many pixels, and full frames. So the image is smoothed first and the noise is measured on the *smoothed* image, never
+trusted below one grey level; and an outline is drawn at a fraction of the source's own peak, as a person does, not at a
+multiple of the noise.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from backend.heads.deblend import divide
 from backend.heads.outlines import bounding_box, moment_ellipse, outline
 from sync.controls.shapes import Box, Ellipse
 
-__all__ = ["Extraction", "ExtractionSettings", "Source", "extract"]
+__all__ = ["Extraction", "ExtractionSettings", "Hills", "Source", "extract", "segment"]
 
 GREY_LEVEL = 1 / 255
 SKY_MESH_PX = 256
@@ -66,7 +67,7 @@ class Source:
     Attributes
     ----------
     number : int
-        Its value in `Extraction.segments`.
+        Its value in `Hills.segments`.
     box, ellipse : Box, Ellipse
         Around the outline; the ellipse has the outline's second moments, so its area is the outline's for an elliptical galaxy.
     crop : ndarray of bool, shape (h, w)
@@ -105,13 +106,11 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Extraction:
-    """The sources of one image and the maps that they were found on.
+class Hills:
+    """The maps that sources are outlined on.
 
     Attributes
     ----------
-    sources : tuple of Source
-        Brightest peak first.
     brightness : ndarray, shape (height, width)
         Smoothed, sky-subtracted mean of the bands.
     segments : ndarray of int32, shape (height, width)
@@ -120,14 +119,28 @@ class Extraction:
         Standard deviation of the sky in `brightness`, at least one grey level.
     """
 
-    sources: tuple[Source, ...]
     brightness: NDArray[np.float32]
     segments: NDArray[np.int32]
     noise: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Extraction:
+    """The sources of one image, brightest peak first, and the maps that they were found on."""
+
+    sources: tuple[Source, ...]
+    hills: Hills
+
+
 def extract(image: NDArray[np.float32], *, settings: ExtractionSettings | None = None) -> Extraction:
-    """Find the sources of `image`.
+    """Find, outline and describe the sources of `image`, shape (height, width, 3); see `segment` for the rest."""
+    settings = settings or ExtractionSettings()
+    hills = segment(image, settings=settings)
+    return Extraction(_measure(_finite(image), hills, settings), hills)
+
+
+def segment(image: NDArray[np.float32], *, settings: ExtractionSettings) -> Hills:
+    """Find the sources of `image`, without outlines.
 
     Parameters
     ----------
@@ -145,22 +158,23 @@ def extract(image: NDArray[np.float32], *, settings: ExtractionSettings | None =
     ----------
     Bertin & Arnouts (1996), A&AS 117, 393; Barbary (2016), JOSS 1(6), 58.
     """
-    settings = settings or ExtractionSettings()
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"an image has the shape (height, width, 3), not {image.shape}")
-    image = np.nan_to_num(image, nan=0.0, posinf=1.0, neginf=0.0)
-    smooth = ndimage.gaussian_filter(image.mean(axis=2, dtype=np.float32), settings.smoothing_px)
+    grey = _finite(image).mean(axis=2, dtype=np.float32)
+    smooth = ndimage.gaussian_filter(grey, settings.smoothing_px)
     brightness, noise = _subtract_sky(np.ascontiguousarray(smooth, dtype=np.float32))
-    detected = brightness >= DETECTION_SIGMA * noise
     segments = divide(
         brightness,
-        detected,
+        brightness >= DETECTION_SIGMA * noise,
         floor=settings.peak_sigma * noise,
         saddle=settings.saddle,
         rise=max(settings.peak_sigma - DETECTION_SIGMA, DETECTION_SIGMA) * noise,  # as far above a halo as above the sky
     )
-    sources = _measure(image, brightness, segments, noise, settings)
-    return Extraction(sources, brightness, segments, noise)
+    return Hills(brightness, segments, noise)
+
+
+def _finite(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    return image if np.isfinite(image).all() else np.nan_to_num(image, nan=0.0, posinf=1.0, neginf=0.0)
 
 
 def _subtract_sky(smooth: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
@@ -175,23 +189,15 @@ def _subtract_sky(smooth: NDArray[np.float32]) -> tuple[NDArray[np.float32], flo
     return above, max(float(background.globalrms), GREY_LEVEL)
 
 
-def _measure(
-    image: NDArray[np.float32],
-    brightness: NDArray[np.float32],
-    segments: NDArray[np.int32],
-    noise: float,
-    settings: ExtractionSettings,
-) -> tuple[Source, ...]:
-    """Outline and describe each segment; the numbers go from the brightest peak down."""
+def _measure(image: NDArray[np.float32], hills: Hills, settings: ExtractionSettings) -> tuple[Source, ...]:
     sources = []
-    for number, window in enumerate(ndimage.find_objects(segments), start=1):
+    for number, window in enumerate(ndimage.find_objects(hills.segments), start=1):
         if window is None:
             continue
-        crop, (x, y) = outline(brightness, segments, number, isophote=settings.isophote, window=window)
+        crop, (x, y) = outline(hills.brightness, hills.segments, number, isophote=settings.isophote, window=window)
         if crop.sum() < settings.minimum_area_px:
             continue
-        inside = np.s_[y : y + crop.shape[0], x : x + crop.shape[1]]
-        light = np.where(crop, brightness[inside], 0)
+        light = np.where(crop, hills.brightness[y : y + crop.shape[0], x : x + crop.shape[1]], 0)
         ellipse = moment_ellipse(crop, corner=(x, y))
         sources.append(
             Source(
@@ -202,8 +208,8 @@ def _measure(
                 corner=(x, y),
                 flux=float(light.sum()),
                 peak=float(light.max()),
-                snr=float(light.max()) / noise,
-                features=describe(image, light, crop, ellipse, corner=(x, y), noise=noise),
+                snr=float(light.max()) / hills.noise,
+                features=describe(image, light, crop, ellipse, corner=(x, y), noise=hills.noise),
             )
         )
     return tuple(sources)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,7 @@ from backend.heads.errors import HeadError
 __all__ = ["FORMAT", "StoredHead", "read", "write"]
 
 FORMAT = 1
+T = TypeVar("T")
 JSON_NAME = "head.json"
 ARRAYS_NAME = "head.safetensors"
 
@@ -48,6 +49,14 @@ class StoredHead:
             raise HeadError(f"the field {name!r} of the head in {self.folder} must be a {kind.__name__}, not {found!r}")
         return found
 
+    def build(self, name: str, make: Callable[[dict[str, Any]], T]) -> T:
+        """The value that `make` makes of the field `name`, an object."""
+        found = self.field(name, dict)
+        try:
+            return make(found)
+        except (TypeError, ValueError, KeyError) as error:
+            raise HeadError(f"the field {name!r} of the head in {self.folder} is damaged: {found}") from error
+
     def names(self, name: str) -> tuple[str, ...]:
         """The field `name`, which must be a list of strings."""
         found = self.field(name, list)
@@ -56,9 +65,7 @@ class StoredHead:
         return tuple(found)
 
 
-def write(
-    folder: Path, *, head: str, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None
-) -> None:
+def write(folder: Path, *, head: str, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
     """Write a head of the kind `head` into `folder`, which is made if need be."""
     folder.mkdir(parents=True, exist_ok=True)
     contiguous = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}

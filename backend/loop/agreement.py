@@ -37,22 +37,22 @@ def class_agreement(
     Brier (1950), Monthly Weather Review 78, 1.
     """
     squares = (probabilities - targets) ** 2
-    return 1 - (squares.sum(axis=1) / 2 if exclusive else squares.mean(axis=1))
+    agreement: NDArray[np.float64] = 1 - (squares.sum(axis=1) / 2 if exclusive else squares.mean(axis=1))
+    return agreement
 
 
 def number_agreement(predicted: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
     """1 at the annotator's value, 1/2 where the error is as large as the spread of all values, shape (n,)."""
     spread = max(float(values.std()), 1e-9)
-    return 1 / (1 + np.abs(predicted - values) / spread)
+    agreement: NDArray[np.float64] = 1 / (1 + np.abs(predicted - values) / spread)
+    return agreement
 
 
 def box_agreement(found: Sequence[Detected], drawn: Sequence[DrawnObject], _size: Size) -> float:
     """F1 of boxes matched one to one at an overlap of a half with the right label; 1 where both are empty."""
     if not found or not drawn:
         return float(not found and not drawn)
-    overlaps = np.array(
-        [[overlap(one.box, other.box) * (one.label == other.label) for other in drawn] for one in found]
-    )
+    overlaps = np.array([[overlap(one.source.box, other.box) * (one.label == other.label) for other in drawn] for one in found])
     rows, columns = linear_sum_assignment(-overlaps)
     matched = int((overlaps[rows, columns] >= MATCHED_ABOVE).sum())
     return 2 * matched / (len(found) + len(drawn))

@@ -1,7 +1,7 @@
 """One turn of the loop: read the annotations, train when a batch has gathered, judge, go live, publish.
 
 Each step looks at what is there and does what is missing, so a cycle that was killed anywhere is simply run again: a version
-that was trained is judged and not trained again, one that is live is published on, a prediction that is stored is not stored twice.
+that was trained is judged and not trained again, one that is live is published on, a stored prediction is not stored twice.
 """
 
 from __future__ import annotations
@@ -12,12 +12,11 @@ import threading
 from backend.heads import NotEnoughLabels
 from backend.loop.gate import judge
 from backend.loop.lease import LeaseLostError
-from backend.loop.publish import publish
+from backend.loop.publish import prune_old, publish
 from backend.loop.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.train import train
 from backend.registry import Project, Version, config_hash, version_name
 from backend.services import Services
-from sync.annotations import read_annotations
 from sync.projects import project_state
 
 __all__ = ["run_cycle"]
@@ -48,11 +47,13 @@ def run_cycle(services: Services, project_id: int, lost: threading.Event) -> str
     registry, client = services.registry, services.label_studio
     state = project_state(client, project_id)
     project = registry.meet_project(project_id, label_config=state.label_config, extra_params=None)
-    snapshot = take_snapshot(read_annotations(client, project_id))
+    annotations = services.annotations(project_id)
+    snapshot = take_snapshot(annotations)
     outcome = _learn(services, project, snapshot, lost)
     if lost.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     stored = publish(services, registry.project(project_id), state)
+    prune_old(services, registry.project(project_id), annotations)
     return outcome + (f"; {stored} predictions stored" if stored else "")
 
 
@@ -62,9 +63,7 @@ def _learn(services: Services, project: Project, snapshot: Snapshot, lost: threa
     versions = [version for version in registry.versions(project.id) if version.verdict != "base"]
     config = config_hash(project.label_config)
     outdated = registry.version(project.id, project.live_version).config_hash != config
-    candidate = next(
-        (one for one in versions if one.fingerprint == snapshot.fingerprint and one.config_hash == config), None
-    )
+    candidate = next((one for one in versions if one.fingerprint == snapshot.fingerprint and one.config_hash == config), None)
     if candidate is None:
         reason = _reason_to_wait(services, project, snapshot, versions)
         if reason and not outdated:

@@ -60,9 +60,7 @@ class Examples:
     objects: dict[int, list[DrawnObject]] = field(default_factory=dict)
 
 
-def gather_examples(
-    annotations: Sequence[Annotation], config: LabelConfig, controls: Sequence[Control]
-) -> dict[str, Examples]:
+def gather_examples(annotations: Sequence[Annotation], config: LabelConfig, controls: Sequence[Control]) -> dict[str, Examples]:
     """Sort the annotations' regions by control.
 
     Parameters

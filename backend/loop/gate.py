@@ -1,7 +1,7 @@
 """The gate: a new version goes live only if it is better than the live one on annotations that neither was trained on.
 
-Each control gives every judged task a score between 0 and 1 (1: what the annotator said); a version's score is the mean over tasks
-and then over controls, so that a project's twenty boxes do not outvote its one class.
+Each control gives every judged task a score between 0 and 1 (1: what the annotator said); a version's score is the mean over
+tasks and then over controls, so that a project's twenty boxes do not outvote its one class.
 """
 
 from __future__ import annotations
@@ -54,8 +54,7 @@ def judge(services: Services, project: Project, candidate: Version, snapshot: Sn
     controls = controls_to_fill(config)
     judging = gather_examples(snapshot.judging, config, controls)
     heads = {
-        version.number: ProjectHeads.load(registry.path(project.id, version.number), config)
-        for version in (live, candidate)
+        version.number: ProjectHeads.load(registry.path(project.id, version.number), config) for version in (live, candidate)
     }
     fillers = {
         number: {one.control.name: one for one in annotators.build(config, each, version=version_name(number)).fillers}

@@ -70,9 +70,7 @@ def _take(engine: Engine, project_id: int, *, owner: str, seconds: float) -> boo
     free = (ProjectRow.lease_owner == owner) | (ProjectRow.lease_until < now)
     with Session(engine) as session:
         result = session.execute(
-            update(ProjectRow)
-            .where(ProjectRow.id == project_id, free)
-            .values(lease_owner=owner, lease_until=now + seconds)
+            update(ProjectRow).where(ProjectRow.id == project_id, free).values(lease_owner=owner, lease_until=now + seconds)
         )
         session.commit()
     assert isinstance(result, CursorResult)

@@ -1,26 +1,34 @@
 """Publication: the live version's predictions reach Label Studio, in an order that never leaves it half switched.
 
-First the new predictions are stored in bulk, then the backend is renamed, since Label Studio shows and samples by the name of the
-version that the backend's title says, and only then older predictions are pruned.
+First the new predictions are stored in bulk, then the backend is renamed, since Label Studio shows and samples by the version
+that the backend's title names, and only then older predictions are pruned.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from backend.annotator import Task
 from backend.registry import Project, version_name
 from backend.services import Services
+from sync.annotations import Annotation
 from sync.predictions import predicted_tasks, prune, push
 from sync.projects import ProjectState, rename_backend
 from sync.tasks import read_tasks
 
-__all__ = ["publish"]
+__all__ = ["prune_old", "publish"]
 
 log = logging.getLogger("galaxyloop.publish")
 
-CHUNK = 200
-"""Tasks predicted and stored together: the first are on screen long before the last are computed."""
+FIRST_CHUNK = 200
+"""Tasks predicted and stored first: they are on screen long before the last are computed. Each further chunk is twice as large,
+because Label Studio recounts the whole project at every import: 25 imports of 200 would cost it ten times one of 5,000."""
+LARGEST_CHUNK = 5000
+QUIET_BEFORE_PRUNING_S = 60.0
+"""Pruning locks Label Studio's SQLite for about 4 s per 1,000 predictions, and whoever submits meanwhile may get an error: it
+waits until nobody has annotated for so long."""
 
 
 def publish(services: Services, project: Project, state: ProjectState) -> int:
@@ -40,9 +48,10 @@ def publish(services: Services, project: Project, state: ProjectState) -> int:
     annotator = services.annotators.of(project, label_config=project.label_config)
     have = predicted_tasks(client, project.id, name)
     waiting = [task for task in read_tasks(client, project.id) if not task.annotated and task.id not in have]
-    stored = 0
-    for start in range(0, len(waiting), CHUNK):
-        chunk = [Task(id=task.id, data=task.data) for task in waiting[start : start + CHUNK]]
+    stored, start, size = 0, 0, FIRST_CHUNK
+    while start < len(waiting):
+        chunk = [Task(id=task.id, data=task.data) for task in waiting[start : start + size]]
+        start, size = start + size, min(2 * size, LARGEST_CHUNK)
         predictions = annotator.predict(chunk)
         stored += push(
             client,
@@ -54,6 +63,24 @@ def publish(services: Services, project: Project, state: ProjectState) -> int:
         # Rolled back meanwhile: the bell has rung for it, and its own cycle renames.
         return stored
     rename_backend(client, project.id, url=services.settings.public_url, title=name)
-    prune(client, project.id, {name})
     registry.set_published(project.id, number, tasks=state.task_count)
     return stored
+
+
+def prune_old(services: Services, project: Project, annotations: Sequence[Annotation]) -> int:
+    """Delete the predictions of versions before the previous one, in a quiet hour; return how many.
+
+    The live version's stay, and the previous one's: Label Studio refuses an annotation that was begun from a prediction that is
+    gone, so whoever has such a task open could not submit. So do all that an annotation was made from.
+    """
+    versions = [one.number for one in services.registry.versions(project.id) if one.verdict in ("live", "retired", "base")]
+    live = project.live_version
+    previous = max((number for number in versions if number != live), default=live)
+    newest = max((datetime.fromisoformat(one.updated_at) for one in annotations), default=None)
+    if newest is not None and (datetime.now(UTC) - newest).total_seconds() < QUIET_BEFORE_PRUNING_S:
+        return 0
+    keep = {version_name(live), version_name(previous)}
+    deleted = prune(services.label_studio, project.id, keep, annotations=annotations)
+    if deleted:
+        log.info("event=pruned project=%d kept=%s deleted=%d", project.id, ",".join(sorted(keep)), deleted)
+    return deleted

@@ -95,9 +95,7 @@ def _fit_all(services: Services, config: LabelConfig, snapshot: Snapshot) -> tup
     return ProjectHeads(filling, prompted), reasons
 
 
-def _fit_classes(
-    observer: Observer, base: Morphology, config: LabelConfig, control: Control, examples: Examples
-) -> Morphology:
+def _fit_classes(observer: Observer, base: Morphology, config: LabelConfig, control: Control, examples: Examples) -> Morphology:
     tasks, embeddings = _embeddings(observer, config, control, examples.targets, examples)
     offset = base_probabilities(embeddings, control, base) if tasks else None
     return Morphology.fit(

@@ -10,13 +10,14 @@ import json
 import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from backend.lvm.encoder import Encoder, EncoderConfig
 
-__all__ = ["CheckpointError", "SHIPPED_CHECKPOINT", "fingerprint", "load_encoder", "save_encoder"]
+__all__ = ["SHIPPED_CHECKPOINT", "CheckpointError", "fingerprint", "load_encoder", "save_encoder"]
 
 FORMAT = "galaxyloop-encoder-1"
 SHIPPED_CHECKPOINT = Path(__file__).parent / "weights" / "encoder.safetensors"
@@ -66,8 +67,9 @@ def load_encoder(path: Path) -> Encoder:
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"the checkpoint {path} says format {metadata.get('format')!r}, expected {FORMAT!r}")
     try:
-        fields = json.loads(metadata["config"])
-        config = EncoderConfig(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()})
+        fields: dict[str, Any] = json.loads(metadata["config"])
+        settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+        config = EncoderConfig(**settings)
         encoder = Encoder(config)
         encoder.load_state_dict(weights)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

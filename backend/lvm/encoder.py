@@ -41,7 +41,7 @@ class EncoderConfig:
     @property
     def dimension(self) -> int:
         """Length of the pooled embedding."""
-        return self.width * 2 ** (len(self.depths) - 1)
+        return self.width << (len(self.depths) - 1)
 
 
 class Encoder(nn.Module):

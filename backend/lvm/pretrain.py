@@ -63,7 +63,7 @@ def read_pool(path: Path) -> Tensor:
     frames = np.empty((len(column), FRAME_PX, FRAME_PX, 3), np.uint8)
     for index, value in enumerate(column):
         with Image.open(io.BytesIO(value.as_py())) as image:
-            frames[index] = image.convert("RGB").resize((FRAME_PX, FRAME_PX), Image.Resampling.LANCZOS)
+            frames[index] = np.asarray(image.convert("RGB").resize((FRAME_PX, FRAME_PX), Image.Resampling.LANCZOS))
     return torch.from_numpy(frames).permute(0, 3, 1, 2).contiguous()
 
 

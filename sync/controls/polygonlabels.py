@@ -121,7 +121,7 @@ def outline(mask: Mask, *, tolerance_px: float = TOLERANCE_PX) -> list[Polygon]:
         padded = np.pad(parts[rows, columns] == part, 1)
         rings = [
             _simplified(ring[:-1, ::-1] + (columns.start - 0.5, rows.start - 0.5), tolerance_px)
-            for ring in find_contours(padded.astype(np.float32), 0.5, fully_connected="low")  # type: ignore[no-untyped-call]
+            for ring in find_contours(padded.astype(np.float32), 0.5, fully_connected="low")
         ]
         rings.sort(key=_area, reverse=True)
         polygons.append(Polygon(points=_joined(rings)))
@@ -157,7 +157,7 @@ def rasterise(polygon: Polygon, size: Size) -> Mask:
 
 def _simplified(ring: NDArray[np.float64], tolerance_px: float) -> NDArray[np.float64]:
     closed = np.vstack([ring, ring[:1]])
-    simple: NDArray[np.float64] = approximate_polygon(closed, tolerance_px)[:-1]  # type: ignore[no-untyped-call]
+    simple: NDArray[np.float64] = approximate_polygon(closed, tolerance_px)[:-1]
     return simple if len(simple) >= 3 and _area(simple) > 0 else ring
 
 

@@ -44,9 +44,7 @@ FAR_PERCENT = 1000.0
 """A turned shape may reach beyond the image, but not ten images far: such a number is a mistake."""
 
 
-def new_region(
-    control: Control, tag: str, value: dict[str, Any], *, score: float | None, size: Size | None = None
-) -> Region:
+def new_region(control: Control, tag: str, value: dict[str, Any], *, score: float | None, size: Size | None = None) -> Region:
     """Return a region with an id of its own; regions with a reused id are merged by Label Studio.
 
     Parameters

@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
-__all__ = ["DeadlineTransport", "deadline", "seconds_left"]
+__all__ = ["DeadlineTransport", "deadline"]
 
 _deadline: ContextVar[float] = ContextVar("deadline")  # on time.monotonic's clock, seconds
 
@@ -31,27 +31,19 @@ def deadline(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
-def seconds_left() -> float:
-    """Seconds until this thread's deadline, negative after it."""
-    return _deadline.get() - time.monotonic()
-
-
 class DeadlineTransport(httpx.HTTPTransport):
     """httpx's own transport on sockets that keep the deadline.
 
     Parameters
     ----------
-    connections : int
-        At most this many at once; further requests wait for one.
+    certificates : SSLContext
+        What to trust; made once, because that takes 20 ms.
     """
 
-    def __init__(self, *, connections: int) -> None:
-        certificates = httpx.create_ssl_context(trust_env=False)
+    def __init__(self, certificates: SSLContext) -> None:
         super().__init__(verify=certificates)
         self._pool = httpcore.ConnectionPool(
             ssl_context=certificates,
-            max_connections=connections,
-            max_keepalive_connections=connections,
             keepalive_expiry=15.0,
             network_backend=_Backend(),
         )
@@ -69,9 +61,7 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        return _Stream(
-            self._sockets.connect_tcp(host, port, _left(httpcore.ConnectTimeout), local_address, socket_options)
-        )
+        return _Stream(self._sockets.connect_tcp(host, port, _left(httpcore.ConnectTimeout), local_address, socket_options))
 
 
 class _Stream(httpcore.NetworkStream):
@@ -97,7 +87,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 def _left(expired: type[httpcore.TimeoutException]) -> float:
-    left = seconds_left()
+    left = _deadline.get() - time.monotonic()
     if left <= 0:
         raise expired("the deadline has passed")
     return left

@@ -5,8 +5,6 @@ from __future__ import annotations
 import struct
 import zlib
 
-from astropy.io.fits import VerifyError
-
 __all__ = ["DAMAGE", "ImageError"]
 
 
@@ -14,7 +12,7 @@ class ImageError(ValueError):
     """An image that cannot be fetched or read; the message is one sentence that a project manager can act on."""
 
 
-# What Pillow, tifffile and astropy were seen to raise on damaged files (Pillow's PNG reader even SyntaxError): they
+# What Pillow, tifffile and gzip were seen to raise on damaged files (Pillow's PNG reader even SyntaxError): they
 # document none of it, so it is caught at the one place where each of them is called, and nowhere else.
 DAMAGE: tuple[type[Exception], ...] = (
     ArithmeticError,
@@ -29,7 +27,6 @@ DAMAGE: tuple[type[Exception], ...] = (
     SyntaxError,
     TypeError,
     ValueError,
-    VerifyError,
     struct.error,
     zlib.error,
 )

@@ -111,8 +111,7 @@ class Policy:
         if origin in self._others:
             return Target(_elsewhere(origin, parts, reference), trusted=False)
         raise ImageError(
-            f"image reference {shorten(reference)} is neither on Label Studio ({_written(self._server)}) "
-            "nor on an allowed host"
+            f"image reference {shorten(reference)} is neither on Label Studio ({_written(self._server)}) nor on an allowed host"
         )
 
     def redirect(self, source: Target, location: str) -> Target:
@@ -182,12 +181,7 @@ def _parameter(query: str, key: str, reference: str) -> str:
         raise ImageError(f"image reference {shorten(reference)} must have exactly one parameter {key!r}")
     value = values[0]
     climbs = key != "fileuri" and ".." in value.split("/")
-    if (
-        climbs
-        or "\\" in value
-        or CONTROL_CHARACTER.search(value)
-        or (key == "filepath" and not UPLOADED_FILE.fullmatch(value))
-    ):
+    if climbs or "\\" in value or CONTROL_CHARACTER.search(value) or (key == "filepath" and not UPLOADED_FILE.fullmatch(value)):
         raise ImageError(f"image reference {shorten(reference)} has a parameter {key!r} that is not a plain path")
     return value
 
@@ -195,11 +189,7 @@ def _parameter(query: str, key: str, reference: str) -> str:
 def _elsewhere(origin: Origin, parts: SplitResult, reference: str) -> str:
     path = _clean_path(parts.path or "/", reference)
     # The query stays as it is: a signature covers its exact characters.
-    return (
-        _written(origin)
-        + quote(path)
-        + ("?" + quote(parts.query, safe="%/:?&=+,;@!$'()*~-._[]") if parts.query else "")
-    )
+    return _written(origin) + quote(path) + ("?" + quote(parts.query, safe="%/:?&=+,;@!$'()*~-._[]") if parts.query else "")
 
 
 def _server(url: str, name: str) -> tuple[Origin, str]:

@@ -106,7 +106,8 @@ def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = 
     if len(bands) == 1:
         return np.repeat(asinh(bands[0])[..., None], 3, axis=-1)
     known = _grey_world(bands) if weights is None else weights
-    weighted = [band * weight for band, weight in zip(bands, known, strict=True)]
+    with np.errstate(over="ignore", invalid="ignore"):
+        weighted = [band * weight for band, weight in zip(bands, known, strict=True)]
     if len(weighted) == 2:
         return lupton(weighted[1], _mean(weighted), weighted[0])
     first, second = -(-len(weighted) // 3), -(-2 * len(weighted) // 3)

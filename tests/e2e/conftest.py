@@ -79,11 +79,19 @@ def client(label_studio: Studio) -> Iterator[LabelStudioClient]:
         yield connected
 
 
-def _server(executable: Path, data: Path) -> LabelStudioServer:
+@pytest.fixture
+def free_port() -> int:
+    return _free_port()
+
+
+def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    return LabelStudioServer(executable, data, port=port, user=USER, password=PASSWORD)
+        return int(probe.getsockname()[1])
+
+
+def _server(executable: Path, data: Path) -> LabelStudioServer:
+    return LabelStudioServer(executable, data, port=_free_port(), user=USER, password=PASSWORD)
 
 
 @dataclass

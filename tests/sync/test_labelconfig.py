@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 
@@ -75,9 +76,7 @@ def test_an_alias_is_what_is_stored_and_the_value_what_is_shown() -> None:
 
 
 def test_predicted_values_are_split_at_commas() -> None:
-    control = only(
-        '<RectangleLabels name="c" toName="image"><Label value="A" predicted_values="x, y ,,z"/></RectangleLabels>'
-    )
+    control = only('<RectangleLabels name="c" toName="image"><Label value="A" predicted_values="x, y ,,z"/></RectangleLabels>')
     assert control.labels[0].aliases == ("x", "y", "z")
 
 
@@ -140,7 +139,7 @@ FILE = '<!DOCTYPE v [<!ENTITY f SYSTEM "file:///etc/hostname">]><View>&f;</View>
         ("{}", "not well-formed"),
         ("<View>", "not well-formed"),
         ("<View>\x00</View>", "not well-formed"),
-        ('<?xml version="1.0" encoding="klingon"?><View/>', "not well-formed"),
+        ("<View>\ud800</View>", "not well-formed"),
         (BOMB, "DTD or entities"),
         (FILE, "DTD or entities"),
         ("<!DOCTYPE View><View/>", "DTD or entities"),
@@ -163,10 +162,8 @@ def test_views_nested_beyond_all_measure_do_no_harm() -> None:
 
 @given(st.text())
 def test_any_text_is_parsed_or_refused(text: str) -> None:
-    try:
+    with contextlib.suppress(LabelConfigError):
         parse(text)
-    except LabelConfigError:
-        pass
 
 
 NAMES = st.text(alphabet=st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters='<>&"'), min_size=1)

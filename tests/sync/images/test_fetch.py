@@ -123,9 +123,7 @@ def offline() -> Iterator[Fetcher]:
     fetcher.close()
 
 
-def make(
-    label_studio: Server, *allowed: str, public_url: str | None = None, limits: FetchLimits | None = None
-) -> Fetcher:
+def make(label_studio: Server, *allowed: str, public_url: str | None = None, limits: FetchLimits | None = None) -> Fetcher:
     return Fetcher(
         label_studio_url=label_studio.url,
         authorization=lambda: TOKEN,
@@ -205,9 +203,7 @@ def test_the_token_does_not_leave_over_another_scheme(label_studio: Server) -> N
 
 
 def test_a_redirect_to_storage_is_followed_without_the_token(label_studio: Server, elsewhere: Server) -> None:
-    label_studio.answers["/tasks/7/resolve/?fileuri=x"] = status(
-        303, Location=elsewhere.url + "/bucket/a.png?sig=a%2Bb"
-    )
+    label_studio.answers["/tasks/7/resolve/?fileuri=x"] = status(303, Location=elsewhere.url + "/bucket/a.png?sig=a%2Bb")
     elsewhere.answers["/bucket/a.png?sig=a%2Bb"] = body(PNG)
     fetcher = make(label_studio, elsewhere.host)
     assert fetcher.fetch("/tasks/7/resolve/?fileuri=x") == PNG
@@ -302,17 +298,13 @@ def test_a_server_that_is_down_is_named_in_one_sentence() -> None:
     with Server() as server:
         url = server.url
     fetcher = Fetcher(label_studio_url=url, authorization=lambda: TOKEN)
-    with pytest.raises(
-        ImageError, match=r"'http://.*a\.png' could not be fetched|'/data/upload/1/a.png' could not be fetched"
-    ):
+    with pytest.raises(ImageError, match=r"'http://.*a\.png' could not be fetched|'/data/upload/1/a.png' could not be fetched"):
         fetcher.fetch(REFERENCE)
     fetcher.close()
 
 
 @pytest.mark.parametrize("code", [204, 304, 400, 401, 403, 404, 500])
-def test_an_answer_without_an_image_is_an_error_without_the_token(
-    label_studio: Server, fetcher: Fetcher, code: int
-) -> None:
+def test_an_answer_without_an_image_is_an_error_without_the_token(label_studio: Server, fetcher: Fetcher, code: int) -> None:
     label_studio.answers[REFERENCE] = status(code)
     with pytest.raises(ImageError, match=str(code)) as caught:
         fetcher.fetch(REFERENCE)

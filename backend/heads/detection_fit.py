@@ -1,0 +1,112 @@
+"""What the detection head tries on a project's boxes: few settings, each judged by the mean F1 of its images.
+
+The defaults stay unless something else is better by more than one standard error: with a few images, the best of hundreds of
+settings is mostly luck.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from backend.heads.matching import box_overlaps, clearly_better, corners, f1
+from backend.heads.outlines import outline
+from backend.heads.sources import ExtractionSettings, Source, extract, segment
+from sync.controls.shapes import Box
+
+__all__ = ["MATCH_AT", "Choice", "Examples", "choose", "gather", "grow"]
+
+MATCH_AT = 0.5
+PEAK_SIGMAS = (8.0, 5.0)
+ISOPHOTES = (0.17, 0.1, 0.3)
+BOX_SCALES = (1.0, 0.85, 1.15, 1.35, 1.6)
+LEAST_AREAS = (12, 30, 80, 200)
+LEAST_SNRS = (0.0, 15.0, 30.0, 60.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One cell of the grid; the defaults are the detector that nobody has trained.
+
+    Attributes
+    ----------
+    settings : ExtractionSettings
+    box_scale : float
+        Boxes are this many times as large as the outline.
+    least_snr : float
+        Fainter sources are not even judged; unlike `settings.peak_sigma` it leaves the deblending as it is.
+    """
+
+    settings: ExtractionSettings = field(default_factory=ExtractionSettings)
+    box_scale: float = 1.0
+    least_snr: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examples:
+    """The sources found in an image, and which drawn box each of them matches.
+
+    Attributes
+    ----------
+    sources : tuple of Source
+    matches : ndarray of int, shape (len(sources),)
+        Index of the drawn box, or -1.
+    labels : tuple of str
+        Of the drawn boxes.
+    """
+
+    sources: tuple[Source, ...]
+    matches: NDArray[np.intp]
+    labels: tuple[str, ...]
+
+
+def grow(edges: NDArray[np.float64], scale: float, size: tuple[int, int]) -> NDArray[np.float64]:
+    """Boxes as edges, shape (n, 4), `scale` times as large about their middles, cut at an image of `size` (width, height)."""
+    middle, half = (edges[:, :2] + edges[:, 2:]) / 2, (edges[:, 2:] - edges[:, :2]) / 2 * scale
+    limit = np.asarray([*size, *size], dtype=np.float64)
+    return np.concatenate([middle - half, middle + half], axis=1).clip(0, limit)
+
+
+def choose(images: Sequence[NDArray[np.float32]], boxes: Sequence[Sequence[tuple[Box, str]]]) -> Choice:
+    """The cell of the grid with the best mean F1 at an overlap of `MATCH_AT`, if it is clearly better than the defaults."""
+    rows = [dict(_scores(image, [box for box, _ in drawn])) for image, drawn in zip(images, boxes, strict=True)]
+    scores = {choice: np.asarray([row[choice] for row in rows]) for choice in rows[0]}
+    best = max(scores, key=lambda choice: float(scores[choice].mean()))
+    return best if clearly_better(scores[best], scores[Choice()]) else Choice()
+
+
+def _scores(image: NDArray[np.float32], drawn: Sequence[Box]) -> Iterator[tuple[Choice, float]]:
+    """The F1 of one image in each cell of the grid; the defaults come first."""
+    size, wanted = (image.shape[1], image.shape[0]), corners(drawn)
+    for peak_sigma in PEAK_SIGMAS:
+        hills = segment(image, settings=ExtractionSettings(peak_sigma=peak_sigma))
+        windows = [(n, window) for n, window in enumerate(ndimage.find_objects(hills.segments), start=1) if window]
+        snrs = np.asarray([hills.brightness[w][hills.segments[w] == n].max() / hills.noise for n, w in windows])
+        for isophote in ISOPHOTES:
+            edges, areas = np.empty((len(windows), 4)), np.empty(len(windows))
+            for i, (number, window) in enumerate(windows):
+                crop, (x, y) = outline(hills.brightness, hills.segments, number, isophote=isophote, window=window)
+                edges[i], areas[i] = (x, y, x + crop.shape[1], y + crop.shape[0]), crop.sum()
+            for scale in BOX_SCALES:
+                matches = box_overlaps(wanted, grow(edges, scale, size)) >= MATCH_AT
+                for area, snr in product(LEAST_AREAS, LEAST_SNRS):
+                    settings = ExtractionSettings(peak_sigma=peak_sigma, isophote=isophote, minimum_area_px=area)
+                    yield Choice(settings, scale, snr), f1(matches[:, (areas >= area) & (snrs >= snr)])
+
+
+def gather(image: NDArray[np.float32], drawn: Sequence[tuple[Box, str]], choice: Choice) -> Examples:
+    """The sources that `choice` finds in `image`, each matched to the drawn box that it overlaps most, if enough."""
+    found = extract(image, settings=choice.settings).sources
+    sources = tuple(source for source in found if source.snr >= choice.least_snr)
+    labels = tuple(label for _, label in drawn)
+    matches = np.full(len(sources), -1, dtype=np.intp)
+    if sources and drawn:
+        edges = grow(corners([source.box for source in sources]), choice.box_scale, (image.shape[1], image.shape[0]))
+        overlaps = box_overlaps(corners([box for box, _ in drawn]), edges)
+        matches[:] = np.where(overlaps.max(axis=0) >= MATCH_AT, overlaps.argmax(axis=0), -1)
+    return Examples(sources, matches, labels)

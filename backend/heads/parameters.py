@@ -1,0 +1,139 @@
+"""Parameters: ridge regression from embeddings to the number that a Number control asks for, with an honest error bar."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from backend.heads import storage
+from backend.heads.errors import NotEnoughLabels
+
+__all__ = ["MINIMUM_LABELS", "Parameters"]
+
+NAME = "parameters"
+MINIMUM_LABELS = 6
+STRENGTHS = tuple(10.0 ** (power / 2) for power in range(-8, 7))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parameters:
+    """A fitted regression from embeddings of d numbers to one value.
+
+    Attributes
+    ----------
+    mean, scale : ndarray, shape (d,)
+        Of the embeddings, which are standardised.
+    weights : ndarray, shape (d,)
+    intercept : float
+        Mean of the values, in their unit.
+    noise : float
+        Standard deviation of a held-out value about its prediction, at the centre of the training set, in the values' unit.
+    covariance : ndarray, shape (d, d)
+        How the prediction's variance grows away from that centre, in units of `noise` squared.
+    """
+
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    intercept: float
+    noise: float
+    covariance: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, embeddings: NDArray[np.floating], values: NDArray[np.floating]) -> Self:
+        """Learn from galaxies whose value is known.
+
+        The strength of the ridge is the one with the least leave-one-out error, which has a closed form (Allen 1974).
+
+        Parameters
+        ----------
+        embeddings : ndarray, shape (n, d)
+        values : ndarray, shape (n,)
+            In any unit.
+
+        Raises
+        ------
+        NotEnoughLabels
+            With fewer than `MINIMUM_LABELS` galaxies.
+        ValueError
+            If shapes do not fit or a number is not finite.
+        """
+        embeddings, values = np.asarray(embeddings, np.float64), np.asarray(values, np.float64)
+        if embeddings.ndim != 2 or values.shape != embeddings.shape[:1]:
+            raise ValueError(f"embeddings (n, d) need values (n,), not {embeddings.shape} and {values.shape}")
+        if not (np.isfinite(embeddings).all() and np.isfinite(values).all()):
+            raise ValueError("embeddings and values must be finite")
+        if len(values) < MINIMUM_LABELS:
+            raise NotEnoughLabels(f"{len(values)} images have a value, and at least {MINIMUM_LABELS} are needed to train")
+        n, d = embeddings.shape
+        mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
+        scale = np.where(scale > 1e-6, scale, 1) * np.sqrt(d)
+        intercept = float(values.mean())
+        centred = np.asarray(values - intercept, np.float64)
+        # One thread: beside a busy neighbour, two threads wait for each other far longer than they work.
+        with threadpool_limits(limits=1, user_api="blas"):
+            u, s, vt = np.linalg.svd((embeddings - mean) / scale, full_matrices=False)
+            projected: NDArray[np.float64] = u.T @ centred
+            strength = min(STRENGTHS, key=lambda x: _left_out(u, s, projected, centred, x * n).std())
+            penalty = strength * n
+            weights = vt.T @ (s / (s**2 + penalty) * projected)
+            # (X'X + penalty)^-1 restricted to directions with data; the others are not extrapolated along, so add no error.
+            covariance = (vt.T / (s**2 + penalty)) @ vt
+        errors = _left_out(u, s, projected, centred, penalty)
+        leverage = (u**2 * (s**2 / (s**2 + penalty))).sum(axis=1)
+        noise = float(np.sqrt((errors**2 / (1 + leverage)).mean()))
+        single = np.float32
+        return cls(
+            mean.astype(single), scale.astype(single), weights.astype(single), intercept, noise, covariance.astype(single)
+        )
+
+    def predict(self, embeddings: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Values and their standard deviations, both of shape (n,) and in the values' unit, for embeddings of shape (n, d).
+
+        Raises
+        ------
+        ValueError
+            If the shape does not fit or a number is not finite.
+        """
+        embeddings = np.asarray(embeddings, np.float32)
+        if embeddings.ndim != 2 or embeddings.shape[1] != len(self.mean) or not np.isfinite(embeddings).all():
+            raise ValueError(f"embeddings must be finite and of shape (n, {len(self.mean)}), not {embeddings.shape}")
+        standard = (embeddings - self.mean) / self.scale
+        leverage = np.einsum("nd,nd->n", standard @ self.covariance, standard).clip(0, None)
+        values = standard @ self.weights + np.float32(self.intercept)
+        return values.astype(np.float32), (self.noise * np.sqrt(1 + leverage)).astype(np.float32)
+
+    def save(self, folder: Path) -> None:
+        """Write JSON and safetensors into `folder`."""
+        arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "covariance": self.covariance}
+        storage.write(folder, head=NAME, fields={"intercept": self.intercept, "noise": self.noise}, arrays=arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; anything else is a `HeadError`."""
+        stored = storage.read(folder, head=NAME)
+        mean = stored.array("mean", -1)
+        d = len(mean)
+        return cls(
+            mean,
+            stored.array("scale", d),
+            stored.array("weights", d),
+            stored.field("intercept", float),
+            stored.field("noise", float),
+            stored.array("covariance", d, d),
+        )
+
+
+def _left_out(
+    u: NDArray[np.float64], s: NDArray[np.float64], projected: NDArray[np.float64], values: NDArray[np.float64], penalty: float
+) -> NDArray[np.float64]:
+    """Error of each value, shape (n,), as predicted from all others; the intercept costs one n-th of the leverage."""
+    shrink = s**2 / (s**2 + penalty)
+    leverage = (u**2 * shrink).sum(axis=1) + 1 / len(values)
+    error: NDArray[np.float64] = (values - u @ (shrink * projected)) / np.maximum(1 - leverage, 1e-6)
+    return error

@@ -1,0 +1,110 @@
+"""The headers of a FITS file, walked with every count checked before astropy acts on it.
+
+astropy trusts a header's counts: NAXIS = 99999999999 fills the memory, and a Rice block of 0 pixels never ends.
+"""
+
+from __future__ import annotations
+
+from math import prod
+
+from astropy.io.fits import Header
+
+from sync.images.errors import ImageError
+
+__all__ = ["read_headers"]
+
+BLOCK = 2880
+END = b"END".ljust(80)
+MAX_HDUS = 512
+MAX_HEADER_BLOCKS = 1024
+MAX_AXES = 8
+MAX_LENGTH = 2**31
+MAX_TILES = 100_000  # a tile a row is usual
+BITPIX = (8, 16, 32, 64, -32, -64)
+# The other codecs write outside their buffers on damaged tiles: 3,000 damaged HCOMPRESS_1 files were enough to end the
+# process (astropy 8.0.2), and PLIO_1 is for masks.
+SAFE_COMPRESSIONS = {"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"}
+RICE_SETTINGS = {"BLOCKSIZE": (16, 32), "BYTEPIX": (1, 2, 4, 8)}
+
+
+def read_headers(data: bytes) -> list[Header]:
+    """Read and check every header of a file.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole file, not gzipped.
+
+    Returns
+    -------
+    list of Header
+        Those of compressed images as the tables that they are stored in.
+
+    Raises
+    ------
+    ImageError
+        If a count is out of range, a compression is not safe to open, or the file ends early.
+    """
+    headers: list[Header] = []
+    start = 0
+    while data[start : start + 8] in ((b"XTENSION",) if headers else (b"SIMPLE  ",)):
+        if len(headers) == MAX_HDUS:
+            raise ImageError(f"the FITS file has more than the {MAX_HDUS} parts that are read")
+        end = _end_of_header(data, start)
+        header = Header.fromstring(data[start:end])
+        size = _size(header)
+        if end + size > len(data):
+            raise ImageError(f"the FITS file is truncated: part {len(headers)} needs {end + size} bytes of {len(data)}")
+        if header.get("ZIMAGE", False):
+            _check_tiling(header)
+        headers.append(header)
+        start = end + -(-size // BLOCK) * BLOCK
+    return headers
+
+
+def _end_of_header(data: bytes, start: int) -> int:
+    for end in range(start + BLOCK, start + (MAX_HEADER_BLOCKS + 1) * BLOCK, BLOCK):
+        block = data[end - BLOCK : end]
+        if len(block) < BLOCK:
+            raise ImageError("the FITS file is truncated inside a header")
+        if any(block[card : card + 80] == END for card in range(0, BLOCK, 80)):
+            return end
+    raise ImageError(f"the FITS file has a header of more than {MAX_HEADER_BLOCKS} blocks")
+
+
+def _size(header: Header) -> int:
+    """Bytes of data after a header, without the padding."""
+    axes = _count(header, "NAXIS", most=MAX_AXES)
+    lengths = [_count(header, f"NAXIS{axis + 1}", most=MAX_LENGTH) for axis in range(axes)]
+    if header.get("BITPIX") not in BITPIX:
+        raise ImageError(f"the FITS file has BITPIX = {header.get('BITPIX')!r} in a header; it must be one of {BITPIX}")
+    if header.get("GROUPS", False) or _count(header, "GCOUNT", most=MAX_LENGTH, default=1) != 1:
+        raise ImageError("the FITS file holds random groups, not an image")
+    _count(header, "TFIELDS", most=999, default=0)
+    extra = _count(header, "PCOUNT", most=MAX_LENGTH, default=0)
+    return abs(header["BITPIX"]) // 8 * (extra + prod(lengths)) if axes else 0
+
+
+def _check_tiling(header: Header) -> None:
+    compression = str(header.get("ZCMPTYPE", "")).strip().upper()
+    if compression not in SAFE_COMPRESSIONS:
+        raise ImageError(
+            f"the FITS image is compressed with {compression or 'nothing known'}, which cannot be opened safely; "
+            "use RICE_1 (fpack -r) or GZIP_1 (fpack -g)"
+        )
+    _count(header, "NAXIS2", most=MAX_TILES)
+    for axis in range(_count(header, "ZNAXIS", most=MAX_AXES)):
+        length = _count(header, f"ZNAXIS{axis + 1}", most=MAX_LENGTH)
+        _count(header, f"ZTILE{axis + 1}", least=1, most=MAX_LENGTH, default=length if axis == 0 else 1)
+    for number in range(1, 10):
+        allowed = RICE_SETTINGS.get(str(header.get(f"ZNAME{number}", "")).strip().upper())
+        value = header.get(f"ZVAL{number}")
+        if allowed and value not in allowed:
+            raise ImageError(f"the FITS image has ZVAL{number} = {value!r} in its header; it must be one of {allowed}")
+
+
+def _count(header: Header, key: str, *, most: int, least: int = 0, default: int | None = None) -> int:
+    value = header.get(key, default)
+    if type(value) is not int or not least <= value <= most:
+        raise ImageError(f"the FITS file has {key} = {value!r} in a header; it must be a number from {least} to {most}")
+    return value

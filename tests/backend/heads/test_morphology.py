@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from backend.heads.errors import NotEnoughLabels
+from backend.heads.morphology import MINIMUM_LABELS, Morphology
+
+CLASSES = ("smooth", "spiral", "edge-on", "merger")
+Data = tuple[NDArray[np.float32], NDArray[np.float32]]
+
+
+def galaxies(n: int, *, k: int = 3, d: int = 64, shares: tuple[float, ...] = (), noise: float = 1.0, seed: int = 0) -> Data:
+    """Embeddings in k overlapping clouds, and one-hot targets."""
+    rng = np.random.default_rng(seed)
+    kind = rng.choice(k, n, p=shares or None)
+    middles = np.random.default_rng(99).normal(size=(k, d))
+    return (middles[kind] * 0.4 + rng.normal(0, noise, (n, d))).astype(np.float32), np.eye(k, dtype=np.float32)[kind]
+
+
+def log_loss(probabilities: NDArray[np.float32], targets: NDArray[np.float32]) -> float:
+    return float(-(targets * np.log(probabilities)).sum(axis=1).mean())
+
+
+def opinion(targets: NDArray[np.float32], *, right: float, seed: int = 0) -> NDArray[np.float32]:
+    """Log-probabilities of a calibrated base head that is right with this probability."""
+    rng = np.random.default_rng(seed)
+    n, k = targets.shape
+    said = np.where(rng.random(n) < right, targets.argmax(axis=1), (targets.argmax(axis=1) + rng.integers(1, k, n)) % k)
+    return np.log(np.where(np.eye(k)[said] > 0, right, (1 - right) / (k - 1))).astype(np.float32)
+
+
+def test_it_learns_classes_and_its_probabilities_add_up() -> None:
+    embeddings, targets = galaxies(900)
+    head = Morphology.fit(embeddings[:500], targets[:500], classes=CLASSES[:3], exclusive=True)
+    probabilities = head.predict(embeddings[500:])
+    assert (probabilities.argmax(axis=1) == targets[500:].argmax(axis=1)).mean() > 0.9
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+def test_its_probabilities_are_frequencies_even_of_a_rare_class() -> None:
+    embeddings, targets = galaxies(4000, k=2, d=16, shares=(0.93, 0.07), noise=2)
+    probabilities = Morphology.fit(embeddings[:1000], targets[:1000], classes=CLASSES[:2], exclusive=True).predict(
+        embeddings[1000:]
+    )
+    assert probabilities[:, 1].mean() == pytest.approx(targets[1000:, 1].mean(), abs=0.02)
+    sure = probabilities[:, 1] > 0.3
+    assert probabilities[sure, 1].mean() == pytest.approx(targets[1000:][sure, 1].mean(), abs=0.15)
+
+
+def test_several_questions_are_learned_independently() -> None:
+    first, barred = galaxies(600, k=2, seed=1)
+    second, ringed = galaxies(600, k=2, seed=2)
+    targets = np.stack([barred[:, 1], ringed[:, 1]], axis=1)
+    embeddings = np.concatenate([first, second], axis=1)
+    head = Morphology.fit(embeddings[:300], targets[:300], classes=("bar", "ring"), exclusive=False)
+    assert ((head.predict(embeddings[300:]) > 0.5) == targets[300:]).mean() > 0.9
+
+
+def test_soft_labels_of_annotators_who_disagree_make_soft_predictions() -> None:
+    embeddings = np.zeros((40, 8), np.float32)
+    targets = np.tile(np.float32([0.7, 0.3]), (40, 1))
+    head = Morphology.fit(embeddings, targets, classes=CLASSES[:2], exclusive=True)
+    assert head.predict(embeddings[:1])[0] == pytest.approx([0.7, 0.3], abs=0.06)
+
+
+def test_a_class_without_an_example_keeps_a_small_probability() -> None:
+    embeddings, targets = galaxies(60)
+    wider = np.concatenate([targets, np.zeros((60, 1), np.float32)], axis=1)
+    probabilities = Morphology.fit(embeddings, wider, classes=CLASSES, exclusive=True).predict(embeddings)
+    assert probabilities[:, 3] == pytest.approx(0.01, abs=0.005)
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("n", [6, 10, 20])
+def test_with_few_labels_it_is_no_worse_than_the_head_that_it_builds_on(n: int) -> None:
+    losses = []
+    for seed in range(8):
+        embeddings, targets = galaxies(n + 500, d=384, noise=2, seed=seed)
+        offset = opinion(targets, right=0.8, seed=seed)
+        try:
+            head = Morphology.fit(embeddings[:n], targets[:n], classes=CLASSES[:3], exclusive=True, offset=offset[:n])
+        except NotEnoughLabels:
+            continue
+        learned = log_loss(head.predict(embeddings[n:], offset=offset[n:]), targets[n:])
+        losses.append(learned - log_loss(np.exp(offset[n:]), targets[n:]))
+    assert np.mean(losses) < 0.03
+
+
+def test_with_many_labels_it_beats_the_head_that_it_builds_on_and_itself_without() -> None:
+    embeddings, targets = galaxies(900, noise=2)
+    offset = opinion(targets, right=0.7)
+    with_base = Morphology.fit(embeddings[:400], targets[:400], classes=CLASSES[:3], exclusive=True, offset=offset[:400])
+    without = Morphology.fit(embeddings[:400], targets[:400], classes=CLASSES[:3], exclusive=True)
+    loss = log_loss(with_base.predict(embeddings[400:], offset=offset[400:]), targets[400:])
+    assert loss < log_loss(np.exp(offset[400:]), targets[400:])
+    assert loss < log_loss(without.predict(embeddings[400:]), targets[400:])
+
+
+def test_a_base_head_that_is_plainly_wrong_is_left() -> None:
+    embeddings, targets = galaxies(400)
+    offset = opinion(np.roll(targets, 1, axis=1), right=0.9)
+    head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True, offset=offset)
+    assert (head.predict(embeddings, offset=offset).argmax(axis=1) == targets.argmax(axis=1)).mean() > 0.9
+
+
+def test_the_base_head_still_speaks_for_a_class_without_an_example() -> None:
+    embeddings, targets = galaxies(12, k=2)
+    wider = np.concatenate([targets, np.zeros((12, 1), np.float32)], axis=1)
+    offset = np.log(np.where(wider > 0, 0.9, 0.05)).astype(np.float32)
+    head = Morphology.fit(embeddings, wider, classes=CLASSES[:3], exclusive=True, offset=offset)
+    merger = np.log(np.float32([[0.02, 0.03, 0.95]]))
+    assert head.predict(embeddings[:1], offset=merger)[0].argmax() == 2
+
+
+def test_a_head_that_builds_on_another_demands_its_opinion() -> None:
+    embeddings, targets = galaxies(12)
+    offset = opinion(targets, right=0.95)
+    head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True, offset=offset)
+    with pytest.raises(ValueError, match="offset"):
+        head.predict(embeddings)
+
+
+def test_the_same_seed_gives_the_same_head() -> None:
+    embeddings, targets = galaxies(80)
+    first, second = (Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True, seed=4) for _ in range(2))
+    assert (first.weights == second.weights).all()
+    assert first.plan == second.plan
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_it_comes_back_from_disk_the_same(tmp_path: Path, exclusive: bool) -> None:
+    embeddings, targets = galaxies(60)
+    head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=exclusive)
+    head.save(tmp_path)
+    again = Morphology.load(tmp_path)
+    assert again.classes == CLASSES[:3]
+    assert (again.predict(embeddings) == head.predict(embeddings)).all()
+
+
+def test_confidence_is_lowest_where_two_classes_are_as_likely() -> None:
+    embeddings, targets = galaxies(30)
+    head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True)
+    assert head.confidence(np.float32([[0.5, 0.5, 0], [0.9, 0.05, 0.05], [1, 0, 0]])) == pytest.approx([0, 0.85, 1])
+
+
+def test_confidence_in_questions_is_lowest_at_one_half() -> None:
+    embeddings, targets = galaxies(30)
+    head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=False)
+    assert head.confidence(np.float32([[0.5, 0.5, 0.5], [1, 0, 1]])) == pytest.approx([0, 1])
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 40), st.integers(1, 4), st.booleans(), st.booleans(), st.integers(0, 1000))
+def test_any_labels_give_probabilities_or_a_sentence(n: int, k: int, exclusive: bool, based: bool, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    embeddings = rng.normal(size=(n, 5))
+    targets = rng.integers(0, 2, (n, k)).astype(np.float32)
+    if exclusive:
+        targets[targets.sum(axis=1) == 0, 0] = 1
+    offset = np.log(rng.dirichlet(np.ones(k), n)).astype(np.float32) if based else None
+    try:
+        head = Morphology.fit(embeddings, targets, classes=CLASSES[:k], exclusive=exclusive, offset=offset)
+    except NotEnoughLabels:
+        return
+    probabilities = head.predict(embeddings, offset=offset)
+    assert ((probabilities > 0) & (probabilities <= 1)).all()
+    assert ((head.confidence(probabilities) >= 0) & (head.confidence(probabilities) <= 1)).all()
+
+
+def test_too_few_labels_are_said_to_be_too_few() -> None:
+    embeddings, targets = galaxies(5)
+    with pytest.raises(NotEnoughLabels, match=f"at least {MINIMUM_LABELS}"):
+        Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True)
+
+
+def test_one_class_only_is_nothing_to_learn() -> None:
+    embeddings, _ = galaxies(20)
+    with pytest.raises(NotEnoughLabels, match="spiral"):
+        Morphology.fit(embeddings, np.tile(np.float32([0, 1]), (20, 1)), classes=CLASSES[:2], exclusive=True)
+
+
+@pytest.mark.parametrize(
+    ("embeddings", "targets", "message"),
+    [
+        (np.ones((8, 3)), np.ones((7, 2)), "7 targets"),
+        (np.ones((8, 3)), np.full((8, 2), 2.0), "between 0 and 1"),
+        (np.full((8, 3), np.nan), np.eye(2)[[0, 1] * 4], "not finite"),
+        (np.ones((8, 3)), np.ones((8, 3)), "shape"),
+        (np.ones((8, 3)), np.eye(2)[[0, 1] * 4] * np.arange(8)[:, None].clip(0, 1), "target 0"),
+    ],
+)
+def test_what_does_not_fit_is_refused(embeddings: NDArray[np.float64], targets: NDArray[np.float64], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Morphology.fit(embeddings, targets, classes=CLASSES[:2], exclusive=True)
+
+
+def test_a_thousand_galaxies_take_seconds_of_cpu_at_most() -> None:
+    embeddings, targets = galaxies(1000, k=4, d=384)
+    started = time.process_time()
+    Morphology.fit(embeddings, targets, classes=CLASSES, exclusive=True)
+    assert time.process_time() - started < 3

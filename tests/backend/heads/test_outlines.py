@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from backend.heads.outlines import bounding_box, filled, moment_ellipse, outline, tighten
+from sync.controls.shapes import Box
+
+masks = arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=12))
+
+
+@given(masks)
+def test_filling_is_scipys(mask: NDArray[np.bool_]) -> None:
+    assert (filled(mask) == ndimage.binary_fill_holes(mask)).all()
+
+
+@given(masks.filter(lambda mask: bool(mask.any())), st.integers(0, 50), st.integers(0, 50))
+def test_tightening_keeps_every_pixel_in_its_place(mask: NDArray[np.bool_], x: int, y: int) -> None:
+    crop, corner = tighten(mask, corner=(x, y))
+    expected = {(x + column, y + row) for row, column in zip(*np.nonzero(mask), strict=True)}
+    assert {(corner[0] + column, corner[1] + row) for row, column in zip(*np.nonzero(crop), strict=True)} == expected
+    assert crop[0].any()
+    assert crop[-1].any()
+    assert crop[:, 0].any()
+    assert crop[:, -1].any()
+
+
+def test_the_box_runs_along_the_outer_edges_of_the_pixels() -> None:
+    assert bounding_box(np.ones((2, 3), bool), corner=(7, 5)) == Box(7, 5, 3, 2)
+
+
+def test_the_ellipse_of_an_ellipse_is_itself() -> None:
+    rows, columns = np.mgrid[:101, :101]
+    dx, dy = columns - 50, rows - 50
+    cosine, sine = np.cos(np.radians(25)), np.sin(np.radians(25))
+    crop = ((dx * cosine + dy * sine) / 40) ** 2 + ((dy * cosine - dx * sine) / 15) ** 2 <= 1
+    found = moment_ellipse(crop, corner=(10, 20))
+    assert (found.x, found.y) == pytest.approx((60.5, 70.5))
+    assert (found.radius_x, found.radius_y, found.rotation) == pytest.approx((40, 15, 25), rel=0.01)
+
+
+def test_a_single_pixel_has_an_ellipse_of_about_its_size() -> None:
+    found = moment_ellipse(np.ones((1, 1), bool), corner=(0, 0))
+    assert (found.x, found.y) == (0.5, 0.5)
+    assert 0.5 <= found.radius_x <= 0.6
+
+
+def test_holes_are_filled_but_not_where_another_source_lies() -> None:
+    brightness = np.ones((7, 7), np.float32)
+    brightness[1, 1] = brightness[5, 5] = 0
+    segments = np.ones((7, 7), np.int32)
+    segments[5, 5] = 2
+    crop, corner = outline(brightness, segments, 1, isophote=0.5)
+    assert corner == (0, 0)
+    assert crop[1, 1]
+    assert not crop[5, 5]
+
+
+def test_a_number_that_no_segment_has_is_refused() -> None:
+    with pytest.raises(ValueError, match="no segment 3"):
+        outline(np.ones((4, 4), np.float32), np.ones((4, 4), np.int32), 3, isophote=0.5)

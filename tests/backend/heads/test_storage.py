@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+from numpy.typing import NDArray
+
+from backend.heads import HEADS
+from backend.heads.errors import HeadError
+from backend.heads.masks import PromptedMasks
+from backend.heads.storage import read, write
+
+
+@given(
+    array=arrays.arrays(np.float32, arrays.array_shapes(max_dims=2, max_side=5), elements=st.floats(-1e3, 1e3, width=32)),
+    names=st.lists(st.text(max_size=8)),
+)
+def test_what_was_written_is_read_back(
+    tmp_path_factory: pytest.TempPathFactory, array: NDArray[np.float32], names: list[str]
+) -> None:
+    folder = tmp_path_factory.mktemp("head")
+    write(folder, head="some", fields={"names": names}, arrays={"array": array})
+    stored = read(folder, head="some")
+    assert stored.names("names") == tuple(names)
+    assert (stored.array("array", *array.shape) == array).all()
+    assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors"}
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS.keys())
+def test_every_head_refuses_a_folder_without_a_head(tmp_path: Path, head: type[PromptedMasks]) -> None:
+    with pytest.raises(HeadError, match="holds no head"):
+        head.load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("head", HEADS.values(), ids=HEADS.keys())
+def test_every_head_refuses_a_pickle(tmp_path: Path, head: type[PromptedMasks]) -> None:
+    for name in ("head.json", "head.safetensors"):
+        (tmp_path / name).write_bytes(pickle.dumps({"format": 1}))
+    with pytest.raises(HeadError, match="JSON and safetensors"):
+        head.load(tmp_path)
+
+
+def test_another_head_or_another_time_is_refused(tmp_path: Path) -> None:
+    PromptedMasks.base().save(tmp_path)
+    with pytest.raises(HeadError, match="no detection head"):
+        read(tmp_path, head="detection")
+    fields = json.loads((tmp_path / "head.json").read_text())
+    (tmp_path / "head.json").write_text(json.dumps(fields | {"format": 2}))
+    with pytest.raises(HeadError, match="format 1"):
+        PromptedMasks.load(tmp_path)
+
+
+def test_a_damaged_field_or_array_is_refused(tmp_path: Path) -> None:
+    write(tmp_path, head="some", fields={"names": [1]}, arrays={"array": np.array([1, np.nan], np.float32)})
+    stored = read(tmp_path, head="some")
+    with pytest.raises(HeadError, match="damaged"):
+        stored.array("array", 2)
+    with pytest.raises(HeadError, match="damaged"):
+        stored.array("array", 3)
+    with pytest.raises(HeadError, match="no array"):
+        stored.array("other", 2)
+    with pytest.raises(HeadError, match="names"):
+        stored.names("names")
+    with pytest.raises(HeadError, match="must be a dict"):
+        stored.build("names", dict)

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.controls import ellipselabels
+from sync.controls.errors import ControlError
+from sync.controls.shapes import Ellipse, Size
+from sync.labelconfig import Control, Label
+
+CONTROL = Control(name="e", to_name="image", tag="EllipseLabels", labels=(Label("Galaxy"),))
+
+
+def encode(ellipse: Ellipse, size: Size = (200, 100)) -> dict[str, Any]:
+    return ellipselabels.encode(ellipse, control=CONTROL, label="Galaxy", size=size)
+
+
+def test_half_axes_are_percent_of_width_and_height() -> None:
+    value = encode(Ellipse(100, 50, 20, 10, rotation=30))["value"]
+    assert value == {"x": 50, "y": 50, "radiusX": 10, "radiusY": 10, "rotation": 30, "ellipselabels": ["Galaxy"]}
+
+
+@given(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), st.data())
+def test_what_is_encoded_is_decoded(size: Size, data: st.DataObject) -> None:
+    x, y = (data.draw(st.floats(0, side)) for side in size)
+    radius_x, radius_y = (data.draw(st.floats(side * 1e-3, side * 0.5)) for side in size)
+    ellipse = Ellipse(x, y, radius_x, radius_y, rotation=data.draw(st.floats(0, 359)))
+    read = ellipselabels.decode(encode(ellipse, size))
+    assert (read.size, read.label) == (size, "Galaxy")
+    for name in ("x", "y", "radius_x", "radius_y", "rotation"):
+        assert getattr(read.shape, name) == pytest.approx(getattr(ellipse, name), rel=1e-9, abs=1e-9)
+
+
+def test_half_axes_are_cut_to_half_the_image_which_is_all_that_label_studio_takes() -> None:
+    value = encode(Ellipse(100, 50, 500, 500))["value"]
+    assert (value["radiusX"], value["radiusY"]) == (50, 50)
+
+
+@pytest.mark.parametrize(
+    "ellipse",
+    [Ellipse(-1, 5, 3, 3), Ellipse(5, 101, 3, 3), Ellipse(5, 5, 0, 3), Ellipse(5, 5, 3, -3), Ellipse(5, math.nan, 3, 3)],
+)
+def test_an_ellipse_that_cannot_be_shown_is_refused(ellipse: Ellipse) -> None:
+    with pytest.raises(ControlError):
+        encode(ellipse)
+
+
+@pytest.mark.parametrize("key", ["x", "y", "radiusX", "radiusY", "rotation", "ellipselabels"])
+@pytest.mark.parametrize("bad", ["5", math.nan, math.inf, True, -1e9])
+def test_a_value_that_makes_no_sense_is_refused(key: str, bad: Any) -> None:
+    region = encode(Ellipse(100, 50, 20, 10))
+    region["value"][key] = bad
+    with pytest.raises(ControlError, match=key):
+        ellipselabels.decode(region)
+
+
+@pytest.mark.parametrize("key", ["radiusX", "radiusY"])
+def test_a_half_axis_of_zero_is_refused(key: str) -> None:
+    region = encode(Ellipse(100, 50, 20, 10))
+    region["value"][key] = 0
+    with pytest.raises(ControlError, match="above 0"):
+        ellipselabels.decode(region)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.controls import keypointlabels
+from sync.controls.errors import ControlError
+from sync.controls.shapes import Point, Size
+from sync.labelconfig import Control, Label
+
+CONTROL = Control(name="kp", to_name="image", tag="KeyPointLabels", labels=(Label("Arm"),))
+
+PROMPT = {
+    "original_width": 200,
+    "original_height": 100,
+    "image_rotation": 0,
+    "value": {"x": 25, "y": 50, "width": 0.23, "labels": ["Arm"], "keypointlabels": ["Arm"]},
+    "is_positive": True,
+    "id": "k1",
+    "from_name": "kp",
+    "to_name": "image",
+    "type": "keypointlabels",
+}
+
+
+@given(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), st.data())
+def test_what_is_encoded_is_decoded(size: Size, data: st.DataObject) -> None:
+    x, y = (data.draw(st.floats(0, side)) for side in size)
+    region = keypointlabels.encode(Point(x, y), control=CONTROL, label="Arm", size=size)
+    read = keypointlabels.decode(region)
+    assert (read.shape.x, read.shape.y) == pytest.approx((x, y), rel=1e-9, abs=1e-9)
+    assert (read.size, read.label, read.positive) == (size, "Arm", True)
+
+
+@pytest.mark.parametrize(("sent", "positive"), [(True, True), (False, False), (1, True), (0, False)])
+def test_a_prompt_says_here_or_not_here(sent: Any, positive: bool) -> None:
+    read = keypointlabels.decode({**PROMPT, "is_positive": sent})
+    assert read.positive is positive
+    assert read.shape == Point(50, 50)
+
+
+def test_a_point_that_does_not_say_is_positive() -> None:
+    plain = {key: value for key, value in PROMPT.items() if key != "is_positive"}
+    assert keypointlabels.decode(plain).positive is True
+
+
+@pytest.mark.parametrize("sent", ["true", None, 2, [], {}])
+def test_any_other_answer_is_refused(sent: Any) -> None:
+    with pytest.raises(ControlError, match="is_positive"):
+        keypointlabels.decode({**PROMPT, "is_positive": sent})
+
+
+@pytest.mark.parametrize("key", ["x", "y"])
+@pytest.mark.parametrize("bad", [None, "5", math.nan, 1e9, True])
+def test_a_coordinate_that_is_none_is_refused(key: str, bad: Any) -> None:
+    with pytest.raises(ControlError, match=key):
+        keypointlabels.decode({**PROMPT, "value": {**PROMPT["value"], key: bad}})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("point", [Point(-1, 5), Point(5, 101), Point(math.nan, 5)])
+def test_a_point_outside_the_image_is_not_written(point: Point) -> None:
+    with pytest.raises(ControlError):
+        keypointlabels.encode(point, control=CONTROL, label="Arm", size=(200, 100))

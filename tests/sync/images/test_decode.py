@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import gzip
+import io
+
+import numpy as np
+import pytest
+import tifffile
+from astropy.io import fits
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from sync.images.decode import decode
+from sync.images.errors import ImageError
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
+MAGICS = [
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"GIF89a",
+    b"RIFF\x10\x00\x00\x00WEBP",
+    b"II*\x00",
+    b"MM\x00+",
+    b"SIMPLE  =",
+    b"\x1f\x8b",
+]
+
+
+def files() -> dict[str, bytes]:
+    made = {}
+    for kind in ("PNG", "JPEG", "GIF", "WEBP"):
+        file = io.BytesIO()
+        Image.fromarray(PIXELS).save(file, kind)
+        made[kind] = file.getvalue()
+    for name, options in {"TIFF": {}, "TIFF deflate": {"compression": "zlib", "predictor": 2}}.items():
+        file = io.BytesIO()
+        tifffile.imwrite(file, PIXELS, photometric="rgb", **options)
+        made[name] = file.getvalue()
+    file = io.BytesIO()
+    Image.fromarray(PIXELS).save(file, "TIFF", compression="tiff_lzw")
+    made["TIFF LZW"] = file.getvalue()
+    file = io.BytesIO()
+    fits.PrimaryHDU(PIXELS.transpose(2, 0, 1).astype("f4")).writeto(file)
+    made["FITS"] = file.getvalue()
+    made["FITS gzipped"] = gzip.compress(made["FITS"])
+    for compression in ("RICE_1", "GZIP_1", "GZIP_2"):
+        file = io.BytesIO()
+        fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(PIXELS[..., 0].astype("i2"), compression_type=compression)]).writeto(
+            file
+        )
+        made[f"FITS {compression}"] = file.getvalue()
+    return made
+
+
+FILES = files()
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_kind_is_told_by_the_bytes(name: str) -> None:
+    assert decode(FILES[name]).shape == (12, 10, 3)
+
+
+def test_a_gzipped_web_image_is_read_too() -> None:
+    assert np.array_equal(decode(gzip.compress(FILES["PNG"])), PIXELS / np.float32(255))
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", b"RIFF\x10\x00\x00\x00WAVEfmt ", b"%PDF-1.7", b"BM", b"\x1f\x8b"])
+def test_other_files_are_refused_in_a_sentence(data: bytes) -> None:
+    with pytest.raises(ImageError, match=r"^the (gzipped )?image "):
+        decode(data)
+
+
+def decodes_or_says_why_not(data: bytes) -> None:
+    try:
+        pixels = decode(data, max_pixels=1_000_000)
+    except ImageError:
+        return
+    assert pixels.dtype == np.float32
+    assert pixels.ndim == 3
+    assert pixels.shape[2] == 3
+    assert pixels.min() >= 0
+    assert pixels.max() <= 1
+
+
+@given(st.binary(max_size=400))
+def test_arbitrary_bytes_are_read_or_refused(data: bytes) -> None:
+    decodes_or_says_why_not(data)
+
+
+@given(st.sampled_from(MAGICS), st.binary(max_size=400))
+def test_arbitrary_bytes_after_a_known_start_are_read_or_refused(magic: bytes, data: bytes) -> None:
+    decodes_or_says_why_not(magic + data)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", FILES)
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_damaged_files_are_read_or_refused(name: str, data: st.DataObject) -> None:
+    damaged = bytearray(FILES[name])
+    places = st.integers(0, len(damaged) - 1) | st.integers(0, min(400, len(damaged) - 1))
+    for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=5)):
+        damaged[place] = value
+    decodes_or_says_why_not(bytes(damaged[: data.draw(st.integers(0, len(damaged)) | st.just(len(damaged)))]))
+
+
+HEADER_VALUES = ["0", "-1", "1", "2", "T", "'x'", "1E400", "99999999999", "''", "3.5", "'RICE_1'", "'1PB(9)'", "8", "-64"]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [name for name in FILES if name.startswith("FITS") and "gzipped" not in name])
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(data=st.data())
+def test_fits_files_with_wrong_headers_are_read_or_refused(name: str, data: st.DataObject) -> None:
+    damaged = bytearray(FILES[name])
+    cards = [place for place in range(0, len(damaged), 80) if damaged[place + 8 : place + 10] == b"= "]
+    for place in data.draw(st.lists(st.sampled_from(cards), max_size=3)):
+        damaged[place + 10 : place + 30] = data.draw(st.sampled_from(HEADER_VALUES)).rjust(20).encode()
+    decodes_or_says_why_not(bytes(damaged))
