@@ -7,45 +7,58 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 from skimage.data import hubble_deep_field
 
+from backend.heads.sources import extract
 from sync.images.decode import decode
 from sync.images.errors import ImageError
 from sync.images.stretch import to_png
 
 __all__ = ["IMAGE_SUFFIXES", "cut_deep_field", "prepare_folder"]
 
-TILE_PX = 124
-"""Seven by eight tiles of the 872 x 1000 field: a few galaxies on each."""
-ZOOM = 3
+TILE_PX = 96
+"""A tile holds one galaxy in the middle and what is around it."""
+TILES = 56
+"""Brightest galaxies of the field that get a tile each: five batches of ten, and some."""
+ZOOM = 4
 """A tile is shown enlarged, since most of its galaxies are some ten pixels wide."""
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fts", ".gz", ".fz"})
 SHOWN_BY_BROWSERS = frozenset({".png", ".jpg", ".jpeg"})
 
 
 def cut_deep_field(folder: Path) -> list[Path]:
-    """Cut the Hubble deep field (NASA/ESA, public domain; it ships with scikit-image) into 56 tiles.
+    """Cut the Hubble deep field (NASA/ESA, public domain; it ships with scikit-image) into tiles around its brightest galaxies.
 
     Returns
     -------
     list of Path
-        PNG files, named by row and column.
+        PNG files, the brightest galaxy first, named by the pixel of the field that they are centred on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     field = np.asarray(hubble_deep_field())
+    half = TILE_PX // 2
     files = []
-    for row in range(field.shape[0] // TILE_PX):
-        for column in range(field.shape[1] // TILE_PX):
-            file = folder / f"hubble-deep-field-r{row}-c{column}.png"
-            if not file.exists():
-                tile = field[row * TILE_PX : (row + 1) * TILE_PX, column * TILE_PX : (column + 1) * TILE_PX]
-                side = ZOOM * TILE_PX
-                encoded = io.BytesIO()
-                Image.fromarray(tile).resize((side, side), Image.Resampling.BICUBIC).save(encoded, "PNG")
-                file.write_bytes(encoded.getvalue())
-            files.append(file)
+    for x, y in _brightest(field):
+        file = folder / f"hubble-deep-field-{len(files):02d}-x{x}-y{y}.png"
+        if not file.exists():
+            tile = Image.fromarray(field[y - half : y + half, x - half : x + half])
+            encoded = io.BytesIO()
+            tile.resize((ZOOM * TILE_PX, ZOOM * TILE_PX), Image.Resampling.BICUBIC).save(encoded, "PNG")
+            file.write_bytes(encoded.getvalue())
+        files.append(file)
     return files
+
+
+def _brightest(field: NDArray[np.uint8]) -> list[tuple[int, int]]:
+    """Centres (x, y) of the brightest galaxies that a whole tile fits around, pixels."""
+    height, width = field.shape[:2]
+    half = TILE_PX // 2
+    found = sorted(extract(field.astype(np.float32) / 255).sources, key=lambda source: -source.flux)
+    centres = [(round(source.ellipse.x), round(source.ellipse.y)) for source in found]
+    inside = [(x, y) for x, y in centres if half <= x <= width - half and half <= y <= height - half]
+    return inside[:TILES]
 
 
 def prepare_folder(images: Path, folder: Path) -> Iterator[tuple[Path, Path | ImageError]]:

@@ -45,21 +45,21 @@ class Outlines:
 
     def at(self, number: int, isophote: float) -> Mask:
         """The outline of the source `number` at another isophote."""
-        return self._paste(*self._crop(number, isophote))
-
-    def boxed(self, number: int, isophote: float) -> Window:
-        """The window around the source `number` at another isophote."""
         crop, (x, y) = self._crop(number, isophote)
-        return slice(y, y + crop.shape[0]), slice(x, x + crop.shape[1])
+        mask = np.zeros(self.hills.segments.shape, dtype=bool)
+        mask[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
+        return mask
+
+    def boxed(self, numbers: Sequence[int], isophote: float) -> Window:
+        """The window around the outlines of these sources at another isophote."""
+        crops = [self._crop(number, isophote) for number in numbers]
+        left, top = min(x for _, (x, _) in crops), min(y for _, (_, y) in crops)
+        right, bottom = max(x + crop.shape[1] for crop, (x, _) in crops), max(y + crop.shape[0] for crop, (_, y) in crops)
+        return slice(top, bottom), slice(left, right)
 
     def _crop(self, number: int, isophote: float) -> tuple[Mask, tuple[int, int]]:
         brightness, segments = self.hills.brightness, self.hills.segments
         return outline(brightness, segments, number, isophote=isophote, window=self.windows[number - 1])
-
-    def _paste(self, crop: Mask, corner: tuple[int, int]) -> Mask:
-        mask, (x, y) = np.zeros(self.hills.segments.shape, dtype=bool), corner
-        mask[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
-        return mask
 
     def under(self, point: Pixel, *, refused: set[int]) -> Mask | None:
         """The source that a click at `point` means, or None if there is none.
@@ -115,8 +115,7 @@ def fit_box(outlines: Outlines, window: Window, positive: Sequence[Pixel]) -> Ma
     """The object that fills the box best, cut at the box.
 
     Tried are the sources with most light in the box (those under positive points, if there are any in it), each at several
-    isophotes, and all sources whose outline lies mainly in the box together; the one whose own bounding box overlaps the box
-    most is taken.
+    isophotes, and together those whose outline lies mainly in the box; what has the bounding box most like the box is taken.
     """
     hills = outlines.hills
     inside = hills.segments[window]
@@ -124,13 +123,13 @@ def fit_box(outlines: Outlines, window: Window, positive: Sequence[Pixel]) -> Ma
     light[0] = 0
     pointed = {int(hills.segments[p]) for p in positive if _within(p, window)} - {0}
     ranked = sorted(pointed) or [int(n) for n in np.argsort(-light, kind="stable")[:BOX_CANDIDATES] if light[n] > 0]
-    shapes = [(number, isophote) for number in ranked for isophote in BOX_ISOPHOTES]
-    overlaps = [_overlap(outlines.boxed(*shape), window) for shape in shapes]
-    together = _together(outlines, ranked, window)
-    if together is not None and _overlap(_extent(together), window) > max(overlaps):
-        best: Mask | None = together
-    elif shapes:
-        best = outlines.at(*shapes[int(np.argmax(overlaps))])
+    mainly = [n for n in ranked if 2 * outlines.of(n)[window].sum() > outlines.of(n).sum()]
+    groups = [[number] for number in ranked] + ([mainly] if len(mainly) > 1 else [])
+    shapes = [(group, isophote) for group in groups for isophote in BOX_ISOPHOTES]
+    best: Mask | None = None
+    if shapes:
+        group, isophote = max(shapes, key=lambda shape: _overlap(outlines.boxed(*shape), window))
+        best = np.logical_or.reduce([outlines.at(number, isophote) for number in group])
     else:
         brightest = np.unravel_index(int(hills.brightness[window].argmax()), inside.shape)
         best = around_click(hills, (window[0].start + int(brightest[0]), window[1].start + int(brightest[1])))
@@ -139,13 +138,6 @@ def fit_box(outlines: Outlines, window: Window, positive: Sequence[Pixel]) -> Ma
     cut = np.zeros_like(best)
     cut[window] = best[window]
     return cut if cut.any() else None
-
-
-def _together(outlines: Outlines, numbers: Sequence[int], window: Window) -> Mask | None:
-    """Those of the sources whose outline lies mainly in the window, as one mask, if there are at least two."""
-    inside = [mask for mask in map(outlines.of, numbers) if 2 * mask[window].sum() > mask.sum()]
-    union: Mask | None = np.logical_or.reduce(inside) if len(inside) > 1 else None
-    return union
 
 
 def take_away(hills: Hills, mask: Mask, positive: Sequence[Pixel], negative: Sequence[Pixel]) -> Mask:

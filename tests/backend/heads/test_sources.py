@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +13,6 @@ from backend.heads.catalogue import FEATURES
 from backend.heads.sources import ExtractionSettings, extract
 
 Sky = Callable[..., NDArray[np.float32]]
-MASKS = Path(__file__).parents[3] / "../shared/data/masks"
 
 
 def test_a_galaxy_is_found_where_it_is(sky: Sky) -> None:
