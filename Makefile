@@ -61,5 +61,5 @@ $(STUDIO)/.ready: constraints-label-studio.txt
 	$(call new_venv,.venv-label-studio-ml)
 	@echo "installing label-studio-ml into .venv-label-studio-ml"
 	@.venv-label-studio-ml/bin/python $(PIP_INSTALL) -r constraints-label-studio-ml.txt || $(call no_network,label-studio-ml)
-	@$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > $$(.venv-label-studio-ml/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/product.pth
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' > $$(.venv-label-studio-ml/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/product.pth
 	@touch $@

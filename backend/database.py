@@ -5,6 +5,9 @@ SQLite by default; any SQLAlchemy URL works. Alembic migrations bring an older d
 
 from __future__ import annotations
 
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +68,34 @@ class VersionRow(Base):
 
 def open_database(url: str) -> Engine:
     """Connect to the registry and bring its tables up to date."""
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with engine.begin() as connection:
+    with _alone(engine), engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # Python's driver begins no transaction for CREATE TABLE: a kill halfway would leave tables that cannot be made again.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
     return engine
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    """Keep out other processes: server and worker start at the same moment, and both would make the tables.
+
+    The kernel lets go of the lock when a process is killed.
+    """
+    if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
+        yield
+        return
+    file = Path(engine.url.database)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with file.with_name(f"{file.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -16,17 +17,18 @@ from backend.heads.sources import ExtractionSettings
 from backend.observer import Observation
 from backend.project_heads import ProjectHeads
 from backend.regions import regions_of_mask
-from sync.controls import choices, ellipselabels, number, rectanglelabels, taxonomy
+from sync.controls import ControlError, choices, ellipselabels, number, rectanglelabels, taxonomy
 from sync.controls.shapes import Size
 from sync.labelconfig import Control
 from sync.matching import match_labels
 
 __all__ = ["Filled", "Filler", "base_probabilities", "fillers_of"]
 
+log = logging.getLogger("galaxyloop.fillers")
+
 CHOSEN_ABOVE = 0.5
 """A multiple choice is ticked above this probability."""
 LEAST_PROBABILITY = 1e-3
-"""What the shipped head leaves for a label that it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,10 +93,14 @@ def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: 
         return None
     predicted = base.predict(embeddings)
     position = {label.value: index for index, label in enumerate(control.labels)}
-    mapped: NDArray[np.float64] = np.full((len(embeddings), len(control.labels)), LEAST_PROBABILITY)
+    mapped: NDArray[np.float64] = np.zeros((len(embeddings), len(control.labels)))
     for index, name in enumerate(base.classes):
         if name in matches:
             mapped[:, position[matches[name]]] += predicted[:, index]
+    # Of a label that the head knows nothing of it says nothing: as likely as the others are on average, never impossible.
+    known = sorted({position[label] for label in matches.values()})
+    unknown = [index for index in range(len(control.labels)) if index not in known]
+    mapped[:, unknown] = mapped[:, known].mean(axis=1, keepdims=True) if not control.multiple else LEAST_PROBABILITY
     mapped = np.clip(mapped, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
     return mapped if control.multiple else mapped / mapped.sum(axis=1, keepdims=True)
 
@@ -192,11 +198,15 @@ class ObjectFiller:
 
     def _regions(self, found: Detected, size: Size) -> list[dict[str, Any]]:
         control, label, score = self.control, found.label, found.score
-        if control.tag == "RectangleLabels":
-            return [rectanglelabels.encode(found.source.box, control=control, label=label, score=score, size=size)]
-        if control.tag == "EllipseLabels":
-            return [ellipselabels.encode(found.source.ellipse, control=control, label=label, score=score, size=size)]
-        return regions_of_mask(found.source.full_mask(size), control=control, label=label, score=score)
+        try:
+            if control.tag == "RectangleLabels":
+                return [rectanglelabels.encode(found.source.box, control=control, label=label, score=score, size=size)]
+            if control.tag == "EllipseLabels":
+                return [ellipselabels.encode(found.source.ellipse, control=control, label=label, score=score, size=size)]
+            return regions_of_mask(found.source.full_mask(size), control=control, label=label, score=score)
+        except ControlError as error:
+            log.warning("event=region_left_out control=%s reason=%r", control.name, str(error))
+            return []
 
 
 def _embedding(observation: Observation) -> NDArray[np.float32]:

@@ -6,12 +6,12 @@ that does not fit gets one sentence, never a traceback.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
 from fastapi import HTTPException, Request
 from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic_core import from_json
 
 __all__ = [
     "PredictRequest",
@@ -25,6 +25,8 @@ __all__ = [
 ]
 
 MAX_TASKS = 100_000
+MAX_ID = 2**31 - 1
+"""Label Studio's ids are 32-bit integers; a larger one would be refused by the database, not by us."""
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -45,7 +47,7 @@ def project_id_of(value: Any) -> int:
 class SetupRequest(BaseModel):
     """Sent on nearly everything that a user does; `access_token` is never read, Label Studio itself refuses it."""
 
-    project: int = Field(gt=0)
+    project: int = Field(gt=0, le=MAX_ID)
     label_config: str = Field(alias="schema", max_length=2**20)
     extra_params: dict[str, Any] | None = None
 
@@ -57,8 +59,8 @@ class SetupRequest(BaseModel):
         if not isinstance(value, str):
             return value
         try:
-            return json.loads(value) if value.strip() else None
-        except json.JSONDecodeError as error:
+            return from_json(value) if value.strip() else None  # unlike json.loads, it refuses deep nesting
+        except ValueError as error:
             raise ValueError(f"extra_params is not JSON: {error}") from error
 
 
@@ -79,7 +81,7 @@ class PredictRequest(BaseModel):
     """Tasks to predict, or one task with prompts."""
 
     tasks: list[TaskItem] = Field(max_length=MAX_TASKS)
-    project: int = Field(gt=0)
+    project: int = Field(gt=0, le=MAX_ID)
     label_config: str = Field(max_length=2**20)
     params: PredictParams | None = None
 
@@ -89,7 +91,7 @@ class PredictRequest(BaseModel):
 class WebhookProject(BaseModel):
     """The project that an event is about; its invite token is not read."""
 
-    id: int = Field(gt=0)
+    id: int = Field(gt=0, le=MAX_ID)
     label_config: str | None = Field(None, max_length=2**20)
 
 
@@ -103,7 +105,7 @@ class WebhookRequest(BaseModel):
 class VersionsRequest(BaseModel):
     """Which project's versions to list; Label Studio sends nothing."""
 
-    project: int | None = Field(None, gt=0)
+    project: int | None = Field(None, gt=0, le=MAX_ID)
 
     _id = field_validator("project", mode="before")(project_id_of)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sync.client import LabelStudioClient, LabelStudioError
 
-__all__ = ["WEBHOOK_SECRET_HEADER", "attach_backend", "rename_backend"]
+__all__ = ["WEBHOOK_SECRET_HEADER", "attach_backend", "detach_backend", "rename_backend"]
 
 WEBHOOK_SECRET_HEADER = "X-Galaxyloop-Webhook-Secret"
 
@@ -97,6 +97,21 @@ def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, titl
             change |= {"auth_method": "BASIC_AUTH", "basic_auth_user": user, "basic_auth_pass": ""}
         _save(client, "PATCH", f"/api/ml/{row['id']}", change)
     _show_predictions(client, project_id, version=title)
+
+
+def detach_backend(client: LabelStudioClient, project_id: int, *, url: str) -> None:
+    """Take the backend at `url` off a project, with its webhook, which Label Studio would leave behind.
+
+    Label Studio asks only the first backend of a project: one that has moved must go before it is attached at its new
+    address.
+    """
+    url = url.rstrip("/")
+    row = _find(client, project_id, url)
+    if row is not None:
+        client.send("DELETE", f"/api/ml/{row['id']}", repeatable=True)
+    for hook in client.get("/api/webhooks/", project=project_id):
+        if hook["url"] == f"{url}/webhook":
+            client.send("DELETE", f"/api/webhooks/{hook['id']}/", repeatable=True)
 
 
 def _find(client: LabelStudioClient, project_id: int, url: str) -> dict[str, Any] | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from sync.attach import attach_backend, rename_backend
+from sync.attach import attach_backend, detach_backend, rename_backend
 from sync.client import LabelStudioClient, LabelStudioError
 from sync.login import login
 from sync.tasks import read_tasks
@@ -18,6 +18,7 @@ __all__ = [
     "ProjectState",
     "attach_backend",
     "create_project",
+    "detach_backend",
     "login",
     "project_state",
     "rename_backend",

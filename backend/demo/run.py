@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -9,9 +10,12 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
+from types import FrameType
+from typing import Any
 
 import httpx
 from rich.console import Console
@@ -24,7 +28,15 @@ from backend.services import Services
 from backend.settings import Settings
 from sync.client import LabelStudioClient
 from sync.images.errors import ImageError
-from sync.projects import attach_backend, create_project, login, project_state, set_uncertainty_sampling, upload_images
+from sync.projects import (
+    attach_backend,
+    create_project,
+    detach_backend,
+    login,
+    project_state,
+    set_uncertainty_sampling,
+    upload_images,
+)
 from sync.studio import LabelStudioServer
 
 __all__ = ["DemoError", "DemoOptions", "run_demo"]
@@ -73,6 +85,7 @@ class Memory:
     webhook_secret: str
     api_key: str = ""
     project_id: int = 0
+    backend_url: str = ""
     images_uploaded: bool = False
 
 
@@ -86,7 +99,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     """
     _check_machine(options)
     (options.data_dir / "env").unlink(missing_ok=True)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    _end_on(signal.default_int_handler)
     memory_file = options.data_dir / "demo.json"
     memory = _recall(memory_file)
     studio = LabelStudioServer(
@@ -101,7 +114,10 @@ def run_demo(options: DemoOptions, console: Console) -> None:
             memory.api_key = login(studio.url, USER, memory.password)
             _remember(memory_file, memory)
         settings = _settings(options, memory, studio.url)
-        children = _start_children(options, settings)
+        Services(settings)  # makes the database before two processes would make it at once
+        children = _children(options, settings)
+        for child in children:
+            child.start()
         with LabelStudioClient(studio.url, memory.api_key) as client:
             _prepare_project(client, options, settings, memory, memory_file, console)
             Services(settings).ring([memory.project_id])
@@ -113,11 +129,20 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         console.print(f"  correct {settings.batch} galaxies and watch the next ones change; Ctrl-C ends everything\n")
         _watch(studio, children, console)
     except KeyboardInterrupt:
-        console.print("ending")
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            console.print("ending")
     finally:
+        _end_on(signal.SIG_IGN)  # an impatient second Ctrl-C would leave behind what is not ended yet
         for child in reversed(children):
             child.stop()
         studio.stop()
+
+
+def _end_on(action: Callable[[int, FrameType | None], Any] | signal.Handlers) -> None:
+    """Take Ctrl-C, `kill` and the closing of the terminal alike; Ctrl-C also where a script's `&` has switched it off."""
+    for demand in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if demand == signal.SIGINT or signal.getsignal(demand) != signal.SIG_IGN:  # nohup means it
+            signal.signal(demand, action)
 
 
 def _check_machine(options: DemoOptions) -> None:
@@ -163,7 +188,7 @@ def _settings(options: DemoOptions, memory: Memory, url: str) -> Settings:
     )
 
 
-def _start_children(options: DemoOptions, settings: Settings) -> list[Child]:
+def _children(options: DemoOptions, settings: Settings) -> list[Child]:
     environment = {
         "LABEL_STUDIO_URL": settings.label_studio_url,
         "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
@@ -174,14 +199,10 @@ def _start_children(options: DemoOptions, settings: Settings) -> list[Child]:
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, "-m", "backend.cli"]
-    children = [
+    return [
         Child("backend", [*command, "server"], environment=environment, logs=options.data_dir / "logs"),
         Child("worker", [*command, "worker"], environment=environment, logs=options.data_dir / "logs"),
     ]
-    Services(settings)  # makes the database before two processes would make it at once
-    for child in children:
-        child.start()
-    return children
 
 
 def _prepare_project(
@@ -198,6 +219,8 @@ def _prepare_project(
         memory.project_id = create_project(client, TITLE, files("labeling_configs").joinpath(CONFIG).read_text())
         _remember(memory_file, memory)
     registry = Services(settings).registry
+    if memory.backend_url not in ("", settings.public_url):  # the port was moved
+        detach_backend(client, memory.project_id, url=memory.backend_url)
     attach_backend(
         client,
         memory.project_id,
@@ -206,6 +229,9 @@ def _prepare_project(
         basic_auth=(settings.basic_auth_user, settings.basic_auth_password.get_secret_value()),
         webhook_secret=settings.webhook_secret.get_secret_value(),
     )
+    if memory.backend_url != settings.public_url:
+        memory.backend_url = settings.public_url
+        _remember(memory_file, memory)
     if not memory.images_uploaded:
         with console.status("preparing the images"):
             images = _images(options, console)

@@ -93,7 +93,9 @@ def gather_examples(annotations: Sequence[Annotation], config: LabelConfig, cont
                 newest = max(said_by, key=lambda one: one[0])[1]
                 examples.objects[task_id] = newest
             else:
-                examples.targets[task_id] = _soft_label([said[0] for _, said in said_by], control)
+                target = _soft_label([said[0] for _, said in said_by], control)
+                if target.any():  # else all that was chosen has left the labelling config since
+                    examples.targets[task_id] = target
     return gathered
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import threading
-from collections.abc import Iterator
+import time
+import uuid
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -15,6 +21,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from backend.demo.processes import port_is_free
 from sync.client import LabelStudioClient
 from sync.login import login
 from sync.studio import DATABASE, LabelStudioServer
@@ -46,8 +53,8 @@ def label_studio_executable() -> Path:
 
 
 @pytest.fixture(scope="session")
-def label_studio_data(label_studio_executable: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh data directory; its migrated database, half a minute's work, is copied from a template that is kept."""
+def label_studio_template(label_studio_executable: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated database with nothing in it but a user: half a minute's work, so it is kept for the next session."""
     installed = next(label_studio_executable.parents[1].glob("lib/python*/site-packages/label_studio-*.dist-info"))
     template = ROOT / ".cache" / f"{installed.stem}-{PASSWORD}"
     if not template.is_dir():
@@ -60,8 +67,14 @@ def label_studio_data(label_studio_executable: Path, tmp_path_factory: pytest.Te
         for name in (DATABASE, ".env"):
             shutil.copy(made / name, part / name)
         part.rename(template)
+    return template
+
+
+@pytest.fixture(scope="session")
+def label_studio_data(label_studio_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh data directory."""
     data = tmp_path_factory.mktemp("label-studio")
-    shutil.copytree(template, data, dirs_exist_ok=True)
+    shutil.copytree(label_studio_template, data, dirs_exist_ok=True)
     return data
 
 
@@ -149,3 +162,137 @@ def recording_backend() -> Iterator[RecordingBackend]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield recorded
         server.shutdown()
+
+
+class Demo:
+    """`galaxyloop demo` as a person starts it, with every process that comes of it: each carries a mark in its environment.
+
+    Attributes
+    ----------
+    data : Path
+        Its data folder.
+    values : dict
+        What its file `env` said when it was ready.
+    """
+
+    def __init__(self, label_studio: Path, data: Path, *, images: Path | None = None) -> None:
+        self.data = data
+        self.values: dict[str, str] = {}
+        self.ports = (_free_port(), _free_port())
+        self._label_studio = label_studio
+        self._images = images
+        self._mark = f"GALAXYLOOP_TEST_MARK={uuid.uuid4().hex}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        """All that it has printed."""
+        return (self.data / "demo.log").read_text()
+
+    def run(self) -> subprocess.Popen[bytes]:
+        """Start it and wait for nothing."""
+        port, backend_port = self.ports
+        command = [sys.executable, "-m", "backend.cli", "demo", "--data-dir", self.data, "--label-studio", self._label_studio]
+        command += ["--port", str(port), "--backend-port", str(backend_port)]
+        if self._images is not None:
+            command += ["--images", self._images]
+        name, value = self._mark.split("=")
+        mine = {name: value, "GALAXYLOOP_BATCH": "10", "COLUMNS": "1000"}
+        self.data.mkdir(parents=True, exist_ok=True)
+        with (self.data / "demo.log").open("wb") as log:
+            return subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=os.environ | mine,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def start(self, *, timeout_s: float = 300.0) -> float:
+        """Start it, wait until it is ready, and return how many seconds that took."""
+        env = self.data / "env"
+        env.unlink(missing_ok=True)  # it does so itself, but only once it has loaded
+        began = time.monotonic()
+        self._process = self.run()
+        wait_until(lambda: env.exists() or not self.running, "the demo is ready", timeout_s=timeout_s)
+        assert self.running, f"the demo ended:\n{self.output}"
+        self.values = dict(line.split("=", 1) for line in env.read_text().splitlines())
+        return time.monotonic() - began
+
+    @property
+    def running(self) -> bool:
+        """Whether the command itself runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def processes(self) -> dict[int, str]:
+        """Return the command line of every process that came of it, by number."""
+        found = {}
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # another's, or gone meanwhile
+                if self._mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+        return found
+
+    def end(self, *demands: signal.Signals) -> int:
+        """Send these signals one after the other, Ctrl-C by default; all must be gone then. Return its exit status."""
+        if self._process is None:
+            return 0
+        for demand in demands or (signal.SIGINT,):
+            self._process.send_signal(demand)
+            wait_until(lambda: "ending" in self.output or not self.running, "the demo heeds a signal")
+        try:
+            status = self._process.wait(60)
+            assert self.processes() == {}
+            assert [port for port in self.ports if not port_is_free(port)] == []
+        finally:
+            for number in self.processes():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(number, signal.SIGKILL)
+            self._process = None
+        return status
+
+    def client(self) -> LabelStudioClient:
+        """Connect to its Label Studio."""
+        return LabelStudioClient(self.values["LABEL_STUDIO_URL"], self.values["LABEL_STUDIO_API_KEY"])
+
+
+@pytest.fixture(scope="session")
+def new_demo(
+    label_studio_executable: Path, label_studio_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Demo]:
+    """Make a demo that is not started yet; its Label Studio finds a migrated database, which saves half a minute."""
+
+    def make(images: Path | None = None) -> Demo:
+        data = tmp_path_factory.mktemp("demo")
+        shutil.copytree(label_studio_template, data / "label-studio")
+        return Demo(label_studio_executable, data, images=images)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def demo(new_demo: Callable[..., Demo]) -> Iterator[Demo]:
+    """The demo of the Hubble deep field; tests may annotate in it, and end and start it again."""
+    made = new_demo()
+    try:
+        made.start()
+        yield made
+    finally:
+        made.end()
+
+
+def wait_until(condition: Callable[[], Any], what: str, *, timeout_s: float = 60.0) -> Any:
+    """Return the first true value of `condition`; fail with `what` was waited for."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited {timeout_s:.0f} s in vain until {what}"
+        time.sleep(0.1)
+    return value
+
+
+@pytest.fixture(scope="session")
+def wait() -> Callable[..., Any]:
+    """`wait_until`, for tests: they cannot import this file."""
+    return wait_until

@@ -1,0 +1,51 @@
+"""The signatures of label-studio-ml: 1.0.9 of PyPI and upstream's 2.x call the same class differently."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+CONFIG = '<View><Image name="image" value="$image"/><Choices name="c" toName="image"><Choice value="Spiral"/></Choices></View>'
+
+
+@pytest.fixture
+def model_class(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
+    """Our class over a stand-in for the outside package, which cannot be installed beside the product."""
+    package, module = ModuleType("label_studio_ml"), ModuleType("label_studio_ml.model")
+
+    class LabelStudioMLBase:
+        def __init__(self, label_config: str, **values: Any) -> None:
+            self.label_config = label_config
+            self.__dict__.update(values)
+
+    module.LabelStudioMLBase = LabelStudioMLBase  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "label_studio_ml", package)
+    monkeypatch.setitem(sys.modules, "label_studio_ml.model", module)
+    monkeypatch.delitem(sys.modules, "backend.label_studio_ml", raising=False)
+    monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path))
+    from backend.label_studio_ml import GalaxyLoop
+
+    return GalaxyLoop
+
+
+def test_predict_takes_the_calls_of_both(model_class: Any) -> None:
+    task = {"id": 1, "project": 3, "data": {"image": "/nowhere.png"}}
+    old = model_class(CONFIG).predict([task], login=None, password=None, context=None)
+    new = model_class(CONFIG, project_id="3").predict([{"id": 1, "data": {"image": "/nowhere.png"}}], {"result": []})
+    assert [one["result"] for one in old + new] == [[], []]
+
+
+def test_fit_takes_the_calls_of_both_and_rings(model_class: Any, tmp_path: Path) -> None:
+    from backend.services import Services
+    from backend.settings import Settings
+
+    services = Services(Settings(data_dir=tmp_path))
+    services.registry.meet_project(3, label_config=CONFIG, extra_params=None)
+    model = model_class(CONFIG)
+    assert model.fit((), event="ANNOTATION_CREATED", data={"project": {"id": 3}}, job_id="1", workdir="x") == {}
+    assert set(services.bell.ringing()) == {3}
+    assert model.fit("ANNOTATION_CREATED", {"project": {"id": 3}}) == {}

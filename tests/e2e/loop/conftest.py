@@ -1,0 +1,325 @@
+"""The loop as it runs for a team: server and worker as processes of their own, against the real Label Studio.
+
+The processes are shared by the tests, each of which has a project of its own; whoever kills one starts it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.data import hubble_deep_field
+from typer.testing import CliRunner
+
+from backend.annotators import read_config
+from backend.cli import app
+from backend.demo.processes import Child
+from backend.loop.snapshot import SNAPSHOT_FILE, is_judge
+from backend.project_heads import ProjectHeads
+from backend.registry import Version, version_name
+from backend.services import Services
+from backend.settings import Settings
+from sync.annotations import read_annotations
+from sync.client import LabelStudioClient
+from sync.projects import create_project, project_state, upload_images
+from sync.tasks import read_tasks
+
+BATCH = 8
+TILE_PX = 96
+TILES = 24
+DEADLINE_S = 120.0
+"""Generous: a busy machine takes ten times as long as a free one."""
+SECRETS = {"GALAXYLOOP_BASIC_AUTH_PASSWORD": "a-password", "GALAXYLOOP_WEBHOOK_SECRET": "a-secret"}
+TRAINED = re.compile(r"event=trained project=(\d+) version=(\d+)")
+
+
+class Process(Child):
+    """A process of the loop that can also be killed as a power cut would."""
+
+    def kill(self) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def said(self) -> str:
+        """All that it has logged."""
+        return self.log.read_text(errors="replace") if self.log.exists() else ""
+
+
+def choice(value: str) -> list[dict[str, Any]]:
+    """An annotation's result under the config `morphology`."""
+    region = {"id": "c1", "from_name": "morphology", "to_name": "image", "type": "choices"}
+    return [region | {"value": {"choices": [value]}}]
+
+
+class Stored(NamedTuple):
+    """A prediction in Label Studio."""
+
+    task: int
+    version: str
+    score: float
+    result: list[dict[str, Any]]
+
+
+@dataclass
+class Project:
+    """A Label Studio project that the loop looks after, seen from both sides."""
+
+    loop: Loop
+    id: int
+
+    # -- what people do
+
+    @property
+    def tasks(self) -> list[int]:
+        return [task.id for task in read_tasks(self.loop.client, self.id)]
+
+    def teachers(self, count: int = BATCH) -> list[int]:
+        """Tasks that versions may learn from: those of the judges teach nothing, so that a batch of them says little."""
+        return [task for task in self.tasks if not is_judge(task)][:count]
+
+    def annotate(self, tasks: Iterable[int], *classes: str, **more: Any) -> list[int]:
+        """Submit a class for each task, in turns; return the annotations' ids."""
+        return [
+            int(
+                self.loop.client.send(
+                    "POST",
+                    f"/api/tasks/{task}/annotations/",
+                    json={"result": choice(classes[number % len(classes)]), **more},
+                )["id"]
+            )
+            for number, task in enumerate(tasks)
+        ]
+
+    def edit(self, annotations: Iterable[int], *classes: str) -> None:
+        """Change annotations, in turns."""
+        for number, annotation in enumerate(annotations):
+            body = {"result": choice(classes[number % len(classes)])}
+            self.loop.client.send("PATCH", f"/api/annotations/{annotation}/", json=body)
+
+    def press_start_training(self) -> None:
+        (backend,) = self.loop.client.get("/api/ml", project=self.id)
+        self.loop.client.send("POST", f"/api/ml/{backend['id']}/train", json={})
+
+    def import_again(self, count: int) -> None:
+        """Import tasks that show the same images."""
+        known = [task.data for task in read_tasks(self.loop.client, self.id)]
+        data = [known[number % len(known)] for number in range(count)]
+        self.loop.client.send("POST", f"/api/projects/{self.id}/import", json=data)
+
+    def configure(self, label_config: str) -> None:
+        self.loop.client.send("PATCH", f"/api/projects/{self.id}/", json={"label_config": label_config})
+
+    # -- what Label Studio shows
+
+    @property
+    def state(self) -> Any:
+        return project_state(self.loop.client, self.id)
+
+    @property
+    def title(self) -> str:
+        """What Label Studio calls the backend."""
+        (backend,) = self.loop.client.get("/api/ml", project=self.id)
+        return str(backend["title"])
+
+    @property
+    def predictions(self) -> list[Stored]:
+        found = self.loop.client.get("/api/predictions/", project=self.id)
+        return [Stored(int(one["task"]), one["model_version"], one["score"], one["result"]) for one in found]
+
+    def predicted_by(self, version: str) -> list[int]:
+        return sorted(one.task for one in self.predictions if one.version == version)
+
+    def to_do(self) -> list[int]:
+        return [task.id for task in read_tasks(self.loop.client, self.id) if not task.annotated]
+
+    # -- what the registry says
+
+    @property
+    def record(self) -> Any:
+        return self.loop.services.registry.project(self.id)
+
+    @property
+    def versions(self) -> list[Version]:
+        return self.loop.services.registry.versions(self.id)
+
+    @property
+    def names(self) -> list[str]:
+        return [version.name for version in self.versions]
+
+    def learned(self, version: Version) -> dict[int, str]:
+        """The annotations that a version's snapshot lists, with the time of their last change."""
+        folder = self.loop.services.registry.path(self.id, version.number)
+        return {row["annotation"]: row["updated_at"] for row in json.loads((folder / SNAPSHOT_FILE).read_text())}
+
+    # -- waiting
+
+    def wait_until_quiet(self) -> str:
+        """Wait until no event waits for an answer and all is published; return what the loop says it did last."""
+        self.loop.wait_until(lambda: self.id not in self.loop.services.bell.ringing(), f"project {self.id} answered", self)
+        return str(self.record.status)
+
+    def wait_for_version(self, number: int) -> Version:
+        """Wait until a version is live and published."""
+        name = version_name(number)
+        self.loop.wait_until(
+            lambda: self.record.published_version == number and self.record.live_version == number, f"{name} live", self
+        )
+        self.wait_until_quiet()
+        return self.loop.services.registry.version(self.id, number)
+
+    def assert_sound(self) -> None:
+        """What must hold whatever was killed when."""
+        live = version_name(self.record.live_version)
+        assert self.state.model_version == self.title == live
+        doubled = [key for key, count in Counter((one.task, one.version) for one in self.predictions).items() if count > 1]
+        assert not doubled
+        assert set(self.to_do()) <= set(self.predicted_by(live))
+        config = read_config(self.record.label_config)
+        trained = [version for version in self.versions if version.verdict != "base"]
+        for version in trained:
+            heads = ProjectHeads.load(self.loop.services.registry.path(self.id, version.number), config)
+            assert heads.filling, f"{version.name} has no heads"
+            assert version.verdict in ("live", "retired", "rejected"), f"{version.name} was never judged"
+        made_from = Counter((version.fingerprint, version.config_hash) for version in trained)
+        assert not [key for key, count in made_from.items() if count > 1]
+        said = Counter(number for project, number in TRAINED.findall(self.loop.worker.said()) if int(project) == self.id)
+        assert not [number for number, count in said.items() if count > 1]
+
+    def assert_nothing_lost(self) -> None:
+        """Every submitted annotation as it stands now has been learned by the newest version."""
+        there = {one.id: one.updated_at for one in read_annotations(self.loop.client, self.id)}
+        assert self.learned(self.versions[-1]) == there
+
+
+@dataclass
+class Loop:
+    """Server and worker over one data folder, and the ways to look at them."""
+
+    client: LabelStudioClient
+    environment: dict[str, str]
+    folder: Path
+
+    def __post_init__(self) -> None:
+        command = [sys.executable, "-m", "backend.cli"]
+        logs = self.folder / "logs"
+        self.server = Process("server", [*command, "server"], environment=self.environment, logs=logs)
+        self.worker = Process("worker", [*command, "worker"], environment=self.environment, logs=logs)
+
+    @cached_property
+    def settings(self) -> Settings:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            return Settings()
+
+    @cached_property
+    def services(self) -> Services:
+        """The registry and the bell, as a third process would see them."""
+        return Services(self.settings)
+
+    @cached_property
+    def tiles(self) -> list[Path]:
+        """Small crops of the Hubble deep field."""
+        field = np.asarray(hubble_deep_field())
+        tiles = []
+        for number in range(TILES):
+            row, column = divmod(number, field.shape[1] // TILE_PX)
+            rows, columns = (slice(start * TILE_PX, (start + 1) * TILE_PX) for start in (row, column))
+            tiles.append(self.folder / f"tile-{number:02d}.png")
+            Image.fromarray(field[rows, columns]).save(tiles[-1])
+        return tiles
+
+    def start(self) -> None:
+        self.server.start()
+        self.worker.start()
+        self.wait_for_server()
+
+    def stop(self) -> None:
+        self.worker.stop()
+        self.server.stop()
+
+    def wait_for_server(self) -> None:
+        def healthy() -> bool:
+            try:
+                return httpx.get(f"{self.settings.public_url}/health", timeout=2, trust_env=False).is_success
+            except httpx.HTTPError:
+                return False
+
+        self.wait_until(healthy, "the server answers")
+
+    def command(self, *arguments: str) -> str:
+        """Run a `galaxyloop` command and return what it prints."""
+        result = CliRunner().invoke(app, list(arguments), env={**self.environment, "COLUMNS": "300"}, catch_exceptions=False)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    def new_project(self, config: str = "morphology", *, batch: int | None = None) -> Project:
+        """Make a project with images, attach the backend, and wait until the base version has predicted it."""
+        project = Project(
+            self, create_project(self.client, config, files("labeling_configs").joinpath(f"{config}.xml").read_text())
+        )
+        upload_images(self.client, project.id, self.tiles)
+        self.command("project", "attach", str(project.id), *(["--batch", str(batch)] if batch else []))
+        project.wait_for_version(1)
+        return project
+
+    def events(self) -> dict[str, int]:
+        """How many events the server has heard, by action."""
+        auth = (self.settings.basic_auth_user, self.settings.basic_auth_password.get_secret_value())
+        text = httpx.get(f"{self.settings.public_url}/metrics", auth=auth, trust_env=False).raise_for_status().text
+        found = re.findall(r'^galaxyloop_events_total\{action="(\w+)"\} (\S+)$', text, re.MULTILINE)
+        return {action: int(float(count)) for action, count in found}
+
+    def wait_until(self, condition: Callable[[], Any], what: str, project: Project | None = None) -> None:
+        """Poll until `condition` holds; past the deadline fail with what the loop has to say for itself."""
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            if time.monotonic() > deadline:
+                status = f"\nstatus: {project.record.status}" if project else ""
+                logs = "\n".join(f"--- {one.name}\n{one.last_lines(30)}" for one in (self.server, self.worker))
+                pytest.fail(f"not within {DEADLINE_S:.0f} s: {what}{status}\n{logs}")
+            time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def loop(label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loop]:
+    folder = tmp_path_factory.mktemp("loop")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = SECRETS | {
+        "LABEL_STUDIO_URL": label_studio.url,
+        "LABEL_STUDIO_API_KEY": label_studio.api_key,
+        "GALAXYLOOP_DATA_DIR": str(folder / "data"),
+        "GALAXYLOOP_PORT": str(port),
+        "GALAXYLOOP_BATCH": str(BATCH),
+        "GALAXYLOOP_WEBHOOK_DEBOUNCE_S": "0.5",
+        "GALAXYLOOP_LEASE_S": "3",
+        "GALAXYLOOP_RECONCILE_EVERY_S": "600",  # so that what is found is found by an event or a start
+        "GALAXYLOOP_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
+    with LabelStudioClient(label_studio.url, label_studio.api_key) as client:
+        running = Loop(client, environment, folder)
+        try:
+            running.start()
+            yield running
+        finally:
+            running.stop()

@@ -1,0 +1,213 @@
+"""The loop on a real Label Studio: people annotate, versions come and go, and each rule of docs/loop.md holds."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from backend.annotators import read_config
+from backend.loop.examples import gather_examples
+from backend.loop.snapshot import is_judge, take_snapshot
+from backend.registry import config_hash
+from sync.annotations import read_annotations
+from sync.projects import set_uncertainty_sampling
+
+if TYPE_CHECKING:
+    from tests.e2e.loop.conftest import Loop, Project
+
+CLASSES = ("Elliptical", "Spiral")
+
+
+@pytest.fixture(scope="module")
+def taught(loop: Loop) -> Project:
+    """A project that has learned from one batch; for tests that only look."""
+    project = loop.new_project()
+    set_uncertainty_sampling(loop.client, project.id)
+    project.annotate(project.teachers(), *CLASSES)
+    project.wait_for_version(2)
+    return project
+
+
+@pytest.fixture
+def project(loop: Loop) -> Project:
+    return loop.new_project()
+
+
+# --- day 0
+
+
+def test_an_attached_project_is_predicted_in_every_control_before_anybody_annotates(loop: Loop) -> None:
+    project = loop.new_project("everything")
+    assert project.predicted_by("v0001") == project.tasks
+    assert {region["from_name"] for one in project.predictions for region in one.result} == {"morphology", "boxes", "mask"}
+    assert project.title == project.state.model_version == "v0001"
+    project.assert_sound()
+
+
+def test_tasks_that_are_imported_later_are_predicted(project: Project) -> None:
+    project.import_again(3)
+    project.loop.wait_until(lambda: project.predicted_by("v0001") == project.tasks, "new tasks predicted", project)
+    assert project.loop.events()["TASKS_CREATED"] > 0
+
+
+def test_as_many_new_tasks_as_were_deleted_are_predicted(project: Project) -> None:
+    gone, kept = project.tasks[:2], project.tasks[2:]
+    for task in gone:
+        project.loop.client.send("DELETE", f"/api/tasks/{task}/")
+    project.import_again(len(gone))
+    project.loop.wait_until(lambda: project.predicted_by("v0001") == project.tasks, "new tasks predicted", project)
+    assert set(kept) < set(project.tasks)
+
+
+# --- a batch
+
+
+def test_a_batch_is_learned_and_goes_live_with_its_evidence(taught: Project) -> None:
+    base, version = taught.versions
+    assert (base.verdict, version.verdict) == ("base", "live")
+    assert version.learned_from == 8
+    assert version.evidence["compared_with"] == "v0001"
+    assert "learned from more (8 annotations)" in version.evidence["reason"]
+    assert set(taught.learned(version)) == {one.id for one in read_annotations(taught.loop.client, taught.id)}
+    taught.assert_nothing_lost()
+
+
+def test_the_tasks_still_to_do_carry_the_new_version_and_no_task_has_it_twice(taught: Project) -> None:
+    assert taught.predicted_by("v0002") == taught.to_do()
+    assert taught.title == taught.state.model_version == "v0002"
+    taught.assert_sound()
+
+
+def test_events_come_with_the_secret_and_others_are_refused(taught: Project) -> None:
+    assert taught.loop.events()["ANNOTATION_CREATED"] >= 8
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": taught.id}}
+    assert httpx.post(f"{taught.loop.settings.public_url}/webhook", json=event, trust_env=False).status_code == 401
+
+
+def test_the_next_task_is_the_one_that_the_new_version_is_least_sure_of(taught: Project) -> None:
+    task = taught.loop.client.get(f"/api/projects/{taught.id}/next")["id"]
+    scores = {one.task: one.score for one in taught.predictions if one.version == "v0002"}
+    assert scores[task] == min(scores.values())
+
+
+def test_the_commands_tell_what_the_loop_did(taught: Project) -> None:
+    status = next(line for line in taught.loop.command("status").splitlines() if f" {taught.id} " in line)
+    assert "v0002" in status
+    versions = taught.loop.command("versions", str(taught.id))
+    assert "learned from more" in versions
+
+
+def test_with_enough_judges_the_better_version_is_live(project: Project) -> None:
+    while sum(map(is_judge, project.tasks)) < 5:
+        project.import_again(4)
+    judges = [task for task in project.tasks if is_judge(task)][:5]
+    project.annotate(judges + project.teachers(), *CLASSES)
+    project.loop.wait_until(lambda: project.names[1:], "a version", project)
+    project.wait_until_quiet()
+    evidence, verdict = project.versions[-1].evidence, project.versions[-1].verdict
+    assert evidence["judged_on"] >= 5
+    assert verdict == ("live" if evidence["candidate"] >= evidence["live"] else "rejected")
+    project.assert_sound()
+
+
+# --- what counts
+
+
+def test_skips_drafts_and_empty_annotations_teach_nothing(project: Project) -> None:
+    tasks = project.teachers(16)
+    project.annotate(tasks[:8], *CLASSES, was_cancelled=True)
+    for task in tasks[8:]:
+        project.loop.client.send("POST", f"/api/tasks/{task}/drafts", json={"result": []})
+        project.loop.client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": []})
+    assert project.wait_until_quiet().startswith("0 of 8 changed annotations gathered since v0001")
+    assert project.names == ["v0001"]
+
+
+def test_edited_and_deleted_annotations_count_as_changes(project: Project) -> None:
+    annotations = project.annotate(project.teachers(16), *CLASSES)
+    first = project.wait_for_version(2)
+    assert set(project.learned(first)) == set(annotations)
+    project.edit(annotations[:4], "Spiral", "Elliptical")
+    for annotation in annotations[-4:]:
+        project.loop.client.send("DELETE", f"/api/annotations/{annotation}/")
+    second = project.wait_for_version(3)
+    assert set(project.learned(second)) == set(annotations[:-4])
+    project.assert_nothing_lost()
+    project.assert_sound()
+
+
+def test_two_annotators_of_a_task_become_a_soft_label(project: Project) -> None:
+    client = project.loop.client
+    other = client.send("POST", "/api/users/", json={"email": f"second-{project.id}@example.com", "username": "second"})["id"]
+    (task,) = project.teachers(1)
+    project.annotate([task], "Spiral")
+    project.annotate([task], "Elliptical", completed_by=other)
+    project.annotate([task], "Merger", completed_by=other)
+    config = read_config(project.record.label_config)
+    snapshot = take_snapshot(read_annotations(client, project.id))
+    examples = gather_examples(snapshot.training, config, config.controls)["morphology"]
+    assert list(examples.targets[task]) == [0, 0.5, 0, 0.5, 0]
+
+
+# --- when it trains
+
+
+def test_too_few_labels_are_a_reason_and_no_version(project: Project) -> None:
+    project.annotate(project.teachers(3), *CLASSES)
+    project.press_start_training()
+    assert "not trained: morphology: there are 3 labelled images" in project.wait_until_quiet()
+    assert project.names == ["v0001"]
+
+
+def test_one_class_only_is_a_reason_and_no_version(project: Project) -> None:
+    project.annotate(project.teachers(), "Spiral")
+    assert "all 8 labelled images have the same label (Spiral)" in project.wait_until_quiet()
+    assert project.names == ["v0001"]
+
+
+def test_start_training_trains_below_the_batch(project: Project) -> None:
+    project.annotate(project.teachers(7), *CLASSES)
+    assert project.wait_until_quiet().startswith("7 of 8 changed annotations gathered")
+    project.press_start_training()
+    assert project.wait_for_version(2).learned_from == 7
+    project.press_start_training()
+    assert project.wait_until_quiet() == "nothing new since v0002"
+    assert project.names == ["v0001", "v0002"]
+
+
+def test_a_project_has_a_batch_of_its_own(loop: Loop) -> None:
+    project = loop.new_project(batch=6)
+    project.annotate(project.teachers(6), *CLASSES)
+    assert project.wait_for_version(2).learned_from == 6
+
+
+# --- back and forth
+
+
+def test_a_rollback_brings_back_predictions_and_title_and_stays(project: Project) -> None:
+    project.annotate(project.teachers(), *CLASSES)
+    project.wait_for_version(2)
+    command = [sys.executable, "-m", "backend.cli", "rollback", str(project.id), "v0001"]
+    subprocess.run(command, env={**os.environ, **project.loop.environment}, check=True, timeout=120, capture_output=True)
+    project.wait_for_version(1)
+    assert project.title == project.state.model_version == "v0001"
+    assert project.names == ["v0001", "v0002"]
+    project.assert_sound()
+
+
+def test_a_changed_labelling_config_gets_a_version_of_its_own_and_the_old_one_comes_back_with_it(project: Project) -> None:
+    before = project.state.label_config
+    project.annotate(project.teachers(), *CLASSES)
+    project.wait_for_version(2)
+    after = before.replace('<Choice value="Merger"', '<Choice value="Ring"/><Choice value="Merger"')
+    project.configure(after)
+    assert project.wait_for_version(3).config_hash == config_hash(after)
+    project.assert_sound()
+    project.configure(before)
+    assert project.wait_for_version(2).config_hash == config_hash(before)
+    project.assert_sound()
