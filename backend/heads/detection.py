@@ -28,6 +28,8 @@ NAME = "detection"
 MAXIMUM_OBJECTS = 100
 MINIMUM_IMAGES = 3
 HALF_SCORE_SNR = 20.0
+BASE_LEAST_SCORE = 0.4
+"""A deep field has a speck in every corner: untrained, what stands less than 13 times the noise above the sky is left out."""
 JUDGEMENTS = ("delete", "keep")
 
 
@@ -67,10 +69,10 @@ class Detection:
 
     @classmethod
     def base(cls, classes: Sequence[str]) -> Self:
-        """The untrained detector: every source counts, and is of the first class."""
+        """The untrained detector: every source that stands out clearly counts, and is of the first class."""
         if not classes:
             raise ValueError("a detector needs at least one class")
-        return cls(tuple(classes), Choice(), None, None, classes[0], 0.0)
+        return cls(tuple(classes), Choice(), None, None, classes[0], BASE_LEAST_SCORE)
 
     @classmethod
     def fit(

@@ -32,7 +32,7 @@ def stored(demo: Any) -> dict[str, Any]:
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     with demo.client() as client:
         return {
-            "projects": [one["id"] for one in client.pages("/api/projects/")],
+            "projects": [one["id"] for one in client.get("/api/projects/")["results"]],
             "tasks": [(task.id, task.data) for task in read_tasks(client, project)],
             "predictions": Counter((one["task"], one["model_version"]) for one in predictions(demo)),
             "backends": [(one["id"], one["url"], one["title"]) for one in client.get("/api/ml", project=project)],

@@ -1,0 +1,114 @@
+"""What tests of the backend stand on: real services over an empty folder, and the one thing outside, a server of image files."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from backend.services import Services
+from backend.settings import Settings
+
+Spot = tuple[float, float, float]
+"""x, y, radius (standard deviation), pixels."""
+
+
+class FileServer(ThreadingHTTPServer):
+    """Serves what is in `files` by path and query, as Label Studio serves uploads; anything else is not found."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Answer)
+        self.files: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+
+    def put(self, path: str, content: bytes) -> str:
+        self.files[path] = content
+        return path
+
+
+class Answer(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: FileServer
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        content = self.server.files.get(self.path)
+        self.send_response(404 if content is None else 200)
+        self.send_header("Content-Length", str(len(content or b"")))
+        self.end_headers()
+        self.wfile.write(content or b"")
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def draw(size: tuple[int, int] = (200, 100), spots: tuple[Spot, ...] = ((150, 50, 6), (60, 50, 5)), *, seed: int = 0) -> bytes:
+    """A PNG of `size` (width, height) with round galaxies on a noisy sky."""
+    rows, columns = np.mgrid[: size[1], : size[0]] + 0.5
+    light = np.full((size[1], size[0]), 0.03)
+    for x, y, radius in spots:
+        light += 0.8 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))
+    noisy = light[..., None] + np.random.default_rng(seed).normal(0, 0.01, (size[1], size[0], 3))
+    content = io.BytesIO()
+    Image.fromarray((noisy.clip(0, 1) * 255).round().astype(np.uint8)).save(content, "PNG")
+    return content.getvalue()
+
+
+@pytest.fixture(scope="session")
+def png() -> Callable[..., bytes]:
+    return draw
+
+
+@pytest.fixture(scope="session")
+def files() -> Iterator[FileServer]:
+    with FileServer() as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def open_services(tmp_path: Path, files: FileServer) -> Callable[..., Services]:
+    """Opens services on this test's folder; keywords are settings."""
+    return lambda **changes: _open(tmp_path, files, **changes)
+
+
+@pytest.fixture
+def services(open_services: Callable[..., Services]) -> Services:
+    return open_services()
+
+
+@pytest.fixture(scope="session")
+def predicting(tmp_path_factory: pytest.TempPathFactory, files: FileServer) -> Services:
+    """Services that have loaded the encoder, for tests that only predict; each uses a project of its own."""
+    return _open(tmp_path_factory.mktemp("predicting"), files)
+
+
+@pytest.fixture(scope="session")
+def embeddings() -> Callable[..., NDArray[np.float32]]:
+    """Makes n embeddings in as many heaps as there are labels, and the labels' soft targets."""
+
+    def make(labels: list[int], *, classes: int, dimension: int, seed: int = 0) -> tuple[Any, Any]:
+        rng = np.random.default_rng(seed)
+        heaps = rng.normal(0, 1, (classes, dimension))
+        vectors = heaps[labels] + rng.normal(0, 0.2, (len(labels), dimension))
+        return vectors.astype(np.float32), np.eye(classes)[labels]
+
+    return make
+
+
+def _open(folder: Path, files: FileServer, **changes: Any) -> Services:
+    given = {"data_dir": folder, "label_studio_url": files.url, "label_studio_api_key": "a-legacy-token"}
+    return Services(Settings(**(given | changes)))

@@ -1,0 +1,79 @@
+"""The database: made when missing, brought up to date, and opened by several processes at the same moment."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import func, insert, inspect, select
+
+from backend.database import Base, ProjectRow, open_database
+
+OPEN_TOGETHER = """
+import sys
+from pathlib import Path
+from backend.database import open_database
+folder, me, other = Path(sys.argv[1]), *sys.argv[2:]
+for turn in range(20):
+    (folder / f"{me}-{turn}").touch()
+    while not (folder / f"{other}-{turn}").exists(): pass
+    open_database(f"sqlite:///{folder}/{turn}.db")
+"""
+
+
+def url_in(folder: Path) -> str:
+    return f"sqlite:///{folder}/deep/down/galaxyloop.db"
+
+
+def test_opening_makes_the_folder_and_the_tables(tmp_path: Path) -> None:
+    engine = open_database(url_in(tmp_path))
+    assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
+
+
+def test_the_migrations_make_what_the_classes_declare(tmp_path: Path) -> None:
+    with open_database(url_in(tmp_path)).connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
+    with open_database(url_in(tmp_path)).begin() as connection:
+        connection.execute(insert(ProjectRow).values(id=7, label_config="<View/>"))
+    with open_database(url_in(tmp_path)).connect() as connection:
+        assert connection.execute(select(ProjectRow.id)).scalar() == 7
+
+
+def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
+    engine = open_database(url_in(tmp_path))
+    with engine.connect() as writer, engine.connect() as reader:
+        writer.exec_driver_sql("BEGIN IMMEDIATE")
+        assert reader.execute(select(func.count()).select_from(ProjectRow)).scalar() == 0
+
+
+def test_a_kill_while_the_tables_are_made_leaves_none_of_them(tmp_path: Path) -> None:
+    script = f"""
+import os
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+from backend.database import open_database
+
+@event.listens_for(Engine, "before_cursor_execute")
+def die(connection, cursor, statement, *rest):
+    if "CREATE TABLE versions" in statement:
+        os.kill(os.getpid(), 9)
+
+open_database({url_in(tmp_path)!r})
+"""
+    assert subprocess.run([sys.executable, "-c", script], timeout=120, check=False).returncode == -9
+    assert "versions" in inspect(open_database(url_in(tmp_path))).get_table_names()
+
+
+def test_two_processes_may_open_a_new_database_at_the_same_moment(tmp_path: Path) -> None:
+    processes = [
+        subprocess.Popen([sys.executable, "-c", OPEN_TOGETHER, tmp_path, *names], stderr=subprocess.PIPE, text=True)
+        for names in ("ab", "ba")
+    ]
+    errors = [process.communicate(timeout=120)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], errors

@@ -1,0 +1,65 @@
+"""Settings: every one has a default, comes from one environment variable, and hides what is secret."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from backend.settings import Settings
+
+LABEL_STUDIO = {"label_studio_url": "LABEL_STUDIO_URL", "label_studio_api_key": "LABEL_STUDIO_API_KEY"}
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.startswith(("GALAXYLOOP_", "LABEL_STUDIO_")):
+            monkeypatch.delenv(name)
+
+
+def test_no_setting_is_required() -> None:
+    settings = Settings()
+    assert settings.database.startswith("sqlite:////")
+    assert settings.public_url == "http://127.0.0.1:9090"
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_every_setting_says_what_it_is(name: str) -> None:
+    assert Settings.model_fields[name].description or name == "threads"
+
+
+@pytest.mark.parametrize("name", ["batch", "port", "threads", "label_studio_url", "data_dir"])
+def test_a_setting_is_read_from_the_environment(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(LABEL_STUDIO.get(name, f"GALAXYLOOP_{name.upper()}"), "7")
+    assert str(getattr(Settings(), name)) == "7"
+
+
+def test_label_studios_address_may_carry_our_prefix_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GALAXYLOOP_LABEL_STUDIO_URL", "http://studio:8080")
+    assert Settings().label_studio_url == "http://studio:8080"
+
+
+def test_secrets_do_not_show_when_settings_are_printed() -> None:
+    settings = Settings(label_studio_api_key="hush-1", basic_auth_password="hush-2", webhook_secret="hush-3")
+    assert "hush" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("port", 0), ("port", 70000), ("batch", 0), ("lease_s", 0), ("worker_niceness", -5), ("threads", 0)]
+)
+def test_an_impossible_value_is_refused(name: str, value: int) -> None:
+    with pytest.raises(ValidationError, match=name):
+        Settings(**{name: value})
+
+
+def test_all_that_is_kept_lies_in_the_data_folder() -> None:
+    settings = Settings(data_dir=Path("/data"))
+    assert {path.parent for path in (settings.versions_dir, settings.cache_dir, settings.queue_file)} == {Path("/data")}
+    assert settings.database == "sqlite:////data/galaxyloop.db"
+
+
+def test_image_hosts_are_a_list_with_commas() -> None:
+    assert Settings(image_hosts=" a.org, b.org:8000 ,").allowed_hosts == {"a.org", "b.org:8000"}
