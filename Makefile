@@ -8,7 +8,7 @@ IMAGES ?=
 VENV := .venv
 STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
-PIP_INSTALL := -m pip install --disable-pip-version-check --quiet
+PIP_INSTALL := -m pip install --disable-pip-version-check
 
 .PHONY: demo test lint bench setup clean
 
@@ -41,7 +41,7 @@ no_network = { echo "pip could not install $(1): see its message above; it needs
 $(VENV)/.product: pyproject.toml constraints.txt
 	$(call new_venv,$(VENV))
 	@echo "installing galaxyloop into $(VENV): a few minutes the first time"
-	@$(BIN)/python $(PIP_INSTALL) --progress-bar on -c constraints.txt -e . || $(call no_network,galaxyloop)
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e . || $(call no_network,galaxyloop)
 	@touch $@
 
 $(VENV)/.developer: $(VENV)/.product

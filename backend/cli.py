@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -51,6 +52,8 @@ def demo(
 @app.command()
 def server() -> None:
     """Serve Label Studio's ML protocol."""
+    settings = Settings()
+    _bound_threads(settings)
     import torch
     import uvicorn
 
@@ -58,7 +61,6 @@ def server() -> None:
     from backend.services import Services
 
     _log_to_stderr()
-    settings = Settings()
     open_to_all = not settings.basic_auth_password.get_secret_value()
     if open_to_all and settings.host not in {"127.0.0.1", "localhost", "::1"}:
         _stop(f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: everybody could call the backend")
@@ -69,11 +71,13 @@ def server() -> None:
 @app.command()
 def worker() -> None:
     """Run the training worker."""
+    settings = Settings()
+    _bound_threads(settings)
     from backend.loop.worker import run_worker
     from backend.services import Services
 
     _log_to_stderr()
-    run_worker(Services(Settings()))
+    run_worker(Services(settings))
 
 
 @app.command()
@@ -130,7 +134,7 @@ def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help="It
         services.registry.promote(project, version_number(version))
     except RegistryError as error:
         _stop(str(error))
-    services.ring([project])
+    services.ring_at_once(project)
     console.print(f"{version} of project {project} is live; the worker stores its predictions")
 
 
@@ -186,7 +190,7 @@ def attach(
         )
     except LabelStudioError as error:
         _stop(str(error))
-    services.ring([project])
+    services.ring_at_once(project)
     console.print(f"project {project} is attached; the worker stores its first predictions")
 
 
@@ -204,6 +208,12 @@ def pretrain(
         _stop(f"{data} is not a Parquet file")
     output.parent.mkdir(parents=True, exist_ok=True)
     pretrain(read_pool(data), output=output, config=PretrainConfig(epochs=epochs), network=EncoderConfig())
+
+
+def _bound_threads(settings: Settings) -> None:
+    """Bound the threads of every numerical library, which read this when they are loaded."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, str(settings.threads))
 
 
 def _stop(reason: str) -> NoReturn:

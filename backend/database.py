@@ -75,7 +75,7 @@ def open_database(url: str) -> Engine:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with _alone(engine), engine.begin() as connection:
         if engine.dialect.name == "sqlite":
-            # Python's driver begins no transaction for CREATE TABLE: a kill halfway would leave tables that cannot be made again.
+            # Python's driver begins no transaction for CREATE TABLE: a kill halfway would leave tables half made.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         command.upgrade(config, "head")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -115,6 +115,8 @@ class ClassFiller:
         self.control = control
         self._head = head
         self._base = base
+        # The shipped head has one class a galaxy; here its classes are the control's labels, of which several may be ticked.
+        self._sure = head or replace(base, exclusive=not control.multiple)
 
     def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probability of each of the control's labels, shape (n, k)."""
@@ -129,7 +131,7 @@ class ClassFiller:
         if not observations:
             return []
         probabilities = self.probabilities(np.stack([_embedding(one) for one in observations]))
-        sure = (self._head or self._base).confidence(probabilities)
+        sure = self._sure.confidence(probabilities)
         return [Filled(self._regions(row), float(one)) for row, one in zip(probabilities, sure, strict=True)]
 
     def _regions(self, row: NDArray[np.float64]) -> list[dict[str, Any]]:

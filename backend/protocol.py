@@ -6,6 +6,7 @@ that does not fit gets one sentence, never a traceback.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -14,6 +15,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
 __all__ = [
+    "MAX_ID",
     "PredictRequest",
     "SetupRequest",
     "TaskItem",
@@ -27,6 +29,7 @@ __all__ = [
 MAX_TASKS = 100_000
 MAX_ID = 2**31 - 1
 """Label Studio's ids are 32-bit integers; a larger one would be refused by the database, not by us."""
+PROJECT_ID = re.compile(r"([0-9]{1,18})(?:\.[0-9]*)?")
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -38,10 +41,10 @@ def project_id_of(value: Any) -> int:
     ValueError
         If there is no number.
     """
-    text = str(value).partition(".")[0]
-    if not text.isdecimal():
+    found = PROJECT_ID.fullmatch(str(value))
+    if found is None:
         raise ValueError(f"{value!r:.40} is no project id")
-    return int(text)
+    return int(found[1])
 
 
 class SetupRequest(BaseModel):

@@ -28,6 +28,8 @@ from backend.database import ProjectRow, VersionRow
 __all__ = ["Project", "Registry", "RegistryError", "Version", "config_hash", "version_name", "version_number"]
 
 MANIFEST = "version.json"
+MAX_DIGITS = 9
+"""Of a version's number, which the database keeps as an integer of 32 bits."""
 
 
 class RegistryError(LookupError):
@@ -95,7 +97,7 @@ def version_number(name: str) -> int:
         If `name` is no version name.
     """
     digits = name.removeprefix("v")
-    if not digits.isdecimal():
+    if not digits.isdecimal() or len(digits) > MAX_DIGITS:
         raise RegistryError(f"{name!r} is no version name; versions are called like v0007")
     return int(digits)
 
@@ -251,8 +253,6 @@ class Registry:
         (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1))
         _flush_to_disk(unfinished)
         final = self.path(project_id, number)
-        shutil.rmtree(final, ignore_errors=True)
-        os.replace(unfinished, final)
         with Session(self.engine) as session:
             session.add(
                 VersionRow(
@@ -265,6 +265,10 @@ class Registry:
                     verdict="trained",
                 )
             )
+            # The row first: where another worker has made this version meanwhile, it refuses, and that one's folder stays.
+            session.flush()
+            shutil.rmtree(final, ignore_errors=True)
+            os.replace(unfinished, final)
             session.commit()
 
     def promote(self, project_id: int, number: int, *, evidence: dict[str, Any] | None = None) -> None:

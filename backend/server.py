@@ -14,7 +14,8 @@ from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import Depends, FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
 
@@ -22,6 +23,7 @@ from backend.access import Access
 from backend.annotator import Task
 from backend.metrics import Metrics
 from backend.protocol import (
+    MAX_ID,
     PredictRequest,
     SetupRequest,
     VersionsRequest,
@@ -70,6 +72,11 @@ def create_app(services: Services) -> FastAPI:
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("event=request_failed path=%s error=%s", request.url.path, type(error).__name__, exc_info=error)
         return JSONResponse({"detail": "the backend failed on this request; its log says why"}, 500)
+
+    @app.exception_handler(RequestValidationError)
+    async def unfit(_: Request, error: RequestValidationError) -> JSONResponse:
+        first = error.errors()[0]
+        return JSONResponse({"detail": f"{first['loc'][-1]}: {first['msg']}"}, 422)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
@@ -127,7 +134,7 @@ def create_app(services: Services) -> FastAPI:
         return {"versions": await to_thread.run_sync(names)}
 
     @app.get("/versions", dependencies=[caller])
-    async def versions_by_get(project: int | None = None) -> dict[str, list[str]]:
+    async def versions_by_get(project: Annotated[int | None, Query(gt=0, le=MAX_ID)] = None) -> dict[str, list[str]]:
         return await versions(project)
 
     @app.post("/versions", dependencies=[caller], openapi_extra=body_schema(VersionsRequest))

@@ -17,6 +17,7 @@ from backend.settings import Settings
 from sync.annotations import Annotation, AnnotationReader
 from sync.client import LabelStudioClient
 from sync.images.fetch import Fetcher, FetchLimits
+from sync.tasks import Task
 
 __all__ = ["Services"]
 
@@ -36,6 +37,7 @@ class Services:
         self.registry = Registry(self.engine, folder=settings.versions_dir)
         self.bell = Bell(self.engine)
         self.queue = JobQueue(settings.queue_file)
+        self.predicted: dict[tuple[int, int], set[int]] = {}  # by project and version: tasks whose predictions are stored
         self._readers: dict[int, AnnotationReader] = {}
 
     @cached_property
@@ -48,6 +50,10 @@ class Services:
         reader = self._readers.setdefault(project_id, AnnotationReader(self.label_studio, project_id))
         return reader.read()
 
+    def tasks(self, project_id: int) -> list[Task]:
+        """A project's tasks as they stood when its annotations were last read."""
+        return self._readers[project_id].tasks
+
     @cached_property
     def annotators(self) -> Annotators:
         """The live annotator of each project."""
@@ -55,6 +61,7 @@ class Services:
         cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
         fetcher = Fetcher(
             label_studio_url=settings.label_studio_url,
+            public_url=settings.label_studio_public_url or None,
             authorization=lambda: self.label_studio.authorization(),
             allowed_hosts=settings.allowed_hosts,
             limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
@@ -77,6 +84,11 @@ class Services:
         """Ring the bells of projects and queue the answers."""
         for project_id in self.bell.ring(project_ids):
             self.queue.schedule(project_id, delay_s=self.settings.webhook_debounce_s)
+
+    def ring_at_once(self, project_id: int) -> None:
+        """Ring a project's bell for an answer that waits for nothing: someone has given a command."""
+        self.bell.ring_at_once(project_id)
+        self.queue.schedule(project_id, delay_s=0)
 
     def request_training(self, project_id: int) -> None:
         """Ask for a training whatever number of annotations has gathered."""

@@ -34,6 +34,11 @@ class Settings(BaseSettings):
         validation_alias=AliasChoices("LABEL_STUDIO_API_KEY", "GALAXYLOOP_LABEL_STUDIO_API_KEY"),
         description="A personal access token of the user that reads annotations and stores predictions.",
     )
+    label_studio_public_url: str = Field(
+        "",
+        validation_alias=AliasChoices("LABEL_STUDIO_HOST", "GALAXYLOOP_LABEL_STUDIO_PUBLIC_URL"),
+        description="What Label Studio calls itself in image references, where that differs.",
+    )
     data_dir: Path = Field(Path("galaxyloop-data"), description="Versions, embeddings, queue and database.")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
 

@@ -94,7 +94,7 @@ def _publish(stage: Stage, project: int, tasks: int) -> float:
     """Bring the base version back, as `galaxyloop rollback` does, and wait until the worker has stored its predictions."""
     began = time.monotonic()
     stage.services.registry.promote(project, 1)
-    stage.services.ring([project])
+    stage.services.ring_at_once(project)
     stage.wait_until(lambda: stage.is_published(project), "the predictions to be stored")
     took = time.monotonic() - began
     _check(stage, project, tasks)
@@ -112,7 +112,7 @@ def measure_turnaround(stage: Stage, config: str, *, tasks: int, batches: int) -
     """Submit batches, one after the other, each when the last one's predictions are there."""
     project = stage.project(config, tasks=tasks)
     stage.attach(project)
-    stage.services.ring([project])
+    stage.services.ring_at_once(project)
     stage.wait_until(lambda: stage.is_published(project), "the first predictions to be stored")
     order = np.random.default_rng(0).permutation(np.array(stage.tasks(project), dtype=object)).tolist()
     for batch in range(1, batches + 1):

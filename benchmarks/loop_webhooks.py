@@ -32,6 +32,7 @@ GIVE_UP_S = 10.0
 LABEL_STUDIO_GIVES_UP_S = 1.0
 LABEL_STUDIO_ML = Path(".venv-label-studio-ml/bin/python")
 EMPTY_BACKEND = """
+import sys
 from label_studio_ml.api import init_app
 from label_studio_ml.model import LabelStudioMLBase
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sync.client import LabelStudioClient
-from sync.tasks import read_tasks
+from sync.tasks import Task, read_tasks
 
 __all__ = ["Annotation", "AnnotationReader", "annotations_of", "read_annotations"]
 
@@ -93,17 +93,24 @@ class AnnotationReader:
 
     So a look at a project where nothing happened costs the list of its tasks (0.2 s for 1,000), and one after a batch
     costs that batch. What it holds is a copy: a new reader starts by reading all.
+
+    Attributes
+    ----------
+    tasks : list of Task
+        The project's tasks as they stood at the last read.
     """
 
     def __init__(self, client: LabelStudioClient, project_id: int) -> None:
         self._client = client
         self._project_id = project_id
         self._held: dict[int, tuple[str, list[Annotation]]] = {}
+        self.tasks: list[Task] = []
 
     def read(self) -> list[Annotation]:
         """Return what `read_annotations` would return now."""
         # The list first: whatever changes between the two requests is newer than its stamp, and is read again next time.
-        stamps = {task.id: task.updated_at for task in read_tasks(self._client, self._project_id) if task.annotations}
+        self.tasks = read_tasks(self._client, self._project_id)
+        stamps = {task.id: task.updated_at for task in self.tasks if task.annotations}
         held = {task: kept for task, kept in self._held.items() if stamps.get(task) == kept[0]}
         changed: dict[int, list[Annotation]] = {task: [] for task in stamps.keys() - held.keys()}
         for annotation in read_annotations(self._client, self._project_id, task_ids=changed.keys()):

@@ -9,7 +9,7 @@ import base64
 import logging
 from typing import Any
 
-from sync.client import LabelStudioClient, LabelStudioError
+from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
 
 __all__ = ["WEBHOOK_SECRET_HEADER", "attach_backend", "detach_backend", "rename_backend"]
 
@@ -43,7 +43,7 @@ def attach_backend(
     webhook_secret : str, optional
         Sent with every event as `WEBHOOK_SECRET_HEADER`.
     extra_params : dict, optional
-        Sent with every ``/setup``.
+        Sent with every ``/setup``; those that the backend has stay if none are given.
 
     Returns
     -------
@@ -62,10 +62,9 @@ def attach_backend(
     wanted: dict[str, Any] = {
         "title": title,
         "is_interactive": True,
-        "extra_params": extra_params,
         "auth_method": "BASIC_AUTH" if basic_auth else "NONE",
         "basic_auth_user": basic_auth[0] if basic_auth else "",
-    }
+    } | ({} if extra_params is None else {"extra_params": extra_params})
     row = _find(client, project_id, url)
     if row is None:
         row = _save(client, "POST", "/api/ml", _body(project_id, url, wanted, basic_auth))
@@ -177,7 +176,10 @@ def _show_predictions(client: LabelStudioClient, project_id: int, *, version: st
 
 
 def _explained(error: LabelStudioError, url: str) -> LabelStudioError:
-    """Say what to do about a refusal that has a known cause."""
+    """Say what to do about a refusal that has a known cause; a backend that is down will come back."""
+    if "Can't connect to ML backend" in str(error):
+        message = f"Label Studio does not reach the backend at {url}, which must run now"
+        return LabelStudioUnavailable(message, status=error.status)
     if "reserved network address" in str(error):
         return LabelStudioError(
             f"Label Studio does not call the local or private address {url}: start Label Studio with both "

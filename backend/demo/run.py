@@ -109,18 +109,18 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     try:
         with console.status("starting Label Studio") as status:
             studio.start()
+            if memory.api_key:  # at a further start nothing has to wait for Label Studio
+                _start(children, options, _settings(options, memory, studio.url))
             studio.wait(progress=lambda seconds: status.update(f"starting Label Studio, {seconds:.0f} s"))
         if not memory.api_key:
             memory.api_key = login(studio.url, USER, memory.password)
             _remember(memory_file, memory)
         settings = _settings(options, memory, studio.url)
-        Services(settings)  # makes the database before two processes would make it at once
-        children = _children(options, settings)
-        for child in children:
-            child.start()
+        if not children:
+            _start(children, options, settings)
         with LabelStudioClient(studio.url, memory.api_key) as client:
             _prepare_project(client, options, settings, memory, memory_file, console)
-            Services(settings).ring([memory.project_id])
+            Services(settings).ring_at_once(memory.project_id)
             _wait_for_predictions(client, settings, memory.project_id, console, children)
         _write_env(options, settings, memory)
         project_url = f"{studio.url}/projects/{memory.project_id}/data"
@@ -136,6 +136,13 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         for child in reversed(children):
             child.stop()
         studio.stop()
+
+
+def _start(children: list[Child], options: DemoOptions, settings: Settings) -> None:
+    Services(settings)  # makes the database before two processes would make it at once
+    children += _children(options, settings)  # known before they run: they are ended whatever happens
+    for child in children:
+        child.start()
 
 
 def _end_on(action: Callable[[int, FrameType | None], Any] | signal.Handlers) -> None:

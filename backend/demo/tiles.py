@@ -39,7 +39,7 @@ def cut_deep_field(folder: Path) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     field = np.asarray(hubble_deep_field())
     half = TILE_PX // 2
-    files = []
+    files: list[Path] = []
     for x, y in _brightest(field):
         file = folder / f"hubble-deep-field-{len(files):02d}-x{x}-y{y}.png"
         if not file.exists():
@@ -55,7 +55,7 @@ def _brightest(field: NDArray[np.uint8]) -> list[tuple[int, int]]:
     """Centres (x, y) of the brightest galaxies that a whole tile fits around, pixels."""
     height, width = field.shape[:2]
     half = TILE_PX // 2
-    found = sorted(extract(field.astype(np.float32) / 255).sources, key=lambda source: -source.flux)
+    found = sorted(extract((field / 255).astype(np.float32)).sources, key=lambda source: -source.flux)
     centres = [(round(source.ellipse.x), round(source.ellipse.y)) for source in found]
     inside = [(x, y) for x, y in centres if half <= x <= width - half and half <= y <= height - half]
     return inside[:TILES]

@@ -141,7 +141,7 @@ class Morphology:
         if not self.exclusive:
             return cast(Floats, np.abs(2 * probabilities - 1).mean(axis=1).astype(np.float32))
         top = np.sort(probabilities, axis=1)
-        return (top[:, -1] - (top[:, -2] if len(self.classes) > 1 else 0)).astype(np.float32)
+        return (top[:, -1] - (top[:, -2] if top.shape[1] > 1 else 0)).astype(np.float32)
 
     def save(self, folder: Path) -> None:
         """Write JSON and safetensors into `folder`."""

@@ -62,6 +62,14 @@ class Bell:
             session.commit()
         return woken
 
+    def ring_at_once(self, project_id: int) -> None:
+        """Ring for an answer without waiting for quiet: for a command, which no further event belongs to."""
+        with Session(self._engine) as session:
+            session.execute(
+                update(ProjectRow).where(ProjectRow.id == project_id).values(bell_first_at=0.0, bell_last_at=time.time())
+            )
+            session.commit()
+
     def request_training(self, project_id: int) -> list[int]:
         """Ring, and ask for a training whatever number of annotations has gathered."""
         with Session(self._engine) as session:

@@ -60,38 +60,65 @@ def run_cycle(services: Services, project_id: int, lost: threading.Event) -> str
 def _learn(services: Services, project: Project, snapshot: Snapshot, lost: threading.Event) -> str:
     """Train and judge if there is reason to; say what came of it."""
     registry = services.registry
+    said = ""
+    for version in registry.versions(project.id):
+        if version.verdict == "trained":  # a kill came between its training and its judgement
+            said = _judge(services, registry.project(project.id), version, snapshot, lost)
+    live = registry.version(project.id, registry.project(project.id).live_version)
     versions = [version for version in registry.versions(project.id) if version.verdict != "base"]
     config = config_hash(project.label_config)
-    outdated = registry.version(project.id, project.live_version).config_hash != config
-    candidate = next((one for one in versions if one.fingerprint == snapshot.fingerprint and one.config_hash == config), None)
-    if candidate is None:
-        reason = _reason_to_wait(services, project, snapshot, versions)
-        if reason and not outdated:
-            return reason
-        try:
-            number = train(services, project, snapshot, allow_none=outdated)
-        except NotEnoughLabels as error:
-            registry.forget_request(project.id)
-            return f"not trained: {error}"
-        candidate = registry.version(project.id, number)
-    registry.forget_request(project.id)
-    if candidate.verdict != "trained":
-        return f"nothing new since {candidate.name}"
+    outdated = live.config_hash != config
+    fitting = [version for version in versions if version.config_hash == config]
+    same = next((version for version in fitting if version.fingerprint == snapshot.fingerprint), None)
+    reason = _reason_to_wait(services, project, snapshot, versions) if same is None else f"nothing new since {same.name}"
+    if same is not None and outdated:
+        said = _bring_back(services, project.id, [version for version in fitting if version.verdict == "retired"] or [same])
+    if same is not None or (reason and not outdated):
+        _forget_request(services, project)
+        return said or reason
+    try:
+        number = train(services, project, snapshot, allow_none=outdated)
+    except NotEnoughLabels as error:
+        _forget_request(services, project)
+        return f"not trained: {error}"
+    _forget_request(services, project)
+    return _judge(services, registry.project(project.id), registry.version(project.id, number), snapshot, lost)
+
+
+def _judge(services: Services, project: Project, version: Version, snapshot: Snapshot, lost: threading.Event) -> str:
+    """Let a trained version go live or keep it out; say which and why."""
+    if version.config_hash != config_hash(project.label_config):
+        reason = "it was made for another labelling config"
+        services.registry.reject(project.id, version.number, evidence={"reason": reason})
+        return f"{version.name} was rejected: {reason}"
+    verdict = judge(services, project, version, snapshot)
     if lost.is_set():
         raise LeaseLostError(f"project {project.id} was taken over by another worker")
-    verdict = judge(services, project, candidate, snapshot)
     if verdict.better:
-        registry.promote(project.id, candidate.number, evidence=verdict.evidence)
+        services.registry.promote(project.id, version.number, evidence=verdict.evidence)
     else:
-        registry.reject(project.id, candidate.number, evidence=verdict.evidence)
+        services.registry.reject(project.id, version.number, evidence=verdict.evidence)
     log.info(
         "event=judged project=%d version=%s live=%s reason=%r",
         project.id,
-        candidate.name,
+        version.name,
         verdict.better,
         verdict.reason,
     )
-    return f"{candidate.name} {'went live' if verdict.better else 'was rejected'}: {verdict.reason}"
+    return f"{version.name} {'went live' if verdict.better else 'was rejected'}: {verdict.reason}"
+
+
+def _bring_back(services: Services, project_id: int, fitting: list[Version]) -> str:
+    """Let the newest of the versions that fit the labelling config go live: an earlier config has come back."""
+    newest = fitting[-1]
+    services.registry.promote(project_id, newest.number)
+    return f"{newest.name} is live again: it was made for this labelling config"
+
+
+def _forget_request(services: Services, project: Project) -> None:
+    """Note that a training that was asked for before this cycle began has been answered; a later request stays."""
+    if project.training_requested:
+        services.registry.forget_request(project.id)
 
 
 def _reason_to_wait(services: Services, project: Project, snapshot: Snapshot, versions: list[Version]) -> str:

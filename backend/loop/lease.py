@@ -5,6 +5,7 @@ A lock would outlive a killed worker; a lease runs out. It holds on one machine 
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 import uuid
@@ -12,11 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import CursorResult, Engine, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from backend.database import ProjectRow
 
 __all__ = ["LeaseLostError", "lease"]
+
+log = logging.getLogger("galaxyloop.lease")
 
 
 class LeaseLostError(RuntimeError):
@@ -45,7 +49,13 @@ def lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[thread
 
     def renew() -> None:
         while not done.wait(seconds / 3):
-            if not _take(engine, project_id, owner=owner, seconds=seconds):
+            try:
+                held = _take(engine, project_id, owner=owner, seconds=seconds)
+            except OperationalError as error:
+                # Busy or away for a while: the next try tells whether somebody has taken over meanwhile.
+                log.warning("event=lease_not_renewed project=%d error=%r", project_id, str(error.orig))
+                continue
+            if not held:
                 lost.set()
                 return
 

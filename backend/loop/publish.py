@@ -34,6 +34,9 @@ waits until nobody has annotated for so long."""
 def publish(services: Services, project: Project, state: ProjectState) -> int:
     """Store what is missing of the live version's predictions for the tasks still to do.
 
+    What is missing is looked for task by task, not by counting: a task comes to be done again when its annotation is deleted,
+    and a new one may take the place of a deleted one.
+
     Returns
     -------
     int
@@ -41,12 +44,17 @@ def publish(services: Services, project: Project, state: ProjectState) -> int:
     """
     registry, client = services.registry, services.label_studio
     number = project.live_version
-    complete = project.published_version == number and project.published_tasks == state.task_count
-    if complete and state.model_version == version_name(number):
-        return 0
     name = version_name(number)
+    published = project.published_version == number
+    have = services.predicted.get((project.id, number)) if published else None
+    if have is None:
+        have = predicted_tasks(client, project.id, name)
+        services.predicted[project.id, number] = have
+    missing = any(not task.annotated and task.id not in have for task in services.tasks(project.id))
+    counted = published and project.published_tasks == state.task_count
+    if not missing and counted and state.model_version == name:
+        return 0
     annotator = services.annotators.of(project, label_config=project.label_config)
-    have = predicted_tasks(client, project.id, name)
     waiting = [task for task in read_tasks(client, project.id) if not task.annotated and task.id not in have]
     stored, start, size = 0, 0, FIRST_CHUNK
     while start < len(waiting):
@@ -58,6 +66,7 @@ def publish(services: Services, project: Project, state: ProjectState) -> int:
             project.id,
             [prediction.as_json() | {"task": task.id} for task, prediction in zip(chunk, predictions, strict=True)],
         )
+        have |= {task.id for task in chunk}
         log.info("event=stored project=%d version=%s stored=%d of=%d", project.id, name, stored, len(waiting))
     if registry.project(project.id).live_version != number:
         # Rolled back meanwhile: the bell has rung for it, and its own cycle renames.

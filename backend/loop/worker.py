@@ -75,6 +75,9 @@ def answer(services: Services, project_id: int) -> None:
             log.error("event=label_studio_refused project=%d error=%r", project_id, str(error))
             services.registry.set_status(project_id, f"stopped: {error}")
         except Exception:
+            if lost.is_set():
+                log.warning("event=taken_over project=%d", project_id)
+                return
             log.exception("event=cycle_failed project=%d", project_id)
             services.registry.set_status(project_id, "the last cycle failed; the worker's log says why")
     services.bell.answered(project_id, heard)

@@ -85,7 +85,9 @@ def pretrain(frames: Tensor, *, output: Path, config: PretrainConfig, network: E
         If there are fewer frames than one batch takes.
     """
     if len(frames) < config.batch:
-        raise ValueError(f"{len(frames)} images are fewer than one batch of {config.batch}: give more images or a smaller batch")
+        raise ValueError(
+            f"{len(frames)} images are fewer than one batch of {config.batch}: give more images or a smaller batch"
+        )
     torch.manual_seed(config.seed)
     encoder = Encoder(network, drop_path=0.05)
     projector = nn.Sequential(

@@ -34,6 +34,8 @@ FIELD_BITS = (3, 4, 8, 16)
 """Sizes of the four run-length fields that Label Studio writes; others are read as well."""
 
 HEADER_BITS = 32 + 5 + 4 * 4
+TOKEN_BITS = 32
+"""Room for one run, whose field, length and word take 27 bits at most."""
 
 
 def encode(mask: Mask) -> list[int]:
@@ -48,27 +50,26 @@ def encode(mask: Mask) -> list[int]:
     """
     height, width = mask.shape
     flat = np.ascontiguousarray(mask, dtype=np.bool_).ravel()
-    starts = np.concatenate([[0], np.flatnonzero(flat[1:] != flat[:-1]) + 1])
-    lengths = np.diff(np.append(starts, flat.size)) * CHANNELS
-    words = np.where(flat[starts], 255, 0)
-    lengths, words = _split(lengths, words)
+    turns = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    starts = np.concatenate([[0], turns])
+    lengths = np.concatenate([turns, [flat.size]]) - starts
+    lengths, words = _split(lengths * CHANNELS, np.where(flat[starts], 255, 0))
 
     field = np.searchsorted([8, 16, 256], lengths)
     length_bits = np.asarray(FIELD_BITS)[field]
     tokens = (((0b100 + field) << length_bits) + lengths - 1 << WORD_BITS) + words
     token_bits = 3 + length_bits + WORD_BITS
+    table = np.unpackbits((tokens << (TOKEN_BITS - token_bits)).astype(">u4").view(np.uint8).reshape(-1, 4), axis=1)
+    run_bits = table[np.arange(TOKEN_BITS) < token_bits[:, None]]
 
     header = (height * width * CHANNELS) << (HEADER_BITS - 32) | (WORD_BITS - 1) << 16
     for place, bits_of_field in zip((12, 8, 4, 0), FIELD_BITS, strict=True):
         header |= (bits_of_field - 1) << place
-    ends = HEADER_BITS + np.cumsum(token_bits)
-    total = int(ends[-1])
-    bits = np.zeros(total + 8 - total % 8, dtype=np.uint8)  # a whole byte more where it is even: the SDK does so
     header_bytes = np.frombuffer((header << 3).to_bytes(7, "big"), dtype=np.uint8)
+    total = HEADER_BITS + run_bits.size
+    bits = np.zeros(total + 8 - total % 8, dtype=np.uint8)  # a whole byte more where it is even: the SDK does so
     bits[:HEADER_BITS] = np.unpackbits(header_bytes)[:HEADER_BITS]
-    for place in range(int(token_bits.max())):
-        has = token_bits > place
-        bits[ends[has] - 1 - place] = tokens[has] >> place & 1
+    bits[HEADER_BITS:total] = run_bits
     packed: list[int] = np.packbits(bits).tolist()
     return packed
 
@@ -142,6 +143,8 @@ def _words(data: bytes, at: int, number: int) -> NDArray[np.uint8]:
 def _split(lengths: NDArray[np.int64], words: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Cut runs of more than 65,536 bytes, the longest that a field can say."""
     longest = 1 << FIELD_BITS[-1]
+    if lengths.max() <= longest:
+        return lengths, words
     pieces = (lengths - 1) // longest + 1
     whole = np.full(int(pieces.sum()), longest)
     whole[np.cumsum(pieces) - 1] = lengths - (pieces - 1) * longest

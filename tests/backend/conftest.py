@@ -22,7 +22,10 @@ Spot = tuple[float, float, float]
 
 
 class FileServer(ThreadingHTTPServer):
-    """Serves what is in `files` by path and query, as Label Studio serves uploads; anything else is not found."""
+    """Serves what is in `files` by path and query, as Label Studio serves uploads; anything else is not found.
+
+    A path in `held` is answered once its event is set.
+    """
 
     daemon_threads = True
     request_queue_size = 64
@@ -31,6 +34,7 @@ class FileServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Answer)
         self.files: dict[str, bytes] = {}
         self.asked: list[str] = []
+        self.held: dict[str, threading.Event] = {}
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def put(self, path: str, content: bytes) -> str:
@@ -44,6 +48,8 @@ class Answer(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.asked.append(self.path)
+        if self.path in self.server.held:
+            self.server.held[self.path].wait(30)
         content = self.server.files.get(self.path)
         self.send_response(404 if content is None else 200)
         self.send_header("Content-Length", str(len(content or b"")))

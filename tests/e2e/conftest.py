@@ -79,11 +79,17 @@ def label_studio_data(label_studio_template: Path, tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture(scope="session")
-def label_studio(label_studio_executable: Path, label_studio_data: Path) -> Iterator[Studio]:
+def label_studio_server(label_studio_executable: Path, label_studio_data: Path) -> Iterator[LabelStudioServer]:
+    """The process; whoever stops it starts it again."""
     with _server(label_studio_executable, label_studio_data) as server:
         server.start()
         server.wait()
-        yield Studio(server.url, login(server.url, USER, PASSWORD))
+        yield server
+
+
+@pytest.fixture(scope="session")
+def label_studio(label_studio_server: LabelStudioServer) -> Studio:
+    return Studio(label_studio_server.url, login(label_studio_server.url, USER, PASSWORD))
 
 
 @pytest.fixture

@@ -27,11 +27,11 @@ from PIL import Image
 from skimage.data import hubble_deep_field
 from typer.testing import CliRunner
 
-from backend.annotators import read_config
 from backend.cli import app
 from backend.demo.processes import Child
+from backend.heads import HEADS
 from backend.loop.snapshot import SNAPSHOT_FILE, is_judge
-from backend.project_heads import ProjectHeads
+from backend.project_heads import INDEX
 from backend.registry import Version, version_name
 from backend.services import Services
 from backend.settings import Settings
@@ -43,7 +43,7 @@ from sync.tasks import read_tasks
 BATCH = 8
 TILE_PX = 96
 TILES = 24
-DEADLINE_S = 40.0
+DEADLINE_S = 120.0
 """Generous: a busy machine takes ten times as long as a free one."""
 SECRETS = {"GALAXYLOOP_BASIC_AUTH_PASSWORD": "a-password", "GALAXYLOOP_WEBHOOK_SECRET": "a-secret"}
 TRAINED = re.compile(r"event=trained project=(\d+) version=(\d+)")
@@ -56,6 +56,15 @@ class Process(Child):
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+
+    def freeze(self) -> None:
+        """Stop it in its tracks, as a suspended machine does."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
 
     def said(self) -> str:
         """All that it has logged."""
@@ -191,11 +200,11 @@ class Project:
         doubled = [key for key, count in Counter((one.task, one.version) for one in self.predictions).items() if count > 1]
         assert not doubled
         assert set(self.to_do()) <= set(self.predicted_by(live))
-        config = read_config(self.record.label_config)
         trained = [version for version in self.versions if version.verdict != "base"]
         for version in trained:
-            heads = ProjectHeads.load(self.loop.services.registry.path(self.id, version.number), config)
-            assert heads.filling, f"{version.name} has no heads"
+            folder = self.loop.services.registry.path(self.id, version.number)
+            for entry in json.loads((folder / INDEX).read_text()).values():
+                HEADS[entry["kind"]].load(folder / entry["folder"])
             assert version.verdict in ("live", "retired", "rejected"), f"{version.name} was never judged"
         made_from = Counter((version.fingerprint, version.config_hash) for version in trained)
         assert not [key for key, count in made_from.items() if count > 1]
@@ -217,10 +226,7 @@ class Loop:
     folder: Path
 
     def __post_init__(self) -> None:
-        command = [sys.executable, "-m", "backend.cli"]
-        logs = self.folder / "logs"
-        self.server = Process("server", [*command, "server"], environment=self.environment, logs=logs)
-        self.worker = Process("worker", [*command, "worker"], environment=self.environment, logs=logs)
+        self.server, self.worker = self.process("server"), self.process("worker")
 
     @cached_property
     def settings(self) -> Settings:
@@ -245,6 +251,11 @@ class Loop:
             tiles.append(self.folder / f"tile-{number:02d}.png")
             Image.fromarray(field[rows, columns]).save(tiles[-1])
         return tiles
+
+    def process(self, command: str, *, name: str = "") -> Process:
+        """A `galaxyloop server` or `galaxyloop worker`, not started yet."""
+        arguments = [sys.executable, "-m", "backend.cli", command]
+        return Process(name or command, arguments, environment=self.environment, logs=self.folder / "logs")
 
     def start(self) -> None:
         self.server.start()
@@ -287,7 +298,9 @@ class Loop:
         found = re.findall(r'^galaxyloop_events_total\{action="(\w+)"\} (\S+)$', text, re.MULTILINE)
         return {action: int(float(count)) for action, count in found}
 
-    def wait_until(self, condition: Callable[[], Any], what: str, project: Project | None = None) -> None:
+    def wait_until(
+        self, condition: Callable[[], Any], what: str, project: Project | None = None, *, every_s: float = 0.05
+    ) -> None:
         """Poll until `condition` holds; past the deadline fail with what the loop has to say for itself."""
         deadline = time.monotonic() + DEADLINE_S
         while not condition():
@@ -295,7 +308,7 @@ class Loop:
                 status = f"\nstatus: {project.record.status}" if project else ""
                 logs = "\n".join(f"--- {one.name}\n{one.last_lines(30)}" for one in (self.server, self.worker))
                 pytest.fail(f"not within {DEADLINE_S:.0f} s: {what}{status}\n{logs}")
-            time.sleep(0.05)
+            time.sleep(every_s)
 
 
 @pytest.fixture(scope="session")

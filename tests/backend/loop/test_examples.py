@@ -1,0 +1,146 @@
+"""Examples: what annotators said, sorted by control, in the heads' own terms."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.loop.examples import Examples, gather_examples
+from sync.annotations import Annotation
+from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
+from sync.controls.shapes import Box, Ellipse
+from sync.labelconfig import parse
+
+CONFIG = parse("""<View><Image name="image" value="$image"/>
+<Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices>
+<Choices name="marks" toName="image" choice="multiple"><Choice value="Bar"/><Choice value="Ring"/></Choices>
+<Taxonomy name="tree" toName="image"><Choice value="Disk"><Choice value="Arms"/></Choice></Taxonomy>
+<Number name="redshift" toName="image"/>
+<RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels>
+<EllipseLabels name="rings" toName="image"><Label value="Galaxy"/></EllipseLabels>
+<BrushLabels name="mask" toName="image"><Label value="Galaxy"/></BrushLabels>
+<PolygonLabels name="outline" toName="image"><Label value="Galaxy"/></PolygonLabels></View>""")
+SIZE = (40, 30)
+DISC = np.hypot(*(np.mgrid[:30, :40] - np.array([15, 20])[:, None, None])) < 6
+
+
+def control(name: str) -> Any:
+    found = CONFIG.control(name)
+    assert found is not None
+    return found
+
+
+def said(name: str, *labels: str) -> dict[str, Any]:
+    return choices.encode(labels, control=control(name))
+
+
+def boxed(box: Box) -> dict[str, Any]:
+    return rectanglelabels.encode(box, control=control("boxes"), label="Galaxy", size=SIZE)
+
+
+def annotation(*regions: dict[str, Any], task: int = 1, by: int = 1) -> Annotation:
+    at = f"2026-01-0{by}T00:00:00Z"
+    return Annotation(task * 100 + by, task, {"image": f"{task}.png"}, list(regions), at, by, False, None, None)
+
+
+def gather(*annotations: Annotation) -> dict[str, Examples]:
+    return gather_examples(annotations, CONFIG, CONFIG.controls)
+
+
+def test_every_control_has_its_examples_even_if_there_are_none() -> None:
+    gathered = gather()
+    assert list(gathered) == [one.name for one in CONFIG.controls]
+    assert all(one == Examples() for one in gathered.values())
+
+
+def test_one_class_of_one_annotator_is_a_certainty() -> None:
+    examples = gather(annotation(said("class", "Elliptical")))["class"]
+    assert examples.targets[1].tolist() == [0, 1]
+    assert examples.data[1] == {"image": "1.png"}
+
+
+def test_several_annotators_become_the_share_that_chose_each() -> None:
+    votes = [annotation(said("class", label), by=by) for by, label in enumerate(["Spiral", "Spiral", "Elliptical"], start=1)]
+    assert gather(*votes)["class"].targets[1] == pytest.approx([2 / 3, 1 / 3])
+
+
+def test_of_several_marks_each_is_a_question_of_its_own() -> None:
+    votes = [annotation(said("marks", "Bar", "Ring"), by=1), annotation(said("marks", "Ring"), by=2)]
+    assert gather(*votes)["marks"].targets[1].tolist() == [0.5, 1]
+
+
+def test_a_path_of_a_taxonomy_counts_for_its_own_node() -> None:
+    region = taxonomy.encode([("Disk", "Arms")], control=control("tree"))
+    labels = [label.value for label in control("tree").labels]
+    assert dict(zip(labels, gather(annotation(region))["tree"].targets[1], strict=True)) == {"Disk": 0, "Disk/Arms": 1}
+
+
+def test_numbers_become_their_mean() -> None:
+    votes = [annotation(number.encode(value, control=control("redshift")), by=by) for by, value in ((1, 0.2), (2, 0.4))]
+    assert gather(*votes)["redshift"].values[1] == pytest.approx(0.3)
+
+
+def test_of_objects_the_newest_annotation_counts() -> None:
+    old, new = Box(1, 1, 5, 5), Box(20, 10, 8, 6)
+    (drawn,) = gather(annotation(boxed(new), by=2), annotation(boxed(old), by=1))["boxes"].objects[1]
+    assert (drawn.box.x, drawn.box.width, drawn.mask) == (pytest.approx(20), pytest.approx(8), None)
+
+
+def test_a_turned_box_is_framed_upright() -> None:
+    (drawn,) = gather(annotation(boxed(Box(20, 5, 10, 4, rotation=90))))["boxes"].objects[1]
+    box = drawn.box
+    assert (box.x, box.y, box.width, box.height) == pytest.approx((16, 5, 4, 10))
+
+
+@pytest.mark.parametrize(("rotation", "frame"), [(0, (12, 12, 16, 6)), (90, (17, 7, 6, 16))])
+def test_an_ellipse_is_framed_upright(rotation: float, frame: tuple[float, ...]) -> None:
+    region = ellipselabels.encode(Ellipse(20, 15, 8, 3, rotation), control=control("rings"), label="Galaxy", size=SIZE)
+    (drawn,) = gather(annotation(region))["rings"].objects[1]
+    assert (drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height) == pytest.approx(frame)
+
+
+def test_a_brush_stroke_is_its_mask_and_a_frame_around_it() -> None:
+    region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
+    (drawn,) = gather(annotation(region))["mask"].objects[1]
+    assert (drawn.mask == DISC).all()
+    assert (drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height) == (15, 10, 11, 11)
+
+
+def test_an_outline_is_filled() -> None:
+    (region,) = polygonlabels.encode_mask(DISC, control=control("outline"), label="Galaxy", score=1.0, size=SIZE)
+    (drawn,) = gather(annotation(region))["outline"].objects[1]
+    assert (drawn.mask & DISC).sum() / (drawn.mask | DISC).sum() > 0.8
+
+
+def test_a_class_but_no_box_says_that_there_is_nothing_to_box() -> None:
+    gathered = gather(annotation(said("class", "Spiral")))
+    assert gathered["boxes"].objects == {1: []}
+    assert gathered["redshift"].values == {}
+    assert gathered["marks"].targets == {}
+
+
+def test_a_region_that_cannot_be_read_is_logged_and_the_rest_counts(caplog: pytest.LogCaptureFixture) -> None:
+    good, broken, stranger = boxed(Box(1, 1, 5, 5)), boxed(Box(2, 2, 5, 5)), boxed(Box(3, 3, 5, 5))
+    broken["value"]["x"] = float("nan")
+    stranger["value"]["rectanglelabels"] = ["Nebula"]
+    with caplog.at_level(logging.WARNING):
+        gathered = gather(annotation(good, broken, stranger, said("class", "Spiral")))
+    assert [one.box.x for one in gathered["boxes"].objects[1]] == pytest.approx([1])
+    assert gathered["class"].targets[1].tolist() == [1, 0]
+    assert [record.getMessage().count("task=1 annotation=101 control=boxes") for record in caplog.records] == [1, 1]
+
+
+def test_a_class_that_left_the_config_teaches_nothing() -> None:
+    region = said("class", "Spiral")
+    region["value"]["choices"] = ["Nebula"]
+    assert gather(annotation(region))["class"].targets == {}
+
+
+def test_regions_of_other_controls_are_passed_over() -> None:
+    note = {"from_name": "note", "to_name": "image", "type": "textarea", "value": {"text": ["hello"]}}
+    wrong_type = said("class", "Spiral") | {"type": "rectanglelabels"}
+    gathered = gather(annotation(note, wrong_type))
+    assert gathered["class"].targets == {}

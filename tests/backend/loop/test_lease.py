@@ -1,0 +1,122 @@
+"""The lease: one worker a project, renewed while it works, free again soon after it dies."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, create_engine, select, update
+
+from backend.database import ProjectRow
+from backend.loop.lease import lease
+from backend.services import Services
+
+SHORT_S = 0.3
+LONG_S = 60.0
+DEADLINE_S = 20.0
+
+
+@pytest.fixture
+def engine(services: Services) -> Engine:
+    for project_id in (1, 2):
+        services.registry.meet_project(project_id, label_config="<View/>", extra_params=None)
+    return services.engine
+
+
+def held_until(engine: Engine) -> float:
+    with engine.connect() as connection:
+        return float(connection.execute(select(ProjectRow.lease_until).where(ProjectRow.id == 1)).scalar_one())
+
+
+def change(engine: Engine, **values: object) -> None:
+    with engine.begin() as connection:
+        connection.execute(update(ProjectRow).where(ProjectRow.id == 1).values(**values))
+
+
+def happens(condition: Callable[[], bool]) -> bool:
+    deadline, pause = time.monotonic() + DEADLINE_S, threading.Event()
+    while not condition() and time.monotonic() < deadline:
+        pause.wait(0.01)
+    return condition()
+
+
+def test_the_second_worker_gets_nothing(engine: Engine) -> None:
+    with lease(engine, 1, seconds=LONG_S) as first, lease(engine, 1, seconds=LONG_S) as second:
+        assert first is not None
+        assert not first.is_set()
+        assert second is None
+
+
+def test_another_project_is_free(engine: Engine) -> None:
+    with lease(engine, 1, seconds=LONG_S) as one, lease(engine, 2, seconds=LONG_S) as other:
+        assert one is not None
+        assert other is not None
+
+
+def test_a_project_nobody_knows_is_not_to_be_had(engine: Engine) -> None:
+    with lease(engine, 99, seconds=LONG_S) as lost:
+        assert lost is None
+
+
+def test_it_is_free_at_once_after_the_work(engine: Engine) -> None:
+    for _ in range(2):
+        with lease(engine, 1, seconds=LONG_S) as lost:
+            assert lost is not None
+
+
+def test_it_is_free_at_once_after_work_that_failed(engine: Engine) -> None:
+    with pytest.raises(RuntimeError, match="a cycle failed"), lease(engine, 1, seconds=LONG_S):
+        raise RuntimeError("a cycle failed")
+    with lease(engine, 1, seconds=LONG_S) as lost:
+        assert lost is not None
+
+
+def test_one_that_gets_nothing_takes_nothing_away(engine: Engine) -> None:
+    with lease(engine, 1, seconds=LONG_S):
+        with lease(engine, 1, seconds=LONG_S):
+            pass
+        with lease(engine, 1, seconds=LONG_S) as third:
+            assert third is None
+
+
+def test_a_dead_workers_project_is_taken_over_once_its_lease_has_run_out(engine: Engine) -> None:
+    change(engine, lease_owner="a worker that was killed", lease_until=time.time() + SHORT_S)
+    with lease(engine, 1, seconds=LONG_S) as early:
+        assert early is None
+    assert happens(lambda: time.time() > held_until(engine))
+    with lease(engine, 1, seconds=LONG_S) as late:
+        assert late is not None
+
+
+def test_work_that_takes_longer_than_the_lease_keeps_it(engine: Engine) -> None:
+    with lease(engine, 1, seconds=SHORT_S) as lost:
+        assert lost is not None
+        first = held_until(engine)
+        assert happens(lambda: held_until(engine) > first + 2 * SHORT_S)
+        assert not lost.is_set()
+
+
+def test_a_worker_learns_that_its_project_was_taken_over(engine: Engine) -> None:
+    with lease(engine, 1, seconds=SHORT_S) as lost:
+        assert lost is not None
+        change(engine, lease_owner="somebody else", lease_until=time.time() + LONG_S)
+        assert lost.wait(DEADLINE_S)
+    assert held_until(engine) > time.time()  # leaving does not free what is somebody else's
+
+
+def test_a_database_that_is_locked_for_a_while_does_not_end_the_renewals(engine: Engine) -> None:
+    file = str(engine.url.database)
+    impatient = create_engine(engine.url, connect_args={"timeout": 0.01})
+    with lease(impatient, 1, seconds=SHORT_S) as lost:
+        assert lost is not None
+        blocking = sqlite3.connect(Path(file), isolation_level=None)
+        blocking.execute("BEGIN IMMEDIATE")
+        assert happens(lambda: time.time() > held_until(engine))
+        blocking.execute("ROLLBACK")
+        blocking.close()
+        assert happens(lambda: held_until(engine) > time.time())
+        assert not lost.is_set()

@@ -1,0 +1,111 @@
+"""Who may call: Label Studio with basic auth, its events with the webhook's secret, and everybody only where no password is set."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from backend.server import create_app
+from backend.services import Services
+from backend.settings import Settings
+from sync.attach import WEBHOOK_SECRET_HEADER
+
+PASSWORD, SECRET = "pässword: with a colon", "a-secret"
+EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 1, "label_config": "<View/>"}}
+CALLS: list[tuple[str, str, dict[str, Any] | None]] = [
+    ("POST", "/setup", {"project": "1", "schema": "<View/>"}),
+    ("POST", "/predict", {"project": "1", "label_config": "<View/>", "tasks": []}),
+    ("GET", "/versions", None),
+    ("POST", "/versions", {}),
+    ("GET", "/metrics", None),
+    ("POST", "/webhook", EVENT),
+]
+
+
+def basic(user: str, password: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()}
+
+
+GOOD = basic("galaxyloop", PASSWORD)
+WRONG: dict[str, dict[str, str]] = {
+    "none": {},
+    "wrong password": basic("galaxyloop", "pässword"),
+    "wrong user": basic("label-studio", PASSWORD),
+    "no colon": {"Authorization": "Basic " + base64.b64encode(b"galaxyloop").decode()},
+    "not base64": {"Authorization": "Basic %%%"},
+    "another scheme": {"Authorization": GOOD["Authorization"].replace("Basic", "Bearer")},
+    "empty": {"Authorization": ""},
+    "wrong secret": {WEBHOOK_SECRET_HEADER: "another-secret"},
+}
+
+
+@pytest.fixture(scope="module")
+def open_client(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TestClient]:
+    def open_(**settings: Any) -> TestClient:
+        folder: Path = tmp_path_factory.mktemp("access")
+        return TestClient(create_app(Services(Settings(data_dir=folder, **settings))))
+
+    return open_
+
+
+@pytest.fixture(scope="module")
+def client(open_client: Callable[..., TestClient]) -> Iterator[TestClient]:
+    return open_client(basic_auth_password=PASSWORD, webhook_secret=SECRET)
+
+
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_the_right_credentials_are_let_in(client: TestClient, method: str, path: str, body: dict[str, Any] | None) -> None:
+    assert client.request(method, path, json=body, headers=GOOD).status_code == 200
+
+
+@pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG.keys())
+@pytest.mark.parametrize(("method", "path", "body"), CALLS)
+def test_any_others_are_told_to_authenticate(
+    client: TestClient, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
+) -> None:
+    answer = client.request(method, path, json=body, headers=headers)
+    assert answer.status_code == 401
+    assert isinstance(answer.json()["detail"], str)
+
+
+def test_who_may_not_call_is_not_read(client: TestClient) -> None:
+    assert client.post("/predict", content=b"not json").status_code == 401
+
+
+def test_health_is_for_everybody(client: TestClient) -> None:
+    assert client.get("/health").json()["status"] == "UP"
+
+
+def test_an_event_comes_with_the_webhooks_secret(client: TestClient) -> None:
+    assert client.post("/webhook", json=EVENT, headers={WEBHOOK_SECRET_HEADER: SECRET}).status_code == 200
+
+
+def test_the_secret_opens_nothing_but_the_webhook(client: TestClient) -> None:
+    assert client.get("/versions", headers={WEBHOOK_SECRET_HEADER: SECRET}).status_code == 401
+
+
+def test_the_train_button_comes_with_basic_auth(client: TestClient) -> None:
+    assert client.post("/webhook", json=EVENT | {"action": "START_TRAINING"}, headers=GOOD).status_code == 200
+
+
+def test_without_a_password_everybody_may_call(open_client: Callable[..., TestClient]) -> None:
+    client = open_client()
+    assert {client.request(method, path, json=body).status_code for method, path, body in CALLS} == {200}
+
+
+def test_with_a_secret_alone_only_events_are_checked(open_client: Callable[..., TestClient]) -> None:
+    client = open_client(webhook_secret=SECRET)
+    assert client.get("/versions").status_code == 200
+    assert client.post("/webhook", json=EVENT).status_code == 401
+    assert client.post("/webhook", json=EVENT, headers={WEBHOOK_SECRET_HEADER: SECRET}).status_code == 200
+
+
+def test_with_a_password_alone_events_need_it(open_client: Callable[..., TestClient]) -> None:
+    client = open_client(basic_auth_password=PASSWORD)
+    assert client.post("/webhook", json=EVENT, headers={WEBHOOK_SECRET_HEADER: ""}).status_code == 401
+    assert client.post("/webhook", json=EVENT, headers=GOOD).status_code == 200

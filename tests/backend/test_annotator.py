@@ -1,0 +1,145 @@
+"""The annotator: exactly one prediction a task, in order, valid under the project's config."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from importlib.resources import files as resources
+from itertools import count
+from typing import Any
+
+import pytest
+from label_studio_sdk.label_interface import LabelInterface
+
+from backend.annotator import CHUNK, NOTHING_TO_ASK, Annotator, Task
+from backend.project_heads import ProjectHeads
+from backend.services import Services
+from sync.labelconfig import parse
+from sync.validation import check_prediction
+
+SHIPPED = {path.name: path.read_text() for path in resources("labeling_configs").iterdir() if path.name.endswith(".xml")}
+CHOICES = '<Choices name="{0}" toName="{1}"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices>'
+SIMPLE = f'<View><Image name="image" value="$image"/>{CHOICES.format("c", "image")}</View>'
+NAMES = count()
+
+
+@pytest.fixture
+def annotator(predicting: Services) -> Callable[[str], Annotator]:
+    return lambda xml: predicting.annotators.build(parse(xml), ProjectHeads(), version="v0042")
+
+
+@pytest.fixture
+def upload(files: Any, png: Callable[..., bytes]) -> Callable[..., str]:
+    def put(content: bytes | None = None, **drawn: Any) -> str:
+        return str(files.put(f"/data/upload/77/{next(NAMES)}.png", png(**drawn) if content is None else content))
+
+    return put
+
+
+def tasks(*references: Any) -> list[Task]:
+    return [Task(number, {"image": reference}) for number, reference in enumerate(references, start=1)]
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_predictions_are_valid_under_every_shipped_config(
+    annotator: Callable[[str], Annotator], upload: Callable[..., str], name: str
+) -> None:
+    config, interface = parse(SHIPPED[name]), LabelInterface(SHIPPED[name])
+    pictures = [upload(), upload(size=(64, 64), spots=((32, 32, 7),)), upload(spots=()), upload(size=(9, 300))]
+    for prediction in annotator(SHIPPED[name]).predict(tasks(*pictures)):
+        assert check_prediction(prediction.as_json(), config, interface) == []
+        assert 0 <= prediction.score <= 1
+        assert prediction.model_version == "v0042"
+
+
+@pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "decision_tree.xml"])
+def test_the_first_day_is_not_empty(annotator: Callable[[str], Annotator], upload: Callable[..., str], name: str) -> None:
+    (prediction,) = annotator(SHIPPED[name]).predict(tasks(upload()))
+    control = next(one for one in parse(SHIPPED[name]).controls if one.tag in ("Choices", "Taxonomy"))
+    (region,) = (one for one in prediction.result if one["from_name"] == control.name)
+    chosen = region["value"][control.tag.lower()][0]
+    assert (tuple(chosen) in control.paths) if control.paths else chosen in [label.value for label in control.labels]
+
+
+def test_region_ids_are_new_every_time(annotator: Callable[[str], Annotator], upload: Callable[..., str]) -> None:
+    one, picture = annotator(SHIPPED["everything.xml"]), upload()
+    ids = [region["id"] for _ in range(2) for item in one.predict(tasks(picture, picture)) for region in item.result]
+    assert len(set(ids)) == len(ids) > 4
+
+
+def test_there_is_one_prediction_a_task_in_order(annotator: Callable[[str], Annotator], upload: Callable[..., str]) -> None:
+    boxes = annotator(SHIPPED["boxes.xml"])
+    none, one, two = upload(spots=()), upload(spots=((60, 50, 5),)), upload()
+    wanted = [two, none, one] * (CHUNK // 3 + 1)
+    assert [len(item.result) for item in boxes.predict(tasks(*wanted))] == [2, 0, 1] * (CHUNK // 3 + 1)
+
+
+def test_no_task_gets_no_prediction(annotator: Callable[[str], Annotator]) -> None:
+    assert annotator(SIMPLE).predict([]) == []
+    assert annotator(SIMPLE).answer([], {"result": []}) == []
+
+
+@pytest.mark.parametrize(
+    "reference", ["/data/upload/77/missing.png", "file:///etc/passwd", "", None, 7, [], {}, ["x", 7], True]
+)
+def test_a_task_without_a_picture_is_empty_and_never_asked_for_first(
+    annotator: Callable[[str], Annotator], upload: Callable[..., str], reference: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        good, broken = annotator(SIMPLE).predict(tasks(upload(), reference))
+    assert good.result
+    assert (broken.result, broken.score) == ([], NOTHING_TO_ASK)
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "galaxyloop.annotator"]
+    assert line.startswith("event=picture_not_read task=2 version=v0042 reason=")
+
+
+def test_the_first_of_a_list_of_pictures_is_looked_at(
+    annotator: Callable[[str], Annotator], upload: Callable[..., str]
+) -> None:
+    assert annotator(SIMPLE.replace('value="$image"', 'valueList="$image"')).predict(tasks([upload(), upload()]))[0].result
+
+
+def test_each_image_of_a_config_is_filled_from_its_own_picture(
+    annotator: Callable[[str], Annotator], upload: Callable[..., str]
+) -> None:
+    pair = '<View><Image name="a" value="$one"/><Image name="b" value="$two"/>{}{}</View>'
+    both = annotator(pair.format(CHOICES.format("ca", "a"), CHOICES.format("cb", "b")))
+    (prediction,) = both.predict([Task(1, {"one": upload(), "two": "/data/upload/77/missing.png"})])
+    assert [(region["from_name"], region["to_name"]) for region in prediction.result] == [("ca", "a")]
+
+
+def test_a_config_with_nothing_to_fill_gives_empty_predictions(
+    annotator: Callable[[str], Annotator], upload: Callable[..., str]
+) -> None:
+    (prediction,) = annotator("<View/>").predict(tasks(upload()))
+    assert (prediction.result, prediction.score) == ([], NOTHING_TO_ASK)
+
+
+def prompt(x: float, **more: Any) -> dict[str, Any]:
+    value = {"x": x, "y": 50, "width": 0.2, "keypointlabels": ["Galaxy"]}
+    region = {"from_name": "click", "to_name": "image", "type": "keypointlabels", "value": value}
+    return region | {"original_width": 200, "original_height": 100} | more
+
+
+def test_only_the_first_task_of_a_prompt_is_answered(annotator: Callable[[str], Annotator], upload: Callable[..., str]) -> None:
+    answers = annotator(SHIPPED["everything.xml"]).answer(tasks(upload(), upload()), {"result": [prompt(30)]})
+    assert [bool(one.result) for one in answers] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("reference", "context"),
+    [
+        (None, {"result": [prompt(30)]}),
+        ("/data/upload/77/missing.png", {"result": [prompt(30)]}),
+        ("good", {"result": [prompt(float("nan"))]}),
+        ("good", {"result": [prompt(30, to_name="nowhere")]}),
+        ("good", {"result": []}),
+        ("good", {}),
+    ],
+)
+def test_a_prompt_that_cannot_be_answered_is_answered_with_nothing(
+    annotator: Callable[[str], Annotator], upload: Callable[..., str], reference: str | None, context: dict[str, Any]
+) -> None:
+    picture = upload() if reference == "good" else reference
+    (answer,) = annotator(SHIPPED["everything.xml"]).answer(tasks(picture), context)
+    assert answer.result == []

@@ -1,0 +1,113 @@
+"""The cache: bytes by key on disk, whole or not there, bounded in size, the longest unused goes first."""
+
+from __future__ import annotations
+
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.cache import EVICT_EVERY, TOUCH_EVERY_S, FileCache, key_of
+
+parts = st.lists(st.one_of(st.text(), st.binary()), max_size=5)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> FileCache:
+    return FileCache(tmp_path / "cache", max_bytes=10_000)
+
+
+def stored(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file()]
+
+
+def unused_for(folder: Path, key: str, seconds: float) -> None:
+    then = time.time() - seconds
+    os.utime(folder / "cache" / key[:2] / key, (then, then))
+
+
+def encoded(some: list[str | bytes]) -> list[bytes]:
+    return [part.encode() if isinstance(part, str) else part for part in some]
+
+
+@given(parts, parts)
+def test_different_parts_have_different_keys(one: list[str | bytes], other: list[str | bytes]) -> None:
+    assert (key_of(*one) == key_of(*other)) == (encoded(one) == encoded(other))
+
+
+def test_where_parts_end_matters() -> None:
+    assert key_of("ab", "c") != key_of("a", "bc")
+
+
+@given(value=st.binary(max_size=500))
+def test_what_is_put_is_got(tmp_path_factory: pytest.TempPathFactory, value: bytes) -> None:
+    cache = FileCache(tmp_path_factory.getbasetemp() / "shared-cache", max_bytes=10**9)
+    cache.put(key_of(value), value)
+    assert cache.get(key_of(value)) == value
+
+
+def test_what_was_never_put_is_not_there(cache: FileCache) -> None:
+    assert cache.get(key_of("nothing")) is None
+
+
+def test_another_process_finds_it(cache: FileCache, tmp_path: Path) -> None:
+    cache.put(key_of("a"), b"one")
+    assert FileCache(tmp_path / "cache", max_bytes=1).get(key_of("a")) == b"one"
+
+
+def test_a_value_is_whole_at_every_moment(cache: FileCache) -> None:
+    key, values = key_of("contested"), [bytes([letter]) * 5000 for letter in range(8)]
+    cache.put(key, values[0])
+    with ThreadPoolExecutor(8) as pool:
+        writes = [pool.submit(cache.put, key, value) for value in values * 10]
+        reads = [pool.submit(cache.get, key) for _ in range(200)]
+    assert all(write.exception() is None for write in writes)
+    assert {read.result() for read in reads} <= set(values)
+
+
+def test_a_write_leaves_nothing_else_behind(cache: FileCache, tmp_path: Path) -> None:
+    cache.put(key_of("a"), b"one")
+    cache.put(key_of("a"), b"two")
+    assert [file.name for file in stored(tmp_path)] == [key_of("a")]
+
+
+def test_a_small_cache_keeps_everything(cache: FileCache) -> None:
+    for name in "abc":
+        cache.put(key_of(name), bytes(1000))
+    cache.evict()
+    assert all(cache.get(key_of(name)) for name in "abc")
+
+
+def test_the_longest_unused_goes_first(cache: FileCache, tmp_path: Path) -> None:
+    for age, name in enumerate("abcd"):
+        cache.put(key_of(name), bytes(3000))
+        unused_for(tmp_path, key_of(name), 100 * (4 - age))
+    cache.evict()
+    assert [name for name in "abcd" if cache.get(key_of(name)) is None] == ["a"]
+
+
+def test_reading_is_using(cache: FileCache, tmp_path: Path) -> None:
+    for age, name in enumerate("abcd"):
+        cache.put(key_of(name), bytes(3000))
+        unused_for(tmp_path, key_of(name), TOUCH_EVERY_S * (5 - age))
+    cache.get(key_of("a"))
+    cache.evict()
+    assert [name for name in "abcd" if cache.get(key_of(name)) is None] == ["b"]
+
+
+def test_it_keeps_to_its_size_by_itself(cache: FileCache, tmp_path: Path) -> None:
+    for number in range(EVICT_EVERY):
+        cache.put(key_of(str(number)), bytes(100))
+    assert sum(file.stat().st_size for file in stored(tmp_path)) <= 10_000
+
+
+def test_two_processes_may_evict_at_the_same_time(cache: FileCache, tmp_path: Path) -> None:
+    for number in range(100):
+        cache.put(key_of(str(number)), bytes(1000))
+    caches = [FileCache(tmp_path / "cache", max_bytes=10_000) for _ in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        assert [one.exception() for one in [pool.submit(cache.evict) for cache in caches]] == [None] * 4

@@ -1,0 +1,189 @@
+"""Fillers: from what was seen of a picture to regions of one control, and how sure its head is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from backend.annotators import BASE_MORPHOLOGY
+from backend.fillers import ClassFiller, Filler, base_probabilities, fillers_of
+from backend.gallery import Picture
+from backend.heads.detection import Detection
+from backend.heads.morphology import Morphology
+from backend.heads.parameters import Parameters
+from backend.heads.sources import ExtractionSettings, extract
+from backend.observer import Observation
+from backend.project_heads import ProjectHeads, controls_to_fill
+from sync.images.decode import decode
+from sync.labelconfig import Control, parse
+from sync.validation import check_prediction
+
+BASE = Morphology.load(BASE_MORPHOLOGY)
+DIMENSION = len(BASE.mean)
+vectors = arrays(np.float32, (3, DIMENSION), elements=st.floats(-3, 3, width=32))
+
+
+def xml(*controls: str) -> str:
+    return f'<View><Image name="image" value="$image"/>{"".join(controls)}</View>'
+
+
+def choices(*labels: str, **attributes: str) -> str:
+    written = "".join(f' {name}="{value}"' for name, value in attributes.items())
+    return f'<Choices name="c" toName="image"{written}>{"".join(f"<Choice value={label!r}/>" for label in labels)}</Choices>'
+
+
+def control(written: str) -> Control:
+    return parse(xml(written)).controls[0]
+
+
+def fillers(*written: str, **heads: Any) -> list[Filler]:
+    return fillers_of(controls_to_fill(parse(xml(*written))), ProjectHeads(heads), base=BASE)
+
+
+def observed(embedding: NDArray[np.float32] | None = None, image: bytes | None = None) -> Observation:
+    """An observation of a vector, or of the sources of an image."""
+    if image is None:
+        return Observation(Picture("", bytes, 1), embedding, None, {})
+    pixels = decode(image)
+    settings = ExtractionSettings()
+    return Observation(Picture("", bytes, 1), embedding, pixels.shape[1::-1], {settings: extract(pixels).sources})
+
+
+def random_vectors(n: int = 4, seed: int = 0) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=(n, DIMENSION)).astype(np.float32)
+
+
+# -- who fills what --
+
+
+def test_a_control_that_nothing_is_known_of_is_left_out() -> None:
+    assert fillers(choices("Calm", "Wild"), '<Number name="n" toName="image"/>') == []
+
+
+def test_the_shipped_head_fills_what_it_knows_a_label_of() -> None:
+    assert [type(one) for one in fillers(choices("Spiral", "Wild"))] == [ClassFiller]
+
+
+def test_objects_are_filled_from_the_first_day_on() -> None:
+    boxes = '<RectangleLabels name="b" toName="image"><Label value="Galaxy"/></RectangleLabels>'
+    no_labels = '<RectangleLabels name="e" toName="image"/>'
+    assert [one.control.name for one in fillers(boxes, no_labels)] == ["b"]
+
+
+# -- classes --
+
+
+@given(vectors)
+def test_base_classes_become_the_labels_of_a_control(some: NDArray[np.float32]) -> None:
+    exclusive = base_probabilities(some, control(choices("Spiral", "Elliptical", "Wild")), BASE)
+    assert exclusive is not None
+    assert exclusive.shape == (3, 3)
+    assert exclusive.sum(axis=1) == pytest.approx(1)
+    assert (exclusive > 0).all()
+    multiple = base_probabilities(some, control(choices("Spiral", "Wild", choice="multiple")), BASE)
+    assert multiple is not None
+    assert ((multiple > 0) & (multiple < 1)).all()
+
+
+def test_classes_that_share_a_label_add_up() -> None:
+    some = random_vectors()
+    mapped = base_probabilities(some, control(choices("Spiral", "Elliptical")), BASE)
+    predicted = dict(zip(BASE.classes, BASE.predict(some).T, strict=True))
+    together = predicted["spiral"] + predicted["edge_on"]
+    assert mapped is not None
+    assert mapped[:, 0] == pytest.approx(together / (together + predicted["elliptical"]), abs=0.01)
+
+
+def test_a_control_without_a_known_label_gets_nothing_of_the_base() -> None:
+    assert base_probabilities(random_vectors(), control(choices("Calm", "Wild")), BASE) is None
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        choices("Spiral"),
+        choices("Spiral", "Elliptical", "Merger"),
+        choices("Spiral", "Merger", choice="multiple"),
+        '<Taxonomy name="t" toName="image"><Choice value="Disk"><Choice value="Spiral"/></Choice></Taxonomy>',
+    ],
+)
+def test_what_a_class_filler_says_is_valid_and_scored(written: str) -> None:
+    (filler,) = fillers(written)
+    for filled in filler.fill([observed(vector) for vector in random_vectors(20)]):
+        assert filled.confidence is not None
+        assert check_prediction({"result": filled.regions, "score": filled.confidence}, parse(xml(written))) == []
+
+
+def test_a_single_choice_is_always_made_and_it_is_the_likeliest() -> None:
+    (filler,) = fillers(choices("Spiral", "Elliptical", "Merger"))
+    some = random_vectors(20)
+    likeliest = filler.probabilities(some).argmax(axis=1)
+    chosen = [filled.regions[0]["value"]["choices"] for filled in filler.fill([observed(vector) for vector in some])]
+    assert chosen == [[["Spiral", "Elliptical", "Merger"][index]] for index in likeliest]
+
+
+def test_of_a_multiple_choice_all_that_are_likely_are_ticked() -> None:
+    (filler,) = fillers(choices("Spiral", "Elliptical", "Merger", choice="multiple"))
+    some = random_vectors(20)
+    for row, filled in zip(filler.probabilities(some), filler.fill([observed(vector) for vector in some]), strict=True):
+        ticked = [label for region in filled.regions for label in region["value"]["choices"]]
+        assert ticked == [["Spiral", "Elliptical", "Merger"][index] for index in np.flatnonzero(row > 0.5)]
+
+
+def test_a_trained_head_takes_the_place_of_the_shipped_one(embeddings: Callable[..., Any]) -> None:
+    some, targets = embeddings([0, 1] * 10, classes=2, dimension=DIMENSION)
+    head = Morphology.fit(some, targets, classes=["Calm", "Wild"], exclusive=True)
+    (filler,) = fillers(choices("Calm", "Wild"), c=head)
+    chosen = [filled.regions[0]["value"]["choices"][0] for filled in filler.fill([observed(vector) for vector in some])]
+    assert chosen == ["Calm", "Wild"] * 10
+
+
+# -- numbers --
+
+
+def test_a_number_is_filled_within_its_bounds_and_less_surely_far_from_what_was_taught() -> None:
+    some = random_vectors(30)
+    head = Parameters.fit(some, 3 + 2 * some[:, 0])
+    written = '<Number name="n" toName="image" min="0" max="5" step="0.5"/>'
+    (filler,) = fillers(written, n=head)
+    near, far = filler.fill([observed(some[0]), observed(some[0] * 100)])
+    for filled in (near, far):
+        assert check_prediction({"result": filled.regions, "score": filled.confidence}, parse(xml(written))) == []
+    assert 0 <= far.confidence < near.confidence <= 1
+
+
+# -- objects --
+
+
+@pytest.mark.parametrize("tag", ["RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels"])
+def test_every_object_becomes_a_valid_region(tag: str, png: Callable[..., bytes]) -> None:
+    written = f'<{tag} name="o" toName="image"><Label value="Galaxy"/></{tag}>'
+    (filler,) = fillers(written)
+    image = png(spots=((3, 3, 4), (100, 50, 8), (196, 97, 4)))  # two of them at the border
+    (filled,) = filler.fill([observed(image=image)])
+    assert len(filled.regions) >= 2
+    assert check_prediction({"result": filled.regions, "score": filled.confidence}, parse(xml(written))) == []
+
+
+def test_an_empty_sky_has_no_objects_and_nothing_to_be_sure_of(png: Callable[..., bytes]) -> None:
+    (filler,) = fillers('<BrushLabels name="o" toName="image"><Label value="Galaxy"/></BrushLabels>')
+    (filled,) = filler.fill([observed(image=png(spots=()))])
+    assert (filled.regions, filled.confidence) == ([], None)
+
+
+def test_a_trained_detector_says_which_extraction_it_needs() -> None:
+    head = Detection.base(("Galaxy",))
+    (filler,) = fillers('<BrushLabels name="o" toName="image"><Label value="Galaxy"/></BrushLabels>', o=head)
+    assert filler.needs_sources == head.settings
+    assert not filler.needs_embedding
+
+
+def test_no_pictures_fill_nothing() -> None:
+    assert [one.fill([]) for one in fillers(choices("Spiral"))] == [[]]

@@ -1,0 +1,95 @@
+"""The observer: what heads need of pictures, measured once; a picture that cannot be read disturbs no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.heads.sources import ExtractionSettings
+from backend.observer import Observation, Observer
+from backend.services import Services
+from sync.images.errors import ImageError
+
+EXTRACTION = ExtractionSettings()
+
+
+@pytest.fixture
+def observer(predicting: Services) -> Observer:
+    return predicting.annotators.observer
+
+
+def upload(files: Any, name: str, content: bytes) -> str:
+    return str(files.put(f"/data/upload/9/{name}", content))
+
+
+def test_each_reference_has_one_observation_in_order(observer: Observer, files: Any, png: Callable[..., bytes]) -> None:
+    references = [upload(files, f"order-{width}.png", png(size=(width, 50), spots=())) for width in (60, 40, 80)]
+    seen = observer.observe(references, embed=False, extractions=[EXTRACTION])
+    assert [one.size for one in seen if isinstance(one, Observation)] == [(60, 50), (40, 50), (80, 50)]
+
+
+def test_only_what_is_asked_for_is_measured(observer: Observer, files: Any, png: Callable[..., bytes]) -> None:
+    reference = upload(files, "little.png", png())
+    (plain,) = observer.observe([reference], embed=False)
+    (embedded,) = observer.observe([reference], embed=True)
+    assert isinstance(plain, Observation)
+    assert isinstance(embedded, Observation)
+    assert (plain.embedding, plain.size, dict(plain.sources)) == (None, None, {})
+    assert embedded.embedding is not None
+    assert np.isfinite(embedded.embedding).all()
+
+
+def test_galaxies_are_found_where_they_are(observer: Observer, files: Any, png: Callable[..., bytes]) -> None:
+    reference = upload(files, "two.png", png(spots=((150, 50, 6), (60, 40, 5))))
+    (one,) = observer.observe([reference], embed=False, extractions=[EXTRACTION])
+    assert isinstance(one, Observation)
+    centres = sorted((source.ellipse.x, source.ellipse.y) for source in one.sources[EXTRACTION])
+    assert np.array(centres) == pytest.approx(np.array([(60, 40), (150, 50)]), abs=1.5)
+
+
+def test_a_second_look_reads_the_cache_and_no_pixel(
+    open_services: Callable[..., Services], files: Any, png: Callable[..., bytes]
+) -> None:
+    observer = open_services().annotators.observer
+    reference = upload(files, "once.png", png(seed=5))
+    (first,) = observer.observe([reference], embed=True, extractions=[EXTRACTION])
+    files.put(reference, b"and now it is no image any more")
+    (again,) = open_services().annotators.observer.observe([reference], embed=True, extractions=[EXTRACTION])
+    assert isinstance(first, Observation)
+    assert isinstance(again, Observation)
+    assert np.array_equal(first.embedding, again.embedding)
+    assert [one.box for one in first.sources[EXTRACTION]] == [one.box for one in again.sources[EXTRACTION]]
+    assert "pixels" not in vars(again.picture)
+
+
+def test_a_broken_picture_gives_its_error_and_the_others_are_seen(
+    observer: Observer, files: Any, png: Callable[..., bytes]
+) -> None:
+    broken = [
+        upload(files, "text.png", b"no image"),
+        upload(files, "cut.png", png()[:500]),
+        "/data/upload/9/missing.png",
+        "file:///etc/passwd",
+    ]
+    good = [upload(files, f"good-{seed}.png", png(seed=seed)) for seed in (1, 2)]
+    seen = observer.observe([good[0], *broken, good[1]], embed=True)
+    assert [isinstance(one, Observation) for one in seen] == [True, False, False, False, False, True]
+    assert all(isinstance(one, ImageError) for one in seen[1:5])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 7), (300, 2)])
+def test_a_picture_of_next_to_nothing_is_seen_all_the_same(
+    observer: Observer, files: Any, png: Callable[..., bytes], size: tuple[int, int]
+) -> None:
+    reference = upload(files, f"tiny-{size[0]}-{size[1]}.png", png(size=size, spots=()))
+    (seen,) = observer.observe([reference], embed=True, extractions=[EXTRACTION])
+    assert isinstance(seen, Observation)
+    assert seen.embedding is not None
+    assert np.isfinite(seen.embedding).all()
+
+
+def test_looking_at_nothing_sees_nothing(observer: Observer) -> None:
+    assert observer.observe([], embed=True, extractions=[EXTRACTION]) == []

@@ -1,0 +1,137 @@
+"""A project's heads: which head fills which control, how a version keeps them, and where a prompt is answered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.heads import HeadError
+from backend.heads.detection import Detection
+from backend.heads.masks import PromptedMasks
+from backend.heads.morphology import Morphology
+from backend.heads.parameters import Parameters
+from backend.project_heads import ProjectHeads, controls_to_fill, prompt_target
+from sync.labelconfig import LabelConfig, parse
+
+CHOICES = '<Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Ring"/></Choices>'
+NUMBER = '<Number name="redshift" toName="image"/>'
+BOXES = '<RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/><Label value="Star"/></RectangleLabels>'
+BRUSH = '<BrushLabels name="mask" toName="image"><Label value="Arm"/><Label value="Galaxy"/></BrushLabels>'
+CLICK = '<KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels>'
+SMART = '<RectangleLabels name="drag" toName="image" smart="true"><Label value="Galaxy"/></RectangleLabels>'
+
+
+def config(*controls: str) -> LabelConfig:
+    return parse(f'<View><Image name="image" value="$image"/>{"".join(controls)}</View>')
+
+
+def names(*controls: str) -> list[str]:
+    return [control.name for control in controls_to_fill(config(*controls))]
+
+
+@pytest.fixture
+def heads(embeddings: Callable[..., Any]) -> ProjectHeads:
+    """One of each kind."""
+    vectors, targets = embeddings([0, 1] * 5, classes=2, dimension=4)
+    morphology = Morphology.fit(vectors, targets, classes=["Spiral", "Ring"], exclusive=True)
+    parameters = Parameters.fit(vectors, np.arange(10.0))
+    filling = {"class": morphology, "redshift": parameters, "boxes": Detection.base(("Galaxy", "Star"))}
+    return ProjectHeads(filling, PromptedMasks.base())
+
+
+# -- what is filled --
+
+
+def test_everything_with_a_head_is_filled_and_prompts_are_not() -> None:
+    assert names(CHOICES, NUMBER, BOXES, BRUSH, CLICK) == ["class", "redshift", "boxes", "mask"]
+
+
+def test_a_smart_rectangle_is_a_tool_where_objects_have_another_control() -> None:
+    assert names(BRUSH, SMART) == ["mask"]
+
+
+def test_a_smart_rectangle_is_filled_where_there_is_no_other_place_for_objects() -> None:
+    assert names(SMART) == ["drag"]
+    assert names(SMART.replace('smart="true"', 'smart="true" smartOnly="true"')) == []
+
+
+# -- where a prompt is answered --
+
+
+def target(*controls: str, label: str = "Galaxy", to_name: str = "image") -> tuple[str, str] | None:
+    found = prompt_target(config(*controls), label=label, to_name=to_name)
+    return found and (found[0].name, found[1])
+
+
+def test_a_prompt_is_answered_in_the_most_exact_outline_that_has_its_label() -> None:
+    assert target(BOXES, BRUSH, CLICK) == ("mask", "Galaxy")
+    assert target(BOXES, BRUSH, CLICK, label="Star") == ("boxes", "Star")
+
+
+def test_a_prompt_with_a_label_of_its_own_is_answered_in_the_first_one() -> None:
+    assert target(BOXES, BRUSH, label="Nebula") == ("mask", "Arm")
+
+
+@pytest.mark.parametrize("controls", [(CLICK,), (CHOICES, CLICK), ()])
+def test_a_config_without_objects_has_no_place_for_an_answer(controls: tuple[str, ...]) -> None:
+    assert target(*controls) is None
+
+
+def test_an_answer_stays_on_the_image_of_its_prompt() -> None:
+    assert target(BRUSH, to_name="another") is None
+
+
+# -- on disk --
+
+
+def test_saved_heads_are_read_as_they_were(heads: ProjectHeads, tmp_path: Path) -> None:
+    project = config(CHOICES, NUMBER, BOXES)
+    heads.save(tmp_path, project)
+    loaded = ProjectHeads.load(tmp_path, project)
+    vectors = np.random.default_rng(3).normal(size=(5, 4)).astype(np.float32)
+    assert loaded.filling.keys() == heads.filling.keys()
+    assert loaded.prompted == heads.prompted
+    for name in ("class", "redshift"):
+        one, other = heads.filling[name].predict(vectors), loaded.filling[name].predict(vectors)
+        assert np.array_equal(one, other)
+
+
+def test_a_version_is_json_and_safetensors_only(heads: ProjectHeads, tmp_path: Path) -> None:
+    heads.save(tmp_path, config(CHOICES, NUMBER, BOXES))
+    assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".json", ".safetensors"}
+
+
+def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:
+    assert ProjectHeads.load(tmp_path / "v0001", config(CHOICES)) == ProjectHeads()
+
+
+@pytest.mark.parametrize(
+    ("now", "left"),
+    [
+        (CHOICES.replace("Ring", "Merger"), {"redshift"}),
+        (CHOICES.replace('name="class"', 'name="kind"'), {"redshift"}),
+        (CHOICES.replace("<Choices", '<Choices choice="multiple"'), {"redshift"}),
+        (CHOICES.replace("<Choices", '<Choices required="true"'), {"class", "redshift"}),
+        ("", {"redshift"}),
+    ],
+    ids=["another label", "another name", "several labels", "nothing that matters", "gone"],
+)
+def test_a_head_whose_control_has_changed_is_left_aside(heads: ProjectHeads, tmp_path: Path, now: str, left: set[str]) -> None:
+    heads.save(tmp_path, config(CHOICES, NUMBER, BOXES))
+    loaded = ProjectHeads.load(tmp_path, config(now, NUMBER))
+    assert set(loaded.filling) == left
+    assert loaded.prompted is not None
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x80\x04K\x01.", b"{}"])
+def test_a_damaged_head_is_an_error_that_names_its_folder(heads: ProjectHeads, tmp_path: Path, damage: bytes) -> None:
+    heads.save(tmp_path, config(CHOICES))
+    place = json.loads((tmp_path / "heads.json").read_text())["class"]["folder"]
+    (tmp_path / place / "head.safetensors").write_bytes(damage)
+    with pytest.raises(HeadError, match=place):
+        ProjectHeads.load(tmp_path, config(CHOICES))

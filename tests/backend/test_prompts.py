@@ -1,0 +1,139 @@
+"""Prompts: clicks and boxes become one object, in the control that the project has for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from backend.heads.masks import PromptedMasks
+from backend.prompts import MAX_PROMPTS, answer_prompts
+from sync.controls import brushlabels
+from sync.images.decode import decode
+from sync.labelconfig import parse
+from sync.validation import check_prediction
+
+TOOLS = """<KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels>
+<RectangleLabels name="drag" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></RectangleLabels>"""
+SIZE = (200, 100)
+LEFT, RIGHT = (60, 50), (150, 50)
+
+
+def config(tag: str = "BrushLabels") -> Any:
+    objects = f'<{tag} name="objects" toName="image"><Label value="Arm"/><Label value="Galaxy"/></{tag}>'
+    return parse(f'<View><Image name="image" value="$image"/>{objects}{TOOLS}</View>')
+
+
+def click(place: tuple[float, float], *, size: tuple[int, int] = SIZE, **more: Any) -> dict[str, Any]:
+    value = {"x": place[0] / SIZE[0] * 100, "y": place[1] / SIZE[1] * 100, "width": 0.2, "keypointlabels": ["Galaxy"]}
+    region = {"id": "p", "from_name": "click", "to_name": "image", "type": "keypointlabels", "value": value}
+    return region | {"original_width": size[0], "original_height": size[1]} | more
+
+
+def drag(x: float, y: float, width: float, height: float) -> dict[str, Any]:
+    value = {"x": x / 2, "y": y, "width": width / 2, "height": height, "rotation": 0, "rectanglelabels": ["Galaxy"]}
+    return click(LEFT) | {"from_name": "drag", "type": "rectanglelabels", "value": value}
+
+
+@pytest.fixture(scope="module")
+def pixels(png: Callable[..., bytes]) -> NDArray[np.float32]:
+    return decode(png(spots=((*LEFT, 5), (*RIGHT, 6))))
+
+
+@pytest.fixture
+def answer(pixels: NDArray[np.float32]) -> Callable[..., list[dict[str, Any]]]:
+    def ask(*prompts: Any, tag: str = "BrushLabels") -> list[dict[str, Any]]:
+        regions = answer_prompts(list(prompts), config=config(tag), head=PromptedMasks.base(), pixels_of=lambda _: pixels)
+        assert check_prediction({"result": regions}, config(tag)) == []
+        return regions
+
+    return ask
+
+
+def mask_of(regions: list[dict[str, Any]]) -> NDArray[np.bool_]:
+    (region,) = regions
+    return brushlabels.decode(region).shape
+
+
+def covers(mask: NDArray[np.bool_], *places: tuple[float, float]) -> list[bool]:
+    return [bool(mask[int(y), int(x)]) for x, y in places]
+
+
+def test_a_click_selects_the_galaxy_under_it(answer: Callable[..., Any]) -> None:
+    regions = answer(click(LEFT))
+    assert covers(mask_of(regions), LEFT, RIGHT) == [True, False]
+    assert (regions[0]["from_name"], regions[0]["value"]["brushlabels"]) == ("objects", ["Galaxy"])
+    assert 0 <= regions[0]["score"] <= 1
+
+
+def test_several_clicks_select_together(answer: Callable[..., Any]) -> None:
+    assert covers(mask_of(answer(click(LEFT), click(RIGHT))), LEFT, RIGHT) == [True, True]
+
+
+@pytest.mark.parametrize("no", [False, 0])
+def test_a_negative_click_takes_away(answer: Callable[..., Any], no: object) -> None:
+    assert covers(mask_of(answer(click(LEFT), click(RIGHT), click(RIGHT, is_positive=no))), LEFT, RIGHT) == [True, False]
+
+
+def test_a_negative_click_alone_asks_for_nothing(answer: Callable[..., Any]) -> None:
+    assert answer(click(LEFT, is_positive=False)) == []
+
+
+def test_a_box_selects_what_fills_it(answer: Callable[..., Any]) -> None:
+    assert covers(mask_of(answer(drag(135, 35, 30, 30))), LEFT, RIGHT) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("tag", "kind"),
+    [("PolygonLabels", "polygonlabels"), ("RectangleLabels", "rectanglelabels"), ("EllipseLabels", "ellipselabels")],
+)
+def test_the_answer_comes_in_the_control_that_there_is(answer: Callable[..., Any], tag: str, kind: str) -> None:
+    assert [region["type"] for region in answer(click(LEFT), tag=tag)] == [kind]
+
+
+def test_an_answer_has_a_new_id(answer: Callable[..., Any]) -> None:
+    ids = {answer(click(LEFT))[0]["id"] for _ in range(3)}
+    assert len(ids - {"p"}) == 3
+
+
+def test_a_click_means_the_same_place_if_the_browser_shows_another_size(answer: Callable[..., Any]) -> None:
+    assert (mask_of(answer(click(RIGHT, size=(2000, 1000)))) == mask_of(answer(click(RIGHT)))).all()
+
+
+@pytest.mark.parametrize("prompts", [None, [], {}, "text", 7, [None], [7], [[]], ["text"], [{}], [{"type": "choices"}]])
+def test_what_is_no_prompt_opens_no_picture(prompts: object) -> None:
+    def never(_: str) -> NDArray[np.float32]:
+        raise AssertionError("the picture was opened")
+
+    assert answer_prompts(prompts, config=config(), head=PromptedMasks.base(), pixels_of=never) == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"value": None},
+        {"value": {"x": 5, "y": 5}},
+        {"value": {"x": float("nan"), "y": 5, "keypointlabels": ["Galaxy"]}},
+        {"value": {"x": "5", "y": 5, "keypointlabels": ["Galaxy"]}},
+        {"value": {"x": 500, "y": 5, "keypointlabels": ["Galaxy"]}},
+        {"original_width": 0},
+        {"original_width": None},
+        {"is_positive": "yes"},
+    ],
+)
+def test_a_prompt_that_makes_no_sense_is_refused_in_a_sentence(answer: Callable[..., Any], broken: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=" ") as refusal:
+        answer(click(LEFT) | broken)
+    assert "\n" not in str(refusal.value)
+
+
+def test_more_clicks_than_a_person_makes_are_refused(answer: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="201 prompts were sent for one object"):
+        answer(*[click(LEFT)] * (MAX_PROMPTS + 1))
+
+
+def test_a_config_without_a_place_for_objects_gets_no_answer(answer: Callable[..., Any]) -> None:
+    assert answer(click(LEFT), tag="Choices") == []

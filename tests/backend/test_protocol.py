@@ -1,0 +1,175 @@
+"""The protocol's bodies: what Label Studio sends is read, and anything else gets a 4xx and one sentence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.testclient import TestClient
+
+from backend.protocol import MAX_ID, SetupRequest, project_id_of
+from backend.server import create_app
+from backend.services import Services
+
+CONFIG = '<View><Image name="image" value="$image"/><Choices name="c" toName="image"><Choice value="Spiral"/></Choices></View>'
+TASK = {"id": 1, "data": {"image": "/data/upload/1/nowhere.png"}}
+BODIES: dict[str, dict[str, Any]] = {
+    "/setup": {
+        "project": "301.1795415082",
+        "schema": CONFIG,
+        "hostname": "http://h",
+        "access_token": "t",
+        "extra_params": None,
+    },
+    "/predict": {"project": "301.1795415082", "label_config": CONFIG, "tasks": [TASK], "params": {"context": None}},
+    "/webhook": {"action": "ANNOTATION_CREATED", "project": {"id": 301, "label_config": CONFIG}, "annotation": {"id": 1}},
+}
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@pytest.fixture(scope="module")
+def client(predicting: Services) -> Iterator[TestClient]:
+    with TestClient(create_app(predicting), raise_server_exceptions=False) as client:
+        yield client
+
+
+def refused(client: TestClient, path: str, content: bytes) -> str:
+    """Send a body that must be refused; return the sentence."""
+    answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422, answer.text
+    sentence = answer.json()["detail"]
+    assert isinstance(sentence, str)
+    assert "\n" not in sentence
+    assert len(sentence) < 300
+    return sentence
+
+
+def changed(path: str, **changes: Any) -> bytes:
+    return json.dumps(BODIES[path] | changes).encode()
+
+
+@given(st.integers(1, MAX_ID), st.integers(0, 10**12))
+def test_a_project_id_comes_with_or_without_its_time_of_creation(number: int, created: int) -> None:
+    assert project_id_of(number) == project_id_of(str(number)) == project_id_of(f"{number}.{created}") == number
+
+
+@pytest.mark.parametrize("path", BODIES)
+def test_the_bodies_that_are_spoilt_below_are_good(client: TestClient, path: str) -> None:
+    assert client.post(path, json=BODIES[path]).status_code == 200
+
+
+@pytest.mark.parametrize("path", BODIES)
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b"null",
+        b"7",
+        b'"text"',
+        b"NaN",
+        b"\xff\xfe{}",
+        b'{"project": "\\ud800"}',
+        b"[" * 10**5,
+        b'{"a":' * 10**5,
+    ],
+    ids=["empty", "cut", "list", "null", "number", "text", "nan", "not-utf-8", "surrogate", "deep-lists", "deep-objects"],
+)
+def test_what_is_no_json_object_is_refused(client: TestClient, path: str, content: bytes) -> None:
+    refused(client, path, content)
+
+
+@pytest.mark.parametrize("path", ["/setup", "/predict"])
+@pytest.mark.parametrize(
+    "project",
+    [None, "", "abc", "-3", -3, 0, "0", 1.5e40, float("nan"), float("inf"), [], {}, True, 10**12, "9" * 5000, "x" * 10**5],
+)
+def test_what_is_no_project_is_refused(client: TestClient, path: str, project: Any) -> None:
+    assert refused(client, path, changed(path, project=project)).startswith("project: ")
+
+
+@pytest.mark.parametrize("project", [None, 7, "abc", [], {}, {"id": None}, {"id": "abc"}, {"id": -3}, {"id": 10**12}])
+def test_an_event_about_no_project_is_refused(client: TestClient, project: Any) -> None:
+    assert refused(client, "/webhook", changed("/webhook", project=project)).startswith("project")
+
+
+@pytest.mark.parametrize(("path", "missing"), [(path, key) for path in BODIES for key in ("project", "schema", "label_config", "tasks", "action") if key in BODIES[path]])  # fmt: skip
+def test_what_is_missing_is_named(client: TestClient, path: str, missing: str) -> None:
+    body = {key: value for key, value in BODIES[path].items() if key != missing}
+    assert refused(client, path, json.dumps(body).encode()).startswith(f"{missing}: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("/setup", {"schema": None}),
+        ("/setup", {"schema": 7}),
+        ("/setup", {"schema": "x" * (2**20 + 1)}),
+        ("/setup", {"extra_params": [1]}),
+        ("/setup", {"extra_params": "not json"}),
+        ("/setup", {"extra_params": "[" * 10**5}),
+        ("/predict", {"tasks": None}),
+        ("/predict", {"tasks": {}}),
+        ("/predict", {"tasks": [None]}),
+        ("/predict", {"tasks": [{"id": 1}]}),
+        ("/predict", {"tasks": [{"id": "abc", "data": {}}]}),
+        ("/predict", {"tasks": [{"id": 1, "data": []}]}),
+        ("/predict", {"params": "context"}),
+        ("/predict", {"params": {"context": []}}),
+        ("/webhook", {"action": None}),
+        ("/webhook", {"action": "x" * 1000}),
+    ],
+)
+def test_a_field_of_the_wrong_kind_is_named(client: TestClient, path: str, changes: dict[str, Any]) -> None:
+    (name,) = changes
+    assert refused(client, path, changed(path, **changes)).startswith(name)
+
+
+@pytest.mark.parametrize("path", [*BODIES, "/versions"])
+def test_a_body_that_is_too_large_is_refused(open_services: Callable[..., Services], path: str) -> None:
+    small = TestClient(create_app(open_services(max_body_bytes=1000)))
+    answer = small.post(path, content=b" " * 1001)
+    assert (answer.status_code, answer.json()) == (413, {"detail": "the body is larger than 1000 bytes"})
+
+
+@pytest.mark.parametrize("project", ["abc", "-1", "0", "1e9", "99999999999999999999"])
+def test_versions_of_what_is_no_project_are_refused(client: TestClient, project: str) -> None:
+    answer = client.get("/versions", params={"project": project})
+    assert answer.status_code == 422
+    assert answer.json()["detail"].startswith("project: ")
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"), [(None, None), ("", None), ('{"batch": 3}', {"batch": 3}), ({"batch": 3}, {"batch": 3})]
+)
+def test_extra_params_come_as_an_object_or_as_its_text(sent: Any, read: Any) -> None:
+    assert SetupRequest.model_validate(BODIES["/setup"] | {"extra_params": sent}).extra_params == read
+
+
+@given(value=json_values, path=st.sampled_from(list(BODIES)), data=st.data())
+def test_whatever_stands_in_a_field_the_answer_is_no_traceback(
+    client: TestClient, value: Any, path: str, data: st.DataObject
+) -> None:
+    key = data.draw(st.sampled_from(list(BODIES[path])))
+    answer = client.post(path, content=changed(path, **{key: value}))
+    assert answer.status_code in (200, 422), answer.text
+
+
+@given(context=st.fixed_dictionaries({"result": json_values}))
+def test_whatever_a_context_holds_it_has_one_answer(client: TestClient, context: dict[str, Any]) -> None:
+    answer = client.post("/predict", content=changed("/predict", params={"context": context}))
+    assert [one["result"] for one in answer.json()["results"]] == [[]]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/setup", "/webhook", "/train", "/"])
+def test_other_methods_and_places_are_refused(client: TestClient, path: str) -> None:
+    assert client.get(path).status_code in (404, 405)

@@ -1,0 +1,193 @@
+"""The registry: versions that are wholly there or not at all, and one of them live."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import event
+
+from backend.registry import Registry, RegistryError, version_name, version_number
+from backend.services import Services
+
+CONFIG, OTHER_CONFIG = "<View>one</View>", "<View>other</View>"
+
+
+@pytest.fixture
+def registry(services: Services) -> Registry:
+    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    return services.registry
+
+
+def write(registry: Registry, *, fingerprint: str = "abc", content: str = "heads", config: str = CONFIG) -> int:
+    with registry.writing_version(7, label_config=config, fingerprint=fingerprint, learned_from=12) as (folder, number):
+        (folder / "heads.json").write_text(content)
+    return number
+
+
+def verdicts(registry: Registry) -> dict[str, str]:
+    return {version.name: version.verdict for version in registry.versions(7)}
+
+
+# -- projects --
+
+
+def test_a_new_project_lives_on_the_base_version(registry: Registry) -> None:
+    assert registry.project(7).live_version == 1
+    assert verdicts(registry) == {"v0001": "base"}
+
+
+def test_an_unknown_project_is_named_in_the_error(registry: Registry) -> None:
+    with pytest.raises(RegistryError, match="project 8 is not known here: attach"):
+        registry.project(8)
+
+
+def test_meeting_again_keeps_what_is_live_and_learns_the_new_config(registry: Registry) -> None:
+    registry.promote(7, write(registry))
+    project = registry.meet_project(7, label_config=OTHER_CONFIG, extra_params=None)
+    assert (project.live_version, project.label_config) == (2, OTHER_CONFIG)
+
+
+def test_extra_params_stay_when_a_request_does_not_carry_them(registry: Registry) -> None:
+    registry.meet_project(7, label_config=CONFIG, extra_params={"batch": 25})
+    assert registry.meet_project(7, label_config=OTHER_CONFIG, extra_params=None).extra_params == {"batch": 25}
+    assert registry.meet_project(7, label_config=OTHER_CONFIG, extra_params={}).extra_params == {}
+
+
+def test_meeting_a_known_project_writes_nothing(registry: Registry) -> None:
+    statements: list[str] = []
+    event.listen(registry.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    registry.meet_project(7, label_config=CONFIG, extra_params={})
+    assert {statement.split()[0] for statement in statements} == {"SELECT"}
+
+
+def test_a_project_may_be_met_by_many_at_once(services: Services) -> None:
+    registry = services.registry
+    with ThreadPoolExecutor(16) as pool:
+        met = [pool.submit(registry.meet_project, 8, label_config=CONFIG, extra_params={"batch": 3}) for _ in range(64)]
+    assert {one.result().live_version for one in met} == {1}
+    assert [version.name for version in registry.versions(8)] == ["v0001"]
+
+
+# -- versions --
+
+
+def test_a_version_is_a_folder_and_a_row_with_its_origin(registry: Registry) -> None:
+    number = write(registry, fingerprint="f1")
+    version = registry.version(7, number)
+    assert (version.name, version.verdict, version.fingerprint, version.learned_from) == ("v0002", "trained", "f1", 12)
+    assert (registry.path(7, number) / "heads.json").read_text() == "heads"
+
+
+def test_numbers_count_up_and_are_never_used_twice(registry: Registry) -> None:
+    numbers = [write(registry) for _ in range(3)]
+    registry.reject(7, numbers[-1], evidence={})
+    assert [*numbers, write(registry)] == [2, 3, 4, 5]
+
+
+def test_a_version_that_fails_on_the_way_is_not_there_at_all(registry: Registry) -> None:
+    with (
+        suppress(OSError),
+        registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=1) as (folder, number),
+    ):
+        (folder / "heads.json").write_text("half")
+        raise OSError("No space left on device")
+    assert not registry.path(7, number).exists()
+    assert verdicts(registry) == {"v0001": "base"}
+
+
+def test_what_a_failed_or_killed_training_left_is_swept_away_by_the_next(registry: Registry) -> None:
+    home = registry.path(7, 2).parent
+    (home / ".unfinished-killed").mkdir(parents=True)
+    (home / "v0002").mkdir()  # moved, but killed before its row was written
+    (home / "v0002" / "stale.safetensors").write_text("from the killed run")
+    assert write(registry) == 2
+    assert sorted(file.name for file in home.iterdir()) == ["v0002"]
+    assert sorted(file.name for file in (home / "v0002").iterdir()) == ["heads.json", "version.json"]
+
+
+def test_a_version_of_nothing_does_not_exist(registry: Registry) -> None:
+    with pytest.raises(RegistryError, match="project 7 has no version v0009"):
+        registry.version(7, 9)
+
+
+# -- going live --
+
+
+def test_going_live_retires_the_one_before(registry: Registry) -> None:
+    for _ in range(2):
+        registry.promote(7, write(registry), evidence={"reason": "better"})
+    assert verdicts(registry) == {"v0001": "base", "v0002": "retired", "v0003": "live"}
+    assert registry.project(7).live_version == 3
+    assert registry.version(7, 3).evidence == {"reason": "better"}
+
+
+def test_a_new_live_version_is_not_published_yet(registry: Registry) -> None:
+    registry.set_published(7, 1, tasks=40)
+    registry.promote(7, write(registry))
+    assert (registry.project(7).published_version, registry.project(7).published_tasks) == (None, 0)
+
+
+def test_rolling_back_is_the_same_step_and_keeps_the_evidence(registry: Registry) -> None:
+    for reason in ("first", "second"):
+        registry.promote(7, write(registry), evidence={"reason": reason})
+    registry.promote(7, 2)
+    assert verdicts(registry) == {"v0001": "base", "v0002": "live", "v0003": "retired"}
+    assert registry.version(7, 2).evidence == {"reason": "first"}
+
+
+def test_the_base_version_can_come_back(registry: Registry) -> None:
+    registry.promote(7, write(registry))
+    registry.promote(7, 1)
+    assert registry.project(7).live_version == 1
+    assert verdicts(registry) == {"v0001": "base", "v0002": "retired"}
+
+
+def test_a_version_for_another_config_cannot_go_live(registry: Registry) -> None:
+    number = write(registry)
+    registry.meet_project(7, label_config=OTHER_CONFIG, extra_params=None)
+    with pytest.raises(RegistryError, match="v0002 of project 7 was made for another labelling config"):
+        registry.promote(7, number)
+    assert registry.project(7).live_version == 1
+
+
+def test_going_live_happens_wholly_or_not_at_all(registry: Registry) -> None:
+    registry.promote(7, write(registry))
+    number = write(registry)
+
+    def fail(*given: object) -> None:
+        if "UPDATE projects" in str(given[2]):
+            raise OSError("killed")
+
+    event.listen(registry.engine, "before_cursor_execute", fail)
+    with pytest.raises(OSError, match="killed"):
+        registry.promote(7, number)
+    event.remove(registry.engine, "before_cursor_execute", fail)
+    assert registry.project(7).live_version == 2
+    assert verdicts(registry) == {"v0001": "base", "v0002": "live", "v0003": "trained"}
+
+
+def test_another_process_sees_the_live_version_at_its_next_read(registry: Registry, tmp_path: Path) -> None:
+    from backend.database import open_database
+
+    other = Registry(open_database(str(registry.engine.url)), folder=tmp_path / "versions")
+    registry.promote(7, write(registry))
+    assert other.project(7).live_version == 2
+
+
+# -- names --
+
+
+@given(st.integers(1, 10**8))
+def test_a_name_says_its_number(number: int) -> None:
+    assert version_number(version_name(number)) == version_number(str(number)) == number
+
+
+@pytest.mark.parametrize("name", ["", "v", "latest", "-1", "v1.5", "9" * 30, "v0007 "])
+def test_what_is_no_version_name_is_refused(name: str) -> None:
+    with pytest.raises(RegistryError, match="called like v0007"):
+        version_number(name)

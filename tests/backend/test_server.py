@@ -1,0 +1,266 @@
+"""The server, in-process: Label Studio's own requests, as captured, and the rules that hold for all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from label_studio_sdk.label_interface import LabelInterface
+from sqlalchemy import event
+from starlette.testclient import TestClient
+
+from backend.server import create_app
+from backend.services import Services
+from sync.labelconfig import FILLABLE_TAGS, parse
+from sync.validation import check_prediction
+
+CAPTURED = Path(__file__).parents[2].parent / "shared" / "label-studio-requests.json"
+REQUESTS: list[dict[str, Any]] = json.loads(CAPTURED.read_text()) if CAPTURED.is_file() else []
+CAPTURED_AT = "http://127.0.0.1:8380"
+"""Where Label Studio was when the requests were captured; here the file server stands in its place."""
+CONFIG = '<View><Image name="image" value="$image"/><Choices name="c" toName="image"><Choice value="Spiral"/></Choices></View>'
+PROJECTS = count(600)
+
+
+@pytest.fixture(scope="module")
+def client(predicting: Services) -> Iterator[TestClient]:
+    with TestClient(create_app(predicting)) as client:
+        yield client
+
+
+def requests(path: str, kind: Callable[[dict[str, Any]], bool] = lambda body: True) -> list[Any]:
+    """The captured requests to a path, as parameters; one that is skipped where there are none."""
+    chosen = [one for one in REQUESTS if one["path"] == path and kind(one["body"] or {})]
+    marks = pytest.mark.skip(f"no captured requests at {CAPTURED}")
+    return [pytest.param(one, id=str(REQUESTS.index(one))) for one in chosen] or [pytest.param({}, marks=marks)]
+
+
+def send(client: TestClient, request: dict[str, Any], files: Any, png: Callable[..., bytes]) -> Any:
+    """Send a captured request; the images that its tasks name are there."""
+    body = json.loads(json.dumps(request["body"]).replace(CAPTURED_AT, files.url))
+    for task in (body or {}).get("tasks", []):
+        reference = task.get("data", {}).get("image", "").removeprefix(files.url)
+        files.put(reference, png(spots=((150, 52, 8), (60, 50, 6), (140, 67, 5))))
+    headers = {name: value for name, value in request["headers"].items() if name in ("User-Agent", "Content-Type")}
+    answer = client.request(request["method"], request["path"], json=body, headers=headers)
+    assert answer.status_code == 200
+    return answer.json()
+
+
+def prompts(body: dict[str, Any]) -> list[Any] | None:
+    context = body["params"]["context"]
+    return None if context is None else context["result"]
+
+
+def setup(client: TestClient, project: str | int, config: str, **more: Any) -> dict[str, Any]:
+    answer: dict[str, Any] = client.post("/setup", json={"project": str(project), "schema": config} | more).json()
+    return answer
+
+
+def predict(client: TestClient, references: list[Any], *, config: str = CONFIG, project: int = 599, **params: Any) -> Any:
+    tasks = [{"id": number, "data": {"image": reference}} for number, reference in enumerate(references, start=1)]
+    body = {"project": str(project), "label_config": config, "tasks": tasks, "params": params}
+    return client.post("/predict", json=body).json()
+
+
+# -- as captured --
+
+
+@pytest.mark.parametrize("request_", requests("/health"))
+def test_health_says_that_it_is_up(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+    assert send(client, request_, files, png)["status"] == "UP"
+
+
+@pytest.mark.parametrize("request_", requests("/setup"))
+def test_setup_names_the_version(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+    assert send(client, request_, files, png) == {"model_version": "v0001"}
+
+
+@pytest.mark.parametrize("request_", requests("/predict", lambda body: prompts(body) is None))
+def test_tasks_get_one_valid_prediction_each(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+    body = request_["body"]
+    config, version = body["label_config"], setup(client, body["project"], body["label_config"])["model_version"]
+    results = send(client, request_, files, png)["results"]
+    assert len(results) == len(body["tasks"])
+    for prediction in results:
+        assert prediction["result"]
+        assert prediction["model_version"] == version
+        assert check_prediction(prediction, parse(config), LabelInterface(config)) == []
+
+
+@pytest.mark.parametrize("request_", requests("/predict", lambda body: bool(prompts(body))))
+def test_prompts_get_a_mask_with_a_new_id_each_time(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+    config, seen = request_["body"]["label_config"], {prompt["id"] for prompt in prompts(request_["body"]) or []}
+    for _ in range(2):
+        (prediction,) = send(client, request_, files, png)["results"]
+        (region,) = prediction["result"]
+        assert (region["from_name"], region["type"]) == ("mask", "brushlabels")
+        assert region["value"]["brushlabels"] == ["Arm"]
+        assert region["id"] not in seen
+        assert check_prediction(prediction, parse(config), LabelInterface(config)) == []
+        seen.add(region["id"])
+
+
+@pytest.mark.parametrize("request_", requests("/predict", lambda body: prompts(body) == []))
+def test_a_context_without_prompts_gets_nothing(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+    answer = send(client, request_, files, png)
+    assert [one["result"] for one in answer["results"]] == [[]]
+    assert answer["model_version"] == answer["results"][0]["model_version"] == "v0001"
+
+
+@pytest.mark.parametrize("request_", requests("/webhook"))
+def test_an_event_rings_and_queues_a_job(services: Services, files: Any, png: Any, request_: dict[str, Any]) -> None:
+    project = request_["body"]["project"]["id"]
+    assert send(TestClient(create_app(services)), request_, files, png) == {"status": "heard"}
+    assert set(services.bell.ringing()) == services.queue.queued() == {project}
+    assert services.registry.project(project).training_requested == (request_["body"]["action"] == "START_TRAINING")
+    assert request_["body"]["project"]["label_config"] == services.registry.project(project).label_config
+
+
+@pytest.mark.parametrize("request_", requests("/versions"))
+def test_versions_are_a_list(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+    assert "v0001" in send(client, request_, files, png)["versions"]
+
+
+# -- versions and setup --
+
+
+def test_setup_versions_and_predictions_name_the_same_version(client: TestClient, predicting: Services, files: Any) -> None:
+    project, registry = next(PROJECTS), predicting.registry
+    for name in ("v0001", "v0002"):
+        assert setup(client, project, CONFIG)["model_version"] == name
+        assert predict(client, [""], project=project)["results"][0]["model_version"] == name
+        with registry.writing_version(project, label_config=CONFIG, fingerprint="", learned_from=0) as (_, number):
+            pass
+        registry.promote(project, number)
+    for answer in (client.get("/versions", params={"project": project}), client.post("/versions", json={"project": project})):
+        assert answer.json() == {"versions": ["v0001", "v0002", "v0003"]}
+    assert client.post("/versions").json() == client.get("/versions").json()
+
+
+@pytest.mark.parametrize(
+    "config", ["<View/>", "<View>", "", '<!DOCTYPE x [<!ENTITY a "b">]><View>&a;</View>', "<View>" * 10**5]
+)
+def test_a_config_with_nothing_to_fill_gets_a_warning(client: TestClient, config: str) -> None:
+    project = next(PROJECTS)
+    answer = setup(client, project, config)
+    assert answer["model_version"] == "v0001"
+    assert all(tag in answer["warning"] for tag in FILLABLE_TAGS)
+    assert predict(client, [""], config=config, project=project)["results"][0]["result"] == []
+
+
+def test_a_new_config_rings_so_that_the_loop_makes_a_version_for_it(client: TestClient, predicting: Services) -> None:
+    project = next(PROJECTS)
+    setup(client, project, CONFIG)
+    predicting.bell.answered(project, predicting.bell.ringing()[project])
+    setup(client, project, CONFIG)
+    assert project not in predicting.bell.ringing()
+    setup(client, project, CONFIG.replace("Spiral", "Ring"))
+    assert project in predicting.bell.ringing()
+
+
+def test_a_projects_batch_comes_with_setup_and_stays(client: TestClient, predicting: Services) -> None:
+    project = next(PROJECTS)
+    setup(client, project, CONFIG, extra_params={"batch": 25})
+    setup(client, project, CONFIG, extra_params=None)  # so does Label Studio when it renames the backend
+    assert predicting.registry.project(project).extra_params == {"batch": 25}
+
+
+# -- predictions --
+
+
+def test_a_broken_image_empties_its_own_task_only(client: TestClient, files: Any, png: Callable[..., bytes]) -> None:
+    good = files.put("/data/upload/6/good.png", png())
+    bad = [
+        files.put("/data/upload/6/text.png", b"text"),
+        "/data/upload/6/missing.png",
+        "/data/upload/../../api/x",
+        "",
+        None,
+        7,
+        [],
+    ]
+    results = predict(client, [good, *bad, good])["results"]
+    assert [bool(one["result"]) for one in results] == [True, *[False] * len(bad), True]
+    assert all(0 <= one["score"] <= 1 for one in results)
+
+
+def test_no_task_gets_no_prediction(client: TestClient) -> None:
+    assert predict(client, [])["results"] == []
+
+
+def test_health_setup_and_prompts_do_not_wait_for_a_bulk_request(
+    client: TestClient, files: Any, png: Callable[..., bytes]
+) -> None:
+    slow, quick = (files.put(f"/data/upload/6/{name}.png", png()) for name in ("slow", "quick"))
+    release = files.held[slow] = threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            bulk = pool.submit(predict, client, [slow])
+            assert client.get("/health").status_code == 200
+            assert setup(client, 599, CONFIG)["model_version"] == "v0001"
+            assert predict(client, [quick], context={"result": []})["results"][0]["result"] == []
+            assert not bulk.done()
+        finally:
+            release.set()
+        assert bulk.result()["results"][0]["result"]
+
+
+# -- events --
+
+
+def test_fifty_events_at_once_are_all_heard_in_few_transactions(services: Services) -> None:
+    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    app, rings = create_app(services), []
+
+    def listen(*given: Any) -> None:
+        if "UPDATE projects SET bell" in given[2]:
+            rings.append(given[2])
+
+    async def ring_fifty_times() -> list[httpx.Response]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://backend") as caller:
+            body = {"action": "ANNOTATION_CREATED", "project": {"id": 7}}
+            return await asyncio.gather(*(caller.post("/webhook", json=body) for _ in range(50)))
+
+    event.listen(services.engine, "before_cursor_execute", listen)
+    assert {answer.status_code for answer in asyncio.run(ring_fifty_times())} == {200}
+    assert 1 <= len(rings) <= 20
+    assert services.queue.queued() == {7}
+
+
+def test_an_event_of_a_project_nobody_attached_changes_nothing(services: Services) -> None:
+    answer = TestClient(create_app(services)).post("/webhook", json={"action": "PROJECT_DELETED", "project": {"id": 88}})
+    assert answer.json() == {"status": "heard"}
+    assert services.queue.queued() == set()
+
+
+def test_what_rang_at_a_closed_door_is_rung_for_at_the_start(open_services: Callable[..., Services]) -> None:
+    open_services().registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    services = open_services()
+    with TestClient(create_app(services)):
+        assert set(services.bell.ringing()) == services.queue.queued() == {7}
+
+
+def test_metrics_count_what_happened(services: Services) -> None:
+    client = TestClient(create_app(services))
+    for action in ("ANNOTATION_CREATED", "SOMETHING_NEW"):
+        client.post("/webhook", json={"action": action, "project": {"id": 7, "label_config": CONFIG}})
+    text = client.get("/metrics").text
+    assert 'galaxyloop_events_total{action="ANNOTATION_CREATED"} 1.0' in text
+    assert 'galaxyloop_events_total{action="other"} 1.0' in text
+    assert 'galaxyloop_live_version{project="7"} 1.0' in text
+    assert 'galaxyloop_bell_ringing{project="7"} 1.0' in text
+
+
+def test_the_protocol_is_described(client: TestClient) -> None:
+    paths = client.get("/openapi.json").json()["paths"]
+    assert {"/health", "/setup", "/predict", "/webhook", "/versions", "/metrics"} == paths.keys()
+    assert paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]["required"]

@@ -1,0 +1,154 @@
+"""Whatever is killed and whenever, the loop goes on: nothing lost, nothing trained twice, no half version, nothing doubled."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from backend.registry import version_name
+from sync.studio import LabelStudioServer
+
+if TYPE_CHECKING:
+    from tests.e2e.loop.conftest import Loop, Project
+
+CLASSES = ("Elliptical", "Spiral")
+RANDOM_KILLS = 2
+CYCLE_S = 4.0
+"""About what a cycle takes, from the last event to the last prediction."""
+NEVER_MISSED_S = 0.001
+"""The folder of an unfinished version is there for some milliseconds."""
+
+
+@pytest.fixture(scope="module")
+def annotations(loop: Loop) -> tuple[Project, list[int]]:
+    """A project that has learned from one batch, and the batch: every test here changes all of it and makes a new one due."""
+    project = loop.new_project()
+    submitted = project.annotate(project.teachers(), *CLASSES)
+    project.wait_for_version(2)
+    return project, submitted
+
+
+@pytest.fixture(params=["unfinished", "trained", "judged", "stored", *range(RANDOM_KILLS)])
+def moment(request: pytest.FixtureRequest, loop: Loop) -> Callable[[Project], bool]:
+    """When to kill: as soon as the worker has come so far, or at a random moment of a cycle."""
+    if isinstance(request.param, int):
+        at = time.monotonic() + random.Random(request.param).uniform(0, CYCLE_S) + 1
+        return lambda project: time.monotonic() > at
+    if request.param == "unfinished":
+        after = loop.worker.said().count("event=trained")
+        return lambda project: (
+            any(loop.settings.versions_dir.glob(f"{project.id}/.unfinished-*"))
+            or loop.worker.said().count("event=trained") > after
+        )
+    event = f"event={request.param}"
+    before = loop.worker.said().count(event)
+    return lambda project: loop.worker.said().count(event) > before
+
+
+@pytest.fixture
+def another_worker(loop: Loop) -> Iterator[object]:
+    worker = loop.process("worker", name="another-worker")
+    yield worker
+    worker.stop()
+
+
+def change_all(project: Project, submitted: list[int]) -> None:
+    """Turn every class round, which makes a training due."""
+    flipped = len(project.versions) % 2
+    project.edit(submitted, *(CLASSES[::-1] if flipped else CLASSES))
+
+
+def test_the_worker_may_be_killed_at_any_moment(
+    loop: Loop, annotations: tuple[Project, list[int]], moment: Callable[[Project], bool]
+) -> None:
+    project, submitted = annotations
+    change_all(project, submitted)
+    loop.wait_until(lambda: moment(project), "the moment to kill", project, every_s=NEVER_MISSED_S)
+    loop.worker.kill()
+    loop.worker.start()
+    project.wait_until_quiet()
+    project.assert_nothing_lost()
+    project.assert_sound()
+
+
+def test_a_version_that_waits_to_be_judged_is_judged_though_more_was_annotated_since(
+    loop: Loop, annotations: tuple[Project, list[int]]
+) -> None:
+    project, submitted = annotations
+    before = loop.worker.said().count("event=trained")
+    change_all(project, submitted)
+    loop.wait_until(lambda: loop.worker.said().count("event=trained") > before, "trained", project, every_s=NEVER_MISSED_S)
+    loop.worker.kill()
+    project.edit(submitted[:1], "Merger")
+    loop.worker.start()
+    project.wait_until_quiet()
+    project.assert_sound()
+    assert project.versions[-1].verdict == "live"
+
+
+def test_the_server_may_be_killed_while_events_arrive(loop: Loop, annotations: tuple[Project, list[int]]) -> None:
+    project, submitted = annotations
+    heard = loop.events().get("ANNOTATION_UPDATED", 0)
+    person = threading.Thread(target=change_all, args=(project, submitted))
+    person.start()
+    loop.wait_until(lambda: loop.events().get("ANNOTATION_UPDATED", 0) >= heard + 3, "three events", project)
+    loop.server.kill()
+    person.join()
+    loop.server.start()
+    loop.wait_for_server()
+    project.wait_until_quiet()
+    project.assert_nothing_lost()
+    project.assert_sound()
+
+
+def test_people_may_annotate_while_backend_and_worker_are_down(loop: Loop, annotations: tuple[Project, list[int]]) -> None:
+    project, submitted = annotations
+    loop.worker.kill()
+    loop.server.kill()
+    change_all(project, submitted)
+    loop.start()
+    project.wait_for_version(len(project.versions) + 1)
+    project.assert_nothing_lost()
+    project.assert_sound()
+
+
+def test_label_studio_may_be_down_in_the_middle_of_a_cycle(
+    loop: Loop, annotations: tuple[Project, list[int]], label_studio_server: LabelStudioServer
+) -> None:
+    project, submitted = annotations
+    due, before = len(project.versions) + 1, loop.worker.said().count("event=trained")
+    change_all(project, submitted)
+    loop.wait_until(lambda: loop.worker.said().count("event=trained") > before, "trained", project, every_s=NEVER_MISSED_S)
+    label_studio_server.stop()
+    loop.wait_until(lambda: project.record.status.startswith("waiting for Label Studio"), "it is missed", project)
+    label_studio_server.start()
+    label_studio_server.wait()
+    project.wait_for_version(due)
+    assert project.state.model_version == version_name(due)
+    project.assert_nothing_lost()
+    project.assert_sound()
+
+
+def test_a_worker_that_was_frozen_does_not_disturb_the_one_that_took_over(
+    loop: Loop, annotations: tuple[Project, list[int]], another_worker: object
+) -> None:
+    project, submitted = annotations
+    due = len(project.versions) + 1
+    change_all(project, submitted)
+    home = loop.settings.versions_dir / str(project.id)
+    loop.wait_until(
+        lambda: any(home.glob(".unfinished-*")) or len(project.versions) == due, "training", project, every_s=NEVER_MISSED_S
+    )
+    loop.worker.freeze()
+    another_worker.start()
+    project.wait_for_version(due)
+    loop.worker.thaw()
+    change_all(project, submitted)
+    project.wait_for_version(due + 1)
+    project.assert_nothing_lost()
+    project.assert_sound()
