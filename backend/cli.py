@@ -39,12 +39,16 @@ def demo(
     ),
 ) -> None:
     """Start Label Studio, the backend and a worker on this machine, with real galaxies already annotated."""
-    from backend.demo.run import DemoError, DemoOptions, run_demo
+    from backend.demo.options import DemoError, DemoOptions, check_machine
     from sync.client import LabelStudioError
     from sync.studio import StudioError
 
+    options = DemoOptions(images, data_dir, port, backend_port, label_studio)
     try:
-        run_demo(DemoOptions(images, data_dir, port, backend_port, label_studio), console)
+        check_machine(options)
+        from backend.demo.run import run_demo
+
+        run_demo(options, console)
     except (DemoError, StudioError, LabelStudioError, OSError) as error:
         _stop(str(error))
 

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import signal
 import sys
 import time
@@ -21,7 +20,8 @@ import httpx
 from rich.console import Console
 from rich.progress import Progress
 
-from backend.demo.processes import Child, port_is_free
+from backend.demo.options import DemoError, DemoOptions
+from backend.demo.processes import Child
 from backend.demo.tiles import cut_deep_field, prepare_folder
 from backend.registry import Registry, RegistryError
 from backend.services import Services
@@ -39,41 +39,13 @@ from sync.projects import (
 )
 from sync.studio import LabelStudioServer
 
-__all__ = ["DemoError", "DemoOptions", "run_demo"]
+__all__ = ["run_demo"]
 
 USER = "astronomer@example.com"
 TITLE = "Galaxies"
 CONFIG = "everything.xml"
-NEEDED_BYTES = 500 * 2**20
 WATCH_EVERY_S = 1.0
 READY_WITHIN_S = 600.0
-
-
-class DemoError(RuntimeError):
-    """Why the demo cannot go on, in one sentence."""
-
-
-@dataclass(frozen=True, slots=True)
-class DemoOptions:
-    """What the command line says.
-
-    Attributes
-    ----------
-    images : Path or None
-        The user's own images; None for the Hubble deep field.
-    data_dir : Path
-        Everything that the demo keeps.
-    port, backend_port : int
-        Of Label Studio and of the backend, on loopback.
-    label_studio : Path
-        The `label-studio` command of its own environment.
-    """
-
-    images: Path | None
-    data_dir: Path
-    port: int
-    backend_port: int
-    label_studio: Path
 
 
 @dataclass(slots=True)
@@ -97,7 +69,6 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     DemoError
         With one sentence, if it cannot.
     """
-    _check_machine(options)
     (options.data_dir / "env").unlink(missing_ok=True)
     _end_on(signal.default_int_handler)
     memory_file = options.data_dir / "demo.json"
@@ -150,23 +121,6 @@ def _end_on(action: Callable[[int, FrameType | None], Any] | signal.Handlers) ->
     for demand in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if demand == signal.SIGINT or signal.getsignal(demand) != signal.SIG_IGN:  # nohup means it
             signal.signal(demand, action)
-
-
-def _check_machine(options: DemoOptions) -> None:
-    if not options.label_studio.exists():
-        raise DemoError(f"Label Studio is not installed at {options.label_studio}: run `make demo`, which installs it")
-    for name, port, option in (
-        ("Label Studio", options.port, "PORT"),
-        ("the backend", options.backend_port, "BACKEND_PORT"),
-    ):
-        if not port_is_free(port):
-            raise DemoError(f"port {port} for {name} is taken: end what uses it, or run `make demo {option}=<another>`")
-    if options.images is not None and not options.images.is_dir():
-        raise DemoError(f"{options.images} is not a folder of images")
-    options.data_dir.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(options.data_dir).free
-    if free < NEEDED_BYTES:
-        raise DemoError(f"{options.data_dir} has {free // 2**20} MiB free, the demo needs {NEEDED_BYTES // 2**20} MiB")
 
 
 def _recall(file: Path) -> Memory:

@@ -1,0 +1,64 @@
+"""What the demo is asked for, and whether this machine can do it: told in a moment, before anything heavy is loaded."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.demo.processes import port_is_free
+
+__all__ = ["DemoError", "DemoOptions", "check_machine"]
+
+NEEDED_BYTES = 500 * 2**20
+
+
+class DemoError(RuntimeError):
+    """Why the demo cannot go on, in one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the command line says.
+
+    Attributes
+    ----------
+    images : Path or None
+        The user's own images; None for the Hubble deep field.
+    data_dir : Path
+        Everything that the demo keeps.
+    port, backend_port : int
+        Of Label Studio and of the backend, on loopback.
+    label_studio : Path
+        The `label-studio` command of its own environment.
+    """
+
+    images: Path | None
+    data_dir: Path
+    port: int
+    backend_port: int
+    label_studio: Path
+
+
+def check_machine(options: DemoOptions) -> None:
+    """Make the data folder, and see that ports, disk and programs are there.
+
+    Raises
+    ------
+    DemoError
+        With one sentence on what is missing and what to do.
+    """
+    if not options.label_studio.exists():
+        raise DemoError(f"Label Studio is not installed at {options.label_studio}: run `make demo`, which installs it")
+    for name, port, option in (
+        ("Label Studio", options.port, "PORT"),
+        ("the backend", options.backend_port, "BACKEND_PORT"),
+    ):
+        if not port_is_free(port):
+            raise DemoError(f"port {port} for {name} is taken: end what uses it, or run `make demo {option}=<another>`")
+    if options.images is not None and not options.images.is_dir():
+        raise DemoError(f"{options.images} is not a folder of images")
+    options.data_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(options.data_dir).free
+    if free < NEEDED_BYTES:
+        raise DemoError(f"{options.data_dir} has {free // 2**20} MiB free, the demo needs {NEEDED_BYTES // 2**20} MiB")
