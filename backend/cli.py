@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
@@ -25,7 +26,9 @@ project_app = typer.Typer(help="Label Studio projects.", no_args_is_help=True)
 app.add_typer(project_app, name="project")
 console = Console()
 
-ProjectId = Annotated[int, typer.Argument(metavar="PROJECT", help="Number of the project in Label Studio's address.")]
+ProjectId = Annotated[
+    int, typer.Argument(metavar="PROJECT", min=1, max=2**31 - 1, help="Number of the project in Label Studio's address.")
+]
 
 
 @app.command()
@@ -56,7 +59,7 @@ def demo(
 @app.command()
 def server() -> None:
     """Serve Label Studio's ML protocol."""
-    settings = Settings()
+    settings = _settings()
     _bound_threads(settings)
     import torch
     import uvicorn
@@ -75,7 +78,7 @@ def server() -> None:
 @app.command()
 def worker() -> None:
     """Run the training worker."""
-    settings = Settings()
+    settings = _settings()
     _bound_threads(settings)
     from backend.loop.worker import run_worker
     from backend.services import Services
@@ -89,7 +92,7 @@ def status() -> None:
     """Say of each project what is live, what waits, and what the loop last did or why it did nothing."""
     from backend.services import Services
 
-    services = Services(Settings())
+    services = Services(_settings())
     ringing = services.bell.ringing()
     table = Table("project", "live", "published", "events wait", "when", "what the loop last did")
     for project in services.registry.projects():
@@ -106,7 +109,7 @@ def versions(project: ProjectId) -> None:
     from backend.registry import RegistryError
     from backend.services import Services
 
-    registry = Services(Settings()).registry
+    registry = Services(_settings()).registry
     try:
         live = registry.project(project).live_version
     except RegistryError as error:
@@ -133,7 +136,7 @@ def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help="It
     from backend.registry import RegistryError, version_number
     from backend.services import Services
 
-    services = Services(Settings())
+    services = Services(_settings())
     try:
         services.registry.promote(project, version_number(version))
     except RegistryError as error:
@@ -158,11 +161,11 @@ def create(
     if not path.is_file() and not shipped.is_file():
         _stop(f"{config} is neither an XML file nor a name in labeling_configs")
     xml = path.read_text() if path.is_file() else shipped.read_text()
-    settings = Settings()
+    settings = _settings()
     try:
         with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
             console.print(create_project(client, title, xml))
-    except LabelStudioError as error:
+    except (LabelStudioError, ValueError) as error:
         _stop(str(error))
 
 
@@ -176,10 +179,11 @@ def attach(
     from sync.client import LabelStudioError
     from sync.projects import attach_backend, project_state
 
-    services = Services(Settings())
-    settings, client = services.settings, services.label_studio
+    services = Services(_settings())
+    settings = services.settings
     password = settings.basic_auth_password.get_secret_value()
     try:
+        client = services.label_studio
         state = project_state(client, project)
         services.meet(project, label_config=state.label_config, extra_params={"batch": batch} if batch else None)
         live = services.registry.version(project, services.registry.project(project).live_version)
@@ -192,7 +196,7 @@ def attach(
             webhook_secret=settings.webhook_secret.get_secret_value() or None,
             extra_params={"batch": batch} if batch else None,
         )
-    except LabelStudioError as error:
+    except (LabelStudioError, ValueError) as error:
         _stop(str(error))
     services.ring_at_once(project)
     console.print(f"project {project} is attached; the worker stores its first predictions")
@@ -208,10 +212,26 @@ def pretrain(
     from backend.lvm.encoder import EncoderConfig
     from backend.lvm.pretrain import PretrainConfig, pretrain, read_pool
 
-    if not data.is_file():
-        _stop(f"{data} is not a Parquet file")
+    try:
+        frames = read_pool(data)
+    except (KeyError, OSError, ValueError) as error:
+        _stop(f"{data} is no Parquet file with a column `image` of encoded images: {str(error).splitlines()[0]}")
     output.parent.mkdir(parents=True, exist_ok=True)
-    pretrain(read_pool(data), output=output, config=PretrainConfig(epochs=epochs), network=EncoderConfig())
+    try:
+        pretrain(frames, output=output, config=PretrainConfig(epochs=epochs), network=EncoderConfig())
+    except ValueError as error:
+        _stop(str(error))
+
+
+def _settings() -> Settings:
+    """Read the settings, or say which one makes no sense."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        variable = name if name.isupper() else f"GALAXYLOOP_{name.upper()}"
+        _stop(f"the setting {variable} is {first['input']!r}: {first['msg']}")
 
 
 def _bound_threads(settings: Settings) -> None:

@@ -7,10 +7,11 @@ that the backend's title names, and only then older predictions are pruned.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
-from backend.annotator import Task
+from backend.annotator import Annotator, Prediction, Task
 from backend.registry import Project, version_name
 from backend.services import Services
 from sync.annotations import Annotation
@@ -56,11 +57,8 @@ def publish(services: Services, project: Project, state: ProjectState) -> int:
         return 0
     annotator = services.annotators.of(project, label_config=project.label_config)
     waiting = [task for task in read_tasks(client, project.id) if not task.annotated and task.id not in have]
-    stored, start, size = 0, 0, FIRST_CHUNK
-    while start < len(waiting):
-        chunk = [Task(id=task.id, data=task.data) for task in waiting[start : start + size]]
-        start, size = start + size, min(2 * size, LARGEST_CHUNK)
-        predictions = annotator.predict(chunk)
+    stored = 0
+    for chunk, predictions in _predict(annotator, [Task(id=task.id, data=task.data) for task in waiting]):
         stored += push(
             client,
             project.id,
@@ -74,6 +72,22 @@ def publish(services: Services, project: Project, state: ProjectState) -> int:
     rename_backend(client, project.id, url=services.settings.public_url, title=name)
     registry.set_published(project.id, number, tasks=state.task_count)
     return stored
+
+
+def _predict(annotator: Annotator, tasks: Sequence[Task]) -> Iterator[tuple[Sequence[Task], list[Prediction]]]:
+    """Predict tasks in chunks, each while Label Studio stores the one before: both take about as long."""
+    with ThreadPoolExecutor(1, thread_name_prefix="publish") as ahead:
+        start, size = 0, FIRST_CHUNK
+        before: tuple[Sequence[Task], Future[list[Prediction]]] | None = None
+        while start < len(tasks):
+            chunk = tasks[start : start + size]
+            predicting = ahead.submit(annotator.predict, chunk)
+            if before is not None:
+                yield before[0], before[1].result()
+            before = chunk, predicting
+            start, size = start + size, min(2 * size, LARGEST_CHUNK)
+        if before is not None:
+            yield before[0], before[1].result()
 
 
 def prune_old(services: Services, project: Project, annotations: Sequence[Annotation]) -> int:
