@@ -102,8 +102,7 @@ def _measure(stage: Stage, folder: Path, sizes: Sizes, console: Console) -> Meas
         body = an_event(stage, project)
         acknowledgements += measure_ours(stage, body, project=project, rounds=sizes.webhook_rounds)
         if LABEL_STUDIO_ML.exists():
-            rounds = sizes.webhook_rounds
-            acknowledgements.append(measure_alternative(folder / "label-studio-ml", body, rounds=rounds))
+            acknowledgements.append(measure_alternative(folder / "label-studio-ml", body))
         else:
             console.print(f"label-studio-ml is left out: there is no {LABEL_STUDIO_ML}; `make setup` makes it")
     _print(console, *_acknowledgement_table(acknowledgements))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -59,11 +60,11 @@ class Child:
         if self._process is None or self._process.poll() is not None:
             return
         self._process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE_S)
-        except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):  # it and all that it started
             os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+        self._process.wait()
 
     def last_lines(self, count: int = 5) -> str:
         """The end of its log."""

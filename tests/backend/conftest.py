@@ -1,4 +1,4 @@
-"""What tests of the backend stand on: real services over an empty folder, and the one thing outside, a server of image files."""
+"""Real services over an empty folder, and the one thing that is outside: a server of image files."""
 
 from __future__ import annotations
 

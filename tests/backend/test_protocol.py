@@ -17,6 +17,7 @@ from backend.services import Services
 
 CONFIG = '<View><Image name="image" value="$image"/><Choices name="c" toName="image"><Choice value="Spiral"/></Choices></View>'
 TASK = {"id": 1, "data": {"image": "/data/upload/1/nowhere.png"}}
+NEEDED = ("project", "schema", "label_config", "tasks", "action")
 BODIES: dict[str, dict[str, Any]] = {
     "/setup": {
         "project": "301.1795415082",
@@ -102,7 +103,7 @@ def test_an_event_about_no_project_is_refused(client: TestClient, project: Any) 
     assert refused(client, "/webhook", changed("/webhook", project=project)).startswith("project")
 
 
-@pytest.mark.parametrize(("path", "missing"), [(path, key) for path in BODIES for key in ("project", "schema", "label_config", "tasks", "action") if key in BODIES[path]])  # fmt: skip
+@pytest.mark.parametrize(("path", "missing"), [(path, key) for path in BODIES for key in BODIES[path] if key in NEEDED])
 def test_what_is_missing_is_named(client: TestClient, path: str, missing: str) -> None:
     body = {key: value for key, value in BODIES[path].items() if key != missing}
     assert refused(client, path, json.dumps(body).encode()).startswith(f"{missing}: ")

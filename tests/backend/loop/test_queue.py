@@ -36,7 +36,7 @@ def messages(file: Path) -> list[bytes]:
         return [
             bytes(value)
             for table in tables
-            for row in connection.execute(f"select * from {table}")  # noqa: S608
+            for row in connection.execute(f"select * from {table}")
             for value in row
             if isinstance(value, bytes | memoryview)
         ]
