@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from backend.fillers import Filler, fillers_of
+from backend.gallery import reference_of
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.observer import Observation, Observer
@@ -169,9 +170,7 @@ class Annotator:
 
     def _reference(self, task: Task, to_name: str) -> str:
         key = self.config.image_key[to_name]
-        reference = task.data.get(key)
-        if isinstance(reference, list) and reference:
-            reference = reference[0]
-        if not isinstance(reference, str) or not reference:
+        reference = reference_of(task.data, key)
+        if not reference:
             raise ImageError(f"the task's data have no image reference under {key!r}")
         return reference

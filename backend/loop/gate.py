@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from backend.annotators import read_config
 from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
+from backend.gallery import reference_of
 from backend.loop.agreement import box_agreement, class_agreement, mask_agreement, number_agreement
 from backend.loop.examples import Examples, gather_examples
 from backend.loop.snapshot import Snapshot
@@ -116,7 +117,7 @@ def _compare(
         return None
     key = config.image_key[control.to_name]
     seen = services.annotators.observer.observe(
-        [str(examples.data[task].get(key, "")) for task in said],
+        [reference_of(examples.data[task], key) for task in said],
         embed=any(one.needs_embedding for one in fillers),
         extractions=[one.needs_sources for one in fillers if one.needs_sources],
     )

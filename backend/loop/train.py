@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from backend.annotators import read_config
 from backend.fillers import base_probabilities
+from backend.gallery import reference_of
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.detection import Detection
 from backend.heads.masks import PromptedMasks
@@ -168,4 +169,4 @@ def _observe(
     embed: bool,
 ) -> list[Observation | ImageError]:
     key = config.image_key[control.to_name]
-    return observer.observe([str(examples.data[task].get(key, "")) for task in tasks], embed=embed)
+    return observer.observe([reference_of(examples.data[task], key) for task in tasks], embed=embed)

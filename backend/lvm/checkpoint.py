@@ -67,12 +67,12 @@ def load_encoder(path: Path) -> Encoder:
     if metadata.get("format") != FORMAT:
         raise CheckpointError(f"the checkpoint {path} says format {metadata.get('format')!r}, expected {FORMAT!r}")
     try:
-        fields: dict[str, Any] = json.loads(metadata["config"])
+        fields: dict[str, Any] = dict(json.loads(metadata["config"]))
         settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
         config = EncoderConfig(**settings)
         encoder = Encoder(config)
         encoder.load_state_dict(weights)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (ArithmeticError, AssertionError, KeyError, TypeError, ValueError, RuntimeError) as error:  # as torch and timm raise
         raise CheckpointError(f"the weights in {path} do not fit the network it names: {error}") from error
     return encoder.eval().requires_grad_(False)
 

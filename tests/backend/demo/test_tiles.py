@@ -1,0 +1,114 @@
+"""The demo's images: real galaxies out of a package that is there anyway, or whatever a folder holds, for a browser to show."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from PIL import Image
+
+from backend.demo.tiles import cut_deep_field, prepare_folder
+from backend.heads.sources import extract
+from sync.images.decode import decode
+from sync.images.errors import ImageError
+
+
+@pytest.fixture(scope="module")
+def tiles(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    return cut_deep_field(tmp_path_factory.mktemp("tiles"))
+
+
+def image(format_: str, side: int = 24) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(np.arange(side * side, dtype=np.uint8).reshape(side, side)).save(content, format_)
+    return content.getvalue()
+
+
+def cube() -> bytes:
+    content = io.BytesIO()
+    fits.PrimaryHDU(np.random.default_rng(0).normal(100, 5, (20, 30)).astype(np.float32)).writeto(content)
+    return content.getvalue()
+
+
+# -- the deep field --
+
+
+def test_there_are_tiles_enough_for_several_batches(tiles: list[Path]) -> None:
+    assert len(tiles) >= 36
+    assert len({file.name for file in tiles}) == len({file.read_bytes() for file in tiles}) == len(tiles)
+
+
+def test_a_tile_is_a_square_that_a_browser_shows(tiles: list[Path]) -> None:
+    for file in tiles:
+        with Image.open(file) as tile:
+            assert (tile.format, tile.mode) == ("PNG", "RGB")
+            assert tile.width == tile.height >= 256
+
+
+def test_a_tile_has_a_galaxy_in_its_middle(tiles: list[Path]) -> None:
+    for file in tiles[:5]:
+        pixels = decode(file.read_bytes())
+        middle = pixels.shape[0] / 2
+        nearest = min(np.hypot(source.ellipse.x - middle, source.ellipse.y - middle) for source in extract(pixels).sources)
+        assert nearest < pixels.shape[0] / 8
+
+
+def test_cutting_again_keeps_what_is_there(tiles: list[Path]) -> None:
+    before = {file: file.stat().st_mtime_ns for file in tiles}
+    assert cut_deep_field(tiles[0].parent) == tiles
+    assert {file: file.stat().st_mtime_ns for file in tiles} == before
+
+
+# -- a folder of the user's own --
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    return folder
+
+
+def prepare(images: Path) -> dict[str, Path | ImageError]:
+    found = prepare_folder(images, images.parent / "shown")
+    return {str(source.relative_to(images)): shown for source, shown in found}
+
+
+@pytest.mark.parametrize(("name", "format_"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("A.JPEG", "JPEG")])
+def test_what_a_browser_shows_stays_as_it_is(images: Path, name: str, format_: str) -> None:
+    (images / name).write_bytes(image(format_))
+    assert prepare(images) == {name: images / name}
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.tif", image("TIFF")), ("a.fits", cube()), ("A.FIT", cube())])
+def test_what_a_browser_does_not_show_becomes_a_png_of_its_size(images: Path, name: str, content: bytes) -> None:
+    (images / name).write_bytes(content)
+    shown = prepare(images)[name]
+    assert isinstance(shown, Path)
+    assert shown.read_bytes().startswith(b"\x89PNG")
+    assert decode(shown.read_bytes()).shape == decode(content).shape
+
+
+def test_images_of_the_same_name_in_two_folders_stay_apart(images: Path) -> None:
+    for folder, side in (("one", 20), ("two", 30)):
+        (images / folder).mkdir()
+        (images / folder / "a.tif").write_bytes(image("TIFF", side))
+    sides = [decode(shown.read_bytes()).shape[0] for shown in prepare(images).values() if isinstance(shown, Path)]
+    assert sides == [20, 30]
+
+
+def test_a_broken_image_is_named_and_the_others_are_shown(images: Path) -> None:
+    for name, content in {"a.png": image("PNG"), "b.png": b"no image", "c.fits": cube()[:100], "d.png": image("PNG")}.items():
+        (images / name).write_bytes(content)
+    prepared = prepare(images)
+    assert list(prepared) == ["a.png", "b.png", "c.fits", "d.png"]
+    assert [isinstance(shown, ImageError) for shown in prepared.values()] == [False, True, True, False]
+
+
+def test_other_files_are_passed_over(images: Path) -> None:
+    (images / "notes.txt").write_text("seeing was bad")
+    (images / "folder.png").mkdir()
+    assert prepare(images) == {}

@@ -1,0 +1,143 @@
+"""Checkpoints: an encoder is read back as it was; what is no checkpoint is refused in a sentence and never executed."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder, save_encoder
+from backend.lvm.encoder import Encoder, EncoderConfig
+
+SMALL = EncoderConfig(image_px=32, patch_px=4, window=4, width=12, depths=(1, 1), heads=(1, 2))
+FIELDS = {"image_px": 32, "patch_px": 4, "window": 4, "width": 12, "depths": [1, 1], "heads": [1, 2]}
+
+
+@pytest.fixture
+def encoder() -> Encoder:
+    torch.manual_seed(0)
+    return Encoder(SMALL).eval()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "weights" / "encoder.safetensors"
+
+
+@pytest.fixture
+def saved(encoder: Encoder, path: Path) -> Path:
+    save_encoder(encoder, path, training={"steps": 3, "hardware": "two cores"})
+    return path
+
+
+def test_an_encoder_is_read_as_it_was_to_half_precision(encoder: Encoder, saved: Path) -> None:
+    loaded = load_encoder(saved)
+    image = torch.rand(2, 3, 32, 32)
+    assert loaded.config == SMALL
+    assert torch.allclose(loaded.embed(image), encoder.embed(image), atol=0.01)
+
+
+def test_a_loaded_encoder_is_frozen(saved: Path) -> None:
+    loaded = load_encoder(saved)
+    assert not loaded.training
+    assert not any(weight.requires_grad for weight in loaded.parameters())
+
+
+def test_reading_and_writing_again_changes_no_weight(saved: Path, tmp_path: Path) -> None:
+    save_encoder(load_encoder(saved), tmp_path / "again.safetensors", training={})
+    one, other = load_encoder(saved).state_dict(), load_encoder(tmp_path / "again.safetensors").state_dict()
+    assert one.keys() == other.keys()
+    assert all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_a_checkpoint_says_how_it_was_trained(saved: Path) -> None:
+    with safe_open(saved, framework="pt") as file:
+        assert json.loads(file.metadata()["training"]) == {"steps": 3, "hardware": "two cores"}
+
+
+def test_writing_leaves_the_checkpoint_and_nothing_else(saved: Path) -> None:
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_fingerprint_changes_with_one_weight(encoder: Encoder, saved: Path, tmp_path: Path) -> None:
+    with torch.no_grad():
+        next(encoder.parameters()).view(-1)[0] += 1
+    save_encoder(encoder, tmp_path / "other.safetensors", training={"steps": 3, "hardware": "two cores"})
+    assert fingerprint(tmp_path / "other.safetensors") != fingerprint(saved)
+
+
+def test_the_shipped_checkpoint_can_be_read() -> None:
+    encoder = load_encoder(SHIPPED_CHECKPOINT)
+    side = encoder.config.image_px
+    assert encoder.embed(torch.rand(1, 3, side, side)).shape == (1, encoder.config.dimension)
+
+
+# -- what is no checkpoint --
+
+
+class Trap:
+    """Unpickling it makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> Any:
+        return Path.touch, (self._path,)
+
+
+@pytest.mark.parametrize("write", [pickle.dump, torch.save], ids=["pickle", "torch"])
+def test_a_pickle_that_poses_as_a_checkpoint_is_refused_unopened(tmp_path: Path, write: Any) -> None:
+    trap, path = tmp_path / "sprung", tmp_path / "encoder.safetensors"
+    with path.open("wb") as file:
+        write(Trap(trap), file)
+    with pytest.raises(CheckpointError, match="cannot be read as safetensors"):
+        load_encoder(path)
+    assert not trap.exists()
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"nowhere\.safetensors"):
+        load_encoder(tmp_path / "nowhere.safetensors")
+
+
+@pytest.mark.parametrize("kept", [0, 7, 100, 5000])
+def test_a_file_that_was_cut_is_refused(saved: Path, kept: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:kept])
+    with pytest.raises(CheckpointError, match="cannot be read as safetensors"):
+        load_encoder(saved)
+
+
+def test_safetensors_of_something_else_are_refused(path: Path) -> None:
+    path.parent.mkdir()
+    save_file({"weight": torch.zeros(3)}, path)
+    with pytest.raises(CheckpointError, match="says format None, expected 'galaxyloop-encoder-1'"):
+        load_encoder(path)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        FIELDS | {"width": 24, "heads": [2, 4]},
+        FIELDS | {"depths": [1, 1, 1], "heads": [1, 2, 4]},
+        FIELDS | {"depths": "deep"},
+        FIELDS | {"layers": 12},
+        FIELDS | {"width": 13, "heads": [5, 5]},
+        FIELDS | {"patch_px": 0},
+        {},
+        [],
+        None,
+    ],
+    ids=["wider", "deeper", "words", "unknown field", "indivisible", "no patch", "empty", "list", "null"],
+)
+def test_weights_that_do_not_fit_the_network_they_name_are_refused(encoder: Encoder, path: Path, config: Any) -> None:
+    path.parent.mkdir()
+    metadata = {"format": "galaxyloop-encoder-1", "config": json.dumps(config), "training": "{}"}
+    save_file({name: weight.half() for name, weight in encoder.state_dict().items()}, path, metadata)
+    with pytest.raises(CheckpointError, match="do not fit the network it names"):
+        load_encoder(path)

@@ -1,0 +1,82 @@
+"""Framing: the encoder sees the galaxy in the middle and at the same apparent size, whatever the field of view."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+
+from backend.lvm.framing import frame
+
+SIDE = 64
+sides = st.integers(1, 40)
+pictures = st.tuples(sides, sides, st.just(3)).flatmap(
+    lambda shape: arrays(np.float32, shape, elements=st.floats(0, 1, width=32))
+)
+
+
+def sky(size: tuple[int, int], *spots: tuple[float, float, float]) -> NDArray[np.float32]:
+    """An image of `size` (width, height) with round galaxies (x, y, radius)."""
+    rows, columns = np.mgrid[: size[1], : size[0]] + 0.5
+    light = np.full((size[1], size[0]), 0.02)
+    for x, y, radius in spots:
+        light += 0.8 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))
+    return np.repeat(light[..., None], 3, axis=2).astype(np.float32)
+
+
+def centre(framed: NDArray[np.float32]) -> tuple[float, float]:
+    light = framed.mean(axis=2) - 0.02
+    rows, columns = np.indices(light.shape) + 0.5
+    return float((light * columns).sum() / light.sum()), float((light * rows).sum() / light.sum())
+
+
+def spread(framed: NDArray[np.float32]) -> float:
+    """Fraction of the frame that is brighter than half the galaxy's middle."""
+    return float((framed.mean(axis=2) > 0.4).mean())
+
+
+@pytest.mark.parametrize("x", [80, 100, 125])
+def test_the_galaxy_is_moved_to_the_middle(x: float) -> None:
+    assert centre(frame(sky((200, 160), (x, 85, 10)), side=SIDE)) == pytest.approx((SIDE / 2, SIDE / 2), abs=1)
+
+
+def test_a_galaxy_looks_the_same_however_large_it_is_on_the_image() -> None:
+    near, far = frame(sky((300, 300), (150, 150, 40)), side=SIDE), frame(sky((300, 300), (150, 150, 20)), side=SIDE)
+    assert spread(near) == pytest.approx(spread(far), rel=0.1)
+
+
+def test_a_speck_is_not_blown_up_to_a_galaxy() -> None:
+    speck, galaxy = frame(sky((300, 300), (150, 150, 4)), side=SIDE), frame(sky((300, 300), (150, 150, 20)), side=SIDE)
+    assert spread(speck) < spread(galaxy) / 4
+
+
+def test_what_stands_in_the_middle_wins_over_a_neighbour_of_its_size() -> None:
+    framed = frame(sky((300, 300), (150, 150, 15), (260, 60, 15)), side=SIDE)
+    assert framed[SIDE // 2, SIDE // 2].mean() > 0.7
+
+
+def test_outside_the_image_it_is_black() -> None:
+    framed = frame(sky((100, 100), (50, 8, 12)), side=SIDE)
+    assert framed[0].max() == 0
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_image_has_a_turned_frame(turns: int) -> None:
+    image = sky((120, 160), (65, 70, 14))
+    assert np.abs(frame(np.rot90(image, turns), side=SIDE) - np.rot90(frame(image, side=SIDE), turns)).max() < 0.05
+
+
+def test_an_empty_sky_is_framed_whole() -> None:
+    assert frame(sky((90, 60)), side=SIDE) == pytest.approx(0.02, abs=1e-3)
+
+
+@settings(max_examples=30, deadline=None)
+@given(pictures)
+def test_any_picture_has_a_frame_no_brighter_than_itself(pixels: NDArray[np.float32]) -> None:
+    framed = frame(pixels, side=16)
+    assert framed.shape == (16, 16, 3)
+    assert framed.min() >= 0
+    assert framed.max() <= pixels.max() + 1e-5
