@@ -15,7 +15,8 @@ from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from backend.observer import Observer
 from backend.project_heads import ProjectHeads
-from backend.registry import Project, Registry, config_hash, version_name
+from backend.records import Project, config_hash, version_name
+from backend.registry import Registry
 from sync.labelconfig import LabelConfig, LabelConfigError, parse
 
 __all__ = ["BASE_MORPHOLOGY", "Annotators", "read_config"]

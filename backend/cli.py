@@ -6,6 +6,7 @@ Imports are inside the commands: `galaxyloop --help` answers without loading tor
 from __future__ import annotations
 
 import datetime
+import gc
 import logging
 import os
 import sys
@@ -72,6 +73,8 @@ def server() -> None:
     if open_to_all and settings.host not in {"127.0.0.1", "localhost", "::1"}:
         _stop(f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: everybody could call the backend")
     torch.set_num_threads(settings.threads)
+    # A full garbage collection over all that torch brings stops every thread for 0.3 s: what is there now stays, unexamined.
+    gc.freeze()
     uvicorn.run(create_app(Services(settings)), host=settings.host, port=settings.port, access_log=False, log_config=None)
 
 
@@ -106,7 +109,7 @@ def status() -> None:
 @app.command()
 def versions(project: ProjectId) -> None:
     """List a project's versions with the evidence for and against each."""
-    from backend.registry import RegistryError
+    from backend.records import RegistryError
     from backend.services import Services
 
     registry = Services(_settings()).registry
@@ -133,7 +136,7 @@ def versions(project: ProjectId) -> None:
 @app.command()
 def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help="Its name, like v0003.")]) -> None:
     """Bring a version back: it is live at once, and the worker publishes its predictions."""
-    from backend.registry import RegistryError, version_number
+    from backend.records import RegistryError, version_number
     from backend.services import Services
 
     services = Services(_settings())

@@ -6,7 +6,6 @@ column of the project's row, so going live and rolling back are the same atomic 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,87 +22,11 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from backend.database import ProjectRow, VersionRow
+from backend.records import Project, RegistryError, Version, config_hash, version_name
 
-__all__ = ["Project", "Registry", "RegistryError", "Version", "config_hash", "version_name", "version_number"]
+__all__ = ["Registry"]
 
 MANIFEST = "version.json"
-MAX_DIGITS = 9
-"""Of a version's number, which the database keeps as an integer of 32 bits."""
-
-
-class RegistryError(LookupError):
-    """A project or version that does not exist or cannot go live; the message says which and why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Project:
-    """A project as the registry knows it; see `ProjectRow` for the columns."""
-
-    id: int
-    label_config: str
-    extra_params: dict[str, Any]
-    live_version: int
-    published_version: int | None
-    published_tasks: int
-    training_requested: bool
-    status: str
-    status_at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """One trained set of heads of one project.
-
-    Attributes
-    ----------
-    number : int
-        1 is the base version; `name` is what Label Studio shows.
-    fingerprint : str
-        Of the annotations it was trained on; empty for a base version.
-    learned_from : int
-        Annotations it was trained on.
-    verdict : {"base", "trained", "live", "rejected", "retired"}
-        "trained" has not been judged yet.
-    evidence : dict
-        What the gate measured, and its reason.
-    """
-
-    project_id: int
-    number: int
-    created_at: float
-    config_hash: str
-    fingerprint: str
-    learned_from: int
-    verdict: str
-    evidence: dict[str, Any]
-
-    @property
-    def name(self) -> str:
-        return version_name(self.number)
-
-
-def version_name(number: int) -> str:
-    """Name a version, `v0007`."""
-    return f"v{number:04d}"
-
-
-def version_number(name: str) -> int:
-    """Read a version's name, `v0007` or `7`.
-
-    Raises
-    ------
-    RegistryError
-        If `name` is no version name.
-    """
-    digits = name.removeprefix("v")
-    if not digits.isdecimal() or len(digits) > MAX_DIGITS:
-        raise RegistryError(f"{name!r} is no version name; versions are called like v0007")
-    return int(digits)
-
-
-def config_hash(label_config: str) -> str:
-    """Name a labelling config by its content."""
-    return hashlib.sha256(label_config.strip().encode()).hexdigest()[:16]
 
 
 class Registry:

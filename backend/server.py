@@ -31,7 +31,7 @@ from backend.protocol import (
     body_of,
     body_schema,
 )
-from backend.registry import version_name
+from backend.records import version_name
 from backend.services import Services
 from sync.labelconfig import FILLABLE_TAGS, LabelConfigError, parse
 

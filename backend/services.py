@@ -12,7 +12,8 @@ from backend.database import open_database
 from backend.gallery import Gallery
 from backend.loop.bell import Bell
 from backend.loop.queue import JobQueue
-from backend.registry import Project, Registry
+from backend.records import Project
+from backend.registry import Registry
 from backend.settings import Settings
 from sync.annotations import Annotation, AnnotationReader
 from sync.client import LabelStudioClient

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from loop_stage import Stage
 
-from backend.registry import version_name
+from backend.records import version_name
 from sync.projects import project_state
 from sync.tasks import Task
 

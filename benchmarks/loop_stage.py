@@ -25,7 +25,7 @@ from rich.console import Console
 from skimage.data import hubble_deep_field
 
 from backend.demo.processes import Child
-from backend.registry import Project, version_name
+from backend.records import Project, version_name
 from backend.services import Services
 from backend.settings import Settings
 from sync.client import LabelStudioClient

@@ -23,7 +23,8 @@ from rich.progress import Progress
 from backend.demo.options import DemoError, DemoOptions
 from backend.demo.processes import Child
 from backend.demo.tiles import cut_deep_field, prepare_folder
-from backend.registry import Registry, RegistryError
+from backend.records import RegistryError
+from backend.registry import Registry
 from backend.services import Services
 from backend.settings import Settings
 from sync.client import LabelStudioClient

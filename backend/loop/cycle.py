@@ -15,7 +15,7 @@ from backend.loop.lease import LeaseLostError
 from backend.loop.publish import prune_old, publish
 from backend.loop.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.train import train
-from backend.registry import Project, Version, config_hash, version_name
+from backend.records import Project, Version, config_hash, version_name
 from backend.services import Services
 from sync.projects import project_state
 

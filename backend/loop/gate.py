@@ -21,7 +21,7 @@ from backend.loop.examples import Examples, gather_examples
 from backend.loop.snapshot import Snapshot
 from backend.observer import Observation
 from backend.project_heads import ProjectHeads, controls_to_fill
-from backend.registry import Project, Version, version_name
+from backend.records import Project, Version, version_name
 from backend.services import Services
 from sync.labelconfig import Control, LabelConfig
 

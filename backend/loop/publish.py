@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from backend.annotator import Annotator, Prediction, Task
-from backend.registry import Project, version_name
+from backend.records import Project, version_name
 from backend.services import Services
 from sync.annotations import Annotation
 from sync.predictions import predicted_tasks, prune, push

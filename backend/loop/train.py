@@ -22,7 +22,7 @@ from backend.loop.examples import Examples, gather_examples
 from backend.loop.snapshot import Snapshot
 from backend.observer import Observation, Observer
 from backend.project_heads import SHAPES, ProjectHeads, controls_to_fill
-from backend.registry import Project
+from backend.records import Project
 from backend.services import Services
 from sync.images.errors import ImageError
 from sync.labelconfig import Control, LabelConfig

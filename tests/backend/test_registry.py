@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from backend.registry import Registry, RegistryError, version_name, version_number
+from backend.records import RegistryError, version_name, version_number
+from backend.registry import Registry
 from backend.services import Services
 
 CONFIG, OTHER_CONFIG = "<View>one</View>", "<View>other</View>"

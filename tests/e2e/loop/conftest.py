@@ -32,7 +32,7 @@ from backend.demo.processes import Child
 from backend.heads import HEADS
 from backend.loop.snapshot import SNAPSHOT_FILE, is_judge
 from backend.project_heads import INDEX
-from backend.registry import Version, version_name
+from backend.records import Version, version_name
 from backend.services import Services
 from backend.settings import Settings
 from sync.annotations import read_annotations

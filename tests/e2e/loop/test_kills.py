@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backend.registry import version_name
+from backend.records import version_name
 from sync.studio import LabelStudioServer
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pytest
 from backend.annotators import read_config
 from backend.loop.examples import gather_examples
 from backend.loop.snapshot import is_judge, take_snapshot
-from backend.registry import config_hash
+from backend.records import config_hash
 from sync.annotations import read_annotations
 from sync.projects import set_uncertainty_sampling
 
