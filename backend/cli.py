@@ -72,6 +72,8 @@ def server() -> None:
     open_to_all = not settings.basic_auth_password.get_secret_value()
     if open_to_all and settings.host not in {"127.0.0.1", "localhost", "::1"}:
         _stop(f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: everybody could call the backend")
+    if open_to_all and settings.webhook_secret.get_secret_value():
+        _stop("set GALAXYLOOP_BASIC_AUTH_PASSWORD beside the webhook secret: Start Training carries nothing else")
     torch.set_num_threads(settings.threads)
     # A full garbage collection over all that torch brings stops every thread for 0.3 s: what is there now stays, unexamined.
     gc.freeze()

@@ -59,7 +59,7 @@ class Sizes:
     webhook_rounds: int
 
 
-FULL = Sizes(1000, 3, (100, 1000, 5000), 3, 10)
+FULL = Sizes(1000, 2, (100, 1000, 5000), 2, 10)
 QUICK = Sizes(100, 1, (100, 300), 2, 4)
 
 

@@ -63,3 +63,13 @@ def test_all_that_is_kept_lies_in_the_data_folder() -> None:
 
 def test_image_hosts_are_a_list_with_commas() -> None:
     assert Settings(image_hosts=" a.org, b.org:8000 ,").allowed_hosts == {"a.org", "b.org:8000"}
+
+
+def test_the_documentation_names_every_setting_and_its_description() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "settings.md").read_text()
+    for name, field in Settings.model_fields.items():
+        variable = LABEL_STUDIO.get(
+            name, "LABEL_STUDIO_HOST" if name == "label_studio_public_url" else f"GALAXYLOOP_{name.upper()}"
+        )
+        assert f"| `{variable}` |" in page
+        assert f"| {field.description} |" in page
