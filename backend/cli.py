@@ -77,6 +77,7 @@ def server() -> None:
     torch.set_num_threads(settings.threads)
     # A full garbage collection over all that torch brings stops every thread for 0.3 s: what is there now stays, unexamined.
     gc.freeze()
+    sys.setswitchinterval(0.001)
     uvicorn.run(create_app(Services(settings)), host=settings.host, port=settings.port, access_log=False, log_config=None)
 
 

@@ -79,7 +79,7 @@ def label_studio_ml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             pytest.fail((folder / "log").read_text()[-2000:])
         yield url
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, signal.SIGKILL)  # label-studio-ml leaves a process behind for every event
         process.wait()
 
 
