@@ -77,7 +77,6 @@ def server() -> None:
     torch.set_num_threads(settings.threads)
     # A full garbage collection over all that torch brings stops every thread for 0.3 s: what is there now stays, unexamined.
     gc.freeze()
-    sys.setswitchinterval(0.001)
     uvicorn.run(create_app(Services(settings)), host=settings.host, port=settings.port, access_log=False, log_config=None)
 
 
@@ -90,7 +89,9 @@ def worker() -> None:
     from backend.services import Services
 
     _log_to_stderr()
-    run_worker(Services(settings))
+    services = Services(settings)
+    gc.freeze()  # as in the server
+    run_worker(services)
 
 
 @app.command()

@@ -15,8 +15,8 @@ What it does not show. Label Studio stands on SQLite and on the same cores as ev
 PostgreSQL and machines of its own both sides get faster, and the ratio may change. The crops are small (124 px) and overlap;
 large images cost more when they are seen for the first time and the same afterwards. With more tasks than crops a crop has
 several tasks, so the cache holds fewer images than tasks. The annotations follow a rule (bright or not) and say nothing of
-how well a model learns. label-studio-ml runs an empty model, which flatters it: it copies its process for every event, and a
-real model's is large.
+how well a model learns. label-studio-ml runs an empty model and hears few events at once, which flatters it: it
+starts a process for every event, and a real model's is large.
 """
 
 from __future__ import annotations

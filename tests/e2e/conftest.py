@@ -214,6 +214,8 @@ class Demo:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                # Tests that run under nohup hand its deafness on, and the demo respects it.
+                preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             )
 
     def start(self, *, timeout_s: float = 300.0) -> float:
