@@ -9,7 +9,7 @@ from statistics import median
 from typing import Any
 
 import numpy as np
-from loop_stage import Stage
+from loop_stage import ASK_EVERY_S, Stage
 
 from backend.records import version_name
 from sync.projects import project_state
@@ -137,7 +137,7 @@ def _watch(stage: Stage, config: str, project: int, *, tasks: int, batch: int, n
     live_s = time.monotonic() - began
     if registry.version(project, number).verdict == "rejected":
         return Turnaround(config, tasks, batch, live_s, None, None)
-    stage.wait_until(lambda: stage.stored(project, number) > 0, "the first predictions to be stored")
+    stage.wait_until(lambda: stage.stored(project, number) > 0, "the first predictions to be stored", every_s=ASK_EVERY_S)
     first_s = time.monotonic() - began
     stage.wait_until(lambda: stage.is_published(project), "all predictions to be stored")
     all_s = time.monotonic() - began

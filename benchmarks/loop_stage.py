@@ -33,13 +33,15 @@ from sync.projects import attach_backend, create_project, login, project_state, 
 from sync.studio import LabelStudioServer
 from sync.tasks import Task, read_tasks
 
-__all__ = ["LABEL_STUDIO", "Stage", "cut_crops", "free_port", "open_stage", "wait_until"]
+__all__ = ["ASK_EVERY_S", "LABEL_STUDIO", "Stage", "cut_crops", "free_port", "open_stage", "wait_until"]
 
 LABEL_STUDIO = Path(".venv-label-studio/bin/label-studio")
 CROP_PX = 124
 USER = "benchmark@example.com"
 PATIENCE_S = 900.0
 LOOK_EVERY_S = 0.02
+ASK_EVERY_S = 0.25
+"""How often Label Studio itself is asked: more often would slow what is measured."""
 
 
 @dataclass(frozen=True)
@@ -121,9 +123,9 @@ class Stage:
         """Wait until every bell has been answered."""
         wait_until(lambda: not self.services.bell.ringing(), "the worker to answer all bells", self.children)
 
-    def wait_until(self, reached: Callable[[], bool], what: str) -> None:
+    def wait_until(self, reached: Callable[[], bool], what: str, *, every_s: float = LOOK_EVERY_S) -> None:
         """Wait for a condition, or say which process has ended meanwhile."""
-        wait_until(reached, what, self.children)
+        wait_until(reached, what, self.children, every_s=every_s)
 
 
 @contextmanager
@@ -182,7 +184,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(reached: Callable[[], bool], what: str, children: Sequence[Child]) -> None:
+def wait_until(reached: Callable[[], bool], what: str, children: Sequence[Child], *, every_s: float = LOOK_EVERY_S) -> None:
     """Wait for a condition.
 
     Raises
@@ -197,7 +199,7 @@ def wait_until(reached: Callable[[], bool], what: str, children: Sequence[Child]
                 raise RuntimeError(f"the {child.name} ended; its log ends:\n{child.last_lines(15)}")
         if time.monotonic() > deadline:
             raise RuntimeError(f"waited {PATIENCE_S:.0f} s in vain for {what}")
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(every_s)
 
 
 def _upload(client: LabelStudioClient, crops: list[Path]) -> tuple[tuple[str, ...], frozenset[str]]:
