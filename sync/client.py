@@ -25,7 +25,7 @@ RENEW_BEFORE_S = 60
 """An access token lives 300 s; it is renewed this long before its end, so that none expires under way."""
 
 MESSAGE_CHARS = 600
-PAGE_SIZE = 900
+PAGE_SIZE = 500
 """On SQLite Label Studio 1.23.2 fails with a page of 999 tasks or more that have an uploaded file each ("Expression tree is too
 large"): it looks their files up in one condition each."""
 
