@@ -16,6 +16,7 @@ import numpy as np
 
 from backend.fillers import Filler, fillers_of
 from backend.gallery import reference_of
+from backend.heads.detector.learned import LearnedDetector
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.observer import Observation, Observer
@@ -78,15 +79,26 @@ class Annotator:
         Looks at the pictures.
     base : Morphology
         The shipped classifier.
+    detector : LearnedDetector, optional
+        The shipped one, if there is one for the encoder in use.
     version : str
         Name that the predictions carry.
     """
 
-    def __init__(self, config: LabelConfig, heads: ProjectHeads, *, observer: Observer, base: Morphology, version: str) -> None:
+    def __init__(
+        self,
+        config: LabelConfig,
+        heads: ProjectHeads,
+        *,
+        observer: Observer,
+        base: Morphology,
+        version: str,
+        detector: LearnedDetector | None = None,
+    ) -> None:
         self.config = config
         self.version = version
         self._observer = observer
-        self.fillers = fillers_of(controls_to_fill(config), heads, base=base)
+        self.fillers = fillers_of(controls_to_fill(config), heads, base=base, detector=detector)
         self._prompted = heads.prompted
 
     @cached_property
@@ -161,6 +173,7 @@ class Annotator:
             list(references.values()),
             embed=any(filler.needs_embedding for filler in fillers),
             extractions=[settings for filler in fillers if (settings := filler.needs_sources)],
+            look=any(filler.needs_look for filler in fillers),
         )
         seen |= zip(references, observed, strict=True)
         for index, one in seen.items():

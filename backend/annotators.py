@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 from backend.annotator import Annotator
 from backend.cache import FileCache
 from backend.gallery import Gallery
+from backend.heads.detection import Detection
+from backend.heads.detector.learned import LearnedDetector
 from backend.heads.morphology import Morphology
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
+from backend.lvm.pyramids import Pyramids
 from backend.observer import Observer
 from backend.project_heads import ProjectHeads
 from backend.records import Project, config_hash, version_name
 from backend.registry import Registry
 from sync.labelconfig import LabelConfig, LabelConfigError, parse
 
-__all__ = ["BASE_MORPHOLOGY", "Annotators", "read_config"]
+__all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "Annotators", "open_observer", "read_config", "shipped_detector"]
 
+log = logging.getLogger("galaxyloop.annotators")
+
+BASE_DETECTOR = Path(__file__).parent / "heads" / "weights" / "detector"
 BASE_MORPHOLOGY = Path(__file__).parent / "heads" / "weights" / "morphology"
 KEPT = 8
 """Annotators kept in memory: a head is small, and projects that are worked on at the same time are few."""
@@ -33,31 +41,37 @@ class Annotators:
     ----------
     registry : Registry
         Says which version is live.
+    maps : FileCache
+        Keeps feature maps, which are large: apart from what is in `cache`, so that they drive nothing else out.
     """
 
-    def __init__(self, registry: Registry, gallery: Gallery, cache: FileCache) -> None:
+    def __init__(self, registry: Registry, gallery: Gallery, cache: FileCache, maps: FileCache) -> None:
         self._registry = registry
         self._gallery = gallery
         self._cache = cache
+        self._maps = maps
         self._kept: OrderedDict[tuple[int, int, str], Annotator] = OrderedDict()
         self._lock = threading.Lock()
 
     @cached_property
     def observer(self) -> Observer:
         """What looks at images for all projects; loading the encoder takes a second."""
-        name = fingerprint(SHIPPED_CHECKPOINT)
-        embeddings = Embeddings(load_encoder(SHIPPED_CHECKPOINT), self._cache, fingerprint=name)
-        return Observer(self._gallery, embeddings, self._cache)
+        return open_observer(self._gallery, self._cache, maps=self._maps)
 
     @cached_property
     def base_morphology(self) -> Morphology:
         """The shipped classifier of the common Galaxy Zoo classes."""
         return Morphology.load(BASE_MORPHOLOGY)
 
+    @cached_property
+    def base_detector(self) -> LearnedDetector | None:
+        """The shipped detector, if there is one for the encoder in use."""
+        return shipped_detector(self.observer.encoder)
+
     def warm_up(self) -> None:
         """Load what the first prediction would wait for."""
         with self._lock:
-            _ = (self.observer, self.base_morphology)
+            _ = (self.observer, self.base_morphology, self.base_detector)
 
     def of(self, project: Project, *, label_config: str) -> Annotator:
         """The annotator of a project's live version under a labelling config."""
@@ -76,7 +90,42 @@ class Annotators:
 
     def build(self, config: LabelConfig, heads: ProjectHeads, *, version: str) -> Annotator:
         """Make an annotator of given heads."""
-        return Annotator(config, heads, observer=self.observer, base=self.base_morphology, version=version)
+        usable = {
+            name: head.on_encoder(self.observer.encoder) if isinstance(head, Detection) else head
+            for name, head in heads.filling.items()
+        }
+        return Annotator(
+            config,
+            replace(heads, filling=usable),
+            observer=self.observer,
+            base=self.base_morphology,
+            detector=self.base_detector,
+            version=version,
+        )
+
+
+def open_observer(gallery: Gallery, cache: FileCache, *, maps: FileCache | None) -> Observer:
+    """The observer that looks with the shipped encoder; without `maps` it keeps no feature maps."""
+    name, encoder = fingerprint(SHIPPED_CHECKPOINT), load_encoder(SHIPPED_CHECKPOINT)
+    embeddings = Embeddings(encoder, cache, fingerprint=name)
+    return Observer(gallery, embeddings, Pyramids(encoder, maps, fingerprint=name), cache)
+
+
+def shipped_detector(encoder: str) -> LearnedDetector | None:
+    """The shipped detector; None where there is none for this encoder, and source extraction is all there is.
+
+    Parameters
+    ----------
+    encoder : str
+        Fingerprint of the encoder in use.
+    """
+    if not BASE_DETECTOR.exists():
+        return None
+    detector = LearnedDetector.load(BASE_DETECTOR)
+    if detector.encoder == encoder:
+        return detector
+    log.warning("event=base_detector_left_aside trained_on=%s encoder=%s", detector.encoder, encoder)
+    return None
 
 
 def read_config(label_config: str) -> LabelConfig:

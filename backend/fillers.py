@@ -11,14 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.detection import Detected, Detection
+from backend.heads.detector.learned import LearnedDetector
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
+from backend.heads.questions import QuestionTree
 from backend.heads.sources import ExtractionSettings
+from backend.heads.tree import DecisionTree
 from backend.observer import Observation
 from backend.project_heads import ProjectHeads
 from backend.regions import regions_of_mask
 from sync.controls import ControlError, choices, ellipselabels, number, rectanglelabels, taxonomy
 from sync.controls.shapes import Size
+from sync.images.errors import ImageError
 from sync.labelconfig import Control
 from sync.matching import match_labels
 
@@ -27,7 +31,7 @@ __all__ = ["Filled", "Filler", "base_probabilities", "fillers_of"]
 log = logging.getLogger("galaxyloop.fillers")
 
 CHOSEN_ABOVE = 0.5
-"""A multiple choice is ticked above this probability."""
+"""A multiple choice is ticked, and a path of several picked, above this probability."""
 LEAST_PROBABILITY = 1e-3
 
 
@@ -57,26 +61,35 @@ class Filler(Protocol):
         """With which settings observations must have sources."""
         ...
 
+    @property
+    def needs_look(self) -> bool:
+        """Whether observations must have a look at the picture."""
+        ...
+
     def fill(self, observations: Sequence[Observation]) -> list[Filled]:
         """Fill the control on each picture, in order."""
         ...
 
 
-def fillers_of(controls: Sequence[Control], heads: ProjectHeads, *, base: Morphology) -> list[Filler]:
+def fillers_of(
+    controls: Sequence[Control], heads: ProjectHeads, *, base: Morphology, detector: LearnedDetector | None = None
+) -> list[Filler]:
     """Choose the filler of each control; those that nothing can be said of yet are left out."""
     fillers: list[Filler] = []
     for control in controls:
         head = heads.filling.get(control.name)
         if control.tag in ("Choices", "Taxonomy"):
-            known = isinstance(head, Morphology) or match_labels(base.classes, control)
-            if known:
-                fillers.append(ClassFiller(control, head if isinstance(head, Morphology) else None, base))
+            trained = head if isinstance(head, (Morphology, DecisionTree)) else None
+            if trained or match_labels(base.classes, control):
+                fillers.append(ClassFiller(control, trained, base))
         elif control.tag == "Number":
             if isinstance(head, Parameters):
                 fillers.append(NumberFiller(control, head))
         elif control.labels:
             labels = tuple(label.value for label in control.labels)
-            fillers.append(ObjectFiller(control, head if isinstance(head, Detection) else Detection.base(labels)))
+            fillers.append(
+                ObjectFiller(control, head if isinstance(head, Detection) else Detection.base(labels, detector=detector))
+            )
     return fillers
 
 
@@ -106,17 +119,25 @@ def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: 
 
 
 class ClassFiller:
-    """Choices and Taxonomy, by a classifier on embeddings."""
+    """Choices and Taxonomy, by a classifier on embeddings.
+
+    Attributes
+    ----------
+    tree : QuestionTree or None
+        The questions of a Taxonomy.
+    """
 
     needs_embedding = True
     needs_sources: ExtractionSettings | None = None
+    needs_look = False
 
-    def __init__(self, control: Control, head: Morphology | None, base: Morphology) -> None:
+    def __init__(self, control: Control, head: Morphology | DecisionTree | None, base: Morphology) -> None:
         self.control = control
+        self.tree = QuestionTree.of(control.paths) if control.tag == "Taxonomy" else None
         self._head = head
         self._base = base
         # The shipped head has one class a galaxy; here its classes are the control's labels, of which several may be ticked.
-        self._sure = head or replace(base, exclusive=not control.multiple)
+        self._sure = replace(base, exclusive=not control.multiple)
 
     def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probability of each of the control's labels, shape (n, k)."""
@@ -124,23 +145,46 @@ class ClassFiller:
         if self._head is None:
             assert base is not None, "a control that nothing is known of has no filler"
             return base
-        offset = None if base is None else np.log(base)
-        return np.asarray(self._head.predict(embeddings, offset=offset), np.float64)
+        return np.asarray(self._head.predict(embeddings, offset=_logs(base)), np.float64)
+
+    def sureness(self, embeddings: NDArray[np.float32], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How little a label would teach the head, shape (n,), 0 to 1: the lowest is the most useful to label next.
+
+        One less the share of the greatest possible entropy that labels would cure. Measured on Galaxy Zoo 1 with features of
+        ImageNet, no base head, in batches of ten: with it 100 labels reached a macro AUC of 0.836 (mean on the way 0.807 +-
+        0.006), with the margin 0.775 (0.747 +- 0.013), in random order 0.788 (0.762 +- 0.010). On top of a base head of 166
+        labels it is 0.839 (0.819 +- 0.009), with the margin 0.820 (0.825 +- 0.006), in random order 0.835 (0.842 +- 0.004).
+        The shipped head, whose weights no project teaches, says its margin instead.
+        """
+        if self._head is None:
+            return np.asarray(self._sure.confidence(probabilities), np.float64)
+        base = base_probabilities(embeddings, self.control, self._base)
+        curable = self._head.uncertainty(embeddings, offset=_logs(base)).epistemic
+        labels = probabilities.shape[1]
+        most = labels * np.log(2) if self.control.multiple else np.log(max(labels, 2))
+        return np.asarray((1 - curable / most).clip(0, 1), np.float64)
+
+    def shares(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The share of annotators expected at each label of Choices, shape (n, k), or node of a Taxonomy, shape (n, m)."""
+        if isinstance(self._head, DecisionTree):
+            base = base_probabilities(embeddings, self.control, self._base)
+            return np.asarray(self._head.predict_nodes(embeddings, offset=_logs(base)), np.float64)
+        probabilities = self.probabilities(embeddings)
+        return probabilities if self.tree is None else self.tree.gather(probabilities)
 
     def fill(self, observations: Sequence[Observation]) -> list[Filled]:
         if not observations:
             return []
-        probabilities = self.probabilities(np.stack([_embedding(one) for one in observations]))
-        sure = self._sure.confidence(probabilities)
+        embeddings = np.stack([_embedding(one) for one in observations])
+        probabilities = self.probabilities(embeddings)
+        sure = self.sureness(embeddings, probabilities)
         return [Filled(self._regions(row), float(one)) for row, one in zip(probabilities, sure, strict=True)]
 
     def _regions(self, row: NDArray[np.float64]) -> list[dict[str, Any]]:
-        if self.control.multiple and self.control.tag == "Choices":
-            chosen = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE]
-        else:
-            chosen = [int(row.argmax())]
-        if not chosen:
+        chosen = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE] if self.control.multiple else []
+        if not chosen and self.control.multiple and self.tree is None:
             return []
+        chosen = chosen or [int(row.argmax())]
         labels = [self.control.labels[index].value for index in chosen]
         score = float(np.clip(row[chosen].mean(), 0, 1))
         if self.control.tag == "Taxonomy":
@@ -153,6 +197,7 @@ class NumberFiller:
 
     needs_embedding = True
     needs_sources: ExtractionSettings | None = None
+    needs_look = False
 
     def __init__(self, control: Control, head: Parameters) -> None:
         self.control = control
@@ -175,26 +220,43 @@ class NumberFiller:
 
 
 class ObjectFiller:
-    """Boxes, ellipses, masks and polygons, by source extraction."""
+    """Boxes, ellipses, masks and polygons, by source extraction or by the learned detector; each region says by which."""
 
     needs_embedding = False
 
     def __init__(self, control: Control, head: Detection) -> None:
         self.control = control
         self._head = head
-        self.needs_sources: ExtractionSettings | None = head.settings
+        self.needs_look = head.learned is not None
+        # A learned box needs no outline; everything else is outlined on the sources.
+        plain = self.needs_look and control.tag == "RectangleLabels"
+        self.needs_sources: ExtractionSettings | None = None if plain else head.settings
 
     def objects(self, observation: Observation) -> tuple[Detected, ...]:
-        """What the head finds on one picture."""
+        """What the head finds on one picture; nothing on one that cannot be read again after its feature maps were dropped."""
         assert observation.size is not None
-        return self._head.select(observation.sources[self._head.settings], size=observation.size)
+        sources = observation.sources[self.needs_sources] if self.needs_sources else ()
+        try:
+            return self._head.find(sources, size=observation.size, look=observation.look)
+        except ImageError as error:
+            log.warning("event=picture_not_read control=%s reason=%r", self.control.name, str(error))
+            return ()
+
+    @property
+    def found_by(self) -> str:
+        """Which detector finds the objects."""
+        return self._head.found_by
 
     def fill(self, observations: Sequence[Observation]) -> list[Filled]:
         filled = []
         for one in observations:
             assert one.size is not None
             found = self.objects(one)
-            regions = [region for detected in found for region in self._regions(detected, one.size)]
+            regions = [
+                region | {"meta": {"text": [detected.found_by]}}
+                for detected in found
+                for region in self._regions(detected, one.size)
+            ]
             filled.append(Filled(regions, float(np.mean([detected.score for detected in found])) if found else None))
         return filled
 
@@ -209,6 +271,10 @@ class ObjectFiller:
         except ControlError as error:
             log.warning("event=region_left_out control=%s reason=%r", control.name, str(error))
             return []
+
+
+def _logs(base: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    return None if base is None else np.log(base)
 
 
 def _embedding(observation: Observation) -> NDArray[np.float32]:

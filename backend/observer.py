@@ -1,7 +1,7 @@
 """The observer: what the heads need to know of a picture, looked up in the cache or measured once.
 
-A retraining changes heads, not images: after the first pass a prediction reads an embedding and a list of sources and never
-touches a pixel.
+A retraining changes heads, not images: after the first pass a prediction reads an embedding, a list of sources or feature maps
+and never touches a pixel.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from backend.gallery import Gallery, Picture
 from backend.heads.source_archive import ARCHIVE_VERSION, pack, unpack
 from backend.heads.sources import ExtractionSettings, Source, extract
 from backend.lvm.embeddings import Embeddings
+from backend.lvm.pyramids import PicturePyramid, Pyramids
 from sync.controls.shapes import Size
 from sync.images.errors import ImageError
 
@@ -35,25 +36,35 @@ class Observation:
     embedding : ndarray, shape (d,), or None
         None if it was not asked for.
     size : (width, height) or None
-        Pixels; None if no sources were asked for.
+        Pixels; None if neither sources nor a look were asked for.
     sources : mapping
         Extraction settings to the sources they found.
+    look : PicturePyramid or None
+        The picture as the encoder sees it, which reads or computes one tile at a time when it is asked; None if it was not
+        asked for.
     """
 
     picture: Picture
     embedding: NDArray[np.float32] | None
     size: Size | None
     sources: Mapping[ExtractionSettings, tuple[Source, ...]]
+    look: PicturePyramid | None = None
 
 
 class Observer:
     """Looks at pictures, behind a cache."""
 
-    def __init__(self, gallery: Gallery, embeddings: Embeddings, cache: FileCache) -> None:
+    def __init__(self, gallery: Gallery, embeddings: Embeddings, pyramids: Pyramids, cache: FileCache) -> None:
         self._gallery = gallery
         self._embeddings = embeddings
+        self._pyramids = pyramids
         self._cache = cache
         self._pool = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="observer")
+
+    @property
+    def encoder(self) -> str:
+        """Fingerprint of the encoder that looks."""
+        return self._pyramids.fingerprint
 
     def open(self, reference: str) -> Picture:
         """Open one picture.
@@ -66,7 +77,7 @@ class Observer:
         return self._gallery.open(reference)
 
     def observe(
-        self, references: Sequence[str], *, embed: bool, extractions: Iterable[ExtractionSettings] = ()
+        self, references: Sequence[str], *, embed: bool, extractions: Iterable[ExtractionSettings] = (), look: bool = False
     ) -> list[Observation | ImageError]:
         """Look at pictures; one that cannot be read gives its error and does not disturb the others.
 
@@ -78,9 +89,11 @@ class Observer:
             Whether the heads need embeddings.
         extractions : iterable of ExtractionSettings
             With which settings sources are needed.
+        look : bool
+            Whether the heads need feature maps.
         """
         wanted = tuple(dict.fromkeys(extractions))
-        seen = list(self._pool.map(lambda reference: self._look(reference, wanted), references))
+        seen = list(self._pool.map(lambda reference: self._see(reference, wanted, look=look), references))
         if embed:
             good = [index for index, one in enumerate(seen) if isinstance(one, Observation)]
             for index, embedding in zip(good, self._embed([seen[index] for index in good]), strict=True):
@@ -91,13 +104,14 @@ class Observer:
                     seen[index] = replace(one, embedding=embedding)
         return seen
 
-    def _look(self, reference: str, wanted: tuple[ExtractionSettings, ...]) -> Observation | ImageError:
+    def _see(self, reference: str, wanted: tuple[ExtractionSettings, ...], *, look: bool) -> Observation | ImageError:
         try:
             picture = self._gallery.open(reference)
             size, sources = None, {}
             for settings in wanted:
                 size, sources[settings] = self._sources(picture, settings)
-            return Observation(picture, None, size, sources)
+            pyramid = self._pyramids.of(picture, size=size) if look else None
+            return Observation(picture, None, pyramid.size if pyramid else size, sources, pyramid)
         except ImageError as error:
             return error
 

@@ -20,7 +20,7 @@ __all__ = ["FILLED_BY", "PROMPTS", "SHAPES", "ProjectHeads", "controls_to_fill",
 
 SHAPES = ("BrushLabels", "PolygonLabels", "RectangleLabels", "EllipseLabels")
 """Controls that hold objects, the most exact outline first: a prompt is answered in the first that a project has."""
-FILLED_BY = {"Choices": "morphology", "Taxonomy": "morphology", "Number": "parameters"} | dict.fromkeys(SHAPES, "detection")
+FILLED_BY = {"Choices": "morphology", "Taxonomy": "tree", "Number": "parameters"} | dict.fromkeys(SHAPES, "detection")
 PROMPTS = ""
 """Name under which the prompted head stands: no control can be called so."""
 INDEX = "heads.json"

@@ -59,7 +59,9 @@ class Services:
     def annotators(self) -> Annotators:
         """The live annotator of each project."""
         settings = self.settings
-        cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
+        # Feature maps are large: with a half of their own, they drive no picture out.
+        half = settings.cache_max_bytes // 2
+        cache, maps = FileCache(settings.cache_dir, max_bytes=half), FileCache(settings.data_dir / "maps", max_bytes=half)
         fetcher = Fetcher(
             label_studio_url=settings.label_studio_url,
             public_url=settings.label_studio_public_url or None,
@@ -68,7 +70,7 @@ class Services:
             limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
         )
         gallery = Gallery(fetcher, cache, source=settings.label_studio_url, max_pixels=settings.image_max_pixels)
-        return Annotators(self.registry, gallery, cache)
+        return Annotators(self.registry, gallery, cache, maps)
 
     def meet(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
         """Record what Label Studio says of a project, and ring if its labelling config has changed."""

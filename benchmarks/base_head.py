@@ -22,6 +22,7 @@ from sklearn.metrics import roc_auc_score
 from backend.annotators import BASE_MORPHOLOGY
 from backend.cache import FileCache, key_of
 from backend.gallery import Picture
+from backend.heads.calibration import brier_score, expected_calibration_error
 from backend.heads.morphology import Morphology
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
@@ -73,7 +74,9 @@ def main(data: Path) -> None:
     head = Morphology.fit(embed(training, embeddings), targets(training), classes=CLASSES, exclusive=True)
     head.save(BASE_MORPHOLOGY)
 
-    table = Table("set", "part", "galaxies", "macro AUC (95 % interval)", "Brier", title=f"base head, {len(training)} labels")
+    table = Table(
+        "set", "part", "galaxies", "macro AUC (95 % interval)", "Brier", "ECE", title=f"base head, {len(training)} labels"
+    )
     generator = np.random.default_rng(0)
     for name, rows in sets.items():
         for part in ("val", "test"):
@@ -84,9 +87,10 @@ def main(data: Path) -> None:
                 drawn = generator.integers(len(chosen), size=len(chosen))
                 samples.append(macro_auc(probabilities[drawn], truth[drawn]))
             low, high = np.percentile(samples, [2.5, 97.5])
-            brier = float(((probabilities - truth) ** 2).sum(axis=1).mean())
+            brier = brier_score(probabilities, truth)
+            ece = expected_calibration_error(probabilities, truth)
             auc = f"{macro_auc(probabilities, truth):.3f} ({low:.3f}-{high:.3f})"
-            table.add_row(name, part, str(len(chosen)), auc, f"{brier:.3f}")
+            table.add_row(name, part, str(len(chosen)), auc, f"{brier:.3f}", f"{ece:.3f}")
     Console().print(table)
 
 

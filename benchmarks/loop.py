@@ -22,28 +22,21 @@ starts a process for every event, and a real model's is large.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
 import signal
 import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from loop_bulk import Prelabelling, Turnaround, measure_prelabelling, measure_turnaround
 from loop_stage import Stage, open_stage
 from loop_webhooks import AT_ONCE, LABEL_STUDIO_ML, Acknowledgement, an_event, measure_alternative, measure_ours
+from report import machine_line, markdown_table, write_numbers, write_section
 from rich.console import Console
 from rich.table import Table
 
-RESULTS = Path("benchmarks/results/loop.json")
-PAGE = Path("docs/benchmarks.md")
-BEGIN, END = "<!-- loop: written by benchmarks/loop.py -->", "<!-- loop: end -->"
 CONFIGS = ("morphology.xml", "everything.xml")
 CROPS = 1000
 
@@ -80,7 +73,7 @@ def main() -> None:
     except KeyboardInterrupt:
         console.print("interrupted; every process has ended")
         raise SystemExit(130) from None
-    machine = f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
+    machine = machine_line()
     console.print(f"{machine}; {time.monotonic() - began:.0f} s")
     if not quick:
         _write(machine, *measured)
@@ -177,32 +170,24 @@ def _print(console: Console, title: str, columns: Sequence[str], rows: Sequence[
     console.print(table)
 
 
-def _markdown(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return f"**{title}**\n\n" + "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
 def _write(
     machine: str, prelabellings: list[Prelabelling], acknowledgements: list[Acknowledgement], turnarounds: list[Turnaround]
 ) -> None:
     """Write the numbers as JSON, and as tables between the markers of the page."""
-    numbers: dict[str, Any] = {
+    numbers = {
         "machine": machine,
         "prelabelling": [asdict(one) for one in prelabellings],
         "acknowledgement": [asdict(one) for one in acknowledgements],
         "turnaround": [asdict(one) for one in turnarounds],
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(numbers, indent=1) + "\n")
+    write_numbers("loop", numbers)
     tables = (
         _acknowledgement_table(acknowledgements),
         _prelabelling_table(prelabellings),
         _turnaround_table(turnarounds),
     )
-    block = "\n\n".join([BEGIN, f"One run on {machine}.", *(_markdown(*cells) for cells in tables), END])
-    page = PAGE.read_text() if PAGE.exists() else f"# Benchmarks\n\n## The loop\n\n{BEGIN}\n{END}\n"
-    before, _, rest = page.partition(BEGIN)
-    PAGE.write_text(before + block + rest.partition(END)[2])
+    written = [markdown_table(columns, rows, title=title) for title, columns, rows in tables]
+    write_section("loop", "\n\n".join([f"One run on {machine}.", *written]))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ from PIL import Image
 from skimage.data import hubble_deep_field
 
 from backend.heads.sources import extract
-from sync.images.decode import decode
+from sync.images.decode import IMAGE_SUFFIXES, decode
 from sync.images.errors import ImageError
 from sync.images.stretch import to_png
 
-__all__ = ["IMAGE_SUFFIXES", "cut_deep_field", "prepare_folder"]
+__all__ = ["cut_deep_field", "prepare_folder"]
 
 TILE_PX = 96
 """A tile holds one galaxy in the middle and what is around it."""
@@ -24,7 +24,6 @@ TILES = 56
 """Brightest galaxies of the field that get a tile each: five batches of ten, and some."""
 ZOOM = 4
 """A tile is shown enlarged, since most of its galaxies are some ten pixels wide."""
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fts", ".gz", ".fz"})
 SHOWN_BY_BROWSERS = frozenset({".png", ".jpg", ".jpeg"})
 
 

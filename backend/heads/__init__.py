@@ -13,6 +13,7 @@ from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
+from backend.heads.tree import DecisionTree
 
 __all__ = ["HEADS", "Head", "HeadError", "NotEnoughLabels"]
 
@@ -24,8 +25,9 @@ class Head(Protocol):
         """Write JSON and safetensors into `folder`."""
 
 
-HEADS: dict[str, type[Morphology | Parameters | Detection | PromptedMasks]] = {
+HEADS: dict[str, type[Morphology | DecisionTree | Parameters | Detection | PromptedMasks]] = {
     "morphology": Morphology,
+    "tree": DecisionTree,
     "parameters": Parameters,
     "detection": Detection,
     "masks": PromptedMasks,

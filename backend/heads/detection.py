@@ -1,45 +1,41 @@
-"""Detection: boxes, ellipses and masks of objects by source extraction, with what a project's annotators keep learned.
+"""Detection: the objects of an image, by the learned detector or by source extraction: whichever annotations speak for.
 
-Learned are how faint and small an object may be, how far out it is outlined and how loosely boxed, which of the found sources
-people delete, and, where there are several labels, which one a source gets.
+Source extraction needs no training and knows where an outline runs; the learned detector tells galaxies from stars and
+artefacts. Before there are annotations, the shipped evidence decides; with them, images that neither has learned from. A head
+that uses the learned detector still has the other: for outlines, and for the day when the encoder is another one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import storage
-from backend.heads.detection_fit import Choice, Examples, choose, gather, grow
+from backend.heads.detected import BY_EXTRACTION, BY_LEARNING, MAXIMUM_OBJECTS, Detected
+from backend.heads.detection_choice import Drawn, hold_contest
+from backend.heads.detection_fit import score_grid
+from backend.heads.detector.learned import LearnedDetector
+from backend.heads.detector.outlining import outline_boxes
 from backend.heads.errors import NotEnoughLabels
-from backend.heads.matching import corners
-from backend.heads.morphology import Morphology
-from backend.heads.sources import ExtractionSettings, Source, extract
-from sync.controls.shapes import Box
+from backend.heads.matching import clearly_better
+from backend.heads.source_detector import SourceDetector
+from backend.heads.sources import ExtractionSettings, Source
+from backend.lvm.pyramids import PicturePyramid
+from sync.controls.shapes import Size
 
-__all__ = ["MAXIMUM_OBJECTS", "MINIMUM_IMAGES", "Detected", "Detection"]
+__all__ = ["BY_EXTRACTION", "BY_LEARNING", "MAXIMUM_OBJECTS", "MINIMUM_IMAGES", "Detected", "Detection"]
+
+log = logging.getLogger("galaxyloop.detection")
 
 NAME = "detection"
-MAXIMUM_OBJECTS = 100
+LEARNED = "learned"
 MINIMUM_IMAGES = 3
-HALF_SCORE_SNR = 20.0
-BASE_LEAST_SCORE = 0.4
-"""A deep field has a speck in every corner: untrained, what stands less than 13 times the noise above the sky is left out."""
-JUDGEMENTS = ("delete", "keep")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Detected:
-    """One object: where, what, and how sure the head is that people would keep it, 0 to 1."""
-
-    source: Source
-    label: str
-    score: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,39 +44,39 @@ class Detection:
 
     Attributes
     ----------
-    classes : tuple of str
-    choice : Choice
-        How sources are found, and how loosely they are boxed.
-    keep : Morphology or None
-        Probability that people keep a source, from its catalogue features; untrained heads judge by signal to noise.
-    kind : Morphology or None
-        The class of a source; without it, each is of `default_label`.
-    default_label : str
-    least_score : float
-        Sources below it are left out.
+    sources : SourceDetector
+        Finds by source extraction.
+    learned : LearnedDetector or None
+        Finds in its place, where it was found to be better.
+    evidence : mapping of str to float
+        Mean F1 of both on the project's images, each judged by what had not learned from it.
     """
 
-    classes: tuple[str, ...]
-    choice: Choice
-    keep: Morphology | None
-    kind: Morphology | None
-    default_label: str
-    least_score: float
+    sources: SourceDetector
+    learned: LearnedDetector | None = None
+    evidence: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
-    def base(cls, classes: Sequence[str]) -> Self:
-        """The untrained detector: every source that stands out clearly counts, and is of the first class."""
-        if not classes:
-            raise ValueError("a detector needs at least one class")
-        return cls(tuple(classes), Choice(), None, None, classes[0], BASE_LEAST_SCORE)
+    def base(cls, classes: Sequence[str], *, detector: LearnedDetector | None = None) -> Self:
+        """The head before any training; what it finds is of the first class.
+
+        Parameters
+        ----------
+        detector : LearnedDetector, optional
+            The shipped one; used if it found more than source extraction when it was made.
+        """
+        preferred = detector.for_classes(classes) if detector is not None and detector.preferred else None
+        return cls(SourceDetector.base(classes), preferred)
 
     @classmethod
     def fit(
         cls,
         images: Sequence[NDArray[np.float32]],
-        boxes: Sequence[Sequence[tuple[Box, str]]],
+        boxes: Sequence[Drawn],
         *,
         classes: Sequence[str],
+        looks: Sequence[PicturePyramid] = (),
+        detector: LearnedDetector | None = None,
         seed: int = 0,
     ) -> Self:
         """Learn from images in which people boxed every object that counts.
@@ -92,18 +88,22 @@ class Detection:
             In pixels of that image.
         classes : sequence of str
             All labels there can be.
+        looks : sequence of PicturePyramid
+            Of the same images, if there is a detector to fine-tune.
+        detector : LearnedDetector, optional
+            The shipped one, which the learned one begins as; without it, source extraction it is.
         seed : int
-            Of the classifiers' folds.
+            Of the order of examples and of the classifiers' folds.
 
         Raises
         ------
         NotEnoughLabels
             With fewer than `MINIMUM_IMAGES` images, or with no box at all.
         ValueError
-            If a label is none of the classes, or there is not one list of boxes for each image.
+            If a label is none of the classes, or there is not one list of boxes (and one look) for each image.
         """
-        if len(images) != len(boxes):
-            raise ValueError(f"there are {len(images)} images but boxes for {len(boxes)}")
+        if len(images) != len(boxes) or (detector is not None and len(looks) != len(images)):
+            raise ValueError(f"there are {len(images)} images but boxes for {len(boxes)} and looks at {len(looks)}")
         strangers = {label for drawn in boxes for _, label in drawn} - set(classes)
         if strangers:
             raise ValueError(f"the labels {sorted(strangers)} are none of the classes {list(classes)}")
@@ -113,127 +113,86 @@ class Detection:
                 f"{len(images)} annotated images with {count} boxes are too few: "
                 f"at least {MINIMUM_IMAGES} images and one box are needed to train"
             )
-        choice = choose(images, boxes)
-        examples = [gather(image, drawn, choice) for image, drawn in zip(images, boxes, strict=True)]
-        labels = [label for drawn in boxes for _, label in drawn]
-        default = max(classes, key=labels.count)
-        head = cls(tuple(classes), choice, _learn_keep(examples, seed), _learn_kind(examples, classes, seed), default, 0.0)
-        return replace(head, least_score=_least_score(head, examples))
+        grids = [score_grid(image, [box for box, _ in drawn]) for image, drawn in zip(images, boxes, strict=True)]
+        head = cls(SourceDetector.fit(images, boxes, classes=classes, grids=grids, seed=seed))
+        if detector is None:
+            return head
+        blank = detector.for_classes(classes)
+        contest = hold_contest(images, boxes, looks, grids=grids, detector=blank, seed=seed)
+        if contest is None:
+            return replace(head, learned=blank) if detector.preferred else head
+        evidence = {
+            "judged_on": float(len(images)),
+            BY_LEARNING: float(contest.learned.mean()),
+            BY_EXTRACTION: float(contest.extraction.mean()),
+        }
+        head = replace(head, evidence=evidence)
+        if detector.preferred:
+            wins = not clearly_better(contest.extraction, contest.learned)
+        else:
+            wins = clearly_better(contest.learned, contest.extraction)
+        if not wins:
+            return head
+        return replace(head, learned=replace(blank.fit(looks, boxes, seed=seed), least_score=contest.least_score))
 
     @property
     def settings(self) -> ExtractionSettings:
-        """With which the sources that are handed to `select` must have been found."""
-        return self.choice.settings
+        """With which the sources that are handed to `find` must have been found."""
+        return self.sources.settings
 
-    def predict(self, image: NDArray[np.float32]) -> tuple[Detected, ...]:
-        """At most `MAXIMUM_OBJECTS` objects of `image`, shape (height, width, 3), the surest first."""
-        return self.select(extract(image, settings=self.settings).sources, size=(image.shape[1], image.shape[0]))
+    @property
+    def found_by(self) -> str:
+        """Which detector finds."""
+        return BY_EXTRACTION if self.learned is None else BY_LEARNING
 
-    def select(self, found: Sequence[Source], *, size: tuple[int, int]) -> tuple[Detected, ...]:
-        """Choose among the sources of an image of `size` (width, height), found with this head's `settings`; as `predict`."""
-        sources = tuple(source for source in found if source.snr >= self.choice.least_snr)
-        if not sources:
-            return ()
-        scores, labels = self._scores(sources), self._labels(sources)
-        order = [i for i in np.argsort(-scores, kind="stable") if scores[i] >= self.least_score][:MAXIMUM_OBJECTS]
-        return tuple(Detected(_loosen(sources[i], self.choice.box_scale, size), labels[i], float(scores[i])) for i in order)
+    def on_encoder(self, fingerprint: str) -> Self:
+        """The head as it can be used with an encoder: without a learned detector that knows another one."""
+        if self.learned is None or self.learned.encoder == fingerprint:
+            return self
+        log.warning("event=learned_detector_left_aside trained_on=%s encoder=%s", self.learned.encoder, fingerprint)
+        return replace(self, learned=None)
 
-    def _scores(self, sources: Sequence[Source]) -> NDArray[np.float32]:
-        if self.keep is not None:
-            return self.keep.predict(_features(sources))[:, JUDGEMENTS.index("keep")]
-        snr = np.asarray([source.snr for source in sources], dtype=np.float32)
-        return snr / (snr + np.float32(HALF_SCORE_SNR))
+    def find(self, found: Sequence[Source], *, size: Size, look: PicturePyramid | None = None) -> tuple[Detected, ...]:
+        """At most `MAXIMUM_OBJECTS` objects of an image of `size` (width, height), the surest first.
 
-    def _labels(self, sources: Sequence[Source]) -> list[str]:
-        if self.kind is None:
-            return [self.default_label] * len(sources)
-        return [self.kind.classes[i] for i in self.kind.predict(_features(sources)).argmax(axis=1)]
+        Parameters
+        ----------
+        found : sequence of Source
+            What source extraction with this head's `settings` found; the learned detector takes outlines from them, and draws
+            plain ellipses where there are none.
+        look : PicturePyramid, optional
+            The image as the encoder sees it: needed by the learned detector.
+
+        Raises
+        ------
+        HeadError
+            If the image was looked at with another encoder than the learned detector knows.
+        ImageError
+            If the image is needed and cannot be read.
+        """
+        if self.learned is None:
+            return self.sources.select(found, size=size)
+        if look is None:
+            raise ValueError("the learned detector needs a look at the image, not only its sources")
+        seen = self.learned.predict(look)
+        count = min(int((seen.scores >= self.learned.least_score).sum()), MAXIMUM_OBJECTS)
+        outlined = outline_boxes(seen.boxes[:count].double().numpy(), found, size=size)
+        return tuple(
+            Detected(source, self.learned.classes[label], score, BY_LEARNING)
+            for source, label, score in zip(outlined, seen.labels[:count].tolist(), seen.scores[:count].tolist(), strict=True)
+        )
 
     def save(self, folder: Path) -> None:
-        """Write JSON and safetensors into `folder`; the two classifiers go into folders of their own in it."""
-        parts = {name: part for name, part in (("keep", self.keep), ("kind", self.kind)) if part is not None}
-        fields = {
-            "classes": list(self.classes),
-            "choice": asdict(self.choice),
-            "default_label": self.default_label,
-            "least_score": self.least_score,
-            "parts": list(parts),
-        }
+        """Write JSON and safetensors into `folder`; classifiers and network go into folders of their own in it."""
+        fields = {**self.sources.save(folder), LEARNED: self.learned is not None, "evidence": dict(self.evidence)}
         storage.write(folder, head=NAME, fields=fields)
-        for name, part in parts.items():
-            part.save(folder / name)
+        if self.learned is not None:
+            self.learned.save(folder / LEARNED)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; anything else is a `HeadError`."""
         stored = storage.read(folder, head=NAME)
-        parts = stored.names("parts")
-        keep, kind = (Morphology.load(folder / name) if name in parts else None for name in ("keep", "kind"))
-        return cls(
-            stored.names("classes"),
-            stored.build("choice", _choice),
-            keep,
-            kind,
-            stored.field("default_label", str),
-            stored.field("least_score", float),
-        )
-
-
-def _choice(fields: dict[str, Any]) -> Choice:
-    return Choice(**{**fields, "settings": ExtractionSettings(**fields["settings"])})
-
-
-def _features(sources: Sequence[Source]) -> NDArray[np.float32]:
-    return np.stack([source.features for source in sources])
-
-
-def _learn_keep(examples: Sequence[Examples], seed: int) -> Morphology | None:
-    """Whether people keep a source, if they keep some and delete some."""
-    sources = [source for example in examples for source in example.sources]
-    kept = np.concatenate([example.matches >= 0 for example in examples])
-    return _classifier(sources, np.stack([~kept, kept], axis=1), JUDGEMENTS, seed)
-
-
-def _learn_kind(examples: Sequence[Examples], classes: Sequence[str], seed: int) -> Morphology | None:
-    """Which class a kept source is of, if there are several."""
-    pairs = [
-        (source, example.labels[match])
-        for example in examples
-        for source, match in zip(example.sources, example.matches, strict=True)
-        if match >= 0
-    ]
-    targets = np.asarray([[label == name for name in classes] for _, label in pairs])
-    return _classifier([source for source, _ in pairs], targets, classes, seed)
-
-
-def _classifier(sources: Sequence[Source], targets: NDArray[np.bool_], classes: Sequence[str], seed: int) -> Morphology | None:
-    if not sources:
-        return None
-    try:
-        return Morphology.fit(_features(sources), targets.astype(np.float32), classes=classes, exclusive=True, seed=seed)
-    except NotEnoughLabels:
-        return None
-
-
-def _least_score(head: Detection, examples: Sequence[Examples]) -> float:
-    """The score from which on keeping all sources gives the best F1 that the scores themselves predict.
-
-    The scores are calibrated, so their sum is the number of hits to expect: no label is looked at twice.
-    """
-    sources = [source for example in examples for source in example.sources]
-    if head.keep is None or not sources:
-        return 0.0
-    scores = np.sort(head._scores(sources))[::-1].astype(np.float64)
-    drawn = sum(len(example.labels) for example in examples)
-    expected = 2 * np.cumsum(scores) / (np.arange(1, len(scores) + 1) + drawn)
-    return float(scores[int(expected.argmax())])
-
-
-def _loosen(source: Source, scale: float, size: tuple[int, int]) -> Source:
-    """The source with its box, cut at the image, and its ellipse `scale` times as large."""
-    if scale == 1:
-        return source
-    left, top, right, bottom = grow(corners([source.box]), scale, size)[0].tolist()
-    ellipse = source.ellipse
-    grown = replace(ellipse, radius_x=ellipse.radius_x * scale, radius_y=ellipse.radius_y * scale)
-    return replace(source, box=Box(left, top, right - left, bottom - top), ellipse=grown)
+        # A head of before there were learned ones says nothing of them.
+        learned = LearnedDetector.load(folder / LEARNED) if stored.fields.get(LEARNED) else None
+        return cls(SourceDetector.load(stored), learned, stored.fields.get("evidence") or {})

@@ -19,7 +19,7 @@ from backend.heads.outlines import outline
 from backend.heads.sources import ExtractionSettings, Source, extract, segment
 from sync.controls.shapes import Box
 
-__all__ = ["MATCH_AT", "Choice", "Examples", "choose", "gather", "grow"]
+__all__ = ["MATCH_AT", "Choice", "Examples", "Grid", "choose", "gather", "grow", "score_grid"]
 
 MATCH_AT = 0.5
 PEAK_SIGMAS = (8.0, 5.0)
@@ -47,6 +47,10 @@ class Choice:
     least_snr: float = 0.0
 
 
+Grid = dict[Choice, float]
+"""The F1 of one image in each cell of the grid."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
     """The sources found in an image, and which drawn box each of them matches.
@@ -72,16 +76,19 @@ def grow(edges: NDArray[np.float64], scale: float, size: tuple[int, int]) -> NDA
     return np.concatenate([middle - half, middle + half], axis=1).clip(0, limit)
 
 
-def choose(images: Sequence[NDArray[np.float32]], boxes: Sequence[Sequence[tuple[Box, str]]]) -> Choice:
+def choose(grids: Sequence[Grid]) -> Choice:
     """The cell of the grid with the best mean F1 at an overlap of `MATCH_AT`, if it is clearly better than the defaults."""
-    rows = [dict(_scores(image, [box for box, _ in drawn])) for image, drawn in zip(images, boxes, strict=True)]
-    scores = {choice: np.asarray([row[choice] for row in rows]) for choice in rows[0]}
+    scores = {choice: np.asarray([grid[choice] for grid in grids]) for choice in grids[0]}
     best = max(scores, key=lambda choice: float(scores[choice].mean()))
     return best if clearly_better(scores[best], scores[Choice()]) else Choice()
 
 
+def score_grid(image: NDArray[np.float32], drawn: Sequence[Box]) -> Grid:
+    """The F1 of one image, shape (height, width, 3), in each cell of the grid; the defaults come first."""
+    return dict(_scores(image, drawn))
+
+
 def _scores(image: NDArray[np.float32], drawn: Sequence[Box]) -> Iterator[tuple[Choice, float]]:
-    """The F1 of one image in each cell of the grid; the defaults come first."""
     size, wanted = (image.shape[1], image.shape[0]), corners(drawn)
     for peak_sigma in PEAK_SIGMAS:
         hills = segment(image, settings=ExtractionSettings(peak_sigma=peak_sigma))

@@ -19,14 +19,18 @@ MATCHED_ABOVE = 0.5
 
 
 def class_agreement(
-    probabilities: NDArray[np.float64], targets: NDArray[np.float64], *, exclusive: bool
+    probabilities: NDArray[np.float64], targets: NDArray[np.float64], *, exclusive: bool, levels: int = 1
 ) -> NDArray[np.float64]:
     """One minus the Brier score, which only the true probabilities maximise, scaled to [0, 1].
 
     Parameters
     ----------
     probabilities, targets : ndarray, shape (n, k)
-        Predicted; share of annotators that chose each class.
+        Predicted; share of annotators that chose each class, or that came through each node of a taxonomy.
+    exclusive : bool
+        Whether each galaxy has one class, or one node at each level.
+    levels : int
+        Depth of a taxonomy: a path that parts from the annotators' late is better than one that parts at once.
 
     Returns
     -------
@@ -37,7 +41,7 @@ def class_agreement(
     Brier (1950), Monthly Weather Review 78, 1.
     """
     squares = (probabilities - targets) ** 2
-    agreement: NDArray[np.float64] = 1 - (squares.sum(axis=1) / 2 if exclusive else squares.mean(axis=1))
+    agreement: NDArray[np.float64] = 1 - (squares.sum(axis=1) / (2 * levels) if exclusive else squares.mean(axis=1))
     return agreement
 
 

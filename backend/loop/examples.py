@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.questions import QuestionTree
 from backend.project_heads import SHAPES
 from backend.regions import box_of_mask
 from sync.annotations import Annotation
@@ -22,7 +24,7 @@ from sync.controls import CONTROLS
 from sync.controls.errors import ControlError
 from sync.controls.polygonlabels import rasterise
 from sync.controls.shapes import Box, Ellipse, Labelled, Polygon
-from sync.labelconfig import Control, LabelConfig, join_path
+from sync.labelconfig import Control, LabelConfig
 
 __all__ = ["DrawnObject", "Examples", "gather_examples"]
 
@@ -47,7 +49,8 @@ class Examples:
     data : dict
         Task id to the task's data, where the image reference stands.
     targets : dict
-        Task id to soft labels, shape (k,), of Choices and Taxonomy.
+        Task id to soft labels: of Choices the share of annotators that chose each label, shape (k,); of a Taxonomy the share
+        that came through each node of its `QuestionTree`, shape (m,).
     values : dict
         Task id to the value of a Number.
     objects : dict
@@ -86,6 +89,7 @@ def gather_examples(annotations: Sequence[Annotation], config: LabelConfig, cont
                 votes[control.name][annotation.task_id].append((annotation.updated_at, said))
     for control in controls:
         examples = gathered[control.name]
+        soft_label = _soft_label_of(control)
         for task_id, said_by in votes[control.name].items():
             if control.tag == "Number":
                 examples.values[task_id] = float(np.mean([said[0] for _, said in said_by]))
@@ -93,7 +97,7 @@ def gather_examples(annotations: Sequence[Annotation], config: LabelConfig, cont
                 newest = max(said_by, key=lambda one: one[0])[1]
                 examples.objects[task_id] = newest
             else:
-                target = _soft_label([said[0] for _, said in said_by], control)
+                target = soft_label([said[0] for _, said in said_by])
                 if target.any():  # else all that was chosen has left the labelling config since
                     examples.targets[task_id] = target
     return gathered
@@ -147,13 +151,19 @@ def _around(ellipse: Ellipse) -> Box:
     return Box(ellipse.x - half_width, ellipse.y - half_height, 2 * half_width, 2 * half_height)
 
 
-def _soft_label(said_by: Sequence[Sequence[Any]], control: Control) -> NDArray[np.float64]:
-    """The share of annotators that chose each label; a taxonomy's path counts for its own node."""
+def _soft_label_of(control: Control) -> Callable[[Sequence[Any]], NDArray[np.float64]]:
+    """What makes a soft label of what each annotator chose."""
+    if control.tag == "Taxonomy" and control.paths:
+        return partial(QuestionTree.of(control.paths).shares, exclusive=not control.multiple)
+    return partial(_shares, control=control)
+
+
+def _shares(said_by: Sequence[Sequence[str]], *, control: Control) -> NDArray[np.float64]:
+    """The share of annotators that chose each label."""
     position = {label.value: index for index, label in enumerate(control.labels)}
     target = np.zeros(len(control.labels))
     for said in said_by:
-        names = [join_path(tuple(one)) if control.tag == "Taxonomy" else one for one in said]
-        known = [name for name in names if name in position]
+        known = [name for name in said if name in position]
         for name in known:
             target[position[name]] += 1 / (len(said_by) * (1 if control.multiple else len(known)))
     return target

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from backend.annotators import read_config
 from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
 from backend.gallery import reference_of
+from backend.heads.calibration import brier_score, expected_calibration_error
 from backend.loop.agreement import box_agreement, class_agreement, mask_agreement, number_agreement
 from backend.loop.examples import Examples, gather_examples
 from backend.loop.snapshot import Snapshot
@@ -61,7 +62,7 @@ def judge(services: Services, project: Project, candidate: Version, snapshot: Sn
         number: {one.control.name: one for one in annotators.build(config, each, version=version_name(number)).fillers}
         for number, each in heads.items()
     }
-    scores: dict[str, dict[str, float]] = {}
+    scores: dict[str, dict[str, Any]] = {}
     judged: set[int] = set()
     for control in controls:
         both = _compare(
@@ -69,9 +70,10 @@ def judge(services: Services, project: Project, candidate: Version, snapshot: Sn
             fillers[candidate.number].get(control.name), fillers[live.number].get(control.name),
         )  # fmt: skip
         if both is not None:
-            tasks, new, old = both
+            tasks, scores[control.name] = both
             judged |= set(tasks)
-            scores[control.name] = {"candidate": float(new.mean()), "live": float(old.mean()), "judged_on": len(tasks)}
+            finders = _finders(fillers[candidate.number].get(control.name), fillers[live.number].get(control.name))
+            scores[control.name] |= {"found_by": finders} if finders else {}
     evidence: dict[str, Any] = {
         "judged_on": len(judged),
         "compared_with": live.name,
@@ -109,8 +111,8 @@ def _compare(
     examples: Examples,
     candidate: Filler | None,
     live: Filler | None,
-) -> tuple[list[int], NDArray[np.float64], NDArray[np.float64]] | None:
-    """Score both fillers of one control on the judged tasks; None where there is nothing to judge."""
+) -> tuple[list[int], dict[str, Any]] | None:
+    """The judged tasks and what was measured of both fillers of one control; None where there is nothing to judge."""
     fillers = [one for one in (candidate, live) if one is not None]
     said = examples.targets or examples.values or examples.objects
     if not said or not fillers:
@@ -120,12 +122,24 @@ def _compare(
         [reference_of(examples.data[task], key) for task in said],
         embed=any(one.needs_embedding for one in fillers),
         extractions=[one.needs_sources for one in fillers if one.needs_sources],
+        look=any(one.needs_look for one in fillers),
     )
     readable = {task: one for task, one in zip(said, seen, strict=True) if isinstance(one, Observation)}
     if not readable:
         return None
     tasks, observations = list(readable), list(readable.values())
-    return tasks, _scores(candidate, tasks, observations, examples), _scores(live, tasks, observations, examples)
+    measured: dict[str, Any] = {"judged_on": len(tasks)}
+    for name, filler in (("candidate", candidate), ("live", live)):
+        measured[name] = float(_scores(filler, tasks, observations, examples).mean())
+        if isinstance(filler, ClassFiller):
+            measured.setdefault("calibration", {})[name] = _calibration(filler, tasks, observations, examples)
+    return tasks, measured
+
+
+def _finders(candidate: Filler | None, live: Filler | None) -> dict[str, str]:
+    """Which detector finds the objects of either version; nothing for a control that holds none."""
+    both = {"candidate": candidate, "live": live}
+    return {name: one.found_by for name, one in both.items() if isinstance(one, ObjectFiller)}
 
 
 def _scores(
@@ -135,7 +149,8 @@ def _scores(
     if isinstance(filler, ClassFiller):
         embeddings = np.stack([one.embedding for one in observations if one.embedding is not None])
         targets = np.stack([examples.targets[task] for task in tasks])
-        return class_agreement(filler.probabilities(embeddings), targets, exclusive=not filler.control.multiple)
+        levels = filler.tree.depth if filler.tree else 1
+        return class_agreement(filler.shares(embeddings), targets, exclusive=not filler.control.multiple, levels=levels)
     if isinstance(filler, NumberFiller):
         values = np.array([examples.values[task] for task in tasks])
         return number_agreement(filler.values(observations), values)
@@ -146,3 +161,18 @@ def _scores(
         drawn = [examples.objects[task] for task in tasks]
         return np.array([agree(*each) for each in zip(found, drawn, sizes, strict=True)])
     return np.zeros(len(tasks))
+
+
+def _calibration(
+    filler: ClassFiller, tasks: Sequence[int], observations: Sequence[Observation], examples: Examples
+) -> dict[str, float]:
+    """Whether the probabilities of labels, of a taxonomy those of whole paths, are frequencies."""
+    embeddings = np.stack([one.embedding for one in observations if one.embedding is not None])
+    targets = np.stack([examples.targets[task] for task in tasks])
+    if filler.tree is not None:
+        targets = targets[:, filler.tree.ends]
+    probabilities, exclusive = filler.probabilities(embeddings), not filler.control.multiple
+    return {
+        "ece": expected_calibration_error(probabilities, targets, exclusive=exclusive),
+        "brier": brier_score(probabilities, targets, exclusive=exclusive),
+    }

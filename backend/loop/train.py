@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.annotators import read_config
+from backend.annotators import Annotators, read_config
 from backend.fillers import base_probabilities
 from backend.gallery import reference_of
 from backend.heads import Head, NotEnoughLabels
@@ -18,6 +18,7 @@ from backend.heads.detection import Detection
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
+from backend.heads.tree import DecisionTree
 from backend.loop.examples import Examples, gather_examples
 from backend.loop.snapshot import Snapshot
 from backend.observer import Observation, Observer
@@ -33,6 +34,8 @@ log = logging.getLogger("galaxyloop.train")
 
 OBJECT_IMAGES = 200
 """Newest annotated images that object heads learn from: their few parameters gain nothing from more, and time grows with it."""
+OBJECT_PIXELS = 50_000_000
+"""Pixels of these that are held at once, 0.6 GB: of full frames, the newest 18."""
 
 
 def train(services: Services, project: Project, snapshot: Snapshot, *, allow_none: bool) -> int:
@@ -84,7 +87,7 @@ def _fit_all(services: Services, config: LabelConfig, snapshot: Snapshot) -> tup
         examples = gathered[control.name]
         try:
             if control.tag in SHAPES:
-                filling[control.name], learned = _fit_objects(services.annotators.observer, config, control, examples)
+                filling[control.name], learned = _fit_objects(services.annotators, config, control, examples)
                 prompted = prompted or learned
             elif control.tag == "Number":
                 filling[control.name] = _fit_number(services.annotators.observer, config, control, examples)
@@ -96,16 +99,20 @@ def _fit_all(services: Services, config: LabelConfig, snapshot: Snapshot) -> tup
     return ProjectHeads(filling, prompted), reasons
 
 
-def _fit_classes(observer: Observer, base: Morphology, config: LabelConfig, control: Control, examples: Examples) -> Morphology:
+def _fit_classes(
+    observer: Observer, base: Morphology, config: LabelConfig, control: Control, examples: Examples
+) -> Morphology | DecisionTree:
     tasks, embeddings = _embeddings(observer, config, control, examples.targets, examples)
-    offset = base_probabilities(embeddings, control, base) if tasks else None
-    return Morphology.fit(
-        embeddings,
-        np.stack([examples.targets[task] for task in tasks]) if tasks else np.empty((0, len(control.labels))),
-        classes=[label.value for label in control.labels],
-        exclusive=not control.multiple,
-        offset=None if offset is None else np.log(offset),
-    )
+    if not tasks:
+        raise NotEnoughLabels("there are no labelled images yet")
+    targets = np.stack([examples.targets[task] for task in tasks])
+    opinion = base_probabilities(embeddings, control, base)
+    offset = None if opinion is None else np.log(opinion)
+    exclusive = not control.multiple
+    if control.tag == "Taxonomy":
+        return DecisionTree.fit(embeddings, targets, paths=control.paths, exclusive=exclusive, offset=offset)
+    classes = [label.value for label in control.labels]
+    return Morphology.fit(embeddings, targets, classes=classes, exclusive=exclusive, offset=offset)
 
 
 def _fit_number(observer: Observer, config: LabelConfig, control: Control, examples: Examples) -> Parameters:
@@ -114,22 +121,30 @@ def _fit_number(observer: Observer, config: LabelConfig, control: Control, examp
 
 
 def _fit_objects(
-    observer: Observer, config: LabelConfig, control: Control, examples: Examples
+    annotators: Annotators, config: LabelConfig, control: Control, examples: Examples
 ) -> tuple[Detection, PromptedMasks | None]:
     newest = sorted(examples.objects)[-OBJECT_IMAGES:]
-    images, objects = [], []
-    for task, seen in zip(newest, _observe(observer, config, control, newest, examples, embed=False), strict=True):
-        if isinstance(seen, ImageError):
+    images: list[NDArray[np.float32]] = []
+    looks, objects, room = [], [], OBJECT_PIXELS
+    observed = _observe(annotators.observer, config, control, newest, examples, embed=False, look=True)
+    for task, seen in reversed(list(zip(newest, observed, strict=True))):
+        if isinstance(seen, ImageError) or seen.look is None:
             continue
+        room -= seen.look.size[0] * seen.look.size[1]
+        if room < 0 and images:
+            break
         try:
             images.append(seen.picture.pixels)
         except ImageError:
             continue
+        looks.append(seen.look)
         objects.append(examples.objects[task])
     detection = Detection.fit(
         images,
         [[(one.box, one.label) for one in drawn] for drawn in objects],
         classes=[label.value for label in control.labels],
+        looks=looks,
+        detector=annotators.base_detector,
     )
     masks = [
         [one.mask for one in drawn if one.mask is not None and one.mask.shape == image.shape[:2]]
@@ -167,6 +182,7 @@ def _observe(
     examples: Examples,
     *,
     embed: bool,
+    look: bool = False,
 ) -> list[Observation | ImageError]:
     key = config.image_key[control.to_name]
-    return observer.observe([reference_of(examples.data[task], key) for task in tasks], embed=embed)
+    return observer.observe([reference_of(examples.data[task], key) for task in tasks], embed=embed, look=look)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backend.cache import FileCache, key_of
 from backend.gallery import Picture
-from backend.lvm.encoder import Encoder
+from backend.lvm.encoder import AVERAGING_VERSION, Encoder
 from backend.lvm.framing import FRAMING_VERSION, frame
 
 __all__ = ["Embeddings"]
@@ -66,4 +66,4 @@ class Embeddings:
         return embeddings
 
     def _key(self, picture: Picture) -> str:
-        return key_of("embedding", FRAMING_VERSION, self._fingerprint, picture.key)
+        return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, picture.key)

@@ -1,56 +1,43 @@
-"""The encoder: a Swin transformer that turns a galaxy image into one embedding.
+"""The encoder: turns a galaxy image into one embedding, or into a pyramid of feature maps.
 
-Fu et al. (2024), Chinese Physics C 48, 095001, put light heads on one frozen Swin encoder; this is that encoder in a size
-that two CPU cores can serve. The heads only ever see what `embed` returns, so another size is another checkpoint.
+Fu et al. (2024), Chinese Physics C 48, 095001, put light heads on one frozen encoder. The heads only ever see what `embed` and
+`pyramid` return, so another network is another checkpoint.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
-from timm.models.swin_transformer import SwinTransformer
 from torch import Tensor, nn
+from torch.nn import functional
 
-__all__ = ["Encoder", "EncoderConfig", "dihedral_views"]
+from backend.lvm.backbones.efficientnet import EfficientNet, EfficientNetConfig
+from backend.lvm.backbones.swin import Swin, SwinConfig
 
+__all__ = ["AVERAGING_VERSION", "FAMILIES", "NETWORKS", "Encoder", "EncoderConfig", "quarter_turns"]
 
-@dataclass(frozen=True, slots=True)
-class EncoderConfig:
-    """What must be known to build an encoder of the same shape again.
+EncoderConfig = SwinConfig | EfficientNetConfig
 
-    Attributes
-    ----------
-    image_px : int
-        Side of the square input, pixels.
-    patch_px, window : int
-        Patch side in pixels; attention window side in patches.
-    width : int
-        Channels of the first stage; each further stage doubles them.
-    depths, heads : tuple of int
-        Blocks and attention heads of each stage.
-    """
+AVERAGING_VERSION = "quarter turns"
+"""Part of the key of a cached embedding."""
 
-    image_px: int = 64
-    patch_px: int = 4
-    window: int = 8
-    width: int = 48
-    depths: tuple[int, ...] = (2, 2, 6, 2)
-    heads: tuple[int, ...] = (3, 6, 12, 24)
-
-    @property
-    def dimension(self) -> int:
-        """Length of the pooled embedding."""
-        return self.width << (len(self.depths) - 1)
+FAMILIES: dict[str, type[SwinConfig] | type[EfficientNetConfig]] = {one.family: one for one in (SwinConfig, EfficientNetConfig)}
+"""By the name that a checkpoint gives."""
+NETWORKS: dict[str, EncoderConfig] = {
+    "efficientnet-lite0": EfficientNetConfig(),
+    "swin-compact": SwinConfig(),
+    "swin-tiny": SwinConfig(width=96),
+    "swin-paper": SwinConfig(width=96, depths=(8, 8, 8, 8)),
+}
+"""By the name that a user gives: 3, 7, 28 and 77 million parameters; the last is the paper's encoder, for GPUs."""
 
 
 class Encoder(nn.Module):
-    """Swin encoder with mean pooling.
+    """A backbone with what is the same for all of them: brightness in, padding, pooling, averaging.
 
     Parameters
     ----------
-    config : EncoderConfig
-        Shape of the network.
+    config : SwinConfig or EfficientNetConfig
+        Which network, in which shape.
     drop_path : float
         Probability of leaving out a residual branch while training.
     """
@@ -58,53 +45,71 @@ class Encoder(nn.Module):
     def __init__(self, config: EncoderConfig, *, drop_path: float = 0.0) -> None:
         super().__init__()
         self.config = config
-        self.swin = SwinTransformer(
-            img_size=config.image_px,
-            patch_size=config.patch_px,
-            window_size=config.window,
-            embed_dim=config.width,
-            depths=config.depths,
-            num_heads=config.heads,
-            num_classes=0,
-            drop_path_rate=drop_path,
-        )
+        self.backbone: Swin | EfficientNet
+        if isinstance(config, SwinConfig):
+            self.backbone = Swin(config, drop_path=drop_path)
+        else:
+            self.backbone = EfficientNet(config, drop_path=drop_path)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Embed stretched images.
+        """Embed images.
 
         Parameters
         ----------
-        images : Tensor, shape (n, 3, image_px, image_px)
-            Brightness in [0, 1] as a person sees it (gamma-encoded).
+        images : Tensor, shape (n, 3, height, width)
+            Brightness in [0, 1] as a person sees it (gamma-encoded); framed in `config.image_px` for a good embedding.
 
         Returns
         -------
         Tensor, shape (n, dimension)
         """
-        # The square root lifts faint arms and haloes out of the dark; the shift and scale centre what a galaxy frame holds.
-        features = self.swin.forward_features((images.clamp(min=0).sqrt() - 0.4) / 0.25)
-        pooled: Tensor = features.mean(dim=(1, 2))
-        return pooled
+        return self.pool(self.pyramid(images))
 
-    @torch.inference_mode()
-    def embed(self, images: Tensor) -> Tensor:
-        """Embed images, averaged over their eight dihedral views.
+    def pool(self, pyramid: tuple[Tensor, ...]) -> Tensor:
+        """Embeddings, shape (n, dimension), of images from their pyramid."""
+        return self.backbone.pool(pyramid[-1])
 
-        A galaxy has no up: the average over rotations by 90 degrees and mirror images is the same for each of them.
+    def pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
+        """Feature maps of images of any size, the finest first.
 
         Parameters
         ----------
-        images : Tensor, shape (n, 3, image_px, image_px)
+        images : Tensor, shape (n, 3, height, width)
+            Brightness in [0, 1].
+
+        Returns
+        -------
+        tuple of Tensor, shapes (n, config.channels[i], ceil(height / config.strides[i]), ceil(width / config.strides[i]))
+        """
+        height, width = images.shape[-2:]
+        coarsest = self.config.strides[-1]
+        padded = functional.pad(images, (0, -width % coarsest, 0, -height % coarsest))  # with black, as empty sky
+        # The square root lifts faint arms and haloes out of the dark.
+        levels = self.backbone.levels(padded.clamp(min=0).sqrt())
+        return tuple(
+            level[:, :, : -(-height // stride), : -(-width // stride)]
+            for level, stride in zip(levels, self.config.strides, strict=True)
+        )
+
+    @torch.inference_mode()
+    def embed(self, images: Tensor) -> Tensor:
+        """Embed images, averaged over four quarter turns.
+
+        A galaxy has no up: the average is the same for each of its turns. Mirror images are left out: with them labels were
+        worth no more (`docs/benchmarks.md`) and cost twice the time.
+
+        Parameters
+        ----------
+        images : Tensor, shape (n, 3, height, width)
             Brightness in [0, 1].
 
         Returns
         -------
         Tensor, shape (n, dimension), float32
         """
-        return torch.stack([self(view) for view in dihedral_views(images)]).mean(dim=0).float()
+        return torch.stack([self(turned) for turned in quarter_turns(images)]).mean(dim=0).float()
 
 
-def dihedral_views(images: Tensor) -> list[Tensor]:
-    """Give the eight rotations and mirror images of a batch, shape (n, c, h, w) each."""
-    mirrored = images.flip(-1)
-    return [torch.rot90(batch, turns, dims=(-2, -1)) for batch in (images, mirrored) for turns in range(4)]
+def quarter_turns(images: Tensor) -> list[Tensor]:
+    """Give a batch, shape (n, c, h, w), turned by 0, 90, 180 and 270 degrees."""
+    return [torch.rot90(images, turns, dims=(-2, -1)) for turns in range(4)]

@@ -15,12 +15,12 @@ from torchvision.transforms.functional import gaussian_blur
 
 __all__ = ["random_views"]
 
-ZOOM = (0.55, 1.05)
+ZOOM = (0.7, 1.1)
 """Side of a view as a fraction of the frame's."""
 SHIFT = 0.06
 """Largest shift of the centre, fraction of half the frame."""
-SEEING_PX = (0.1, 1.2)
-"""Standard deviation of the blur, pixels of the view."""
+SEEING = (0.005, 0.02)
+"""Standard deviation of the blur, fraction of a view's side."""
 NOISE = 0.04
 """Largest standard deviation of the added noise, brightness."""
 
@@ -40,12 +40,12 @@ def random_views(frames: Tensor, *, side: int) -> Tensor:
     Tensor, shape (n, 3, side, side)
         Brightness in [0, 1].
     """
-    n = len(frames)
-    angle = torch.rand(n) * 2 * math.pi
-    zoom = torch.empty(n).uniform_(*ZOOM)
-    mirror = torch.randint(0, 2, (n,)) * 2.0 - 1.0
+    n, device = len(frames), frames.device
+    angle = torch.rand(n, device=device) * 2 * math.pi
+    zoom = torch.empty(n, device=device).uniform_(*ZOOM)
+    mirror = torch.randint(0, 2, (n,), device=device) * 2.0 - 1.0
     cosine, sine = zoom * angle.cos(), zoom * angle.sin()
-    shift = torch.empty(n, 2).uniform_(-SHIFT, SHIFT)
+    shift = torch.empty(n, 2, device=device).uniform_(-SHIFT, SHIFT)
     affine = torch.stack(
         [
             torch.stack([cosine * mirror, -sine, shift[:, 0]], dim=1),
@@ -56,12 +56,15 @@ def random_views(frames: Tensor, *, side: int) -> Tensor:
     grid = functional.affine_grid(affine, [n, 3, side, side], align_corners=False)
     views = functional.grid_sample(frames, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
-    blurred = torch.rand(n) < 0.3
+    blurred = torch.rand(n, device=device) < 0.3
     if blurred.any():
-        views[blurred] = gaussian_blur(views[blurred], [5, 5], float(torch.empty(1).uniform_(*SEEING_PX)))
-    gain = torch.empty(n, 1, 1, 1).uniform_(0.8, 1.25) * torch.empty(n, 3, 1, 1).uniform_(0.9, 1.1)
+        sigma = float(torch.empty(1).uniform_(*SEEING)) * side
+        views[blurred] = gaussian_blur(views[blurred], 2 * math.ceil(2 * sigma) + 1, sigma)
+    gain = torch.empty(n, 1, 1, 1, device=device).uniform_(0.8, 1.25) * torch.empty(n, 3, 1, 1, device=device).uniform_(
+        0.9, 1.1
+    )
     # Most of what differs between surveys is colour: one view in five loses it.
-    grey = (torch.rand(n) < 0.2).view(n, 1, 1, 1)
+    grey = (torch.rand(n, device=device) < 0.2).view(n, 1, 1, 1)
     views = torch.where(grey, views.mean(dim=1, keepdim=True).expand_as(views), views)
-    noise = torch.randn_like(views) * torch.empty(n, 1, 1, 1).uniform_(0, NOISE)
+    noise = torch.randn_like(views) * torch.empty(n, 1, 1, 1, device=device).uniform_(0, NOISE)
     return (views * gain + noise).clamp(0, 1)

@@ -16,8 +16,10 @@ from sync.images.fits import read_fits
 from sync.images.raster import read_raster
 from sync.images.tiff import read_tiff
 
-__all__ = ["MAX_PIXELS", "decode"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "decode"]
 
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fts", ".fz", ".gif", ".webp", ".gz"})
+"""What counts as an image in a folder; `decode` itself goes by the content."""
 MAX_PIXELS = 100_000_000
 MAX_UNPACKED_BYTES = 512 * 2**20  # of a gzipped file
 

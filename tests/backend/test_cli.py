@@ -16,7 +16,7 @@ from backend.settings import Settings
 
 CONFIG = "<View/>"
 NOWHERE = "http://127.0.0.1:1"
-COMMANDS = ["demo", "server", "worker", "status", "versions", "rollback", "project", "pretrain"]
+COMMANDS = ["demo", "server", "worker", "status", "versions", "rollback", "project", "embed", "predict", "pretrain"]
 
 
 @pytest.fixture

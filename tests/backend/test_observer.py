@@ -91,5 +91,16 @@ def test_a_picture_of_next_to_nothing_is_seen_all_the_same(
     assert np.isfinite(seen.embedding).all()
 
 
+def test_a_look_is_as_large_as_the_picture_and_asks_for_nothing_yet(
+    observer: Observer, files: Any, png: Callable[..., bytes]
+) -> None:
+    reference = upload(files, "look.png", png(size=(70, 40), spots=()))
+    (seen,) = observer.observe([reference], embed=False, look=True)
+    assert isinstance(seen, Observation)
+    assert seen.look is not None
+    assert seen.size == seen.look.size == (70, 40)
+    assert seen.look.fingerprint == observer.encoder
+
+
 def test_looking_at_nothing_sees_nothing(observer: Observer) -> None:
     assert observer.observe([], embed=True, extractions=[EXTRACTION]) == []

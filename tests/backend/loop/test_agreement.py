@@ -10,6 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from backend.heads.catalogue import FEATURES
 from backend.heads.detection import Detected
+from backend.heads.questions import QuestionTree
 from backend.heads.sources import Source
 from backend.loop.agreement import box_agreement, class_agreement, mask_agreement, number_agreement, overlap
 from backend.loop.examples import DrawnObject
@@ -52,6 +53,13 @@ def test_a_certain_class_agrees_wholly_or_not_at_all() -> None:
     sure = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert class_agreement(sure, sure, exclusive=True).tolist() == [1, 1]
     assert class_agreement(sure, sure[::-1], exclusive=True).tolist() == [0, 0]
+
+
+def test_a_path_that_parts_late_agrees_more_than_one_that_parts_at_once() -> None:
+    tree = QuestionTree.of([("Smooth", "Round"), ("Disk", "Arms"), ("Disk", "Bar")])
+    arms, bar, smooth = (tree.shares([[path]], exclusive=True)[None] for path in (tree.paths[1], tree.paths[2], tree.paths[0]))
+    agreement = [class_agreement(said, arms, exclusive=True, levels=tree.depth)[0] for said in (arms, bar, smooth)]
+    assert agreement == [1, 0.5, 0]
 
 
 @given(probabilities, st.floats(0.01, 1))

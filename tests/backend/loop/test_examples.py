@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from backend.heads.questions import QuestionTree
 from backend.loop.examples import Examples, gather_examples
 from sync.annotations import Annotation
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
@@ -72,10 +73,12 @@ def test_of_several_marks_each_is_a_question_of_its_own() -> None:
     assert gather(*votes)["marks"].targets[1].tolist() == [0.5, 1]
 
 
-def test_a_path_of_a_taxonomy_counts_for_its_own_node() -> None:
-    region = taxonomy.encode([("Disk", "Arms")], control=control("tree"))
-    labels = [label.value for label in control("tree").labels]
-    assert dict(zip(labels, gather(annotation(region))["tree"].targets[1], strict=True)) == {"Disk": 0, "Disk/Arms": 1}
+def test_a_path_of_a_taxonomy_counts_for_every_node_along_it() -> None:
+    picked = [[("Disk", "Arms")], [("Disk",)]]
+    votes = [annotation(taxonomy.encode(one, control=control("tree")), by=by) for by, one in enumerate(picked, start=1)]
+    nodes = ["/".join(node) for node in QuestionTree.of(control("tree").paths).nodes]
+    shares = gather(*votes)["tree"].targets[1]
+    assert dict(zip(nodes, shares, strict=True)) == {"Disk": 1, "Disk/": 0.5, "Disk/Arms": 0.5}
 
 
 def test_numbers_become_their_mean() -> None:

@@ -92,6 +92,9 @@ def test_the_evidence_says_what_was_measured_on_what(bench: Bench) -> None:
     assert evidence["learned_from"] == {"candidate": 20, "live": 10}
     assert evidence["controls"]["mood"]["judged_on"] == len(TASKS)
     assert 0 <= evidence["live"] < evidence["candidate"] <= 1
+    calibration = evidence["controls"]["mood"]["calibration"]
+    assert calibration["candidate"]["brier"] < calibration["live"]["brier"]
+    assert calibration["candidate"]["ece"] < calibration["live"]["ece"]
     assert "on 8 annotated tasks that neither has seen" in evidence["reason"]
 
 

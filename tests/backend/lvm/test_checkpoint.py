@@ -12,11 +12,14 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder, save_encoder
-from backend.lvm.encoder import Encoder, EncoderConfig
+from backend.lvm.backbones.efficientnet import EfficientNetConfig
+from backend.lvm.backbones.swin import SwinConfig
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder, load_model, save_model
+from backend.lvm.decoder import Decoder
+from backend.lvm.encoder import Encoder
 
-SMALL = EncoderConfig(image_px=32, patch_px=4, window=4, width=12, depths=(1, 1), heads=(1, 2))
-FIELDS = {"image_px": 32, "patch_px": 4, "window": 4, "width": 12, "depths": [1, 1], "heads": [1, 2]}
+SMALL = SwinConfig(image_px=32, patch_px=4, window=4, width=12, depths=(1, 1), heads=(1, 2))
+FIELDS = {"family": "swin", "image_px": 32, "patch_px": 4, "window": 4, "width": 12, "depths": [1, 1], "heads": [1, 2]}
 
 
 @pytest.fixture
@@ -32,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def saved(encoder: Encoder, path: Path) -> Path:
-    save_encoder(encoder, path, training={"steps": 3, "hardware": "two cores"})
+    save_model(encoder, Decoder(SMALL), path, training={"steps": 3, "hardware": "two cores"})
     return path
 
 
@@ -43,6 +46,26 @@ def test_an_encoder_is_read_as_it_was_to_half_precision(encoder: Encoder, saved:
     assert torch.allclose(loaded.embed(image), encoder.embed(image), atol=0.01)
 
 
+def test_an_efficientnet_is_read_as_it_was(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(EfficientNetConfig(image_px=32)).eval()
+    save_model(encoder, None, tmp_path / "e.safetensors", training={})
+    loaded, image = load_encoder(tmp_path / "e.safetensors"), torch.rand(2, 3, 32, 32)
+    assert loaded.config == encoder.config
+    assert torch.allclose(loaded.embed(image), encoder.embed(image), rtol=0.02, atol=0.02)
+
+
+def test_the_decoder_lies_in_the_same_file(saved: Path) -> None:
+    encoder, decoder = load_model(saved)
+    assert decoder(encoder.pyramid(torch.rand(1, 3, 32, 32))).shape == (1, 3, 32, 32)
+
+
+def test_an_encoder_alone_has_no_decoder(encoder: Encoder, path: Path) -> None:
+    save_model(encoder, None, path, training={})
+    with pytest.raises(CheckpointError, match="an encoder without a decoder"):
+        load_model(path)
+
+
 def test_a_loaded_encoder_is_frozen(saved: Path) -> None:
     loaded = load_encoder(saved)
     assert not loaded.training
@@ -50,8 +73,8 @@ def test_a_loaded_encoder_is_frozen(saved: Path) -> None:
 
 
 def test_reading_and_writing_again_changes_no_weight(saved: Path, tmp_path: Path) -> None:
-    save_encoder(load_encoder(saved), tmp_path / "again.safetensors", training={})
-    one, other = load_encoder(saved).state_dict(), load_encoder(tmp_path / "again.safetensors").state_dict()
+    save_model(*load_model(saved), tmp_path / "again.safetensors", training={})
+    one, other = load_model(saved)[0].state_dict(), load_model(tmp_path / "again.safetensors")[0].state_dict()
     assert one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
 
@@ -68,7 +91,7 @@ def test_writing_leaves_the_checkpoint_and_nothing_else(saved: Path) -> None:
 def test_a_fingerprint_changes_with_one_weight(encoder: Encoder, saved: Path, tmp_path: Path) -> None:
     with torch.no_grad():
         next(encoder.parameters()).view(-1)[0] += 1
-    save_encoder(encoder, tmp_path / "other.safetensors", training={"steps": 3, "hardware": "two cores"})
+    save_model(encoder, None, tmp_path / "other.safetensors", training={"steps": 3, "hardware": "two cores"})
     assert fingerprint(tmp_path / "other.safetensors") != fingerprint(saved)
 
 
@@ -116,7 +139,7 @@ def test_a_file_that_was_cut_is_refused(saved: Path, kept: int) -> None:
 def test_safetensors_of_something_else_are_refused(path: Path) -> None:
     path.parent.mkdir()
     save_file({"weight": torch.zeros(3)}, path)
-    with pytest.raises(CheckpointError, match="says format None, expected 'galaxyloop-encoder-1'"):
+    with pytest.raises(CheckpointError, match="says format None, expected 'galaxyloop-model-1'"):
         load_encoder(path)
 
 
@@ -127,17 +150,33 @@ def test_safetensors_of_something_else_are_refused(path: Path) -> None:
         FIELDS | {"depths": [1, 1, 1], "heads": [1, 2, 4]},
         FIELDS | {"depths": "deep"},
         FIELDS | {"layers": 12},
+        FIELDS | {"family": "vgg"},
+        FIELDS | {"family": ["swin"]},
+        {"family": "efficientnet_lite0"},
         FIELDS | {"width": 13, "heads": [5, 5]},
         FIELDS | {"patch_px": 0},
         {},
         [],
         None,
     ],
-    ids=["wider", "deeper", "words", "unknown field", "indivisible", "no patch", "empty", "list", "null"],
+    ids=[
+        "wider",
+        "deeper",
+        "words",
+        "unknown field",
+        "unknown family",
+        "no family name",
+        "other family",
+        "indivisible",
+        "no patch",
+        "empty",
+        "list",
+        "null",
+    ],
 )
 def test_weights_that_do_not_fit_the_network_they_name_are_refused(encoder: Encoder, path: Path, config: Any) -> None:
     path.parent.mkdir()
-    metadata = {"format": "galaxyloop-encoder-1", "config": json.dumps(config), "training": "{}"}
+    metadata = {"format": "galaxyloop-model-1", "config": json.dumps(config), "training": "{}"}
     save_file({name: weight.half() for name, weight in encoder.state_dict().items()}, path, metadata)
     with pytest.raises(CheckpointError, match="do not fit the network it names"):
         load_encoder(path)

@@ -1,10 +1,11 @@
-"""Pre-training, on a tiny network: it ends with a checkpoint, and a killed run goes on where it was."""
+"""Pre-training, on a tiny network: it ends with a checkpoint, a killed run goes on where it was, several processes share it."""
 
 from __future__ import annotations
 
-import io
 import json
 import math
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -12,44 +13,45 @@ import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 from safetensors import safe_open
-from torch import Tensor
 
 pytest.importorskip("lightly", reason="pre-training needs the extra galaxyloop[pretrain]")
-parquet = pytest.importorskip("pyarrow.parquet", reason="pre-training needs the extra galaxyloop[pretrain]")
 
-import pyarrow  # noqa: E402
+from backend.lvm.backbones.efficientnet import EfficientNetConfig
+from backend.lvm.backbones.swin import SwinConfig
+from backend.lvm.checkpoint import CheckpointError, load_encoder, load_model
+from backend.lvm.pool import Pool, PoolError
+from backend.lvm.pretrain import PretrainConfig, pretrain
 
-from backend.lvm.checkpoint import load_encoder  # noqa: E402
-from backend.lvm.encoder import EncoderConfig  # noqa: E402
-from backend.lvm.pretrain import FRAME_PX, PretrainConfig, pretrain, read_pool  # noqa: E402
-
-NETWORK = EncoderConfig(image_px=32, patch_px=4, window=4, width=12, depths=(1, 1), heads=(1, 2))
+NETWORK = SwinConfig(image_px=32, patch_px=4, window=4, width=16, depths=(1, 1), heads=(1, 2))
 FRAMES, BATCH = 24, 8
 STEPS_AN_EPOCH = FRAMES // BATCH
 DEADLINE_S = 120.0
 
-FOR_EVER = """
+RUN = """
+import os
 import sys
 from pathlib import Path
+Path(sys.argv[1]).with_name(f"{os.getpid()}.pid").touch()
 import torch
 from backend.lvm import pretrain
-from backend.lvm.encoder import EncoderConfig
+from backend.lvm.backbones.swin import SwinConfig
+from backend.lvm.pool import Pool
 pretrain.SAVE_EVERY_S = 0
 torch.set_num_threads(1)
 frames = torch.randint(0, 256, (24, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-network = EncoderConfig(image_px=32, patch_px=4, window=4, width=12, depths=(1, 1), heads=(1, 2))
-config = pretrain.PretrainConfig(epochs=10**6, batch=8)
-pretrain.pretrain(frames, output=Path(sys.argv[1]), config=config, network=network)
+pool = Pool(frames, tuple(map(str, range(24))), ("a/yes", "a/no"), torch.eye(2).repeat(12, 1), ())
+network = SwinConfig(image_px=32, patch_px=4, window=4, width=16, depths=(1, 1), heads=(1, 2))
+config = pretrain.PretrainConfig(epochs=int(sys.argv[2]), batch=8)
+pretrain.pretrain(pool, output=Path(sys.argv[1]), config=config, network=network)
 """
 
 
-def frames(n: int = FRAMES) -> Tensor:
-    return torch.randint(0, 256, (n, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+def pool(n: int = FRAMES) -> Pool:
+    frames = torch.randint(0, 256, (n, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return Pool(frames, tuple(map(str, range(n))), ("a/yes", "a/no"), torch.eye(2).repeat(n // 2 + 1, 1)[:n], ())
 
 
 def said_of(checkpoint: Path) -> dict[str, Any]:
@@ -58,58 +60,110 @@ def said_of(checkpoint: Path) -> dict[str, Any]:
     return said
 
 
-def test_a_run_ends_with_a_checkpoint_that_says_what_was_done(tmp_path: Path) -> None:
-    output = tmp_path / "encoder.safetensors"
-    pretrain(frames(), output=output, config=PretrainConfig(epochs=2, batch=BATCH), network=NETWORK)
+@pytest.mark.parametrize(
+    "objectives", [("invariance",), ("reconstruction",), ("votes",), ("invariance", "reconstruction", "votes")], ids="+".join
+)
+def test_a_run_ends_with_a_checkpoint_that_says_what_was_done(tmp_path: Path, objectives: tuple[str, ...]) -> None:
+    output = tmp_path / "model.safetensors"
+    config = PretrainConfig(epochs=2, batch=BATCH, objectives=objectives)
+    pretrain(pool(), output=output, config=config, network=NETWORK)
     said = said_of(output)
     assert (said["steps"], said["epochs"], said["images"]) == (2 * STEPS_AN_EPOCH, 2, FRAMES)
-    assert math.isfinite(said["loss"])
-    assert list(tmp_path.iterdir()) == [output]
+    assert set(said["losses"]) == set(objectives)
+    assert all(math.isfinite(loss) for loss in said["losses"].values())
     assert load_encoder(output).embed(torch.rand(2, 3, 32, 32)).isfinite().all()
+    encoder, decoder = load_model(output)
+    assert decoder(encoder.pyramid(torch.rand(1, 3, 32, 32))).isfinite().all()
+
+
+def test_a_run_leaves_the_checkpoint_and_its_loss_curve(tmp_path: Path) -> None:
+    pretrain(pool(), output=tmp_path / "m.safetensors", config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["m.png", "m.safetensors"]
+    assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_training_changes_the_encoder_and_a_seed_repeats_it(tmp_path: Path) -> None:
     image, embedded = torch.rand(1, 3, 32, 32), []
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
         output = tmp_path / f"{name}.safetensors"
-        pretrain(frames(), output=output, config=PretrainConfig(epochs=1, batch=BATCH, seed=seed), network=NETWORK)
+        pretrain(pool(), output=output, config=PretrainConfig(epochs=1, batch=BATCH, seed=seed), network=NETWORK)
         embedded.append(load_encoder(output).embed(image))
     assert torch.allclose(embedded[0], embedded[1], atol=1e-3)
     assert not torch.allclose(embedded[0], embedded[2], atol=1e-2)
 
 
-def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path: Path) -> None:
-    output, state_file = tmp_path / "encoder.safetensors", tmp_path / "encoder.state"
-    run = subprocess.Popen([sys.executable, "-c", FOR_EVER, output], stdout=subprocess.DEVNULL)
+def test_a_later_stage_begins_from_a_checkpoint(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    pretrain(pool(), output=first, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
+    still = PretrainConfig(epochs=1, batch=BATCH, objectives=("votes",), learning_rate=1e-9, weight_decay=0)
+    pretrain(pool(), output=second, config=still, network=NETWORK, start=first)
+    image = torch.rand(1, 3, 32, 32)
+    assert torch.allclose(load_encoder(first).embed(image), load_encoder(second).embed(image), atol=1e-3)
+
+
+def test_an_efficientnet_settles_its_statistics_on_clean_frames(tmp_path: Path) -> None:
+    output = tmp_path / "m.safetensors"
+    config = PretrainConfig(epochs=1, batch=BATCH, objectives=("invariance",))
+    pretrain(pool(), output=output, config=config, network=EfficientNetConfig(image_px=32))
+    embedded = load_encoder(output).embed(pool().frames[..., 4:36, 4:36].float() / 255)
+    assert embedded.isfinite().all()
+    assert embedded.std(dim=0).max() > 0.01
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path: Path, processes: int) -> None:
+    output, state_file = tmp_path / "m.safetensors", tmp_path / "m.state"
+    (tmp_path / "run.py").write_text(RUN)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes == 2 else []
+    command = [sys.executable, *torchrun, str(tmp_path / "run.py"), str(output), str(10**6)]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
+    run = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     deadline, pause = time.monotonic() + DEADLINE_S, threading.Event()
     while not state_file.exists() and time.monotonic() < deadline and run.poll() is None:
         pause.wait(0.02)
+    # torchrun gives its workers sessions of their own: they are killed one by one.
+    for worker in tmp_path.glob("*.pid"):
+        os.kill(int(worker.stem), signal.SIGKILL)
     run.kill()
     run.wait()
     state = torch.load(state_file, weights_only=True)
     assert state["step"] > 0
-    state["spent_s"] += 10_000.0  # a run that begins anew would not know of these
+    state["seconds"] += 10_000.0  # a run that begins anew would not know of these
     torch.save(state, state_file)
     epochs = state["step"] // STEPS_AN_EPOCH + 2
-    pretrain(frames(), output=output, config=PretrainConfig(epochs=epochs, batch=BATCH), network=NETWORK)
+    pretrain(pool(), output=output, config=PretrainConfig(epochs=epochs, batch=BATCH), network=NETWORK)
     assert said_of(output)["seconds"] >= 10_000
     assert said_of(output)["steps"] == epochs * STEPS_AN_EPOCH
     assert not state_file.exists()
 
 
+# -- bad input --
+
+
 def test_fewer_images_than_a_batch_are_too_few(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="7 images are fewer than one batch of 8"):
-        pretrain(frames(7), output=tmp_path / "e.safetensors", config=PretrainConfig(batch=8), network=NETWORK)
+    with pytest.raises(PoolError, match="7 images are fewer than one batch of 8"):
+        pretrain(pool(7), output=tmp_path / "e.safetensors", config=PretrainConfig(batch=8), network=NETWORK)
 
 
-@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
-def test_a_pool_is_read_as_frames_of_one_size(tmp_path: Path, mode: str) -> None:
-    encoded = []
-    for side in (30, 200):
-        content = io.BytesIO()
-        Image.fromarray(np.full((side, side, 3), 90, np.uint8)).convert(mode).save(content, "PNG")
-        encoded.append(content.getvalue())
-    parquet.write_table(pyarrow.table({"image": encoded, "name": ["a", "b"]}), tmp_path / "pool.parquet")
-    pool = read_pool(tmp_path / "pool.parquet")
-    assert (pool.shape, pool.dtype) == ((2, 3, FRAME_PX, FRAME_PX), torch.uint8)
-    assert (pool == 90).all()
+def test_votes_cannot_be_learned_where_there_are_none(tmp_path: Path) -> None:
+    voteless = Pool(pool().frames, pool().ids, (), torch.zeros(FRAMES, 0), ())
+    config = PretrainConfig(batch=8, objectives=("votes",))
+    with pytest.raises(PoolError, match="needs columns `question/answer`"):
+        pretrain(voteless, output=tmp_path / "e.safetensors", config=config, network=NETWORK)
+
+
+def test_a_start_of_another_network_is_refused(tmp_path: Path) -> None:
+    start = tmp_path / "start.safetensors"
+    pretrain(pool(), output=start, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
+    with pytest.raises(CheckpointError, match="holds the network SwinConfig"):
+        pretrain(
+            pool(), output=tmp_path / "m.safetensors", config=PretrainConfig(batch=8), network=EfficientNetConfig(), start=start
+        )
+    assert not (tmp_path / "m.safetensors").exists()
+
+
+def test_the_state_of_another_run_is_not_continued(tmp_path: Path) -> None:
+    output = tmp_path / "m.safetensors"
+    torch.save({"config": {"epochs": 1}, "step": 3}, output.with_suffix(".state"))
+    with pytest.raises(CheckpointError, match="is of another run, remove it to begin anew"):
+        pretrain(pool(), output=output, config=PretrainConfig(batch=8), network=NETWORK)

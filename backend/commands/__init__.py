@@ -1,0 +1,1 @@
+"""The commands of `galaxyloop`, one file a group; imports are inside the commands, so that `--help` answers at once."""

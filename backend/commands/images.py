@@ -1,0 +1,138 @@
+"""Images of this machine for a command: which files its words name, and reading them ahead of the model.
+
+Reading ahead in one thread keeps decoding off the model's time: Pillow, zlib and the model all compute without Python's lock.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from backend.cache import key_of
+from backend.gallery import Gallery, Picture
+from sync.images.decode import IMAGE_SUFFIXES
+from sync.images.errors import ImageError
+from sync.images.stretch import STRETCH_VERSION
+
+__all__ = ["LocalGallery", "find_images", "read_ahead"]
+
+Read = TypeVar("Read")
+
+
+def find_images(words: Iterable[str]) -> list[str]:
+    """List the files that words name, each once, in the order of the words.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Files, folders (all images in them and below, sorted) and patterns, with `**` for any folders. A word that names
+        nothing is kept as it is: it cannot be read, and reading says so.
+    """
+    found: dict[str, None] = {}
+    for word in words:
+        if os.path.isdir(word):
+            named = _images_below(word)
+        elif not os.path.lexists(word) and glob.has_magic(word):
+            matches = sorted(glob.glob(word, recursive=True)) or [word]
+            named = [file for match in matches for file in (_images_below(match) if os.path.isdir(match) else [match])]
+        else:
+            named = [word]
+        found |= dict.fromkeys(named)
+    return list(found)
+
+
+def _images_below(folder: str) -> list[str]:
+    below = (
+        os.path.join(place, name)
+        for place, _, names in os.walk(folder)
+        for name in names
+        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
+    )
+    return sorted(below)
+
+
+def read_ahead(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int) -> Iterator[tuple[str, Read | ImageError]]:
+    """Read files in another thread, at most `ahead` of them before they are asked for.
+
+    Yields
+    ------
+    path, what `read` made of it or the ImageError that it raised
+    """
+    waiting: deque[tuple[str, Future[Read]]] = deque()
+    pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
+
+    def outcome() -> tuple[str, Read | ImageError]:
+        path, future = waiting.popleft()
+        try:
+            return path, future.result()
+        except ImageError as error:
+            return path, error
+
+    try:
+        for path in paths:
+            waiting.append((path, pool.submit(read, path)))
+            if len(waiting) > ahead:
+                yield outcome()
+        while waiting:
+            yield outcome()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class LocalGallery(Gallery):
+    """A gallery whose references are paths of this machine; it fetches nothing.
+
+    Parameters
+    ----------
+    max_bytes, max_pixels : int
+        Of a file, and of the image in it.
+    """
+
+    def __init__(self, *, max_bytes: int, max_pixels: int) -> None:
+        self._max_bytes = max_bytes
+        self._max_pixels = max_pixels
+        self._held: dict[str, Picture] = {}
+
+    def open(self, reference: str) -> Picture:
+        """Open a file: the picture that is held, or else read from the disk.
+
+        Raises
+        ------
+        ImageError
+            If the file is missing, no file, or too large.
+        """
+        return self._held.get(reference) or self._read(reference)
+
+    def open_decoded(self, path: str) -> Picture:
+        """Open a file and decode it at once.
+
+        Raises
+        ------
+        ImageError
+            As `open`, and if it holds no image.
+        """
+        picture = self._read(path)
+        _ = picture.pixels  # computed once and kept with the picture
+        return picture
+
+    def hold(self, pictures: dict[str, Picture]) -> None:
+        """Answer `open` with these decoded pictures, and let go of those held before."""
+        self._held = pictures
+
+    def _read(self, path: str) -> Picture:
+        file = Path(path)
+        try:
+            if not file.is_file():
+                raise ImageError("there is no such file" if not file.exists() else "this is no file")
+            size = file.stat().st_size
+            if size > self._max_bytes:
+                raise ImageError(f"the file has {size} bytes, more than the {self._max_bytes} of GALAXYLOOP_IMAGE_MAX_BYTES")
+            content = file.read_bytes()
+        except OSError as error:
+            raise ImageError(f"the file cannot be read: {error}") from error
+        return Picture(key_of("image", STRETCH_VERSION, content), lambda: content, self._max_pixels)

@@ -1,0 +1,117 @@
+"""`galaxyloop predict`: Label Studio predictions for images of this machine, by the shipped heads and without a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.commands.configs import read_label_config
+from backend.commands.output import written_whole
+from backend.commands.process import read_settings
+from backend.commands.terminal import list_left_out, stop, with_progress
+
+if TYPE_CHECKING:
+    from backend.annotator import Annotator
+    from backend.commands.images import LocalGallery
+    from backend.gallery import Picture
+    from backend.settings import Settings
+    from sync.images.errors import ImageError
+
+__all__ = ["predict"]
+
+BATCH = 8
+"""Images whose pixels are held together, and as many more read ahead: sixteen frames of 1984 by 1361 are half a gigabyte."""
+VERSION = "galaxyloop-base"
+"""Name that the predictions carry: no project has trained these heads."""
+
+
+def predict(
+    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
+    config: Annotated[str, typer.Option(help="A name from labeling_configs, or an XML file.")],
+    output: Annotated[Path, typer.Option(help="The JSON file to write: tasks with predictions, as Label Studio imports them.")],
+) -> None:
+    """Predict images as tasks that Label Studio imports; those that cannot be read are named and left out."""
+    xml = read_label_config(config)
+    settings = read_settings()
+    from backend.annotator import Task
+    from backend.commands.images import LocalGallery, find_images, read_ahead
+
+    found = find_images(paths)
+    if not found:
+        stop(f"there is no image in {', '.join(paths)}")
+    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels)
+    annotator = _shipped_annotator(xml, gallery, settings)
+    key = _image_key(annotator)
+    left_out: dict[str, str] = {}
+    tasks = 0
+    with written_whole(output) as file:
+        read = with_progress(read_ahead(found, gallery.open_decoded, ahead=BATCH), "predicting", total=len(found))
+        for batch in _readable_batches(read, left_out):
+            gallery.hold(batch)
+            predictions = annotator.predict([Task(id=tasks, data={key: path}) for path in batch])
+            for path, prediction in zip(batch, predictions, strict=True):
+                task = {"data": {key: path}, "predictions": [prediction.as_json()]}
+                file.write((",\n" if tasks else "[\n").encode() + json.dumps(task).encode())
+                tasks += 1
+        if not tasks:
+            path, reason = next(iter(left_out.items()))
+            stop(f"none of {len(found)} images could be read; the first was {path}: {reason}")
+        file.write(b"\n]\n")
+    list_left_out(left_out)
+
+
+def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> Annotator:
+    """The annotator of a project that nobody has annotated yet, over `gallery`."""
+    from backend.annotator import Annotator
+    from backend.annotators import BASE_MORPHOLOGY, open_observer, shipped_detector
+    from backend.cache import FileCache
+    from backend.heads.morphology import Morphology
+    from backend.project_heads import ProjectHeads
+    from sync.labelconfig import LabelConfigError, parse
+
+    try:
+        config = parse(xml)
+    except LabelConfigError as error:
+        stop(str(error))
+    observer = open_observer(gallery, FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes), maps=None)
+    return Annotator(
+        config,
+        ProjectHeads(),
+        observer=observer,
+        base=Morphology.load(BASE_MORPHOLOGY),
+        detector=shipped_detector(observer.encoder),
+        version=VERSION,
+    )
+
+
+def _image_key(annotator: Annotator) -> str:
+    """The one key of a task's data under which the image stands."""
+    keys = {annotator.config.image_key[filler.control.to_name] for filler in annotator.fillers}
+    if not keys:
+        stop("the labelling config has no control that the shipped heads can fill")
+    if len(keys) > 1:
+        stop(f"the labelling config has several images a task ({', '.join(sorted(keys))}): predict fills configs with one")
+    return keys.pop()
+
+
+def _readable_batches(
+    read: Iterable[tuple[str, Picture | ImageError]], left_out: dict[str, str]
+) -> Iterator[dict[str, Picture]]:
+    """Gather pictures by path; the reasons of those that could not be read go into `left_out`."""
+    from backend.gallery import Picture
+
+    batch: dict[str, Picture] = {}
+    for path, picture in read:
+        if not isinstance(picture, Picture):
+            left_out[path] = str(picture)
+            continue
+        batch[path] = picture
+        if len(batch) == BATCH:
+            yield batch
+            batch = {}
+    if batch:
+        yield batch

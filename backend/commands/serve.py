@@ -1,0 +1,45 @@
+"""`galaxyloop server` and `galaxyloop worker`: the two processes of the loop."""
+
+from __future__ import annotations
+
+import gc
+
+from backend.commands.process import bound_threads, log_to_stderr, read_settings
+from backend.commands.terminal import stop
+
+__all__ = ["server", "worker"]
+
+
+def server() -> None:
+    """Serve Label Studio's ML protocol."""
+    settings = read_settings()
+    bound_threads(settings)
+    import torch
+    import uvicorn
+
+    from backend.server import create_app
+    from backend.services import Services
+
+    log_to_stderr()
+    open_to_all = not settings.basic_auth_password.get_secret_value()
+    if open_to_all and settings.host not in {"127.0.0.1", "localhost", "::1"}:
+        stop(f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: everybody could call the backend")
+    if open_to_all and settings.webhook_secret.get_secret_value():
+        stop("set GALAXYLOOP_BASIC_AUTH_PASSWORD beside the webhook secret: Start Training carries nothing else")
+    torch.set_num_threads(settings.threads)
+    # A full garbage collection over all that torch brings stops every thread for 0.3 s: what is there now stays, unexamined.
+    gc.freeze()
+    uvicorn.run(create_app(Services(settings)), host=settings.host, port=settings.port, access_log=False, log_config=None)
+
+
+def worker() -> None:
+    """Run the training worker."""
+    settings = read_settings()
+    bound_threads(settings)
+    from backend.loop.worker import run_worker
+    from backend.services import Services
+
+    log_to_stderr()
+    services = Services(settings)
+    gc.freeze()  # as in the server
+    run_worker(services)

@@ -1,0 +1,191 @@
+"""The learned detector: a network on the encoder's feature maps, the names of its classes, and how sure is sure enough."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.heads import storage
+from backend.heads.detector.merging import merge
+from backend.heads.detector.network import NORM_GROUPS, DetectorConfig, DetectorNetwork, Found
+from backend.heads.detector.training import Example, Schedule, examples_of, train_network
+from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.matching import corners
+from backend.lvm.pyramids import PicturePyramid, Pyramids
+from sync.controls.shapes import Box
+
+__all__ = ["FINE_TUNING", "LearnedDetector", "targets"]
+
+NAME = "detector"
+FINE_TUNING = Schedule(steps=40, rate=5e-4, step_pixels=2 * 256**2)
+"""Seconds on one core, however many images there are."""
+DEFAULT_LEAST_SCORE = 0.4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LearnedDetector:
+    """A detector of objects of some classes.
+
+    Attributes
+    ----------
+    network : DetectorNetwork
+        Never changed.
+    classes : tuple of str
+    encoder : str
+        Fingerprint of the encoder whose feature maps it has learned on.
+    least_score : float
+        Objects below it are left out.
+    preferred : bool
+        Of a base detector: whether it found more than source extraction does, on validation images.
+    evidence : mapping of str to float
+        What was measured.
+    """
+
+    network: DetectorNetwork
+    classes: tuple[str, ...]
+    encoder: str
+    least_score: float = DEFAULT_LEAST_SCORE
+    preferred: bool = False
+    evidence: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def blank(cls, pyramids: Pyramids, classes: Sequence[str], *, seed: int = 0) -> Self:
+        """A detector that knows nothing yet."""
+        if not classes:
+            raise ValueError("a detector needs at least one class")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            network = DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides, len(classes)))
+        return cls(_rounded(network), tuple(classes), pyramids.fingerprint)
+
+    def for_classes(self, classes: Sequence[str]) -> Self:
+        """The same detector under other names: each class begins as the first of these; the first is what it then finds."""
+        if not classes:
+            raise ValueError("a detector needs at least one class")
+        if tuple(classes) == self.classes:
+            return self
+        network = self.network.for_classes(len(classes)).requires_grad_(False)
+        return replace(self, network=network, classes=tuple(classes))
+
+    def fit(
+        self,
+        looks: Sequence[PicturePyramid],
+        boxes: Sequence[Sequence[tuple[Box, str]]],
+        *,
+        schedule: Schedule = FINE_TUNING,
+        seed: int = 0,
+        report: Callable[[int, float], None] | None = None,
+    ) -> Self:
+        """A detector that has learned from further pictures; this one stays what it is.
+
+        Parameters
+        ----------
+        looks : sequence of PicturePyramid
+        boxes : for each picture, a sequence of (box, label)
+            In pixels of that picture.
+        report : callable, optional
+            Told each step and its loss.
+
+        Raises
+        ------
+        NotEnoughLabels
+            If no box lies in its picture.
+        HeadError
+            If the pictures were looked at with another encoder.
+        """
+        examples: list[Example] = []
+        for look, drawn in zip(looks, boxes, strict=True):
+            self._check(look)
+            examples += examples_of(look, *targets(drawn, self.classes))
+        if not any(len(example.boxes) for example in examples):
+            raise NotEnoughLabels(f"no box lies in any of the {len(looks)} annotated images: at least one is needed to train")
+        with torch.random.fork_rng(devices=[]):
+            network = self.network.for_classes(len(self.classes))
+        trained = train_network(network, examples, schedule, seed=seed, report=report)
+        return replace(self, network=_rounded(trained), preferred=False, evidence={})
+
+    def predict(self, look: PicturePyramid) -> Found:
+        """Every object of a picture that may be one, in pixels of the picture, the surest first.
+
+        Those below `least_score` are among them: the caller leaves them out.
+
+        Raises
+        ------
+        HeadError
+            If the picture was looked at with another encoder.
+        ImageError
+            If the picture cannot be read.
+        """
+        self._check(look)
+        return merge(((tile, self.network(levels, size=tile.shown)) for tile, levels in look), look.size)
+
+    def _check(self, look: PicturePyramid) -> None:
+        if look.fingerprint != self.encoder:
+            raise HeadError(
+                f"the detector was trained on the encoder {self.encoder}, not on {look.fingerprint}: train it again"
+            )
+
+    def save(self, folder: Path) -> None:
+        """Write JSON and safetensors into `folder`; weights as float16."""
+        fields = {
+            "classes": list(self.classes),
+            "encoder": self.encoder,
+            "least_score": self.least_score,
+            "preferred": self.preferred,
+            "evidence": dict(self.evidence),
+            "config": asdict(self.network.config),
+        }
+        weights = {name: value.half().numpy() for name, value in self.network.state_dict().items()}
+        storage.write(folder, head=NAME, fields=fields, arrays=weights)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote; anything else is a `HeadError`."""
+        stored = storage.read(folder, head=NAME)
+        config = stored.build("config", _config)
+        classes = stored.names("classes")
+        if len(classes) != config.classes:
+            raise HeadError(f"the detector in {folder} names {len(classes)} classes, and its network has {config.classes}")
+        network = DetectorNetwork(config)
+        expected = network.state_dict()
+        weights = {name: torch.from_numpy(np.array(stored.array(name, *value.shape))) for name, value in expected.items()}
+        network.load_state_dict(weights)
+        return cls(
+            network.eval().requires_grad_(False),
+            classes,
+            stored.field("encoder", str),
+            stored.field("least_score", float),
+            stored.field("preferred", bool),
+            stored.field("evidence", dict),
+        )
+
+
+def targets(drawn: Sequence[tuple[Box, str]], classes: Sequence[str]) -> tuple[Tensor, Tensor]:
+    """Boxes as edges, shape (n, 4), and the indices of their labels, shape (n,); what is not finite or flat is left out."""
+    edges = torch.from_numpy(corners([box for box, _ in drawn])).float()
+    labels = torch.tensor([list(classes).index(label) for _, label in drawn], dtype=torch.int64)
+    kept = torch.isfinite(edges).all(dim=1) & (edges[:, 2:] > edges[:, :2]).all(dim=1)
+    return edges[kept], labels[kept]
+
+
+def _rounded(network: DetectorNetwork) -> DetectorNetwork:
+    """The network, frozen, with the weights that `save` keeps, so that what comes back from disk finds exactly the same."""
+    return network.half().float().eval().requires_grad_(False)
+
+
+def _config(fields: dict[str, Any]) -> DetectorConfig:
+    numbers: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    config = DetectorConfig(**numbers)
+    whole = [*config.channels, *config.strides, config.classes, config.width, config.convolutions]
+    if not all(isinstance(number, int) and 0 < number <= 4096 for number in whole) or math.prod(config.channels) <= 0:
+        raise ValueError("sizes of a network are whole numbers above 0")
+    if len(config.channels) != len(config.strides) or config.width % NORM_GROUPS:
+        raise ValueError(f"each feature map has a stride, and the width is a multiple of {NORM_GROUPS}")
+    return config

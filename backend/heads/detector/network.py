@@ -1,0 +1,165 @@
+"""The detector's network: a small neck and torchvision's FCOS head on the encoder's feature maps.
+
+FCOS has no anchors to tune: each place of a map says of which class the object around it is, how far the four sides of its box
+are, and how near it is to the middle. Its own transform and backbone are not used: the frozen encoder has done their work.
+
+References
+----------
+Tian et al. (2019), FCOS, ICCV; Lin et al. (2017), Feature pyramid networks, CVPR.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import torch
+from timm.layers.norm import LayerNorm2d
+from torch import Tensor, nn
+from torchvision.models.detection.fcos import FCOS, FCOSClassificationHead, FCOSHead, FCOSRegressionHead
+from torchvision.ops import FeaturePyramidNetwork, nms
+
+from sync.controls.shapes import Size
+
+__all__ = ["NORM_GROUPS", "DetectorConfig", "DetectorNetwork", "Found"]
+
+NORM_GROUPS = 8
+CANDIDATES = 300
+LEAST_CANDIDATE_SCORE = 0.05
+SAME_OBJECT_ABOVE = 0.5
+"""Two boxes that overlap more are one object, whatever their classes."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorConfig:
+    """What must be known to build a network of the same shape again.
+
+    Attributes
+    ----------
+    channels, strides : tuple of int
+        Of the feature maps that it reads.
+    classes : int
+    width : int
+        Channels of the neck and of the head.
+    convolutions : int
+        Layers of each of the head's two towers.
+    """
+
+    channels: tuple[int, ...]
+    strides: tuple[int, ...]
+    classes: int = 1
+    width: int = 32
+    convolutions: int = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """Objects, the surest first.
+
+    Attributes
+    ----------
+    boxes : Tensor, shape (n, 4)
+        Left, top, right, bottom, pixels.
+    scores : Tensor, shape (n,)
+        In [0, 1].
+    labels : Tensor of int, shape (n,)
+        Index of the class.
+    """
+
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+
+
+class Neck(nn.Module):
+    """Brings the feature maps to one scale and one number of channels, and the coarse ones' context into the fine ones."""
+
+    def __init__(self, config: DetectorConfig) -> None:
+        super().__init__()
+        self.out_channels = config.width
+        self.norms = nn.ModuleList(LayerNorm2d(channels) for channels in config.channels)
+        self.pyramid = FeaturePyramidNetwork(list(config.channels), config.width)
+
+    def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """Maps of shape (n, channels[i], h, w) become maps of shape (n, width, h, w)."""
+        normed = OrderedDict((str(i), norm(level)) for i, (norm, level) in enumerate(zip(self.norms, levels, strict=True)))
+        return list(self.pyramid(normed).values())
+
+
+class DetectorNetwork(nn.Module):
+    """Neck and head."""
+
+    def __init__(self, config: DetectorConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.fcos = FCOS(
+            Neck(config),
+            config.classes,
+            head=_head(config),
+            score_thresh=LEAST_CANDIDATE_SCORE,
+            nms_thresh=SAME_OBJECT_ABOVE,
+            detections_per_img=CANDIDATES,
+        )
+
+    def losses(self, levels: Sequence[Tensor], boxes: Tensor, labels: Tensor) -> Tensor:
+        """How wrong the network is about one image: classes (focal), sides (GIoU) and middles together, a scalar.
+
+        Parameters
+        ----------
+        levels : sequence of Tensor, shape (1, channels[i], h, w)
+        boxes : Tensor, shape (n, 4)
+            Of every object in it, with positive sides, in pixels as looked at.
+        labels : Tensor of int64, shape (n,)
+        """
+        outputs, places, counts = self._look(levels)
+        targets = [{"boxes": boxes, "labels": labels}]
+        parts: dict[str, Tensor] = self.fcos.compute_loss(targets, outputs, [places], counts)
+        return torch.stack(list(parts.values())).sum()
+
+    @torch.no_grad()
+    def forward(self, levels: Sequence[Tensor], *, size: Size) -> Found:
+        """Find the objects of one image of `size` (width, height), pixels as looked at."""
+        outputs, places, counts = self._look(levels)
+        split = {name: list(torch.split(output, counts, dim=1)) for name, output in outputs.items()}
+        (found,) = self.fcos.postprocess_detections(split, [list(torch.split(places, counts))], [size[::-1]])
+        kept = nms(found["boxes"], found["scores"], SAME_OBJECT_ABOVE)
+        kept = kept[((found["boxes"][kept, 2:] - found["boxes"][kept, :2]) > 0).all(dim=1)]
+        return Found(found["boxes"][kept], found["scores"][kept], found["labels"][kept])
+
+    def for_classes(self, count: int) -> DetectorNetwork:
+        """The same network for `count` other classes: each begins as what the first class of this one is."""
+        config = DetectorConfig(self.config.channels, self.config.strides, count, self.config.width, self.config.convolutions)
+        network = DetectorNetwork(config)
+        weights = {
+            name: value[:1].repeat_interleave(count, dim=0) if ".cls_logits." in name else value
+            for name, value in self.state_dict().items()
+        }
+        network.load_state_dict(weights)
+        return network.eval()
+
+    def _look(self, levels: Sequence[Tensor]) -> tuple[dict[str, Tensor], Tensor, list[int]]:
+        """The head's outputs, the places that they are about (as squares), and how many of these each map has."""
+        maps = self.fcos.backbone(levels)
+        places = [_places(level, stride) for level, stride in zip(maps, self.config.strides, strict=True)]
+        return self.fcos.head(maps), torch.cat(places), [len(one) for one in places]
+
+
+def _head(config: DetectorConfig) -> FCOSHead:
+    """torchvision's head, normalised in groups of channels that suit a narrow one."""
+    norm = partial(nn.GroupNorm, NORM_GROUPS)
+    head = FCOSHead(config.width, 1, config.classes, config.convolutions)
+    head.classification_head = FCOSClassificationHead(config.width, 1, config.classes, config.convolutions, norm_layer=norm)
+    head.regression_head = FCOSRegressionHead(config.width, 1, config.convolutions, norm_layer=norm)
+    return head
+
+
+def _places(level: Tensor, stride: int) -> Tensor:
+    """The squares that the places of a map stand for, row by row, shape (h * w, 4).
+
+    torchvision's own anchors lie half a stride up and left of them, which misses objects as small as a stride.
+    """
+    y, x = torch.meshgrid(torch.arange(level.shape[2]), torch.arange(level.shape[3]), indexing="ij")
+    corner = torch.stack([x.flatten(), y.flatten()], dim=1) * float(stride)
+    return torch.cat([corner, corner + stride], dim=1)

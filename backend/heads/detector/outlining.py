@@ -1,0 +1,68 @@
+"""Outlines for learned boxes: the detector says where an object is, the source extraction how it looks inside its box."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.catalogue import FEATURES
+from backend.heads.matching import box_overlaps, corners
+from backend.heads.sources import Source
+from sync.controls.shapes import Box, Ellipse, Size
+
+__all__ = ["outline_boxes"]
+
+SAME_SOURCE_ABOVE = 0.4
+"""A source whose box overlaps less with the learned one is another object, or a part of it."""
+
+
+def outline_boxes(edges: NDArray[np.float64], found: Sequence[Source], *, size: Size) -> list[Source]:
+    """Give each box the outline of the source that it overlaps most, or else the ellipse that it holds.
+
+    Parameters
+    ----------
+    edges : ndarray, shape (n, 4)
+        Left, top, right, bottom, pixels, within an image of `size` (width, height) and with positive sides.
+    found : sequence of Source
+        What the source extraction found in the image.
+
+    Returns
+    -------
+    list of Source
+        One a box, which is its box; an outlined source keeps its light and its angle, and is as large as the box.
+    """
+    boxes = [Box(left, top, right - left, bottom - top) for left, top, right, bottom in edges.tolist()]
+    if not boxes or not found:
+        return [_plain(box, size) for box in boxes]
+    overlaps = box_overlaps(edges, corners([source.box for source in found]))
+    nearest = overlaps.argmax(axis=1)
+    return [
+        _resized(found[source], box) if overlaps[row, source] >= SAME_SOURCE_ABOVE else _plain(box, size)
+        for row, (box, source) in enumerate(zip(boxes, nearest.tolist(), strict=True))
+    ]
+
+
+def _resized(source: Source, box: Box) -> Source:
+    scale = math.sqrt(box.width * box.height / (source.box.width * source.box.height))
+    ellipse = source.ellipse
+    return replace(
+        source, box=box, ellipse=replace(ellipse, radius_x=ellipse.radius_x * scale, radius_y=ellipse.radius_y * scale)
+    )
+
+
+def _plain(box: Box, size: Size) -> Source:
+    """A source of which no more is known than its box."""
+    ellipse = Ellipse(box.x + box.width / 2, box.y + box.height / 2, box.width / 2, box.height / 2)
+    left, top = min(int(box.x), size[0] - 1), min(int(box.y), size[1] - 1)
+    right = max(left + 1, min(math.ceil(box.x + box.width), size[0]))
+    bottom = max(top + 1, min(math.ceil(box.y + box.height), size[1]))
+    rows, columns = np.mgrid[top:bottom, left:right] + 0.5
+    crop = ((columns - ellipse.x) / ellipse.radius_x) ** 2 + ((rows - ellipse.y) / ellipse.radius_y) ** 2 <= 1
+    if not crop.any():
+        crop[crop.shape[0] // 2, crop.shape[1] // 2] = True
+    features = np.zeros(len(FEATURES), np.float32)
+    return Source(0, box, ellipse, crop, (left, top), flux=0.0, peak=0.0, snr=0.0, features=features)

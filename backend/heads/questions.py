@@ -1,0 +1,105 @@
+"""The questions of a taxonomy: at each node that has others below it, which of them, as in the Galaxy Zoo's decision tree.
+
+A path that an annotator picks answers every question along it; what the annotators of a galaxy said is the share of them that
+came through each node, and the share at a node is the weight of the answers below it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Path", "Question", "QuestionTree"]
+
+Path = tuple[str, ...]
+STOP = ""
+"""Last name of the answer "nothing more is to be said", where a path may end at a node that others go on from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question: the node at which it is asked (None: of every galaxy) and the nodes that answer it."""
+
+    asked_at: int | None
+    answers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionTree:
+    """A taxonomy of k paths, as questions.
+
+    Attributes
+    ----------
+    paths : tuple of path, length k
+        Those that may be picked.
+    nodes : tuple of path, length m
+        All that they lead through, each before those below it.
+    ends : tuple of int, length k
+        The node at which each path ends.
+    questions : tuple of Question
+        Each before those below it.
+    """
+
+    paths: tuple[Path, ...]
+    nodes: tuple[Path, ...]
+    ends: tuple[int, ...]
+    questions: tuple[Question, ...]
+
+    @classmethod
+    def of(cls, paths: Sequence[Sequence[str]]) -> QuestionTree:
+        """Find the questions behind the paths that may be picked."""
+        picked = tuple(tuple(path) for path in paths)
+        if not picked or () in picked or len(set(picked)) < len(picked):
+            raise ValueError(f"a tree needs different paths of at least one name each, not {list(paths)}")
+        inner = {path[:depth] for path in picked for depth in range(len(path))}
+        ends = [(*path, STOP) if path in inner else path for path in picked]
+        position: dict[Path, int] = {}
+        for end in ends:
+            for depth in range(1, len(end) + 1):
+                position.setdefault(end[:depth], len(position))
+        answers: dict[Path, list[int]] = {}
+        for node, index in position.items():
+            answers.setdefault(node[:-1], []).append(index)
+        questions = tuple(Question(position.get(node), tuple(below)) for node, below in answers.items())
+        return cls(picked, tuple(position), tuple(position[end] for end in ends), questions)
+
+    @property
+    def depth(self) -> int:
+        """Questions on the longest path."""
+        return max(map(len, self.nodes))
+
+    def shares(self, said_by: Sequence[Sequence[Path]], *, exclusive: bool) -> NDArray[np.float64]:
+        """The share of annotators that came through each node, shape (m,).
+
+        Parameters
+        ----------
+        said_by : sequence of sequence of path
+            The paths of each annotator; one who picked none that there is does not count.
+        exclusive : bool
+            Whether an annotator with several paths is divided among them, or came through the nodes of all.
+        """
+        votes = []
+        ends = dict(zip(self.paths, self.ends, strict=True))
+        position = {node: index for index, node in enumerate(self.nodes)}
+        for said in said_by:
+            known = [self.nodes[ends[path]] for path in said if path in ends]
+            vote = np.zeros(len(self.nodes))
+            for end in known:
+                through = [position[end[:depth]] for depth in range(1, len(end) + 1)]
+                vote[through] = vote[through] + 1 / len(known) if exclusive else 1
+            if known:
+                votes.append(vote)
+        return cast(NDArray[np.float64], np.mean(votes, axis=0)) if votes else np.zeros(len(self.nodes))
+
+    def gather(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Probability of each node, shape (n, m), from those of the paths, shape (n, k), which add up along it to 1 at most."""
+        nodes = np.zeros((len(probabilities), len(self.nodes)))
+        nodes[:, self.ends] = probabilities
+        for question in reversed(self.questions):
+            if question.asked_at is not None:
+                nodes[:, question.asked_at] = nodes[:, question.answers].sum(axis=1).clip(0, 1)
+        return nodes

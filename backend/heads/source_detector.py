@@ -1,0 +1,217 @@
+"""The source detector: objects by source extraction, with what a project's annotators keep learned.
+
+Learned are how faint and small an object may be, how far out it is outlined and how loosely boxed, which of the found sources
+people delete, and, where there are several labels, which one a source gets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads import storage
+from backend.heads.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
+from backend.heads.detection_fit import Choice, Examples, Grid, choose, gather, grow, score_grid
+from backend.heads.errors import NotEnoughLabels
+from backend.heads.matching import corners
+from backend.heads.morphology import Morphology
+from backend.heads.sources import ExtractionSettings, Source
+from sync.controls.shapes import Box
+
+__all__ = ["SourceDetector"]
+
+HALF_SCORE_SNR = 20.0
+BASE_LEAST_SCORE = 0.4
+"""A deep field has a speck in every corner: untrained, what stands less than 13 times the noise above the sky is left out."""
+JUDGEMENTS = ("delete", "keep")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceDetector:
+    """A detector of objects of some classes.
+
+    Attributes
+    ----------
+    classes : tuple of str
+    choice : Choice
+        How sources are found, and how loosely they are boxed.
+    keep : Morphology or None
+        Probability that people keep a source, from its catalogue features; untrained heads judge by signal to noise.
+    kind : Morphology or None
+        The class of a source; without it, each is of `default_label`.
+    default_label : str
+    least_score : float
+        Sources below it are left out.
+    """
+
+    classes: tuple[str, ...]
+    choice: Choice
+    keep: Morphology | None
+    kind: Morphology | None
+    default_label: str
+    least_score: float
+
+    @classmethod
+    def base(cls, classes: Sequence[str]) -> Self:
+        """The untrained detector: every source that stands out clearly counts, and is of the first class."""
+        if not classes:
+            raise ValueError("a detector needs at least one class")
+        return cls(tuple(classes), Choice(), None, None, classes[0], BASE_LEAST_SCORE)
+
+    @classmethod
+    def fit(
+        cls,
+        images: Sequence[NDArray[np.float32]],
+        boxes: Sequence[Sequence[tuple[Box, str]]],
+        *,
+        classes: Sequence[str],
+        grids: Sequence[Grid] | None = None,
+        seed: int = 0,
+    ) -> Self:
+        """Learn from images in which people boxed every object that counts.
+
+        Parameters
+        ----------
+        images : sequence of ndarray, shape (height, width, 3)
+        boxes : for each image, a sequence of (box, label)
+            In pixels of that image; at least one in all.
+        classes : sequence of str
+            All labels there can be.
+        grids : sequence of Grid, optional
+            What `score_grid` says of each image, if that is known already.
+        seed : int
+            Of the classifiers' folds.
+
+        Raises
+        ------
+        NotEnoughLabels
+            If there is no box at all.
+        """
+        if not any(boxes):
+            raise NotEnoughLabels(f"there is no box in any of {len(images)} images: at least one is needed to train")
+        if grids is None:
+            grids = [score_grid(image, [box for box, _ in drawn]) for image, drawn in zip(images, boxes, strict=True)]
+        choice = choose(grids)
+        examples = [gather(image, drawn, choice) for image, drawn in zip(images, boxes, strict=True)]
+        labels = [label for drawn in boxes for _, label in drawn]
+        default = max(classes, key=labels.count)
+        head = cls(tuple(classes), choice, _learn_keep(examples, seed), _learn_kind(examples, classes, seed), default, 0.0)
+        return replace(head, least_score=_least_score(head, examples))
+
+    @property
+    def settings(self) -> ExtractionSettings:
+        """With which the sources that are handed to `select` must have been found."""
+        return self.choice.settings
+
+    def select(self, found: Sequence[Source], *, size: tuple[int, int]) -> tuple[Detected, ...]:
+        """At most `MAXIMUM_OBJECTS` of the sources of an image of `size` (width, height), found with `settings`, best first."""
+        sources = tuple(source for source in found if source.snr >= self.choice.least_snr)
+        if not sources:
+            return ()
+        scores, labels = self._scores(sources), self._labels(sources)
+        order = [i for i in np.argsort(-scores, kind="stable") if scores[i] >= self.least_score][:MAXIMUM_OBJECTS]
+        scale = self.choice.box_scale
+        return tuple(Detected(_loosen(sources[i], scale, size), labels[i], float(scores[i]), BY_EXTRACTION) for i in order)
+
+    def _scores(self, sources: Sequence[Source]) -> NDArray[np.float32]:
+        if self.keep is not None:
+            return self.keep.predict(_features(sources))[:, JUDGEMENTS.index("keep")]
+        snr = np.asarray([source.snr for source in sources], dtype=np.float32)
+        return snr / (snr + np.float32(HALF_SCORE_SNR))
+
+    def _labels(self, sources: Sequence[Source]) -> list[str]:
+        if self.kind is None:
+            return [self.default_label] * len(sources)
+        return [self.kind.classes[i] for i in self.kind.predict(_features(sources)).argmax(axis=1)]
+
+    def save(self, folder: Path) -> dict[str, Any]:
+        """Write the two classifiers into folders of their own in `folder`; return the rest, for JSON."""
+        parts = {name: part for name, part in (("keep", self.keep), ("kind", self.kind)) if part is not None}
+        for name, part in parts.items():
+            part.save(folder / name)
+        return {
+            "classes": list(self.classes),
+            "choice": asdict(self.choice),
+            "default_label": self.default_label,
+            "least_score": self.least_score,
+            "parts": list(parts),
+        }
+
+    @classmethod
+    def load(cls, stored: storage.StoredHead) -> Self:
+        """Read what `save` wrote; anything else is a `HeadError`."""
+        parts = stored.names("parts")
+        keep, kind = (Morphology.load(stored.folder / name) if name in parts else None for name in ("keep", "kind"))
+        return cls(
+            stored.names("classes"),
+            stored.build("choice", _choice),
+            keep,
+            kind,
+            stored.field("default_label", str),
+            stored.field("least_score", float),
+        )
+
+
+def _choice(fields: dict[str, Any]) -> Choice:
+    return Choice(**{**fields, "settings": ExtractionSettings(**fields["settings"])})
+
+
+def _features(sources: Sequence[Source]) -> NDArray[np.float32]:
+    return np.stack([source.features for source in sources])
+
+
+def _learn_keep(examples: Sequence[Examples], seed: int) -> Morphology | None:
+    """Whether people keep a source, if they keep some and delete some."""
+    sources = [source for example in examples for source in example.sources]
+    kept = np.concatenate([example.matches >= 0 for example in examples])
+    return _classifier(sources, np.stack([~kept, kept], axis=1), JUDGEMENTS, seed)
+
+
+def _learn_kind(examples: Sequence[Examples], classes: Sequence[str], seed: int) -> Morphology | None:
+    """Which class a kept source is of, if there are several."""
+    pairs = [
+        (source, example.labels[match])
+        for example in examples
+        for source, match in zip(example.sources, example.matches, strict=True)
+        if match >= 0
+    ]
+    targets = np.asarray([[label == name for name in classes] for _, label in pairs])
+    return _classifier([source for source, _ in pairs], targets, classes, seed)
+
+
+def _classifier(sources: Sequence[Source], targets: NDArray[np.bool_], classes: Sequence[str], seed: int) -> Morphology | None:
+    if not sources:
+        return None
+    try:
+        return Morphology.fit(_features(sources), targets.astype(np.float32), classes=classes, exclusive=True, seed=seed)
+    except NotEnoughLabels:
+        return None
+
+
+def _least_score(head: SourceDetector, examples: Sequence[Examples]) -> float:
+    """The score from which on keeping all sources gives the best F1 that the scores themselves predict.
+
+    The scores are calibrated, so their sum is the number of hits to expect: no label is looked at twice.
+    """
+    sources = [source for example in examples for source in example.sources]
+    if head.keep is None or not sources:
+        return 0.0
+    scores = np.sort(head._scores(sources))[::-1].astype(np.float64)
+    drawn = sum(len(example.labels) for example in examples)
+    expected = 2 * np.cumsum(scores) / (np.arange(1, len(scores) + 1) + drawn)
+    return float(scores[int(expected.argmax())])
+
+
+def _loosen(source: Source, scale: float, size: tuple[int, int]) -> Source:
+    """The source with its box, cut at the image, and its ellipse `scale` times as large."""
+    if scale == 1:
+        return source
+    left, top, right, bottom = grow(corners([source.box]), scale, size)[0].tolist()
+    ellipse = source.ellipse
+    grown = replace(ellipse, radius_x=ellipse.radius_x * scale, radius_y=ellipse.radius_y * scale)
+    return replace(source, box=Box(left, top, right - left, bottom - top), ellipse=grown)

@@ -1,0 +1,94 @@
+"""The decoder: from the encoder's pyramid back to an image, the other half of the U-shape of Fu et al. (2024).
+
+After SUNet (Fan, Liu & Liu 2022, arXiv:2202.14009): each step up is the sum of a pixel shuffle and a bilinear enlargement,
+then the encoder's map of that size is joined and Swin blocks mix both. Unlike there, the finest map is not joined: through it
+alone a nearly unchanged image could be rebuilt, and the encoder would learn nothing.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+from timm.models.swin_transformer import SwinTransformerStage
+from torch import Tensor, nn
+from torch.nn import functional
+
+from backend.lvm.encoder import EncoderConfig
+
+__all__ = ["Decoder"]
+
+BLOCKS = 2
+"""Swin blocks at each size."""
+WINDOW = 8
+HEAD_CHANNELS = 16
+
+
+class DualUpsample(nn.Module):
+    """Twice as large: pixel shuffle for detail, bilinear for smoothness (Fan+2022, figure 3)."""
+
+    def __init__(self, channels: int, channels_out: int) -> None:
+        super().__init__()
+        self.shuffled = nn.Conv2d(channels, 4 * channels_out, 1)
+        self.smooth = nn.Conv2d(channels, channels_out, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Enlarge, (n, channels, h, w) to (n, channels_out, 2 h, 2 w)."""
+        detail = functional.pixel_shuffle(self.shuffled(features), 2)
+        smooth: Tensor = functional.interpolate(self.smooth(features), scale_factor=2, mode="bilinear")
+        return detail + smooth
+
+
+class Decoder(nn.Module):
+    """Rebuilds images from the pyramid of an encoder of the same config.
+
+    Parameters
+    ----------
+    config : EncoderConfig
+        The encoder's.
+    """
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        coarse_to_fine = config.channels[::-1]
+        self.ups = nn.ModuleList(DualUpsample(width, finer) for width, finer in pairwise(coarse_to_fine))
+        joined = list(zip(coarse_to_fine, config.strides[::-1], strict=True))[1:-1]
+        self.joins = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for width, _ in joined)
+        self.mixes = nn.ModuleList(
+            SwinTransformerStage(
+                dim=width,
+                out_dim=width,
+                input_resolution=(config.image_px // stride,) * 2,
+                depth=BLOCKS,
+                downsample=False,
+                num_heads=max(1, width // HEAD_CHANNELS),
+                head_dim=HEAD_CHANNELS,
+                window_size=WINDOW,
+                dynamic_mask=True,
+            )
+            for width, stride in joined
+        )
+        self.finest = config.strides[0]
+        self.out = nn.Conv2d(config.channels[0], 3 * self.finest**2, 3, padding=1)
+
+    def forward(self, pyramid: tuple[Tensor, ...]) -> Tensor:
+        """Rebuild images.
+
+        Parameters
+        ----------
+        pyramid : tuple of Tensor
+            As `Encoder.pyramid` gives it, of images whose sides are multiples of the coarsest stride.
+
+        Returns
+        -------
+        Tensor, shape (n, 3, height, width)
+            Square root of the brightness, in which noise and faint arms weigh as the eye sees them.
+        """
+        features = pyramid[-1]
+        for step, up in enumerate(self.ups):
+            features = up(features)
+            if step < len(self.joins):
+                mixed = self.joins[step](torch.cat([features, pyramid[-2 - step]], dim=1)).permute(0, 2, 3, 1)
+                features = self.mixes[step](mixed).permute(0, 3, 1, 2)
+        rebuilt: Tensor = functional.pixel_shuffle(self.out(features), self.finest)
+        return rebuilt

@@ -1,0 +1,42 @@
+"""Invariance: two views of one galaxy are the same galaxy (LeJEPA).
+
+Views are pulled together while the projections are held to an isotropic Gaussian, so no momentum teacher, no negatives, and
+nothing can collapse (Balestriero & LeCun 2025, arXiv:2511.08544, equation 8).
+"""
+
+from __future__ import annotations
+
+from lightly.loss.lejepa_loss import SIGReg, lejepa_invariance_loss
+from torch import Tensor, nn
+
+__all__ = ["Invariance"]
+
+HIDDEN = 1024
+PROJECTED = 64
+SLICES = 256
+GAUSSIAN_WEIGHT = 0.05
+"""Weight of the Gaussian regularisation against the pull, lambda in the paper."""
+
+
+class Invariance(nn.Module):
+    """LeJEPA's loss on the embeddings of two views.
+
+    Parameters
+    ----------
+    dimension : int
+        Length of an embedding.
+    """
+
+    def __init__(self, dimension: int) -> None:
+        super().__init__()
+        self.projector = nn.Sequential(
+            nn.Linear(dimension, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.GELU(), nn.Linear(HIDDEN, PROJECTED, bias=False)
+        )
+        self.gaussian = SIGReg(num_vectors=SLICES)
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """Loss of embeddings, shape (2, n, dimension): both views of n galaxies."""
+        projected = self.projector(embeddings.flatten(0, 1)).unflatten(0, embeddings.shape[:2])
+        pull = lejepa_invariance_loss(all_proj=projected, global_proj=projected)
+        loss: Tensor = GAUSSIAN_WEIGHT * self.gaussian(projected) + (1 - GAUSSIAN_WEIGHT) * pull
+        return loss

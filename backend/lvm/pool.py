@@ -1,0 +1,139 @@
+"""The pool: galaxies to pre-train on, from Parquet files, folders or single images, framed and in memory.
+
+A file or row that cannot be read is left out and listed with its reason; the others are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backend.lvm.framing import frame
+from sync.images.decode import IMAGE_SUFFIXES, decode
+from sync.images.errors import ImageError
+
+__all__ = ["Pool", "PoolError", "read_pool"]
+
+ROWS_AT_ONCE = 256
+
+
+class PoolError(ValueError):
+    """Data that nothing can be learned from; the message says why in one sentence."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pool:
+    """Galaxies in memory.
+
+    Attributes
+    ----------
+    frames : Tensor, shape (n, 3, side, side), uint8
+        Galaxies in the middle of their frames.
+    ids : tuple of str, length n
+    answers : tuple of str
+        Names `question/answer` of the votes, empty where there are none.
+    votes : Tensor, shape (n, len(answers))
+        Share of all volunteers who gave each answer; rows of zeros have no votes.
+    unreadable : tuple of str
+        What was left out, each with its reason.
+    """
+
+    frames: Tensor
+    ids: tuple[str, ...]
+    answers: tuple[str, ...]
+    votes: Tensor
+    unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    id: str
+    content: bytes
+    votes: dict[str, float]
+
+
+def read_pool(paths: Sequence[Path], *, side: int) -> Pool:
+    """Read everything that pre-training is given.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Parquet files with a column `image` of encoded images, optionally `id` and columns `question/answer` with votes; folders
+        with images of any kind; single images (FITS, PNG, JPEG, TIFF).
+    side : int
+        Side of a frame, pixels.
+
+    Raises
+    ------
+    PoolError
+        If a path does not exist or no image at all can be read.
+    """
+    frames: list[NDArray[np.uint8]] = []
+    ids: list[str] = []
+    votes: list[dict[str, float]] = []
+    unreadable: list[str] = []
+    for path in paths:
+        for row in _rows(path):
+            try:
+                framed = frame(decode(row.content), side=side)
+            except ImageError as error:
+                unreadable.append(f"{row.id}: {error}")
+                continue
+            frames.append(np.clip(framed * 255 + 0.5, 0, 255).astype(np.uint8))
+            ids.append(row.id)
+            votes.append(row.votes)
+    if not frames:
+        reason = f"; the first: {unreadable[0]}" if unreadable else ""
+        raise PoolError(f"there is no readable image in {', '.join(str(path) for path in paths)}{reason}")
+    answers = tuple(dict.fromkeys(name for row in votes for name in row))
+    table = np.array([[row.get(name, 0.0) for name in answers] for row in votes], np.float32).reshape(len(votes), len(answers))
+    # Frames are stacked one by one: a list and its array together would need twice the memory.
+    stacked = torch.empty((len(frames), 3, side, side), dtype=torch.uint8)
+    for index in range(len(frames)):
+        stacked[index] = torch.from_numpy(frames[index]).permute(2, 0, 1)
+    return Pool(stacked, tuple(ids), answers, torch.from_numpy(table), tuple(unreadable))
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+        yield from (_Row(str(file), file.read_bytes(), {}) for file in files)
+    elif path.suffix.lower() in (".parquet", ".pq"):
+        yield from _parquet_rows(path)
+    elif path.is_file():
+        yield _Row(str(path), path.read_bytes(), {})
+    else:
+        raise PoolError(f"{path} does not exist")
+
+
+def _parquet_rows(path: Path) -> Iterable[_Row]:
+    try:
+        file = parquet.ParquetFile(path)
+        names = file.schema_arrow.names
+        if "image" not in names:
+            raise PoolError(f"{path} has no column `image` with encoded images, only {', '.join(names)}")
+        answers = [name for name in names if "/" in name]
+        columns = ["image", *(["id"] if "id" in names else []), *answers]
+        number = 0
+        for batch in file.iter_batches(ROWS_AT_ONCE, columns=columns):
+            for row in batch.to_pylist():
+                votes = {name: _share(row[name], name, path) for name in answers if row[name] is not None}
+                content = row["image"] if isinstance(row["image"], bytes) else b""
+                yield _Row(str(row.get("id") or f"{path}, row {number}"), content, votes)
+                number += 1
+    except (pa.ArrowException, OSError) as error:
+        raise PoolError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+
+
+def _share(value: object, name: str, path: Path) -> float:
+    if isinstance(value, int | float) and 0 <= value <= 1:
+        return float(value)
+    raise PoolError(f"the votes `{name}` in {path} must be shares between 0 and 1, not {value!r}")

@@ -1,0 +1,78 @@
+"""The large vision model while it is trained: one encoder, one decoder, and the objectives that share them.
+
+The first view of a galaxy is corrupted where images are rebuilt, and serves the other objectives as well, so that
+reconstruction costs a decoder and no further pass of the encoder.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from backend.lvm.decoder import Decoder
+from backend.lvm.encoder import Encoder, EncoderConfig
+from backend.lvm.objectives.invariance import Invariance
+from backend.lvm.objectives.reconstruction import Reconstruction, corrupt
+from backend.lvm.objectives.votes import Votes
+from backend.lvm.pool import Pool
+
+__all__ = ["OBJECTIVES", "VisionModel"]
+
+OBJECTIVES = {"invariance": 1.0, "reconstruction": 2.0, "votes": 1.0}
+"""Names of the objectives and their weights in the sum, chosen so that none drowns the others."""
+DROP_PATH = 0.05
+
+
+class VisionModel(nn.Module):
+    """Encoder, decoder and objectives.
+
+    Parameters
+    ----------
+    network : EncoderConfig
+    objectives : tuple of str
+        Names in `OBJECTIVES`.
+    pool : Pool
+        What is learned from: its votes decide the shape and the weights of the objective of that name.
+    """
+
+    def __init__(self, network: EncoderConfig, *, objectives: tuple[str, ...], pool: Pool) -> None:
+        super().__init__()
+        self.encoder = Encoder(network, drop_path=DROP_PATH)
+        self.decoder = Decoder(network)
+        self.decoder.requires_grad_("reconstruction" in objectives)
+        self.objectives = nn.ModuleDict()
+        for name in objectives:
+            match name:
+                case "invariance":
+                    self.objectives[name] = Invariance(network.dimension)
+                case "reconstruction":
+                    self.objectives[name] = Reconstruction(self.decoder)
+                case "votes":
+                    self.objectives[name] = Votes(network.dimension, pool.answers, pool.votes.mean(dim=0))
+                case _:
+                    raise ValueError(f"{name!r} is no objective: {', '.join(OBJECTIVES)} are")
+
+    def forward(self, views: Tensor, votes: Tensor) -> dict[str, Tensor]:
+        """Loss of each objective.
+
+        Parameters
+        ----------
+        views : Tensor, shape (2, n, 3, side, side)
+            Two views of n galaxies.
+        votes : Tensor, shape (n, number of answers)
+            Shares of volunteers; rows of zeros have none.
+        """
+        rebuilds = "reconstruction" in self.objectives
+        # Two passes, not one: batch normalisation would mix the statistics of corrupted and clean views.
+        pyramid = self.encoder.pyramid(corrupt(views[0]) if rebuilds else views[0])
+        embeddings = torch.stack([self.encoder.pool(pyramid), self.encoder(views[1])]).float()
+        losses: dict[str, Tensor] = {}
+        for name, objective in self.objectives.items():
+            match name:
+                case "reconstruction":
+                    losses[name] = objective(pyramid, views[0])
+                case "votes":
+                    losses[name] = objective(embeddings, votes)
+                case _:
+                    losses[name] = objective(embeddings)
+        return losses

@@ -1,0 +1,137 @@
+"""Composition: galaxies are laid onto a sky one by one, and each one's footprint is written down.
+
+A galaxy that nobody could tell from what lies there already is not laid down: one whose own light would be less than half of
+what is there, one that would swamp another like that, and one that covers the same pixels as another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.deblend import divide
+from backend.heads.sources import DETECTION_SIGMA
+from backend.scenes.footprint import SETTINGS, Footprint, footprint_of, noise_of, visible
+from backend.scenes.light import to_picture
+from backend.scenes.scene import Scene
+from backend.scenes.stamp import Stamp, together
+
+__all__ = ["Composition"]
+
+Place = tuple[float, float]
+LEAST_CONTRAST = 0.5
+LARGEST_OVERLAP = 0.5
+
+
+@dataclass(slots=True, eq=False)
+class Composition:
+    """A scene in the making.
+
+    Attributes
+    ----------
+    light : ndarray of float32, shape (side, side, 3)
+        All there is so far, sky included.
+    noise : float
+        Of the smoothed sky, as shown.
+    """
+
+    light: NDArray[np.float32]
+    noise: float
+    _kinds: list[str] = field(default_factory=list)
+    _footprints: list[Footprint] = field(default_factory=list)
+    _peaks: list[tuple[int, int, float]] = field(default_factory=list)
+    _brightness: NDArray[np.float32] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._brightness = np.zeros(self.light.shape[:2], dtype=np.float32)
+
+    @classmethod
+    def on(cls, sky: NDArray[np.float32]) -> Composition:
+        """Begin with a sky, light of shape (side, side, 3), which is taken over."""
+        return cls(sky, noise_of(to_picture(sky)))
+
+    @property
+    def side(self) -> int:
+        """Of the square, pixels."""
+        return self.light.shape[0]
+
+    def add_star(self, stamp: Stamp, place: Place) -> None:
+        """Lay down what is no galaxy."""
+        light, window = stamp.laid(*place, side=self.side)
+        self.light[window] += light
+        self._brightness[window] += visible(light)
+
+    def add(self, stamp: Stamp, place: Place, *, kind: str) -> None:
+        """Lay down a galaxy and write down its footprint; one that is too faint for a footprint is laid down without."""
+        light, (rows, columns) = stamp.laid(*place, side=self.side)
+        brightness = visible(light)
+        footprint = footprint_of(brightness, noise=self.noise)
+        if footprint is not None:
+            crop, (x, y) = footprint
+            peak = np.unravel_index(int(brightness.argmax()), brightness.shape)
+            top, left = int(peak[0]) + rows.start, int(peak[1]) + columns.start
+            placed = crop, (x + columns.start, y + rows.start)
+            if self._hides(brightness, (rows, columns), (top, left)) or any(
+                _overlap(placed, other) > LARGEST_OVERLAP for other in self._footprints
+            ):
+                return
+            self._footprints.append(placed)
+            self._kinds.append(kind)
+            self._peaks.append((top, left, float(brightness[peak])))
+        self.light[rows, columns] += light
+        self._brightness[rows, columns] += brightness
+
+    def add_pair(self, first: Stamp, second: Stamp, place: Place, *, offset: Place) -> None:
+        """Lay down two galaxies that touch, the second at `offset` from the first.
+
+        They are one object where source extraction, too, would take their hills for one, and two objects otherwise.
+        """
+        joint = together(first, second, offset)
+        brightness = visible(joint.light)
+        rise = max(SETTINGS.peak_sigma - DETECTION_SIGMA, DETECTION_SIGMA) * self.noise
+        floor = SETTINGS.peak_sigma * self.noise
+        hills = divide(brightness, brightness >= DETECTION_SIGMA * self.noise, floor=floor, saddle=SETTINGS.saddle, rise=rise)
+        if hills.max() <= 1:
+            self.add(joint, place, kind="simulated")
+        else:
+            self.add(first, place, kind="simulated")
+            self.add(second, (place[0] + offset[0], place[1] + offset[1]), kind="simulated")
+
+    def finish(self, image: NDArray[np.float32]) -> Scene:
+        """The scene, with `image` as its picture."""
+        masks = np.zeros((len(self._kinds), self.side, self.side), dtype=bool)
+        boxes = np.zeros((len(self._kinds), 4), dtype=np.float32)
+        times = np.zeros((self.side, self.side), dtype=np.int32)
+        for mask, box, (crop, (x, y)) in zip(masks, boxes, self._footprints, strict=True):
+            height, width = crop.shape
+            mask[y : y + height, x : x + width] = crop
+            times[y : y + height, x : x + width] += crop
+            box[:] = x, y, x + width, y + height
+        blended = np.asarray([bool((times[mask] > 1).any()) for mask in masks], dtype=bool)
+        return Scene(image, boxes, masks, tuple(self._kinds), blended)
+
+    def _hides(self, brightness: NDArray[np.float32], window: tuple[slice, slice], peak: tuple[int, int]) -> bool:
+        """Whether the new galaxy would vanish in what is there, or would make another vanish."""
+        rows, columns = window
+        own = brightness[peak[0] - rows.start, peak[1] - columns.start]
+        if own < LEAST_CONTRAST * self._brightness[peak]:
+            return True
+        return any(
+            brightness[top - rows.start, left - columns.start] * LEAST_CONTRAST > theirs
+            for top, left, theirs in self._peaks
+            if rows.start <= top < rows.stop and columns.start <= left < columns.stop
+        )
+
+
+def _overlap(a: Footprint, b: Footprint) -> float:
+    """Intersection over union of two footprints."""
+    (left, top), (height, width) = a[1], a[0].shape
+    x0, y0 = max(left, b[1][0]), max(top, b[1][1])
+    x1, y1 = min(left + width, b[1][0] + b[0].shape[1]), min(top + height, b[1][1] + b[0].shape[0])
+    if x0 >= x1 or y0 >= y1:
+        return 0.0
+    shared = a[0][y0 - top : y1 - top, x0 - left : x1 - left] & b[0][y0 - b[1][1] : y1 - b[1][1], x0 - b[1][0] : x1 - b[1][0]]
+    both = int(shared.sum())
+    return both / (int(a[0].sum()) + int(b[0].sum()) - both)

@@ -1,0 +1,115 @@
+"""The generator: one seed, one scene."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from backend.scenes.composition import Composition
+from backend.scenes.cutouts import Cutout
+from backend.scenes.galaxies import draw_galaxy
+from backend.scenes.light import to_picture
+from backend.scenes.scene import Scene
+from backend.scenes.skies import FrameSky, SyntheticSky
+from backend.scenes.stars import draw_star
+
+__all__ = ["SceneGenerator"]
+
+REFERENCE_PX = 256
+"""The counts below are for a scene of this side."""
+MEAN_GALAXIES, MEAN_STARS = 8.0, 9.0
+EMPTY_SHARE = 0.03
+RADII_PX = (1.7, 34.0)
+RADIUS_SLOPE = -1.5
+"""The number of galaxies per radius falls as this power: many small ones, few large ones."""
+PSF_PX = (0.9, 2.2)
+CUTOUT_SHARE, FRAME_SHARE, MERGER_SHARE = 0.5, 0.6, 0.06
+OUTLINE_PER_RADIUS = 1.9
+"""Outlines of simulated galaxies are this many effective radii large, about."""
+SMALLEST_CUTOUT_PX = 5.0
+JPEG_SHARE, JPEG_QUALITY = 0.8, (75, 96)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SceneGenerator:
+    """Makes scenes; without cut-outs and frames everything is simulated, and no file is needed.
+
+    Attributes
+    ----------
+    cutouts : sequence of Cutout
+        Real galaxies; half of all that are not tiny will be of these.
+    frames : sequence of FrameSky
+        Real skies; of all scenes `FRAME_SHARE` lie on these.
+    """
+
+    cutouts: Sequence[Cutout] = ()
+    frames: Sequence[FrameSky] = ()
+
+    def draw(self, seed: int, side: int = REFERENCE_PX) -> Scene:
+        """Make the scene of a seed: always the same one from the same cut-outs and frames.
+
+        Parameters
+        ----------
+        seed : int
+            Not negative.
+        side : int
+            Of the square image, pixels; at least 32.
+        """
+        if side < 32:
+            raise ValueError(f"a scene needs at least 32 pixels a side, not {side}")
+        rng = np.random.default_rng(seed)
+        on_frame = len(self.frames) > 0 and rng.random() < FRAME_SHARE
+        sky = self.frames[int(rng.integers(len(self.frames)))] if on_frame else SyntheticSky()
+        psf = 1.4 if on_frame else math.exp(rng.uniform(*np.log(PSF_PX)))
+        crowding = (side / REFERENCE_PX) ** 2 * rng.gamma(2, 0.5)
+        composition = Composition.on(sky.draw(rng, side))
+        for _ in range(rng.poisson(MEAN_STARS * crowding * (0.3 if on_frame else 1))):
+            composition.add_star(draw_star(rng, psf=psf), _anywhere(rng, side))
+        galaxies = 0 if rng.random() < EMPTY_SHARE else 1 + rng.poisson((MEAN_GALAXIES - 1) * crowding)
+        for _ in range(galaxies):
+            self._add(rng, composition, psf=psf)
+        return composition.finish(_exposed(rng, composition.light))
+
+    def _add(self, rng: np.random.Generator, composition: Composition, *, psf: float) -> None:
+        radius = _power_law(rng, *RADII_PX, RADIUS_SLOPE)
+        place = _anywhere(rng, composition.side)
+        if rng.random() < MERGER_SHARE:
+            sizes = radius, radius * rng.uniform(0.5, 1)
+            first, second = (draw_galaxy(rng, radius=max(size, 1.2 * psf), psf=psf) for size in sizes)
+            apart, angle = radius * rng.uniform(0.7, 3), rng.uniform(0, 2 * math.pi)
+            composition.add_pair(first, second, place, offset=(apart * math.cos(angle), apart * math.sin(angle)))
+        elif self.cutouts and radius * OUTLINE_PER_RADIUS >= SMALLEST_CUTOUT_PX and rng.random() < CUTOUT_SHARE:
+            cutout = self.cutouts[int(rng.integers(len(self.cutouts)))]
+            wanted = min(radius * OUTLINE_PER_RADIUS, 1.2 * cutout.radius)
+            composition.add(cutout.draw(rng, radius=wanted, psf=psf), place, kind="cutout")
+        else:
+            composition.add(draw_galaxy(rng, radius=max(radius, 1.2 * psf), psf=psf), place, kind="simulated")
+
+
+def _anywhere(rng: np.random.Generator, side: int) -> tuple[float, float]:
+    return rng.uniform(0, side), rng.uniform(0, side)
+
+
+def _power_law(rng: np.random.Generator, low: float, high: float, slope: float) -> float:
+    """A number between `low` and `high` whose density falls as the power `slope`, which is not -1."""
+    a, b = low ** (slope + 1), high ** (slope + 1)
+    return float((a + (b - a) * rng.random()) ** (1 / (slope + 1)))
+
+
+def _exposed(rng: np.random.Generator, light: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The picture that a survey would show: with the noise of the galaxies' own photons, in 8 bits, mostly as JPEG."""
+    grain = np.float32(10 ** rng.uniform(-3.6, -2.8))
+    photons = np.sqrt(np.maximum(light, np.float32(0)) * grain) * rng.standard_normal(light.shape, dtype=np.float32)
+    picture = to_picture(np.asarray(light + photons, dtype=np.float32))
+    grey = np.rint(picture * 255).astype(np.uint8)
+    if rng.random() < JPEG_SHARE:
+        with io.BytesIO() as file:
+            Image.fromarray(grey).save(file, "JPEG", quality=int(rng.integers(*JPEG_QUALITY)))
+            grey = np.asarray(Image.open(file))
+    return grey.astype(np.float32) / np.float32(255)

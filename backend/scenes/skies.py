@@ -1,0 +1,143 @@
+"""Skies: what galaxies are laid on, either synthetic or from a survey frame whose own galaxies have been taken out.
+
+A frame's galaxies are real and nobody has labelled them, so they may neither be left in (a detector would be punished for
+finding them) nor be called galaxies (many are stars). So every source is replaced with sky from elsewhere in the frame, but for
+the surest stars: point-like, round, bright. Those stay, as the real distractors that they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from backend.heads.sources import ExtractionSettings, Source, extract
+from backend.scenes.light import SOFTENING, to_light
+
+__all__ = ["FrameSky", "Sky", "SyntheticSky", "clean"]
+
+FAINT_SETTINGS = ExtractionSettings(peak_sigma=4.0, minimum_area_px=4)
+STAR_PEAK, STAR_ROUNDNESS = 0.3, 0.85
+STAR_AREA_PX = 18
+"""Pixels above half the peak, in light: a point source of the SDSS frames has 9 to 14, a galaxy of any size that shows more."""
+HALO_PX = 5
+BRIGHT_SIGMA = 40.0
+LARGEST_REMOVED = 0.25
+TRIES = 20
+FURTHEST_PX = 300
+
+
+class Sky(Protocol):
+    """Something that gives patches of sky without galaxies."""
+
+    def draw(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
+        """Light of a patch, shape (side, side, 3)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticSky:
+    """Sky with survey-like noise: bands differ, neighbouring pixels are alike, and it is not quite flat."""
+
+    def draw(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
+        """Light of a patch, shape (side, side, 3)."""
+        amplitude = 10 ** rng.uniform(-2.3, -1.5)
+        correlation = rng.uniform(0, 1.3) if rng.random() < 0.7 else 0.0
+        level = rng.uniform(-0.3, 1.5) * amplitude
+        ramp = np.linspace(-1, 1, side, dtype=np.float32)
+        slope_x, slope_y = rng.normal(0, 0.15 * amplitude, 2).astype(np.float32)
+        sky = np.empty((side, side, 3), dtype=np.float32)
+        for band in range(3):
+            noise = rng.standard_normal((side, side), dtype=np.float32)
+            if correlation > 0.2:
+                noise = ndimage.gaussian_filter(noise, correlation, truncate=3.0)
+                noise /= noise.std()
+            sky[..., band] = noise * np.float32(amplitude * rng.uniform(0.6, 1.4)) + np.float32(level * rng.uniform(0.5, 1.5))
+        sky += (slope_x * ramp[None] + slope_y * ramp[:, None])[..., None]
+        return sky
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameSky:
+    """A survey frame without galaxies.
+
+    Attributes
+    ----------
+    picture : ndarray of uint8, shape (height, width, 3)
+    removed : ndarray of bool, shape (height, width)
+        Where sky from elsewhere was put.
+    """
+
+    picture: NDArray[np.uint8]
+    removed: NDArray[np.bool_]
+
+    def draw(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
+        """Light of a random patch, turned and flipped at random, shape (side, side, 3); a smaller frame is mirrored on."""
+        height, width = self.removed.shape
+        best: tuple[float, int, int] | None = None
+        for _ in range(TRIES):
+            top, left = (int(rng.integers(0, max(length - side, 0) + 1)) for length in (height, width))
+            share = float(self.removed[top : top + side, left : left + side].mean())
+            best = min(best or (2.0, 0, 0), (share, top, left))
+            if share <= LARGEST_REMOVED:
+                break
+        assert best is not None
+        _, top, left = best
+        patch = self.picture[top : top + side, left : left + side]
+        missing = [(0, side - length) for length in patch.shape[:2]]
+        patch = np.pad(patch, [*missing, (0, 0)], mode="symmetric") if any(after for _, after in missing) else patch
+        patch = np.rot90(patch, int(rng.integers(4)))
+        if rng.random() < 0.5:
+            patch = patch[:, ::-1]
+        return to_light(np.ascontiguousarray(patch, dtype=np.float32) / np.float32(255))
+
+
+def clean(frame: NDArray[np.uint8], *, seed: int = 0) -> FrameSky:
+    """Take all sources but the surest stars out of a frame, shape (height, width, 3)."""
+    picture = frame.astype(np.float32) / np.float32(255)
+    extraction = extract(picture, settings=FAINT_SETTINGS)
+    light = np.sinh(picture.mean(axis=2) * np.float32(SOFTENING)) / np.float32(SOFTENING)
+    segments = extraction.hills.segments
+    goes = np.ones(int(segments.max()) + 1, dtype=bool)
+    goes[[0, *(source.number for source in extraction.sources if _is_star(source, light))]] = False
+    stars = _grown((segments > 0) & ~goes[segments], HALO_PX)
+    # Around the brightest, light reaches far beyond what the segment holds.
+    bright = goes[segments] & (extraction.hills.brightness > BRIGHT_SIGMA * extraction.hills.noise)
+    removed = _grown(goes[segments], HALO_PX) | _grown(bright, 3 * HALO_PX)
+    removed &= goes[segments] | ~stars  # half a star is worse than the flank of a neighbour
+    return FrameSky(_filled(frame, removed, segments > 0, np.random.default_rng(seed)), removed)
+
+
+def _grown(region: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+    """`region` and all within a square of `by` pixels around it."""
+    return np.asarray(ndimage.maximum_filter(region.view(np.uint8), size=2 * by + 1).view(np.bool_))
+
+
+def _is_star(source: Source, light: NDArray[np.float32]) -> bool:
+    """Whether a source is surely a star: bright, round, and no wider than the point spread function."""
+    (x, y), (height, width) = source.corner, source.crop.shape
+    own = light[y : y + height, x : x + width] * source.crop
+    pointlike = int((own > own.max() / 2).sum()) <= STAR_AREA_PX
+    return pointlike and source.peak > STAR_PEAK and source.ellipse.radius_y > STAR_ROUNDNESS * source.ellipse.radius_x
+
+
+def _filled(
+    frame: NDArray[np.uint8], removed: NDArray[np.bool_], sources: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """`frame` with what is removed replaced by pixels from one distance and direction away, so that noise keeps its grain."""
+    clear = ~(removed | sources)
+    rows, columns = np.nonzero(removed)
+    result = frame.copy()
+    for _ in range(2 * TRIES):
+        if not len(rows):
+            return result
+        down, right = (int(step) for step in rng.integers(-FURTHEST_PX, FURTHEST_PX + 1, 2))
+        there = (rows + down) % frame.shape[0], (columns + right) % frame.shape[1]
+        good = clear[there]
+        result[rows[good], columns[good]] = frame[there[0][good], there[1][good]]
+        rows, columns = rows[~good], columns[~good]
+    result[rows, columns] = np.median(frame[clear], axis=0).astype(np.uint8) if clear.any() else 0
+    return result

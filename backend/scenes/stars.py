@@ -1,0 +1,45 @@
+"""Simulated stars: what a detector of galaxies must leave alone, from faint specks to saturated ones with haloes and spikes."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backend.scenes.stamp import Stamp, centred_grid, turned
+
+__all__ = ["draw_star"]
+
+FAINTEST, BRIGHTEST = 0.03, 300.0
+COUNT_SLOPE = 0.7
+"""Of the number of stars brighter than a flux, in logarithms, as in the SDSS frames."""
+WELL = 60.0
+"""Light at which every band of a pixel is full: the white of a saturated core."""
+SPIKES_ABOVE = 30.0
+HALF_PX = 12
+SPIKED_HALF_PX = 90
+MOFFAT_POWER = 3.0
+
+
+def draw_star(rng: np.random.Generator, *, psf: float) -> Stamp:
+    """Simulate a star seen through a point spread function whose core has the standard deviation `psf`, pixels."""
+    peak = min(FAINTEST * rng.random() ** (-1 / COUNT_SLOPE), BRIGHTEST)
+    spiked = peak > SPIKES_ABOVE
+    half = SPIKED_HALF_PX if spiked else HALF_PX + math.ceil(4 * math.log10(1 + peak / FAINTEST))
+    shift = (rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5))
+    x, y = centred_grid(half, shift=shift)
+    squared = x**2 + y**2
+    # The wings of a real one fall as a power: a Gaussian alone has a hard edge once the picture is stretched.
+    shape = np.float32(0.9) * np.exp(-squared / np.float32(2 * psf**2))
+    shape = shape + np.float32(0.1) * (1 + squared / np.float32(6 * psf**2)) ** np.float32(-MOFFAT_POWER)
+    if spiked:
+        along, across = turned(x, y, rng.normal(0, 0.03))
+        for a, b in ((along, across), (across, along)):
+            shape = shape + np.float32(rng.uniform(2e-4, 2e-3)) * np.exp(
+                -np.abs(a) / np.float32(12 * psf) - b**2 / np.float32(psf**2)
+            )
+        shape = shape + np.float32(rng.uniform(2e-4, 1e-3)) * np.exp(-np.sqrt(squared) / np.float32(9 * psf))
+    warmth = rng.uniform(-0.35, 0.75) if rng.random() < 0.9 else rng.uniform(0.7, 1.2)
+    colour = np.exp(np.asarray([0.45 * warmth, 0.0, -0.75 * warmth]))
+    light = np.float32(peak) * shape[..., None] * (colour / colour.mean()).astype(np.float32)
+    return Stamp(np.minimum(light, np.float32(WELL)).astype(np.float32), (half + shift[0], half + shift[1]))

@@ -1,0 +1,72 @@
+"""How good a detector is at an overlap of a half: average precision, precision, recall, F1 and the explicit accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.matching import box_overlaps
+
+__all__ = ["Boxes", "DetectionScores", "Finds", "measure"]
+
+Boxes = NDArray[np.float64]
+"""Shape (n, 4): left, top, right, bottom, pixels."""
+Finds = tuple[Boxes, NDArray[np.float64]]
+"""Boxes of one image and their scores, shape (n,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectionScores:
+    """Over all images together; `average_precision` looks at every find, the others at those that count.
+
+    `accuracy` is TP / (TP + FP + FN).
+    """
+
+    average_precision: float
+    precision: float
+    recall: float
+    f1: float
+    accuracy: float
+
+
+def measure(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: float, overlap: float = 0.5) -> DetectionScores:
+    """Judge what was found in n images against what there is.
+
+    The surest find takes the free object that it overlaps most, if enough (as Everingham et al. 2010, IJCV 88, 303); average
+    precision is the area under the envelope of precision over recall.
+    """
+    scores = np.concatenate([score for _, score in finds]) if finds else np.empty(0)
+    hits = np.concatenate([_hits(find, boxes, overlap) for find, boxes in zip(finds, wanted, strict=True)])
+    total = sum(len(boxes) for boxes in wanted)
+    order = np.argsort(-scores, kind="stable")
+    found = np.cumsum(hits[order])
+    precision = found / np.arange(1, len(found) + 1)
+    envelope = np.maximum.accumulate(precision[::-1])[::-1]
+    average = float((envelope * hits[order]).sum() / max(total, 1))
+    count = scores >= least_score
+    right, made = int(hits[count].sum()), int(count.sum())
+    return DetectionScores(
+        average,
+        right / max(made, 1),
+        right / max(total, 1),
+        2 * right / max(made + total, 1),
+        right / max(made + total - right, 1),
+    )
+
+
+def _hits(find: Finds, wanted: Boxes, overlap: float) -> NDArray[np.float64]:
+    """1 for each find that takes an object, 0 for the others, shape (n,)."""
+    boxes, scores = find
+    hits = np.zeros(len(boxes))
+    if not len(boxes) or not len(wanted):
+        return hits
+    free = box_overlaps(boxes, wanted)
+    for row in np.argsort(-scores, kind="stable"):
+        taken = int(free[row].argmax())
+        if free[row, taken] >= overlap:
+            hits[row] = 1
+            free[:, taken] = 0
+    return hits

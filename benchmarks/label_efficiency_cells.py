@@ -1,0 +1,114 @@
+"""Cells of the label-efficiency benchmark: one arm with one number of labels and one seed, kept as soon as it is measured.
+
+One JSON line a cell, with the probabilities of the test galaxies, so that a killed run goes on where it was and every figure of
+the report can be computed, resampled and drawn again without training anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+__all__ = ["Cell", "Score", "append", "read", "score_of"]
+
+ECE_BINS = 15
+LEAST_PROBABILITY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One measurement.
+
+    Attributes
+    ----------
+    arm : str
+    setting : str
+        Names pixels and checkpoint: cells of other settings do not compare.
+    labels : int
+        Labels that the arm has seen, validation included.
+    seed : int
+    found : tuple of int
+        Labels of each class among them.
+    seconds : float
+        Of training and predicting, embeddings left out.
+    probabilities : str
+        Of the test galaxies, as `pack` writes them.
+    """
+
+    arm: str
+    setting: str
+    labels: int
+    seed: int
+    found: tuple[int, ...]
+    seconds: float
+    probabilities: str
+
+    def test(self) -> NDArray[np.float64]:
+        """Probabilities of the test galaxies, shape (n, classes)."""
+        flat = np.frombuffer(zlib.decompress(base64.b64decode(self.probabilities)), np.float16)
+        return np.exp(flat.reshape(-1, len(self.found)).astype(np.float64))
+
+    @staticmethod
+    def pack(probabilities: NDArray[np.floating]) -> str:
+        """Write probabilities, shape (n, classes), as text: logarithms in half precision, fine enough close to 1 too."""
+        logs = np.log(probabilities.astype(np.float64).clip(LEAST_PROBABILITY, 1))
+        return base64.b64encode(zlib.compress(logs.astype(np.float16).tobytes(), 9)).decode("ascii")
+
+
+def append(file: Path, cell: Cell) -> None:
+    """Add a cell to a file of JSON lines, on a line of its own even behind one that is not whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    torn = file.exists() and not file.read_bytes().endswith(b"\n")
+    with file.open("a") as lines:
+        lines.write(("\n" if torn else "") + json.dumps(asdict(cell)) + "\n")
+
+
+def read(file: Path, *, settings: Iterable[str]) -> list[Cell]:
+    """Read the cells of these settings; a line that a killed run has left half-written is passed over."""
+    if not file.exists():
+        return []
+    wanted, cells = set(settings), []
+    for number, line in enumerate(file.read_text().splitlines(), 1):
+        try:
+            fields = json.loads(line)
+        except json.JSONDecodeError:
+            Console(stderr=True).print(f"{file}: line {number} is not whole, its cell will be measured again")
+            continue
+        if fields["setting"] in wanted:
+            cells.append(Cell(**{**fields, "found": tuple(fields["found"])}))
+    return cells
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """How good probabilities are.
+
+    Attributes
+    ----------
+    brier : float
+        Mean squared distance from the truth, 0 to 2.
+    ece : float
+        Expected calibration error of the likeliest class, 15 bins of equal width (Guo+2017, equation 3).
+    """
+
+    brier: float
+    ece: float
+
+
+def score_of(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Score:
+    """Score probabilities, shape (n, classes), of galaxies with these classes, shape (n,)."""
+    truth = np.eye(probabilities.shape[1])[labels]
+    top = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == labels
+    bins = np.minimum((top * ECE_BINS).astype(int), ECE_BINS - 1)
+    gaps = np.bincount(bins, weights=right - top, minlength=ECE_BINS)
+    brier = float(((probabilities - truth) ** 2).sum(axis=1).mean())
+    return Score(brier, float(np.abs(gaps).sum() / len(labels)))

@@ -1,0 +1,158 @@
+"""The arithmetic of label efficiency: how many labels a curve needs to reach a score, and how sure that is.
+
+A learning curve is measured at a few rungs, is noisy, and may start above the score or end below it. So it is made monotone
+(more labels do not harm; the best such curve in the least-squares sense), read in log n between rungs, and where it never or
+always reaches the score the answer is a bound, which ratios carry on.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.isotonic import isotonic_regression
+
+__all__ = ["Bounds", "auc_samples", "interval", "labels_needed", "ladder", "ratio", "resampled_curves", "resampling_weights"]
+
+RUNGS = (10, 20, 50, 100, 200, 500, 1000, 2000)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A positive number of which at least this much is known; exact if both are the same.
+
+    Attributes
+    ----------
+    low, high : float
+        0 where nothing bounds it from below, infinity where nothing does from above.
+    """
+
+    low: float
+    high: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether it is a number, not a bound."""
+        return self.low == self.high
+
+
+def ladder(total: int) -> tuple[int, ...]:
+    """Numbers of labels to measure at when there are `total`: the rungs below, and all."""
+    return (*(rung for rung in RUNGS if rung < total), total)
+
+
+def labels_needed(rungs: Sequence[int], scores: Sequence[float] | Floats, *, target: float) -> Bounds:
+    """Labels at which a learning curve reaches `target`.
+
+    Parameters
+    ----------
+    rungs : sequence of int
+        Numbers of labels, rising.
+    scores : sequence of float
+        What was reached with them; it need not rise.
+    target : float
+
+    Returns
+    -------
+    Bounds
+        Exact between two rungs (linear in log n); "more than" the last rung where the curve ends below `target`, "at most" the
+        first where it begins there.
+
+    Raises
+    ------
+    ValueError
+        If the rungs do not rise, or are not as many as the scores.
+    """
+    if len(rungs) != len(scores) or not len(rungs):
+        raise ValueError(f"there are {len(rungs)} rungs and {len(scores)} scores, but each score belongs to one rung")
+    if any(later <= earlier for earlier, later in itertools.pairwise(rungs)):
+        raise ValueError(f"rungs must rise, not {tuple(rungs)}")
+    curve = isotonic_regression(np.asarray(scores, np.float64))
+    reached = np.flatnonzero(curve >= target)
+    if not len(reached):
+        return Bounds(float(rungs[-1]), math.inf)
+    after = int(reached[0])
+    if after == 0:
+        return Bounds(0.0, float(rungs[0]))
+    below, above = math.log(rungs[after - 1]), math.log(rungs[after])
+    share = (target - curve[after - 1]) / (curve[after] - curve[after - 1])
+    needed = math.exp(below + share * (above - below))
+    return Bounds(needed, needed)
+
+
+def ratio(numerator: Bounds, denominator: Bounds) -> Bounds:
+    """How many times more labels: from the least to the most that both bounds allow."""
+    low = 0.0 if math.isinf(denominator.high) else numerator.low / denominator.high
+    high = math.inf if denominator.low == 0 else numerator.high / denominator.low
+    return Bounds(low, high)
+
+
+def interval(samples: Sequence[Bounds], *, level: float = 0.95) -> Bounds:
+    """Percentile interval of bootstrap samples, wide enough for whatever lies behind their bounds."""
+    tail = (1 - level) / 2
+    # "lower" and "higher" pick samples and never interpolate, which infinities would not survive.
+    low = np.quantile([sample.low for sample in samples], tail, method="lower")
+    high = np.quantile([sample.high for sample in samples], 1 - tail, method="higher")
+    return Bounds(float(low), float(high))
+
+
+def resampling_weights(n: int, *, samples: int, seed: int) -> Floats:
+    """How often each of n galaxies is drawn, shape (1 + samples, n): in the first row once each, then at random."""
+    generator = np.random.default_rng(seed)
+    drawn = generator.multinomial(n, np.full(n, 1 / n), size=samples)
+    return np.vstack([np.ones((1, n)), drawn])
+
+
+def auc_samples(scores: NDArray[np.floating], positive: NDArray[np.bool_], *, weights: Floats) -> Floats:
+    """Area under the ROC curve for every row of weights; ties count half.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n,)
+    positive : ndarray of bool, shape (n,)
+    weights : ndarray, shape (b, n)
+
+    Returns
+    -------
+    ndarray, shape (b,)
+        NaN where a row gives one of the two kinds no weight.
+    """
+    order = np.argsort(scores, kind="stable")
+    ranked, yes = scores[order], positive[order]
+    here = weights[:, order].astype(np.float32)  # whole numbers, which stay exact
+    no = np.zeros((len(weights), len(scores) + 1), np.float32)
+    np.cumsum(here * ~yes, axis=1, out=no[:, 1:])
+    # Half of the negatives below a positive and half of those up to it: so a tie counts half.
+    below, up_to = (np.searchsorted(ranked, ranked[yes], side=side) for side in ("left", "right"))
+    drawn = here[:, yes]
+    beaten = (drawn * (no[:, below] + no[:, up_to])).sum(axis=1, dtype=np.float64) / 2
+    with np.errstate(invalid="ignore"):
+        areas: Floats = beaten / (drawn.sum(axis=1, dtype=np.float64) * no[:, -1])
+    return areas
+
+
+def resampled_curves(samples: Floats, *, seed: int) -> Floats:
+    """Mean learning curves of bootstrap samples over seeds and galaxies at once.
+
+    Parameters
+    ----------
+    samples : ndarray, shape (seeds, rungs, 1 + b)
+        Score of each run under each resampling of the test galaxies; the first is the plain one.
+    seed : int
+
+    Returns
+    -------
+    ndarray, shape (1 + b, rungs)
+        First the mean over all seeds on all galaxies.
+    """
+    runs, _, rows = samples.shape
+    drawn = np.random.default_rng(seed).multinomial(runs, np.full(runs, 1 / runs), size=rows) / runs
+    drawn[0] = 1 / runs
+    curves: Floats = np.einsum("bs,srb->br", drawn, samples)
+    return curves

@@ -1,0 +1,93 @@
+"""The page of results: each benchmark writes its own section of docs/benchmarks.md and its own JSON, and touches no other's.
+
+What stands between a section's two markers is replaced; what people wrote around them stays. Benchmarks may end at the same
+time, so the page is read and written under a lock.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+__all__ = ["IMAGES", "PAGE", "RESULTS", "machine_line", "markdown_table", "with_section", "write_numbers", "write_section"]
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs" / "benchmarks.md"
+IMAGES = ROOT / "docs" / "images"
+RESULTS = ROOT / "benchmarks" / "results"
+
+
+def write_section(name: str, markdown: str, *, page: Path = PAGE) -> None:
+    """Replace a benchmark's section of the page, or add it at the end.
+
+    Parameters
+    ----------
+    name : str
+        Of the script, without ".py".
+    markdown : str
+        What stands between the markers; without a heading, which is outside them and may be worded anew by hand.
+    """
+    page.parent.mkdir(parents=True, exist_ok=True)
+    folder = os.open(page.parent, os.O_RDONLY)  # the page itself is replaced, so a lock on it would lock the old one
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        before = page.read_text() if page.exists() else "# Benchmarks\n"
+        unfinished = page.with_suffix(".unfinished")
+        unfinished.write_text(with_section(before, name, markdown))
+        os.replace(unfinished, page)
+    finally:
+        os.close(folder)
+
+
+def with_section(page: str, name: str, markdown: str) -> str:
+    """Give the text of a page in which the section `name` holds `markdown`.
+
+    Raises
+    ------
+    ValueError
+        If a section begins and does not end: what stands after it would be lost.
+    """
+    begin, end = f"<!-- {name}: written by benchmarks/{name}.py -->", f"<!-- {name}: end -->"
+    section = f"{begin}\n\n{markdown.strip()}\n\n{end}"
+    before, begun, rest = page.partition(begin)
+    if not begun:
+        return f"{page.rstrip()}\n\n## {name.replace('_', ' ').capitalize()}\n\n{section}\n"
+    _, ended, after = rest.partition(end)
+    if not ended:
+        raise ValueError(f"the page has {begin!r} without {end!r}")
+    return before + section + after
+
+
+def write_numbers(name: str, numbers: Mapping[str, Any]) -> Path:
+    """Write a benchmark's numbers to benchmarks/results/<name>.json, whole or not at all; return where."""
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    file = RESULTS / f"{name}.json"
+    unfinished = file.with_suffix(".unfinished")
+    unfinished.write_text(json.dumps(numbers, indent=1) + "\n")
+    os.replace(unfinished, file)
+    return file
+
+
+def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> str:
+    """Write a table, under a bold title where there is one."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return (f"**{title}**\n\n" if title else "") + "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def machine_line() -> str:
+    """Say on what and when a benchmark ran: cores, processor, Python, day."""
+    return f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
+
+
+def _processor() -> str:
+    """The processor's name as Linux knows it, elsewhere its architecture."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,128 @@
+"""Images of this machine: what words name, and reading ahead."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from backend.commands.images import LocalGallery, find_images, read_ahead
+from sync.images.errors import ImageError
+
+
+@pytest.fixture
+def gallery() -> LocalGallery:
+    return LocalGallery(max_bytes=100_000, max_pixels=30_000)
+
+
+@pytest.fixture
+def inside(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(pictures)
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_folder_means_its_images_and_those_below_sorted() -> None:
+    assert find_images(["."]) == ["./a.PNG", "./b.png", "./broken.jpg", "./deep/c.png"]
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_file_is_taken_whatever_it_is_called() -> None:
+    assert find_images(["notes.txt"]) == ["notes.txt"]
+
+
+@pytest.mark.usefixtures("inside")
+@pytest.mark.parametrize(
+    ("pattern", "files"), [("*.png", ["b.png"]), ("**/*.png", ["b.png", "deep/c.png"]), ("d*", ["deep/c.png"])]
+)
+def test_a_pattern_means_what_matches_it(pattern: str, files: list[str]) -> None:
+    assert find_images([pattern]) == files
+
+
+@pytest.mark.usefixtures("inside")
+def test_each_path_comes_once_in_the_order_of_the_words() -> None:
+    assert find_images(["deep", "b.png", "*.png", "deep/c.png"]) == ["deep/c.png", "b.png"]
+
+
+@pytest.mark.usefixtures("inside")
+def test_a_file_with_a_bracket_in_its_name_is_no_pattern() -> None:
+    Path("m[31].png").write_bytes(b"")
+    assert find_images(["m[31].png"]) == ["m[31].png"]
+
+
+@pytest.mark.usefixtures("inside")
+def test_what_names_nothing_stays_to_be_reported() -> None:
+    assert find_images(["missing.png", "*.fits"]) == ["missing.png", "*.fits"]
+
+
+@pytest.mark.usefixtures("inside")
+def test_hidden_files_of_a_folder_are_no_images() -> None:
+    Path("deep/._c.png").write_bytes(b"")
+    assert find_images(["deep"]) == ["deep/c.png"]
+
+
+def test_files_are_read_in_order_and_errors_stand_in_their_places() -> None:
+    def read(path: str) -> str:
+        if path == "b":
+            raise ImageError("broken")
+        return path.upper()
+
+    first, second, third = read_ahead(["a", "b", "c"], read, ahead=1)
+    assert (first, third) == (("a", "A"), ("c", "C"))
+    assert str(second[1]) == "broken"
+
+
+def test_no_more_is_read_ahead_than_asked() -> None:
+    begun: list[str] = []
+    third = threading.Event()
+
+    def read(path: str) -> str:
+        begun.append(path)
+        if path == "c":
+            third.set()
+        return path
+
+    def paths() -> Iterator[str]:
+        yield from "abcdefgh"
+
+    reading = read_ahead(paths(), read, ahead=2)
+    assert next(reading)[0] == "a"
+    assert third.wait(10)
+    assert begun == ["a", "b", "c"]
+    reading.close()  # type: ignore[attr-defined]
+
+
+def test_another_error_than_an_unreadable_image_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(read_ahead(["a"], lambda _: 1 // 0, ahead=1))
+
+
+def test_the_same_file_under_two_names_has_one_key(gallery: LocalGallery, pictures: Path) -> None:
+    (pictures / "copy.png").write_bytes((pictures / "b.png").read_bytes())
+    assert gallery.open(str(pictures / "b.png")).key == gallery.open(str(pictures / "copy.png")).key
+
+
+def test_a_held_picture_is_not_read_again(gallery: LocalGallery, pictures: Path) -> None:
+    path = str(pictures / "b.png")
+    picture = gallery.open_decoded(path)
+    gallery.hold({path: picture})
+    Path(path).unlink()
+    assert gallery.open(path) is picture
+    gallery.hold({})
+    with pytest.raises(ImageError):
+        gallery.open(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("missing.png", "no such file"), ("deep", "no file"), ("broken.jpg", "starts with")],
+)
+def test_why_a_file_cannot_be_read_is_said(gallery: LocalGallery, pictures: Path, name: str, reason: str) -> None:
+    with pytest.raises(ImageError, match=reason):
+        gallery.open_decoded(str(pictures / name))
+
+
+def test_a_large_file_is_refused_with_the_setting_that_allows_it(pictures: Path, png: Callable[..., bytes]) -> None:
+    with pytest.raises(ImageError, match="GALAXYLOOP_IMAGE_MAX_BYTES"):
+        LocalGallery(max_bytes=100, max_pixels=30_000).open(str(pictures / "b.png"))

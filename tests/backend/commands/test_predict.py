@@ -1,0 +1,88 @@
+"""`galaxyloop predict`: tasks with predictions that Label Studio imports, made without a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from label_studio_sdk.label_interface import LabelInterface
+from typer.testing import Result
+
+from sync.labelconfig import parse
+from sync.validation import check_prediction
+
+Run = Callable[..., Result]
+CONFIGS = Path(__file__).resolve().parents[3] / "labeling_configs"
+
+
+def predicted(run: Run, *words: Any) -> list[dict[str, Any]]:
+    """Predict the folder of pictures; read what was written."""
+    result = run("predict", "pictures", "--output", "out.json", *words)
+    assert result.exit_code == 0, result.output
+    tasks: list[dict[str, Any]] = json.loads(Path("out.json").read_text())
+    return tasks
+
+
+@pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.xml")), ids=lambda path: path.stem)
+def test_predictions_are_valid_under_every_shipped_config(run: Run, pictures: Path, config: Path) -> None:
+    xml = config.read_text()
+    interface = LabelInterface(xml)
+    for task in predicted(run, "--config", config.stem):
+        (prediction,) = task["predictions"]
+        assert check_prediction(prediction, parse(xml), interface) == []
+        assert prediction["result"]
+        assert prediction["model_version"] == "galaxyloop-base"
+
+
+def test_tasks_stand_under_the_configs_key_in_the_order_of_the_paths(run: Run, pictures: Path) -> None:
+    Path("own.xml").write_text((CONFIGS / "morphology.xml").read_text().replace("$image", "$cutout"))
+    tasks = predicted(run, "--config", "own.xml")
+    assert [task["data"] for task in tasks] == [
+        {"cutout": path} for path in ("pictures/a.PNG", "pictures/b.png", "pictures/deep/c.png")
+    ]
+
+
+def test_unreadable_images_are_listed_and_left_out(run: Run, pictures: Path) -> None:
+    result = run("predict", "pictures", "missing.png", "--config", "boxes", "--output", "out.json")
+    assert result.exit_code == 0
+    assert "pictures/broken.jpg: the image starts with" in result.stderr
+    assert "missing.png: there is no such file" in result.stderr
+    assert len(json.loads(Path("out.json").read_text())) == 3
+
+
+def test_more_images_than_a_batch_are_all_predicted(run: Run, pictures: Path, png: Callable[..., bytes]) -> None:
+    for number in range(20):
+        (pictures / f"more-{number:02}.png").write_bytes(png(size=(60, 60), spots=((30, 30, 4),), seed=number))
+    assert len(predicted(run, "--config", "boxes")) == 23
+
+
+def test_with_no_readable_image_nothing_is_written(refused: Callable[..., str], pictures: Path) -> None:
+    sentence = refused("predict", "pictures/broken.jpg", "--config", "boxes", "--output", "out.json")
+    assert "pictures/broken.jpg: the image starts with" in sentence
+    assert not Path("out.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("xml", "reason"),
+    [
+        ("<View>", "not well-formed"),
+        ("<View><Image name='i' value='$i'/></View>", "no control"),
+        (
+            "<View><Image name='i' value='$i'/><RectangleLabels name='a' toName='i'><Label value='g'/></RectangleLabels>"
+            "<Image name='j' value='$j'/><RectangleLabels name='b' toName='j'><Label value='g'/></RectangleLabels></View>",
+            "several images a task (i, j)",
+        ),
+    ],
+)
+def test_a_config_that_cannot_be_filled_is_one_sentence(
+    refused: Callable[..., str], pictures: Path, xml: str, reason: str
+) -> None:
+    Path("own.xml").write_text(xml)
+    assert reason in refused("predict", "pictures", "--config", "own.xml", "--output", "out.json")
+
+
+def test_a_config_that_is_neither_shipped_nor_a_file_is_named(refused: Callable[..., str], pictures: Path) -> None:
+    assert "no-such-config" in refused("predict", "pictures", "--config", "no-such-config", "--output", "out.json")

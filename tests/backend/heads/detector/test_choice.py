@@ -1,0 +1,133 @@
+"""The choice between the learned detector and source extraction: what a project's own images speak for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from backend.heads import detection_choice
+from backend.heads.detection import BY_EXTRACTION, BY_LEARNING, Detection
+from backend.heads.detection_choice import hold_contest, least_score
+from backend.heads.detection_fit import score_grid
+from backend.heads.detector.learned import LearnedDetector
+from backend.heads.detector.network import Found
+from backend.heads.sources import extract
+from backend.lvm.encoder import Encoder
+from backend.lvm.pyramids import PicturePyramid, Pyramids
+from sync.controls.shapes import Box
+
+Discs = Callable[..., Any]
+Look = Callable[..., PicturePyramid]
+
+
+def found(*objects: tuple[float, float]) -> Found:
+    """Boxes of 10 pixels, given as where they begin and their scores."""
+    boxes = torch.tensor([[start, 0.0, start + 10, 10] for start, _ in objects]).reshape(-1, 4)
+    return Found(boxes, torch.tensor([score for _, score in objects]), torch.zeros(len(objects), dtype=torch.int64))
+
+
+def test_the_least_score_parts_what_people_keep_from_what_they_delete() -> None:
+    drawn = [[(Box(0, 0, 10, 10), "g")], [(Box(20, 0, 10, 10), "g")]]
+    least = least_score([found((0, 0.7), (50, 0.4)), found((20, 0.65))], drawn, classes=("g",))
+    assert 0.4 < least <= 0.65
+
+
+def test_the_least_score_of_a_wrong_label_counts_as_wrong() -> None:
+    drawn = [[(Box(0, 0, 10, 10), "b")]]
+    assert least_score([found((0, 0.7))], drawn, classes=("b",)) < 0.7
+    assert detection_choice._found_f1(found((0, 0.7)), drawn[0], 0.5, ("a", "b")) == 0
+
+
+def test_each_image_is_judged_by_what_did_not_learn_from_it(pyramids: Pyramids, discs: Discs, look_at: Look) -> None:
+    scenes = [discs(seed, side=96, count=2) for seed in range(4)]
+    contest = hold_contest(
+        [image for image, _ in scenes],
+        [drawn for _, drawn in scenes],
+        [look_at(image) for image, _ in scenes],
+        grids=[score_grid(image, [box for box, _ in drawn]) for image, drawn in scenes],
+        detector=LearnedDetector.blank(pyramids, ("red",)),
+        seed=0,
+    )
+    assert contest is not None
+    assert contest.learned.shape == contest.extraction.shape == (4,)
+    assert contest.extraction.mean() > 0.8  # bright discs on a dark sky are no task for it
+
+
+def test_both_halves_need_a_box(pyramids: Pyramids, discs: Discs) -> None:
+    image, drawn = discs(0, side=64, count=2)
+    looks = [pyramids.of_pixels(image)] * 3
+    blank = LearnedDetector.blank(pyramids, ("red",))
+    assert hold_contest([image] * 3, [drawn, [], []], looks, grids=[{}] * 3, detector=blank, seed=0) is None
+
+
+def test_source_extraction_stays_unless_the_other_is_clearly_better_and_says_so(
+    pyramids: Pyramids, discs: Discs, look_at: Look, tmp_path: Path
+) -> None:
+    scenes = [discs(seed, side=96, count=2) for seed in range(4)]
+    head = Detection.fit(
+        [image for image, _ in scenes],
+        [drawn for _, drawn in scenes],
+        classes=("red",),
+        looks=[look_at(image) for image, _ in scenes],
+        detector=LearnedDetector.blank(pyramids, ("galaxy",)),
+    )
+    assert head.found_by == BY_EXTRACTION
+    assert set(head.evidence) == {BY_EXTRACTION, BY_LEARNING, "judged_on"}
+    head.save(tmp_path)
+    assert Detection.load(tmp_path).evidence == head.evidence
+
+
+def test_before_any_annotation_the_shipped_evidence_decides(pyramids: Pyramids) -> None:
+    blank = LearnedDetector.blank(pyramids, ("galaxy",))
+    assert Detection.base(("Galaxy",), detector=blank).found_by == BY_EXTRACTION
+    assert Detection.base(("Galaxy",), detector=replace(blank, preferred=True)).found_by == BY_LEARNING
+    assert Detection.base(("Galaxy",)).found_by == BY_EXTRACTION
+
+
+@pytest.fixture
+def learned(pyramids: Pyramids) -> Detection:
+    """A head whose learned detector takes everything for an object."""
+    blank = LearnedDetector.blank(pyramids, ("galaxy",))
+    return Detection.base(("Galaxy", "Star"), detector=replace(blank, preferred=True, least_score=0.0))
+
+
+def test_objects_say_that_they_were_learned_and_lie_in_the_image(learned: Detection, pyramids: Pyramids, discs: Discs) -> None:
+    image, _ = discs(0)
+    objects = learned.find(extract(image).sources, size=(144, 144), look=pyramids.of_pixels(image))
+    assert {one.found_by for one in objects} == {BY_LEARNING}
+    assert {one.label for one in objects} <= {"Galaxy", "Star"}
+    for one in objects:
+        assert 0 <= one.score <= 1
+        assert one.source.box.x + one.source.box.width <= 144
+        assert one.source.full_mask((144, 144)).any()
+
+
+def test_a_learned_head_comes_back_from_disk_the_same(
+    learned: Detection, pyramids: Pyramids, discs: Discs, tmp_path: Path
+) -> None:
+    learned.save(tmp_path)
+    look = pyramids.of_pixels(discs(0)[0])
+    one, other = (head.find((), size=(144, 144), look=look) for head in (learned, Detection.load(tmp_path)))
+    assert [(a.source.box, a.label, a.score) for a in one] == [(a.source.box, a.label, a.score) for a in other]
+
+
+def test_on_another_encoder_source_extraction_takes_over(learned: Detection, encoder: Encoder) -> None:
+    assert learned.on_encoder("tiny") is learned
+    assert learned.on_encoder("other").found_by == BY_EXTRACTION
+
+
+def test_the_learned_detector_says_that_it_needs_a_look(learned: Detection) -> None:
+    with pytest.raises(ValueError, match="needs a look"):
+        learned.find((), size=(10, 10))
+
+
+def test_there_is_a_look_at_each_image(pyramids: Pyramids) -> None:
+    image = np.zeros((20, 20, 3), np.float32)
+    with pytest.raises(ValueError, match="looks at 0"):
+        Detection.fit([image], [[]], classes=("a",), detector=LearnedDetector.blank(pyramids, ("a",)))

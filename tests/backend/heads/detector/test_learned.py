@@ -1,0 +1,161 @@
+"""The learned detector: what it learns from boxes, how it is kept, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from backend.heads.detection_choice import least_score
+from backend.heads.detector.learned import LearnedDetector
+from backend.heads.detector.training import Schedule
+from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.matching import box_overlaps, corners, f1
+from backend.lvm.encoder import Encoder
+from backend.lvm.pyramids import Pyramids
+from sync.controls.shapes import Box
+
+Discs = Callable[..., Any]
+SHORT = Schedule(steps=2, rate=1e-3, step_pixels=1)
+
+
+def mean_f1(detector: LearnedDetector, pyramids: Pyramids, scenes: list[Any], least: float) -> float:
+    """Of boxes at an overlap of a half."""
+    scores = []
+    for image, drawn in scenes:
+        found = detector.predict(pyramids.of_pixels(image))
+        boxes = found.boxes[found.scores >= least].double().numpy()
+        scores.append(f1(box_overlaps(corners([box for box, _ in drawn]), boxes) >= 0.5))
+    return float(np.mean(scores))
+
+
+@pytest.fixture(scope="module")
+def taught(encoder: Encoder, discs: Discs, look_at: Callable[..., Any]) -> tuple[LearnedDetector, LearnedDetector]:
+    """A detector that knows nothing, and what becomes of it after twelve easy scenes."""
+    scenes = [discs(seed) for seed in range(12)]
+    blank = LearnedDetector.blank(Pyramids(encoder, None, fingerprint="tiny"), ("red", "blue"))
+    schedule = Schedule(steps=40, rate=4e-3, step_pixels=3 * 144**2)
+    return blank, blank.fit([look_at(image) for image, _ in scenes], [drawn for _, drawn in scenes], schedule=schedule)
+
+
+def test_twelve_easy_scenes_teach_it_to_find_discs(
+    taught: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs
+) -> None:
+    blank, detector = taught
+    known, unseen = ([discs(seed) for seed in seeds] for seeds in (range(4), range(100, 106)))
+    found = [detector.predict(pyramids.of_pixels(image)) for image, _ in known]
+    least = least_score(found, [drawn for _, drawn in known], classes=detector.classes)
+    assert mean_f1(blank, pyramids, unseen, 0.05) < 0.2
+    assert mean_f1(detector, pyramids, unseen, least) > 0.6
+
+
+def test_it_comes_back_from_disk_the_same(
+    taught: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs, tmp_path: Path
+) -> None:
+    detector = replace(taught[1], least_score=0.35, preferred=True, evidence={"f1": 0.7})
+    detector.save(tmp_path)
+    again = LearnedDetector.load(tmp_path)
+    look = pyramids.of_pixels(discs(7)[0])
+    assert torch.equal(again.predict(look).boxes, detector.predict(look).boxes)
+    assert torch.equal(again.predict(look).scores, detector.predict(look).scores)
+    assert (again.classes, again.encoder, again.least_score, again.preferred, again.evidence) == (
+        ("red", "blue"), "tiny", 0.35, True, {"f1": 0.7},
+    )  # fmt: skip
+
+
+def test_learning_leaves_the_detector_that_it_began_as_alone(pyramids: Pyramids, discs: Discs) -> None:
+    blank = LearnedDetector.blank(pyramids, ("red",))
+    before = {name: value.clone() for name, value in blank.network.state_dict().items()}
+    image, drawn = discs(0)
+    tuned = blank.fit([pyramids.of_pixels(image)], [drawn], schedule=SHORT)
+    assert all(torch.equal(value, before[name]) for name, value in blank.network.state_dict().items())
+    assert not all(torch.equal(value, before[name]) for name, value in tuned.network.state_dict().items())
+
+
+def test_the_same_seed_learns_the_same(pyramids: Pyramids, discs: Discs) -> None:
+    image, drawn = discs(0)
+    look = pyramids.of_pixels(image)
+    one, other = (
+        LearnedDetector.blank(pyramids, ("red",)).fit([look], [drawn], schedule=SHORT, seed=3).predict(look) for _ in range(2)
+    )
+    assert torch.equal(one.scores, other.scores)
+
+
+def test_under_other_class_names_it_finds_the_same_objects(pyramids: Pyramids, discs: Discs) -> None:
+    detector = LearnedDetector.blank(pyramids, ("galaxy",))
+    look = pyramids.of_pixels(discs(0)[0])
+    renamed = detector.for_classes(("Spiral", "Elliptical"))
+    assert renamed.classes == ("Spiral", "Elliptical")
+    assert torch.allclose(renamed.predict(look).boxes[:5], detector.predict(look).boxes[:5])
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (300, 2), (33, 70)])
+def test_an_image_of_next_to_nothing_is_looked_at_all_the_same(pyramids: Pyramids, size: tuple[int, int]) -> None:
+    found = LearnedDetector.blank(pyramids, ("galaxy",)).predict(pyramids.of_pixels(np.zeros((*size, 3), np.float32)))
+    assert (found.boxes[:, 2] <= size[1]).all()
+    assert (found.boxes[:, 3] <= size[0]).all()
+
+
+def test_pixels_that_are_not_finite_are_taken_as_dark(pyramids: Pyramids, discs: Discs) -> None:
+    image, drawn = discs(0)
+    image[40:60, 40:60] = np.nan
+    detector = LearnedDetector.blank(pyramids, ("red",)).fit([pyramids.of_pixels(image)], [drawn], schedule=SHORT)
+    assert torch.isfinite(detector.predict(pyramids.of_pixels(image)).scores).all()
+
+
+def test_boxes_outside_or_without_a_size_teach_nothing(pyramids: Pyramids, discs: Discs) -> None:
+    look = pyramids.of_pixels(discs(0)[0])
+    blank = LearnedDetector.blank(pyramids, ("red",))
+    useless = [Box(500, 500, 20, 20), Box(10, 10, 0, 5), Box(float("nan"), 10, 5, 5), Box(-90, 10, 50, 5)]
+    with pytest.raises(NotEnoughLabels, match="no box lies in any of the 1 annotated images"):
+        blank.fit([look], [[(box, "red") for box in useless]], schedule=SHORT)
+    blank.fit([look], [[*((box, "red") for box in useless), (Box(10, 10, 20, 20), "red")]], schedule=SHORT)
+
+
+def test_another_encoder_is_refused(encoder: Encoder, pyramids: Pyramids, discs: Discs) -> None:
+    image, drawn = discs(0)
+    stranger = Pyramids(encoder, None, fingerprint="other").of_pixels(image)
+    detector = LearnedDetector.blank(pyramids, ("red",))
+    with pytest.raises(HeadError, match="encoder tiny, not on other"):
+        detector.predict(stranger)
+    with pytest.raises(HeadError, match="encoder tiny, not on other"):
+        detector.fit([stranger], [drawn], schedule=SHORT)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "says"),
+    [
+        ("config", {"channels": [48, 96], "strides": [8], "classes": 1}, "config"),
+        ("config", {"channels": [48, 96, 192], "strides": [8, 16, 32], "classes": 10**9}, "config"),
+        ("classes", ["a", "b", "c"], "names 3 classes"),
+        ("least_score", None, "least_score"),
+    ],
+)
+def test_a_damaged_detector_is_refused(pyramids: Pyramids, tmp_path: Path, field: str, value: Any, says: str) -> None:
+    LearnedDetector.blank(pyramids, ("red",)).save(tmp_path)
+    stored = json.loads((tmp_path / "head.json").read_text())
+    (tmp_path / "head.json").write_text(json.dumps(stored | {field: value}))
+    with pytest.raises(HeadError, match=says):
+        LearnedDetector.load(tmp_path)
+
+
+def test_weights_of_another_shape_are_refused(pyramids: Pyramids, tmp_path: Path) -> None:
+    LearnedDetector.blank(pyramids, ("red",)).save(tmp_path)
+    other = tmp_path / "other"
+    LearnedDetector.blank(pyramids, ("red", "blue")).save(other)
+    (tmp_path / "head.safetensors").write_bytes((other / "head.safetensors").read_bytes())
+    with pytest.raises(HeadError, match="cls_logits"):
+        LearnedDetector.load(tmp_path)
+
+
+def test_a_detector_has_a_class(pyramids: Pyramids) -> None:
+    with pytest.raises(ValueError, match="at least one class"):
+        LearnedDetector.blank(pyramids, ())
+    with pytest.raises(ValueError, match="at least one class"):
+        LearnedDetector.blank(pyramids, ("galaxy",)).for_classes(())

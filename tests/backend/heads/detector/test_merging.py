@@ -1,0 +1,52 @@
+"""Merging tiles: every object once, whole, wherever the tiles' borders run."""
+
+from __future__ import annotations
+
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.heads.detector.merging import merge
+from backend.heads.detector.network import Found
+from backend.lvm.tiles import Tile, tiles_of
+
+FRAME = (1984, 1361)
+boxes = st.tuples(st.floats(0, 1900), st.floats(0, 1300), st.floats(6, 900), st.floats(6, 900)).map(
+    lambda b: (b[0], b[1], min(b[0] + b[2], 1984.0), min(b[1] + b[3], 1361.0))
+)
+
+
+def seen(tile: Tile, objects: list[tuple[float, float, float, float]]) -> Found:
+    """What a perfect detector finds in a tile: the visible part of each object of which a few pixels can be seen."""
+    width, height = tile.shown
+    moved = tile.from_picture(torch.tensor(objects).reshape(-1, 4))
+    visible = torch.minimum(moved.clamp(min=0), torch.tensor([width, height, width, height]).float())
+    kept = ((visible[:, 2:] - visible[:, :2]) >= 1).all(dim=1).nonzero()[:, 0]
+    return Found(visible[kept], torch.full((len(kept),), 0.5), torch.zeros(len(kept), dtype=torch.int64))
+
+
+def found_in(objects: list[tuple[float, float, float, float]], size: tuple[int, int]) -> Found:
+    return merge(((tile, seen(tile, objects)) for tile in tiles_of(size)), size)
+
+
+@given(boxes)
+def test_one_object_is_found_once_and_whole(box: tuple[float, float, float, float]) -> None:
+    found = found_in([box], FRAME)
+    assert len(found.boxes) == 1
+    assert torch.allclose(found.boxes[0], torch.tensor(box), atol=0.1)
+
+
+def test_neighbours_stay_apart() -> None:
+    row = [(20.0 + 40 * i, 440.0, 50.0 + 40 * i, 470.0) for i in range(48)]
+    assert len(found_in(row, FRAME).boxes) == 48
+
+
+def test_the_surer_of_two_boxes_of_one_object_is_kept() -> None:
+    tile = tiles_of((200, 200))[0]
+    found = Found(torch.tensor([[10.0, 10, 50, 50], [11, 11, 50, 50]]), torch.tensor([0.4, 0.9]), torch.tensor([0, 1]))
+    merged = merge([(tile, found)], (200, 200))
+    assert merged.labels.tolist() == [1]
+
+
+def test_no_tiles_hold_nothing() -> None:
+    assert len(merge([], (10, 10)).boxes) == 0

@@ -1,0 +1,94 @@
+"""Uncertainty: what labels cure falls with labels and is high far from them; what they do not cure stays."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from backend.heads.morphology import Morphology
+from backend.heads.uncertainty import Uncertainty, entropy
+
+Floats = NDArray[np.float32]
+
+
+def galaxies(n: int, *, seed: int = 0, d: int = 24) -> tuple[Floats, Floats]:
+    """Two kinds that the first number tells apart, with one galaxy in four of mixed looks whose kind is a lot."""
+    rng = np.random.default_rng(seed)
+    kind, mixed = rng.integers(0, 2, n), np.arange(n) % 4 == 0
+    embeddings = rng.normal(0, 1, (n, d))
+    embeddings[:, 0] = np.where(mixed, 0, 5 * (2 * kind - 1)) + rng.normal(0, 0.3, n)
+    return embeddings.astype(np.float32), np.eye(2, dtype=np.float32)[kind]
+
+
+def fit(n: int, *, exclusive: bool = True, seed: int = 0) -> Morphology:
+    embeddings, targets = galaxies(n, seed=seed)
+    return Morphology.fit(embeddings, targets, classes=("a", "b"), exclusive=exclusive)
+
+
+UNSEEN, _ = galaxies(200, seed=50)
+MIXED, PURE = UNSEEN[::4], np.delete(UNSEEN, np.s_[::4], axis=0)
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_what_labels_cure_falls_as_labels_grow(exclusive: bool) -> None:
+    means = [fit(n, exclusive=exclusive).uncertainty(UNSEEN).epistemic.mean() for n in (20, 80, 320, 1280)]
+    assert means[0] > 2 * means[2]
+    assert means[1] > means[2] > means[3]
+
+
+def test_it_is_higher_far_from_what_was_labelled() -> None:
+    head, away = fit(200), np.float32(np.random.default_rng(3).normal(0, 10, UNSEEN.shape))
+    away[:, 0] = 0
+    assert head.uncertainty(MIXED + away[: len(MIXED)]).epistemic.mean() > 3 * head.uncertainty(MIXED).epistemic.mean()
+
+
+def test_few_labels_of_a_long_embedding_leave_the_directions_unknown_that_none_of_them_has() -> None:
+    embeddings, targets = galaxies(12, d=200)
+    head = Morphology.fit(embeddings, targets, classes=("a", "b"), exclusive=True)
+    unseen, _ = galaxies(50, d=200, seed=9)
+    assert head.uncertainty(unseen).epistemic.mean() > head.uncertainty(embeddings).epistemic.mean()
+
+
+def test_what_labels_do_not_cure_stays_for_galaxies_that_are_mixed() -> None:
+    few, many = fit(160).uncertainty(MIXED), fit(1280).uncertainty(MIXED)
+    assert many.epistemic.mean() < few.epistemic.mean() / 2
+    assert many.aleatoric.mean() >= few.aleatoric.mean()
+    assert many.aleatoric.mean() > 0.6  # of ln 2 = 0.69
+    assert fit(1280).uncertainty(PURE).aleatoric.mean() < many.aleatoric.mean() / 2
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_together_they_are_about_the_entropy_of_what_is_predicted(exclusive: bool) -> None:
+    head = fit(400, exclusive=exclusive)
+    split = head.uncertainty(UNSEEN)
+    predicted = entropy(head.predict(UNSEEN), exclusive=exclusive)
+    assert np.abs(split.epistemic + split.aleatoric - predicted).mean() < 0.1
+
+
+def test_an_opinion_that_is_relied_on_is_asked_for() -> None:
+    embeddings, targets = galaxies(40)
+    offset = np.log(targets * 0.9 + 0.05)
+    head = Morphology.fit(embeddings, targets, classes=("a", "b"), exclusive=True, offset=offset)
+    found = head.uncertainty(embeddings, offset=offset)
+    assert (found.epistemic > 0).all()  # nothing was learned beyond the opinion, which is not to say that there is nothing
+    with pytest.raises(ValueError, match="offset"):
+        head.uncertainty(embeddings)
+
+
+def test_a_class_without_an_example_adds_nothing_that_is_not_finite() -> None:
+    embeddings, targets = galaxies(60)
+    wider = np.concatenate([targets, np.zeros((60, 1), np.float32)], axis=1)
+    for exclusive in (True, False):
+        found = Morphology.fit(embeddings, wider, classes=("a", "b", "c"), exclusive=exclusive).uncertainty(UNSEEN)
+        assert np.isfinite(found.epistemic).all()
+        assert np.isfinite(found.aleatoric).all()
+
+
+def test_it_is_the_same_every_time_and_from_disk(tmp_path: Path) -> None:
+    head = fit(60)
+    head.save(tmp_path)
+    found: list[Uncertainty] = [one.uncertainty(UNSEEN) for one in (head, head, Morphology.load(tmp_path))]
+    assert all((one.epistemic == found[0].epistemic).all() for one in found)

@@ -1,0 +1,29 @@
+"""Invariance: the loss is low for views that agree, and saying the same of all galaxies does not pay."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+pytest.importorskip("lightly", reason="pre-training needs the extra galaxyloop[pretrain]")
+
+from backend.lvm.objectives.invariance import Invariance
+
+
+def test_views_that_agree_lose_less_than_views_that_do_not() -> None:
+    torch.manual_seed(0)
+    objective, one, other = Invariance(8), torch.randn(64, 8), torch.randn(64, 8)
+    assert objective(torch.stack([one, one])) < objective(torch.stack([one, other]))
+
+
+def test_saying_the_same_of_every_galaxy_does_not_pay() -> None:
+    torch.manual_seed(0)
+    objective = Invariance(8)
+    galaxies = torch.randn(64, 8)
+    for _ in range(200):  # the projections become Gaussian, as they do in training
+        optimizer = torch.optim.SGD(objective.parameters(), lr=0.05)
+        optimizer.zero_grad()
+        objective(torch.stack([galaxies, galaxies])).backward()
+        optimizer.step()
+    collapsed = torch.zeros(2, 64, 8)
+    assert objective(torch.stack([galaxies, galaxies])) < objective(collapsed)

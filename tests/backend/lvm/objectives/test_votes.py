@@ -1,0 +1,52 @@
+"""Votes: several questions at once, each by the share of volunteers that were led to it and answered."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from backend.lvm.objectives.votes import Votes, questions_of
+
+ANSWERS = ("smooth/yes", "smooth/no", "bar/yes", "bar/no")
+
+
+def objective(shares: tuple[float, ...] = (0.5, 0.5, 0.5, 0.5)) -> Votes:
+    torch.manual_seed(0)
+    return Votes(4, ANSWERS, torch.tensor(shares)).eval()
+
+
+def loss(votes: Votes, said: list[float], embedding: list[float]) -> float:
+    with torch.no_grad():
+        votes.answer[1].weight.copy_(torch.eye(4))  # type: ignore[union-attr]
+        votes.answer[1].bias.zero_()  # type: ignore[union-attr]
+        return float(votes(torch.tensor([[embedding], [embedding]]), torch.tensor([said])))
+
+
+def test_answers_are_grouped_by_question() -> None:
+    assert questions_of(["a/1", "b/1", "a/2"]) == [[0, 2], [1]]
+
+
+def test_the_answer_that_most_gave_loses_least() -> None:
+    said = [0.9, 0.1, 0.0, 0.0]
+    assert loss(objective(), said, [2.0, -2.0, 0, 0]) < loss(objective(), said, [-2.0, 2.0, 0, 0])
+
+
+def test_a_question_that_nobody_was_led_to_counts_nothing() -> None:
+    said = [0.9, 0.1, 0.0, 0.0]
+    assert loss(objective(), said, [1.0, 0, 5.0, -5.0]) == pytest.approx(loss(objective(), said, [1.0, 0, -5.0, 5.0]))
+
+
+def test_rare_answers_weigh_more() -> None:
+    weights = objective((0.99, 0.01, 0.5, 0.5)).weights
+    assert weights[1] > 5 * weights[0]
+    assert weights[2] == pytest.approx(weights[3])
+
+
+def test_galaxies_without_votes_neither_teach_nor_dilute() -> None:
+    votes = objective()
+    embeddings, said = torch.randn(2, 2, 4), torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 0]])
+    assert votes(embeddings, said).item() == pytest.approx(votes(embeddings[:, :1], said[:1]).item(), rel=1e-5)
+
+
+def test_a_batch_without_any_votes_has_no_loss() -> None:
+    assert objective()(torch.randn(2, 3, 4), torch.zeros(3, 4)) == 0

@@ -1,0 +1,31 @@
+"""Folding: fewer layers, the same answers."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from backend.lvm.backbones.efficientnet import EfficientNetConfig
+from backend.lvm.encoder import Encoder
+from backend.lvm.folding import fold_batch_norm
+
+
+def test_a_folded_network_says_the_same() -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(EfficientNetConfig(image_px=32))
+    for _ in range(3):
+        encoder(torch.rand(8, 3, 32, 32))  # statistics of its own
+    images = torch.rand(2, 3, 32, 32)
+    with torch.inference_mode():
+        before = encoder.eval()(images), encoder.pyramid(images)
+        fold_batch_norm(encoder)
+        after = encoder(images), encoder.pyramid(images)
+    assert torch.allclose(before[0], after[0], rtol=1e-3, atol=1e-4)
+    for one, other in zip(before[1], after[1], strict=True):
+        assert torch.allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_no_normalisation_is_left() -> None:
+    encoder = Encoder(EfficientNetConfig(image_px=32)).eval()
+    fold_batch_norm(encoder)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in encoder.modules())

@@ -1,0 +1,108 @@
+"""The pool: images from Parquet, folders and FITS become frames; what cannot be read is named and left out."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from astropy.io import fits
+from PIL import Image
+
+parquet = pytest.importorskip("pyarrow.parquet", reason="pre-training needs the extra galaxyloop[pretrain]")
+
+import pyarrow  # noqa: E402
+
+from backend.lvm.pool import PoolError, read_pool  # noqa: E402
+
+SIDE = 24
+
+
+def png(mode: str = "RGB", side: int = 40) -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(np.random.default_rng(side).integers(0, 255, (side, side, 3), np.uint8)).convert(mode).save(content, "PNG")
+    return content.getvalue()
+
+
+def write(path: Path, **columns: list[Any]) -> Path:
+    parquet.write_table(pyarrow.table(columns), path)
+    return path
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
+def test_a_parquet_is_read_as_frames_of_one_size(tmp_path: Path, mode: str) -> None:
+    pool = read_pool([write(tmp_path / "p.parquet", image=[png(mode, 30), png(mode, 200)], id=["a", "b"])], side=SIDE)
+    assert (pool.frames.shape, pool.frames.dtype) == ((2, 3, SIDE, SIDE), torch.uint8)
+    assert (pool.ids, pool.answers, pool.unreadable) == (("a", "b"), (), ())
+
+
+def test_a_folder_with_all_kinds_of_images_is_read_in_order(tmp_path: Path) -> None:
+    (tmp_path / "deeper").mkdir()
+    (tmp_path / "b.png").write_bytes(png())
+    (tmp_path / "notes.txt").write_text("not an image")
+    Image.open(io.BytesIO(png())).save(tmp_path / "deeper" / "c.JPG", "JPEG")
+    fits.writeto(tmp_path / "a.fits", np.random.default_rng(0).normal(size=(3, 30, 30)).astype(np.float32))
+    pool = read_pool([tmp_path], side=SIDE)
+    assert [Path(name).name for name in pool.ids] == ["a.fits", "b.png", "c.JPG"]
+
+
+def test_several_sources_are_one_pool(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    table = write(tmp_path / "p.parquet", image=[png()], **{"t01/smooth": [0.75], "t01/disk": [0.25]})
+    pool = read_pool([tmp_path / "a.png", table], side=SIDE)
+    assert pool.answers == ("t01/smooth", "t01/disk")
+    assert pool.votes.tolist() == [[0, 0], [0.75, 0.25]]
+
+
+def test_missing_votes_are_no_votes(tmp_path: Path) -> None:
+    table = write(tmp_path / "p.parquet", image=[png(), png()], **{"ring/yes": [1.0, None]})
+    assert read_pool([table], side=SIDE).votes.tolist() == [[1], [0]]
+
+
+# -- bad input --
+
+
+def test_an_unreadable_row_is_named_and_the_others_are_in(tmp_path: Path) -> None:
+    rows = [png(), b"not an image", None, png()[:200], png()]
+    pool = read_pool([write(tmp_path / "p.parquet", image=rows, id=list("abcde"))], side=SIDE)
+    assert pool.ids == ("a", "e")
+    assert [reason[:2] for reason in pool.unreadable] == ["b:", "c:", "d:"]
+
+
+def test_a_spectrum_is_no_image_and_is_left_out(tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "a.fits", np.zeros(900, np.float32))
+    (tmp_path / "b.png").write_bytes(png())
+    pool = read_pool([tmp_path], side=SIDE)
+    assert len(pool.ids) == len(pool.unreadable) == 1
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan"), "many"])
+def test_votes_that_are_no_shares_are_refused(tmp_path: Path, share: Any) -> None:
+    with pytest.raises(PoolError, match="must be shares between 0 and 1"):
+        read_pool([write(tmp_path / "p.parquet", image=[png()], **{"a/b": [share]})], side=SIDE)
+
+
+def test_a_parquet_without_images_says_what_it_has(tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match=r"no column `image` .*, only name"):
+        read_pool([write(tmp_path / "p.parquet", name=["a"])], side=SIDE)
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1 and no more"])
+def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.parquet").write_bytes(content)
+    with pytest.raises(PoolError, match="cannot be read as Parquet"):
+        read_pool([tmp_path / "p.parquet"], side=SIDE)
+
+
+def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+    with pytest.raises(PoolError, match="nowhere does not exist"):
+        read_pool([tmp_path / "nowhere"], side=SIDE)
+
+
+def test_nothing_readable_is_said_with_the_first_reason(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"broken")
+    with pytest.raises(PoolError, match=r"no readable image in .*; the first: .*a\.png"):
+        read_pool([tmp_path], side=SIDE)

@@ -1,0 +1,49 @@
+"""Folders: parts that never share a galaxy or a field."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from backend.scenes.folders import Part, frame_files, generator_of, load_cutouts, outlined
+
+DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+here = pytest.mark.skipif(not (DATA / "masks").is_dir(), reason="the outlined galaxies are not here: ../shared/data/masks")
+
+
+@pytest.fixture
+def fields(tmp_path: Path) -> Path:
+    for field in range(20):
+        for release in ("DR7", "DR9"):
+            (tmp_path / f"{field}_{release}.jpg").touch()
+    return tmp_path
+
+
+def test_every_frame_is_in_one_part_together_with_the_other_release_of_its_field(fields: Path) -> None:
+    parts = [{file.stem.split("_")[0] for file in frame_files(fields, part=part)} for part in PARTS]
+    assert [len(part) for part in parts] == [16, 2, 2]
+    assert all(a.isdisjoint(b) for a, b in combinations(parts, 2))
+    assert sum(len(frame_files(fields, part=part)) for part in PARTS) == 40
+
+
+def test_without_any_folder_everything_is_simulated(tmp_path: Path) -> None:
+    generator = generator_of(tmp_path, part="train")
+    assert not generator.cutouts
+    assert set(generator.draw(1).kinds) <= {"simulated"}
+
+
+@here
+def test_the_outlined_galaxies_are_split_into_32_8_and_20() -> None:
+    parts = [set(outlined(DATA / "masks", part=part)) for part in PARTS]
+    assert [len(part) for part in parts] == [32, 8, 20]
+    assert all(a.isdisjoint(b) for a, b in combinations(parts, 2))
+
+
+@here
+def test_real_galaxies_can_be_cut_out() -> None:
+    cutouts = load_cutouts(DATA / "masks", part="val")
+    assert len(cutouts) == 8
+    assert all(cutout.levels[0].max() > 0.1 and cutout.radius > 10 for cutout in cutouts)

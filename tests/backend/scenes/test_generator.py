@@ -1,0 +1,83 @@
+"""Scenes: what is in them, that a seed says everything, and that their boxes mean what source extraction's boxes mean."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.heads.matching import box_overlaps, corners
+from backend.heads.sources import extract
+from backend.scenes import Scene, SceneGenerator
+
+SIMULATED = SceneGenerator()
+
+
+@pytest.fixture(scope="module")
+def scenes() -> list[Scene]:
+    return [SIMULATED.draw(seed, side=128) for seed in range(40)]
+
+
+def test_a_scene_is_a_picture_with_as_many_boxes_masks_and_kinds(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        n = len(scene)
+        assert scene.image.shape == (128, 128, 3)
+        assert scene.image.dtype == np.float32
+        assert scene.boxes.shape == (n, 4)
+        assert scene.masks.shape == (n, 128, 128)
+        assert len(scene.kinds) == len(scene.blended) == n
+
+
+def test_pictures_are_in_steps_of_a_grey_level_between_black_and_white(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        assert scene.image.min() >= 0
+        assert scene.image.max() <= 1
+        assert np.allclose(scene.image * 255, np.rint(scene.image * 255), atol=1e-4)
+
+
+def test_boxes_are_tight_around_masks(scenes: list[Scene]) -> None:
+    for scene in scenes:
+        for mask, box in zip(scene.masks, scene.boxes, strict=True):
+            rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+            assert box.tolist() == [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
+
+
+def test_a_galaxy_is_blended_where_its_mask_meets_another(scenes: list[Scene]) -> None:
+    assert any(scene.blended.any() for scene in scenes)
+    for scene in scenes:
+        meets = [bool((mask & (scene.masks.sum(axis=0) > 1)).any()) for mask in scene.masks]
+        assert scene.blended.tolist() == meets
+
+
+def test_a_seed_always_gives_the_same_scene() -> None:
+    first, again, other = SIMULATED.draw(3, side=96), SIMULATED.draw(3, side=96), SIMULATED.draw(4, side=96)
+    assert (first.image == again.image).all()
+    assert (first.masks == again.masks).all()
+    assert (first.image != other.image).any()
+
+
+def test_many_galaxies_are_small_and_few_are_large() -> None:
+    boxes = np.concatenate([SIMULATED.draw(seed).boxes for seed in range(40)])
+    longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
+    assert (longer < 25).mean() > 0.4
+    assert 0.01 < (longer > 60).mean() < 0.25
+
+
+def test_source_extraction_boxes_the_isolated_galaxies_alike() -> None:
+    overlaps = []
+    for seed in range(30):
+        scene = SIMULATED.draw(seed, side=192)
+        alone = ~scene.blended & (scene.boxes[:, :2].min(axis=1) > 2) & (scene.boxes[:, 2:].max(axis=1) < 190)
+        found = corners([source.box for source in extract(scene.image).sources])
+        if alone.any() and len(found):
+            overlaps += box_overlaps(scene.boxes[alone].astype(np.float64), found).max(axis=1).tolist()
+    assert len(overlaps) > 30
+    assert np.median(overlaps) > 0.8
+
+
+def test_there_are_scenes_without_galaxies() -> None:
+    assert any(len(SIMULATED.draw(seed, side=64)) == 0 for seed in range(40))
+
+
+def test_a_scene_too_small_for_galaxies_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 32 pixels"):
+        SIMULATED.draw(0, side=16)

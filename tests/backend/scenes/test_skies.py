@@ -1,0 +1,54 @@
+"""Skies: synthetic ones, and frames without their galaxies."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from backend.heads.sources import extract
+from backend.scenes.light import to_picture
+from backend.scenes.skies import SyntheticSky, clean
+
+STAR, GALAXY = (60, 60), (140, 150)
+
+
+@pytest.fixture(scope="module")
+def frame() -> NDArray[np.uint8]:
+    """A survey frame with a bright star and a galaxy, (row, column)."""
+    image = np.random.default_rng(0).normal(0.02, 0.01, (200, 220, 3))
+    for place, width, peak in ((STAR, 1.4, 2.0), (GALAXY, 6.0, 0.5)):
+        point = np.zeros(image.shape[:2])
+        point[place] = 1
+        spread = ndimage.gaussian_filter(point, width)
+        image += (peak * spread / spread.max())[..., None]
+    shown: NDArray[np.uint8] = (to_picture(image.astype(np.float32)) * 255).round().astype(np.uint8)
+    return shown
+
+
+def test_galaxies_are_taken_out_of_a_frame_and_bright_stars_stay(frame: NDArray[np.uint8]) -> None:
+    sky = clean(frame)
+    assert sky.picture[STAR].mean() == frame[STAR].mean()
+    assert sky.picture[GALAXY].mean() < 40
+    found = [(source.corner[1], source.corner[0]) for source in extract(sky.picture.astype(np.float32) / 255).sources]
+    assert len(found) == 1
+    assert sky.removed[GALAXY]
+    assert not sky.removed[STAR]
+
+
+def test_what_fills_the_gap_has_the_noise_of_the_sky(frame: NDArray[np.uint8]) -> None:
+    sky = clean(frame)
+    assert sky.picture[sky.removed].std() == pytest.approx(sky.picture[:40].std(), rel=0.25)
+
+
+def test_a_patch_has_the_size_asked_for_even_from_a_small_frame(frame: NDArray[np.uint8]) -> None:
+    sky = clean(frame)
+    for side in (64, 200, 300):
+        assert sky.draw(np.random.default_rng(0), side).shape == (side, side, 3)
+
+
+def test_synthetic_sky_is_empty() -> None:
+    for seed in range(20):
+        picture = to_picture(SyntheticSky().draw(np.random.default_rng(seed), 128))
+        assert extract(picture).sources == ()
