@@ -9,7 +9,7 @@ is written from all cells there are. A GPU is used where there is one.
 What counts. Arms learn from scenes of the `train` part only, and all see the same ones; one threshold an arm is chosen on the
 same 40 scenes of the `val` part; the figures are those of the `test` part. Learning rates are usual values, tuned for no arm.
 
-What it does not show. Scenes are made, not observed: a galaxy is what was laid down, a third of them simulated, and the box of
+What it does not show. Scenes are made, not observed: a galaxy is what was laid down, half of them simulated, and the box of
 a faint one is exact as no person's is. The schedules are short (see the table), which is hardest on the network from scratch:
 it would go on improving for as long as anyone can wait. The shipped head has learned from 2,000 other scenes of the same
 train part, so it shows what ships, not what labels cost.

@@ -36,15 +36,22 @@ class Bench:
         Of the encoder that was pre-trained without labels.
     voted : Path
         Of the encoder that learned volunteers' votes besides, none of them of this set.
+    voted_here : Path
+        Of the encoder that learned votes of this set too, of galaxies that are not asked for then.
     """
 
     galaxies: Galaxies
     checkpoint: Path
     voted: Path
+    voted_here: Path
 
     def on_votes(self) -> Bench:
-        """The same with the other encoder."""
+        """The same with the encoder that learned votes of other sets."""
         return replace(self, checkpoint=self.voted)
+
+    def on_votes_here(self) -> Bench:
+        """The galaxies that are left to the encoder that learned votes of the others."""
+        return replace(self, checkpoint=self.voted_here, galaxies=self.galaxies.only_apart())
 
     @cached_property
     def weights(self) -> str:
@@ -154,6 +161,21 @@ def _voted_active(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
     return _frozen_active(by_information, bench.on_votes(), rungs, seed)
 
 
+def _voted_here_random(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    here = bench.on_votes_here()
+    return _frozen_random(here, _within(here, rungs), seed)
+
+
+def _voted_here_active(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    here = bench.on_votes_here()
+    return _frozen_active(by_information, here, _within(here, rungs), seed)
+
+
+def _within(bench: Bench, rungs: Sequence[int]) -> list[int]:
+    """Rungs that the galaxies suffice for."""
+    return [rung for rung in rungs if rung <= len(bench.galaxies.rows("train"))]
+
+
 def _pixels(bench: Bench) -> str:
     return bench.galaxies.pixels
 
@@ -165,11 +187,15 @@ def _shape(bench: Bench) -> str:
 
 
 def _weights(bench: Bench) -> str:
-    return f"{bench.galaxies.pixels}-encoder-{bench.weights}"
+    return f"{bench.galaxies.pixels}-enlarged-encoder-{bench.weights}"
 
 
 def _voted_weights(bench: Bench) -> str:
     return _weights(bench.on_votes())
+
+
+def _voted_here_weights(bench: Bench) -> str:
+    return _weights(bench.on_votes_here())
 
 
 ARMS = {
@@ -181,6 +207,14 @@ ARMS = {
         "LVM frozen, active learning by mutual information", 10, _weights, partial(_frozen_active, by_information)
     ),
     "voted_random": Arm("LVM that learned votes of other sets, frozen, random queries", 10, _voted_weights, _voted_random),
-    "voted_informed": Arm("the same, active learning by mutual information", 10, _voted_weights, _voted_active),
+    "voted_informed": Arm(
+        "LVM that learned votes of other sets, active learning by mutual information", 10, _voted_weights, _voted_active
+    ),
+    "voted_here_random": Arm(
+        "LVM that learned votes of 2,523 other galaxies, frozen, random queries", 10, _voted_here_weights, _voted_here_random
+    ),
+    "voted_here_informed": Arm(
+        "LVM that learned votes of 2,523 other galaxies, active learning", 10, _voted_here_weights, _voted_here_active
+    ),
     "lvm_finetuned": Arm("LVM fine-tuned, random queries", 3, _weights, _finetuned, default=False),
 }

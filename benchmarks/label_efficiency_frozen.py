@@ -14,6 +14,7 @@ import torch
 from label_efficiency_galaxies import CLASSES, Galaxies
 from numpy.typing import NDArray
 from rich.progress import track
+from torch.nn import functional
 
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.morphology import Morphology
@@ -34,14 +35,18 @@ Rank = Callable[[Morphology, Floats], Floats]
 
 
 def embed(galaxies: Galaxies, checkpoint: Path) -> Floats:
-    """Embed all galaxies with a frozen encoder, shape (n, d); computed once and kept."""
-    kept = CACHE / f"{galaxies.pixels}-{fingerprint(checkpoint)}.npy"
+    """Embed all galaxies with a frozen encoder, shape (n, d); computed once and kept.
+
+    The frames are enlarged to what the encoder was trained at: the same pixels as the other arms', at the scale that it knows.
+    """
+    kept = CACHE / f"{galaxies.pixels}-enlarged-{fingerprint(checkpoint)}.npy"
     if not kept.exists():
         encoder = load_encoder(checkpoint)
         found = []
         for start in track(range(0, len(galaxies.frames), BATCH), "embedding", transient=True):
             frames = torch.from_numpy(galaxies.frames[start : start + BATCH]).permute(0, 3, 1, 2).float() / 255
-            found.append(encoder.embed(frames).numpy())
+            side = encoder.config.image_px
+            found.append(encoder.embed(functional.interpolate(frames, size=(side, side), mode="bicubic").clamp(0, 1)).numpy())
         CACHE.mkdir(parents=True, exist_ok=True)
         unfinished = kept.with_suffix(".unfinished.npy")
         np.save(unfinished, np.concatenate(found))

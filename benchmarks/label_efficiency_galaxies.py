@@ -7,10 +7,11 @@ spends time on it.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from galaxy_zoo_votes import kept_for_choosing
 from numpy.typing import NDArray
 from rich.progress import track
 
@@ -38,16 +39,23 @@ class Galaxies:
         Index into `CLASSES`.
     split : ndarray of str, shape (n,)
         "train", "val" or "test".
+    apart : ndarray of bool, shape (n,)
+        Of these the encoder with votes of other galaxies has seen no vote.
     """
 
     pixels: str
     frames: NDArray[np.uint8]
     labels: NDArray[np.int64]
     split: NDArray[np.str_]
+    apart: NDArray[np.bool_]
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Indices of a part."""
         return np.flatnonzero(self.split == split)
+
+    def only_apart(self) -> Galaxies:
+        """The same without the training galaxies whose votes an encoder has seen."""
+        return replace(self, split=np.where((self.split == "train") & ~self.apart, "seen", self.split))
 
     @property
     def side(self) -> int:
@@ -86,6 +94,7 @@ def read_galaxies(data: Path, *, side: int) -> Galaxies:
         frames=np.load(kept),
         labels=np.array([CLASSES.index(row["coarse5"]) for row in rows]),
         split=np.array([row["split"] for row in rows]),
+        apart=np.array([kept_for_choosing(row["sdss_dr7_objid"]) for row in rows]),
     )
 
 

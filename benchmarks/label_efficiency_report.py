@@ -45,6 +45,8 @@ FACTORS = (
     ("both: ResNet18 / LVM active", "resnet18", "lvm_informed"),
     ("votes of other sets: LVM random / with votes, random", "lvm_random", "voted_random"),
     ("all three: ResNet18 / with votes, active", "resnet18", "voted_informed"),
+    ("votes of other galaxies: ResNet18 / with those votes, random", "resnet18", "voted_here_random"),
+    ("the same with active learning", "resnet18", "voted_here_informed"),
     ("on the same network: from scratch / LVM frozen, random", "scratch", "lvm_random"),
 )
 
