@@ -27,7 +27,7 @@ REQUESTS: list[dict[str, Any]] = json.loads(CAPTURED.read_text()) if CAPTURED.is
 CAPTURED_AT = "http://127.0.0.1:8380"
 """Where Label Studio was when the requests were captured; here the file server stands in its place."""
 CONFIG = '<View><Image name="image" value="$image"/><Choices name="c" toName="image"><Choice value="Spiral"/></Choices></View>'
-PROJECTS = count(600)
+PROJECTS = count(100_000)
 
 
 @pytest.fixture(scope="module")
