@@ -9,7 +9,7 @@ what Python and PyTorch take without any network, which stands above the table. 
 benchmarks/results/throughput.json and docs/images/throughput.png.
 
 How the cost grows. Linearly with the number of images, as nothing is kept from one batch to the next, and about linearly with
-the area of a frame, the square of its side: the second table shows both. Eight views cost eight times one view. Decoding grows
+the area of a frame, the square of its side: the second table shows both. Four views cost four times one view. Decoding grows
 with the area of the file.
 
 What it does not show. How good the embeddings are: other tables do. All networks run in PyTorch as they are, without a
@@ -141,7 +141,7 @@ def _row(measured: Numbers, peak_mb: float) -> list[str]:
 def _growth_table(averaged: Numbers, by_side: Sequence[Numbers]) -> str:
     columns = ["what grows", "to", "milliseconds an image"]
     rows = [
-        ["images at once, eight views", count, f"{1000 * seconds / int(count):.1f}"]
+        ["images at once, four views", count, f"{1000 * seconds / int(count):.1f}"]
         for count, seconds in averaged["seconds_for"].items()
     ]
     for one in by_side:

@@ -20,7 +20,7 @@ from typing import Any
 
 __all__ = ["OURS", "OURS_AVERAGED", "Arm", "Measured", "Setting"]
 
-OURS, OURS_AVERAGED = "galaxyloop, one view", "galaxyloop, eight views"
+OURS, OURS_AVERAGED = "galaxyloop, one view", "galaxyloop, four views"
 BATCHES = (1, 8, 32)
 GPU_BATCHES = (16, 64, 256)
 TRIAL_S = 0.4
