@@ -1,4 +1,4 @@
-"""The registry's tables: projects, their versions, and the bell that events ring.
+"""The registry's tables: projects, their versions, the bell that events ring, and what annotators did with predictions.
 
 SQLite by default; any SQLAlchemy URL works. Alembic migrations bring an older database up to date when a process starts.
 """
@@ -16,7 +16,7 @@ from alembic.config import Config
 from sqlalchemy import JSON, Engine, ForeignKey, create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-__all__ = ["Base", "ProjectRow", "VersionRow", "open_database"]
+__all__ = ["Base", "EffortRow", "ProjectRow", "VersionRow", "open_database"]
 
 BUSY_TIMEOUT_MS = 10_000
 
@@ -52,7 +52,7 @@ class ProjectRow(Base):
 
 
 class VersionRow(Base):
-    """One version of a project: immutable but for its verdict."""
+    """One version of a project: immutable but for its verdict and for what annotators do with its predictions."""
 
     __tablename__ = "versions"
 
@@ -64,6 +64,23 @@ class VersionRow(Base):
     learned_from: Mapped[int]
     verdict: Mapped[str]
     evidence: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    effort: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class EffortRow(Base):
+    """What one annotation made of the prediction that it was begun from; the sums stand with the version.
+
+    Without a version its prediction is gone, or is none of ours. `updated_at` is the annotation's: while it stays the same,
+    there is nothing to measure again.
+    """
+
+    __tablename__ = "efforts"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    updated_at: Mapped[str]
+    version: Mapped[int | None]
+    effort: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 def open_database(url: str) -> Engine:

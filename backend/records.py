@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["Project", "RegistryError", "Version", "config_hash", "version_name", "version_number"]
+__all__ = ["Effort", "Project", "RegistryError", "Version", "config_hash", "version_name", "version_number"]
 
 MAX_DIGITS = 9
 """Of a version's number, which the database keeps as an integer of 32 bits."""
@@ -32,6 +32,43 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
+class Effort:
+    """What annotators did with a control's predicted regions.
+
+    Attributes
+    ----------
+    accepted, edited, rejected : int
+        Predicted regions that were submitted as they were, changed, and deleted.
+    added : int
+        Regions that were submitted and that no predicted one stands behind.
+    compared : int
+        Edited regions that have an outline or a mask on both sides.
+    overlap : float
+        Sum of their intersections over unions, of what was predicted and what was submitted.
+    """
+
+    accepted: int = 0
+    edited: int = 0
+    rejected: int = 0
+    added: int = 0
+    compared: int = 0
+    overlap: float = 0.0
+
+    def __add__(self, other: Effort) -> Effort:
+        return Effort(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+
+    @property
+    def predicted(self) -> int:
+        """How many regions were predicted."""
+        return self.accepted + self.edited + self.rejected
+
+    @property
+    def mean_overlap(self) -> float | None:
+        """Mean intersection over union of the edited regions; None where none has one."""
+        return self.overlap / self.compared if self.compared else None
+
+
+@dataclass(frozen=True, slots=True)
 class Version:
     """One trained set of heads of one project.
 
@@ -47,6 +84,8 @@ class Version:
         "trained" has not been judged yet.
     evidence : dict
         What the gate measured, and its reason.
+    effort : dict
+        Control's name to what annotators did with the regions that this version predicted.
     """
 
     project_id: int
@@ -57,6 +96,7 @@ class Version:
     learned_from: int
     verdict: str
     evidence: dict[str, Any]
+    effort: dict[str, Effort] = field(default_factory=dict)
 
     @property
     def name(self) -> str:

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from backend.database import ProjectRow, VersionRow
-from backend.records import Project, RegistryError, Version, config_hash, version_name
+from backend.records import Effort, Project, RegistryError, Version, config_hash, version_name
 
 __all__ = ["Registry"]
 
@@ -266,4 +266,5 @@ def _version(row: VersionRow) -> Version:
         learned_from=row.learned_from,
         verdict=row.verdict,
         evidence=dict(row.evidence),
+        effort={control: Effort(**figures) for control, figures in row.effort.items()},
     )

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import datetime
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from backend.commands.process import read_settings
 from backend.commands.terminal import ProjectId, console, stop
+
+if TYPE_CHECKING:
+    from backend.records import Effort, Version
 
 __all__ = ["rollback", "status", "versions"]
 
@@ -30,17 +35,21 @@ def status() -> None:
 
 
 def versions(project: ProjectId) -> None:
-    """List a project's versions with the evidence for and against each."""
+    """List a project's versions with the evidence for and against each, and what annotators did with their predictions."""
+    from backend.ledger import Ledger
     from backend.records import RegistryError
     from backend.services import Services
 
-    registry = Services(read_settings()).registry
+    services = Services(read_settings())
     try:
-        live = registry.project(project).live_version
+        live = services.registry.project(project).live_version
     except RegistryError as error:
         stop(str(error))
-    table = Table("version", "verdict", "made", "learned from", "judged on", "score", "live then", "reason")
-    for version in registry.versions(project):
+    found = services.registry.versions(project)
+    table = Table(
+        "version", "verdict", "made", "learned from", "judged on", "score", "live then", "calibration error", "reason"
+    )
+    for version in found:
         evidence = version.evidence
         table.add_row(
             f"[bold]{version.name}[/]" if version.number == live else version.name,
@@ -50,9 +59,14 @@ def versions(project: ProjectId) -> None:
             str(evidence.get("judged_on", "")),
             _score(evidence.get("candidate")),
             _score(evidence.get("live")),
+            _calibration_error(evidence),
             str(evidence.get("reason", "")),
         )
     console.print(table)
+    if any(version.effort for version in found):
+        console.print(_efforts(found))
+    if unknown := Ledger(services.engine).unknown(project):
+        console.print(f"not measured, for their predictions are gone or another model's: {unknown} annotations")
 
 
 def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help="Its name, like v0003.")]) -> None:
@@ -67,6 +81,29 @@ def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help="It
         stop(str(error))
     services.ring_at_once(project)
     console.print(f"{version} of project {project} is live; the worker stores its predictions")
+
+
+def _efforts(versions: Sequence[Version]) -> Table:
+    """What annotators did with the regions that each version predicted, control by control."""
+    table = Table("version", "control", "predicted", "accepted unedited", "edited", "IoU of edited", "rejected", "added")
+    for version in versions:
+        for control, effort in version.effort.items():
+            table.add_row(version.name, escape(control), str(effort.predicted), *_shares(effort), str(effort.added))
+    return table
+
+
+def _shares(effort: Effort) -> list[str]:
+    accepted, edited, rejected = (
+        f"{count / effort.predicted:.0%}" if effort.predicted else ""
+        for count in (effort.accepted, effort.edited, effort.rejected)
+    )
+    return [accepted, edited, _score(effort.mean_overlap), rejected]
+
+
+def _calibration_error(evidence: dict[str, Any]) -> str:
+    """The version's own expected calibration error, of each control whose probabilities were judged."""
+    measured = {name: one.get("calibration", {}).get("candidate") for name, one in evidence.get("controls", {}).items()}
+    return "\n".join(f"{escape(name)} {one['ece']:.3f}" for name, one in measured.items() if one)
 
 
 def _time(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""One turn of the loop: read the annotations, train when a batch has gathered, judge, go live, publish.
+"""One turn of the loop: read the annotations, train when a batch has gathered, judge, go live, publish, measure the effort.
 
 Each step looks at what is there and does what is missing, so a cycle that was killed anywhere is simply run again: a version
 that was trained is judged and not trained again, one that is live is published on, a stored prediction is not stored twice.
@@ -12,6 +12,7 @@ import threading
 from backend.heads import NotEnoughLabels
 from backend.loop.gate import judge
 from backend.loop.lease import LeaseLostError
+from backend.loop.meter import meter_effort
 from backend.loop.publish import prune_old, publish
 from backend.loop.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.train import train
@@ -53,6 +54,7 @@ def run_cycle(services: Services, project_id: int, lost: threading.Event) -> str
     if lost.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     stored = publish(services, registry.project(project_id), state)
+    meter_effort(services, project, annotations)
     prune_old(services, registry.project(project_id), annotations)
     return outcome + (f"; {stored} predictions stored" if stored else "")
 

@@ -11,6 +11,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
+from backend.ledger import Entry, Ledger
+from backend.records import Effort
 from backend.services import Services
 from backend.settings import Settings
 
@@ -83,6 +85,30 @@ def test_status_says_what_is_live_and_what_the_loop_last_did(project: int) -> No
 def test_versions_are_listed_with_their_evidence(project: int) -> None:
     output = run("versions", "7").output
     assert all(words in output for words in ("v0001", "base", "v0002", "live", "12", "0.750", "0.500", "better"))
+
+
+def test_versions_tell_the_calibration_error_of_each_control_that_was_judged(services: Services, project: int) -> None:
+    both = {"candidate": {"ece": 0.0423, "brier": 0.2}, "live": {"ece": 0.3, "brier": 0.4}}
+    evidence = {"controls": {"shape": {"calibration": both}, "boxes": {"candidate": 0.5}}, "reason": "better"}
+    services.registry.promote(7, 2, evidence=evidence)
+    output = run("versions", "7").output
+    assert "shape 0.042" in output
+    assert "0.300" not in output
+
+
+def test_versions_tell_what_annotators_did_with_their_predictions(services: Services, project: int) -> None:
+    found = Effort(accepted=13, edited=5, rejected=2, added=3, compared=4, overlap=3.2)
+    ledger = Ledger(services.engine)
+    ledger.enter(7, [Entry(1, "monday", 2, {"boxes": found, "shape": Effort(added=1)})])
+    rows = [line.split() for line in run("versions", "7").output.replace("│", " ").splitlines()]
+    assert ["v0002", "boxes", "20", "65%", "25%", "0.800", "10%", "3"] in rows
+    assert ["v0002", "shape", "0", "1"] in rows
+
+
+def test_versions_tell_how_many_annotations_could_not_be_measured(services: Services, project: int) -> None:
+    assert "not measured" not in run("versions", "7").output
+    Ledger(services.engine).enter(7, [Entry(1, "monday", None), Entry(2, "monday", None)])
+    assert "another model's: 2 annotations" in run("versions", "7").output
 
 
 def test_rolling_back_goes_live_at_once_and_rings_for_publication(services: Services, project: int) -> None:

@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import func, insert, inspect, select
+from sqlalchemy import create_engine, func, insert, inspect, select
 
+import backend
 from backend.database import Base, ProjectRow, open_database
+from backend.registry import Registry
 
 OPEN_TOGETHER = """
 import sys
@@ -43,6 +47,20 @@ def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
         connection.execute(insert(ProjectRow).values(id=7, label_config="<View/>"))
     with open_database(url_in(tmp_path)).connect() as connection:
         assert connection.execute(select(ProjectRow.id)).scalar() == 7
+
+
+def test_a_database_of_the_first_release_keeps_its_versions_when_it_is_brought_up_to_date(tmp_path: Path) -> None:
+    engine = create_engine(f"sqlite:///{tmp_path}/galaxyloop.db")
+    config = Config()
+    config.set_main_option("script_location", str(Path(backend.__file__).parent / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        connection.exec_driver_sql("INSERT INTO projects VALUES (7, '<View/>', '{}', 1, 1, 0, 0, 0, 0, NULL, 0, '', 0)")
+        connection.exec_driver_sql("INSERT INTO versions VALUES (7, 1, 0, 'c', '', 0, 'base', '{\"reason\": \"shipped\"}')")
+    registry = Registry(open_database(str(engine.url)), folder=tmp_path)
+    (version,) = registry.versions(7)
+    assert (version.name, version.evidence, version.effort) == ("v0001", {"reason": "shipped"}, {})
 
 
 def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:

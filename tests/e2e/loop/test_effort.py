@@ -1,0 +1,66 @@
+"""The effort meter on a real Label Studio: what an annotator does with a prediction stands with the version that made it."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from backend.records import Effort
+
+if TYPE_CHECKING:
+    from tests.e2e.loop.conftest import Loop, Project
+
+
+def prediction_with_boxes(project: Project, count: int) -> dict[str, Any]:
+    """A prediction that has at least so many boxes, as the page would get it."""
+    stored = project.loop.client.get("/api/predictions/", project=project.id)
+    return next(one for one in stored if len(boxes_of(one["result"])) >= count)
+
+
+def boxes_of(result: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [region for region in result if region["from_name"] == "boxes"]
+
+
+def figures(project: Project) -> dict[str, Effort]:
+    (base,) = project.versions
+    return dict(base.effort)
+
+
+def wait_for(project: Project, effort: dict[str, Effort]) -> None:
+    project.loop.wait_until(lambda: figures(project) == effort, f"the effort is {effort}", project)
+
+
+def test_what_was_kept_moved_deleted_and_added_stands_with_the_version_that_predicted(loop: Loop) -> None:
+    project = loop.new_project("everything")
+    prediction = prediction_with_boxes(project, 3)
+    result = [region | {"origin": "prediction"} for region in copy.deepcopy(prediction["result"])]
+    moved, deleted = boxes_of(result)[:2]
+    step = moved["value"]["width"] / 2
+    moved["value"]["x"] += step if moved["value"]["x"] + 3 * step < 100 else -step
+    moved["origin"] = "prediction-changed"
+    added = copy.deepcopy(moved) | {"id": uuid4().hex[:10], "origin": "manual"}
+    submitted = [region for region in result if region is not deleted] + [added]
+    body = {"result": submitted, "parent_prediction": prediction["id"]}
+    annotation = loop.client.send("POST", f"/api/tasks/{prediction['task']}/annotations/", json=body)
+
+    kept = len(boxes_of(result)) - 2
+    masks = Effort(accepted=sum(region["from_name"] == "mask" for region in result))
+    shape = Effort(accepted=1)
+    boxes = Effort(accepted=kept, edited=1, rejected=1, added=1, compared=1, overlap=pytest.approx(1 / 3))
+    wait_for(project, {"boxes": boxes, "mask": masks, "morphology": shape})
+    versions = loop.command("versions", str(project.id))
+    (row,) = (line.replace("│", " ").split() for line in versions.splitlines() if " boxes " in line)
+    assert row[:3] == ["v0001", "boxes", str(kept + 2)]
+    assert row[-4:] == [f"{1 / (kept + 2):.0%}", "0.333", f"{1 / (kept + 2):.0%}", "1"]
+
+    for region in submitted:
+        if region["from_name"] == "morphology":
+            region["value"] = {"choices": ["Merger" if region["value"]["choices"] != ["Merger"] else "Spiral"]}
+    loop.client.send("PATCH", f"/api/annotations/{annotation['id']}/", json={"result": submitted})
+    wait_for(project, {"boxes": boxes, "mask": masks, "morphology": Effort(edited=1)})
+
+    loop.client.send("DELETE", f"/api/annotations/{annotation['id']}/")
+    wait_for(project, {})

@@ -1,0 +1,238 @@
+"""What Label Studio's page does to regions that were predicted, as the effort meter takes it for granted."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from backend.loop.effort import measure_effort
+from backend.project_heads import controls_to_fill
+from backend.records import Effort
+from sync.annotations import Annotation, annotations_of
+from sync.client import LabelStudioClient
+from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
+from sync.controls.shapes import Box, Ellipse, Polygon
+from sync.labelconfig import parse
+from sync.parents import find_parent
+from sync.predictions import push
+from sync.projects import create_project, upload_images
+from sync.tasks import read_tasks
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<Choices name="class" toName="image" choice="single"><Choice value="Elliptical"/><Choice value="Spiral"/></Choices>
+<Taxonomy name="tree" toName="image"><Choice value="Disk"><Choice value="Arms"/></Choice><Choice value="Smooth"/></Taxonomy>
+<Number name="redshift" toName="image"/>
+<RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/><Label value="Star"/></RectangleLabels>
+<EllipseLabels name="ellipses" toName="image"><Label value="Galaxy"/></EllipseLabels>
+<BrushLabels name="masks" toName="image"><Label value="Galaxy"/></BrushLabels>
+<PolygonLabels name="outlines" toName="image"><Label value="Galaxy"/></PolygonLabels></View>"""
+PARSED = parse(CONFIG)
+SIZE = WIDTH, HEIGHT = 307, 211
+"""Odd, so that no number is round on the way to the page and back."""
+PATIENCE_MS = 60_000
+CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+SELECTED = "Htx.annotationStore.selected"
+UNTOUCHED = {
+    "class": Effort(accepted=1),
+    "tree": Effort(accepted=1),
+    "redshift": Effort(accepted=1),
+    "boxes": Effort(accepted=3),
+    "ellipses": Effort(accepted=1),
+    "masks": Effort(accepted=1),
+    "outlines": Effort(accepted=1),
+}
+
+
+def predicted() -> list[dict[str, Any]]:
+    """One region of each control that holds one, and three boxes with their middles at (40, 30), (100, 30) and (160, 30)."""
+    found = {control.name: control for control in PARSED.controls}
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    mask = (columns - 220) ** 2 / 15**2 + (rows - 120) ** 2 / 11**2 <= 1
+    outline = Polygon(np.array([[20.3, 150], [60, 152.2], [63, 180.1], [32.7, 190]]))
+    boxes = [Box(x - 15.1, 17.3, 30.2, 25.4) for x in (40, 100, 160)]
+    return [
+        choices.encode(["Spiral"], control=found["class"]),
+        taxonomy.encode([("Disk", "Arms")], control=found["tree"]),
+        number.encode(0.31415926, control=found["redshift"]),
+        *(rectanglelabels.encode(box, control=found["boxes"], label="Galaxy", size=SIZE) for box in boxes),
+        ellipselabels.encode(Ellipse(60, 100, 14.3, 9.1, 33.3), control=found["ellipses"], label="Galaxy", size=SIZE),
+        brushlabels.encode(mask, control=found["masks"], label="Galaxy", size=SIZE),
+        polygonlabels.encode(outline, control=found["outlines"], label="Galaxy", size=SIZE),
+    ]
+
+
+class Editor:
+    """The page of one task, begun from its prediction; places on the picture are in its own pixels."""
+
+    def __init__(self, page: Page, client: LabelStudioClient, project_id: int, task_id: int) -> None:
+        self.page, self.client, self._project_id, self._task_id = page, client, project_id, task_id
+
+    def open(self) -> None:
+        self.page.goto(
+            f"{self.client.url}/projects/{self._project_id}/data?task={self._task_id}", wait_until="domcontentloaded"
+        )
+        self.page.locator(".lsf-outliner-item").first.wait_for()
+        self.page.wait_for_function(f"window.Htx && {SELECTED} && {SELECTED}.objects[0].imageIsLoaded")
+        self.page.wait_for_function(f"{SELECTED}.serializeAnnotation().length > 0")
+
+    def place(self, x: float, y: float) -> tuple[float, float]:
+        shown = self.page.locator(".konvajs-content").first.bounding_box()
+        assert shown is not None
+        return shown["x"] + shown["width"] * x / WIDTH, shown["y"] + shown["height"] * y / HEIGHT
+
+    def select(self, x: float, y: float) -> None:
+        self.page.mouse.click(*self.place(x, y))
+        self.page.wait_for_function(f"{SELECTED}.regionStore.selection.size == 1")
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Drag from place to place, and wait until the page has taken it in; nothing is selected then."""
+        before = self.said()
+        self.page.mouse.move(*self.place(*start))
+        self.page.mouse.down()
+        self.page.mouse.move(*self.place(*end), steps=8)
+        self.page.mouse.up()
+        self.wait_for_change(before)
+        self.unselect()
+
+    def unselect(self) -> None:
+        self.page.keyboard.press("Escape")
+        self.page.wait_for_function(f"{SELECTED}.regionStore.selection.size == 0")
+
+    def said(self) -> str:
+        return str(self.page.evaluate(f"JSON.stringify({SELECTED}.serializeAnnotation())"))
+
+    def wait_for_change(self, before: str) -> None:
+        self.page.wait_for_function(f"said => JSON.stringify({SELECTED}.serializeAnnotation()) != said", arg=before)
+
+    def save_draft(self) -> None:
+        """Leave the task half done: the page stores a draft by itself, a little later."""
+        with self.page.expect_response(lambda response: "/drafts" in response.url and response.request.method == "POST"):
+            self.page.evaluate(f"{SELECTED}.saveDraftImmediately()")
+
+    def submit(self) -> Annotation:
+        with self.page.expect_response(
+            lambda response: f"/api/tasks/{self._task_id}/annotations" in response.url and response.request.method == "POST"
+        ) as answer:
+            self.page.get_by_test_id("bottombar-submit-button").click()
+        assert answer.value.ok
+        (stored,) = annotations_of(self.client.get(f"/api/tasks/{self._task_id}/"))
+        return stored
+
+    def effort(self, annotation: Annotation) -> dict[str, Effort]:
+        parent = find_parent(self.client, annotation)
+        assert parent is not None
+        return measure_effort(parent.result, annotation.result, controls_to_fill(PARSED))
+
+
+@pytest.fixture(scope="module")
+def page(label_studio: Any) -> Iterator[Page]:
+    """A browser that carries the user's token."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with (
+        LabelStudioClient(label_studio.url, label_studio.api_key) as client,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser,
+    ):
+        opened = browser.new_page(
+            viewport={"width": 1500, "height": 1500}, extra_http_headers={"Authorization": client.authorization()}
+        )
+        opened.set_default_timeout(PATIENCE_MS)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def new_editor(page: Page, label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Editor]]:
+    """Opens a task that nobody has worked on."""
+    picture = tmp_path_factory.mktemp("pictures")
+    files = [picture / f"{number}.png" for number in range(4)]
+    for seed, file in enumerate(files):
+        noise = np.random.default_rng(seed).integers(0, 60, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(file)
+    with LabelStudioClient(label_studio.url, label_studio.api_key) as client:
+        project_id = create_project(client, "effort on the page", CONFIG)
+        upload_images(client, project_id, files)
+        tasks = [task.id for task in read_tasks(client, project_id)]
+        push(
+            client,
+            project_id,
+            [{"task": task, "result": predicted(), "score": 0.5, "model_version": "v0001"} for task in tasks],
+        )
+        client.send("PATCH", f"/api/projects/{project_id}/", json={"model_version": "v0001"})
+
+        def make() -> Editor:
+            editor = Editor(page, client, project_id, tasks.pop())
+            editor.open()
+            return editor
+
+        yield make
+
+
+def test_what_nobody_touches_comes_back_bit_for_bit_under_its_id(new_editor: Callable[[], Editor]) -> None:
+    editor = new_editor()
+    annotation = editor.submit()
+    parent = find_parent(editor.client, annotation)
+    assert parent is not None
+    assert {region["id"]: region["value"] for region in annotation.result} == {one["id"]: one["value"] for one in parent.result}
+    assert {region["origin"] for region in annotation.result} == {"prediction"}
+    assert editor.effort(annotation) == UNTOUCHED
+
+
+def test_what_is_moved_relabelled_deleted_and_drawn_is_measured(new_editor: Callable[[], Editor]) -> None:
+    editor = new_editor()
+    editor.select(40, 30)
+    editor.drag((40, 30), (50, 30))
+    editor.select(100, 30)
+    before = editor.said()
+    editor.page.locator(".lsf-label").filter(has_text="Star").click()
+    editor.wait_for_change(before)
+    editor.unselect()
+    editor.select(160, 30)
+    before = editor.said()
+    editor.page.keyboard.press("Backspace")
+    editor.wait_for_change(before)
+    editor.page.locator(".lsf-label").filter(has_text="Galaxy").first.click()
+    editor.drag((230, 20), (260, 50))
+    editor.select(40, 170)
+    editor.drag((40, 170), (50, 170))
+    annotation = editor.submit()
+    effort = editor.effort(annotation)
+    boxes = effort["boxes"]
+    assert (boxes.accepted, boxes.edited, boxes.rejected, boxes.added, boxes.compared) == (0, 2, 1, 1, 2)
+    moved_and_relabelled = (20.2 / 40.2 + 1) / 2
+    assert boxes.mean_overlap == pytest.approx(moved_and_relabelled, abs=0.02)
+    assert effort["outlines"].edited == 1
+    assert [region["origin"] for region in annotation.result if region["from_name"] == "outlines"] == ["prediction"]
+    assert {name: one for name, one in effort.items() if name not in ("boxes", "outlines")} == {
+        name: one for name, one in UNTOUCHED.items() if name not in ("boxes", "outlines")
+    }
+
+
+def test_a_class_that_is_cleared_and_chosen_anew_is_one_edit(new_editor: Callable[[], Editor]) -> None:
+    editor = new_editor()
+    for name, checked in (("Spiral", False), ("Elliptical", True)):
+        before = editor.said()
+        editor.page.locator(f'input[name="{name}"]').set_checked(checked, force=True)
+        editor.wait_for_change(before)
+    assert editor.effort(editor.submit()) == UNTOUCHED | {"class": Effort(edited=1)}
+
+
+def test_who_comes_back_to_a_draft_loses_the_parent_and_is_measured_all_the_same(new_editor: Callable[[], Editor]) -> None:
+    editor = new_editor()
+    before = editor.said()
+    editor.page.locator('input[name="Elliptical"]').check(force=True)
+    editor.wait_for_change(before)
+    editor.save_draft()
+    editor.open()
+    annotation = editor.submit()
+    assert annotation.parent_prediction is None
+    assert editor.effort(annotation) == UNTOUCHED | {"class": Effort(edited=1)}
