@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.fillers import Filler, fillers_of
+from backend.fillers import Filler, ObjectFiller, fillers_of
 from backend.gallery import reference_of
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.masks import PromptedMasks
@@ -79,6 +79,8 @@ class Annotator:
         Looks at the pictures.
     base : Morphology
         The shipped classifier.
+    masks : PromptedMasks
+        The shipped segmenter, where the version has learned none of its own.
     detector : LearnedDetector, optional
         The shipped one, if there is one for the encoder in use.
     version : str
@@ -92,14 +94,15 @@ class Annotator:
         *,
         observer: Observer,
         base: Morphology,
+        masks: PromptedMasks,
         version: str,
         detector: LearnedDetector | None = None,
     ) -> None:
         self.config = config
         self.version = version
         self._observer = observer
-        self.fillers = fillers_of(controls_to_fill(config), heads, base=base, detector=detector)
-        self._prompted = heads.prompted
+        self.masks = heads.prompted or masks
+        self.fillers = fillers_of(controls_to_fill(config), heads, base=base, masks=self.masks, detector=detector)
 
     @cached_property
     def _by_image(self) -> dict[str, list[Filler]]:
@@ -125,13 +128,12 @@ class Annotator:
         predictions = [Prediction([], NOTHING_TO_ASK, self.version) for _ in tasks]
         if not tasks:
             return predictions
-        head = self._prompted or PromptedMasks.base()
         try:
             regions = answer_prompts(
                 context.get("result"),
                 config=self.config,
-                head=head,
-                pixels_of=lambda name: self._pixels(tasks[0], name),
+                head=self.masks,
+                sight_of=lambda name: self._observer.sight(self._reference(tasks[0], name)),
             )
         except (ImageError, ValueError) as error:
             log.warning("event=prompt_not_answered task=%d version=%s reason=%r", tasks[0].id, self.version, str(error))
@@ -141,8 +143,22 @@ class Annotator:
             predictions[0] = Prediction(regions, score, self.version)
         return predictions
 
-    def _pixels(self, task: Task, to_name: str) -> Any:
-        return self._observer.open(self._reference(task, to_name)).pixels
+    @property
+    def answers_prompts(self) -> bool:
+        """Whether the labelling config has a tool for prompts."""
+        return any(control.smart for control in self.config.controls)
+
+    def look_ahead(self, task: Task) -> None:
+        """See what clicks on the objects of a task's pictures will need; a picture that cannot be read is passed over."""
+        for to_name, fillers in self._by_image.items():
+            finders = [filler for filler in fillers if isinstance(filler, ObjectFiller)]
+            for one in self._observe([task], to_name, finders) if finders else []:
+                if isinstance(one, Observation) and one.sight is not None:
+                    boxes = [found.source.box for filler in finders for found in filler.detect(one)]
+                    try:
+                        self.masks.look_ahead(one.sight, boxes)
+                    except (ImageError, ValueError) as error:
+                        log.warning("event=not_seen_ahead task=%d version=%s reason=%r", task.id, self.version, str(error))
 
     def _predict_chunk(self, tasks: Sequence[Task]) -> list[Prediction]:
         regions: list[list[dict[str, Any]]] = [[] for _ in tasks]

@@ -14,7 +14,9 @@ from backend.cache import FileCache
 from backend.gallery import Gallery
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
+from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
+from backend.heads.segmenter.sight import Sights
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.pyramids import Pyramids
@@ -22,6 +24,7 @@ from backend.observer import Observer
 from backend.project_heads import ProjectHeads
 from backend.records import Project, config_hash, version_name
 from backend.registry import Registry
+from backend.segmenters import Segmenter, open_segmenter
 from sync.labelconfig import LabelConfig, LabelConfigError, parse
 
 __all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "Annotators", "open_observer", "read_config", "shipped_detector"]
@@ -45,18 +48,30 @@ class Annotators:
         Keeps feature maps, which are large: apart from what is in `cache`, so that they drive nothing else out.
     """
 
-    def __init__(self, registry: Registry, gallery: Gallery, cache: FileCache, maps: FileCache) -> None:
+    def __init__(
+        self, registry: Registry, gallery: Gallery, cache: FileCache, maps: FileCache, *, sam_checkpoint: Path | None = None
+    ) -> None:
         self._registry = registry
         self._gallery = gallery
         self._cache = cache
         self._maps = maps
+        self._sam_checkpoint = sam_checkpoint
         self._kept: OrderedDict[tuple[int, int, str], Annotator] = OrderedDict()
         self._lock = threading.Lock()
 
     @cached_property
+    def _opened(self) -> tuple[Observer, Segmenter]:
+        return open_observer(self._gallery, self._cache, maps=self._maps, sam_checkpoint=self._sam_checkpoint)
+
+    @property
     def observer(self) -> Observer:
         """What looks at images for all projects; loading the encoder takes a second."""
-        return open_observer(self._gallery, self._cache, maps=self._maps)
+        return self._opened[0]
+
+    @property
+    def base_masks(self) -> PromptedMasks:
+        """The head that every project's masks begin as."""
+        return self._opened[1].base
 
     @cached_property
     def base_morphology(self) -> Morphology:
@@ -94,21 +109,41 @@ class Annotators:
             name: head.on_encoder(self.observer.encoder) if isinstance(head, Detection) else head
             for name, head in heads.filling.items()
         }
+        prompted = heads.prompted
+        if prompted is not None and prompted.encoder != self.base_masks.encoder:
+            log.warning("event=masks_left_aside trained_on=%s encoder=%s", prompted.encoder, self.base_masks.encoder)
+            prompted = None
         return Annotator(
             config,
-            replace(heads, filling=usable),
+            replace(heads, filling=usable, prompted=prompted),
             observer=self.observer,
             base=self.base_morphology,
+            masks=self.base_masks,
             detector=self.base_detector,
             version=version,
         )
 
 
-def open_observer(gallery: Gallery, cache: FileCache, *, maps: FileCache | None) -> Observer:
-    """The observer that looks with the shipped encoder; without `maps` it keeps no feature maps."""
+def open_observer(
+    gallery: Gallery, cache: FileCache, *, maps: FileCache | None, sam_checkpoint: Path | None
+) -> tuple[Observer, Segmenter]:
+    """The observer that looks with the shipped encoder, and the segmenter; without `maps` no feature maps are kept.
+
+    Raises
+    ------
+    CheckpointError
+        If the SAM checkpoint cannot be used.
+    """
     name, encoder = fingerprint(SHIPPED_CHECKPOINT), load_encoder(SHIPPED_CHECKPOINT)
-    embeddings = Embeddings(encoder, cache, fingerprint=name)
-    return Observer(gallery, embeddings, Pyramids(encoder, maps, fingerprint=name), cache)
+    segmenter = open_segmenter(encoder, fingerprint=name, sam_checkpoint=sam_checkpoint)
+    observer = Observer(
+        gallery,
+        Embeddings(encoder, cache, fingerprint=name),
+        Pyramids(encoder, maps, fingerprint=name),
+        Sights(segmenter.windows, maps),
+        cache,
+    )
+    return observer, segmenter
 
 
 def shipped_detector(encoder: str) -> LearnedDetector | None:

@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 
 from backend.heads.detection import Detected, Detection
 from backend.heads.detector.learned import LearnedDetector
+from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
 from backend.heads.questions import QuestionTree
+from backend.heads.separating import outlined
 from backend.heads.sources import ExtractionSettings
 from backend.heads.tree import DecisionTree
 from backend.observer import Observation
-from backend.project_heads import ProjectHeads
+from backend.project_heads import MASKS, ProjectHeads
 from backend.regions import regions_of_mask
 from sync.controls import ControlError, choices, ellipselabels, number, rectanglelabels, taxonomy
 from sync.controls.shapes import Size
@@ -72,7 +74,12 @@ class Filler(Protocol):
 
 
 def fillers_of(
-    controls: Sequence[Control], heads: ProjectHeads, *, base: Morphology, detector: LearnedDetector | None = None
+    controls: Sequence[Control],
+    heads: ProjectHeads,
+    *,
+    base: Morphology,
+    masks: PromptedMasks,
+    detector: LearnedDetector | None = None,
 ) -> list[Filler]:
     """Choose the filler of each control; those that nothing can be said of yet are left out."""
     fillers: list[Filler] = []
@@ -87,9 +94,8 @@ def fillers_of(
                 fillers.append(NumberFiller(control, head))
         elif control.labels:
             labels = tuple(label.value for label in control.labels)
-            fillers.append(
-                ObjectFiller(control, head if isinstance(head, Detection) else Detection.base(labels, detector=detector))
-            )
+            finder = head if isinstance(head, Detection) else Detection.base(labels, detector=detector)
+            fillers.append(ObjectFiller(control, finder, masks))
     return fillers
 
 
@@ -220,12 +226,16 @@ class NumberFiller:
 
 
 class ObjectFiller:
-    """Boxes, ellipses, masks and polygons, by source extraction or by the learned detector; each region says by which."""
+    """Boxes, ellipses, masks and polygons, by source extraction or by the learned detector; each region says by which.
+
+    Masks and polygons are outlined anew: each object's box prompts the segmenter.
+    """
 
     needs_embedding = False
 
-    def __init__(self, control: Control, head: Detection) -> None:
+    def __init__(self, control: Control, head: Detection, masks: PromptedMasks) -> None:
         self.control = control
+        self.masks = masks
         self._head = head
         self.needs_look = head.learned is not None
         # A learned box needs no outline; everything else is outlined on the sources.
@@ -233,6 +243,17 @@ class ObjectFiller:
         self.needs_sources: ExtractionSettings | None = None if plain else head.settings
 
     def objects(self, observation: Observation) -> tuple[Detected, ...]:
+        """The objects of one picture, with masks by the segmenter where the control holds masks."""
+        found = self.detect(observation)
+        if self.control.tag not in MASKS or observation.sight is None:
+            return found
+        try:
+            return outlined(found, self.masks, observation.sight)
+        except (ImageError, ValueError) as error:
+            log.warning("event=not_outlined control=%s reason=%r", self.control.name, str(error))
+            return found
+
+    def detect(self, observation: Observation) -> tuple[Detected, ...]:
         """What the head finds on one picture; nothing on one that cannot be read again after its feature maps were dropped."""
         assert observation.size is not None
         sources = observation.sources[self.needs_sources] if self.needs_sources else ()

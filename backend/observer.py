@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from backend.cache import FileCache, key_of
 from backend.gallery import Gallery, Picture
+from backend.heads.segmenter.sight import PictureSight, Sights
 from backend.heads.source_archive import ARCHIVE_VERSION, pack, unpack
 from backend.heads.sources import ExtractionSettings, Source, extract
 from backend.lvm.embeddings import Embeddings
@@ -42,6 +43,8 @@ class Observation:
     look : PicturePyramid or None
         The picture as the encoder sees it, which reads or computes one tile at a time when it is asked; None if it was not
         asked for.
+    sight : PictureSight or None
+        The picture as the segmenter sees it, window by window when it is asked; None where the size is.
     """
 
     picture: Picture
@@ -49,15 +52,17 @@ class Observation:
     size: Size | None
     sources: Mapping[ExtractionSettings, tuple[Source, ...]]
     look: PicturePyramid | None = None
+    sight: PictureSight | None = None
 
 
 class Observer:
     """Looks at pictures, behind a cache."""
 
-    def __init__(self, gallery: Gallery, embeddings: Embeddings, pyramids: Pyramids, cache: FileCache) -> None:
+    def __init__(self, gallery: Gallery, embeddings: Embeddings, pyramids: Pyramids, sights: Sights, cache: FileCache) -> None:
         self._gallery = gallery
         self._embeddings = embeddings
         self._pyramids = pyramids
+        self._sights = sights
         self._cache = cache
         self._pool = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="observer")
 
@@ -75,6 +80,17 @@ class Observer:
             If it may not be fetched or leads nowhere.
         """
         return self._gallery.open(reference)
+
+    def sight(self, reference: str) -> PictureSight:
+        """One picture as the segmenter sees it.
+
+        Raises
+        ------
+        ImageError
+            If it cannot be read.
+        """
+        picture = self._gallery.open(reference)
+        return self._sights.of(picture, self._pyramids.size_of(picture))
 
     def observe(
         self, references: Sequence[str], *, embed: bool, extractions: Iterable[ExtractionSettings] = (), look: bool = False
@@ -111,7 +127,8 @@ class Observer:
             for settings in wanted:
                 size, sources[settings] = self._sources(picture, settings)
             pyramid = self._pyramids.of(picture, size=size) if look else None
-            return Observation(picture, None, pyramid.size if pyramid else size, sources, pyramid)
+            size = pyramid.size if pyramid else size
+            return Observation(picture, None, size, sources, pyramid, self._sights.of(picture, size) if size else None)
         except ImageError as error:
             return error
 

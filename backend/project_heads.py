@@ -16,10 +16,12 @@ from backend.heads import HEADS, Head
 from backend.heads.masks import PromptedMasks
 from sync.labelconfig import Control, LabelConfig
 
-__all__ = ["FILLED_BY", "PROMPTS", "SHAPES", "ProjectHeads", "controls_to_fill", "prompt_target"]
+__all__ = ["FILLED_BY", "MASKS", "PROMPTS", "SHAPES", "ProjectHeads", "controls_to_fill", "prompt_target"]
 
 SHAPES = ("BrushLabels", "PolygonLabels", "RectangleLabels", "EllipseLabels")
 """Controls that hold objects, the most exact outline first: a prompt is answered in the first that a project has."""
+MASKS = ("BrushLabels", "PolygonLabels")
+"""Those of them that hold an outline."""
 FILLED_BY = {"Choices": "morphology", "Taxonomy": "tree", "Number": "parameters"} | dict.fromkeys(SHAPES, "detection")
 PROMPTS = ""
 """Name under which the prompted head stands: no control can be called so."""

@@ -1,4 +1,4 @@
-"""Prompts: clicks and boxes of an interactive request become one object in the control that the project has for it."""
+"""Prompts: clicks, boxes and drawn masks of an interactive request become one object, in the control that the project has."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from backend.heads.masks import PromptedMasks
+from backend.heads.segmenter.sight import PictureSight
 from backend.project_heads import prompt_target
 from backend.regions import regions_of_mask
-from sync.controls import keypointlabels, rectanglelabels
+from sync.controls import brushlabels, keypointlabels, polygonlabels, rectanglelabels
 from sync.controls.errors import ControlError
-from sync.controls.shapes import Box, Point, Size
+from sync.controls.polygonlabels import rasterise
+from sync.controls.shapes import Box, Mask, Point, Size
 from sync.labelconfig import LabelConfig
 
 __all__ = ["answer_prompts"]
@@ -27,7 +28,7 @@ def answer_prompts(
     *,
     config: LabelConfig,
     head: PromptedMasks,
-    pixels_of: Callable[[str], NDArray[np.float32]],
+    sight_of: Callable[[str], PictureSight],
 ) -> list[dict[str, Any]]:
     """Find the object that prompts point at.
 
@@ -37,8 +38,8 @@ def answer_prompts(
         What the request calls its result: a list of regions, or anything at all.
     head : PromptedMasks
         Selects and refines the object.
-    pixels_of : callable
-        From the name of an Image tag to its pixels; not called when there is no prompt.
+    sight_of : callable
+        From the name of an Image tag to its picture as the segmenter sees it; not called when there is no prompt.
 
     Returns
     -------
@@ -59,6 +60,7 @@ def answer_prompts(
     to_name, label, drawn = "", "", []
     points: list[tuple[Point, Size, bool]] = []
     boxes: list[tuple[Box, Size]] = []
+    masks: list[Mask] = []
     for prompt in prompts:
         kind = prompt.get("type") if isinstance(prompt, Mapping) else None
         if kind == "keypointlabels":
@@ -69,6 +71,14 @@ def answer_prompts(
             box = rectanglelabels.decode(dict(prompt))
             boxes.append((box.shape, box.size))
             label = box.label
+        elif kind == "brushlabels":
+            brushed = brushlabels.decode(dict(prompt))
+            masks.append(brushed.shape)
+            label = brushed.label
+        elif kind == "polygonlabels":
+            polygon = polygonlabels.decode(dict(prompt))
+            masks.append(rasterise(polygon.shape, polygon.size))
+            label = polygon.label
         else:
             continue
         to_name = str(prompt.get("to_name") or "")
@@ -77,17 +87,28 @@ def answer_prompts(
     if target is None:
         return []
     control, label = target
-    pixels = pixels_of(to_name)
-    size = (pixels.shape[1], pixels.shape[0])
+    sight = sight_of(to_name)
+    size = sight.size
     found = head.predict(
-        pixels,
+        sight,
         points=[(_scaled_point(point, shown, size), positive) for point, shown, positive in points],
         boxes=[_scaled_box(box, shown, size) for box, shown in boxes],
+        mask=_together(masks, size),
     )
     if found is None:
         return []
     mask, quality = found
     return regions_of_mask(mask, control=control, label=label, score=float(np.clip(quality, 0, 1)))
+
+
+def _together(masks: list[Mask], size: Size) -> Mask | None:
+    """All drawn masks as one, of an image of `size` (width, height)."""
+    for mask in masks:
+        if mask.shape != size[::-1]:
+            shown = f"{mask.shape[1]}x{mask.shape[0]}"
+            raise ControlError(f"a mask of {shown} pixels does not fit an image of {size[0]}x{size[1]}")
+    union: Mask | None = np.logical_or.reduce(masks) if masks else None
+    return union
 
 
 def _scaled_point(point: Point, shown: Size, size: Size) -> Point:

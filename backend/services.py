@@ -38,7 +38,9 @@ class Services:
         self.registry = Registry(self.engine, folder=settings.versions_dir)
         self.bell = Bell(self.engine)
         self.queue = JobQueue(settings.queue_file)
-        self.predicted: dict[tuple[int, int], set[int]] = {}  # by project and version: tasks whose predictions are stored
+        # By project and version: tasks whose predictions are stored, with the score where this process has computed it.
+        self.predicted: dict[tuple[int, int], dict[int, float | None]] = {}
+        self.seen_ahead: set[tuple[int, int]] = set()  # projects and tasks whose pictures this process has seen ahead
         self._readers: dict[int, AnnotationReader] = {}
 
     @cached_property
@@ -70,7 +72,7 @@ class Services:
             limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
         )
         gallery = Gallery(fetcher, cache, source=settings.label_studio_url, max_pixels=settings.image_max_pixels)
-        return Annotators(self.registry, gallery, cache, maps)
+        return Annotators(self.registry, gallery, cache, maps, sam_checkpoint=settings.sam_checkpoint)
 
     def meet(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
         """Record what Label Studio says of a project, and ring if its labelling config has changed."""

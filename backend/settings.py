@@ -52,11 +52,20 @@ class Settings(BaseSettings):
     predictions_at_once: int = Field(2, ge=1, description="Prompts answered at the same time.")
     threads: int = Field(default_factory=_half_the_cores, ge=1, description="Computing threads of each process.")
 
+    sam_checkpoint: Path | None = Field(None, description="An official SAM checkpoint (sam_vit_b/l/h) for the masks.")
     image_hosts: str = Field("", description="Further hosts that images may come from, comma-separated host[:port].")
     image_max_bytes: int = Field(64 * 2**20, gt=0, description="Largest image file.")
     image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image.")
     image_timeout_s: float = Field(20.0, gt=0, description="Longest time to fetch an image.")
     cache_max_bytes: int = Field(4 * 2**30, gt=0, description="Size of the cache of images, embeddings and sources.")
+
+    local_files_document_root: Path | None = Field(
+        None,
+        validation_alias=AliasChoices("GALAXYLOOP_LOCAL_FILES_DOCUMENT_ROOT", "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"),
+        description="Folder that Label Studio serves local files from, for imports into it.",
+    )
+    s3_access_key_id: str = Field("", description="Key that Label Studio signs S3 addresses with; empty: its own.")
+    s3_secret_access_key: SecretStr = Field(SecretStr(""), description="Secret of that key.")
 
     batch: int = Field(10, ge=1, description="Annotations that make a new training; a project's extra_params go first.")
     webhook_debounce_s: float = Field(2.0, ge=0, description="Quiet time after an event before the loop looks.")

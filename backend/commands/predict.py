@@ -69,7 +69,9 @@ def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> A
     from backend.annotator import Annotator
     from backend.annotators import BASE_MORPHOLOGY, open_observer, shipped_detector
     from backend.cache import FileCache
+    from backend.heads.errors import HeadError
     from backend.heads.morphology import Morphology
+    from backend.lvm.checkpoint import CheckpointError
     from backend.project_heads import ProjectHeads
     from sync.labelconfig import LabelConfigError, parse
 
@@ -77,12 +79,17 @@ def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> A
         config = parse(xml)
     except LabelConfigError as error:
         stop(str(error))
-    observer = open_observer(gallery, FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes), maps=None)
+    cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
+    try:
+        observer, segmenter = open_observer(gallery, cache, maps=None, sam_checkpoint=settings.sam_checkpoint)
+    except (CheckpointError, HeadError) as error:
+        stop(str(error))
     return Annotator(
         config,
         ProjectHeads(),
         observer=observer,
         base=Morphology.load(BASE_MORPHOLOGY),
+        masks=segmenter.base,
         detector=shipped_detector(observer.encoder),
         version=VERSION,
     )

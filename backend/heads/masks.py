@@ -1,180 +1,257 @@
-"""Prompted masks: a click selects a source, further clicks and boxes refine it, on the maps of the source extraction.
+"""Prompted masks: clicks, boxes and drawn masks become an object's mask, by SAM's decoder on what the vision model sees.
 
-Points say which sources; a click on what is too faint to be a source grows a region of its own; negative points take away the
-source or the part of it that lies under them; a box says how far out the outline runs. Pixels of a source that nobody asked for
-are never given.
+One stateless function on what was seen of a picture: the same prompts always give the same mask. What a project's annotators
+outline fine-tunes decoder and neck; what comes before them is seen once and kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from itertools import product
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from scipy import ndimage
 
 from backend.heads import storage
-from backend.heads.errors import NotEnoughLabels
-from backend.heads.matching import clearly_better, mask_overlap
-from backend.heads.prompts import Pixel, Window, checked_boxes, checked_points
-from backend.heads.regions import Outlines, around_click, fit_box, quality_of, take_away
-from backend.heads.sources import Extraction, ExtractionSettings, segment
-from sync.controls.shapes import Box, Mask, Point
+from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.prompts import checked_boxes, checked_points
+from backend.heads.segmenter.clicks import Click
+from backend.heads.segmenter.grid import Edges
+from backend.heads.segmenter.network import SegmenterConfig, SegmenterNetwork
+from backend.heads.segmenter.outlined import endless_examples
+from backend.heads.segmenter.prompting import WindowMask, boxed, clicked, look_ahead, mended
+from backend.heads.segmenter.sight import PictureSight
+from backend.heads.segmenter.training import Schedule, train_network
+from sync.controls.shapes import Box, Mask, Point, Size
 
-__all__ = ["MINIMUM_MASKS", "PromptedMasks"]
+__all__ = ["FINE_TUNING", "MINIMUM_MASKS", "PromptedMasks"]
 
 NAME = "masks"
 MINIMUM_MASKS = 3
-MAXIMUM_MASKS = 100
-ISOPHOTES = (0.17, 0.08, 0.11, 0.14, 0.2, 0.25, 0.3, 0.4)
-SMOOTHINGS_PX = (1.5, 1.0, 2.5)
-SADDLES = (0.5, 0.3)
+FINE_TUNING = Schedule(steps=100, rate=2e-4, examples=2)
+"""A minute on one core, however many masks there are."""
+LEAST_PART = 0.05
+"""A part of a mask that holds no click and less than this share of its pixels is a speck."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class PromptedMasks:
-    """From points and boxes to a mask; `settings` are those of the extraction, and say where an outline runs."""
+    """From points, boxes and masks to a mask.
 
-    settings: ExtractionSettings = field(default_factory=ExtractionSettings)
+    Attributes
+    ----------
+    network : SegmenterNetwork
+        Never changed.
+    encoder : str
+        Fingerprint of the window encoder whose sight it has learned on.
+    """
+
+    network: SegmenterNetwork
+    encoder: str
 
     @classmethod
-    def base(cls) -> Self:
-        """The head that nobody has trained."""
-        return cls()
+    def blank(cls, config: SegmenterConfig, *, encoder: str, seed: int = 0) -> Self:
+        """A head that knows nothing yet."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return cls(_rounded(SegmenterNetwork(config)), encoder)
 
-    @classmethod
-    def fit(cls, images: Sequence[NDArray[np.float32]], masks: Sequence[Sequence[Mask]]) -> Self:
-        """Learn how far out, how smoothly and how finely divided people outline.
-
-        Each mask is judged by its overlap with what a click on its middle gives; the defaults stay unless other settings are
-        better by more than one standard error. Of many masks, `MAXIMUM_MASKS` are judged, spread evenly.
+    def fit(
+        self,
+        sights: Sequence[PictureSight],
+        masks: Sequence[Sequence[Mask]],
+        *,
+        schedule: Schedule = FINE_TUNING,
+        seed: int = 0,
+        report: Callable[[int, float], None] | None = None,
+    ) -> Self:
+        """A head that has learned from people's masks; this one stays what it is.
 
         Parameters
         ----------
-        images : sequence of ndarray, shape (height, width, 3)
-        masks : for each image, a sequence of ndarray of bool, shape (height, width)
+        sights : sequence of PictureSight
+        masks : for each picture, a sequence of ndarray of bool, shape (height, width)
             Empty ones are left out.
+        report : callable, optional
+            Told each step and its loss.
 
         Raises
         ------
         NotEnoughLabels
             With fewer than `MINIMUM_MASKS` masks.
+        HeadError
+            If the pictures were looked at with another encoder.
         ValueError
-            If a mask has not the size of its image, or there is not one list of masks for each image.
+            If a mask has not the size of its picture.
         """
-        if len(images) != len(masks):
-            raise ValueError(f"there are {len(images)} images but masks for {len(masks)}")
-        for image, drawn in zip(images, masks, strict=True):
-            for mask in drawn:
-                if mask.shape != image.shape[:2]:
-                    raise ValueError(f"a mask of shape {mask.shape} does not fit an image of shape {image.shape[:2]}")
-        places = [(i, mask) for i, drawn in enumerate(masks) for mask in drawn if mask.any()]
-        if len(places) < MINIMUM_MASKS:
-            raise NotEnoughLabels(f"there are {len(places)} masks, and at least {MINIMUM_MASKS} are needed to train")
-        chosen = np.linspace(0, len(places) - 1, min(len(places), MAXIMUM_MASKS)).round().astype(int)
-        judged: dict[int, list[Mask]] = {}
-        for i, mask in (places[place] for place in chosen):
-            judged.setdefault(i, []).append(mask)
-        rows = [_overlaps(images[i], drawn) for i, drawn in judged.items()]
-        scores = {settings: np.concatenate([row[settings] for row in rows]) for settings in rows[0]}
-        best = max(scores, key=lambda settings: float(scores[settings].mean()))
-        return cls(best) if clearly_better(scores[best], scores[ExtractionSettings()]) else cls()
+        drawn = [[mask for mask in some if mask.any()] for some in masks]
+        for sight, some in zip(sights, drawn, strict=True):
+            self._check(sight)
+            for mask in some:
+                if mask.shape != sight.size[::-1]:
+                    raise ValueError(
+                        f"a mask of shape {mask.shape} does not fit an image of {sight.size[0]}x{sight.size[1]} pixels"
+                    )
+        count = sum(len(some) for some in drawn)
+        if count < MINIMUM_MASKS:
+            raise NotEnoughLabels(f"there are {count} masks, and at least {MINIMUM_MASKS} are needed to train")
+        network = SegmenterNetwork(self.network.config)
+        network.load_state_dict(self.network.state_dict())
+        examples = endless_examples(sights, drawn, config=network.config, seed=seed)
+        trained = train_network(network, examples, schedule, seed=seed, report=report)
+        return type(self)(_rounded(trained), self.encoder)
 
     def predict(
         self,
-        image: NDArray[np.float32],
+        sight: PictureSight,
         *,
         points: Sequence[tuple[Point, bool]] = (),
         boxes: Sequence[Box] = (),
-        sources: Extraction | None = None,
+        mask: Mask | None = None,
     ) -> tuple[Mask, float] | None:
         """The mask that the prompts ask for.
 
+        Clicks in a box, and all negative ones, are about that box's object; of several boxes, and of clicks beside them, the
+        objects are put together.
+
         Parameters
         ----------
-        image : ndarray, shape (height, width, 3)
         points : sequence of (Point, positive)
-            In pixels of the image.
+            In pixels of the picture.
         boxes : sequence of Box
-            Each asks for the object that fills it; with points, they say how far its outline runs.
-        sources : Extraction, optional
-            Of the same image, if the caller has it.
+        mask : ndarray of bool, shape (height, width), optional
+            To be mended by the points.
 
         Returns
         -------
         mask : ndarray of bool, shape (height, width)
         quality : float
-            0 to 1: how little the mask changes with the isophote (as SAM's stability score), times how well it stands out.
+            Intersection over union that the network expects, 0 to 1.
 
         None if there is nothing under the prompts, or none of them is positive.
 
         Raises
         ------
+        HeadError
+            If the picture was looked at with another encoder.
+        ImageError
+            If the picture is needed and cannot be read.
         ValueError
-            If there are more than 1000 prompts, or one is not finite, outside the image, or without area.
+            If there are too many prompts, one is not finite, outside the picture, or without area, or the mask does not fit.
         """
-        size = (image.shape[1], image.shape[0])
-        positive, negative = checked_points(points, size, others=len(boxes))
-        windows = checked_boxes(boxes, size)
-        if not positive and not windows:
-            return None
-        hills = sources.hills if sources is not None else segment(image, settings=self.settings)
-        if hills.brightness.shape != image.shape[:2]:
-            raise ValueError(f"the sources are of an image of shape {hills.brightness.shape}, not {image.shape[:2]}")
-        outlines = Outlines(hills, isophote=self.settings.isophote)
-        masks = [fit_box(outlines, window, positive) for window in windows]
-        masks.append(_clicked(outlines, [point for point in positive if not _in_any(point, windows)], negative))
-        found = [mask for mask in masks if mask is not None]
+        self._check(sight)
+        checked = checked_points(points, sight.size, others=len(boxes))
+        clicks = [(column + 0.5, row + 0.5, positive) for (row, column), positive in checked.items()]
+        edges = _edges(boxes, sight.size)
+        if mask is not None and mask.shape != sight.size[::-1]:
+            raise ValueError(
+                f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels does not fit an image of {sight.size[0]}x{sight.size[1]}"
+            )
+        found = self._found(sight, clicks, edges, mask)
         if not found:
             return None
-        mask = take_away(hills, np.logical_or.reduce(found), positive, negative)
-        return (mask, quality_of(hills, mask)) if mask.any() else None
+        whole = _without_specks(np.logical_or.reduce([one.mask() for one in found]), clicks)
+        return (whole, float(np.mean([one.quality for one in found]))) if whole.any() else None
+
+    def outline(self, sight: PictureSight, boxes: Sequence[Box]) -> list[WindowMask]:
+        """The object in each box, in pixels of the picture; they may overlap.
+
+        Raises
+        ------
+        HeadError, ImageError, ValueError
+            As `predict`.
+        """
+        self._check(sight)
+        return boxed(self.network, sight, _edges(boxes, sight.size))
+
+    def look_ahead(self, sight: PictureSight, boxes: Sequence[Box]) -> None:
+        """See what clicks on the objects in these boxes will need.
+
+        Raises
+        ------
+        HeadError, ImageError, ValueError
+            As `predict`.
+        """
+        self._check(sight)
+        look_ahead(sight, _edges(boxes, sight.size))
+
+    def _found(
+        self, sight: PictureSight, clicks: Sequence[Click], edges: Sequence[Edges], mask: Mask | None
+    ) -> list[WindowMask]:
+        """One object for each box, and one for what is clicked beside them, or for the mask."""
+        found: list[WindowMask] = []
+        for box, begun in zip(edges, boxed(self.network, sight, edges), strict=True):
+            own = [click for click in clicks if not click[2] or _holds(box, click)]
+            found.append(mended(self.network, sight, begun, own, box=box) if own else begun)
+        beside = [click for click in clicks if not click[2] or not any(_holds(box, click) for box in edges)]
+        if mask is not None and mask.any():
+            return [*found, mended(self.network, sight, mask, beside)]
+        first = next((click for click in beside if click[2]), None)
+        if first is not None and (shown := clicked(self.network, sight, first)) is not None:
+            found.append(mended(self.network, sight, shown, beside) if len(beside) > 1 else shown)
+        return found
+
+    def _check(self, sight: PictureSight) -> None:
+        if sight.fingerprint != self.encoder:
+            raise HeadError(
+                f"the masks were trained on the encoder {self.encoder}, not on {sight.fingerprint}: train them again"
+            )
 
     def save(self, folder: Path) -> None:
-        """Write JSON and safetensors into `folder`."""
-        storage.write(folder, head=NAME, fields={"settings": asdict(self.settings)})
+        """Write JSON and safetensors into `folder`; weights as float16."""
+        fields = {"encoder": self.encoder, "config": asdict(self.network.config)}
+        weights = {name: value.half().numpy() for name, value in self.network.state_dict().items()}
+        storage.write(folder, head=NAME, fields=fields, arrays=weights)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; anything else is a `HeadError`."""
-        return cls(storage.read(folder, head=NAME).build("settings", lambda fields: ExtractionSettings(**fields)))
+        stored = storage.read(folder, head=NAME)
+        network = SegmenterNetwork(stored.build("config", _config))
+        expected = network.state_dict()
+        network.load_state_dict(
+            {name: torch.from_numpy(np.array(stored.array(name, *value.shape))) for name, value in expected.items()}
+        )
+        return cls(network.eval().requires_grad_(False), stored.field("encoder", str))
 
 
-def _overlaps(image: NDArray[np.float32], drawn: Sequence[Mask]) -> dict[ExtractionSettings, NDArray[np.float64]]:
-    """For each cell of the grid, defaults first, the overlap of each drawn mask with what a click on its middle gives."""
-    found = {}
-    for smoothing, saddle in product(SMOOTHINGS_PX, SADDLES):
-        hills = segment(image, settings=ExtractionSettings(smoothing_px=smoothing, saddle=saddle))
-        for isophote in ISOPHOTES:
-            outlines = Outlines(hills, isophote=isophote)
-            clicked = [_clicked(outlines, [_middle(mask)], []) for mask in drawn]
-            overlaps = [0.0 if a is None else mask_overlap(a, b) for a, b in zip(clicked, drawn, strict=True)]
-            settings = ExtractionSettings(smoothing_px=smoothing, saddle=saddle, isophote=isophote)
-            found[settings] = np.asarray(overlaps)
-    return found
+def _rounded(network: SegmenterNetwork) -> SegmenterNetwork:
+    """The network, frozen, with the weights that `save` keeps, so that what comes back from disk decodes exactly the same."""
+    return network.half().float().eval().requires_grad_(False)
 
 
-def _clicked(outlines: Outlines, positive: Sequence[Pixel], negative: Sequence[Pixel]) -> Mask | None:
-    """The union of what the positive points mean, which is never a source beside them that a negative point lies on."""
-    refused = {int(outlines.hills.segments[point]) for point in negative}
-    masks = []
-    for point in positive:
-        mask = outlines.under(point, refused=refused)
-        masks.append(around_click(outlines.hills, point) if mask is None else mask)
-    found = [mask for mask in masks if mask is not None]
-    union: Mask | None = np.logical_or.reduce(found) if found else None
-    return union
+def _config(fields: dict[str, Any]) -> SegmenterConfig:
+    numbers: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
+    config = SegmenterConfig(**numbers)
+    whole = [*config.channels, config.light, config.width, config.hidden, config.cells, config.shown_px]
+    if not all(isinstance(number, int) and 0 < number <= 4096 for number in whole):
+        raise ValueError("sizes of a network are whole numbers above 0")
+    if config.width % 16 or config.shown_px % config.cells:
+        raise ValueError("the width is a multiple of 16, and a window is cut into whole cells")
+    return config
 
 
-def _in_any(point: Pixel, windows: Sequence[Window]) -> bool:
-    return any(r.start <= point[0] < r.stop and c.start <= point[1] < c.stop for r, c in windows)
+def _edges(boxes: Sequence[Box], size: Size) -> list[Edges]:
+    windows = checked_boxes(boxes, size)
+    return [(float(c.start), float(r.start), float(c.stop), float(r.stop)) for r, c in windows]
 
 
-def _middle(mask: Mask) -> Pixel:
-    """The pixel where a person would click: the centroid, or the mask's pixel next to it."""
-    rows, columns = np.nonzero(mask)
-    nearest = int(np.hypot(rows - rows.mean(), columns - columns.mean()).argmin())
-    return int(rows[nearest]), int(columns[nearest])
+def _holds(box: Edges, click: Click) -> bool:
+    return box[0] <= click[0] < box[2] and box[1] <= click[1] < box[3]
+
+
+def _without_specks(mask: Mask, clicks: Sequence[Click]) -> Mask:
+    """The parts of a mask that hold a click, and all others that are no specks."""
+    parts, count = ndimage.label(mask)
+    if count < 2:
+        return mask
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    kept = sizes >= LEAST_PART * sizes.sum()
+    kept[[int(parts[int(y), int(x)]) for x, y, positive in clicks if positive]] = True
+    kept[0] = False
+    result: Mask = kept[parts]
+    return result

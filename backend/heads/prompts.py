@@ -19,8 +19,10 @@ Window = tuple[slice, slice]
 """(rows, columns)."""
 
 
-def checked_points(points: Sequence[tuple[Point, bool]], size: Size, *, others: int) -> tuple[list[Pixel], list[Pixel]]:
-    """The pixels under the positive points, and under the negative ones, each once, of an image of `size` (width, height).
+def checked_points(points: Sequence[tuple[Point, bool]], size: Size, *, others: int) -> dict[Pixel, bool]:
+    """The pixels under points of an image of `size` (width, height), in order, each with whether its point is positive.
+
+    Of several points on one pixel the last counts.
 
     Raises
     ------
@@ -30,12 +32,14 @@ def checked_points(points: Sequence[tuple[Point, bool]], size: Size, *, others: 
     if len(points) + others > MAXIMUM_PROMPTS:
         raise ValueError(f"{len(points) + others} prompts are too many for one object: at most {MAXIMUM_PROMPTS} are taken")
     width, height = size
-    pixels: dict[bool, dict[Pixel, None]] = {True: {}, False: {}}
+    pixels: dict[Pixel, bool] = {}
     for point, positive in points:
         if not (0 <= point.x <= width and 0 <= point.y <= height):  # also refuses NaN
             raise ValueError(f"the point ({point.x}, {point.y}) lies outside an image of {width}x{height} pixels")
-        pixels[bool(positive)][min(int(point.y), height - 1), min(int(point.x), width - 1)] = None
-    return list(pixels[True]), list(pixels[False])
+        pixel = min(int(point.y), height - 1), min(int(point.x), width - 1)
+        pixels.pop(pixel, None)
+        pixels[pixel] = bool(positive)
+    return pixels
 
 
 def checked_boxes(boxes: Sequence[Box], size: Size) -> list[Window]:

@@ -10,6 +10,7 @@ import logging
 import threading
 
 from backend.heads import NotEnoughLabels
+from backend.loop.ahead import look_ahead
 from backend.loop.gate import judge
 from backend.loop.lease import LeaseLostError
 from backend.loop.meter import meter_effort
@@ -55,6 +56,7 @@ def run_cycle(services: Services, project_id: int, lost: threading.Event) -> str
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     stored = publish(services, registry.project(project_id), state)
     meter_effort(services, project, annotations)
+    look_ahead(services, registry.project(project_id), state, lost)
     prune_old(services, registry.project(project_id), annotations)
     return outcome + (f"; {stored} predictions stored" if stored else "")
 

@@ -18,10 +18,11 @@ from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
 from backend.gallery import reference_of
 from backend.heads.calibration import brier_score, expected_calibration_error
 from backend.loop.agreement import box_agreement, class_agreement, mask_agreement, number_agreement
+from backend.loop.click_agreement import compare_clicks
 from backend.loop.examples import Examples, gather_examples
 from backend.loop.snapshot import Snapshot
 from backend.observer import Observation
-from backend.project_heads import ProjectHeads, controls_to_fill
+from backend.project_heads import MASKS, ProjectHeads, controls_to_fill
 from backend.records import Project, Version, version_name
 from backend.services import Services
 from sync.labelconfig import Control, LabelConfig
@@ -58,10 +59,9 @@ def judge(services: Services, project: Project, candidate: Version, snapshot: Sn
     heads = {
         version.number: ProjectHeads.load(registry.path(project.id, version.number), config) for version in (live, candidate)
     }
-    fillers = {
-        number: {one.control.name: one for one in annotators.build(config, each, version=version_name(number)).fillers}
-        for number, each in heads.items()
-    }
+    built = {number: annotators.build(config, each, version=version_name(number)) for number, each in heads.items()}
+    fillers = {number: {one.control.name: one for one in annotator.fillers} for number, annotator in built.items()}
+    new_masks, live_masks = built[candidate.number].masks, built[live.number].masks
     scores: dict[str, dict[str, Any]] = {}
     judged: set[int] = set()
     for control in controls:
@@ -74,6 +74,9 @@ def judge(services: Services, project: Project, candidate: Version, snapshot: Sn
             judged |= set(tasks)
             finders = _finders(fillers[candidate.number].get(control.name), fillers[live.number].get(control.name))
             scores[control.name] |= {"found_by": finders} if finders else {}
+        if control.tag in MASKS and new_masks is not live_masks:
+            clicks = compare_clicks(annotators.observer, config, control, judging[control.name], new_masks, live_masks)
+            scores |= {f"{control.name}, clicked": clicks} if clicks else {}
     evidence: dict[str, Any] = {
         "judged_on": len(judged),
         "compared_with": live.name,
@@ -155,7 +158,7 @@ def _scores(
         values = np.array([examples.values[task] for task in tasks])
         return number_agreement(filler.values(observations), values)
     if isinstance(filler, ObjectFiller):
-        agree = mask_agreement if filler.control.tag in ("BrushLabels", "PolygonLabels") else box_agreement
+        agree = mask_agreement if filler.control.tag in MASKS else box_agreement
         found = [filler.objects(one) for one in observations]
         sizes = [one.size for one in observations if one.size is not None]
         drawn = [examples.objects[task] for task in tasks]

@@ -49,7 +49,7 @@ def publish(services: Services, project: Project, state: ProjectState) -> int:
     published = project.published_version == number
     have = services.predicted.get((project.id, number)) if published else None
     if have is None:
-        have = predicted_tasks(client, project.id, name)
+        have = dict.fromkeys(predicted_tasks(client, project.id, name))
         services.predicted[project.id, number] = have
     missing = any(not task.annotated and task.id not in have for task in services.tasks(project.id))
     counted = published and project.published_tasks == state.task_count
@@ -64,7 +64,7 @@ def publish(services: Services, project: Project, state: ProjectState) -> int:
             project.id,
             [prediction.as_json() | {"task": task.id} for task, prediction in zip(chunk, predictions, strict=True)],
         )
-        have |= {task.id for task in chunk}
+        have |= {task.id: prediction.score for task, prediction in zip(chunk, predictions, strict=True)}
         log.info("event=stored project=%d version=%s stored=%d of=%d", project.id, name, stored, len(waiting))
     if registry.project(project.id).live_version != number:
         # Rolled back meanwhile: the bell has rung for it, and its own cycle renames.

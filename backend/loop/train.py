@@ -125,10 +125,10 @@ def _fit_objects(
 ) -> tuple[Detection, PromptedMasks | None]:
     newest = sorted(examples.objects)[-OBJECT_IMAGES:]
     images: list[NDArray[np.float32]] = []
-    looks, objects, room = [], [], OBJECT_PIXELS
+    looks, sights, objects, room = [], [], [], OBJECT_PIXELS
     observed = _observe(annotators.observer, config, control, newest, examples, embed=False, look=True)
     for task, seen in reversed(list(zip(newest, observed, strict=True))):
-        if isinstance(seen, ImageError) or seen.look is None:
+        if isinstance(seen, ImageError) or seen.look is None or seen.sight is None:
             continue
         room -= seen.look.size[0] * seen.look.size[1]
         if room < 0 and images:
@@ -138,6 +138,7 @@ def _fit_objects(
         except ImageError:
             continue
         looks.append(seen.look)
+        sights.append(seen.sight)
         objects.append(examples.objects[task])
     detection = Detection.fit(
         images,
@@ -153,7 +154,7 @@ def _fit_objects(
     if not any(masks):
         return detection, None
     try:
-        return detection, PromptedMasks.fit(images, masks)
+        return detection, annotators.base_masks.fit(sights, masks)
     except NotEnoughLabels:
         return detection, None
 

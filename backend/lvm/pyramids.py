@@ -66,14 +66,21 @@ class Pyramids:
         ImageError
             If the size is not known and the picture cannot be read.
         """
-        width, height = size or self._size(picture)
+        width, height = size or self.size_of(picture)
         # A full frame's pixels are let go with the copy of the picture that decoded them.
         large = max(width, height) > TILE_PX
         return PicturePyramid(
             self, (width, height), pixels=lambda: (replace(picture) if large else picture).pixels, key=picture.key
         )
 
-    def _size(self, picture: Picture) -> Size:
+    def size_of(self, picture: Picture) -> Size:
+        """(width, height) of a picture, pixels, looked up or measured.
+
+        Raises
+        ------
+        ImageError
+            If it is not known and the picture cannot be read.
+        """
         key = key_of("size", picture.key)
         known = self._cache.get(key) if self._cache else None
         if known is not None:

@@ -18,22 +18,29 @@ from backend.fillers import ClassFiller, Filler, base_probabilities, fillers_of
 from backend.gallery import Picture
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
+from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
 from backend.heads.questions import QuestionTree
+from backend.heads.segmenter.lvm_windows import LvmWindows
+from backend.heads.segmenter.sight import Sights
 from backend.heads.sources import ExtractionSettings, extract
 from backend.heads.tree import DecisionTree
 from backend.lvm.backbones.swin import SwinConfig
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.encoder import Encoder
 from backend.lvm.pyramids import Pyramids
 from backend.observer import Observation
 from backend.project_heads import ProjectHeads, controls_to_fill
+from backend.segmenters import BASE_SEGMENTER
 from sync.images.decode import decode
 from sync.images.errors import ImageError
 from sync.labelconfig import Control, parse
 from sync.validation import check_prediction
 
 BASE = Morphology.load(BASE_MORPHOLOGY)
+MASKS = PromptedMasks.load(BASE_SEGMENTER)
+WINDOWS = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
 DIMENSION = len(BASE.mean)
 vectors = arrays(np.float32, (3, DIMENSION), elements=st.floats(-3, 3, width=32))
 
@@ -52,7 +59,7 @@ def control(written: str) -> Control:
 
 
 def fillers(*written: str, **heads: Any) -> list[Filler]:
-    return fillers_of(controls_to_fill(parse(xml(*written))), ProjectHeads(heads), base=BASE)
+    return fillers_of(controls_to_fill(parse(xml(*written))), ProjectHeads(heads), base=BASE, masks=MASKS)
 
 
 def observed(embedding: NDArray[np.float32] | None = None, image: bytes | None = None) -> Observation:
@@ -61,7 +68,8 @@ def observed(embedding: NDArray[np.float32] | None = None, image: bytes | None =
         return Observation(Picture("", bytes, 1), embedding, None, {})
     pixels = decode(image)
     settings = ExtractionSettings()
-    return Observation(Picture("", bytes, 1), embedding, pixels.shape[1::-1], {settings: extract(pixels).sources})
+    sight = Sights(WINDOWS, None).of_pixels(pixels)
+    return Observation(Picture("", bytes, 1), embedding, sight.size, {settings: extract(pixels).sources}, sight=sight)
 
 
 def random_vectors(n: int = 4, seed: int = 0) -> NDArray[np.float32]:

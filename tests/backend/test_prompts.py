@@ -10,14 +10,20 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.heads.masks import PromptedMasks
+from backend.heads.segmenter.lvm_windows import LvmWindows
+from backend.heads.segmenter.sight import PictureSight, Sights
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.prompts import MAX_PROMPTS, answer_prompts
+from backend.segmenters import BASE_SEGMENTER
 from sync.controls import brushlabels
 from sync.images.decode import decode
 from sync.labelconfig import parse
 from sync.validation import check_prediction
 
+BRUSH = '<BrushLabels name="objects" toName="image"><Label value="Galaxy"/></BrushLabels>'
 TOOLS = """<KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels>
 <RectangleLabels name="drag" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></RectangleLabels>"""
+SHIPPED = PromptedMasks.load(BASE_SEGMENTER)
 SIZE = (200, 100)
 LEFT, RIGHT = (60, 50), (150, 50)
 
@@ -45,8 +51,11 @@ def pixels(png: Callable[..., bytes]) -> NDArray[np.float32]:
 
 @pytest.fixture
 def answer(pixels: NDArray[np.float32]) -> Callable[..., list[dict[str, Any]]]:
+    windows = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+    sight = Sights(windows, None).of_pixels(pixels)
+
     def ask(*prompts: Any, tag: str = "BrushLabels") -> list[dict[str, Any]]:
-        regions = answer_prompts(list(prompts), config=config(tag), head=PromptedMasks.base(), pixels_of=lambda _: pixels)
+        regions = answer_prompts(list(prompts), config=config(tag), head=SHIPPED, sight_of=lambda _: sight)
         assert check_prediction({"result": regions}, config(tag)) == []
         return regions
 
@@ -105,10 +114,10 @@ def test_a_click_means_the_same_place_if_the_browser_shows_another_size(answer: 
 
 @pytest.mark.parametrize("prompts", [None, [], {}, "text", 7, [None], [7], [[]], ["text"], [{}], [{"type": "choices"}]])
 def test_what_is_no_prompt_opens_no_picture(prompts: object) -> None:
-    def never(_: str) -> NDArray[np.float32]:
+    def never(_: str) -> PictureSight:
         raise AssertionError("the picture was opened")
 
-    assert answer_prompts(prompts, config=config(), head=PromptedMasks.base(), pixels_of=never) == []
+    assert answer_prompts(prompts, config=config(), head=SHIPPED, sight_of=never) == []
 
 
 @pytest.mark.parametrize(
@@ -128,6 +137,22 @@ def test_a_prompt_that_makes_no_sense_is_refused_in_a_sentence(answer: Callable[
     with pytest.raises(ValueError, match=" ") as refusal:
         answer(click(LEFT) | broken)
     assert "\n" not in str(refusal.value)
+
+
+def test_a_drawn_mask_is_mended(answer: Callable[..., Any], pixels: NDArray[np.float32]) -> None:
+    rows, columns = np.indices(pixels.shape[:2])
+    drawn = np.hypot(columns - LEFT[0], rows - LEFT[1]) < 9
+    control = parse(f'<View><Image name="image" value="$image"/>{BRUSH}</View>').controls[0]
+    brushed = brushlabels.encode(drawn, control=control, label="Galaxy", score=0.5, size=SIZE)
+    assert covers(mask_of(answer(brushed, click(RIGHT))), LEFT, RIGHT) == [True, True]
+    assert covers(mask_of(answer(brushed)), LEFT, RIGHT) == [True, False]
+
+
+def test_a_mask_of_another_size_is_refused_in_a_sentence(answer: Callable[..., Any]) -> None:
+    control = parse(f'<View><Image name="image" value="$image"/>{BRUSH}</View>').controls[0]
+    brushed = brushlabels.encode(np.ones((10, 10), bool), control=control, label="Galaxy", score=0.5, size=(10, 10))
+    with pytest.raises(ValueError, match="10x10 pixels does not fit"):
+        answer(brushed)
 
 
 def test_more_clicks_than_a_person_makes_are_refused(answer: Callable[..., Any]) -> None:

@@ -13,7 +13,8 @@ from sync.controls.shapes import Box, Point
 @given(st.floats(0, 40), st.floats(0, 30), st.booleans())
 def test_every_point_of_the_image_lies_on_a_pixel(x: float, y: float, positive: bool) -> None:
     found = checked_points([(Point(x, y), positive)], (40, 30), others=0)
-    ((row, column),) = found[0] if positive else found[1]
+    (((row, column), sign),) = found.items()
+    assert sign is positive
     assert row == min(int(y), 29)
     assert column == min(int(x), 39)
 
@@ -24,8 +25,9 @@ def test_a_point_outside_is_refused(point: Point) -> None:
         checked_points([(point, True)], (40, 30), others=0)
 
 
-def test_the_same_click_twice_counts_once() -> None:
-    assert checked_points([(Point(3.2, 4.1), True), (Point(3.9, 4.8), True)], (40, 30), others=0) == ([(4, 3)], [])
+def test_of_clicks_on_one_pixel_the_last_counts() -> None:
+    clicks = [(Point(3.2, 4.1), True), (Point(9, 9), True), (Point(3.9, 4.8), False)]
+    assert list(checked_points(clicks, (40, 30), others=0).items()) == [((9, 9), True), ((4, 3), False)]
 
 
 def test_too_many_prompts_are_refused() -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from backend.heads import HEADS
 from backend.heads.errors import HeadError
 from backend.heads.masks import PromptedMasks
+from backend.heads.segmenter.network import SegmenterConfig
 from backend.heads.storage import read, write
 
 
@@ -47,7 +48,7 @@ def test_every_head_refuses_a_pickle(tmp_path: Path, head: type[PromptedMasks]) 
 
 
 def test_another_head_or_another_time_is_refused(tmp_path: Path) -> None:
-    PromptedMasks.base().save(tmp_path)
+    PromptedMasks.blank(SegmenterConfig(channels=(4,)), encoder="some").save(tmp_path)
     with pytest.raises(HeadError, match="no detection head"):
         read(tmp_path, head="detection")
     fields = json.loads((tmp_path / "head.json").read_text())

@@ -1,0 +1,162 @@
+"""Isophotes: which pixels hang together with a click at which brightness, as a first guess that the decoder is given.
+
+The brightest level down to which a pixel is connected with a click says more of where an outline may run than any distance: it
+falls outwards within a galaxy, and drops at the saddle to its neighbour. It is what a max-tree holds (Salembier et al. 1998,
+IEEE TIP 7, 555; for galaxies Teeninga et al. 2016, Mathematical Morphology 1, 100), read off a stack of levels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from backend.heads.segmenter.clicks import Click
+
+__all__ = ["FAR", "Isophotes"]
+
+LEVELS = 40
+LOWEST_SNR = 1.0
+SMOOTHING = 0.8
+"""Standard deviation of the Gaussian that the light is smoothed with, points of the grid."""
+USUAL_ISOPHOTE = 0.17
+"""People's outlines run at about this fraction of the peak (`backend.heads.sources`): there the guess is 0."""
+SLOPE = 2.0
+"""Of the guess, for each factor e of brightness."""
+FAR = 6.0
+"""The surest guess."""
+FAINTEST = 1e-3
+CORE = 0.5
+"""The peak of what a box holds lies in its middle half."""
+REACH = 3.0
+"""A click that mends acts so many times as far as it lies from the outline: it is in the middle of what is wrong."""
+LEAST_REACH = 3.0
+MENDED = 2.0
+"""How sure a mended point is at least, as a logit."""
+ROOM = 1.15
+"""An outline keeps away from a click by this factor in brightness."""
+SADDLE = 0.5
+"""Two hills are two objects if the pass between them lies below this fraction of the lower peak (`backend.heads.sources`)."""
+DIP = 0.8
+"""A click mends the hill of the mask if the light between them does not fall below this fraction of the click's."""
+
+Spot = tuple[float, float]
+"""x and y on the grid; the middle of its first point is (0.5, 0.5)."""
+Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Isophotes:
+    """The connected parts of a window above each of a stack of levels.
+
+    Attributes
+    ----------
+    light : ndarray of float32, shape (n, n)
+        Smoothed, above the sky, in its noise.
+    levels : ndarray, shape (LEVELS,)
+        Rising by equal factors from the sky's noise to the brightest point.
+    parts : ndarray of int32, shape (LEVELS, n, n)
+        Number of the connected part, 0 below the level.
+    """
+
+    light: Map
+    levels: Map
+    parts: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, squeezed: Map) -> Isophotes:
+        """Slice a window, shape (n, n): the asinh of its brightness above the sky, in the sky's noise."""
+        light = ndimage.gaussian_filter(np.sinh(squeezed), SMOOTHING)
+        levels = np.geomspace(LOWEST_SNR, max(float(light.max()), 2 * LOWEST_SNR), LEVELS, dtype=np.float32)
+        return cls(light, levels, np.stack([ndimage.label(light >= level)[0] for level in levels]))
+
+    def around(self, spot: Spot) -> Map:
+        """The object under a click, as logits, shape (n, n)."""
+        place = self._point(spot)
+        here = float(self.light[place])
+        if here < LOWEST_SNR:
+            nothing = np.full(self.light.shape, -FAR, np.float32)
+            nothing[place] = 0
+            return nothing
+        summit = self._summit(place)
+        shared = self._shared(summit)
+        level = min(USUAL_ISOPHOTE * float(self.light[summit]), here / ROOM)
+        guess: Map = (SLOPE * np.log(shared / level)).clip(-FAR, FAR).astype(np.float32)
+        guess[shared < SADDLE * self.light] = -FAR  # behind so deep a dip lies another object
+        return guess
+
+    def within(self, box: tuple[float, float, float, float]) -> Map:
+        """The object of which the peak lies in the middle of a box (left, top, right, bottom), cut at the box."""
+        left, top, right, bottom = box
+        inward_x, inward_y = (right - left) * (1 - CORE) / 2, (bottom - top) * (1 - CORE) / 2
+        (first, start), (last, stop) = (
+            self._point((left + inward_x, top + inward_y)),
+            self._point((right - inward_x, bottom - inward_y)),
+        )
+        core = self.light[first : last + 1, start : stop + 1]
+        row, column = np.unravel_index(int(core.argmax()), core.shape)
+        guess = self.around((start + column + 0.5, first + row + 0.5))
+        middle = np.arange(len(guess)) + 0.5
+        outside = ~(((middle >= top) & (middle <= bottom))[:, None] & ((middle >= left) & (middle <= right))[None])
+        guess[outside] = -FAR
+        return guess
+
+    def mended(self, logits: Map, clicks: Sequence[Click]) -> Map:
+        """A mask, shape (n, n), after clicks on what it has wrong, one after another.
+
+        On the hill of the mask a click moves the outline, as far along as it lies from it; on another hill it adds or takes
+        away the object under it.
+        """
+        guess = logits.copy()
+        for x, y, positive in clicks:
+            place, sign = self._point((x, y)), 1 if positive else -1
+            if sign * guess[place] <= 0:
+                part = self._meant(place, guess > 0, sign)
+                guess[part] = sign * np.maximum(np.abs(guess[part]), MENDED)
+        return guess
+
+    def _meant(self, place: tuple[int, int], inside: NDArray[np.bool_], sign: int) -> NDArray[np.bool_]:
+        """What a click on the wrong side of an outline means, shape (n, n)."""
+        here = float(self.light[place].clip(FAINTEST))
+        other = inside if sign > 0 else inside & (self.light > here)
+        bridge = float(self._shared(place)[other].max(initial=0))
+        if bridge < DIP * here:
+            part = self.around((place[1] + 0.5, place[0] + 0.5)) > 0
+        else:
+            rows, columns = np.indices(inside.shape, sparse=True)
+            distance = np.hypot(rows - place[0], columns - place[1])
+            edge = float(distance[inside if sign > 0 else ~inside].min(initial=len(inside)))
+            near = distance <= max(REACH * edge, LEAST_REACH)
+            part = near & ((self.light >= here / ROOM) if sign > 0 else (self.light <= here * ROOM))
+        part[place] = True
+        return part
+
+    def _summit(self, place: tuple[int, int]) -> tuple[int, int]:
+        """The top of the hill that a place is on: the summit above it, or the highest one on the same ridge."""
+        top = place
+        while True:
+            rows, columns = slice(max(top[0] - 2, 0), top[0] + 3), slice(max(top[1] - 2, 0), top[1] + 3)
+            row, column = np.unravel_index(int(self.light[rows, columns].argmax()), self.light[rows, columns].shape)
+            higher = rows.start + int(row), columns.start + int(column)
+            if self.light[higher] <= self.light[top]:
+                break
+            top = higher
+        ridge = np.where(self._shared(top) >= SADDLE * self.light[top], self.light, 0)
+        row, column = np.unravel_index(int(ridge.argmax()), ridge.shape)
+        return (int(row), int(column)) if ridge[row, column] > self.light[top] else top
+
+    def _shared(self, place: tuple[int, int]) -> Map:
+        """The brightest level down to which each point is connected with a place, at most its own light, shape (n, n)."""
+        own = self.parts[:, place[0], place[1]]
+        depth = int((own > 0).sum())
+        together = (self.parts[:depth] == own[:depth, None, None]).sum(axis=0)
+        floor = np.concatenate([[FAINTEST], self.levels]).astype(np.float32)
+        shared: Map = np.minimum(floor[together], self.light.clip(FAINTEST))
+        return shared
+
+    def _point(self, spot: Spot) -> tuple[int, int]:
+        last = len(self.light) - 1
+        return min(max(int(spot[1]), 0), last), min(max(int(spot[0]), 0), last)

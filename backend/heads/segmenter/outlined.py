@@ -1,0 +1,59 @@
+"""Examples from a project: masks that people drew, each in the windows in which it would be asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+
+from backend.heads.errors import NotEnoughLabels
+from backend.heads.segmenter.grid import edges_of, on_grid
+from backend.heads.segmenter.network import SegmenterConfig
+from backend.heads.segmenter.sight import PictureSight
+from backend.heads.segmenter.training import Example
+from backend.heads.segmenter.windows import nearest_window, window_around
+from backend.lvm.tiles import Tile
+from sync.controls.shapes import Mask
+
+__all__ = ["endless_examples"]
+
+LEAST_POINTS = 12
+"""A mask that covers fewer points of the decoder's grid is not asked for in a window."""
+
+
+def endless_examples(
+    sights: Sequence[PictureSight], masks: Sequence[Sequence[Mask]], *, config: SegmenterConfig, seed: int
+) -> Iterator[Example]:
+    """Every picture's masks in random order, over and over: the tightest window of one, or a larger one that holds it.
+
+    Parameters
+    ----------
+    masks : for each picture, a sequence of ndarray of bool, shape (height, width)
+        None of them empty, at least one in all.
+    """
+    rng = np.random.default_rng(seed)
+    places = [(picture, mask) for picture, some in enumerate(masks) for mask in range(len(some))]
+    taught = True
+    while taught:
+        taught = False
+        for place in rng.permutation(len(places)).tolist():
+            picture, chosen = places[place]
+            sight, some = sights[picture], masks[picture]
+            window = _window(sight, some[chosen], rng)
+            shares = torch.stack([on_grid(mask, window, config=config) for mask in some])
+            seen_well = (shares >= 0.5).sum(dim=(1, 2)) >= LEAST_POINTS
+            seen_well[chosen] = bool((shares[chosen] >= 0.5).any())
+            if seen_well[chosen]:
+                taught = True
+                yield Example(sight.see(window), shares[seen_well])
+    raise NotEnoughLabels(f"none of the {len(places)} masks is large enough to learn from")
+
+
+def _window(sight: PictureSight, mask: Mask, rng: np.random.Generator) -> Tile:
+    edges = edges_of(mask)
+    tightest = window_around(edges, sight.size, sides=sight.sides, shown_px=sight.shown_px)
+    side = round(sight.shown_px / tightest.scale)
+    larger = [one for one in sight.sides if one >= side]
+    middle = ((edges[0] + edges[2]) / 2, (edges[1] + edges[3]) / 2)
+    return nearest_window(int(rng.choice(larger[-2:])), middle, sight.size, shown_px=sight.shown_px)

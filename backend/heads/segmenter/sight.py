@@ -1,0 +1,120 @@
+"""Sight: what is seen of the windows of a picture, computed once, kept on disk, and shared by all processes.
+
+It is what comes before everything that a project learns, so all versions share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.torch import load, save
+from torch import Tensor
+
+from backend.cache import FileCache, key_of
+from backend.gallery import Picture
+from backend.heads.segmenter.windows import WINDOWS_VERSION
+from backend.lvm.tiles import Tile
+from sync.controls.shapes import Size
+
+__all__ = ["LARGEST_SIDE_PX", "PictureSight", "Seen", "Sights", "WindowEncoder"]
+
+Seen = tuple[Tensor, ...]
+"""What an encoder gives of one window, each of shape (1, channels, height, width), float32."""
+LARGEST_HALF = 65504.0
+LARGEST_SIDE_PX = 20_000
+
+
+class WindowEncoder(Protocol):
+    """Looks at windows of pictures.
+
+    Attributes
+    ----------
+    fingerprint : str
+        Names its weights.
+    shown_px : int
+        Side at which it looks at a window.
+    """
+
+    fingerprint: str
+    shown_px: int
+
+    def sides(self, size: Size) -> tuple[int, ...]:
+        """Sides of the windows of a picture of `size` (width, height), pixels, the largest first."""
+        ...
+
+    def see(self, pixels: NDArray[np.float32], window: Tile) -> Seen:
+        """Look at one window of a picture, shape (height, width, 3)."""
+        ...
+
+
+class Sights:
+    """A window encoder behind its cache.
+
+    Parameters
+    ----------
+    cache : FileCache or None
+        Where what was seen is kept as float16; without one it is computed each time.
+    """
+
+    def __init__(self, encoder: WindowEncoder, cache: FileCache | None) -> None:
+        self.encoder = encoder
+        self._cache = cache
+
+    def of(self, picture: Picture, size: Size) -> PictureSight:
+        """The sight of a picture of `size` (width, height); nothing is computed before it is asked for."""
+        return PictureSight(self, size, pixels=lambda: picture.pixels, key=picture.key)
+
+    def of_pixels(self, pixels: NDArray[np.float32]) -> PictureSight:
+        """The sight of an image, shape (height, width, 3), that has no key to be kept under."""
+        return PictureSight(self, (pixels.shape[1], pixels.shape[0]), pixels=lambda: pixels, key=None)
+
+    def see(self, window: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> Seen:
+        """What is seen of one window, from the cache or from the encoder."""
+        name = key_of("window", WINDOWS_VERSION, self.encoder.fingerprint, key, repr(window)) if key else None
+        kept = self._cache.get(name) if self._cache and name else None
+        if kept is not None:
+            stored = load(kept)
+            return tuple(stored[str(index)].float() for index in range(len(stored)))
+        # In float16 already here: what is computed now and what is read later must be the same.
+        halves = [one.clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for one in self.encoder.see(pixels(), window)]
+        if self._cache and name:
+            self._cache.put(name, save({str(index): one for index, one in enumerate(halves)}))
+        return tuple(one.float() for one in halves)
+
+
+class PictureSight:
+    """The windows of one picture.
+
+    Attributes
+    ----------
+    size : (width, height)
+        Of the picture, pixels.
+    sides : tuple of int
+        Of its windows, the largest first, pixels.
+    """
+
+    def __init__(self, sights: Sights, size: Size, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> None:
+        if max(size) > LARGEST_SIDE_PX:
+            raise ValueError(
+                f"an image of {size[0]}x{size[1]} pixels is too large to outline in: at most {LARGEST_SIDE_PX} a side"
+            )
+        self._sights = sights
+        self._pixels = pixels
+        self.key = key
+        self.size = size
+        self.sides = sights.encoder.sides(size)
+        self.shown_px = sights.encoder.shown_px
+        self.fingerprint = sights.encoder.fingerprint
+
+    def see(self, window: Tile) -> Seen:
+        """What is seen of one window.
+
+        Raises
+        ------
+        ImageError
+            If it is not kept and the picture cannot be read.
+        """
+        return self._sights.see(window, pixels=self._pixels, key=self.key)

@@ -1,0 +1,53 @@
+"""Looking ahead: what annotators will open next is seen before they open it, so that already the first click is warm."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from backend.annotator import Task
+from backend.loop.lease import LeaseLostError
+from backend.records import Project
+from backend.services import Services
+from sync.projects import ProjectState
+
+__all__ = ["AHEAD_TASKS", "look_ahead"]
+
+log = logging.getLogger("galaxyloop.ahead")
+
+AHEAD_TASKS = 100
+"""Tasks seen ahead: more than a team gets through before the next cycle, and some 200 MB of what was seen."""
+
+
+def look_ahead(services: Services, project: Project, state: ProjectState, lost: threading.Event) -> int:
+    """See the next tasks' pictures, the nearest in the queue first; stops as soon as a bell rings.
+
+    Returns
+    -------
+    int
+        Tasks that were seen.
+
+    Raises
+    ------
+    LeaseLostError
+        If another worker has taken over.
+    """
+    annotator = services.annotators.of(project, label_config=project.label_config)
+    if not annotator.answers_prompts:
+        return 0
+    ringing, done = services.bell.ringing(), services.seen_ahead
+    scores = services.predicted.get((project.id, project.live_version), {})
+    waiting = [task for task in services.tasks(project.id) if not task.annotated]
+    if state.sampling == "Uncertainty sampling":
+        waiting.sort(key=lambda task: (scores.get(task.id) or 0.0, task.id))
+    ahead = [task for task in waiting[:AHEAD_TASKS] if (project.id, task.id) not in done]
+    for count, task in enumerate(ahead):
+        if lost.is_set():
+            raise LeaseLostError(f"project {project.id} was taken over by another worker")
+        if services.bell.ringing() != ringing:
+            return count
+        annotator.look_ahead(Task(id=task.id, data=task.data))
+        done.add((project.id, task.id))
+    if ahead:
+        log.info("event=looked_ahead project=%d tasks=%d", project.id, len(ahead))
+    return len(ahead)

@@ -1,0 +1,113 @@
+"""Fit the shipped segmenter on scenes and on people's outlines of the train part, and write it to the shipped heads.
+
+Run: OMP_NUM_THREADS=1 .venv/bin/python benchmarks/base_segmenter.py DATA   (DATA holds masks/ and fields/; docs/scenes.md)
+
+Learned on windows of the `train` part only; printed is what it does on the `val` part beside the head before any step, which is
+the first guess by isophotes alone. `benchmarks/prompts.py` reports the `test` part. Killed and started again, it goes on from
+the last hundred steps, which are kept in .cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from base_segmenter_examples import Windows, outlined_galaxies
+from numpy.typing import NDArray
+from prompts_clicking import click_through
+from rich.console import Console
+from rich.table import Table
+
+from backend.heads.masks import PromptedMasks
+from backend.heads.segmenter.clicks import Click
+from backend.heads.segmenter.lvm_windows import LvmWindows
+from backend.heads.segmenter.sight import Sights
+from backend.heads.segmenter.training import Schedule, Training
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.scenes.folders import generator_of
+from backend.segmenters import BASE_SEGMENTER
+from sync.controls.shapes import Mask, Point
+
+SCHEDULE = Schedule(steps=2500, rate=6e-4, examples=2)
+CACHE = Path(".cache/base-segmenter")
+KEPT_EVERY = 100
+SEEDS_A_STEP = 100
+"""Windows without an object are passed over: each step has more seeds than it needs."""
+SCENES, SIDES, CLICKS = 60, (128, 256, 400), 3
+LEAST_AREA_PX = 40
+
+
+def main(data: Path, schedule: Schedule) -> None:
+    """Fit, report, write."""
+    torch.set_num_threads(1)
+    encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+    head = fitted(PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder), schedule)
+    head.save(BASE_SEGMENTER)
+    table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
+    for what, wanted in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
+        for name, one in (("first guess", PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint)), ("learned", head)):
+            overlaps = np.mean([measured(one, Sights(encoder, None), *each) for each in wanted], axis=0)
+            table.add_row(what, name, str(len(wanted)), *(f"{value:.3f}" for value in overlaps))
+    Console().print(table)
+
+
+def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule) -> PromptedMasks:
+    """Train, or go on training."""
+    kept = CACHE / "training.pt"
+    training = Training(head.network, schedule)
+    if kept.exists():
+        training.restore(torch.load(kept, weights_only=True))
+    started, losses = time.monotonic(), []
+    while training.done < schedule.steps:
+        examples: Iterator = windows.endless(training.done * SEEDS_A_STEP)
+        losses.append(training.step([next(examples) for _ in range(schedule.examples)]))
+        if training.done % KEPT_EVERY == 0:
+            CACHE.mkdir(parents=True, exist_ok=True)
+            torch.save(training.state(), kept.with_suffix(".unfinished"))
+            os.replace(kept.with_suffix(".unfinished"), kept)
+            print(
+                f"step {training.done} loss {np.mean(losses[-KEPT_EVERY:]):.3f} {time.monotonic() - started:.0f} s", flush=True
+            )
+    return replace(head, network=training.network.half().float().eval().requires_grad_(False))
+
+
+def outlines(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
+    """Pictures and outlines of the val part."""
+    for galaxy in outlined_galaxies(data, "val"):
+        yield galaxy.pixels, galaxy.mask
+
+
+def scenes(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
+    """Pictures and masks of scenes of the val part."""
+    generator = generator_of(data, part="val")
+    for seed in range(SCENES):
+        scene = generator.draw(seed, SIDES[seed % len(SIDES)])
+        for mask in scene.masks[:4]:
+            if mask.sum() >= LEAST_AREA_PX:
+                yield scene.image, mask
+
+
+def measured(head: PromptedMasks, sights: Sights, pixels: NDArray[np.float32], wanted: Mask) -> list[float]:
+    """Overlap after each click."""
+    sight = sights.of_pixels(pixels)
+
+    def segment(clicks: list[Click]) -> Mask:
+        found = head.predict(sight, points=[(Point(x, y), positive) for x, y, positive in clicks])
+        return np.zeros_like(wanted) if found is None else found[0]
+
+    clicked = click_through(segment, wanted, clicks=CLICKS, seed=0)  # type: ignore[arg-type]
+    return [clicked.after(number) for number in range(1, CLICKS + 1)]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--steps", type=int, default=SCHEDULE.steps)
+    given = parser.parse_args()
+    main(given.data, replace(SCHEDULE, steps=given.steps))

@@ -1,0 +1,49 @@
+"""Clicking through objects as a person would: one click, then clicks where the mask is most wrong, until it is good enough."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.heads.matching import mask_overlap
+from backend.heads.segmenter.clicks import Click, first_click, next_click
+from sync.controls.shapes import Mask
+
+JITTER = 0.15
+"""Standard deviation of a click, as a share of the radius of what is clicked."""
+Segment = Callable[[Sequence[Click]], Mask]
+"""From clicks to a mask of the picture's size."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clicked:
+    """Overlap with the wanted mask after each click, from one on."""
+
+    overlaps: tuple[float, ...]
+
+    def after(self, clicks: int) -> float:
+        """Overlap after so many clicks; clicking stops once nothing is wrong."""
+        return self.overlaps[min(clicks, len(self.overlaps)) - 1]
+
+    def until(self, overlap: float, *, most: int) -> int:
+        """Clicks until the overlap is reached; `most` if it never is."""
+        reached = [number for number, one in enumerate(self.overlaps[:most], start=1) if one >= overlap]
+        return reached[0] if reached else most
+
+
+def click_through(segment: Segment, wanted: Mask, *, clicks: int, seed: int, enough: float = 1.0, least: int = 1) -> Clicked:
+    """Click `clicks` times at most, or, after `least` clicks, until the overlap is `enough`; `seed` moves the hand."""
+    rng = np.random.default_rng(seed)
+    given: list[Click] = [first_click(wanted, rng, jitter=JITTER)]
+    overlaps: list[float] = []
+    best = 0.0
+    while True:
+        mask = segment(given)
+        overlaps.append(mask_overlap(mask, wanted))
+        best = max(best, overlaps[-1])
+        mend = next_click(mask, wanted, rng, jitter=JITTER)
+        if len(overlaps) == clicks or mend is None or (best >= enough and len(overlaps) >= least):
+            return Clicked(tuple(overlaps))
+        given.append(mend)
