@@ -12,15 +12,31 @@ import typer
 
 from backend.commands.demo import demo
 from backend.commands.embed import embed
+from backend.commands.export import export
+from backend.commands.import_ import import_
 from backend.commands.predict import predict
 from backend.commands.pretrain import pretrain
 from backend.commands.project import attach, create
+from backend.commands.project import status as project_status
+from backend.commands.segment import segment
 from backend.commands.serve import server, worker
 from backend.commands.versions import rollback, status, versions
 
 __all__ = ["app"]
 
-COMMANDS: tuple[Callable[..., None], ...] = (demo, server, worker, status, versions, rollback, embed, predict, pretrain)
+COMMANDS: tuple[Callable[..., None], ...] = (
+    demo,
+    server,
+    worker,
+    status,
+    versions,
+    rollback,
+    embed,
+    predict,
+    segment,
+    pretrain,
+    export,
+)
 PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach)
 
 app = typer.Typer(help="Annotate galaxies in Label Studio with a model that learns from every batch.", no_args_is_help=True)
@@ -28,6 +44,8 @@ project_app = typer.Typer(help="Label Studio projects.", no_args_is_help=True)
 app.add_typer(project_app, name="project")
 for command in COMMANDS:
     app.command()(command)
+app.command("import")(import_)
+project_app.command("status")(project_status)
 for command in PROJECT_COMMANDS:
     project_app.command()(command)
 

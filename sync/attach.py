@@ -11,7 +11,7 @@ from typing import Any
 
 from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
 
-__all__ = ["WEBHOOK_SECRET_HEADER", "attach_backend", "detach_backend", "rename_backend"]
+__all__ = ["WEBHOOK_SECRET_HEADER", "asked_instead", "attach_backend", "attached", "detach_backend", "rename_backend"]
 
 WEBHOOK_SECRET_HEADER = "X-Galaxyloop-Webhook-Secret"
 
@@ -111,6 +111,24 @@ def detach_backend(client: LabelStudioClient, project_id: int, *, url: str) -> N
     for hook in client.get("/api/webhooks/", project=project_id):
         if hook["url"] == f"{url}/webhook":
             client.send("DELETE", f"/api/webhooks/{hook['id']}/", repeatable=True)
+
+
+def asked_instead(client: LabelStudioClient, project_id: int, *, url: str) -> str:
+    """Return the address of the backend that Label Studio asks instead of the one at `url`, empty if it asks that one.
+
+    Label Studio asks only a project's first backend: ours, attached beside another team's or at a new address, is never asked.
+    """
+    rows = sorted(client.get("/api/ml", project=project_id), key=lambda row: int(row["id"]))
+    first = str(rows[0]["url"]).rstrip("/") if rows else ""
+    return "" if first == url.rstrip("/") else first
+
+
+def attached(client: LabelStudioClient, project_id: int, *, url: str) -> tuple[bool, bool]:
+    """Return whether a project has the backend at `url`, and whether its events reach it."""
+    url = url.rstrip("/")
+    backend = any(row["url"].rstrip("/") == url for row in client.get("/api/ml", project=project_id))
+    hooks = client.get("/api/webhooks/", project=project_id)
+    return backend, any(hook["url"] == f"{url}/webhook" and hook["is_active"] for hook in hooks)
 
 
 def _find(client: LabelStudioClient, project_id: int, url: str) -> dict[str, Any] | None:

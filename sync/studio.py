@@ -44,14 +44,21 @@ class LabelStudioServer:
     port : int
     user, password : str
         An account that is made at the first start; `user` is an e-mail address.
+    local_files : Path, optional
+        Folder that its local storages may lie in; without it it serves no files of this machine.
     """
 
-    def __init__(self, executable: Path, data_dir: Path, *, port: int, user: str, password: str) -> None:
+    def __init__(
+        self, executable: Path, data_dir: Path, *, port: int, user: str, password: str, local_files: Path | None = None
+    ) -> None:
         self.executable = executable
         self.data_dir = data_dir
         self.port = port
         self.url = f"http://{HOST}:{port}"
-        self._account = {"LABEL_STUDIO_USERNAME": user, "LABEL_STUDIO_PASSWORD": password}
+        self._own = {"LABEL_STUDIO_USERNAME": user, "LABEL_STUDIO_PASSWORD": password}
+        if local_files is not None:
+            self._own["LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED"] = "true"
+            self._own["LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"] = str(local_files.absolute())
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -96,7 +103,7 @@ class LabelStudioServer:
                 stdin=subprocess.DEVNULL,  # it asks questions where it can
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=_environment(os.environ, data_dir=self.data_dir.resolve(), url=self.url) | self._account,
+                env=_environment(os.environ, data_dir=self.data_dir.resolve(), url=self.url) | self._own,
                 start_new_session=True,  # a group of its own, to be ended as a whole
             )
 

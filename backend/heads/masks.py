@@ -7,7 +7,7 @@ outline fine-tunes decoder and neck; what comes before them is seen once and kep
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +23,7 @@ from backend.heads.segmenter.grid import Edges
 from backend.heads.segmenter.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmenter.outlined import endless_examples
 from backend.heads.segmenter.prompting import WindowMask, boxed, clicked, look_ahead, mended
+from backend.heads.segmenter.reader import WindowReader
 from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.training import Schedule, train_network
 from sync.controls.shapes import Box, Mask, Point, Size
@@ -31,8 +32,8 @@ __all__ = ["FINE_TUNING", "MINIMUM_MASKS", "PromptedMasks"]
 
 NAME = "masks"
 MINIMUM_MASKS = 3
-FINE_TUNING = Schedule(steps=100, rate=2e-4, examples=2)
-"""A minute on one core, however many masks there are."""
+FINE_TUNING = Schedule(steps=40, rate=5e-4, examples=2)
+"""A quarter of a minute on one core, however many masks there are: longer gained little (docs/benchmarks.md)."""
 LEAST_PART = 0.05
 """A part of a mask that holds no click and less than this share of its pixels is a speck."""
 
@@ -51,6 +52,10 @@ class PromptedMasks:
 
     network: SegmenterNetwork
     encoder: str
+    _reader: WindowReader = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_reader", WindowReader(self.network))
 
     @classmethod
     def blank(cls, config: SegmenterConfig, *, encoder: str, seed: int = 0) -> Self:
@@ -165,7 +170,7 @@ class PromptedMasks:
             As `predict`.
         """
         self._check(sight)
-        return boxed(self.network, sight, _edges(boxes, sight.size))
+        return boxed(self._reader, sight, _edges(boxes, sight.size))
 
     def look_ahead(self, sight: PictureSight, boxes: Sequence[Box]) -> None:
         """See what clicks on the objects in these boxes will need.
@@ -183,15 +188,15 @@ class PromptedMasks:
     ) -> list[WindowMask]:
         """One object for each box, and one for what is clicked beside them, or for the mask."""
         found: list[WindowMask] = []
-        for box, begun in zip(edges, boxed(self.network, sight, edges), strict=True):
+        for box, begun in zip(edges, boxed(self._reader, sight, edges), strict=True):
             own = [click for click in clicks if not click[2] or _holds(box, click)]
-            found.append(mended(self.network, sight, begun, own, box=box) if own else begun)
+            found.append(mended(self._reader, sight, begun, own, box=box) if own else begun)
         beside = [click for click in clicks if not click[2] or not any(_holds(box, click) for box in edges)]
         if mask is not None and mask.any():
-            return [*found, mended(self.network, sight, mask, beside)]
+            return [*found, mended(self._reader, sight, mask, beside)]
         first = next((click for click in beside if click[2]), None)
-        if first is not None and (shown := clicked(self.network, sight, first)) is not None:
-            found.append(mended(self.network, sight, shown, beside) if len(beside) > 1 else shown)
+        if first is not None and (shown := clicked(self._reader, sight, first)) is not None:
+            found.append(mended(self._reader, sight, shown, beside) if len(beside) > 1 else shown)
         return found
 
     def _check(self, sight: PictureSight) -> None:

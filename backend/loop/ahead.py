@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 
-from backend.annotator import Task
+from backend.annotator import Task as AnnotatorTask
 from backend.loop.lease import LeaseLostError
 from backend.records import Project
 from backend.services import Services
 from sync.projects import ProjectState
+from sync.tasks import Task
 
 __all__ = ["AHEAD_TASKS", "look_ahead"]
 
@@ -19,8 +21,15 @@ AHEAD_TASKS = 100
 """Tasks seen ahead: more than a team gets through before the next cycle, and some 200 MB of what was seen."""
 
 
-def look_ahead(services: Services, project: Project, state: ProjectState, lost: threading.Event) -> int:
+def look_ahead(services: Services, project: Project, tasks: Sequence[Task], state: ProjectState, lost: threading.Event) -> int:
     """See the next tasks' pictures, the nearest in the queue first; stops as soon as a bell rings.
+
+    Parameters
+    ----------
+    tasks : sequence of Task
+        The project's.
+    state : ProjectState
+        Says whether the least sure come first.
 
     Returns
     -------
@@ -37,7 +46,7 @@ def look_ahead(services: Services, project: Project, state: ProjectState, lost: 
         return 0
     ringing, done = services.bell.ringing(), services.seen_ahead
     scores = services.predicted.get((project.id, project.live_version), {})
-    waiting = [task for task in services.tasks(project.id) if not task.annotated]
+    waiting = [task for task in tasks if not task.annotated]
     if state.sampling == "Uncertainty sampling":
         waiting.sort(key=lambda task: (scores.get(task.id) or 0.0, task.id))
     ahead = [task for task in waiting[:AHEAD_TASKS] if (project.id, task.id) not in done]
@@ -46,7 +55,7 @@ def look_ahead(services: Services, project: Project, state: ProjectState, lost: 
             raise LeaseLostError(f"project {project.id} was taken over by another worker")
         if services.bell.ringing() != ringing:
             return count
-        annotator.look_ahead(Task(id=task.id, data=task.data))
+        annotator.look_ahead(AnnotatorTask(id=task.id, data=task.data))
         done.add((project.id, task.id))
     if ahead:
         log.info("event=looked_ahead project=%d tasks=%d", project.id, len(ahead))

@@ -56,7 +56,7 @@ def run_cycle(services: Services, project_id: int, lost: threading.Event) -> str
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     stored = publish(services, registry.project(project_id), state)
     meter_effort(services, project, annotations)
-    look_ahead(services, registry.project(project_id), state, lost)
+    look_ahead(services, registry.project(project_id), services.tasks(project_id), state, lost)
     prune_old(services, registry.project(project_id), annotations)
     return outcome + (f"; {stored} predictions stored" if stored else "")
 

@@ -55,11 +55,15 @@ def load_frames(folder: Path, *, part: Part) -> list[FrameSky]:
 
 
 def generator_of(data: Path, *, part: Part) -> SceneGenerator:
-    """A generator of scenes from the galaxies in `data`/masks and the skies in `data`/fields; what is missing is simulated."""
+    """A generator of scenes from the galaxies in `data`/masks and the skies in `data`/fields; what is missing is simulated.
+
+    No part shares a galaxy with another one, not even a simulated one.
+    """
     outlines, fields = data / "masks", data / "fields"
     return SceneGenerator(
         cutouts=load_cutouts(outlines, part=part) if outlines.is_dir() else (),
         frames=load_frames(fields, part=part) if fields.is_dir() else (),
+        stream=list(FRAME_SHARE).index(part),
     )
 
 

@@ -46,10 +46,13 @@ class SceneGenerator:
         Real galaxies; half of all that are not tiny will be of these.
     frames : sequence of FrameSky
         Real skies; of all scenes `FRAME_SHARE` lie on these.
+    stream : int
+        Generators with the same one lay down the same simulated galaxies for a seed, whatever their cut-outs and frames.
     """
 
     cutouts: Sequence[Cutout] = ()
     frames: Sequence[FrameSky] = ()
+    stream: int = 0
 
     def draw(self, seed: int, side: int = REFERENCE_PX) -> Scene:
         """Make the scene of a seed: always the same one from the same cut-outs and frames.
@@ -63,7 +66,7 @@ class SceneGenerator:
         """
         if side < 32:
             raise ValueError(f"a scene needs at least 32 pixels a side, not {side}")
-        rng = np.random.default_rng(seed)
+        rng = np.random.default_rng([self.stream, seed] if self.stream else seed)
         on_frame = len(self.frames) > 0 and rng.random() < FRAME_SHARE
         sky = self.frames[int(rng.integers(len(self.frames)))] if on_frame else SyntheticSky()
         psf = 1.4 if on_frame else math.exp(rng.uniform(*np.log(PSF_PX)))

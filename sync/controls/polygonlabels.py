@@ -27,7 +27,7 @@ from sync.controls.region import (
 from sync.controls.shapes import Labelled, Mask, Polygon, Size
 from sync.labelconfig import Control
 
-__all__ = ["decode", "encode", "encode_mask", "outline", "rasterise"]
+__all__ = ["decode", "encode", "encode_mask", "joined", "outline", "rasterise"]
 
 TAG = "PolygonLabels"
 
@@ -35,6 +35,9 @@ TOLERANCE_PX = 0.5
 """How far an outline may leave the mask's border: few enough corners to drag, and no pixel that anyone misses."""
 
 MAX_CORNERS = 100_000
+
+CROSSINGS_AT_ONCE = 1_000_000
+"""Rows that edges cross, which are in memory together: 100,000 edges from top to bottom would fill it."""
 
 
 def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
@@ -124,7 +127,7 @@ def outline(mask: Mask, *, tolerance_px: float = TOLERANCE_PX) -> list[Polygon]:
             for ring in find_contours(padded.astype(np.float32), 0.5, fully_connected="low")
         ]
         rings.sort(key=_area, reverse=True)
-        polygons.append(Polygon(points=_joined(rings)))
+        polygons.append(Polygon(points=joined(rings)))
     return polygons
 
 
@@ -141,36 +144,39 @@ def rasterise(polygon: Polygon, size: Size) -> Mask:
     ndarray of bool, shape (height, width)
     """
     width, height = check_size(size)
-    points = np.asarray(polygon.points, dtype=np.float64)
-    crossings = np.zeros((height, width + 1), dtype=np.bool_)
-    for start, end in zip(points, np.roll(points, -1, axis=0), strict=True):
-        # Always downwards, so that the two edges of a bridge cross a row at the same place to the last bit.
-        (x_top, y_top), (x_low, y_low) = (start, end) if start[1] <= end[1] else (end, start)
-        first, last = (int(np.ceil(np.clip(y, 0, height) - 0.5)) for y in (y_top, y_low))
-        rows = np.arange(first, last)
-        if len(rows):
-            x = x_top + (rows + 0.5 - y_top) * (x_low - x_top) / (y_low - y_top)
-            crossings[rows, np.ceil(np.clip(x, 0, width) - 0.5).astype(np.intp)] ^= True
-    inside: Mask = np.logical_xor.accumulate(crossings, axis=1)[:, :width]
+    starts = np.asarray(polygon.points, dtype=np.float64)
+    ends = np.roll(starts, -1, axis=0)
+    # Always downwards, so that the two edges of a bridge cross a row at the same place to the last bit.
+    down = starts[:, 1:] <= ends[:, 1:]
+    (x_top, y_top), (x_low, y_low) = np.where(down, starts, ends).T, np.where(down, ends, starts).T
+    first, last = (np.ceil(np.clip(y, 0, height) - 0.5).astype(np.intp) for y in (y_top, y_low))
+    counts = last - first
+    crossings = np.zeros((height, width + 1), dtype=np.uint8)  # only whether they are odd matters, so they may run over
+    for some in np.split(np.arange(len(starts)), np.flatnonzero(np.diff(np.cumsum(counts) // CROSSINGS_AT_ONCE)) + 1):
+        # One number for each row that each of these edges crosses.
+        edges = np.repeat(some, counts[some])
+        rows = np.arange(len(edges)) - np.repeat(np.cumsum(counts[some]) - last[some], counts[some])
+        x = x_top[edges] + (rows + 0.5 - y_top[edges]) * (x_low - x_top)[edges] / (y_low - y_top)[edges]
+        columns = np.ceil(np.clip(x, 0, width) - 0.5).astype(np.intp)
+        np.add.at(crossings.reshape(-1), rows * (width + 1) + columns, np.uint8(1))
+    inside: Mask = (np.cumsum(crossings, axis=1, dtype=np.uint8) % 2 == 1)[:, :width]
     return inside
 
 
-def _simplified(ring: NDArray[np.float64], tolerance_px: float) -> NDArray[np.float64]:
-    closed = np.vstack([ring, ring[:1]])
-    simple: NDArray[np.float64] = approximate_polygon(closed, tolerance_px)[:-1]
-    return simple if len(simple) >= 3 and _area(simple) > 0 else ring
-
-
-def _area(ring: NDArray[np.float64]) -> float:
-    x, y = (ring - ring[0]).T
-    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
-
-
-def _joined(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Join holes to the outline that comes first, each by the shortest bridge from corner to corner.
+def joined(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Join holes, and further parts, to the outline that comes first, each by the shortest bridge from corner to corner.
 
     A bridge may cross another hole: it encloses nothing all the same. Holes run against the outline, so browsers, which
     fill by winding number, leave them open too.
+
+    Parameters
+    ----------
+    rings : list of ndarray, shape (n, 2)
+        Corners (x, y), at least one ring.
+
+    Returns
+    -------
+    ndarray, shape (m, 2)
     """
     outer, *holes = rings
     if not holes:
@@ -187,3 +193,14 @@ def _joined(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     for here in range(len(outer)):
         pieces += [outer[here : here + 1], *detours.get(here, [])]
     return np.vstack(pieces)
+
+
+def _simplified(ring: NDArray[np.float64], tolerance_px: float) -> NDArray[np.float64]:
+    closed = np.vstack([ring, ring[:1]])
+    simple: NDArray[np.float64] = approximate_polygon(closed, tolerance_px)[:-1]
+    return simple if len(simple) >= 3 and _area(simple) > 0 else ring
+
+
+def _area(ring: NDArray[np.float64]) -> float:
+    x, y = (ring - ring[0]).T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2

@@ -16,7 +16,7 @@ from sync.images.fits import read_fits
 from sync.images.raster import read_raster
 from sync.images.tiff import read_tiff
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "decode"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "decode", "kind_of", "unpacked"]
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fts", ".fz", ".gif", ".webp", ".gz"})
 """What counts as an image in a folder; `decode` itself goes by the content."""
@@ -52,8 +52,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
     ImageError
         If the file is of another kind, damaged, truncated or too large, or has no valid pixel.
     """
-    if data.startswith(GZIP_MAGIC):
-        data = _unpacked(data)
+    data = unpacked(data)
     kind = _kind(data[:LONGEST_MAGIC])
     if kind == "FITS":
         return read_fits(data, max_pixels=max_pixels)
@@ -62,9 +61,9 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
     return read_raster(data, formats=(kind,), max_pixels=max_pixels)
 
 
-def _kind(start: bytes) -> str:
-    if not start:
-        raise ImageError("the image is empty: it has 0 bytes")
+def kind_of(data: bytes) -> str:
+    """Tell the kind of an image file, such as "PNG" or "FITS", by its first bytes; empty if it is none."""
+    start = data[:LONGEST_MAGIC]
     if start.startswith(FITS_MAGIC):
         return "FITS"
     if start.startswith(TIFF_MAGICS):
@@ -74,6 +73,25 @@ def _kind(start: bytes) -> str:
     for magic, name in WEB_MAGICS.items():
         if start.startswith(magic):
             return name
+    return ""
+
+
+def unpacked(data: bytes) -> bytes:
+    """Unpack a file that is gzipped; any other is given back as it is.
+
+    Raises
+    ------
+    ImageError
+        If it is damaged, holds no image, or unpacks to too much.
+    """
+    return _unpacked(data) if data.startswith(GZIP_MAGIC) else data
+
+
+def _kind(start: bytes) -> str:
+    if not start:
+        raise ImageError("the image is empty: it has 0 bytes")
+    if kind := kind_of(start):
+        return kind
     raise ImageError(f"the image starts with {start[:8]!r}, which is no PNG, JPEG, GIF, WebP, TIFF or FITS file")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zlib
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -15,7 +16,7 @@ from sync.images.errors import ImageError
 from sync.images.fitsheaders import read_headers
 from sync.images.stretch import in_colour
 
-__all__ = ["read_fits"]
+__all__ = ["FitsBands", "read_bands", "read_fits"]
 
 # Planes that describe others: masks, weights, errors.
 NOT_AN_IMAGE = {"BADPIX", "DQ", "MASK", "MSK", "NEXP", "PSF"}
@@ -25,11 +26,34 @@ LEGACY_WEIGHTS = {"g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2}
 GZIP_MAGIC = b"\x1f\x8b"
 
 
-def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
-    """Read a FITS file.
+@dataclass(frozen=True)
+class FitsBands:
+    """The measurements of a FITS file, as it holds them.
 
-    Image extensions of the size of the first one count as bands like the planes of a cube; masks, weights and tables
-    do not.
+    Attributes
+    ----------
+    planes : ndarray, shape (n, height, width)
+        Linear, in `unit`, in the order of the file, which is from the bluest to the reddest; the first row is the
+        lowest on the sky as it is shown. NaN where missing.
+    header : Header
+        Of the first image, with its world coordinates.
+    names : tuple of str
+        Of the bands: as many as planes, or none where the file does not name them.
+    unit : str
+        ``BUNIT`` of the first image, empty where it has none.
+    weights : list of float or None
+        What to multiply each band by so that equal numbers are grey, where that is known.
+    """
+
+    planes: NDArray[np.floating]
+    header: fits.Header
+    names: tuple[str, ...]
+    unit: str
+    weights: list[float] | None
+
+
+def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
+    """Read a FITS file as a person sees it.
 
     Parameters
     ----------
@@ -48,26 +72,58 @@ def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
     ImageError
         If the file is damaged, truncated or too large, or holds no image with a valid pixel.
     """
+    bands = read_bands(data, max_pixels=max_pixels)
+    return np.ascontiguousarray(in_colour(bands.planes, weights=bands.weights)[::-1])
+
+
+def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
+    """Read the measurements of a FITS file.
+
+    Image extensions of the size of the first one count as bands like the planes of a cube; masks, weights and tables
+    do not.
+
+    Parameters
+    ----------
+    data : bytes
+        A whole file, not gzipped.
+    max_pixels : int
+        Width times height times bands.
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged, truncated or too large, or holds no image with a valid pixel.
+    """
     try:
         if any(header.get("ZIMAGE", False) for header in read_headers(data)):
             _check_tiles(data, max_pixels)
         with fits.open(io.BytesIO(data), memmap=False) as file:
-            bands = _bands(file, max_pixels)
-            shown = in_colour(bands, weights=_weights(file, len(bands)))
+            images = _images(file)
+            planes = _planes(images, max_pixels)
+            return FitsBands(
+                planes=planes,
+                header=images[0].header,
+                names=_names(file[0].header, images, len(planes)),
+                unit=str(images[0].header.get("BUNIT", "")).strip(),
+                weights=_weights(file, len(planes)),
+            )
     except ImageError:
         raise
     except Exception as error:  # astropy's C codecs raise a class of their own that is not public
         raise ImageError(f"the FITS file is damaged ({type(error).__name__})") from error
-    return np.ascontiguousarray(shown[::-1])
 
 
-def _bands(file: fits.HDUList, max_pixels: int) -> NDArray[np.floating]:
-    """Shape (n, height, width), native byte order, NaN where missing."""
+def _images(file: fits.HDUList) -> list[Any]:
+    """Return the parts of the file that hold bands."""
     images = [hdu for hdu in file if hdu.is_image and len(hdu.shape) >= 2 and hdu.name not in NOT_AN_IMAGE]
     if not images:
         raise ImageError("the FITS file holds no image of two or more dimensions")
+    return [hdu for hdu in images if hdu.shape[-2:] == images[0].shape[-2:]]
+
+
+def _planes(images: list[Any], max_pixels: int) -> NDArray[np.floating]:
+    """Shape (n, height, width), native byte order, NaN where missing."""
     height, width = images[0].shape[-2:]
-    images = [hdu for hdu in images if hdu.shape[-2:] == (height, width)]
     count = sum(int(np.prod(hdu.shape[:-2], dtype=object)) for hdu in images)
     if not (count and height and width):
         raise ImageError(f"the FITS image has no pixels: {count} bands of {width}x{height}")
@@ -86,6 +142,18 @@ def _native(data: NDArray[Any]) -> NDArray[np.floating]:
         raise ImageError(f"the FITS image holds {data.dtype.name} values; integers or floats can be shown")
     exact = data.dtype.itemsize <= 2 or data.dtype == np.dtype(">f4") or data.dtype == np.float32
     return data.astype(np.float32 if exact else np.float64)
+
+
+def _names(primary: fits.Header, images: list[Any], count: int) -> tuple[str, ...]:
+    """Read the bands' names: `BANDS` or `BAND0`, `BAND1` … as the Legacy Surveys write them, else each image's own."""
+    together = str(primary.get("BANDS", "")).strip()
+    if len(together) == count:
+        return tuple(together)
+    numbered = tuple(str(images[0].header.get(f"BAND{number}", "")).strip() for number in range(count))
+    own = tuple(
+        str(hdu.header.get("FILTER") or hdu.header.get("BAND") or hdu.header.get("EXTNAME") or "").strip() for hdu in images
+    )
+    return next((names for names in (numbered, own) if len(names) == count and all(names)), ())
 
 
 def _weights(file: fits.HDUList, count: int) -> list[float] | None:

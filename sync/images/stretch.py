@@ -16,7 +16,7 @@ from astropy.visualization import AsinhStretch, ManualInterval
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["STRETCH_VERSION", "asinh", "in_colour", "lupton", "to_png"]
+__all__ = ["STRETCH_VERSION", "asinh", "in_colour", "lupton", "three_bands", "to_png"]
 
 STRETCH_VERSION = "asinh-sky-2"  # goes into cache keys: change it with anything below that changes pixels
 
@@ -108,10 +108,17 @@ def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = 
     known = _grey_world(bands) if weights is None else weights
     with np.errstate(over="ignore", invalid="ignore"):
         weighted = [band * weight for band, weight in zip(bands, known, strict=True)]
-    if len(weighted) == 2:
-        return lupton(weighted[1], _mean(weighted), weighted[0])
-    first, second = -(-len(weighted) // 3), -(-2 * len(weighted) // 3)
-    return lupton(_mean(weighted[second:]), _mean(weighted[first:second]), _mean(weighted[:first]))
+    return lupton(*three_bands(weighted))
+
+
+def three_bands(bands: Sequence[NDArray[np.floating]]) -> tuple[NDArray[np.floating], ...]:
+    """Make red, green and blue of any number of bands, ordered from the bluest to the reddest, as `in_colour` says."""
+    if len(bands) == 1:
+        return (bands[0], bands[0], bands[0])
+    if len(bands) == 2:
+        return (bands[1], _mean(bands), bands[0])
+    first, second = -(-len(bands) // 3), -(-2 * len(bands) // 3)
+    return (_mean(bands[second:]), _mean(bands[first:second]), _mean(bands[:first]))
 
 
 def to_png(pixels: NDArray[np.float32]) -> bytes:

@@ -110,7 +110,8 @@ def _free_port() -> int:
 
 
 def _server(executable: Path, data: Path) -> LabelStudioServer:
-    return LabelStudioServer(executable, data, port=_free_port(), user=USER, password=PASSWORD)
+    local = data / "local-files"
+    return LabelStudioServer(executable, data, port=_free_port(), user=USER, password=PASSWORD, local_files=local)
 
 
 @dataclass

@@ -18,6 +18,8 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Response, sync_playwright
 
 from backend.loop.snapshot import is_judge
+from sync.controls import brushlabels
+from sync.controls.shapes import Mask
 from sync.labelconfig import parse
 from sync.projects import project_state
 from sync.tasks import read_tasks
@@ -153,7 +155,7 @@ def test_a_task_opens_with_its_class_boxes_and_masks_drawn(
     picture(page, "task")
 
 
-def test_a_click_on_a_galaxy_draws_its_mask(
+def test_a_click_on_a_galaxy_draws_its_mask_and_a_second_one_mends_it(
     page: Page, demo: Any, wait: Callable[..., Any], picture: Callable[[Page, str], None]
 ) -> None:
     task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[1]
@@ -165,20 +167,24 @@ def test_a_click_on_a_galaxy_draws_its_mask(
     smart = page.locator('.lsf-tool_smart[aria-label="key-point-tool"]')  # any other draws a mere point and asks nobody
     smart.wait_for(state="attached")
     smart.evaluate("tool => tool.click()")  # it sits in a fly-out
-    page.locator(".lsf-label").nth(label_position(demo, "click")).click()
-    shown = canvas(page).bounding_box()
-    assert shown is not None
-    x = shown["x"] + shown["width"] * (box["x"] + box["width"] / 2) / 100
-    y = shown["y"] + shown["height"] * (box["y"] + box["height"] / 2) / 100
-    with page.expect_response(lambda response: "interactive-annotating" in response.url) as answer:
-        page.mouse.click(x, y)
-    assert answer.value.ok
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    first = clicked_mask(page, demo, middle)
+    row = int(first.shape[0] * middle[1] / 100)
+    column = int(np.flatnonzero(first[row]).max()) - 1  # just within its right edge
+    wait(lambda: pixels_like(page, ORANGE) > 200, "the mask is drawn")
+    picture(page, "prompt")
+    page.keyboard.down("Alt")
+    place = ((column + 0.5) / first.shape[1] * 100, (row + 0.5) / first.shape[0] * 100)
+    second = clicked_mask(page, demo, place)
+    page.keyboard.up("Alt")
+    assert (first[row, column], second[row, column]) == (True, False)
+    assert second.any()
     page.get_by_test_id("bottombar-accept-suggestions-button").click(force=True)
     page.wait_for_function(f"{REGIONS}.some(region => region.type == 'brushlabels')")
     assert [region["from_name"] for region in page.evaluate(REGIONS)] == ["mask"]
     assert page.locator(".lsf-outliner-item").count() == 1
-    wait(lambda: pixels_like(page, ORANGE) > 200, "the mask is drawn")
-    picture(page, "prompt")
+    wait(lambda: pixels_like(page, ORANGE) > 100, "the mended mask is drawn")
+    picture(page, "prompt-mended")
 
 
 def test_after_a_batch_the_next_tasks_carry_the_new_versions_annotations(
@@ -212,6 +218,19 @@ def test_after_a_batch_the_next_tasks_carry_the_new_versions_annotations(
         assert {region["id"] for region in page.evaluate(REGIONS)} == {region["id"] for region in after[task]["result"]}
     wait(lambda: pixels_like(page, GREEN) > 200, "boxes are drawn")
     picture(page, "loop")
+
+
+def clicked_mask(page: Page, demo: Any, place: tuple[float, float]) -> Mask:
+    """Click at a place, in percent of the picture, with the label for clicks chosen, and return the mask that is answered."""
+    page.locator(".lsf-label").nth(label_position(demo, "click")).click()
+    shown = canvas(page).bounding_box()
+    assert shown is not None
+    x, y = (shown[start] + shown[span] * at / 100 for start, span, at in zip("xy", ("width", "height"), place, strict=True))
+    with page.expect_response(lambda response: "interactive-annotating" in response.url) as answer:
+        page.mouse.click(x, y)
+    assert answer.value.ok
+    (region,) = answer.value.json()["data"]["result"]
+    return brushlabels.decode(region).shape
 
 
 def label_position(demo: Any, control: str) -> int:

@@ -58,20 +58,20 @@ class Isophotes:
         Smoothed, above the sky, in its noise.
     levels : ndarray, shape (LEVELS,)
         Rising by equal factors from the sky's noise to the brightest point.
-    parts : ndarray of int32, shape (LEVELS, n, n)
+    parts : ndarray of int16, shape (LEVELS, n, n)
         Number of the connected part, 0 below the level.
     """
 
     light: Map
     levels: Map
-    parts: NDArray[np.int32]
+    parts: NDArray[np.int16]
 
     @classmethod
     def of(cls, squeezed: Map) -> Isophotes:
         """Slice a window, shape (n, n): the asinh of its brightness above the sky, in the sky's noise."""
         light = ndimage.gaussian_filter(np.sinh(squeezed), SMOOTHING)
         levels = np.geomspace(LOWEST_SNR, max(float(light.max()), 2 * LOWEST_SNR), LEVELS, dtype=np.float32)
-        return cls(light, levels, np.stack([ndimage.label(light >= level)[0] for level in levels]))
+        return cls(light, levels, np.stack([ndimage.label(light >= level)[0].astype(np.int16) for level in levels]))
 
     def around(self, spot: Spot) -> Map:
         """The object under a click, as logits, shape (n, n)."""
@@ -120,10 +120,10 @@ class Isophotes:
 
     def _meant(self, place: tuple[int, int], inside: NDArray[np.bool_], sign: int) -> NDArray[np.bool_]:
         """What a click on the wrong side of an outline means, shape (n, n)."""
-        here = float(self.light[place].clip(FAINTEST))
+        here, shared = float(self.light[place].clip(FAINTEST)), self._shared(place)
         other = inside if sign > 0 else inside & (self.light > here)
-        bridge = float(self._shared(place)[other].max(initial=0))
-        if bridge < DIP * here:
+        bridge = float(shared[other].max(initial=0))
+        if bridge < DIP * shared[place]:  # both are read off the same stack of levels
             part = self.around((place[1] + 0.5, place[0] + 0.5)) > 0
         else:
             rows, columns = np.indices(inside.shape, sparse=True)

@@ -19,8 +19,7 @@ from torch.nn import functional
 from backend.heads.segmenter.clicks import Click
 from backend.heads.segmenter.decoding import SURE, WindowPrompts, decode
 from backend.heads.segmenter.grid import Edges, edges_of, on_grid
-from backend.heads.segmenter.guide import Guide
-from backend.heads.segmenter.network import SegmenterNetwork
+from backend.heads.segmenter.reader import WindowReader
 from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.windows import nearest_window, window_around
 from backend.lvm.tiles import Tile
@@ -104,21 +103,21 @@ def look_ahead(sight: PictureSight, boxes: Sequence[Edges]) -> None:
 
 
 @torch.no_grad()
-def clicked(network: SegmenterNetwork, sight: PictureSight, click: Click) -> WindowMask | None:
+def clicked(reader: WindowReader, sight: PictureSight, click: Click) -> WindowMask | None:
     """The object under a positive click; None where nothing is seen."""
     x, y, _ = click
     windows = [nearest_window(side, (x, y), sight.size, shown_px=sight.shown_px) for side in sight.sides]
-    whole = _under(network, sight, windows[0], click)
+    whole = _under(reader, sight, windows[0], click)
     small = whole.points < LEAST_POINTS
     for window in reversed([one for one in windows[1:] if small or _fits(whole, one)]):
-        found = _under(network, sight, window, click)
+        found = _under(reader, sight, window, click)
         if found.points and not found.cut:
             return found
     return whole if whole.points else None
 
 
 @torch.no_grad()
-def boxed(network: SegmenterNetwork, sight: PictureSight, boxes: Sequence[Edges]) -> list[WindowMask]:
+def boxed(reader: WindowReader, sight: PictureSight, boxes: Sequence[Edges]) -> list[WindowMask]:
     """The object that each box holds."""
     windows = [window_around(box, sight.size, sides=sight.sides, shown_px=sight.shown_px) for box in boxes]
     found: dict[int, WindowMask] = {}
@@ -127,10 +126,10 @@ def boxed(network: SegmenterNetwork, sight: PictureSight, boxes: Sequence[Edges]
         for start in range(0, len(here), AT_ONCE):
             some = here[start : start + AT_ONCE]
             shown = (torch.tensor([boxes[index] for index in some]) - _corner(window).repeat(2)) * window.scale
-            seen = sight.see(window)
-            guesses = Guide.of(network, seen).boxed(shown / _points_per(network))
+            embedding, guide = reader.read(sight, window)
+            guesses = guide.boxed(shown / _points_per(reader))
             none = torch.zeros(len(some), 0, 2), torch.zeros(len(some), 0)
-            logits, quality = decode(network, network.embed(seen), WindowPrompts(*none, shown, guesses)).best()
+            logits, quality = decode(reader.network, embedding, WindowPrompts(*none, shown, guesses)).best()
             for index, one, sure in zip(some, logits, quality.tolist(), strict=True):
                 found[index] = WindowMask(window, one, sure, sight.size, sight.shown_px)
     return [found[index] for index in range(len(boxes))]
@@ -138,7 +137,7 @@ def boxed(network: SegmenterNetwork, sight: PictureSight, boxes: Sequence[Edges]
 
 @torch.no_grad()
 def mended(
-    network: SegmenterNetwork,
+    reader: WindowReader,
     sight: PictureSight,
     begun: WindowMask | Mask,
     clicks: Sequence[Click],
@@ -152,33 +151,31 @@ def mended(
     clicks : sequence of Click
         All that were given, the one that the mask was begun with among them.
     """
-    window, base = _begun(network, sight, begun, clicks)
-    grid = [_on_window(click, window, 1 / _points_per(network)) for click in clicks]
+    window, base = _begun(reader, sight, begun, clicks)
+    grid = [_on_window(click, window, 1 / _points_per(reader)) for click in clicks]
     inside = [click for click in grid if click is not None]
-    shown = [[(x * _points_per(network), y * _points_per(network)) for x, y, _ in inside]]
+    shown = [[(x * _points_per(reader), y * _points_per(reader)) for x, y, _ in inside]]
     points = torch.tensor(shown).reshape(1, -1, 2)
     labels = torch.tensor([[int(positive) for _, _, positive in inside]]).reshape(1, -1)
     edges = None if box is None else ((torch.tensor([box]) - _corner(window).repeat(2)) * window.scale)
-    seen = sight.see(window)
-    guesses = Guide.of(network, seen).mended(base[None], [inside])
-    logits, quality = decode(network, network.embed(seen), WindowPrompts(points, labels, edges, guesses)).best()
+    embedding, guide = reader.read(sight, window)
+    guesses = guide.mended(base[None], [inside])
+    logits, quality = decode(reader.network, embedding, WindowPrompts(points, labels, edges, guesses)).best()
     heeded = _heeding(logits[0], guesses[0], base, inside)
     return WindowMask(window, heeded, float(quality), sight.size, sight.shown_px)
 
 
-def _under(network: SegmenterNetwork, sight: PictureSight, window: Tile, click: Click) -> WindowMask:
-    placed = _on_window(click, window, 1 / _points_per(network))
+def _under(reader: WindowReader, sight: PictureSight, window: Tile, click: Click) -> WindowMask:
+    placed = _on_window(click, window, 1 / _points_per(reader))
     assert placed is not None, "a window is chosen around its click"
-    seen = sight.see(window)
-    points = torch.tensor([[placed[:2]]]) * _points_per(network)
-    prompts = WindowPrompts(points, torch.ones(1, 1), guesses=Guide.of(network, seen).clicked([placed]))
-    logits, quality = decode(network, network.embed(seen), prompts).best()
+    embedding, guide = reader.read(sight, window)
+    points = torch.tensor([[placed[:2]]]) * _points_per(reader)
+    prompts = WindowPrompts(points, torch.ones(1, 1), guesses=guide.clicked([placed]))
+    logits, quality = decode(reader.network, embedding, prompts).best()
     return WindowMask(window, logits[0], float(quality), sight.size, sight.shown_px)
 
 
-def _begun(
-    network: SegmenterNetwork, sight: PictureSight, begun: WindowMask | Mask, clicks: Sequence[Click]
-) -> tuple[Tile, Tensor]:
+def _begun(reader: WindowReader, sight: PictureSight, begun: WindowMask | Mask, clicks: Sequence[Click]) -> tuple[Tile, Tensor]:
     """The window in which a mask and its clicks are seen best, and the mask's logits on its grid."""
     if isinstance(begun, WindowMask) and all(_on_window(click, begun.window, 1.0) for click in clicks if click[2]):
         return begun.window, begun.logits
@@ -192,7 +189,7 @@ def _begun(
         max([bottom, *(y for _, y in places)]),
     )
     window = window_around(box, sight.size, sides=sight.sides, shown_px=sight.shown_px)
-    return window, SURE * (2 * on_grid(mask, window, config=network.config) - 1).sign()
+    return window, SURE * (2 * on_grid(mask, window, config=reader.network.config) - 1).sign()
 
 
 def _heeding(logits: Tensor, guess: Tensor, base: Tensor, clicks: Sequence[Click]) -> Tensor:
@@ -223,9 +220,9 @@ def _corner(window: Tile) -> Tensor:
     return torch.tensor([float(window.x), float(window.y)])
 
 
-def _points_per(network: SegmenterNetwork) -> float:
+def _points_per(reader: WindowReader) -> float:
     """Pixels of a window as looked at, for each point of the decoder's grid."""
-    return network.config.shown_px / network.config.points
+    return reader.network.config.shown_px / reader.network.config.points
 
 
 def _fits(found: WindowMask, window: Tile) -> bool:

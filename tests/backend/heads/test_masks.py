@@ -36,9 +36,7 @@ def sight_of(image: NDArray[np.float32]) -> PictureSight:
     return Sights(WINDOWS, None).of_pixels(image)
 
 
-def clicked(
-    image: NDArray[np.float32], *points: tuple[float, float], away: Sequence[tuple[float, float]] = ()
-) -> Mask | None:
+def clicked(image: NDArray[np.float32], *points: tuple[float, float], away: Sequence[tuple[float, float]] = ()) -> Mask | None:
     prompts = [(Point(*point), True) for point in points] + [(Point(*point), False) for point in away]
     found = SHIPPED.predict(sight_of(image), points=prompts)
     return None if found is None else found[0]
@@ -215,12 +213,9 @@ def test_what_it_was_before_it_learned_stays(sky: Sky) -> None:
 
 def test_the_same_masks_teach_the_same(sky: Sky) -> None:
     image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
-    one, other = (
-        SHIPPED.fit([sight_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS) for _ in range(2)
-    )
+    one, other = (SHIPPED.fit([sight_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS) for _ in range(2))
     assert all(
-        torch.equal(a, b)
-        for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
+        torch.equal(a, b) for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
     )
 
 

@@ -81,3 +81,9 @@ def test_there_are_scenes_without_galaxies() -> None:
 def test_a_scene_too_small_for_galaxies_is_refused() -> None:
     with pytest.raises(ValueError, match="at least 32 pixels"):
         SIMULATED.draw(0, side=16)
+
+
+def test_another_stream_lays_down_other_galaxies() -> None:
+    one, other = SIMULATED.draw(3, 96), SceneGenerator(stream=1).draw(3, 96)
+    assert not np.array_equal(one.image, other.image)
+    assert not {mask.tobytes() for mask in one.masks} & {mask.tobytes() for mask in other.masks}

@@ -103,3 +103,12 @@ def test_any_light_and_clicks_give_finite_guesses_that_heed_the_last_click(
         x, y, positive = clicks[-1]
         row, column = (min(max(int(at), 0), 15) for at in (y, x))
         assert (guess[row, column] > 0) == positive
+
+
+def test_a_negative_click_far_below_a_bright_core_leaves_the_core() -> None:
+    bright = hills((24, 24, 6, 1e5))
+    base = bright.around((24, 24))
+    edge = float(np.flatnonzero(inside(base)[24]).max()) - 0.5
+    mended = inside(bright.mended(base, [(24, 24, True), (edge, 24, False)]))
+    assert not mended[24, int(edge)]
+    assert mended.sum() > 0.6 * inside(base).sum()

@@ -1,0 +1,224 @@
+"""`galaxyloop import`: images into a Label Studio project, from files, a catalogue or a list of addresses."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.commands.process import read_settings
+from backend.commands.terminal import ProjectId, console, list_left_out, notices, stop
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
+    from sync.client import LabelStudioClient
+    from sync.ingest import IngestReport
+    from sync.sources.catalogue import Position
+    from sync.sources.item import Item
+    from sync.storage.stored import Storage
+
+__all__ = ["import_"]
+
+STORAGES = ("uploads", "local", "s3")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the command's words ask for.
+
+    Attributes
+    ----------
+    paths, mosaics, surveys : list
+        Words of the command.
+    catalogue, urls : Path or None
+    ra, dec : str or None
+    columns : list of str or None
+        None stands for all.
+    url_column : str
+    fov_arcsec : float
+    pixels : int
+    """
+
+    paths: list[str]
+    catalogue: Path | None
+    mosaics: list[Path]
+    surveys: list[str]
+    urls: Path | None
+    ra: str | None
+    dec: str | None
+    columns: list[str] | None
+    url_column: str
+    fov_arcsec: float
+    pixels: int
+
+    def check(self) -> None:
+        """Stop where the words do not name one source."""
+        if sum([bool(self.paths), self.catalogue is not None, self.urls is not None]) != 1:
+            stop("name one source: files and folders, or --catalogue, or --urls")
+        if self.catalogue is not None and bool(self.mosaics) == bool(self.surveys):
+            stop("say where the cut-outs of the catalogue come from: --mosaic or --survey")
+        if self.catalogue is None and (self.mosaics or self.surveys):
+            stop("--mosaic and --survey need a --catalogue with the positions to cut out")
+        if not self.fov_arcsec > 0:
+            stop(f"--fov-arcsec must be positive, not {self.fov_arcsec:g}")
+
+
+def import_(
+    project: ProjectId,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATHS]...", help="PNG, JPEG, TIFF and FITS files, folders, patterns.")
+    ] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="CSV, ECSV, VOTable, FITS table or Parquet with positions to cut out.")
+    ] = None,
+    mosaic: Annotated[
+        list[Path] | None, typer.Option(help="A FITS mosaic to cut from; once a band or tile, the bluest first.")
+    ] = None,
+    survey: Annotated[
+        list[str] | None, typer.Option(help="A HiPS of one band to cut from by hips2fits; once a band, the bluest first.")
+    ] = None,
+    fov_arcsec: Annotated[float, typer.Option(help="Side of a cut-out.")] = 60.0,
+    pixels: Annotated[int, typer.Option(help="Side of a cut-out of --survey.")] = 256,
+    urls: Annotated[
+        Path | None, typer.Option(help="A CSV with addresses of images, on hosts in GALAXYLOOP_IMAGE_HOSTS.")
+    ] = None,
+    url_column: Annotated[str, typer.Option(help="Its column of addresses.")] = "url",
+    ra: Annotated[str | None, typer.Option(help="The catalogue's column of right ascension.")] = None,
+    dec: Annotated[str | None, typer.Option(help="The catalogue's column of declination.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Columns that travel with the task, with commas; without it all.")] = None,
+    stretch: Annotated[str, typer.Option(help="How FITS is shown: lupton, asinh, zscale or percentile.")] = "lupton",
+    storage: Annotated[str, typer.Option(help="Where pictures are kept: uploads, local or s3.")] = "uploads",
+    bucket: Annotated[str | None, typer.Option(help="The bucket of --storage s3.")] = None,
+) -> None:
+    """Import images as tasks; what the project has already is left alone.
+
+    Images that cannot be read are listed at the end, each with the reason; the exit code is then 1, and all others are in.
+    """
+    settings = read_settings()
+    from astropy.utils.exceptions import AstropyWarning
+
+    from sync.client import LabelStudioClient, LabelStudioError
+    from sync.images.stretches import STRETCHES
+    from sync.sources.item import SourceError
+    from sync.storage.stored import StorageError
+
+    named = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else None
+    wanted = Wanted(paths or [], catalogue, mosaic or [], survey or [], urls, ra, dec, named, url_column, fov_arcsec, pixels)
+    wanted.check()
+    if stretch not in STRETCHES:
+        stop(f"{stretch!r} is no stretch: {', '.join(STRETCHES)} are")
+    if storage not in STORAGES:
+        stop(f"{storage!r} is no storage: {', '.join(STORAGES)} are")
+    try:
+        with ExitStack() as opened:
+            opened.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", AstropyWarning)  # of headers and tables that it mends by itself
+            client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
+            opened.enter_context(client)
+            total, items = _items(wanted, settings, client, opened)
+            kept = _storage(storage, bucket, project, settings, client)
+            report = _run(items, total, client=client, project=project, storage=kept, stretch=stretch, settings=settings)
+    except (LabelStudioError, SourceError, StorageError, ValueError) as error:
+        stop(str(error))
+    list_left_out(report.left_out)
+    console.print(f"{report.imported} imported, {report.known} there already, {len(report.left_out)} left out")
+    if report.left_out:
+        raise typer.Exit(1)
+
+
+def _items(wanted: Wanted, settings: Settings, client: LabelStudioClient, opened: ExitStack) -> tuple[int, Iterator[Item]]:
+    """How many items there are, and the items, of whatever source is named."""
+    from sync.sources.catalogue import open_catalogue
+    from sync.sources.files import file_items
+    from sync.sources.objects import address_items, cutout_items
+
+    if wanted.paths:
+        from backend.commands.images import find_images
+
+        found = find_images(wanted.paths)
+        if not found:
+            stop(f"there is no image in {', '.join(wanted.paths)}")
+        return len(found), file_items(found, max_bytes=settings.image_max_bytes)
+    if wanted.urls is not None:
+        from sync.images.fetch import Fetcher, FetchLimits
+
+        table = open_catalogue(wanted.urls)
+        fetcher = Fetcher(
+            label_studio_url=settings.label_studio_url,
+            authorization=client.authorization,
+            allowed_hosts=settings.allowed_hosts,
+            limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
+        )
+        opened.callback(fetcher.close)
+        return len(table), address_items(table, fetcher.fetch, column=wanted.url_column, columns=wanted.columns)
+    assert wanted.catalogue is not None
+    table = open_catalogue(wanted.catalogue)
+    if wanted.surveys:
+        from sync.sources.hips import HipsSurvey
+
+        survey = HipsSurvey(tuple(wanted.surveys), fov_arcsec=wanted.fov_arcsec, side_px=wanted.pixels)
+        return len(table), cutout_items(
+            table, survey.cut, identity=survey.identity, ra=wanted.ra, dec=wanted.dec, columns=wanted.columns
+        )
+    from sync.sources.mosaics import Mosaics
+
+    mosaics = opened.enter_context(Mosaics(wanted.mosaics))
+
+    def cut(position: Position) -> bytes:
+        return mosaics.cut(position, fov_arcsec=wanted.fov_arcsec)
+
+    return len(table), cutout_items(table, cut, ra=wanted.ra, dec=wanted.dec, columns=wanted.columns)
+
+
+def _storage(name: str, bucket: str | None, project: int, settings: Settings, client: LabelStudioClient) -> Storage:
+    """The storage that is named."""
+    if name == "local":
+        from sync.storage.local_files import LocalFiles
+
+        root = settings.local_files_document_root
+        if root is None:
+            stop("--storage local needs LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, the folder that Label Studio serves files from")
+        return LocalFiles(client, project, document_root=root)
+    if name == "s3":
+        from sync.storage.s3 import S3, Bucket
+
+        if not bucket:
+            stop("--storage s3 needs a --bucket")
+        secret = settings.s3_secret_access_key.get_secret_value()
+        return S3(client, project, bucket=Bucket(bucket, key_id=settings.s3_access_key_id, secret=secret))
+    from sync.storage.uploads import Uploads
+
+    return Uploads(client, project, science=settings.data_dir / "science")
+
+
+def _run(
+    items: Iterator[Item],
+    total: int,
+    *,
+    client: LabelStudioClient,
+    project: int,
+    storage: Storage,
+    stretch: str,
+    settings: Settings,
+) -> IngestReport:
+    """Import under a bar where a person looks at it."""
+    from rich.progress import Progress
+
+    from sync.ingest import ingest
+
+    with Progress(console=notices, disable=not notices.is_terminal) as bars:
+        bar = bars.add_task("importing", total=total)
+        return ingest(
+            items,
+            client=client,
+            project_id=project,
+            storage=storage,
+            stretch=stretch,
+            max_pixels=settings.image_max_pixels,
+            progress=lambda: bars.advance(bar),
+        )

@@ -1,0 +1,69 @@
+"""Where a click's time goes: each step of answering it by itself, in this process, on one thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+from prompts_pictures import sceneries
+
+from backend.cache import FileCache
+from backend.heads.segmenter.decoding import WindowPrompts, decode
+from backend.heads.segmenter.guide import Guide
+from backend.heads.segmenter.sight import PictureSight, Sights
+from backend.heads.segmenter.windows import nearest_window
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.segmenters import open_segmenter
+from sync.controls.shapes import Point
+
+__all__ = ["time_passes"]
+
+SIDE = 512
+
+
+def time_passes(folder: Path, *, times: int) -> dict[str, float]:
+    """Median milliseconds of each step; of the looks and passes, those of one window of a picture of 512 pixels."""
+    torch.set_num_threads(1)
+    segmenter = open_segmenter(
+        load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT), sam_checkpoint=None
+    )
+    network = segmenter.base.network
+    scenery = sceneries(SIDE, 1)[0]
+    pixels = scenery.pixels.astype(np.float32) / np.float32(255)
+    kept = Sights(segmenter.windows, FileCache(folder, max_bytes=2**30))
+    sight = PictureSight(kept, scenery.size, pixels=lambda: pixels, key="passes")
+    rows, columns = scenery.masks[0].nonzero()
+    x, y = float(columns.mean()), float(rows.mean())
+    window = nearest_window(sight.sides[0], (x, y), sight.size, shown_px=sight.shown_px)
+    seen = sight.see(window)
+    guide, embedding = Guide.of(network, seen), network.embed(seen)
+    place = (x * window.scale, y * window.scale)
+    per_point = network.config.shown_px / network.config.points
+    guess = guide.clicked([(place[0] / per_point, place[1] / per_point, True)])
+    prompts = WindowPrompts(torch.tensor([[place]]), torch.ones(1, 1), guesses=guess)
+    one, two = [(Point(x, y), True)], [(Point(x, y), True), (Point(x + 3, y), True)]
+    steps: dict[str, Callable[[], object]] = {
+        "looking at one window (only the first time)": lambda: segmenter.windows.see(pixels, window),
+        "reading what was seen of it": lambda: sight.see(window),
+        "slicing it into isophotes": lambda: Guide.of(network, seen),
+        "neck": lambda: network.embed(seen),
+        "prompt encoder and mask decoder": lambda: decode(network, embedding, prompts),
+        "all of a first click, when seen": lambda: segmenter.base.predict(sight, points=one),
+        "all of a second click": lambda: segmenter.base.predict(sight, points=two),
+    }
+    with torch.no_grad():
+        return {name: _milliseconds(step, times) for name, step in steps.items()}
+
+
+def _milliseconds(step: Callable[[], object], times: int) -> float:
+    step()
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        step()
+        taken.append(1000 * (time.perf_counter() - began))
+    return median(taken)

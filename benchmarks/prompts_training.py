@@ -1,0 +1,57 @@
+"""A training that runs until it is ended: the load beside which clicks are timed.
+
+Run by benchmarks/prompts_speed.py as a process of its own: prompts_training.py FOLDER. It is what the worker's process does
+while it fits masks: as nice, on as many threads, on sights that are kept on disk. Says "training" after its first step.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from backend.cache import FileCache
+from backend.heads.masks import PromptedMasks
+from backend.heads.segmenter.lvm_windows import LvmWindows
+from backend.heads.segmenter.sight import PictureSight, Sights
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.scenes.generator import SceneGenerator
+from backend.scenes.scene import Scene
+from backend.segmenters import open_segmenter
+from backend.settings import Settings
+from sync.controls.shapes import Mask
+
+SCENES, SIDE = 20, 256
+
+
+def main(folder: Path) -> None:
+    """Fit over and over."""
+    settings = Settings()
+    os.nice(settings.worker_niceness)
+    torch.set_num_threads(1)
+    name = fingerprint(SHIPPED_CHECKPOINT)
+    segmenter = open_segmenter(load_encoder(SHIPPED_CHECKPOINT), fingerprint=name, sam_checkpoint=None)
+    assert isinstance(segmenter.windows, LvmWindows)
+    sights = Sights(segmenter.windows, FileCache(folder, max_bytes=2**30))
+    scenes = [scene for scene in map(_scene, range(SCENES)) if len(scene)]
+    seen = [_sight(scene, sights, number) for number, scene in enumerate(scenes)]
+    while True:
+        _fit(segmenter.base, seen, [list(scene.masks) for scene in scenes])
+
+
+def _scene(seed: int) -> Scene:
+    return SceneGenerator().draw(seed, SIDE)
+
+
+def _sight(scene: Scene, sights: Sights, number: int) -> PictureSight:
+    return PictureSight(sights, (SIDE, SIDE), pixels=lambda: scene.image, key=f"scene-{number}")
+
+
+def _fit(head: PromptedMasks, sights: list[PictureSight], masks: list[list[Mask]]) -> None:
+    head.fit(sights, masks, report=lambda step, _: print("training", flush=True) if step == 1 else None)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,61 @@
+"""A data set out of a project: one module a format, each with the verb `write`.
+
+`FORMATS[name].write(records, folder, dataset=...)` writes records, which arrive one by one, into an empty folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Protocol, cast
+
+from sync.export.dataset import Dataset
+from sync.export.records import Record
+
+__all__ = ["FORMATS", "ON_SKY", "Writer", "missing_packages", "writer"]
+
+
+class Writer(Protocol):
+    """What a module of a format offers."""
+
+    def write(self, records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
+        """Write a data set."""
+
+
+FORMATS = {
+    "coco": "sync.export.coco",
+    "ecsv": "sync.export.ecsv",
+    "fits": "sync.export.fits_masks",
+    "fits-table": "sync.export.fits_table",
+    "json": "sync.export.label_studio_json",
+    "parquet": "sync.export.parquet",
+    "votable": "sync.export.votable",
+    "yolo": "sync.export.yolo",
+}
+"""Name of a format to its module, which is imported when it is asked for: some need the extra `export`."""
+
+ON_SKY = frozenset({"ecsv", "fits", "fits-table", "votable"})
+"""Formats that say where things are on the sky; for the others no WCS is read, which takes 2 ms a task."""
+
+_PACKAGES = {"crowdkit": "crowd-kit", "pyarrow": "pyarrow", "pycocotools": "pycocotools"}
+"""What the extra `export` installs: modules, and what the registry calls them."""
+
+
+def missing_packages() -> list[str]:
+    """Name the packages of the extra `export` that are not installed."""
+    return [package for module, package in _PACKAGES.items() if find_spec(module) is None]
+
+
+def writer(name: str) -> Writer:
+    """Return the module of a format.
+
+    Raises
+    ------
+    KeyError
+        If there is no such format.
+    ImportError
+        If what it needs is not installed.
+    """
+    return cast(Writer, import_module(FORMATS[name]))

@@ -1,0 +1,170 @@
+"""The data card: a Markdown page that says what a data set holds, who made it, how far they agreed, and whom to credit."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sync.export import ON_SKY
+from sync.export.agreement import ClassAgreement, ShapeAgreement
+from sync.export.dataset import Dataset
+from sync.export.problems import PROBLEMS_FILE
+from sync.export.rows import COLUMNS
+from sync.export.splits import Splitting
+from sync.export.survey import Survey
+from sync.export.tally import Tally
+
+__all__ = ["CARD_FILE", "Facts", "data_card"]
+
+CARD_FILE = "README.md"
+
+_TABLES = ("ecsv", "votable", "fits-table")
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the page tells.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    format, consensus : str
+        As the command's options name them.
+    survey : Survey
+    tally : Tally
+    classes : list of ClassAgreement
+    shapes : list of ShapeAgreement
+    splitting : Splitting or None
+    seed : int
+    problems : int
+        Rows of the list of problems.
+    licence, credit : str
+        As the person who exports gives them; empty where not given.
+    """
+
+    dataset: Dataset
+    format: str
+    consensus: str
+    survey: Survey
+    tally: Tally
+    classes: list[ClassAgreement]
+    shapes: list[ShapeAgreement]
+    splitting: Splitting | None
+    seed: int
+    problems: int
+    licence: str
+    credit: str
+
+
+def data_card(facts: Facts) -> str:
+    """Write the page."""
+    parts = [
+        _front_matter(facts) if facts.format == "parquet" else "",
+        f"# {facts.dataset.title}",
+        _counts(facts),
+        _balance("Classes of objects", ("kind", "class"), facts.tally.objects, facts.dataset.splits),
+        _balance("Answers about whole images", ("control", "class"), facts.tally.answers, facts.dataset.splits),
+        _agreement(facts),
+        _provenance(facts),
+        _splits(facts),
+        _columns() if facts.format in _TABLES else "",
+        f"## Licence and credit\n\nLicence: {facts.licence or 'not stated'}.\n\nCredit: {facts.credit or 'not stated'}.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _front_matter(facts: Facts) -> str:
+    """What the Hugging Face Hub and `datasets` read: which files are which split."""
+    files = [f"  - split: {split}\n    path: data/{split}-*.parquet" for split in facts.dataset.splits]
+    licence = f"license_name: {json.dumps(facts.licence)}\nlicense: other\n" if facts.licence else ""
+    names = f"pretty_name: {json.dumps(facts.dataset.title)}\n{licence}"
+    return f"---\n{names}configs:\n- config_name: default\n  data_files:\n" + "\n".join(files) + "\n---"
+
+
+def _counts(facts: Facts) -> str:
+    tally, survey = facts.tally, facts.survey
+    lines = [
+        f"Exported from Label Studio project {facts.dataset.project} as `{facts.format}` on {datetime.now(UTC):%Y-%m-%d} "
+        "by galaxyloop.",
+        f"- Tasks: {tally.tasks.total():,} exported of {survey.tasks:,} with an annotation.",
+        f"- Annotations read: {survey.annotations:,}; {survey.skipped:,} more were skipped, and are left out.",
+        f"- Objects: {tally.objects.total():,}; answers about whole images: {tally.answers.total():,}.",
+        f"- Annotators: {len(tally.annotators)}; tasks that two or more people annotated: {survey.several:,}.",
+        f"- Consensus: `{facts.consensus}`. {_CONSENSUS[facts.consensus]}",
+        *([f"- Tasks with a WCS: {tally.on_sky:,}."] if facts.format in ON_SKY else []),
+        f"- Left out: {facts.problems:,}" + (f", each with its reason in `{PROBLEMS_FILE}`." if facts.problems else "."),
+    ]
+    return lines[0] + "\n\n" + "\n".join(lines[1:])
+
+
+_CONSENSUS = {
+    "latest": "Of several annotations of a task the newest counts.",
+    "all": "All annotations of a task stand side by side.",
+    "majority": "Where several people annotated a task, their majority counts.",
+    "dawid-skene": "Where several people annotated a task, votes are weighted by the confusion matrices of the annotators "
+    "(Dawid & Skene 1979).",
+}
+
+
+def _balance(title: str, names: tuple[str, str], counts: Counter[tuple[str, str, str]], splits: Sequence[str]) -> str:
+    if not counts:
+        return ""
+    rows = []
+    total = counts.total()
+    for first, second in sorted({(first, second) for first, second, _ in counts}):
+        each = [counts[first, second, split] for split in splits]
+        rows.append([first, second, *(f"{number:,}" for number in each), f"{sum(each):,}", f"{100 * sum(each) / total:.1f} %"])
+    return f"## {title}\n\n" + _table([*names, *splits, "all", "share"], rows)
+
+
+def _agreement(facts: Facts) -> str:
+    if not facts.survey.several:
+        return "## Agreement\n\nNo task was annotated by two people: agreement is not known."
+    parts = ["## Agreement", f"Measured on the {facts.survey.several:,} tasks that two or more people annotated."]
+    if facts.classes:
+        rows = [[one.topic, f"{one.questions:,}", f"{one.alpha:.3f}"] for one in facts.classes]
+        parts.append(_table(["classes of", "tasks or objects", "Krippendorff's alpha"], rows))
+    if facts.shapes:
+        rows = [
+            [one.control, f"{one.pairs:,}", f"{one.mean_overlap:.3f}" if one.pairs else "", f"{100 * one.matched:.1f} %"]
+            for one in facts.shapes
+        ]
+        parts.append(_table(["shapes of", "pairs", "mean IoU of pairs", "shapes that the other drew too"], rows))
+    return "\n\n".join(parts)
+
+
+def _provenance(facts: Facts) -> str:
+    if not facts.tally.made:
+        return ""
+    rows = [[made_by, state, version, f"{number:,}"] for (made_by, state, version), number in sorted(facts.tally.made.items())]
+    return (
+        "## Who made the labels\n\n"
+        + _table(["made by", "state", "model version", "objects and answers"], rows)
+        + "\n\n*Drawn* is a person's own work, with or without a prompted mask; *accepted* is a model's proposal that a person "
+        "submitted as it was; *edited* one that a person changed first. Annotators are given by their numbers in Label Studio."
+    )
+
+
+def _splits(facts: Facts) -> str:
+    if facts.splitting is None:
+        return ""
+    counts = ", ".join(f"{split} {facts.tally.tasks[split]:,}" for split in facts.dataset.splits)
+    splitting = facts.splitting
+    return (
+        f"## Splits\n\n{counts} tasks; seed {facts.seed}; balanced by class. Tasks that show the same galaxy or the same file "
+        f"stay together: {splitting.groups:,} groups, the largest of {splitting.largest:,} tasks. The place on the sky is "
+        f"known for {splitting.placed:,} of {len(splitting.split_of):,} tasks; the others are told apart by their files alone."
+    )
+
+
+def _columns() -> str:
+    rows = [[f"`{column.name}`", column.unit, column.description] for column in COLUMNS]
+    return "## Columns\n\n" + _table(["column", "unit", "what"], rows)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [columns, ["---"] * len(columns), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,56 @@
+"""What every format writer is told of the data set besides its records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sync.export.pictures import Picture, Pictures
+from sync.export.records import Record
+from sync.export.statements import Report
+from sync.images.errors import ImageError
+
+__all__ = ["Dataset", "readable_pictures"]
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """A project on its way out.
+
+    Attributes
+    ----------
+    project : int
+    title : str
+    labels : tuple of str
+        Classes of the objects, in the labelling config's order; their places are the class numbers of COCO (from 1), YOLO (from
+        0) and FITS (from 1).
+    keypoint_labels : tuple of str
+        Those that a KeyPointLabels control offers.
+    kinds : frozenset of str
+        Kinds of objects that occur, as `DrawnObject.kind` names them.
+    splits : tuple of str
+        Names of the splits, ``("train",)`` where nothing is split.
+    pictures : Pictures
+        Fetches images.
+    report : callable
+        Takes what a writer has to leave out.
+    """
+
+    project: int
+    title: str
+    labels: tuple[str, ...]
+    keypoint_labels: tuple[str, ...]
+    kinds: frozenset[str]
+    splits: tuple[str, ...]
+    pictures: Pictures
+    report: Report
+
+
+def readable_pictures(records: Iterable[Record], dataset: Dataset) -> Iterator[tuple[Record, Picture | None]]:
+    """Yield records with their images; None, and a line in the list of problems, where one cannot be had."""
+    for record, picture in dataset.pictures.of(records):
+        if isinstance(picture, ImageError):
+            dataset.report(f"the image is missing: {picture}", task=record.task)
+            yield record, None
+        else:
+            yield record, picture

@@ -1,0 +1,127 @@
+"""Footprints: the pixels that an object covers, cut to the smallest rectangle around them.
+
+A frame of a survey has millions of pixels and a galaxy on it hundreds: what is kept, measured and compared is the cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+
+from sync.controls.errors import ControlError
+from sync.controls.polygonlabels import rasterise
+from sync.controls.shapes import Box, Ellipse, Mask, Polygon, Size
+
+__all__ = ["ELLIPSE_CORNERS", "Footprint", "box_corners", "ellipse_box", "ellipse_corners"]
+
+ELLIPSE_CORNERS = 128
+"""An ellipse of 500 pixels is then 0.15 pixels from its polygon at the most."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Footprint:
+    """Pixels of an image that belong to an object, at least one.
+
+    Attributes
+    ----------
+    x, y : int
+        Column and row of the first pixel of `pixels` in the image.
+    pixels : ndarray of bool, shape (h, w)
+        With no empty row or column at its borders.
+    """
+
+    x: int
+    y: int
+    pixels: Mask
+
+    @classmethod
+    def of_mask(cls, mask: Mask, *, x: int = 0, y: int = 0) -> Self:
+        """Cut a mask, shape (height, width), whose first pixel is at (x, y).
+
+        Raises
+        ------
+        ControlError
+            If the mask is empty.
+        """
+        rows = np.flatnonzero(mask.any(axis=1))
+        if not rows.size:
+            raise ControlError("the mask is empty: it needs a pixel")
+        mask = mask[rows[0] : rows[-1] + 1]
+        columns = np.flatnonzero(mask.any(axis=0))
+        return cls(x + int(columns[0]), y + int(rows[0]), mask[:, columns[0] : columns[-1] + 1].copy())
+
+    @classmethod
+    def of_polygon(cls, polygon: Polygon, size: Size) -> Self:
+        """Take the pixels of an image of `size` whose middle lies inside a polygon.
+
+        Raises
+        ------
+        ControlError
+            If there is none.
+        """
+        low = np.clip(np.floor(polygon.points.min(axis=0)), 0, size).astype(int)
+        high = np.clip(np.ceil(polygon.points.max(axis=0)), 0, size).astype(int)
+        width, height = (int(length) for length in high - low)
+        if not (width and height):
+            raise ControlError("the outline lies outside the image")
+        return cls.of_mask(rasterise(Polygon(polygon.points - low), (width, height)), x=int(low[0]), y=int(low[1]))
+
+    @property
+    def area(self) -> int:
+        """Number of pixels."""
+        return int(self.pixels.sum())
+
+    @property
+    def box(self) -> Box:
+        """The upright box around the pixels."""
+        height, width = self.pixels.shape
+        return Box(float(self.x), float(self.y), float(width), float(height))
+
+    def full(self, size: Size) -> Mask:
+        """Return the mask of the whole image of `size`, shape (height, width)."""
+        width, height = size
+        mask = np.zeros((height, width), dtype=np.bool_)
+        self.paint(mask)
+        return mask
+
+    def paint(self, image: np.ndarray[tuple[int, ...], np.dtype[np.generic]], value: int | bool = True) -> None:
+        """Set the object's pixels of `image`, shape (height, width), to `value`."""
+        height, width = self.pixels.shape
+        image[self.y : self.y + height, self.x : self.x + width][self.pixels] = value
+
+    def shared(self, other: Footprint) -> int:
+        """Count the pixels that belong to both."""
+        left, top = max(self.x, other.x), max(self.y, other.y)
+        right = min(self.x + self.pixels.shape[1], other.x + other.pixels.shape[1])
+        low = min(self.y + self.pixels.shape[0], other.y + other.pixels.shape[0])
+        if right <= left or low <= top:
+            return 0
+        mine = self.pixels[top - self.y : low - self.y, left - self.x : right - self.x]
+        theirs = other.pixels[top - other.y : low - other.y, left - other.x : right - other.x]
+        return int((mine & theirs).sum())
+
+
+def box_corners(box: Box) -> Polygon:
+    """Return the four corners of a box, turned about its first one."""
+    turn = np.radians(box.rotation)
+    along, down = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
+    steps = np.array([[0, 0], [box.width, 0], [box.width, box.height], [0, box.height]])
+    return Polygon(np.array([box.x, box.y]) + steps[:, :1] * along + steps[:, 1:] * down)
+
+
+def ellipse_corners(ellipse: Ellipse) -> Polygon:
+    """Return an ellipse as a polygon of `ELLIPSE_CORNERS` corners."""
+    phase = np.arange(ELLIPSE_CORNERS) * (2 * np.pi / ELLIPSE_CORNERS)
+    along, across = ellipse.radius_x * np.cos(phase), ellipse.radius_y * np.sin(phase)
+    cosine, sine = np.cos(np.radians(ellipse.rotation)), np.sin(np.radians(ellipse.rotation))
+    return Polygon(np.stack([ellipse.x + along * cosine - across * sine, ellipse.y + along * sine + across * cosine], axis=1))
+
+
+def ellipse_box(ellipse: Ellipse) -> Box:
+    """Return the upright box around an ellipse."""
+    cosine, sine = np.cos(np.radians(ellipse.rotation)), np.sin(np.radians(ellipse.rotation))
+    half_width = float(np.hypot(ellipse.radius_x * cosine, ellipse.radius_y * sine))
+    half_height = float(np.hypot(ellipse.radius_x * sine, ellipse.radius_y * cosine))
+    return Box(ellipse.x - half_width, ellipse.y - half_height, 2 * half_width, 2 * half_height)

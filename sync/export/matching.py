@@ -1,0 +1,84 @@
+"""Which objects of several annotators are one and the same: by overlap for shapes, by distance for points."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from sync.controls.shapes import Box, Point
+from sync.export.footprints import Footprint, box_corners
+from sync.export.records import DrawnObject, Statement
+
+__all__ = ["SAME_OVERLAP", "SAME_POINT_PX", "Cluster", "cluster_objects", "match", "overlap"]
+
+SAME_OVERLAP = 0.5
+"""Intersection over union from which two shapes are the same object."""
+
+SAME_POINT_PX = 5.0
+"""Distance up to which two points are the same object."""
+
+Cluster = dict[int, DrawnObject]
+"""The same object as several statements have it: place of the statement to its object."""
+
+
+def cluster_objects(statements: Sequence[Statement], control: str) -> list[Cluster]:
+    """Gather the objects of one control over all statements of a task.
+
+    One statement after another is matched, one to one and at the largest total overlap, to the objects found so far, each of
+    which is represented by its first member.
+    """
+    clusters: list[Cluster] = []
+    for place, statement in enumerate(statements):
+        objects = [one for one in statement.objects if one.control == control]
+        firsts = [next(iter(cluster.values())) for cluster in clusters]
+        matched = {mine: theirs for mine, theirs, _ in match(objects, firsts)}
+        for number, one in enumerate(objects):
+            if number in matched:
+                clusters[matched[number]][place] = one
+            else:
+                clusters.append({place: one})
+    return clusters
+
+
+def match(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> list[tuple[int, int, float]]:
+    """Pair objects one to one; each pair with its overlap, at least `SAME_OVERLAP`."""
+    if not ones or not others:
+        return []
+    table: NDArray[np.float64] = np.array([[overlap(one, other) for other in others] for one in ones])
+    # What is no match must not be paired for the sake of the total either.
+    rows, columns = linear_sum_assignment(np.where(table >= SAME_OVERLAP, -table, 0))
+    pairs = zip(rows.tolist(), columns.tolist(), strict=True)
+    return [(row, column, float(table[row, column])) for row, column in pairs if table[row, column] >= SAME_OVERLAP]
+
+
+def overlap(one: DrawnObject, other: DrawnObject) -> float:
+    """Intersection over union of two objects; for points 1/2 at `SAME_POINT_PX` and 1 on top of each other."""
+    first, second = one.shape, other.shape
+    if isinstance(first, Point) or isinstance(second, Point):
+        if not (isinstance(first, Point) and isinstance(second, Point)):
+            return 0.0
+        return max(0.0, 1 - math.hypot(first.x - second.x, first.y - second.y) / (2 * SAME_POINT_PX))
+    if isinstance(first, Box) and isinstance(second, Box) and not (first.rotation or second.rotation):
+        return _box_overlap(first, second)
+    a, b = _pixels(one), _pixels(other)
+    shared = a.shared(b)
+    return shared / (a.area + b.area - shared)
+
+
+def _box_overlap(one: Box, other: Box) -> float:
+    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
+    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
+    shared = max(width, 0.0) * max(height, 0.0)
+    return shared / (one.width * one.height + other.width * other.height - shared)
+
+
+def _pixels(one: DrawnObject) -> Footprint:
+    footprint = one.footprint()
+    if footprint is None:
+        assert isinstance(one.shape, Box)
+        footprint = Footprint.of_polygon(box_corners(one.shape), one.size)
+    return footprint

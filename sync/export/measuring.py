@@ -1,0 +1,153 @@
+"""Measures of drawn objects: place, size, axis ratio and position angle, in pixels and on the sky.
+
+Every shape is measured as an ellipse: an ellipse as itself, a box by its half sides, a mask or polygon by its second moments.
+On the sky the ellipse is mapped by how the WCS runs at its centre, so that skewed and unequal pixels come out right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.controls.shapes import Box, Ellipse, Point
+from sync.export.footprints import Footprint, box_corners
+from sync.export.records import DrawnObject
+from sync.export.sky import Sky
+
+__all__ = ["Measures", "measure"]
+
+ROUND = 1e-6
+"""An ellipse whose axes differ by less than this share has no position angle."""
+
+_PIXEL_MOMENT = 1 / 12
+"""Second moment of a pixel itself, which a sum over pixel centres leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """An object in numbers; NaN where there is none.
+
+    Attributes
+    ----------
+    x, y : float
+        Centre, pixels from the image's top-left corner.
+    semi_major_px, semi_minor_px : float
+    area_px : float
+        Pixels of the mask, of the polygon or of the ellipse.
+    ra, dec : float
+        ICRS, degrees.
+    semi_major_arcsec, semi_minor_arcsec : float
+    axis_ratio : float
+        Minor by major axis: on the sky where that is known, else in pixels.
+    position_angle : float
+        Of the major axis, degrees from north through east in [0, 180). An upright box has none: it says nothing of how a galaxy
+        lies inside.
+    area_arcsec2 : float
+    """
+
+    x: float
+    y: float
+    semi_major_px: float
+    semi_minor_px: float
+    area_px: float
+    ra: float
+    dec: float
+    semi_major_arcsec: float
+    semi_minor_arcsec: float
+    axis_ratio: float
+    position_angle: float
+    area_arcsec2: float
+
+
+def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
+    """Measure objects of one image, all at once.
+
+    Raises
+    ------
+    ControlError
+        If one covers no pixel.
+    """
+    if not objects:
+        return []
+    size = objects[0].size
+    read = [_ellipse_of(one) for one in objects]
+    centres = np.array([centre for centre, _, _ in read])
+    places = sky.positions(centres, size)
+    steps = sky.steps(centres, size)
+    if sky.wcs is None and sky.scale_arcsec is not None:
+        sizes_only = np.broadcast_to(np.eye(2) * sky.scale_arcsec, steps.shape)
+    else:
+        sizes_only = steps
+    measures = []
+    for one, (centre, matrix, area), place, step, scale in zip(objects, read, places, steps, sizes_only, strict=True):
+        major_px, minor_px, _ = _axes(matrix)
+        major, minor, _ = _axes(scale @ matrix @ scale.T)
+        known = np.isfinite(major)
+        ratio = minor / major if known and major > 0 else (minor_px / major_px if major_px > 0 else np.nan)
+        measures.append(
+            Measures(
+                x=float(centre[0]),
+                y=float(centre[1]),
+                semi_major_px=major_px,
+                semi_minor_px=minor_px,
+                area_px=area,
+                ra=float(place[0]),
+                dec=float(place[1]),
+                semi_major_arcsec=major,
+                semi_minor_arcsec=minor,
+                axis_ratio=float(ratio),
+                position_angle=np.nan if _is_upright(one) else _axes(step @ matrix @ step.T)[2],
+                area_arcsec2=float(area * abs(scale[0, 0] * scale[1, 1] - scale[0, 1] * scale[1, 0])),
+            )
+        )
+    return measures
+
+
+def _is_upright(one: DrawnObject) -> bool:
+    return isinstance(one.shape, Box) and one.shape.rotation % 90 == 0
+
+
+def _ellipse_of(one: DrawnObject) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    """Return the centre (x, y), the matrix whose eigenvalues are the squared semi-axes, and the area, pixels."""
+    shape = one.shape
+    if isinstance(shape, Point):
+        return np.array([shape.x, shape.y]), np.full((2, 2), np.nan), np.nan
+    if isinstance(shape, Box):
+        return box_corners(shape).points.mean(axis=0), _matrix(shape.width / 2, shape.height / 2, shape.rotation), np.nan
+    if isinstance(shape, Ellipse):
+        matrix = _matrix(shape.radius_x, shape.radius_y, shape.rotation)
+        return np.array([shape.x, shape.y]), matrix, float(np.pi * shape.radius_x * shape.radius_y)
+    footprint = one.footprint()
+    assert footprint is not None
+    return _moments(footprint)
+
+
+def _matrix(along: float, across: float, rotation: float) -> NDArray[np.float64]:
+    turn = np.radians(rotation)
+    axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
+    matrix: NDArray[np.float64] = axes @ np.diag([along**2, across**2]) @ axes.T
+    return matrix
+
+
+def _moments(footprint: Footprint) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+    rows, columns = np.nonzero(footprint.pixels)
+    x, y = columns.mean(), rows.mean()
+    cross = ((columns - x) * (rows - y)).mean()
+    matrix = np.array([[columns.var() + _PIXEL_MOMENT, cross], [cross, rows.var() + _PIXEL_MOMENT]])
+    # A filled ellipse has a quarter of its squared semi-axes as second moments.
+    return np.array([footprint.x + x + 0.5, footprint.y + y + 0.5]), 4 * matrix, float(len(rows))
+
+
+def _axes(matrix: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the semi-axes and the angle of the major one, degrees from the second coordinate towards the first."""
+    if not np.isfinite(matrix).all():
+        return np.nan, np.nan, np.nan
+    values, vectors = np.linalg.eigh(matrix)
+    minor, major = np.sqrt(np.clip(values, 0, None))
+    if major - minor <= ROUND * major:
+        return float(major), float(minor), np.nan
+    first, second = vectors[:, 1]
+    return float(major), float(minor), float(np.degrees(np.arctan2(first, second)) % 180)

@@ -1,0 +1,175 @@
+"""Parquet as the Hugging Face Hub lays it out: `data/<split>-00000-of-00001.parquet`, the image's bytes in every row.
+
+The files carry the features that `datasets` reads, so that a row's image opens as an image. Boxes are [x, y, width, height];
+masks, polygons and ellipses are COCO's compressed run-length encoding, [height, width] and counts, which pycocotools decodes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sync.controls.shapes import Ellipse, Point, Polygon
+from sync.export.coco import as_rle
+from sync.export.dataset import Dataset, readable_pictures
+from sync.export.pictures import Picture, name_of
+from sync.export.records import DrawnObject, Record
+
+__all__ = ["write"]
+
+ROWS_AT_ONCE = 100
+"""Rows of a row group, which are in memory together."""
+
+BYTES_A_FILE = 400 * 2**20
+"""The Hub advises files of at most 500 MB."""
+
+_PROVENANCE = {
+    "made_by": pa.string(),
+    "state": pa.string(),
+    "version": pa.string(),
+    "annotators": pa.list_(pa.int64()),
+    "annotations": pa.list_(pa.int64()),
+    "time": pa.string(),
+}
+_OBJECT = {
+    "region": pa.string(),
+    "control": pa.string(),
+    "kind": pa.string(),
+    "label": pa.string(),
+    "probability": pa.float64(),
+    "bbox": pa.list_(pa.float64()),
+    "rotation": pa.float64(),
+    "point": pa.list_(pa.float64()),
+    "outline": pa.list_(pa.float64()),
+    "ellipse": pa.list_(pa.float64()),
+    "mask_size": pa.list_(pa.int64()),
+    "mask_counts": pa.string(),
+    "area": pa.int64(),
+    **_PROVENANCE,
+}
+_ANSWER = {
+    "control": pa.string(),
+    "labels": pa.list_(pa.string()),
+    "number": pa.float64(),
+    "probability": pa.float64(),
+    **_PROVENANCE,
+}
+_ROW = {
+    "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
+    "task": pa.int64(),
+    "width": pa.int64(),
+    "height": pa.int64(),
+    "ra": pa.float64(),
+    "dec": pa.float64(),
+    "answers": pa.list_(pa.struct(_ANSWER)),
+    "objects": pa.list_(pa.struct(_OBJECT)),
+}
+
+
+def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
+    """Write `data/`; the image of a row is null where its file cannot be had."""
+    (folder / "data").mkdir()
+    with ExitStack() as stack:
+        files = {split: stack.enter_context(_Split(folder / "data", split)) for split in dataset.splits}
+        for record, picture in readable_pictures(records, dataset):
+            files[record.split].add(_row(record, picture))
+
+
+class _Split:
+    """The files of one split: rows gather to row groups, and row groups to files that get their final names at the end."""
+
+    def __init__(self, folder: Path, split: str) -> None:
+        self._folder = folder
+        self._split = split
+        self._schema = pa.schema(_ROW, metadata={"huggingface": json.dumps({"info": {"features": _features(_ROW)}})})
+        self._rows: list[dict[str, Any]] = []
+        self._files: list[Path] = []
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> _Split:
+        return self
+
+    def add(self, row: dict[str, Any]) -> None:
+        self._rows.append(row)
+        if len(self._rows) == ROWS_AT_ONCE:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._writer is None:
+            self._files.append(self._folder / f"{self._split}-{len(self._files):05d}.unfinished")
+            self._writer = pq.ParquetWriter(self._files[-1], self._schema)
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._rows = []
+        if self._files[-1].stat().st_size > BYTES_A_FILE:
+            self._close()
+
+    def _close(self) -> None:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def __exit__(self, *failure: object) -> None:
+        if self._rows or not self._files:  # a split without a row still has a file, which says what its columns are
+            self._flush()
+        self._close()
+        for number, file in enumerate(self._files):
+            file.rename(self._folder / f"{self._split}-{number:05d}-of-{len(self._files):05d}.parquet")
+
+
+def _row(record: Record, picture: Picture | None) -> dict[str, Any]:
+    width, height = record.size or (picture.size if picture else (None, None))
+    ra, dec = record.sky.centre or (None, None)
+    return {
+        "image": None if picture is None else {"bytes": picture.content, "path": name_of(record, picture.suffix)},
+        "task": record.task,
+        "width": width,
+        "height": height,
+        "ra": ra,
+        "dec": dec,
+        "answers": [
+            {"control": answer.control, "labels": list(answer.labels), "number": answer.number}
+            | {"probability": answer.probability, **answer.provenance.as_json()}
+            for answer in record.answers
+        ],
+        "objects": [_object(one) for one in record.objects],
+    }
+
+
+def _object(one: DrawnObject) -> dict[str, Any]:
+    shape, box, footprint = one.shape, one.box(), one.footprint()
+    rle = {"size": None, "counts": None} if footprint is None else as_rle(footprint, one.size)
+    return {
+        "region": one.id,
+        "control": one.control,
+        "kind": one.kind,
+        "label": one.label,
+        "probability": one.probability,
+        "bbox": None if box is None else [box.x, box.y, box.width, box.height],
+        "rotation": getattr(shape, "rotation", None),
+        "point": [shape.x, shape.y] if isinstance(shape, Point) else None,
+        "outline": shape.points.ravel().tolist() if isinstance(shape, Polygon) else None,
+        "ellipse": [shape.x, shape.y, shape.radius_x, shape.radius_y, shape.rotation] if isinstance(shape, Ellipse) else None,
+        "mask_size": rle["size"],
+        "mask_counts": rle["counts"],
+        "area": None if footprint is None else footprint.area,
+        **one.provenance.as_json(),
+    }
+
+
+def _features(fields: dict[str, pa.DataType]) -> dict[str, Any]:
+    """Describe columns as `datasets` (4 and later) does."""
+    return {name: {"_type": "Image"} if name == "image" else _feature(kind) for name, kind in fields.items()}
+
+
+def _feature(kind: pa.DataType) -> dict[str, Any]:
+    if pa.types.is_list(kind):
+        return {"feature": _feature(kind.value_type), "_type": "List"}
+    if pa.types.is_struct(kind):
+        return {field.name: _feature(field.type) for field in kind}
+    return {"dtype": "float64" if kind == pa.float64() else str(kind), "_type": "Value"}

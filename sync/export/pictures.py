@@ -1,0 +1,137 @@
+"""The images of an export: fetched a few ahead by threads, and turned into what every reader opens."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from PIL import Image
+
+from sync.controls.shapes import Size
+from sync.export.records import Record
+from sync.images.decode import decode
+from sync.images.errors import DAMAGE, ImageError
+from sync.images.stretch import to_png
+
+__all__ = ["FITS_SUFFIXES", "Picture", "Pictures", "as_picture", "is_fits", "name_of"]
+
+AHEAD = 16
+"""Images held at once, and connections."""
+
+FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz")
+LONGEST_NAME = 100
+
+_SUFFIXES = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg"}
+_TURNED = (5, 6, 7, 8)
+"""Exif orientations that lie on their side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image file as it stands in a data set.
+
+    Attributes
+    ----------
+    content : bytes
+        A whole PNG or JPEG file.
+    suffix : str
+        ``".png"`` or ``".jpg"``.
+    size : (width, height)
+        Pixels, upright.
+    """
+
+    content: bytes
+    suffix: str
+    size: Size
+
+
+class Pictures:
+    """Fetches the images of records in their order.
+
+    Parameters
+    ----------
+    fetch : callable
+        From a reference to bytes; raises `ImageError`. Called from several threads.
+    max_pixels : int
+        Of an image.
+    """
+
+    def __init__(self, fetch: Callable[[str], bytes], *, max_pixels: int) -> None:
+        self.fetch = fetch
+        self._max_pixels = max_pixels
+
+    def of(self, records: Iterable[Record]) -> Iterator[tuple[Record, Picture | ImageError]]:
+        """Yield each record with its image, or with why it has none."""
+        waiting: deque[tuple[Record, Future[Picture]]] = deque()
+        pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="export-images")
+
+        def outcome() -> tuple[Record, Picture | ImageError]:
+            record, future = waiting.popleft()
+            try:
+                return record, future.result()
+            except ImageError as error:
+                return record, error
+
+        try:
+            for record in records:
+                waiting.append((record, pool.submit(self._open, record.reference)))
+                if len(waiting) > AHEAD:
+                    yield outcome()
+            while waiting:
+                yield outcome()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _open(self, reference: str) -> Picture:
+        return as_picture(self.fetch(reference), max_pixels=self._max_pixels)
+
+
+def as_picture(content: bytes, *, max_pixels: int) -> Picture:
+    """Keep a PNG or JPEG file byte by byte; write anything else, such as FITS, as PNG of what people saw.
+
+    Raises
+    ------
+    ImageError
+        If it is no image, damaged or too large.
+    """
+    suffix = next((suffix for magic, suffix in _SUFFIXES.items() if content.startswith(magic)), None)
+    if suffix is None:
+        pixels = decode(content, max_pixels=max_pixels)
+        return Picture(to_png(pixels), ".png", (pixels.shape[1], pixels.shape[0]))
+    try:
+        with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
+            width, height = image.size
+            if image.getexif().get(274, 1) in _TURNED:
+                width, height = height, width
+    except DAMAGE as error:
+        raise ImageError(f"the image is damaged ({type(error).__name__})") from error
+    return Picture(content, suffix, (width, height))
+
+
+def is_fits(reference: str) -> bool:
+    """Whether a reference names a FITS file."""
+    return _basename(reference).lower().endswith(FITS_SUFFIXES)
+
+
+def name_of(record: Record, suffix: str) -> str:
+    """Return the file name of a record's image: its task, which no other has, and what it was called."""
+    stem = re.sub(r"[^\w.-]", "_", PurePosixPath(_basename(record.reference)).stem, flags=re.ASCII)[:LONGEST_NAME]
+    return f"{record.task:06d}" + (f"-{stem}" if stem else "") + suffix
+
+
+def _basename(reference: str) -> str:
+    if reference[:5].lower() == "data:":
+        return ""
+    try:
+        parts = urlsplit(reference)
+    except ValueError:
+        return ""
+    query = parse_qs(parts.query)
+    path = next((query[key][0] for key in ("d", "filepath") if query.get(key)), unquote(parts.path))
+    return PurePosixPath(path).name

@@ -1,0 +1,218 @@
+"""What an export is made of: what people and models said of one image, as frozen records.
+
+A *statement* is one annotation that was read; a *record* is a task with the statements that consensus left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync.controls.region import Region
+from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
+from sync.export.footprints import Footprint, box_corners, ellipse_box, ellipse_corners
+from sync.export.sky import Sky
+
+__all__ = ["Answer", "DrawnObject", "Provenance", "Record", "Shape", "Statement"]
+
+Shape = Box | Ellipse | Point | Polygon | Footprint
+
+_KINDS = {Box: "box", Ellipse: "ellipse", Point: "keypoint", Polygon: "polygon", Footprint: "mask"}
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Who or what made an object or an answer.
+
+    Attributes
+    ----------
+    made_by : {"human", "model", "mixed"}
+        Mixed: consensus joined what a person drew with what a model proposed.
+    state : {"drawn", "accepted", "edited", "mixed"}
+        A person's own work; or a model's, accepted as it was, or edited.
+    version : str
+        Of the model; empty for a person's own work, and where Label Studio has forgotten the prediction.
+    annotators : tuple of int
+        Numbers of the persons who submitted it; more than one after consensus.
+    annotations : tuple of int
+        Numbers of their annotations.
+    time : str
+        Of the last change, ISO 8601.
+    """
+
+    made_by: str
+    state: str
+    version: str
+    annotators: tuple[int, ...]
+    annotations: tuple[int, ...]
+    time: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it as JSON writes it."""
+        return {
+            "made_by": self.made_by,
+            "state": self.state,
+            "version": self.version,
+            "annotators": list(self.annotators),
+            "annotations": list(self.annotations),
+            "time": self.time,
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DrawnObject:
+    """One region on the image.
+
+    Attributes
+    ----------
+    id : str
+        Of the region.
+    control, label : str
+        Name of the control, and what the config stores for the class.
+    shape : Box, Ellipse, Point, Polygon or Footprint
+        Pixels, x right and y down from the image's top-left corner.
+    size : (width, height)
+        Of the image, pixels.
+    probability : float or None
+        Of the label: a model's score, or what consensus found.
+    provenance : Provenance
+    region : dict
+        As Label Studio has it.
+    """
+
+    id: str
+    control: str
+    label: str
+    shape: Shape
+    size: Size
+    probability: float | None
+    provenance: Provenance
+    region: Region
+
+    @property
+    def kind(self) -> str:
+        """`box`, `ellipse`, `keypoint`, `polygon` or `mask`."""
+        return _KINDS[type(self.shape)]
+
+    def footprint(self) -> Footprint | None:
+        """Return the pixels that the object covers, None for a point or a box.
+
+        Raises
+        ------
+        ControlError
+            If it covers none.
+        """
+        if isinstance(self.shape, Footprint):
+            return self.shape
+        if isinstance(self.shape, Polygon):
+            return Footprint.of_polygon(self.shape, self.size)
+        if isinstance(self.shape, Ellipse):
+            return Footprint.of_polygon(ellipse_corners(self.shape), self.size)
+        return None
+
+    def box(self) -> Box | None:
+        """Return the upright box around the object, None for a point."""
+        if isinstance(self.shape, Footprint):
+            return self.shape.box
+        if isinstance(self.shape, Point):
+            return None
+        if isinstance(self.shape, Box) and self.shape.rotation == 0:
+            return self.shape
+        if isinstance(self.shape, Ellipse):
+            return ellipse_box(self.shape)
+        points = (box_corners(self.shape) if isinstance(self.shape, Box) else self.shape).points
+        (left, top), (right, low) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+        return Box(left, top, right - left, low - top)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What was said of the whole image.
+
+    Attributes
+    ----------
+    control : str
+    labels : tuple of str
+        Classes of Choices, joined paths of a Taxonomy; empty for a Number.
+    number : float or None
+        Of a Number, in the unit that the project gives it.
+    probability : float or None
+        Of the labels, as in `DrawnObject`.
+    provenance : Provenance
+    region : dict
+        As Label Studio has it.
+    """
+
+    control: str
+    labels: tuple[str, ...]
+    number: float | None
+    probability: float | None
+    provenance: Provenance
+    region: Region
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Statement:
+    """One annotation: what one person submitted, or what consensus made of several.
+
+    Attributes
+    ----------
+    annotation : int or None
+        Its number; None after consensus.
+    annotator : int or None
+        Number of the person; None after consensus, and where Label Studio names nobody.
+    time : str
+        ISO 8601.
+    objects, answers : tuple
+    regions : tuple of dict
+        All that could be read, in Label Studio's order, those of other controls included.
+    fields : mapping
+        The rest of the annotation as Label Studio has it.
+    """
+
+    annotation: int | None
+    annotator: int | None
+    time: str
+    objects: tuple[DrawnObject, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    regions: tuple[Region, ...] = ()
+    fields: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """One task of the data set.
+
+    Attributes
+    ----------
+    task : int
+    data : mapping
+        The task's data.
+    reference : str
+        Of its image.
+    size : (width, height) or None
+        Pixels; None where nothing was drawn, so that nobody told.
+    sky : Sky
+    split : str
+    statements : tuple of Statement
+        One, but for the consensus `all`.
+    """
+
+    task: int
+    data: Mapping[str, Any]
+    reference: str
+    size: Size | None
+    sky: Sky
+    split: str
+    statements: tuple[Statement, ...]
+
+    @property
+    def objects(self) -> tuple[DrawnObject, ...]:
+        """Of all statements."""
+        return tuple(one for statement in self.statements for one in statement.objects)
+
+    @property
+    def answers(self) -> tuple[Answer, ...]:
+        """Of all statements."""
+        return tuple(one for statement in self.statements for one in statement.answers)

@@ -1,0 +1,151 @@
+"""Rows of a catalogue: one an object, with its units; and one for each thing that was said of a whole image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from sync.controls.errors import ControlError
+from sync.export.dataset import Dataset
+from sync.export.measuring import Measures, measure
+from sync.export.records import Answer, DrawnObject, Record
+
+__all__ = ["COLUMNS", "Column", "Row", "empty_table", "rows_of"]
+
+Row = tuple[Any, ...]
+"""In the order of `COLUMNS`; NaN and "" where there is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    name : str
+    dtype : type
+        int, float or str.
+    unit : str
+        As astropy writes it; empty for none.
+    description : str
+    """
+
+    name: str
+    dtype: type
+    unit: str
+    description: str
+
+
+COLUMNS = (
+    Column("task", int, "", "Label Studio's number of the task"),
+    Column("annotation", str, "", "numbers of the annotations it comes from"),
+    Column("region", str, "", "Label Studio's id of the region"),
+    Column("split", str, "", "train, validation or test"),
+    Column("image", str, "", "reference of the image"),
+    Column("control", str, "", "name of the control in the labelling config"),
+    Column("kind", str, "", "box, ellipse, mask, polygon, keypoint, or image: said of the whole image"),
+    Column("class", str, "", "label; several are joined by |, the levels of a taxonomy by /"),
+    Column("value", float, "", "of a Number, in the project's own unit"),
+    Column("probability", float, "", "of the class: a model's score, or what consensus found"),
+    Column("ra", float, "deg", "right ascension of the centre, ICRS"),
+    Column("dec", float, "deg", "declination of the centre, ICRS"),
+    Column("semi_major", float, "arcsec", "semi-major axis"),
+    Column("semi_minor", float, "arcsec", "semi-minor axis"),
+    Column("axis_ratio", float, "", "semi-minor by semi-major axis"),
+    Column("position_angle", float, "deg", "of the major axis, from north through east, 0 to 180"),
+    Column("area", float, "arcsec2", "of the mask"),
+    Column("x", float, "pix", "centre from the image's left edge"),
+    Column("y", float, "pix", "centre from the image's top edge"),
+    Column("semi_major_px", float, "pix", "semi-major axis"),
+    Column("semi_minor_px", float, "pix", "semi-minor axis"),
+    Column("mask_area", float, "pix", "number of pixels of the mask"),
+    Column("box_x", float, "pix", "left edge of the upright box around it"),
+    Column("box_y", float, "pix", "top edge of the upright box around it"),
+    Column("box_width", float, "pix", "of the upright box around it"),
+    Column("box_height", float, "pix", "of the upright box around it"),
+    Column("made_by", str, "", "human, model or mixed"),
+    Column("state", str, "", "drawn, accepted, edited or mixed"),
+    Column("version", str, "", "of the model"),
+    Column("annotator", str, "", "Label Studio's numbers of the annotators"),
+    Column("time", str, "", "of the last change, ISO 8601"),
+)
+
+
+def rows_of(records: Iterable[Record], *, dataset: Dataset) -> Iterator[Row]:
+    """Yield the rows of records, in their order."""
+    for record in records:
+        if record.answers:
+            ra, dec = _centre(record)
+            for answer in record.answers:
+                yield _row_of_answer(answer, record, ra, dec)
+        objects = record.objects
+        try:
+            measures = measure(objects, record.sky)
+        except (ControlError, ValueError) as error:
+            dataset.report(f"the objects cannot be measured: {error}", task=record.task)
+            continue
+        for one, measured in zip(objects, measures, strict=True):
+            yield _row_of_object(one, measured, record)
+
+
+def empty_table() -> Table:
+    """Return a table of the columns without a row, from which formats take their headers."""
+    table = Table({column.name: np.zeros(0, dtype=column.dtype) for column in COLUMNS})
+    for column in COLUMNS:
+        table[column.name].unit = column.unit or None
+        table[column.name].description = column.description
+    return table
+
+
+def _centre(record: Record) -> tuple[float, float]:
+    """Where the galaxy is that the image shows: as the task says, else the image's middle."""
+    if record.sky.centre is not None:
+        return record.sky.centre
+    size = record.size or record.sky.measured_size
+    if size is None:
+        return np.nan, np.nan
+    ra, dec = record.sky.positions(np.array([[size[0] / 2, size[1] / 2]]), size)[0].tolist()
+    return ra, dec
+
+
+def _row_of_answer(answer: Answer, record: Record, ra: float, dec: float) -> Row:
+    nothing = np.nan
+    said = ("|".join(answer.labels), nothing if answer.number is None else answer.number, _probability(answer))
+    measures = (ra, dec, *[nothing] * 14)
+    return (*_head(answer, record, "image"), *said, *measures, *_tail(answer))
+
+
+def _row_of_object(one: DrawnObject, measured: Measures, record: Record) -> Row:
+    box = one.box()
+    corner = (np.nan,) * 4 if box is None else (box.x, box.y, box.width, box.height)
+    on_sky = (
+        measured.ra,
+        measured.dec,
+        measured.semi_major_arcsec,
+        measured.semi_minor_arcsec,
+        measured.axis_ratio,
+        measured.position_angle,
+        measured.area_arcsec2,
+    )
+    in_pixels = (measured.x, measured.y, measured.semi_major_px, measured.semi_minor_px, measured.area_px)
+    said = (one.label, np.nan, _probability(one))
+    return (*_head(one, record, one.kind), *said, *on_sky, *in_pixels, *corner, *_tail(one))
+
+
+def _head(one: Answer | DrawnObject, record: Record, kind: str) -> tuple[Any, ...]:
+    annotations = ",".join(map(str, one.provenance.annotations))
+    reference = record.reference if record.reference[:5].lower() != "data:" else ""
+    return record.task, annotations, str(one.region.get("id", "")), record.split, reference, one.control, kind
+
+
+def _tail(one: Answer | DrawnObject) -> tuple[str, ...]:
+    made = one.provenance
+    return made.made_by, made.state, made.version, ",".join(map(str, made.annotators)), made.time
+
+
+def _probability(one: Answer | DrawnObject) -> float:
+    return np.nan if one.probability is None else one.probability

@@ -1,0 +1,256 @@
+"""One export from beginning to end: two passes over spooled tasks into a folder that appears whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from astropy.io.fits import Header
+
+from sync.controls.errors import ControlError
+from sync.export import ON_SKY, writer
+from sync.export.agreement import class_agreement
+from sync.export.card import CARD_FILE, Facts, data_card
+from sync.export.consensus import CONSENSUS, Decision
+from sync.export.dataset import Dataset
+from sync.export.pictures import Pictures, is_fits
+from sync.export.problems import Problems
+from sync.export.records import Record
+from sync.export.sky import NOWHERE, Sky, SkyError
+from sync.export.splits import Splitting, split_tasks
+from sync.export.spool import Spool
+from sync.export.statements import ANSWERING_TAGS, Report, read_statements
+from sync.export.survey import Survey, reference_of, survey
+from sync.export.tally import Tally
+from sync.images.decode import unpacked
+from sync.images.errors import ImageError
+from sync.images.fitsheaders import read_headers
+from sync.labelconfig import LabelConfig
+
+__all__ = ["ExportError", "Plan", "Summary", "export"]
+
+ONLY_SPLIT = "train"
+
+
+class ExportError(RuntimeError):
+    """Nothing can be exported; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is wanted.
+
+    Attributes
+    ----------
+    project : int
+    title : str
+    config : LabelConfig
+    format : str
+        A key of `FORMATS`.
+    consensus : str
+        A key of `CONSENSUS`.
+    fractions : dict or None
+        Name of a split to its share of the tasks; None: no splits.
+    seed : int
+    licence, credit : str
+    """
+
+    project: int
+    title: str
+    config: LabelConfig
+    format: str
+    consensus: str
+    fractions: dict[str, float] | None
+    seed: int
+    licence: str
+    credit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What came out.
+
+    Attributes
+    ----------
+    tasks, objects, answers, problems : int
+    """
+
+    tasks: int
+    objects: int
+    answers: int
+    problems: int
+
+
+def export(
+    tasks: Iterable[Mapping[str, Any]],
+    output: Path,
+    *,
+    plan: Plan,
+    pictures: Pictures,
+    watch: Callable[[Iterator[Record], int], Iterator[Record]] = lambda records, _total: records,
+) -> Summary:
+    """Export a project.
+
+    Parameters
+    ----------
+    tasks : iterable of mapping
+        As `read_annotated` yields them; gone over once.
+    output : Path
+        A folder that does not exist, or is empty.
+    plan : Plan
+    pictures : Pictures
+        Fetches images, where the format holds them or a task's image is FITS.
+    watch : callable, optional
+        Gives records on and shows how far they are; called with them and their number.
+
+    Raises
+    ------
+    ExportError
+        If `output` is not empty or cannot be written, or there is nothing to export.
+    ImportError
+        If what it needs is not installed; `missing_packages` says so beforehand.
+    """
+    write = writer(plan.format).write
+    with _written_whole(output) as folder, Spool(folder) as spool, Problems(folder) as problems:
+        if not spool.fill(tasks):
+            raise ExportError(f"project {plan.project} has no annotation to export")
+        sky_of = _SkyReader(plan.config, pictures, wanted=plan.format in ON_SKY)
+        places = _SkyReader(plan.config, pictures, wanted=True).quietly if plan.fractions else None
+        found = survey(spool, plan.config, sky_of=places)
+        splitting = split_tasks(found.places, plan.fractions, seed=plan.seed) if plan.fractions else None
+        dataset = Dataset(
+            project=plan.project,
+            title=plan.title,
+            labels=_labels(plan.config, found),
+            keypoint_labels=_labels_of(plan.config, "KeyPointLabels"),
+            kinds=frozenset(found.kinds),
+            splits=tuple(plan.fractions or (ONLY_SPLIT,)),
+            pictures=pictures,
+            report=problems.add,
+        )
+        decide = CONSENSUS[plan.consensus](found.votes, plan.config)
+        tally = Tally()
+        records = _records(spool, plan.config, decide=decide, splitting=splitting, sky_of=sky_of, report=problems.add)
+        write(tally.counted(watch(records, found.tasks)), folder, dataset=dataset)
+        if not tally.tasks.total():
+            raise ExportError(f"project {plan.project} has annotated tasks, and no annotation of them can be exported")
+        facts = Facts(
+            dataset=dataset,
+            format=plan.format,
+            consensus=plan.consensus,
+            survey=found,
+            tally=tally,
+            classes=class_agreement(found.votes),
+            shapes=found.overlaps.agreement(),
+            splitting=splitting,
+            seed=plan.seed,
+            problems=problems.count,
+            licence=plan.licence,
+            credit=plan.credit,
+        )
+        (folder / CARD_FILE).write_text(data_card(facts), encoding="utf-8")
+    return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count)
+
+
+def _records(
+    tasks: Iterable[Mapping[str, Any]],
+    config: LabelConfig,
+    *,
+    decide: Decision,
+    splitting: Splitting | None,
+    sky_of: _SkyReader,
+    report: Report,
+) -> Iterator[Record]:
+    for task in tasks:
+        number, data = int(task["id"]), task.get("data")
+        data = data if isinstance(data, Mapping) else {}
+        read = read_statements(task, config, report=report)
+        if not read:
+            continue
+        try:
+            statements = decide(number, read)
+        except ControlError as error:
+            report(f"consensus cannot be put together: {error}", task=number)
+            continue
+        try:
+            sky = sky_of(task)
+        except (SkyError, ImageError) as error:
+            report(f"the place on the sky is left out: {error}", task=number)
+            sky = NOWHERE
+        yield Record(
+            task=number,
+            data=data,
+            reference=reference_of(data, config),
+            size=next((one.size for said in statements for one in said.objects), None),
+            sky=sky,
+            split=splitting.split_of[number] if splitting else ONLY_SPLIT,
+            statements=tuple(statements),
+        )
+
+
+class _SkyReader:
+    """Reads a task's place on the sky, from its image where that is a FITS file; without its WCS where none is wanted."""
+
+    def __init__(self, config: LabelConfig, pictures: Pictures, *, wanted: bool) -> None:
+        self._wanted = wanted
+        self._config = config
+        self._pictures = pictures
+
+    def __call__(self, task: Mapping[str, Any]) -> Sky:
+        data = task.get("data")
+        data = data if isinstance(data, Mapping) else {}
+        if not self._wanted:
+            return Sky.of_task({**data, "wcs": None})
+        reference = reference_of(data, self._config)
+        header = _image_header(self._pictures.fetch(reference)) if is_fits(reference) else None
+        return Sky.of_task(data, header)
+
+    def quietly(self, task: Mapping[str, Any]) -> Sky:
+        """As a call, but what cannot be read is nowhere; the second pass reports it."""
+        try:
+            return self(task)
+        except (SkyError, ImageError):
+            return NOWHERE
+
+
+def _image_header(content: bytes) -> Header | None:
+    """The header of the first image of a FITS file that has a celestial WCS; None where there is none."""
+    for header in read_headers(unpacked(content)):
+        axes = header.get("ZNAXIS", header["NAXIS"])
+        if axes >= 2 and str(header.get("CTYPE1", "")):
+            return header
+    return None
+
+
+def _labels(config: LabelConfig, found: Survey) -> tuple[str, ...]:
+    """Classes of objects, in the config's order, and then those that only tasks name."""
+    controls = [control for control in config.controls if control.tag not in ANSWERING_TAGS]
+    known = dict.fromkeys(label.value for control in controls for label in control.labels)
+    return (*known, *sorted(found.extra_labels - known.keys()))
+
+
+def _labels_of(config: LabelConfig, tag: str) -> tuple[str, ...]:
+    return tuple(label.value for control in config.controls if control.tag == tag for label in control.labels)
+
+
+@contextmanager
+def _written_whole(output: Path) -> Iterator[Path]:
+    """Make a folder that takes its place in one step when the block ends well, and vanishes otherwise."""
+    output = output.absolute()
+    try:
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise ExportError(f"{output} is there already and not an empty folder: name another one")
+        unfinished = output.with_name(f".{output.name}.{os.getpid()}.unfinished")
+        unfinished.mkdir(parents=True)
+    except OSError as error:
+        raise ExportError(f"{output} cannot be written: {error.strerror or error}") from error
+    try:
+        yield unfinished
+        os.replace(unfinished, output)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)

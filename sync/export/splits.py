@@ -1,0 +1,163 @@
+"""Splits: train, validation and test, stratified by class, seeded, and with no galaxy on two sides.
+
+Two tasks belong together where a galaxy that is annotated on one lies on the image of the other, or where both show the same
+file. Whole groups of such tasks are dealt out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+__all__ = ["SAME_GALAXY_ARCSEC", "SPLIT_NAMES", "Splitting", "TaskPlace", "parse_fractions", "split_tasks"]
+
+SPLIT_NAMES = ("train", "validation", "test")
+SAME_GALAXY_ARCSEC = 5.0
+"""Radius of an image whose size on the sky is unknown: two positions so near are one galaxy."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TaskPlace:
+    """What the splits need to know of a task.
+
+    Attributes
+    ----------
+    task : int
+    label : str
+        The class to stratify by.
+    reference : str
+        Of its image.
+    galaxies : ndarray, shape (n, 2)
+        Right ascension and declination of the galaxies annotated on it, degrees; n is 0 where nothing is known.
+    centre : (ra, dec) or None
+        Of the image, degrees.
+    radius_arcsec : float
+        From there to its corners.
+    """
+
+    task: int
+    label: str
+    reference: str
+    galaxies: NDArray[np.float64]
+    centre: tuple[float, float] | None
+    radius_arcsec: float
+
+
+@dataclass(frozen=True, slots=True)
+class Splitting:
+    """Which task is on which side.
+
+    Attributes
+    ----------
+    split_of : dict
+        Task to the name of its split.
+    groups, largest : int
+        Groups of tasks that stay together, and tasks in the largest one.
+    placed : int
+        Tasks whose place on the sky is known.
+    """
+
+    split_of: dict[int, str]
+    groups: int
+    largest: int
+    placed: int
+
+
+def parse_fractions(text: str) -> dict[str, float]:
+    """Read `0.8,0.1,0.1` (train, validation, test) or `0.8,0.2` (train, test).
+
+    Raises
+    ------
+    ValueError
+        If these are not two or three numbers above 0 that add up to 1.
+    """
+    try:
+        fractions = [float(part) for part in text.split(",")]
+    except ValueError:
+        fractions = []
+    if len(fractions) not in (2, 3) or not all(0 < part < 1 for part in fractions) or abs(sum(fractions) - 1) > 1e-6:
+        raise ValueError(f"a split is two or three numbers above 0 that add up to 1, such as 0.8,0.1,0.1, not {text!r}")
+    names = SPLIT_NAMES if len(fractions) == 3 else (SPLIT_NAMES[0], SPLIT_NAMES[2])
+    return dict(zip(names, fractions, strict=True))
+
+
+def split_tasks(places: Sequence[TaskPlace], fractions: dict[str, float], *, seed: int) -> Splitting:
+    """Deal tasks out.
+
+    Parameters
+    ----------
+    places : sequence of TaskPlace
+    fractions : dict
+        Name of a split to its share of the tasks.
+    seed : int
+        The same seed gives the same splits of the same tasks.
+    """
+    labels = _groups(places)
+    members: dict[int, list[TaskPlace]] = defaultdict(list)
+    for place, label in zip(places, labels.tolist(), strict=True):
+        members[label].append(place)
+    groups = list(members.values())
+    order = np.random.default_rng(seed).permutation(len(groups))
+    # Large groups first: what they unbalance, the small ones put right.
+    dealt = sorted((groups[place] for place in order), key=len, reverse=True)
+    strata: dict[str, Counter[str]] = defaultdict(Counter)
+    split_of = {}
+    for group in dealt:
+        side = _side(Counter(place.label for place in group), strata, fractions)
+        for place in group:
+            strata[place.label][side] += 1
+            split_of[place.task] = side
+    placed = sum(place.centre is not None for place in places)
+    return Splitting(split_of, len(groups), max(map(len, groups), default=0), placed)
+
+
+def _side(group: Counter[str], strata: dict[str, Counter[str]], fractions: dict[str, float]) -> str:
+    """The split that lacks most of what is in the group, class by class, and on a tie most of all."""
+    total: Counter[str] = Counter()
+    for stratum in strata.values():
+        total += stratum
+    size = group.total()
+
+    def lack(side: str) -> tuple[float, float]:
+        of_classes = sum(
+            number * (fractions[side] * (strata[label].total() + number) - strata[label][side])
+            for label, number in group.items()
+        )
+        return round(of_classes / size, 9), fractions[side] * (total.total() + size) - total[side]
+
+    return max(fractions, key=lack)
+
+
+def _groups(places: Sequence[TaskPlace]) -> NDArray[np.int32]:
+    """Number of each task's group, shape (n,)."""
+    links: list[tuple[int, int]] = []
+    first: dict[str, int] = {}
+    for number, place in enumerate(places):
+        if place.reference:
+            links.append((number, first.setdefault(place.reference, number)))
+    located = [number for number, place in enumerate(places) if place.centre is not None]
+    owners = [number for number in located for _ in range(len(places[number].galaxies))]
+    if owners:
+        galaxies = _vectors(np.concatenate([places[number].galaxies for number in located]))
+        centres = _vectors(np.array([places[number].centre for number in located]))
+        radii = np.array([max(places[number].radius_arcsec, SAME_GALAXY_ARCSEC) for number in located])
+        chords = 2 * np.sin(np.minimum(np.radians(radii / 3600), np.pi) / 2)
+        for number, near in zip(located, cKDTree(galaxies).query_ball_point(centres, chords), strict=True):
+            links += [(number, owners[galaxy]) for galaxy in near]
+    rows, columns = np.array(links, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(places), len(places)))
+    labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    return labels
+
+
+def _vectors(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vectors, shape (n, 3), of degrees, shape (n, 2)."""
+    ra, dec = np.radians(places).T
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)

@@ -1,0 +1,179 @@
+"""From a task as Label Studio lists it to statements: what each annotator said, checked, in pixels.
+
+What cannot be read is reported and left out, and the rest of its annotation and of its task is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from sync.controls import CONTROLS
+from sync.controls.errors import ControlError
+from sync.controls.region import Region, quote
+from sync.controls.shapes import Labelled, Size
+from sync.export.footprints import Footprint
+from sync.export.records import Answer, DrawnObject, Provenance, Statement
+from sync.labelconfig import Control, LabelConfig, join_path
+
+__all__ = ["ANSWERING_TAGS", "Report", "image_of", "read_statements"]
+
+ANSWERING_TAGS = ("Choices", "Taxonomy", "Number")
+"""Controls that speak of the whole image."""
+
+
+class Report(Protocol):
+    """Takes what was left out; `Problems.add` is one."""
+
+    def __call__(self, reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
+        """Note one thing."""
+
+
+def image_of(config: LabelConfig) -> str:
+    """Return the name of the Image tag that is exported: the first that a control annotates, else the first; else ""."""
+    return next((control.to_name for control in config.controls), next(iter(config.image_key), ""))
+
+
+def read_statements(task: Mapping[str, Any], config: LabelConfig, *, report: Report) -> list[Statement]:
+    """Read the submitted annotations of a task, ordered by time; skipped ones are left out.
+
+    Parameters
+    ----------
+    task : mapping
+        As `with_parents` leaves it.
+    config : LabelConfig
+        The project's.
+    report : callable
+        Called with a sentence for each annotation and region that is left out.
+    """
+    statements = []
+    size: Size | None = None
+    for item in task.get("annotations") or []:
+        number = item.get("id") if isinstance(item, Mapping) else None
+        try:
+            if not isinstance(item, Mapping) or isinstance(number, bool) or not isinstance(number, int):
+                raise ControlError(f"an annotation must be an object with a number, not {quote(item)}")
+            if item.get("was_cancelled"):
+                continue
+            statement = _Reader(task.get("id"), item, config, report, size).read()
+        except ControlError as error:
+            report(str(error), task=task.get("id"), annotation=number)
+            continue
+        statements.append(statement)
+        size = size or next((one.size for one in statement.objects), None)
+    return sorted(statements, key=lambda statement: (statement.time, statement.annotation or 0))
+
+
+class _Reader:
+    """Reads one annotation; `size` is that of the image as the task's earlier regions tell it."""
+
+    def __init__(self, task: object, item: Mapping[str, Any], config: LabelConfig, report: Report, size: Size | None) -> None:
+        self._task = task
+        self._item = item
+        self._config = config
+        self._image = image_of(config)
+        self._report = report
+        self._size = size
+        person = item.get("completed_by")
+        person = person.get("id") if isinstance(person, Mapping) else person
+        self._annotator = person if isinstance(person, int) else None
+
+    def read(self) -> Statement:
+        result, time = self._item.get("result"), self._item.get("updated_at")
+        if result is None:
+            result = []
+        if not isinstance(result, list):
+            raise ControlError(f"an annotation's result must be a list of regions, not {quote(result)}")
+        if not isinstance(time, str):
+            raise ControlError(f"an annotation's updated_at must be a time, not {quote(time)}")
+        objects: list[DrawnObject] = []
+        answers: list[Answer] = []
+        regions: list[Region] = []
+        for region in result:
+            try:
+                for read in self._read(region):
+                    (objects if isinstance(read, DrawnObject) else answers).append(read)  # type: ignore[arg-type]
+                regions.append(region)
+            except ControlError as error:
+                name = region.get("id") if isinstance(region, Mapping) else None
+                self._report(str(error), task=self._task, annotation=self._item["id"], region=name)
+        return Statement(
+            annotation=self._item["id"],
+            annotator=self._annotator,
+            time=time,
+            objects=tuple(objects),
+            answers=tuple(answers),
+            regions=tuple(regions),
+            fields={key: value for key, value in self._item.items() if key != "result"},
+        )
+
+    def _read(self, region: Any) -> Iterator[DrawnObject | Answer]:
+        """Yield what a region says: nothing for one of a control that is not ours to read, such as a comment's."""
+        if not isinstance(region, Mapping):
+            raise ControlError(f"a region must be an object, not {quote(region)}")
+        control = self._config.control(region.get("from_name"))
+        if control is None:
+            return
+        if control.to_name != self._image or region.get("item_index"):
+            raise ControlError("the region lies on a further image of its task, and only the first one is exported")
+        decoded = CONTROLS[control.tag].decode(dict(region))
+        if control.tag in ANSWERING_TAGS:
+            yield self._answer(region, control, decoded)
+        else:
+            yield from self._objects(region, control, decoded)
+
+    def _answer(self, region: Mapping[str, Any], control: Control, decoded: Any) -> Answer:
+        number, labels = (decoded, ()) if control.tag == "Number" else (None, decoded)
+        labels = tuple(join_path(path) for path in labels) if control.tag == "Taxonomy" else labels
+        _check_labels(labels, control)
+        return Answer(control.name, labels, number, _score(region), self._provenance(region), dict(region))
+
+    def _objects(self, region: Mapping[str, Any], control: Control, decoded: Labelled[Any]) -> Iterator[DrawnObject]:
+        if not decoded.positive:
+            raise ControlError("a point that says 'not here' is a prompt and no object")
+        _check_labels(decoded.labels, control)
+        self._size = self._size or decoded.size
+        if decoded.size != self._size:
+            drawn, before = ("x".join(map(str, size)) for size in (decoded.size, self._size))
+            raise ControlError(f"the region was drawn on an image of {drawn} pixels, the ones before it on {before}")
+        shape = Footprint.of_mask(decoded.shape) if control.tag == "BrushLabels" else decoded.shape
+        for label in decoded.labels:
+            one = DrawnObject(
+                id=str(region.get("id") or ""),
+                control=control.name,
+                label=label,
+                shape=shape,
+                size=decoded.size,
+                probability=_score(region),
+                provenance=self._provenance(region),
+                region=dict(region),
+            )
+            one.footprint()  # one without a pixel is found out here, where it can be named
+            yield one
+
+    def _provenance(self, region: Mapping[str, Any]) -> Provenance:
+        origin = region.get("origin")
+        predicted = origin in ("prediction", "prediction-changed")
+        return Provenance(
+            made_by="model" if predicted else "human",
+            state=("accepted" if origin == "prediction" else "edited") if predicted else "drawn",
+            version=str(self._item.get("parent_version") or "") if predicted else "",
+            annotators=() if self._annotator is None else (self._annotator,),
+            annotations=(self._item["id"],),
+            time=str(self._item["updated_at"]),
+        )
+
+
+def _check_labels(labels: tuple[str, ...], control: Control) -> None:
+    """Refuse labels that have left the config; a control whose labels come from the task takes any."""
+    known = {label.value for label in control.labels}
+    for label in labels:
+        if known and label not in known:
+            raise ControlError(f"the label {quote(label)} of {control.name!r} is not in the labelling config")
+
+
+def _score(region: Mapping[str, Any]) -> float | None:
+    score = region.get("score")
+    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        return None
+    return float(score)

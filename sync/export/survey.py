@@ -1,0 +1,158 @@
+"""The first pass over a project's annotations: what has to be known before a record can be written.
+
+Votes, agreement, the classes and kinds that occur, and the place of each task on the sky. Of each task little is kept: no
+mask, no outline.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sync.export.agreement import Overlaps
+from sync.export.measuring import measure
+from sync.export.records import Statement
+from sync.export.sky import Sky
+from sync.export.splits import TaskPlace
+from sync.export.statements import ANSWERING_TAGS, image_of, read_statements
+from sync.export.votes import Vote, newest_of_each, votes_of
+from sync.labelconfig import LabelConfig
+
+__all__ = ["Survey", "reference_of", "survey"]
+
+
+@dataclass
+class Survey:
+    """What a first look at all tasks has found.
+
+    Attributes
+    ----------
+    tasks, annotations, skipped : int
+        Of the project; `annotations` without the skipped ones.
+    several : int
+        Tasks that two or more people annotated.
+    votes : list of Vote
+    overlaps : Overlaps
+    extra_labels : set of str
+        Classes of objects that the labelling config leaves to the task.
+    kinds : set of str
+    places : list of TaskPlace
+        Empty unless asked for.
+    """
+
+    tasks: int = 0
+    annotations: int = 0
+    skipped: int = 0
+    several: int = 0
+    votes: list[Vote] = field(default_factory=list)
+    overlaps: Overlaps = field(default_factory=Overlaps)
+    extra_labels: set[str] = field(default_factory=set)
+    kinds: set[str] = field(default_factory=set)
+    places: list[TaskPlace] = field(default_factory=list)
+
+
+def survey(
+    tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, sky_of: Callable[[Mapping[str, Any]], Sky] | None
+) -> Survey:
+    """Look at all tasks once.
+
+    Parameters
+    ----------
+    tasks : iterable of mapping
+        As `with_parents` leaves them.
+    config : LabelConfig
+    sky_of : callable or None
+        Gives a task's place on the sky; None where no splits are wanted, for which alone all masks have to be read here.
+    """
+    found = Survey()
+    for task in tasks:
+        annotations = [one for one in task.get("annotations") or [] if isinstance(one, Mapping)]
+        live = [one for one in annotations if not one.get("was_cancelled")]
+        found.tasks += 1
+        found.annotations += len(live)
+        found.skipped += len(annotations) - len(live)
+        regions = [region for one in live for region in _regions(one)]
+        _note_labels(regions, config, found)
+        if len(live) < 2 and sky_of is None:
+            continue
+        statements = read_statements(task, config, report=_unheard)  # the second pass reports
+        voters = newest_of_each(statements)
+        if len(voters) > 1:
+            found.several += 1
+            found.votes += votes_of(int(task["id"]), voters, config)
+            found.overlaps.add(voters, config)
+        if sky_of is not None and statements:
+            found.places.append(_place(task, statements, config, sky_of(task)))
+    return found
+
+
+def reference_of(data: Mapping[str, Any], config: LabelConfig) -> str:
+    """Return the reference of the image that is exported, empty where there is none."""
+    reference = data.get(config.image_key.get(image_of(config), ""))
+    if isinstance(reference, list) and reference:
+        reference = reference[0]
+    return reference if isinstance(reference, str) else ""
+
+
+def _regions(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    result = annotation.get("result")
+    return [region for region in result if isinstance(region, Mapping)] if isinstance(result, list) else []
+
+
+_KIND_OF_TAG = {
+    "RectangleLabels": "box",
+    "EllipseLabels": "ellipse",
+    "BrushLabels": "mask",
+    "PolygonLabels": "polygon",
+    "KeyPointLabels": "keypoint",
+}
+
+
+def _note_labels(regions: Iterable[Mapping[str, Any]], config: LabelConfig, found: Survey) -> None:
+    for region in regions:
+        control = config.control(region.get("from_name"))
+        if control is None or control.tag in ANSWERING_TAGS:
+            continue
+        found.kinds.add(_KIND_OF_TAG[control.tag])
+        value = region.get("value")
+        if not control.labels and isinstance(value, Mapping) and isinstance(value.get(control.tag.lower()), list):
+            found.extra_labels.update(label for label in value[control.tag.lower()] if isinstance(label, str))
+
+
+def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelConfig, sky: Sky) -> TaskPlace:
+    newest = statements[-1]
+    size = next((one.size for said in statements for one in said.objects), sky.measured_size)
+    centre, radius = sky.centre, 0.0
+    galaxies = np.zeros((0, 2)) if centre is None else np.array([centre])
+    if size is not None and sky.wcs is not None:
+        middle = np.array([[size[0] / 2, size[1] / 2]])
+        centre_of_image = sky.positions(middle, size)[0]
+        steps = sky.steps(middle, size)[0]
+        if np.isfinite(steps).all():
+            centre = (float(centre_of_image[0]), float(centre_of_image[1]))
+            radius = max(float(np.hypot(*(steps @ (size[0] / 2, sign * size[1] / 2)))) for sign in (1, -1))
+            drawn = [(one.ra, one.dec) for said in statements for one in measure(said.objects, sky)]
+            known = np.array([place for place in drawn if np.isfinite(place).all()]).reshape(-1, 2)
+            galaxies = np.concatenate([galaxies, known]) if len(galaxies) or len(known) else np.array([centre])
+    elif size is not None and sky.scale_arcsec is not None:
+        radius = sky.scale_arcsec * float(np.hypot(*size)) / 2
+    label = _class_of(newest, config)
+    return TaskPlace(int(task["id"]), label, reference_of(task.get("data") or {}, config), galaxies, centre, radius)
+
+
+def _class_of(statement: Statement, config: LabelConfig) -> str:
+    """The class that a split is balanced by: the first question's answer, else the most frequent object's; else ""."""
+    said = {answer.control: answer.labels for answer in statement.answers if answer.labels}
+    first = next((said[control.name] for control in config.controls if control.name in said), None)
+    if first is not None:
+        return "|".join(first)
+    labels = Counter(one.label for one in statement.objects)
+    return min(labels, key=lambda label: (-labels[label], label)) if labels else ""
+
+
+def _unheard(reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
+    """Take a report of what the second pass will report again."""

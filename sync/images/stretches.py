@@ -1,0 +1,58 @@
+"""The stretches that a person may choose for an import: how linear bands become what an annotator sees."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from astropy.visualization import AsymmetricPercentileInterval, BaseInterval, ZScaleInterval
+from numpy.typing import NDArray
+
+from sync.images.stretch import asinh, in_colour, three_bands
+
+__all__ = ["DEFAULT_STRETCH", "STRETCHES"]
+
+FAINT_PERCENTILE, BRIGHT_PERCENTILE = 0.5, 99.5
+
+Stretch = Callable[[NDArray[np.floating], Sequence[float] | None], NDArray[np.float32]]
+
+
+def _lupton(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDArray[np.float32]:
+    return in_colour(bands, weights=weights)
+
+
+def _asinh(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDArray[np.float32]:
+    return np.stack([asinh(band) for band in three_bands(list(bands))], axis=-1)
+
+
+def _zscale(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDArray[np.float32]:
+    return _linear(bands, ZScaleInterval())
+
+
+def _percentile(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDArray[np.float32]:
+    return _linear(bands, AsymmetricPercentileInterval(FAINT_PERCENTILE, BRIGHT_PERCENTILE))
+
+
+def _linear(bands: NDArray[np.floating], interval: BaseInterval) -> NDArray[np.float32]:
+    """Show each band linearly between the limits that `interval` finds in it; black where missing or without contrast."""
+    shown = [_between(band.astype(np.float64), interval) for band in three_bands(list(bands))]
+    return np.stack(shown, axis=-1).astype(np.float32)
+
+
+def _between(band: NDArray[np.float64], interval: BaseInterval) -> NDArray[np.float64]:
+    valid = band[np.isfinite(band)]
+    if not valid.size:
+        return np.zeros(band.shape)
+    low, high = (float(limit) for limit in interval.get_limits(valid))
+    if not low < high:
+        return np.zeros(band.shape)
+    return np.nan_to_num((np.clip(band, low, high) - low) / (high - low))
+
+
+DEFAULT_STRETCH = "lupton"
+STRETCHES: dict[str, Stretch] = {"lupton": _lupton, "asinh": _asinh, "zscale": _zscale, "percentile": _percentile}
+"""Bands, shape (n, height, width), and their weights to what is seen, shape (height, width, 3) in [0, 1].
+
+`lupton` keeps colours whatever the brightness (one band: grey asinh), and is how the backend itself shows a FITS file;
+`asinh`, `zscale` and `percentile` stretch each of the three colours by itself.
+"""

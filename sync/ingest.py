@@ -1,0 +1,216 @@
+"""Images into a project: each is read, made visible, stored, and becomes a task, once for all times.
+
+A task carries its image's content id. Label Studio is asked once which ids the project has, and nothing else is believed: no
+state of ours can disagree with it. Pictures are stored before their tasks are made, under names that are their ids, so that
+an import that was killed in between finds them again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Self
+
+from sync.client import LabelStudioClient, LabelStudioError
+from sync.images.decode import MAX_PIXELS
+from sync.images.displayed import Displayed, content_id, display
+from sync.images.errors import ImageError
+from sync.images.stretches import DEFAULT_STRETCH
+from sync.sources.item import Item
+from sync.storage.stored import Storage, StoredFile
+
+__all__ = ["IngestReport", "ingest", "known_content"]
+
+BATCH = 50
+"""Pictures stored and tasks made together; Label Studio takes at most 100 files in a request."""
+BATCH_BYTES = 64 * 2**20
+"""A batch ends earlier when its pictures reach this size: it bounds memory."""
+MAX_PICTURE_BYTES = 128 * 2**20
+"""Label Studio takes at most 250 MB in a request, which one picture and the batch before it must share."""
+THREADS = 2
+"""Images read and drawn at the same time: zlib, numpy and downloads all run without Python's lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What became of the items.
+
+    Attributes
+    ----------
+    imported : int
+        New tasks.
+    known : int
+        Images that the project had already, or that came twice.
+    left_out : dict
+        Name of each item that could not be read, and why.
+    """
+
+    imported: int = 0
+    known: int = 0
+    left_out: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    item: Item
+    content_id: str
+    displayed: Displayed
+
+    @property
+    def size(self) -> int:
+        return len(self.displayed.picture) + len(self.displayed.science or b"")
+
+
+def ingest(
+    items: Iterable[Item],
+    *,
+    client: LabelStudioClient,
+    project_id: int,
+    storage: Storage,
+    stretch: str = DEFAULT_STRETCH,
+    max_pixels: int = MAX_PIXELS,
+    progress: Callable[[], None] | None = None,
+) -> IngestReport:
+    """Make a task of every item that the project does not have yet.
+
+    Parameters
+    ----------
+    items : iterable of Item
+        Read one after the other; what is held of them is two batches.
+    client : LabelStudioClient
+    project_id : int
+    storage : Storage
+    stretch : str
+        A key of `STRETCHES`.
+    max_pixels : int
+        Of an image.
+    progress : callable, optional
+        Called once an item.
+
+    Raises
+    ------
+    LabelStudioError
+        If Label Studio refuses: what is imported by then stays, and the next run goes on.
+    StorageError
+        If the storage cannot be used.
+    SourceError
+        If the source cannot be.
+    """
+    known = known_content(client, project_id)
+    left_out: dict[str, str] = {}
+    doubled = 0
+    batch: list[_Ready] = []
+    with _Sender(lambda ready: _import(ready, client, project_id, storage)) as sender:
+        for item, ready in _prepared(items, frozenset(known), stretch=stretch, max_pixels=max_pixels):
+            if isinstance(ready, ImageError):
+                left_out[item.name] = str(ready)
+            elif ready is None or ready.content_id in known:
+                doubled += 1
+            else:
+                known.add(ready.content_id)
+                batch.append(ready)
+            if len(batch) == BATCH or sum(one.size for one in batch) >= BATCH_BYTES:
+                sender.send(batch)
+                batch = []
+            if progress is not None:
+                progress()
+        sender.send(batch)
+        return IngestReport(sender.finish(), doubled, left_out)
+
+
+def known_content(client: LabelStudioClient, project_id: int) -> set[str]:
+    """Return the content ids of a project's tasks."""
+    tasks = client.pages("/api/tasks/", project=project_id, fields="task_only", include="id,data")
+    return {str(task["data"]["content_id"]) for task in tasks if "content_id" in task["data"]}
+
+
+def _prepared(
+    items: Iterable[Item], known: frozenset[str], *, stretch: str, max_pixels: int
+) -> Iterator[tuple[Item, _Ready | ImageError | None]]:
+    """Read and draw items in threads, a few ahead, and give them back in order; None for one that is `known`."""
+
+    def prepare(item: Item) -> _Ready | ImageError | None:
+        try:
+            content = b"" if item.identity else item.read()
+            name = content_id(item.identity or content, stretch=stretch)
+            if name in known:
+                return None
+            displayed = display(content or item.read(), stretch=stretch, max_pixels=max_pixels)
+            if len(displayed.picture) > MAX_PICTURE_BYTES:
+                size = len(displayed.picture)
+                raise ImageError(f"the picture has {size} bytes, more than the {MAX_PICTURE_BYTES} that can be stored")
+            return _Ready(item, name, displayed)
+        except ImageError as error:
+            return error
+
+    waiting: deque[tuple[Item, Future[_Ready | ImageError | None]]] = deque()
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
+    try:
+        for item in items:
+            waiting.append((item, pool.submit(prepare, item)))
+            if len(waiting) > 2 * THREADS:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+class _Sender:
+    """Sends one batch in a thread while the next is prepared: Label Studio takes as long as drawing does."""
+
+    def __init__(self, send: Callable[[list[_Ready]], int]) -> None:
+        self._send = send
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="ingest-send")
+        self._on_its_way: Future[int] | None = None
+        self._sent = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pool.shutdown()  # what is on its way arrives
+
+    def send(self, batch: list[_Ready]) -> None:
+        """Send a batch once the one before has arrived; raises what went wrong with that."""
+        self.finish()
+        self._on_its_way = self._pool.submit(self._send, batch)
+
+    def finish(self) -> int:
+        """Wait for the batch on its way, and return how many have arrived in all."""
+        if self._on_its_way is not None:
+            self._sent += self._on_its_way.result()
+            self._on_its_way = None
+        return self._sent
+
+
+def _import(batch: list[_Ready], client: LabelStudioClient, project_id: int, storage: Storage) -> int:
+    """Store the pictures of a batch, then make its tasks, in one request each."""
+    if not batch:
+        return 0
+    pictures = storage.put_pictures([_picture(ready) for ready in batch])
+    tasks = [_task(ready, picture, storage) for ready, picture in zip(batch, pictures, strict=True)]
+    answer = client.send("POST", f"/api/projects/{project_id}/import", json=tasks)
+    if answer["task_count"] != len(tasks):
+        message = f"Label Studio made {answer['task_count']} tasks of {len(tasks)} images in project {project_id}"
+        raise LabelStudioError(message)
+    return len(tasks)
+
+
+def _picture(ready: _Ready) -> StoredFile:
+    return StoredFile(ready.content_id + ready.displayed.suffix, ready.displayed.picture)
+
+
+def _task(ready: _Ready, picture: str, storage: Storage) -> dict[str, Any]:
+    displayed = ready.displayed
+    data = {**displayed.data, **ready.item.data, "image": picture, "content_id": ready.content_id}
+    if ready.item.filename:
+        data["filename"] = ready.item.filename
+    if displayed.science is not None:
+        data["science"] = storage.put_science(StoredFile(ready.content_id + displayed.science_suffix, displayed.science))
+    return {"data": data}

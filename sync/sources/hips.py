@@ -1,0 +1,106 @@
+"""Cut-outs around positions from a public survey, through the hips2fits service of the CDS and astroquery."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from astropy.coordinates import Angle, Latitude, Longitude
+
+from sync.images.errors import DAMAGE, ImageError
+from sync.images.sky import celestial
+from sync.sources.catalogue import Position
+from sync.sources.cube import write_cube
+from sync.sources.item import SourceError
+
+__all__ = ["HipsSurvey"]
+
+MAX_SIDE_PX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class HipsSurvey:
+    """Cut-outs of one size from one or more surveys of the service, one a band.
+
+    Attributes
+    ----------
+    names : sequence of str
+        As the service names them, such as ``CDS/P/DESI-Legacy-Surveys/DR10/g``; the bluest first.
+    fov_arcsec : float
+        Side of a cut-out.
+    side_px : int
+        The same in pixels.
+
+    Raises
+    ------
+    SourceError
+        If the size is out of range, or astroquery is not installed.
+    """
+
+    names: Sequence[str]
+    fov_arcsec: float
+    side_px: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.side_px <= MAX_SIDE_PX:
+            raise SourceError(f"a cut-out must have 1 to {MAX_SIDE_PX} pixels a side, not {self.side_px}")
+        _service()
+
+    def identity(self, position: Position) -> bytes:
+        """Stand for the content of a cut-out: what is asked for decides what is sent, and need not be sent again."""
+        asked = (*self.names, f"{position.ra:.8f}", f"{position.dec:.8f}", f"{self.fov_arcsec:g}", str(self.side_px))
+        return "\0".join(("hips2fits", *asked)).encode()
+
+    def cut(self, position: Position) -> bytes:
+        """Ask the service for a cut-out.
+
+        Returns
+        -------
+        bytes
+            A FITS file: a plane a survey, with its world coordinates.
+
+        Raises
+        ------
+        ImageError
+            If the service refuses, does not answer, or has nothing at the position.
+        """
+        answers = [self._ask(name, position) for name in self.names]
+        wcs = celestial(answers[0].header)
+        if wcs is None:
+            raise ImageError(f"hips2fits sent a cut-out of {self.names[0]} without celestial coordinates")
+        planes = [np.asarray(answer.data, dtype=np.float32) for answer in answers]
+        for name, plane in zip(self.names, planes, strict=True):
+            if plane.ndim != 2:
+                raise ImageError(f"{name} is a picture in colours, without science values: name a survey of one band")
+            if not np.isfinite(plane).any():
+                raise ImageError(f"{name} has nothing at ra {position.ra:.5f}, dec {position.dec:.5f}")
+        unit = str(answers[0].header.get("BUNIT", "")).strip()
+        return write_cube(np.stack(planes), wcs, bands=self.names, unit=unit)
+
+    def _ask(self, name: str, position: Position) -> Any:
+        try:
+            answer = _service().query(
+                hips=name,
+                width=self.side_px,
+                height=self.side_px,
+                projection="TAN",
+                ra=Longitude(position.ra, "deg"),
+                dec=Latitude(position.dec, "deg"),
+                fov=Angle(self.fov_arcsec, "arcsec"),
+                format="fits",
+            )
+            return answer[0]
+        except DAMAGE as error:  # requests' exceptions are OSErrors; astroquery raises AttributeError with the answer's text
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ImageError(f"hips2fits gave no cut-out of {name}: {reason[:200]}") from error
+
+
+def _service() -> Any:
+    """Return astroquery's service: a new one for each request, since a session is not for two threads."""
+    try:
+        from astroquery.hips2fits import hips2fitsClass
+    except ModuleNotFoundError as error:
+        raise SourceError("cut-outs from a public service need astroquery: install galaxyloop[import]") from error
+    return hips2fitsClass()

@@ -1,0 +1,101 @@
+"""Objects of a catalogue as a source: a cut-out around each position, or the image at each address."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from sync.images.errors import ImageError
+from sync.images.references import shorten
+from sync.sources.catalogue import Position, Row, positions, rows
+from sync.sources.item import Item, SourceError
+
+__all__ = ["address_items", "cutout_items"]
+
+
+def cutout_items(
+    table: Table,
+    cut: Callable[[Position], bytes],
+    *,
+    identity: Callable[[Position], bytes] | None = None,
+    ra: str | None = None,
+    dec: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> Iterator[Item]:
+    """Give an item a row: a cut-out around its position.
+
+    Parameters
+    ----------
+    table : Table
+    cut : callable
+        Makes a FITS file of a position.
+    identity : callable, optional
+        Stands for what `cut` gives, where that costs a download.
+    ra, dec : str, optional
+        Names of the columns with the position.
+    columns : sequence of str, optional
+        Which travel with the task; all without it.
+
+    Raises
+    ------
+    SourceError
+        If a column is missing.
+    """
+    pairs = zip(rows(table, columns=columns), positions(table, ra=ra, dec=dec), strict=True)
+    return (_cutout(row, position, cut, identity) for row, position in pairs)
+
+
+def address_items(
+    table: Table, fetch: Callable[[str], bytes], *, column: str = "url", columns: Sequence[str] | None = None
+) -> Iterator[Item]:
+    """Give an item a row: the image at its address.
+
+    Parameters
+    ----------
+    table : Table
+    fetch : callable
+        Gives the bytes at an address, or raises ImageError.
+    column : str
+        Name of the column of addresses.
+    columns : sequence of str, optional
+        Which travel with the task; all without it.
+
+    Raises
+    ------
+    SourceError
+        If a column is missing.
+    """
+    if column not in table.colnames:
+        raise SourceError(f"the list has no column {column!r}: it has {', '.join(table.colnames)}")
+    addresses = (str(address) for address in table[column])
+    return (_at_address(row, address, fetch) for row, address in zip(rows(table, columns=columns), addresses, strict=True))
+
+
+def _cutout(
+    row: Row, position: Position | None, cut: Callable[[Position], bytes], identity: Callable[[Position], bytes] | None
+) -> Item:
+    if position is None:
+        return Item(f"row {row.number}", _no_position, filename="")
+    place = SkyCoord(position.ra, position.dec, unit="deg").to_string("hmsdms", sep="", precision=1, pad=True)
+    name = "J" + "".join(place.split())
+    return Item(
+        name=f"row {row.number} ({name})",
+        read=partial(cut, position),
+        filename=f"{name}.fits",
+        data=row.columns | {"ra": position.ra, "dec": position.dec},
+        identity=identity(position) if identity else b"",
+    )
+
+
+def _at_address(row: Row, address: str, fetch: Callable[[str], bytes]) -> Item:
+    filename = address.partition("?")[0].rstrip("/").rpartition("/")[2]
+    # Whoever reads `ra` and `dec` from a task expects degrees, and nobody said that these columns hold them.
+    data = {key: value for key, value in row.columns.items() if key not in ("ra", "dec") or isinstance(value, float)}
+    return Item(f"row {row.number} ({shorten(address)})", partial(fetch, address), filename=filename, data=data)
+
+
+def _no_position() -> bytes:
+    raise ImageError("the row has no position: right ascension or declination is missing or no angle")

@@ -1,0 +1,1 @@
+"""Where imported images are kept so that Label Studio shows them, one file a kind of storage."""

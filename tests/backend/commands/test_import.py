@@ -1,0 +1,81 @@
+"""`galaxyloop import`: what cannot be imported is said in one sentence before anything is asked of Label Studio."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+
+
+@pytest.fixture(autouse=True)
+def _no_label_studio(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "a-legacy-token")
+    for name in ("GALAXYLOOP_LOCAL_FILES_DOCUMENT_ROOT", "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    file = tmp_path / "galaxies.csv"
+    file.write_text("name,ra,dec\nA,150,2\n")
+    return file
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ([], "name one source: files and folders, or --catalogue, or --urls"),
+        (["a.png", "--urls", "urls.csv"], "name one source"),
+        (["--catalogue", "galaxies.csv"], "say where the cut-outs of the catalogue come from: --mosaic or --survey"),
+        (["a.png", "--mosaic", "m.fits"], "--mosaic and --survey need a --catalogue"),
+        (["a.png", "--fov-arcsec", "0"], "--fov-arcsec must be positive, not 0"),
+        (["a.png", "--fov-arcsec", "nan"], "--fov-arcsec must be positive, not nan"),
+        (["a.png", "--stretch", "log"], "'log' is no stretch: lupton, asinh, zscale, percentile are"),
+        (["a.png", "--storage", "ftp"], "'ftp' is no storage: uploads, local, s3 are"),
+        (["a.png", "--storage", "local"], "--storage local needs LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"),
+        (["a.png", "--storage", "s3"], "--storage s3 needs a --bucket"),
+        (["empty"], "there is no image in empty"),
+        (["--catalogue", "nowhere.csv", "--survey", "a"], "nowhere.csv cannot be read as a catalogue"),
+        (["--catalogue", "galaxies.csv", "--survey", "a", "--pixels", "0"], "1 to 4096 pixels a side, not 0"),
+        (["--catalogue", "galaxies.csv", "--survey", "a", "--ra", "alpha"], "no column 'alpha': it has name, ra, dec"),
+        (["--catalogue", "galaxies.csv", "--survey", "a", "--columns", "z"], "no column 'z': it has name, ra, dec"),
+        (["--catalogue", "galaxies.csv", "--mosaic", "nowhere.fits"], "the mosaic nowhere.fits cannot be read as FITS"),
+        (["--catalogue", "galaxies.csv", "--mosaic", "flat.fits"], "flat.fits has no celestial coordinates"),
+        (["--urls", "galaxies.csv"], "the list has no column 'url': it has name, ra, dec"),
+        (["a.png"], "Label Studio at http://127.0.0.1:1 cannot be reached"),
+    ],
+)
+@pytest.mark.usefixtures("catalogue")
+def test_what_makes_no_sense_is_refused_in_one_sentence(
+    refused: Callable[..., str], tmp_path: Path, words: list[str], sentence: str
+) -> None:
+    (tmp_path / "empty").mkdir()
+    fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "flat.fits")
+    assert sentence in refused("import", 7, *words)
+
+
+def test_a_catalogue_without_positions_says_what_to_name(refused: Callable[..., str], tmp_path: Path) -> None:
+    Table({"name": ["A"], "x": [1.0]}).write(tmp_path / "galaxies.ecsv")
+    sentence = refused("import", 7, "--catalogue", "galaxies.ecsv", "--survey", "a")
+    assert "no column of right ascension: name it with --ra, it has name, x" in sentence
+
+
+@pytest.mark.parametrize(
+    ("module", "words", "extra"),
+    [
+        ("astroquery.hips2fits", ["--catalogue", "galaxies.csv", "--survey", "a"], "galaxyloop[import]"),
+        ("boto3", ["a.png", "--storage", "s3", "--bucket", "b"], "galaxyloop[s3]"),
+    ],
+)
+@pytest.mark.usefixtures("catalogue")
+def test_an_extra_that_is_missing_is_named(
+    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, module: str, words: list[str], extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert f"install {extra}" in refused("import", 7, *words)

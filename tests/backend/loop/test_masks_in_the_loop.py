@@ -1,0 +1,156 @@
+"""Masks in the loop: what annotators outlined teaches the segmenter, the gate clicks on masks that it never saw, and pictures
+are seen before they are opened."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from backend.annotator import Task
+from backend.loop.ahead import AHEAD_TASKS, look_ahead
+from backend.loop.gate import judge
+from backend.loop.lease import LeaseLostError
+from backend.loop.snapshot import is_judge, take_snapshot
+from backend.loop.train import train
+from backend.project_heads import ProjectHeads
+from backend.records import Project
+from backend.services import Services
+from sync.annotations import Annotation
+from sync.controls import brushlabels
+from sync.labelconfig import parse
+from sync.projects import ProjectState
+from sync.tasks import Task as StudioTask
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<BrushLabels name="masks" toName="image"><Label value="Galaxy"/></BrushLabels>
+<KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels></View>"""
+CONTROL = parse(CONFIG).controls[0]
+PLACE, RADIUS = (100, 50), 30
+PROJECT = 800
+
+
+def outline() -> Any:
+    """Far wider than the shipped head draws."""
+    rows, columns = np.indices((100, 200)) + 0.5
+    inside = np.hypot(columns - PLACE[0], rows - PLACE[1]) < RADIUS
+    return brushlabels.encode(inside, control=CONTROL, label="Galaxy", score=1.0, size=(200, 100))
+
+
+def picture(files: Any, png: Callable[..., bytes], project: int, task: int) -> str:
+    content = png(spots=((*PLACE, 8 + task % 3),), seed=task)
+    return str(files.put(f"/data/upload/{project}/{task}.png", content))
+
+
+@pytest.fixture(scope="module")
+def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
+    """Of one galaxy each; six of them judge."""
+    tasks = [*islice(filter(is_judge, count(1)), 6), *islice((task for task in count(1) if not is_judge(task)), 8)]
+    return [
+        Annotation(
+            task, task, {"image": picture(files, png, PROJECT, task)}, [outline()], "2026-01-01T00:00:00Z", 1, False, None, None
+        )
+        for task in tasks
+    ]
+
+
+def test_outlines_teach_the_segmenter_and_the_gate_clicks_on_those_it_never_saw(
+    predicting: Services, annotations: list[Annotation]
+) -> None:
+    registry = predicting.registry
+    project = registry.meet_project(PROJECT, label_config=CONFIG, extra_params=None)
+    snapshot = take_snapshot(annotations)
+    number = train(predicting, project, snapshot, allow_none=False)
+    head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).prompted
+    assert head is not None
+    assert head.encoder == predicting.annotators.base_masks.encoder
+    measured = judge(predicting, project, registry.version(PROJECT, number), snapshot).evidence["controls"]
+    assert measured["masks, clicked"]["judged_on"] == 6
+    assert measured["masks, clicked"]["candidate"] > measured["masks, clicked"]["live"]
+
+
+# -- looking ahead --
+
+
+class Queue:
+    """A project whose tasks wait in Label Studio, as the worker's cycle knows them."""
+
+    def __init__(
+        self, services: Services, files: Any, png: Callable[..., bytes], *, config: str = CONFIG, tasks: int = 3
+    ) -> None:
+        self.services = services
+        self.project: Project = services.registry.meet_project(PROJECT + 1, label_config=config, extra_params=None)
+        self.tasks = [
+            StudioTask(number, {"image": picture(files, png, PROJECT + 1, number)}, False, 0, "")
+            for number in range(1, tasks + 1)
+        ]
+
+    def look_ahead(self, *, sampling: str = "Sequential sampling", lost: threading.Event | None = None) -> int:
+        state = ProjectState(self.project.id, "t", CONFIG, None, sampling, len(self.tasks))
+        return look_ahead(self.services, self.project, self.tasks, state, lost or threading.Event())
+
+
+@pytest.fixture
+def queue(open_services: Callable[..., Services], files: Any, png: Callable[..., bytes]) -> Queue:
+    return Queue(open_services(), files, png)
+
+
+def test_what_was_seen_ahead_is_answered_without_the_encoder(
+    queue: Queue, open_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert queue.look_ahead() == 3
+    server = open_services()  # another process over the same folder
+    annotator = server.annotators.of(queue.project, label_config=CONFIG)
+
+    def blind(*_: object) -> None:
+        raise AssertionError("the encoder was asked")
+
+    monkeypatch.setattr(server.annotators.observer._sights.encoder, "see", blind)
+    value = {"x": 50, "y": 50, "width": 0.2, "keypointlabels": ["Galaxy"]}
+    click = {"type": "keypointlabels", "to_name": "image", "from_name": "click", "original_width": 200, "original_height": 100}
+    (answered,) = annotator.answer([Task(1, queue.tasks[0].data)], {"result": [click | {"value": value}]})
+    assert answered.result
+
+
+def test_a_picture_is_seen_ahead_once(queue: Queue) -> None:
+    assert [queue.look_ahead(), queue.look_ahead()] == [3, 0]
+
+
+def test_only_the_nearest_in_the_queue_are_seen_the_least_sure_first(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.loop.ahead.AHEAD_TASKS", 2)
+    queue.services.predicted[queue.project.id, queue.project.live_version] = {1: 0.9, 2: 0.8, 3: 0.1}
+    assert queue.look_ahead(sampling="Uncertainty sampling") == 2
+    assert queue.services.seen_ahead == {(queue.project.id, 3), (queue.project.id, 2)}
+    assert AHEAD_TASKS > 10
+
+
+def test_it_stops_when_a_bell_rings(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    annotator = queue.services.annotators.of(queue.project, label_config=CONFIG)
+    monkeypatch.setattr(annotator, "look_ahead", lambda _: queue.services.bell.ring([queue.project.id]))
+    assert queue.look_ahead() == 1
+
+
+def test_it_stops_when_another_worker_has_taken_over(queue: Queue) -> None:
+    lost = threading.Event()
+    lost.set()
+    with pytest.raises(LeaseLostError):
+        queue.look_ahead(lost=lost)
+
+
+def test_a_project_without_a_tool_for_prompts_needs_no_look_ahead(
+    services: Services, files: Any, png: Callable[..., bytes]
+) -> None:
+    plain = (
+        '<View><Image name="image" value="$image"/><BrushLabels name="m" toName="image"><Label value="G"/></BrushLabels></View>'
+    )
+    assert Queue(services, files, png, config=plain).look_ahead() == 0
+
+
+def test_a_picture_that_cannot_be_read_does_not_stop_the_others(queue: Queue, tmp_path: Path) -> None:
+    queue.tasks[0] = StudioTask(1, {"image": "/data/upload/1/nowhere.png"}, False, 0, "")
+    assert queue.look_ahead() == 3

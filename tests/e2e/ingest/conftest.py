@@ -1,0 +1,98 @@
+"""Importing into the real Label Studio: a project, the command, the backend's way to a picture, and image files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from backend.cli import app
+from sync.client import LabelStudioClient
+from sync.images.decode import decode
+from sync.images.fetch import Fetcher
+from sync.projects import create_project
+
+CONFIG = """
+<View>
+  <Image name="image" value="$image"/>
+  <Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Smooth"/></Choices>
+</View>
+"""
+
+
+@pytest.fixture
+def project(client: LabelStudioClient) -> int:
+    return create_project(client, "Imported galaxies", CONFIG)
+
+
+@pytest.fixture
+def run(
+    label_studio: tuple[str, str], label_studio_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Runs `galaxyloop import` with words."""
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio[0])
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio[1])
+    monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("GALAXYLOOP_LOCAL_FILES_DOCUMENT_ROOT", str(label_studio_data / "local-files"))
+    return lambda *words: CliRunner().invoke(app, ["import", *(str(word) for word in words)])
+
+
+@pytest.fixture
+def picture(client: LabelStudioClient) -> Callable[..., tuple[int, ...]]:
+    """Fetches a picture as the backend does, and gives its shape."""
+
+    def look(reference: str, *hosts: str) -> tuple[int, ...]:
+        allowed = frozenset(hosts)
+        fetcher = Fetcher(label_studio_url=client.url, authorization=client.authorization, allowed_hosts=allowed)
+        try:
+            return decode(fetcher.fetch(reference)).shape
+        finally:
+            fetcher.close()
+
+    return look
+
+
+@pytest.fixture(scope="session")
+def noise() -> Callable[..., Any]:
+    """Makes a sky without anything, shape (24, 32) by default."""
+
+    def make(seed: int, shape: tuple[int, ...] = (24, 32)) -> Any:
+        return np.random.default_rng(seed).normal(10, 2, shape).astype(np.float32)
+
+    return make
+
+
+@pytest.fixture
+def everything(tmp_path: Path, noise: Callable[..., Any]) -> Path:
+    """A folder with a PNG, a JPEG, a TIFF of floats, a FITS file, a copy of the PNG, and two files that are broken."""
+    folder = tmp_path / "images"
+    (folder / "below").mkdir(parents=True)
+    grey = Image.fromarray((noise(1) * 10).clip(0, 255).astype(np.uint8))
+    grey.save(folder / "a.png")
+    grey.save(folder / "below" / "copy of a.png")
+    grey.save(folder / "b.jpg")
+    Image.fromarray(noise(2)).save(folder / "c.tif")
+    fits.PrimaryHDU(noise(3), fits.Header({"BUNIT": "nJy", "FILTER": "r"})).writeto(folder / "d.fits")
+    (folder / "e.jpg").write_bytes((folder / "b.jpg").read_bytes()[:200])
+    (folder / "f.fits").write_text("no image")
+    return folder
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, noise: Callable[..., Any]) -> Callable[[int], Path]:
+    """Makes a folder of so many small pictures, no two alike."""
+
+    def make(count: int) -> Path:
+        folder = tmp_path / "pictures"
+        folder.mkdir()
+        for number in range(count):
+            Image.fromarray(noise(number, (8, 8)).clip(0, 255).astype(np.uint8)).save(folder / f"{number:03d}.png")
+        return folder
+
+    return make

@@ -1,0 +1,97 @@
+"""`galaxyloop import`, twice and killed in between: everything is there once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from sync.client import LabelStudioClient
+from sync.ingest import ingest, known_content
+from sync.projects import project_state
+from sync.sources.files import file_items
+from sync.storage.stored import StoredFile
+from sync.storage.uploads import Uploads
+from sync.tasks import read_tasks
+
+MANY = 120
+ROOT = Path(__file__).parents[3]
+
+
+def uploads_of(client: LabelStudioClient, project: int) -> list[str]:
+    return [str(one["file"]) for one in client.get(f"/api/projects/{project}/file-uploads", all="true")]
+
+
+def test_a_folder_imported_twice_is_there_once_and_what_is_broken_is_named(
+    client: LabelStudioClient,
+    project: int,
+    run: Callable[..., Result],
+    picture: Callable[..., Any],
+    everything: Path,
+    tmp_path: Path,
+) -> None:
+    first = run(project, everything)
+    assert first.exit_code == 1  # two files are broken
+    assert "4 imported, 1 there already, 2 left out" in first.stdout
+    broken = first.stderr.splitlines()
+    assert broken[0] == "galaxyloop: 2 could not be read and are left out:"
+    assert [Path(line.strip().partition(": ")[0]).name for line in broken[1:]] == ["e.jpg", "f.fits"]
+    assert "0 imported, 5 there already, 2 left out" in run(project, everything).stdout
+    tasks = {task.data["filename"]: task.data for task in read_tasks(client, project)}
+    assert sorted(tasks) == ["a.png", "b.jpg", "c.tif", "d.fits"]
+    assert (tasks["d.fits"]["unit"], tasks["d.fits"]["bands"]) == ("nJy", ["r"])
+    assert {picture(data["image"]) for data in tasks.values()} == {(24, 32, 3)}
+    assert len(uploads_of(client, project)) == 4
+    kept = tmp_path / "data" / tasks["d.fits"]["science"]
+    assert kept.read_bytes() == (everything / "d.fits").read_bytes()
+    assert (tmp_path / "data" / tasks["c.tif"]["science"]).read_bytes() == (everything / "c.tif").read_bytes()
+
+
+def test_pictures_that_got_no_task_are_not_uploaded_again(
+    client: LabelStudioClient, project: int, pictures: Callable[[int], Path], tmp_path: Path
+) -> None:
+    files = sorted(str(file) for file in pictures(60).iterdir())
+
+    class KilledAfterStoring(Uploads):
+        def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
+            super().put_pictures(files)
+            raise KeyboardInterrupt
+
+    def go(storage: type[Uploads]) -> Any:
+        items = file_items(files, max_bytes=10**6)
+        return ingest(items, client=client, project_id=project, storage=storage(client, project, science=tmp_path / "s"))
+
+    with pytest.raises(KeyboardInterrupt):
+        go(KilledAfterStoring)
+    assert (project_state(client, project).task_count, len(uploads_of(client, project))) == (0, 50)
+    assert go(Uploads).imported == 60
+    assert (project_state(client, project).task_count, len(uploads_of(client, project))) == (60, 60)
+
+
+def test_an_import_that_was_killed_goes_on(
+    client: LabelStudioClient,
+    project: int,
+    run: Callable[..., Result],
+    wait: Callable[..., Any],
+    pictures: Callable[[int], Path],
+) -> None:
+    folder = pictures(MANY)
+    command = [sys.executable, "-m", "backend.cli", "import", str(project), str(folder)]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ, stdout=subprocess.DEVNULL)
+    try:
+        wait(lambda: project_state(client, project).task_count or process.poll() is not None, "the first tasks are there")
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    there = project_state(client, project).task_count
+    assert 0 < there < MANY
+    assert f"{MANY - there} imported, {there} there already, 0 left out" in run(project, folder).stdout
+    assert project_state(client, project).task_count == len(known_content(client, project)) == MANY
+    assert len(uploads_of(client, project)) == MANY

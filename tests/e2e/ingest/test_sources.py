@@ -1,0 +1,187 @@
+"""`galaxyloop import` from catalogues and addresses, into every storage; the backend can read all of it."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from typer.testing import Result
+
+from sync.client import LabelStudioClient
+from sync.projects import project_state
+from sync.tasks import read_tasks
+
+
+def test_local_files_are_served_to_people_and_to_the_backend(
+    client: LabelStudioClient, project: int, run: Callable[..., Result], picture: Callable[..., Any], everything: Path
+) -> None:
+    for _ in range(2):
+        run(project, everything, "--storage", "local")
+    tasks = [task.data for task in read_tasks(client, project)]
+    assert len(tasks) == 4
+    assert {picture(data["image"]) for data in tasks} == {(24, 32, 3)}
+    assert all(data["image"].startswith("/data/local-files/?d=galaxyloop/") for data in tasks)
+    assert picture(next(data["science"] for data in tasks if data["filename"] == "d.fits")) == (24, 32, 3)
+    (storage,) = client.get("/api/storages/localfiles", project=project)
+    client.send("POST", f"/api/storages/localfiles/{storage['id']}/sync")  # a button in Label Studio
+    assert project_state(client, project).task_count == 4
+
+
+def test_a_catalogue_is_cut_out_of_a_mosaic_and_its_columns_travel(
+    client: LabelStudioClient,
+    project: int,
+    run: Callable[..., Result],
+    picture: Callable[..., Any],
+    noise: Callable[..., Any],
+    tmp_path: Path,
+) -> None:
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.crpix = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [100.5, 100.5]
+    wcs.wcs.cdelt = [-0.5 / 3600, 0.5 / 3600]
+    for band in "gr":
+        fits.PrimaryHDU(noise(ord(band), (200, 200)), wcs.to_header()).writeto(tmp_path / f"{band}.fits")
+    catalogue = tmp_path / "galaxies.csv"
+    catalogue.write_text("name,ra,dec,redshift,mag\nA,150.0,2.0,0.5,21.5\nB,150.005,1.995,,20\nC,10,2,0.1,19\nD,,,0.1,19\n")
+    mosaics = ["--mosaic", tmp_path / "g.fits", "--mosaic", tmp_path / "r.fits"]
+    for imported in (2, 0):
+        result = run(project, "--catalogue", catalogue, *mosaics, "--fov-arcsec", 20)
+        assert f"{imported} imported, {2 - imported} there already, 2 left out" in result.stdout
+    assert "row 3 (J004000.0+020000.0): no g mosaic covers the place at ra 10.00000, dec 2.00000" in result.stderr
+    assert "row 4: the row has no position" in result.stderr
+    first, second = (task.data for task in read_tasks(client, project))
+    assert {key: first[key] for key in ("name", "ra", "dec", "redshift", "mag")} == {
+        "name": "A", "ra": 150.0, "dec": 2.0, "redshift": 0.5, "mag": 21.5
+    }  # fmt: skip
+    assert second["redshift"] is None
+    assert (first["bands"], first["pixel_scale_arcsec"]) == (["g", "r"], pytest.approx(0.5))
+    assert picture(first["image"]) == (40, 40, 3)
+    assert WCS(fits.Header(first["wcs"])).wcs_world2pix(150.0, 2.0, 0) == pytest.approx([19.5, 19.5], abs=0.51)
+    assert fits.getdata(tmp_path / "data" / first["science"]).shape == (2, 40, 40)
+
+
+def test_a_list_of_addresses_is_fetched_from_allowed_hosts_only(
+    client: LabelStudioClient,
+    project: int,
+    run: Callable[..., Result],
+    pictures: Callable[[int], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder, addresses = pictures(2), tmp_path / "urls.csv"
+
+    def find(path: str) -> bytes | None:
+        file = folder / path.lstrip("/")
+        return file.read_bytes() if file.is_file() else None
+
+    with served(find) as (host, _):
+        monkeypatch.setenv("GALAXYLOOP_IMAGE_HOSTS", host)
+        lines = [f"http://{host}/000.png,0.5", f"http://{host}/999.png,1", "http://elsewhere.example/a.png,1", "file:///a,1"]
+        addresses.write_text("\n".join(["url,redshift", *lines, f"http://{host}/001.png,0.7"]))
+        result = run(project, "--urls", addresses)
+    assert "2 imported, 0 there already, 3 left out" in result.stdout
+    assert "999.png' was answered with HTTP 404" in result.stderr
+    assert result.stderr.count("nor on an allowed host") == 2
+    assert [task.data["redshift"] for task in read_tasks(client, project)] == [0.5, 0.7]
+
+
+def test_a_survey_is_asked_once_for_each_galaxy(
+    client: LabelStudioClient,
+    project: int,
+    run: Callable[..., Result],
+    noise: Callable[..., Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    astroquery = pytest.importorskip("astroquery.hips2fits", reason="no astroquery: install galaxyloop[import]")
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cdelt = ["RA---TAN", "DEC--TAN"], [150.0, 2.0], [-0.001, 0.001]
+    cut_out = io.BytesIO()
+    fits.PrimaryHDU(noise(0), wcs.to_header()).writeto(cut_out)
+    catalogue = tmp_path / "galaxies.csv"
+    catalogue.write_text("ra,dec\n150,2\n150.1,2\n")
+    with served(lambda path: cut_out.getvalue()) as (host, asked):
+        monkeypatch.setattr(astroquery.hips2fitsClass, "server", f"http://{host}/hips2fits")
+        for imported in (2, 0):
+            result = run(project, "--catalogue", catalogue, "--survey", "CDS/P/some/g", "--pixels", 32)
+            assert f"{imported} imported, {2 - imported} there already, 0 left out" in result.stdout, result.stderr
+        assert len(asked) == 2
+    assert [task.data["ra"] for task in read_tasks(client, project)] == [150.0, 150.1]
+
+
+def test_a_bucket_is_opened_through_label_studio(
+    client: LabelStudioClient,
+    project: int,
+    run: Callable[..., Result],
+    picture: Callable[..., Any],
+    bucket: tuple[str, Any],
+    everything: Path,
+) -> None:
+    host, s3 = bucket
+    for _ in range(2):
+        result = run(project, everything, "--storage", "s3", "--bucket", "galaxies")
+    assert "0 imported, 5 there already, 2 left out" in result.stdout
+    tasks = {task.data["filename"]: task.data for task in read_tasks(client, project)}
+    stored = {one["Key"] for one in s3.list_objects_v2(Bucket="galaxies")["Contents"]}
+    names = {f"{data['content_id']}.{kind}" for data, kind in zip(tasks.values(), ("png", "jpg", "png", "png"), strict=True)}
+    science = {f"{tasks['c.tif']['content_id']}.tif", f"{tasks['d.fits']['content_id']}.fits"}
+    assert stored == {f"galaxyloop/{project}/{name}" for name in names | science}
+    assert {picture(data["image"], host) for data in tasks.values()} == {(24, 32, 3)}
+    (storage,) = client.get("/api/storages/s3", project=project)
+    assert (storage["bucket"], storage["presign"]) == ("galaxies", True)
+    client.send("POST", f"/api/storages/s3/{storage['id']}/sync")
+    assert project_state(client, project).task_count == 4
+    assert tasks["d.fits"]["bands"] == ["r"]
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any]]:
+    """A bucket of moto's S3 on this machine: its host and a client."""
+    moto = pytest.importorskip("moto.server", reason="no moto: install moto[server] and boto3")
+    boto3 = pytest.importorskip("boto3", reason="no boto3: install galaxyloop[s3]")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "GALAXYLOOP_S3_ACCESS_KEY_ID",
+        "GALAXYLOOP_S3_SECRET_ACCESS_KEY",
+    ):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    s3 = boto3.client("s3")
+    s3.create_bucket(Bucket="galaxies")
+    yield f"{host}:{port}", s3
+    server.stop()
+
+
+@contextmanager
+def served(find: Callable[[str], bytes | None]) -> Iterator[tuple[str, list[str]]]:
+    """A server on this machine that answers with what `find` finds at a path: its host, and the paths that were asked."""
+    asked: list[str] = []
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            content = find(self.path)
+            self.send_response(404 if content is None else 200)
+            self.send_header("Content-Length", str(len(content or b"")))
+            self.end_headers()
+            self.wfile.write(content or b"")
+
+        def log_message(self, *_: Any) -> None:
+            """Keep the tests' output clean."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"127.0.0.1:{server.server_address[1]}", asked
+        server.shutdown()

@@ -1,0 +1,114 @@
+"""Every shipped config as an annotator sees it: on the real page, with what the backend has filled.
+
+`GALAXYLOOP_SCREENSHOTS=1` makes this test write the pictures of docs/configs.md, `docs/images/configs/*.png`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+from skimage.data import hubble_deep_field
+from typer.testing import CliRunner
+
+from backend.cli import app
+from sync.client import LabelStudioClient
+from sync.ingest import ingest
+from sync.labelconfig import parse
+from sync.predictions import push
+from sync.projects import create_project
+from sync.sources.item import Item
+from sync.storage.uploads import Uploads
+from sync.tasks import read_tasks
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+PICTURES = Path(__file__).parents[2] / "docs/images/configs"
+LARGEST_BYTES = 150_000
+WIDTH_PX = 760
+PATIENCE_MS = 90_000
+USER, PASSWORD = "admin@example.com", "galaxies-for-tests"  # of tests/e2e/conftest.py, which cannot be imported
+CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+SHIPPED = sorted(path.name for path in files("labeling_configs").iterdir() if path.name.endswith(".xml"))
+GALAXY = (slice(344, 456), slice(67, 179))
+"""A spiral of the Hubble deep field with its neighbours: rows, columns."""
+SHOWN_PX = 560
+STORE = "Htx.annotationStore.selected"
+
+
+@pytest.fixture(scope="module")
+def page(label_studio: tuple[str, str]) -> Iterator[Page]:
+    """A browser in which the tests' user has logged in."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
+        opened = browser.new_page(viewport={"width": 1200, "height": 720})
+        opened.set_default_timeout(PATIENCE_MS)
+        opened.goto(label_studio[0] + "/user/login/", wait_until="domcontentloaded")
+        opened.fill("input[name=email]", USER)
+        opened.fill("input[name=password]", PASSWORD)
+        opened.click("button[type=submit]", no_wait_after=True)
+        opened.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def galaxy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("galaxy") / "hubble-deep-field.png"
+    tile = Image.fromarray(np.asarray(hubble_deep_field())[GALAXY])
+    tile.resize((SHOWN_PX, SHOWN_PX), Image.Resampling.BICUBIC).save(file)
+    return file
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_config_opens_with_all_that_the_backend_fills(
+    page: Page, client: LabelStudioClient, galaxy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path))
+    config, stem = files("labeling_configs").joinpath(name).read_text(), name.removesuffix(".xml")
+    project = create_project(client, f"Config {stem}"[:50], config)
+    item = Item("galaxy", galaxy.read_bytes, filename=galaxy.name, data={"redshift": 0.299, "mag_r": 20.4})
+    ingest([item], client=client, project_id=project, storage=Uploads(client, project, science=tmp_path / "science"))
+    (task,) = read_tasks(client, project)
+    output = tmp_path / "tasks.json"
+    done = CliRunner().invoke(app, ["predict", str(galaxy), "--config", stem, "--output", str(output)])
+    assert done.exit_code == 0, done.output
+    (prediction,) = json.loads(output.read_text())[0]["predictions"]
+    push(client, project, [prediction | {"task": task.id}])
+    client.send("PATCH", f"/api/projects/{project}/", json={"model_version": prediction["model_version"]})
+
+    page.goto(f"{client.url}/projects/{project}/data?task={task.id}", wait_until="domcontentloaded")
+    page.wait_for_function(f"window.Htx && {STORE} && {STORE}.objects[0].imageIsLoaded !== false")
+    page.wait_for_function(f"{STORE}.serializeAnnotation().length > 0")
+    shown = page.evaluate(f"{STORE}.serializeAnnotation()")
+    assert sorted(region["from_name"] for region in shown) == sorted(region["from_name"] for region in prediction["result"])
+    assert {region["from_name"] for region in shown} <= {control.name for control in parse(config).controls}
+    page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+    page.mouse.move(0, 0)
+    picture = compact(page.locator(".lsf-editor").screenshot(animations="disabled"))
+    assert len(picture) <= LARGEST_BYTES
+    folder = PICTURES if os.environ.get("GALAXYLOOP_SCREENSHOTS") == "1" else tmp_path
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{stem}.png").write_bytes(picture)
+
+
+def compact(screenshot: bytes) -> bytes:
+    """Write a screenshot smaller, and with as many colours as make a small file."""
+    shown = Image.open(io.BytesIO(screenshot)).convert("RGB")
+    shown = shown.resize((WIDTH_PX, round(shown.height * WIDTH_PX / shown.width)), Image.Resampling.LANCZOS)
+    for colours in (256, 128, 64, 32):
+        file = io.BytesIO()
+        shown.quantize(colours, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+        if len(file.getvalue()) <= LARGEST_BYTES:
+            break
+    return file.getvalue()

@@ -1,0 +1,227 @@
+"""`galaxyloop export` of a project of the real Label Studio in every format, read back by the readers that people use."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from astropy.io import fits
+from astropy.table import Table
+from datasets import load_dataset
+from PIL import Image
+from pycocotools import mask as coco_mask
+from pycocotools.coco import COCO
+
+from sync.client import LabelStudioClient
+from sync.controls import CONTROLS
+from sync.controls.polygonlabels import rasterise
+from sync.controls.rle import decode
+from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon
+from sync.labelconfig import parse
+from sync.predictions import push
+from sync.projects import create_project, upload_images
+from sync.tasks import read_tasks
+
+CONFIG = """
+<View>
+  <Image name="image" value="$image"/>
+  <Choices name="morphology" toName="image"><Choice value="Spiral"/><Choice value="Smooth"/></Choices>
+  <Taxonomy name="tree" toName="image"><Choice value="Featured"><Choice value="Arms"/></Choice></Taxonomy>
+  <Number name="redshift" toName="image" min="0" max="10"/>
+  <RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/><Label value="Star"/></RectangleLabels>
+  <EllipseLabels name="ellipses" toName="image"><Label value="Galaxy"/></EllipseLabels>
+  <BrushLabels name="masks" toName="image"><Label value="Galaxy"/></BrushLabels>
+  <PolygonLabels name="polygons" toName="image"><Label value="Galaxy"/></PolygonLabels>
+  <KeyPointLabels name="points" toName="image"><Label value="Nucleus"/></KeyPointLabels>
+</View>
+"""
+SIZE = (64, 48)
+TASKS = 5
+VERSION = "v0001"
+
+
+def encoded(name: str, what: Any, **more: Any) -> dict[str, Any]:
+    control = parse(CONFIG).control(name)
+    assert control is not None
+    return CONTROLS[control.tag].encode(what, control=control, **more)
+
+
+def box_of(number: int) -> Box:
+    return Box(3.125 + number / 7, 4.5, 20.25, 11 / 3)
+
+
+def mask_of(number: int) -> Mask:
+    """Two parts, one with a hole."""
+    mask = np.zeros(SIZE[::-1], dtype=bool)
+    mask[5:20, 5 + number : 30] = True
+    mask[9:12, 20:24] = False
+    mask[40:44, 50:60] = True
+    return mask
+
+
+@pytest.fixture(scope="module")
+def project(label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> int:
+    """Five images with annotations of all controls; the last task has two annotators' worth of them, and a broken region."""
+    folder = tmp_path_factory.mktemp("images")
+    files = []
+    for number in range(TASKS):
+        files.append(folder / f"galaxy{number}.png")
+        Image.fromarray(np.full((*SIZE[::-1], 3), 20 * number, dtype=np.uint8)).save(files[-1])
+    with LabelStudioClient(label_studio.url, label_studio.api_key) as client:
+        made = create_project(client, "To be exported", CONFIG)
+        upload_images(client, made, files)
+        tasks = [task.id for task in read_tasks(client, made)]
+        predicted = [
+            {
+                "task": task,
+                "result": [encoded("masks", mask_of(number), label="Galaxy", size=SIZE, score=0.75)],
+                "score": 0.75,
+                "model_version": VERSION,
+            }
+            for number, task in enumerate(tasks)
+        ]
+        push(client, made, predicted)
+        for number, task in enumerate(tasks):
+            (parent,) = client.get("/api/predictions/", task=task)
+            drawn = [
+                encoded("morphology", ["Spiral" if number % 2 else "Smooth"]),
+                encoded("tree", [("Featured", "Arms")]),
+                encoded("redshift", 0.25),
+                encoded("boxes", box_of(number), label="Star", size=SIZE),
+                encoded("ellipses", Ellipse(30, 20, 12, 6, 40), label="Galaxy", size=SIZE),
+                encoded("polygons", Polygon(np.array([[3.0, 4], [40, 6], [21, 42]])), label="Galaxy", size=SIZE),
+                encoded("points", Point(12.5, 7.25), label="Nucleus", size=SIZE),
+            ]
+            result = [{**region, "origin": "manual"} for region in drawn]
+            result.append({**parent["result"][0], "origin": "prediction"})
+            if number == TASKS - 1:
+                result.append({**result[3], "id": "broken", "value": {**result[3]["value"], "width": "wide"}})
+            body = {"result": result, "lead_time": 2.5, "parent_prediction": parent["id"]}
+            client.send("POST", f"/api/tasks/{task}/annotations/", json=body)
+    return made
+
+
+@pytest.fixture(scope="module")
+def export(label_studio: Any, project: int, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Run the command as a person does; give the folder."""
+
+    def run(*words: str) -> Path:
+        output = tmp_path_factory.mktemp("exported") / "data"
+        command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(output), *words]
+        settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key, "COLUMNS": "200"}
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
+        assert done.returncode == 0, done.stderr
+        assert f"{TASKS} tasks" in done.stdout
+        assert "could not be exported" in done.stdout
+        return output
+
+    return run
+
+
+def test_coco_brings_every_mask_box_and_point_back(export: Callable[..., Path]) -> None:
+    folder = export("--format", "coco")
+    coco = COCO(folder / "annotations" / "train.json")
+    assert len(coco.imgs) == TASKS
+    for number, (identity, image) in enumerate(sorted(coco.imgs.items())):
+        assert Image.open(folder / "images" / image["file_name"]).size == SIZE
+        found = {one["control"]: one for one in coco.loadAnns(coco.getAnnIds(imgIds=[identity]))}
+        assert found["boxes"]["bbox"] == pytest.approx(
+            [box_of(number).x, box_of(number).y, box_of(number).width, box_of(number).height], abs=1e-3
+        )
+        assert (coco.annToMask(found["masks"]) == mask_of(number)).all()
+        assert found["points"]["keypoints"][:2] == pytest.approx([12.5, 7.25], abs=1e-3)
+        made = found["masks"]["provenance"]
+        assert (made["made_by"], made["state"], made["version"]) == ("model", "accepted", VERSION)
+        assert found["masks"]["score"] == 0.75
+        assert found["boxes"]["provenance"]["made_by"] == "human"
+
+
+def test_yolo_brings_every_mask_and_box_back(export: Callable[..., Path]) -> None:
+    folder = export("--format", "yolo")
+    names = yaml.safe_load((folder / "segment" / "data.yaml").read_text())["names"]
+    for number, file in enumerate(sorted((folder / "segment" / "labels" / "train").glob("*.txt"))):
+        rows = [line.split() for line in file.read_text().splitlines()]
+        masks = [rasterise(Polygon(np.reshape([float(n) for n in row[1:]], (-1, 2)) * SIZE), SIZE) for row in rows]
+        assert {names[int(row[0])] for row in rows} == {"Galaxy"}
+        assert any((mask == mask_of(number)).all() for mask in masks)
+    for number, file in enumerate(sorted((folder / "detect" / "labels" / "train").glob("*.txt"))):
+        (row,) = [[float(word) for word in line.split()] for line in file.read_text().splitlines()]
+        x, y, width, height = np.array(row[1:]) * (*SIZE, *SIZE)
+        box = box_of(number)
+        assert (x - width / 2, y - height / 2, width, height) == pytest.approx((box.x, box.y, box.width, box.height), abs=1e-3)
+
+
+def test_fits_brings_every_mask_back(export: Callable[..., Path]) -> None:
+    folder = export("--format", "fits")
+    files = sorted((folder / "train").iterdir())
+    assert len(files) == TASKS
+    for number, name in enumerate(files):
+        with fits.open(name) as file:
+            (row,) = [row for row in file["OBJECTS"].data if row["kind"] == "mask"]
+            layer = file["INSTANCE", int(row["layer"])].data[::-1]
+            assert ((layer == row["instance"]) == mask_of(number)).all()
+            assert (row["made_by"], row["version"]) == ("model", VERSION)
+
+
+@pytest.mark.parametrize(
+    ("format", "name"), [("ecsv", "objects.ecsv"), ("votable", "objects.vot"), ("fits-table", "objects.fits")]
+)
+def test_catalogues_have_a_row_an_object_and_an_answer(export: Callable[..., Path], format: str, name: str) -> None:
+    table = Table.read(export("--format", format) / name)
+    assert len(table) == TASKS * 8
+    ellipses = table[[str(kind) == "ellipse" for kind in table["kind"]]]
+    assert [round(float(value), 6) for value in ellipses["axis_ratio"]] == [0.5] * TASKS
+    assert {str(value) for value in table["version"]} - {VERSION} <= {"", "--"}
+
+
+def test_parquet_opens_with_datasets(export: Callable[..., Path], tmp_path: Path) -> None:
+    rows = load_dataset(str(export("--format", "parquet")), split="train", cache_dir=str(tmp_path))
+    assert len(rows) == TASKS
+    for number, row in enumerate(rows):
+        assert row["image"].size == SIZE
+        assert np.asarray(row["image"])[0, 0, 0] == 20 * number
+        (mask,) = [one for one in row["objects"] if one["kind"] == "mask"]
+        rle = {"size": mask["mask_size"], "counts": mask["mask_counts"]}
+        assert (coco_mask.decode(rle).astype(bool) == mask_of(number)).all()
+
+
+def test_json_goes_into_label_studio_again(export: Callable[..., Path], client: LabelStudioClient) -> None:
+    tasks = json.loads((export("--format", "json") / "train.json").read_text())
+    again = create_project(client, "Imported again", CONFIG)
+    stored = [{"data": task["data"], "annotations": [{"result": task["annotations"][0]["result"]}]} for task in tasks]
+    client.send("POST", f"/api/projects/{again}/import", json=stored)
+    for number, task in enumerate(read_tasks(client, again)):
+        (annotation,) = client.get(f"/api/tasks/{task.id}/annotations/")
+        (region,) = [one for one in annotation["result"] if one["type"] == "brushlabels"]
+        assert (decode(region["value"]["rle"], size=SIZE) == mask_of(number)).all()
+
+
+def test_splits_a_consensus_and_the_data_card(export: Callable[..., Path]) -> None:
+    words = ("--split", "0.6,0.2,0.2", "--consensus", "dawid-skene", "--licence", "CC BY 4.0", "--credit", "SDSS")
+    folder = export("--format", "json", *words)
+    counts = [len(json.loads((folder / f"{split}.json").read_text())) for split in ("train", "validation", "test")]
+    assert counts == [3, 1, 1]
+    card = (folder / "README.md").read_text()
+    assert "Licence: CC BY 4.0." in card
+    assert f"| model | accepted | {VERSION} | {TASKS} |" in card
+    assert "broken" in (folder / "problems.csv").read_text()
+
+
+def test_a_folder_that_holds_something_is_refused_in_a_sentence(label_studio: Any, project: int, tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(tmp_path), "--format", "json"]
+    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key}
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("galaxyloop: ")
+    assert "not an empty folder" in done.stderr
+    assert io.StringIO(done.stderr).readlines()[1:] == []

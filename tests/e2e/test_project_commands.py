@@ -1,0 +1,79 @@
+"""`galaxyloop project`: what the demo does for its project, done by commands for any other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from backend.cli import app
+from sync.attach import WEBHOOK_SECRET_HEADER, attach_backend
+from sync.client import LabelStudioClient
+from sync.projects import create_project, project_state
+
+
+@pytest.fixture
+def run(
+    label_studio: tuple[str, str], recording_backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Runs `galaxyloop project` with words; the backend is one that only answers."""
+    values = {
+        "LABEL_STUDIO_URL": label_studio[0],
+        "LABEL_STUDIO_API_KEY": label_studio[1],
+        "GALAXYLOOP_DATA_DIR": str(tmp_path),
+        "GALAXYLOOP_BACKEND_URL": recording_backend.url,
+        "GALAXYLOOP_BASIC_AUTH_PASSWORD": "a-password",
+        "GALAXYLOOP_WEBHOOK_SECRET": "a-secret",
+        "COLUMNS": "200",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return lambda *words: CliRunner().invoke(app, ["project", *(str(word) for word in words)])
+
+
+def test_a_project_is_made_attached_and_told_of(
+    client: LabelStudioClient, run: Callable[..., Result], recording_backend: Any
+) -> None:
+    made = run("create", "--title", "Ring galaxies", "--config", "rings_and_bars")
+    project = int(made.stdout)
+    assert f"{recording_backend.url} is not attached: galaxyloop project attach {project}" in run("status", project).stdout
+    for _ in range(2):
+        assert run("attach", project, "--batch", 25).exit_code == 0
+    (row,) = client.get("/api/ml", project=project)
+    assert (row["url"], row["is_interactive"], row["extra_params"]) == (recording_backend.url, True, {"batch": 25})
+    (hook,) = client.get("/api/webhooks/", project=project)
+    assert hook["headers"][WEBHOOK_SECRET_HEADER] == "a-secret"
+    state = project_state(client, project)
+    assert (state.sampling, state.model_version) == ("Uncertainty sampling", row["title"])
+    told = run("status", project).stdout
+    assert "Ring galaxies" in told
+    assert "structure, outline" in told
+    assert f"{recording_backend.url} is attached" in told
+    assert "reach the backend" in told
+    assert f"{row['title']}, not published yet" in told
+
+
+def test_a_backend_that_would_never_be_asked_is_said_to_be_so(
+    client: LabelStudioClient, run: Callable[..., Result], recording_backend: Any, label_studio: tuple[str, str]
+) -> None:
+    project = create_project(client, "Two backends", "<View/>")
+    other = recording_backend.url.replace("127.0.0.1", "localhost")
+    attach_backend(client, project, url=other, title="v0001")
+    attached = run("attach", project)
+    assert attached.exit_code == 1
+    assert f"Label Studio asks only its first backend, {other}: remove that in its settings" in attached.stderr
+
+
+@pytest.mark.parametrize("words", [("status", 4711), ("attach", 4711)])
+def test_a_project_that_is_not_there_is_refused_in_one_sentence(run: Callable[..., Result], words: tuple[Any, ...]) -> None:
+    result = run(*words)
+    assert result.exit_code == 1
+    (sentence,) = result.stderr.splitlines()
+    assert sentence.startswith("galaxyloop: Label Studio refused GET /api/projects/4711/")
+
+
+def test_a_title_that_label_studio_does_not_take_is_refused(run: Callable[..., Result]) -> None:
+    assert "a project's title needs 3 to 50 characters, not 'ab'" in run("create", "--title", "ab", "--config", "boxes").stderr

@@ -1,0 +1,129 @@
+"""Tasks as Label Studio lists them, with regions of every control, and an export of them into a fresh folder."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sync.controls import CONTROLS
+from sync.controls.shapes import Mask, Size
+from sync.export.pictures import Pictures
+from sync.export.run import Plan, Summary, export
+from sync.export.spool import with_parents
+from sync.images.errors import ImageError
+from sync.labelconfig import LabelConfig, parse
+
+CONFIG = """
+<View>
+  <Image name="image" value="$image"/>
+  <Choices name="morphology" toName="image"><Choice value="Spiral"/><Choice value="Smooth"/><Choice value="Merger"/></Choices>
+  <Choices name="features" toName="image" choice="multiple"><Choice value="Bar"/><Choice value="Ring"/></Choices>
+  <Taxonomy name="tree" toName="image">
+    <Choice value="Featured"><Choice value="Arms"/></Choice><Choice value="Round"/>
+  </Taxonomy>
+  <Number name="redshift" toName="image" min="0" max="10"/>
+  <RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/><Label value="Star"/></RectangleLabels>
+  <EllipseLabels name="ellipses" toName="image"><Label value="Galaxy"/></EllipseLabels>
+  <BrushLabels name="masks" toName="image"><Label value="Galaxy"/><Label value="Arm"/></BrushLabels>
+  <PolygonLabels name="polygons" toName="image"><Label value="Galaxy"/></PolygonLabels>
+  <KeyPointLabels name="points" toName="image"><Label value="Nucleus"/></KeyPointLabels>
+  <TextArea name="note" toName="image"/>
+</View>
+"""
+
+Say = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def config() -> LabelConfig:
+    return parse(CONFIG)
+
+
+@pytest.fixture
+def region(config: LabelConfig) -> Say:
+    """Encode what a person drew: `region("boxes", Box(...), label="Galaxy", size=(40, 30))`."""
+
+    def make(name: str, what: Any, *, origin: str | None = "manual", **more: Any) -> dict[str, Any]:
+        control = config.control(name)
+        assert control is not None
+        made = CONTROLS[control.tag].encode(what, control=control, **more)
+        return made if origin is None else {**made, "origin": origin}
+
+    return make
+
+
+@pytest.fixture
+def annotation() -> Say:
+    """An annotation with a number of its own."""
+    numbers = count(1)
+
+    def make(*regions: dict[str, Any], by: int = 1, at: str = "2026-11-01T10:00:00Z", **more: Any) -> dict[str, Any]:
+        fields = {"id": next(numbers), "completed_by": by, "updated_at": at, "was_cancelled": False, "lead_time": 3.5}
+        return {**fields, "parent_prediction": None, "result": list(regions), **more}
+
+    return make
+
+
+@pytest.fixture
+def task() -> Say:
+    """A task with a number of its own."""
+    numbers = count(1)
+
+    def make(*annotations: dict[str, Any], predictions: tuple[dict[str, Any], ...] = (), **data: Any) -> dict[str, Any]:
+        number = next(numbers)
+        return {
+            "id": number,
+            "data": {"image": f"/data/upload/1/0123abcd-galaxy{number}.png", **data},
+            "annotations": list(annotations),
+            "predictions": list(predictions),
+        }
+
+    return make
+
+
+def png(size: Size) -> bytes:
+    """A grey image."""
+    file = io.BytesIO()
+    Image.new("L", size, 40).save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.fixture
+def exported(config: LabelConfig, tmp_path: Path) -> Callable[..., tuple[Path, Summary]]:
+    """Export tasks into a folder; their images are grey and of `size`, but for those whose reference holds "missing"."""
+    numbers = count()
+
+    def run(
+        tasks: list[dict[str, Any]], format: str, *, size: Size = (40, 30), files: dict[str, bytes] | None = None, **more: Any
+    ) -> tuple[Path, Summary]:
+        def fetch(reference: str) -> bytes:
+            if "missing" in reference:
+                raise ImageError(f"image {reference!r} was answered with HTTP 404 instead of 200")
+            return (files or {}).get(reference) or png(size)
+
+        wanted = {"consensus": "latest", "fractions": None, "seed": 0, "licence": "", "credit": "", "config": config, **more}
+        plan = Plan(project=7, title="Galaxies", format=format, **wanted)
+        folder = tmp_path / f"out{next(numbers)}"
+        done = export((with_parents(task) for task in tasks), folder, plan=plan, pictures=Pictures(fetch, max_pixels=10**8))
+        return folder, done
+
+    return run
+
+
+@pytest.fixture
+def ragged_mask() -> Mask:
+    """A mask of 40x30 pixels with two parts, a hole, a spike and a single pixel."""
+    mask = np.zeros((30, 40), dtype=bool)
+    mask[4:16, 5:20] = True
+    mask[8:11, 9:13] = False
+    mask[7, 20:27] = True
+    mask[20:26, 28:36] = np.tri(6, 8, 2, dtype=bool)
+    mask[29, 39] = True
+    return mask

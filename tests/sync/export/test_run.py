@@ -1,0 +1,153 @@
+"""An export as a whole: its folder, its data card, its list of problems, Label Studio's JSON."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.controls.shapes import Box, Mask
+from sync.export import FORMATS, writer
+from sync.export.pictures import Pictures
+from sync.export.run import ExportError, Plan, export
+from sync.labelconfig import LabelConfig
+
+SIZE = (40, 30)
+Exported = Callable[..., tuple[Path, Any]]
+Say = Callable[..., dict[str, Any]]
+
+
+def plan(config: LabelConfig, **more: Any) -> Plan:
+    wanted = {"format": "json", "consensus": "latest", "fractions": None, "seed": 0, "licence": "", "credit": "", **more}
+    return Plan(project=7, title="Galaxies", config=config, **wanted)
+
+
+def no_pictures() -> Pictures:
+    return Pictures(lambda reference: pytest.fail(f"{reference} was fetched"), max_pixels=10**8)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_every_format_has_a_writer_and_comes_with_a_data_card(
+    exported: Exported, task: Say, annotation: Say, region: Say, format: str
+) -> None:
+    assert callable(writer(format).write)
+    folder, done = exported([task(annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)))], format)
+    assert (done.tasks, done.objects, done.problems) == (1, 1, 0)
+    assert (folder / "README.md").is_file()
+    assert not (folder / "problems.csv").exists()
+    assert [file.name for file in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_folder_that_holds_something_is_refused(config: LabelConfig, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine").touch()
+    with pytest.raises(ExportError, match="not an empty folder"):
+        export([], tmp_path / "out", plan=plan(config), pictures=no_pictures())
+    assert [file.name for file in (tmp_path / "out").iterdir()] == ["mine"]
+
+
+def test_an_empty_folder_is_taken(config: LabelConfig, tmp_path: Path, task: Say, annotation: Say, region: Say) -> None:
+    (tmp_path / "out").mkdir()
+    export([task(annotation(region("morphology", ["Spiral"])))], tmp_path / "out", plan=plan(config), pictures=no_pictures())
+    assert (tmp_path / "out" / "train.json").is_file()
+
+
+def test_an_export_that_breaks_off_leaves_nothing(config: LabelConfig, tmp_path: Path, task: Say, annotation: Say) -> None:
+    def tasks() -> Any:
+        yield task(annotation())
+        raise RuntimeError("Label Studio went away")
+
+    with pytest.raises(RuntimeError, match="went away"):
+        export(tasks(), tmp_path / "out", plan=plan(config), pictures=no_pictures())
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("notes", [[], [{"id": 1, "was_cancelled": True, "result": [], "updated_at": ""}]])
+def test_nothing_to_export_is_a_sentence(config: LabelConfig, tmp_path: Path, task: Say, notes: list[dict[str, Any]]) -> None:
+    tasks = [task(*notes)] if notes else []
+    with pytest.raises(ExportError, match="project 7 has"):
+        export(tasks, tmp_path / "out", plan=plan(config), pictures=no_pictures())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_problems_are_listed_with_task_annotation_region_and_reason(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    good, bad = (region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE) for _ in range(2))
+    bad["value"] = {**bad["value"], "width": "wide"}
+    said = annotation(good, bad)
+    folder, done = exported([task(said)], "json")
+    with (folder / "problems.csv").open() as file:
+        (row,) = csv.DictReader(file)
+    assert (row["task"], row["annotation"], row["region"]) == ("1", str(said["id"]), bad["id"])
+    assert "width must be a number" in row["reason"]
+    assert (done.objects, done.problems) == (1, 1)
+    assert "Left out: 1" in (folder / "README.md").read_text()
+
+
+# --- Label Studio's JSON
+
+
+def test_regions_come_back_byte_by_byte_with_their_provenance(
+    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
+) -> None:
+    comment = {"id": "n", "from_name": "note", "to_name": "image", "type": "textarea", "value": {"text": ["odd"]}}
+    said = annotation(region("masks", ragged_mask, label="Arm", size=SIZE), comment, region("morphology", ["Spiral"]), by=3)
+    folder, _ = exported([task(said, ra=1.5)], "json")
+    (back,) = json.loads((folder / "train.json").read_text())
+    assert back["data"] == {"image": "/data/upload/1/0123abcd-galaxy1.png", "ra": 1.5}
+    (note,) = back["annotations"]
+    assert (note["completed_by"], note["lead_time"]) == (3, 3.5)
+    provenance = [one.pop("provenance", None) for one in note["result"]]
+    assert note["result"] == said["result"]
+    assert [made and made["made_by"] for made in provenance] == ["human", None, "human"]
+
+
+def test_consensus_writes_an_annotation_that_label_studio_could_have(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    notes = [annotation(region("boxes", Box(n, 2, 10, 10), label="Star", size=SIZE), by=n) for n in range(3)]
+    folder, _ = exported([task(*notes)], "json", consensus="majority")
+    ((note,),) = [back["annotations"] for back in json.loads((folder / "train.json").read_text())]
+    (one,) = note["result"]
+    assert (one["from_name"], one["type"], one["value"]["x"]) == ("boxes", "rectanglelabels", 2.5)
+    assert one["provenance"]["annotators"] == [0, 1, 2]
+
+
+def test_a_split_without_a_task_is_an_empty_list(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    folder, _ = exported([task(annotation(region("morphology", ["Spiral"])))], "json", fractions={"train": 0.9, "test": 0.1})
+    assert len(json.loads((folder / "train.json").read_text())) == 1
+    assert json.loads((folder / "test.json").read_text()) == []
+
+
+# --- the data card
+
+
+def test_the_card_says_what_there_is_who_made_it_and_whom_to_credit(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    def both(label: str, by: int) -> dict[str, Any]:
+        box = region("boxes", Box(1 + by, 2, 10, 10), label="Star", size=SIZE, origin="prediction" if by else "manual")
+        return annotation(region("morphology", [label]), box, by=by, parent_version="v0004")
+
+    tasks = [task(both("Spiral", 0), both("Spiral", 1)), task(both("Smooth", 0), both("Smooth", 1)), task(both("Spiral", 0))]
+    folder, _ = exported(
+        tasks, "ecsv", licence="CC BY 4.0", credit="SDSS", fractions={"train": 0.5, "test": 0.5}, consensus="all"
+    )
+    card = (folder / "README.md").read_text()
+    assert "Tasks: 3 exported of 3" in card
+    assert "Annotations read: 5" in card
+    assert "| morphology | 2 | 1.000 |" in card
+    assert "| boxes | 2 | 0.818 | 100.0 % |" in card
+    assert "| model | accepted | v0004 | " in card
+    assert "| human | drawn |  | " in card
+    assert "Licence: CC BY 4.0." in card
+    assert "Credit: SDSS." in card
+    assert "seed 0" in card
+    assert "| `position_angle` | deg | of the major axis, from north through east, 0 to 180 |" in card
+    totals = [line for line in card.splitlines() if line.startswith("| box | Star |")]
+    assert totals[0].endswith("| 5 | 100.0 % |")

@@ -1,0 +1,198 @@
+"""Places and angles on the sky, against a galaxy whose place and angle are known."""
+
+from __future__ import annotations
+
+import csv
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy import units
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.controls.shapes import Box, Ellipse, Point, Size
+from sync.export.footprints import Footprint, ellipse_corners
+from sync.export.measuring import measure
+from sync.export.records import DrawnObject, Provenance, Shape
+from sync.export.sky import NOWHERE, Sky, SkyError
+from sync.images.fits import read_fits
+from sync.images.fitsheaders import read_headers
+from sync.images.sky import sky_of
+
+SCALE_ARCSEC = 0.262
+CUT_OUTS = Path(__file__).parents[4] / "shared" / "data" / "fits"
+MADE = Provenance("human", "drawn", "", (1,), (1,), "2026-11-01T10:00:00Z")
+
+
+def cards(*, turn: float = 0.0, ra: float = 150.0, dec: float = 2.0, size: Size = (200, 160)) -> dict[str, Any]:
+    """A tangent projection with north up and east left, turned by `turn` degrees."""
+    pixel = SCALE_ARCSEC / 3600
+    cosine, sine = np.cos(np.radians(turn)), np.sin(np.radians(turn))
+    return {
+        "CTYPE1": "RA---TAN",
+        "CTYPE2": "DEC--TAN",
+        "CRVAL1": ra,
+        "CRVAL2": dec,
+        "CRPIX1": size[0] / 2 + 0.5,
+        "CRPIX2": size[1] / 2 + 0.5,
+        "CD1_1": -pixel * cosine,
+        "CD1_2": pixel * sine,
+        "CD2_1": pixel * sine,
+        "CD2_2": pixel * cosine,
+        "NAXIS1": size[0],
+        "NAXIS2": size[1],
+    }
+
+
+def cards_without_size(**more: Any) -> dict[str, Any]:
+    return {key: value for key, value in cards(**more).items() if not key.startswith("NAXIS")}
+
+
+def drawn(shape: Shape, size: Size = (200, 160)) -> DrawnObject:
+    return DrawnObject("a", "control", "Galaxy", shape, size, None, MADE, {})
+
+
+def test_a_star_in_a_fits_file_is_found_where_the_displayed_image_shows_it() -> None:
+    """Through a real file: the pixel that astropy's WCS names is bright in what annotators see at the place we name."""
+    header = fits.Header(cards(turn=25))
+    where = SkyCoord(150.003, 2.002, unit="deg")
+    column, row = (round(float(number)) for number in WCS(header).world_to_pixel(where))
+    data = np.zeros((160, 200), dtype=np.float32)
+    data[row, column] = 1000
+    content = BytesIO()
+    fits.PrimaryHDU(data, header=fits.Header(cards_without_size(turn=25))).writeto(content)
+    shown = read_fits(content.getvalue(), max_pixels=10**6)
+    y, x = np.unravel_index(shown.sum(axis=2).argmax(), shown.shape[:2])
+    place = Sky.of_task({}, header).positions(np.array([[x + 0.5, y + 0.5]]), (200, 160))[0]
+    expected = np.array(WCS(header).pixel_to_world_values(column, row))
+    assert place == pytest.approx(expected, abs=1e-9)
+    assert SkyCoord(*place, unit="deg").separation(where).arcsec < SCALE_ARCSEC
+
+
+def test_the_galaxy_of_a_real_cut_out_is_where_its_survey_says() -> None:
+    if not CUT_OUTS.is_dir():
+        pytest.skip(f"no cut-outs at {CUT_OUTS}")
+    with (CUT_OUTS / "labels.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["ra_deg"]]
+    assert rows
+    for row in rows:
+        header = next(header for header in read_headers((CUT_OUTS / row["file"]).read_bytes()) if "CTYPE1" in header)
+        sky, size = Sky.of_task({}, header), (int(row["px"]), int(row["px"]))
+        middle = np.array([[size[0] / 2, size[1] / 2]])
+        place = SkyCoord(*sky.positions(middle, size)[0], unit="deg")
+        named = SkyCoord(float(row["ra_deg"]), float(row["dec_deg"]), unit="deg")
+        scale = float(row["arcsec_per_px"])
+        assert place.separation(named).arcsec < scale, row["file"]
+        assert np.hypot(*sky.steps(middle, size)[0]) == pytest.approx([scale, scale], rel=1e-3)
+
+
+def test_what_an_import_keeps_of_a_header_leads_to_the_same_places() -> None:
+    header = fits.Header({"NAXIS": 2, **cards(turn=25)})
+    points = np.array([[0.0, 0.0], [200.0, 160.0], [17.5, 91.0]])
+    kept = Sky.of_task(sky_of(header))
+    assert kept.positions(points, (200, 160)) == pytest.approx(Sky.of_task({}, header).positions(points, (200, 160)), abs=1e-9)
+    assert kept.centre == pytest.approx((150, 2), abs=1e-9)
+
+
+@given(
+    angle=st.floats(0, 179),
+    turn=st.floats(-180, 180),
+    ra=st.floats(0, 359.9),
+    dec=st.floats(-80, 80),
+)
+def test_the_position_angle_is_that_of_a_galaxy_laid_on_the_sky(angle: float, turn: float, ra: float, dec: float) -> None:
+    header = cards(turn=turn, ra=ra, dec=dec)
+    wcs = WCS(fits.Header(header))
+    centre = SkyCoord(ra, dec, unit="deg")
+    tip = centre.directional_offset_by(angle * units.deg, 8 * SCALE_ARCSEC * units.arcsec)
+    x0, y0 = wcs.world_to_pixel(centre)
+    x1, y1 = wcs.world_to_pixel(tip)
+    # On the display: x as in FITS but for the half pixel, y from the top.
+    rotation = float(np.degrees(np.arctan2(-(y1 - y0), x1 - x0)))
+    ellipse = Ellipse(float(x0) + 0.5, 160 - (float(y0) + 0.5), 8.0, 3.0, rotation % 360)
+    (found,) = measure([drawn(ellipse)], Sky.of_task({"wcs": header}))
+    assert abs((found.position_angle - angle + 90) % 180 - 90) < 0.01
+    assert found.semi_major_arcsec == pytest.approx(8 * SCALE_ARCSEC, rel=1e-4)
+    assert found.axis_ratio == pytest.approx(3 / 8, rel=1e-4)
+    assert (found.ra, found.dec) == pytest.approx((ra, dec), abs=1e-6) or abs(found.ra - ra) > 359
+
+
+@pytest.mark.parametrize(("rotation", "angle"), [(0, 90), (90, 0), (45, 45), (135, 135)])
+def test_with_north_up_and_east_left_position_angles_grow_to_the_left(rotation: float, angle: float) -> None:
+    (found,) = measure([drawn(Ellipse(100, 80, 20, 8, rotation))], Sky.of_task({"wcs": cards()}))
+    # Label Studio turns clockwise: at 45 degrees the long axis runs down to the right, and up to the left, to the north-east.
+    assert found.position_angle == pytest.approx(angle, abs=1e-3)
+
+
+def test_a_mask_is_measured_like_the_ellipse_that_it_fills() -> None:
+    ellipse = Ellipse(90.3, 71.8, 30, 12, 33)
+    mask = Footprint.of_polygon(ellipse_corners(ellipse), (200, 160))
+    first, second = measure([drawn(ellipse), drawn(mask)], Sky.of_task({"wcs": cards(turn=70)}))
+    assert (second.ra, second.dec) == pytest.approx((first.ra, first.dec), abs=1e-5)
+    assert second.semi_major_arcsec == pytest.approx(first.semi_major_arcsec, rel=0.01)
+    assert second.axis_ratio == pytest.approx(first.axis_ratio, abs=0.01)
+    assert second.position_angle == pytest.approx(first.position_angle, abs=0.5)
+    assert second.area_px == mask.area
+    assert second.area_arcsec2 == pytest.approx(mask.area * SCALE_ARCSEC**2, rel=1e-4)
+
+
+def test_an_image_shown_at_half_its_size_lies_on_the_same_sky() -> None:
+    sky = Sky.of_task({"wcs": cards(turn=10)})
+    full = sky.positions(np.array([[120.0, 50.0]]), (200, 160))
+    half = sky.positions(np.array([[60.0, 25.0]]), (100, 80))
+    assert half == pytest.approx(full, abs=1e-10)
+    header = sky.header((100, 80))
+    assert header is not None
+    assert WCS(header).pixel_to_world_values(59.5, 80 - 25.5) == pytest.approx(
+        tuple(sky.positions(np.array([[60.0, 25.0]]), (100, 80))[0]), abs=1e-8
+    )
+
+
+def test_galactic_coordinates_come_out_as_icrs() -> None:
+    header = {**cards(), "CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN", "CRVAL1": 30.0, "CRVAL2": 40.0}
+    place = Sky.of_task({"wcs": header}).positions(np.array([[100.0, 80.0]]), (200, 160))[0]
+    icrs = SkyCoord(30, 40, unit="deg", frame="galactic").icrs
+    assert place == pytest.approx((icrs.ra.deg, icrs.dec.deg), abs=1e-8)
+
+
+def test_without_a_wcs_sizes_in_pixels_are_there_and_the_sky_is_not() -> None:
+    (found,) = measure([drawn(Ellipse(100, 80, 20, 8, 45))], NOWHERE)
+    assert (found.semi_major_px, found.axis_ratio) == pytest.approx((20, 0.4))
+    assert np.isnan([found.ra, found.dec, found.semi_major_arcsec, found.position_angle, found.area_arcsec2]).all()
+
+
+def test_a_pixel_scale_alone_gives_sizes_but_no_angle() -> None:
+    (found,) = measure([drawn(Ellipse(100, 80, 20, 8, 45))], Sky.of_task({"pixel_scale_arcsec": 0.5}))
+    assert found.semi_major_arcsec == pytest.approx(10)
+    assert np.isnan([found.ra, found.position_angle]).all()
+
+
+def test_points_and_upright_boxes_have_no_angle() -> None:
+    point, box = measure([drawn(Point(3, 4)), drawn(Box(10, 10, 40, 20))], Sky.of_task({"wcs": cards()}))
+    assert np.isnan([point.semi_major_px, point.position_angle, box.position_angle]).all()
+    assert box.semi_major_arcsec == pytest.approx(20 * SCALE_ARCSEC, rel=1e-4)
+    assert np.isfinite([point.ra, point.dec]).all()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"wcs": "no object"},
+        {"wcs": {"CTYPE1": "WAVE"}},
+        {"wcs": {"CTYPE1": ["a list"]}},
+        {"wcs": {**cards(), "CD1_1": "nonsense"}},
+        {"ra": 400, "dec": 0},
+        {"ra": "12h", "dec": 0},
+        {"pixel_scale_arcsec": -1},
+    ],
+)
+def test_nonsense_about_the_sky_is_one_sentence(data: dict[str, Any]) -> None:
+    with pytest.raises(SkyError) as error:
+        Sky.of_task(data)
+    assert "\n" not in str(error.value)

@@ -1,0 +1,96 @@
+"""Splits: shares, balance, seed, and no galaxy on two sides."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sync.export.splits import TaskPlace, parse_fractions, split_tasks
+
+FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
+
+
+def place(task: int, label: str = "", *, ra: float | None = None, dec: float = 0.0, radius: float = 30.0) -> TaskPlace:
+    galaxies = np.zeros((0, 2)) if ra is None else np.array([[ra, dec]])
+    return TaskPlace(task, label, f"image{task}.png", galaxies, None if ra is None else (ra, dec), radius)
+
+
+def test_shares_are_kept_in_each_class() -> None:
+    labels = ["Spiral"] * 500 + ["Smooth"] * 300 + ["Merger"] * 20
+    found = split_tasks([place(n, label) for n, label in enumerate(labels)], FRACTIONS, seed=1)
+    counts = Counter((label, found.split_of[n]) for n, label in enumerate(labels))
+    for label, number in Counter(labels).items():
+        assert [counts[label, split] for split in FRACTIONS] == pytest.approx(
+            [share * number for share in FRACTIONS.values()], abs=1
+        )
+
+
+def test_a_seed_gives_the_same_splits_and_another_others() -> None:
+    places = [place(n, "ab"[n % 2]) for n in range(100)]
+    first, again, other = (split_tasks(places, FRACTIONS, seed=seed).split_of for seed in (1, 1, 2))
+    assert first == again
+    assert first != other
+
+
+def test_cut_outs_that_show_the_same_galaxy_stay_together() -> None:
+    """Pairs 20 arcsec apart, across ra 0 too: each centre lies on the other's image."""
+    starts = np.linspace(0, 359, 60)
+    places = [place(2 * n + side, ra=(ra + side * 20 / 3600) % 360, dec=10) for n, ra in enumerate(starts) for side in (0, 1)]
+    places += [place(1000, ra=359.9999, dec=-40), place(1001, ra=0.0001, dec=-40)]
+    found = split_tasks(places, FRACTIONS, seed=0)
+    assert found.groups == 61
+    assert all(found.split_of[2 * n] == found.split_of[2 * n + 1] for n in range(60))
+    assert found.split_of[1000] == found.split_of[1001]
+
+
+def test_a_galaxy_at_the_border_of_a_neighbours_image_joins_the_two() -> None:
+    """The annotated galaxy lies 50 arcsec off its image's centre, and there on the other image as well."""
+    first = TaskPlace(1, "", "a", np.array([[10.0, 50 / 3600]]), (10.0, 0.0), 60.0)
+    second = TaskPlace(2, "", "b", np.array([[10.0, 100 / 3600]]), (10.0, 100 / 3600), 60.0)
+    apart = TaskPlace(3, "", "c", np.array([[10.0, 300 / 3600]]), (10.0, 300 / 3600), 60.0)
+    found = split_tasks([first, second, apart], {"train": 0.5, "test": 0.5}, seed=0)
+    assert found.groups == 2
+    assert found.split_of[1] == found.split_of[2] != found.split_of[3]
+
+
+def test_the_same_file_in_two_tasks_stays_together() -> None:
+    places = [TaskPlace(n, "", f"image{n // 2}.png", np.zeros((0, 2)), None, 0.0) for n in range(40)]
+    found = split_tasks(places, FRACTIONS, seed=0)
+    assert found.groups == 20
+    assert all(found.split_of[n] == found.split_of[n + 1] for n in range(0, 40, 2))
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(st.floats(0, 359.99), st.floats(-89, 89), st.sampled_from("ab")), min_size=1, max_size=40),
+    st.integers(0, 5),
+)
+def test_no_two_tasks_on_different_sides_show_one_galaxy(tasks: list[tuple[float, float, str]], seed: int) -> None:
+    # Squeezed together, so that there are neighbours.
+    places = [place(n, label, ra=ra / 300, dec=dec / 300, radius=200) for n, (ra, dec, label) in enumerate(tasks)]
+    found = split_tasks(places, FRACTIONS, seed=seed)
+    assert set(found.split_of) == set(range(len(tasks)))
+    for one in places:
+        for other in places:
+            assert one.centre is not None
+            assert other.centre is not None
+            apart = np.hypot(
+                (one.centre[0] - other.centre[0]) * np.cos(np.radians(one.centre[1])), one.centre[1] - other.centre[1]
+            )
+            if apart * 3600 < 199:
+                assert found.split_of[one.task] == found.split_of[other.task]
+
+
+def test_fractions_are_read() -> None:
+    assert parse_fractions("0.8,0.1,0.1") == FRACTIONS
+    assert parse_fractions("0.75, 0.25") == {"train": 0.75, "test": 0.25}
+
+
+@pytest.mark.parametrize("text", ["", "1", "0.8,0.1", "0.5,0.5,0", "a,b", "0.9,-0.1,0.2", "0.25,0.25,0.25,0.25", "nan,0.5,0.5"])
+def test_fractions_that_do_not_add_up_are_refused_in_a_sentence(text: str) -> None:
+    with pytest.raises(ValueError, match="add up to 1"):
+        parse_fractions(text)
