@@ -34,20 +34,23 @@ from backend.scenes.folders import generator_of
 from backend.segmenters import BASE_SEGMENTER
 from sync.controls.shapes import Mask, Point
 
-SCHEDULE = Schedule(steps=2500, rate=6e-4, examples=2)
+SCHEDULES = (Schedule(steps=1800, rate=6e-4, examples=2), Schedule(steps=1000, rate=5e-4, examples=2))
+"""One after the other: the second is a warm restart (Loshchilov & Hutter 2017, ICLR) on windows that are all new."""
 CACHE = Path(".cache/base-segmenter")
 KEPT_EVERY = 100
-SEEDS_A_STEP = 100
+SEEDS_A_SCHEDULE, SEEDS_A_STEP = 1_000_000, 100
 """Windows without an object are passed over: each step has more seeds than it needs."""
 SCENES, SIDES, CLICKS = 60, (128, 256, 400), 3
 LEAST_AREA_PX = 40
 
 
-def main(data: Path, schedule: Schedule) -> None:
+def main(data: Path) -> None:
     """Fit, report, write."""
     torch.set_num_threads(1)
     encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
-    head = fitted(PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder), schedule)
+    head, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
+    for number, schedule in enumerate(SCHEDULES):
+        head = fitted(head, windows, schedule, number=number)
     head.save(BASE_SEGMENTER)
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
     for what, wanted in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
@@ -57,15 +60,15 @@ def main(data: Path, schedule: Schedule) -> None:
     Console().print(table)
 
 
-def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule) -> PromptedMasks:
+def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int) -> PromptedMasks:
     """Train, or go on training."""
-    kept = CACHE / "training.pt"
+    kept = CACHE / f"training-{number}.pt"
     training = Training(head.network, schedule)
     if kept.exists():
         training.restore(torch.load(kept, weights_only=True))
     started, losses = time.monotonic(), []
     while training.done < schedule.steps:
-        examples: Iterator = windows.endless(training.done * SEEDS_A_STEP)
+        examples: Iterator = windows.endless(number * SEEDS_A_SCHEDULE + training.done * SEEDS_A_STEP)
         losses.append(training.step([next(examples) for _ in range(schedule.examples)]))
         if training.done % KEPT_EVERY == 0:
             CACHE.mkdir(parents=True, exist_ok=True)
@@ -108,6 +111,4 @@ def measured(head: PromptedMasks, sights: Sights, pixels: NDArray[np.float32], w
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--steps", type=int, default=SCHEDULE.steps)
-    given = parser.parse_args()
-    main(given.data, replace(SCHEDULE, steps=given.steps))
+    main(parser.parse_args().data)

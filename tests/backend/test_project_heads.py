@@ -13,9 +13,9 @@ import pytest
 from backend.heads import HeadError
 from backend.heads.detection import Detection
 from backend.heads.masks import PromptedMasks
-from backend.heads.segmenter.network import SegmenterConfig
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
+from backend.heads.segmenter.network import SegmenterConfig
 from backend.project_heads import ProjectHeads, controls_to_fill, prompt_target
 from sync.labelconfig import LabelConfig, parse
 

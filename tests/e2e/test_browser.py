@@ -173,10 +173,8 @@ def test_a_click_on_a_galaxy_draws_its_mask_and_a_second_one_mends_it(
     column = int(np.flatnonzero(first[row]).max()) - 1  # just within its right edge
     wait(lambda: pixels_like(page, ORANGE) > 200, "the mask is drawn")
     picture(page, "prompt")
-    page.keyboard.down("Alt")
     place = ((column + 0.5) / first.shape[1] * 100, (row + 0.5) / first.shape[0] * 100)
-    second = clicked_mask(page, demo, place)
-    page.keyboard.up("Alt")
+    second = clicked_mask(page, demo, place, away=True)
     assert (first[row, column], second[row, column]) == (True, False)
     assert second.any()
     page.get_by_test_id("bottombar-accept-suggestions-button").click(force=True)
@@ -220,15 +218,21 @@ def test_after_a_batch_the_next_tasks_carry_the_new_versions_annotations(
     picture(page, "loop")
 
 
-def clicked_mask(page: Page, demo: Any, place: tuple[float, float]) -> Mask:
-    """Click at a place, in percent of the picture, with the label for clicks chosen, and return the mask that is answered."""
+def clicked_mask(page: Page, demo: Any, place: tuple[float, float], *, away: bool = False) -> Mask:
+    """Click at a place, in percent of the picture, with Alt for `away`, and return the mask that is answered."""
     page.locator(".lsf-label").nth(label_position(demo, "click")).click()
     shown = canvas(page).bounding_box()
     assert shown is not None
     x, y = (shown[start] + shown[span] * at / 100 for start, span, at in zip("xy", ("width", "height"), place, strict=True))
+    if away:
+        page.keyboard.down("Alt")
     with page.expect_response(lambda response: "interactive-annotating" in response.url) as answer:
         page.mouse.click(x, y)
+    if away:
+        page.keyboard.up("Alt")
     assert answer.value.ok
+    sent = answer.value.request.post_data_json["context"]["result"]
+    assert [prompt.get("is_positive", True) for prompt in sent] == ([True, False] if away else [True])
     (region,) = answer.value.json()["data"]["result"]
     return brushlabels.decode(region).shape
 

@@ -36,6 +36,8 @@ REACH = 3.0
 LEAST_REACH = 3.0
 MENDED = 2.0
 """How sure a mended point is at least, as a logit."""
+UNSURE = 1.0
+"""A click where the mask is no surer, as a logit, mends it: between points of the grid the edge may run beyond it."""
 ROOM = 1.15
 """An outline keeps away from a click by this factor in brightness."""
 SADDLE = 0.5
@@ -113,7 +115,7 @@ class Isophotes:
         guess = logits.copy()
         for x, y, positive in clicks:
             place, sign = self._point((x, y)), 1 if positive else -1
-            if sign * guess[place] <= 0:
+            if sign * guess[place] < UNSURE:
                 part = self._meant(place, guess > 0, sign)
                 guess[part] = sign * np.maximum(np.abs(guess[part]), MENDED)
         return guess

@@ -9,7 +9,7 @@ outline that a window's border cuts is not taken.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -69,6 +69,12 @@ class WindowMask:
         side = round(self.shown_px / self.window.scale)
         unfolded = functional.interpolate(self.logits[None, None], size=(side, side), mode="bilinear", align_corners=False)
         return unfolded[0, 0, : self.window.height, : self.window.width]
+
+    def heeds(self, click: Click) -> bool:
+        """Whether a click lies on the right side of the outline."""
+        x, y, positive = click
+        value = self.pixels[int(y) - self.window.y, int(x) - self.window.x]
+        return bool(value > 0) is positive
 
     @property
     def cut(self) -> bool:
@@ -161,8 +167,11 @@ def mended(
     embedding, guide = reader.read(sight, window)
     guesses = guide.mended(base[None], [inside])
     logits, quality = decode(reader.network, embedding, WindowPrompts(points, labels, edges, guesses)).best()
-    heeded = _heeding(logits[0], guesses[0], base, inside)
-    return WindowMask(window, heeded, float(quality), sight.size, sight.shown_px)
+    found = WindowMask(window, logits[0], float(quality), sight.size, sight.shown_px)
+    for click, placed in zip(clicks, grid, strict=True):
+        if placed is not None and not found.heeds(click):
+            found = replace(found, logits=_heeding(found.logits, guesses[0], placed))
+    return found
 
 
 def _under(reader: WindowReader, sight: PictureSight, window: Tile, click: Click) -> WindowMask:
@@ -192,18 +201,14 @@ def _begun(reader: WindowReader, sight: PictureSight, begun: WindowMask | Mask, 
     return window, SURE * (2 * on_grid(mask, window, config=reader.network.config) - 1).sign()
 
 
-def _heeding(logits: Tensor, guess: Tensor, base: Tensor, clicks: Sequence[Click]) -> Tensor:
-    """The decoder's mask, or where it does not heed a click, with what the click means by isophotes."""
-    last = len(logits) - 1
-    heeded = logits
-    for x, y, positive in clicks:
-        place = min(int(y), last), min(int(x), last)
-        if bool(heeded[place] > 0) is not positive:
-            changed = (guess > 0) != (base > 0)
-            changed[place] = True
-            sure = torch.where(guess > 0, guess.abs().clamp(min=1), -guess.abs().clamp(min=1))
-            sure[place] = 1.0 if positive else -1.0
-            heeded = torch.where(changed & ((sure > 0) == positive), sure, heeded)
+def _heeding(logits: Tensor, guess: Tensor, placed: Click) -> Tensor:
+    """The decoder's mask, with what a click that it does not heed means by isophotes, and at least the points around it."""
+    x, y, positive = placed
+    last, sign = len(logits) - 1, 1.0 if positive else -1.0
+    row, column = min(int(y), last), min(int(x), last)
+    meant = ((guess > 0) == positive) & ((logits > 0) != positive)
+    heeded = torch.where(meant, sign * guess.abs().clamp(min=1), logits)
+    heeded[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = sign
     return heeded
 
 

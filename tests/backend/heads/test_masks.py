@@ -94,6 +94,17 @@ def test_a_large_galaxy_is_outlined_whole(sky: Sky) -> None:
     assert mask.sum() > 0.5 * np.pi * 90 * 70 * 2
 
 
+@pytest.mark.parametrize("inward", [0, 1, 2, 5])
+def test_a_click_just_within_the_edge_pulls_it_in(sky: Sky, inward: int) -> None:
+    image = sky((96, 96), [(48, 48, 9, 7, 30, 0.6)])
+    whole = clicked(image, (48, 48))
+    assert whole is not None
+    edge = int(np.flatnonzero(whole[48]).max()) - inward
+    less = clicked(image, (48, 48), away=[(edge, 48)])
+    assert less is not None
+    assert (whole[48, edge], less[48, edge], less[48, 48]) == (True, False, True)
+
+
 @pytest.mark.parametrize("place", [(30, 30), (0, 0), (60, 60)])
 def test_a_click_on_nothing_gives_nothing_large(place: tuple[int, int]) -> None:
     mask = clicked(np.zeros((60, 60, 3), np.float32), place)
