@@ -168,14 +168,17 @@ def test_a_click_on_a_galaxy_draws_its_mask_and_a_second_one_mends_it(
     smart.wait_for(state="attached")
     smart.evaluate("tool => tool.click()")  # it sits in a fly-out
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    first = clicked_mask(page, demo, middle)
-    row = int(first.shape[0] * middle[1] / 100)
-    column = int(np.flatnonzero(first[row]).max()) - 1  # just within its right edge
+    first, (x, y) = clicked_mask(page, demo, middle)
+    assert first[int(y * first.shape[0] / 100), int(x * first.shape[1] / 100)]
+    row = first.shape[0] // 2
+    column = int(np.flatnonzero(first[row]).max()) - 2  # just within its right edge
     wait(lambda: pixels_like(page, ORANGE) > 200, "the mask is drawn")
     picture(page, "prompt")
-    place = ((column + 0.5) / first.shape[1] * 100, (row + 0.5) / first.shape[0] * 100)
-    second = clicked_mask(page, demo, place, away=True)
-    assert (first[row, column], second[row, column]) == (True, False)
+    edge = ((column + 0.5) / first.shape[1] * 100, (row + 0.5) / first.shape[0] * 100)
+    # The canvas is a little wider than the picture: the first click tells by how much.
+    second, (x, y) = clicked_mask(page, demo, (edge[0] * middle[0] / x, edge[1] * middle[1] / y), away=True)
+    place = int(y * first.shape[0] / 100), int(x * first.shape[1] / 100)
+    assert (first[place], second[place]) == (True, False)
     assert second.any()
     page.get_by_test_id("bottombar-accept-suggestions-button").click(force=True)
     page.wait_for_function(f"{REGIONS}.some(region => region.type == 'brushlabels')")
@@ -218,8 +221,16 @@ def test_after_a_batch_the_next_tasks_carry_the_new_versions_annotations(
     picture(page, "loop")
 
 
-def clicked_mask(page: Page, demo: Any, place: tuple[float, float], *, away: bool = False) -> Mask:
-    """Click at a place, in percent of the picture, with Alt for `away`, and return the mask that is answered."""
+def clicked_mask(page: Page, demo: Any, place: tuple[float, float], *, away: bool = False) -> tuple[Mask, tuple[float, float]]:
+    """Click at a place, in percent of the canvas, with Alt for `away`.
+
+    Returns
+    -------
+    mask
+        That is answered.
+    place
+        Of the click in the picture, as Label Studio sends it, percent.
+    """
     page.locator(".lsf-label").nth(label_position(demo, "click")).click()
     shown = canvas(page).bounding_box()
     assert shown is not None
@@ -234,7 +245,7 @@ def clicked_mask(page: Page, demo: Any, place: tuple[float, float], *, away: boo
     sent = answer.value.request.post_data_json["context"]["result"]
     assert [prompt.get("is_positive", True) for prompt in sent] == ([True, False] if away else [True])
     (region,) = answer.value.json()["data"]["result"]
-    return brushlabels.decode(region).shape
+    return brushlabels.decode(region).shape, (sent[-1]["value"]["x"], sent[-1]["value"]["y"])
 
 
 def label_position(demo: Any, control: str) -> int:
