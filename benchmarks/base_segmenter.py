@@ -34,8 +34,12 @@ from backend.scenes.folders import generator_of
 from backend.segmenters import BASE_SEGMENTER
 from sync.controls.shapes import Mask, Point
 
-SCHEDULES = (Schedule(steps=1800, rate=6e-4, examples=2), Schedule(steps=1000, rate=5e-4, examples=2))
-"""One after the other: the second is a warm restart (Loshchilov & Hutter 2017, ICLR) on windows that are all new."""
+SCHEDULES = (
+    Schedule(steps=1800, rate=6e-4, examples=2),
+    Schedule(steps=1000, rate=5e-4, examples=2),
+    Schedule(steps=600, rate=4e-4, examples=2),
+)
+"""One after the other, each a warm restart (Loshchilov & Hutter 2017, ICLR) on windows that are all new."""
 CACHE = Path(".cache/base-segmenter")
 KEPT_EVERY = 100
 SEEDS_A_SCHEDULE, SEEDS_A_STEP = 1_000_000, 100

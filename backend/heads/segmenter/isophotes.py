@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from backend.heads.deblend import divide
 from backend.heads.segmenter.clicks import Click
 
 __all__ = ["FAR", "Isophotes"]
 
 LEVELS = 40
 LOWEST_SNR = 1.0
+LEAST_PEAK, LEAST_RISE = 4.0, 3.0
+"""Of an object, above the sky and above the saddle to a brighter one, in the sky's noise."""
 SMOOTHING = 0.8
 """Standard deviation of the Gaussian that the light is smoothed with, points of the grid."""
 USUAL_ISOPHOTE = 0.17
@@ -62,18 +65,22 @@ class Isophotes:
         Rising by equal factors from the sky's noise to the brightest point.
     parts : ndarray of int16, shape (LEVELS, n, n)
         Number of the connected part, 0 below the level.
+    objects : ndarray of int32, shape (n, n)
+        Whose each point is where valleys divide the light, 0 where it is nobody's.
     """
 
     light: Map
     levels: Map
     parts: NDArray[np.int16]
+    objects: NDArray[np.int32]
 
     @classmethod
     def of(cls, squeezed: Map) -> Isophotes:
         """Slice a window, shape (n, n): the asinh of its brightness above the sky, in the sky's noise."""
         light = ndimage.gaussian_filter(np.sinh(squeezed), SMOOTHING)
         levels = np.geomspace(LOWEST_SNR, max(float(light.max()), 2 * LOWEST_SNR), LEVELS, dtype=np.float32)
-        return cls(light, levels, np.stack([ndimage.label(light >= level)[0].astype(np.int16) for level in levels]))
+        parts = np.stack([ndimage.label(light >= level)[0].astype(np.int16) for level in levels])
+        return cls(light, levels, parts, divide(light, light >= LOWEST_SNR, floor=LEAST_PEAK, saddle=SADDLE, rise=LEAST_RISE))
 
     def around(self, spot: Spot) -> Map:
         """The object under a click, as logits, shape (n, n)."""
@@ -87,7 +94,7 @@ class Isophotes:
         shared = self._shared(summit)
         level = min(USUAL_ISOPHOTE * float(self.light[summit]), here / ROOM)
         guess: Map = (SLOPE * np.log(shared / level)).clip(-FAR, FAR).astype(np.float32)
-        guess[shared < SADDLE * self.light] = -FAR  # behind so deep a dip lies another object
+        guess[(self.objects != self.objects[summit]) & (self.objects > 0)] = -FAR
         return guess
 
     def within(self, box: tuple[float, float, float, float]) -> Map:
@@ -137,18 +144,12 @@ class Isophotes:
         return part
 
     def _summit(self, place: tuple[int, int]) -> tuple[int, int]:
-        """The top of the hill that a place is on: the summit above it, or the highest one on the same ridge."""
-        top = place
-        while True:
-            rows, columns = slice(max(top[0] - 2, 0), top[0] + 3), slice(max(top[1] - 2, 0), top[1] + 3)
-            row, column = np.unravel_index(int(self.light[rows, columns].argmax()), self.light[rows, columns].shape)
-            higher = rows.start + int(row), columns.start + int(column)
-            if self.light[higher] <= self.light[top]:
-                break
-            top = higher
-        ridge = np.where(self._shared(top) >= SADDLE * self.light[top], self.light, 0)
-        row, column = np.unravel_index(int(ridge.argmax()), ridge.shape)
-        return (int(row), int(column)) if ridge[row, column] > self.light[top] else top
+        """The brightest point of the object that a place is on; the place itself where it is on none."""
+        if self.objects[place] == 0:
+            return place
+        own = np.where(self.objects == self.objects[place], self.light, 0)
+        row, column = np.unravel_index(int(own.argmax()), own.shape)
+        return int(row), int(column)
 
     def _shared(self, place: tuple[int, int]) -> Map:
         """The brightest level down to which each point is connected with a place, at most its own light, shape (n, n)."""
