@@ -18,7 +18,21 @@ from backend.settings import Settings
 
 CONFIG = "<View/>"
 NOWHERE = "http://127.0.0.1:1"
-COMMANDS = ["demo", "server", "worker", "status", "versions", "rollback", "project", "import", "export", "embed", "segment", "predict", "pretrain"]
+COMMANDS = (
+    "demo",
+    "server",
+    "worker",
+    "status",
+    "versions",
+    "rollback",
+    "project",
+    "import",
+    "export",
+    "embed",
+    "segment",
+    "predict",
+    "pretrain",
+)
 
 
 @pytest.fixture
