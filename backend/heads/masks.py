@@ -33,7 +33,7 @@ __all__ = ["FINE_TUNING", "MINIMUM_MASKS", "PromptedMasks"]
 NAME = "masks"
 MINIMUM_MASKS = 3
 FINE_TUNING = Schedule(steps=40, rate=5e-4, examples=2)
-"""A quarter of a minute on one core, however many masks there are: longer gained little (docs/benchmarks.md)."""
+"""A quarter of a minute on one core, however many masks there are: longer gained little."""
 LEAST_PART = 0.05
 """A part of a mask that holds no click and less than this share of its pixels is a speck."""
 

@@ -18,7 +18,7 @@ __all__ = ["AHEAD_TASKS", "look_ahead"]
 log = logging.getLogger("galaxyloop.ahead")
 
 AHEAD_TASKS = 100
-"""Tasks seen ahead: more than a team gets through before the next cycle, and some 200 MB of what was seen."""
+"""Tasks seen ahead: more than a team gets through before the next cycle."""
 
 
 def look_ahead(services: Services, project: Project, tasks: Sequence[Task], state: ProjectState, lost: threading.Event) -> int:
