@@ -141,19 +141,40 @@ def at_the_galaxy(finds: Sequence[Finds], wanted: Sequence[Boxes]) -> list[Finds
     return kept
 
 
-def main(data: Path, scenes: int, schedule: Schedule) -> None:
-    """Fit, report, write."""
+def main(data: Path, scenes: int, schedule: Schedule, *, again: bool) -> None:
+    """Fit or read, judge, write."""
     torch.set_num_threads(1)
-    started = time.monotonic()
     cache = FileCache(CACHE, max_bytes=4 * 2**30)
     pyramids = Pyramids(load_encoder(SHIPPED_CHECKPOINT), cache, fingerprint=fingerprint(SHIPPED_CHECKPOINT))
     train, val = generator_of(data, part="train"), generator_of(data, part="val")
     learning = [LazyScene(train, seed, "train", cache) for seed in range(scenes)]
     choosing = [LazyScene(train, seed, "train", cache) for seed in range(10**6, 10**6 + CHOOSING)]
     judging = [LazyScene(val, seed, "val", cache) for seed in range(JUDGING)]
-    look_at([*learning, *choosing, *judging], pyramids, "scenes")
-    looked = time.monotonic()
+    detector = LearnedDetector.load(BASE_DETECTOR) if again else fitted(learning, choosing, pyramids, schedule)
+    scores = judged(detector, data, learning[:FITTING], judging, pyramids)
+    better = all(scores[where]["learned"].accuracy > scores[where]["source extraction"].accuracy for where in scores)
+    evidence = {
+        f"{where}, {name}, {number}": round(value, 4)
+        for where, rows in scores.items()
+        for name, row in rows.items()
+        for number, value in asdict(row).items()
+    }
+    replace(detector, preferred=better, evidence=evidence).save(BASE_DETECTOR)
+    table = Table("val", "by", "AP50", "precision", "recall", "F1", "TP/(TP+FP+FN)", title="base detector")
+    for where, rows in scores.items():
+        for name, row in rows.items():
+            table.add_row(where, name, *(f"{value:.3f}" for value in asdict(row).values()))
+    Console().print(table)
+    print(f"preferred to source extraction: {better}; least score {detector.least_score:.2f}")
 
+
+def fitted(
+    learning: Sequence[LazyScene], choosing: Sequence[LazyScene], pyramids: Pyramids, schedule: Schedule
+) -> LearnedDetector:
+    """A detector that has learned from scenes, with its least score chosen on others."""
+    started = time.monotonic()
+    look_at([*learning, *choosing], pyramids, "scenes")
+    looked = time.monotonic()
     with Progress() as progress:
         task = progress.add_task("learning", total=schedule.steps)
         detector = LearnedDetector.blank(pyramids, CLASSES).fit(
@@ -164,40 +185,33 @@ def main(data: Path, scenes: int, schedule: Schedule) -> None:
         )
     trained = time.monotonic()
     chosen_on = [detector.predict(pyramids.of(scene, size=(SIDE, SIDE))) for scene in choosing]  # type: ignore[arg-type]
-    least = least_score(chosen_on, [drawn(scene.boxes) for scene in choosing], classes=CLASSES)
+    print(f"{looked - started:.0f} s for feature maps, {trained - looked:.0f} s for {schedule.steps} steps, one thread")
+    return replace(detector, least_score=least_score(chosen_on, [drawn(scene.boxes) for scene in choosing], classes=CLASSES))
 
-    untrained = SourceDetector.base(CLASSES)
-    fitted = SourceDetector.fit(
-        [scene.pixels for scene in learning[:FITTING]], [drawn(scene.boxes) for scene in learning[:FITTING]], classes=CLASSES
-    )
-    truth = [scene.boxes for scene in judging]
-    pictures = [scene.pixels for scene in judging]
+
+def judged(
+    detector: LearnedDetector, data: Path, fitting: Sequence[LazyScene], judging: Sequence[LazyScene], pyramids: Pyramids
+) -> dict[str, dict[str, DetectionScores]]:
+    """How well the detector and its rivals do on scenes and on outlined galaxies of the `val` part."""
+    look_at(judging, pyramids, "val scenes")
+    truth, pictures = [scene.boxes for scene in judging], [scene.pixels for scene in judging]
     galaxies, marked = outlines(data)
+    rivals = {
+        "source extraction": SourceDetector.base(CLASSES),
+        "source extraction, fitted": SourceDetector.fit(
+            [scene.pixels for scene in fitting], [drawn(scene.boxes) for scene in fitting], classes=CLASSES
+        ),
+    }
     scores: dict[str, dict[str, DetectionScores]] = {"scenes": {}, "outlines": {}}
-    for name, rival in (("source extraction", untrained), ("source extraction, fitted", fitted)):
+    for name, rival in rivals.items():
         scores["scenes"][name] = measure(found_by_extraction(rival, pictures), truth, least_score=0)
         near = at_the_galaxy(found_by_extraction(rival, galaxies), marked)
         scores["outlines"][name] = measure(near, marked, least_score=0)
+    least = detector.least_score
     scores["scenes"]["learned"] = measure(found_by_learning(detector, judging, pyramids), truth, least_score=least)
     near = at_the_galaxy(found_by_learning(detector, galaxies, pyramids), marked)
     scores["outlines"]["learned"] = measure(near, marked, least_score=least)
-
-    better = all(scores[where]["learned"].accuracy > scores[where]["source extraction"].accuracy for where in scores)
-    evidence = {
-        f"{where}, {name}, {number}": round(value, 4)
-        for where, rows in scores.items()
-        for name, row in rows.items()
-        for number, value in asdict(row).items()
-    }
-    replace(detector, least_score=least, preferred=better, evidence=evidence).save(BASE_DETECTOR)
-    table = Table("val", "by", "AP50", "precision", "recall", "F1", "TP/(TP+FP+FN)", title="base detector")
-    for where, rows in scores.items():
-        for name, row in rows.items():
-            n = len(judging) if where == "scenes" else len(galaxies)
-            table.add_row(f"{n} {where}", name, *(f"{value:.3f}" for value in asdict(row).values()))
-    Console().print(table)
-    print(f"preferred to source extraction: {better}; least score {least:.2f}")
-    print(f"{looked - started:.0f} s for feature maps, {trained - looked:.0f} s for {schedule.steps} steps, one thread")
+    return scores
 
 
 if __name__ == "__main__":
@@ -205,5 +219,6 @@ if __name__ == "__main__":
     parser.add_argument("data", type=Path)
     parser.add_argument("--scenes", type=int, default=SCENES)
     parser.add_argument("--steps", type=int, default=SCHEDULE.steps)
+    parser.add_argument("--again", action="store_true", help="judge the shipped detector again; nothing is learned")
     given = parser.parse_args()
-    main(given.data, given.scenes, replace(SCHEDULE, steps=given.steps))
+    main(given.data, given.scenes, replace(SCHEDULE, steps=given.steps), again=given.again)

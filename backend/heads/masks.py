@@ -195,9 +195,12 @@ class PromptedMasks:
         if mask is not None and mask.any():
             return [*found, mended(self._reader, sight, mask, beside)]
         first = next((click for click in beside if click[2]), None)
-        if first is not None and (shown := clicked(self._reader, sight, first)) is not None:
+        if first is not None and (shown := self._clicked(sight, first)) is not None:
             found.append(mended(self._reader, sight, shown, beside) if len(beside) > 1 else shown)
         return found
+
+    def _clicked(self, sight: PictureSight, click: Click) -> WindowMask | None:
+        return self._reader.first(sight, click, lambda: clicked(self._reader, sight, click))
 
     def _check(self, sight: PictureSight) -> None:
         if sight.fingerprint != self.encoder:

@@ -1,11 +1,13 @@
-"""The reader: what the decoder needs of a window, remembered for the clicks that follow the first one."""
+"""The reader: what the decoder needs of a window, and what a first click found, remembered for the clicks that follow."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
 
 import torch
+from cachetools import LRUCache
 from torch import Tensor
 
 from backend.heads.segmenter.guide import Guide
@@ -15,8 +17,12 @@ from backend.lvm.tiles import Tile
 
 __all__ = ["WindowReader"]
 
-REMEMBERED = 24
-"""Windows: 2 MB each. An annotator clicks in two or three of a picture."""
+WINDOWS = 24
+"""So many are remembered, 2 MB each. An annotator clicks in two or three of a picture."""
+OBJECTS = 128
+"""So many first clicks are remembered, 64 kB each: Label Studio sends all clicks on an object with each one that is new."""
+
+Found = TypeVar("Found")
 
 
 class WindowReader:
@@ -24,7 +30,8 @@ class WindowReader:
 
     def __init__(self, network: SegmenterNetwork) -> None:
         self.network = network
-        self._kept: OrderedDict[tuple[str, Tile], tuple[Tensor, Guide]] = OrderedDict()
+        self._windows: LRUCache[Hashable, tuple[Tensor, Guide]] = LRUCache(WINDOWS)
+        self._objects: LRUCache[Hashable, Any] = LRUCache(OBJECTS)
         self._lock = threading.Lock()
 
     @torch.no_grad()
@@ -36,17 +43,28 @@ class WindowReader:
         ImageError
             If the picture is needed and cannot be read.
         """
-        name = None if sight.key is None else (sight.key, window)
-        if name is not None:
-            with self._lock:
-                if name in self._kept:
-                    self._kept.move_to_end(name)
-                    return self._kept[name]
-        seen = sight.see(window)
-        read = self.network.embed(seen), Guide.of(self.network, seen)
-        if name is not None:
-            with self._lock:
-                self._kept[name] = read
-                while len(self._kept) > REMEMBERED:
-                    self._kept.popitem(last=False)
-        return read
+
+        def read() -> tuple[Tensor, Guide]:
+            seen = sight.see(window)
+            return self.network.embed(seen), Guide.of(self.network, seen)
+
+        return self._remembered(self._windows, sight, window, read)
+
+    def first(self, sight: PictureSight, prompt: Hashable, find: Callable[[], Found]) -> Found:
+        """What `find` finds under the first prompt of an object; the same prompt finds the same."""
+        found: Found = self._remembered(self._objects, sight, prompt, find)
+        return found
+
+    def _remembered(
+        self, kept: LRUCache[Hashable, Found], sight: PictureSight, what: Hashable, make: Callable[[], Found]
+    ) -> Found:
+        if sight.key is None:
+            return make()
+        name = sight.key, what
+        with self._lock:
+            if name in kept:
+                return kept[name]
+        made = make()  # two requests may both make it; neither waits for the other
+        with self._lock:
+            kept[name] = made
+        return made

@@ -1,0 +1,47 @@
+"""Which filler fills a control: by its tag, and by what is trained for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.fillers.classes import ClassFiller
+from backend.fillers.filler import Filler
+from backend.fillers.numbers import NumberFiller
+from backend.fillers.objects import ObjectFiller
+from backend.heads.detection import Detection
+from backend.heads.detector.learned import LearnedDetector
+from backend.heads.masks import PromptedMasks
+from backend.heads.morphology import Morphology
+from backend.heads.parameters import Parameters
+from backend.heads.tree import DecisionTree
+from backend.project_heads import ProjectHeads
+from sync.labelconfig import Control
+from sync.matching import match_labels
+
+__all__ = ["fillers_of"]
+
+
+def fillers_of(
+    controls: Sequence[Control],
+    heads: ProjectHeads,
+    *,
+    base: Morphology,
+    masks: PromptedMasks,
+    detector: LearnedDetector | None = None,
+) -> list[Filler]:
+    """Choose the filler of each control; those that nothing can be said of yet are left out."""
+    fillers: list[Filler] = []
+    for control in controls:
+        head = heads.filling.get(control.name)
+        if control.tag in ("Choices", "Taxonomy"):
+            trained = head if isinstance(head, (Morphology, DecisionTree)) else None
+            if trained or match_labels(base.classes, control):
+                fillers.append(ClassFiller(control, trained, base))
+        elif control.tag == "Number":
+            if isinstance(head, Parameters):
+                fillers.append(NumberFiller(control, head))
+        elif control.labels:
+            labels = tuple(label.value for label in control.labels)
+            finder = head if isinstance(head, Detection) else Detection.base(labels, detector=detector)
+            fillers.append(ObjectFiller(control, finder, masks))
+    return fillers

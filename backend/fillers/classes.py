@@ -1,0 +1,129 @@
+"""Choices and Taxonomy, by a classifier on embeddings; where none is trained yet, in the words of the shipped one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.fillers.filler import Filled, embedding_of
+from backend.heads.morphology import Morphology
+from backend.heads.questions import QuestionTree
+from backend.heads.sources import ExtractionSettings
+from backend.heads.tree import DecisionTree
+from backend.observer import Observation
+from sync.controls import choices, taxonomy
+from sync.labelconfig import Control
+from sync.matching import match_labels
+
+__all__ = ["ClassFiller", "base_probabilities"]
+
+CHOSEN_ABOVE = 0.5
+"""A multiple choice is ticked, and a path of several picked, above this probability."""
+LEAST_PROBABILITY = 1e-3
+
+
+def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
+    """Say in a control's labels what the shipped head thinks; None where it knows none of them.
+
+    Returns
+    -------
+    ndarray, shape (n, len(control.labels)), or None
+        Classes that share a label add up; an exclusive control's rows sum to one.
+    """
+    matches = match_labels(base.classes, control)
+    if not matches:
+        return None
+    predicted = base.predict(embeddings)
+    position = {label.value: index for index, label in enumerate(control.labels)}
+    mapped: NDArray[np.float64] = np.zeros((len(embeddings), len(control.labels)))
+    for index, name in enumerate(base.classes):
+        if name in matches:
+            mapped[:, position[matches[name]]] += predicted[:, index]
+    # Of a label that the head knows nothing of it says nothing: as likely as the others are on average, never impossible.
+    known = sorted({position[label] for label in matches.values()})
+    unknown = [index for index in range(len(control.labels)) if index not in known]
+    mapped[:, unknown] = mapped[:, known].mean(axis=1, keepdims=True) if not control.multiple else LEAST_PROBABILITY
+    mapped = np.clip(mapped, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    return mapped if control.multiple else mapped / mapped.sum(axis=1, keepdims=True)
+
+
+class ClassFiller:
+    """Choices and Taxonomy, by a classifier on embeddings.
+
+    Attributes
+    ----------
+    tree : QuestionTree or None
+        The questions of a Taxonomy.
+    """
+
+    needs_embedding = True
+    needs_sources: ExtractionSettings | None = None
+    needs_look = False
+
+    def __init__(self, control: Control, head: Morphology | DecisionTree | None, base: Morphology) -> None:
+        self.control = control
+        self.tree = QuestionTree.of(control.paths) if control.tag == "Taxonomy" else None
+        self._head = head
+        self._base = base
+        # The shipped head has one class a galaxy; here its classes are the control's labels, of which several may be ticked.
+        self._sure = replace(base, exclusive=not control.multiple)
+
+    def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probability of each of the control's labels, shape (n, k)."""
+        base = base_probabilities(embeddings, self.control, self._base)
+        if self._head is None:
+            assert base is not None, "a control that nothing is known of has no filler"
+            return base
+        return np.asarray(self._head.predict(embeddings, offset=_logs(base)), np.float64)
+
+    def sureness(self, embeddings: NDArray[np.float32], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How little a label would teach the head, shape (n,), 0 to 1: the lowest is the most useful to label next.
+
+        One less the share of the greatest possible entropy that labels would cure. Measured on Galaxy Zoo 1 with features of
+        ImageNet, no base head, in batches of ten: with it 100 labels reached a macro AUC of 0.836 (mean on the way 0.807 +-
+        0.006), with the margin 0.775 (0.747 +- 0.013), in random order 0.788 (0.762 +- 0.010). On top of a base head of 166
+        labels it is 0.839 (0.819 +- 0.009), with the margin 0.820 (0.825 +- 0.006), in random order 0.835 (0.842 +- 0.004).
+        The shipped head, whose weights no project teaches, says its margin instead.
+        """
+        if self._head is None:
+            return np.asarray(self._sure.confidence(probabilities), np.float64)
+        base = base_probabilities(embeddings, self.control, self._base)
+        curable = self._head.uncertainty(embeddings, offset=_logs(base)).epistemic
+        labels = probabilities.shape[1]
+        most = labels * np.log(2) if self.control.multiple else np.log(max(labels, 2))
+        return np.asarray((1 - curable / most).clip(0, 1), np.float64)
+
+    def shares(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The share of annotators expected at each label of Choices, shape (n, k), or node of a Taxonomy, shape (n, m)."""
+        if isinstance(self._head, DecisionTree):
+            base = base_probabilities(embeddings, self.control, self._base)
+            return np.asarray(self._head.predict_nodes(embeddings, offset=_logs(base)), np.float64)
+        probabilities = self.probabilities(embeddings)
+        return probabilities if self.tree is None else self.tree.gather(probabilities)
+
+    def fill(self, observations: Sequence[Observation]) -> list[Filled]:
+        if not observations:
+            return []
+        embeddings = np.stack([embedding_of(one) for one in observations])
+        probabilities = self.probabilities(embeddings)
+        sure = self.sureness(embeddings, probabilities)
+        return [Filled(self._regions(row), float(one)) for row, one in zip(probabilities, sure, strict=True)]
+
+    def _regions(self, row: NDArray[np.float64]) -> list[dict[str, Any]]:
+        chosen = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE] if self.control.multiple else []
+        if not chosen and self.control.multiple and self.tree is None:
+            return []
+        chosen = chosen or [int(row.argmax())]
+        labels = [self.control.labels[index].value for index in chosen]
+        score = float(np.clip(row[chosen].mean(), 0, 1))
+        if self.control.tag == "Taxonomy":
+            return [taxonomy.encode([self.control.path(label) for label in labels], control=self.control, score=score)]
+        return [choices.encode(labels, control=self.control, score=score)]
+
+
+def _logs(base: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
+    return None if base is None else np.log(base)

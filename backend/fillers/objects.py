@@ -1,0 +1,95 @@
+"""Boxes, ellipses, masks and polygons, by source extraction or by the learned detector."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from backend.fillers.filler import Filled
+from backend.heads.detection import Detected, Detection
+from backend.heads.masks import PromptedMasks
+from backend.heads.separating import outlined
+from backend.heads.sources import ExtractionSettings
+from backend.observer import Observation
+from backend.project_heads import MASKS
+from backend.regions import regions_of_mask
+from sync.controls import ControlError, ellipselabels, rectanglelabels
+from sync.controls.shapes import Size
+from sync.images.errors import ImageError
+from sync.labelconfig import Control
+
+__all__ = ["ObjectFiller"]
+
+log = logging.getLogger("galaxyloop.fillers")
+
+
+class ObjectFiller:
+    """Boxes, ellipses, masks and polygons, by source extraction or by the learned detector; each region says by which.
+
+    Masks and polygons are outlined anew: each object's box prompts the segmenter.
+    """
+
+    needs_embedding = False
+
+    def __init__(self, control: Control, head: Detection, masks: PromptedMasks) -> None:
+        self.control = control
+        self.masks = masks
+        self._head = head
+        self.needs_look = head.learned is not None
+        # A learned box needs no outline; everything else is outlined on the sources.
+        plain = self.needs_look and control.tag == "RectangleLabels"
+        self.needs_sources: ExtractionSettings | None = None if plain else head.settings
+
+    def objects(self, observation: Observation) -> tuple[Detected, ...]:
+        """The objects of one picture, with masks by the segmenter where the control holds masks."""
+        found = self.detect(observation)
+        if self.control.tag not in MASKS or observation.sight is None:
+            return found
+        try:
+            return outlined(found, self.masks, observation.sight)
+        except (ImageError, ValueError) as error:
+            log.warning("event=not_outlined control=%s reason=%r", self.control.name, str(error))
+            return found
+
+    def detect(self, observation: Observation) -> tuple[Detected, ...]:
+        """What the head finds on one picture; nothing on one that cannot be read again after its feature maps were dropped."""
+        assert observation.size is not None
+        sources = observation.sources[self.needs_sources] if self.needs_sources else ()
+        try:
+            return self._head.find(sources, size=observation.size, look=observation.look)
+        except ImageError as error:
+            log.warning("event=picture_not_read control=%s reason=%r", self.control.name, str(error))
+            return ()
+
+    @property
+    def found_by(self) -> str:
+        """Which detector finds the objects."""
+        return self._head.found_by
+
+    def fill(self, observations: Sequence[Observation]) -> list[Filled]:
+        filled = []
+        for one in observations:
+            assert one.size is not None
+            found = self.objects(one)
+            regions = [
+                region | {"meta": {"text": [detected.found_by]}}
+                for detected in found
+                for region in self._regions(detected, one.size)
+            ]
+            filled.append(Filled(regions, float(np.mean([detected.score for detected in found])) if found else None))
+        return filled
+
+    def _regions(self, found: Detected, size: Size) -> list[dict[str, Any]]:
+        control, label, score = self.control, found.label, found.score
+        try:
+            if control.tag == "RectangleLabels":
+                return [rectanglelabels.encode(found.source.box, control=control, label=label, score=score, size=size)]
+            if control.tag == "EllipseLabels":
+                return [ellipselabels.encode(found.source.ellipse, control=control, label=label, score=score, size=size)]
+            return regions_of_mask(found.source.full_mask(size), control=control, label=label, score=score)
+        except ControlError as error:
+            log.warning("event=region_left_out control=%s reason=%r", control.name, str(error))
+            return []
