@@ -10,10 +10,15 @@ STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --disable-pip-version-check
 
-.PHONY: demo test lint bench setup clean
+.PHONY: demo up test lint bench setup clean
 
 demo: $(VENV)/.product $(STUDIO)/.ready
 	@$(BIN)/galaxyloop demo $(if $(IMAGES),--images "$(IMAGES)") --data-dir "$(DATA_DIR)" --port $(PORT) --backend-port $(BACKEND_PORT)
+
+# Everything as services, in containers (docs/deploy.md).
+up:
+	@sh deploy/secrets.sh
+	docker compose up --build --detach --wait
 
 test: $(VENV)/.developer $(STUDIO)/.ready .venv-label-studio-ml/.ready
 	$(BIN)/python -m pytest $(PYTEST)

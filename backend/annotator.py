@@ -55,11 +55,14 @@ class Prediction:
         How sure the heads are, in [0, 1]; the lowest is the most useful task to label next.
     model_version : str
         Name of the version that made it.
+    problem : str
+        Why a picture could not be read, in a sentence; empty where all could.
     """
 
     result: list[dict[str, Any]]
     score: float
     model_version: str
+    problem: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """As Label Studio takes it."""
@@ -112,6 +115,23 @@ class Annotator:
             grouped.setdefault(filler.control.to_name, []).append(filler)
         return grouped
 
+    def image_key(self) -> str:
+        """The one key of a task's data under which the image stands, for whoever has images and no tasks.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing to fill, or a task has several images; in one sentence.
+        """
+        keys = sorted({self.config.image_key[name] for name in self._by_image})
+        if not keys:
+            raise ValueError("the labelling config has no control that the heads can fill")
+        if len(keys) > 1:
+            raise ValueError(
+                f"the labelling config has several images a task ({', '.join(keys)}): one is all that can be filled"
+            )
+        return keys[0]
+
     def predict(self, tasks: Sequence[Task]) -> list[Prediction]:
         """Predict tasks, one prediction each, in order."""
         predictions: list[Prediction] = []
@@ -163,8 +183,12 @@ class Annotator:
     def _predict_chunk(self, tasks: Sequence[Task]) -> list[Prediction]:
         regions: list[list[dict[str, Any]]] = [[] for _ in tasks]
         confidences: list[list[float]] = [[] for _ in tasks]
+        problems = ["" for _ in tasks]
         for to_name, fillers in self._by_image.items():
             observations = self._observe(tasks, to_name, fillers)
+            problems = [
+                str(one) if isinstance(one, ImageError) else known for one, known in zip(observations, problems, strict=True)
+            ]
             good = [index for index, one in enumerate(observations) if isinstance(one, Observation)]
             seen = [one for one in observations if isinstance(one, Observation)]
             for filler in fillers:
@@ -173,8 +197,8 @@ class Annotator:
                     if filled.confidence is not None:
                         confidences[index].append(filled.confidence)
         return [
-            Prediction(result, float(np.mean(sure)) if sure else NOTHING_TO_ASK, self.version)
-            for result, sure in zip(regions, confidences, strict=True)
+            Prediction(result, float(np.mean(sure)) if sure else NOTHING_TO_ASK, self.version, problem)
+            for result, sure, problem in zip(regions, confidences, problems, strict=True)
         ]
 
     def _observe(self, tasks: Sequence[Task], to_name: str, fillers: Sequence[Filler]) -> list[Observation | ImageError]:

@@ -1,16 +1,17 @@
-"""The live annotator of each project, built once a version and kept while it is in use."""
+"""Annotators built of a version's heads and what is shipped; the live one of each project, kept while it is in use."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections import OrderedDict
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
+from cachetools import LRUCache
+
 from backend.annotator import Annotator
-from backend.cache import FileCache
+from backend.cache import Cache
 from backend.gallery import Gallery
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
@@ -27,41 +28,38 @@ from backend.registry import Registry
 from backend.segmenters import Segmenter, open_segmenter
 from sync.labelconfig import LabelConfig, LabelConfigError, parse
 
-__all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "Annotators", "open_observer", "read_config", "shipped_detector"]
+__all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "SHIPPED_VERSION", "AnnotatorBuilder", "Annotators", "read_config"]
 
 log = logging.getLogger("galaxyloop.annotators")
 
 BASE_DETECTOR = Path(__file__).parent / "heads" / "weights" / "detector"
 BASE_MORPHOLOGY = Path(__file__).parent / "heads" / "weights" / "morphology"
+SHIPPED_VERSION = "galaxyloop-base"
+"""Name that predictions of the shipped heads carry outside of any project."""
 KEPT = 8
 """Annotators kept in memory: a head is small, and projects that are worked on at the same time are few."""
 
 
-class Annotators:
-    """Builds annotators over one encoder.
+class AnnotatorBuilder:
+    """Builds annotators over one encoder; what is shipped is loaded when it is first needed.
 
     Parameters
     ----------
-    registry : Registry
-        Says which version is live.
-    maps : FileCache
+    maps : Cache or None
         Keeps feature maps, which are large: apart from what is in `cache`, so that they drive nothing else out.
+    sam_checkpoint : Path, optional
+        An official SAM checkpoint in the place of the shipped segmenter.
     """
 
-    def __init__(
-        self, registry: Registry, gallery: Gallery, cache: FileCache, maps: FileCache, *, sam_checkpoint: Path | None = None
-    ) -> None:
-        self._registry = registry
+    def __init__(self, gallery: Gallery, cache: Cache, maps: Cache | None, *, sam_checkpoint: Path | None = None) -> None:
         self._gallery = gallery
         self._cache = cache
         self._maps = maps
         self._sam_checkpoint = sam_checkpoint
-        self._kept: OrderedDict[tuple[int, int, str], Annotator] = OrderedDict()
-        self._lock = threading.Lock()
 
     @cached_property
     def _opened(self) -> tuple[Observer, Segmenter]:
-        return open_observer(self._gallery, self._cache, maps=self._maps, sam_checkpoint=self._sam_checkpoint)
+        return _open_observer(self._gallery, self._cache, maps=self._maps, sam_checkpoint=self._sam_checkpoint)
 
     @property
     def observer(self) -> Observer:
@@ -81,27 +79,7 @@ class Annotators:
     @cached_property
     def base_detector(self) -> LearnedDetector | None:
         """The shipped detector, if there is one for the encoder in use."""
-        return shipped_detector(self.observer.encoder)
-
-    def warm_up(self) -> None:
-        """Load what the first prediction would wait for."""
-        with self._lock:
-            _ = (self.observer, self.base_morphology, self.base_detector)
-
-    def of(self, project: Project, *, label_config: str) -> Annotator:
-        """The annotator of a project's live version under a labelling config."""
-        key = (project.id, project.live_version, config_hash(label_config))
-        with self._lock:
-            annotator = self._kept.get(key)
-            if annotator is None:
-                config = read_config(label_config)
-                heads = ProjectHeads.load(self._registry.path(project.id, project.live_version), config)
-                annotator = self.build(config, heads, version=version_name(project.live_version))
-                self._kept[key] = annotator
-            self._kept.move_to_end(key)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-            return annotator
+        return _shipped_detector(self.observer.encoder)
 
     def build(self, config: LabelConfig, heads: ProjectHeads, *, version: str) -> Annotator:
         """Make an annotator of given heads."""
@@ -124,8 +102,45 @@ class Annotators:
         )
 
 
-def open_observer(
-    gallery: Gallery, cache: FileCache, *, maps: FileCache | None, sam_checkpoint: Path | None
+class Annotators(AnnotatorBuilder):
+    """The live annotator of each project.
+
+    Parameters
+    ----------
+    registry : Registry
+        Says which version is live.
+    gallery, cache, maps, sam_checkpoint
+        As for `AnnotatorBuilder`.
+    """
+
+    def __init__(
+        self, registry: Registry, gallery: Gallery, cache: Cache, maps: Cache, *, sam_checkpoint: Path | None = None
+    ) -> None:
+        super().__init__(gallery, cache, maps, sam_checkpoint=sam_checkpoint)
+        self._registry = registry
+        self._kept: LRUCache[tuple[int, int, str], Annotator] = LRUCache(KEPT)
+        self._lock = threading.Lock()
+
+    def warm_up(self) -> None:
+        """Load what the first prediction would wait for."""
+        with self._lock:
+            _ = (self.observer, self.base_morphology, self.base_detector)
+
+    def of(self, project: Project, *, label_config: str) -> Annotator:
+        """The annotator of a project's live version under a labelling config."""
+        key = (project.id, project.live_version, config_hash(label_config))
+        with self._lock:
+            annotator = self._kept.get(key)
+            if annotator is None:
+                config = read_config(label_config)
+                heads = ProjectHeads.load(self._registry.path(project.id, project.live_version), config)
+                annotator = self.build(config, heads, version=version_name(project.live_version))
+                self._kept[key] = annotator
+            return annotator
+
+
+def _open_observer(
+    gallery: Gallery, cache: Cache, *, maps: Cache | None, sam_checkpoint: Path | None
 ) -> tuple[Observer, Segmenter]:
     """The observer that looks with the shipped encoder, and the segmenter; without `maps` no feature maps are kept.
 
@@ -146,7 +161,7 @@ def open_observer(
     return observer, segmenter
 
 
-def shipped_detector(encoder: str) -> LearnedDetector | None:
+def _shipped_detector(encoder: str) -> LearnedDetector | None:
     """The shipped detector; None where there is none for this encoder, and source extraction is all there is.
 
     Parameters

@@ -1,7 +1,8 @@
 """A cache of files on disk, shared by processes: what can be computed again, bounded in size, the longest unused goes first.
 
 Keys are hashes of everything that a value depends on, so a value never becomes wrong and two processes that write one key write
-the same bytes. The usual cache libraries store pickles; here a value is bytes and is never executed.
+the same bytes. The usual cache libraries store pickles; here a value is bytes and is never executed. Where every image is seen
+once, as in a survey, nothing is worth a place on the disk: there a cache in memory keeps what several heads ask of one image.
 """
 
 from __future__ import annotations
@@ -9,10 +10,15 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+import threading
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
-__all__ = ["FileCache", "key_of"]
+from cachetools import LRUCache
+
+__all__ = ["Cache", "FileCache", "MemoryCache", "key_of"]
 
 EVICT_EVERY = 256
 """Writes between two looks at the size."""
@@ -30,8 +36,42 @@ def key_of(*parts: str | bytes) -> str:
     return digest.hexdigest()[:40]
 
 
+class Cache(Protocol):
+    """Bytes by key."""
+
+    def get(self, key: str) -> bytes | None:
+        """Read a value, or None where there is none."""
+
+    def put(self, key: str, value: bytes) -> None:
+        """Write a value, wholly or not at all."""
+
+
+class MemoryCache:
+    """The values used last, in this process's memory; threads may share it.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Of the values; a larger one is not kept.
+    """
+
+    def __init__(self, *, max_bytes: int) -> None:
+        self._values: LRUCache[str, bytes] = LRUCache(max_bytes, getsizeof=len)
+        self._lock = threading.Lock()
+
+    def get(self, key: str) -> bytes | None:
+        """Read a value, or None where there is none."""
+        with self._lock:
+            return self._values.get(key)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Keep a value, and let go of the longest unused for it."""
+        with self._lock, suppress(ValueError):  # that is what a value larger than the cache gets
+            self._values[key] = value
+
+
 class FileCache:
-    """Bytes by key.
+    """Bytes by key, in files.
 
     Parameters
     ----------

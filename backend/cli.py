@@ -10,11 +10,13 @@ from collections.abc import Callable
 
 import typer
 
+from backend.commands.check import check
 from backend.commands.demo import demo
 from backend.commands.embed import embed
 from backend.commands.export import export
 from backend.commands.import_ import import_
 from backend.commands.predict import predict
+from backend.commands.prelabel import prelabel
 from backend.commands.pretrain import pretrain
 from backend.commands.project import attach, create
 from backend.commands.project import status as project_status
@@ -28,11 +30,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     demo,
     server,
     worker,
+    check,
     status,
     versions,
     rollback,
     embed,
     predict,
+    prelabel,
     segment,
     pretrain,
     export,

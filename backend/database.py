@@ -1,6 +1,7 @@
 """The registry's tables: projects, their versions, the bell that events ring, and what annotators did with predictions.
 
-SQLite by default; any SQLAlchemy URL works. Alembic migrations bring an older database up to date when a process starts.
+SQLite by default, PostgreSQL where several machines share the work (`connection.py`). Alembic migrations bring an older
+database up to date when a process starts.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import JSON, Engine, ForeignKey, create_engine, event
+from sqlalchemy import JSON, Connection, Engine, ForeignKey, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from backend.connection import connect, wait_for
 
 __all__ = ["Base", "EffortRow", "ProjectRow", "VersionRow", "open_database"]
 
-BUSY_TIMEOUT_MS = 10_000
+MIGRATION_LOCK = 0x67_61_6C_61_78_79
+"""Number of our advisory lock in PostgreSQL, "galaxy": any that no other program in the same database takes."""
 
 
 class Base(DeclarativeBase):
@@ -83,25 +87,38 @@ class EffortRow(Base):
     effort: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
-def open_database(url: str) -> Engine:
-    """Connect to the registry and bring its tables up to date."""
-    engine = create_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
+def open_database(url: str, *, password: str = "", patience_s: float = 0.0) -> Engine:
+    """Connect to the registry and bring its tables up to date.
+
+    Parameters
+    ----------
+    url, password
+        As for `connect`.
+    patience_s : float
+        How long to wait for a database that does not answer yet, seconds.
+
+    Raises
+    ------
+    ValueError
+        If the URL is none that galaxyloop can use.
+    DatabaseUnavailable
+        If the database cannot be used.
+    """
+    engine = connect(url, password=password)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with _alone(engine), engine.begin() as connection:
-        if engine.dialect.name == "sqlite":
-            # Python's driver begins no transaction for CREATE TABLE: a kill halfway would leave tables half made.
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with _alone(engine):
+        wait_for(engine, patience_s=patience_s)
+        with engine.begin() as connection:
+            _begin_alone(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
     return engine
 
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
-    """Keep out other processes: server and worker start at the same moment, and both would make the tables.
+    """Keep out other processes of this machine: server and worker start at the same moment, and both would make the tables.
 
     The kernel lets go of the lock when a process is killed.
     """
@@ -109,17 +126,15 @@ def _alone(engine: Engine) -> Iterator[None]:
         yield
         return
     file = Path(engine.url.database)
-    file.parent.mkdir(parents=True, exist_ok=True)
     with file.with_name(f"{file.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # Write-ahead logging lets the server read while the worker writes; NORMAL loses nothing when a process is killed.
-    cursor = connection.cursor()
-    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=NORMAL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.close()
+def _begin_alone(connection: Connection) -> None:
+    """Begin a transaction that makes all tables or none, and on PostgreSQL one at a time, whatever machine it is begun on."""
+    if connection.dialect.name == "sqlite":
+        # Python's driver begins no transaction for CREATE TABLE: a kill halfway would leave tables half made.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    else:
+        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))  # until the transaction ends, however it does

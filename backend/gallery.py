@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cache import FileCache, key_of
+from backend.cache import Cache, key_of
 from sync.images.decode import decode
 from sync.images.fetch import Fetcher
 from sync.images.stretch import STRETCH_VERSION
@@ -58,13 +58,13 @@ class Gallery:
     ----------
     fetcher : Fetcher
         Decides what may be fetched, and fetches it.
-    cache : FileCache
+    cache : Cache
         Keeps files and what is known of references.
     source : str
         Label Studio's address: the same path means another image on another server.
     """
 
-    def __init__(self, fetcher: Fetcher, cache: FileCache, *, source: str, max_pixels: int) -> None:
+    def __init__(self, fetcher: Fetcher, cache: Cache, *, source: str, max_pixels: int) -> None:
         self._fetcher = fetcher
         self._cache = cache
         self._source = source

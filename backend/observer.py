@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cache import FileCache, key_of
+from backend.cache import Cache, key_of
 from backend.gallery import Gallery, Picture
 from backend.heads.segmenter.sight import PictureSight, Sights
 from backend.heads.source_archive import ARCHIVE_VERSION, pack, unpack
@@ -58,7 +58,7 @@ class Observation:
 class Observer:
     """Looks at pictures, behind a cache."""
 
-    def __init__(self, gallery: Gallery, embeddings: Embeddings, pyramids: Pyramids, sights: Sights, cache: FileCache) -> None:
+    def __init__(self, gallery: Gallery, embeddings: Embeddings, pyramids: Pyramids, sights: Sights, cache: Cache) -> None:
         self._gallery = gallery
         self._embeddings = embeddings
         self._pyramids = pyramids
@@ -70,6 +70,11 @@ class Observer:
     def encoder(self) -> str:
         """Fingerprint of the encoder that looks."""
         return self._pyramids.fingerprint
+
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        return self._embeddings.dimension
 
     def open(self, reference: str) -> Picture:
         """Open one picture.

@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["Effort", "Project", "RegistryError", "Version", "config_hash", "version_name", "version_number"]
+__all__ = ["Effort", "LeaseLostError", "Project", "RegistryError", "Version", "config_hash", "version_name", "version_number"]
 
 MAX_DIGITS = 9
 """Of a version's number, which the database keeps as an integer of 32 bits."""
@@ -14,6 +14,10 @@ MAX_DIGITS = 9
 
 class RegistryError(LookupError):
     """A project or version that does not exist or cannot go live; the message says which and why."""
+
+
+class LeaseLostError(RuntimeError):
+    """Another worker has taken the project over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from backend.database import ProjectRow, VersionRow
-from backend.records import Effort, Project, RegistryError, Version, config_hash, version_name
+from backend.records import Effort, LeaseLostError, Project, RegistryError, Version, config_hash, version_name
 
 __all__ = ["Registry"]
 
@@ -149,11 +149,16 @@ class Registry:
 
     @contextmanager
     def writing_version(
-        self, project_id: int, *, label_config: str, fingerprint: str, learned_from: int
+        self, project_id: int, *, label_config: str, fingerprint: str, learned_from: int, holder: str | None = None
     ) -> Iterator[tuple[Path, int]]:
         """Give a folder to write heads into; on leaving it, it has become the next version, wholly or not at all.
 
         A process killed anywhere leaves a hidden folder or an unlisted one; the next call sweeps both away.
+
+        Parameters
+        ----------
+        holder : str, optional
+            Name of the lease that the project must be held by when the version is made.
 
         Yields
         ------
@@ -161,6 +166,11 @@ class Registry:
             Write the heads here.
         number : int
             Number of the version to be.
+
+        Raises
+        ------
+        LeaseLostError
+            If another worker has taken the project over.
         """
         home = self.folder / str(project_id)
         home.mkdir(parents=True, exist_ok=True)
@@ -176,6 +186,7 @@ class Registry:
         _flush_to_disk(unfinished)
         final = self.path(project_id, number)
         with Session(self.engine) as session:
+            _hold(session, project_id, holder)
             session.add(
                 VersionRow(
                     project_id=project_id,
@@ -193,38 +204,45 @@ class Registry:
             os.replace(unfinished, final)
             session.commit()
 
-    def promote(self, project_id: int, number: int, *, evidence: dict[str, Any] | None = None) -> None:
+    def promote(
+        self, project_id: int, number: int, *, evidence: dict[str, Any] | None = None, holder: str | None = None
+    ) -> None:
         """Make a version live, in one transaction.
+
+        Parameters
+        ----------
+        holder : str, optional
+            Name of the lease that the project must be held by; none for a person's command.
 
         Raises
         ------
         RegistryError
             If it does not exist, or was made for another labelling config.
+        LeaseLostError
+            If another worker has taken the project over.
         """
-        version, project = self.version(project_id, number), self.project(project_id)
-        if version.config_hash != config_hash(project.label_config):
-            raise RegistryError(
-                f"version {version.name} of project {project_id} was made for another labelling config and cannot go live"
-            )
         with Session(self.engine) as session:
-            session.execute(
-                update(VersionRow)
-                .where(VersionRow.project_id == project_id, VersionRow.verdict == "live")
-                .values(verdict="retired")
-            )
-            row = session.get_one(VersionRow, (project_id, number))
+            # Held from here on: whoever else promotes waits, and then finds the version that is live now to retire.
+            _hold(session, project_id, holder)
+            project, row = session.get(ProjectRow, project_id), session.get(VersionRow, (project_id, number))
+            if project is None or row is None:
+                raise RegistryError(f"project {project_id} has no version {version_name(number)}")
+            if row.config_hash != config_hash(project.label_config):
+                raise RegistryError(
+                    f"version {version_name(number)} of project {project_id} was made for another labelling config and cannot"
+                    " go live"
+                )
+            live = VersionRow.project_id == project_id, VersionRow.verdict == "live", VersionRow.number != number
+            session.execute(update(VersionRow).where(*live).values(verdict="retired"))
             row.verdict = "base" if row.verdict == "base" else "live"
             row.evidence = row.evidence if evidence is None else evidence
-            session.execute(
-                update(ProjectRow)
-                .where(ProjectRow.id == project_id)
-                .values(live_version=number, published_version=None, published_tasks=0)
-            )
+            project.live_version, project.published_version, project.published_tasks = number, None, 0
             session.commit()
 
-    def reject(self, project_id: int, number: int, *, evidence: dict[str, Any]) -> None:
-        """Keep a version out, with the evidence against it."""
+    def reject(self, project_id: int, number: int, *, evidence: dict[str, Any], holder: str | None = None) -> None:
+        """Keep a version out, with the evidence against it; `holder` as for `promote`."""
         with Session(self.engine) as session:
+            _hold(session, project_id, holder)
             row = session.get_one(VersionRow, (project_id, number))
             row.verdict, row.evidence = "rejected", evidence
             session.commit()
@@ -233,6 +251,15 @@ class Registry:
         with Session(self.engine) as session:
             session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(**values))
             session.commit()
+
+
+def _hold(session: Session, project_id: int, holder: str | None) -> None:
+    """Keep everybody else from changing the project until the transaction ends; refuse where its lease is another's."""
+    # A write, since SQLite knows no other lock; it changes nothing.
+    session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(lease_until=ProjectRow.lease_until))
+    owner = select(ProjectRow.lease_owner).where(ProjectRow.id == project_id)
+    if holder is not None and session.scalar(owner) != holder:
+        raise LeaseLostError(f"project {project_id} was taken over by another worker")
 
 
 def _flush_to_disk(folder: Path) -> None:

@@ -18,9 +18,11 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
+from sqlalchemy.exc import OperationalError
 
 from backend.access import Access
 from backend.annotator import Task
+from backend.connection import reason_of
 from backend.metrics import Metrics
 from backend.protocol import (
     MAX_ID,
@@ -73,6 +75,11 @@ def create_app(services: Services) -> FastAPI:
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         log.error("event=request_failed path=%s error=%s", request.url.path, type(error).__name__, exc_info=error)
         return JSONResponse({"detail": "the backend failed on this request; its log says why"}, 500)
+
+    @app.exception_handler(OperationalError)
+    async def no_database(request: Request, error: OperationalError) -> JSONResponse:
+        log.error("event=database_unavailable path=%s error=%r", request.url.path, reason_of(error))
+        return JSONResponse({"detail": "the backend cannot use its database now; its log says why"}, 503)
 
     @app.exception_handler(RequestValidationError)
     async def unfit(_: Request, error: RequestValidationError) -> JSONResponse:

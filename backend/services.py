@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
 from backend.annotators import Annotators
-from backend.cache import FileCache
+from backend.cache import Cache, FileCache
 from backend.database import open_database
 from backend.gallery import Gallery
 from backend.loop.bell import Bell
-from backend.loop.queue import JobQueue
+from backend.loop.queue import JobQueue, QueueUnavailable
 from backend.records import Project
 from backend.registry import Registry
 from backend.settings import Settings
@@ -20,7 +21,9 @@ from sync.client import LabelStudioClient
 from sync.images.fetch import Fetcher, FetchLimits
 from sync.tasks import Task
 
-__all__ = ["Services"]
+__all__ = ["Services", "open_caches", "open_gallery"]
+
+log = logging.getLogger("galaxyloop.services")
 
 
 class Services:
@@ -30,18 +33,22 @@ class Services:
     ----------
     settings : Settings
         Opening them makes the data folder and its database where they are missing.
+    database_patience_s : float
+        How long to wait for a database that does not answer yet, seconds.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, database_patience_s: float = 0.0) -> None:
         self.settings = settings
-        self.engine = open_database(settings.database)
+        password = settings.database_password.get_secret_value()
+        self.engine = open_database(settings.database, password=password, patience_s=database_patience_s)
         self.registry = Registry(self.engine, folder=settings.versions_dir)
         self.bell = Bell(self.engine)
-        self.queue = JobQueue(settings.queue_file)
+        self.queue = JobQueue(settings.queue_file, url=settings.queue_url)
         # By project and version: tasks whose predictions are stored, with the score where this process has computed it.
         self.predicted: dict[tuple[int, int], dict[int, float | None]] = {}
         self.seen_ahead: set[tuple[int, int]] = set()  # projects and tasks whose pictures this process has seen ahead
         self._readers: dict[int, AnnotationReader] = {}
+        self._held: dict[int, str] = {}  # the name of the last lease that this process had of each project
 
     @cached_property
     def label_studio(self) -> LabelStudioClient:
@@ -61,17 +68,8 @@ class Services:
     def annotators(self) -> Annotators:
         """The live annotator of each project."""
         settings = self.settings
-        # Feature maps are large: with a half of their own, they drive no picture out.
-        half = settings.cache_max_bytes // 2
-        cache, maps = FileCache(settings.cache_dir, max_bytes=half), FileCache(settings.data_dir / "maps", max_bytes=half)
-        fetcher = Fetcher(
-            label_studio_url=settings.label_studio_url,
-            public_url=settings.label_studio_public_url or None,
-            authorization=lambda: self.label_studio.authorization(),
-            allowed_hosts=settings.allowed_hosts,
-            limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
-        )
-        gallery = Gallery(fetcher, cache, source=settings.label_studio_url, max_pixels=settings.image_max_pixels)
+        cache, maps = open_caches(settings)
+        gallery = open_gallery(settings, cache, authorization=lambda: self.label_studio.authorization())
         return Annotators(self.registry, gallery, cache, maps, sam_checkpoint=settings.sam_checkpoint)
 
     def meet(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
@@ -85,17 +83,58 @@ class Services:
             self.ring([project_id])
         return project
 
+    def go_on(self, project_id: int, lease: str, *, before: str | None) -> None:
+        """Take up a project under a new lease; forget what was stored for it if another process has had it meanwhile."""
+        if before != self._held.get(project_id):
+            self.predicted = {key: stored for key, stored in self.predicted.items() if key[0] != project_id}
+        self._held[project_id] = lease
+
     def ring(self, project_ids: Iterable[int]) -> None:
         """Ring the bells of projects and queue the answers."""
         for project_id in self.bell.ring(project_ids):
-            self.queue.schedule(project_id, delay_s=self.settings.webhook_debounce_s)
+            self.schedule(project_id, delay_s=self.settings.webhook_debounce_s)
 
     def ring_at_once(self, project_id: int) -> None:
         """Ring a project's bell for an answer that waits for nothing: someone has given a command."""
         self.bell.ring_at_once(project_id)
-        self.queue.schedule(project_id, delay_s=0)
+        self.schedule(project_id, delay_s=0)
 
     def request_training(self, project_id: int) -> None:
         """Ask for a training whatever number of annotations has gathered."""
         for woken in self.bell.request_training(project_id):
-            self.queue.schedule(woken, delay_s=self.settings.webhook_debounce_s)
+            self.schedule(woken, delay_s=self.settings.webhook_debounce_s)
+
+    def schedule(self, project_id: int, *, delay_s: float) -> None:
+        """Queue an answer to a project's bell; where the queue is away, that it rings must do."""
+        try:
+            self.queue.schedule(project_id, delay_s=delay_s)
+        except QueueUnavailable as error:
+            # Every minute the worker looks for bells that nobody has queued.
+            log.warning("event=not_queued project=%d error=%r", project_id, str(error))
+
+
+def open_caches(settings: Settings) -> tuple[FileCache, FileCache]:
+    """The cache of images, embeddings and sources, and that of feature maps."""
+    # Feature maps are large: with a half of their own, they drive no picture out.
+    half = settings.cache_max_bytes // 2
+    return FileCache(settings.cache_dir, max_bytes=half), FileCache(settings.data_dir / "maps", max_bytes=half)
+
+
+def open_gallery(settings: Settings, cache: Cache, *, authorization: Callable[[], str]) -> Gallery:
+    """The images that tasks refer to.
+
+    Parameters
+    ----------
+    cache : Cache
+        Keeps uploaded files.
+    authorization : callable
+        Gives the value of the Authorization header that Label Studio accepts now.
+    """
+    fetcher = Fetcher(
+        label_studio_url=settings.label_studio_url,
+        public_url=settings.label_studio_public_url or None,
+        authorization=authorization,
+        allowed_hosts=settings.allowed_hosts,
+        limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
+    )
+    return Gallery(fetcher, cache, source=settings.label_studio_url, max_pixels=settings.image_max_pixels)

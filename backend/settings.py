@@ -9,9 +9,13 @@ import os
 from pathlib import Path
 
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
-__all__ = ["Settings"]
+__all__ = ["SECRETS_DIR_VARIABLE", "Settings"]
+
+SECRETS_DIR_VARIABLE = "GALAXYLOOP_SECRETS_DIR"
+SECRETS_DIR = "/run/secrets"
+"""Where containers find the files of their secrets."""
 
 
 def _half_the_cores() -> int:
@@ -20,7 +24,7 @@ def _half_the_cores() -> int:
 
 
 class Settings(BaseSettings):
-    """Settings, each read from `GALAXYLOOP_<NAME>` (Label Studio's two from their usual names)."""
+    """Settings, each read from `GALAXYLOOP_<NAME>` (Label Studio's from their usual names), else from a file of that name."""
 
     model_config = SettingsConfigDict(env_prefix="GALAXYLOOP_", extra="ignore", populate_by_name=True)
 
@@ -41,6 +45,8 @@ class Settings(BaseSettings):
     )
     data_dir: Path = Field(Path("galaxyloop-data"), description="Versions, embeddings, queue and database.")
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
+    database_password: SecretStr = Field(SecretStr(""), description="Password of the database, where its URL has none.")
+    queue_url: str = Field("", description="Redis URL of the job queue; empty: SQLite in the data folder.")
 
     host: str = Field("127.0.0.1", description="Address the backend listens on.")
     port: int = Field(9090, ge=1, le=65535, description="Port the backend listens on.")
@@ -73,6 +79,21 @@ class Settings(BaseSettings):
     reconcile_every_s: float = Field(120.0, gt=0, description="How often the loop looks without any event.")
     lease_s: float = Field(30.0, gt=0, description="How long a project stays with a worker that died.")
     worker_niceness: int = Field(10, ge=0, le=19, description="How far the worker steps back behind the server.")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read what the environment does not say from files, one a setting, where there is a folder of them."""
+        named = os.environ.get(SECRETS_DIR_VARIABLE)
+        folder = Path(named or SECRETS_DIR)
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if named or folder.is_dir() else ()
+        return init_settings, env_settings, *files
 
     @property
     def database(self) -> str:

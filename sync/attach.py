@@ -11,7 +11,15 @@ from typing import Any
 
 from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
 
-__all__ = ["WEBHOOK_SECRET_HEADER", "asked_instead", "attach_backend", "attached", "detach_backend", "rename_backend"]
+__all__ = [
+    "WEBHOOK_SECRET_HEADER",
+    "asked_instead",
+    "attach_backend",
+    "attached",
+    "detach_backend",
+    "rename_backend",
+    "show_predictions",
+]
 
 WEBHOOK_SECRET_HEADER = "X-Galaxyloop-Webhook-Secret"
 
@@ -70,7 +78,7 @@ def attach_backend(
         row = _save(client, "POST", "/api/ml", _body(project_id, url, wanted, basic_auth))
     elif rekeyed or any(row[name] != value for name, value in wanted.items()):
         row = _save(client, "PATCH", f"/api/ml/{row['id']}", _body(project_id, url, wanted, basic_auth))
-    _show_predictions(client, project_id, version=title)
+    show_predictions(client, project_id, version=title)
     return int(row["id"])
 
 
@@ -95,7 +103,7 @@ def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, titl
             user = row["basic_auth_user"]
             change |= {"auth_method": "BASIC_AUTH", "basic_auth_user": user, "basic_auth_pass": ""}
         _save(client, "PATCH", f"/api/ml/{row['id']}", change)
-    _show_predictions(client, project_id, version=title)
+    show_predictions(client, project_id, version=title)
 
 
 def detach_backend(client: LabelStudioClient, project_id: int, *, url: str) -> None:
@@ -129,6 +137,17 @@ def attached(client: LabelStudioClient, project_id: int, *, url: str) -> tuple[b
     backend = any(row["url"].rstrip("/") == url for row in client.get("/api/ml", project=project_id))
     hooks = client.get("/api/webhooks/", project=project_id)
     return backend, any(hook["url"] == f"{url}/webhook" and hook["is_active"] for hook in hooks)
+
+
+def show_predictions(client: LabelStudioClient, project_id: int, *, version: str) -> None:
+    """Make the project show the predictions of `version`, which it must have, to annotators; twice is the same as once."""
+    path = f"/api/projects/{project_id}/"
+    project = client.get(path)
+    # Not `evaluate_predictions_automatically`: with it every look at the task list asks the backend for predictions.
+    wanted = {"show_collab_predictions": True, "evaluate_predictions_automatically": False, "model_version": version}
+    change = {name: value for name, value in wanted.items() if project[name] != value}
+    if change:
+        client.send("PATCH", path, json=change, repeatable=True)
 
 
 def _find(client: LabelStudioClient, project_id: int, url: str) -> dict[str, Any] | None:
@@ -180,17 +199,6 @@ def _headers(basic_auth: tuple[str, str] | None, secret: str | None) -> dict[str
     if secret:
         headers[WEBHOOK_SECRET_HEADER] = secret
     return headers
-
-
-def _show_predictions(client: LabelStudioClient, project_id: int, *, version: str) -> None:
-    """Make the project show the predictions of `version` to annotators."""
-    path = f"/api/projects/{project_id}/"
-    project = client.get(path)
-    # Not `evaluate_predictions_automatically`: with it every look at the task list asks the backend for predictions.
-    wanted = {"show_collab_predictions": True, "evaluate_predictions_automatically": False, "model_version": version}
-    change = {name: value for name, value in wanted.items() if project[name] != value}
-    if change:
-        client.send("PATCH", path, json=change, repeatable=True)
 
 
 def _explained(error: LabelStudioError, url: str) -> LabelStudioError:

@@ -14,7 +14,7 @@ from typing import Any
 from sync.annotations import TASKS_A_REQUEST, Annotation
 from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
 
-__all__ = ["predicted_tasks", "prune", "push"]
+__all__ = ["count_predictions", "predicted_tasks", "prune", "push"]
 
 KEPT_SUFFIX = " (annotated)"
 """Marks predictions that annotations were made from, so that they outlive their version."""
@@ -100,6 +100,11 @@ def predicted_tasks(
             if len(listed) >= _LISTED_CHARS or version in [name.strip() for name in listed.split(",")]:
                 found.add(int(task["id"]))
     return found if task_ids is None else found & set(task_ids)
+
+
+def count_predictions(client: LabelStudioClient, project_id: int, version: str) -> int:
+    """Count the predictions of `version`: more than there are tasks with one means that some are doubled."""
+    return _counts(client, project_id).get(version, 0)
 
 
 def prune(client: LabelStudioClient, project_id: int, keep: Collection[str], *, annotations: Iterable[Annotation] = ()) -> int:

@@ -25,8 +25,6 @@ __all__ = ["predict"]
 
 BATCH = 8
 """Images whose pixels are held together, and as many more read ahead: sixteen frames of 1984 by 1361 are half a gigabyte."""
-VERSION = "galaxyloop-base"
-"""Name that the predictions carry: no project has trained these heads."""
 
 
 def predict(
@@ -45,7 +43,10 @@ def predict(
         stop(f"there is no image in {', '.join(paths)}")
     gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels)
     annotator = _shipped_annotator(xml, gallery, settings)
-    key = _image_key(annotator)
+    try:
+        key = annotator.image_key()
+    except ValueError as error:
+        stop(str(error))
     left_out: dict[str, str] = {}
     tasks = 0
     with written_whole(output) as file:
@@ -66,43 +67,19 @@ def predict(
 
 def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> Annotator:
     """The annotator of a project that nobody has annotated yet, over `gallery`."""
-    from backend.annotator import Annotator
-    from backend.annotators import BASE_MORPHOLOGY, open_observer, shipped_detector
+    from backend.annotators import SHIPPED_VERSION, AnnotatorBuilder
     from backend.cache import FileCache
     from backend.heads.errors import HeadError
-    from backend.heads.morphology import Morphology
     from backend.lvm.checkpoint import CheckpointError
     from backend.project_heads import ProjectHeads
     from sync.labelconfig import LabelConfigError, parse
 
-    try:
-        config = parse(xml)
-    except LabelConfigError as error:
-        stop(str(error))
     cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
+    builder = AnnotatorBuilder(gallery, cache, None, sam_checkpoint=settings.sam_checkpoint)
     try:
-        observer, segmenter = open_observer(gallery, cache, maps=None, sam_checkpoint=settings.sam_checkpoint)
-    except (CheckpointError, HeadError) as error:
+        return builder.build(parse(xml), ProjectHeads(), version=SHIPPED_VERSION)
+    except (CheckpointError, HeadError, LabelConfigError) as error:
         stop(str(error))
-    return Annotator(
-        config,
-        ProjectHeads(),
-        observer=observer,
-        base=Morphology.load(BASE_MORPHOLOGY),
-        masks=segmenter.base,
-        detector=shipped_detector(observer.encoder),
-        version=VERSION,
-    )
-
-
-def _image_key(annotator: Annotator) -> str:
-    """The one key of a task's data under which the image stands."""
-    keys = {annotator.config.image_key[filler.control.to_name] for filler in annotator.fillers}
-    if not keys:
-        stop("the labelling config has no control that the shipped heads can fill")
-    if len(keys) > 1:
-        stop(f"the labelling config has several images a task ({', '.join(sorted(keys))}): predict fills configs with one")
-    return keys.pop()
 
 
 def _readable_batches(

@@ -4,24 +4,44 @@ from __future__ import annotations
 
 import logging
 import os
+from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from backend.commands.terminal import stop
 from backend.settings import Settings
 
-__all__ = ["bound_threads", "log_to_stderr", "read_settings"]
+if TYPE_CHECKING:
+    from backend.services import Services
+
+__all__ = ["bound_threads", "log_to_stderr", "open_services", "read_settings"]
 
 
 def read_settings() -> Settings:
     """Read the settings, or say which one makes no sense."""
     try:
         return Settings()
+    except SettingsError as error:
+        stop(f"the secrets cannot be read: {error.__cause__ or error}")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
         variable = name if name.isupper() else f"GALAXYLOOP_{name.upper()}"
         stop(f"the setting {variable} is {first['input']!r}: {first['msg']}")
+
+
+def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Services:
+    """Open what the process works with, or say why that cannot be."""
+    from backend.connection import DatabaseUnavailable
+    from backend.services import Services
+
+    try:
+        return Services(settings, database_patience_s=database_patience_s)
+    except OSError as error:
+        stop(f"the data folder {settings.data_dir} cannot be used: {error.strerror} ({error.filename})")
+    except (DatabaseUnavailable, ValueError) as error:
+        stop(str(error))
 
 
 def bound_threads(settings: Settings) -> None:

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from backend.commands.configs import read_label_config
-from backend.commands.process import read_settings
+from backend.commands.process import open_services, read_settings
 from backend.commands.terminal import ProjectId, console, stop
 
 __all__ = ["attach", "create", "status"]
@@ -36,12 +36,11 @@ def attach(
     batch: Annotated[int | None, typer.Option(min=1, help="Annotations that make a training.")] = None,
 ) -> None:
     """Attach the backend to a project so that it predicts, hears of every annotation, and is asked for uncertain tasks."""
-    from backend.services import Services
     from sync.attach import asked_instead
     from sync.client import LabelStudioError
     from sync.projects import attach_backend, project_state, set_uncertainty_sampling
 
-    services = Services(read_settings())
+    services = open_services(read_settings())
     settings = services.settings
     password = settings.basic_auth_password.get_secret_value()
     try:
@@ -73,14 +72,13 @@ def attach(
 def status(project: ProjectId) -> None:
     """Say how a project stands: its tasks in Label Studio, whether the backend hears of it, and what the loop did."""
     from backend.records import RegistryError
-    from backend.services import Services
     from sync.attach import attached
     from sync.client import LabelStudioError
     from sync.labelconfig import LabelConfigError, parse
     from sync.projects import project_state
     from sync.tasks import read_tasks
 
-    services = Services(read_settings())
+    services = open_services(read_settings())
     url = services.settings.public_url
     try:
         client = services.label_studio

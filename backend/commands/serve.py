@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import gc
 
-from backend.commands.process import bound_threads, log_to_stderr, read_settings
+from backend.commands.process import bound_threads, log_to_stderr, open_services, read_settings
 from backend.commands.terminal import stop
 
 __all__ = ["server", "worker"]
+
+DATABASE_PATIENCE_S = 60.0
+"""A database that starts together with us, or starts again, is there by then; whatever watches over us starts us once more."""
 
 
 def server() -> None:
@@ -18,7 +21,6 @@ def server() -> None:
     import uvicorn
 
     from backend.server import create_app
-    from backend.services import Services
 
     log_to_stderr()
     open_to_all = not settings.basic_auth_password.get_secret_value()
@@ -29,7 +31,8 @@ def server() -> None:
     torch.set_num_threads(settings.threads)
     # A full garbage collection over all that torch brings stops every thread for 0.3 s: what is there now stays, unexamined.
     gc.freeze()
-    uvicorn.run(create_app(Services(settings)), host=settings.host, port=settings.port, access_log=False, log_config=None)
+    services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
+    uvicorn.run(create_app(services), host=settings.host, port=settings.port, access_log=False, log_config=None)
 
 
 def worker() -> None:
@@ -37,9 +40,8 @@ def worker() -> None:
     settings = read_settings()
     bound_threads(settings)
     from backend.loop.worker import run_worker
-    from backend.services import Services
 
     log_to_stderr()
-    services = Services(settings)
+    services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
     gc.freeze()  # as in the server
     run_worker(services)

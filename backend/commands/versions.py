@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from backend.commands.process import read_settings
+from backend.commands.process import open_services, read_settings
 from backend.commands.terminal import ProjectId, console, stop
 
 if TYPE_CHECKING:
@@ -21,9 +21,8 @@ __all__ = ["rollback", "status", "versions"]
 
 def status() -> None:
     """Say of each project what is live, what waits, and what the loop last did or why it did nothing."""
-    from backend.services import Services
 
-    services = Services(read_settings())
+    services = open_services(read_settings())
     ringing = services.bell.ringing()
     table = Table("project", "live", "published", "events wait", "when", "what the loop last did")
     for project in services.registry.projects():
@@ -38,9 +37,8 @@ def versions(project: ProjectId) -> None:
     """List a project's versions with the evidence for and against each, and what annotators did with their predictions."""
     from backend.ledger import Ledger
     from backend.records import RegistryError
-    from backend.services import Services
 
-    services = Services(read_settings())
+    services = open_services(read_settings())
     try:
         live = services.registry.project(project).live_version
     except RegistryError as error:
@@ -72,9 +70,8 @@ def versions(project: ProjectId) -> None:
 def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help="Its name, like v0003.")]) -> None:
     """Bring a version back: it is live at once, and the worker publishes its predictions."""
     from backend.records import RegistryError, version_number
-    from backend.services import Services
 
-    services = Services(read_settings())
+    services = open_services(read_settings())
     try:
         services.registry.promote(project, version_number(version))
     except RegistryError as error:

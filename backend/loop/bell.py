@@ -1,18 +1,18 @@
 """The bell: events ring it, the worker answers it; what happened is always read from Label Studio itself.
 
-It is two times in the project's row, so that rings of any number collapse into one answer, survive a kill of either side, and
-a ring during an answer is not lost.
+It is two times in the project's row, by the database's clock, so that rings of any number collapse into one answer, survive a
+kill of either side, and a ring during an answer is not lost.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
+from backend.connection import read_clock
 from backend.database import ProjectRow
 
 __all__ = ["Bell", "Ringing"]
@@ -50,10 +50,12 @@ class Bell:
         list of int
             The projects whose bell was silent before: a job must be queued for these and only for these.
         """
-        now, ids = time.time(), list(project_ids)
-        silent = select(ProjectRow.id).where(ProjectRow.id.in_(ids), ProjectRow.bell_first_at.is_(None))
+        ids = list(project_ids)
+        # In one order: on PostgreSQL two who ring for the same projects would else wait for one another. SQLite has one writer.
+        rows = select(ProjectRow.id, ProjectRow.bell_first_at).where(ProjectRow.id.in_(ids)).order_by(ProjectRow.id)
         with Session(self._engine) as session:
-            woken = list(session.scalars(silent))
+            woken = [id_ for id_, first in session.execute(rows.with_for_update()) if first is None]
+            now = read_clock(session)
             session.execute(
                 update(ProjectRow)
                 .where(ProjectRow.id.in_(ids))
@@ -66,7 +68,9 @@ class Bell:
         """Ring for an answer without waiting for quiet: for a command, which no further event belongs to."""
         with Session(self._engine) as session:
             session.execute(
-                update(ProjectRow).where(ProjectRow.id == project_id).values(bell_first_at=0.0, bell_last_at=time.time())
+                update(ProjectRow)
+                .where(ProjectRow.id == project_id)
+                .values(bell_first_at=0.0, bell_last_at=read_clock(session))
             )
             session.commit()
 
@@ -83,6 +87,11 @@ class Bell:
         with Session(self._engine) as session:
             rows = session.execute(query.where(ProjectRow.bell_first_at.is_not(None))).all()
         return {id_: Ringing(first, last) for id_, first, last in rows if first is not None and last is not None}
+
+    def now(self) -> float:
+        """Tell the time by the clock that the rings are noted by, Unix time."""
+        with Session(self._engine) as session:
+            return read_clock(session)
 
     def answered(self, project_id: int, heard: Ringing) -> None:
         """Silence the bell unless it has rung again since it was heard."""

@@ -7,12 +7,11 @@ that was trained is judged and not trained again, one that is live is published 
 from __future__ import annotations
 
 import logging
-import threading
 
 from backend.heads import NotEnoughLabels
 from backend.loop.ahead import look_ahead
 from backend.loop.gate import judge
-from backend.loop.lease import LeaseLostError
+from backend.loop.lease import LeaseLostError, Tenure
 from backend.loop.meter import meter_effort
 from backend.loop.publish import prune_old, publish
 from backend.loop.snapshot import Snapshot, read_stamps, take_snapshot
@@ -26,12 +25,12 @@ __all__ = ["run_cycle"]
 log = logging.getLogger("galaxyloop.cycle")
 
 
-def run_cycle(services: Services, project_id: int, lost: threading.Event) -> str:
+def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
     """Run one cycle.
 
     Parameters
     ----------
-    lost : Event
+    lost : Tenure
         Set when another worker has taken the project over; then nothing goes live any more.
 
     Returns
@@ -61,7 +60,7 @@ def run_cycle(services: Services, project_id: int, lost: threading.Event) -> str
     return outcome + (f"; {stored} predictions stored" if stored else "")
 
 
-def _learn(services: Services, project: Project, snapshot: Snapshot, lost: threading.Event) -> str:
+def _learn(services: Services, project: Project, snapshot: Snapshot, lost: Tenure) -> str:
     """Train and judge if there is reason to; say what came of it."""
     registry = services.registry
     said = ""
@@ -76,12 +75,14 @@ def _learn(services: Services, project: Project, snapshot: Snapshot, lost: threa
     same = next((version for version in fitting if version.fingerprint == snapshot.fingerprint), None)
     reason = _reason_to_wait(services, project, snapshot, versions) if same is None else f"nothing new since {same.name}"
     if same is not None and outdated:
-        said = _bring_back(services, project.id, [version for version in fitting if version.verdict == "retired"] or [same])
+        said = _bring_back(
+            services, project.id, [version for version in fitting if version.verdict == "retired"] or [same], lost
+        )
     if same is not None or (reason and not outdated):
         _forget_request(services, project)
         return said or reason
     try:
-        number = train(services, project, snapshot, allow_none=outdated)
+        number = train(services, project, snapshot, allow_none=outdated, holder=lost.name)
     except NotEnoughLabels as error:
         _forget_request(services, project)
         return f"not trained: {error}"
@@ -89,19 +90,15 @@ def _learn(services: Services, project: Project, snapshot: Snapshot, lost: threa
     return _judge(services, registry.project(project.id), registry.version(project.id, number), snapshot, lost)
 
 
-def _judge(services: Services, project: Project, version: Version, snapshot: Snapshot, lost: threading.Event) -> str:
+def _judge(services: Services, project: Project, version: Version, snapshot: Snapshot, lost: Tenure) -> str:
     """Let a trained version go live or keep it out; say which and why."""
     if version.config_hash != config_hash(project.label_config):
         reason = "it was made for another labelling config"
-        services.registry.reject(project.id, version.number, evidence={"reason": reason})
+        services.registry.reject(project.id, version.number, evidence={"reason": reason}, holder=lost.name)
         return f"{version.name} was rejected: {reason}"
     verdict = judge(services, project, version, snapshot)
-    if lost.is_set():
-        raise LeaseLostError(f"project {project.id} was taken over by another worker")
-    if verdict.better:
-        services.registry.promote(project.id, version.number, evidence=verdict.evidence)
-    else:
-        services.registry.reject(project.id, version.number, evidence=verdict.evidence)
+    settle = services.registry.promote if verdict.better else services.registry.reject
+    settle(project.id, version.number, evidence=verdict.evidence, holder=lost.name)
     log.info(
         "event=judged project=%d version=%s live=%s reason=%r",
         project.id,
@@ -112,10 +109,10 @@ def _judge(services: Services, project: Project, version: Version, snapshot: Sna
     return f"{version.name} {'went live' if verdict.better else 'was rejected'}: {verdict.reason}"
 
 
-def _bring_back(services: Services, project_id: int, fitting: list[Version]) -> str:
+def _bring_back(services: Services, project_id: int, fitting: list[Version], lost: Tenure) -> str:
     """Let the newest of the versions that fit the labelling config go live: an earlier config has come back."""
     newest = fitting[-1]
-    services.registry.promote(project_id, newest.number)
+    services.registry.promote(project_id, newest.number, holder=lost.name)
     return f"{newest.name} is live again: it was made for this labelling config"
 
 

@@ -1,34 +1,50 @@
 """One worker a project at a time: a lease in the project's row, renewed while it works, free again soon after it dies.
 
-A lock would outlive a killed worker; a lease runs out. It holds on one machine and, over a shared database, on several.
+A lock would outlive a killed worker; a lease runs out, by the database's clock. It holds on one machine and, over a shared
+database, on several. Whoever was frozen and wakes up learns of a takeover only at its next renewal: so what makes a version or
+lets one go live asks for the lease in the same transaction (`Registry`, `holder`).
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import CursorResult, Engine, update
+from sqlalchemy import CursorResult, Engine, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from backend.connection import read_clock, reason_of
 from backend.database import ProjectRow
+from backend.records import LeaseLostError
 
-__all__ = ["LeaseLostError", "lease"]
+__all__ = ["LeaseLostError", "Tenure", "lease"]
 
 log = logging.getLogger("galaxyloop.lease")
 
 
-class LeaseLostError(RuntimeError):
-    """Another worker has taken the project over."""
+class Tenure(threading.Event):
+    """Set once the lease is lost.
+
+    Attributes
+    ----------
+    name : str
+        Of this lease, as it stands in the project's row.
+    before : str or None
+        Name of the lease before: where it is not this process's own, another has worked on the project meanwhile.
+    """
+
+    def __init__(self, name: str, before: str | None) -> None:
+        super().__init__()
+        self.name = name
+        self.before = before
 
 
 @contextmanager
-def lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[threading.Event | None]:
+def lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[Tenure | None]:
     """Hold a project while the block runs.
 
     Parameters
@@ -38,50 +54,61 @@ def lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[thread
 
     Yields
     ------
-    Event or None
+    Tenure or None
         Set once the lease is lost; None if another worker holds the project, and then do nothing.
     """
-    owner = uuid.uuid4().hex
-    if not _take(engine, project_id, owner=owner, seconds=seconds):
+    tenure = _take(engine, project_id, seconds=seconds)
+    if tenure is None:
         yield None
         return
-    lost, done = threading.Event(), threading.Event()
+    done = threading.Event()
 
     def renew() -> None:
         while not done.wait(seconds / 3):
             try:
-                held = _take(engine, project_id, owner=owner, seconds=seconds)
+                held = _renew(engine, project_id, tenure.name, seconds=seconds)
             except OperationalError as error:
                 # Busy or away for a while: the next try tells whether somebody has taken over meanwhile.
-                log.warning("event=lease_not_renewed project=%d error=%r", project_id, str(error.orig))
+                log.warning("event=lease_not_renewed project=%d error=%r", project_id, reason_of(error))
                 continue
             if not held:
-                lost.set()
+                tenure.set()
                 return
 
     thread = threading.Thread(target=renew, name=f"lease-{project_id}", daemon=True)
     thread.start()
     try:
-        yield lost
+        yield tenure
     finally:
         done.set()
         thread.join()
-        with Session(engine) as session:
-            session.execute(
-                update(ProjectRow)
-                .where(ProjectRow.id == project_id, ProjectRow.lease_owner == owner)
-                .values(lease_owner=None, lease_until=0.0)
-            )
-            session.commit()
+        _renew(engine, project_id, tenure.name, seconds=None)
 
 
-def _take(engine: Engine, project_id: int, *, owner: str, seconds: float) -> bool:
-    now = time.time()
-    free = (ProjectRow.lease_owner == owner) | (ProjectRow.lease_until < now)
+def _take(engine: Engine, project_id: int, *, seconds: float) -> Tenure | None:
+    """Take the lease if it is free; its owner before stays in the row until then."""
+    here = update(ProjectRow).where(ProjectRow.id == project_id)
     with Session(engine) as session:
-        result = session.execute(
-            update(ProjectRow).where(ProjectRow.id == project_id, free).values(lease_owner=owner, lease_until=now + seconds)
-        )
+        # Writing first keeps everybody else out of the row, on either database, until this transaction ends.
+        session.execute(here.values(lease_until=ProjectRow.lease_until))
+        row = session.execute(
+            select(ProjectRow.lease_owner, ProjectRow.lease_until).where(ProjectRow.id == project_id)
+        ).one_or_none()
+        now = read_clock(session)
+        if row is None or row.lease_until >= now:
+            return None
+        tenure = Tenure(uuid.uuid4().hex, row.lease_owner)
+        session.execute(here.values(lease_owner=tenure.name, lease_until=now + seconds))
+        session.commit()
+    return tenure
+
+
+def _renew(engine: Engine, project_id: int, name: str, *, seconds: float | None) -> bool:
+    """Hold the lease for `seconds` more, or let go of it; tell whether it was held."""
+    mine = ProjectRow.id == project_id, ProjectRow.lease_owner == name
+    with Session(engine) as session:
+        until = 0.0 if seconds is None else read_clock(session) + seconds
+        result = session.execute(update(ProjectRow).where(*mine).values(lease_until=until))
         session.commit()
     assert isinstance(result, CursorResult)
     return bool(result.rowcount)

@@ -7,26 +7,22 @@ that the backend's title names, and only then older predictions are pruned.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from backend.annotator import Annotator, Prediction, Task
+from backend.annotator import Task
+from backend.bulk import predict_and_store, predicting_here
 from backend.records import Project, version_name
 from backend.services import Services
 from sync.annotations import Annotation
-from sync.predictions import predicted_tasks, prune, push
+from sync.predictions import predicted_tasks, prune
 from sync.projects import ProjectState, rename_backend
 from sync.tasks import read_tasks
 
-__all__ = ["prune_old", "publish"]
+__all__ = ["prune_old", "publish", "show_live"]
 
 log = logging.getLogger("galaxyloop.publish")
 
-FIRST_CHUNK = 200
-"""Tasks predicted and stored first: they are on screen long before the last are computed. Each further chunk is twice as large,
-because Label Studio recounts the whole project at every import: 25 imports of 200 would cost it ten times one of 5,000."""
-LARGEST_CHUNK = 5000
 QUIET_BEFORE_PRUNING_S = 60.0
 """Pruning locks Label Studio's SQLite for about 4 s per 1,000 predictions, and whoever submits meanwhile may get an error: it
 waits until nobody has annotated for so long."""
@@ -58,36 +54,29 @@ def publish(services: Services, project: Project, state: ProjectState) -> int:
     annotator = services.annotators.of(project, label_config=project.label_config)
     waiting = [task for task in read_tasks(client, project.id) if not task.annotated and task.id not in have]
     stored = 0
-    for chunk, predictions in _predict(annotator, [Task(id=task.id, data=task.data) for task in waiting]):
-        stored += push(
-            client,
-            project.id,
-            [prediction.as_json() | {"task": task.id} for task, prediction in zip(chunk, predictions, strict=True)],
-        )
-        have |= {task.id: prediction.score for task, prediction in zip(chunk, predictions, strict=True)}
+    predicted = predicting_here(annotator)([Task(id=task.id, data=task.data) for task in waiting])
+    for chunk in predict_and_store(client, project.id, predicted):
+        stored += chunk.count
+        have |= {task.id: prediction.score for task, prediction in chunk.pairs}
         log.info("event=stored project=%d version=%s stored=%d of=%d", project.id, name, stored, len(waiting))
     if registry.project(project.id).live_version != number:
         # Rolled back meanwhile: the bell has rung for it, and its own cycle renames.
         return stored
-    rename_backend(client, project.id, url=services.settings.public_url, title=name)
-    registry.set_published(project.id, number, tasks=state.task_count)
+    show_live(services, project, tasks=state.task_count)
     return stored
 
 
-def _predict(annotator: Annotator, tasks: Sequence[Task]) -> Iterator[tuple[Sequence[Task], list[Prediction]]]:
-    """Predict tasks in chunks, each while Label Studio stores the one before: both take about as long."""
-    with ThreadPoolExecutor(1, thread_name_prefix="publish") as ahead:
-        start, size = 0, FIRST_CHUNK
-        before: tuple[Sequence[Task], Future[list[Prediction]]] | None = None
-        while start < len(tasks):
-            chunk = tasks[start : start + size]
-            predicting = ahead.submit(annotator.predict, chunk)
-            if before is not None:
-                yield before[0], before[1].result()
-            before = chunk, predicting
-            start, size = start + size, min(2 * size, LARGEST_CHUNK)
-        if before is not None:
-            yield before[0], before[1].result()
+def show_live(services: Services, project: Project, *, tasks: int) -> None:
+    """Let annotators see the live version's predictions, which are stored for all of the project's `tasks` still to do.
+
+    Raises
+    ------
+    LabelStudioError
+        If the project has no backend at our address, or Label Studio cannot reach it.
+    """
+    name = version_name(project.live_version)
+    rename_backend(services.label_studio, project.id, url=services.settings.public_url, title=name)
+    services.registry.set_published(project.id, project.live_version, tasks=tasks)
 
 
 def prune_old(services: Services, project: Project, annotations: Sequence[Annotation]) -> int:

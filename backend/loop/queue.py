@@ -1,25 +1,39 @@
-"""The job queue: huey on SQLite, its messages written as JSON because nothing here is ever unpickled.
+"""The job queue: huey on SQLite, or on Redis where several machines share the work.
 
-One kind of job: answer a project's bell. The queue only says when to look; that a bell rings stands in the registry, so a job
-that is lost with a killed process is queued again by the next reconciliation.
+Its messages are JSON, because nothing here is ever unpickled. One kind of job: answer a project's bell. The queue only says
+when to look; that a bell rings stands in the registry, so a job that is lost with a killed process, or with the whole queue, is
+queued again within a minute.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 
-from huey import SqliteHuey
+from huey import Huey, RedisHuey, SqliteHuey
 from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
 
-__all__ = ["JobQueue"]
+__all__ = ["JobQueue", "QueueUnavailable"]
 
+NAME = "galaxyloop"
 POLL_S = 0.5
-"""Longest time that an idle worker sleeps between two looks at the queue."""
+"""Longest time that an idle worker sleeps between two looks at the queue; Redis wakes it."""
+RETRY_S = 5.0
+"""Longest time between two tries while Redis is away."""
+CONNECT_TIMEOUT_S = 2
+ANSWER_TIMEOUT_S = 5
+"""Longer than the second that an idle worker waits in Redis for a job."""
+
+
+class QueueUnavailable(RuntimeError):  # noqa: N818 - a state to wait out rather than an error
+    """Redis cannot be reached now; the bells ring on in the registry."""
 
 
 class JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no type hints
@@ -45,21 +59,41 @@ class JobQueue:
     ----------
     file : Path
         The queue's SQLite file; made when missing.
+    url : str
+        Of Redis, ``redis://HOST:PORT/DATABASE``; empty for the file.
+
+    Raises
+    ------
+    ValueError
+        If the URL is none of Redis, or the driver is not installed.
     """
 
-    def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._huey = SqliteHuey("galaxyloop", filename=str(file), results=False, serializer=JsonSerializer())
+    def __init__(self, file: Path, *, url: str = "") -> None:
+        self._huey, self._away, self._longest_sleep_s = _on_redis(url) if url else _on_file(file)
         self._answer: Callable[[int], None] | None = None
         self._job = self._huey.task(name="answer")(self._run)
 
     def schedule(self, project_id: int, *, delay_s: float) -> None:
-        """Queue an answer to a project's bell, `delay_s` seconds from now."""
-        self._job.schedule((project_id,), delay=delay_s)
+        """Queue an answer to a project's bell, `delay_s` seconds from now.
+
+        Raises
+        ------
+        QueueUnavailable
+            If Redis cannot be reached.
+        """
+        with self._explained():
+            self._job.schedule((project_id,), delay=delay_s)
 
     def queued(self) -> set[int]:
-        """Tell for which projects a job waits."""
-        return {task.args[0] for task in [*self._huey.pending(), *self._huey.scheduled()] if task.args}
+        """Tell for which projects a job waits.
+
+        Raises
+        ------
+        QueueUnavailable
+            If Redis cannot be reached.
+        """
+        with self._explained():
+            return {task.args[0] for task in [*self._huey.pending(), *self._huey.scheduled()] if task.args}
 
     def work(self, answer: Callable[[int], None], *, reconcile: Callable[[], None]) -> None:
         """Work off the queue until the process is told to end.
@@ -69,13 +103,52 @@ class JobQueue:
         answer : callable
             Takes a project's id.
         reconcile : callable
-            Called once a minute, for what happened without an event.
+            Called at once and then once a minute, for what happened without an event.
         """
         self._answer = answer
         self._huey.periodic_task(lambda _: True, name="reconcile")(reconcile)
-        Consumer(self._huey, workers=1, worker_type="thread", max_delay=POLL_S, backoff=1.5).run()
+        for name in ("Worker", "Scheduler"):
+            logging.getLogger(f"huey.consumer.{name}").addFilter(self._without_traceback)
+        reconcile()
+        Consumer(self._huey, workers=1, worker_type="thread", max_delay=self._longest_sleep_s, backoff=1.5).run()
 
     def _run(self, project_id: int) -> None:
         if self._answer is None:
             raise RuntimeError("this process queues jobs and does not work on them")
         self._answer(project_id)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except self._away as error:
+            raise QueueUnavailable(f"the queue cannot be used: {error}") from error
+
+    def _without_traceback(self, record: logging.LogRecord) -> bool:
+        """Shorten huey's word on a Redis that is away, which it says again and again, to a line."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, (*self._away, QueueUnavailable)):
+            record.msg, record.args, record.exc_info = "event=queue_unavailable error=%r", (str(error),), None
+        return True
+
+
+Queue = tuple[Huey, tuple[type[Exception], ...], float]
+"""The queue itself, the errors that say that it is away, and the longest sleep of a worker that finds nothing, seconds."""
+
+
+def _on_file(file: Path) -> Queue:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    return SqliteHuey(NAME, filename=str(file), results=False, serializer=JsonSerializer()), (), POLL_S
+
+
+def _on_redis(url: str) -> Queue:
+    if find_spec("redis") is None:
+        raise ValueError("a queue in Redis needs its driver: pip install 'galaxyloop[services]'")
+    from redis import ConnectionPool
+    from redis.exceptions import RedisError
+
+    try:
+        pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=ANSWER_TIMEOUT_S)
+    except ValueError as error:
+        raise ValueError("GALAXYLOOP_QUEUE_URL is no URL like redis://redis:6379/0") from error
+    return RedisHuey(NAME, connection_pool=pool, results=False, serializer=JsonSerializer()), (RedisError,), RETRY_S

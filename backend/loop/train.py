@@ -38,7 +38,7 @@ OBJECT_PIXELS = 50_000_000
 """Pixels of these that are held at once, 0.6 GB: of full frames, the newest 18."""
 
 
-def train(services: Services, project: Project, snapshot: Snapshot, *, allow_none: bool) -> int:
+def train(services: Services, project: Project, snapshot: Snapshot, *, allow_none: bool, holder: str | None = None) -> int:
     """Train a version on a snapshot's training side and write it.
 
     Parameters
@@ -46,6 +46,8 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     allow_none : bool
         Write a version without trained heads rather than none: after a change of the labelling config the old one's
         predictions no longer fit.
+    holder : str, optional
+        Name of the lease that the project must still be held by at the end.
 
     Returns
     -------
@@ -56,8 +58,11 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     ------
     NotEnoughLabels
         If no control has enough labels; the message says what is missing for which.
+    LeaseLostError
+        If another worker has taken the project over.
     """
     started = time.monotonic()
+    log.info("event=training project=%d annotations=%d", project.id, len(snapshot.training))
     config = read_config(project.label_config)
     heads, reasons = _fit_all(services, config, snapshot)
     if not heads.filling and heads.prompted is None and not allow_none:
@@ -67,6 +72,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
         label_config=project.label_config,
         fingerprint=snapshot.fingerprint,
         learned_from=len(snapshot.training),
+        holder=holder,
     ) as (folder, number):
         heads.save(folder, config)
         snapshot.save(folder)

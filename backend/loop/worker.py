@@ -10,9 +10,12 @@ import os
 import time
 
 import torch
+from sqlalchemy.exc import OperationalError
 
+from backend.connection import reason_of
 from backend.loop.cycle import run_cycle
-from backend.loop.lease import lease
+from backend.loop.lease import LeaseLostError, lease
+from backend.loop.queue import QueueUnavailable
 from backend.services import Services
 from sync.client import LabelStudioError, LabelStudioUnavailable
 
@@ -21,7 +24,7 @@ __all__ = ["answer", "reconcile", "run_worker"]
 log = logging.getLogger("galaxyloop.worker")
 
 RETRY_S = 5.0
-"""Wait before the next try while Label Studio is down or another worker holds the project."""
+"""Wait before the next try while Label Studio or the database is down, or another worker holds the project."""
 
 
 def run_worker(services: Services) -> None:
@@ -33,53 +36,77 @@ def run_worker(services: Services) -> None:
 
     def every_minute() -> None:
         nonlocal last
-        if time.monotonic() - last >= settings.reconcile_every_s or not last:
-            last = time.monotonic()
-            reconcile(services)
+        try:
+            if time.monotonic() - last >= settings.reconcile_every_s or not last:
+                reconcile(services)
+                last = time.monotonic()
+            else:
+                queue_what_rings(services)
+        except QueueUnavailable as error:
+            log.warning("event=queue_unavailable error=%r", str(error))
+        except OperationalError as error:
+            log.warning("event=database_unavailable error=%r", reason_of(error))
 
-    every_minute()
     services.queue.work(lambda project_id: answer(services, project_id), reconcile=every_minute)
 
 
 def reconcile(services: Services) -> None:
-    """Ring for every project, so that whatever happened without an event is found; queue answers lost with a process."""
+    """Ring for every project, so that whatever happened without an event is found; queue the answers."""
     services.bell.ring(project.id for project in services.registry.projects())
+    queue_what_rings(services)
+
+
+def queue_what_rings(services: Services) -> None:
+    """Queue the answers that were lost with a worker or with the queue."""
     for project_id in services.bell.ringing().keys() - services.queue.queued():
         services.queue.schedule(project_id, delay_s=0)
 
 
 def answer(services: Services, project_id: int) -> None:
     """Answer a project's bell: wait for quiet, run one cycle, and again if it rang meanwhile."""
+    try:
+        _answer(services, project_id)
+    except OperationalError as error:
+        log.warning("event=database_unavailable project=%d error=%r", project_id, reason_of(error))
+        services.schedule(project_id, delay_s=RETRY_S)
+
+
+def _answer(services: Services, project_id: int) -> None:
     settings = services.settings
     heard = services.bell.ringing().get(project_id)
     if heard is None:
         return
     ready_at = heard.ready_at(debounce_s=settings.webhook_debounce_s, patience_s=settings.webhook_patience_s)
-    wait_s = ready_at - time.time()
+    wait_s = ready_at - services.bell.now()
     if wait_s > 0:
-        services.queue.schedule(project_id, delay_s=wait_s)
+        services.schedule(project_id, delay_s=wait_s)
         return
     with lease(services.engine, project_id, seconds=settings.lease_s) as lost:
         if lost is None:
-            services.queue.schedule(project_id, delay_s=RETRY_S)
+            services.schedule(project_id, delay_s=RETRY_S)
             return
+        services.go_on(project_id, lost.name, before=lost.before)
+        # If this worker is killed, this wakes another as soon as the lease has run out; if not, it finds nothing to do.
+        services.schedule(project_id, delay_s=settings.lease_s + 1)
         try:
             services.registry.set_status(project_id, run_cycle(services, project_id, lost))
         except LabelStudioUnavailable as error:
             log.warning("event=label_studio_unavailable project=%d error=%r", project_id, str(error))
             services.registry.set_status(project_id, f"waiting for Label Studio: {error}")
-            services.queue.schedule(project_id, delay_s=RETRY_S)
+            services.schedule(project_id, delay_s=RETRY_S)
             return
         except LabelStudioError as error:
             # It answered, and refused: asking again at once would change nothing, the next event or reconciliation will.
             log.error("event=label_studio_refused project=%d error=%r", project_id, str(error))
             services.registry.set_status(project_id, f"stopped: {error}")
-        except Exception:
-            if lost.is_set():
+        except OperationalError:
+            raise
+        except Exception as error:
+            if lost.is_set() or isinstance(error, LeaseLostError):
                 log.warning("event=taken_over project=%d", project_id)
                 return
             log.exception("event=cycle_failed project=%d", project_id)
             services.registry.set_status(project_id, "the last cycle failed; the worker's log says why")
     services.bell.answered(project_id, heard)
     if project_id in services.bell.ringing():
-        services.queue.schedule(project_id, delay_s=settings.webhook_debounce_s)
+        services.schedule(project_id, delay_s=settings.webhook_debounce_s)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend.cache import FileCache, key_of
+from backend.cache import Cache, key_of
 from backend.gallery import Picture
 from backend.lvm.encoder import AVERAGING_VERSION, Encoder
 from backend.lvm.framing import FRAMING_VERSION, frame
@@ -29,7 +29,7 @@ class Embeddings:
         Names the encoder's weights.
     """
 
-    def __init__(self, encoder: Encoder, cache: FileCache, *, fingerprint: str) -> None:
+    def __init__(self, encoder: Encoder, cache: Cache, *, fingerprint: str) -> None:
         self._encoder = encoder
         self._cache = cache
         self._fingerprint = fingerprint

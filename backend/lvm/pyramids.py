@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
-from backend.cache import FileCache, key_of
+from backend.cache import Cache, key_of
 from backend.gallery import Picture
 from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import TILE_PX, TILES_VERSION, Tile, cut, tiles_of
@@ -38,13 +38,13 @@ class Pyramids:
     ----------
     encoder : Encoder
         Frozen.
-    cache : FileCache or None
+    cache : Cache or None
         Where feature maps are kept; without one they are computed each time.
     fingerprint : str
         Names the encoder's weights.
     """
 
-    def __init__(self, encoder: Encoder, cache: FileCache | None, *, fingerprint: str) -> None:
+    def __init__(self, encoder: Encoder, cache: Cache | None, *, fingerprint: str) -> None:
         self._encoder = encoder
         self._cache = cache
         self.fingerprint = fingerprint

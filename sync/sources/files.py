@@ -9,7 +9,7 @@ from pathlib import Path
 from sync.images.errors import ImageError
 from sync.sources.item import Item
 
-__all__ = ["file_items"]
+__all__ = ["file_items", "read_file"]
 
 
 def file_items(paths: Iterable[str], *, max_bytes: int) -> Iterator[Item]:
@@ -22,10 +22,17 @@ def file_items(paths: Iterable[str], *, max_bytes: int) -> Iterator[Item]:
         Largest file that is read.
     """
     for path in paths:
-        yield Item(name=path, read=partial(_read, Path(path), max_bytes), filename=Path(path).name)
+        yield Item(name=path, read=partial(read_file, Path(path), max_bytes), filename=Path(path).name)
 
 
-def _read(file: Path, max_bytes: int) -> bytes:
+def read_file(file: Path, max_bytes: int) -> bytes:
+    """Read an image file.
+
+    Raises
+    ------
+    ImageError
+        If it is missing, no file, too large, or cannot be read.
+    """
     try:
         if not file.is_file():
             raise ImageError("there is no such file" if not file.exists() else "this is no file")

@@ -85,10 +85,33 @@ def files() -> Iterator[FileServer]:
         server.shutdown()
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that are marked `databases` run on each kind of database."""
+    if "database" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
+        metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
+
+
 @pytest.fixture
-def open_services(tmp_path: Path, files: FileServer) -> Callable[..., Services]:
-    """Opens services on this test's folder; keywords are settings."""
-    return lambda **changes: _open(tmp_path, files, **changes)
+def database(request: pytest.FixtureRequest) -> str:
+    """URL of a database of the test's own; empty for SQLite in its data folder."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        return ""
+    url: str = request.getfixturevalue("postgresql").emptied_database()
+    return url
+
+
+@pytest.fixture
+def open_services(tmp_path: Path, files: FileServer, database: str) -> Iterator[Callable[..., Services]]:
+    """Opens services on this test's folder and database; keywords are settings."""
+    opened: list[Services] = []
+
+    def open_(**changes: Any) -> Services:
+        opened.append(_open(tmp_path, files, **{"database_url": database} | changes))
+        return opened[-1]
+
+    yield open_
+    for services in opened:
+        services.engine.dispose()
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.cache import EVICT_EVERY, TOUCH_EVERY_S, FileCache, key_of
+from backend.cache import EVICT_EVERY, TOUCH_EVERY_S, FileCache, MemoryCache, key_of
 
 parts = st.lists(st.one_of(st.text(), st.binary()), max_size=5)
 
@@ -111,3 +111,22 @@ def test_two_processes_may_evict_at_the_same_time(cache: FileCache, tmp_path: Pa
     caches = [FileCache(tmp_path / "cache", max_bytes=10_000) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
         assert [one.exception() for one in [pool.submit(cache.evict) for cache in caches]] == [None] * 4
+
+
+def test_a_cache_in_memory_lets_go_of_what_was_longest_unused() -> None:
+    cache = MemoryCache(max_bytes=100)
+    for name in ("a", "b"):
+        cache.put(name, bytes(40))
+    assert cache.get("a") == bytes(40)
+    cache.put("c", bytes(40))
+    assert [cache.get(name) is not None for name in "abc"] == [True, False, True]
+
+
+def test_a_cache_in_memory_counts_a_replaced_value_once_and_keeps_none_that_is_too_large() -> None:
+    cache = MemoryCache(max_bytes=100)
+    for _ in range(5):
+        cache.put("a", bytes(60))
+    cache.put("b", bytes(40))
+    assert cache.get("a") is not None
+    cache.put("large", bytes(101))
+    assert cache.get("large") is None

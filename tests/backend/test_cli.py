@@ -22,6 +22,7 @@ COMMANDS = (
     "demo",
     "server",
     "worker",
+    "check",
     "status",
     "versions",
     "rollback",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -16,61 +18,67 @@ import backend
 from backend.database import Base, ProjectRow, open_database
 from backend.registry import Registry
 
+pytestmark = pytest.mark.databases
+
+ROUNDS = 8
 OPEN_TOGETHER = """
 import sys
 from pathlib import Path
 from backend.database import open_database
-folder, me, other = Path(sys.argv[1]), *sys.argv[2:]
-for turn in range(20):
+folder, me, other, *urls = Path(sys.argv[1]), *sys.argv[2:]
+for turn, url in enumerate(urls):
     (folder / f"{me}-{turn}").touch()
     while not (folder / f"{other}-{turn}").exists(): pass
-    open_database(f"sqlite:///{folder}/{turn}.db")
+    open_database(url)
 """
 
 
-def url_in(folder: Path) -> str:
-    return f"sqlite:///{folder}/deep/down/galaxyloop.db"
+@pytest.fixture
+def url(database: str, tmp_path: Path) -> str:
+    """Of a database that is not there yet, or empty."""
+    return database or f"sqlite:///{tmp_path}/deep/down/galaxyloop.db"
 
 
-def test_opening_makes_the_folder_and_the_tables(tmp_path: Path) -> None:
-    engine = open_database(url_in(tmp_path))
+def test_opening_makes_the_folder_and_the_tables(url: str) -> None:
+    engine = open_database(url)
     assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
 
 
-def test_the_migrations_make_what_the_classes_declare(tmp_path: Path) -> None:
-    with open_database(url_in(tmp_path)).connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+def test_the_migrations_make_what_the_classes_declare(url: str) -> None:
+    with open_database(url).connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
 
 
-def test_opening_again_keeps_what_is_there(tmp_path: Path) -> None:
-    with open_database(url_in(tmp_path)).begin() as connection:
+def test_opening_again_keeps_what_is_there(url: str) -> None:
+    with open_database(url).begin() as connection:
         connection.execute(insert(ProjectRow).values(id=7, label_config="<View/>"))
-    with open_database(url_in(tmp_path)).connect() as connection:
+    with open_database(url).connect() as connection:
         assert connection.execute(select(ProjectRow.id)).scalar() == 7
 
 
-def test_a_database_of_the_first_release_keeps_its_versions_when_it_is_brought_up_to_date(tmp_path: Path) -> None:
-    engine = create_engine(f"sqlite:///{tmp_path}/galaxyloop.db")
+def test_a_database_of_the_first_release_keeps_its_versions_when_it_is_brought_up_to_date(url: str, tmp_path: Path) -> None:
+    (tmp_path / "deep/down").mkdir(parents=True)
     config = Config()
     config.set_main_option("script_location", str(Path(backend.__file__).parent / "migrations"))
-    with engine.begin() as connection:
+    with create_engine(url).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
-        connection.exec_driver_sql("INSERT INTO projects VALUES (7, '<View/>', '{}', 1, 1, 0, 0, 0, 0, NULL, 0, '', 0)")
+        connection.exec_driver_sql("INSERT INTO projects VALUES (7, '<View/>', '{}', 1, 1, 0, 0, 0, false, NULL, 0, '', 0)")
         connection.exec_driver_sql("INSERT INTO versions VALUES (7, 1, 0, 'c', '', 0, 'base', '{\"reason\": \"shipped\"}')")
-    registry = Registry(open_database(str(engine.url)), folder=tmp_path)
+    registry = Registry(open_database(url), folder=tmp_path)
     (version,) = registry.versions(7)
     assert (version.name, version.evidence, version.effort) == ("v0001", {"reason": "shipped"}, {})
 
 
-def test_readers_do_not_wait_for_a_writer(tmp_path: Path) -> None:
-    engine = open_database(url_in(tmp_path))
+def test_readers_do_not_wait_for_a_writer(url: str) -> None:
+    engine = open_database(url)
     with engine.connect() as writer, engine.connect() as reader:
-        writer.exec_driver_sql("BEGIN IMMEDIATE")
+        writer.execute(insert(ProjectRow).values(id=7, label_config="<View/>"))
         assert reader.execute(select(func.count()).select_from(ProjectRow)).scalar() == 0
 
 
-def test_a_kill_while_the_tables_are_made_leaves_none_of_them(tmp_path: Path) -> None:
+def test_a_kill_while_the_tables_are_made_leaves_none_of_them(url: str) -> None:
     script = f"""
 import os
 from sqlalchemy import event
@@ -82,15 +90,19 @@ def die(connection, cursor, statement, *rest):
     if "CREATE TABLE versions" in statement:
         os.kill(os.getpid(), 9)
 
-open_database({url_in(tmp_path)!r})
+open_database({url!r})
 """
     assert subprocess.run([sys.executable, "-c", script], timeout=120, check=False).returncode == -9
-    assert "versions" in inspect(open_database(url_in(tmp_path))).get_table_names()
+    assert "versions" in inspect(open_database(url)).get_table_names()
 
 
-def test_two_processes_may_open_a_new_database_at_the_same_moment(tmp_path: Path) -> None:
+def test_two_processes_may_open_a_new_database_at_the_same_moment(
+    database: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    server: Any = request.getfixturevalue("postgresql") if database else None
+    urls = [server.new_database() if server else f"sqlite:///{tmp_path}/{turn}.db" for turn in range(ROUNDS)]
     processes = [
-        subprocess.Popen([sys.executable, "-c", OPEN_TOGETHER, tmp_path, *names], stderr=subprocess.PIPE, text=True)
+        subprocess.Popen([sys.executable, "-c", OPEN_TOGETHER, tmp_path, *names, *urls], stderr=subprocess.PIPE, text=True)
         for names in ("ab", "ba")
     ]
     errors = [process.communicate(timeout=120)[1] for process in processes]

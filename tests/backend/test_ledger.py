@@ -10,6 +10,8 @@ from backend.ledger import IDS_A_STATEMENT, Entry, Ledger
 from backend.records import Effort
 from backend.services import Services
 
+pytestmark = pytest.mark.databases
+
 CONFIG = "<View/>"
 PROJECT = 7
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from backend.records import RegistryError, version_name, version_number
+from backend.loop.lease import lease
+from backend.records import LeaseLostError, RegistryError, version_name, version_number
 from backend.registry import Registry
 from backend.services import Services
+
+pytestmark = pytest.mark.databases
 
 CONFIG, OTHER_CONFIG = "<View>one</View>", "<View>other</View>"
 
@@ -24,8 +26,13 @@ def registry(services: Services) -> Registry:
     return services.registry
 
 
-def write(registry: Registry, *, fingerprint: str = "abc", content: str = "heads", config: str = CONFIG) -> int:
-    with registry.writing_version(7, label_config=config, fingerprint=fingerprint, learned_from=12) as (folder, number):
+def write(
+    registry: Registry, *, fingerprint: str = "abc", content: str = "heads", config: str = CONFIG, holder: str | None = None
+) -> int:
+    with registry.writing_version(7, label_config=config, fingerprint=fingerprint, learned_from=12, holder=holder) as (
+        folder,
+        number,
+    ):
         (folder / "heads.json").write_text(content)
     return number
 
@@ -161,7 +168,7 @@ def test_going_live_happens_wholly_or_not_at_all(registry: Registry) -> None:
     number = write(registry)
 
     def fail(*given: object) -> None:
-        if "UPDATE projects" in str(given[2]):
+        if "UPDATE projects SET live_version" in str(given[2]):
             raise OSError("killed")
 
     event.listen(registry.engine, "before_cursor_execute", fail)
@@ -172,12 +179,57 @@ def test_going_live_happens_wholly_or_not_at_all(registry: Registry) -> None:
     assert verdicts(registry) == {"v0001": "base", "v0002": "live", "v0003": "trained"}
 
 
-def test_another_process_sees_the_live_version_at_its_next_read(registry: Registry, tmp_path: Path) -> None:
-    from backend.database import open_database
-
-    other = Registry(open_database(str(registry.engine.url)), folder=tmp_path / "versions")
+def test_another_process_sees_the_live_version_at_its_next_read(registry: Registry, services: Services) -> None:
+    other = Services(services.settings).registry
     registry.promote(7, write(registry))
     assert other.project(7).live_version == 2
+
+
+def test_of_many_that_go_live_at_once_the_last_one_is_live_and_no_other(registry: Registry) -> None:
+    numbers = [write(registry) for _ in range(8)]
+    for _ in range(4):
+        with ThreadPoolExecutor(8) as pool:
+            assert all(one is None for one in pool.map(lambda number: registry.promote(7, number), numbers))
+        live = [version.number for version in registry.versions(7) if version.verdict == "live"]
+        assert live == [registry.project(7).live_version]
+
+
+# -- under a lease --
+
+
+@pytest.fixture
+def late(registry: Registry) -> str:
+    """Name of a lease of project 7 that has run out while its holder was frozen; another worker has taken over."""
+    with lease(registry.engine, 7, seconds=60) as before:
+        assert before is not None
+    with lease(registry.engine, 7, seconds=60) as now:
+        assert now is not None
+    return before.name
+
+
+def test_whoever_holds_the_lease_may_make_a_version_and_let_it_go_live(registry: Registry) -> None:
+    with lease(registry.engine, 7, seconds=60) as held:
+        assert held is not None
+        number = write(registry, holder=held.name)
+        registry.promote(7, number, holder=held.name)
+    assert verdicts(registry) == {"v0001": "base", "v0002": "live"}
+
+
+def test_a_worker_that_was_frozen_makes_no_version(registry: Registry, late: str) -> None:
+    with pytest.raises(LeaseLostError, match="project 7 was taken over by another worker"):
+        write(registry, holder=late)
+    assert verdicts(registry) == {"v0001": "base"}
+    assert not registry.path(7, 2).exists()
+
+
+def test_a_worker_that_was_frozen_lets_nothing_go_live_and_rejects_nothing(registry: Registry, late: str) -> None:
+    number = write(registry)
+    with pytest.raises(LeaseLostError):
+        registry.promote(7, number, holder=late)
+    with pytest.raises(LeaseLostError):
+        registry.reject(7, number, evidence={}, holder=late)
+    assert verdicts(registry) == {"v0001": "base", "v0002": "trained"}
+    assert registry.project(7).live_version == 1
 
 
 # -- names --

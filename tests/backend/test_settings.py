@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from backend.settings import Settings
+from backend.settings import SECRETS_DIR_VARIABLE, Settings
 
 LABEL_STUDIO = {"label_studio_url": "LABEL_STUDIO_URL", "label_studio_api_key": "LABEL_STUDIO_API_KEY"}
 
@@ -45,6 +45,42 @@ def test_label_studios_address_may_carry_our_prefix_too(monkeypatch: pytest.Monk
 def test_secrets_do_not_show_when_settings_are_printed() -> None:
     settings = Settings(label_studio_api_key="hush-1", basic_auth_password="hush-2", webhook_secret="hush-3")
     assert "hush" not in repr(settings)
+
+
+# -- secrets in files --
+
+
+@pytest.fixture
+def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder as containers find it under /run/secrets."""
+    monkeypatch.setenv(SECRETS_DIR_VARIABLE, str(tmp_path))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "file"),
+    [
+        ("label_studio_api_key", "label_studio_api_key"),
+        ("database_password", "galaxyloop_database_password"),
+        ("basic_auth_password", "galaxyloop_basic_auth_password"),
+        ("webhook_secret", "galaxyloop_webhook_secret"),
+    ],
+)
+def test_a_secret_may_stand_in_a_file_of_its_name(name: str, file: str, secrets: Path) -> None:
+    (secrets / file).write_text("hush\n")
+    assert getattr(Settings(), name).get_secret_value() == "hush"
+
+
+def test_the_environment_goes_before_a_file(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (secrets / "galaxyloop_webhook_secret").write_text("from the file")
+    monkeypatch.setenv("GALAXYLOOP_WEBHOOK_SECRET", "from the environment")
+    assert Settings().webhook_secret.get_secret_value() == "from the environment"
+
+
+def test_a_named_folder_of_secrets_that_is_not_there_is_told(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(SECRETS_DIR_VARIABLE, str(secrets / "elsewhere"))
+    with pytest.warns(UserWarning, match=r"elsewhere\" does not exist"):
+        Settings()
 
 
 @pytest.mark.parametrize(

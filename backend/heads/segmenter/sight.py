@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
-from backend.cache import FileCache, key_of
+from backend.cache import Cache, key_of
 from backend.gallery import Picture
 from backend.heads.segmenter.windows import WINDOWS_VERSION
 from backend.lvm.tiles import Tile
@@ -55,11 +55,11 @@ class Sights:
 
     Parameters
     ----------
-    cache : FileCache or None
+    cache : Cache or None
         Where what was seen is kept as float16; without one it is computed each time.
     """
 
-    def __init__(self, encoder: WindowEncoder, cache: FileCache | None) -> None:
+    def __init__(self, encoder: WindowEncoder, cache: Cache | None) -> None:
         self.encoder = encoder
         self._cache = cache
 

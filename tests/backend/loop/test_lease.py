@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import Engine, create_engine, select, update
@@ -14,6 +13,8 @@ from sqlalchemy import Engine, create_engine, select, update
 from backend.database import ProjectRow
 from backend.loop.lease import lease
 from backend.services import Services
+
+pytestmark = pytest.mark.databases
 
 SHORT_S = 0.3
 LONG_S = 60.0
@@ -109,14 +110,41 @@ def test_a_worker_learns_that_its_project_was_taken_over(engine: Engine) -> None
 
 
 def test_a_database_that_is_locked_for_a_while_does_not_end_the_renewals(engine: Engine) -> None:
-    file = str(engine.url.database)
-    impatient = create_engine(engine.url, connect_args={"timeout": 0.01})
+    hurry = {"timeout": 0.01} if engine.dialect.name == "sqlite" else {"options": "-c lock_timeout=10ms"}
+    impatient = create_engine(engine.url, connect_args=hurry)
     with lease(impatient, 1, seconds=SHORT_S) as lost:
         assert lost is not None
-        blocking = sqlite3.connect(Path(file), isolation_level=None)
-        blocking.execute("BEGIN IMMEDIATE")
-        assert happens(lambda: time.time() > held_until(engine))
-        blocking.execute("ROLLBACK")
-        blocking.close()
+        with engine.connect() as blocking:
+            blocking.execute(update(ProjectRow).where(ProjectRow.id == 1).values(status="somebody is at it"))
+            assert happens(lambda: time.time() > held_until(engine))
+            blocking.rollback()
         assert happens(lambda: held_until(engine) > time.time())
         assert not lost.is_set()
+
+
+def test_of_many_workers_at_once_one_gets_the_project(engine: Engine) -> None:
+    taken, all_asked = threading.Event(), threading.Barrier(8)
+
+    def work() -> bool:
+        all_asked.wait(DEADLINE_S)
+        with lease(engine, 1, seconds=LONG_S) as tenure:
+            if tenure is None:
+                return False
+            assert taken.wait(DEADLINE_S)
+            return True
+
+    with ThreadPoolExecutor(8) as pool:
+        workers = [pool.submit(work) for _ in range(8)]
+        assert happens(lambda: sum(worker.done() for worker in workers) == 7)
+        taken.set()
+    assert sorted(worker.result() for worker in workers) == [False] * 7 + [True]
+
+
+def test_whoever_takes_a_project_learns_who_had_it_before(engine: Engine) -> None:
+    names = []
+    for _ in range(3):
+        with lease(engine, 1, seconds=LONG_S) as tenure:
+            assert tenure is not None
+            names.append((tenure.before, tenure.name))
+    assert [before for before, _ in names] == [None, names[0][1], names[1][1]]
+    assert len({name for _, name in names}) == 3

@@ -1,0 +1,119 @@
+"""`galaxyloop prelabel`: predictions in bulk, for a Label Studio project, or for a survey of images without one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.logging import RichHandler
+
+from backend.commands.process import open_services, read_settings
+from backend.commands.rate import with_rate
+from backend.commands.terminal import console, list_left_out, notices, stop
+
+__all__ = ["prelabel"]
+
+NAMED = 5
+"""Tasks that a sentence names; the log has all."""
+
+
+class Engine(StrEnum):
+    """Where it is predicted."""
+
+    local = "local"
+    ray = "ray"
+
+
+class Order(StrEnum):
+    """Which tasks go first."""
+
+    id = "id"
+    uncertain = "uncertain"
+
+
+def prelabel(
+    project: Annotated[
+        int | None,
+        typer.Argument(metavar="[PROJECT]", min=1, max=2**31 - 1, help="Number of the project in Label Studio's address."),
+    ] = None,
+    only_unlabelled: Annotated[bool, typer.Option("--only-unlabelled", help="Leave out tasks that are annotated.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")] = None,
+    order: Annotated[Order, typer.Option(help="Which tasks go first; uncertain looks at all images before.")] = Order.id,
+    engine: Annotated[Engine, typer.Option(help="Where it is predicted; ray needs galaxyloop[ray].")] = Engine.local,
+    ray_address: Annotated[
+        str | None, typer.Option(help="host:port of a Ray cluster's head node; without it one starts on this machine.")
+    ] = None,
+    input: Annotated[
+        str | None, typer.Option(help="A survey: s3://bucket/prefix/*.png, a folder, a pattern, or a Parquet file.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="The survey's folder of Parquet parts; a broken-off one goes on.")] = None,
+    config: Annotated[
+        str | None, typer.Option(help="The survey's config: a name from labeling_configs, or an XML file.")
+    ] = None,
+    project_option: Annotated[
+        int | None, typer.Option("--project", min=1, help="The survey is predicted by what this project has learned.")
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="A version of that project, such as v0007; without it the live one.")
+    ] = None,
+    part_images: Annotated[int, typer.Option(min=1, help="Images of a part: so many are done again after a kill.")] = 2048,
+) -> None:
+    """Store predictions for all tasks of PROJECT in bulk; or, with --input, write embeddings and predictions of any images.
+
+    Whatever is killed, the same command goes on: nothing is stored twice, no part is made twice. docs/scale.md tells more.
+    """
+    if ray_address is not None and engine is not Engine.ray:
+        stop("--ray-address needs --engine ray")
+    if (project is None) == (input is None):
+        stop("name either a PROJECT of Label Studio or a survey's --input")
+    if input is not None:
+        if only_unlabelled or limit or order is not Order.id:
+            stop("--only-unlabelled, --limit and --order belong to a PROJECT of Label Studio")
+        from backend.commands.survey import Heads, survey
+
+        heads = Heads(config, project_option, version)
+        survey(input, output, heads, on_ray=engine is Engine.ray, ray_address=ray_address, part_images=part_images)
+        return
+    if output or config or project_option or version:
+        stop("--output, --config, --project and --version belong to a survey: name its --input and no PROJECT")
+    assert project is not None
+    _prelabel_project(project, only_unlabelled, limit, order, on_ray=engine is Engine.ray, ray_address=ray_address)
+
+
+def _prelabel_project(
+    project: int, only_unlabelled: bool, limit: int | None, order: Order, *, on_ray: bool, ray_address: str | None
+) -> None:
+    from backend.cluster import ClusterError
+    from backend.heads.errors import HeadError
+    from backend.lvm.checkpoint import CheckpointError
+    from backend.prelabel import engines
+    from backend.prelabel.project import PrelabelError, Wanted
+    from backend.prelabel.project import prelabel as run
+    from sync.client import LabelStudioError
+
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=notices, show_path=False)])
+    logging.getLogger("galaxyloop.annotator").setLevel(logging.ERROR)  # pictures that cannot be read are listed at the end
+    wanted = Wanted(only_unlabelled, limit, uncertain_first=order is Order.uncertain)
+    services = open_services(read_settings())
+    opening = engines.on_ray(ray_address) if on_ray else engines.here
+    began = time.monotonic()
+    try:
+        done = run(services, project, wanted, opening=opening, watch=lambda it, title, total: with_rate(it, title, total=total))
+    except (PrelabelError, ClusterError, LabelStudioError, HeadError, CheckpointError, ValueError) as error:
+        stop(str(error))
+    list_left_out({f"task {task}": reason for task, reason in done.left_out.items()})
+    seconds = time.monotonic() - began
+    rate = f" in {seconds:.0f} s ({done.stored / seconds:.3g} images/s)" if done.stored else ""
+    console.print(
+        f"{done.stored:,} predictions of {done.version} stored{rate}, {done.known:,} were there already"
+        + ("" if done.shown else "; annotators do not see them yet: tasks are left without one"),
+        highlight=False,
+        soft_wrap=True,
+    )
+    if done.lost:
+        named = ", ".join(str(task) for task in done.lost[:NAMED])
+        stop(f"Label Studio took no prediction for {len(done.lost)} tasks ({named}{', …' * (len(done.lost) > NAMED)})")

@@ -1,0 +1,105 @@
+"""The survey of `galaxyloop prelabel --input`: any number of images to Parquet parts, without Label Studio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from backend.commands.configs import read_label_config
+from backend.commands.process import open_services, read_settings
+from backend.commands.rate import with_rate
+from backend.commands.terminal import console, stop
+
+if TYPE_CHECKING:
+    from backend.carried import CarriedVersion
+    from backend.settings import Settings
+    from backend.survey.folder import SurveyFolder
+    from backend.survey.predictor import Part
+
+__all__ = ["Heads", "survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Whose heads predict, as the command's options name it.
+
+    Attributes
+    ----------
+    config : str or None
+        A name from labeling_configs, or a file; None: the project's.
+    project : int or None
+        None: the shipped heads.
+    version : str or None
+        Of the project; None: the live one.
+    """
+
+    config: str | None
+    project: int | None
+    version: str | None
+
+
+def survey(input: str, output: Path | None, heads: Heads, *, on_ray: bool, ray_address: str | None, part_images: int) -> None:
+    """Look at every image of `input` and write what is seen; those that cannot be read are rows with a reason."""
+    if output is None:
+        stop("a survey needs an --output, the folder for its parts")
+    if heads.config is None and heads.project is None:
+        stop("a survey needs a --config, or the --project whose heads predict")
+    if heads.version is not None and heads.project is None:
+        stop("--version needs a --project")
+    if find_spec("pyarrow") is None:
+        stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
+    settings = read_settings()
+    carried = _carried(settings, heads)
+    from backend.cluster import ClusterError
+    from backend.heads.errors import HeadError
+    from backend.lvm.checkpoint import CheckpointError
+    from backend.survey import run
+    from backend.survey.folder import SurveyError
+    from sync.sources.item import SourceError
+
+    opening = run.on_ray(ray_address) if on_ray else run.here
+    wanted = run.Wanted(input, output, carried, part_images)
+    try:
+        done = run.run_survey(wanted, opening=opening, watch=_watch)
+    except (SurveyError, SourceError, ClusterError, HeadError, CheckpointError, ValueError) as error:
+        stop(str(error))
+    except OSError as error:
+        stop(f"{output} cannot be written: {error.strerror or error}")
+    unreadable = f", {done.unreadable:,} of them unreadable: their column error says why" if done.unreadable else ""
+    console.print(
+        f"{done.images:,} images stand in {done.parts:,} parts in {output}; this run looked at {done.made:,}{unreadable}",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _watch(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[Part]:
+    return with_rate(parts, "surveying", total=folder.images, done=known)
+
+
+def _carried(settings: Settings, heads: Heads) -> CarriedVersion:
+    """The version that predicts, as a worker anywhere can take it up."""
+    from backend.annotators import SHIPPED_VERSION
+    from backend.carried import carry
+    from backend.records import RegistryError, version_name, version_number
+
+    if heads.project is None:
+        assert heads.config is not None
+        return carry(None, name=SHIPPED_VERSION, label_config=read_label_config(heads.config), settings=settings)
+    xml = read_label_config(heads.config) if heads.config is not None else None
+    registry = open_services(settings).registry
+    try:
+        project = registry.project(heads.project)
+        number = version_number(heads.version) if heads.version is not None else project.live_version
+        registry.version(project.id, number)
+    except RegistryError as error:
+        stop(str(error))
+    return carry(
+        registry.path(project.id, number),
+        name=version_name(number),
+        label_config=project.label_config if xml is None else xml,
+        settings=settings,
+    )

@@ -1,0 +1,126 @@
+"""The connection to the registry's database: SQLite on one machine, PostgreSQL on several.
+
+It waits for a database that is only about to start, comes back after one that was started again, and tells the time: the clocks
+of machines differ, and a lease that one takes another must read.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import URL, Double, Engine, cast, create_engine, event, extract, func, make_url, select
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.orm import Session
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
+__all__ = ["DatabaseUnavailable", "connect", "read_clock", "reason_of", "wait_for"]
+
+log = logging.getLogger("galaxyloop.database")
+
+BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 5
+ABANDONED_S = 60
+RETRY_S = 2.0
+
+
+class DatabaseUnavailable(RuntimeError):  # noqa: N818 - a state to wait out rather than an error
+    """The database cannot be used now; the message says which and why, without its password."""
+
+
+def connect(url: str, *, password: str = "") -> Engine:
+    """Prepare the connections to a database; none is opened yet.
+
+    Parameters
+    ----------
+    url : str
+        SQLAlchemy's, ``sqlite:///FILE`` or ``postgresql://USER@HOST/NAME``; a file's folder is made when missing.
+    password : str
+        Used where the URL holds none.
+
+    Raises
+    ------
+    ValueError
+        If the URL is none that galaxyloop can use.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ValueError("GALAXYLOOP_DATABASE_URL is no URL like postgresql://galaxyloop@postgres/galaxyloop") from error
+    kind = parsed.get_backend_name()
+    if kind == "sqlite":
+        if parsed.database not in (None, "", ":memory:"):
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed)
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    if kind != "postgresql":
+        raise ValueError(f"galaxyloop keeps its registry in sqlite or postgresql, not in {kind}")
+    if find_spec("psycopg") is None:
+        raise ValueError("a PostgreSQL database needs psycopg: pip install 'galaxyloop[services]'")
+    parsed = parsed.set(drivername="postgresql+psycopg", password=parsed.password or password or None)
+    # A machine that is lost in the middle of a transaction would keep the project's row for hours.
+    options = f"-c idle_in_transaction_session_timeout={ABANDONED_S}s"
+    # The ping finds the connections that a restart of the database has cut, and opens new ones.
+    return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": options})
+
+
+def wait_for(engine: Engine, *, patience_s: float) -> None:
+    """Open a connection; `patience_s` seconds long try again while there is none, and log each try.
+
+    Raises
+    ------
+    DatabaseUnavailable
+        If the database cannot be used.
+    """
+    attempts = Retrying(
+        retry=retry_if_exception_type(OperationalError),
+        stop=stop_after_delay(patience_s),
+        wait=wait_fixed(RETRY_S),
+        before_sleep=lambda state: _log_waiting(engine.url, state),
+        reraise=True,
+    )
+    try:
+        attempts(lambda: engine.connect().close())
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"the database {_name(engine.url)} cannot be used: {reason_of(error)}") from error
+
+
+def read_clock(session: Session) -> float:
+    """Tell the time as everybody who shares the database reads it, Unix seconds.
+
+    A file is shared by processes of one machine, which has one clock; a server's is asked for.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        return time.time()
+    # Not now(): that is when the transaction began, which may then have waited for a lock.
+    return float(session.scalars(select(cast(extract("epoch", func.clock_timestamp()), Double))).one())
+
+
+def reason_of(error: OperationalError) -> str:
+    """Say in one line why the database did not do as it was asked."""
+    return str(error.orig).strip().splitlines()[0]
+
+
+def _name(url: URL) -> str:
+    """Name the database for a message."""
+    return str(url.database) if url.host is None else f"{url.database} at {url.host}:{url.port or 5432}"
+
+
+def _log_waiting(url: URL, state: RetryCallState) -> None:
+    error = state.outcome.exception() if state.outcome else None
+    reason = reason_of(error) if isinstance(error, OperationalError) else ""
+    log.warning("event=waiting_for_database database=%r reason=%r", _name(url), reason)
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    # Write-ahead logging lets the server read while the worker writes; NORMAL loses nothing when a process is killed.
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+    cursor.execute("PRAGMA journal_mode=WAL")
+    cursor.execute("PRAGMA synchronous=NORMAL")
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.close()

@@ -1,0 +1,69 @@
+"""The engines of pre-labelling: this process, or the workers of a Ray cluster, which predict the same from the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+from backend.annotator import CHUNK, Task
+from backend.annotators import AnnotatorBuilder
+from backend.bulk import Engine, Pairs, predicting_here
+from backend.carried import CarriedVersion, carry
+from backend.cluster import open_cluster
+from backend.records import Project, version_name
+from backend.services import Services, open_caches, open_gallery
+from sync.client import LabelStudioClient
+
+__all__ = ["Opening", "TaskWorker", "here", "on_ray"]
+
+Opening = Callable[[Services, Project], AbstractContextManager[Engine]]
+"""Opens an engine for a project's live version."""
+
+
+@contextmanager
+def here(services: Services, project: Project) -> Iterator[Engine]:
+    """Predict in this process."""
+    yield predicting_here(services.annotators.of(project, label_config=project.label_config))
+
+
+def on_ray(address: str | None) -> Opening:
+    """Predict on the Ray cluster at `address`; None starts one on this machine."""
+
+    @contextmanager
+    def opening(services: Services, project: Project) -> Iterator[Engine]:
+        carried = carry(
+            services.registry.path(project.id, project.live_version),
+            name=version_name(project.live_version),
+            label_config=project.label_config,
+            settings=services.settings,
+        )
+        with open_cluster(address) as cluster:
+
+            def predict(tasks: Sequence[Task]) -> Iterator[Pairs]:
+                batches = (tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK))
+                yield from cluster.map(TaskWorker, carried, batches)
+
+            yield predict
+
+    return opening
+
+
+class TaskWorker:
+    """Predicts tasks in a process of the cluster; it fetches their images itself, and keeps them as the backend does.
+
+    Parameters
+    ----------
+    carried : CarriedVersion
+    """
+
+    def __init__(self, carried: CarriedVersion) -> None:
+        settings = carried.settings
+        client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
+        cache, maps = open_caches(settings)
+        gallery = open_gallery(settings, cache, authorization=client.authorization)
+        builder = AnnotatorBuilder(gallery, cache, maps, sam_checkpoint=settings.sam_checkpoint)
+        self._annotator = carried.annotator(builder)
+
+    def work(self, job: Sequence[Task]) -> Pairs:
+        """Predict a batch of tasks."""
+        return list(zip(job, self._annotator.predict(job), strict=True))

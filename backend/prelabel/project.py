@@ -1,0 +1,210 @@
+"""Pre-label a project: choose the tasks, predict and store them, verify what Label Studio has, and show it to annotators.
+
+Label Studio is asked which tasks have a prediction of the live version, so whoever was killed goes on with the others. Chunks
+are stored under the project's lease, and so never beside a worker or another pre-labelling that stores the same. The lease
+outlives a kill for some seconds, in which Label Studio ends an import that it had begun, before anybody looks what is there.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from backend.annotator import Task
+from backend.bulk import Engine, Pairs, predict_and_store
+from backend.loop.lease import lease
+from backend.loop.publish import show_live
+from backend.prelabel.engines import Opening
+from backend.project_heads import controls_to_fill
+from backend.records import Project, version_name
+from backend.services import Services
+from sync.attach import attached, show_predictions
+from sync.client import LabelStudioError
+from sync.labelconfig import LabelConfigError, parse
+from sync.predictions import count_predictions, predicted_tasks
+from sync.projects import ProjectState, project_state
+from sync.tasks import Task as StudioTask
+from sync.tasks import read_tasks
+
+__all__ = ["PrelabelError", "Prelabelled", "Wanted", "prelabel"]
+
+log = logging.getLogger("galaxyloop.prelabel")
+
+ASK_AGAIN_S = 0.5
+"""How often a lease that another process holds is asked for."""
+NOT_FOUND = 404
+
+
+class PrelabelError(RuntimeError):
+    """A project that cannot be pre-labelled, or not to the end; the message is one sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which tasks are predicted.
+
+    Attributes
+    ----------
+    only_unlabelled : bool
+        Leave out those that are annotated.
+    limit : int or None
+        At most so many.
+    uncertain_first : bool
+        Those that the live version is least sure of go first; all are predicted to know.
+    """
+
+    only_unlabelled: bool = False
+    limit: int | None = None
+    uncertain_first: bool = False
+
+
+@dataclass(slots=True)
+class Prelabelled:
+    """What came of it.
+
+    Attributes
+    ----------
+    version : str
+        Name that the predictions carry.
+    known : int
+        Tasks that had its prediction before.
+    stored : int
+        Tasks that have it now and did not.
+    lost : list of int
+        Ids of tasks that Label Studio took no prediction for; its reasons are in the log.
+    left_out : dict of int to str
+        Ids of tasks whose picture could not be read, with the reason; their prediction is empty.
+    shown : bool
+        Whether annotators see this version's predictions.
+    """
+
+    version: str
+    known: int
+    stored: int = 0
+    lost: list[int] = field(default_factory=list)
+    left_out: dict[int, str] = field(default_factory=dict)
+    shown: bool = False
+
+
+Watch = Callable[[Iterator[Pairs], str, int], Iterator[Pairs]]
+"""Gives batches on, under a bar with a title and a total."""
+
+
+def prelabel(services: Services, project_id: int, wanted: Wanted, *, opening: Opening, watch: Watch) -> Prelabelled:
+    """Store the live version's predictions for the tasks that lack one; of a project without a version, the shipped heads'.
+
+    Parameters
+    ----------
+    opening : callable
+        Opens the engine: `backend.prelabel.engines.here`, or `on_ray(address)`.
+    watch : callable
+        Shows how far it is.
+
+    Raises
+    ------
+    PrelabelError
+        If there is nothing to predict, or another version goes live meanwhile: what was stored until then stays.
+    LabelStudioError
+        If Label Studio refuses, or goes away: run it again.
+    """
+    state = _state(services, project_id)
+    tasks = read_tasks(services.label_studio, project_id)
+    if not tasks:
+        raise PrelabelError(f"project {project_id} has no task: import images first")
+    project = services.registry.meet_project(project_id, label_config=state.label_config, extra_params=None)
+    have = predicted_tasks(services.label_studio, project_id, version_name(project.live_version))
+    done = Prelabelled(version_name(project.live_version), known=len(have))
+    waiting = [task for task in tasks if task.id not in have and not (wanted.only_unlabelled and task.annotated)]
+    if waiting:
+        with opening(services, project) as engine:
+            chosen = _chosen(waiting, wanted, engine, watch)
+            _store(services, project, chosen, engine, watch, done)
+        have = _verified(services, project, chosen, done)
+    with _turn(services, project):
+        done.shown = _show(services, project, state, tasks, have)
+    return done
+
+
+def _state(services: Services, project_id: int) -> ProjectState:
+    try:
+        state = project_state(services.label_studio, project_id)
+        fillable = controls_to_fill(parse(state.label_config))
+    except LabelStudioError as error:
+        if error.status != NOT_FOUND:
+            raise
+        raise PrelabelError(f"Label Studio at {services.settings.label_studio_url} has no project {project_id}") from error
+    except LabelConfigError as error:
+        raise PrelabelError(f"the labelling config of project {project_id} cannot be read: {error}") from error
+    if not fillable:
+        raise PrelabelError(f"the labelling config of project {project_id} has no control that galaxyloop can fill")
+    return state
+
+
+def _chosen(waiting: list[StudioTask], wanted: Wanted, engine: Engine, watch: Watch) -> list[Task]:
+    tasks = [Task(id=task.id, data=task.data) for task in waiting]
+    if wanted.uncertain_first:
+        # Scores alone are kept: masks of a hundred thousand tasks would not fit. What the second pass needs is in the cache.
+        looked = watch(engine(tasks), "looking", len(tasks))
+        scores = {task.id: prediction.score for batch in looked for task, prediction in batch}
+        tasks.sort(key=lambda task: (scores[task.id], task.id))
+    return tasks[: wanted.limit]
+
+
+def _store(services: Services, project: Project, tasks: list[Task], engine: Engine, watch: Watch, done: Prelabelled) -> None:
+    predicted = watch(engine(tasks), "predicting", len(tasks))
+    for chunk in predict_and_store(services.label_studio, project.id, predicted, turn=lambda: _turn(services, project)):
+        done.left_out |= {task.id: prediction.problem for task, prediction in chunk.pairs if prediction.problem}
+        log.info("event=stored project=%d version=%s stored=%d", project.id, done.version, chunk.count)
+
+
+def _verified(services: Services, project: Project, tasks: list[Task], done: Prelabelled) -> set[int]:
+    """Ask Label Studio what it has now, task by task, and count."""
+    have = predicted_tasks(services.label_studio, project.id, done.version)
+    done.lost = [task.id for task in tasks if task.id not in have]
+    done.stored = len(tasks) - len(done.lost)
+    count = count_predictions(services.label_studio, project.id, done.version)
+    if count > len(have):
+        raise PrelabelError(
+            f"project {project.id} has {count} predictions of {done.version} for {len(have)} tasks: "
+            "another program stores there under the same name"
+        )
+    return have
+
+
+def _show(services: Services, project: Project, state: ProjectState, tasks: list[StudioTask], have: set[int]) -> bool:
+    """Let annotators see this version once no task is left without its prediction; return whether they do.
+
+    A project that shows nothing yet shows the first there are. One without a backend, whose images nobody sends to us, shows
+    them all the same: Label Studio knows the version by its predictions.
+    """
+    client, name = services.label_studio, version_name(project.live_version)
+    complete = all(task.annotated or task.id in have for task in tasks)
+    if not have or (not complete and state.model_version):
+        return state.model_version == name
+    if complete and attached(client, project.id, url=services.settings.public_url)[0]:
+        show_live(services, project, tasks=state.task_count)
+        return True
+    show_predictions(client, project.id, version=name)
+    if complete:
+        services.registry.set_published(project.id, project.live_version, tasks=state.task_count)
+    return True
+
+
+@contextmanager
+def _turn(services: Services, project: Project) -> Iterator[None]:
+    """Wait for the project's lease and hold it; nothing is stored for a version that is not live any more."""
+    while True:
+        with lease(services.engine, project.id, seconds=services.settings.lease_s) as tenure:
+            if tenure is not None:
+                live = services.registry.project(project.id).live_version
+                if live != project.live_version:
+                    raise PrelabelError(
+                        f"{version_name(live)} went live while {version_name(project.live_version)} predicted: "
+                        f"run galaxyloop prelabel {project.id} again"
+                    )
+                yield
+                return
+        time.sleep(ASK_AGAIN_S)

@@ -1,0 +1,1 @@
+"""Surveys: embeddings and predictions of millions of images, without Label Studio, in Parquet parts (docs/scale.md)."""

@@ -1,0 +1,197 @@
+"""From the images of a part to the part: they are read, decoded and looked at a few at a time, and become a Parquet file."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from backend.annotator import NOTHING_TO_ASK
+from backend.annotators import AnnotatorBuilder
+from backend.cache import MemoryCache, key_of
+from backend.carried import CarriedVersion
+from backend.fillers import Filler
+from backend.gallery import Gallery, Picture
+from backend.observer import Observation
+from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
+from sync.images.errors import ImageError
+from sync.images.stretch import STRETCH_VERSION
+from sync.sources.collection import Collection, Span
+
+__all__ = ["Given", "Job", "Part", "SurveyWorker"]
+
+BATCH = 32
+"""Images looked at together: the encoder is a quarter faster with 32 than with 8."""
+BATCH_PIXELS = 8_000_000
+"""Or fewer, where they are large: a pixel takes twelve bytes, and the next batch is decoded meanwhile."""
+SEEN_BYTES = 256 * 2**20
+"""Feature maps of one batch, which several heads ask for: after it nobody asks again, so they are not put on the disk."""
+
+Item = TypeVar("Item")
+
+Given = tuple[CarriedVersion, Path, Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A part to make: its number in the plan, and its images."""
+
+    number: int
+    spans: tuple[Span, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part that is made.
+
+    Attributes
+    ----------
+    content : bytes
+        Of a Parquet file.
+    images, unreadable : int
+        Rows, and those of them that have an error in the place of everything else.
+    """
+
+    number: int
+    content: bytes
+    images: int
+    unreadable: int
+
+    def __len__(self) -> int:
+        return self.images
+
+
+class SurveyWorker:
+    """Makes parts, in this process or in one of a cluster.
+
+    Parameters
+    ----------
+    given : (CarriedVersion, Path, mapping)
+        The version that predicts, what relative paths are relative to, and what the run is.
+
+    Raises
+    ------
+    ValueError
+        If the labelling config has nothing to fill, or several images a task.
+    """
+
+    def __init__(self, given: Given) -> None:
+        carried, folder, run = given
+        self._max_pixels = carried.settings.image_max_pixels
+        self._input = str(run["input"])
+        self._collection = Collection(max_bytes=carried.settings.image_max_bytes, folder=folder)
+        self._held = _HeldPictures()
+        seen = MemoryCache(max_bytes=SEEN_BYTES)
+        builder = AnnotatorBuilder(self._held, seen, seen, sam_checkpoint=carried.settings.sam_checkpoint)
+        annotator = carried.annotator(builder)
+        annotator.image_key()
+        self._version = annotator.version
+        self._fillers: Sequence[Filler] = annotator.fillers
+        self._observer = builder.observer
+        self._schema = make_schema(self._fillers, dimension=self._observer.dimension, run=run)
+
+    def work(self, job: Job) -> Part:
+        """Make a part.
+
+        Raises
+        ------
+        SourceError
+            If what the images come from fails; a single image that cannot be read is a row with an error.
+        """
+        self._collection.check(self._input)
+        content = io.BytesIO()
+        images = unreadable = 0
+        with parquet.ParquetWriter(content, self._schema, compression="zstd") as writer:
+            batches = []
+            for read in _one_ahead(self._batches(job.spans)):
+                rows, embeddings = self._rows(read)
+                batches.append(make_batch(rows, embeddings, self._schema))
+                images += len(rows)
+                unreadable += sum(row["error"] is not None for row in rows)
+            writer.write_table(pa.Table.from_batches(batches, self._schema))
+        return Part(job.number, content.getvalue(), images, unreadable)
+
+    def _batches(self, spans: Iterable[Span]) -> Iterator[list[tuple[str, Picture | ImageError]]]:
+        """Decoded pictures, as many together as memory allows."""
+        batch: list[tuple[str, Picture | ImageError]] = []
+        pixels = 0
+        for name, content in self._collection.read(spans):
+            one = content if isinstance(content, ImageError) else _decoded(content, self._max_pixels)
+            batch.append((name, one))
+            pixels += one.pixels.shape[0] * one.pixels.shape[1] if isinstance(one, Picture) else 0
+            if len(batch) == BATCH or pixels >= BATCH_PIXELS:
+                yield batch
+                batch, pixels = [], 0
+        if batch:
+            yield batch
+
+    def _rows(self, read: list[tuple[str, Picture | ImageError]]) -> tuple[list[dict[str, Any]], list[Any]]:
+        rows: list[dict[str, Any]] = [
+            {"id": name, "error": str(one) if isinstance(one, ImageError) else None} for name, one in read
+        ]
+        embeddings: list[Any] = [None] * len(rows)
+        good = [index for index, (_, one) in enumerate(read) if isinstance(one, Picture)]
+        observations = self._observe([one for _, one in read if isinstance(one, Picture)])
+        said = {column_of(filler.control): ask(filler, observations) for filler in self._fillers} if good else {}
+        for place, (index, observation) in enumerate(zip(good, observations, strict=True)):
+            height, width = observation.picture.pixels.shape[:2]
+            answers = {name: one[place] for name, one in said.items()}
+            rows[index] |= {"width": width, "height": height, "version": self._version, "score": _score(answers)}
+            rows[index] |= {name: answer for name, (answer, _) in answers.items()}
+            embeddings[index] = observation.embedding
+        return rows, embeddings
+
+    def _observe(self, pictures: list[Picture]) -> list[Observation]:
+        if not pictures:
+            return []
+        self._held.pictures = {str(number): picture for number, picture in enumerate(pictures)}
+        seen = self._observer.observe(
+            list(self._held.pictures),
+            embed=True,
+            extractions=[settings for filler in self._fillers if (settings := filler.needs_sources)],
+            look=any(filler.needs_look for filler in self._fillers),
+        )
+        observations = [one for one in seen if isinstance(one, Observation)]
+        assert len(observations) == len(pictures), "what is decoded can be looked at"
+        return observations
+
+
+class _HeldPictures(Gallery):
+    """A gallery of the pictures of one batch, by their numbers."""
+
+    def __init__(self) -> None:
+        self.pictures: dict[str, Picture] = {}
+
+    def open(self, reference: str) -> Picture:
+        return self.pictures[reference]
+
+
+def _decoded(content: bytes, max_pixels: int) -> Picture | ImageError:
+    picture = Picture(key_of("image", STRETCH_VERSION, content), lambda: content, max_pixels)
+    try:
+        _ = picture.pixels  # computed once and kept with the picture
+    except ImageError as error:
+        return error
+    return picture
+
+
+def _score(answers: Mapping[str, Said]) -> float:
+    """How sure the heads are together, as the annotator says it of a task."""
+    sure = [one for _, one in answers.values() if one is not None]
+    return float(np.mean(sure)) if sure else NOTHING_TO_ASK
+
+
+def _one_ahead(items: Iterator[Item]) -> Iterator[Item]:
+    """Give items on, while another thread makes the next: decoding and the model compute without Python's lock."""
+    with ThreadPoolExecutor(1, thread_name_prefix="decoding") as beside:
+        coming: Future[Item | None] = beside.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = beside.submit(next, items, None)
+            yield item

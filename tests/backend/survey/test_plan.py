@@ -1,0 +1,44 @@
+"""The plan: every image in exactly one part, each of the same size but the last, and read back as it was written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.survey.plan import cut_into_parts, read_plan, write_plan
+from sync.sources.collection import Span
+
+SPANS = st.lists(st.one_of(st.builds(Span, st.text(min_size=1)), st.builds(Span, st.text(), st.just(0), st.integers(1, 50))))
+
+
+def images(spans: list[Span]) -> list[tuple[str, int | None]]:
+    return [(one.source, None if one.first is None else one.first + row) for one in spans for row in range(one.count)]
+
+
+@given(SPANS, st.integers(1, 20))
+def test_every_image_is_in_one_part_in_order(spans: list[Span], size: int) -> None:
+    parts = list(cut_into_parts(spans, images=size))
+    assert [image for part in parts for image in images(part)] == images(spans)
+    assert all(len(images(part)) == size for part in parts[:-1])
+    assert all(0 < len(images(part)) <= size for part in parts)
+
+
+@pytest.mark.parametrize("name", ["a.png", "s3://b/ä b.png", "row\nbreak.png", "\udcff.png"])
+def test_a_plan_is_read_as_it_was_written(tmp_path: Path, name: str) -> None:
+    parts = [[Span(name), Span("rows.parquet", 0, 3)], [Span("rows.parquet", 3, 4)], [Span("last.png")]]
+    assert write_plan(tmp_path / "plan", parts) == (3, 9)
+    assert list(read_plan(tmp_path / "plan", without=set())) == list(enumerate(parts))
+    assert [number for number, _ in read_plan(tmp_path / "plan", without={0, 2})] == [1]
+
+
+def test_a_plan_that_was_broken_off_is_not_there(tmp_path: Path) -> None:
+    def parts() -> object:
+        yield [Span("a.png")]
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError):
+        write_plan(tmp_path / "plan", parts())  # type: ignore[arg-type]
+    assert not (tmp_path / "plan").exists()

@@ -1,0 +1,185 @@
+"""From images to a part: a row an image, with what the annotator would say in numbers, and a reason where there is nothing."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from pycocotools import mask as coco
+
+from backend.annotator import Annotator, Task
+from backend.annotators import AnnotatorBuilder
+from backend.cache import MemoryCache
+from backend.carried import CarriedVersion, carry
+from backend.commands.images import LocalGallery
+from backend.heads.parameters import Parameters
+from backend.project_heads import ProjectHeads
+from backend.settings import Settings
+from backend.survey.predictor import Job, Part, SurveyWorker
+from sync.labelconfig import parse
+from sync.sources.collection import Span
+from sync.sources.item import SourceError
+
+RUN = {"version": "v0001", "input": "/"}
+VIEW = '<View><Image name="image" value="$image"/>{}</View>'
+NUMBER = '<Number name="redshift" toName="image"/>'
+CHOICES = '<Choices name="{}" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices>'
+OBJECTS = '<{0} name="objects" toName="image"><Label value="Galaxy"/></{0}>'
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory: pytest.TempPathFactory, png: Callable[..., bytes]) -> list[str]:
+    """Three images, and between them one that is none."""
+    folder = tmp_path_factory.mktemp("images")
+    made = [("a.png", png()), ("broken.png", b"no image"), ("b.png", png(size=(64, 80), spots=((30, 40, 6),)))]
+    for name, content in [*made, ("empty-sky.png", png(spots=()))]:
+        (folder / name).write_bytes(content)
+    return [str(folder / name) for name, _ in made] + [str(folder / "empty-sky.png")]
+
+
+def version(xml: str, folder: Path | None = None) -> CarriedVersion:
+    return carry(folder, name="v0001", label_config=xml, settings=Settings())
+
+
+def part_of(xml: str, images: list[str], folder: Path | None = None) -> Part:
+    return SurveyWorker((version(xml, folder), Path.cwd(), RUN)).work(Job(0, tuple(map(Span, images))))
+
+
+def rows_of(part: Part) -> list[dict[str, Any]]:
+    return list(parquet.read_table(io.BytesIO(part.content)).to_pylist())
+
+
+def annotator(xml: str) -> tuple[AnnotatorBuilder, Annotator]:
+    """The backend's own, over files."""
+    cache = MemoryCache(max_bytes=10**8)
+    builder = AnnotatorBuilder(LocalGallery(max_bytes=10**6, max_pixels=10**6), cache, cache)
+    return builder, builder.build(parse(xml), ProjectHeads(), version="v0001")
+
+
+def shipped(name: str) -> str:
+    return resources("labeling_configs").joinpath(f"{name}.xml").read_text()
+
+
+def test_a_row_an_image_and_a_reason_where_it_cannot_be_read(images: list[str]) -> None:
+    part = part_of(shipped("morphology"), images)
+    rows = rows_of(part)
+    assert (part.images, part.unreadable, len(rows)) == (4, 1, 4)
+    assert [row["id"] for row in rows] == images
+    assert [row["error"] is None for row in rows] == [True, False, True, True]
+    assert rows[1].pop("error").startswith("the image starts with b'no image'")
+    assert all(value is None for name, value in rows[1].items() if name != "id")
+    assert [(row["width"], row["height"]) for row in rows if row["width"]] == [(200, 100), (64, 80), (200, 100)]
+
+
+def test_a_row_says_what_the_annotator_says(images: list[str]) -> None:
+    xml = shipped("everything")
+    builder, backend = annotator(xml)
+    said = backend.predict([Task(number, {"image": path}) for number, path in enumerate(images)])
+    seen = builder.observer.observe(images, embed=True)
+    for row, prediction, one in zip(rows_of(part_of(xml, images)), said, seen, strict=True):
+        if row["error"] is not None:
+            assert prediction.problem == row["error"]
+            continue
+        assert (row["version"], row["score"]) == ("v0001", pytest.approx(prediction.score, abs=1e-5))
+        np.testing.assert_allclose(row["embedding"], one.embedding, rtol=1e-3, atol=1e-4)
+        (chosen,) = (region for region in prediction.result if region["from_name"] == "morphology")
+        assert max(row["morphology"], key=row["morphology"].get) == chosen["value"]["choices"][0]
+        assert max(row["morphology"].values()) == pytest.approx(chosen["score"], abs=1e-5)
+        boxes = [region for region in prediction.result if region["from_name"] == "boxes"]
+        assert [found["score"] for found in row["boxes"]] == pytest.approx([one["score"] for one in boxes], abs=1e-5)
+        for found, region in zip(row["boxes"], boxes, strict=True):
+            assert found["x"] == pytest.approx(region["value"]["x"] * row["width"] / 100, abs=1e-3)
+            assert found["height"] == pytest.approx(region["value"]["height"] * row["height"] / 100, abs=1e-3)
+
+
+def test_masks_are_cocos_run_lengths(images: list[str]) -> None:
+    for row in rows_of(part_of(VIEW.format(OBJECTS.format("BrushLabels")), images[:1])):
+        assert row["objects"]
+        for found in row["objects"]:
+            size = [row["height"], row["width"]]
+            mask = coco.decode(coco.frPyObjects({"size": size, "counts": found["mask_counts"]}, *size))
+            middle = int(found["y"] + found["height"] / 2), int(found["x"] + found["width"] / 2)
+            assert mask[middle] == 1
+            assert mask[0, 0] == 0
+
+
+def test_ellipses_stand_beside_their_boxes(images: list[str]) -> None:
+    (row,) = rows_of(part_of(VIEW.format(OBJECTS.format("EllipseLabels")), images[:1]))
+    for found in row["objects"]:
+        assert found["x"] < found["ellipse"]["x"] < found["x"] + found["width"]
+        assert found["ellipse"]["radius_x"] > 0
+
+
+def test_no_object_is_an_empty_list(images: list[str]) -> None:
+    row = rows_of(part_of(VIEW.format(OBJECTS.format("RectangleLabels")), images[3:]))[0]
+    assert row["objects"] == []
+    assert row["score"] == 1
+
+
+def test_numbers_have_their_deviation(images: list[str], tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    head = Parameters.fit(rng.normal(0, 1, (30, 1280)), rng.normal(0.5, 0.1, 30))
+    ProjectHeads({"redshift": head}).save(tmp_path, parse(VIEW.format(NUMBER)))
+    row = rows_of(part_of(VIEW.format(NUMBER), images[:1], tmp_path))[0]
+    value, deviation = head.predict(np.array([row["embedding"]]))
+    assert row["redshift"]["value"] == pytest.approx(value[0], abs=1e-3)
+    assert row["redshift"]["deviation"] == pytest.approx(deviation[0], rel=1e-2)
+
+
+def test_a_control_that_is_called_like_a_column_gives_way(images: list[str]) -> None:
+    row = rows_of(part_of(VIEW.format(CHOICES.format("score")), images[:1]))[0]
+    assert set(row["control_score"]) == {"Spiral", "Elliptical"}
+    assert isinstance(row["score"], float)
+
+
+def test_embeddings_are_lists_of_a_fixed_size_and_the_file_says_whose_it_is(images: list[str]) -> None:
+    file = parquet.ParquetFile(io.BytesIO(part_of(shipped("morphology"), images).content))
+    assert file.schema_arrow.field("embedding").type == pa.list_(pa.float16(), 1280)
+    assert json.loads(file.schema_arrow.metadata[b"galaxyloop"]) == RUN
+
+
+def test_batches_do_not_change_what_is_written(images: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = rows_of(part_of(shipped("morphology"), images * 3))
+    monkeypatch.setattr("backend.survey.predictor.BATCH_PIXELS", 1)
+    single = rows_of(part_of(shipped("morphology"), images * 3))
+    assert [row["id"] for row in whole] == [row["id"] for row in single]
+    for one, other in zip(whole, single, strict=True):
+        if one["error"] is None:
+            np.testing.assert_allclose(one["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
+
+
+def test_a_part_with_no_readable_image_is_a_part(images: list[str]) -> None:
+    part = part_of(shipped("everything"), [images[1], "gone.png"])
+    assert (part.images, part.unreadable) == (2, 2)
+    assert [row["error"] for row in rows_of(part)][1] == "there is no such file"
+
+
+@pytest.mark.parametrize(("controls", "reason"), [("", "no control that the heads can fill"), (NUMBER, "no control")])
+def test_a_config_that_nothing_can_be_said_of_is_one_sentence(controls: str, reason: str) -> None:
+    with pytest.raises(ValueError, match=reason):
+        SurveyWorker((version(VIEW.format(controls)), Path.cwd(), RUN))
+
+
+def test_images_that_a_machine_does_not_see_are_not_to_blame(tmp_path: Path) -> None:
+    for word in ("surveys/dr10", "surveys/*/*.png", "surveys/rows.parquet"):
+        worker = SurveyWorker((version(shipped("morphology")), tmp_path, {"input": word}))
+        with pytest.raises(SourceError, match=r"surveys.* is not there on .*: every worker must see the images"):
+            worker.work(Job(0, (Span("surveys/dr10/a.png"),)))
+
+
+def test_relative_paths_lead_where_the_person_stands(
+    images: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stands = Path(images[0]).parent
+    worker = SurveyWorker((version(shipped("morphology")), stands, {"input": "*.png"}))
+    (row,) = rows_of(worker.work(Job(0, (Span("a.png"),))))
+    assert (row["id"], row["error"]) == ("a.png", None)

@@ -1,0 +1,64 @@
+"""A version on its way: it predicts elsewhere what it predicts here, and needs nothing that stays behind."""
+
+from __future__ import annotations
+
+import pickle
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.annotator import Task
+from backend.carried import carry
+from backend.heads.morphology import Morphology
+from backend.project_heads import ProjectHeads
+from backend.services import Services
+from backend.settings import Settings
+from sync.labelconfig import parse
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
+
+
+@pytest.fixture
+def version(tmp_path: Path, embeddings: Callable[..., Any], predicting: Services) -> Path:
+    """A folder with a trained head."""
+    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=predicting.annotators.observer.dimension)
+    head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
+    folder = tmp_path / "v0002"
+    folder.mkdir()
+    ProjectHeads({"class": head}).save(folder, parse(CONFIG))
+    return folder
+
+
+def test_a_version_predicts_the_same_after_a_journey(
+    version: Path, predicting: Services, files: Any, png: Callable[..., bytes]
+) -> None:
+    task = Task(1, {"image": files.put("/data/upload/9/carried.png", png())})
+    heads = ProjectHeads.load(version, parse(CONFIG))
+    here = predicting.annotators.build(parse(CONFIG), heads, version="v0002").predict([task])
+    carried = carry(version, name="v0002", label_config=CONFIG, settings=predicting.settings)
+    shutil.rmtree(version)
+    there = pickle.loads(pickle.dumps(carried)).annotator(predicting.annotators).predict([task])
+    assert [_plain(one.as_json()) for one in there] == [_plain(one.as_json()) for one in here]
+    assert there[0].model_version == "v0002"
+
+
+def test_without_a_folder_the_shipped_heads_travel(tmp_path: Path, predicting: Services) -> None:
+    for folder in (None, tmp_path / "not there"):
+        carried = carry(folder, name="v0001", label_config=CONFIG, settings=predicting.settings)
+        assert carried.files == {}
+        assert carried.annotator(predicting.annotators).version == "v0001"
+
+
+def test_the_cache_is_named_so_that_it_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    carried = carry(None, name="v0001", label_config=CONFIG, settings=Settings(data_dir=Path("data")))
+    assert carried.settings.data_dir == tmp_path / "data"
+
+
+def _plain(prediction: dict[str, Any]) -> dict[str, Any]:
+    """A prediction without the ids of its regions, which are new each time."""
+    return prediction | {"result": [region | {"id": ""} for region in prediction["result"]]}

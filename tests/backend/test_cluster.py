@@ -1,0 +1,154 @@
+"""A Ray cluster as a place to work: every job once, in any order, and a sentence where it cannot be."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.cluster import ClusterError, open_cluster
+
+DEADLINE_S = 60.0
+
+
+@pytest.fixture
+def worker() -> type[Any]:
+    """Adds a job to what it was given; made here, so that it travels to the cluster by value."""
+
+    class Adder:
+        def __init__(self, given: int) -> None:
+            self.given = given
+
+        def work(self, job: int) -> int:
+            if job < 0:
+                raise KeyError("no negative jobs")
+            return self.given + job
+
+    return Adder
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """A port on which nobody listens: it is taken."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_every_job_is_done_once(worker: type[Any]) -> None:
+    with open_cluster(None) as cluster:
+        assert sorted(cluster.map(worker, 100, range(7))) == list(range(100, 107))
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_no_job_is_no_work(worker: type[Any]) -> None:
+    with open_cluster(None) as cluster:
+        assert list(cluster.map(worker, 100, ())) == []
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_jobs_are_taken_when_somebody_is_free(worker: type[Any]) -> None:
+    taken = []
+
+    def jobs() -> Iterator[int]:
+        for number in range(1000):
+            taken.append(number)
+            yield number
+
+    with open_cluster(None) as cluster:
+        results = cluster.map(worker, 0, jobs())
+        next(results)
+        assert len(taken) <= 2 * cluster.cores + 1
+        results.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_what_a_job_raises_comes_as_it_was_raised(worker: type[Any]) -> None:
+    with open_cluster(None) as cluster, pytest.raises(KeyError, match="no negative jobs"):
+        list(cluster.map(worker, 0, [-1]))
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_worker_that_died_is_replaced_and_its_job_done_again(tmp_path: Path) -> None:
+    class DiesOnce:
+        def __init__(self, given: str) -> None:
+            self.trace = Path(given)
+
+        def work(self, job: int) -> int:
+            if job == 1 and not self.trace.exists():
+                self.trace.touch()
+                os._exit(1)
+            return job
+
+    with open_cluster(None) as cluster:
+        assert sorted(cluster.map(DiesOnce, str(tmp_path / "died"), range(4))) == [0, 1, 2, 3]
+    assert (tmp_path / "died").exists()
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_worker_that_dies_again_and_again_ends_the_work_with_a_sentence() -> None:
+    class Dies:
+        def __init__(self, given: None) -> None:
+            pass
+
+        def work(self, job: int) -> int:
+            os._exit(1)
+
+    with open_cluster(None) as cluster, pytest.raises(ClusterError, match="a worker of the Ray cluster died"):
+        list(cluster.map(Dies, None, [1]))
+
+
+def run_apart(script: str, **environment: str) -> str:
+    """Run Python in a process that is connected to no cluster, and give what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | environment, capture_output=True, text=True, timeout=DEADLINE_S
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+REFUSED = """
+from backend.cluster import ClusterError, open_cluster
+try:
+    with open_cluster({address!r}):
+        pass
+except ClusterError as error:
+    print(error)
+"""
+
+
+def test_an_address_that_nobody_answers_at_is_one_sentence_at_once(silent_port: int) -> None:
+    began = time.monotonic()
+    said = run_apart(REFUSED.format(address=f"127.0.0.1:{silent_port}"))
+    assert said.startswith(f"no Ray cluster answers at 127.0.0.1:{silent_port}")
+    assert len(said.splitlines()) == 1
+    assert time.monotonic() - began < 20
+
+
+@pytest.mark.parametrize("address", ["nonsense", "ray://host:port", ":6379"])
+def test_what_is_no_address_is_one_sentence(address: str) -> None:
+    assert "host:port of its head node" in run_apart(REFUSED.format(address=address))
+
+
+def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "ray.py").write_text("raise ModuleNotFoundError('no ray here')")
+    said = run_apart(REFUSED.format(address=None), PYTHONPATH=str(tmp_path))
+    assert said == "--engine ray needs Ray, which is not installed here: pip install 'galaxyloop[ray]'"
+
+
+def test_a_process_finds_a_cluster_by_its_address(ray_cluster: str, worker: Callable[..., Any]) -> None:
+    script = f"from backend.cluster import open_cluster\nwith open_cluster({ray_cluster!r}) as cluster: print(cluster.cores)"
+    assert run_apart(script) == "2"
+
+
+def test_ray_is_not_loaded_before_somebody_asks_for_it() -> None:
+    modules = "backend.cli, backend.prelabel.project, backend.survey.run"
+    assert run_apart(f"import sys, {modules}; print('ray' in sys.modules)") == "False"

@@ -1,0 +1,119 @@
+"""The connection to the database: it says in a sentence what is wrong, waits for a start, and outlives a restart."""
+
+from __future__ import annotations
+
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from backend.connection import DatabaseUnavailable, connect, read_clock, wait_for
+from backend.database import open_database
+from backend.loop.lease import lease
+from backend.services import Services
+
+
+@pytest.fixture
+def nowhere() -> str:
+    """URL of a PostgreSQL that does not run."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return f"postgresql://galaxyloop@127.0.0.1:{probe.getsockname()[1]}/galaxyloop"
+
+
+def test_the_password_need_not_stand_in_the_url(postgresql: Any) -> None:
+    url = postgresql.emptied_database().replace(f":{postgresql.password}@", "@")
+    wait_for(connect(url, password=postgresql.password), patience_s=0)
+
+
+def test_plain_postgresql_is_spoken_to_with_the_driver_that_we_install() -> None:
+    assert connect("postgresql://galaxyloop@postgres/galaxyloop").driver == "psycopg"
+
+
+def test_a_wrong_password_is_told_and_not_shown(postgresql: Any) -> None:
+    url = postgresql.url("postgres").replace(postgresql.password, "guessed")
+    with pytest.raises(
+        DatabaseUnavailable, match=r"the database postgres at 127.0.0.1:\d+ cannot be used: .*password"
+    ) as raised:
+        open_database(url)
+    assert "guessed" not in str(raised.value)
+
+
+def test_a_database_that_is_not_there_is_named_with_the_reason(nowhere: str) -> None:
+    with pytest.raises(DatabaseUnavailable, match=r"the database galaxyloop at 127.0.0.1:\d+ cannot be used: .*refused"):
+        open_database(nowhere)
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    (tmp_path / "galaxyloop.db").mkdir()
+    with pytest.raises(DatabaseUnavailable, match=r"galaxyloop.db cannot be used: unable to open"):
+        open_database(f"sqlite:///{tmp_path}/galaxyloop.db")
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        ("mysql://root@db/galaxyloop", "in sqlite or postgresql, not in mysql"),
+        ("postgres", "is no URL like postgresql://"),
+        ("", "is no URL like postgresql://"),
+    ],
+)
+def test_what_cannot_hold_the_registry_is_refused(url: str, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        connect(url)
+
+
+def test_a_missing_driver_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.connection.find_spec", lambda name: None)
+    with pytest.raises(ValueError, match=r"needs psycopg: pip install 'galaxyloop\[services\]'"):
+        connect("postgresql://galaxyloop@postgres/galaxyloop")
+
+
+def test_a_database_that_is_about_to_start_is_waited_for(postgresql: Any, caplog: pytest.LogCaptureFixture) -> None:
+    url = postgresql.emptied_database()
+    postgresql.stop()
+    later = threading.Timer(1.0, postgresql.start)
+    later.start()
+    with caplog.at_level(logging.WARNING, "galaxyloop.database"):
+        engine = open_database(url, patience_s=60)
+    later.join()
+    with engine.connect():
+        assert "event=waiting_for_database" in caplog.text
+
+
+def test_after_a_restart_of_the_database_the_next_question_is_answered(postgresql: Any) -> None:
+    engine = open_database(postgresql.emptied_database())
+    with Session(engine) as session:
+        before = read_clock(session)
+    postgresql.stop()
+    postgresql.start()
+    with Session(engine) as session:
+        assert read_clock(session) > before
+
+
+def test_the_time_is_the_databases_own(postgresql: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, now = connect(postgresql.emptied_database()), time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3600)
+    with Session(engine) as session:
+        assert read_clock(session) == pytest.approx(now, abs=30)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_machine_whose_clock_is_wrong_takes_no_project_away(
+    postgresql: Any, open_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    services, now = open_services(database_url=postgresql.emptied_database()), time.time()
+    services.registry.meet_project(1, label_config="<View/>", extra_params=None)
+    with lease(services.engine, 1, seconds=60) as held:
+        monkeypatch.setattr(time, "time", lambda: now + hours * 3600)
+        assert held is not None
+        with lease(services.engine, 1, seconds=60) as other:
+            assert other is None
+    with lease(services.engine, 1, seconds=60) as after:
+        assert after is not None

@@ -1,0 +1,214 @@
+"""PostgreSQL and Redis for the tests that need them: processes of their own, on free ports, in folders that go with them."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from redis import Redis
+from redis.exceptions import RedisError
+from sqlalchemy import create_engine, make_url
+
+HOST = "127.0.0.1"
+DEADLINE_S = 60.0
+POSTGRES_BINARIES = "/usr/lib/postgresql/*/bin"
+"""Debian keeps them out of the search path, one folder a version."""
+
+
+class Server:
+    """A process that listens on a port and keeps its files in a folder; it can be stopped and started again.
+
+    Parameters
+    ----------
+    user : str
+        Whom it runs as, where we are root: PostgreSQL refuses root.
+    """
+
+    stop_by = signal.SIGTERM
+    end_by = signal.SIGKILL
+
+    def __init__(self, *, user: str) -> None:
+        self.user = user if os.geteuid() == 0 else getpass.getuser()
+        # Not in pytest's own folder, which nobody else may enter.
+        self.folder = Path(tempfile.mkdtemp(prefix="galaxyloop-test-"))
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, self.user)
+        with socket.socket() as probe:
+            probe.bind((HOST, 0))
+            self.port = int(probe.getsockname()[1])
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> Sequence[str | Path]:
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(self.command(), stdout=log, stderr=log, **self._as_user())
+        deadline = time.monotonic() + DEADLINE_S
+        while not self.answers():
+            assert self._process.poll() is None, (self.folder / "log").read_text()
+            assert time.monotonic() < deadline, f"{self.command()[0]} does not answer"
+            time.sleep(0.05)
+
+    def stop(self, *, by: signal.Signals | None = None) -> None:
+        if self._process is not None:
+            self._process.send_signal(by or self.stop_by)
+            self._process.wait(DEADLINE_S)
+            self._process = None
+
+    def remove(self) -> None:
+        self.stop(by=self.end_by)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _as_user(self) -> dict[str, Any]:
+        us: dict[str, Any] = {"cwd": self.folder, "start_new_session": True}
+        if os.geteuid() != 0:
+            return us
+        person = pwd.getpwnam(self.user)
+        return us | {"user": person.pw_uid, "group": person.pw_gid, "extra_groups": []}
+
+
+class PostgreSQL(Server):
+    """PostgreSQL with nothing in it; its user `postgres` needs the password."""
+
+    stop_by = signal.SIGINT  # waits for no client
+    end_by = signal.SIGQUIT  # nor for its files
+    password = "postgres-for-tests"
+
+    def __init__(self, binaries: Path) -> None:
+        super().__init__(user="postgres")
+        self._binaries = binaries
+        self._numbers = itertools.count()
+        self._shared: str | None = None
+        password = self.folder / "password"
+        password.write_text(self.password)
+        password.chmod(0o644)
+        make = [binaries / "initdb", "--pgdata", self.folder / "data", "--username", "postgres", "--auth", "scram-sha-256"]
+        make += ["--pwfile", password, "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
+        subprocess.run(make, check=True, capture_output=True, **self._as_user())
+
+    def command(self) -> Sequence[str | Path]:
+        settings = [f"unix_socket_directories={self.folder}", f"listen_addresses={HOST}", "fsync=off", "max_connections=200"]
+        flags = [part for setting in settings for part in ("-c", setting)]
+        return [self._binaries / "postgres", "-D", self.folder / "data", "-p", str(self.port), *flags]
+
+    def answers(self) -> bool:
+        asked = [self._binaries / "pg_isready", "-q", "-h", HOST, "-p", str(self.port)]
+        return subprocess.run(asked, check=False).returncode == 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What PostgreSQL's own programs need to get in."""
+        return {"PGHOST": HOST, "PGPORT": str(self.port), "PGPASSWORD": self.password, "POSTGRES_USER": "postgres"}
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres:{self.password}@{HOST}:{self.port}/{database}"
+
+    def new_database(self) -> str:
+        """Make an empty database and return its URL."""
+        name = f"test_{next(self._numbers)}"
+        self._run("postgres", f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def emptied_database(self) -> str:
+        """Empty the database that tests use one after the other, which takes a tenth of making one; return its URL."""
+        if self._shared is None:
+            self._shared = self.new_database()
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
+        self._run(
+            str(make_url(self._shared).database),
+            f"{others} AND pid <> pg_backend_pid()",
+            "DROP SCHEMA public CASCADE",
+            "CREATE SCHEMA public",
+        )
+        return self._shared
+
+    def _run(self, database: str, *statements: str) -> None:
+        engine = create_engine(self.url(database), isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        engine.dispose()
+
+
+class RedisServer(Server):
+    """Redis as compose runs it: it keeps nothing on disk."""
+
+    def __init__(self) -> None:
+        super().__init__(user="nobody")
+
+    def command(self) -> Sequence[str | Path]:
+        return ["redis-server", "--bind", HOST, "--port", str(self.port), "--save", "", "--appendonly", "no"]
+
+    def answers(self) -> bool:
+        with contextlib.suppress(RedisError):
+            return bool(self.client.ping())
+        return False
+
+    @property
+    def url(self) -> str:
+        return f"redis://{HOST}:{self.port}/0"
+
+    @property
+    def client(self) -> Redis:
+        return Redis.from_url(self.url)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgreSQL]:
+    """PostgreSQL; whoever stops it starts it again."""
+    newest = max(Path("/").glob(f"{POSTGRES_BINARIES[1:]}/initdb"), default=None)
+    found = newest or (Path(which) if (which := shutil.which("initdb")) else None)
+    if found is None:
+        _missing("no PostgreSQL: apt-get install postgresql")
+    yield from _running(PostgreSQL(found.parent))
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    """Redis; whoever stops it starts it again."""
+    if shutil.which("redis-server") is None:
+        _missing("no Redis: apt-get install redis-server")
+    yield from _running(RedisServer())
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[str]:
+    """A Ray cluster of two cores that this process is connected to; gives its address for others."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, configure_logging=False)
+    try:
+        yield str(ray.get_runtime_context().gcs_address)
+    finally:
+        ray.shutdown()
+
+
+def _running(server: Any) -> Iterator[Any]:
+    try:
+        server.start()
+        yield server
+    finally:
+        server.remove()
+
+
+def _missing(what: str) -> NoReturn:
+    """Skip on a developer's machine; CI has what the tests need, or fails."""
+    (pytest.fail if os.environ.get("CI") else pytest.skip)(what)

@@ -1,0 +1,233 @@
+"""docker-compose.yml and the Dockerfile against what the code expects of them; e2e/services runs what they start."""
+
+from __future__ import annotations
+
+import ast
+import ipaddress
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from backend.cli import app
+from backend.settings import SECRETS_DIR_VARIABLE, Settings
+
+ROOT = Path(__file__).parents[2]
+FILES = ("docker-compose.yml", "docker-compose.gpu.yml")
+COMPOSE, GPU = (yaml.safe_load((ROOT / name).read_text()) for name in FILES)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+OURS = ("backend", "worker", "label-studio")
+DOCKERFILE = (ROOT / "Dockerfile").read_text()
+STAGES = {text.split("\n", 1)[0]: text for text in re.split(r"^FROM \S+ AS ", DOCKERFILE, flags=re.MULTILINE)[1:]}
+STUDIO = ROOT / ".venv-label-studio/lib"
+
+
+def variables() -> set[str]:
+    """Every environment variable that a setting is read from."""
+    found = {SECRETS_DIR_VARIABLE}
+    for name, field in Settings.model_fields.items():
+        alias = field.validation_alias
+        found |= set(map(str, alias.choices)) if hasattr(alias, "choices") else {f"GALAXYLOOP_{name.upper()}"}
+    return found
+
+
+def subnet() -> ipaddress.IPv4Network:
+    (network,) = COMPOSE["networks"]["calls"]["ipam"]["config"]
+    return ipaddress.IPv4Network(network["subnet"])
+
+
+# -- as Docker reads it --
+
+
+@pytest.mark.parametrize("names", [FILES[:1], FILES])
+def test_docker_compose_accepts_the_file(names: tuple[str, ...]) -> None:
+    if shutil.which("docker-compose") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no docker-compose: apt-get install docker-compose")
+    flags = [flag for name in names for flag in ("-f", ROOT / name)]
+    done = subprocess.run(["docker-compose", *flags, "config", "-q"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+# -- commands and settings --
+
+
+@pytest.mark.parametrize("words", [["backend"], ["worker"]])
+def test_every_command_is_one_of_galaxyloops(words: list[str]) -> None:
+    (service,) = words
+    assert CliRunner().invoke(app, [*SERVICES[service]["command"], "--help"]).exit_code == 0
+    assert 'ENTRYPOINT ["galaxyloop"]' in STAGES["galaxyloop"]
+
+
+def test_a_health_check_is_a_command_of_galaxyloop_too() -> None:
+    _, program, *words = SERVICES["worker"]["healthcheck"]["test"]
+    assert program == "galaxyloop"
+    assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
+
+
+def test_the_gpus_command_is_one_of_galaxyloops() -> None:
+    _, *words = GPU["services"]["pretrain"]["entrypoint"]
+    assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("service", ["backend", "worker"])
+def test_every_variable_is_a_setting(service: str) -> None:
+    assert set(SERVICES[service]["environment"]) <= variables()
+    assert set(re.findall(r"(?:GALAXYLOOP|LABEL_STUDIO)_\w+(?==)", STAGES["galaxyloop"])) <= variables()
+
+
+def test_backends_and_workers_see_the_same_settings_files_and_secrets() -> None:
+    for part in ("environment", "volumes", "secrets", "image"):
+        assert SERVICES["backend"][part] == SERVICES["worker"][part]
+
+
+# -- secrets --
+
+
+def test_every_secret_is_declared_as_a_file_and_used() -> None:
+    used = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
+    assert used == set(COMPOSE["secrets"])
+    assert {name: secret["file"] for name, secret in COMPOSE["secrets"].items()} == {name: f"./secrets/{name}" for name in used}
+
+
+def test_a_secret_of_galaxyloop_is_named_after_its_setting() -> None:
+    assert set(SERVICES["backend"]["secrets"]) <= {name.lower() for name in variables()}
+
+
+def test_no_secret_stands_in_the_file_itself() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            assert name.endswith("_FILE") or not re.search("PASSWORD|SECRET|API_KEY", name), (name, value)
+
+
+def test_the_script_makes_every_secret_once_for_our_eyes_only(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    made = []
+    for _ in range(2):
+        subprocess.run(["sh", ROOT / "deploy/secrets.sh", folder], check=True)
+        made.append({file.name: file.read_text() for file in folder.iterdir()})
+    assert made[0] == made[1]
+    assert set(made[0]) == set(COMPOSE["secrets"])
+    assert all(re.fullmatch("[0-9a-f]{40}", secret) for secret in made[0].values())
+    assert len(set(made[0].values())) == len(made[0])
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+
+
+def test_the_secrets_are_neither_committed_nor_built_into_an_image() -> None:
+    assert "secrets/" in (ROOT / ".gitignore").read_text().splitlines()
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    assert "*" in rules
+    assert "!secrets" not in rules
+
+
+def test_postgresqls_image_runs_the_script_and_does_not_read_it_into_its_own() -> None:
+    (script,) = [volume.split(":")[0] for volume in SERVICES["postgres"]["volumes"] if volume.endswith(":ro")]
+    assert os.access(ROOT / script, os.X_OK)
+
+
+# -- users and health --
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_none_of_ours_runs_as_root(service: str) -> None:
+    assert "user" not in SERVICES[service]
+    last = re.findall(r"^USER (\S+)$", STAGES[SERVICES[service]["build"]["target"]], re.MULTILINE)
+    assert last == ["galaxyloop"]
+    assert SERVICES[service]["cap_drop"] == ["ALL"]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_service_has_a_health_check_and_comes_back(service: str) -> None:
+    assert SERVICES[service]["healthcheck"]["test"]
+    assert SERVICES[service]["restart"] == "unless-stopped"
+
+
+def test_backends_and_workers_are_several() -> None:
+    assert all(SERVICES[service]["deploy"]["replicas"] > 1 for service in ("backend", "worker"))
+
+
+# -- networks --
+
+
+def test_label_studio_and_the_backends_meet_on_one_network_only() -> None:
+    """On two, the name `backend` would lead to addresses of both, and Label Studio would refuse half of them."""
+    assert set(SERVICES["backend"]["networks"]) & set(SERVICES["label-studio"]["networks"]) == {"calls"}
+
+
+def test_databases_and_queue_are_reached_from_inside_only() -> None:
+    for service in ("postgres", "redis"):
+        assert "ports" not in SERVICES[service]
+        assert all(COMPOSE["networks"][name]["internal"] for name in SERVICES[service]["networks"])
+    assert "redis" not in {name for name in SERVICES if "loop" not in SERVICES[name]["networks"]}
+
+
+def test_label_studio_itself_is_open_to_this_machine_only_until_somebody_says_otherwise() -> None:
+    (port,) = SERVICES["label-studio"]["ports"]
+    assert ":-127.0.0.1:" in port
+
+
+def test_label_studio_calls_what_it_would_call_anyway_and_the_backends_network() -> None:
+    sources = [*STUDIO.glob("python*/site-packages/label_studio/core/utils/io.py")]
+    if not sources:
+        pytest.skip("no Label Studio: `make test` sets it up")
+    lists = [
+        node.value
+        for node in ast.walk(ast.parse(sources[0].read_text()))
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "default_banned_subnets"
+    ]
+    its_own = [ipaddress.ip_network(one) for one in ast.literal_eval(lists[0])]
+    environment = SERVICES["label-studio"]["environment"]
+    ours = [ipaddress.ip_network(one) for one in environment["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")]
+    (gateway,) = (ipaddress.ip_network(one["gateway"]) for one in COMPOSE["networks"]["calls"]["ipam"]["config"])
+    wanted: list[Any] = [gateway]
+    for network in its_own:
+        open_ = network.version == 4 and subnet().subnet_of(network)
+        wanted += network.address_exclude(subnet()) if open_ else [network]
+    assert sorted(map(str, ours)) == sorted(map(str, wanted))
+    assert not {"LABEL_STUDIO_ML_BLOCK_LOCAL_IP", "LABEL_STUDIO_SSRF_PROTECTION_ENABLED"} & set(environment)
+
+
+# -- the images --
+
+
+def test_what_the_images_are_made_of_is_there_and_not_left_out() -> None:
+    rules = (ROOT / ".dockerignore").read_text().splitlines()
+    for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE):
+        for source in line.split():
+            assert (ROOT / source).exists()
+            assert f"!{source.split('/')[0]}" in rules
+
+
+def test_label_studios_image_is_named_after_the_version_that_is_pinned() -> None:
+    pins = (ROOT / "constraints-label-studio.txt").read_text().splitlines()
+    assert f"label-studio=={SERVICES['label-studio']['image'].split(':')[1]}" in pins
+
+
+def test_the_image_has_the_drivers() -> None:
+    (extras,) = re.findall(r"'\.\[(.+)\]'", STAGES["galaxyloop"])
+    assert "services" in extras.split(",")
+
+
+def test_everything_that_is_no_code_is_installed_with_the_package() -> None:
+    """An image installs the package; a developer's checkout would have the files anyway."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    installed = {
+        file
+        for package, patterns in project["tool"]["setuptools"]["package-data"].items()
+        for pattern in patterns
+        for file in ROOT.joinpath(*package.split(".")).glob(pattern)
+    }
+    listed = subprocess.run(
+        ["git", "ls-files", "backend", "sync", "labeling_configs"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    data = {ROOT / name for name in listed.stdout.splitlines() if not name.endswith((".py", ".md", "py.typed"))}
+    assert {file.relative_to(ROOT) for file in data if file.exists()} <= {
+        file.relative_to(ROOT) for file in installed if file.is_file()
+    }

@@ -1,0 +1,95 @@
+"""One project, two backends, two workers, as docker-compose.yml has them: trained once, live on both, whoever is killed."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.exc import OperationalError
+
+from sync.client import LabelStudioError
+from sync.tasks import read_tasks
+
+if TYPE_CHECKING:
+    from tests.e2e.services.conftest import Process, Stack
+
+
+def to_do(stack: Stack, project: int) -> int:
+    return sum(not task.annotated for task in read_tasks(stack.client, project))
+
+
+def test_the_first_project_is_attached_with_no_token_fetched_by_hand(stack: Stack, project: int) -> None:
+    said = stack.command("project", "status", str(project))
+    assert "is attached" in said
+    assert "events" in said
+    assert "do not reach" not in said
+
+
+def test_a_worker_is_healthy(stack: Stack) -> None:
+    _, *words = stack.compose["services"]["worker"]["healthcheck"]["test"]
+    assert "can be used" in stack.command(*words[1:])
+
+
+def test_label_studio_calls_no_other_private_address(stack: Stack, project: int) -> None:
+    for url in (f"http://127.0.0.1:{stack.port}", "http://10.213.57.1:9090", "http://192.168.1.1"):
+        with pytest.raises(LabelStudioError, match="reserved network address"):
+            stack.client.send("POST", "/api/ml", json={"project": project, "url": url, "title": "inside"})
+        with pytest.raises(LabelStudioError, match="reserved network address"):
+            stack.client.send("POST", "/api/webhooks/", json={"project": project, "url": url})
+
+
+def test_neither_database_is_open_to_the_others_user(stack: Stack, postgresql: Any) -> None:
+    password = stack.secret("label_studio_database_password")
+    other = create_engine(f"postgresql+psycopg://label_studio:{password}@127.0.0.1:{postgresql.port}/galaxyloop")
+    with pytest.raises(OperationalError, match="permission denied for database"):
+        other.connect()
+
+
+def test_a_batch_is_trained_once_and_goes_live_on_both_backends(stack: Stack, project: int, annotations: list[int]) -> None:
+    stack.wait_for_version(project, "v0002")
+    assert stack.trained() == ["2"]
+    assert stack.predicted(project, "v0002") == to_do(stack, project)
+    stack.assert_nothing_lost(project, "v0002")
+
+
+def test_a_worker_that_is_killed_while_it_trains_is_replaced_by_the_other(
+    stack: Stack, project: int, annotations: list[int], postgresql: Any
+) -> None:
+    def training(worker: Process) -> bool:
+        return worker.said().count("event=training") > worker.said().count("event=trained")
+
+    versions = create_engine(postgresql.url("galaxyloop"))
+    with versions.connect() as lock:
+        lock.exec_driver_sql("LOCK TABLE versions IN SHARE MODE")  # so that no training ends before the kill
+        stack.turn_round(annotations)
+        stack.wait_until(lambda: any(map(training, stack.workers)), "a worker trains")
+        killed, other = sorted(stack.workers, key=training, reverse=True)
+        killed.kill()
+        lock.rollback()
+    versions.dispose()
+    stack.wait_for_version(project, "v0003")
+    assert re.search(r"event=trained .*version=3", other.said())
+    assert sorted(stack.trained()) == ["2", "3"]
+    assert stack.predicted(project, "v0003") == to_do(stack, project)
+    stack.assert_nothing_lost(project, "v0003")
+
+
+def test_a_backup_of_the_registry_brings_it_back(stack: Stack, project: int, postgresql: Any) -> None:
+    server = postgresql.environment
+    asked = ["-U", "postgres"]
+    dumped = subprocess.run(["pg_dump", *asked, "-Fc", "galaxyloop"], env=os.environ | server, capture_output=True, check=True)
+    for process in (*stack.backends, *stack.workers):
+        process.kill()
+    lost = create_engine(postgresql.url("galaxyloop"))
+    with lost.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE efforts, versions, projects")
+    lost.dispose()
+    restore = ["pg_restore", *asked, "--clean", "--if-exists", "-d", "galaxyloop"]
+    subprocess.run(restore, env=os.environ | server, input=dumped.stdout, capture_output=True, check=True)
+    stack.start_galaxyloop()
+    assert stack.live(project) == {"v0003"}
+    assert "v0003" in stack.command("versions", str(project))

@@ -1,0 +1,94 @@
+"""Images in a bucket, against moto's S3: which keys a word names, their bytes, and whose fault it is where there are none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sync.images.errors import ImageError
+from sync.sources.bucket import Buckets
+from sync.sources.collection import Collection, Span
+from sync.sources.item import SourceError
+
+moto = pytest.importorskip("moto", reason="no moto: install moto[server] and boto3")
+boto3 = pytest.importorskip("boto3", reason="no boto3: install galaxyloop[s3]")
+
+KEYS = ("survey/a.png", "survey/b.jpg", "survey/deep/c.png", "survey/deep/d[1].png", "survey/readme.txt", "survey2/e.png")
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with moto.mock_aws():
+        made = boto3.client("s3")
+        made.create_bucket(Bucket="sky")
+        for key in KEYS:
+            made.put_object(Bucket="sky", Key=key, Body=key.encode())
+        yield made
+
+
+@pytest.mark.usefixtures("s3")
+@pytest.mark.parametrize(
+    ("word", "keys"),
+    [
+        ("s3://sky/survey/*.png", ["survey/a.png"]),
+        ("s3://sky/survey/**/*.png", ["survey/a.png", "survey/deep/c.png", "survey/deep/d[1].png"]),
+        ("s3://sky/survey/?.[jp]*", ["survey/a.png", "survey/b.jpg"]),
+        ("s3://sky/survey/[!a].*", ["survey/b.jpg"]),
+        ("s3://sky/survey", ["survey/a.png", "survey/b.jpg", "survey/deep/c.png", "survey/deep/d[1].png"]),
+        ("s3://sky/survey/deep/", ["survey/deep/c.png", "survey/deep/d[1].png"]),
+        ("s3://sky/survey/readme.txt", ["survey/readme.txt"]),
+        ("s3://sky", ["survey/a.png", "survey/b.jpg", "survey/deep/c.png", "survey/deep/d[1].png", "survey2/e.png"]),
+        ("s3://sky/survey/*.gif", []),
+    ],
+)
+def test_a_word_means_a_pattern_or_what_lies_below(word: str, keys: list[str]) -> None:
+    assert list(Buckets().find(word)) == [f"s3://sky/{key}" for key in keys]
+
+
+def test_more_keys_than_a_page_are_found(s3: Any) -> None:
+    for number in range(1005):
+        s3.put_object(Bucket="sky", Key=f"many/{number:04d}.png", Body=b"")
+    assert len(list(Buckets().find("s3://sky/many/*.png"))) == 1005
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_collection_reads_objects_as_it_reads_files() -> None:
+    collection = Collection(max_bytes=1000)
+    found = list(collection.read(collection.find("s3://sky/survey/*.*g")))
+    assert found == [(f"s3://sky/{key}", key.encode()) for key in KEYS[:2]]
+
+
+@pytest.mark.usefixtures("s3")
+def test_an_object_that_is_gone_or_too_large_is_its_own_fault() -> None:
+    buckets = Buckets()
+    with pytest.raises(ImageError, match="the object cannot be read"):
+        buckets.read("s3://sky/survey/gone.png", max_bytes=1000)
+    with pytest.raises(ImageError, match="has 12 bytes, more than the 5 that are allowed"):
+        buckets.read("s3://sky/survey/a.png", max_bytes=5)
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_bucket_that_is_not_there_ends_the_work() -> None:
+    with pytest.raises(SourceError, match="the bucket 'nowhere' cannot be listed"):
+        list(Buckets().find("s3://nowhere/*.png"))
+    with pytest.raises(SourceError, match=r"s3://nowhere/a\.png cannot be read"):
+        Buckets().read("s3://nowhere/a.png", max_bytes=1000)
+
+
+def test_a_service_that_does_not_answer_ends_the_work(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr("sync.sources.bucket.ATTEMPTS", 1)
+    with pytest.raises(SourceError, match="cannot be read"):
+        list(Collection(max_bytes=1000).read([Span("s3://sky/survey/a.png")]))
+
+
+@pytest.mark.usefixtures("s3")
+def test_rows_of_a_parquet_file_are_not_looked_up_in_a_bucket() -> None:
+    boto3.client("s3").put_object(Bucket="sky", Key="tables/a.parquet", Body=b"")
+    with pytest.raises(SourceError, match=r"s3://sky/tables/a\.parquet is a Parquet file in a bucket: copy it"):
+        list(Collection(max_bytes=1000).find("s3://sky/tables/*.parquet"))
