@@ -135,7 +135,6 @@ def open_cluster(address: str | None) -> Iterator[Cluster]:
         If Ray is not installed, or nothing answers at the address.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "error")  # its warnings would stand among what we say
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -145,7 +144,7 @@ def open_cluster(address: str | None) -> Iterator[Cluster]:
         return
     if address is not None:
         _knock(address)
-    quiet = {"log_to_driver": False, "configure_logging": False}
+    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     try:
         ray.init(address, **quiet) if address is not None else ray.init("local", include_dashboard=False, **quiet)
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:

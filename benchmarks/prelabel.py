@@ -12,9 +12,10 @@ How the cost grows. Linearly with the images: each is fetched, decoded, embedded
 recount of the project at each import grows with the project, and imports are doubled in size until 5,000 (backend/bulk.py).
 
 What it does not show. Label Studio stands on SQLite and on the same two cores as the workers of Ray, which so cannot be twice
-as fast; no network lies between. The crops are small (124 px), overlap, and come again where there are more tasks than crops. One
-process computes with two threads, a worker of Ray with one. The action is one request: where the backend takes more than 100 s,
-Label Studio gives up, says nothing, and stores nothing, which the column of what was stored would show.
+as fast; no network lies between. The crops are small (124 px), overlap, and come again where there are more tasks than crops.
+One process computes with all cores' threads, a worker of Ray with one, and the server, which the action asks, with half of
+them, as each does by default. The action is one request: where the backend takes more than 100 s, Label Studio gives up, says
+nothing, and stores nothing, which the column of what was stored would show.
 """
 
 from __future__ import annotations

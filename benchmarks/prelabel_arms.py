@@ -28,7 +28,7 @@ RETRIEVE_ACTION = "Label Studio's retrieve predictions"
 ACTION_WITHIN_S = 900.0
 CLUSTER = """
 import sys, ray
-ray.init(num_cpus=int(sys.argv[1]), include_dashboard=False, log_to_driver=False, configure_logging=False)
+ray.init("local", num_cpus=int(sys.argv[1]), include_dashboard=False, log_to_driver=False, configure_logging=False)
 print(ray.get_runtime_context().gcs_address, flush=True)
 sys.stdin.read()
 """

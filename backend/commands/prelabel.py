@@ -43,7 +43,7 @@ def prelabel(
     only_unlabelled: Annotated[bool, typer.Option("--only-unlabelled", help="Leave out tasks that are annotated.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")] = None,
     order: Annotated[Order, typer.Option(help="Which tasks go first; uncertain looks at all images before.")] = Order.id,
-    engine: Annotated[Engine, typer.Option(help="Where it is predicted; ray needs galaxyloop[ray].")] = Engine.local,
+    engine: Annotated[Engine, typer.Option(help="Where it is predicted; ray needs the extra of that name.")] = Engine.local,
     ray_address: Annotated[
         str | None, typer.Option(help="host:port of a Ray cluster's head node; without it one starts on this machine.")
     ] = None,

@@ -168,8 +168,8 @@ def _verified(services: Services, project: Project, tasks: list[Task], done: Pre
     count = count_predictions(services.label_studio, project.id, done.version)
     if count > len(have):
         raise PrelabelError(
-            f"project {project.id} has {count} predictions of {done.version} for {len(have)} tasks: "
-            "another program stores there under the same name"
+            f"project {project.id} has {count} predictions of {done.version} for {len(have)} tasks: another program stores "
+            "under the same name, or an import outlasted GALAXYLOOP_LEASE_S after a kill; delete that version's and run again"
         )
     return have
 

@@ -32,6 +32,7 @@ COMMANDS = (
     "embed",
     "segment",
     "predict",
+    "prelabel",
     "pretrain",
 )
 
