@@ -1,6 +1,6 @@
 """Images a second of pre-labelling: in one process, on Ray with one and two workers, and by Label Studio's own action.
 
-Run: .venv/bin/python benchmarks/prelabel.py [--quick]     (three quarters of an hour on 2 cores that do nothing else)
+Run: .venv/bin/python benchmarks/prelabel.py [--quick]     (a quarter of an hour on 2 cores that do nothing else)
 
 A fresh Label Studio and our server run on this machine (loop_stage.py). Every arm of a size works on one project and on images
 that nobody has seen (prelabel_arms.py), by turns, in one run. A survey, `--input`, reads the same crops from files and writes
@@ -49,7 +49,7 @@ class Sizes:
     rounds: int
 
 
-FULL = Sizes({"morphology": (500, 1000, 2000), "everything": (250, 500)}, 2)
+FULL = Sizes({"morphology": (250, 1000), "everything": (100, 300)}, 2)
 QUICK = Sizes({"morphology": (60, 120)}, 1)
 
 
