@@ -40,12 +40,15 @@ def write_plan(file: Path, parts: Iterable[list[Span]]) -> tuple[int, int]:
     """Write the plan, wholly or not at all; return how many parts and how many images it has."""
     unfinished = file.with_name(f"{file.name}.unfinished")
     count = images = 0
-    with gzip.open(unfinished, "wt", compresslevel=3, encoding="utf-8", errors="surrogateescape") as lines:
-        for spans in parts:
-            lines.write(json.dumps([_as_json(span) for span in spans], ensure_ascii=True) + "\n")
-            count += 1
-            images += sum(span.count for span in spans)
-    os.replace(unfinished, file)
+    try:
+        with gzip.open(unfinished, "wt", compresslevel=3, encoding="utf-8", errors="surrogateescape") as lines:
+            for spans in parts:
+                lines.write(json.dumps([_as_json(span) for span in spans], ensure_ascii=True) + "\n")
+                count += 1
+                images += sum(span.count for span in spans)
+        os.replace(unfinished, file)
+    finally:
+        unfinished.unlink(missing_ok=True)
     return count, images
 
 
