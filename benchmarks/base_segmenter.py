@@ -48,17 +48,18 @@ SCENES, SIDES, CLICKS = 60, (128, 256, 400), 3
 LEAST_AREA_PX = 40
 
 
-def main(data: Path) -> None:
+def main(data: Path, *, onward: bool) -> None:
     """Fit, report, write."""
     torch.set_num_threads(1)
     encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
-    head, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
-    for number, schedule in enumerate(SCHEDULES):
+    blank, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
+    head = PromptedMasks.load(BASE_SEGMENTER) if onward else blank
+    for number, schedule in list(enumerate(SCHEDULES))[1 if onward else 0 :]:
         head = fitted(head, windows, schedule, number=number)
     head.save(BASE_SEGMENTER)
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
     for what, wanted in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
-        for name, one in (("first guess", PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint)), ("learned", head)):
+        for name, one in (("first guess", blank), ("learned", head)):
             overlaps = np.mean([measured(one, Sights(encoder, None), *each) for each in wanted], axis=0)
             table.add_row(what, name, str(len(wanted)), *(f"{value:.3f}" for value in overlaps))
     Console().print(table)
@@ -115,4 +116,6 @@ def measured(head: PromptedMasks, sights: Sights, pixels: NDArray[np.float32], w
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    main(parser.parse_args().data)
+    parser.add_argument("--onward", action="store_true", help="from the shipped head, by all schedules but the first")
+    given = parser.parse_args()
+    main(given.data, onward=given.onward)

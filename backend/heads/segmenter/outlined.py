@@ -16,7 +16,7 @@ from backend.heads.segmenter.windows import nearest_window, window_around
 from backend.lvm.tiles import Tile
 from sync.controls.shapes import Mask
 
-__all__ = ["endless_examples"]
+__all__ = ["endless_examples", "example_of"]
 
 LEAST_POINTS = 12
 """A mask that covers fewer points of the decoder's grid is not asked for in a window."""
@@ -39,15 +39,25 @@ def endless_examples(
         taught = False
         for place in rng.permutation(len(places)).tolist():
             picture, chosen = places[place]
-            sight, some = sights[picture], masks[picture]
-            window = _window(sight, some[chosen], rng)
-            shares = torch.stack([on_grid(mask, window, config=config) for mask in some])
-            seen_well = (shares >= 0.5).sum(dim=(1, 2)) >= LEAST_POINTS
-            seen_well[chosen] = bool((shares[chosen] >= 0.5).any())
-            if seen_well[chosen]:
+            example = example_of(sights[picture], masks[picture], chosen, config=config, rng=rng)
+            if example is not None:
                 taught = True
-                yield Example(sight.see(window), shares[seen_well])
+                yield example
     raise NotEnoughLabels(f"none of the {len(places)} masks is large enough to learn from")
+
+
+def example_of(
+    sight: PictureSight, masks: Sequence[Mask], chosen: int, *, config: SegmenterConfig, rng: np.random.Generator
+) -> Example | None:
+    """One mask of a picture in a window in which it would be asked for, with the others that are seen there.
+
+    None where it covers no point of the decoder's grid.
+    """
+    window = _window(sight, masks[chosen], rng)
+    shares = torch.stack([on_grid(mask, window, config=config) for mask in masks])
+    seen_well = (shares >= 0.5).sum(dim=(1, 2)) >= LEAST_POINTS
+    seen_well[chosen] = bool((shares[chosen] >= 0.5).any())
+    return Example(sight.see(window), shares[seen_well]) if seen_well[chosen] else None
 
 
 def _window(sight: PictureSight, mask: Mask, rng: np.random.Generator) -> Tile:
