@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from statistics import median
 
@@ -45,15 +46,17 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
     per_point = network.config.shown_px / network.config.points
     guess = guide.clicked([(place[0] / per_point, place[1] / per_point, True)])
     prompts = WindowPrompts(torch.tensor([[place]]), torch.ones(1, 1), guesses=guess)
-    one, two = [(Point(x, y), True)], [(Point(x, y), True), (Point(x + 3, y), True)]
+    begun = [(Point(x, y), True), (Point(x + 3, y), True)]
+    # A first click is remembered, so each is on another pixel.
+    others = (Point(x + right, y + down) for right, down in product(range(-12, 13), repeat=2))
     steps: dict[str, Callable[[], object]] = {
         "looking at one window (only the first time)": lambda: segmenter.windows.see(pixels, window),
         "reading what was seen of it": lambda: sight.see(window),
         "slicing it into isophotes": lambda: Guide.of(network, seen),
         "neck": lambda: network.embed(seen),
         "prompt encoder and mask decoder": lambda: decode(network, embedding, prompts),
-        "all of a first click, when seen": lambda: segmenter.base.predict(sight, points=one),
-        "all of a second click": lambda: segmenter.base.predict(sight, points=two),
+        "all of a first click, when seen": lambda: segmenter.base.predict(sight, points=[(next(others), True)]),
+        "all of a second click": lambda: segmenter.base.predict(sight, points=begun),
     }
     with torch.no_grad():
         return {name: _milliseconds(step, times) for name, step in steps.items()}

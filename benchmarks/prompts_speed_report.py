@@ -40,7 +40,7 @@ last picture only.)
 GROWTH = """
 How the cost grows. For each halving of a picture's side down to 96 px that an object needs, one window is looked at, always
 at 256 px: a larger picture costs a window more, not four times as much; what grows with its area is decoding the file and
-writing the mask. A further click costs about the same whatever its number: the object is found from the first click, then
+writing the mask. A further click costs about the same whatever its number: what the first click found is remembered, and is
 mended once with all clicks; each click that the mask does not heed yet adds a flood of isophotes.
 """
 LIMITS = """
