@@ -31,7 +31,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY backend backend
 COPY sync sync
 COPY labeling_configs labeling_configs
-RUN pip install -c constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} '.[export,import,pretrain,s3,services]' \
+RUN pip install -c constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} '.[export,import,pretrain,ray,s3,services,survey]' \
     && rm -rf /build/* \
     && install -d -o galaxyloop -g galaxyloop /data
 WORKDIR /data
