@@ -49,7 +49,7 @@ class Sizes:
     rounds: int
 
 
-FULL = Sizes({"morphology": (250, 1000), "everything": (100, 300)}, 2)
+FULL = Sizes({"morphology": (250, 1000), "everything": (100,)}, 2)
 QUICK = Sizes({"morphology": (60, 120)}, 1)
 
 
@@ -114,6 +114,8 @@ def _rows(measured: Sequence[Measured]) -> list[list[str]]:
 def _growth(measured: Sequence[Measured]) -> list[list[str]]:
     rows = []
     for key, sizes in _arms(measured).items():
+        if len(sizes) < 2:
+            continue
         seconds = {images: median(one.seconds for one in runs) for images, runs in sizes.items()}
         few, many = min(seconds), max(seconds)
         further = seconds[many] - seconds[few]
