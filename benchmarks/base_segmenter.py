@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -54,9 +55,11 @@ def main(data: Path, *, onward: bool) -> None:
     encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
     blank, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
     head = PromptedMasks.load(BASE_SEGMENTER) if onward else blank
+    kept = CACHE / ("onward" if onward else "from-nothing")
     for number, schedule in list(enumerate(SCHEDULES))[1 if onward else 0 :]:
-        head = fitted(head, windows, schedule, number=number)
+        head = fitted(head, windows, schedule, number=number, kept=kept / f"training-{number}.pt")
     head.save(BASE_SEGMENTER)
+    shutil.rmtree(kept)  # the next training is another one
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
     for what, wanted in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
         for name, one in (("first guess", blank), ("learned", head)):
@@ -65,9 +68,8 @@ def main(data: Path, *, onward: bool) -> None:
     Console().print(table)
 
 
-def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int) -> PromptedMasks:
-    """Train, or go on training."""
-    kept = CACHE / f"training-{number}.pt"
+def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int, kept: Path) -> PromptedMasks:
+    """Train, or go on with the training whose state is kept in a file."""
     training = Training(head.network, schedule)
     if kept.exists():
         training.restore(torch.load(kept, weights_only=True))
@@ -76,7 +78,7 @@ def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number:
         examples: Iterator = windows.endless(number * SEEDS_A_SCHEDULE + training.done * SEEDS_A_STEP)
         losses.append(training.step([next(examples) for _ in range(schedule.examples)]))
         if training.done % KEPT_EVERY == 0:
-            CACHE.mkdir(parents=True, exist_ok=True)
+            kept.parent.mkdir(parents=True, exist_ok=True)
             torch.save(training.state(), kept.with_suffix(".unfinished"))
             os.replace(kept.with_suffix(".unfinished"), kept)
             print(

@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis for the tests that need them: processes of their own, on free ports, in folders that go with them."""
+"""Servers for the tests that need them: PostgreSQL and Redis as processes with folders of their own, a Ray cluster, S3."""
 
 from __future__ import annotations
 
@@ -199,6 +199,20 @@ def ray_cluster() -> Iterator[str]:
         yield str(ray.get_runtime_context().gcs_address)
     finally:
         ray.shutdown()
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A client of moto's S3, in which the bucket `sky` is."""
+    moto = pytest.importorskip("moto", reason="no moto: install moto[server] and boto3")
+    boto3 = pytest.importorskip("boto3", reason="no boto3: install galaxyloop[s3]")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    with moto.mock_aws():
+        client = boto3.client("s3")
+        client.create_bucket(Bucket="sky")
+        yield client
 
 
 def _running(server: Any) -> Iterator[Any]:

@@ -21,7 +21,6 @@ __all__ = ["rollback", "status", "versions"]
 
 def status() -> None:
     """Say of each project what is live, what waits, and what the loop last did or why it did nothing."""
-
     services = open_services(read_settings())
     ringing = services.bell.ringing()
     table = Table("project", "live", "published", "events wait", "when", "what the loop last did")

@@ -16,6 +16,14 @@ from backend.services import Services
 EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 7}}
 
 
+def stopped(server: Any) -> Iterator[Any]:
+    """The server, which the test may start; afterwards it runs again."""
+    server.stop()
+    yield server
+    server.stop()
+    server.start()
+
+
 @pytest.fixture
 def services(open_services: Callable[..., Services], postgresql: Any, redis: Any) -> Services:
     """On PostgreSQL and Redis, with project 7."""
@@ -34,18 +42,12 @@ def client(services: Services) -> Iterator[TestClient]:
 
 @pytest.fixture
 def without_redis(redis: Any) -> Iterator[Any]:
-    redis.stop()
-    yield redis
-    redis.stop()
-    redis.start()
+    yield from stopped(redis)
 
 
 @pytest.fixture
 def without_postgresql(postgresql: Any) -> Iterator[Any]:
-    postgresql.stop()
-    yield postgresql
-    postgresql.stop()
-    postgresql.start()
+    yield from stopped(postgresql)
 
 
 def test_an_event_while_redis_is_down_is_acknowledged_rings_and_is_queued_once_it_is_back(

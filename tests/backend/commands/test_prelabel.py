@@ -23,9 +23,6 @@ from backend.project_heads import ProjectHeads
 from backend.services import Services
 from sync.labelconfig import parse
 
-moto = pytest.importorskip("moto", reason="no moto: install moto[server] and boto3")
-boto3 = pytest.importorskip("boto3", reason="no boto3: install galaxyloop[s3]")
-
 Run = Callable[..., Result]
 
 DEADLINE_S = 120.0
@@ -135,16 +132,10 @@ def test_a_cluster_writes_the_same(run: Run, many: str) -> None:
         np.testing.assert_allclose(one["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
 
 
-def test_a_bucket_is_surveyed_as_a_folder_is(run: Run, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with moto.mock_aws():
-        s3 = boto3.client("s3")
-        s3.create_bucket(Bucket="sky")
-        for name in ("a.PNG", "b.png", "broken.jpg"):
-            s3.put_object(Bucket="sky", Key=f"dr10/{name}", Body=(pictures / name).read_bytes())
-        done = run("prelabel", "--input", "s3://sky/dr10/*", "--output", "out", "--config", "morphology")
+def test_a_bucket_is_surveyed_as_a_folder_is(run: Run, pictures: Path, s3: Any) -> None:
+    for name in ("a.PNG", "b.png", "broken.jpg"):
+        s3.put_object(Bucket="sky", Key=f"dr10/{name}", Body=(pictures / name).read_bytes())
+    done = run("prelabel", "--input", "s3://sky/dr10/*", "--output", "out", "--config", "morphology")
     assert done.exit_code == 0, done.output
     assert [(row["id"], row["error"] is None) for row in rows()] == [
         ("s3://sky/dr10/a.PNG", True),

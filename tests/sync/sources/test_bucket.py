@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,26 +11,18 @@ from sync.sources.bucket import Buckets
 from sync.sources.collection import Collection, Span
 from sync.sources.item import SourceError
 
-moto = pytest.importorskip("moto", reason="no moto: install moto[server] and boto3")
-boto3 = pytest.importorskip("boto3", reason="no boto3: install galaxyloop[s3]")
-
 KEYS = ("survey/a.png", "survey/b.jpg", "survey/deep/c.png", "survey/deep/d[1].png", "survey/readme.txt", "survey2/e.png")
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "testing")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-    with moto.mock_aws():
-        made = boto3.client("s3")
-        made.create_bucket(Bucket="sky")
-        for key in KEYS:
-            made.put_object(Bucket="sky", Key=key, Body=key.encode())
-        yield made
+def survey(s3: Any) -> Any:
+    """The bucket with the objects of `KEYS`, each of which holds its own key."""
+    for key in KEYS:
+        s3.put_object(Bucket="sky", Key=key, Body=key.encode())
+    return s3
 
 
-@pytest.mark.usefixtures("s3")
+@pytest.mark.usefixtures("survey")
 @pytest.mark.parametrize(
     ("word", "keys"),
     [
@@ -56,14 +47,14 @@ def test_more_keys_than_a_page_are_found(s3: Any) -> None:
     assert len(list(Buckets().find("s3://sky/many/*.png"))) == 1005
 
 
-@pytest.mark.usefixtures("s3")
+@pytest.mark.usefixtures("survey")
 def test_a_collection_reads_objects_as_it_reads_files() -> None:
     collection = Collection(max_bytes=1000)
     found = list(collection.read(collection.find("s3://sky/survey/*.*g")))
     assert found == [(f"s3://sky/{key}", key.encode()) for key in KEYS[:2]]
 
 
-@pytest.mark.usefixtures("s3")
+@pytest.mark.usefixtures("survey")
 def test_an_object_that_is_gone_or_too_large_is_its_own_fault() -> None:
     buckets = Buckets()
     with pytest.raises(ImageError, match="the object cannot be read"):
@@ -72,7 +63,7 @@ def test_an_object_that_is_gone_or_too_large_is_its_own_fault() -> None:
         buckets.read("s3://sky/survey/a.png", max_bytes=5)
 
 
-@pytest.mark.usefixtures("s3")
+@pytest.mark.usefixtures("survey")
 def test_a_bucket_that_is_not_there_ends_the_work() -> None:
     with pytest.raises(SourceError, match="the bucket 'nowhere' cannot be listed"):
         list(Buckets().find("s3://nowhere/*.png"))
@@ -80,15 +71,15 @@ def test_a_bucket_that_is_not_there_ends_the_work() -> None:
         Buckets().read("s3://nowhere/a.png", max_bytes=1000)
 
 
-def test_a_service_that_does_not_answer_ends_the_work(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("s3")
+def test_a_service_that_does_not_answer_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setattr("sync.sources.bucket.ATTEMPTS", 1)
     with pytest.raises(SourceError, match="cannot be read"):
         list(Collection(max_bytes=1000).read([Span("s3://sky/survey/a.png")]))
 
 
-@pytest.mark.usefixtures("s3")
-def test_rows_of_a_parquet_file_are_not_looked_up_in_a_bucket() -> None:
-    boto3.client("s3").put_object(Bucket="sky", Key="tables/a.parquet", Body=b"")
+def test_rows_of_a_parquet_file_are_not_looked_up_in_a_bucket(s3: Any) -> None:
+    s3.put_object(Bucket="sky", Key="tables/a.parquet", Body=b"")
     with pytest.raises(SourceError, match=r"s3://sky/tables/a\.parquet is a Parquet file in a bucket: copy it"):
         list(Collection(max_bytes=1000).find("s3://sky/tables/*.parquet"))

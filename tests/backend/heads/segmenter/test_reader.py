@@ -9,6 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.heads.masks import PromptedMasks
+from backend.heads.segmenter import prompting
 from backend.heads.segmenter.lvm_windows import LvmWindows
 from backend.heads.segmenter.network import SegmenterNetwork
 from backend.heads.segmenter.sight import PictureSight, Sights
@@ -16,7 +17,7 @@ from backend.lvm.tiles import Tile
 from sync.controls.shapes import Point
 
 Sky = Callable[..., NDArray[np.float32]]
-FIRST, SECOND = (Point(60, 60), True), (Point(68, 60), True)
+FIRST, SECOND, ELSEWHERE = (Point(60, 60), True), (Point(68, 60), True), (Point(58, 62), True)
 OBJECT = [(60.0, 60.0, 10.0, 8.0, 0.0, 0.7)]
 
 
@@ -36,8 +37,6 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """As many entries as passes of the decoder were made."""
-    from backend.heads.segmenter import prompting
-
     made, decode = [], prompting.decode
 
     def counted(*arguments: object) -> object:
@@ -57,7 +56,7 @@ def test_a_window_of_a_picture_is_read_once(blank: PromptedMasks, windows: LvmWi
     sight = sight_of(sky((120, 120), OBJECT), windows, key="picture")
     blank.predict(sight, points=[FIRST])
     once = len(passes)
-    blank.predict(sight, points=[FIRST])
+    blank.predict(sight, points=[ELSEWHERE])  # not remembered itself: it asks for the same windows
     assert (once > 0, len(passes)) == (True, once)
 
 
