@@ -80,7 +80,7 @@ def import_(
         list[Path] | None, typer.Option(help="A FITS mosaic to cut from; once a band or tile, the bluest first.")
     ] = None,
     survey: Annotated[
-        list[str] | None, typer.Option(help="A HiPS of one band to cut from by hips2fits; once a band, the bluest first.")
+        list[str] | None, typer.Option(help="A HiPS to cut from by hips2fits: once a band, bluest first, or one in colours.")
     ] = None,
     fov_arcsec: Annotated[float, typer.Option(help="Side of a cut-out.")] = 60.0,
     pixels: Annotated[int, typer.Option(help="Side of a cut-out of --survey.")] = 256,

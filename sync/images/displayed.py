@@ -78,7 +78,7 @@ def display(content: bytes, *, stretch: str, max_pixels: int = MAX_PIXELS) -> Di
             return Displayed(file, WEB_SUFFIXES[kind])
         return Displayed(to_png(pixels), ".png", science=file, science_suffix=".tif")
     bands = read_bands(file, max_pixels=max_pixels)
-    shown = STRETCHES[stretch](bands.planes, bands.weights)
+    shown = bands.picture() if bands.is_picture else STRETCHES[stretch](bands.planes, bands.weights)
     known = {"bands": list(bands.names), "unit": bands.unit}
     return Displayed(
         to_png(np.ascontiguousarray(shown[::-1])),

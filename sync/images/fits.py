@@ -43,6 +43,8 @@ class FitsBands:
         ``BUNIT`` of the first image, empty where it has none.
     weights : list of float or None
         What to multiply each band by so that equal numbers are grey, where that is known.
+    is_picture : bool
+        Whether the file is a picture in colours, stretched by others: three planes of 8 bits, red, green and blue.
     """
 
     planes: NDArray[np.floating]
@@ -50,6 +52,11 @@ class FitsBands:
     names: tuple[str, ...]
     unit: str
     weights: list[float] | None
+    is_picture: bool
+
+    def picture(self) -> NDArray[np.float32]:
+        """Return the colours of a file that `is_picture`, shape (height, width, 3), in [0, 1], rows as in the file."""
+        return np.moveaxis(self.planes, 0, -1).astype(np.float32) / np.float32(255)
 
 
 def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
@@ -73,7 +80,8 @@ def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
         If the file is damaged, truncated or too large, or holds no image with a valid pixel.
     """
     bands = read_bands(data, max_pixels=max_pixels)
-    return np.ascontiguousarray(in_colour(bands.planes, weights=bands.weights)[::-1])
+    shown = bands.picture() if bands.is_picture else in_colour(bands.planes, weights=bands.weights)
+    return np.ascontiguousarray(shown[::-1])
 
 
 def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
@@ -99,6 +107,7 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
             _check_tiles(data, max_pixels)
         with fits.open(io.BytesIO(data), memmap=False) as file:
             images = _images(file)
+            is_picture = _is_picture(images)  # reading the planes changes the header
             planes = _planes(images, max_pixels)
             return FitsBands(
                 planes=planes,
@@ -106,6 +115,7 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
                 names=_names(file[0].header, images, len(planes)),
                 unit=str(images[0].header.get("BUNIT", "")).strip(),
                 weights=_weights(file, len(planes)),
+                is_picture=is_picture,
             )
     except ImageError:
         raise
@@ -119,6 +129,12 @@ def _images(file: fits.HDUList) -> list[Any]:
     if not images:
         raise ImageError("the FITS file holds no image of two or more dimensions")
     return [hdu for hdu in images if hdu.shape[-2:] == images[0].shape[-2:]]
+
+
+def _is_picture(images: list[Any]) -> bool:
+    header = images[0].header
+    eight_bits = header["BITPIX"] == 8 and not {"BSCALE", "BZERO"} & set(header)
+    return len(images) == 1 and images[0].shape[:-2] == (3,) and eight_bits
 
 
 def _planes(images: list[Any], max_pixels: int) -> NDArray[np.floating]:

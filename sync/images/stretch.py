@@ -72,18 +72,7 @@ def lupton(red: NDArray[np.floating], green: NDArray[np.floating], blue: NDArray
     if not red.shape == green.shape == blue.shape:
         raise ValueError(f"bands must have one shape, not {red.shape}, {green.shape} and {blue.shape}")
     planes = (red, green, blue)
-    skies, noises = zip(*(_sky(plane) for plane in planes), strict=True)
-    if not any(noises):
-        return np.zeros((*red.shape, 3), dtype=np.float32)
-    unit = float(np.mean([noise for noise in noises if noise]))
-    bands = np.stack([_above(plane, sky, unit) for plane, sky in zip(planes, skies, strict=True)], axis=-1)
-    bands = np.maximum(np.nan_to_num(bands - np.float32(BLACK_SIGMA), nan=0.0), 0.0)
-    intensity = bands.mean(axis=-1)
-    wanted = _curve(intensity + np.float32(BLACK_SIGMA))
-    bands *= (wanted / np.maximum(intensity, np.float32(1e-6)))[..., None]
-    # A band over 1 pulls the others down with it, which keeps the hue of bright cores.
-    bands /= np.maximum(bands.max(axis=-1, keepdims=True), np.float32(1.0))
-    return bands
+    return _composed(planes, [_sky(plane) for plane in planes])
 
 
 def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = None) -> NDArray[np.float32]:
@@ -105,10 +94,15 @@ def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = 
     """
     if len(bands) == 1:
         return np.repeat(asinh(bands[0])[..., None], 3, axis=-1)
-    known = _grey_world(bands) if weights is None else weights
+    skies = [_sky(band) for band in bands]
+    known = _grey_world(bands, skies) if weights is None else weights
     with np.errstate(over="ignore", invalid="ignore"):
         weighted = [band * weight for band, weight in zip(bands, known, strict=True)]
-    return lupton(*three_bands(weighted))
+    if len(bands) != 3:
+        return lupton(*three_bands(weighted))
+    # Finding the sky is most of the work: of three bands it is known, and only weighted.
+    scaled = [(sky * weight, noise * weight) for (sky, noise), weight in zip(skies, known, strict=True)]
+    return _composed(three_bands(weighted), scaled[::-1])
 
 
 def three_bands(bands: Sequence[NDArray[np.floating]]) -> tuple[NDArray[np.floating], ...]:
@@ -143,11 +137,26 @@ def to_png(pixels: NDArray[np.float32]) -> bytes:
     return file.getvalue()
 
 
-def _grey_world(bands: NDArray[np.floating]) -> list[float]:
+def _composed(planes: Sequence[NDArray[np.floating]], skies: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
+    """Compose red, green and blue, each with the level and the noise of its sky."""
+    noises = [noise for _, noise in skies if noise]
+    if not noises:
+        return np.zeros((*planes[0].shape, 3), dtype=np.float32)
+    unit = float(np.mean(noises))
+    bands = np.stack([_above(plane, sky, unit) for plane, (sky, _) in zip(planes, skies, strict=True)], axis=-1)
+    bands = np.maximum(np.nan_to_num(bands - np.float32(BLACK_SIGMA), nan=0.0), 0.0)
+    intensity = bands.mean(axis=-1)
+    wanted = _curve(intensity + np.float32(BLACK_SIGMA))
+    bands *= (wanted / np.maximum(intensity, np.float32(1e-6)))[..., None]
+    # A band over 1 pulls the others down with it, which keeps the hue of bright cores.
+    bands /= np.maximum(bands.max(axis=-1, keepdims=True), np.float32(1.0))
+    return bands
+
+
+def _grey_world(bands: NDArray[np.floating], skies: Sequence[tuple[float, float]]) -> list[float]:
     """Weights that give the sources the same median in every band."""
     step = -(-bands[0].size // MAX_SAMPLE)
     samples = [band.reshape(-1)[::step].astype(np.float64) for band in bands]
-    skies = [_sky(band) for band in bands]
     above = [_above(sample, sky, noise or 1.0) for sample, (sky, noise) in zip(samples, skies, strict=True)]
     sources = np.nan_to_num(_mean(above)) > SOURCE_SIGMA
     weights = []
@@ -176,7 +185,9 @@ def _sky(image: NDArray[np.floating]) -> tuple[float, float]:
     low, high = float(valid.min()), float(valid.max())
     sample = valid[:: -(-valid.size // MAX_SAMPLE)].astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        clipped = sigma_clip(sample, sigma=3, maxiters=10, cenfunc="median", stdfunc="mad_std", masked=False)
+        # With an axis astropy clips in C, and marks what it clips.
+        clipped = sigma_clip(sample, sigma=3, maxiters=10, cenfunc="median", stdfunc="mad_std", masked=False, axis=0)
+        clipped = clipped[~np.isnan(clipped)]
         sky = float(np.median(clipped))
         noise = float(1.4826 * np.median(np.abs(clipped - sky)))
     if not np.isfinite(sky) or not np.finfo(np.float64).tiny < noise < np.inf:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 __all__ = ["write_cube"]
 
 
-def write_cube(planes: NDArray[np.float32], wcs: WCS, *, bands: Sequence[str], unit: str = "") -> bytes:
+def write_cube(planes: NDArray[np.float32] | NDArray[np.uint8], wcs: WCS, *, bands: Sequence[str], unit: str = "") -> bytes:
     """Write bands into one FITS file; the same values give the same bytes.
 
     Parameters

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 from astropy.coordinates import Angle, Latitude, Longitude
+from astropy.wcs import WCS
+from numpy.typing import NDArray
 
 from sync.images.errors import DAMAGE, ImageError
 from sync.images.sky import celestial
@@ -27,7 +29,8 @@ class HipsSurvey:
     Attributes
     ----------
     names : sequence of str
-        As the service names them, such as ``CDS/P/DESI-Legacy-Surveys/DR10/g``; the bluest first.
+        As the service names them, such as ``CDS/P/DESI-Legacy-Surveys/DR10/g``; the bluest first. Or one survey that is a
+        picture in colours, such as ``CDS/P/DESI-Legacy-Surveys/DR10/color``.
     fov_arcsec : float
         Side of a cut-out.
     side_px : int
@@ -59,7 +62,7 @@ class HipsSurvey:
         Returns
         -------
         bytes
-            A FITS file: a plane a survey, with its world coordinates.
+            A FITS file: a plane a survey, or red, green and blue of a picture, with its world coordinates.
 
         Raises
         ------
@@ -70,14 +73,16 @@ class HipsSurvey:
         wcs = celestial(answers[0].header)
         if wcs is None:
             raise ImageError(f"hips2fits sent a cut-out of {self.names[0]} without celestial coordinates")
-        planes = [np.asarray(answer.data, dtype=np.float32) for answer in answers]
+        planes = [np.asarray(answer.data) for answer in answers]
         for name, plane in zip(self.names, planes, strict=True):
-            if plane.ndim != 2:
-                raise ImageError(f"{name} is a picture in colours, without science values: name a survey of one band")
-            if not np.isfinite(plane).any():
+            if not (np.isfinite(plane) & (plane != 0)).any():
                 raise ImageError(f"{name} has nothing at ra {position.ra:.5f}, dec {position.dec:.5f}")
+            if plane.ndim != 2 and len(planes) > 1:
+                raise ImageError(f"{name} is a picture in colours: it cannot be one band of several")
+        if planes[0].ndim != 2:
+            return _picture(self.names[0], planes[0], wcs)
         unit = str(answers[0].header.get("BUNIT", "")).strip()
-        return write_cube(np.stack(planes), wcs, bands=self.names, unit=unit)
+        return write_cube(np.stack(planes).astype(np.float32), wcs, bands=self.names, unit=unit)
 
     def _ask(self, name: str, position: Position) -> Any:
         try:
@@ -95,6 +100,14 @@ class HipsSurvey:
         except DAMAGE as error:  # requests' exceptions are OSErrors; astroquery raises AttributeError with the answer's text
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ImageError(f"hips2fits gave no cut-out of {name}: {reason[:200]}") from error
+
+
+def _picture(name: str, planes: NDArray[Any], wcs: WCS) -> bytes:
+    """Write red, green and blue as a FITS file that is shown as it is; a fourth plane is transparency."""
+    if planes.dtype != np.uint8 or planes.ndim != 3 or len(planes) not in (3, 4):
+        shape = "x".join(str(side) for side in planes.shape)
+        raise ImageError(f"{name} is neither one band nor a picture in colours: it has {shape} values of {planes.dtype.name}")
+    return write_cube(planes[:3], wcs, bands=[f"{name} {colour}" for colour in ("red", "green", "blue")])
 
 
 def _service() -> Any:

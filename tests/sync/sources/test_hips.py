@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
+from PIL import Image
 
 from sync.images.displayed import display
 from sync.images.errors import ImageError
@@ -36,8 +37,11 @@ def cut_out(asked: dict[str, str]) -> bytes:
     plane = np.random.default_rng(len(asked["hips"])).normal(size=(height, width)).astype(np.float32)
     if asked["hips"] == "empty":
         plane[:] = np.nan
+    if asked["hips"] == "colour":
+        plane = np.zeros((3, height, width), np.uint8)
+        plane[0, 0, 0], plane[2, -1, -1] = 200, 100  # red at the lower left, blue at the upper right
     file = io.BytesIO()
-    fits.PrimaryHDU(np.stack([plane] * 3) if asked["hips"] == "colour" else plane, wcs.to_header()).writeto(file)
+    fits.PrimaryHDU(plane, wcs.to_header()).writeto(file)
     return file.getvalue()
 
 
@@ -79,14 +83,28 @@ def test_survey_field_of_view_and_size_are_asked_for(asked: list[dict[str, str]]
     assert fits.getdata(io.BytesIO(shown.science or b"")).shape == (2, 64, 64)
 
 
+@pytest.mark.usefixtures("asked")
+def test_a_survey_in_colours_is_shown_as_it_is_and_upright() -> None:
+    shown = display(HipsSurvey(("colour",), fov_arcsec=60, side_px=16).cut(PLACE), stretch="zscale")
+    pixels = np.asarray(Image.open(io.BytesIO(shown.picture)))
+    assert pixels[-1, 0].tolist() == [200, 0, 0]
+    assert pixels[0, -1].tolist() == [0, 0, 100]
+    assert shown.data["bands"] == ["colour red", "colour green", "colour blue"]
+    assert (shown.data["ra"], shown.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
+
+
 @pytest.mark.parametrize(
-    ("survey", "reason"),
-    [("unknown", "no cut-out of unknown"), ("empty", "has nothing at ra 150.1"), ("colour", "name a survey of one band")],
+    ("surveys", "reason"),
+    [
+        (("unknown",), "no cut-out of unknown"),
+        (("empty",), "has nothing at ra 150.1"),
+        (("some/g", "colour"), "colour is a picture in colours: it cannot be one band of several"),
+    ],
 )
 @pytest.mark.usefixtures("asked")
-def test_what_the_service_cannot_give_is_said_in_a_sentence(survey: str, reason: str) -> None:
+def test_what_the_service_cannot_give_is_said_in_a_sentence(surveys: tuple[str, ...], reason: str) -> None:
     with pytest.raises(ImageError, match=reason) as refused:
-        HipsSurvey((survey,), fov_arcsec=60, side_px=16).cut(PLACE)
+        HipsSurvey(surveys, fov_arcsec=60, side_px=16).cut(PLACE)
     assert "\n" not in str(refused.value)
 
 
