@@ -6,7 +6,6 @@ database up to date when a process starts.
 
 from __future__ import annotations
 
-import fcntl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from sqlalchemy import JSON, Connection, Engine, ForeignKey, func, select
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.connection import connect, wait_for
+from backend.lock import locked
 
 __all__ = ["Base", "EffortRow", "ProjectRow", "VersionRow", "open_database"]
 
@@ -118,16 +118,12 @@ def open_database(url: str, *, password: str = "", patience_s: float = 0.0) -> E
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
-    """Keep out other processes of this machine: server and worker start at the same moment, and both would make the tables.
-
-    The kernel lets go of the lock when a process is killed.
-    """
+    """Keep out other processes of this machine: server and worker start at the same moment, and both would make the tables."""
     if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
         yield
         return
     file = Path(engine.url.database)
-    with file.with_name(f"{file.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with locked(file.with_name(f"{file.name}.lock"), wait=True):
         yield
 
 

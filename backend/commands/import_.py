@@ -118,6 +118,7 @@ def import_(
         with ExitStack() as opened:
             opened.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", AstropyWarning)  # of headers and tables that it mends by itself
+            _alone(project, settings, opened)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             opened.enter_context(client)
             total, items = _items(wanted, settings, client, opened)
@@ -129,6 +130,20 @@ def import_(
     console.print(f"{report.imported} imported, {report.known} there already, {len(report.left_out)} left out")
     if report.left_out:
         raise typer.Exit(1)
+
+
+def _alone(project: int, settings: Settings, opened: ExitStack) -> None:
+    """Keep out another import into the project: each would look for what is there before the other has sent it."""
+    from backend.lock import locked
+
+    folder = settings.data_dir / "imports"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened.enter_context(locked(folder / f"{project}.lock", wait=False))
+    except BlockingIOError:
+        stop(f"another import into project {project} is running: run this one again when it has ended")
+    except OSError as error:
+        stop(f"{folder} cannot be written ({error.strerror}): set GALAXYLOOP_DATA_DIR")
 
 
 def _items(wanted: Wanted, settings: Settings, client: LabelStudioClient, opened: ExitStack) -> tuple[int, Iterator[Item]]:

@@ -1,21 +1,21 @@
 """The folder of a survey: what the run is, its plan, and the parts, each there wholly or not at all.
 
 `part-000017.parquet` holds the images of line 17 of the plan. What begins with an underscore is not data, as readers of Parquet
-folders have it. One process at a time works in a folder; the kernel lets go of the lock when it is killed.
+folders have it. One process at a time works in a folder.
 """
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+from backend.lock import locked
 from backend.survey.plan import read_plan, write_plan
 from sync.sources.collection import Span
 
@@ -91,10 +91,9 @@ def open_folder(path: Path, run: Mapping[str, Any], plan: Iterable[list[Span]]) 
     if path.exists() and not path.is_dir():
         raise SurveyError(f"{path} is a file: name a folder for the output")
     path.mkdir(parents=True, exist_ok=True)
-    handle = os.open(path, os.O_RDONLY)
-    try:
+    with ExitStack() as held:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            held.enter_context(locked(path, wait=False))
         except BlockingIOError as error:
             raise SurveyError(f"another process works in {path}: wait for it, or name another folder") from error
         known = _known(path)
@@ -109,8 +108,6 @@ def open_folder(path: Path, run: Mapping[str, Any], plan: Iterable[list[Span]]) 
         for left_over in path.glob(f"{UNFINISHED}*"):
             left_over.unlink()
         yield SurveyFolder(path, parts=known["parts"], images=known["images"])
-    finally:
-        os.close(handle)
 
 
 def _known(path: Path) -> dict[str, Any] | None:

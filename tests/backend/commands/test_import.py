@@ -11,6 +11,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
+from backend.lock import locked
+
 
 @pytest.fixture(autouse=True)
 def _no_label_studio(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -79,3 +81,15 @@ def test_an_extra_that_is_missing_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     assert f"install {extra}" in refused("import", 7, *words)
+
+
+def test_two_imports_into_one_project_at_once_are_refused_since_they_would_double(
+    refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
+    folder = tmp_path / "data" / "imports"
+    folder.mkdir(parents=True)
+    with locked(folder / "7.lock", wait=False):
+        assert "another import into project 7 is running" in refused("import", 7, "a.png")
+        assert "cannot be reached" in refused("import", 8, "a.png")
+    assert "cannot be reached" in refused("import", 7, "a.png")
