@@ -41,7 +41,10 @@ def test_where_a_path_may_end_half_way_that_is_an_answer_too() -> None:
 
 def test_the_shipped_decision_tree_asks_galaxy_zoo_s_questions() -> None:
     control = parse((files("labeling_configs") / "decision_tree.xml").read_text()).controls[0]
-    assert list(asked(QuestionTree.of(control.paths))) == ["", "Smooth", "Features or disk", "Odd"]
+    questions = asked(QuestionTree.of(control.paths))
+    assert list(questions) == ["", "Smooth", "Features or disk", "Edge-on", "Face-on", "Spiral arms", "Odd"]
+    assert questions["Smooth"] == ["", "Completely round", "In between", "Cigar-shaped"]
+    assert len(questions["Spiral arms"]) == 1 + 3 + 5  # or nothing more, how they are wound, how many they are
 
 
 def test_annotators_become_the_share_that_came_through_each_node() -> None:
