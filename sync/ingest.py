@@ -19,10 +19,11 @@ from sync.images.decode import MAX_PIXELS
 from sync.images.displayed import Displayed, content_id, display
 from sync.images.errors import ImageError
 from sync.images.stretches import DEFAULT_STRETCH
+from sync.labelconfig import parse
 from sync.sources.item import Item
 from sync.storage.stored import Storage, StoredFile
 
-__all__ = ["IngestReport", "ingest", "known_content"]
+__all__ = ["IngestReport", "image_key_of", "ingest", "known_content"]
 
 BATCH = 50
 """Pictures stored and tasks made together; Label Studio takes at most 100 files in a request."""
@@ -70,6 +71,7 @@ def ingest(
     client: LabelStudioClient,
     project_id: int,
     storage: Storage,
+    image_key: str = "image",
     stretch: str = DEFAULT_STRETCH,
     max_pixels: int = MAX_PIXELS,
     progress: Callable[[], None] | None = None,
@@ -83,6 +85,8 @@ def ingest(
     client : LabelStudioClient
     project_id : int
     storage : Storage
+    image_key : str
+        Under which the project's labelling config looks for the picture.
     stretch : str
         A key of `STRETCHES`.
     max_pixels : int
@@ -103,7 +107,7 @@ def ingest(
     left_out: dict[str, str] = {}
     doubled = 0
     batch: list[_Ready] = []
-    with _Sender(lambda ready: _import(ready, client, project_id, storage)) as sender:
+    with _Sender(lambda ready: _import(ready, client, project_id, storage, image_key)) as sender:
         for item, ready in _prepared(items, frozenset(known), stretch=stretch, max_pixels=max_pixels):
             if isinstance(ready, ImageError):
                 left_out[item.name] = str(ready)
@@ -119,6 +123,21 @@ def ingest(
                 progress()
         sender.send(batch)
         return IngestReport(sender.finish(), doubled, left_out)
+
+
+def image_key_of(label_config: str) -> str:
+    """Return the key of a task's data under which a labelling config looks for its picture.
+
+    Raises
+    ------
+    ValueError
+        If the config cannot be read, or shows several pictures of a task.
+    """
+    keys = sorted(set(parse(label_config).image_key.values()))
+    if len(keys) > 1:
+        named = ", ".join(f"${key}" for key in keys)
+        raise ValueError(f"the labelling config shows several pictures of a task ({named}); an import brings one")
+    return keys[0] if keys else "image"
 
 
 def known_content(client: LabelStudioClient, project_id: int) -> set[str]:
@@ -189,12 +208,12 @@ class _Sender:
         return self._sent
 
 
-def _import(batch: list[_Ready], client: LabelStudioClient, project_id: int, storage: Storage) -> int:
+def _import(batch: list[_Ready], client: LabelStudioClient, project_id: int, storage: Storage, image_key: str) -> int:
     """Store the pictures of a batch, then make its tasks, in one request each."""
     if not batch:
         return 0
     pictures = storage.put_pictures([_picture(ready) for ready in batch])
-    tasks = [_task(ready, picture, storage) for ready, picture in zip(batch, pictures, strict=True)]
+    tasks = [_task(ready, picture, storage, image_key) for ready, picture in zip(batch, pictures, strict=True)]
     answer = client.send("POST", f"/api/projects/{project_id}/import", json=tasks)
     if answer["task_count"] != len(tasks):
         message = f"Label Studio made {answer['task_count']} tasks of {len(tasks)} images in project {project_id}"
@@ -206,9 +225,9 @@ def _picture(ready: _Ready) -> StoredFile:
     return StoredFile(ready.content_id + ready.displayed.suffix, ready.displayed.picture)
 
 
-def _task(ready: _Ready, picture: str, storage: Storage) -> dict[str, Any]:
+def _task(ready: _Ready, picture: str, storage: Storage, image_key: str) -> dict[str, Any]:
     displayed = ready.displayed
-    data = {**displayed.data, **ready.item.data, "image": picture, "content_id": ready.content_id}
+    data = {**displayed.data, **ready.item.data, image_key: picture, "content_id": ready.content_id}
     if ready.item.filename:
         data["filename"] = ready.item.filename
     if displayed.science is not None:

@@ -75,8 +75,19 @@ def create_project(client: LabelStudioClient, title: str, config: str) -> int:
 
 
 def project_state(client: LabelStudioClient, project_id: int) -> ProjectState:
-    """Read the state of a project."""
-    project = client.get(f"/api/projects/{project_id}/")
+    """Read the state of a project.
+
+    Raises
+    ------
+    LabelStudioError
+        If there is none, or Label Studio does not answer.
+    """
+    try:
+        project = client.get(f"/api/projects/{project_id}/")
+    except LabelStudioError as error:
+        if error.status != 404:
+            raise
+        raise LabelStudioError(f"Label Studio has no project {project_id} that this key may see", status=404) from error
     return ProjectState(
         id=int(project["id"]),
         title=str(project["title"]),

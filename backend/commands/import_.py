@@ -5,12 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.commands.import_sources import Wanted, items_of
 from backend.commands.process import read_settings
 from backend.commands.terminal import ProjectId, console, list_left_out, notices, stop
 
@@ -18,54 +18,12 @@ if TYPE_CHECKING:
     from backend.settings import Settings
     from sync.client import LabelStudioClient
     from sync.ingest import IngestReport
-    from sync.sources.catalogue import Position
     from sync.sources.item import Item
     from sync.storage.stored import Storage
 
 __all__ = ["import_"]
 
 STORAGES = ("uploads", "local", "s3")
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the command's words ask for.
-
-    Attributes
-    ----------
-    paths, mosaics, surveys : list
-        Words of the command.
-    catalogue, urls : Path or None
-    ra, dec : str or None
-    columns : list of str or None
-        None stands for all.
-    url_column : str
-    fov_arcsec : float
-    pixels : int
-    """
-
-    paths: list[str]
-    catalogue: Path | None
-    mosaics: list[Path]
-    surveys: list[str]
-    urls: Path | None
-    ra: str | None
-    dec: str | None
-    columns: list[str] | None
-    url_column: str
-    fov_arcsec: float
-    pixels: int
-
-    def check(self) -> None:
-        """Stop where the words do not name one source."""
-        if sum([bool(self.paths), self.catalogue is not None, self.urls is not None]) != 1:
-            stop("name one source: files and folders, or --catalogue, or --urls")
-        if self.catalogue is not None and bool(self.mosaics) == bool(self.surveys):
-            stop("say where the cut-outs of the catalogue come from: --mosaic or --survey")
-        if self.catalogue is None and (self.mosaics or self.surveys):
-            stop("--mosaic and --survey need a --catalogue with the positions to cut out")
-        if not self.fov_arcsec > 0:
-            stop(f"--fov-arcsec must be positive, not {self.fov_arcsec:g}")
 
 
 def import_(
@@ -77,7 +35,11 @@ def import_(
         Path | None, typer.Option(help="CSV, ECSV, VOTable, FITS table or Parquet with positions to cut out.")
     ] = None,
     mosaic: Annotated[
-        list[Path] | None, typer.Option(help="A FITS mosaic to cut from; once a band or tile, the bluest first.")
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FITS",
+            help="A mosaic to cut from, a folder or a quoted pattern; once a band, the bluest first.",
+        ),
     ] = None,
     survey: Annotated[
         list[str] | None, typer.Option(help="A HiPS to cut from by hips2fits: once a band, bluest first, or one in colours.")
@@ -104,6 +66,8 @@ def import_(
 
     from sync.client import LabelStudioClient, LabelStudioError
     from sync.images.stretches import STRETCHES
+    from sync.ingest import image_key_of
+    from sync.projects import project_state
     from sync.sources.item import SourceError
     from sync.storage.stored import StorageError
 
@@ -121,9 +85,10 @@ def import_(
             _alone(project, settings, opened)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             opened.enter_context(client)
-            total, items = _items(wanted, settings, client, opened)
+            total, items = items_of(wanted, settings, client, opened)
             kept = _storage(storage, bucket, project, settings, client)
-            report = _run(items, total, client=client, project=project, storage=kept, stretch=stretch, settings=settings)
+            key = image_key_of(project_state(client, project).label_config)
+            report = _run(items, total, client, project, kept, key=key, stretch=stretch, settings=settings)
     except (LabelStudioError, SourceError, StorageError, ValueError) as error:
         stop(str(error))
     list_left_out(report.left_out)
@@ -144,50 +109,6 @@ def _alone(project: int, settings: Settings, opened: ExitStack) -> None:
         stop(f"another import into project {project} is running: run this one again when it has ended")
     except OSError as error:
         stop(f"{folder} cannot be written ({error.strerror}): set GALAXYLOOP_DATA_DIR")
-
-
-def _items(wanted: Wanted, settings: Settings, client: LabelStudioClient, opened: ExitStack) -> tuple[int, Iterator[Item]]:
-    """How many items there are, and the items, of whatever source is named."""
-    from sync.sources.catalogue import open_catalogue
-    from sync.sources.files import file_items
-    from sync.sources.objects import address_items, cutout_items
-
-    if wanted.paths:
-        from backend.commands.images import find_images
-
-        found = find_images(wanted.paths)
-        if not found:
-            stop(f"there is no image in {', '.join(wanted.paths)}")
-        return len(found), file_items(found, max_bytes=settings.image_max_bytes)
-    if wanted.urls is not None:
-        from sync.images.fetch import Fetcher, FetchLimits
-
-        table = open_catalogue(wanted.urls)
-        fetcher = Fetcher(
-            label_studio_url=settings.label_studio_url,
-            authorization=client.authorization,
-            allowed_hosts=settings.allowed_hosts,
-            limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
-        )
-        opened.callback(fetcher.close)
-        return len(table), address_items(table, fetcher.fetch, column=wanted.url_column, columns=wanted.columns)
-    assert wanted.catalogue is not None
-    table = open_catalogue(wanted.catalogue)
-    if wanted.surveys:
-        from sync.sources.hips import HipsSurvey
-
-        survey = HipsSurvey(tuple(wanted.surveys), fov_arcsec=wanted.fov_arcsec, side_px=wanted.pixels)
-        return len(table), cutout_items(
-            table, survey.cut, identity=survey.identity, ra=wanted.ra, dec=wanted.dec, columns=wanted.columns
-        )
-    from sync.sources.mosaics import Mosaics
-
-    mosaics = opened.enter_context(Mosaics(wanted.mosaics))
-
-    def cut(position: Position) -> bytes:
-        return mosaics.cut(position, fov_arcsec=wanted.fov_arcsec)
-
-    return len(table), cutout_items(table, cut, ra=wanted.ra, dec=wanted.dec, columns=wanted.columns)
 
 
 def _storage(name: str, bucket: str | None, project: int, settings: Settings, client: LabelStudioClient) -> Storage:
@@ -214,10 +135,11 @@ def _storage(name: str, bucket: str | None, project: int, settings: Settings, cl
 def _run(
     items: Iterator[Item],
     total: int,
-    *,
     client: LabelStudioClient,
     project: int,
     storage: Storage,
+    *,
+    key: str,
     stretch: str,
     settings: Settings,
 ) -> IngestReport:
@@ -233,6 +155,7 @@ def _run(
             client=client,
             project_id=project,
             storage=storage,
+            image_key=key,
             stretch=stretch,
             max_pixels=settings.image_max_pixels,
             progress=lambda: bars.advance(bar),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.logging import RichHandler
 
-from backend.commands.process import open_services, read_settings
+from backend.commands.process import bound_threads, open_services, read_settings
 from backend.commands.rate import with_rate
 from backend.commands.terminal import console, list_left_out, notices, stop
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
 
 __all__ = ["prelabel"]
 
@@ -73,6 +78,9 @@ def prelabel(
     if input is not None:
         if only_unlabelled or limit or order is not Order.id:
             stop("--only-unlabelled, --limit and --order belong to a PROJECT of Label Studio")
+        settings = read_settings()
+        if "threads" in settings.model_fields_set:  # else it may be alone on its machine, and takes all of it
+            _step_back(settings)
         from backend.commands.survey import Heads, survey
 
         heads = Heads(config, project_option, version)
@@ -87,7 +95,12 @@ def prelabel(
 def _prelabel_project(
     project: int, only_unlabelled: bool, limit: int | None, order: Order, *, on_ray: bool, ray_address: str | None
 ) -> None:
+    settings = read_settings()
+    _step_back(settings)
+    from sqlalchemy.exc import OperationalError
+
     from backend.cluster import ClusterError
+    from backend.connection import reason_of
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.prelabel import engines
@@ -98,13 +111,15 @@ def _prelabel_project(
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=notices, show_path=False)])
     logging.getLogger("galaxyloop.annotator").setLevel(logging.ERROR)  # pictures that cannot be read are listed at the end
     wanted = Wanted(only_unlabelled, limit, uncertain_first=order is Order.uncertain)
-    services = open_services(read_settings())
+    services = open_services(settings)
     opening = engines.on_ray(ray_address) if on_ray else engines.here
     began = time.monotonic()
     try:
         done = run(services, project, wanted, opening=opening, watch=lambda it, title, total: with_rate(it, title, total=total))
     except (PrelabelError, ClusterError, LabelStudioError, HeadError, CheckpointError, ValueError) as error:
         stop(str(error))
+    except OperationalError as error:
+        stop(f"the database cannot be used any more: {reason_of(error)}; what is stored stays, run it again")
     list_left_out({f"task {task}": reason for task, reason in done.left_out.items()})
     seconds = time.monotonic() - began
     rate = f" in {seconds:.0f} s ({done.stored / seconds:.3g} images/s)" if done.stored else ""
@@ -114,6 +129,26 @@ def _prelabel_project(
         highlight=False,
         soft_wrap=True,
     )
+    if done.doubled:
+        console.print(
+            "Tasks whose prediction was doubled, as when somebody opens one meanwhile, have one now: "
+            f"{_named(done.doubled)} ({len(done.doubled):,} in all)",
+            highlight=False,
+            soft_wrap=True,
+        )
     if done.lost:
-        named = ", ".join(str(task) for task in done.lost[:NAMED])
-        stop(f"Label Studio took no prediction for {len(done.lost)} tasks ({named}{', …' * (len(done.lost) > NAMED)})")
+        stop(f"Label Studio took no prediction for {len(done.lost)} tasks ({_named(done.lost)})")
+
+
+def _named(tasks: Sequence[int]) -> str:
+    return ", ".join(str(task) for task in tasks[:NAMED]) + ", …" * (len(tasks) > NAMED)
+
+
+def _step_back(settings: Settings) -> None:
+    """Leave the cores to those who answer clicks, as the worker does: before torch is loaded, whose threads inherit it."""
+    bound_threads(settings)
+    niceness = max(os.getpriority(os.PRIO_PROCESS, 0), settings.worker_niceness)
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    import torch
+
+    torch.set_num_threads(settings.threads)

@@ -3,15 +3,21 @@
 A lock would outlive a killed worker; a lease runs out, by the database's clock. It holds on one machine and, over a shared
 database, on several. Whoever was frozen and wakes up learns of a takeover only at its next renewal: so what makes a version or
 lets one go live asks for the lease in the same transaction (`Registry`, `holder`).
+
+Whoever leaves lets go of it, unless Label Studio left a request without an answer: it may still store what it was sent, and
+nobody should look what is stored, and store the rest, before it has. Then the lease runs out, as after a kill.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import socket
 import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from sqlalchemy import CursorResult, Engine, select, update
 from sqlalchemy.exc import OperationalError
@@ -20,10 +26,22 @@ from sqlalchemy.orm import Session
 from backend.connection import read_clock, reason_of
 from backend.database import ProjectRow
 from backend.records import LeaseLostError
+from sync.client import LabelStudioUnavailable
 
-__all__ = ["LeaseLostError", "Tenure", "lease"]
+__all__ = ["Holder", "LeaseLostError", "Tenure", "holder", "lease"]
 
 log = logging.getLogger("galaxyloop.lease")
+
+_MARK = " #"
+"""Parts what people read of a lease's name from what makes it unique."""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who has a project, and for how many seconds more unless the lease is renewed."""
+
+    who: str
+    seconds: float
 
 
 class Tenure(threading.Event):
@@ -35,12 +53,21 @@ class Tenure(threading.Event):
         Of this lease, as it stands in the project's row.
     before : str or None
         Name of the lease before: where it is not this process's own, another has worked on the project meanwhile.
+    runs_out : bool
+        Whether nobody lets go of it at the end.
     """
 
     def __init__(self, name: str, before: str | None) -> None:
         super().__init__()
         self.name = name
         self.before = before
+        self.runs_out = False
+
+    def ends_with(self, error: LabelStudioUnavailable) -> None:
+        """Leave the lease to run out if Label Studio may still work at what it was sent."""
+        # A subclass says that the request never left; and a status below 500 is an answer.
+        if type(error) is LabelStudioUnavailable and (error.status is None or error.status >= 500):
+            self.runs_out = True
 
 
 @contextmanager
@@ -79,10 +106,24 @@ def lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[Tenure
     thread.start()
     try:
         yield tenure
+    except LabelStudioUnavailable as error:
+        tenure.ends_with(error)
+        raise
     finally:
         done.set()
         thread.join()
-        _renew(engine, project_id, tenure.name, seconds=None)
+        _renew(engine, project_id, tenure.name, seconds=seconds if tenure.runs_out else None)
+
+
+def holder(engine: Engine, project_id: int) -> Holder | None:
+    """Tell who has a project now; None if nobody."""
+    with Session(engine) as session:
+        asked = select(ProjectRow.lease_owner, ProjectRow.lease_until).where(ProjectRow.id == project_id)
+        row = session.execute(asked).one_or_none()
+        left = 0.0 if row is None else row.lease_until - read_clock(session)
+    if row is None or row.lease_owner is None or left < 0:
+        return None
+    return Holder(row.lease_owner.split(_MARK)[0], left)
 
 
 def _take(engine: Engine, project_id: int, *, seconds: float) -> Tenure | None:
@@ -97,7 +138,7 @@ def _take(engine: Engine, project_id: int, *, seconds: float) -> Tenure | None:
         now = read_clock(session)
         if row is None or row.lease_until >= now:
             return None
-        tenure = Tenure(uuid.uuid4().hex, row.lease_owner)
+        tenure = Tenure(f"process {os.getpid()} on {socket.gethostname()}{_MARK}{uuid.uuid4().hex}", row.lease_owner)
         session.execute(here.values(lease_owner=tenure.name, lease_until=now + seconds))
         session.commit()
     return tenure

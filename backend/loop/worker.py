@@ -91,6 +91,7 @@ def _answer(services: Services, project_id: int) -> None:
         try:
             services.registry.set_status(project_id, run_cycle(services, project_id, lost))
         except LabelStudioUnavailable as error:
+            lost.ends_with(error)
             log.warning("event=label_studio_unavailable project=%d error=%r", project_id, str(error))
             services.registry.set_status(project_id, f"waiting for Label Studio: {error}")
             services.schedule(project_id, delay_s=RETRY_S)

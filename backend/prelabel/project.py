@@ -2,27 +2,28 @@
 
 Label Studio is asked which tasks have a prediction of the live version, so whoever was killed goes on with the others. Chunks
 are stored under the project's lease, and so never beside a worker or another pre-labelling that stores the same. The lease
-outlives a kill for some seconds, in which Label Studio ends an import that it had begun, before anybody looks what is there.
+outlives a kill, and a request without an answer, for some seconds, in which Label Studio ends an import that it had begun.
+Label Studio itself asks for no lease: what it stores for a task that somebody opens meanwhile is taken away at the end.
 """
 
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from backend.annotator import Task
 from backend.bulk import Engine, Pairs, predict_and_store
-from backend.loop.lease import lease
 from backend.loop.publish import show_live
 from backend.prelabel.engines import Opening
+from backend.prelabel.errors import PrelabelError
+from backend.prelabel.turn import turn
 from backend.project_heads import controls_to_fill
 from backend.records import Project, version_name
 from backend.services import Services
 from sync.attach import attached, show_predictions
 from sync.client import LabelStudioError
+from sync.doubled import delete_doubled
 from sync.labelconfig import LabelConfigError, parse
 from sync.predictions import count_predictions, predicted_tasks
 from sync.projects import ProjectState, project_state
@@ -33,13 +34,7 @@ __all__ = ["PrelabelError", "Prelabelled", "Wanted", "prelabel"]
 
 log = logging.getLogger("galaxyloop.prelabel")
 
-ASK_AGAIN_S = 0.5
-"""How often a lease that another process holds is asked for."""
 NOT_FOUND = 404
-
-
-class PrelabelError(RuntimeError):
-    """A project that cannot be pre-labelled, or not to the end; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +72,8 @@ class Prelabelled:
         Ids of tasks that Label Studio took no prediction for; its reasons are in the log.
     left_out : dict of int to str
         Ids of tasks whose picture could not be read, with the reason; their prediction is empty.
+    doubled : list of int
+        Ids of tasks that had more than one of its predictions, and have one now.
     shown : bool
         Whether annotators see this version's predictions.
     """
@@ -86,6 +83,7 @@ class Prelabelled:
     stored: int = 0
     lost: list[int] = field(default_factory=list)
     left_out: dict[int, str] = field(default_factory=dict)
+    doubled: list[int] = field(default_factory=list)
     shown: bool = False
 
 
@@ -118,12 +116,13 @@ def prelabel(services: Services, project_id: int, wanted: Wanted, *, opening: Op
     have = predicted_tasks(services.label_studio, project_id, version_name(project.live_version))
     done = Prelabelled(version_name(project.live_version), known=len(have))
     waiting = [task for task in tasks if task.id not in have and not (wanted.only_unlabelled and task.annotated)]
+    chosen: list[Task] = []
     if waiting:
         with opening(services, project) as engine:
             chosen = _chosen(waiting, wanted, engine, watch)
             _store(services, project, chosen, engine, watch, done)
+    with turn(services, project):
         have = _verified(services, project, chosen, done)
-    with _turn(services, project):
         done.shown = _show(services, project, state, tasks, have)
     return done
 
@@ -155,22 +154,20 @@ def _chosen(waiting: list[StudioTask], wanted: Wanted, engine: Engine, watch: Wa
 
 def _store(services: Services, project: Project, tasks: list[Task], engine: Engine, watch: Watch, done: Prelabelled) -> None:
     predicted = watch(engine(tasks), "predicting", len(tasks))
-    for chunk in predict_and_store(services.label_studio, project.id, predicted, turn=lambda: _turn(services, project)):
+    for chunk in predict_and_store(services.label_studio, project.id, predicted, turn=lambda: turn(services, project)):
         done.left_out |= {task.id: prediction.problem for task, prediction in chunk.pairs if prediction.problem}
         log.info("event=stored project=%d version=%s stored=%d", project.id, done.version, chunk.count)
 
 
 def _verified(services: Services, project: Project, tasks: list[Task], done: Prelabelled) -> set[int]:
-    """Ask Label Studio what it has now, task by task, and count."""
+    """Ask Label Studio what it has now, task by task; where a task has two, leave one."""
     have = predicted_tasks(services.label_studio, project.id, done.version)
     done.lost = [task.id for task in tasks if task.id not in have]
     done.stored = len(tasks) - len(done.lost)
-    count = count_predictions(services.label_studio, project.id, done.version)
-    if count > len(have):
-        raise PrelabelError(
-            f"project {project.id} has {count} predictions of {done.version} for {len(have)} tasks: another program stores "
-            "under the same name, or an import outlasted GALAXYLOOP_LEASE_S after a kill; delete that version's and run again"
-        )
+    if count_predictions(services.label_studio, project.id, done.version) > len(have):
+        # Somebody opened a task while it was stored, and Label Studio stored the backend's answer beside it; or just now.
+        done.doubled = delete_doubled(services.label_studio, project.id, done.version)
+        log.info("event=undoubled project=%d version=%s tasks=%d", project.id, done.version, len(done.doubled))
     return have
 
 
@@ -191,20 +188,3 @@ def _show(services: Services, project: Project, state: ProjectState, tasks: list
     if complete:
         services.registry.set_published(project.id, project.live_version, tasks=state.task_count)
     return True
-
-
-@contextmanager
-def _turn(services: Services, project: Project) -> Iterator[None]:
-    """Wait for the project's lease and hold it; nothing is stored for a version that is not live any more."""
-    while True:
-        with lease(services.engine, project.id, seconds=services.settings.lease_s) as tenure:
-            if tenure is not None:
-                live = services.registry.project(project.id).live_version
-                if live != project.live_version:
-                    raise PrelabelError(
-                        f"{version_name(live)} went live while {version_name(project.live_version)} predicted: "
-                        f"run galaxyloop prelabel {project.id} again"
-                    )
-                yield
-                return
-        time.sleep(ASK_AGAIN_S)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,15 +9,17 @@ from typing import Any
 
 import numpy as np
 from astropy import units
-from astropy.coordinates import Angle, Longitude
-from astropy.table import Column, Table
+from astropy.table import Table
 
+from sync.sources.angles import degrees
+from sync.sources.csv_table import read_csv
 from sync.sources.item import SourceError
+from sync.sources.json_columns import json_rows
 
-__all__ = ["OWN_KEYS", "Position", "Row", "open_catalogue", "positions", "rows"]
+__all__ = ["OWN_KEYS", "Position", "Row", "has_positions", "open_catalogue", "positions", "rows"]
 
 FORMATS = {
-    ".csv": "ascii.csv",
+    ".csv": "csv",
     ".ecsv": "ascii.ecsv",
     ".vot": "votable",
     ".vo": "votable",
@@ -81,11 +82,11 @@ def open_catalogue(file: Path) -> Table:
     if kind is None:
         raise SourceError(f"{file} is no catalogue that can be read: its name must end with one of {', '.join(FORMATS)}")
     try:
-        table = Table.read(file, format=kind)
-    except ModuleNotFoundError as error:
-        raise SourceError(f"{file} needs {error.name}: install galaxyloop[import]") from error
+        table = _read(file, kind)
     # The readers of five formats raise whatever their libraries do (ExpatError, ArrowInvalid, InconsistentTableError …).
     except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            raise SourceError(f"{file} needs {error.name}: install galaxyloop[import]") from error
         raise SourceError(
             f"{file} cannot be read as a catalogue: {str(error).splitlines()[0] if str(error) else error!r}"
         ) from error
@@ -102,16 +103,25 @@ def positions(table: Table, *, ra: str | None = None, dec: str | None = None) ->
     table : Table
     ra, dec : str, optional
         Names of the columns; without them the usual names are looked for. Numbers are degrees unless the column says
-        another unit; texts are sexagesimal, hours and degrees.
+        another unit; other texts are sexagesimal, hours and degrees.
 
     Raises
     ------
     SourceError
-        If there is no such column, or none of the usual ones.
+        If there is no such column, none of the usual ones, or if it has a unit that is none of angles.
     """
-    right = _degrees(table[_named(table, ra, RA_NAMES, "right ascension", "--ra")], units.hourangle)
-    declined = _degrees(table[_named(table, dec, DEC_NAMES, "declination", "--dec")], units.deg)
-    return [_position(longitude, latitude) for longitude, latitude in zip(right, declined, strict=True)]
+    right = degrees(table[_named(table, ra, RA_NAMES, "right ascension", "--ra")], sexagesimal=units.hourangle)
+    declined = degrees(table[_named(table, dec, DEC_NAMES, "declination", "--dec")], sexagesimal=units.deg)
+    # Beyond one turn, and beyond the poles, are numbers that stand for "unknown", such as -999.
+    sensible = (np.abs(right) <= 360) & (np.abs(declined) <= 90)
+    wrapped = right % 360 % 360  # twice, because -1e-20 % 360 is 360
+    triples = zip(sensible.tolist(), wrapped.tolist(), declined.tolist(), strict=True)
+    return [Position(longitude, latitude) if good else None for good, longitude, latitude in triples]
+
+
+def has_positions(table: Table) -> bool:
+    """Say whether there are columns of both coordinates under their usual names."""
+    return _usual(table, RA_NAMES) is not None and _usual(table, DEC_NAMES) is not None
 
 
 def rows(table: Table, *, columns: Sequence[str] | None = None) -> Iterator[Row]:
@@ -132,15 +142,30 @@ def rows(table: Table, *, columns: Sequence[str] | None = None) -> Iterator[Row]
         if name not in table.colnames:
             raise SourceError(f"the catalogue has no column {name!r}: it has {', '.join(table.colnames)}")
     names = list(columns or table.colnames)
-    keys = [f"catalogue_{name}" if name in OWN_KEYS - {"ra", "dec"} else name for name in names]
-    values = ((_json(table[name][number]) for name in names) for number in range(len(table)))
+    keys = _keys(names)
+    values = json_rows([table[name] for name in names])
     return (Row(number, dict(zip(keys, row, strict=True))) for number, row in enumerate(values, start=1))
 
 
-def _position(ra: float, dec: float) -> Position | None:
-    if not (math.isfinite(ra) and math.isfinite(dec) and abs(dec) <= 90):
-        return None
-    return Position(float(Longitude(ra, units.deg).deg), dec)
+def _read(file: Path, kind: str) -> Table:
+    if kind == "csv":
+        return read_csv(file)
+    if kind == "parquet":
+        from sync.sources.parquet_table import read_parquet  # pyarrow is an extra
+
+        return read_parquet(file)
+    return Table.read(file, format=kind)
+
+
+def _keys(names: Sequence[str]) -> list[str]:
+    """Each column's key in a task's data: its name, or one that is nobody's."""
+    keys: list[str] = []
+    for name in names:
+        key = f"catalogue_{name}" if name in OWN_KEYS else name
+        while key != name and (key in names or key in keys):
+            key = f"catalogue_{key}"
+        keys.append(key)
+    return keys
 
 
 def _named(table: Table, wanted: str | None, usual: Sequence[str], meaning: str, option: str) -> str:
@@ -148,41 +173,14 @@ def _named(table: Table, wanted: str | None, usual: Sequence[str], meaning: str,
         if wanted not in table.colnames:
             raise SourceError(f"the catalogue has no column {wanted!r}: it has {', '.join(table.colnames)}")
         return wanted
-    by_lower = {str(name).lower(): str(name) for name in table.colnames}
-    for name in usual:
-        if name in by_lower:
-            return by_lower[name]
-    raise SourceError(f"the catalogue has no column of {meaning}: name it with {option}, it has {', '.join(table.colnames)}")
+    name = _usual(table, usual)
+    if name is None:
+        raise SourceError(
+            f"the catalogue has no column of {meaning}: name it with {option}, it has {', '.join(table.colnames)}"
+        )
+    return name
 
 
-def _degrees(column: Column, unit_of_text: units.Unit) -> list[float]:
-    """Read a column as degrees; NaN where a value is missing or is no angle."""
-    unit = column.unit or units.deg
-    values = [_json(value) for value in column]
-    degrees = []
-    for value in values:
-        try:
-            angle = (
-                Angle(value, unit_of_text if isinstance(value, str) else unit) if value is not None else math.nan * units.deg
-            )
-            degrees.append(float(angle.to_value(units.deg)))
-        except (ValueError, TypeError, units.UnitsError):
-            degrees.append(math.nan)
-    return degrees
-
-
-def _json(value: Any) -> Any:
-    """A table's value as JSON has it: NaN, infinity and masked are None."""
-    if value is np.ma.masked:
-        return None
-    if isinstance(value, np.ndarray):
-        return [_json(one) for one in value]
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace").strip()
-    if isinstance(value, bool | int | str) or value is None:
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return str(value)
+def _usual(table: Table, usual: Sequence[str]) -> str | None:
+    by_lower = {str(name).strip().lower(): str(name) for name in reversed(table.colnames)}
+    return next((by_lower[name] for name in usual if name in by_lower), None)

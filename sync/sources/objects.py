@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import Any
 
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from sync.images.errors import ImageError
 from sync.images.references import shorten
-from sync.sources.catalogue import Position, Row, positions, rows
+from sync.sources.catalogue import Position, Row, has_positions, positions, rows
 from sync.sources.item import Item, SourceError
+from sync.sources.json_columns import json_values
 
 __all__ = ["address_items", "cutout_items"]
 
@@ -51,7 +53,7 @@ def cutout_items(
 def address_items(
     table: Table, fetch: Callable[[str], bytes], *, column: str = "url", columns: Sequence[str] | None = None
 ) -> Iterator[Item]:
-    """Give an item a row: the image at its address.
+    """Give an item a row: the image at its address, with a position where the list has one under its usual names.
 
     Parameters
     ----------
@@ -70,8 +72,9 @@ def address_items(
     """
     if column not in table.colnames:
         raise SourceError(f"the list has no column {column!r}: it has {', '.join(table.colnames)}")
-    addresses = (str(address) for address in table[column])
-    return (_at_address(row, address, fetch) for row, address in zip(rows(table, columns=columns), addresses, strict=True))
+    places = positions(table) if has_positions(table) else [None] * len(table)
+    triples = zip(rows(table, columns=columns), json_values(table[column]), places, strict=True)
+    return (_at_address(row, address, position, fetch) for row, address, position in triples)
 
 
 def _cutout(
@@ -85,16 +88,30 @@ def _cutout(
         name=f"row {row.number} ({name})",
         read=partial(cut, position),
         filename=f"{name}.fits",
-        data=row.columns | {"ra": position.ra, "dec": position.dec},
+        data=_with_position(row, position),
         identity=identity(position) if identity else b"",
     )
 
 
-def _at_address(row: Row, address: str, fetch: Callable[[str], bytes]) -> Item:
-    filename = address.partition("?")[0].rstrip("/").rpartition("/")[2]
-    # Whoever reads `ra` and `dec` from a task expects degrees, and nobody said that these columns hold them.
-    data = {key: value for key, value in row.columns.items() if key not in ("ra", "dec") or isinstance(value, float)}
-    return Item(f"row {row.number} ({shorten(address)})", partial(fetch, address), filename=filename, data=data)
+def _at_address(row: Row, address: object, position: Position | None, fetch: Callable[[str], bytes]) -> Item:
+    # Without a position the task keeps that of the image's header.
+    data = row.columns if position is None else _with_position(row, position)
+    if address is None or not str(address).strip():
+        return Item(f"row {row.number}", _no_address, filename="", data=data)
+    place = str(address).strip()
+    filename = place.partition("?")[0].rstrip("/").rpartition("/")[2]
+    return Item(f"row {row.number} ({shorten(place)})", partial(fetch, place), filename=filename, data=data)
+
+
+def _with_position(row: Row, position: Position) -> dict[str, Any]:
+    """A row's columns and its position; the catalogue's own `ra` and `dec` where they say anything else."""
+    own = {"ra": position.ra, "dec": position.dec}
+    same = {f"catalogue_{name}": value for name, value in own.items()}
+    return {key: value for key, value in row.columns.items() if key not in same or value != same[key]} | own
+
+
+def _no_address() -> bytes:
+    raise ImageError("the row has no address")
 
 
 def _no_position() -> bytes:

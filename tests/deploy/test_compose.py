@@ -12,6 +12,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -157,8 +158,21 @@ def test_backends_and_workers_are_several() -> None:
 
 
 def test_label_studio_and_the_backends_meet_on_one_network_only() -> None:
-    """On two, the name `backend` would lead to addresses of both, and Label Studio would refuse half of them."""
+    """On two, the name of the backends would lead to addresses of both, and Label Studio would refuse half of them."""
     assert set(SERVICES["backend"]["networks"]) & set(SERVICES["label-studio"]["networks"]) == {"calls"}
+
+
+def test_the_backends_address_is_a_name_that_they_have_where_label_studio_is() -> None:
+    """And one with a dot: Label Studio takes no other host for events (e2e/services asks it)."""
+    address = urlsplit(SERVICES["backend"]["environment"]["GALAXYLOOP_BACKEND_URL"])
+    assert SERVICES["backend"]["networks"]["calls"]["aliases"] == [address.hostname]
+    assert "." in str(address.hostname)
+    assert f"EXPOSE {address.port}" in STAGES["galaxyloop"]
+
+
+def test_whom_label_studio_lets_log_in_is_who_comes_by_its_public_address() -> None:
+    environment = SERVICES["label-studio"]["environment"]
+    assert environment["CSRF_TRUSTED_ORIGINS"] == environment["LABEL_STUDIO_HOST"]
 
 
 def test_databases_and_queue_are_reached_from_inside_only() -> None:

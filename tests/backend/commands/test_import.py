@@ -34,6 +34,11 @@ def catalogue(tmp_path: Path) -> Path:
     [
         ([], "name one source: files and folders, or --catalogue, or --urls"),
         (["a.png", "--urls", "urls.csv"], "name one source"),
+        (
+            ["b.fits", "--catalogue", "galaxies.csv", "--mosaic", "a.fits"],
+            "or --urls; patterns of --mosaic must be quoted",
+        ),
+        (["--catalogue", "galaxies.csv", "--mosaic", "g=empty"], "there is no mosaic in empty"),
         (["--catalogue", "galaxies.csv"], "say where the cut-outs of the catalogue come from: --mosaic or --survey"),
         (["a.png", "--mosaic", "m.fits"], "--mosaic and --survey need a --catalogue"),
         (["a.png", "--fov-arcsec", "0"], "--fov-arcsec must be positive, not 0"),

@@ -1,4 +1,4 @@
-"""`galaxyloop prelabel --input`: a survey to Parquet parts; tests/e2e/test_prelabel.py has the projects of Label Studio."""
+"""`galaxyloop prelabel --input`: a survey to Parquet parts; tests/e2e/prelabel has the projects of Label Studio."""
 
 from __future__ import annotations
 
@@ -28,6 +28,12 @@ Run = Callable[..., Result]
 DEADLINE_S = 120.0
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
+
+
+@pytest.fixture(autouse=True)
+def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of the tests does not step back."""
+    monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
 
 
 @pytest.fixture
@@ -212,3 +218,28 @@ def test_a_config_that_nothing_can_be_said_of_is_one_sentence_on_a_cluster_too(
     words = ("prelabel", "--input", "pictures", "--output", "out", "--config", "own.xml")
     for engine in ("local", "ray"):
         assert "no control that the heads can fill" in refused(*words, "--engine", engine)
+
+
+LAST_WORDS = """
+import atexit, os, sys
+from backend.cli import app
+
+def tell():
+    import torch
+    print(os.getpriority(os.PRIO_PROCESS, 0), torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), file=sys.stderr)
+
+atexit.register(tell)
+app(["prelabel", *sys.argv[1:]])
+"""
+"""Tells, at its end, how far a run stepped back and on how many threads it computed."""
+
+
+@pytest.mark.usefixtures("pictures")
+@pytest.mark.parametrize("words", [("7",), ("--input", "pictures", "--output", "out", "--config", "morphology")])
+def test_it_steps_back_behind_the_server_and_keeps_to_its_threads(words: tuple[str, ...], files: Any, run: Run) -> None:
+    own = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    own |= {"LABEL_STUDIO_URL": files.url, "LABEL_STUDIO_API_KEY": "a-legacy-token"}
+    own |= {"GALAXYLOOP_THREADS": "1", "GALAXYLOOP_WORKER_NICENESS": "9"}
+    done = subprocess.run([sys.executable, "-c", LAST_WORDS, *words], env=own, capture_output=True, text=True, check=False)
+    niceness = max(9, os.getpriority(os.PRIO_PROCESS, 0))
+    assert f"{niceness} 1 1" in done.stderr.splitlines()

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from sqlalchemy import Engine, create_engine, select, update
 
 from backend.database import ProjectRow
-from backend.loop.lease import lease
+from backend.loop.lease import holder, lease
+from backend.loop.worker import answer
 from backend.services import Services
+from sync.client import LabelStudioClient, LabelStudioUnavailable
 
 pytestmark = pytest.mark.databases
 
@@ -26,6 +31,24 @@ def engine(services: Services) -> Engine:
     for project_id in (1, 2):
         services.registry.meet_project(project_id, label_config="<View/>", extra_params=None)
     return services.engine
+
+
+@pytest.fixture
+def silent_label_studio() -> Iterator[str]:
+    """A proxy whose Label Studio does not answer: 504 to everything."""
+
+    class Silent(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(504)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Keep the tests' output clean."""
+
+    with HTTPServer(("127.0.0.1", 0), Silent) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
 
 
 def held_until(engine: Engine) -> float:
@@ -148,3 +171,41 @@ def test_whoever_takes_a_project_learns_who_had_it_before(engine: Engine) -> Non
             names.append((tenure.before, tenure.name))
     assert [before for before, _ in names] == [None, names[0][1], names[1][1]]
     assert len({name for _, name in names}) == 3
+
+
+def test_it_runs_out_by_itself_after_a_request_without_an_answer(engine: Engine) -> None:
+    """Label Studio may still store what it was sent, as after a kill."""
+    with pytest.raises(LabelStudioUnavailable), lease(engine, 1, seconds=LONG_S):
+        raise LabelStudioUnavailable("Label Studio failed at POST", status=504)
+    assert held_until(engine) > time.time() + LONG_S / 2
+    with lease(engine, 1, seconds=LONG_S) as next_one:
+        assert next_one is None
+
+
+def test_it_is_free_at_once_after_a_request_that_never_left(engine: Engine) -> None:
+    nowhere = LabelStudioClient("http://127.0.0.1:1", "a-legacy-token", patience_s=0)
+    with pytest.raises(LabelStudioUnavailable), lease(engine, 1, seconds=LONG_S):
+        nowhere.send("POST", "/api/projects/1/import/predictions", json=[])
+    with lease(engine, 1, seconds=LONG_S) as next_one:
+        assert next_one is not None
+
+
+def test_a_worker_whose_request_got_no_answer_lets_the_lease_run_out_too(
+    open_services: Callable[..., Services], silent_label_studio: str
+) -> None:
+    services = open_services(label_studio_url=silent_label_studio, webhook_debounce_s=0)
+    services.label_studio = LabelStudioClient(silent_label_studio, "a-legacy-token", patience_s=0)
+    services.registry.meet_project(1, label_config="<View/>", extra_params=None)
+    services.ring([1])
+    answer(services, 1)
+    assert holder(services.engine, 1) is not None
+
+
+def test_who_holds_a_project_is_named(engine: Engine) -> None:
+    assert holder(engine, 1) is None
+    with lease(engine, 1, seconds=LONG_S):
+        held = holder(engine, 1)
+        assert held is not None
+        assert held.who == f"process {os.getpid()} on {socket.gethostname()}"
+        assert LONG_S / 2 < held.seconds <= LONG_S
+    assert holder(engine, 1) is None

@@ -16,8 +16,15 @@ from astropy.wcs import WCS
 from typer.testing import Result
 
 from sync.client import LabelStudioClient
-from sync.projects import project_state
+from sync.projects import create_project, project_state
 from sync.tasks import read_tasks
+
+CONFIG = """
+<View>
+  <Image name="image" value="$image"/>
+  <Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Smooth"/></Choices>
+</View>
+"""
 
 
 def test_local_files_are_served_to_people_and_to_the_backend(
@@ -50,7 +57,7 @@ def test_a_catalogue_is_cut_out_of_a_mosaic_and_its_columns_travel(
         fits.PrimaryHDU(noise(ord(band), (200, 200)), wcs.to_header()).writeto(tmp_path / f"{band}.fits")
     catalogue = tmp_path / "galaxies.csv"
     catalogue.write_text("name,ra,dec,redshift,mag\nA,150.0,2.0,0.5,21.5\nB,150.005,1.995,,20\nC,10,2,0.1,19\nD,,,0.1,19\n")
-    mosaics = ["--mosaic", tmp_path / "g.fits", "--mosaic", tmp_path / "r.fits"]
+    mosaics = ["--mosaic", tmp_path / "[gr].fits"]
     for imported in (2, 0):
         result = run(project, "--catalogue", catalogue, *mosaics, "--fov-arcsec", 20)
         assert f"{imported} imported, {2 - imported} there already, 2 left out" in result.stdout
@@ -65,6 +72,26 @@ def test_a_catalogue_is_cut_out_of_a_mosaic_and_its_columns_travel(
     assert picture(first["image"]) == (40, 40, 3)
     assert WCS(fits.Header(first["wcs"])).wcs_world2pix(150.0, 2.0, 0) == pytest.approx([19.5, 19.5], abs=0.51)
     assert fits.getdata(tmp_path / "data" / first["science"]).shape == (2, 40, 40)
+
+
+def test_the_picture_stands_where_the_labelling_config_looks_for_it(
+    client: LabelStudioClient, run: Callable[..., Result], picture: Callable[..., Any], pictures: Callable[[int], Path]
+) -> None:
+    project = create_project(client, "Pictures called photo", CONFIG.replace("$image", "$photo"))
+    assert "2 imported" in run(project, pictures(2)).stdout
+    for task in read_tasks(client, project):
+        assert "image" not in task.data
+        assert picture(task.data["photo"]) == (8, 8, 3)
+
+
+def test_a_project_that_cannot_take_pictures_is_told_before_any_is_stored(
+    client: LabelStudioClient, run: Callable[..., Result], pictures: Callable[[int], Path]
+) -> None:
+    second = CONFIG.replace("</View>", '<Image name="other" value="$other"/></View>')
+    project = create_project(client, "Two pictures a task", second)
+    assert "shows several pictures of a task ($image, $other); an import brings one" in run(project, pictures(2)).stderr
+    assert client.get(f"/api/projects/{project}/file-uploads", all="true") == []
+    assert "Label Studio has no project 999999 that this key may see" in run(999999, "pictures").stderr
 
 
 def test_a_list_of_addresses_is_fetched_from_allowed_hosts_only(

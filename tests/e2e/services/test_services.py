@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
 from sync.client import LabelStudioError
 from sync.tasks import read_tasks
-
-if TYPE_CHECKING:
-    from tests.e2e.services.conftest import Process, Stack
+from tests.e2e.services.compose import BACKEND_URL, COMPOSE
+from tests.e2e.services.containers import Process
+from tests.e2e.services.stack import PUBLIC_URL, Stack
 
 
 def to_do(stack: Stack, project: int) -> int:
@@ -29,9 +30,48 @@ def test_the_first_project_is_attached_with_no_token_fetched_by_hand(stack: Stac
     assert "do not reach" not in said
 
 
+def test_label_studio_sends_its_events_to_the_name_that_compose_gives_the_backends(stack: Stack, project: int) -> None:
+    at_docker = f"{BACKEND_URL}/webhook"
+    made = stack.client.send("POST", "/api/webhooks/", json={"project": project, "url": at_docker, "is_active": False})
+    assert made["url"] == at_docker
+    stack.client.send("DELETE", f"/api/webhooks/{made['id']}/")
+    with pytest.raises(LabelStudioError, match="Enter a valid URL"):
+        stack.client.send("POST", "/api/webhooks/", json={"project": project, "url": "http://backend:9090/webhook"})
+
+
+def log_in(stack: Stack, origin: str) -> httpx.Response:
+    """Log in as a browser does through a server that speaks TLS: it says https, and Label Studio hears http."""
+    with httpx.Client(base_url=stack.studio_url, trust_env=False) as asked:
+        page = asked.get("/user/login/")
+    (token,) = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+    form = {"csrfmiddlewaretoken": token, "email": "admin@example.com", "password": stack.secret("label_studio_password")}
+    cookie = "; ".join(f"{one.name}={one.value}" for one in asked.cookies.jar)
+    headers = {"Origin": origin, "Referer": f"{origin}/user/login/", "Host": origin.split("/")[2], "Cookie": cookie}
+    return httpx.post(f"{stack.studio_url}/user/login/", data=form, headers=headers, trust_env=False)
+
+
+def test_people_log_in_through_a_server_that_speaks_tls(stack: Stack) -> None:
+    entered = log_in(stack, PUBLIC_URL)
+    assert entered.is_redirect, entered.text
+    assert "sessionid" in entered.cookies
+    assert all("Secure" in cookie for cookie in entered.headers.get_list("set-cookie"))
+
+
+def test_nobody_logs_in_from_another_site(stack: Stack) -> None:
+    assert log_in(stack, "https://elsewhere.example.org").status_code == httpx.codes.FORBIDDEN
+
+
 def test_a_worker_is_healthy(stack: Stack) -> None:
-    _, *words = stack.compose["services"]["worker"]["healthcheck"]["test"]
+    _, *words = COMPOSE["services"]["worker"]["healthcheck"]["test"]
     assert "can be used" in stack.command(*words[1:])
+
+
+def test_a_task_with_two_predictions_has_one_after_the_next_run(stack: Stack, project: int) -> None:
+    first = stack.client.get("/api/predictions/", project=project)[0]
+    again = {name: first[name] for name in ("task", "result", "score", "model_version")}
+    stack.client.send("POST", f"/api/projects/{project}/import/predictions", json=[again])
+    assert f"have one now: {first['task']} (1 in all)" in stack.command("prelabel", str(project))
+    assert stack.predicted(project, "v0001") == len(read_tasks(stack.client, project))
 
 
 def test_label_studio_calls_no_other_private_address(stack: Stack, project: int) -> None:

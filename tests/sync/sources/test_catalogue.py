@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -36,7 +37,7 @@ def test_every_format_gives_the_same_rows(table: Table, tmp_path: Path, name: st
     table.write(tmp_path / name, format=kind)
     read = open_catalogue(tmp_path / name)
     first, second = (row.columns for row in rows(read))
-    assert first == {"id": "a", "ra": 150.1, "dec": 2.2, "z": 0.5, "mag": 21.5, "n": 3}
+    assert first == {"id": "a", "catalogue_ra": 150.1, "catalogue_dec": 2.2, "z": 0.5, "mag": 21.5, "n": 3}
     assert (second["z"], second["mag"], second["n"]) == (None, None, 4)
     assert positions(read) == [Position(150.1, 2.2), Position(10.25, -5.5)]
     json.dumps([first, second], allow_nan=False)
@@ -50,8 +51,13 @@ def test_hours_and_sexagesimal_positions_become_degrees() -> None:
 
 
 def test_a_row_without_a_sensible_position_has_none() -> None:
-    table = Table({"ra": [1.0, np.nan, 3.0], "dec": [91.0, 0.0, 0.0]})
-    assert positions(table) == [None, None, Position(3.0, 0.0)]
+    table = Table({"ra": [1.0, np.nan, 3.0, -999.0], "dec": [91.0, 0.0, 0.0, 0.0]})
+    assert positions(table) == [None, None, Position(3.0, 0.0), None]
+
+
+def test_right_ascensions_are_given_from_0_to_360_degrees() -> None:
+    table = Table({"ra": [-10.0, 360.0, -1e-20], "dec": [0.0, 0.0, 0.0]})
+    assert positions(table) == [Position(350.0, 0.0), Position(0.0, 0.0), Position(0.0, 0.0)]
 
 
 def test_a_column_that_is_missing_is_named_with_those_that_there_are(table: Table) -> None:
@@ -69,6 +75,20 @@ def test_a_column_never_takes_the_place_of_what_the_import_writes(table: Table) 
     table["image"] = ["x.png", "y.png"]
     (first, _) = rows(table, columns=["image", "z"])
     assert first.columns == {"catalogue_image": "x.png", "z": 0.5}
+
+
+def test_no_column_takes_the_place_of_another(table: Table) -> None:
+    table["image"], table["catalogue_image"] = ["x.png", "y.png"], ["mine", "mine"]
+    (first, _) = rows(table, columns=["image", "catalogue_image"])
+    assert first.columns == {"catalogue_catalogue_image": "x.png", "catalogue_image": "mine"}
+
+
+def test_a_hundred_thousand_rows_take_seconds() -> None:
+    count = 100_000
+    table = Table({"ra": np.linspace(0, 359, count), "dec": np.zeros(count), "z": MaskedColumn(np.ones(count), mask=False)})
+    started = time.process_time()
+    assert len(positions(table)) == sum(1 for _ in rows(table)) == count
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 
 from sync.images.errors import ImageError
 from sync.sources.catalogue import Position
@@ -37,6 +37,12 @@ def test_a_row_without_position_does_not_stop_the_others() -> None:
     assert good.read() == b"cut-out"
 
 
+def test_what_the_position_displaces_travels_under_another_name() -> None:
+    table = Table({"ra": ["10:00:24"], "dec": [-2.2], "ra_deg": [150.1]})
+    (item,) = cutout_items(table, lambda _: b"", ra="ra_deg")
+    assert item.data == {"ra": 150.1, "dec": -2.2, "ra_deg": 150.1, "catalogue_ra": "10:00:24"}
+
+
 def test_only_the_named_columns_travel() -> None:
     table = Table({"ra": [1.0], "dec": [0.0], "redshift": [0.5], "mag": [20.0]})
     (item,) = cutout_items(table, lambda _: b"", columns=["mag"])
@@ -44,11 +50,33 @@ def test_only_the_named_columns_travel() -> None:
 
 
 def test_an_address_is_fetched_and_names_the_file() -> None:
-    table = Table({"url": ["https://host/path/m51.png?token=1"], "redshift": [0.5], "ra": ["10:00:00"]})
+    table = Table({"url": ["https://host/path/m51.png?token=1"], "redshift": [0.5]})
     (item,) = address_items(table, lambda address: address.encode())
     assert item.filename == "m51.png"
     assert item.read() == b"https://host/path/m51.png?token=1"
     assert item.data == {"url": "https://host/path/m51.png?token=1", "redshift": 0.5}
+
+
+def test_the_position_of_a_list_of_addresses_is_read_as_that_of_a_catalogue() -> None:
+    table = Table({"url": ["https://host/a.png"], "ra": [150], "dec": ["-00:30:00"]})
+    (item,) = address_items(table, lambda _: b"")
+    assert item.data == {"url": "https://host/a.png", "ra": 150.0, "dec": -0.5, "catalogue_dec": "-00:30:00"}
+
+
+def test_a_list_of_addresses_keeps_what_is_no_position() -> None:
+    half = Table({"url": ["https://host/a.png"], "ra": [150.1]})
+    unknown = Table({"url": ["https://host/a.png"], "ra": [np.nan], "dec": [2.0]})
+    (one,), (other,) = (address_items(table, lambda _: b"", columns=table.colnames[1:]) for table in (half, unknown))
+    assert one.data == {"catalogue_ra": 150.1}
+    assert other.data == {"catalogue_ra": None, "catalogue_dec": 2.0}
+
+
+def test_a_row_without_address_does_not_stop_the_others() -> None:
+    table = Table({"url": MaskedColumn(["x", " https://host/a.png "], mask=[True, False])})
+    broken, good = address_items(table, lambda address: address.encode())
+    with pytest.raises(ImageError, match="the row has no address"):
+        broken.read()
+    assert good.read() == b"https://host/a.png"
 
 
 def test_a_list_without_addresses_says_which_columns_it_has() -> None:

@@ -1,0 +1,120 @@
+"""Columns of a table as JSON has them: each value as somebody would write it, null where there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+from astropy.time import Time
+from astropy.units import Quantity
+from numpy.typing import NDArray
+
+__all__ = ["json_rows", "json_values"]
+
+LARGEST_INTEGER = 2**53
+"""A browser reads JSON's numbers as doubles: larger integers, such as the ids of SDSS and Gaia, would be rounded."""
+ROWS_AT_ONCE = 1000
+"""Converted together: value by value costs ten times as much, whole columns at once ten times the table's memory."""
+
+
+def json_rows(columns: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
+    """Give the values of each row; a column with one integer too large for a browser is text in all rows.
+
+    Parameters
+    ----------
+    columns : sequence of Column or mixin column
+        All of the same length.
+    """
+    if not columns:
+        return
+    texts = [_integers_too_large(column) for column in columns]
+    for start in range(0, len(columns[0]), ROWS_AT_ONCE):
+        chunks = [json_values(column[start : start + ROWS_AT_ONCE]) for column in columns]
+        for number, text in enumerate(texts):
+            if text:
+                chunks[number] = _as_texts(chunks[number])
+        yield from zip(*chunks, strict=True)
+
+
+def json_values(column: Any) -> list[Any]:
+    """Return the values of a column: NaN, infinity and masked are None; dates are ISO 8601.
+
+    Parameters
+    ----------
+    column : Column, mixin column or ndarray
+        An array in each row becomes a list.
+    """
+    if isinstance(column, Time):
+        column = column.isot
+    elif isinstance(column, Quantity):
+        column = column.value
+    if not isinstance(column, np.ndarray):
+        return [str(value) for value in column]
+    data = np.asarray(getattr(column, "unmasked", column))
+    missing = getattr(column, "mask", False)
+    values, absent = _plain_array(data)
+    if data.dtype.kind != "V":  # a structure is masked field by field
+        values[absent | missing] = None
+    listed: list[Any] = values.tolist()
+    return [_plain(value) for value in listed] if data.dtype.kind in "OV" else listed
+
+
+def _plain_array(data: NDArray[Any]) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
+    """Python's own values, and where there is none."""
+    absent = np.zeros(data.shape, dtype=bool)
+    kind = data.dtype.kind
+    if kind in "fc":
+        absent = ~np.isfinite(data)
+    elif kind in "mM":
+        absent = np.isnat(data)
+    if kind == "f":
+        data = _shortest(data)
+    elif kind == "S":
+        data = np.char.strip(np.char.decode(data, "utf-8", "replace"))
+    elif kind in "mMc" or _integers_too_large(data):
+        data = data.astype(str)
+    return np.array(data, dtype=object), absent
+
+
+def _shortest(data: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Doubles that are written as the floats were: 0.0342 for the float32 that is nearest to it."""
+    return (data.astype(str) if data.dtype.itemsize < 8 else data).astype(np.float64)
+
+
+def _integers_too_large(column: Any) -> bool:
+    dtype = getattr(column, "dtype", None)
+    if dtype is None or dtype.kind not in "iu" or dtype.itemsize < 8 or not column.size:
+        return False
+    # What lies below a mask may be any number: at worst a column is text that could have been numbers.
+    data = np.asarray(column)
+    return bool(data.max() > LARGEST_INTEGER or data.min() < -LARGEST_INTEGER)
+
+
+def _as_texts(values: list[Any]) -> list[Any]:
+    return [_as_texts(value) if isinstance(value, list) else None if value is None else str(value) for value in values]
+
+
+def _plain(value: Any) -> Any:
+    """A Python object of a column of objects."""
+    match value:
+        case np.ndarray() | np.generic():
+            return json_values(np.asanyarray(value))
+        case None | bool() | str():
+            return value
+        case int():
+            return value if abs(value) <= LARGEST_INTEGER else str(value)
+        case float():
+            return value if math.isfinite(value) else None
+        case Decimal():
+            return _plain(int(value) if value.is_finite() and value.as_tuple().exponent == 0 else float(value))
+        case bytes():
+            return value.decode("utf-8", errors="replace").strip()
+        case list() | tuple():
+            return [_plain(one) for one in value]
+        case dict():
+            return {str(key): _plain(one) for key, one in value.items()}
+        case _:
+            return str(value)

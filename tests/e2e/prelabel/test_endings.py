@@ -1,0 +1,76 @@
+"""How pre-labelling ends where it cannot do all that was asked: with a sentence, or a list of what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from backend.bulk import Engine
+from backend.prelabel import engines
+from backend.records import Project
+from backend.services import Services
+from sync.client import LabelStudioClient
+from sync.projects import create_project
+from sync.tasks import read_tasks
+from tests.e2e.prelabel.stored import each_once
+
+MORPHOLOGY = files("labeling_configs").joinpath("morphology.xml").read_text()
+
+
+def test_tasks_whose_picture_cannot_be_read_are_listed_and_the_others_are_in(
+    run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
+) -> None:
+    project = new_project()
+    client.send("POST", f"/api/projects/{project}/import", json=[{"image": "/data/upload/1/gone.png"}])
+    last = max(task.id for task in read_tasks(client, project))
+    done = run(project)
+    assert done.exit_code == 0, done.output
+    assert f"  task {last}: " in done.stderr
+    assert each_once(client, project)
+
+
+def test_an_unknown_project_is_one_sentence(run: Callable[..., Result], label_studio: Any) -> None:
+    assert run(999999).stderr == f"galaxyloop: Label Studio at {label_studio.url} has no project 999999\n"
+
+
+def test_an_empty_project_is_one_sentence(run: Callable[..., Result], client: LabelStudioClient) -> None:
+    project = create_project(client, "Nothing in it", MORPHOLOGY)
+    assert run(project).stderr == f"galaxyloop: project {project} has no task: import images first\n"
+
+
+def test_a_project_with_nothing_to_fill_is_one_sentence(run: Callable[..., Result], client: LabelStudioClient) -> None:
+    xml = '<View><Image name="image" value="$image"/><TextArea name="note" toName="image"/></View>'
+    project = create_project(client, "Notes only", xml)
+    assert "has no control that galaxyloop can fill" in run(project).stderr
+
+
+def test_a_database_that_goes_away_meanwhile_is_one_sentence(
+    run: Callable[..., Result],
+    new_project: Callable[..., int],
+    environment: dict[str, str],
+    postgresql: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    own = engines.here
+
+    @contextmanager
+    def without_database(services: Services, project: Project) -> Iterator[Engine]:
+        with own(services, project) as engine:
+            postgresql.stop()
+            yield engine
+
+    monkeypatch.setattr(engines, "here", without_database)
+    monkeypatch.setitem(environment, "GALAXYLOOP_DATABASE_URL", postgresql.emptied_database())
+    try:
+        ended = run(new_project())
+    finally:
+        postgresql.start()
+    assert ended.exit_code == 1
+    assert isinstance(ended.exception, SystemExit)
+    assert "galaxyloop: the database cannot be used any more: " in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,84 @@
+"""`galaxyloop prelabel PROJECT`: which tasks are predicted, in which order, by which engine, and who sees it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from typer.testing import Result
+
+from sync.client import LabelStudioClient
+from sync.projects import project_state
+from sync.tasks import read_tasks
+from tests.e2e.prelabel.stored import each_once, predictions, task_of
+
+TILES = 16
+
+
+def annotate(client: LabelStudioClient, task: int) -> None:
+    region = {"id": "c1", "from_name": "morphology", "to_name": "image", "type": "choices", "value": {"choices": ["Spiral"]}}
+    client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": [region]})
+
+
+def test_annotators_see_them_though_no_backend_is_attached(
+    run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
+) -> None:
+    project = new_project()
+    run(project)
+    assert project_state(client, project).model_version == "v0001"
+
+
+def test_only_unlabelled_leaves_out_what_is_annotated(
+    run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
+) -> None:
+    project = new_project()
+    first, *others = (task.id for task in read_tasks(client, project))
+    annotate(client, first)
+    assert run(project, "--only-unlabelled").exit_code == 0
+    assert sorted(one["task"] for one in predictions(client, project)) == others
+    assert project_state(client, project).model_version == "v0001"
+
+
+def test_the_least_sure_go_first(
+    run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
+) -> None:
+    project = new_project()
+    assert run(project, "--order", "uncertain", "--limit", 5).exit_code == 0
+    first = {one["task"]: one["score"] for one in predictions(client, project)}
+    assert len(first) == 5
+    assert run(project).exit_code == 0
+    others = [one["score"] for one in predictions(client, project) if one["task"] not in first]
+    assert len(others) == TILES - 5
+    assert max(first.values()) <= min(others)
+    assert each_once(client, project)
+
+
+def test_a_part_is_shown_where_there_was_nothing_and_hides_nothing_where_there_was(
+    run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
+) -> None:
+    project = new_project()
+    run(project, "--limit", 3)
+    assert project_state(client, project).model_version == "v0001"
+    other = new_project()
+    tasks = [task.id for task in read_tasks(client, other)]
+    older = [{"task": task, "result": [], "model_version": "somebody's"} for task in tasks]
+    client.send("POST", f"/api/projects/{other}/import/predictions", json=older)
+    client.send("PATCH", f"/api/projects/{other}/", json={"model_version": "somebody's"})
+    limited = run(other, "--limit", 3)
+    assert project_state(client, other).model_version == "somebody's"
+    assert "annotators do not see them yet" in limited.stdout
+    run(other)
+    assert project_state(client, other).model_version == "v0001"
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_cluster_stores_what_this_process_would(
+    run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
+) -> None:
+    here, there = new_project(name="everything"), new_project(name="everything")
+    assert run(here).exit_code == 0
+    done = run(there, "--engine", "ray")
+    assert done.exit_code == 0, done.output
+    assert each_once(client, there)
+    scores = [[one["score"] for one in sorted(predictions(client, project), key=task_of)] for project in (here, there)]
+    assert scores[0] == pytest.approx(scores[1], abs=1e-4)

@@ -1,0 +1,145 @@
+"""One prediction a task, whatever is killed, repeated, cut off, or stored by Label Studio itself meanwhile."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from backend.bulk import Engine
+from backend.prelabel import engines
+from backend.prelabel.project import PrelabelError, Wanted, prelabel
+from backend.records import Project
+from backend.services import Services
+from sync.client import LabelStudioClient
+from sync.tasks import read_tasks
+from tests.e2e.prelabel.stored import each_once, predictions, stored
+
+TILES = 16
+MANY = 900
+SLOW = """
+import sys
+import backend.bulk
+from backend.cli import app
+
+backend.bulk.FIRST_CHUNK = 64  # a chunk a batch: many moments to be killed at
+backend.bulk.LARGEST_CHUNK = 64
+app(["prelabel", *sys.argv[1:]])
+"""
+
+
+def test_every_task_gets_one_prediction_and_a_second_run_adds_none(
+    run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
+) -> None:
+    project = new_project()
+    first = run(project)
+    assert first.exit_code == 0, first.output
+    assert first.stdout.startswith(f"{TILES} predictions of v0001 stored")
+    assert each_once(client, project)
+    second = run(project)
+    assert second.exit_code == 0, second.output
+    assert second.stdout == f"0 predictions of v0001 stored, {TILES} were there already\n"
+    assert each_once(client, project)
+
+
+def test_a_run_that_was_killed_goes_on_and_doubles_nothing(
+    environment: dict[str, str],
+    client: LabelStudioClient,
+    new_project: Callable[..., int],
+    run: Callable[..., Result],
+    wait: Callable[..., Any],
+) -> None:
+    project = new_project(MANY)
+    command = [sys.executable, "-c", SLOW, str(project)]
+    process = subprocess.Popen(command, env=os.environ | environment, start_new_session=True, stderr=subprocess.DEVNULL)
+    try:
+        wait(lambda: stored(client, project) or process.poll() is not None, "the first are stored", timeout_s=120)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert 0 < stored(client, project) < MANY
+    again = run(project)
+    assert again.exit_code == 0, again.output
+    assert each_once(client, project)
+
+
+def test_nothing_is_stored_for_a_version_that_is_not_live_any_more(
+    services: Services, new_project: Callable[..., int], client: LabelStudioClient
+) -> None:
+    project = new_project()
+
+    @contextmanager
+    def overtaken(opened: Services, known: Project) -> Iterator[Engine]:
+        with engines.here(opened, known) as engine:
+            with opened.registry.writing_version(
+                known.id, label_config=known.label_config, fingerprint="f", learned_from=1
+            ) as (folder, number):
+                (folder / "heads.json").write_text("{}")
+            opened.registry.promote(known.id, number)
+            yield engine
+
+    with pytest.raises(PrelabelError, match=rf"v0002 went live while v0001 predicted: run galaxyloop prelabel {project} again"):
+        prelabel(services, project, Wanted(), opening=overtaken, watch=lambda batches, title, total: batches)
+    assert predictions(client, project) == []
+
+
+def test_a_prediction_that_is_stored_twice_is_one_after_the_next_run(
+    run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
+) -> None:
+    project = new_project()
+    run(project)
+    first, second, *_ = predictions(client, project)
+    again = [{name: one[name] for name in ("task", "result", "score", "model_version")} for one in (first, second)]
+    client.send("POST", f"/api/projects/{project}/import/predictions", json=again)
+    done = run(project)
+    assert done.exit_code == 0, done.output
+    assert f"have one now: {first['task']}, {second['task']} (2 in all)" in done.stdout
+    assert each_once(client, project)
+
+
+def test_a_task_that_somebody_opens_while_it_is_stored_has_one_prediction(
+    services: Services, client: LabelStudioClient, new_project: Callable[..., int]
+) -> None:
+    """Label Studio asks the backend for the task that is opened, and stores what it says beside what an import stored."""
+    project = new_project()
+    opened = read_tasks(client, project)[0].id
+
+    @contextmanager
+    def beside(known: Services, of: Project) -> Iterator[Engine]:
+        with engines.here(known, of) as engine:
+            yield engine
+        answer = {"task": opened, "result": [], "score": 0.5, "model_version": "v0001"}
+        client.send("POST", "/api/predictions/", json=answer | {"project": project})
+
+    done = prelabel(services, project, Wanted(), opening=beside, watch=lambda batches, title, total: batches)
+    assert done.doubled == [opened]
+    assert each_once(client, project)
+
+
+def test_a_run_that_got_no_answer_doubles_nothing_for_the_next(
+    run: Callable[..., Result],
+    environment: dict[str, str],
+    client: LabelStudioClient,
+    new_project: Callable[..., int],
+    impatient_proxy: tuple[str, list[threading.Timer]],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A proxy gave up waiting, and Label Studio stores all the same, some seconds later."""
+    project, (proxy, late) = new_project(), impatient_proxy
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(environment, "LABEL_STUDIO_URL", proxy)
+        assert "Label Studio failed at POST" in run(project).stderr
+    again = run(project)
+    assert again.exit_code == 0, again.output
+    assert f"waiting for project {project}, which is held by process {os.getpid()} on " in caplog.text
+    assert len(late) == 1
+    late[0].join()
+    assert each_once(client, project)

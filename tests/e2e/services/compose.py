@@ -1,0 +1,45 @@
+"""docker-compose.yml and the Dockerfile as the tests read them: environments with their defaults, commands, networks."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import re
+from pathlib import Path
+
+import yaml
+
+__all__ = ["BACKEND_URL", "COMPOSE", "ROOT", "all_but", "command_of_stage", "environment_of"]
+
+ROOT = Path(__file__).parents[3]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+BACKEND_URL: str = COMPOSE["services"]["backend"]["environment"]["GALAXYLOOP_BACKEND_URL"]
+
+
+def environment_of(service: str, chosen: dict[str, str]) -> dict[str, str]:
+    """A service's environment, as compose makes it of what stands in `.env` and of its own defaults."""
+    written = COMPOSE["services"][service]["environment"]
+
+    def fill(found: re.Match[str]) -> str:
+        return chosen.get(found[1], found[2])
+
+    return {name: re.sub(r"\$\{(\w+):-(.*?)\}", fill, str(value)) for name, value in written.items()}
+
+
+def command_of_stage(name: str) -> list[str]:
+    """The command of an image that the Dockerfile makes."""
+    stages = re.split(r"^FROM \S+ AS ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
+    text = next(text for text in stages if text.startswith(f"{name}\n"))
+    command: list[str] = json.loads(re.findall(r"^CMD (.+)$", text, re.MULTILINE)[0])
+    return command
+
+
+def all_but(network: str) -> list[str]:
+    """Compose's list of networks that Label Studio does not call, but for this one."""
+    listed = COMPOSE["services"]["label-studio"]["environment"]["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")
+    ours = ipaddress.ip_network(network)
+    found = []
+    for banned in map(ipaddress.ip_network, listed):
+        inside = banned.version == ours.version and ours.subnet_of(banned)
+        found += map(str, banned.address_exclude(ours) if inside else [banned])
+    return found

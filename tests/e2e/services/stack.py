@@ -1,0 +1,195 @@
+"""What docker-compose.yml starts, started without Docker: its commands, its environment and its secrets, on this machine.
+
+PostgreSQL, Redis, Label Studio on PostgreSQL, two backends behind one name and two workers. Only hosts, ports and folders are
+put in place of those that Docker would give; the name of the backends is compose's own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from backend.loop.snapshot import SNAPSHOT_FILE
+from sync.annotations import read_annotations
+from sync.client import LabelStudioClient
+from sync.projects import project_state
+from tests.e2e.services.compose import BACKEND_URL, COMPOSE, ROOT, all_but, command_of_stage, environment_of
+from tests.e2e.services.containers import Name, Process, free_port, healthy, write_names
+
+__all__ = ["BATCH", "PUBLIC_URL", "Stack"]
+
+CALLS = "127.77.77.0/24"
+"""Stands for compose's network `calls`: all of 127/8 is this machine."""
+BACKENDS = ("127.77.77.1", "127.77.77.2")
+NAME = "127.77.77.10"
+"""Where the name of the backends leads, to each in turn, as Docker's name service does."""
+PUBLIC_URL = "https://studio.example.org"
+CHOSEN = {"LABEL_STUDIO_HOST": PUBLIC_URL, "LABEL_STUDIO_SECURE_COOKIES": "1"}
+"""What a team writes into `.env` that has put a server that speaks TLS in front."""
+BATCH = 8
+SOON = {
+    "GALAXYLOOP_BATCH": str(BATCH),
+    "GALAXYLOOP_WEBHOOK_DEBOUNCE_S": "0.5",
+    "GALAXYLOOP_LEASE_S": "3",
+    "GALAXYLOOP_RECONCILE_EVERY_S": "600",
+    "GALAXYLOOP_THREADS": "1",
+}
+DEADLINE_S = 150.0
+CLASSES = ("Elliptical", "Spiral")
+
+
+class Stack:
+    """All of compose's services.
+
+    Attributes
+    ----------
+    backends, workers : list of Process
+    client : LabelStudioClient
+        With the token that compose gives to the backend.
+    """
+
+    def __init__(self, folder: Path, postgresql: Any, redis: Any, label_studio: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.secrets = folder / "secrets"
+        self.port = free_port(BACKENDS[0])
+        self.studio_url = f"http://127.0.0.1:{(studio_port := free_port())}"
+        self._given = {
+            "@postgres/": f"@127.0.0.1:{postgresql.port}/",
+            "redis://redis:6379": redis.url.removesuffix("/0"),
+            ":9090": f":{self.port}",
+            "http://label-studio:8080": self.studio_url,
+        }
+        subprocess.run(["sh", ROOT / "deploy/secrets.sh", self.secrets], check=True)
+        mine = {"GALAXYLOOP_SECRETS_DIR": str(self.secrets), "PATH": os.environ["PATH"]}
+        databases = ["sh", ROOT / "deploy/postgres-databases.sh"]
+        subprocess.run(databases, check=True, env=mine | postgresql.environment, capture_output=True)
+        ours = mine | SOON | {"GALAXYLOOP_DATA_DIR": str(self.data), "GALAXYLOOP_PORT": str(self.port)}
+        self.environment = self._environment("backend") | ours
+        self.backends = [self._galaxyloop("backend", host) for host in BACKENDS]
+        self.workers = [self._galaxyloop("worker", name) for name in ("one", "two")]
+        write_names(folder / "names", {str(urlsplit(BACKEND_URL).hostname): NAME})
+        real = {"label-studio": label_studio, "0.0.0.0": "127.0.0.1", "8080": str(studio_port)}
+        self.label_studio = Process(
+            "label-studio",
+            ["sh", ROOT / "deploy/label-studio.sh", *(real.get(word, word) for word in command_of_stage("label-studio"))],
+            self._environment("label-studio")
+            | mine
+            | {
+                "PYTHONPATH": str(folder / "names"),
+                "POSTGRE_HOST": "127.0.0.1",
+                "POSTGRE_PORT": str(postgresql.port),
+                "LABEL_STUDIO_BASE_DATA_DIR": str(folder / "label-studio"),
+                "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS": ",".join(all_but(CALLS)),
+            },
+            folder,
+        )
+        self.name = Name((NAME, self.port), [(host, self.port) for host in BACKENDS])
+        self.client = LabelStudioClient(self.studio_url, self.secret("label_studio_api_key"))
+
+    def _environment(self, service: str) -> dict[str, str]:
+        """Compose's environment of a service, with what stands for its hosts here."""
+        found = environment_of(service, CHOSEN)
+        for name in found:
+            for docker, here in self._given.items():
+                found[name] = found[name].replace(docker, here)
+        return found
+
+    def _galaxyloop(self, service: str, name: str) -> Process:
+        host = {"GALAXYLOOP_HOST": name} if service == "backend" else {}
+        command = [Path(sys.executable).with_name("galaxyloop"), *COMPOSE["services"][service]["command"]]
+        return Process(f"{service}-{name}", command, self.environment | host, self.folder)
+
+    def secret(self, name: str) -> str:
+        return (self.secrets / name).read_text()
+
+    def start(self) -> None:
+        self.label_studio.start()
+        self.start_galaxyloop()
+        self.wait_until(lambda: healthy(self.studio_url), "Label Studio answers")
+
+    def start_galaxyloop(self) -> None:
+        for process in (*self.backends, *self.workers):
+            process.start()
+        addresses = [f"http://{host}:{self.port}" for host in BACKENDS]
+        self.wait_until(lambda: all(map(healthy, addresses)), "both backends answer")
+
+    def stop(self) -> None:
+        for process in (*self.workers, *self.backends, self.label_studio):
+            process.kill()
+        self.name.close()
+
+    def command(self, *words: str) -> str:
+        """Run a `galaxyloop` command as in a container of the backend."""
+        command = [Path(sys.executable).with_name("galaxyloop"), *words]
+        done = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def live(self, project: int) -> set[str]:
+        """What each backend says to be the project's live version."""
+        config = project_state(self.client, project).label_config
+        auth = ("galaxyloop", self.secret("galaxyloop_basic_auth_password"))
+        body = {"project": f"{project}.1", "schema": config, "hostname": "", "extra_params": None}
+        urls = [f"http://{host}:{self.port}/setup" for host in BACKENDS]
+        answers = [httpx.post(url, json=body, auth=auth, trust_env=False).raise_for_status() for url in urls]
+        return {answer.json()["model_version"] for answer in answers}
+
+    def trained(self) -> list[str]:
+        """The versions that the workers say to have trained."""
+        return [number for worker in self.workers for number in re.findall(r"event=trained .*version=(\d+)", worker.said())]
+
+    def wait_until(self, condition: Callable[[], Any], what: str) -> None:
+        deadline = time.monotonic() + DEADLINE_S
+        while not condition():
+            if time.monotonic() > deadline:
+                ends = "\n".join(f"--- {one.log.name}\n{one.said()[-3000:]}" for one in (*self.backends, *self.workers))
+                pytest.fail(f"not within {DEADLINE_S:.0f} s: {what}\n{self.label_studio.said()[-2000:]}\n{ends}")
+            time.sleep(0.05)
+
+    # -- what Label Studio holds and what was learned from it
+
+    def annotate(self, project: int, tasks: list[int]) -> list[int]:
+        """Submit an annotation each, of one class and the other in turn; return their ids."""
+        paths = [f"/api/tasks/{task}/annotations/" for task in tasks]
+        return [self.client.send("POST", path, json=said(turn))["id"] for turn, path in enumerate(paths)]
+
+    def turn_round(self, annotations: list[int]) -> None:
+        """Give each annotation the other class."""
+        for turn, annotation in enumerate(annotations):
+            self.client.send("PATCH", f"/api/annotations/{annotation}/", json=said(turn + 1))
+
+    def predicted(self, project: int, version: str) -> int:
+        """How many tasks have a prediction of a version; none has two."""
+        found = self.client.get("/api/predictions/", project=project)
+        tasks = [one["task"] for one in found if one["model_version"] == version]
+        assert len(tasks) == len(set(tasks)), "a prediction is stored twice"
+        return len(tasks)
+
+    def wait_for_version(self, project: int, version: str) -> None:
+        """Wait until a version is live on both backends and on show, its predictions stored."""
+        self.wait_until(lambda: self.live(project) == {version}, f"{version} is live on both")
+        self.wait_until(lambda: project_state(self.client, project).model_version == version, f"{version} is on show")
+
+    def assert_nothing_lost(self, project: int, version: str) -> None:
+        """Every annotation as it stands now was learned by a version."""
+        snapshot = self.data / "versions" / str(project) / version / SNAPSHOT_FILE
+        learned = {row["annotation"]: row["updated_at"] for row in json.loads(snapshot.read_text())}
+        assert learned == {one.id: one.updated_at for one in read_annotations(self.client, project)}
+
+
+def said(turn: int) -> dict[str, Any]:
+    """An annotation under the config `morphology`, its class by turns."""
+    value = {"choices": [CLASSES[turn % 2]]}
+    return {"result": [{"id": "c", "from_name": "morphology", "to_name": "image", "type": "choices", "value": value}]}

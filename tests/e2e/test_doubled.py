@@ -1,0 +1,80 @@
+"""Doubled predictions of the real Label Studio: found among those of other versions, and brought down to one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from sync.client import LabelStudioClient
+from sync.doubled import delete_doubled, doubled_tasks
+from sync.projects import create_project
+from sync.tasks import read_tasks
+
+XML = """<View><Image name="image" value="$image"/>
+<Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices></View>"""
+
+
+@pytest.fixture
+def project(client: LabelStudioClient) -> int:
+    """Three tasks: one with two predictions of v0002 and two of v0001, one with one of each, one with none."""
+    number = create_project(client, "Doubled", XML)
+    client.send("POST", f"/api/projects/{number}/import", json=[{"image": f"/{name}.png"} for name in "abc"])
+    first, second, _ = (task.id for task in read_tasks(client, number))
+    for task, version in ((first, "v0001"), (first, "v0001"), (second, "v0001"), (first, "v0002"), (first, "v0002")):
+        predict(client, number, task, version)
+    predict(client, number, second, "v0002")
+    return number
+
+
+def predict(client: LabelStudioClient, project: int, task: int, version: str) -> None:
+    one = {"task": task, "result": [], "model_version": version}
+    client.send("POST", f"/api/projects/{project}/import/predictions", json=[one])
+
+
+def annotate(client: LabelStudioClient, task: int, prediction: int) -> int:
+    region = {"id": "c", "from_name": "class", "to_name": "image", "type": "choices", "value": {"choices": ["Spiral"]}}
+    body = {"result": [region], "parent_prediction": prediction}
+    return int(client.send("POST", f"/api/tasks/{task}/annotations/", json=body)["id"])
+
+
+def of_version(client: LabelStudioClient, project: int, version: str) -> list[dict[str, Any]]:
+    found = client.get("/api/predictions/", project=project)
+    return sorted((one for one in found if one["model_version"] == version), key=lambda one: int(one["id"]))
+
+
+def test_the_tasks_are_found(client: LabelStudioClient, project: int) -> None:
+    first, *_ = (task.id for task in read_tasks(client, project))
+    assert doubled_tasks(client, project, "v0002") == [first]
+    assert doubled_tasks(client, project, "v0003") == []
+
+
+def test_the_oldest_stays_and_other_versions_are_left_alone(client: LabelStudioClient, project: int) -> None:
+    first, second, _ = (task.id for task in read_tasks(client, project))
+    oldest = of_version(client, project, "v0002")[0]
+    assert delete_doubled(client, project, "v0002") == [first]
+    kept = of_version(client, project, "v0002")
+    assert Counter(one["task"] for one in kept) == {first: 1, second: 1}
+    assert oldest["id"] in {one["id"] for one in kept}
+    assert Counter(one["task"] for one in of_version(client, project, "v0001")) == {first: 2, second: 1}
+    assert delete_doubled(client, project, "v0002") == []
+
+
+def test_what_an_annotation_was_made_from_stays(client: LabelStudioClient, project: int) -> None:
+    first = read_tasks(client, project)[0].id
+    _, newer = (one["id"] for one in of_version(client, project, "v0002") if one["task"] == first)
+    note = annotate(client, first, newer)
+    delete_doubled(client, project, "v0002")
+    assert [one["id"] for one in of_version(client, project, "v0002") if one["task"] == first] == [newer]
+    assert client.get(f"/api/annotations/{note}/")["parent_prediction"] == newer
+
+
+def test_of_two_that_annotations_were_made_from_one_gets_another_name(client: LabelStudioClient, project: int) -> None:
+    first = read_tasks(client, project)[0].id
+    both = [one["id"] for one in of_version(client, project, "v0002") if one["task"] == first]
+    notes = [annotate(client, first, number) for number in both]
+    delete_doubled(client, project, "v0002")
+    assert doubled_tasks(client, project, "v0002") == []
+    assert [client.get(f"/api/annotations/{note}/")["parent_prediction"] for note in notes] == both
+    assert [one["id"] for one in of_version(client, project, "v0002 (annotated)")] == [both[1]]
