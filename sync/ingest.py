@@ -7,6 +7,7 @@ an import that was killed in between finds them again.
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,15 +16,17 @@ from types import TracebackType
 from typing import Any, Self
 
 from sync.client import LabelStudioClient, LabelStudioError
-from sync.images.decode import MAX_PIXELS
+from sync.images.decode import MAX_PIXELS, unpacked
 from sync.images.displayed import Displayed, content_id, display
 from sync.images.errors import ImageError
 from sync.images.stretches import DEFAULT_STRETCH
 from sync.labelconfig import parse
-from sync.sources.item import Item
+from sync.sources.item import Item, SourceError
 from sync.storage.stored import Storage, StoredFile
 
 __all__ = ["IngestReport", "image_key_of", "ingest", "known_content"]
+
+log = logging.getLogger("galaxyloop.ingest")
 
 BATCH = 50
 """Pictures stored and tasks made together; Label Studio takes at most 100 files in a request."""
@@ -153,7 +156,7 @@ def _prepared(
 
     def prepare(item: Item) -> _Ready | ImageError | None:
         try:
-            content = b"" if item.identity else item.read()
+            content = b"" if item.identity else unpacked(item.read())
             name = content_id(item.identity or content, stretch=stretch)
             if name in known:
                 return None
@@ -164,6 +167,11 @@ def _prepared(
             return _Ready(item, name, displayed)
         except ImageError as error:
             return error
+        except (LabelStudioError, SourceError):
+            raise
+        except Exception as error:  # of one image among thousands, by whatever library reads it: the others are imported
+            log.exception("event=image_failed name=%r", item.name)
+            return ImageError(f"it cannot be imported ({type(error).__name__}: {error})")
 
     waiting: deque[tuple[Item, Future[_Ready | ImageError | None]]] = deque()
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import zlib
 from dataclasses import dataclass
 from math import prod
@@ -16,11 +17,16 @@ from sync.images.errors import ImageError
 from sync.images.fitsheaders import read_headers
 from sync.images.stretch import in_colour
 
-__all__ = ["FitsBands", "read_bands", "read_fits"]
+__all__ = ["FitsBands", "band_names", "image_hdus", "read_bands", "read_fits"]
 
-# Planes that describe others: masks, weights, errors.
-NOT_AN_IMAGE = {"BADPIX", "DQ", "MASK", "MSK", "NEXP", "PSF"}
-NOT_AN_IMAGE |= {"ERR", "ERROR", "INVVAR", "IVAR", "STDDEV", "VAR", "VARIANCE", "WEIGHT", "WGT", "WHT"}
+# Extensions that describe others: masks, weights, errors. Pipelines add to the first of these: VAR_POISSON, DQ_2.
+NOT_AN_IMAGE = re.compile(
+    r"(VAR|ERR|DQ|MASK|WHT|WGT|WEIGHT).*|BADPIX|MSK|NEXP|PSF|CON|CTX|FLAGS?|FLG|RMS|INVVAR|IVAR|STAT|STDDEV"
+)
+MEASURED = ("SCI", "DATA")
+"""What pipelines call the extensions with the measurements; where there is one, nothing else is an image."""
+NAMELESS = {*MEASURED, "PRIMARY", "COMPRESSED_IMAGE", "IMAGE"}
+"""Names of extensions that are those of no band."""
 # The Legacy Surveys' own cut-outs name their bands; these are the weights of their viewer, per nanomaggy.
 LEGACY_WEIGHTS = {"g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2}
 GZIP_MAGIC = b"\x1f\x8b"
@@ -40,7 +46,7 @@ class FitsBands:
     names : tuple of str
         Of the bands: as many as planes, or none where the file does not name them.
     unit : str
-        ``BUNIT`` of the first image, empty where it has none.
+        ``BUNIT``, empty where there is none; where the bands' differ, all of them with commas.
     weights : list of float or None
         What to multiply each band by so that equal numbers are grey, where that is known.
     is_picture : bool
@@ -112,8 +118,8 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
             return FitsBands(
                 planes=planes,
                 header=images[0].header,
-                names=_names(file[0].header, images, len(planes)),
-                unit=str(images[0].header.get("BUNIT", "")).strip(),
+                names=band_names(file[0].header, images, len(planes)),
+                unit=_unit(images, len(planes)),
                 weights=_weights(file, len(planes)),
                 is_picture=is_picture,
             )
@@ -123,9 +129,15 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
         raise ImageError(f"the FITS file is damaged ({type(error).__name__})") from error
 
 
+def image_hdus(file: fits.HDUList) -> list[Any]:
+    """Return the parts of a file that hold measurements, of whatever size."""
+    images = [hdu for hdu in file if hdu.is_image and len(hdu.shape) >= 2 and not NOT_AN_IMAGE.fullmatch(hdu.name)]
+    return [hdu for hdu in images if hdu.name in MEASURED] or images
+
+
 def _images(file: fits.HDUList) -> list[Any]:
     """Return the parts of the file that hold bands."""
-    images = [hdu for hdu in file if hdu.is_image and len(hdu.shape) >= 2 and hdu.name not in NOT_AN_IMAGE]
+    images = image_hdus(file)
     if not images:
         raise ImageError("the FITS file holds no image of two or more dimensions")
     return [hdu for hdu in images if hdu.shape[-2:] == images[0].shape[-2:]]
@@ -160,16 +172,35 @@ def _native(data: NDArray[Any]) -> NDArray[np.floating]:
     return data.astype(np.float32 if exact else np.float64)
 
 
-def _names(primary: fits.Header, images: list[Any], count: int) -> tuple[str, ...]:
-    """Read the bands' names: `BANDS` or `BAND0`, `BAND1` … as the Legacy Surveys write them, else each image's own."""
+def band_names(primary: fits.Header, images: list[Any], count: int) -> tuple[str, ...]:
+    """Read the bands' names: `BANDS` or `BAND0`, `BAND1` … as the Legacy Surveys write them, else each image's own.
+
+    Returns
+    -------
+    tuple of str, length `count`, or empty where one has no name
+    """
     together = str(primary.get("BANDS", "")).strip()
     if len(together) == count:
         return tuple(together)
     numbered = tuple(str(images[0].header.get(f"BAND{number}", "")).strip() for number in range(count))
-    own = tuple(
-        str(hdu.header.get("FILTER") or hdu.header.get("BAND") or hdu.header.get("EXTNAME") or "").strip() for hdu in images
-    )
+    own = tuple(_name(primary, hdu) for hdu in images)
     return next((names for names in (numbered, own) if len(names) == count and all(names)), ())
+
+
+def _name(primary: fits.Header, hdu: Any) -> str:
+    for header in (hdu.header, primary):
+        if name := str(header.get("FILTER") or header.get("BAND") or "").strip():
+            return name
+    return "" if hdu.name in NAMELESS else str(hdu.name)
+
+
+def _unit(images: list[Any], count: int) -> str:
+    """Read the unit, or those of all bands, with commas, where they differ."""
+    header = images[0].header
+    numbered = [str(header.get(f"BUNIT{number}", "")).strip() for number in range(count)]
+    own = [str(hdu.header.get("BUNIT", "")).strip() for hdu in images]
+    found = numbered if any(numbered) else own
+    return found[0] if len(set(found)) == 1 else ", ".join(unit or "?" for unit in found)
 
 
 def _weights(file: fits.HDUList, count: int) -> list[float] | None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import Galactic
+from astropy.coordinates.builtin_frames.baseradec import BaseRADecFrame
 from astropy.io.fits import Header
 from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales
+from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 
 from sync.images.errors import DAMAGE
 
@@ -16,13 +18,21 @@ __all__ = ["celestial", "sky_of"]
 ARCSEC_A_DEGREE = 3600.0
 
 
+SAME_FRAME = {"J2000": "FK5", "ICRF": "ICRS"}
+"""What people write into `RADESYS`, and what the standard calls it."""
+
+
 def celestial(header: Header) -> WCS | None:
     """Read the celestial part of a header's world coordinates; None where it has none that can be read."""
     try:
-        wcs = WCS(header).celestial
+        # Of a cube, too, only two axes: distortions are theirs, and with a third astropy refuses them.
+        wcs = WCS(header, naxis=2).celestial
+        wcs.wcs.radesys = SAME_FRAME.get(wcs.wcs.radesys, wcs.wcs.radesys)
+        # A frame of the Sun or of a planet, or one that astropy does not know, is no place among the galaxies.
+        places = wcs.has_celestial and isinstance(wcs_to_celestial_frame(wcs), BaseRADecFrame | Galactic)
     except DAMAGE:  # a header that makes no sense still belongs to an image that can be shown
         return None
-    return wcs if wcs.has_celestial else None
+    return wcs if places else None
 
 
 def sky_of(header: Header) -> dict[str, Any]:

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 __all__ = ["write_cube"]
 
 
-def write_cube(planes: NDArray[np.float32] | NDArray[np.uint8], wcs: WCS, *, bands: Sequence[str], unit: str = "") -> bytes:
+def write_cube(
+    planes: NDArray[np.floating] | NDArray[np.uint8], wcs: WCS, *, bands: Sequence[str], units: Sequence[str] = ()
+) -> bytes:
     """Write bands into one FITS file; the same values give the same bytes.
 
     Parameters
@@ -23,13 +25,17 @@ def write_cube(planes: NDArray[np.float32] | NDArray[np.uint8], wcs: WCS, *, ban
         Of the planes, celestial.
     bands : sequence of n str
         Written as ``BAND0``, ``BAND1`` …: ``BANDS`` would say that they are in the Legacy Surveys' nanomaggies.
-    unit : str
+    units : sequence of n str
+        Written as ``BUNIT`` where all are the same, else as ``BUNIT0``, ``BUNIT1`` …
     """
     header = wcs.to_header(relax=True)
     for number, name in enumerate(bands):
         header[f"BAND{number}"] = name
-    if unit:
-        header["BUNIT"] = unit
+    if len(set(units)) == 1:
+        units = units[:1]
+    for number, unit in enumerate(units):
+        if unit:
+            header["BUNIT" if len(units) == 1 else f"BUNIT{number}"] = unit
     file = io.BytesIO()
     fits.PrimaryHDU(planes, header).writeto(file)
     return file.getvalue()

@@ -81,8 +81,8 @@ class HipsSurvey:
                 raise ImageError(f"{name} is a picture in colours: it cannot be one band of several")
         if planes[0].ndim != 2:
             return _picture(self.names[0], planes[0], wcs)
-        unit = str(answers[0].header.get("BUNIT", "")).strip()
-        return write_cube(np.stack(planes).astype(np.float32), wcs, bands=self.names, unit=unit)
+        units = [str(answer.header.get("BUNIT", "")).strip() for answer in answers]
+        return write_cube(np.stack(planes).astype(np.float32), wcs, bands=self.names, units=units)
 
     def _ask(self, name: str, position: Position) -> Any:
         try:

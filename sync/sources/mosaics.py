@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import copy
+import os
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
+from astropy import units
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.nddata import NoOverlapError, overlap_slices
-from astropy.wcs import WCS, Sip
-from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_scales
+from astropy.wcs import WCS
+from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_area, proj_plane_pixel_scales
 from numpy.typing import NDArray
 
 from sync.images.errors import DAMAGE, ImageError
-from sync.images.sky import ARCSEC_A_DEGREE, celestial
+from sync.images.sky import ARCSEC_A_DEGREE
 from sync.sources.catalogue import Position
 from sync.sources.cube import write_cube
 from sync.sources.item import SourceError
+from sync.sources.tiles import Tile, read_tiles
 
 __all__ = ["Mosaics"]
 
@@ -32,18 +33,7 @@ MAX_SIDE_PX = 4096
 MARGIN_PX = 8
 """Pixels around a cut-out that its resampling may need."""
 
-
-@dataclass(frozen=True)
-class _Mosaic:
-    file: Path
-    section: Any  # gives an array when sliced, and reads only that from the disk
-    shape: tuple[int, int]
-    wcs: WCS
-    unit: str
-
-    def covers(self, x: float, y: float) -> bool:
-        height, width = self.shape
-        return bool(-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5)
+Plane = NDArray[np.floating]
 
 
 class Mosaics:
@@ -51,24 +41,26 @@ class Mosaics:
 
     Parameters
     ----------
-    files : sequence of Path
-        One band each, the bluest band first; several files of one band (`FILTER`, `BAND` or the start of the file's
-        name) are tiles of it.
+    words : sequence of str or Path
+        Files, the bluest band first, each with ``NAME=`` before it where a person names the band. Else the header does
+        (`FILTER`, `BAND`, an extension's name), or the start of the file's name. Images of one band are its tiles.
 
     Raises
     ------
     SourceError
-        If a file cannot be read, or has no image of two axes or no celestial coordinates.
+        If a file cannot be read, has no image or no celestial coordinates, or if it cannot be told what band it is.
     """
 
-    def __init__(self, files: Sequence[Path]) -> None:
+    def __init__(self, words: Sequence[str | Path]) -> None:
         self._open: list[fits.HDUList] = []
         self._lock = threading.Lock()  # astropy's files have one position for all threads
-        self._bands: dict[str, list[_Mosaic]] = {}
+        self._bands: dict[str, list[Tile]] = {}
         try:
-            for file in files:
-                band, mosaic = self._read(file)
-                self._bands.setdefault(band, []).append(mosaic)
+            for word in words:
+                for tile in self._read(str(word)):
+                    self._bands.setdefault(tile.band or tile.file.name.split(".")[0], []).append(tile)
+            for tiles in self._bands.values():
+                _check_that_tiles_are_no_bands(tiles)
         except SourceError:
             self.close()
             raise
@@ -103,74 +95,98 @@ class Mosaics:
         ImageError
             If a band does not cover the position, or has no valid pixel there.
         """
-        bands = {band: self._tile(tiles, band, position) for band, tiles in self._bands.items()}
-        (first, x, y), *others = bands.values()
-        side = max(1, round(fov_arcsec / ARCSEC_A_DEGREE / float(np.mean(proj_plane_pixel_scales(first.wcs)))))
-        if side > MAX_SIDE_PX:
-            raise ImageError(f"{fov_arcsec:g} arcsec are {side} pixels of {first.file.name}: {MAX_SIDE_PX} are the most")
+        place = SkyCoord(position.ra, position.dec, unit="deg")
         with self._lock:
-            plane, wcs = _slice(first, x, y, side)
-            planes = [plane, *(_plane(mosaic, wcs, side) for mosaic, _, _ in others)]
+            bands = {band: _there(tiles, place, band, position) for band, tiles in self._bands.items()}
+            first = next(iter(bands.values()))
+            plane, wcs = _first(first, place, fov_arcsec)
+            side = len(plane)
+            planes = [_filled(plane, first, wcs)]
+            for tiles in list(bands.values())[1:]:
+                planes.append(_filled(np.full((side, side), np.nan, dtype=np.float32), tiles, wcs))
         for name, plane in zip(bands, planes, strict=True):
             if not np.isfinite(plane).any():
                 raise ImageError(f"the {name} mosaic has no valid pixel {_around(position)}")
-        return write_cube(np.stack(planes), wcs, bands=tuple(bands), unit=first.unit)
+        return write_cube(np.stack(planes), wcs, bands=tuple(bands), units=[tiles[0].unit for tiles in bands.values()])
 
-    def _read(self, file: Path) -> tuple[str, _Mosaic]:
+    def _read(self, word: str) -> list[Tile]:
+        band, path = ("", word) if os.path.lexists(word) or "=" not in word else word.split("=", 1)
         try:
-            opened = fits.open(file, memmap=True)
+            # Not mapped into memory: scaled integers cannot be, and a section reads no more than itself anyway.
+            opened = fits.open(path, memmap=False)
             self._open.append(opened)
-            image = next((hdu for hdu in opened if hdu.is_image and len(hdu.shape) == 2), None)
         except DAMAGE as error:
-            raise SourceError(f"the mosaic {file} cannot be read as FITS: {error}") from error
-        if image is None:
-            raise SourceError(f"the mosaic {file} holds no image of two axes")
-        wcs = celestial(image.header)
-        if wcs is None:
-            raise SourceError(f"the mosaic {file} has no celestial coordinates in its header")
-        band = str(image.header.get("FILTER") or image.header.get("BAND") or file.name.split(".")[0]).strip()
-        unit = str(image.header.get("BUNIT", "")).strip()
-        return band, _Mosaic(file, image.section, image.shape, wcs, unit)
+            raise SourceError(f"the mosaic {path} cannot be read as FITS: {error}") from error
+        return list(read_tiles(opened, Path(path), band=band.strip()))
 
-    def _tile(self, tiles: Sequence[_Mosaic], band: str, position: Position) -> tuple[_Mosaic, float, float]:
-        """The first tile of a band that covers a position, and the position's pixel in it."""
-        for tile in tiles:
-            x, y = (float(value) for value in tile.wcs.world_to_pixel(SkyCoord(position.ra, position.dec, unit="deg")))
-            if tile.covers(x, y):
-                return tile, x, y
+
+def _check_that_tiles_are_no_bands(tiles: Sequence[Tile]) -> None:
+    """Refuse files of which nothing says that they are one band, where they show the same place: one would be lost."""
+    for one, other in combinations((tile for tile in tiles if not tile.band), 2):
+        if one.middle @ other.middle > max(one.reach, other.reach):
+            raise SourceError(
+                f"{one.file} and {other.file} show the same place, and no FILTER or BAND says what they are: "
+                f"name their bands, as in --mosaic g={one.file}"
+            )
+
+
+def _there(tiles: Sequence[Tile], place: SkyCoord, band: str, position: Position) -> list[Tile]:
+    """The tiles of a band that cover a place."""
+    there = [tile for tile in tiles if tile.pixel_of(place) is not None]
+    if not there:
         raise ImageError(f"no {band} mosaic covers the place {_around(position)}")
+    return there
 
 
-def _plane(mosaic: _Mosaic, target: WCS, side: int) -> NDArray[np.float32]:
-    """One band on the pixels of `target`, shape (side, side): sliced where they are the same, resampled otherwise."""
+def _first(tiles: Sequence[Tile], place: SkyCoord, fov_arcsec: float) -> tuple[Plane, WCS]:
+    """The square of the first band, on the pixels of the tile that has most of it."""
+    cuts = []
+    for tile in tiles:
+        side = max(1, round(fov_arcsec / ARCSEC_A_DEGREE / float(np.mean(proj_plane_pixel_scales(tile.wcs)))))
+        if side > MAX_SIDE_PX:
+            raise ImageError(f"{fov_arcsec:g} arcsec are {side} pixels of {tile.file.name}: {MAX_SIDE_PX} are the most")
+        x, y = tile.wcs.world_to_pixel(place)
+        cuts.append(tile.cut(float(x), float(y), side))
+    return max(cuts, key=lambda cut: np.isfinite(cut[0]).mean())
+
+
+def _filled(plane: Plane, tiles: Sequence[Tile], wcs: WCS) -> Plane:
+    """Fill what is missing of a plane from the tiles, from the one that has most to the one that has least."""
+    if np.isfinite(plane).all():
+        return plane
+    found = [_plane(tile, wcs, len(plane)) for tile in tiles]
+    for other in sorted(found, key=lambda other: -np.isfinite(other).sum()):
+        plane = np.where(np.isfinite(plane), plane, other)
+    return plane
+
+
+def _plane(tile: Tile, target: WCS, side: int) -> Plane:
+    """A tile on the pixels of `target`, shape (side, side): sliced where they are the same, resampled otherwise."""
     corners = np.array([[0, 0, side - 1, side - 1], [0, side - 1, 0, side - 1]], dtype=float)
-    theirs = np.array(pixel_to_pixel(target, mosaic.wcs, *corners))
+    theirs = np.array(pixel_to_pixel(target, tile.wcs, *corners))
     shift = theirs - corners
     x, y = theirs.mean(axis=1)
     if np.ptp(shift, axis=1).max() < SAME_PIXELS and np.abs(shift - np.rint(shift)).max() < SAME_PIXELS:
-        return _slice(mosaic, float(x), float(y), side)[0]
+        return tile.cut(float(x), float(y), side)[0]
     try:
         from reproject import reproject_interp  # brings dask: only where bands lie on different pixels
     except ModuleNotFoundError as error:
         raise SourceError("bands on different pixels need reproject: install galaxyloop[import]") from error
-    part = _slice(mosaic, float(x), float(y), int(np.ceil(np.ptp(theirs, axis=1).max())) + 2 * MARGIN_PX)
-    resampled = reproject_interp(part, target, shape_out=(side, side), return_footprint=False)
-    return np.asarray(resampled, dtype=np.float32)
+    part = tile.cut(float(x), float(y), int(np.ceil(np.ptp(theirs, axis=1).max())) + 2 * MARGIN_PX)
+    resampled: Plane = reproject_interp(part, target, shape_out=(side, side), return_footprint=False)
+    if not _is_surface_brightness(tile.unit):
+        # What a pixel holds grows with its area.
+        resampled = resampled * (proj_plane_pixel_area(target) / proj_plane_pixel_area(tile.wcs))
+    return resampled.astype(part[0].dtype)
 
 
-def _slice(mosaic: _Mosaic, x: float, y: float, side: int) -> tuple[NDArray[np.float32], WCS]:
-    """A square of a mosaic around a pixel, shape (side, side), NaN beyond its edge, with its world coordinates."""
-    plane = np.full((side, side), np.nan, dtype=np.float32)
-    try:
-        inside, here = overlap_slices(mosaic.shape, plane.shape, (y, x), mode="partial")
-    except NoOverlapError:
-        return plane, mosaic.wcs
-    plane[here] = mosaic.section[inside]
-    wcs = copy.deepcopy(mosaic.wcs)
-    wcs.wcs.crpix -= (inside[1].start - here[1].start, inside[0].start - here[0].start)
-    if wcs.sip is not None:
-        wcs.sip = Sip(wcs.sip.a, wcs.sip.b, wcs.sip.ap, wcs.sip.bp, wcs.wcs.crpix)
-    return plane, wcs
+def _is_surface_brightness(unit: str) -> bool:
+    """Whether a unit is one per solid angle, such as MJy/sr; of what astropy does not know, it is not."""
+    known = units.Unit(unit, parse_strict="silent")
+    if isinstance(known, units.UnrecognizedUnit):
+        return False
+    known = known.decompose()
+    return any(base == units.rad and power < 0 for base, power in zip(known.bases, known.powers, strict=True))
 
 
 def _around(position: Position) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from sync.images.decode import decode
 from sync.images.errors import ImageError
+from sync.images.fits import read_bands
 from sync.images.stretch import asinh, in_colour
 
 REAL = Path(__file__).parents[3].parent / "shared" / "data" / "fits"
@@ -95,6 +96,32 @@ def test_extensions_of_one_size_are_bands_and_masks_and_tables_are_not() -> None
     others = [fits.ImageHDU(bands[0], name="MASK"), fits.ImageHDU(bands[0], name="IVAR"), fits.ImageHDU(np.ones((5, 5)))]
     spectrum = fits.ImageHDU(np.ones(7))
     assert np.array_equal(decode(written(*hdus, *others, spectrum, table)), decode(image(np.stack(bands))))
+
+
+@pytest.mark.parametrize(
+    ("measured", "others"),
+    [
+        ("SCI", ["ERR", "CON", "WHT", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT"]),  # JWST
+        ("SCI", ["WHT", "CTX"]),  # Hubble
+        ("DATA", ["STAT"]),  # MUSE
+        ("", ["RMS", "FLG", "FLAGS", "DQ_1"]),
+    ],
+)
+def test_what_pipelines_write_beside_the_measurements_is_no_band(measured: str, others: list[str]) -> None:
+    band = galaxy()
+    hdus = [fits.ImageHDU(band if name == measured else np.ones_like(band), name=name) for name in (measured, *others)]
+    primary = fits.PrimaryHDU(header=fits.Header({"FILTER": "F115W"}))
+    file = io.BytesIO()
+    fits.HDUList([primary, *hdus]).writeto(file)
+    bands = read_bands(file.getvalue(), max_pixels=10**6)
+    assert bands.planes[0] == pytest.approx(band)
+    assert bands.names == ("F115W",)
+
+
+def test_three_planes_of_eight_bits_are_a_picture() -> None:
+    planes = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
+    assert decode(image(planes)) == pytest.approx(np.moveaxis(planes, 0, -1)[::-1] / 255, abs=1e-6)
+    assert not read_bands(image(planes.astype(np.int16)), max_pixels=10**6).is_picture
 
 
 def test_the_lowest_band_is_blue() -> None:

@@ -40,6 +40,19 @@ def test_distortions_are_kept() -> None:
     assert WCS(after).all_pix2world([[30, 20]], 0) == pytest.approx(WCS(before).all_pix2world([[30, 20]], 0), abs=1e-9)
 
 
+def test_distortions_of_a_cube_are_kept() -> None:
+    flat, cube = header(kind="TAN-SIP", **SIP), header(kind="TAN-SIP", **SIP, NAXIS3=2)
+    cube["NAXIS"] = 3
+    assert sky_of(cube) == sky_of(flat)
+
+
+@pytest.mark.parametrize(("said", "meant"), [("J2000", "FK5"), ("ICRF", "ICRS")])
+def test_a_frame_in_other_words_is_understood(said: str, meant: str) -> None:
+    sky = sky_of(header(RADESYS=said))
+    assert sky["wcs"]["RADESYS"] == meant
+    assert sky["ra"] == pytest.approx(150, abs=0.01)
+
+
 def test_position_and_scale_are_those_of_the_middle() -> None:
     sky = sky_of(header(CRPIX1=20.5, CRPIX2=15.5))
     assert (sky["ra"], sky["dec"]) == (pytest.approx(150.0), pytest.approx(2.0))
@@ -58,6 +71,9 @@ def test_galactic_coordinates_give_an_equatorial_position() -> None:
         {"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"},
         {"CTYPE1": "WAVE"},
         {"CTYPE2": "DEC--XYZ"},
+        {"CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN"},
+        {"CTYPE1": "MALN-CAR", "CTYPE2": "MALT-CAR"},
+        {"RADESYS": "GAPPT"},
     ],
 )
 def test_an_image_without_sensible_coordinates_has_none(cards: dict[str, object]) -> None:
