@@ -235,7 +235,10 @@ def _picture(ready: _Ready) -> StoredFile:
 
 def _task(ready: _Ready, picture: str, storage: Storage, image_key: str) -> dict[str, Any]:
     displayed = ready.displayed
-    data = {**displayed.data, **ready.item.data, image_key: picture, "content_id": ready.content_id}
+    said = ready.item.data
+    if image_key in said:  # a column of the catalogue that is called as the config calls the picture
+        said = {f"catalogue_{name}" if name == image_key else name: value for name, value in said.items()}
+    data = {**displayed.data, **said, image_key: picture, "content_id": ready.content_id}
     if ready.item.filename:
         data["filename"] = ready.item.filename
     if displayed.science is not None:

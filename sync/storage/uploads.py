@@ -29,21 +29,24 @@ class Uploads:
     project_id : int
     science : Path
         A folder for the science values: Label Studio takes no FITS file. Tasks name it as ``science/<project>/…``.
-
-    Raises
-    ------
-    LabelStudioError
-        If Label Studio refuses.
     """
 
     def __init__(self, client: LabelStudioClient, project_id: int, *, science: Path) -> None:
         self._client = client
         self._project_id = project_id
         self._science = science
-        self._there = self._references(all="true")
+        self._there: dict[str, str] | None = None
 
     def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
-        """Upload pictures that Label Studio does not have yet, in one request; a picture is at most 100 files' company."""
+        """Upload pictures that Label Studio does not have yet, in one request; a picture is at most 100 files' company.
+
+        Raises
+        ------
+        LabelStudioError
+            If Label Studio refuses.
+        """
+        if self._there is None:
+            self._there = self._references(all="true")
         new = [file for file in files if file.name not in self._there]
         if new:
             path = f"/api/projects/{self._project_id}/import?commit_to_project=false"

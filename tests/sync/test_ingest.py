@@ -72,6 +72,14 @@ def test_a_file_and_the_same_file_gzipped_are_one_image() -> None:
     assert (report.imported, report.known, len(tasks)) == (1, 1, 1)
 
 
+def test_a_column_called_as_the_picture_is_not_lost() -> None:
+    studio = Studio()
+    item = Item("a", lambda: png(1), "a.png", data={"photo": "plate 7"})
+    ingest([item], client=studio, project_id=1, storage=Kept(), image_key="photo")  # type: ignore[arg-type]
+    ((data,),) = [[task["data"] for task in studio.tasks]]
+    assert (data["catalogue_photo"], data["photo"]) == ("plate 7", f"/data/{data['content_id']}.png")
+
+
 @pytest.mark.parametrize(
     ("config", "key"),
     [
