@@ -89,7 +89,12 @@ def export(
         f"{done.tasks} tasks with {done.objects} objects and {done.answers} answers stand in {output}", highlight=False
     )
     if done.problems:
-        console.print(f"{done.problems} could not be exported: {output / 'problems.csv'} says why", highlight=False)
+        console.print(
+            f"{done.problems} problems: {output / 'problems.csv'} says what could not be exported as it is, and why",
+            highlight=False,
+        )
+    for name in done.empty_splits:
+        console.print(f"no task is in {name}: there are too few, or too many belong together", highlight=False)
 
 
 def _exported(client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int) -> Summary:

@@ -14,7 +14,7 @@ from typing import Protocol, cast
 from sync.export.dataset import Dataset
 from sync.export.records import Record
 
-__all__ = ["FORMATS", "ON_SKY", "Writer", "missing_packages", "writer"]
+__all__ = ["FORMATS", "HOLDS", "HOLDS_ALL", "ON_SKY", "WHOLE_IMAGE", "Writer", "missing_packages", "writer"]
 
 
 class Writer(Protocol):
@@ -35,6 +35,25 @@ FORMATS = {
     "yolo": "sync.export.yolo",
 }
 """Name of a format to its module, which is imported when it is asked for: some need the extra `export`."""
+
+WHOLE_IMAGE = "image"
+"""The kind of what was said of a whole image, beside the kinds of `DrawnObject`."""
+
+_EVERYTHING = frozenset({"box", "ellipse", "keypoint", "mask", "polygon", WHOLE_IMAGE})
+HOLDS = {
+    "coco": _EVERYTHING,
+    "ecsv": _EVERYTHING,
+    "fits": _EVERYTHING - {WHOLE_IMAGE},
+    "fits-table": _EVERYTHING,
+    "json": _EVERYTHING,
+    "parquet": _EVERYTHING,
+    "votable": _EVERYTHING,
+    "yolo": _EVERYTHING - {WHOLE_IMAGE, "keypoint"},
+}
+"""Name of a format to the kinds of things that it has a place for."""
+
+HOLDS_ALL = frozenset({"json"})
+"""Formats that keep the regions of every control of Label Studio, those that are not ours to read included."""
 
 ON_SKY = frozenset({"ecsv", "fits", "fits-table", "votable"})
 """Formats that say where things are on the sky; for the others no WCS is read, which takes 2 ms a task."""

@@ -77,8 +77,9 @@ def data_card(facts: Facts) -> str:
 
 
 def _front_matter(facts: Facts) -> str:
-    """What the Hugging Face Hub and `datasets` read: which files are which split."""
-    files = [f"  - split: {split}\n    path: data/{split}-*.parquet" for split in facts.dataset.splits]
+    """What the Hugging Face Hub and `datasets` read: which files are which split; one without a task has none."""
+    empty = facts.tally.empty(facts.dataset.splits)
+    files = [f"  - split: {split}\n    path: data/{split}-*.parquet" for split in facts.dataset.splits if split not in empty]
     licence = f"license_name: {json.dumps(facts.licence)}\nlicense: other\n" if facts.licence else ""
     names = f"pretty_name: {json.dumps(facts.dataset.title)}\n{licence}"
     return f"---\n{names}configs:\n- config_name: default\n  data_files:\n" + "\n".join(files) + "\n---"
@@ -92,10 +93,11 @@ def _counts(facts: Facts) -> str:
         f"- Tasks: {tally.tasks.total():,} exported of {survey.tasks:,} with an annotation.",
         f"- Annotations read: {survey.annotations:,}; {survey.skipped:,} more were skipped, and are left out.",
         f"- Objects: {tally.objects.total():,}; answers about whole images: {tally.answers.total():,}.",
-        f"- Annotators: {len(tally.annotators)}; tasks that two or more people annotated: {survey.several:,}.",
+        f"- Annotators: {len(+tally.annotators)}; tasks that two or more people annotated: {survey.several:,}.",
         f"- Consensus: `{facts.consensus}`. {_CONSENSUS[facts.consensus]}",
         *([f"- Tasks with a WCS: {tally.on_sky:,}."] if facts.format in ON_SKY else []),
-        f"- Left out: {facts.problems:,}" + (f", each with its reason in `{PROBLEMS_FILE}`." if facts.problems else "."),
+        f"- Problems: {facts.problems:,}"
+        + (f"; `{PROBLEMS_FILE}` says what was left out or changed, and why." if facts.problems else "."),
     ]
     return lines[0] + "\n\n" + "\n".join(lines[1:])
 
@@ -110,11 +112,11 @@ _CONSENSUS = {
 
 
 def _balance(title: str, names: tuple[str, str], counts: Counter[tuple[str, str, str]], splits: Sequence[str]) -> str:
-    if not counts:
+    if not counts.total():
         return ""
     rows = []
     total = counts.total()
-    for first, second in sorted({(first, second) for first, second, _ in counts}):
+    for first, second in sorted({(first, second) for (first, second, _), number in counts.items() if number}):
         each = [counts[first, second, split] for split in splits]
         rows.append([first, second, *(f"{number:,}" for number in each), f"{sum(each):,}", f"{100 * sum(each) / total:.1f} %"])
     return f"## {title}\n\n" + _table([*names, *splits, "all", "share"], rows)
@@ -137,9 +139,10 @@ def _agreement(facts: Facts) -> str:
 
 
 def _provenance(facts: Facts) -> str:
-    if not facts.tally.made:
+    if not facts.tally.made.total():
         return ""
-    rows = [[made_by, state, version, f"{number:,}"] for (made_by, state, version), number in sorted(facts.tally.made.items())]
+    made = sorted(facts.tally.made.items())
+    rows = [[made_by, state, version, f"{number:,}"] for (made_by, state, version), number in made if number]
     return (
         "## Who made the labels\n\n"
         + _table(["made by", "state", "model version", "objects and answers"], rows)
@@ -153,10 +156,11 @@ def _splits(facts: Facts) -> str:
         return ""
     counts = ", ".join(f"{split} {facts.tally.tasks[split]:,}" for split in facts.dataset.splits)
     splitting = facts.splitting
+    empty = "".join(f"**No task is in {split}.** " for split in facts.tally.empty(facts.dataset.splits))
     return (
-        f"## Splits\n\n{counts} tasks; seed {facts.seed}; balanced by class. Tasks that show the same galaxy or the same file "
-        f"stay together: {splitting.groups:,} groups, the largest of {splitting.largest:,} tasks. The place on the sky is "
-        f"known for {splitting.placed:,} of {len(splitting.split_of):,} tasks; the others are told apart by their files alone."
+        f"## Splits\n\n{empty}{counts} tasks; seed {facts.seed}; balanced by class. Tasks that show the same galaxy or the "
+        f"same file stay together: {splitting.groups:,} groups, the largest of {splitting.largest:,} tasks. The place on the "
+        f"sky is known for {splitting.placed:,} of {len(splitting.split_of):,} tasks; the others are told apart by their files."
     )
 
 

@@ -1,9 +1,12 @@
 """COCO: boxes, instance masks as RLE, and key points, one JSON file a split, with the images beside it.
 
-Coordinates are COCO's: pixels from the image's top-left corner. A box is exact in `bbox`; a turned one has its four corners in
-`segmentation` and the upright box around them in `bbox`. Brush masks, polygons and ellipses are RLE in `segmentation`, pixel by
+Coordinates are COCO's: pixels from the image's top-left corner. A box has its four corners in `segmentation`; it is exact in
+`bbox`, where a turned one has the upright box around it. Brush masks, polygons and ellipses are RLE in `segmentation`, pixel by
 pixel; polygons and ellipses have their own numbers in `outline` and `ellipse` as well. What was said of the whole image is in
 `answers` of the image.
+
+pycocotools reads what its evaluations ask for from every annotation of a file, whichever category is meant: so a key point has
+a segmentation (without a pixel), a box and an area; in a file with key points all other annotations say that they have none.
 """
 
 from __future__ import annotations
@@ -17,15 +20,19 @@ from typing import IO, Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
+from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon, Size
 from sync.export.dataset import Dataset, readable_pictures
 from sync.export.footprints import Footprint, box_corners
+from sync.export.matching import SAME_POINT_PX
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
 
 __all__ = ["as_rle", "category_number", "write"]
 
 VISIBLE = 2
+POINT_AREA = (2 * SAME_POINT_PX) ** 2
+"""Object keypoint similarity measures distances in roots of the object's area; a point is given that of the square in which
+another point is the same one."""
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
@@ -43,7 +50,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
                 (folder / "images" / name).write_bytes(picture.content)
             size = record.size or (picture.size if picture else None)
             if size is None:
-                dataset.report("COCO needs the size of the image, and nothing tells it", task=record.task)
+                dataset.leave_out(record, "COCO needs the size of the image, and nothing tells it")
                 continue
             files[record.split].add(record, name=name, size=size)
 
@@ -89,6 +96,7 @@ class _SplitFile:
             "image_id": record.task,
             "category_id": category_number(one.label, self._dataset),
             "iscrowd": 0,
+            **(_NO_KEYPOINT if "keypoint" in self._dataset.kinds else {}),
             **_geometry(one),
             "region": one.id,
             "control": one.control,
@@ -116,27 +124,47 @@ def category_number(label: str, dataset: Dataset) -> int:
 
 def as_rle(footprint: Footprint, size: Size) -> dict[str, Any]:
     """Return a footprint as COCO's compressed run-length encoding, its counts as text."""
-    rle = coco_mask.encode(np.asfortranarray(footprint.full(size), dtype=np.uint8))
-    return {"size": [size[1], size[0]], "counts": rle["counts"].decode("ascii")}
+    return _rle(footprint.full(size))
+
+
+def _rle(mask: Mask) -> dict[str, Any]:
+    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    return {"size": list(mask.shape), "counts": rle["counts"].decode("ascii")}
+
+
+_NO_KEYPOINT = {"keypoints": [0, 0, 0], "num_keypoints": 0}
+"""Of an object that has none, as COCO writes it."""
 
 
 def _geometry(one: DrawnObject) -> dict[str, Any]:
     shape, box, footprint = one.shape, one.box(), one.footprint()
     if isinstance(shape, Point):
-        around = [shape.x, shape.y, 0.0, 0.0]
-        return {"keypoints": [shape.x, shape.y, VISIBLE], "num_keypoints": 1, "bbox": around, "area": 0.0, "segmentation": []}
+        return {
+            "keypoints": [shape.x, shape.y, VISIBLE],
+            "num_keypoints": 1,
+            "bbox": _around(shape, one.size),
+            "area": POINT_AREA,
+            "segmentation": _rle(np.zeros(one.size[::-1], dtype=np.bool_)),
+        }
     assert box is not None
     numbers: dict[str, Any] = {"bbox": [box.x, box.y, box.width, box.height]}
     if footprint is not None:
         numbers |= {"segmentation": as_rle(footprint, one.size), "area": float(footprint.area)}
     elif isinstance(shape, Box):
-        corners = [] if shape.rotation == 0 else [box_corners(shape).points.ravel().tolist()]
-        numbers |= {"segmentation": corners, "area": shape.width * shape.height, "rotation": shape.rotation}
+        corners = box_corners(shape).points.ravel().tolist()
+        numbers |= {"segmentation": [corners], "area": shape.width * shape.height, "rotation": shape.rotation}
     if isinstance(shape, Polygon):
         numbers["outline"] = shape.points.ravel().tolist()
     if isinstance(shape, Ellipse):
         numbers["ellipse"] = [shape.x, shape.y, shape.radius_x, shape.radius_y, shape.rotation]
     return numbers
+
+
+def _around(point: Point, size: Size) -> list[float]:
+    """The square in which another point is the same one, as far as it lies on the image: readers drop boxes without a side."""
+    left, top = max(point.x - SAME_POINT_PX, 0.0), max(point.y - SAME_POINT_PX, 0.0)
+    right, low = min(point.x + SAME_POINT_PX, size[0]), min(point.y + SAME_POINT_PX, size[1])
+    return [left, top, right - left, low - top]
 
 
 def _info(dataset: Dataset) -> dict[str, str]:

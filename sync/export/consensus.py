@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from sync.controls import CONTROLS
+from sync.controls import CONTROLS, ControlError
 from sync.controls.shapes import Box, Mask, Point, Size
 from sync.export.footprints import Footprint
 from sync.export.matching import Cluster, cluster_objects, overlap
 from sync.export.records import Answer, DrawnObject, Provenance, Shape, Statement
 from sync.export.votes import NOTHING, YES, Question, Vote, dawid_skene, majority, newest_of_each, votes_of
-from sync.labelconfig import Control, Label, LabelConfig
+from sync.labelconfig import Control, Label, LabelConfig, join_path
 
 __all__ = ["CONSENSUS", "Decision", "everything", "latest", "voted"]
 
@@ -22,6 +22,8 @@ Decision = Callable[[int, Sequence[Statement]], list[Statement]]
 """From a task's number and its statements, ordered by time, to those that stand in the data set."""
 
 TIE = 1e-9
+
+TaxonomyPath = tuple[str, ...]
 
 
 def latest(_task: int, statements: Sequence[Statement]) -> list[Statement]:
@@ -122,10 +124,16 @@ def _answers(control: Control, voters: Sequence[Statement], task: int, verdicts:
     else:
         verdict = verdicts[(task, control.name, "")]
         labels, probability = (verdict.label,), verdict.probability
-    known = _of_task(control, labels)
-    values: Any = [known.path(label) for label in labels] if control.tag == "Taxonomy" else labels
-    region = codec.encode(values, control=known, score=probability)
+    paths = _paths(control, labels, given) if control.tag == "Taxonomy" else ()
+    region = codec.encode(paths or labels, control=_of_task(control, labels, paths), score=probability)
     return [Answer(control.name, labels, None, probability, provenance, region)]
+
+
+def _paths(control: Control, labels: Sequence[str], given: Sequence[Answer]) -> tuple[TaxonomyPath, ...]:
+    """The paths of joined ones. These are cut up only where nobody said them here: a name may hold a slash itself."""
+    said = [path for answer in given for path in CONTROLS[control.tag].decode(answer.region)]
+    known = {join_path(path): path for path in (*control.paths, *said)}
+    return tuple(known.get(label) or tuple(label.split("/")) for label in labels)
 
 
 def _objects(control: Control, voters: Sequence[Statement], task: int, verdicts: _Verdicts) -> list[DrawnObject]:
@@ -143,7 +151,12 @@ def _merged(cluster: Cluster, verdict: _Verdict, control: Control) -> DrawnObjec
     shape = _middle([one.shape for one in members], best.size) or best.shape
     plain = shape.full(best.size) if isinstance(shape, Footprint) else shape
     encode, known = CONTROLS[control.tag].encode, _of_task(control, (verdict.label,))
-    region = encode(plain, control=known, label=verdict.label, size=best.size, score=verdict.probability)
+    try:
+        region = encode(plain, control=known, label=verdict.label, size=best.size, score=verdict.probability)
+    except ControlError:
+        # Some that people draw cannot be written, such as a turned box that reaches beyond the image.
+        shape, value = best.shape, {**best.region["value"], control.tag.lower(): [verdict.label]}
+        region = {**best.region, "value": value, "score": verdict.probability}
     return replace(
         best,
         id=region["id"],
@@ -199,9 +212,8 @@ def _joined(origins: Sequence[Provenance]) -> Provenance:
     )
 
 
-def _of_task(control: Control, labels: Sequence[str]) -> Control:
+def _of_task(control: Control, labels: Sequence[str], paths: tuple[TaxonomyPath, ...] = ()) -> Control:
     """The control with these labels known, where the config leaves them to the task."""
     if control.labels:
         return control
-    paths = tuple(tuple(label.split("/")) for label in labels) if control.tag == "Taxonomy" else ()
     return replace(control, labels=tuple(Label(label) for label in labels), paths=paths)

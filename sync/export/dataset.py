@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from sync.export.pictures import Picture, Pictures
 from sync.export.records import Record
 from sync.export.statements import Report
+from sync.export.tally import Tally
 from sync.images.errors import ImageError
 
 __all__ = ["Dataset", "readable_pictures"]
@@ -28,12 +29,16 @@ class Dataset:
         Those that a KeyPointLabels control offers.
     kinds : frozenset of str
         Kinds of objects that occur, as `DrawnObject.kind` names them.
+    outlined : frozenset of str
+        Classes of which a mask, a polygon or an ellipse was drawn somewhere.
     splits : tuple of str
         Names of the splits, ``("train",)`` where nothing is split.
     pictures : Pictures
         Fetches images.
     report : callable
         Takes what a writer has to leave out.
+    tally : Tally
+        Counts the records on their way to the writer.
     """
 
     project: int
@@ -41,16 +46,29 @@ class Dataset:
     labels: tuple[str, ...]
     keypoint_labels: tuple[str, ...]
     kinds: frozenset[str]
+    outlined: frozenset[str]
     splits: tuple[str, ...]
     pictures: Pictures
     report: Report
+    tally: Tally
+
+    def leave_out(self, record: Record, reason: str) -> None:
+        """List a whole record that the writer cannot write, and count it no longer."""
+        self.report(reason, task=record.task)
+        self.tally.take_back(record)
 
 
 def readable_pictures(records: Iterable[Record], dataset: Dataset) -> Iterator[tuple[Record, Picture | None]]:
-    """Yield records with their images; None, and a line in the list of problems, where one cannot be had."""
+    """Yield records with their images; None, and a line in the list of problems, where one cannot be had.
+
+    An image of another size than the one that was annotated is listed as well: nothing drawn need lie on its galaxy.
+    """
     for record, picture in dataset.pictures.of(records):
         if isinstance(picture, ImageError):
             dataset.report(f"the image is missing: {picture}", task=record.task)
             yield record, None
-        else:
-            yield record, picture
+            continue
+        if record.size is not None and record.size != picture.size:
+            now, before = ("x".join(map(str, size)) for size in (picture.size, record.size))
+            dataset.report(f"the image file has {now} pixels, and was annotated with {before}", task=record.task)
+        yield record, picture

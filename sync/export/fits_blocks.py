@@ -45,9 +45,17 @@ def image_block(image: NDArray[np.integer[Any]], name: str, *, version: int, sky
     return _header(known, sky) + padded(image[::-1].astype(image.dtype.newbyteorder(">")).tobytes())
 
 
-def table_header(dtype: np.dtype[np.void], name: str, *, rows: int, units: tuple[str, ...], comments: tuple[str, ...]) -> bytes:
-    """Return the header of a table whose rows are the bytes of `dtype`, big-endian; units and comments are by column."""
-    return _header(_table_cards(tuple(dtype.descr), name, units, comments).replace(_rows_card(0), _rows_card(rows), 1))
+def table_header(
+    dtype: np.dtype[np.void],
+    name: str,
+    *,
+    rows: int,
+    units: tuple[str, ...],
+    comments: tuple[str, ...],
+    ucds: tuple[str, ...] = (),
+) -> bytes:
+    """Return the header of a table whose rows are the bytes of `dtype`, big-endian; units, comments and UCDs are by column."""
+    return _header(_table_cards(tuple(dtype.descr), name, units, comments, ucds).replace(_rows_card(0), _rows_card(rows), 1))
 
 
 def text_dtype(width: int) -> str:
@@ -82,13 +90,17 @@ def _image_cards(name: str, version: int, shape: tuple[int, ...], dtype: str) ->
 
 
 @lru_cache(maxsize=256)
-def _table_cards(columns: tuple[Any, ...], name: str, units: tuple[str, ...], comments: tuple[str, ...]) -> str:
+def _table_cards(
+    columns: tuple[Any, ...], name: str, units: tuple[str, ...], comments: tuple[str, ...], ucds: tuple[str, ...]
+) -> str:
     table = fits.BinTableHDU(np.zeros(0, dtype=list(columns)), name=name)
     for number, (unit, comment) in enumerate(zip(units, comments, strict=True), start=1):
         if unit:
             table.header.set(f"TUNIT{number}", unit, after=f"TFORM{number}")
         if comment:
             table.header[f"TCOMM{number}"] = comment
+    for number, ucd in enumerate(ucds, start=1):
+        table.header[f"TUCD{number}"] = ucd
     return _text(table.header)
 
 

@@ -55,7 +55,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     for record in records:
         size = record.size or record.sky.measured_size
         if size is None:
-            dataset.report("a mask needs the size of the image, and nothing tells it", task=record.task)
+            dataset.leave_out(record, "a mask needs the size of the image, and nothing tells it")
             continue
         file = folder / record.split / name_of(record, ".fits.gz")
         # Most of a mask is 0. astropy's own compressed images take 20 times as long to write.

@@ -36,12 +36,12 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
         numbers = {int: ">i8", float: ">f8"}
         formats = [numbers.get(column.dtype) or text_dtype(widths[place]) for place, column in enumerate(COLUMNS)]
         dtype = np.dtype([(column.name, form) for column, form in zip(COLUMNS, formats, strict=True)])
-        units = tuple(column.unit for column in COLUMNS)
+        units, ucds = tuple(column.unit for column in COLUMNS), tuple(column.ucd for column in COLUMNS)
         comments = tuple(column.description for column in COLUMNS)
         waiting.seek(0)
         with (folder / "objects.fits").open("wb") as file:
             file.write(primary_block())
-            file.write(table_header(dtype, "OBJECTS", rows=count, units=units, comments=comments))
+            file.write(table_header(dtype, "OBJECTS", rows=count, units=units, comments=comments, ucds=ucds))
             while lines := list(islice(waiting, ROWS_AT_ONCE)):
                 file.write(np.array([tuple(json.loads(line)) for line in lines], dtype=dtype).tobytes())
             file.write(bytes(-count * dtype.itemsize % BLOCK))

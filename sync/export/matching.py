@@ -13,7 +13,7 @@ from sync.controls.shapes import Box, Point
 from sync.export.footprints import Footprint, box_corners
 from sync.export.records import DrawnObject, Statement
 
-__all__ = ["SAME_OVERLAP", "SAME_POINT_PX", "Cluster", "cluster_objects", "match", "overlap"]
+__all__ = ["SAME_OVERLAP", "SAME_POINT_PX", "Cluster", "box_overlap", "cluster_objects", "match", "overlap"]
 
 SAME_OVERLAP = 0.5
 """Intersection over union from which two shapes are the same object."""
@@ -63,13 +63,14 @@ def overlap(one: DrawnObject, other: DrawnObject) -> float:
             return 0.0
         return max(0.0, 1 - math.hypot(first.x - second.x, first.y - second.y) / (2 * SAME_POINT_PX))
     if isinstance(first, Box) and isinstance(second, Box) and not (first.rotation or second.rotation):
-        return _box_overlap(first, second)
+        return box_overlap(first, second)
     a, b = _pixels(one), _pixels(other)
     shared = a.shared(b)
     return shared / (a.area + b.area - shared)
 
 
-def _box_overlap(one: Box, other: Box) -> float:
+def box_overlap(one: Box, other: Box) -> float:
+    """Intersection over union of two upright boxes."""
     width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
     height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
     shared = max(width, 0.0) * max(height, 0.0)

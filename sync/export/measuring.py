@@ -35,6 +35,8 @@ class Measures:
     x, y : float
         Centre, pixels from the image's top-left corner.
     semi_major_px, semi_minor_px : float
+    angle_px : float
+        Of the major axis on the displayed image, degrees from x (right) towards y (down) in [0, 180); an upright box has none.
     area_px : float
         Pixels of the mask, of the polygon or of the ellipse.
     ra, dec : float
@@ -52,6 +54,7 @@ class Measures:
     y: float
     semi_major_px: float
     semi_minor_px: float
+    angle_px: float
     area_px: float
     ra: float
     dec: float
@@ -83,7 +86,8 @@ def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
         sizes_only = steps
     measures = []
     for one, (centre, matrix, area), place, step, scale in zip(objects, read, places, steps, sizes_only, strict=True):
-        major_px, minor_px, _ = _axes(matrix)
+        # `_axes` turns from the second coordinate to the first: y before x gives the angle from x to y.
+        major_px, minor_px, angle_px = _axes(matrix[::-1, ::-1])
         major, minor, _ = _axes(scale @ matrix @ scale.T)
         known = np.isfinite(major)
         ratio = minor / major if known and major > 0 else (minor_px / major_px if major_px > 0 else np.nan)
@@ -93,6 +97,7 @@ def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
                 y=float(centre[1]),
                 semi_major_px=major_px,
                 semi_minor_px=minor_px,
+                angle_px=np.nan if _is_upright(one) else angle_px,
                 area_px=area,
                 ra=float(place[0]),
                 dec=float(place[1]),

@@ -1,7 +1,8 @@
 """Parquet as the Hugging Face Hub lays it out: `data/<split>-00000-of-00001.parquet`, the image's bytes in every row.
 
-The files carry the features that `datasets` reads, so that a row's image opens as an image. Boxes are [x, y, width, height];
-masks, polygons and ellipses are COCO's compressed run-length encoding, [height, width] and counts, which pycocotools decodes.
+The files carry the features that `datasets` reads, so that a row's image opens as an image. A split without a task has no file:
+`datasets` cannot open one without a row. Boxes are [x, y, width, height]; masks, polygons and ellipses are COCO's compressed
+run-length encoding, [height, width] and counts, which pycocotools decodes.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from sync.export.records import DrawnObject, Record
 __all__ = ["write"]
 
 ROWS_AT_ONCE = 100
-"""Rows of a row group, which are in memory together."""
+BYTES_AT_ONCE = 64 * 2**20
+"""Of a row group, which is in memory as a whole: it ends where either is reached."""
 
 BYTES_A_FILE = 400 * 2**20
 """The Hub advises files of at most 500 MB."""
@@ -89,6 +91,7 @@ class _Split:
         self._split = split
         self._schema = pa.schema(_ROW, metadata={"huggingface": json.dumps({"info": {"features": _features(_ROW)}})})
         self._rows: list[dict[str, Any]] = []
+        self._bytes = 0
         self._files: list[Path] = []
         self._writer: pq.ParquetWriter | None = None
 
@@ -97,7 +100,8 @@ class _Split:
 
     def add(self, row: dict[str, Any]) -> None:
         self._rows.append(row)
-        if len(self._rows) == ROWS_AT_ONCE:
+        self._bytes += len(row["image"]["bytes"]) if row["image"] else 0
+        if len(self._rows) == ROWS_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
             self._flush()
 
     def _flush(self) -> None:
@@ -105,7 +109,7 @@ class _Split:
             self._files.append(self._folder / f"{self._split}-{len(self._files):05d}.unfinished")
             self._writer = pq.ParquetWriter(self._files[-1], self._schema)
         self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
-        self._rows = []
+        self._rows, self._bytes = [], 0
         if self._files[-1].stat().st_size > BYTES_A_FILE:
             self._close()
 
@@ -115,7 +119,7 @@ class _Split:
             self._writer = None
 
     def __exit__(self, *failure: object) -> None:
-        if self._rows or not self._files:  # a split without a row still has a file, which says what its columns are
+        if self._rows:
             self._flush()
         self._close()
         for number, file in enumerate(self._files):
@@ -163,13 +167,15 @@ def _object(one: DrawnObject) -> dict[str, Any]:
 
 
 def _features(fields: dict[str, pa.DataType]) -> dict[str, Any]:
-    """Describe columns as `datasets` (4 and later) does."""
+    """Describe columns in the words that `datasets` reads from 3 to 5; 4 brought `List`, which those before do not know."""
     return {name: {"_type": "Image"} if name == "image" else _feature(kind) for name, kind in fields.items()}
 
 
-def _feature(kind: pa.DataType) -> dict[str, Any]:
+def _feature(kind: pa.DataType) -> dict[str, Any] | list[Any]:
     if pa.types.is_list(kind):
-        return {"feature": _feature(kind.value_type), "_type": "List"}
+        feature = _feature(kind.value_type)
+        # A Sequence of structs is read as a struct of lists; a list of one feature is a list of structs.
+        return [feature] if pa.types.is_struct(kind.value_type) else {"feature": feature, "_type": "Sequence"}
     if pa.types.is_struct(kind):
         return {field.name: _feature(field.type) for field in kind}
     return {"dtype": "float64" if kind == pa.float64() else str(kind), "_type": "Value"}

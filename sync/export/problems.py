@@ -19,11 +19,14 @@ class Problems:
     ----------
     count : int
         Rows so far.
+    first : str
+        The first reason; empty where there is none.
     """
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / PROBLEMS_FILE
         self.count = 0
+        self.first = ""
 
     def __enter__(self) -> Self:
         self._file = self._path.open("w", newline="", encoding="utf-8")
@@ -48,3 +51,4 @@ class Problems:
         """
         self._rows.writerow([task, annotation, region, reason])
         self.count += 1
+        self.first = self.first or reason

@@ -31,63 +31,71 @@ class Column:
         int, float or str.
     unit : str
         As astropy writes it; empty for none.
+    ucd : str
+        What the Virtual Observatory calls it.
     description : str
+
+    References
+    ----------
+    The UCD1+ controlled vocabulary, IVOA 2023.
     """
 
     name: str
     dtype: type
     unit: str
+    ucd: str
     description: str
 
 
 COLUMNS = (
-    Column("task", int, "", "Label Studio's number of the task"),
-    Column("annotation", str, "", "numbers of the annotations it comes from"),
-    Column("region", str, "", "Label Studio's id of the region"),
-    Column("split", str, "", "train, validation or test"),
-    Column("image", str, "", "reference of the image"),
-    Column("control", str, "", "name of the control in the labelling config"),
-    Column("kind", str, "", "box, ellipse, mask, polygon, keypoint, or image: said of the whole image"),
-    Column("class", str, "", "label; several are joined by |, the levels of a taxonomy by /"),
-    Column("value", float, "", "of a Number, in the project's own unit"),
-    Column("probability", float, "", "of the class: a model's score, or what consensus found"),
-    Column("ra", float, "deg", "right ascension of the centre, ICRS"),
-    Column("dec", float, "deg", "declination of the centre, ICRS"),
-    Column("semi_major", float, "arcsec", "semi-major axis"),
-    Column("semi_minor", float, "arcsec", "semi-minor axis"),
-    Column("axis_ratio", float, "", "semi-minor by semi-major axis"),
-    Column("position_angle", float, "deg", "of the major axis, from north through east, 0 to 180"),
-    Column("area", float, "arcsec2", "of the mask"),
-    Column("x", float, "pix", "centre from the image's left edge"),
-    Column("y", float, "pix", "centre from the image's top edge"),
-    Column("semi_major_px", float, "pix", "semi-major axis"),
-    Column("semi_minor_px", float, "pix", "semi-minor axis"),
-    Column("mask_area", float, "pix", "number of pixels of the mask"),
-    Column("box_x", float, "pix", "left edge of the upright box around it"),
-    Column("box_y", float, "pix", "top edge of the upright box around it"),
-    Column("box_width", float, "pix", "of the upright box around it"),
-    Column("box_height", float, "pix", "of the upright box around it"),
-    Column("made_by", str, "", "human, model or mixed"),
-    Column("state", str, "", "drawn, accepted, edited or mixed"),
-    Column("version", str, "", "of the model"),
-    Column("annotator", str, "", "Label Studio's numbers of the annotators"),
-    Column("time", str, "", "of the last change, ISO 8601"),
+    Column("task", int, "", "meta.id.parent", "Label Studio's number of the task"),
+    Column("annotation", str, "", "meta.id.assoc", "numbers of the annotations it comes from"),
+    Column("region", str, "", "meta.id;meta.main", "Label Studio's id of the region"),
+    Column("split", str, "", "meta.code.class", "train, validation or test"),
+    Column("image", str, "", "meta.ref.url", "reference of the image"),
+    Column("control", str, "", "meta.code", "name of the control in the labelling config"),
+    Column("kind", str, "", "meta.code.class", "box, ellipse, mask, polygon, keypoint, or image: said of the whole image"),
+    Column("class", str, "", "src.class", "label; several are joined by |, the levels of a taxonomy by /"),
+    Column("value", float, "", "stat.value", "of a Number, in the project's own unit"),
+    Column("probability", float, "", "stat.probability", "of the class: a model's score, or what consensus found"),
+    Column("ra", float, "deg", "pos.eq.ra;meta.main", "right ascension of the centre, ICRS"),
+    Column("dec", float, "deg", "pos.eq.dec;meta.main", "declination of the centre, ICRS"),
+    Column("semi_major", float, "arcsec", "phys.angSize.smajAxis", "semi-major axis"),
+    Column("semi_minor", float, "arcsec", "phys.angSize.sminAxis", "semi-minor axis"),
+    Column("axis_ratio", float, "", "phys.size.axisRatio", "semi-minor by semi-major axis"),
+    Column("position_angle", float, "deg", "pos.posAng", "of the major axis, from north through east, 0 to 180"),
+    Column("area", float, "arcsec2", "phys.angArea", "of the mask"),
+    Column("x", float, "pix", "pos.cartesian.x;instr.pixel", "centre from the image's left edge"),
+    Column("y", float, "pix", "pos.cartesian.y;instr.pixel", "centre from the image's top edge"),
+    Column("semi_major_px", float, "pix", "phys.size.smajAxis;instr.pixel", "semi-major axis"),
+    Column("semi_minor_px", float, "pix", "phys.size.sminAxis;instr.pixel", "semi-minor axis"),
+    Column("angle_px", float, "deg", "pos.posAng;instr.pixel", "of the major axis, from x (right) towards y (down), 0 to 180"),
+    Column("mask_area", float, "pix", "phys.area;instr.pixel", "number of pixels of the mask"),
+    Column("box_x", float, "pix", "pos.cartesian.x;instr.pixel", "left edge of the upright box around it"),
+    Column("box_y", float, "pix", "pos.cartesian.y;instr.pixel", "top edge of the upright box around it"),
+    Column("box_width", float, "pix", "phys.size;instr.pixel", "of the upright box around it"),
+    Column("box_height", float, "pix", "phys.size;instr.pixel", "of the upright box around it"),
+    Column("made_by", str, "", "meta.code", "human, model or mixed"),
+    Column("state", str, "", "meta.code.status", "drawn, accepted, edited or mixed"),
+    Column("version", str, "", "meta.version", "of the model"),
+    Column("annotator", str, "", "meta.id", "Label Studio's numbers of the annotators"),
+    Column("time", str, "", "time.processing", "of the last change, ISO 8601"),
 )
 
 
 def rows_of(records: Iterable[Record], *, dataset: Dataset) -> Iterator[Row]:
     """Yield the rows of records, in their order."""
     for record in records:
-        if record.answers:
-            ra, dec = _centre(record)
-            for answer in record.answers:
-                yield _row_of_answer(answer, record, ra, dec)
         objects = record.objects
         try:
             measures = measure(objects, record.sky)
         except (ControlError, ValueError) as error:
-            dataset.report(f"the objects cannot be measured: {error}", task=record.task)
+            dataset.leave_out(record, f"the objects cannot be measured: {error}")
             continue
+        if record.answers:
+            ra, dec = _centre(record)
+            for answer in record.answers:
+                yield _row_of_answer(answer, record, ra, dec)
         for one, measured in zip(objects, measures, strict=True):
             yield _row_of_object(one, measured, record)
 
@@ -98,6 +106,7 @@ def empty_table() -> Table:
     for column in COLUMNS:
         table[column.name].unit = column.unit or None
         table[column.name].description = column.description
+        table[column.name].meta = {"ucd": column.ucd}
     return table
 
 
@@ -115,7 +124,7 @@ def _centre(record: Record) -> tuple[float, float]:
 def _row_of_answer(answer: Answer, record: Record, ra: float, dec: float) -> Row:
     nothing = np.nan
     said = ("|".join(answer.labels), nothing if answer.number is None else answer.number, _probability(answer))
-    measures = (ra, dec, *[nothing] * 14)
+    measures = (ra, dec, *[nothing] * 15)
     return (*_head(answer, record, "image"), *said, *measures, *_tail(answer))
 
 
@@ -131,7 +140,7 @@ def _row_of_object(one: DrawnObject, measured: Measures, record: Record) -> Row:
         measured.position_angle,
         measured.area_arcsec2,
     )
-    in_pixels = (measured.x, measured.y, measured.semi_major_px, measured.semi_minor_px, measured.area_px)
+    in_pixels = (measured.x, measured.y, measured.semi_major_px, measured.semi_minor_px, measured.angle_px, measured.area_px)
     said = (one.label, np.nan, _probability(one))
     return (*_head(one, record, one.kind), *said, *on_sky, *in_pixels, *corner, *_tail(one))
 

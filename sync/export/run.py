@@ -10,26 +10,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from astropy.io.fits import Header
-
 from sync.controls.errors import ControlError
-from sync.export import ON_SKY, writer
+from sync.export import HOLDS, ON_SKY, WHOLE_IMAGE, writer
 from sync.export.agreement import class_agreement
 from sync.export.card import CARD_FILE, Facts, data_card
 from sync.export.consensus import CONSENSUS, Decision
 from sync.export.dataset import Dataset
-from sync.export.pictures import Pictures, is_fits
+from sync.export.holding import held, holders_of, report_foreign
+from sync.export.pictures import Pictures
 from sync.export.problems import Problems
 from sync.export.records import Record
-from sync.export.sky import NOWHERE, Sky, SkyError
+from sync.export.sky import NOWHERE, SkyError
+from sync.export.sky_reader import SkyReader
 from sync.export.splits import Splitting, split_tasks
 from sync.export.spool import Spool
 from sync.export.statements import ANSWERING_TAGS, Report, read_statements
 from sync.export.survey import Survey, reference_of, survey
 from sync.export.tally import Tally
-from sync.images.decode import unpacked
 from sync.images.errors import ImageError
-from sync.images.fitsheaders import read_headers
 from sync.labelconfig import LabelConfig
 
 __all__ = ["ExportError", "Plan", "Summary", "export"]
@@ -78,12 +76,15 @@ class Summary:
     Attributes
     ----------
     tasks, objects, answers, problems : int
+    empty_splits : tuple of str
+        Splits that hold no task.
     """
 
     tasks: int
     objects: int
     answers: int
     problems: int
+    empty_splits: tuple[str, ...]
 
 
 def export(
@@ -119,26 +120,32 @@ def export(
     with _written_whole(output) as folder, Spool(folder) as spool, Problems(folder) as problems:
         if not spool.fill(tasks):
             raise ExportError(f"project {plan.project} has no annotation to export")
-        sky_of = _SkyReader(plan.config, pictures, wanted=plan.format in ON_SKY)
-        places = _SkyReader(plan.config, pictures, wanted=True).quietly if plan.fractions else None
+        sky_of = SkyReader(plan.config, pictures, wanted=plan.format in ON_SKY)
+        places = SkyReader(plan.config, pictures, wanted=True).quietly if plan.fractions else None
         found = survey(spool, plan.config, sky_of=places)
         splitting = split_tasks(found.places, plan.fractions, seed=plan.seed) if plan.fractions else None
+        tally = Tally()
         dataset = Dataset(
             project=plan.project,
             title=plan.title,
             labels=_labels(plan.config, found),
             keypoint_labels=_labels_of(plan.config, "KeyPointLabels"),
             kinds=frozenset(found.kinds),
+            outlined=frozenset(found.outlined),
             splits=tuple(plan.fractions or (ONLY_SPLIT,)),
             pictures=pictures,
             report=problems.add,
+            tally=tally,
         )
+        _check_something_fits(plan, dataset)
         decide = CONSENSUS[plan.consensus](found.votes, plan.config)
-        tally = Tally()
         records = _records(spool, plan.config, decide=decide, splitting=splitting, sky_of=sky_of, report=problems.add)
+        records = held(records, format=plan.format, report=problems.add)
         write(tally.counted(watch(records, found.tasks)), folder, dataset=dataset)
+        report_foreign(found.foreign, format=plan.format, report=problems.add)
         if not tally.tasks.total():
-            raise ExportError(f"project {plan.project} has annotated tasks, and no annotation of them can be exported")
+            because = f": {problems.first}" if problems.first else ""
+            raise ExportError(f"project {plan.project} has annotated tasks, and none of them can be exported{because}")
         facts = Facts(
             dataset=dataset,
             format=plan.format,
@@ -154,7 +161,17 @@ def export(
             credit=plan.credit,
         )
         (folder / CARD_FILE).write_text(data_card(facts), encoding="utf-8")
-    return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count)
+        empty = tally.empty(dataset.splits)
+    return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count, empty)
+
+
+def _check_something_fits(plan: Plan, dataset: Dataset) -> None:
+    """Refuse a format without a place for answers where the project asks for nothing else."""
+    if not dataset.labels and WHOLE_IMAGE not in HOLDS[plan.format]:
+        raise ExportError(
+            f"project {plan.project} has no class of objects, and {plan.format} holds nothing but objects: "
+            f"{holders_of(WHOLE_IMAGE)} hold answers about whole images"
+        )
 
 
 def _records(
@@ -163,7 +180,7 @@ def _records(
     *,
     decide: Decision,
     splitting: Splitting | None,
-    sky_of: _SkyReader,
+    sky_of: SkyReader,
     report: Report,
 ) -> Iterator[Record]:
     for task in tasks:
@@ -182,6 +199,8 @@ def _records(
         except (SkyError, ImageError) as error:
             report(f"the place on the sky is left out: {error}", task=number)
             sky = NOWHERE
+        for fault in sky.faults:
+            report(f"a number of the place on the sky is left out: {fault}", task=number)
         yield Record(
             task=number,
             data=data,
@@ -191,40 +210,6 @@ def _records(
             split=splitting.split_of[number] if splitting else ONLY_SPLIT,
             statements=tuple(statements),
         )
-
-
-class _SkyReader:
-    """Reads a task's place on the sky, from its image where that is a FITS file; without its WCS where none is wanted."""
-
-    def __init__(self, config: LabelConfig, pictures: Pictures, *, wanted: bool) -> None:
-        self._wanted = wanted
-        self._config = config
-        self._pictures = pictures
-
-    def __call__(self, task: Mapping[str, Any]) -> Sky:
-        data = task.get("data")
-        data = data if isinstance(data, Mapping) else {}
-        if not self._wanted:
-            return Sky.of_task({**data, "wcs": None})
-        reference = reference_of(data, self._config)
-        header = _image_header(self._pictures.fetch(reference)) if is_fits(reference) else None
-        return Sky.of_task(data, header)
-
-    def quietly(self, task: Mapping[str, Any]) -> Sky:
-        """As a call, but what cannot be read is nowhere; the second pass reports it."""
-        try:
-            return self(task)
-        except (SkyError, ImageError):
-            return NOWHERE
-
-
-def _image_header(content: bytes) -> Header | None:
-    """The header of the first image of a FITS file that has a celestial WCS; None where there is none."""
-    for header in read_headers(unpacked(content)):
-        axes = header.get("ZNAXIS", header["NAXIS"])
-        if axes >= 2 and str(header.get("CTYPE1", "")):
-            return header
-    return None
 
 
 def _labels(config: LabelConfig, found: Survey) -> tuple[str, ...]:

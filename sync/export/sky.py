@@ -21,6 +21,7 @@ from astropy.wcs.utils import wcs_to_celestial_frame
 from numpy.typing import NDArray
 
 from sync.controls.shapes import Size
+from sync.images.sky import SAME_FRAME
 
 __all__ = ["NOWHERE", "Sky", "SkyError"]
 
@@ -30,6 +31,9 @@ STEP_PX = 0.5
 
 _NUMERIC = re.compile(r"(?:CRVAL|CRPIX|CDELT|CROTA)\d+|(?:CD|PC|PV)\d+_\d+")
 """Cards that astropy leaves out in silence where they are no numbers."""
+
+_LONGITUDES = ("RA", "GLON")
+"""Astropy takes ecliptic longitudes for right ascensions, and those of the Sun and of planets are no place for a galaxy."""
 
 ARCSEC = 180 / np.pi * 3600
 
@@ -52,16 +56,21 @@ class Sky:
         Of the galaxy that the image shows, ICRS degrees, as the task's data say.
     scale_arcsec : float or None
         Width of a pixel as the task's data say, arcsec.
+    faults : tuple of str
+        A sentence for each number of the task's data that makes no sense, and is left out.
     """
 
     wcs: WCS | None = None
     measured_size: Size | None = None
     centre: tuple[float, float] | None = None
     scale_arcsec: float | None = None
+    faults: tuple[str, ...] = ()
 
     @classmethod
     def of_task(cls, data: Mapping[str, Any], header: Mapping[str, Any] | None = None) -> Self:
         """Read the keys `wcs`, `ra`, `dec` and `pixel_scale_arcsec` of a task's data.
+
+        A CSV file that Label Studio imported has texts for numbers, and an empty one for a missing number.
 
         Parameters
         ----------
@@ -72,16 +81,22 @@ class Sky:
         Raises
         ------
         SkyError
-            If one is there and makes no sense.
+            If there is a WCS that makes no sense. A number that makes none is one of `faults`, and the rest is kept.
         """
-        ra, dec = _number(data, "ra", 0, 360), _number(data, "dec", -90, 90)
-        scale = _number(data, "pixel_scale_arcsec", 0, 1e6)
+        faults: list[str] = []
+        numbers = {}
+        for key, (low, high) in _RANGES.items():
+            try:
+                numbers[key] = _number(data.get(key), key, low, high)
+            except SkyError as error:
+                numbers[key] = None
+                faults.append(str(error))
+        ra, dec = numbers["ra"], numbers["dec"]
         centre = None if ra is None or dec is None else (ra, dec)
         cards = data.get("wcs") if header is None else header
-        if cards is None:
-            return cls(centre=centre, scale_arcsec=scale or None)
-        wcs, size = _read_wcs(cards)
-        return cls(wcs=wcs, measured_size=size, centre=centre, scale_arcsec=scale or None)
+        wcs, size = (None, None) if _is_missing(cards) else _read_wcs(cards)
+        scale = numbers["pixel_scale_arcsec"] or None
+        return cls(wcs=wcs, measured_size=size, centre=centre, scale_arcsec=scale, faults=tuple(faults))
 
     def positions(self, points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
         """Return right ascension and declination of points.
@@ -103,12 +118,7 @@ class Sky:
         width, height = self.measured_size or size
         columns = points[:, 0] * (width / size[0]) - 0.5
         rows = (size[1] - points[:, 1]) * (height / size[1]) - 0.5
-        longitude, latitude = self.wcs.all_pix2world(columns, rows, 0)
-        frame = wcs_to_celestial_frame(self.wcs)
-        if frame.name != "icrs":
-            icrs = SkyCoord(longitude, latitude, unit="deg", frame=frame).icrs
-            longitude, latitude = icrs.ra.deg, icrs.dec.deg
-        return np.stack([longitude, latitude], axis=1)
+        return _icrs(self.wcs, columns, rows)
 
     def steps(self, points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
         """Return how far a pixel to the right, and one down, lead on the sky.
@@ -153,13 +163,32 @@ class Sky:
 NOWHERE = Sky()
 
 
-def _number(data: Mapping[str, Any], key: str, low: float, high: float) -> float | None:
-    value = data.get(key)
-    if value is None:
+_RANGES = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0), "pixel_scale_arcsec": (0.0, 1e6)}
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
+
+
+def _number(value: Any, key: str, low: float, high: float) -> float | None:
+    if _is_missing(value):
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise SkyError(f"the task's {key} must be a number from {low:g} to {high:g}, not {str(value)[:80]!r}")
-    return float(value)
+    try:
+        if isinstance(value, bool) or not isinstance(value, int | float | str) or not low <= (number := float(value)) <= high:
+            raise ValueError  # NaN as well
+    except (OverflowError, ValueError):
+        raise SkyError(f"the task's {key} must be a number from {low:g} to {high:g}, not {str(value)[:80]!r}") from None
+    return number
+
+
+def _icrs(wcs: WCS, columns: NDArray[np.float64], rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Right ascension and declination of pixels, counted from 0 as FITS lays them; shape (n, 2), degrees."""
+    longitude, latitude = wcs.all_pix2world(columns, rows, 0)
+    frame = wcs_to_celestial_frame(wcs)
+    if frame.name != "icrs":
+        icrs = SkyCoord(longitude, latitude, unit="deg", frame=frame).icrs
+        longitude, latitude = icrs.ra.deg, icrs.dec.deg
+    return np.stack([longitude, latitude], axis=1)
 
 
 def _read_wcs(cards: Any) -> tuple[WCS, Size | None]:
@@ -181,6 +210,27 @@ def _read_wcs(cards: Any) -> tuple[WCS, Size | None]:
         raise SkyError("the WCS has no celestial axes: CTYPE1 and CTYPE2 must name a projection such as RA---TAN, DEC--TAN")
     if not abs(np.linalg.det(wcs.pixel_scale_matrix)) > 0:
         raise SkyError("the WCS gives a pixel no area on the sky: CD1_1 to CD2_2, or CDELT1 and CDELT2, must span it")
+    _check_frame(wcs)
     names = ("ZNAXIS1", "ZNAXIS2") if header.get("ZIMAGE", False) else ("NAXIS1", "NAXIS2")
     size = tuple(header.get(name) for name in names)
     return wcs, size if all(type(pixels) is int and pixels > 0 for pixels in size) else None
+
+
+def _check_frame(wcs: WCS) -> None:
+    """Find out here, where the task can be named, that places come out as ICRS."""
+    system = str(wcs.wcs.radesys).strip().upper()
+    wcs.wcs.radesys = SAME_FRAME.get(system, system)
+    cause = None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            _icrs(wcs, np.zeros(1), np.zeros(1))
+    # also what an impossible equinox raises
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        cause = error
+    if cause is not None or wcs.wcs.lngtyp not in _LONGITUDES:
+        axes = ", ".join(wcs.wcs.ctype)
+        raise SkyError(
+            f"the WCS ({axes}; RADESYS {system!r}) does not lead to ICRS: it must be equatorial or galactic, and RADESYS one of"
+            " ICRS, FK5, FK4, FK4-NO-E"
+        ) from cause

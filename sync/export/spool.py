@@ -15,6 +15,8 @@ from typing import Any, Self
 
 from sync.annotations import TASKS_A_REQUEST
 from sync.client import LabelStudioClient
+from sync.export.origins import states_of
+from sync.export.storage_references import as_fetched
 from sync.predictions import KEPT_SUFFIX
 from sync.tasks import read_tasks
 
@@ -63,6 +65,8 @@ class Spool:
 def read_annotated(client: LabelStudioClient, project_id: int) -> Iterator[dict[str, Any]]:
     """Yield the tasks of a project that have an annotation, ordered by id, as `with_parents` leaves them.
 
+    Their data name images so that they can be fetched; see `storage_references`.
+
     Raises
     ------
     LabelStudioError
@@ -72,15 +76,15 @@ def read_annotated(client: LabelStudioClient, project_id: int) -> Iterator[dict[
     for start in range(0, len(ids), TASKS_A_REQUEST):
         part = ids[start : start + TASKS_A_REQUEST]
         query = json.dumps({"selectedItems": {"all": False, "included": part}}, separators=(",", ":"))
-        found = client.pages("/api/tasks/", project=project_id, fields="all", include=FIELDS, query=query)
-        yield from (with_parents(task) for task in sorted(found, key=lambda task: int(task["id"])))
+        found = client.pages("/api/tasks/", project=project_id, fields="all", include=FIELDS, query=query, resolve_uri="false")
+        for task in sorted(found, key=lambda task: int(task["id"])):
+            yield with_parents({**task, "data": as_fetched(task.get("data"), task=int(task["id"]))})
 
 
 def with_parents(task: dict[str, Any]) -> dict[str, Any]:
     """Write into a task's annotations what is known of the predictions they were begun from, and drop the predictions.
 
-    An annotation gets `parent_version`. A region without `origin` (Label Studio's own page writes one, its action "create
-    annotations from predictions" does not) gets one, by comparison with the prediction's region of the same id.
+    An annotation gets `parent_version`, and `states`: what became of each of its regions. The regions stay as they are.
     """
     predictions = {item.get("id"): item for item in task.pop("predictions", None) or [] if isinstance(item, dict)}
     for annotation in task.get("annotations") or []:
@@ -88,15 +92,10 @@ def with_parents(task: dict[str, Any]) -> dict[str, Any]:
             continue
         regions = [region for region in annotation["result"] if isinstance(region, dict)]
         parent = predictions.get(annotation.get("parent_prediction")) or _alike(regions, predictions.values())
-        if parent is None:
-            continue
-        annotation["parent_version"] = str(parent.get("model_version") or "").removesuffix(KEPT_SUFFIX)
-        predicted = _by_id(parent.get("result"))
-        for region in regions:
-            if not region.get("origin"):
-                before = predicted.get(str(region.get("id")))
-                same = before is not None and before.get("value") == region.get("value")
-                region["origin"] = "manual" if before is None else "prediction" if same else "prediction-changed"
+        if parent is not None:
+            annotation["parent_version"] = str(parent.get("model_version") or "").removesuffix(KEPT_SUFFIX)
+            predicted = parent.get("result")
+            annotation["states"] = states_of(annotation["result"], predicted if isinstance(predicted, list) else [])
     return task
 
 
@@ -106,10 +105,10 @@ def _alike(regions: list[dict[str, Any]], predictions: Iterable[dict[str, Any]])
     Label Studio forgets `parent_prediction` where a person comes back to a draft (measured with 1.23.2).
     """
     ids = {str(region.get("id")) for region in regions if str(region.get("origin", "")).startswith("prediction")}
-    best = max(predictions, key=lambda item: len(ids & _by_id(item.get("result")).keys()), default=None)
-    return best if best is not None and ids & _by_id(best.get("result")).keys() else None
+    best = max(predictions, key=lambda item: len(ids & _ids(item.get("result"))), default=None)
+    return best if best is not None and ids & _ids(best.get("result")) else None
 
 
-def _by_id(result: Any) -> dict[str, dict[str, Any]]:
+def _ids(result: Any) -> set[str]:
     regions = result if isinstance(result, list) else []
-    return {str(region["id"]): region for region in regions if isinstance(region, dict) and region.get("id")}
+    return {str(region["id"]) for region in regions if isinstance(region, dict) and region.get("id")}

@@ -13,13 +13,11 @@ from sync.controls.errors import ControlError
 from sync.controls.region import Region, quote
 from sync.controls.shapes import Labelled, Size
 from sync.export.footprints import Footprint
+from sync.export.origins import ACCEPTED, ANSWERING_TAGS, DRAWN, EDITED, states_of
 from sync.export.records import Answer, DrawnObject, Provenance, Statement
 from sync.labelconfig import Control, LabelConfig, join_path
 
 __all__ = ["ANSWERING_TAGS", "Report", "image_of", "read_statements"]
-
-ANSWERING_TAGS = ("Choices", "Taxonomy", "Number")
-"""Controls that speak of the whole image."""
 
 
 class Report(Protocol):
@@ -76,7 +74,7 @@ class _Reader:
         self._size = size
         person = item.get("completed_by")
         person = person.get("id") if isinstance(person, Mapping) else person
-        self._annotator = person if isinstance(person, int) else None
+        self._annotator = person if isinstance(person, int) and not isinstance(person, bool) else None
 
     def read(self) -> Statement:
         result, time = self._item.get("result"), self._item.get("updated_at")
@@ -89,9 +87,9 @@ class _Reader:
         objects: list[DrawnObject] = []
         answers: list[Answer] = []
         regions: list[Region] = []
-        for region in result:
+        for region, state in zip(result, self._item.get("states") or states_of(result, None), strict=True):
             try:
-                for read in self._read(region):
+                for read in self._read(region, state):
                     (objects if isinstance(read, DrawnObject) else answers).append(read)  # type: ignore[arg-type]
                 regions.append(region)
             except ControlError as error:
@@ -107,7 +105,7 @@ class _Reader:
             fields={key: value for key, value in self._item.items() if key != "result"},
         )
 
-    def _read(self, region: Any) -> Iterator[DrawnObject | Answer]:
+    def _read(self, region: Any, state: str) -> Iterator[DrawnObject | Answer]:
         """Yield what a region says: nothing for one of a control that is not ours to read, such as a comment's."""
         if not isinstance(region, Mapping):
             raise ControlError(f"a region must be an object, not {quote(region)}")
@@ -118,17 +116,19 @@ class _Reader:
             raise ControlError("the region lies on a further image of its task, and only the first one is exported")
         decoded = CONTROLS[control.tag].decode(dict(region))
         if control.tag in ANSWERING_TAGS:
-            yield self._answer(region, control, decoded)
+            yield self._answer(region, control, decoded, state)
         else:
-            yield from self._objects(region, control, decoded)
+            yield from self._objects(region, control, decoded, state)
 
-    def _answer(self, region: Mapping[str, Any], control: Control, decoded: Any) -> Answer:
+    def _answer(self, region: Mapping[str, Any], control: Control, decoded: Any, state: str) -> Answer:
         number, labels = (decoded, ()) if control.tag == "Number" else (None, decoded)
         labels = tuple(join_path(path) for path in labels) if control.tag == "Taxonomy" else labels
         _check_labels(labels, control)
-        return Answer(control.name, labels, number, _score(region), self._provenance(region), dict(region))
+        return Answer(control.name, labels, number, _score(region, state), self._provenance(state), dict(region))
 
-    def _objects(self, region: Mapping[str, Any], control: Control, decoded: Labelled[Any]) -> Iterator[DrawnObject]:
+    def _objects(
+        self, region: Mapping[str, Any], control: Control, decoded: Labelled[Any], state: str
+    ) -> Iterator[DrawnObject]:
         if not decoded.positive:
             raise ControlError("a point that says 'not here' is a prompt and no object")
         _check_labels(decoded.labels, control)
@@ -144,19 +144,18 @@ class _Reader:
                 label=label,
                 shape=shape,
                 size=decoded.size,
-                probability=_score(region),
-                provenance=self._provenance(region),
+                probability=_score(region, state),
+                provenance=self._provenance(state),
                 region=dict(region),
             )
             one.footprint()  # one without a pixel is found out here, where it can be named
             yield one
 
-    def _provenance(self, region: Mapping[str, Any]) -> Provenance:
-        origin = region.get("origin")
-        predicted = origin in ("prediction", "prediction-changed")
+    def _provenance(self, state: str) -> Provenance:
+        predicted = state != DRAWN
         return Provenance(
             made_by="model" if predicted else "human",
-            state=("accepted" if origin == "prediction" else "edited") if predicted else "drawn",
+            state=state if state in (ACCEPTED, DRAWN) else EDITED,
             version=str(self._item.get("parent_version") or "") if predicted else "",
             annotators=() if self._annotator is None else (self._annotator,),
             annotations=(self._item["id"],),
@@ -172,8 +171,9 @@ def _check_labels(labels: tuple[str, ...], control: Control) -> None:
             raise ControlError(f"the label {quote(label)} of {control.name!r} is not in the labelling config")
 
 
-def _score(region: Mapping[str, Any]) -> float | None:
+def _score(region: Mapping[str, Any], state: str) -> float | None:
+    """What the model thought of the class; None where the class is not the model's, though the region has the score still."""
     score = region.get("score")
-    if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+    if state not in (ACCEPTED, EDITED) or isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         return None
     return float(score)

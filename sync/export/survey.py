@@ -22,7 +22,7 @@ from sync.export.statements import ANSWERING_TAGS, image_of, read_statements
 from sync.export.votes import Vote, newest_of_each, votes_of
 from sync.labelconfig import LabelConfig
 
-__all__ = ["Survey", "reference_of", "survey"]
+__all__ = ["OUTLINES", "Survey", "reference_of", "survey"]
 
 
 @dataclass
@@ -40,6 +40,10 @@ class Survey:
     extra_labels : set of str
         Classes of objects that the labelling config leaves to the task.
     kinds : set of str
+    foreign : Counter
+        Regions of controls that are not ours to read, by (name of the control, type of the region).
+    outlined : set of str
+        Classes of which a mask, a polygon or an ellipse was drawn.
     places : list of TaskPlace
         Empty unless asked for.
     """
@@ -52,11 +56,13 @@ class Survey:
     overlaps: Overlaps = field(default_factory=Overlaps)
     extra_labels: set[str] = field(default_factory=set)
     kinds: set[str] = field(default_factory=set)
+    foreign: Counter[tuple[str, str]] = field(default_factory=Counter)
+    outlined: set[str] = field(default_factory=set)
     places: list[TaskPlace] = field(default_factory=list)
 
 
 def survey(
-    tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, sky_of: Callable[[Mapping[str, Any]], Sky] | None
+    tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None
 ) -> Survey:
     """Look at all tasks once.
 
@@ -66,7 +72,8 @@ def survey(
         As `with_parents` leaves them.
     config : LabelConfig
     sky_of : callable or None
-        Gives a task's place on the sky; None where no splits are wanted, for which alone all masks have to be read here.
+        Gives a task's place on the sky and what its file is known by; None where no splits are wanted, for which alone all
+        masks have to be read here.
     """
     found = Survey()
     for task in tasks:
@@ -86,7 +93,7 @@ def survey(
             found.votes += votes_of(int(task["id"]), voters, config)
             found.overlaps.add(voters, config)
         if sky_of is not None and statements:
-            found.places.append(_place(task, statements, config, sky_of(task)))
+            found.places.append(_place(task, statements, config, *sky_of(task)))
     return found
 
 
@@ -103,6 +110,9 @@ def _regions(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return [region for region in result if isinstance(region, Mapping)] if isinstance(result, list) else []
 
 
+OUTLINES = frozenset({"mask", "polygon", "ellipse"})
+"""Kinds of objects that have an outline of their own."""
+
 _KIND_OF_TAG = {
     "RectangleLabels": "box",
     "EllipseLabels": "ellipse",
@@ -115,15 +125,22 @@ _KIND_OF_TAG = {
 def _note_labels(regions: Iterable[Mapping[str, Any]], config: LabelConfig, found: Survey) -> None:
     for region in regions:
         control = config.control(region.get("from_name"))
+        if control is None:
+            found.foreign[str(region.get("from_name") or ""), str(region.get("type") or "unknown")] += 1
         if control is None or control.tag in ANSWERING_TAGS:
             continue
-        found.kinds.add(_KIND_OF_TAG[control.tag])
-        value = region.get("value")
-        if not control.labels and isinstance(value, Mapping) and isinstance(value.get(control.tag.lower()), list):
-            found.extra_labels.update(label for label in value[control.tag.lower()] if isinstance(label, str))
+        kind, value = _KIND_OF_TAG[control.tag], region.get("value")
+        found.kinds.add(kind)
+        if not isinstance(value, Mapping) or not isinstance(value.get(control.tag.lower()), list):
+            continue
+        labels = {label for label in value[control.tag.lower()] if isinstance(label, str)}
+        if not control.labels:
+            found.extra_labels |= labels
+        if kind in OUTLINES:
+            found.outlined |= labels
 
 
-def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelConfig, sky: Sky) -> TaskPlace:
+def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelConfig, sky: Sky, content: str) -> TaskPlace:
     newest = statements[-1]
     size = next((one.size for said in statements for one in said.objects), sky.measured_size)
     centre, radius = sky.centre, 0.0
@@ -141,7 +158,8 @@ def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelCo
     elif size is not None and sky.scale_arcsec is not None:
         radius = sky.scale_arcsec * float(np.hypot(*size)) / 2
     label = _class_of(newest, config)
-    return TaskPlace(int(task["id"]), label, reference_of(task.get("data") or {}, config), galaxies, centre, radius)
+    reference = reference_of(task.get("data") or {}, config)
+    return TaskPlace(int(task["id"]), label, reference, galaxies, centre, radius, content)
 
 
 def _class_of(statement: Statement, config: LabelConfig) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sync.export.records import Record
@@ -25,7 +25,8 @@ class Tally:
         By (control, label, split); of a Number, the label is empty.
     made : Counter
         By (made_by, state, version) of objects and answers.
-    annotators : set of int
+    annotators : Counter
+        Objects and answers of each, by number.
     on_sky : int
         Tasks with a WCS.
     """
@@ -34,20 +35,31 @@ class Tally:
     objects: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     answers: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     made: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    annotators: set[int] = field(default_factory=set)
+    annotators: Counter[int] = field(default_factory=Counter)
     on_sky: int = 0
 
     def counted(self, records: Iterable[Record]) -> Iterator[Record]:
         """Give records on and count them."""
         for record in records:
-            self.tasks[record.split] += 1
-            self.on_sky += record.sky.wcs is not None
-            for one in record.objects:
-                self.objects[one.kind, one.label, record.split] += 1
-            for answer in record.answers:
-                for label in answer.labels or ("",):
-                    self.answers[answer.control, label, record.split] += 1
-            for made in (*(one.provenance for one in record.objects), *(one.provenance for one in record.answers)):
-                self.made[made.made_by, made.state, made.version] += 1
-                self.annotators.update(made.annotators)
+            self._count(record, 1)
             yield record
+
+    def take_back(self, record: Record) -> None:
+        """Count a record no longer: its writer had to leave it out."""
+        self._count(record, -1)
+
+    def empty(self, splits: Sequence[str]) -> tuple[str, ...]:
+        """Return those of `splits` that hold no task."""
+        return tuple(split for split in splits if not self.tasks[split])
+
+    def _count(self, record: Record, times: int) -> None:
+        self.tasks[record.split] += times
+        self.on_sky += times * (record.sky.wcs is not None)
+        for one in record.objects:
+            self.objects[one.kind, one.label, record.split] += times
+        for answer in record.answers:
+            for label in answer.labels or ("",):
+                self.answers[answer.control, label, record.split] += times
+        for made in (*(one.provenance for one in record.objects), *(one.provenance for one in record.answers)):
+            self.made[made.made_by, made.state, made.version] += times
+            self.annotators.update(dict.fromkeys(made.annotators, times))

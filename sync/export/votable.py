@@ -9,6 +9,7 @@ from pathlib import Path
 from xml.sax.saxutils import escape
 
 from astropy.io.votable import from_table, writeto
+from astropy.io.votable.tree import CooSys
 
 from sync.export.dataset import Dataset
 from sync.export.records import Record
@@ -17,6 +18,8 @@ from sync.export.rows import Row, empty_table, rows_of
 __all__ = ["write"]
 
 END = "</TABLE>"
+SYSTEM = "sky"
+"""Name of the coordinate system, to which the columns of positions refer."""
 
 _NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -27,6 +30,9 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     for field in votable.get_first_table().fields:
         if field.datatype == "unicodeChar":
             field.arraysize = "*"  # texts of any length
+        if field.name in ("ra", "dec"):
+            field.ref = SYSTEM
+    votable.coordinate_systems.append(CooSys(ID=SYSTEM, system="ICRS"))
     xml = io.BytesIO()
     writeto(votable, xml)
     head, end, tail = xml.getvalue().decode("utf-8").partition(END)

@@ -1,8 +1,8 @@
 """Votes: what several annotators of one task said to each question that can be voted on.
 
-A question is a control that takes one class; each class of a control that takes several; or, of objects, what one object is,
-where who did not draw it has said "nothing". Questions of one `topic` are answered with the same kind of labels, so that an
-annotator's reliability can be learned over them.
+A question is a control that takes one class; each class of a control that takes several, where who left it out has said "no";
+or, of objects, what one object is, where who did not draw it has said "nothing". Questions of one `topic` are answered with the
+same kind of labels, so that an annotator's reliability can be learned over them.
 """
 
 from __future__ import annotations
@@ -73,12 +73,14 @@ def _votes_on_classes(task: int, statements: Sequence[Statement], control: Contr
         for answer in statement.answers
         if answer.control == control.name
     }
-    for annotator, labels in said.items():
-        if not control.multiple:
+    if not control.multiple:
+        for annotator, labels in said.items():
             yield Vote((task, control.name, ""), annotator, labels[0])
-        else:
-            for label in sorted({label for chosen in said.values() for label in chosen}):
-                yield Vote((task, f"{control.name}: {label}", label), annotator, YES if label in labels else NO)
+        return
+    # Label Studio stores no region where nothing is ticked: as of objects, who left a class out voted against it.
+    for annotator in map(_name, statements):
+        for label in sorted({label for chosen in said.values() for label in chosen}):
+            yield Vote((task, f"{control.name}: {label}", label), annotator, YES if label in said.get(annotator, ()) else NO)
 
 
 def _votes_on_object(task: int, statements: Sequence[Statement], control: str, cluster: Cluster, number: int) -> Iterator[Vote]:

@@ -3,7 +3,8 @@
 A line of a label file is one object: its class number, and then of a box the centre and the sides, of a segment the corners
 of one outline, all as fractions of the image's width and height. Boxes make a data set for detection; masks, polygons and
 ellipses one for segmentation. YOLO reads a file of boxes and segments as boxes alone, so where a project has both, two data
-sets are written, `detect/` and `segment/`, over the same images.
+sets are written: `detect/`, with a box for each object, and `segment/`, with the images on which all that was marked is
+outlined. What an image shows without a line in its label file is background to YOLO.
 
 An outline is one ring in YOLO. The parts of a mask, and its holes, are joined by bridges: two edges on top of each other,
 which enclose nothing. Outlines of masks run between the pixels in and out, so the pixels whose middle lies inside are the
@@ -15,6 +16,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -23,11 +25,13 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from sync.controls.polygonlabels import joined
-from sync.controls.shapes import Polygon, Size
+from sync.controls.shapes import Box, Polygon, Size
 from sync.export.dataset import Dataset, readable_pictures
 from sync.export.footprints import Footprint, ellipse_corners
+from sync.export.matching import SAME_OVERLAP, box_overlap
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
+from sync.export.survey import OUTLINES
 
 __all__ = ["FOLDERS", "outline_of", "write"]
 
@@ -37,34 +41,81 @@ FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 HALF_WAY = 0.5
 """Between 0, out, and 1, in."""
 
-_SEGMENTED = frozenset({"mask", "polygon", "ellipse"})
-
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write one data set, or two where there are both boxes and outlines; what has no image is left out."""
-    both = "box" in dataset.kinds and bool(dataset.kinds & _SEGMENTED)
-    wanted = {"detect": frozenset({"box"}), "segment": _SEGMENTED}
-    if not both:
-        wanted = {"": _SEGMENTED if dataset.kinds & _SEGMENTED else frozenset({"box"})}
-    for name in wanted:
-        _prepare(folder / name, dataset)
+    both = "box" in dataset.kinds and bool(dataset.kinds & OUTLINES)
+    sets = {"detect": _boxes, "segment": _segments} if both else {"": _segments if dataset.kinds & OUTLINES else _boxes}
+    used: Counter[tuple[str, str]] = Counter()
+    turned = 0
     for record, picture in readable_pictures(records, dataset):
-        for one in record.objects:
-            if one.kind == "keypoint":
-                dataset.report("a key point has no place among YOLO's boxes and segments", task=record.task, region=one.id)
         if picture is None:
+            dataset.tally.take_back(record)
             continue
-        split = FOLDERS[record.split]
         first: Path | None = None
-        for name, kinds in wanted.items():
-            file = folder / name / "images" / split / name_of(record, picture.suffix)
+        for name, lines_of in sets.items():
+            if name == "segment" and _lacks_an_outline(record, dataset):
+                continue
+            file = _place(folder / name, "images", FOLDERS[record.split]) / name_of(record, picture.suffix)
             if first is None:
                 file.write_bytes(picture.content)
                 first = file
             else:
                 _repeat(first, file)
-            lines = [_line(one, dataset) for one in record.objects if one.kind in kinds]
-            (folder / name / "labels" / split / f"{file.stem}.txt").write_text("".join(lines), encoding="ascii")
+            labels = _place(folder / name, "labels", FOLDERS[record.split]) / f"{file.stem}.txt"
+            labels.write_text("".join(lines_of(record, dataset)), encoding="ascii")
+            used[name, record.split] += 1
+        turned += sum(isinstance(one.shape, Box) and one.shape.rotation != 0 for one in record.objects)
+    for name in sets:
+        _describe(folder / name, dataset, [split for split in dataset.splits if used[name, split]])
+    if turned:
+        dataset.report(
+            f"{turned:,} turned boxes are written as the upright boxes around them, as YOLO has no others", task=None
+        )
+    if both:
+        _report_segments(used, dataset)
+
+
+def _boxes(record: Record, dataset: Dataset) -> list[str]:
+    """Lines of boxes: those that were drawn, and those around outlines on which none was drawn."""
+    drawn = [one for one in record.objects if one.kind == "box"]
+    outlined = [one for one in record.objects if one.kind in OUTLINES]
+    further = [one for one in outlined if not any(_is_same(one, box) for box in drawn)]
+    return [_line(one, _centre_and_sides(one), dataset) for one in (*drawn, *further)]
+
+
+def _segments(record: Record, dataset: Dataset) -> list[str]:
+    return [_line(one, _ring(one), dataset) for one in record.objects if one.kind in OUTLINES]
+
+
+def _lacks_an_outline(record: Record, dataset: Dataset) -> bool:
+    """Whether something on the image has a box and no outline: a segmentation would be taught that it is background.
+
+    So it is where nothing at all was outlined, and where a box of a class that is outlined elsewhere has no outline in it.
+    """
+    boxes = [one for one in record.objects if one.kind == "box"]
+    outlined = [one for one in record.objects if one.kind in OUTLINES]
+    bare = (box for box in boxes if not any(_is_same(one, box) for one in outlined))
+    return bool(boxes) and (not outlined or any(box.label in dataset.outlined for box in bare))
+
+
+def _is_same(one: DrawnObject, other: DrawnObject) -> bool:
+    mine, theirs = one.box(), other.box()
+    assert mine is not None
+    assert theirs is not None
+    return one.label == other.label and box_overlap(mine, theirs) >= SAME_OVERLAP
+
+
+def _report_segments(used: Counter[tuple[str, str]], dataset: Dataset) -> None:
+    """Say how much smaller `segment/` is, split by split."""
+    for split in dataset.splits:
+        missing = used["detect", split] - used["segment", split]
+        if missing:
+            dataset.report(
+                f"{missing:,} tasks of {split} are left out of segment/, where {used['segment', split]:,} remain: what has a "
+                "box and no outline would be learnt as background",
+                task=None,
+            )
 
 
 def _repeat(first: Path, file: Path) -> None:
@@ -83,29 +134,33 @@ def outline_of(footprint: Footprint) -> NDArray[np.float64]:
     return moved
 
 
-def _prepare(folder: Path, dataset: Dataset) -> None:
-    """Make the folders and `data.yaml`; YOLO demands a validation split: without one it is the training one."""
-    splits = [FOLDERS[split] for split in dataset.splits]
-    for split in splits:
-        for kind in ("images", "labels"):
-            (folder / kind / split).mkdir(parents=True)
-    sides = {split: split for split in splits} | ({} if "val" in splits else {"val": splits[0]})
+def _place(folder: Path, kind: str, split: str) -> Path:
+    place = folder / kind / split
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _describe(folder: Path, dataset: Dataset, used: list[str]) -> None:
+    """Write `data.yaml` of the splits that hold a task; YOLO demands a validation split: without one it is the training one."""
+    sides = {"train": "train", "val": "train"} | {FOLDERS[split]: FOLDERS[split] for split in used}
     lines = [f"{side}: images/{split}" for side, split in sides.items()]
     # JSON's strings are YAML's too.
     lines += ["names:", *(f"  {number}: {json.dumps(label)}" for number, label in enumerate(dataset.labels))]
+    folder.mkdir(exist_ok=True)
     (folder / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _line(one: DrawnObject, dataset: Dataset) -> str:
-    box = one.box() if one.kind == "box" else None
-    if box is not None:
-        corners = np.array([[box.x, box.y], [box.x + box.width, box.y + box.height]])
-        low, high = _inside(corners, one.size)
-        numbers = np.stack([(low + high) / 2, high - low])
-    else:
-        numbers = _ring(one)
+def _line(one: DrawnObject, numbers: NDArray[np.float64], dataset: Dataset) -> str:
     fractions = (numbers / one.size).ravel().tolist()
     return str(dataset.labels.index(one.label)) + " %.9f" * len(fractions) % tuple(fractions) + "\n"
+
+
+def _centre_and_sides(one: DrawnObject) -> NDArray[np.float64]:
+    """Of the upright box around an object, shape (2, 2), pixels, inside the image."""
+    box = one.box()
+    assert box is not None
+    low, high = _inside(np.array([[box.x, box.y], [box.x + box.width, box.y + box.height]]), one.size)
+    return np.stack([(low + high) / 2, high - low])
 
 
 def _ring(one: DrawnObject) -> NDArray[np.float64]:

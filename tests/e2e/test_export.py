@@ -154,7 +154,9 @@ def test_yolo_brings_every_mask_and_box_back(export: Callable[..., Path]) -> Non
         assert {names[int(row[0])] for row in rows} == {"Galaxy"}
         assert any((mask == mask_of(number)).all() for mask in masks)
     for number, file in enumerate(sorted((folder / "detect" / "labels" / "train").glob("*.txt"))):
-        (row,) = [[float(word) for word in line.split()] for line in file.read_text().splitlines()]
+        rows = [[float(word) for word in line.split()] for line in file.read_text().splitlines()]
+        assert [names[int(row[0])] for row in rows] == ["Star", "Galaxy", "Galaxy", "Galaxy"]
+        row = rows[0]
         x, y, width, height = np.array(row[1:]) * (*SIZE, *SIZE)
         box = box_of(number)
         assert (x - width / 2, y - height / 2, width, height) == pytest.approx((box.x, box.y, box.width, box.height), abs=1e-3)
@@ -214,6 +216,15 @@ def test_splits_a_consensus_and_the_data_card(export: Callable[..., Path]) -> No
     assert "Licence: CC BY 4.0." in card
     assert f"| model | accepted | {VERSION} | {TASKS} |" in card
     assert "broken" in (folder / "problems.csv").read_text()
+
+
+def test_a_split_that_ends_empty_is_said_on_the_terminal(label_studio: Any, project: int, tmp_path: Path) -> None:
+    words = ["--output", str(tmp_path / "data"), "--format", "json", "--split", "0.98,0.01,0.01"]
+    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key, "COLUMNS": "200"}
+    command = [sys.executable, "-m", "backend.cli", "export", str(project), *words]
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=True)
+    assert "no task is in validation" in done.stdout
+    assert "no task is in test" in done.stdout
 
 
 def test_a_folder_that_holds_something_is_refused_in_a_sentence(label_studio: Any, project: int, tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from astropy import units
-from astropy.io import fits
+from astropy.io import fits, votable
+from astropy.io.votable.ucd import check_ucd
 from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
@@ -105,6 +106,8 @@ def test_measures_are_those_of_the_object_and_what_is_not_known_is_not_there(
     for name in ("ra", "dec", "semi_major", "position_angle", "mask_area", "value", "probability"):
         assert missing(box[name]), name
     assert box["semi_major_px"] == pytest.approx(2)
+    assert missing(box["angle_px"])
+    assert ellipse["angle_px"] == pytest.approx(30)
 
 
 @pytest.mark.parametrize("format", FILES)
@@ -127,8 +130,35 @@ def test_a_fits_table_is_valid_and_says_what_its_columns_mean(exported: Exported
     folder, _ = exported(said, "fits-table")
     with fits.open(folder / "objects.fits") as file:
         file.verify("exception")
-        assert file["OBJECTS"].header["TCOMM11"].startswith("right ascension")
+        header = file["OBJECTS"].header
+        assert header["TCOMM11"].startswith("right ascension")
+        assert (header["TUNIT11"], header["TUCD11"]) == ("deg", "pos.eq.ra;meta.main")
         assert file["OBJECTS"].data["image"][6] == 'galaxy \\xe9, "b" & <c>.png'
+
+
+def test_a_turned_shape_keeps_its_angle_without_a_wcs(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    """Degrees from x, to the right, towards y, down: as Label Studio turns."""
+    drawn = [
+        region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE),
+        region("ellipses", Ellipse(20, 15, 4, 9, 30), label="Galaxy", size=SIZE),
+        region("boxes", Box(20, 5, 10, 4, 20), label="Star", size=SIZE),
+    ]
+    table = read(exported([task(annotation(*drawn))], "ecsv")[0], "ecsv")
+    assert list(table["angle_px"]) == pytest.approx([30, 120, 20])
+    assert all(missing(value) for value in table["position_angle"])
+
+
+def test_a_votable_is_valid_and_says_what_and_where_its_columns_are(exported: Exported, said: list[dict[str, Any]]) -> None:
+    folder, _ = exported(said, "votable")
+    assert votable.validate(folder / "objects.vot", output=None)
+    table = votable.parse_single_table(folder / "objects.vot")
+    fields = {field.name: field for field in table.fields}
+    for field in fields.values():
+        check_ucd(field.ucd, check_controlled_vocabulary=True)
+    assert (fields["ra"].ucd, fields["dec"].ucd) == ("pos.eq.ra;meta.main", "pos.eq.dec;meta.main")
+    (system,) = votable.parse(folder / "objects.vot").iter_coosys()
+    assert system.system == "ICRS"
+    assert fields["ra"].ref == fields["dec"].ref == system.ID
 
 
 @given(st.text())

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
 
 from sync.controls.polygonlabels import rasterise
 from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon
@@ -126,3 +127,82 @@ def test_each_annotation_says_who_made_it(exported: Exported, task: Say, annotat
         "annotations": [1],
         "time": "2026-11-02T00:00:00Z",
     }
+
+
+# --- what pycocotools asks for
+
+
+@pytest.fixture
+def everything(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
+    """Objects of all kinds side by side, and key points at the border."""
+    drawn = (
+        region("masks", ragged_mask, label="Arm", size=SIZE),
+        region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE),
+        region("boxes", Box(20, 5, 10, 4, 30), label="Galaxy", size=SIZE),
+        region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE),
+        region("polygons", Polygon(np.array([[3.0, 4], [20, 6], [11, 22]])), label="Galaxy", size=SIZE),
+    )
+    points = [region("points", Point(x, y), label="Nucleus", size=SIZE) for x, y in ((12.5, 7.25), (0, 0), (40, 30))]
+    return [task(annotation(*drawn, points[0])), task(annotation(drawn[1])), task(annotation(*points[1:]))]
+
+
+def test_every_annotation_has_a_mask_a_box_and_an_area(exported: Exported, everything: list[dict[str, Any]]) -> None:
+    folder, _ = exported(everything, "coco")
+    coco = read(folder)
+    for one in coco.loadAnns(coco.getAnnIds()):
+        assert coco.annToMask(one).any() == (one["num_keypoints"] == 0)
+        assert one["area"] > 0
+        assert min(one["bbox"]) >= 0
+        assert min(one["bbox"][2:]) > 0
+
+
+def test_an_upright_box_is_filled(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    folder, _ = exported([task(annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)))], "coco")
+    coco = read(folder)
+    mask = coco.annToMask(only(coco))
+    assert mask.sum() == 60
+    assert mask[3:9, 4:14].all()
+
+
+@pytest.mark.parametrize("kind", ["bbox", "segm", "keypoints"])
+def test_what_is_found_exactly_is_right_in_each_evaluation(
+    exported: Exported, everything: list[dict[str, Any]], kind: str
+) -> None:
+    folder, _ = exported(everything, "coco")
+    truth = read(folder)
+    keys = ["image_id", "category_id", "bbox", "segmentation", "area", "keypoints"]
+    points = [one for one in truth.dataset["annotations"] if (one["num_keypoints"] > 0) == (kind == "keypoints")]
+    found = truth.loadRes([{**{key: one[key] for key in keys}, "score": 1.0} for one in points])
+    evaluation = COCOeval(truth, found, kind)
+    evaluation.params.kpt_oks_sigmas = np.array([0.05])
+    if kind != "keypoints":
+        evaluation.params.catIds = sorted({one["category_id"] for one in points})
+    evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
+    evaluation.evaluate()
+    evaluation.accumulate()
+    precision = evaluation.eval["precision"][..., -1]  # of as many objects as there may be
+    assert precision[precision > -1].mean() == pytest.approx(1)
+
+
+def test_a_point_a_pixel_off_is_half_right_and_one_far_off_is_wrong(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    folder, _ = exported([task(annotation(region("points", Point(12.5, 7.25), label="Nucleus", size=SIZE)))], "coco")
+    truth = read(folder)
+    similar = []
+    for off in (0, 1, 10):
+        one = {"image_id": 1, "category_id": only(truth)["category_id"], "keypoints": [12.5 + off, 7.25, 2], "score": 1.0}
+        evaluation = COCOeval(truth, truth.loadRes([one]), "keypoints")
+        evaluation.params.kpt_oks_sigmas = np.array([0.05])
+        evaluation.evaluate()
+        similar.append(float(evaluation.ious[1, one["category_id"]][0, 0]))
+    assert similar == pytest.approx([1, np.exp(-0.5), 0], abs=1e-3)
+
+
+def test_a_file_of_another_size_than_was_annotated_is_listed(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    drawn = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
+    folder, done = exported([task(drawn)], "coco", size=(80, 60))
+    assert done.problems == 1
+    assert "the image file has 80x60 pixels, and was annotated with 40x30" in (folder / "problems.csv").read_text()

@@ -1,4 +1,4 @@
-"""What stands in the data set where several people annotated one task, and how far they agreed."""
+"""What stands in the data set where several people annotated one task."""
 
 from __future__ import annotations
 
@@ -7,12 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from sync.controls.shapes import Box, Ellipse, Mask, Point
-from sync.export.agreement import Overlaps, class_agreement
 from sync.export.consensus import CONSENSUS
 from sync.export.footprints import Footprint
 from sync.export.records import Statement
@@ -109,19 +105,58 @@ def test_paths_of_a_taxonomy_are_voted_on_whole(decide: Decide, annotation: Say,
     assert merged.answers[0].labels == ("Featured/Arms",)
 
 
+@pytest.mark.parametrize("how", ["majority", "dawid-skene"])
+def test_who_ticked_nothing_voted_against_it(decide: Decide, annotation: Say, region: Say, how: str) -> None:
+    """Label Studio stores no region for them, of this control or, where nothing else was asked, of any."""
+    notes = [annotation(region("features", ["Bar"]), by=0), annotation(region("redshift", 0.5), by=1), annotation(by=2)]
+    ((merged,),) = decide(how, notes)
+    assert [answer.control for answer in merged.answers] == ["redshift"]
+
+
+def test_who_ticked_nothing_lowers_the_share_of_a_class_that_stands(decide: Decide, annotation: Say, region: Say) -> None:
+    notes = [annotation(region("features", ["Bar"]), by=n) for n in range(2)] + [annotation(by=2)]
+    ((merged,),) = decide("majority", notes)
+    (answer,) = merged.answers
+    assert (answer.labels, answer.probability) == (("Bar",), pytest.approx(2 / 3))
+
+
+def test_who_said_no_class_of_a_control_that_takes_one_does_not_vote(decide: Decide, annotation: Say, region: Say) -> None:
+    ((merged,),) = decide("majority", [annotation(region("morphology", ["Spiral"]), by=0), annotation(by=1), annotation(by=2)])
+    assert merged.answers[0].labels == ("Spiral",)
+
+
+def test_a_shape_that_can_be_read_but_not_written_stays_as_its_person_drew_it(
+    decide: Decide, annotation: Say, region: Say
+) -> None:
+    """As a turned box whose corner is left of the image."""
+    notes = []
+    for by, label in enumerate(["Star", "Galaxy", "Galaxy"]):
+        box = region("boxes", Box(0, 5, 20, 10, 350), label=label, size=SIZE)
+        box["value"]["x"] = -2.5
+        notes.append(annotation(box, region("morphology", ["Spiral"]), by=by))
+    ((merged,),) = decide("majority", notes)
+    (one,) = merged.objects
+    assert (merged.answers[0].labels, one.label, one.probability) == (("Spiral",), "Galaxy", pytest.approx(2 / 3))
+    assert one.id == one.region["id"]
+    assert one.region["value"] == {**notes[2]["result"][0]["value"], "rectanglelabels": ["Galaxy"]}
+    assert one.region["id"] in {note["result"][0]["id"] for note in notes}
+    assert isinstance(one.shape, Box)
+    assert one.shape.x == pytest.approx(-1)
+
+
 def test_classes_that_only_tasks_name_are_voted_on_as_well(annotation: Say, region: Say, task: Say) -> None:
     config = parse(
         '<View><Image name="image" value="$image"/><Taxonomy name="tree" toName="image" value="$classes"/>'
         '<RectangleLabels name="boxes" toName="image" value="$classes"/></View>'
     )
-    tree = {"from_name": "tree", "to_name": "image", "type": "taxonomy", "value": {"taxonomy": [["Disk", "Bar"]]}}
+    tree = {"from_name": "tree", "to_name": "image", "type": "taxonomy", "value": {"taxonomy": [["Lenticular", "S0/a"]]}}
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
     box["value"]["rectanglelabels"] = ["Quasar"]
     notes = [annotation(tree, box, by=n) for n in range(2)]
     said = read_statements(task(*notes), config, report=lambda reason, **_: pytest.fail(reason))
     (merged,) = CONSENSUS["majority"](list(votes_of(1, said, config)), config)(1, said)
-    assert merged.answers[0].labels == ("Disk/Bar",)
-    assert merged.answers[0].region["value"] == {"taxonomy": [["Disk", "Bar"]]}
+    assert merged.answers[0].labels == ("Lenticular/S0/a",)
+    assert merged.answers[0].region["value"] == {"taxonomy": [["Lenticular", "S0/a"]]}
     assert merged.objects[0].label == "Quasar"
 
 
@@ -192,57 +227,3 @@ def test_what_a_person_and_a_model_made_together_is_mixed(decide: Decide, annota
     ]
     made = decide("majority", notes)[0][0].objects[0].provenance
     assert (made.made_by, made.state, made.version) == ("mixed", "mixed", "v0003")
-
-
-# --- agreement
-
-
-def test_krippendorffs_alpha_of_a_known_table(config: LabelConfig, read: Any, annotation: Say, region: Say) -> None:
-    table = [("Spiral", "Spiral"), ("Smooth", "Smooth"), ("Spiral", "Smooth")]
-    votes = [
-        vote
-        for number, labels in enumerate(table)
-        for vote in votes_of(
-            number, read(*(annotation(region("morphology", [label]), by=n) for n, label in enumerate(labels))), config
-        )
-    ]
-    (found,) = class_agreement(votes)
-    assert (found.topic, found.questions) == ("morphology", 3)
-    assert found.alpha == pytest.approx(4 / 9)
-
-
-def test_complete_agreement_is_one(config: LabelConfig, read: Any, annotation: Say, region: Say) -> None:
-    said = read(*(annotation(region("morphology", ["Spiral"]), by=n) for n in range(3)))
-    (found,) = class_agreement(list(votes_of(1, said, config)))
-    assert found.alpha == 1
-
-
-def test_mean_overlap_is_over_pairs_that_match(config: LabelConfig, read: Any, annotation: Say, region: Say) -> None:
-    first = annotation(region("boxes", Box(0, 0, 10, 10), label="Star", size=SIZE), by=1)
-    second = annotation(
-        region("boxes", Box(0, 0, 10, 8), label="Star", size=SIZE),
-        region("boxes", Box(20, 20, 5, 5), label="Star", size=SIZE),
-        by=2,
-    )
-    overlaps = Overlaps()
-    overlaps.add(read(first, second), config)
-    (found,) = overlaps.agreement()
-    assert (found.control, found.pairs, found.mean_overlap) == ("boxes", 1, pytest.approx(0.8))
-    assert found.matched == pytest.approx(2 / 3)
-
-
-pixels = arrays(np.bool_, (8, 9)).filter(np.any)
-
-
-@given(pixels, pixels)
-def test_shared_pixels_are_those_of_the_full_masks(one: Mask, other: Mask) -> None:
-    assert Footprint.of_mask(one).shared(Footprint.of_mask(other)) == int((one & other).sum())
-
-
-@given(pixels, st.integers(0, 5), st.integers(0, 5))
-def test_a_footprint_is_its_mask(mask: Mask, x: int, y: int) -> None:
-    footprint = Footprint.of_mask(mask, x=x, y=y)
-    whole = np.zeros((8 + y, 9 + x), dtype=bool)
-    whole[y:, x:] = mask
-    assert (footprint.full((9 + x, 8 + y)) == whole).all()
-    assert footprint.area == mask.sum()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def said(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dic
         region("morphology", ["Spiral"]),
         region("redshift", 0.125),
         region("masks", ragged_mask, label="Arm", size=SIZE),
-        region("boxes", Box(1 / 3, 2, 3.25, 4), label="Star", size=SIZE, score=0.5),
+        region("boxes", Box(1 / 3, 2, 3.25, 4), label="Star", size=SIZE, score=0.5, origin="prediction"),
         region("points", Point(5, 6), label="Nucleus", size=SIZE),
         region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE),
         region("polygons", Polygon(np.array([[3.0, 4], [20, 6], [11, 22]])), label="Galaxy", size=SIZE),
@@ -90,3 +91,31 @@ def test_large_data_sets_are_cut_into_files(
     files = sorted((folder / "data").iterdir())
     assert [file.name for file in files] == [f"train-{number:05d}-of-00003.parquet" for number in range(3)]
     assert [task for file in files for task in pq.read_table(file)["task"].to_pylist()] == list(range(1, 251))
+
+
+def test_a_split_without_a_task_has_no_file_and_the_others_open(
+    exported: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
+) -> None:
+    tasks = [task(annotation(region("morphology", ["Spiral"]))) for _ in range(2)]
+    folder, done = exported(tasks, "parquet", fractions={"train": 0.8, "validation": 0.1, "test": 0.1})
+    found = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    assert done.empty_splits
+    assert set(found) == {"train", "validation", "test"} - set(done.empty_splits)
+    assert sum(len(rows) for rows in found.values()) == 2
+
+
+def test_a_row_group_ends_where_its_images_take_too_much_memory(
+    exported: Exported, task: Say, annotation: Say, region: Say, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sync.export.parquet.BYTES_AT_ONCE", 1)
+    folder, _ = exported([task(annotation(region("morphology", ["Spiral"]))) for _ in range(3)], "parquet")
+    assert pq.ParquetFile(folder / "data" / "train-00000-of-00001.parquet").num_row_groups == 3
+
+
+def test_the_features_are_in_words_that_datasets_3_reads_too(exported: Exported, said: list[dict[str, Any]]) -> None:
+    """Without `List`, which came with 4; a list of objects is a list there, not an object of lists."""
+    folder, _ = exported(said, "parquet")
+    metadata = pq.read_schema(folder / "data" / "train-00000-of-00001.parquet").metadata[b"huggingface"]
+    features = json.loads(metadata)["info"]["features"]
+    assert b'"List"' not in metadata
+    assert features["objects"][0]["bbox"] == {"feature": {"dtype": "float64", "_type": "Value"}, "_type": "Sequence"}

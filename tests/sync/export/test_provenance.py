@@ -43,14 +43,20 @@ def test_what_a_person_drew_names_no_model(made: Any, box: Any) -> None:
 
 
 def test_what_a_model_proposed_was_accepted_or_edited_and_names_its_version(made: Any, box: Any) -> None:
-    predictions = ({"id": 7, "model_version": "v0001", "result": []}, {"id": 8, "model_version": "v0002", "result": []})
-    found = made(box(origin="prediction"), box(origin="prediction-changed"), predictions=predictions, parent_prediction=8)
+    kept, moved = box(origin="prediction"), box(origin="prediction-changed")
+    before = {**moved, "value": {**moved["value"], "x": 50.0}}
+    predictions = (
+        {"id": 7, "model_version": "v0001", "result": []},
+        {"id": 8, "model_version": "v0002", "result": [kept, before]},
+    )
+    found = made(kept, moved, predictions=predictions, parent_prediction=8)
     assert found == [("model", "accepted", "v0002"), ("model", "edited", "v0002")]
 
 
 def test_a_prediction_that_outlived_its_version_keeps_its_name(made: Any, box: Any) -> None:
-    predictions = ({"id": 8, "model_version": "v0002 (annotated)", "result": []},)
-    assert made(box(origin="prediction"), predictions=predictions, parent_prediction=8) == [("model", "accepted", "v0002")]
+    proposed = box(origin="prediction")
+    predictions = ({"id": 8, "model_version": "v0002 (annotated)", "result": [proposed]},)
+    assert made(proposed, predictions=predictions, parent_prediction=8) == [("model", "accepted", "v0002")]
 
 
 def test_a_draft_that_lost_its_parent_finds_it_by_the_ids_of_its_regions(made: Any, box: Any) -> None:

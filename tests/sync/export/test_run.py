@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from astropy.io import fits
 
 from sync.controls.shapes import Box, Mask
 from sync.export import FORMATS, writer
@@ -86,7 +89,30 @@ def test_problems_are_listed_with_task_annotation_region_and_reason(
     assert (row["task"], row["annotation"], row["region"]) == ("1", str(said["id"]), bad["id"])
     assert "width must be a number" in row["reason"]
     assert (done.objects, done.problems) == (1, 1)
-    assert "Left out: 1" in (folder / "README.md").read_text()
+    assert "Problems: 1" in (folder / "README.md").read_text()
+
+
+def test_a_split_that_ends_empty_is_named(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    tasks = [task(annotation(region("morphology", ["Spiral"])))]
+    folder, done = exported(tasks, "json", fractions={"train": 0.9, "test": 0.1})
+    assert done.empty_splits == ("test",)
+    assert "**No task is in test.**" in (folder / "README.md").read_text()
+
+
+def test_a_file_that_was_imported_twice_is_on_one_side(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    """Label Studio has given it two names; `content_id` says that it is one."""
+    tasks = [task(annotation(region("morphology", ["Spiral"])), content_id="0123") for _ in range(4)]
+    folder, _ = exported(tasks, "json", fractions={"train": 0.5, "test": 0.5})
+    assert "1 groups, the largest of 4 tasks" in (folder / "README.md").read_text()
+
+
+def test_fits_files_of_the_same_bytes_are_on_one_side(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    content = io.BytesIO()
+    fits.PrimaryHDU(np.zeros((30, 40), dtype=np.float32)).writeto(content)
+    files = {f"/data/upload/1/{number:08x}-image.fits": content.getvalue() for number in range(4)}
+    tasks = [task(annotation(region("morphology", ["Spiral"])), image=name) for name in files]
+    folder, _ = exported(tasks, "json", fractions={"train": 0.5, "test": 0.5}, files=files)
+    assert "1 groups, the largest of 4 tasks" in (folder / "README.md").read_text()
 
 
 # --- Label Studio's JSON
@@ -101,7 +127,7 @@ def test_regions_come_back_byte_by_byte_with_their_provenance(
     (back,) = json.loads((folder / "train.json").read_text())
     assert back["data"] == {"image": "/data/upload/1/0123abcd-galaxy1.png", "ra": 1.5}
     (note,) = back["annotations"]
-    assert (note["completed_by"], note["lead_time"]) == (3, 3.5)
+    assert (note["provenance"]["annotator"], note["lead_time"]) == (3, 3.5)
     provenance = [one.pop("provenance", None) for one in note["result"]]
     assert note["result"] == said["result"]
     assert [made and made["made_by"] for made in provenance] == ["human", None, "human"]

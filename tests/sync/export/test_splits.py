@@ -29,6 +29,14 @@ def test_shares_are_kept_in_each_class() -> None:
         )
 
 
+@pytest.mark.parametrize(("classes", "tasks"), [(40, 3), (200, 1)])
+def test_classes_of_few_tasks_are_found_on_every_side(classes: int, tasks: int) -> None:
+    places = [place(number, f"class {number // tasks}") for number in range(classes * tasks)]
+    found = split_tasks(places, FRACTIONS, seed=0)
+    counts = Counter(found.split_of.values())
+    assert [counts[split] for split in FRACTIONS] == pytest.approx([share * len(places) for share in FRACTIONS.values()], abs=1)
+
+
 def test_a_seed_gives_the_same_splits_and_another_others() -> None:
     places = [place(n, "ab"[n % 2]) for n in range(100)]
     first, again, other = (split_tasks(places, FRACTIONS, seed=seed).split_of for seed in (1, 1, 2))
@@ -62,6 +70,20 @@ def test_the_same_file_in_two_tasks_stays_together() -> None:
     found = split_tasks(places, FRACTIONS, seed=0)
     assert found.groups == 20
     assert all(found.split_of[n] == found.split_of[n + 1] for n in range(0, 40, 2))
+
+
+def test_the_same_bytes_under_two_names_stay_together() -> None:
+    nowhere = np.zeros((0, 2))
+    places = [TaskPlace(n, "", f"{n:08x}-image.png", nowhere, None, 0.0, content=f"hash {n // 2}") for n in range(40)]
+    found = split_tasks(places, FRACTIONS, seed=0)
+    assert found.groups == 20
+    assert all(found.split_of[n] == found.split_of[n + 1] for n in range(0, 40, 2))
+
+
+def test_files_of_one_name_and_unknown_bytes_are_two_galaxies() -> None:
+    nowhere = np.zeros((0, 2))
+    places = [TaskPlace(n, "", f"/data/upload/1/{n:08x}-image.png", nowhere, None, 0.0) for n in range(4)]
+    assert split_tasks(places, FRACTIONS, seed=0).groups == 4
 
 
 @settings(max_examples=50, deadline=None)

@@ -26,7 +26,19 @@ Say = Callable[..., dict[str, Any]]
 
 def labels(folder: Path, split: str = "train") -> list[list[float]]:
     (file,) = (folder / "labels" / split).glob("*.txt")
+    return rows(file)
+
+
+def rows(file: Path) -> list[list[float]]:
     return [[float(word) for word in line.split()] for line in file.read_text().splitlines()]
+
+
+def label_files(folder: Path) -> list[list[list[float]]]:
+    return [rows(file) for file in sorted((folder / "labels" / "train").glob("*.txt"))]
+
+
+def listed(folder: Path) -> str:
+    return (folder / "problems.csv").read_text()
 
 
 def filled(fractions: list[float], size: Size) -> Mask:
@@ -103,7 +115,7 @@ def test_boxes_and_masks_make_two_sets_over_the_same_images(
         region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE),
     )
     folder, _ = exported([task(annotation(*drawn))], "yolo")
-    assert len(labels(folder / "detect")[0]) == 5
+    assert [len(row) for row in labels(folder / "detect")] == [5, 5]
     assert (filled(labels(folder / "segment")[0][1:], SIZE) == ragged_mask).all()
     images = [next((folder / name / "images" / "train").iterdir()).read_bytes() for name in ("detect", "segment")]
     assert images[0] == images[1]
@@ -116,11 +128,60 @@ def test_what_yolo_cannot_hold_and_what_has_no_image_is_listed(
     box = region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)
     tasks = [task(annotation(point, box)), task(annotation(box), image="/data/upload/1/missing.png")]
     folder, done = exported(tasks, "yolo")
-    assert done.problems == 2
-    listed = (folder / "problems.csv").read_text()
-    assert point["id"] in listed
-    assert "the image is missing" in listed
+    assert (done.tasks, done.objects, done.problems) == (1, 1, 2)
+    assert "1 of 'points' are left out: yolo has no place for key points" in listed(folder)
+    assert "the image is missing" in listed(folder)
     assert len(labels(folder)) == 1
+
+
+# --- nothing that somebody marked is taught as background
+
+
+def test_an_outlined_object_has_its_box_in_the_detection_set(
+    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
+) -> None:
+    boxed = task(annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)))
+    outlined = task(annotation(region("masks", ragged_mask, label="Galaxy", size=SIZE)))
+    folder, _ = exported([boxed, outlined], "yolo")
+    first, second = label_files(folder / "detect")
+    assert first == [pytest.approx([1, 9 / 40, 6 / 30, 10 / 40, 6 / 30], abs=1e-8)]
+    # The mask reaches from (5, 4) to (40, 30).
+    assert second == [pytest.approx([0, 22.5 / 40, 17 / 30, 35 / 40, 26 / 30], abs=1e-8)]
+
+
+def test_a_box_and_an_outline_of_one_object_are_one_box(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    ellipse = region("ellipses", Ellipse(20, 15, 9, 4, 0), label="Galaxy", size=SIZE)
+    box = region("boxes", Box(10, 10, 20, 10), label="Galaxy", size=SIZE)
+    folder, _ = exported([task(annotation(ellipse, box))], "yolo")
+    assert labels(folder / "detect") == [pytest.approx([0, 20 / 40, 15 / 30, 20 / 40, 10 / 30], abs=1e-8)]
+    assert len(labels(folder / "segment")) == 1
+
+
+def test_what_has_a_box_and_no_outline_keeps_its_image_out_of_the_segmentation_set(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    ellipse = region("ellipses", Ellipse(20, 15, 9, 4, 0), label="Galaxy", size=SIZE)
+    star, galaxy = (region("boxes", Box(1, 1, 6, 6), label=label, size=SIZE) for label in ("Star", "Galaxy"))
+    notes = {"outlined": [ellipse], "boxed": [star], "half": [ellipse, galaxy], "of two classes": [ellipse, star], "empty": []}
+    tasks = [task(annotation(*regions), image=f"{name}.png") for name, regions in notes.items()]
+    folder, done = exported(tasks, "yolo")
+    names = {file.stem.split("-")[1] for file in (folder / "segment" / "images" / "train").iterdir()}
+    assert names == {"outlined", "of_two_classes", "empty"}
+    assert len(label_files(folder / "detect")) == done.tasks == 5
+    assert "2 tasks of train are left out of segment/, where 3 remain" in listed(folder)
+
+
+def test_turned_boxes_are_listed(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    folder, _ = exported([task(annotation(region("boxes", Box(9, 3, 6, 4, 30), label="Star", size=SIZE)))], "yolo")
+    assert "1 turned boxes are written as the upright boxes around them" in listed(folder)
+
+
+def test_a_set_names_only_splits_that_hold_an_image(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    drawn = [annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)) for _ in range(2)]
+    folder, done = exported([task(one) for one in drawn], "yolo", fractions={"train": 0.8, "validation": 0.1, "test": 0.1})
+    settings = yaml.safe_load((folder / "data.yaml").read_text())
+    assert done.empty_splits
+    assert all(any((folder / settings[side]).iterdir()) for side in settings.keys() - {"names"})
 
 
 def test_splits_get_yolos_names(exported: Exported, task: Say, annotation: Say, region: Say) -> None:

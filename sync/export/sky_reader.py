@@ -1,0 +1,83 @@
+"""Reads where a task's image lies on the sky, and on the way which file it shows."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+from astropy.io.fits import Header
+
+from sync.export.pictures import Pictures, is_fits
+from sync.export.sky import NOWHERE, Sky, SkyError
+from sync.export.survey import reference_of
+from sync.images.decode import unpacked
+from sync.images.errors import ImageError
+from sync.images.fitsheaders import read_headers
+from sync.labelconfig import LabelConfig
+
+__all__ = ["SkyReader"]
+
+
+class SkyReader:
+    """Reads a task's place from its image where that is a FITS file, else from its data.
+
+    Parameters
+    ----------
+    config : LabelConfig
+    pictures : Pictures
+    wanted : bool
+        Whether a WCS is: without, no image is fetched.
+    """
+
+    def __init__(self, config: LabelConfig, pictures: Pictures, *, wanted: bool) -> None:
+        self._wanted = wanted
+        self._config = config
+        self._pictures = pictures
+
+    def __call__(self, task: Mapping[str, Any]) -> Sky:
+        """Return the place.
+
+        Raises
+        ------
+        SkyError, ImageError
+            If it cannot be read.
+        """
+        return self._read(task)[0]
+
+    def quietly(self, task: Mapping[str, Any]) -> tuple[Sky, str]:
+        """Return the place, nowhere if it cannot be read (the second pass reports that), and what the file is known by.
+
+        That is the `content_id` that an import wrote, or a hash of the bytes where they are read for their header anyway;
+        else empty.
+        """
+        known = _data_of(task).get("content_id")
+        try:
+            sky, hashed = self._read(task)
+        except (SkyError, ImageError):
+            sky, hashed = NOWHERE, ""
+        return sky, known if isinstance(known, str) and known else hashed
+
+    def _read(self, task: Mapping[str, Any]) -> tuple[Sky, str]:
+        data = _data_of(task)
+        if not self._wanted:
+            return Sky.of_task({**data, "wcs": None}), ""
+        reference = reference_of(data, self._config)
+        if not is_fits(reference):
+            return Sky.of_task(data), ""
+        content = self._pictures.fetch(reference)
+        return Sky.of_task(data, _image_header(content)), hashlib.sha256(content).hexdigest()
+
+
+def _data_of(task: Mapping[str, Any]) -> Mapping[str, Any]:
+    data = task.get("data")
+    return data if isinstance(data, Mapping) else {}
+
+
+def _image_header(content: bytes) -> Header | None:
+    """The header of the first image of a FITS file that has a celestial WCS; None where there is none."""
+    for header in read_headers(unpacked(content)):
+        axes = header.get("ZNAXIS", header["NAXIS"])
+        if axes >= 2 and str(header.get("CTYPE1", "")):
+            return header
+    return None

@@ -1,0 +1,91 @@
+"""What a format has no place for: listed, and neither written nor counted."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sync.controls.shapes import Box
+from sync.export.run import ExportError
+from sync.labelconfig import parse
+
+SIZE = (40, 30)
+Exported = Callable[..., tuple[Path, Any]]
+Say = Callable[..., dict[str, Any]]
+
+
+def reasons(folder: Path) -> list[str]:
+    with (folder / "problems.csv").open() as file:
+        return [row["reason"] for row in csv.DictReader(file)]
+
+
+@pytest.mark.parametrize("format", ["yolo", "fits"])
+def test_answers_are_neither_written_nor_counted_where_a_format_has_no_place_for_them(
+    exported: Exported, task: Say, annotation: Say, region: Say, format: str
+) -> None:
+    box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
+    tasks = [task(annotation(region("morphology", ["Spiral"]), box)) for _ in range(2)]
+    folder, done = exported(tasks, format)
+    assert (done.tasks, done.objects, done.answers) == (2, 2, 0)
+    (reason,) = reasons(folder)
+    assert reason == (
+        f"2 of 'morphology' are left out: {format} has no place for answers about whole images, "
+        "coco, ecsv, fits-table, json, parquet and votable have"
+    )
+    assert "answers about whole images: 0" in (folder / "README.md").read_text()
+
+
+def test_regions_of_unknown_controls_are_counted_by_control(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    """Choices of a region, Labels with a Rectangle, a Rating, a relation: all that only Label Studio's own JSON holds."""
+    box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
+    further = [
+        {"id": box["id"], "from_name": "of region", "to_name": "image", "type": "choices", "value": {"choices": ["Odd"]}},
+        {"id": "l", "from_name": "label", "to_name": "image", "type": "labels", "value": {"labels": ["Odd"]}},
+        {"id": "r", "from_name": "rating", "to_name": "image", "type": "rating", "value": {"rating": 3}},
+        {"type": "relation", "from_id": "l", "to_id": "r", "direction": "right"},
+    ]
+    tasks = [task(annotation(box, *further)) for _ in range(2)]
+    folder, done = exported(tasks, "coco")
+    assert (done.objects, done.problems) == (2, 4)
+    assert [reason.partition(" are left out")[0] for reason in reasons(folder)] == [
+        "2 regions of 'of region' (choices)",
+        "2 regions of 'label' (labels)",
+        "2 regions of 'rating' (rating)",
+        "2 regions of type relation",
+    ]
+    assert "Problems: 4" in (folder / "README.md").read_text()
+    assert exported(tasks, "json")[1].problems == 0
+
+
+def test_what_is_counted_is_what_was_written(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
+    tasks = [task(annotation(box)), task(annotation(box), image="/data/upload/1/missing.png")]
+    folder, done = exported(tasks, "yolo")
+    assert (done.tasks, done.objects) == (1, 1)
+    card = (folder / "README.md").read_text()
+    assert "Tasks: 1 exported of 2" in card
+    assert "| box | Star | 1 | 1 | 100.0 % |" in card
+
+
+def test_an_export_of_nothing_is_refused_with_the_first_reason(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
+    with pytest.raises(ExportError, match=r"none of them can be exported: the image is missing: .*HTTP 404"):
+        exported([task(annotation(box), image="/data/upload/1/missing.png")], "yolo")
+
+
+@pytest.mark.parametrize("format", ["yolo", "fits"])
+def test_a_project_of_answers_alone_is_told_which_formats_hold_them(
+    exported: Exported, task: Say, annotation: Say, region: Say, format: str
+) -> None:
+    choices = '<Choices name="morphology" toName="image"><Choice value="Spiral"/></Choices>'
+    config = parse(f'<View><Image name="image" value="$image"/>{choices}</View>')
+    with pytest.raises(ExportError, match=rf"{format} holds nothing but objects: coco, ecsv, .* hold answers"):
+        exported([task(annotation(region("morphology", ["Spiral"])))], format, config=config)

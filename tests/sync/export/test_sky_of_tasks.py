@@ -1,0 +1,91 @@
+"""What tasks say of the sky: read where it makes sense, and named where it does not, so that one odd task ends no export."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from sync.controls.shapes import Box
+from sync.export.sky import Sky, SkyError
+
+Exported = Callable[..., tuple[Path, Any]]
+Say = Callable[..., dict[str, Any]]
+WCS_CARDS = {
+    "CTYPE1": "RA---TAN",
+    "CTYPE2": "DEC--TAN",
+    "CRVAL1": 150.0,
+    "CRVAL2": 2.0,
+    "CRPIX1": 20.5,
+    "CRPIX2": 15.5,
+    "CD1_1": -7e-5,
+    "CD2_2": 7e-5,
+}
+SIZE = (40, 30)
+POINT = np.array([[17.0, 8.0]])
+
+
+@pytest.mark.parametrize(("system", "means"), [("ICRF", "ICRS"), ("J2000", "FK5"), ("icrs", "ICRS")])
+def test_other_names_of_a_reference_system_are_understood(system: str, means: str) -> None:
+    sky, named = (Sky.of_task({"wcs": {**WCS_CARDS, "RADESYS": name}}) for name in (system, means))
+    assert (sky.positions(POINT, SIZE) == named.positions(POINT, SIZE)).all()
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"RADESYS": "GAPPT"},
+        {"CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN"},  # of the Sun
+        {"CTYPE1": "MALN-TAN", "CTYPE2": "MALT-TAN"},  # of Mars
+        {"CTYPE1": "TLON-TAN", "CTYPE2": "TLAT-TAN"},  # of the Earth
+        {"CTYPE1": "ELON-TAN", "CTYPE2": "ELAT-TAN"},  # astropy takes these for right ascension and declination
+    ],
+)
+def test_a_frame_that_does_not_lead_to_icrs_is_refused_when_it_is_read(more: dict[str, str]) -> None:
+    with pytest.raises(SkyError, match="does not lead to ICRS"):
+        Sky.of_task({"wcs": {**WCS_CARDS, **more}})
+
+
+def test_numbers_written_as_texts_are_read_and_empty_ones_are_missing() -> None:
+    sky = Sky.of_task({"ra": "150.5", "dec": " -2", "pixel_scale_arcsec": ""})
+    assert (sky.centre, sky.scale_arcsec, sky.faults) == ((150.5, -2), None, ())
+    assert Sky.of_task({"ra": "", "dec": "", "wcs": ""}).faults == ()
+
+
+@pytest.mark.parametrize(
+    "data", [{"ra": 400, "dec": 0}, {"ra": "12h", "dec": 0}, {"dec": "nan"}, {"ra": True}, {"pixel_scale_arcsec": -1}]
+)
+def test_a_number_that_makes_no_sense_is_a_fault_and_the_wcs_is_kept(data: dict[str, Any]) -> None:
+    sky = Sky.of_task({**data, "wcs": WCS_CARDS})
+    (fault,) = sky.faults
+    assert "must be a number from" in fault
+    assert sky.centre is None
+    assert np.isfinite(sky.positions(POINT, SIZE)).all()
+
+
+@pytest.mark.parametrize(("format", "more"), [("ecsv", {}), ("coco", {"fractions": {"train": 0.5, "test": 0.5}})])
+def test_a_task_in_an_odd_frame_is_named_and_the_others_come_out(
+    exported: Exported, task: Say, annotation: Say, region: Say, format: str, more: dict[str, Any]
+) -> None:
+    skies = [WCS_CARDS, {**WCS_CARDS, "RADESYS": "GAPPT"}, {**WCS_CARDS, "CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN"}]
+    tasks = [task(annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)), wcs=wcs) for wcs in skies]
+    folder, done = exported(tasks, format, **more)
+    assert (done.tasks, done.objects) == (3, 3)
+    if format == "ecsv":
+        with (folder / "problems.csv").open() as file:
+            assert [row["task"] for row in csv.DictReader(file)] == ["2", "3"]
+        assert np.isfinite(np.ma.filled(Table.read(folder / "objects.ecsv")["ra"], np.nan)).tolist() == [True, False, False]
+
+
+def test_an_empty_position_beside_a_wcs_costs_nothing(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    """As a CSV file that Label Studio imported has it."""
+    said = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
+    folder, done = exported([task(said, wcs=WCS_CARDS, ra="", dec="")], "ecsv")
+    assert done.problems == 0
+    (row,) = Table.read(folder / "objects.ecsv")
+    assert np.isfinite([row["ra"], row["dec"], row["semi_major"]]).all()

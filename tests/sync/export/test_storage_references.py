@@ -1,0 +1,42 @@
+"""References to a bucket can be fetched while an export runs, and stand in its files as the project has them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.export.storage_references import as_fetched, as_stored
+from sync.images.references import Policy
+
+REFERENCES = st.builds("{}://sky/{}".format, st.sampled_from(["s3", "gs", "azure-blob"]), st.text(min_size=1))
+TEXTS = st.text() | REFERENCES
+DATA = st.dictionaries(
+    st.text(), TEXTS | st.lists(TEXTS | st.integers()) | st.integers() | st.none() | st.just({"a": ["s3://b/c"]})
+)
+
+
+@given(DATA)
+def test_what_is_made_to_be_fetched_comes_back_as_it_was(data: dict[str, Any]) -> None:
+    assert as_stored(as_fetched(data, task=7)) == data
+
+
+@given(REFERENCES)
+def test_an_address_is_one_that_the_fetcher_follows(reference: str) -> None:
+    (address,) = as_fetched({"image": reference}, task=7).values()
+    target = Policy("http://studio.example.org").target(address)
+    assert target.trusted
+    assert target.url.startswith("http://studio.example.org/tasks/7/resolve/?fileuri=")
+
+
+def test_other_references_and_texts_stay() -> None:
+    data = {"image": "/data/upload/1/a.png", "url": "https://example.org/a.png", "note": "see s3://sky/a.png", "ra": 1.5}
+    assert as_fetched(data, task=7) == data
+    assert as_stored(as_fetched({"image": "s3://sky/\ud800"}, task=7)) == {"image": "s3://sky/\ud800"}
+    assert as_stored({**data, "odd": "/tasks/7/resolve/?fileuri=%"}) == {**data, "odd": "/tasks/7/resolve/?fileuri=%"}
+
+
+def test_the_pages_of_an_image_are_made_one_by_one() -> None:
+    made = as_fetched({"pages": ["s3://sky/a.png", "/data/upload/1/b.png"]}, task=7)
+    assert made == {"pages": ["/tasks/7/resolve/?fileuri=czM6Ly9za3kvYS5wbmc=", "/data/upload/1/b.png"]}
