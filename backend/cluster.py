@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
+from backend.job_queue import Attempt, JobQueue
+
 __all__ = ["Cluster", "ClusterError", "Worker", "open_cluster"]
 
 ANSWER_WITHIN_S = 5.0
-RESTARTS = 3
-"""How often a worker that died, as when its machine ran out of memory, is started again, and its job with it."""
+REPLACED = 3
+"""So many workers that cannot start are replaced; those that died with a job always are."""
+LOOK_EVERY_S = 10.0
+LEFT_ALONE_S = 600.0
+"""So long a cluster may have no core at all, as while further machines are started."""
 
 Job = TypeVar("Job", contravariant=True)
 Result = TypeVar("Result", covariant=True)
@@ -61,51 +67,89 @@ class Cluster:
         Raises
         ------
         ClusterError
-            If a worker cannot start, or dies again and again.
+            If workers cannot start, the fourth dies with the same job, or no machine is left.
         Exception
             Whatever a job raises.
         """
         ray = self._ray
-        actor_class = ray.remote(num_cpus=1, max_restarts=RESTARTS, max_task_retries=RESTARTS)(_Actor)
+        # Ray itself would repeat a job on the same worker, within seconds, and count over the worker's life: so nothing is left
+        # to it, and whatever is lost is given to another worker here.
+        actor_class = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
         shared = ray.put((worker, given))
-        actors = [actor_class.remote() for _ in range(self.cores)]
+        queue = JobQueue(jobs)
+        # Actors are held in these two alone: one that is held and has nothing to do keeps its core from another's replacement.
         # A worker gets its first job when it is ready: on a busy cluster some may never be.
-        waiting: dict[Any, Any] = {actor.__ray_ready__.options(max_task_retries=0).remote(): actor for actor in actors}
-        working: dict[Any, Any] = {}
-        remaining = iter(jobs)
+        waiting: dict[Any, Any] = {}
+        working: dict[Any, tuple[Any, Attempt]] = {}
+        unstarted = 0
         actor: Any = None
-        more = True
+        attempt: Attempt | None
+
+        def hire(count: int) -> None:
+            for hired in [actor_class.remote() for _ in range(count)]:
+                waiting[hired.__ray_ready__.remote()] = hired
+
         try:
-            while working or (more and waiting):
-                (reference,), _ = ray.wait([*working, *(waiting if more else ())], num_returns=1)
-                done = reference in working
-                actor = working.pop(reference) if done else waiting.pop(reference)
-                result = self._result(reference)
-                for job in remaining:
-                    working[actor.work.remote([shared], job)] = actor
-                    break
+            hire(self.cores)
+            while working or waiting:
+                reference = self._first_of([*working, *waiting], alone=not working)
+                actor, attempt = working.pop(reference) if reference in working else (waiting.pop(reference), None)
+                try:
+                    result = self._result(reference)
+                except ClusterError:
+                    actor = None
+                    unstarted += attempt is None
+                    if attempt is not None and not queue.give_back(attempt):
+                        raise
+                    if attempt is not None or unstarted <= REPLACED:
+                        hire(1)
+                    elif not working and not waiting:
+                        raise
+                    continue
+                coming = queue.take()
+                if coming is None:
+                    actor = None
+                    waiting.clear()
                 else:
-                    more = False
-                if done:
+                    working[actor.work.remote([shared], coming.job)] = actor, coming
+                if attempt is not None:
                     yield result
         finally:
             # Ray ends an actor that nobody holds, when its job is done; killed, it would say so among what we say.
             actor = None
-            for held in (actors, waiting, working):
-                held.clear()
+            waiting.clear()
+            working.clear()
+
+    def _first_of(self, references: list[Any], *, alone: bool) -> Any:
+        """Wait for the first of what is under way; where nobody works (`alone`), not for a cluster without machines."""
+        since = time.monotonic()
+        while True:
+            done, _ = self._ray.wait(references, num_returns=1, timeout=LOOK_EVERY_S)
+            if done:
+                return done[0]
+            if not alone or self._ray.cluster_resources().get("CPU", 0) >= 1:
+                since = time.monotonic()
+            elif time.monotonic() - since >= LEFT_ALONE_S:
+                raise ClusterError(f"the Ray cluster has had no core to work on for {LEFT_ALONE_S / 60:.0f} minutes")
 
     def _result(self, reference: Any) -> Any:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, self._ray.exceptions.RayError):  # what it was given did not reach it
+                raise _death(error.cause) from error
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
-            lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-            raise ClusterError(f"a worker of the Ray cluster died: {lines[-1]}") from error
+            raise _death(error) from error
+
+
+def _death(error: Exception) -> ClusterError:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return ClusterError(f"a worker of the Ray cluster died: {lines[-1]}")
 
 
 class _Actor:
-    """What Ray starts, and starts again where it died: it makes its worker with the first job."""
+    """What Ray starts: it makes its worker with the first job."""
 
     def __init__(self) -> None:
         self._worker: Any = None

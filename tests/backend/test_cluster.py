@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from backend.cluster import ClusterError, open_cluster
+from backend.job_queue import AGAIN
 
 DEADLINE_S = 60.0
 
@@ -77,33 +78,74 @@ def test_what_a_job_raises_comes_as_it_was_raised(worker: type[Any]) -> None:
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_worker_that_died_is_replaced_and_its_job_done_again(tmp_path: Path) -> None:
-    class DiesOnce:
+def test_workers_that_die_are_replaced_however_many_and_their_jobs_done_again(tmp_path: Path) -> None:
+    class DiesOfEveryThirdJobOnce:
         def __init__(self, given: str) -> None:
-            self.trace = Path(given)
+            self.traces = Path(given)
 
         def work(self, job: int) -> int:
-            if job == 1 and not self.trace.exists():
-                self.trace.touch()
+            trace = self.traces / str(job)
+            if job % 3 == 0 and not trace.exists():
+                trace.touch()
                 os._exit(1)
             return job
 
     with open_cluster(None) as cluster:
-        assert sorted(cluster.map(DiesOnce, str(tmp_path / "died"), range(4))) == [0, 1, 2, 3]
-    assert (tmp_path / "died").exists()
+        assert sorted(cluster.map(DiesOfEveryThirdJobOnce, str(tmp_path), range(18))) == list(range(18))
+    assert len(list(tmp_path.iterdir())) == 6  # more deaths than any one job may see
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_worker_that_dies_again_and_again_ends_the_work_with_a_sentence() -> None:
+def test_a_job_that_kills_its_workers_ends_the_work_with_a_sentence(tmp_path: Path) -> None:
     class Dies:
-        def __init__(self, given: None) -> None:
-            pass
+        def __init__(self, given: str) -> None:
+            self.traces = Path(given)
 
         def work(self, job: int) -> int:
+            (self.traces / str(os.getpid())).touch()
             os._exit(1)
 
     with open_cluster(None) as cluster, pytest.raises(ClusterError, match="a worker of the Ray cluster died"):
-        list(cluster.map(Dies, None, [1]))
+        list(cluster.map(Dies, str(tmp_path), [1]))
+    assert len(list(tmp_path.iterdir())) == 1 + AGAIN
+
+
+MACHINES_LEAVE = """
+import threading, time
+import ray
+from ray.cluster_utils import Cluster
+from backend.cluster import open_cluster
+
+machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+ray.init(machines.address, log_to_driver=False, configure_logging=False)
+
+class Slow:
+    def __init__(self, given):
+        pass
+    def work(self, job):
+        time.sleep(2)
+        return job
+
+def jobs(leaving, how):
+    # The machine leaves when each has one of the last two jobs: the other's worker must take up both.
+    yield 0
+    threading.Timer(1, lambda: machines.remove_node(leaving, allow_graceful=how)).start()
+    yield 1
+
+for how in (True, False):
+    leaving = machines.add_node(num_cpus=1)
+    machines.wait_for_nodes()
+    with open_cluster(None) as cluster:
+        print("done:", cluster.cores, sorted(cluster.map(Slow, None, jobs(leaving, how))), flush=True)
+ray.shutdown()
+machines.shutdown()
+"""
+
+
+def test_a_machine_may_leave_or_break_down_meanwhile() -> None:
+    """In a process of its own: a cluster of two machines that this one is not connected to."""
+    said = [line for line in run_apart(MACHINES_LEAVE).splitlines() if line.startswith("done:")]  # Ray tells of the break-down
+    assert said == ["done: 2 [0, 1]"] * 2
 
 
 def run_apart(script: str, **environment: str) -> str:

@@ -1,0 +1,32 @@
+"""The queue: each job once, and again, but not for ever, where its worker died."""
+
+from __future__ import annotations
+
+from backend.job_queue import AGAIN, Attempt, JobQueue
+
+
+def test_jobs_are_taken_in_order_until_none_is_left() -> None:
+    queue = JobQueue("ab")
+    assert [queue.take(), queue.take(), queue.take()] == [Attempt("a"), Attempt("b"), None]
+
+
+def test_a_job_that_is_given_back_goes_first_also_when_all_others_are_given_out() -> None:
+    queue = JobQueue("ab")
+    first = queue.take()
+    assert first is not None
+    assert queue.give_back(first)
+    assert [queue.take(), queue.take(), queue.take()] == [Attempt("a", deaths=1), Attempt("b"), None]
+    assert queue.give_back(Attempt("b"))
+    assert queue.take() == Attempt("b", deaths=1)
+
+
+def test_a_job_is_given_to_so_many_workers_and_no_more() -> None:
+    queue = JobQueue("a")
+    for _ in range(AGAIN):
+        attempt = queue.take()
+        assert attempt is not None
+        assert queue.give_back(attempt)
+    last = queue.take()
+    assert last == Attempt("a", deaths=AGAIN)
+    assert not queue.give_back(last)
+    assert queue.take() is None
