@@ -15,6 +15,7 @@ from PIL import Image
 
 from sync.controls.shapes import Size
 from sync.export.records import Record
+from sync.export.storage_references import as_stored
 from sync.images.decode import decode
 from sync.images.errors import DAMAGE, ImageError
 from sync.images.stretch import to_png
@@ -126,6 +127,7 @@ def name_of(record: Record, suffix: str) -> str:
 
 
 def _basename(reference: str) -> str:
+    reference = as_stored(reference)
     if reference[:5].lower() == "data:":
         return ""
     try:

@@ -13,6 +13,7 @@ from sync.controls.errors import ControlError
 from sync.export.dataset import Dataset
 from sync.export.measuring import Measures, measure
 from sync.export.records import Answer, DrawnObject, Record
+from sync.export.storage_references import as_stored
 
 __all__ = ["COLUMNS", "Column", "Row", "empty_table", "rows_of"]
 
@@ -147,7 +148,7 @@ def _row_of_object(one: DrawnObject, measured: Measures, record: Record) -> Row:
 
 def _head(one: Answer | DrawnObject, record: Record, kind: str) -> tuple[Any, ...]:
     annotations = ",".join(map(str, one.provenance.annotations))
-    reference = record.reference if record.reference[:5].lower() != "data:" else ""
+    reference = as_stored(record.reference) if record.reference[:5].lower() != "data:" else ""
     return record.task, annotations, str(one.region.get("id", "")), record.split, reference, one.control, kind
 
 

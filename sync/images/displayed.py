@@ -59,7 +59,9 @@ def content_id(content: bytes, *, stretch: str) -> str:
     """
     kind = kind_of(content)
     shown_by = () if kind in WEB_SUFFIXES else (STRETCH_VERSION,) if kind == "TIFF" else (stretch, STRETCH_VERSION)
-    return hashlib.sha256("\0".join(shown_by).encode() + content).hexdigest()[:ID_CHARACTERS]
+    known_by = hashlib.sha256("\0".join(shown_by).encode())
+    known_by.update(content)  # joined, a large file would be in memory twice
+    return known_by.hexdigest()[:ID_CHARACTERS]
 
 
 def display(content: bytes, *, stretch: str, max_pixels: int = MAX_PIXELS) -> Displayed:

@@ -21,7 +21,7 @@ __all__ = ["FitsBands", "band_names", "image_hdus", "read_bands", "read_fits"]
 
 # Extensions that describe others: masks, weights, errors. Pipelines add to the first of these: VAR_POISSON, DQ_2.
 NOT_AN_IMAGE = re.compile(
-    r"(VAR|ERR|DQ|MASK|WHT|WGT|WEIGHT).*|BADPIX|MSK|NEXP|PSF|CON|CTX|FLAGS?|FLG|RMS|INVVAR|IVAR|STAT|STDDEV"
+    r"(.*\.)?((VAR|ERR|DQ|MASK|WHT|WGT|WEIGHT|UNC).*|BADPIX|MSK|NEXP|PSF|CON|CTX|FLAGS?|FLG|RMS|INVVAR|IVAR|STAT|STDDEV)"
 )
 MEASURED = ("SCI", "DATA")
 """What pipelines call the extensions with the measurements; where there is one, nothing else is an image."""
@@ -111,7 +111,8 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
     try:
         if any(header.get("ZIMAGE", False) for header in read_headers(data)):
             _check_tiles(data, max_pixels)
-        with fits.open(io.BytesIO(data), memmap=False) as file:
+        # Not as unsigned integers: astropy does not look for BLANK among those.
+        with fits.open(io.BytesIO(data), memmap=False, uint=False) as file:
             images = _images(file)
             is_picture = _is_picture(images)  # reading the planes changes the header
             planes = _planes(images, max_pixels)
@@ -132,7 +133,12 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
 def image_hdus(file: fits.HDUList) -> list[Any]:
     """Return the parts of a file that hold measurements, of whatever size."""
     images = [hdu for hdu in file if hdu.is_image and len(hdu.shape) >= 2 and not NOT_AN_IMAGE.fullmatch(hdu.name)]
-    return [hdu for hdu in images if hdu.name in MEASURED] or images
+    return [hdu for hdu in images if _role(hdu) in MEASURED] or images
+
+
+def _role(hdu: Any) -> str:
+    """What an extension is to its file: SCI of ``SCI``, and of ``3-1-E.SCI``, as Euclid calls a detector's."""
+    return str(hdu.name).rpartition(".")[2]
 
 
 def _images(file: fits.HDUList) -> list[Any]:
@@ -191,7 +197,7 @@ def _name(primary: fits.Header, hdu: Any) -> str:
     for header in (hdu.header, primary):
         if name := str(header.get("FILTER") or header.get("BAND") or "").strip():
             return name
-    return "" if hdu.name in NAMELESS else str(hdu.name)
+    return "" if _role(hdu) in NAMELESS else str(hdu.name)
 
 
 def _unit(images: list[Any], count: int) -> str:

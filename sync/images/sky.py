@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import Galactic
-from astropy.coordinates.builtin_frames.baseradec import BaseRADecFrame
 from astropy.io.fits import Header
 from astropy.wcs import WCS
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
@@ -16,10 +14,10 @@ from sync.images.errors import DAMAGE
 __all__ = ["celestial", "sky_of"]
 
 ARCSEC_A_DEGREE = 3600.0
-
-
 SAME_FRAME = {"J2000": "FK5", "ICRF": "ICRS"}
 """What people write into `RADESYS`, and what the standard calls it."""
+PLACES = ("RA", "GLON")
+"""Longitudes among the galaxies: not those of the Sun or a planet; and astropy 8.0.2 takes ecliptic ones for ICRS."""
 
 
 def celestial(header: Header) -> WCS | None:
@@ -27,12 +25,14 @@ def celestial(header: Header) -> WCS | None:
     try:
         # Of a cube, too, only two axes: distortions are theirs, and with a third astropy refuses them.
         wcs = WCS(header, naxis=2).celestial
-        wcs.wcs.radesys = SAME_FRAME.get(wcs.wcs.radesys, wcs.wcs.radesys)
-        # A frame of the Sun or of a planet, or one that astropy does not know, is no place among the galaxies.
-        places = wcs.has_celestial and isinstance(wcs_to_celestial_frame(wcs), BaseRADecFrame | Galactic)
+        frame = wcs.wcs.radesys.strip().upper()
+        wcs.wcs.radesys = SAME_FRAME.get(frame, frame)
+        if not (wcs.has_celestial and wcs.wcs.lngtyp in PLACES):
+            return None
+        wcs_to_celestial_frame(wcs)  # raises where astropy does not know it
     except DAMAGE:  # a header that makes no sense still belongs to an image that can be shown
         return None
-    return wcs if places else None
+    return wcs
 
 
 def sky_of(header: Header) -> dict[str, Any]:

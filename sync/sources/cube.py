@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from astropy.io import fits
@@ -14,7 +15,12 @@ __all__ = ["write_cube"]
 
 
 def write_cube(
-    planes: NDArray[np.floating] | NDArray[np.uint8], wcs: WCS, *, bands: Sequence[str], units: Sequence[str] = ()
+    planes: NDArray[np.floating] | NDArray[np.uint8],
+    wcs: WCS,
+    *,
+    bands: Sequence[str],
+    units: Sequence[str] = (),
+    cards: Mapping[str, float | str] = MappingProxyType({}),
 ) -> bytes:
     """Write bands into one FITS file; the same values give the same bytes.
 
@@ -27,6 +33,8 @@ def write_cube(
         Written as ``BAND0``, ``BAND1`` …: ``BANDS`` would say that they are in the Legacy Surveys' nanomaggies.
     units : sequence of n str
         Written as ``BUNIT`` where all are the same, else as ``BUNIT0``, ``BUNIT1`` …
+    cards : mapping
+        What else the header says of all bands.
     """
     header = wcs.to_header(relax=True)
     for number, name in enumerate(bands):
@@ -36,6 +44,7 @@ def write_cube(
     for number, unit in enumerate(units):
         if unit:
             header["BUNIT" if len(units) == 1 else f"BUNIT{number}"] = unit
+    header.update(cards)
     file = io.BytesIO()
     fits.PrimaryHDU(planes, header).writeto(file)
     return file.getvalue()

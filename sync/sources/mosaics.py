@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from pathlib import Path
 from types import TracebackType
@@ -32,6 +32,8 @@ SAME_PIXELS = 0.01
 MAX_SIDE_PX = 4096
 MARGIN_PX = 8
 """Pixels around a cut-out that its resampling may need."""
+FINER = 1.2
+"""Times that a tile's pixel fits into one of the cut-out, beyond which all that lie in one are added up."""
 
 Plane = NDArray[np.floating]
 
@@ -57,10 +59,12 @@ class Mosaics:
         self._bands: dict[str, list[Tile]] = {}
         try:
             for word in words:
-                for tile in self._read(str(word)):
+                tiles = self._read(str(word))
+                _check_that_none_is_lost(tiles)
+                for tile in tiles:
                     self._bands.setdefault(tile.band or tile.file.name.split(".")[0], []).append(tile)
             for tiles in self._bands.values():
-                _check_that_tiles_are_no_bands(tiles)
+                _check_that_tiles_are_no_bands([tile for tile in tiles if not tile.band])
         except SourceError:
             self.close()
             raise
@@ -107,27 +111,42 @@ class Mosaics:
         for name, plane in zip(bands, planes, strict=True):
             if not np.isfinite(plane).any():
                 raise ImageError(f"the {name} mosaic has no valid pixel {_around(position)}")
-        return write_cube(np.stack(planes), wcs, bands=tuple(bands), units=[tiles[0].unit for tiles in bands.values()])
+        units = [tiles[0].unit for tiles in bands.values()]
+        return write_cube(np.stack(planes), wcs, bands=tuple(bands), units=units, cards=_agreed(bands.values()))
 
     def _read(self, word: str) -> list[Tile]:
         band, path = ("", word) if os.path.lexists(word) or "=" not in word else word.split("=", 1)
         try:
             # Not mapped into memory: scaled integers cannot be, and a section reads no more than itself anyway.
-            opened = fits.open(path, memmap=False)
+            opened = fits.open(path, memmap=False, uint=False)  # unsigned, astropy does not look for BLANK
             self._open.append(opened)
         except DAMAGE as error:
             raise SourceError(f"the mosaic {path} cannot be read as FITS: {error}") from error
         return list(read_tiles(opened, Path(path), band=band.strip()))
 
 
-def _check_that_tiles_are_no_bands(tiles: Sequence[Tile]) -> None:
+def _check_that_none_is_lost(tiles: Sequence[Tile]) -> None:
+    """Refuse images of one file that have one name and show the same place: no pipeline writes tiles like that."""
+    for one, other in combinations(tiles, 2):
+        if one.band and one.band == other.band and _show_the_same_place(one, other):
+            raise SourceError(
+                f"{one.file} holds several images of the same place, all called {one.band}: "
+                "each needs a FILTER or BAND of its own in its header"
+            )
+
+
+def _check_that_tiles_are_no_bands(nameless: Sequence[Tile]) -> None:
     """Refuse files of which nothing says that they are one band, where they show the same place: one would be lost."""
-    for one, other in combinations((tile for tile in tiles if not tile.band), 2):
-        if one.middle @ other.middle > max(one.reach, other.reach):
+    for one, other in combinations(nameless, 2):
+        if _show_the_same_place(one, other):
             raise SourceError(
                 f"{one.file} and {other.file} show the same place, and no FILTER or BAND says what they are: "
                 f"name their bands, as in --mosaic g={one.file}"
             )
+
+
+def _show_the_same_place(one: Tile, other: Tile) -> bool:
+    return one.holds_the_middle_of(other) or other.holds_the_middle_of(one)
 
 
 def _there(tiles: Sequence[Tile], place: SkyCoord, band: str, position: Position) -> list[Tile]:
@@ -136,6 +155,12 @@ def _there(tiles: Sequence[Tile], place: SkyCoord, band: str, position: Position
     if not there:
         raise ImageError(f"no {band} mosaic covers the place {_around(position)}")
     return there
+
+
+def _agreed(bands: Iterable[Sequence[Tile]]) -> dict[str, float | str]:
+    """The cards on which all tiles of all bands agree: one card of a cut-out speaks for all of its planes."""
+    one, *others = [tile.photometry for tiles in bands for tile in tiles]
+    return {name: value for name, value in one.items() if all(other.get(name) == value for other in others)}
 
 
 def _first(tiles: Sequence[Tile], place: SkyCoord, fov_arcsec: float) -> tuple[Plane, WCS]:
@@ -169,14 +194,16 @@ def _plane(tile: Tile, target: WCS, side: int) -> Plane:
     if np.ptp(shift, axis=1).max() < SAME_PIXELS and np.abs(shift - np.rint(shift)).max() < SAME_PIXELS:
         return tile.cut(float(x), float(y), side)[0]
     try:
-        from reproject import reproject_interp  # brings dask: only where bands lie on different pixels
+        from reproject import reproject_exact, reproject_interp  # brings dask: only where bands lie on different pixels
     except ModuleNotFoundError as error:
         raise SourceError("bands on different pixels need reproject: install galaxyloop[import]") from error
     part = tile.cut(float(x), float(y), int(np.ceil(np.ptp(theirs, axis=1).max())) + 2 * MARGIN_PX)
-    resampled: Plane = reproject_interp(part, target, shape_out=(side, side), return_footprint=False)
+    larger = proj_plane_pixel_area(target) / proj_plane_pixel_area(tile.wcs)
+    # Interpolation looks only at the pixels around a point: a star between the points would be lost.
+    resample = reproject_exact if larger > FINER else reproject_interp
+    resampled: Plane = resample(part, target, shape_out=(side, side), return_footprint=False)
     if not _is_surface_brightness(tile.unit):
-        # What a pixel holds grows with its area.
-        resampled = resampled * (proj_plane_pixel_area(target) / proj_plane_pixel_area(tile.wcs))
+        resampled = resampled * larger  # what a pixel holds grows with its area
     return resampled.astype(part[0].dtype)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,8 @@ from sync.sources.item import SourceError
 
 __all__ = ["Tile", "read_tiles"]
 
+PHOTOMETRY = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTFLAM", "PHOTPLAM", "PHOTZPT", "PHOTBW", "EXPTIME", "GAIN")
+"""Cards that say what the values mean."""
 WIDEST_DEG = 60.0
 """Of a tile whose corners say how far it reaches; a map of the whole sky has its corners together."""
 
@@ -43,6 +45,8 @@ class Tile:
         Height, width.
     wcs : WCS
     unit : str
+    photometry : mapping
+        Those of `PHOTOMETRY` that its header has.
     middle : ndarray, shape (3,)
         Unit vector to its middle.
     reach : float
@@ -56,6 +60,7 @@ class Tile:
     shape: tuple[int, int]
     wcs: WCS
     unit: str
+    photometry: Mapping[str, float | str]
     middle: NDArray[np.float64]
     reach: float
 
@@ -66,6 +71,11 @@ class Tile:
         x, y = (float(value) for value in self.wcs.world_to_pixel(place))
         height, width = self.shape
         return (x, y) if -0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5 else None
+
+    def holds_the_middle_of(self, other: Tile) -> bool:
+        """Whether the middle of another tile lies on this one."""
+        near = self.middle @ other.middle >= self.reach  # most are not: it saves the transformation
+        return bool(near) and self.pixel_of(SkyCoord(*other.middle, representation_type="cartesian")) is not None
 
     def cut(self, x: float, y: float, side: int) -> tuple[NDArray[np.floating], WCS]:
         """A square around a pixel, shape (side, side), NaN beyond the edge, with its world coordinates."""
@@ -114,9 +124,20 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
         names = band_names(opened[0].header, [hdu], len(planes)) or ("",) * len(planes)
         middle, reach = _reach(wcs, hdu.shape[-2:])
         unit = str(hdu.header.get("BUNIT", "")).strip()
-        for leading, name in zip(planes, names, strict=True):
-            called = name if not band else band if len(planes) == 1 else f"{band} {name or leading}"
-            yield Tile(file, called, hdu.section, leading, hdu.shape[-2:], wcs, unit, middle, reach)
+        photometry = _photometry(hdu.header, opened[0].header)
+        for number, (leading, name) in enumerate(zip(planes, names, strict=True)):
+            called = name if not band else band if len(planes) == 1 else f"{band} {name or number}"
+            yield Tile(file, called, hdu.section, leading, hdu.shape[-2:], wcs, unit, photometry, middle, reach)
+
+
+def _photometry(*headers: fits.Header) -> dict[str, float | str]:
+    """Read `PHOTOMETRY` from the first of the headers that has each."""
+    cards: dict[str, float | str] = {}
+    for name in PHOTOMETRY:
+        value = next((header[name] for header in headers if name in header), None)
+        if isinstance(value, int | float | str):
+            cards[name] = value
+    return cards
 
 
 def _reach(wcs: WCS, shape: tuple[int, int]) -> tuple[NDArray[np.float64], float]:

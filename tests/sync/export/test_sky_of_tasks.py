@@ -89,3 +89,15 @@ def test_an_empty_position_beside_a_wcs_costs_nothing(exported: Exported, task: 
     assert done.problems == 0
     (row,) = Table.read(folder / "objects.ecsv")
     assert np.isfinite([row["ra"], row["dec"], row["semi_major"]]).all()
+
+
+@pytest.mark.parametrize("address", ["/data/upload/1/missing.fits", "/tasks/1/resolve/?fileuri=czM6Ly9za3kvbWlzc2luZy5maXRz"])
+def test_the_data_say_where_an_image_lies_whose_file_cannot_be_had(
+    exported: Exported, task: Say, annotation: Say, region: Say, address: str
+) -> None:
+    said = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
+    folder, done = exported([task(said, image=address, wcs=WCS_CARDS)], "ecsv")
+    assert done.problems == 0
+    (row,) = Table.read(folder / "objects.ecsv")
+    assert np.isfinite([row["ra"], row["dec"]]).all()
+    assert "resolve" not in row["image"]

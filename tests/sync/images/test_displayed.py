@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -93,6 +94,14 @@ def test_the_content_and_the_stretch_make_the_id() -> None:
     names = {content_id(a_fits(VALUES + number), stretch=stretch) for number in range(3) for stretch in STRETCHES}
     assert len(names) == 3 * len(STRETCHES)
     assert content_id(a_fits(), stretch="lupton") == content_id(a_fits(), stretch="lupton")
+
+
+def test_naming_a_file_takes_no_memory_of_its_size() -> None:
+    content = bytes(8_000_000)
+    tracemalloc.start()
+    content_id(content, stretch="lupton")
+    assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    tracemalloc.stop()
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])

@@ -68,6 +68,15 @@ def test_nan_and_blank_pixels_are_black() -> None:
     assert (decode(image(blank, BLANK=-999))[-3:] == 0).all()
 
 
+def test_blank_pixels_of_unsigned_integers_are_missing() -> None:
+    counts = galaxy().astype(np.uint16)
+    counts[:3] = 0
+    counts[5] = 65535
+    (plane,) = read_bands(image(counts, BLANK=-32768), max_pixels=10**6).planes  # stored, 0 is -32768
+    assert np.isnan(plane[:3]).all()
+    assert np.array_equal(plane[3:], counts[3:])
+
+
 @pytest.mark.parametrize("dtype", ["f4", "f8"])
 def test_an_image_of_nans_only_is_an_error(dtype: str) -> None:
     with pytest.raises(ImageError, match="no valid pixel"):
@@ -104,7 +113,8 @@ def test_extensions_of_one_size_are_bands_and_masks_and_tables_are_not() -> None
         ("SCI", ["ERR", "CON", "WHT", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT"]),  # JWST
         ("SCI", ["WHT", "CTX"]),  # Hubble
         ("DATA", ["STAT"]),  # MUSE
-        ("", ["RMS", "FLG", "FLAGS", "DQ_1"]),
+        ("3-1-E.SCI", ["3-1-E.RMS", "3-1-E.FLG"]),  # Euclid
+        ("", ["RMS", "FLG", "FLAGS", "DQ_1", "UNCERT", "MASK.G", "G.MASK"]),
     ],
 )
 def test_what_pipelines_write_beside_the_measurements_is_no_band(measured: str, others: list[str]) -> None:

@@ -46,7 +46,7 @@ def test_distortions_of_a_cube_are_kept() -> None:
     assert sky_of(cube) == sky_of(flat)
 
 
-@pytest.mark.parametrize(("said", "meant"), [("J2000", "FK5"), ("ICRF", "ICRS")])
+@pytest.mark.parametrize(("said", "meant"), [("J2000", "FK5"), ("ICRF", "ICRS"), ("fk5", "FK5")])
 def test_a_frame_in_other_words_is_understood(said: str, meant: str) -> None:
     sky = sky_of(header(RADESYS=said))
     assert sky["wcs"]["RADESYS"] == meant
@@ -73,6 +73,7 @@ def test_galactic_coordinates_give_an_equatorial_position() -> None:
         {"CTYPE2": "DEC--XYZ"},
         {"CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN"},
         {"CTYPE1": "MALN-CAR", "CTYPE2": "MALT-CAR"},
+        {"CTYPE1": "ELON-TAN", "CTYPE2": "ELAT-TAN"},
         {"RADESYS": "GAPPT"},
     ],
 )

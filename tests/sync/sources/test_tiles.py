@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import fits
+from astropy.wcs import WCS
 
 from sync.images.displayed import display
 from sync.sources.catalogue import Position
@@ -17,7 +19,7 @@ from sync.sources.item import SourceError
 from sync.sources.mosaics import Mosaics
 
 
-def cut(files: list[str | Path], star: Position, *, fov_arcsec: float = 20) -> fits.PrimaryHDU:
+def cut(files: Sequence[str | Path], star: Position, *, fov_arcsec: float = 20) -> fits.PrimaryHDU:
     with Mosaics(files) as mosaics:
         return fits.open(io.BytesIO(mosaics.cut(star, fov_arcsec=fov_arcsec)))[0]
 
@@ -76,6 +78,10 @@ def test_scaled_integers_are_read_and_what_is_blank_is_missing(
     fits.PrimaryHDU(whole, header).writeto(blank)
     fits.setval(blank, "BLANK", value=-1)
     assert np.isnan(cut([blank], star).data).sum() == 1
+    with fits.open(counts, mode="update", uint=True) as opened:
+        opened[0].data[opened[0].data == opened[0].data.max()] = 0
+        opened[0].header["BLANK"] = -32768  # as 0 is stored
+    assert np.isnan(cut([counts], star).data).sum() == 1
 
 
 def test_of_two_tiles_the_fuller_is_cut_and_the_other_fills_what_it_lacks(mosaic: Callable[..., Path], star: Position) -> None:
@@ -96,6 +102,49 @@ def test_the_same_place_twice_without_a_band_is_refused_and_a_person_may_name_it
     with pytest.raises(SourceError, match="show the same place, and no FILTER or BAND says what they are"):
         Mosaics(files)
     assert bands(cut([f"{name}={file}" for name, file in zip("gr", files, strict=True)], star)) == ["g", "r"]
+
+
+def test_a_small_mosaic_inside_a_large_one_without_a_band_is_refused(mosaic: Callable[..., Path], tmp_path: Path) -> None:
+    large = mosaic("COSMOS.g.fits")
+    data, header = sky(large)
+    header["CRPIX1"] -= 340
+    header["CRPIX2"] -= 240
+    small = tmp_path / "COSMOS.r.fits"
+    fits.PrimaryHDU(data[240:, 340:], header).writeto(small)
+    for files in ([large, small], [small, large]):
+        with pytest.raises(SourceError, match="show the same place"):
+            Mosaics(files)
+
+
+def test_neighbours_without_a_band_are_tiles(mosaic: Callable[..., Path], star: Position) -> None:
+    files = [mosaic("COSMOS.1.fits", shift_px=-390.0), mosaic("COSMOS.2.fits")]
+    assert bands(cut(files, star)) == ["COSMOS"]
+
+
+def test_bands_of_one_file_under_one_filter_are_refused(mosaic: Callable[..., Path], tmp_path: Path) -> None:
+    data, header = sky(mosaic("one.fits"))
+    images = [fits.ImageHDU(data, header, name=name) for name in "GRI"]
+    file = tmp_path / "bands.fits"
+    fits.HDUList([fits.PrimaryHDU(header=fits.Header({"FILTER": "gri"})), *images]).writeto(file)
+    with pytest.raises(SourceError, match=r"bands.fits holds several images of the same place, all called gri"):
+        Mosaics([file])
+
+
+def test_a_cut_out_keeps_what_says_what_its_values_mean_where_the_bands_agree(
+    mosaic: Callable[..., Path], star: Position
+) -> None:
+    files = [mosaic(f"{band}.fits", FILTER=band, MAGZERO=25.5, EXPTIME=time) for band, time in (("g", 30.0), ("r", 60.0))]
+    alone, together = cut(files[:1], star).header, cut(files, star).header
+    assert (alone["MAGZERO"], alone["EXPTIME"]) == (25.5, 30.0)
+    assert together["MAGZERO"] == 25.5
+    assert "EXPTIME" not in together
+
+
+def test_values_keep_their_precision(mosaic: Callable[..., Path], star: Position, tmp_path: Path) -> None:
+    data, header = sky(mosaic("one.fits"))
+    fine = tmp_path / "fine.fits"
+    fits.PrimaryHDU(data + np.float64(1e9), header).writeto(fine)
+    assert cut([fine], star).data.astype("f8") - 1e9 == pytest.approx(cut([mosaic("one.fits")], star).data, abs=1e-4)
 
 
 def test_bands_in_different_units_keep_their_own(mosaic: Callable[..., Path], star: Position) -> None:
@@ -126,6 +175,27 @@ def test_resampled_flux_is_kept_and_so_is_surface_brightness(
     assert resampled.shape == (90, 90)
     expected = {"sum": smooth.sum(), "peak": smooth.max()}[kept]
     assert {"sum": resampled.sum(), "peak": resampled.max()}[kept] == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("unit", ["nJy", "MJy/sr"])
+def test_a_star_between_the_pixels_of_the_first_band_is_not_lost(
+    mosaic: Callable[..., Path], star: Position, tmp_path: Path, unit: str
+) -> None:
+    coarse = mosaic("a.fits", FILTER="g", BUNIT=unit)
+    _, header = sky(coarse)
+    fine = tmp_path / "b.fits"
+    for axis in (1, 2):
+        header[f"CRPIX{axis}"] = (header[f"CRPIX{axis}"] - 0.5) * 5 + 0.5
+        header[f"CDELT{axis}"] /= 5
+    header["FILTER"] = "r"
+    values = np.zeros((1500, 2000), np.float32)
+    x, y = WCS(header).world_to_pixel(SkyCoord(star.ra, star.dec, unit="deg"))
+    for aside in range(5):
+        values[:] = 0
+        values[round(float(y)), round(float(x)) + aside] = 1000  # nJy in one pixel of 0.1 arcsec
+        fits.PrimaryHDU(values, header).writeto(fine, overwrite=True)
+        area = 1 if unit == "nJy" else 25
+        assert cut([coarse, fine], star).data[1].sum() * area == pytest.approx(1000, rel=1e-3)
 
 
 @pytest.mark.parametrize("distortion", ["SIP", "TPV"])
