@@ -1,6 +1,7 @@
 """What a worker on another machine needs to predict as this one does: the version's files and the settings, in one value.
 
-Sent along, they need no shared folder and no database there; the same galaxyloop must be installed.
+Sent along, they need no shared folder and no database there; the same galaxyloop must be installed. Secrets that nobody needs
+there stay here: whoever may use a cluster can read what is sent to it.
 """
 
 from __future__ import annotations
@@ -10,13 +11,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from backend.annotator import Annotator
 from backend.annotators import AnnotatorBuilder
 from backend.project_heads import ProjectHeads
 from backend.settings import Settings
 from sync.labelconfig import parse
 
-__all__ = ["CarriedVersion", "carry"]
+__all__ = ["CarriedVersion", "carry", "without_secrets"]
+
+NEEDED = "label_studio_api_key"
+"""The one secret that a worker needs, to fetch a project's images."""
+HOLD_PASSWORDS = ("database_url", "queue_url", "s3_access_key_id")
+"""Texts that are no secrets by their type, but may hold one, or belong to one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class CarriedVersion:
     files : mapping of str to bytes
         Of the version's folder, by path in it; none of the shipped heads.
     settings : Settings
-        Of the process that sends it.
+        Of the process that sends it, without the secrets that a worker does not need.
     """
 
     name: str
@@ -69,9 +77,18 @@ def carry(folder: Path | None, *, name: str, label_config: str, settings: Settin
     ----------
     folder : Path or None
         The version's; None, or one that is not there, stands for the shipped heads.
+    settings : Settings
+        Of its secrets Label Studio's access token travels, if it is there.
     """
     found = sorted(file for file in folder.rglob("*") if file.is_file()) if folder is not None else []
     files = {file.relative_to(folder).as_posix(): file.read_bytes() for file in found} if folder is not None else {}
     # Where a worker starts in another folder, a relative path would lead to another cache.
-    absolute = settings.model_copy(update={"data_dir": settings.data_dir.absolute()})
-    return CarriedVersion(name, label_config, files, absolute)
+    travelling: dict[str, object] = {"data_dir": settings.data_dir.absolute(), NEEDED: settings.label_studio_api_key}
+    return CarriedVersion(name, label_config, files, without_secrets(settings).model_copy(update=travelling))
+
+
+def without_secrets(settings: Settings) -> Settings:
+    """Settings without passwords, secrets and tokens."""
+    secret = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
+    nothing: dict[str, object] = dict.fromkeys(secret, SecretStr("")) | dict.fromkeys(HOLD_PASSWORDS, "")
+    return settings.model_copy(update=nothing)

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from backend.commands.configs import read_label_config
 from backend.commands.process import open_services, read_settings
 from backend.commands.rate import with_rate
-from backend.commands.terminal import console, stop
+from backend.commands.terminal import console, notices, stop
 
 if TYPE_CHECKING:
     from backend.carried import CarriedVersion
@@ -52,16 +52,16 @@ def survey(input: str, output: Path | None, heads: Heads, *, on_ray: bool, ray_a
     if find_spec("pyarrow") is None:
         stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
     settings = read_settings()
-    carried = _carried(settings, heads)
+    carried = _carried(settings, heads, output)
     from backend.cluster import ClusterError
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.survey import run
-    from backend.survey.folder import SurveyError
+    from backend.survey.errors import SurveyError
     from sync.sources.item import SourceError
 
     opening = run.on_ray(ray_address) if on_ray else run.here
-    wanted = run.Wanted(input, output, carried, part_images)
+    wanted = run.Wanted(input, output, carried, part_images, heads.project)
     try:
         done = run.run_survey(wanted, opening=opening, watch=_watch)
     except (SurveyError, SourceError, ClusterError, HeadError, CheckpointError, ValueError) as error:
@@ -80,26 +80,45 @@ def _watch(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[
     return with_rate(parts, "surveying", total=folder.images, done=known)
 
 
-def _carried(settings: Settings, heads: Heads) -> CarriedVersion:
-    """The version that predicts, as a worker anywhere can take it up."""
+def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
+    """The version that predicts, as a worker anywhere can take it up: where parts are there, that which made them."""
     from backend.annotators import SHIPPED_VERSION
-    from backend.carried import carry
+    from backend.carried import carry, without_secrets
     from backend.records import RegistryError, version_name, version_number
 
+    settings_there = without_secrets(settings)
     if heads.project is None:
         assert heads.config is not None
-        return carry(None, name=SHIPPED_VERSION, label_config=read_label_config(heads.config), settings=settings)
+        return carry(None, name=SHIPPED_VERSION, label_config=read_label_config(heads.config), settings=settings_there)
     xml = read_label_config(heads.config) if heads.config is not None else None
+    begun = _begun(output, heads.project)
     registry = open_services(settings).registry
     try:
         project = registry.project(heads.project)
-        number = version_number(heads.version) if heads.version is not None else project.live_version
+        live = version_name(project.live_version)
+        number = version_number(heads.version or begun.get("version", live))
         registry.version(project.id, number)
+        if heads.version is None and version_name(number) != live:
+            notices.print(f"{output} goes on with {version_name(number)}, as it was begun; {live} is live now", highlight=False)
     except RegistryError as error:
         stop(str(error))
     return carry(
         registry.path(project.id, number),
         name=version_name(number),
-        label_config=project.label_config if xml is None else xml,
-        settings=settings,
+        label_config=xml or begun.get("labelling_config_xml", project.label_config),
+        settings=settings_there,
     )
+
+
+def _begun(output: Path, project: int) -> dict[str, Any]:
+    """What the survey that stands in a folder was begun with, if by this project: it may have learned since."""
+    from backend.survey.errors import SurveyError
+    from backend.survey.folder import begun_run
+
+    try:
+        begun = begun_run(output) or {}
+    except SurveyError as error:
+        stop(str(error))
+    except OSError as error:
+        stop(f"{output} cannot be read: {error.strerror or error}")
+    return begun if begun.get("project") == project else {}

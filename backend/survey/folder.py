@@ -9,25 +9,21 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from backend.lock import locked
+from backend.survey.errors import SurveyError
 from backend.survey.plan import read_plan, write_plan
+from backend.survey.whole import UNFINISHED, writing_whole
 from sync.sources.collection import Span
 
-__all__ = ["SurveyError", "SurveyFolder", "open_folder"]
+__all__ = ["SurveyFolder", "begun_run", "open_folder"]
 
 RUN, PLAN = "_run.json", "_plan.jsonl.gz"
-UNFINISHED = ".unfinished-"
 _PART = re.compile(r"part-(\d{6,})\.parquet")
-
-
-class SurveyError(RuntimeError):
-    """A survey that cannot be begun or gone on with; the message is one sentence."""
 
 
 class SurveyFolder:
@@ -36,14 +32,17 @@ class SurveyFolder:
     Attributes
     ----------
     path : Path
+    run : mapping
+        What it is, as it was written down when it was begun.
     parts, images : int
         Of the plan.
     """
 
-    def __init__(self, path: Path, *, parts: int, images: int) -> None:
+    def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
         self.path = path
-        self.parts = parts
-        self.images = images
+        self.run = run
+        self.parts = int(run["parts"])
+        self.images = int(run["images"])
 
     def done(self) -> set[int]:
         """Numbers of the parts that are there."""
@@ -52,7 +51,7 @@ class SurveyFolder:
 
     def waiting(self, done: set[int]) -> Iterator[tuple[int, list[Span]]]:
         """Number and images of each part but those that are done."""
-        return read_plan(self.path / PLAN, without=done)
+        return read_plan(self.path / PLAN, parts=self.parts, without=done)
 
     def put(self, number: int, content: bytes) -> None:
         """Write a part.
@@ -62,16 +61,25 @@ class SurveyFolder:
         OSError
             If the disk is full, or goes away.
         """
-        with tempfile.NamedTemporaryFile(dir=self.path, prefix=UNFINISHED, delete=False) as unfinished:
-            unfinished.write(content)
-            unfinished.flush()
-            os.fsync(unfinished.fileno())
-        os.chmod(unfinished.name, 0o644)  # as any other file, and not for this user alone
-        os.replace(unfinished.name, self.path / f"part-{number:06d}.parquet")
+        with writing_whole(self.path / f"part-{number:06d}.parquet") as part:
+            part.write(content)
+
+
+def begun_run(path: Path) -> dict[str, Any] | None:
+    """What the run is whose parts stand in a folder; None where there are none.
+
+    Raises
+    ------
+    SurveyError
+        If that is damaged.
+    """
+    return _known(path) if path.is_dir() and _has_parts(path) else None
 
 
 @contextmanager
-def open_folder(path: Path, run: Mapping[str, Any], plan: Iterable[list[Span]]) -> Iterator[SurveyFolder]:
+def open_folder(
+    path: Path, run: Mapping[str, Any], plan: Iterable[list[Span]], *, kept: Mapping[str, Any]
+) -> Iterator[SurveyFolder]:
     """Open the folder of a run: a new or empty one, or the one where the same run was broken off.
 
     Parameters
@@ -80,6 +88,8 @@ def open_folder(path: Path, run: Mapping[str, Any], plan: Iterable[list[Span]]) 
         All that decides what stands in the parts, as JSON.
     plan : iterable of list of Span
         The images of each part; asked for where the folder has no plan yet.
+    kept : mapping
+        What else is written down with a new run, to go on with.
 
     Raises
     ------
@@ -97,26 +107,33 @@ def open_folder(path: Path, run: Mapping[str, Any], plan: Iterable[list[Span]]) 
         except BlockingIOError as error:
             raise SurveyError(f"another process works in {path}: wait for it, or name another folder") from error
         known = _known(path)
-        if known is not None and any(_PART.fullmatch(name) for name in os.listdir(path)):
+        if known is not None and _has_parts(path):
             _compare(path, known, run)
         elif known is None or any(known.get(name) != value for name, value in run.items()):
             if any(not name.startswith(("_", ".")) for name in os.listdir(path)):
                 raise SurveyError(f"{path} holds files that are no survey's: name a new folder")
             parts, images = write_plan(path / PLAN, plan)
-            known = {**run, "parts": parts, "images": images}
-            _write(path / RUN, known)
+            known = {**run, **kept, "parts": parts, "images": images}
+            with writing_whole(path / RUN) as file:
+                file.write((json.dumps(known, indent=1) + "\n").encode())
         for left_over in path.glob(f"{UNFINISHED}*"):
             left_over.unlink()
-        yield SurveyFolder(path, parts=known["parts"], images=known["images"])
+        yield SurveyFolder(path, known)
+
+
+def _has_parts(path: Path) -> bool:
+    return any(_PART.fullmatch(name) for name in os.listdir(path))
 
 
 def _known(path: Path) -> dict[str, Any] | None:
     try:
-        known: dict[str, Any] = json.loads((path / RUN).read_text())
+        known = json.loads((path / RUN).read_text())
     except FileNotFoundError:
         return None
-    except ValueError as error:
-        raise SurveyError(f"{path / RUN} is damaged: name a new folder") from error
+    except ValueError:
+        known = None
+    if not isinstance(known, dict) or not {"parts", "images"} <= known.keys():
+        raise SurveyError(f"{path / RUN} is damaged: name a new folder")
     return known
 
 
@@ -127,9 +144,3 @@ def _compare(path: Path, known: Mapping[str, Any], run: Mapping[str, Any]) -> No
                 f"{path} holds the parts of another run: its {name.replace('_', ' ')} is {known.get(name)!r} "
                 f"and not {value!r}; name another folder"
             )
-
-
-def _write(file: Path, run: Mapping[str, Any]) -> None:
-    unfinished = file.with_name(f"{UNFINISHED}{file.name}")
-    unfinished.write_text(json.dumps(run, indent=1) + "\n")
-    os.replace(unfinished, file)

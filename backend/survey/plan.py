@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from backend.survey.errors import SurveyError
+from backend.survey.whole import writing_whole
 from sync.sources.collection import Span
 
 __all__ = ["cut_into_parts", "read_plan", "write_plan"]
@@ -38,27 +40,36 @@ def cut_into_parts(spans: Iterable[Span], *, images: int) -> Iterator[list[Span]
 
 def write_plan(file: Path, parts: Iterable[list[Span]]) -> tuple[int, int]:
     """Write the plan, wholly or not at all; return how many parts and how many images it has."""
-    unfinished = file.with_name(f"{file.name}.unfinished")
     count = images = 0
-    try:
-        with gzip.open(unfinished, "wt", compresslevel=3, encoding="utf-8", errors="surrogateescape") as lines:
-            for spans in parts:
-                lines.write(json.dumps([_as_json(span) for span in spans], ensure_ascii=True) + "\n")
-                count += 1
-                images += sum(span.count for span in spans)
-        os.replace(unfinished, file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with writing_whole(file) as raw, gzip.open(raw, "wt", compresslevel=3, encoding="utf-8") as lines:
+        for spans in parts:
+            lines.write(json.dumps([_as_json(span) for span in spans], ensure_ascii=True) + "\n")
+            count += 1
+            images += sum(span.count for span in spans)
     return count, images
 
 
-def read_plan(file: Path, *, without: set[int]) -> Iterator[tuple[int, list[Span]]]:
-    """Give the number and the images of each part but those in `without`."""
-    with gzip.open(file, "rt", encoding="utf-8") as lines:
-        for number, line in enumerate(lines):
-            if number not in without:
-                yield number, [Span(*fields) for fields in json.loads(line)]
+def read_plan(file: Path, *, parts: int, without: set[int]) -> Iterator[tuple[int, list[Span]]]:
+    """Give the number and the images of each part but those in `without`.
+
+    Raises
+    ------
+    SurveyError
+        If the plan is not there, is damaged, or has not so many `parts`.
+    """
+    number = -1
+    try:
+        with gzip.open(file, "rt", encoding="utf-8") as lines:
+            for number, line in enumerate(lines):
+                if number not in without:
+                    yield number, [Span(*fields) for fields in json.loads(line)]
+        if number + 1 != parts:  # an empty file is one that gzip reads, too
+            raise EOFError
+    except FileNotFoundError as error:
+        raise SurveyError(f"the plan {file} is not there any more: name a new folder") from error
+    except (EOFError, OSError, TypeError, ValueError, zlib.error) as error:
+        raise SurveyError(f"the plan {file} is damaged, as after a power cut: name a new folder") from error
 
 
-def _as_json(span: Span) -> list[str | int]:
-    return [span.source] if span.first is None else [span.source, span.first, span.count]
+def _as_json(span: Span) -> list[str | int | None]:
+    return [span.source] if span.first is None else [span.source, span.first, span.count, span.fingerprint]

@@ -21,9 +21,12 @@ from backend.fillers import Filler
 from backend.gallery import Gallery, Picture
 from backend.observer import Observation
 from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
+from backend.survey.description import check_build
 from sync.images.errors import ImageError
 from sync.images.stretch import STRETCH_VERSION
+from sync.sources.bucket import DeniedError
 from sync.sources.collection import Collection, Span
+from sync.sources.item import SourceError
 
 __all__ = ["Given", "Job", "Part", "SurveyWorker"]
 
@@ -33,6 +36,8 @@ BATCH_PIXELS = 8_000_000
 """Or fewer, where they are large: a pixel takes twelve bytes, and the next batch is decoded meanwhile."""
 SEEN_BYTES = 256 * 2**20
 """Feature maps of one batch, which several heads ask for: after it nobody asks again, so they are not put on the disk."""
+ENOUGH_DENIED = 8
+"""So many images that may not be read, and none that may, are the fault of whoever asks; a few may be private ones."""
 
 Item = TypeVar("Item")
 
@@ -80,10 +85,13 @@ class SurveyWorker:
     ------
     ValueError
         If the labelling config has nothing to fill, or several images a task.
+    SurveyError
+        If this machine would make other parts than the one that the run was begun on.
     """
 
     def __init__(self, given: Given) -> None:
         carried, folder, run = given
+        check_build(run, carried)
         self._max_pixels = carried.settings.image_max_pixels
         self._input = str(run["input"])
         self._collection = Collection(max_bytes=carried.settings.image_max_bytes, folder=folder)
@@ -103,11 +111,11 @@ class SurveyWorker:
         Raises
         ------
         SourceError
-            If what the images come from fails; a single image that cannot be read is a row with an error.
+            If what the images come from fails, or denies all; a single image that cannot be read is a row with an error.
         """
         self._collection.check(self._input)
         content = io.BytesIO()
-        images = unreadable = 0
+        images = unreadable = denied = 0
         with parquet.ParquetWriter(content, self._schema, compression="zstd") as writer:
             batches = []
             for read in _one_ahead(self._batches(job.spans)):
@@ -115,6 +123,9 @@ class SurveyWorker:
                 batches.append(make_batch(rows, embeddings, self._schema))
                 images += len(rows)
                 unreadable += sum(row["error"] is not None for row in rows)
+                denied += sum(isinstance(one, DeniedError) for _, one in read)
+            if images == denied >= ENOUGH_DENIED:
+                raise SourceError(f"all {images} images of part {job.number} were denied, as the first: {rows[0]['error']}")
             writer.write_table(pa.Table.from_batches(batches, self._schema))
         return Part(job.number, content.getvalue(), images, unreadable)
 

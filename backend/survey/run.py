@@ -9,15 +9,11 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from backend.annotators import BASE_DETECTOR, BASE_MORPHOLOGY
-from backend.cache import key_of
 from backend.carried import CarriedVersion
 from backend.cluster import open_cluster
-from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint
-from backend.records import config_hash
-from backend.segmenters import BASE_SEGMENTER
+from backend.survey.description import describe
+from backend.survey.errors import SurveyError
 from backend.survey.folder import SurveyFolder, open_folder
 from backend.survey.plan import cut_into_parts
 from backend.survey.predictor import Given, Job, Part, SurveyWorker
@@ -44,12 +40,15 @@ class Wanted:
     version : CarriedVersion
         What predicts.
     part_images : int
+    project : int or None
+        Whose heads the version holds; None: the shipped ones.
     """
 
     input: str
     output: Path
     version: CarriedVersion
     part_images: int
+    project: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,7 @@ def run_survey(wanted: Wanted, *, opening: Opening, watch: Watch) -> Surveyed:
     Raises
     ------
     SurveyError
-        If the folder is another run's.
+        If the folder is another run's or damaged, or a worker has another galaxyloop.
     SourceError
         If there are no images, or what they come from fails: run it again, and it goes on.
     ClusterError
@@ -104,37 +103,24 @@ def run_survey(wanted: Wanted, *, opening: Opening, watch: Watch) -> Surveyed:
     ValueError
         If the labelling config has nothing to fill.
     """
-    run = _describe(wanted)
+    run = describe(wanted.input, wanted.version, part_images=wanted.part_images)
+    # Images are named as the person named them, so by paths that start where the person stood when the run was begun.
+    kept = {"folder": str(Path.cwd()), "project": wanted.project, "labelling_config_xml": wanted.version.label_config}
     found = Collection(max_bytes=wanted.version.settings.image_max_bytes).find(wanted.input)
+    plan = cut_into_parts(found, images=wanted.part_images)
     made = unreadable = 0
-    with open_folder(wanted.output, run, cut_into_parts(found, images=wanted.part_images)) as folder:
+    with open_folder(wanted.output, run, plan, kept=kept) as folder:
         done = folder.done()
         # Only the last part may be smaller, and a survey with that one done and others not is none that we made.
         known = min(len(done) * wanted.part_images, folder.images)
         if len(done) < folder.parts:
             jobs = (Job(number, tuple(spans)) for number, spans in folder.waiting(done))
-            with opening((wanted.version, Path.cwd(), run)) as make:
+            with opening((wanted.version, Path(folder.run["folder"]), run)) as make:
                 for part in watch(make(jobs), folder, known):
+                    planned = min(wanted.part_images, folder.images - part.number * wanted.part_images)
+                    if part.images != planned:
+                        raise SurveyError(f"part {part.number} has {part.images} images and not the {planned} of its plan")
                     folder.put(part.number, part.content)
                     made += part.images
                     unreadable += part.unreadable
         return Surveyed(folder.parts, folder.images, made, unreadable)
-
-
-def _describe(wanted: Wanted) -> dict[str, Any]:
-    """All that decides what stands in the parts."""
-    version = wanted.version
-    shipped = (file for place in (BASE_DETECTOR, BASE_MORPHOLOGY, BASE_SEGMENTER) for file in sorted(place.rglob("*")))
-    contents = [
-        *(version.files[name] for name in sorted(version.files)),
-        *(one.read_bytes() for one in shipped if one.is_file()),
-    ]
-    return {
-        "input": wanted.input,
-        "version": version.name,
-        "labelling_config": config_hash(version.label_config),
-        "heads": key_of(*contents),
-        "encoder": fingerprint(SHIPPED_CHECKPOINT),
-        "sam_checkpoint": str(version.settings.sam_checkpoint or ""),
-        "images_a_part": wanted.part_images,
-    }

@@ -12,7 +12,7 @@ import socket
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -43,16 +43,19 @@ class Span:
     first : int or None
         First row of a Parquet file; None where the source is one image.
     count : int
+    fingerprint : str or None
+        Of the Parquet file when its rows were counted: those of another in its place are not read.
     """
 
     source: str
     first: int | None = None
     count: int = 1
+    fingerprint: str | None = None
 
     def split(self, count: int) -> tuple[Span, Span]:
         """The first `count` images and the others."""
         assert self.first is not None, "an image has no parts"
-        return Span(self.source, self.first, count), Span(self.source, self.first + count, self.count - count)
+        return replace(self, count=count), replace(self, first=self.first + count, count=self.count - count)
 
 
 class Collection:
@@ -111,7 +114,7 @@ class Collection:
         Raises
         ------
         SourceError
-            If a bucket does not answer, or a disk fails: the images are not to blame.
+            If a bucket does not answer, a disk fails, or a Parquet file has changed: the images are not to blame.
         """
         waiting: deque[Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]]] = deque()
         pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="collection")
@@ -131,7 +134,8 @@ class Collection:
         if span.first is not None:
             from sync.sources.table_rows import read_rows
 
-            return read_rows(self._folder / span.source, span.first, span.count, name=span.source)
+            file = self._folder / span.source
+            return read_rows(file, span.first, span.count, name=span.source, fingerprint=span.fingerprint)
         if span.source.startswith(SCHEME):
             return span.source, pool.submit(self._buckets.read, span.source, max_bytes=self._max_bytes)
         return span.source, pool.submit(_read_file, self._folder / span.source, self._max_bytes)
@@ -146,7 +150,7 @@ class Collection:
         if os.path.isdir(word):
             matches: Iterable[str] = [word]
         elif not os.path.lexists(word) and glob.has_magic(word):
-            matches = glob.iglob(word, recursive=True)
+            matches = _matching(word)
         elif os.path.exists(word):
             matches = [word]
         else:
@@ -155,8 +159,8 @@ class Collection:
             for file in _files_below(match) if os.path.isdir(match) else (match,):
                 if not file.lower().endswith(PARQUET_SUFFIXES):
                     yield Span(file)
-                elif rows := _count_rows(file):
-                    yield Span(file, 0, rows)
+                elif span := _rows_of(file):
+                    yield span
 
 
 def _finished(
@@ -181,6 +185,14 @@ def _read_file(file: Path, max_bytes: int) -> bytes:
         raise
 
 
+def _matching(pattern: str) -> Iterator[str]:
+    """What a pattern matches, in order: files alone of one with `**`, which names a folder and what is in it."""
+    folders_too = "**" not in pattern.split(os.sep)
+    found = glob.iglob(pattern, recursive=True)
+    # Each once: more than one `**` may lead to a file in more than one way.
+    yield from sorted({match for match in found if folders_too or not os.path.isdir(match)})
+
+
 def _files_below(folder: str) -> Iterator[str]:
     for place, folders, names in os.walk(folder, onerror=_unreadable_folder):
         folders.sort()
@@ -193,7 +205,8 @@ def _unreadable_folder(error: OSError) -> None:
     raise SourceError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
 
 
-def _count_rows(file: str) -> int:
-    from sync.sources.table_rows import count_rows
+def _rows_of(file: str) -> Span | None:
+    from sync.sources.table_rows import look_at_rows
 
-    return count_rows(Path(file))
+    rows = look_at_rows(Path(file))
+    return Span(file, 0, rows.count, rows.fingerprint) if rows.count else None

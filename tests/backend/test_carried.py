@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from backend.annotator import Task
-from backend.carried import carry
+from backend.carried import carry, without_secrets
 from backend.heads.morphology import Morphology
 from backend.project_heads import ProjectHeads
 from backend.services import Services
@@ -57,6 +58,18 @@ def test_the_cache_is_named_so_that_it_is_found_from_any_folder(tmp_path: Path, 
     monkeypatch.chdir(tmp_path)
     carried = carry(None, name="v0001", label_config=CONFIG, settings=Settings(data_dir=Path("data")))
     assert carried.settings.data_dir == tmp_path / "data"
+
+
+def test_of_all_secrets_the_access_token_alone_travels_and_of_a_survey_none() -> None:
+    secrets: Any = {name: f"hidden-{name}" for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
+    urls = {"database_url": "postgresql://me:hidden-there@db/galaxyloop", "queue_url": "redis://:hidden-here@queue"}
+    settings = Settings(**secrets | urls | {"s3_access_key_id": "hidden-key"})
+    assert len(secrets) >= 5
+    sent = pickle.dumps(carry(None, name="v0001", label_config=CONFIG, settings=settings))
+    assert sent.count(b"hidden-") == sent.count(b"hidden-label_studio_api_key") == 1
+    sent = pickle.dumps(carry(None, name="v0001", label_config=CONFIG, settings=without_secrets(settings)))
+    assert b"hidden-" not in sent
+    assert settings.database_password.get_secret_value() == "hidden-database_password"
 
 
 def _plain(prediction: dict[str, Any]) -> dict[str, Any]:

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
+from backend.heads.morphology import Morphology
+from backend.project_heads import ProjectHeads
+from backend.services import Services
+from sync.labelconfig import parse
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
 
 
 @pytest.fixture
@@ -44,3 +54,31 @@ def pictures(tmp_path: Path, png: Callable[..., bytes]) -> Path:
     (folder / "broken.jpg").write_text("no image")
     (folder / "notes.txt").write_text("no image, and nobody says so")
     return folder
+
+
+@pytest.fixture
+def survey(run: Callable[..., Result], pictures: Path) -> Callable[..., Result]:
+    """Runs a survey of the folder `pictures` into the folder `out`, with further words."""
+    return lambda *words: run("prelabel", "--input", "pictures", "--output", "out", "--config", "morphology", *words)
+
+
+@pytest.fixture
+def many(tmp_path: Path, png: Callable[..., bytes]) -> str:
+    """A Parquet file of 200 small images in row groups of 30."""
+    contents = [png(size=(40, 40), spots=((20, 20, 4),), seed=number) for number in range(10)]
+    table = pa.table({"id": [f"galaxy {number}" for number in range(200)], "image": contents * 20})
+    parquet.write_table(table, tmp_path / "many.parquet", row_group_size=30)
+    return "many.parquet"
+
+
+@pytest.fixture
+def trained(open_services: Callable[..., Services], embeddings: Callable[..., Any]) -> Services:
+    """Project 7 with a trained version 2, live, in the data folder that `run` works with."""
+    services = open_services(data_dir=Path("galaxyloop-data"))
+    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=1280)
+    head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
+    with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=20) as (folder, number):
+        ProjectHeads({"class": head}).save(folder, parse(CONFIG))
+    services.registry.promote(7, number)
+    return services

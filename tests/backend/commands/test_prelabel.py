@@ -3,65 +3,26 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.dataset as dataset
-import pyarrow.parquet as parquet
 import pytest
 from typer.testing import Result
 
-from backend.heads.morphology import Morphology
-from backend.project_heads import ProjectHeads
 from backend.services import Services
-from sync.labelconfig import parse
 
 Run = Callable[..., Result]
-
-DEADLINE_S = 120.0
-CONFIG = """<View><Image name="image" value="$image"/>
-<Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
 
 
 @pytest.fixture(autouse=True)
 def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process of the tests does not step back."""
     monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
-
-
-@pytest.fixture
-def survey(run: Run, pictures: Path) -> Run:
-    """Runs a survey of the folder `pictures` into the folder `out`, with further words."""
-    return lambda *words: run("prelabel", "--input", "pictures", "--output", "out", "--config", "morphology", *words)
-
-
-@pytest.fixture
-def many(tmp_path: Path, png: Callable[..., bytes]) -> str:
-    """A Parquet file of 200 small images in row groups of 30."""
-    contents = [png(size=(40, 40), spots=((20, 20, 4),), seed=number) for number in range(10)]
-    table = pa.table({"id": [f"galaxy {number}" for number in range(200)], "image": contents * 20})
-    parquet.write_table(table, tmp_path / "many.parquet", row_group_size=30)
-    return "many.parquet"
-
-
-@pytest.fixture
-def trained(open_services: Callable[..., Services], embeddings: Callable[..., Any]) -> Services:
-    """Project 7 with a trained version 2, live, in the data folder that `run` works with."""
-    services = open_services(data_dir=Path("galaxyloop-data"))
-    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
-    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=1280)
-    head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
-    with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=20) as (folder, number):
-        ProjectHeads({"class": head}).save(folder, parse(CONFIG))
-    services.registry.promote(7, number)
-    return services
 
 
 def parts(folder: str = "out") -> list[str]:
@@ -86,44 +47,6 @@ def test_every_image_is_a_row_of_a_part(survey: Run) -> None:
         ("pictures/broken.jpg", False, None),
         ("pictures/deep/c.png", True, "galaxyloop-base"),
     ]
-
-
-def test_a_part_that_is_there_is_not_made_again(survey: Run) -> None:
-    survey("--part-images", 1)
-    before = {name: Path("out", name).stat().st_mtime_ns for name in parts()}
-    Path("out/part-000002.parquet").unlink()
-    assert "this run looked at 1" in survey("--part-images", 1).stdout
-    assert "this run looked at 0" in survey("--part-images", 1).stdout
-    after = {name: Path("out", name).stat().st_mtime_ns for name in parts()}
-    assert [name for name in before if before[name] != after[name]] == ["part-000002.parquet"]
-
-
-def test_images_that_come_meanwhile_change_no_part(survey: Run, png: Callable[..., bytes]) -> None:
-    survey("--part-images", 2)
-    expected = rows()
-    Path("out/part-000000.parquet").unlink()
-    Path("pictures/0.png").write_bytes(png())
-    assert survey("--part-images", 2).exit_code == 0
-    assert [row["id"] for row in rows()] == [row["id"] for row in expected]
-
-
-def test_a_survey_that_was_killed_goes_on_and_has_every_image_once(run: Run, many: str) -> None:
-    words = ("prelabel", "--input", many, "--output", "out", "--config", "morphology", "--part-images", "8")
-    process = subprocess.Popen([sys.executable, "-m", "backend.cli", *words], stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + DEADLINE_S
-    while len(parts()) < 3:
-        assert process.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    there = len(parts())
-    assert there < 25
-    done = run(*words)
-    assert done.exit_code == 0, done.output
-    assert f"this run looked at {200 - 8 * there}\n" in done.stdout
-    assert [row["id"] for row in rows()] == sorted(f"galaxy {number}" for number in range(200))
-    assert all(row["error"] is None for row in rows())
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -162,7 +85,7 @@ def test_an_earlier_version_can_be_named_and_does_not_mix_with_another(run: Run,
     refused = run(*words, "--version", "v0001", "--config", "morphology")
     assert refused.exit_code == 0, refused.output
     assert {row["version"] for row in rows() if row["error"] is None} == {"v0001"}
-    again = run(*words, "--config", "morphology")
+    again = run(*words, "--version", "v0002", "--config", "morphology")
     assert again.exit_code == 1
     assert "out holds the parts of another run: its version is 'v0001' and not 'v0002'" in again.stderr
 

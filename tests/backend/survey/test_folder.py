@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import gzip
+import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from backend.survey.folder import SurveyError, open_folder
+from backend.survey import folder as survey_folder
+from backend.survey.errors import SurveyError
+from backend.survey.folder import SurveyFolder, begun_run
 from sync.sources.collection import Span
 
 RUN = {"input": "in", "version": "v0001"}
 PLAN = [[Span("a.png")], [Span("b.png")]]
+
+
+KEPT = {"folder": "/here"}
+
+
+def open_folder(out: Path, run: Mapping[str, str], plan: Iterable[list[Span]]) -> AbstractContextManager[SurveyFolder]:
+    return survey_folder.open_folder(out, run, plan, kept=KEPT)
 
 
 def no_plan() -> Iterator[list[Span]]:
@@ -39,6 +51,57 @@ def test_a_run_that_was_broken_off_goes_on_by_its_first_plan(out: Path) -> None:
     with open_folder(out, RUN, no_plan()) as folder:
         assert folder.done() == {1}
         assert [number for number, _ in folder.waiting(folder.done())] == [0]
+
+
+def test_a_run_goes_on_with_what_was_kept_when_it_was_begun(out: Path) -> None:
+    with open_folder(out, RUN, PLAN) as folder:
+        assert begun_run(out) is None, "what has made no part may be begun otherwise"
+        folder.put(1, b"part")
+    assert begun_run(out) == RUN | KEPT | {"parts": 2, "images": 2}
+    with survey_folder.open_folder(out, RUN, no_plan(), kept={"folder": "/there"}) as folder:
+        assert folder.run["folder"] == "/here"
+
+
+def test_a_folder_that_is_not_there_has_begun_nothing(out: Path) -> None:
+    assert begun_run(out) is None
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (lambda plan: plan.unlink(), "is not there any more"),
+        (lambda plan: plan.write_bytes(plan.read_bytes()[:20]), "is damaged, as after a power cut"),
+        (lambda plan: plan.write_bytes(plan.read_bytes()[:-9]), "is damaged"),
+        (lambda plan: plan.write_bytes(b""), "is damaged"),
+        (lambda plan: plan.write_bytes(b"no plan"), "is damaged"),
+        (lambda plan: plan.write_bytes(gzip.compress(b"[1]\n[2]\n")), "is damaged"),
+        (lambda plan: plan.write_bytes(gzip.compress(b'[["a.png"]]\n')), "is damaged"),
+    ],
+)
+def test_a_plan_that_is_lost_or_damaged_is_one_sentence(out: Path, damage: Callable[[Path], object], sentence: str) -> None:
+    with open_folder(out, RUN, PLAN) as folder:
+        damage(out / "_plan.jsonl.gz")
+        with pytest.raises(SurveyError, match=f"the plan .* {sentence}.*: name a new folder"):
+            list(folder.waiting(set()))
+
+
+def test_what_is_written_is_on_the_disk_before_it_has_its_name(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    events: list[str] = []
+
+    def note(handle: int) -> None:
+        events.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+
+    def rename(source: str, target: Path) -> None:
+        events.append(f"to {target.name}")
+        os.rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "replace", rename)
+    with open_folder(out, RUN, PLAN) as folder:
+        folder.put(0, b"part")
+    named = [event if event.startswith(("to ", "out")) else "file" for event in events]
+    written = ("_plan.jsonl.gz", "_run.json", "part-000000.parquet")
+    assert named == [event for name in written for event in ("file", f"to {name}", "out")]
 
 
 def test_a_part_is_there_wholly_or_not_at_all(out: Path) -> None:
@@ -84,16 +147,20 @@ def test_a_file_is_no_folder(out: Path) -> None:
         pass
 
 
-def test_a_damaged_description_is_one_sentence(out: Path) -> None:
+@pytest.mark.parametrize("content", ["{", "", "[]", "{}"])
+def test_a_damaged_description_is_one_sentence(out: Path, content: str) -> None:
     out.mkdir()
-    (out / "_run.json").write_text("{")
+    (out / "_run.json").write_text(content)
     with pytest.raises(SurveyError, match="is damaged"), open_folder(out, RUN, PLAN):
         pass
 
 
 def test_one_process_at_a_time_works_in_a_folder(out: Path) -> None:
-    script = "import sys; from pathlib import Path; from backend.survey.folder import open_folder, SurveyError\n"
-    script += f"try:\n with open_folder(Path({str(out)!r}), {RUN!r}, []): pass\nexcept SurveyError as error: print(error)"
+    script = "import sys; from pathlib import Path; from backend.survey.folder import open_folder; "
+    script += "from backend.survey.errors import SurveyError\n"
+    script += (
+        f"try:\n with open_folder(Path({str(out)!r}), {RUN!r}, [], kept={{}}): pass\nexcept SurveyError as error: print(error)"
+    )
     with open_folder(out, RUN, PLAN):
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert "another process works in" in done.stdout

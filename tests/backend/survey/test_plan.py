@@ -11,11 +11,14 @@ from hypothesis import strategies as st
 from backend.survey.plan import cut_into_parts, read_plan, write_plan
 from sync.sources.collection import Span
 
-SPANS = st.lists(st.one_of(st.builds(Span, st.text(min_size=1)), st.builds(Span, st.text(), st.just(0), st.integers(1, 50))))
+SPANS = st.lists(
+    st.one_of(st.builds(Span, st.text(min_size=1)), st.builds(Span, st.text(), st.just(0), st.integers(1, 50), st.text()))
+)
 
 
-def images(spans: list[Span]) -> list[tuple[str, int | None]]:
-    return [(one.source, None if one.first is None else one.first + row) for one in spans for row in range(one.count)]
+def images(spans: list[Span]) -> list[tuple[str, int | None, str | None]]:
+    rows = ((one, row) for one in spans for row in range(one.count))
+    return [(one.source, None if one.first is None else one.first + row, one.fingerprint) for one, row in rows]
 
 
 @given(SPANS, st.integers(1, 20))
@@ -28,10 +31,10 @@ def test_every_image_is_in_one_part_in_order(spans: list[Span], size: int) -> No
 
 @pytest.mark.parametrize("name", ["a.png", "s3://b/ä b.png", "row\nbreak.png", "\udcff.png"])
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path, name: str) -> None:
-    parts = [[Span(name), Span("rows.parquet", 0, 3)], [Span("rows.parquet", 3, 4)], [Span("last.png")]]
+    parts = [[Span(name), Span("rows.parquet", 0, 3, "ab12")], [Span("rows.parquet", 3, 4, "ab12")], [Span("last.png")]]
     assert write_plan(tmp_path / "plan", parts) == (3, 9)
-    assert list(read_plan(tmp_path / "plan", without=set())) == list(enumerate(parts))
-    assert [number for number, _ in read_plan(tmp_path / "plan", without={0, 2})] == [1]
+    assert list(read_plan(tmp_path / "plan", parts=3, without=set())) == list(enumerate(parts))
+    assert [number for number, _ in read_plan(tmp_path / "plan", parts=3, without={0, 2})] == [1]
 
 
 def test_a_plan_that_was_broken_off_leaves_nothing(tmp_path: Path) -> None:

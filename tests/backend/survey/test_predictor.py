@@ -23,12 +23,14 @@ from backend.commands.images import LocalGallery
 from backend.heads.parameters import Parameters
 from backend.project_heads import ProjectHeads
 from backend.settings import Settings
-from backend.survey.predictor import Job, Part, SurveyWorker
+from backend.survey.description import describe
+from backend.survey.errors import SurveyError
+from backend.survey.predictor import ENOUGH_DENIED, Job, Part, SurveyWorker
 from sync.labelconfig import parse
+from sync.sources.bucket import Buckets, DeniedError
 from sync.sources.collection import Span
 from sync.sources.item import SourceError
 
-RUN = {"version": "v0001", "input": "/"}
 VIEW = '<View><Image name="image" value="$image"/>{}</View>'
 NUMBER = '<Number name="redshift" toName="image"/>'
 CHOICES = '<Choices name="{}" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices>'
@@ -45,12 +47,21 @@ def images(tmp_path_factory: pytest.TempPathFactory, png: Callable[..., bytes]) 
     return [str(folder / name) for name, _ in made] + [str(folder / "empty-sky.png")]
 
 
+def run_of(carried: CarriedVersion, input: str = "/") -> dict[str, Any]:
+    return describe(input, carried, part_images=10)
+
+
+def worker_of(xml: str, folder: Path | None = None) -> SurveyWorker:
+    carried = version(xml, folder)
+    return SurveyWorker((carried, Path.cwd(), run_of(carried)))
+
+
 def version(xml: str, folder: Path | None = None) -> CarriedVersion:
     return carry(folder, name="v0001", label_config=xml, settings=Settings())
 
 
 def part_of(xml: str, images: list[str], folder: Path | None = None) -> Part:
-    return SurveyWorker((version(xml, folder), Path.cwd(), RUN)).work(Job(0, tuple(map(Span, images))))
+    return worker_of(xml, folder).work(Job(0, tuple(map(Span, images))))
 
 
 def rows_of(part: Part) -> list[dict[str, Any]]:
@@ -143,7 +154,7 @@ def test_a_control_that_is_called_like_a_column_gives_way(images: list[str]) -> 
 def test_embeddings_are_lists_of_a_fixed_size_and_the_file_says_whose_it_is(images: list[str]) -> None:
     file = parquet.ParquetFile(io.BytesIO(part_of(shipped("morphology"), images).content))
     assert file.schema_arrow.field("embedding").type == pa.list_(pa.float16(), 1280)
-    assert json.loads(file.schema_arrow.metadata[b"galaxyloop"]) == RUN
+    assert json.loads(file.schema_arrow.metadata[b"galaxyloop"]) == run_of(version(shipped("morphology")))
 
 
 def test_batches_do_not_change_what_is_written(images: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -165,12 +176,34 @@ def test_a_part_with_no_readable_image_is_a_part(images: list[str]) -> None:
 @pytest.mark.parametrize(("controls", "reason"), [("", "no control that the heads can fill"), (NUMBER, "no control")])
 def test_a_config_that_nothing_can_be_said_of_is_one_sentence(controls: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
-        SurveyWorker((version(VIEW.format(controls)), Path.cwd(), RUN))
+        worker_of(VIEW.format(controls))
+
+
+@pytest.mark.parametrize("name", ["galaxyloop", "stretch", "heads", "encoder", "sam_checkpoint"])
+def test_a_machine_with_another_galaxyloop_makes_no_part(name: str) -> None:
+    carried = version(shipped("morphology"))
+    sentence = f"its {name.replace('_', ' ')} is .* and not 'other'; install the same galaxyloop on every machine"
+    with pytest.raises(SurveyError, match=sentence):
+        SurveyWorker((carried, Path.cwd(), run_of(carried) | {name: "other"}))
+
+
+def test_images_that_are_all_denied_are_not_to_blame_but_a_few_may_be(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def deny(self: Buckets, address: str, *, max_bytes: int) -> bytes:
+        raise DeniedError("the object cannot be read: AccessDenied")
+
+    monkeypatch.setattr(Buckets, "read", deny)
+    carried = version(shipped("morphology"))
+    worker = SurveyWorker((carried, Path.cwd(), run_of(carried, "s3://sky/")))
+    images = tuple(Span(f"s3://sky/{number}.png") for number in range(ENOUGH_DENIED))
+    with pytest.raises(SourceError, match="all 8 images of part 3 were denied, as the first: the object cannot be read"):
+        worker.work(Job(3, images))
+    assert worker.work(Job(4, images[:2])).unreadable == 2
 
 
 def test_images_that_a_machine_does_not_see_are_not_to_blame(tmp_path: Path) -> None:
     for word in ("surveys/dr10", "surveys/*/*.png", "surveys/rows.parquet"):
-        worker = SurveyWorker((version(shipped("morphology")), tmp_path, {"input": word}))
+        carried = version(shipped("morphology"))
+        worker = SurveyWorker((carried, tmp_path, run_of(carried) | {"input": word}))
         with pytest.raises(SourceError, match=r"surveys.* is not there on .*: every worker must see the images"):
             worker.work(Job(0, (Span("surveys/dr10/a.png"),)))
 
@@ -180,6 +213,7 @@ def test_relative_paths_lead_where_the_person_stands(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     stands = Path(images[0]).parent
-    worker = SurveyWorker((version(shipped("morphology")), stands, {"input": "*.png"}))
+    carried = version(shipped("morphology"))
+    worker = SurveyWorker((carried, stands, run_of(carried, str(stands / "*.png"))))
     (row,) = rows_of(worker.work(Job(0, (Span("a.png"),))))
     assert (row["id"], row["error"]) == ("a.png", None)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
 
 from sync.images.errors import ImageError
-from sync.sources.bucket import Buckets
+from sync.sources.bucket import READS, Buckets, DeniedError
 from sync.sources.collection import Collection, Span
 from sync.sources.item import SourceError
 
@@ -61,6 +65,75 @@ def test_an_object_that_is_gone_or_too_large_is_its_own_fault() -> None:
         buckets.read("s3://sky/survey/gone.png", max_bytes=1000)
     with pytest.raises(ImageError, match="has 12 bytes, more than the 5 that are allowed"):
         buckets.read("s3://sky/survey/a.png", max_bytes=5)
+
+
+def answered(code: str, status: int) -> Callable[..., Any]:
+    """A `get_object` that S3 refuses: moto checks no credentials."""
+
+    def refuse(**_: str) -> None:
+        response: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(response, "GetObject")
+
+    return refuse
+
+
+@pytest.mark.usefixtures("survey")
+@pytest.mark.parametrize(
+    ("code", "status", "fault"),
+    [
+        ("AccessDenied", 403, DeniedError),
+        ("InvalidObjectState", 403, DeniedError),
+        ("NoSuchKey", 404, ImageError),
+        ("InvalidAccessKeyId", 403, SourceError),
+        ("SignatureDoesNotMatch", 403, SourceError),
+        ("RequestTimeTooSkewed", 403, SourceError),
+        ("ExpiredToken", 400, SourceError),
+        ("NoSuchBucket", 404, SourceError),
+        ("SlowDown", 503, SourceError),
+    ],
+)
+def test_only_an_object_that_is_gone_or_denied_is_to_blame_for_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, code: str, status: int, fault: type[Exception]
+) -> None:
+    buckets = Buckets()
+    monkeypatch.setattr(buckets._s3, "get_object", answered(code, status))
+    with pytest.raises(fault, match=code):
+        buckets.read("s3://sky/survey/a.png", max_bytes=1000)
+
+
+class Breaking:
+    """Bytes that break off on their way the first `times`, whatever reads them."""
+
+    def __init__(self, s3: Any, times: int) -> None:
+        self.get, self.left, self.asked = s3.get_object, times, 0
+
+    def __call__(self, **words: str) -> Any:
+        self.asked += 1
+        found = self.get(**words)
+        if self.left:
+            self.left -= 1
+            found["Body"] = StreamingBody(io.BytesIO(b"surv"), found["ContentLength"])
+        return found
+
+
+@pytest.mark.usefixtures("survey")
+def test_bytes_that_break_off_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    buckets = Buckets()
+    breaking = Breaking(buckets._s3, times=2)
+    monkeypatch.setattr(buckets._s3, "get_object", breaking)
+    assert buckets.read("s3://sky/survey/a.png", max_bytes=1000) == b"survey/a.png"
+    assert breaking.asked == 3
+
+
+@pytest.mark.usefixtures("survey")
+def test_bytes_that_break_off_again_and_again_end_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.sources.bucket.LONGEST_WAIT_S", 0.0)
+    buckets = Buckets()
+    breaking = Breaking(buckets._s3, times=100)
+    monkeypatch.setattr(buckets._s3, "get_object", breaking)
+    with pytest.raises(SourceError, match=r"s3://sky/survey/a\.png cannot be read to its end"):
+        buckets.read("s3://sky/survey/a.png", max_bytes=1000)
+    assert breaking.asked == READS
 
 
 @pytest.mark.usefixtures("survey")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -49,6 +51,10 @@ def read(collection: Collection, *spans: Span) -> list[tuple[str, str | bytes]]:
         ("in/*.png", ["in/b.png"]),
         ("in/**/*.fits", ["in/deep/c.fits"]),
         ("in/d*", ["in/deep/c.fits"]),
+        ("in/[ab]*", ["in/a.JPG", "in/b.png"]),
+        ("in/**", ["in/a.JPG", "in/b.png", "in/deep/c.fits", "in/notes.txt", "in/rows.parquet"]),
+        ("**/deep/**/*.fits", ["in/deep/c.fits"]),
+        ("**/**/*.fits", ["in/deep/c.fits"]),
     ],
 )
 def test_a_word_means_a_folder_a_file_or_what_matches(collection: Collection, word: str, sources: list[str]) -> None:
@@ -57,7 +63,9 @@ def test_a_word_means_a_folder_a_file_or_what_matches(collection: Collection, wo
 
 @pytest.mark.usefixtures("folder")
 def test_a_parquet_file_is_a_span_of_its_rows(collection: Collection) -> None:
-    assert list(collection.find("in/rows.parquet")) == [Span("in/rows.parquet", 0, 3)]
+    (span,) = collection.find("in/rows.parquet")
+    assert span == Span("in/rows.parquet", 0, 3, span.fingerprint)
+    assert [name for name, _ in collection.read(span.split(2))] == ["1", "2", "3"]
 
 
 @pytest.mark.usefixtures("folder")
@@ -163,6 +171,25 @@ def test_a_parquet_file_without_images_or_none_at_all_is_one_sentence(
     (tmp_path / "broken.parquet").write_text("no Parquet")
     with pytest.raises(SourceError, match=r"broken\.parquet cannot be read as Parquet"):
         list(collection.find(str(tmp_path / "broken.parquet")))
+
+
+def test_rows_of_another_file_in_its_place_are_not_read(collection: Collection, rows: Callable[..., str]) -> None:
+    (span,) = collection.find(rows(25))
+    for changed in (24, 26):
+        file = rows(changed)
+        with pytest.raises(SourceError, match=r"many\.parquet has changed since its rows were counted"):
+            read(collection, span)
+    with pytest.raises(SourceError, match=r"has only 6 of the rows 20 to 29"):
+        read(collection, Span(file, 20, 10))
+
+
+def test_a_copy_of_a_parquet_file_is_the_same_file(collection: Collection, rows: Callable[..., str], tmp_path: Path) -> None:
+    (span,) = collection.find(rows(25))
+    (tmp_path / "elsewhere").mkdir()
+    copy = tmp_path / "elsewhere" / "many.parquet"
+    copy.write_bytes(Path(span.source).read_bytes())
+    os.utime(copy, (0, 0))
+    assert len(read(collection, replace(span, source=str(copy)))) == 25
 
 
 def test_rows_in_a_damaged_page_have_their_reason_and_those_before_are_there(collection: Collection, tmp_path: Path) -> None:

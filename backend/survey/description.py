@@ -1,0 +1,91 @@
+"""What a survey's run is: all that decides what stands in its parts, so that no part of another mixes in."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any
+
+from backend.annotators import BASE_DETECTOR, BASE_MORPHOLOGY
+from backend.cache import key_of
+from backend.carried import CarriedVersion
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
+from backend.records import config_hash
+from backend.segmenters import BASE_SEGMENTER
+from backend.survey.errors import SurveyError
+from sync.images.stretch import STRETCH_VERSION
+from sync.sources.bucket import SCHEME
+
+__all__ = ["check_build", "describe"]
+
+
+def describe(input: str, version: CarriedVersion, *, part_images: int) -> dict[str, Any]:
+    """Describe a run, as JSON.
+
+    Parameters
+    ----------
+    input : str
+        Described by its absolute path, so that the same word in another folder is another run.
+    version : CarriedVersion
+    part_images : int
+
+    Raises
+    ------
+    CheckpointError
+        If the SAM checkpoint of the settings cannot be read.
+    """
+    return {
+        "input": input if input.startswith(SCHEME) else os.path.abspath(input),
+        "version": version.name,
+        "labelling_config": config_hash(version.label_config),
+        "images_a_part": part_images,
+        "largest_image_bytes": version.settings.image_max_bytes,
+        "largest_image_pixels": version.settings.image_max_pixels,
+        **_build(version),
+    }
+
+
+def check_build(run: Mapping[str, Any], version: CarriedVersion) -> None:
+    """See whether a run that was described elsewhere would be the same here.
+
+    Raises
+    ------
+    SurveyError
+        If this machine has another galaxyloop, or other weights.
+    CheckpointError
+        As `describe`.
+    """
+    for name, here in _build(version).items():
+        if run[name] != here:
+            raise SurveyError(
+                f"{socket.gethostname()} would make other parts than this run's: its {name.replace('_', ' ')} is {here!r} "
+                f"and not {run[name]!r}; install the same galaxyloop on every machine"
+            )
+
+
+def _build(version: CarriedVersion) -> dict[str, str]:
+    """What of a run depends on the machine."""
+    shipped = (file for place in (BASE_DETECTOR, BASE_MORPHOLOGY, BASE_SEGMENTER) for file in sorted(place.rglob("*")))
+    contents = [
+        *(version.files[name] for name in sorted(version.files)),
+        *(one.read_bytes() for one in shipped if one.is_file()),
+    ]
+    return {
+        "galaxyloop": installed("galaxyloop"),
+        "stretch": STRETCH_VERSION,
+        "heads": key_of(*contents),
+        "encoder": fingerprint(SHIPPED_CHECKPOINT),
+        "sam_checkpoint": _fingerprint_of_sam(version.settings.sam_checkpoint),
+    }
+
+
+def _fingerprint_of_sam(checkpoint: Path | None) -> str:
+    if checkpoint is None:
+        return ""
+    try:
+        return fingerprint(checkpoint)
+    except OSError as error:
+        raise CheckpointError(f"the SAM checkpoint {checkpoint} cannot be read: {error.strerror or error}") from error

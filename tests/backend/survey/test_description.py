@@ -1,0 +1,60 @@
+"""What a run is: the same for the same survey from anywhere, and another with anything that would change a part."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.carried import CarriedVersion, carry
+from backend.lvm.checkpoint import CheckpointError
+from backend.settings import Settings
+from backend.survey.description import describe
+
+CONFIG = '<View><Image name="image" value="$image"/></View>'
+
+
+def version(label_config: str = CONFIG, **settings: Any) -> CarriedVersion:
+    return carry(None, name="v0001", label_config=label_config, settings=Settings(**settings))
+
+
+def changed(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
+    assert one.keys() == other.keys()
+    return {name for name, value in one.items() if other[name] != value}
+
+
+def test_an_input_is_known_by_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+    here = describe("pictures/**", version(), part_images=10)
+    assert here["input"] == str(tmp_path / "pictures/**")
+    monkeypatch.chdir("elsewhere")
+    assert describe("../pictures/**", version(), part_images=10) == here
+    assert changed(here, describe("pictures/**", version(), part_images=10)) == {"input"}
+    assert describe("s3://sky/**", version(), part_images=10)["input"] == "s3://sky/**"
+
+
+def test_whatever_would_change_a_part_is_described() -> None:
+    plain = describe("in", version(), part_images=10)
+    assert changed(plain, describe("in", version(), part_images=11)) == {"images_a_part"}
+    assert changed(plain, describe("in", version(CONFIG + "<!-- -->"), part_images=10)) == {"labelling_config"}
+    assert changed(plain, describe("in", version(image_max_bytes=7), part_images=10)) == {"largest_image_bytes"}
+    assert changed(plain, describe("in", version(image_max_pixels=7), part_images=10)) == {"largest_image_pixels"}
+    assert {"galaxyloop", "stretch", "heads", "encoder"} < plain.keys()
+
+
+def test_a_sam_checkpoint_is_known_by_its_content(tmp_path: Path) -> None:
+    file = tmp_path / "sam_vit_b.pth"
+    file.write_bytes(b"weights")
+    first = describe("in", version(sam_checkpoint=file), part_images=10)
+    os.rename(file, tmp_path / "moved.pth")
+    assert describe("in", version(sam_checkpoint=tmp_path / "moved.pth"), part_images=10) == first
+    file.write_bytes(b"other weights")
+    assert changed(first, describe("in", version(sam_checkpoint=file), part_images=10)) == {"sam_checkpoint"}
+
+
+def test_a_sam_checkpoint_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(CheckpointError, match=r"the SAM checkpoint .*gone\.pth cannot be read: No such file"):
+        describe("in", version(sam_checkpoint=tmp_path / "gone.pth"), part_images=10)

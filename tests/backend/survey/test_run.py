@@ -1,0 +1,36 @@
+"""A survey's run: what its parts are checked against before they are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from backend.carried import carry
+from backend.settings import Settings
+from backend.survey.errors import SurveyError
+from backend.survey.predictor import Given, Job, Part
+from backend.survey.run import Wanted, run_survey
+
+CONFIG = '<View><Image name="image" value="$image"/></View>'
+
+
+@contextmanager
+def losing_the_last(given: Given) -> Iterator[Callable[[Iterable[Job]], Iterator[Part]]]:
+    """Makes parts that lack their last image, but for the first."""
+    yield lambda jobs: (
+        Part(job.number, b"part", sum(span.count for span in job.spans) - min(job.number, 1), 0) for job in jobs
+    )
+
+
+def test_a_part_without_all_of_its_images_is_not_written(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number in range(5):
+        (tmp_path / "in" / f"{number}.png").touch()
+    version = carry(None, name="v0001", label_config=CONFIG, settings=Settings())
+    wanted = Wanted(str(tmp_path / "in"), tmp_path / "out", version, part_images=2)
+    with pytest.raises(SurveyError, match="part 1 has 1 images and not the 2 of its plan"):
+        run_survey(wanted, opening=losing_the_last, watch=lambda parts, folder, known: parts)
+    assert [file.name for file in (tmp_path / "out").glob("part-*")] == ["part-000000.parquet"]
