@@ -72,7 +72,7 @@ def test_a_project_that_is_not_there_is_refused_in_one_sentence(run: Callable[..
     result = run(*words)
     assert result.exit_code == 1
     (sentence,) = result.stderr.splitlines()
-    assert sentence.startswith("galaxyloop: Label Studio refused GET /api/projects/4711/")
+    assert sentence == "galaxyloop: Label Studio has no project 4711 that this key may see"
 
 
 def test_a_title_that_label_studio_does_not_take_is_refused(run: Callable[..., Result]) -> None:

@@ -93,8 +93,9 @@ def test_the_next_task_is_the_one_that_the_new_version_is_least_sure_of(taught: 
 
 
 def test_the_commands_tell_what_the_loop_did(taught: Project) -> None:
-    status = next(line for line in taught.loop.command("status").splitlines() if f" {taught.id} " in line)
-    assert "v0002" in status
+    rows = [[cell.strip() for cell in line.split("│")] for line in taught.loop.command("status").splitlines()]
+    (status,) = (row for row in rows if row[1:2] == [str(taught.id)])
+    assert status[2] == "v0002"
     versions = taught.loop.command("versions", str(taught.id))
     assert "learned from more" in versions
 
