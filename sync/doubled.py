@@ -10,20 +10,9 @@ from sync.annotations import read_annotations
 from sync.client import LabelStudioClient, LabelStudioError
 from sync.predictions import KEPT_SUFFIX
 
-__all__ = ["delete_doubled", "doubled_tasks"]
+__all__ = ["delete_doubled"]
 
 NOT_FOUND = 404
-
-
-def doubled_tasks(client: LabelStudioClient, project_id: int, version: str) -> list[int]:
-    """Find the tasks that have more than one prediction of `version`; it looks through the whole project.
-
-    Raises
-    ------
-    LabelStudioError
-        If Label Studio refuses, or does not answer.
-    """
-    return sorted(_doubled(client, project_id, version))
 
 
 def delete_doubled(client: LabelStudioClient, project_id: int, version: str) -> list[int]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sync.client import LabelStudioClient
-from sync.doubled import delete_doubled, doubled_tasks
+from sync.doubled import delete_doubled
 from sync.projects import create_project
 from sync.tasks import read_tasks
 
@@ -44,12 +44,6 @@ def of_version(client: LabelStudioClient, project: int, version: str) -> list[di
     return sorted((one for one in found if one["model_version"] == version), key=lambda one: int(one["id"]))
 
 
-def test_the_tasks_are_found(client: LabelStudioClient, project: int) -> None:
-    first, *_ = (task.id for task in read_tasks(client, project))
-    assert doubled_tasks(client, project, "v0002") == [first]
-    assert doubled_tasks(client, project, "v0003") == []
-
-
 def test_the_oldest_stays_and_other_versions_are_left_alone(client: LabelStudioClient, project: int) -> None:
     first, second, _ = (task.id for task in read_tasks(client, project))
     oldest = of_version(client, project, "v0002")[0]
@@ -75,6 +69,6 @@ def test_of_two_that_annotations_were_made_from_one_gets_another_name(client: La
     both = [one["id"] for one in of_version(client, project, "v0002") if one["task"] == first]
     notes = [annotate(client, first, number) for number in both]
     delete_doubled(client, project, "v0002")
-    assert doubled_tasks(client, project, "v0002") == []
+    assert delete_doubled(client, project, "v0002") == []
     assert [client.get(f"/api/annotations/{note}/")["parent_prediction"] for note in notes] == both
     assert [one["id"] for one in of_version(client, project, "v0002 (annotated)")] == [both[1]]

@@ -21,6 +21,12 @@ CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
 
 
+@pytest.fixture(autouse=True)
+def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process of the tests does not step back."""
+    monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
+
+
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """Runs `galaxyloop` with words, in this test's folder."""

@@ -19,12 +19,6 @@ from backend.services import Services
 Run = Callable[..., Result]
 
 
-@pytest.fixture(autouse=True)
-def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process of the tests does not step back."""
-    monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
-
-
 def parts(folder: str = "out") -> list[str]:
     return sorted(file.name for file in Path(folder).glob("*.parquet"))
 

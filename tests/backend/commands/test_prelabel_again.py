@@ -22,12 +22,6 @@ Run = Callable[..., Result]
 DEADLINE_S = 120.0
 
 
-@pytest.fixture(autouse=True)
-def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process of the tests does not step back."""
-    monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
-
-
 def parts(folder: str = "out") -> list[str]:
     return sorted(file.name for file in Path(folder).glob("*.parquet"))
 
