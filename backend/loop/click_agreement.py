@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from backend.gallery import reference_of
 from backend.heads.masks import PromptedMasks
 from backend.heads.matching import mask_overlap
 from backend.heads.segmenter.clicks import first_click
@@ -15,7 +14,6 @@ from backend.loop.examples import Examples
 from backend.observer import Observer
 from sync.controls.shapes import Mask, Point
 from sync.images.errors import ImageError
-from sync.labelconfig import Control, LabelConfig
 
 __all__ = ["compare_clicks"]
 
@@ -25,19 +23,16 @@ MOST_MASKS = 100
 
 def compare_clicks(
     observer: Observer,
-    config: LabelConfig,
-    control: Control,
     examples: Examples,
     candidate: PromptedMasks,
     live: PromptedMasks,
 ) -> dict[str, Any] | None:
     """Mean overlap of what one click on each human mask gives, for both heads; None where there is no mask to judge by."""
-    key = config.image_key[control.to_name]
     overlaps: dict[str, list[float]] = {"candidate": [], "live": []}
-    for task in sorted(examples.objects, reverse=True):
-        masks = [one.mask for one in examples.objects[task] if one.mask is not None]
+    for image in sorted(examples.objects, reverse=True):
+        masks = [one.mask for one in examples.objects[image] if one.mask is not None]
         try:
-            sight = observer.sight(reference_of(examples.data[task], key))
+            sight = observer.sight(examples.references[image])
             masks = [mask for mask in masks if mask.shape == sight.size[::-1]][: MOST_MASKS - len(overlaps["live"])]
             judged = [(_overlap(candidate, sight, mask), _overlap(live, sight, mask)) for mask in masks]
         except ImageError:

@@ -1,4 +1,4 @@
-"""Examples: what annotators said, control by control, in the heads' own terms.
+"""Examples: what annotators said, control by control and image by image, in the heads' own terms.
 
 Several annotators of one task become a soft label (classes) or a mean (numbers); of objects the newest annotation counts, since
 outlines cannot be averaged. A region that cannot be read is logged and left out, and the rest of its annotation is used.
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.gallery import reference_of
 from backend.heads.questions import QuestionTree
 from backend.project_heads import SHAPES
 from backend.regions import box_of_mask
@@ -26,9 +27,18 @@ from sync.controls.polygonlabels import rasterise
 from sync.controls.shapes import Box, Ellipse, Labelled, Polygon
 from sync.labelconfig import Control, LabelConfig
 
-__all__ = ["DrawnObject", "Examples", "gather_examples"]
+__all__ = ["DrawnObject", "Examples", "ImageOfTask", "gather_examples"]
 
 log = logging.getLogger("galaxyloop.examples")
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class ImageOfTask:
+    """One image of a task: of its Image tag called `to_name`, the page at this index (0 where the tag has no pages)."""
+
+    task: int
+    to_name: str
+    page: int = 0
 
 
 @dataclass(frozen=True)
@@ -42,25 +52,25 @@ class DrawnObject:
 
 @dataclass
 class Examples:
-    """Labels of one control.
+    """Labels of one control, image by image.
 
     Attributes
     ----------
-    data : dict
-        Task id to the task's data, where the image reference stands.
+    references : dict
+        Image to its reference, as the task's data have it; empty where they have none.
     targets : dict
-        Task id to soft labels: of Choices the share of annotators that chose each label, shape (k,); of a Taxonomy the share
+        Image to soft labels: of Choices the share of annotators that chose each label, shape (k,); of a Taxonomy the share
         that came through each node of its `QuestionTree`, shape (m,).
     values : dict
-        Task id to the value of a Number.
+        Image to the value of a Number.
     objects : dict
-        Task id to the objects drawn.
+        Image to the objects drawn.
     """
 
-    data: dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    targets: dict[int, NDArray[np.float64]] = field(default_factory=dict)
-    values: dict[int, float] = field(default_factory=dict)
-    objects: dict[int, list[DrawnObject]] = field(default_factory=dict)
+    references: dict[ImageOfTask, str] = field(default_factory=dict)
+    targets: dict[ImageOfTask, NDArray[np.float64]] = field(default_factory=dict)
+    values: dict[ImageOfTask, float] = field(default_factory=dict)
+    objects: dict[ImageOfTask, list[DrawnObject]] = field(default_factory=dict)
 
 
 def gather_examples(annotations: Sequence[Annotation], config: LabelConfig, controls: Sequence[Control]) -> dict[str, Examples]:
@@ -79,27 +89,28 @@ def gather_examples(annotations: Sequence[Annotation], config: LabelConfig, cont
         Control's name to its examples.
     """
     gathered: dict[str, Examples] = {control.name: Examples() for control in controls}
-    votes: dict[str, dict[int, list[Any]]] = {control.name: defaultdict(list) for control in controls}
+    votes: dict[str, dict[ImageOfTask, list[Any]]] = {control.name: defaultdict(list) for control in controls}
     for annotation in annotations:
         for control in controls:
             regions = [_read(region, control, annotation) for region in annotation.result if _belongs(region, control)]
             said = [one for one in regions if one is not None]
             if said or control.tag in SHAPES:
-                gathered[control.name].data[annotation.task_id] = annotation.data
-                votes[control.name][annotation.task_id].append((annotation.updated_at, said))
+                image = ImageOfTask(annotation.task_id, control.to_name)
+                gathered[control.name].references[image] = reference_of(annotation.data, config.image_key[image.to_name])
+                votes[control.name][image].append((annotation.updated_at, said))
     for control in controls:
         examples = gathered[control.name]
         soft_label = _soft_label_of(control)
-        for task_id, said_by in votes[control.name].items():
+        for image, said_by in votes[control.name].items():
             if control.tag == "Number":
-                examples.values[task_id] = float(np.mean([said[0] for _, said in said_by]))
+                examples.values[image] = float(np.mean([said[0] for _, said in said_by]))
             elif control.tag in SHAPES:
                 newest = max(said_by, key=lambda one: one[0])[1]
-                examples.objects[task_id] = newest
+                examples.objects[image] = newest
             else:
                 target = soft_label([said[0] for _, said in said_by])
                 if target.any():  # else all that was chosen has left the labelling config since
-                    examples.targets[task_id] = target
+                    examples.targets[image] = target
     return gathered
 
 

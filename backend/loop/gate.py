@@ -15,17 +15,16 @@ from numpy.typing import NDArray
 
 from backend.annotators import read_config
 from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
-from backend.gallery import reference_of
 from backend.heads.calibration import brier_score, expected_calibration_error
 from backend.loop.agreement import box_agreement, class_agreement, mask_agreement, number_agreement
 from backend.loop.click_agreement import compare_clicks
-from backend.loop.examples import Examples, gather_examples
+from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from backend.loop.snapshot import Snapshot
 from backend.observer import Observation
 from backend.project_heads import MASKS, ProjectHeads, controls_to_fill
 from backend.records import Project, Version, version_name
 from backend.services import Services
-from sync.labelconfig import Control, LabelConfig
+from sync.labelconfig import Control
 
 __all__ = ["MINIMUM_JUDGED", "Verdict", "judge"]
 
@@ -66,16 +65,16 @@ def judge(services: Services, project: Project, candidate: Version, snapshot: Sn
     judged: set[int] = set()
     for control in controls:
         both = _compare(
-            services, config, control, judging[control.name],
+            services, control, judging[control.name],
             fillers[candidate.number].get(control.name), fillers[live.number].get(control.name),
         )  # fmt: skip
         if both is not None:
-            tasks, scores[control.name] = both
-            judged |= set(tasks)
+            images, scores[control.name] = both
+            judged |= {image.task for image in images}
             finders = _finders(fillers[candidate.number].get(control.name), fillers[live.number].get(control.name))
             scores[control.name] |= {"found_by": finders} if finders else {}
         if control.tag in MASKS and new_masks is not live_masks:
-            clicks = compare_clicks(annotators.observer, config, control, judging[control.name], new_masks, live_masks)
+            clicks = compare_clicks(annotators.observer, judging[control.name], new_masks, live_masks)
             scores |= {f"{control.name}, clicked": clicks} if clicks else {}
     evidence: dict[str, Any] = {
         "judged_on": len(judged),
@@ -109,34 +108,32 @@ def _decide(evidence: dict[str, Any], candidate: Version, live: Version) -> Verd
 
 def _compare(
     services: Services,
-    config: LabelConfig,
     control: Control,
     examples: Examples,
     candidate: Filler | None,
     live: Filler | None,
-) -> tuple[list[int], dict[str, Any]] | None:
-    """The judged tasks and what was measured of both fillers of one control; None where there is nothing to judge."""
+) -> tuple[list[ImageOfTask], dict[str, Any]] | None:
+    """The judged images and what was measured of both fillers of one control; None where there is nothing to judge."""
     fillers = [one for one in (candidate, live) if one is not None]
     said = examples.targets or examples.values or examples.objects
     if not said or not fillers:
         return None
-    key = config.image_key[control.to_name]
     seen = services.annotators.observer.observe(
-        [reference_of(examples.data[task], key) for task in said],
+        [examples.references[image] for image in said],
         embed=any(one.needs_embedding for one in fillers),
         extractions=[one.needs_sources for one in fillers if one.needs_sources],
         look=any(one.needs_look for one in fillers),
     )
-    readable = {task: one for task, one in zip(said, seen, strict=True) if isinstance(one, Observation)}
+    readable = {image: one for image, one in zip(said, seen, strict=True) if isinstance(one, Observation)}
     if not readable:
         return None
-    tasks, observations = list(readable), list(readable.values())
-    measured: dict[str, Any] = {"judged_on": len(tasks)}
+    images, observations = list(readable), list(readable.values())
+    measured: dict[str, Any] = {"judged_on": len(images)}
     for name, filler in (("candidate", candidate), ("live", live)):
-        measured[name] = float(_scores(filler, tasks, observations, examples).mean())
+        measured[name] = float(_scores(filler, images, observations, examples).mean())
         if isinstance(filler, ClassFiller):
-            measured.setdefault("calibration", {})[name] = _calibration(filler, tasks, observations, examples)
-    return tasks, measured
+            measured.setdefault("calibration", {})[name] = _calibration(filler, images, observations, examples)
+    return images, measured
 
 
 def _finders(candidate: Filler | None, live: Filler | None) -> dict[str, str]:
@@ -146,32 +143,32 @@ def _finders(candidate: Filler | None, live: Filler | None) -> dict[str, str]:
 
 
 def _scores(
-    filler: Filler | None, tasks: Sequence[int], observations: Sequence[Observation], examples: Examples
+    filler: Filler | None, images: Sequence[ImageOfTask], observations: Sequence[Observation], examples: Examples
 ) -> NDArray[np.float64]:
-    """Agreement with the annotators on each task; a control that a version cannot fill agrees with nobody."""
+    """Agreement with the annotators on each image; a control that a version cannot fill agrees with nobody."""
     if isinstance(filler, ClassFiller):
         embeddings = np.stack([one.embedding for one in observations if one.embedding is not None])
-        targets = np.stack([examples.targets[task] for task in tasks])
+        targets = np.stack([examples.targets[image] for image in images])
         levels = filler.tree.depth if filler.tree else 1
         return class_agreement(filler.shares(embeddings), targets, exclusive=not filler.control.multiple, levels=levels)
     if isinstance(filler, NumberFiller):
-        values = np.array([examples.values[task] for task in tasks])
+        values = np.array([examples.values[image] for image in images])
         return number_agreement(filler.values(observations), values)
     if isinstance(filler, ObjectFiller):
         agree = mask_agreement if filler.control.tag in MASKS else box_agreement
         found = [filler.objects(one) for one in observations]
         sizes = [one.size for one in observations if one.size is not None]
-        drawn = [examples.objects[task] for task in tasks]
+        drawn = [examples.objects[image] for image in images]
         return np.array([agree(*each) for each in zip(found, drawn, sizes, strict=True)])
-    return np.zeros(len(tasks))
+    return np.zeros(len(images))
 
 
 def _calibration(
-    filler: ClassFiller, tasks: Sequence[int], observations: Sequence[Observation], examples: Examples
+    filler: ClassFiller, images: Sequence[ImageOfTask], observations: Sequence[Observation], examples: Examples
 ) -> dict[str, float]:
     """Whether the probabilities of labels, of a taxonomy those of whole paths, are frequencies."""
     embeddings = np.stack([one.embedding for one in observations if one.embedding is not None])
-    targets = np.stack([examples.targets[task] for task in tasks])
+    targets = np.stack([examples.targets[image] for image in images])
     if filler.tree is not None:
         targets = targets[:, filler.tree.ends]
     probabilities, exclusive = filler.probabilities(embeddings), not filler.control.multiple

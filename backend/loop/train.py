@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 
 from backend.annotators import Annotators, read_config
 from backend.fillers import base_probabilities
-from backend.gallery import reference_of
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.detection import Detection
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
 from backend.heads.tree import DecisionTree
-from backend.loop.examples import Examples, gather_examples
+from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from backend.loop.snapshot import Snapshot
 from backend.observer import Observation, Observer
 from backend.project_heads import SHAPES, ProjectHeads, controls_to_fill
@@ -93,25 +92,23 @@ def _fit_all(services: Services, config: LabelConfig, snapshot: Snapshot) -> tup
         examples = gathered[control.name]
         try:
             if control.tag in SHAPES:
-                filling[control.name], learned = _fit_objects(services.annotators, config, control, examples)
+                filling[control.name], learned = _fit_objects(services.annotators, control, examples)
                 prompted = prompted or learned
             elif control.tag == "Number":
-                filling[control.name] = _fit_number(services.annotators.observer, config, control, examples)
+                filling[control.name] = _fit_number(services.annotators.observer, examples)
             else:
                 base = services.annotators.base_morphology
-                filling[control.name] = _fit_classes(services.annotators.observer, base, config, control, examples)
+                filling[control.name] = _fit_classes(services.annotators.observer, base, control, examples)
         except NotEnoughLabels as error:
             reasons.append(f"{control.name}: {error}")
     return ProjectHeads(filling, prompted), reasons
 
 
-def _fit_classes(
-    observer: Observer, base: Morphology, config: LabelConfig, control: Control, examples: Examples
-) -> Morphology | DecisionTree:
-    tasks, embeddings = _embeddings(observer, config, control, examples.targets, examples)
-    if not tasks:
+def _fit_classes(observer: Observer, base: Morphology, control: Control, examples: Examples) -> Morphology | DecisionTree:
+    images, embeddings = _embeddings(observer, examples.targets, examples)
+    if not images:
         raise NotEnoughLabels("there are no labelled images yet")
-    targets = np.stack([examples.targets[task] for task in tasks])
+    targets = np.stack([examples.targets[image] for image in images])
     opinion = base_probabilities(embeddings, control, base)
     offset = None if opinion is None else np.log(opinion)
     exclusive = not control.multiple
@@ -121,41 +118,39 @@ def _fit_classes(
     return Morphology.fit(embeddings, targets, classes=classes, exclusive=exclusive, offset=offset)
 
 
-def _fit_number(observer: Observer, config: LabelConfig, control: Control, examples: Examples) -> Parameters:
-    tasks, embeddings = _embeddings(observer, config, control, examples.values, examples)
-    return Parameters.fit(embeddings, np.array([examples.values[task] for task in tasks]))
+def _fit_number(observer: Observer, examples: Examples) -> Parameters:
+    images, embeddings = _embeddings(observer, examples.values, examples)
+    return Parameters.fit(embeddings, np.array([examples.values[image] for image in images]))
 
 
-def _fit_objects(
-    annotators: Annotators, config: LabelConfig, control: Control, examples: Examples
-) -> tuple[Detection, PromptedMasks | None]:
+def _fit_objects(annotators: Annotators, control: Control, examples: Examples) -> tuple[Detection, PromptedMasks | None]:
     newest = sorted(examples.objects)[-OBJECT_IMAGES:]
-    images: list[NDArray[np.float32]] = []
+    pixels: list[NDArray[np.float32]] = []
     looks, sights, objects, room = [], [], [], OBJECT_PIXELS
-    observed = _observe(annotators.observer, config, control, newest, examples, embed=False, look=True)
-    for task, seen in reversed(list(zip(newest, observed, strict=True))):
+    observed = _observe(annotators.observer, newest, examples, embed=False, look=True)
+    for image, seen in reversed(list(zip(newest, observed, strict=True))):
         if isinstance(seen, ImageError) or seen.look is None or seen.sight is None:
             continue
         room -= seen.look.size[0] * seen.look.size[1]
-        if room < 0 and images:
+        if room < 0 and pixels:
             break
         try:
-            images.append(seen.picture.pixels)
+            pixels.append(seen.picture.pixels)
         except ImageError:
             continue
         looks.append(seen.look)
         sights.append(seen.sight)
-        objects.append(examples.objects[task])
+        objects.append(examples.objects[image])
     detection = Detection.fit(
-        images,
+        pixels,
         [[(one.box, one.label) for one in drawn] for drawn in objects],
         classes=[label.value for label in control.labels],
         looks=looks,
         detector=annotators.base_detector,
     )
     masks = [
-        [one.mask for one in drawn if one.mask is not None and one.mask.shape == image.shape[:2]]
-        for image, drawn in zip(images, objects, strict=True)
+        [one.mask for one in drawn if one.mask is not None and one.mask.shape == picture.shape[:2]]
+        for picture, drawn in zip(pixels, objects, strict=True)
     ]
     if not any(masks):
         return detection, None
@@ -166,30 +161,27 @@ def _fit_objects(
 
 
 def _embeddings(
-    observer: Observer, config: LabelConfig, control: Control, wanted: Mapping[int, Any], examples: Examples
-) -> tuple[list[int], NDArray[np.float32]]:
-    """Embeddings of the wanted tasks whose picture can be read."""
-    tasks = list(wanted)
-    seen = _observe(observer, config, control, tasks, examples, embed=True)
+    observer: Observer, wanted: Mapping[ImageOfTask, Any], examples: Examples
+) -> tuple[list[ImageOfTask], NDArray[np.float32]]:
+    """Embeddings of the wanted images that can be read."""
+    images = list(wanted)
+    seen = _observe(observer, images, examples, embed=True)
     readable = [
-        (task, one.embedding)
-        for task, one in zip(tasks, seen, strict=True)
+        (image, one.embedding)
+        for image, one in zip(images, seen, strict=True)
         if isinstance(one, Observation) and one.embedding is not None
     ]
     if not readable:
         return [], np.empty((0, 1), np.float32)
-    return [task for task, _ in readable], np.stack([embedding for _, embedding in readable])
+    return [image for image, _ in readable], np.stack([embedding for _, embedding in readable])
 
 
 def _observe(
     observer: Observer,
-    config: LabelConfig,
-    control: Control,
-    tasks: Sequence[int],
+    images: Sequence[ImageOfTask],
     examples: Examples,
     *,
     embed: bool,
     look: bool = False,
 ) -> list[Observation | ImageError]:
-    key = config.image_key[control.to_name]
-    return observer.observe([reference_of(examples.data[task], key) for task in tasks], embed=embed, look=look)
+    return observer.observe([examples.references[image] for image in images], embed=embed, look=look)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backend.heads.questions import QuestionTree
-from backend.loop.examples import Examples, gather_examples
+from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from sync.annotations import Annotation
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.controls.shapes import Box, Ellipse
@@ -24,6 +24,7 @@ CONFIG = parse("""<View><Image name="image" value="$image"/>
 <EllipseLabels name="rings" toName="image"><Label value="Galaxy"/></EllipseLabels>
 <BrushLabels name="mask" toName="image"><Label value="Galaxy"/></BrushLabels>
 <PolygonLabels name="outline" toName="image"><Label value="Galaxy"/></PolygonLabels></View>""")
+IMAGE = ImageOfTask(1, "image")
 SIZE = (40, 30)
 DISC = np.hypot(*(np.mgrid[:30, :40] - np.array([15, 20])[:, None, None])) < 6
 
@@ -59,41 +60,41 @@ def test_every_control_has_its_examples_even_if_there_are_none() -> None:
 
 def test_one_class_of_one_annotator_is_a_certainty() -> None:
     examples = gather(annotation(said("class", "Elliptical")))["class"]
-    assert examples.targets[1].tolist() == [0, 1]
-    assert examples.data[1] == {"image": "1.png"}
+    assert examples.targets[IMAGE].tolist() == [0, 1]
+    assert examples.references[IMAGE] == "1.png"
 
 
 def test_several_annotators_become_the_share_that_chose_each() -> None:
     votes = [annotation(said("class", label), by=by) for by, label in enumerate(["Spiral", "Spiral", "Elliptical"], start=1)]
-    assert gather(*votes)["class"].targets[1] == pytest.approx([2 / 3, 1 / 3])
+    assert gather(*votes)["class"].targets[IMAGE] == pytest.approx([2 / 3, 1 / 3])
 
 
 def test_of_several_marks_each_is_a_question_of_its_own() -> None:
     votes = [annotation(said("marks", "Bar", "Ring"), by=1), annotation(said("marks", "Ring"), by=2)]
-    assert gather(*votes)["marks"].targets[1].tolist() == [0.5, 1]
+    assert gather(*votes)["marks"].targets[IMAGE].tolist() == [0.5, 1]
 
 
 def test_a_path_of_a_taxonomy_counts_for_every_node_along_it() -> None:
     picked = [[("Disk", "Arms")], [("Disk",)]]
     votes = [annotation(taxonomy.encode(one, control=control("tree")), by=by) for by, one in enumerate(picked, start=1)]
     nodes = ["/".join(node) for node in QuestionTree.of(control("tree").paths).nodes]
-    shares = gather(*votes)["tree"].targets[1]
+    shares = gather(*votes)["tree"].targets[IMAGE]
     assert dict(zip(nodes, shares, strict=True)) == {"Disk": 1, "Disk/": 0.5, "Disk/Arms": 0.5}
 
 
 def test_numbers_become_their_mean() -> None:
     votes = [annotation(number.encode(value, control=control("redshift")), by=by) for by, value in ((1, 0.2), (2, 0.4))]
-    assert gather(*votes)["redshift"].values[1] == pytest.approx(0.3)
+    assert gather(*votes)["redshift"].values[IMAGE] == pytest.approx(0.3)
 
 
 def test_of_objects_the_newest_annotation_counts() -> None:
     old, new = Box(1, 1, 5, 5), Box(20, 10, 8, 6)
-    (drawn,) = gather(annotation(boxed(new), by=2), annotation(boxed(old), by=1))["boxes"].objects[1]
+    (drawn,) = gather(annotation(boxed(new), by=2), annotation(boxed(old), by=1))["boxes"].objects[IMAGE]
     assert (drawn.box.x, drawn.box.width, drawn.mask) == (pytest.approx(20), pytest.approx(8), None)
 
 
 def test_a_turned_box_is_framed_upright() -> None:
-    (drawn,) = gather(annotation(boxed(Box(20, 5, 10, 4, rotation=90))))["boxes"].objects[1]
+    (drawn,) = gather(annotation(boxed(Box(20, 5, 10, 4, rotation=90))))["boxes"].objects[IMAGE]
     box = drawn.box
     assert (box.x, box.y, box.width, box.height) == pytest.approx((16, 5, 4, 10))
 
@@ -101,26 +102,26 @@ def test_a_turned_box_is_framed_upright() -> None:
 @pytest.mark.parametrize(("rotation", "frame"), [(0, (12, 12, 16, 6)), (90, (17, 7, 6, 16))])
 def test_an_ellipse_is_framed_upright(rotation: float, frame: tuple[float, ...]) -> None:
     region = ellipselabels.encode(Ellipse(20, 15, 8, 3, rotation), control=control("rings"), label="Galaxy", size=SIZE)
-    (drawn,) = gather(annotation(region))["rings"].objects[1]
+    (drawn,) = gather(annotation(region))["rings"].objects[IMAGE]
     assert (drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height) == pytest.approx(frame)
 
 
 def test_a_brush_stroke_is_its_mask_and_a_frame_around_it() -> None:
     region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
-    (drawn,) = gather(annotation(region))["mask"].objects[1]
+    (drawn,) = gather(annotation(region))["mask"].objects[IMAGE]
     assert (drawn.mask == DISC).all()
     assert (drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height) == (15, 10, 11, 11)
 
 
 def test_an_outline_is_filled() -> None:
     (region,) = polygonlabels.encode_mask(DISC, control=control("outline"), label="Galaxy", score=1.0, size=SIZE)
-    (drawn,) = gather(annotation(region))["outline"].objects[1]
+    (drawn,) = gather(annotation(region))["outline"].objects[IMAGE]
     assert (drawn.mask & DISC).sum() / (drawn.mask | DISC).sum() > 0.8
 
 
 def test_a_class_but_no_box_says_that_there_is_nothing_to_box() -> None:
     gathered = gather(annotation(said("class", "Spiral")))
-    assert gathered["boxes"].objects == {1: []}
+    assert gathered["boxes"].objects == {IMAGE: []}
     assert gathered["redshift"].values == {}
     assert gathered["marks"].targets == {}
 
@@ -131,8 +132,8 @@ def test_a_region_that_cannot_be_read_is_logged_and_the_rest_counts(caplog: pyte
     stranger["value"]["rectanglelabels"] = ["Nebula"]
     with caplog.at_level(logging.WARNING):
         gathered = gather(annotation(good, broken, stranger, said("class", "Spiral")))
-    assert [one.box.x for one in gathered["boxes"].objects[1]] == pytest.approx([1])
-    assert gathered["class"].targets[1].tolist() == [1, 0]
+    assert [one.box.x for one in gathered["boxes"].objects[IMAGE]] == pytest.approx([1])
+    assert gathered["class"].targets[IMAGE].tolist() == [1, 0]
     assert [record.getMessage().count("task=1 annotation=101 control=boxes") for record in caplog.records] == [1, 1]
 
 

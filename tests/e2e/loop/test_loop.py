@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from backend.annotators import read_config
-from backend.loop.examples import gather_examples
+from backend.loop.examples import ImageOfTask, gather_examples
 from backend.loop.snapshot import is_judge, take_snapshot
 from backend.records import config_hash
 from sync.annotations import read_annotations
@@ -157,7 +157,7 @@ def test_two_annotators_of_a_task_become_a_soft_label(project: Project) -> None:
     config = read_config(project.record.label_config)
     snapshot = take_snapshot(read_annotations(client, project.id))
     examples = gather_examples(snapshot.training, config, config.controls)["morphology"]
-    assert list(examples.targets[task]) == [0, 0.5, 0, 0.5, 0]
+    assert list(examples.targets[ImageOfTask(task, "image")]) == [0, 0.5, 0, 0.5, 0]
 
 
 # --- when it trains
