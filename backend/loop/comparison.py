@@ -1,0 +1,142 @@
+"""Comparison: whether a candidate's scores differ from another version's by more than chance, task by task.
+
+Both are scored on the same tasks, so that a hard galaxy counts against neither. Galaxies near each other are not independent:
+the tasks of a group count as one. Scores of cross-validation come from heads that share most of their training data, so that
+their differences vary less than those of independent trainings would; their variance is corrected for that.
+
+References
+----------
+Nadeau & Bengio (2003), Machine Learning 52, 239: the corrected resampled t-test.
+Bouckaert & Frank (2004), PAKDD, LNCS 3056, 3: the same for repeated cross-validation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+__all__ = ["LEAST_GROUPS", "LEVEL", "TIE", "Answer", "Comparison", "compare"]
+
+LEVEL = 0.9
+"""Of the two-sided interval: of versions that are as good as the other one, one in twenty is called better, and one worse."""
+LEAST_GROUPS = 5
+"""Of fewer groups of tasks the spread cannot be estimated: the answer is that one cannot tell."""
+TIE = 1e-3
+"""Scores that differ by less are the same."""
+
+
+class Answer(StrEnum):
+    """What a comparison says of the candidate."""
+
+    BETTER = "better"
+    WORSE = "worse"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """A candidate against another version.
+
+    Attributes
+    ----------
+    answer : Answer
+        `BETTER` where the whole interval lies above `TIE`, `WORSE` where it lies below ``-TIE``, else `CANNOT_TELL`.
+    difference : float
+        Mean over the groups of the candidate's score less the other's, -1 to 1.
+    low, high : float
+        Interval of that difference at `LEVEL`; -1 and 1 with fewer than `LEAST_GROUPS` groups.
+    tasks, groups : int
+        Tasks that both were scored on, and groups of them.
+    """
+
+    answer: Answer
+    difference: float
+    low: float
+    high: float
+    tasks: int
+    groups: int
+
+    @property
+    def swapped(self) -> Comparison:
+        """The other version against the candidate."""
+        answer = {Answer.BETTER: Answer.WORSE, Answer.WORSE: Answer.BETTER}.get(self.answer, self.answer)
+        return Comparison(answer, -self.difference, -self.high, -self.low, self.tasks, self.groups)
+
+
+def compare(
+    candidate: ArrayLike,
+    other: ArrayLike,
+    *,
+    groups: Sequence[Hashable] | None = None,
+    cross_validated: Sequence[bool] | None = None,
+    folds: int | None = None,
+) -> Comparison:
+    """Compare two versions by their scores on the same tasks.
+
+    Parameters
+    ----------
+    candidate, other : array_like, shape (n,) or (r, n)
+        Scores between 0 and 1 of n tasks, of cross-validation once for each of r repetitions.
+    groups : sequence of length n, optional
+        The group of each task; without it each task is one of its own.
+    cross_validated : sequence of bool, length n, optional
+        Which scores come from cross-validation; all, where `folds` alone is given. The others come from heads that never
+        learned from the task.
+    folds : int, optional
+        Of the cross-validation, at least 2. Without it no score comes from one.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit.
+    """
+    first, second = (np.atleast_2d(np.asarray(one, np.float64)) for one in (candidate, other))
+    if first.shape != second.shape:
+        raise ValueError(f"the candidate has scores of shape {first.shape} and the other version of {second.shape}")
+    repeats, count = first.shape
+    names = list(range(count)) if groups is None else list(groups)
+    resampled = np.asarray([folds is not None] * count if cross_validated is None else cross_validated, bool)
+    if len(names) != count or len(resampled) != count:
+        raise ValueError(f"there are {count} tasks, but {len(names)} groups and {len(resampled)} marks of cross-validation")
+    if not count:
+        return Comparison(Answer.CANNOT_TELL, 0.0, -1.0, 1.0, 0, 0)
+    if resampled.any() and (folds is None or folds < 2):
+        raise ValueError(f"cross-validation needs at least 2 folds, not {folds}")
+    differences, variances = _grouped(first - second, names, _inflation(resampled, repeats=repeats, folds=folds))
+    number, mean = differences.shape[1], float(differences.mean())
+    if number < LEAST_GROUPS:
+        return Comparison(Answer.CANNOT_TELL, mean, -1.0, 1.0, count, number)
+    spread = float(differences.var(axis=1, ddof=1).mean())
+    error = np.sqrt(spread * variances.sum()) / number
+    half = float(stats.t.ppf((1 + LEVEL) / 2, number - 1) * error)
+    low, high = max(mean - half, -1.0), min(mean + half, 1.0)
+    answer = Answer.BETTER if low > TIE else Answer.WORSE if high < -TIE else Answer.CANNOT_TELL
+    return Comparison(answer, mean, low, high, count, number)
+
+
+def _inflation(resampled: NDArray[np.bool_], *, repeats: int, folds: int | None) -> NDArray[np.float64]:
+    """By what the variance of each task's difference is multiplied, shape (n,).
+
+    Over r repetitions of k folds the corrected variance of the mean is ``(1 / (r k) + 1 / (k - 1)) s2``, where s2 is the
+    variance of the means of single folds (Nadeau & Bengio 2003, section 3, with n_test / n_train = 1 / (k - 1)). The mean of a
+    fold of n / k tasks has k / n of the variance of one task, which gives the factor below.
+    """
+    if folds is None:
+        return np.ones(len(resampled))
+    return np.where(resampled, 1 / repeats + folds / (folds - 1), 1.0)
+
+
+def _grouped(
+    differences: NDArray[np.float64], names: Sequence[Hashable], variances: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Means over the groups, of shape (r, g) and (g,)."""
+    position = {name: index for index, name in enumerate(dict.fromkeys(names))}
+    member = np.zeros((len(names), len(position)))
+    member[np.arange(len(names)), [position[name] for name in names]] = 1
+    member /= member.sum(axis=0)
+    return differences @ member, variances @ member
