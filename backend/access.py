@@ -7,7 +7,6 @@ where `galaxyloop project attach` puts the secret.
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 
 from fastapi import HTTPException, Request
@@ -61,7 +60,7 @@ class Access:
             return False
         try:
             user, _, password = base64.b64decode(value, validate=True).partition(b":")
-        except binascii.Error:
+        except ValueError:  # not base64 (binascii.Error), or a character beyond ASCII
             return False
         right_user = secrets.compare_digest(user, self._user.encode())
         return secrets.compare_digest(password, self._password.encode()) and right_user

@@ -8,6 +8,7 @@ once, as in a survey, nothing is worth a place on the disk: there a cache in mem
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import tempfile
 import threading
@@ -20,8 +21,13 @@ from cachetools import LRUCache
 
 __all__ = ["Cache", "FileCache", "MemoryCache", "key_of"]
 
-EVICT_EVERY = 256
-"""Writes between two looks at the size."""
+log = logging.getLogger("galaxyloop.cache")
+
+MEASURED_EVERY = 0.05
+"""Share of the bound that a process writes before it measures the cache: two processes together stay within a tenth of it."""
+CHECKED = ".checked"
+"""Suffix of a file that begins with the checksum of its value; files without it are of releases that wrote none."""
+CHECKSUM_BYTES = 16
 TOUCH_EVERY_S = 3600
 """How exactly the time of last use is kept: finer would cost a disk write a read."""
 
@@ -73,43 +79,67 @@ class MemoryCache:
 class FileCache:
     """Bytes by key, in files.
 
+    A damaged value is a missing one: each file begins with the checksum of its value. A cache that cannot be written goes on
+    answering what it has, and the log says once why it keeps nothing new.
+
     Parameters
     ----------
     folder : Path
         Made when missing.
     max_bytes : int
-        Size to keep to, roughly: it is looked at every `EVICT_EVERY` writes.
+        Size to keep to, within a tenth; a larger value is not kept.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        self._writes = 0
+        # As if that much had been written: a process that writes little measures once, too.
+        self._unmeasured = MEASURED_EVERY * max_bytes
+        self._warned = False
 
     def get(self, key: str) -> bytes | None:
-        """Read a value, or None where there is none."""
+        """Read a value, or None where there is none or it is damaged."""
         file = self._file(key)
         try:
-            value = file.read_bytes()
+            value = _read_checked(file.with_name(key + CHECKED))
+            if value is None:
+                value = file.read_bytes()
+            else:
+                file = file.with_name(key + CHECKED)
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                self._warn(error)
+            return None
+        with suppress(OSError):
             if time.time() - file.stat().st_mtime > TOUCH_EVERY_S:
                 os.utime(file)
-        except FileNotFoundError:
-            return None
         return value
 
     def put(self, key: str, value: bytes) -> None:
-        """Write a value, wholly or not at all."""
+        """Write a value, wholly or not at all; where the disk does not take it, it is not kept."""
+        if len(value) > self._max_bytes:
+            return
         file = self._file(key)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as unfinished:
-            unfinished.write(value)
-        os.replace(unfinished.name, file)
-        self._writes += 1
-        if self._writes % EVICT_EVERY == 0:
+        unfinished = None
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as unfinished:
+                unfinished.write(_checksum(value))
+                unfinished.write(value)
+            os.replace(unfinished.name, file.with_name(key + CHECKED))
+        except OSError as error:
+            self._warn(error)
+            if unfinished is not None:
+                with suppress(OSError):
+                    os.unlink(unfinished.name)
+            return
+        self._unmeasured += len(value)
+        if self._unmeasured >= MEASURED_EVERY * self._max_bytes:
             self.evict()
 
     def evict(self) -> None:
         """Remove the longest unused values until the cache is at nine tenths of its size, if it has outgrown it."""
+        self._unmeasured = 0.0
         entries = []
         for file in self._folder.glob("*/*"):
             try:
@@ -121,10 +151,42 @@ class FileCache:
         if size <= self._max_bytes:
             return
         for _, bytes_, file in sorted(entries, key=lambda entry: entry[0]):
-            file.unlink(missing_ok=True)
+            try:
+                file.unlink(missing_ok=True)
+            except OSError as error:
+                self._warn(error)
+                return
             size -= bytes_
             if size <= 0.9 * self._max_bytes:
                 return
 
     def _file(self, key: str) -> Path:
         return self._folder / key[:2] / key
+
+    def _warn(self, error: OSError) -> None:
+        if not self._warned:
+            self._warned = True
+            log.warning("event=cache_not_usable folder=%s reason=%r", self._folder, str(error))
+
+
+def _checksum(value: bytes) -> bytes:
+    return hashlib.blake2b(value, digest_size=CHECKSUM_BYTES).digest()
+
+
+def _read_checked(file: Path) -> bytes | None:
+    """Read the value of a file that begins with its checksum; None where it is missing or damaged.
+
+    Raises
+    ------
+    OSError
+        If the file is there and cannot be read.
+    """
+    try:
+        content = memoryview(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    checksum, value = content[:CHECKSUM_BYTES], bytes(content[CHECKSUM_BYTES:])
+    if checksum != _checksum(value):
+        log.warning("event=cache_value_damaged file=%s", file.name)
+        return None
+    return value

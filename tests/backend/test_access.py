@@ -32,13 +32,14 @@ def basic(user: str, password: str) -> dict[str, str]:
 
 
 GOOD = basic("galaxyloop", PASSWORD)
-WRONG: dict[str, dict[str, str]] = {
+WRONG: dict[str, dict[str, Any]] = {
     "none": {},
     "wrong password": basic("galaxyloop", "pässword"),
     "wrong user": basic("label-studio", PASSWORD),
     "no colon": {"Authorization": "Basic " + base64.b64encode(b"galaxyloop").decode()},
     "not base64": {"Authorization": "Basic %%%"},
     "another scheme": {"Authorization": GOOD["Authorization"].replace("Basic", "Bearer")},
+    "not ASCII": {"Authorization": b"Basic \xff"},
     "empty": {"Authorization": ""},
     "wrong secret": {WEBHOOK_SECRET_HEADER: "another-secret"},
 }
@@ -66,7 +67,7 @@ def test_the_right_credentials_are_let_in(client: TestClient, method: str, path:
 @pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG.keys())
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
 def test_any_others_are_told_to_authenticate(
-    client: TestClient, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, str]
+    client: TestClient, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, Any]
 ) -> None:
     answer = client.request(method, path, json=body, headers=headers)
     assert answer.status_code == 401

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.cache import EVICT_EVERY, TOUCH_EVERY_S, FileCache, MemoryCache, key_of
+from backend.cache import CHECKED, TOUCH_EVERY_S, FileCache, MemoryCache, key_of
 
 parts = st.lists(st.one_of(st.text(), st.binary()), max_size=5)
 
@@ -25,9 +26,13 @@ def stored(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file()]
 
 
+def file_of(folder: Path, key: str) -> Path:
+    return folder / "cache" / key[:2] / (key + CHECKED)
+
+
 def unused_for(folder: Path, key: str, seconds: float) -> None:
     then = time.time() - seconds
-    os.utime(folder / "cache" / key[:2] / key, (then, then))
+    os.utime(file_of(folder, key), (then, then))
 
 
 def encoded(some: list[str | bytes]) -> list[bytes]:
@@ -72,7 +77,7 @@ def test_a_value_is_whole_at_every_moment(cache: FileCache) -> None:
 def test_a_write_leaves_nothing_else_behind(cache: FileCache, tmp_path: Path) -> None:
     cache.put(key_of("a"), b"one")
     cache.put(key_of("a"), b"two")
-    assert [file.name for file in stored(tmp_path)] == [key_of("a")]
+    assert stored(tmp_path) == [file_of(tmp_path, key_of("a"))]
 
 
 def test_a_small_cache_keeps_everything(cache: FileCache) -> None:
@@ -83,26 +88,84 @@ def test_a_small_cache_keeps_everything(cache: FileCache) -> None:
 
 
 def test_the_longest_unused_goes_first(cache: FileCache, tmp_path: Path) -> None:
+    roomy = FileCache(tmp_path / "cache", max_bytes=100_000)
     for age, name in enumerate("abcd"):
-        cache.put(key_of(name), bytes(3000))
+        roomy.put(key_of(name), bytes(2900))
         unused_for(tmp_path, key_of(name), 100 * (4 - age))
     cache.evict()
     assert [name for name in "abcd" if cache.get(key_of(name)) is None] == ["a"]
 
 
 def test_reading_is_using(cache: FileCache, tmp_path: Path) -> None:
+    roomy = FileCache(tmp_path / "cache", max_bytes=100_000)
     for age, name in enumerate("abcd"):
-        cache.put(key_of(name), bytes(3000))
+        roomy.put(key_of(name), bytes(2900))
         unused_for(tmp_path, key_of(name), TOUCH_EVERY_S * (5 - age))
     cache.get(key_of("a"))
     cache.evict()
     assert [name for name in "abcd" if cache.get(key_of(name)) is None] == ["b"]
 
 
-def test_it_keeps_to_its_size_by_itself(cache: FileCache, tmp_path: Path) -> None:
-    for number in range(EVICT_EVERY):
-        cache.put(key_of(str(number)), bytes(100))
-    assert sum(file.stat().st_size for file in stored(tmp_path)) <= 10_000
+@pytest.mark.parametrize("bytes_each", [20, 400, 3000])
+def test_the_size_is_held_within_a_tenth_at_every_moment(cache: FileCache, tmp_path: Path, bytes_each: int) -> None:
+    other = FileCache(tmp_path / "cache", max_bytes=10_000)
+    for number in range(60_000 // bytes_each):
+        (cache, other)[number % 2].put(key_of(str(number)), bytes(bytes_each))
+        if number % 10 == 0:
+            assert sum(file.stat().st_size for file in stored(tmp_path)) <= 11_000 + bytes_each
+
+
+def test_a_process_that_writes_one_value_measures_the_cache(tmp_path: Path) -> None:
+    for number in range(30):
+        FileCache(tmp_path / "cache", max_bytes=10_000).put(key_of(str(number)), bytes(1000))
+    assert sum(file.stat().st_size for file in stored(tmp_path)) <= 11_000
+
+
+def test_a_value_larger_than_the_cache_is_not_kept(cache: FileCache) -> None:
+    cache.put(key_of("small"), b"kept")
+    cache.put(key_of("large"), bytes(10_001))
+    assert (cache.get(key_of("small")), cache.get(key_of("large"))) == (b"kept", None)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda whole: whole[:-1],
+        lambda whole: b"",
+        lambda whole: bytes(len(whole)),
+        lambda whole: whole[:20] + b"x" + whole[21:],
+    ],
+)
+def test_a_damaged_value_is_missing_and_can_be_put_again(
+    cache: FileCache, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    key = key_of("a")
+    cache.put(key, b"a value of some length")
+    file = file_of(tmp_path, key)
+    file.write_bytes(damage(file.read_bytes()))
+    assert cache.get(key) is None
+    cache.put(key, b"a value of some length")
+    assert cache.get(key) == b"a value of some length"
+
+
+def test_a_value_of_a_release_without_checksums_is_read(cache: FileCache, tmp_path: Path) -> None:
+    key = key_of("a")
+    cache.put(key, b"new")
+    file_of(tmp_path, key).rename(file_of(tmp_path, key).with_name(key))
+    file_of(tmp_path, key).with_name(key).write_bytes(b"old")
+    assert cache.get(key) == b"old"
+
+
+def test_a_cache_that_cannot_be_written_answers_what_it_has_and_says_so_once(
+    cache: FileCache, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    cache.put(key_of("a"), b"one")
+    blocked = tmp_path / "cache" / key_of("b")[:2]
+    blocked.write_text("a file where a folder is needed")
+    cache.put(key_of("b"), b"two")
+    cache.put(key_of("b"), b"two")
+    assert (cache.get(key_of("a")), cache.get(key_of("b"))) == (b"one", None)
+    assert [record.message.split()[0] for record in caplog.records] == ["event=cache_not_usable"]
 
 
 def test_two_processes_may_evict_at_the_same_time(cache: FileCache, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backend.cache import FileCache
+from backend.cache import CHECKED, FileCache
 from backend.gallery import Gallery, reference_of
 from backend.services import Services
 from sync.images.errors import ImageError
@@ -63,7 +63,7 @@ def test_a_picture_that_left_the_cache_is_fetched_again(
     gallery: Gallery, services: Services, files: Any, png: Callable[..., bytes]
 ) -> None:
     key = gallery.open(files.put(UPLOAD, png())).key
-    (services.settings.cache_dir / key[:2] / key).unlink()
+    (services.settings.cache_dir / key[:2] / f"{key}{CHECKED}").unlink()
     assert gallery.open(UPLOAD).pixels.shape == (100, 200, 3)
     assert files.asked == [UPLOAD, UPLOAD]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from segment_anything import sam_model_registry
 from torch import Tensor
 from torch.nn import functional
@@ -73,7 +74,8 @@ def load_sam(path: Path) -> tuple[SamWindows, PromptedMasks]:
     """
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+    # The readers raise whatever they stumble on: garbage in a pickle's place gives KeyError or IndexError.
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"the SAM checkpoint {path} cannot be read as weights: {reason}") from error
     kind = _kind(weights, path)

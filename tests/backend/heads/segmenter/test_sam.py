@@ -137,6 +137,15 @@ def test_weights_of_the_wrong_shape_are_refused_in_a_sentence(tmp_path: Path) ->
         load_sam(tmp_path / "half.pth")
 
 
+@pytest.mark.parametrize("content", [b"", b"hello world\n" * 50, b'{"a": 1}', b"PK\x03\x04" + bytes(100)])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file_that_holds_no_weights_is_refused_in_a_sentence(content: bytes, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"sam{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="cannot be read as weights"):
+        load_sam(path)
+
+
 def test_a_missing_checkpoint_is_said_to_be_missing(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="No such file"):
         load_sam(tmp_path / "nowhere.pth")
