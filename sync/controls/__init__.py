@@ -1,7 +1,8 @@
 """One module a control tag of Label Studio: its JSON to arrays and back, pure functions.
 
 `CONTROLS[tag].encode(what, control=..., ...)` makes one region of a result, `CONTROLS[tag].decode(region)` reads one;
-both raise `ControlError` with a sentence.
+both raise `ControlError` with a sentence. Shapes are stored in percent of the picture: `decode(region, size=...)` gives them in
+pixels of the picture's own `size`, whatever size the region states; without it, in pixels of the stated size.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Codec(Protocol):
         """Turn an array, a shape or labels into a region."""
 
     @property
-    def decode(self) -> Callable[[Region], Any]:
+    def decode(self) -> Callable[..., Any]:
         """Turn a region into what `encode` takes, with its labels."""
 
 

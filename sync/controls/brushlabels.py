@@ -19,7 +19,7 @@ from sync.controls.region import (
 from sync.controls.shapes import Labelled, Mask, Size
 from sync.labelconfig import Control
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "resized"]
 
 TAG = "BrushLabels"
 
@@ -50,11 +50,49 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
     return new_region(control, TAG, value, score=score, size=size)
 
 
-def decode(region: Region) -> Labelled[Mask]:
-    """Return the mask of an annotation."""
+def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
+    """Return the mask of an annotation.
+
+    A mask has the pixels of the image that the region states; it is scaled to `size` as Label Studio's page shows it scaled. One
+    that states no size, or a wrong one, is taken for a mask of an image of `size`.
+
+    Raises
+    ------
+    ControlError
+        If the mask fits neither size.
+    """
     value = read_value(region, TAG)
     if value.get("format") != "rle":
         raise ControlError(f"a brush mask must have the format 'rle', not {quote(value.get('format'))}")
     labels = read_labels(value, TAG)
-    size = read_size(region)
-    return Labelled(shape=rle.decode(value.get("rle"), size=size), labels=labels, size=size)  # type: ignore[arg-type]
+    packed = value.get("rle")
+    if size is None:
+        stated = read_size(region)
+        return Labelled(shape=rle.decode(packed, size=stated), labels=labels, size=stated)  # type: ignore[arg-type]
+    size = check_size(size)
+    stated = _stated(region, rle.pixel_count(packed)) or size
+    mask = rle.decode(packed, size=stated)  # type: ignore[arg-type]
+    return Labelled(shape=resized(mask, size), labels=labels, size=size)
+
+
+def resized(mask: Mask, size: Size) -> Mask:
+    """Return a mask scaled to `size` (width, height), by the nearest pixel; one that has pixels keeps one at least."""
+    height, width = mask.shape
+    if (width, height) == size:
+        return mask
+    rows = (np.arange(size[1]) + 0.5) * (height / size[1])
+    columns = (np.arange(size[0]) + 0.5) * (width / size[0])
+    scaled: Mask = mask[rows.astype(int)][:, columns.astype(int)]
+    if not scaled.any() and mask.any():
+        y, x = np.argwhere(mask).mean(axis=0)
+        scaled[int((y + 0.5) * size[1] / height), int((x + 0.5) * size[0] / width)] = True
+    return scaled
+
+
+def _stated(region: Region, pixels: int) -> Size | None:
+    """The size that a region states, where the mask's number of pixels fits it."""
+    try:
+        width, height = read_size(region)
+    except ControlError:
+        return None
+    return (width, height) if width * height == pixels else None

@@ -15,8 +15,8 @@ from sync.controls.region import (
     read_labels,
     read_number,
     read_rotation,
-    read_size,
     read_value,
+    size_for,
     write_labels,
     write_rotation,
 )
@@ -60,10 +60,10 @@ def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score:
     return new_region(control, TAG, value, score=score, size=size)
 
 
-def decode(region: Region) -> Labelled[Ellipse]:
+def decode(region: Region, *, size: Size | None = None) -> Labelled[Ellipse]:
     """Return the ellipse of an annotation."""
     value = read_value(region, TAG)
-    width, height = read_size(region)
+    width, height = size_for(region, size)
     ellipse = Ellipse(
         x=read_number(value, "x") * width / 100,
         y=read_number(value, "y") * height / 100,

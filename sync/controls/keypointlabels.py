@@ -11,8 +11,8 @@ from sync.controls.region import (
     quote,
     read_labels,
     read_number,
-    read_size,
     read_value,
+    size_for,
     write_labels,
 )
 from sync.controls.shapes import Labelled, Point, Size
@@ -52,13 +52,13 @@ def encode(point: Point, *, control: Control, label: str, size: Size, score: flo
     return new_region(control, TAG, value, score=score, size=size)
 
 
-def decode(region: Region) -> Labelled[Point]:
+def decode(region: Region, *, size: Size | None = None) -> Labelled[Point]:
     """Return the point of an annotation or of a prompt.
 
     `is_positive` is missing on plain points that come along with the prompts of a control: they count as positive.
     """
     value = read_value(region, TAG)
-    width, height = read_size(region)
+    width, height = size_for(region, size)
     positive = region.get("is_positive", True)
     if positive not in (True, False):  # older pages send 1 and 0
         raise ControlError(f"is_positive must be true or false, not {quote(positive)}")

@@ -20,8 +20,8 @@ from sync.controls.region import (
     new_region,
     quote,
     read_labels,
-    read_size,
     read_value,
+    size_for,
     write_labels,
 )
 from sync.controls.shapes import Labelled, Mask, Polygon, Size
@@ -81,10 +81,10 @@ def encode_mask(
     ]
 
 
-def decode(region: Region) -> Labelled[Polygon]:
+def decode(region: Region, *, size: Size | None = None) -> Labelled[Polygon]:
     """Return the outline of an annotation."""
     value = read_value(region, TAG)
-    width, height = read_size(region)
+    width, height = size_for(region, size)
     points = value.get("points")
     if not isinstance(points, list) or not 3 <= len(points) <= MAX_CORNERS:
         raise ControlError(f"a polygon needs 3 to {MAX_CORNERS} points, not {quote(points)}")

@@ -15,8 +15,8 @@ from sync.controls.region import (
     read_labels,
     read_number,
     read_rotation,
-    read_size,
     read_value,
+    size_for,
     write_labels,
     write_rotation,
 )
@@ -61,10 +61,10 @@ def encode(box: Box, *, control: Control, label: str, size: Size, score: float |
     return new_region(control, TAG, value, score=score, size=size)
 
 
-def decode(region: Region) -> Labelled[Box]:
+def decode(region: Region, *, size: Size | None = None) -> Labelled[Box]:
     """Return the box of an annotation or of a prompt."""
     value = read_value(region, TAG)
-    width, height = read_size(region)
+    width, height = size_for(region, size)
     box = Box(
         x=read_number(value, "x") * width / 100,
         y=read_number(value, "y") * height / 100,

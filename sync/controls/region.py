@@ -27,6 +27,7 @@ __all__ = [
     "read_rotation",
     "read_size",
     "read_value",
+    "size_for",
     "write_labels",
     "write_rotation",
 ]
@@ -127,12 +128,28 @@ def read_value(region: object, tag: str) -> Mapping[str, Any]:
 
 
 def read_size(region: Mapping[str, Any]) -> Size:
-    """Return (width, height) of the image that a region was drawn on.
+    """Return (width, height) of the image as a region states it.
 
-    `image_rotation` is left aside: Label Studio 1.23 turns the view with it, and the stored coordinates stay those of
-    the image as it is.
+    Scripts write whole numbers as floats and texts too. `image_rotation` is left aside: Label Studio 1.23 turns the view
+    with it, and the stored coordinates stay those of the image as it is.
     """
-    return check_size((region.get("original_width"), region.get("original_height")))  # type: ignore[arg-type]
+    return check_size((_whole(region.get("original_width")), _whole(region.get("original_height"))))  # type: ignore[arg-type]
+
+
+def size_for(region: Mapping[str, Any], size: Size | None) -> Size:
+    """Return the size in whose pixels a region is read: the picture's own where it is known, else what the region states."""
+    return read_size(region) if size is None else check_size(size)
+
+
+def _whole(pixels: object) -> object:
+    """Return a number of pixels as an int where it is one, else as it is."""
+    if isinstance(pixels, bool) or not isinstance(pixels, int | float | str):
+        return pixels
+    try:
+        number = float(pixels)
+    except (OverflowError, ValueError):
+        return pixels
+    return int(number) if number.is_integer() else pixels
 
 
 def read_number(value: Mapping[str, Any], key: str, *, low: float = -FAR_PERCENT, above: float | None = None) -> float:

@@ -17,7 +17,7 @@ from sync.controls.errors import ControlError
 from sync.controls.region import check_size
 from sync.controls.shapes import Mask, Size
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "pixel_count"]
 
 CHANNELS = 4
 WORD_BITS = 8
@@ -81,12 +81,7 @@ def decode(rle: list[int], *, size: Size) -> Mask:
         If the bytes are not bytes, end early, run over, or do not make an image of `size`.
     """
     width, height = check_size(size)
-    if not isinstance(rle, list) or len(rle) * 8 < HEADER_BITS:
-        raise ControlError("an RLE must be a list of bytes, at least seven")
-    try:
-        data = bytes(rle)
-    except (TypeError, ValueError, OverflowError) as error:
-        raise ControlError("an RLE must hold whole numbers from 0 to 255 only") from error
+    data = _bytes_of(rle)
     header = int.from_bytes(data[:7], "big") >> 3
     count = header >> 21
     if count != width * height * CHANNELS:
@@ -96,6 +91,20 @@ def decode(rle: list[int], *, size: Size) -> Mask:
         raise ControlError(f"an RLE must have words of {WORD_BITS} bits, not {word_bits}")
     fields = tuple((header >> place & 15) + 1 for place in (12, 8, 4, 0))
     return _alpha(data, count, fields).reshape(height, width)
+
+
+def pixel_count(rle: object) -> int:
+    """Return the number of pixels of an RLE's image, which its first bytes hold; its width and height are not in it."""
+    return int.from_bytes(_bytes_of(rle)[:4], "big") // CHANNELS
+
+
+def _bytes_of(rle: object) -> bytes:
+    if not isinstance(rle, list) or len(rle) * 8 < HEADER_BITS:
+        raise ControlError("an RLE must be a list of bytes, at least seven")
+    try:
+        return bytes(rle)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ControlError("an RLE must hold whole numbers from 0 to 255 only") from error
 
 
 def _alpha(data: bytes, count: int, fields: tuple[int, ...]) -> Mask:

@@ -77,7 +77,7 @@ class Labelled(Generic[Shape]):
     labels : tuple of str
         At least one, as the config stores them.
     size : (width, height)
-        Of the image as the annotator's browser saw it, pixels.
+        Of the image in whose pixels the shape is given.
     positive : bool
         False for a prompt that says "not here".
     """
