@@ -53,7 +53,7 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
 def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
     """Return the mask of an annotation.
 
-    A mask has the pixels of the image that the region states; it is scaled to `size` as Label Studio's page shows it scaled. One
+    A mask has the pixels of the image that the region states, and is scaled to `size` as Label Studio's page scales it. One
     that states no size, or a wrong one, is taken for a mask of an image of `size`.
 
     Raises

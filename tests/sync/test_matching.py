@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.labelconfig import Control, Label, match_labels, parse
+from sync.matching import read_label
 from sync.synonyms import SYNONYMS, normalise
 
 CLASSES = ["elliptical", "spiral", "edge_on", "merger"]
@@ -96,3 +99,37 @@ def test_every_synonym_is_written_as_it_is_looked_up(meaning: str) -> None:
 
 def test_punctuation_case_and_underscores_do_not_matter() -> None:
     assert normalise("  Edge-on_Disk? ") == "edge on disk"
+
+
+def labels_of(*labels: str) -> Control:
+    return Control(name="boxes", to_name="image", tag="RectangleLabels", labels=tuple(map(Label, labels)))
+
+
+def test_an_exact_name_goes_before_all_others() -> None:
+    assert [read_label(name, labels_of("a", "A")) for name in ("a", "A")] == ["a", "A"]
+    assert [read_label(name, labels_of("S+", "S-")) for name in ("S+", "S-", "s-", "S")] == ["S+", "S-", "S-", None]
+
+
+def test_the_stored_name_goes_before_the_one_that_is_shown() -> None:
+    crossed = replace(labels_of(), labels=(Label("star", shown="galaxy"), Label("galaxy", shown="star")))
+    assert read_label("galaxy", crossed) == "galaxy"
+
+
+def test_a_name_that_fits_two_labels_is_not_read() -> None:
+    assert read_label("early type", labels_of("Elliptical", "Smooth")) is None
+    assert read_label("galaxy", labels_of("Source", "Object")) is None
+    assert read_label("GALAXY", labels_of("Galaxy", "galaxy")) is None
+
+
+def test_a_broader_class_is_not_what_was_meant() -> None:
+    assert read_label("edge-on", labels_of("Spiral", "Elliptical")) is None
+
+
+def test_a_letter_is_read_as_itself_only() -> None:
+    assert read_label("S", labels_of("Spiral", "Star")) is None
+    assert read_label("s", labels_of("S", "E")) == "S"
+
+
+def test_names_of_signs_alone_are_not_all_the_same() -> None:
+    assert read_label("🌌", labels_of("🌀", "Ring")) is None
+    assert read_label("🌀", labels_of("🌀", "Ring")) == "🌀"

@@ -1,0 +1,133 @@
+"""Reading a region as Label Studio's page shows it, whoever wrote it: the page, a script or an import.
+
+The codecs of `sync.controls` take what Label Studio's page writes. Here numbers may be texts, a region may lack its type, sizes
+may be wrong, and labels are matched to the labelling config. What still cannot be read raises `ControlError`: it must not be
+taken for "nothing".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from sync.controls import CONTROLS
+from sync.controls.errors import ControlError
+from sync.controls.number import STEP_TOLERANCE
+from sync.controls.region import Region, quote
+from sync.controls.sameness import outline
+from sync.controls.shapes import Labelled, Point, Size
+from sync.labelconfig import Control
+from sync.matching import read_label, read_path
+
+__all__ = ["read_region"]
+
+_NUMBERS = ("x", "y", "width", "height", "radiusX", "radiusY", "rotation", "number")
+
+
+def read_region(region: Mapping[str, Any], control: Control, *, size: Size | None = None) -> Any:
+    """Read a region of a control.
+
+    Parameters
+    ----------
+    region : mapping
+        One item of a result whose `from_name` is the control's.
+    control : Control
+    size : (width, height), optional
+        Of the picture, pixels. Default: what the region states.
+
+    Returns
+    -------
+    tuple of str, tuple of path, float or Labelled
+        Labels of Choices, paths of a Taxonomy, a Number, or a shape in pixels; labels as the labelling config stores them.
+
+    Raises
+    ------
+    ControlError
+        If it cannot be read; the message is a sentence.
+    """
+    tidied, decode = _tidied(region, control), CONTROLS[control.tag].decode
+    if control.tag == "Number":
+        return _within_bounds(decode(tidied), control)
+    if control.tag == "Taxonomy":
+        return tuple(dict.fromkeys(_known_path(path, control) for path in decode(tidied)))
+    if control.tag == "Choices":
+        return tuple(dict.fromkeys(_known(label, control) for label in decode(tidied)))
+    drawn = decode(tidied, size=size)
+    return _on_the_picture(replace(drawn, labels=_known_of(drawn.labels, control)))
+
+
+def _tidied(region: Mapping[str, Any], control: Control) -> Region:
+    """Copy a region, with the control's type where it has none or spells it differently, and with numbers for texts."""
+    kind, value, tag = region.get("type"), region.get("value"), control.tag.lower()
+    if not isinstance(value, Mapping):
+        raise ControlError(f"the region's value must be an object, not {quote(value)}")
+    value = {key: _number(held) if key in _NUMBERS else held for key, held in value.items()}
+    if tag.endswith("labels") and "labels" in value:  # Label Studio's page moves them to the control's own key
+        value.setdefault(tag, value["labels"])
+    kind = kind.strip().lower() if isinstance(kind, str) else kind
+    if kind == "labels" or (kind is None and tag in value):
+        kind = tag
+    elif tag.endswith("labels") and kind == tag.removesuffix("labels"):
+        raise ControlError(f"the {kind} of {control.name!r} has no label")
+    if isinstance(value.get(tag), str) and tag != "number":
+        value[tag] = [value[tag]]
+    if isinstance(value.get("points"), list):
+        value["points"] = [
+            [_number(coordinate) for coordinate in point] if isinstance(point, list | tuple) else point
+            for point in value["points"]
+        ]
+    return {**region, "type": kind, "value": value}
+
+
+def _number(value: object) -> object:
+    """Return the number that a text holds; anything else as it is."""
+    if not isinstance(value, str) or "_" in value:
+        return value
+    try:
+        return float(value)
+    except ValueError:
+        return value
+
+
+def _within_bounds(number: float, control: Control) -> float:
+    low, high = control.minimum, control.maximum
+    if (low is not None and number < low - STEP_TOLERANCE) or (high is not None and number > high + STEP_TOLERANCE):
+        raise ControlError(f"{control.name!r} takes numbers from {low} to {high}, not {number!r}")
+    return number
+
+
+def _known(name: str, control: Control) -> str:
+    label = read_label(name, control)
+    if label is None:
+        raise ControlError(f"the label {quote(name)} of {control.name!r} is not in the labelling config")
+    return label
+
+
+def _known_path(path: tuple[str, ...], control: Control) -> tuple[str, ...]:
+    known = read_path(path, control)
+    if known is None:
+        raise ControlError(f"the path {quote(list(path))} of {control.name!r} is not in the labelling config")
+    return known
+
+
+def _known_of(names: tuple[str, ...], control: Control) -> tuple[str, ...]:
+    """The labels of a shape that the config has, one at least: Label Studio's page drops the others."""
+    known = tuple(dict.fromkeys(label for name in names if (label := read_label(name, control)) is not None))
+    return known or (_known(names[0], control),)
+
+
+def _on_the_picture(drawn: Labelled[Any]) -> Labelled[Any]:
+    """Return a shape that lies on the picture, in part at least."""
+    if isinstance(drawn.shape, np.ndarray):
+        if not drawn.shape.any():
+            raise ControlError("the mask is empty: it needs a pixel")
+        return drawn
+    corners = outline(drawn)
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    beyond = (low > 1) | (high < 0) if isinstance(drawn.shape, Point) else (low >= 1) | (high <= 0)
+    if beyond.any():
+        raise ControlError("the region lies outside the picture")
+    return drawn
