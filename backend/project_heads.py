@@ -15,6 +15,7 @@ from pathlib import Path
 from backend.heads import HEADS, Head
 from backend.heads.masks import PromptedMasks
 from sync.labelconfig import Control, LabelConfig
+from sync.matching import read_label
 
 __all__ = ["FILLED_BY", "MASKS", "PROMPTS", "SHAPES", "ProjectHeads", "controls_to_fill", "prompt_target"]
 
@@ -89,17 +90,35 @@ def controls_to_fill(config: LabelConfig) -> tuple[Control, ...]:
     )
 
 
-def prompt_target(config: LabelConfig, *, label: str | None, to_name: str) -> tuple[Control, str] | None:
-    """Choose the control and the label that a prompt is answered in; None where the config has no place for an answer."""
-    found = None
+def prompt_target(config: LabelConfig, *, label: str, to_name: str, from_name: object = None) -> tuple[Control, str] | None:
+    """Choose the control and the label that a prompt is answered in.
+
+    Parameters
+    ----------
+    label : str
+        Of the prompt.
+    to_name : str
+        Name of the Image tag that it lies on.
+    from_name : str, optional
+        Name of the prompt's own control, whose label may have an alias.
+
+    Returns
+    -------
+    (control, label) or None
+        The control with the most exact outline that has the prompt's label, and what it stores for that label; None where no
+        control has it: another label would be a wrong answer.
+    """
+    asked = config.control(from_name)
+    own = next((one for one in asked.labels if one.value == label), None) if asked else None
     for tag in SHAPES:
         for control in controls_to_fill(config):
             if control.tag != tag or control.to_name != to_name or not control.labels:
                 continue
-            if any(one.value == label for one in control.labels):
-                return control, str(label)
-            found = found or (control, control.labels[0].value)
-    return found
+            for name in own.names if own else (label,):
+                known = read_label(name, control)
+                if known is not None:
+                    return control, known
+    return None
 
 
 def _kind(head: Head) -> str:

@@ -57,7 +57,7 @@ def answer_prompts(
         return []
     if len(prompts) > MAX_PROMPTS:
         raise ControlError(f"{len(prompts)} prompts were sent for one object, at most {MAX_PROMPTS} are read")
-    to_name, label, drawn = "", "", []
+    to_name, label, from_name, drawn = "", "", None, []
     points: list[tuple[Point, Size, bool]] = []
     boxes: list[tuple[Box, Size]] = []
     masks: list[Mask] = []
@@ -81,9 +81,9 @@ def answer_prompts(
             label = polygon.label
         else:
             continue
-        to_name = str(prompt.get("to_name") or "")
+        to_name, from_name = str(prompt.get("to_name") or ""), prompt.get("from_name")
         drawn.append(kind)
-    target = prompt_target(config, label=label, to_name=to_name) if drawn else None
+    target = prompt_target(config, label=label, to_name=to_name, from_name=from_name) if drawn else None
     if target is None:
         return []
     control, label = target

@@ -64,8 +64,8 @@ def test_a_smart_rectangle_is_filled_where_there_is_no_other_place_for_objects()
 # -- where a prompt is answered --
 
 
-def target(*controls: str, label: str = "Galaxy", to_name: str = "image") -> tuple[str, str] | None:
-    found = prompt_target(config(*controls), label=label, to_name=to_name)
+def target(*controls: str, label: str = "Galaxy", to_name: str = "image", by: str = "click") -> tuple[str, str] | None:
+    found = prompt_target(config(*controls), label=label, to_name=to_name, from_name=by)
     return found and (found[0].name, found[1])
 
 
@@ -74,8 +74,25 @@ def test_a_prompt_is_answered_in_the_most_exact_outline_that_has_its_label() -> 
     assert target(BOXES, BRUSH, CLICK, label="Star") == ("boxes", "Star")
 
 
-def test_a_prompt_with_a_label_of_its_own_is_answered_in_the_first_one() -> None:
-    assert target(BOXES, BRUSH, label="Nebula") == ("mask", "Arm")
+def test_a_prompt_with_a_label_that_no_other_control_has_is_not_answered() -> None:
+    assert target(BOXES, BRUSH, label="Nebula") is None
+
+
+ALIASED = """<BrushLabels name="brush" toName="image">
+<Label value="star" alias="1_brush"/><Label value="galaxy" alias="2_brush"/></BrushLabels>"""
+SHORT = """<KeyPointLabels name="click" toName="image" smart="true">
+<Label value="star" alias="s"/><Label value="galaxy" alias="g"/></KeyPointLabels>"""
+
+
+@pytest.mark.parametrize("label", ["galaxy", "Galaxy", "GALAXY ", "2_brush", "galaxies"])
+def test_a_prompt_is_answered_with_the_label_that_was_clicked_whatever_it_is_stored_as(label: str) -> None:
+    assert target(ALIASED, label=label) == ("brush", "2_brush")
+
+
+def test_the_alias_of_the_prompts_own_label_is_no_other_label() -> None:
+    assert target(ALIASED, SHORT, label="g") == ("brush", "2_brush")
+    assert target(ALIASED, SHORT, label="s") == ("brush", "1_brush")
+    assert target(BRUSH, SHORT, label="g") == ("mask", "Galaxy")
 
 
 @pytest.mark.parametrize("controls", [(CLICK,), (CHOICES, CLICK), ()])
