@@ -1,4 +1,4 @@
-"""The registry's tables: projects, their versions, the bell that events ring, and what annotators did with predictions.
+"""The registry's tables: projects, their versions, the bell that events ring, what annotators did, and which processes run.
 
 SQLite by default, PostgreSQL where several machines share the work (`connection.py`). Alembic migrations bring an older
 database up to date when a process starts.
@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from backend.connection import connect, wait_for
 from backend.lock import locked
 
-__all__ = ["Base", "EffortRow", "ProjectRow", "VersionRow", "open_database"]
+__all__ = ["Base", "EffortRow", "ProcessRow", "ProjectRow", "VersionRow", "open_database"]
 
 MIGRATION_LOCK = 0x67_61_6C_61_78_79
 """Number of our advisory lock in PostgreSQL, "galaxy": any that no other program in the same database takes."""
@@ -35,7 +35,9 @@ class ProjectRow(Base):
     """One Label Studio project.
 
     The bell is two times: since when events wait for an answer, and when the last one came. The lease says which worker
-    looks after the project and until when, so that a killed worker's project is taken over.
+    looks after the project and until when, so that a killed worker's project is taken over. `origin` identifies the project
+    beyond its number (`sync.projects.ProjectState`). `away` is "gone" for a project that is deleted in Label Studio, "detached"
+    for one without our backend, and empty otherwise.
     """
 
     __tablename__ = "projects"
@@ -53,6 +55,9 @@ class ProjectRow(Base):
     lease_until: Mapped[float] = mapped_column(default=0.0)
     status: Mapped[str] = mapped_column(default="waiting for the first annotations")
     status_at: Mapped[float] = mapped_column(default=0.0)
+    origin: Mapped[str] = mapped_column(default="", server_default="")
+    away: Mapped[str] = mapped_column(default="", server_default="")
+    away_since: Mapped[float] = mapped_column(default=0.0, server_default="0")
 
 
 class VersionRow(Base):
@@ -85,6 +90,23 @@ class EffortRow(Base):
     updated_at: Mapped[str]
     version: Mapped[int | None]
     effort: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class ProcessRow(Base):
+    """One server or worker and its last heartbeat (`heartbeat.py`); all times by the database's clock."""
+
+    __tablename__ = "processes"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    host: Mapped[str]
+    pid: Mapped[int]
+    started_at: Mapped[float]
+    seen_at: Mapped[float]
+    turned_at: Mapped[float]
+    ended_at: Mapped[float | None]
+    project_id: Mapped[int | None]
+    working_since: Mapped[float | None]
 
 
 def open_database(url: str, *, password: str = "", patience_s: float = 0.0) -> Engine:

@@ -14,8 +14,10 @@ from fastapi import HTTPException, Request
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
+from backend.records import MAX_ID
+from sync.labelconfig import MAX_CHARACTERS
+
 __all__ = [
-    "MAX_ID",
     "PredictRequest",
     "SetupRequest",
     "TaskItem",
@@ -27,8 +29,6 @@ __all__ = [
 ]
 
 MAX_TASKS = 100_000
-MAX_ID = 2**31 - 1
-"""Label Studio's ids are 32-bit integers; a larger one would be refused by the database, not by us."""
 PROJECT_ID = re.compile(r"([0-9]{1,18})(?:\.[0-9]*)?")
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -51,7 +51,7 @@ class SetupRequest(BaseModel):
     """Sent on nearly everything that a user does; `access_token` is never read, Label Studio itself refuses it."""
 
     project: int = Field(gt=0, le=MAX_ID)
-    label_config: str = Field(alias="schema", max_length=2**20)
+    label_config: str = Field(alias="schema", max_length=MAX_CHARACTERS)
     extra_params: dict[str, Any] | None = None
 
     _id = field_validator("project", mode="before")(project_id_of)
@@ -85,7 +85,7 @@ class PredictRequest(BaseModel):
 
     tasks: list[TaskItem] = Field(max_length=MAX_TASKS)
     project: int = Field(gt=0, le=MAX_ID)
-    label_config: str = Field(max_length=2**20)
+    label_config: str = Field(max_length=MAX_CHARACTERS)
     params: PredictParams | None = None
 
     _id = field_validator("project", mode="before")(project_id_of)
@@ -95,7 +95,7 @@ class WebhookProject(BaseModel):
     """The project that an event is about; its invite token is not read."""
 
     id: int = Field(gt=0, le=MAX_ID)
-    label_config: str | None = Field(None, max_length=2**20)
+    label_config: str | None = Field(None, max_length=MAX_CHARACTERS)
 
 
 class WebhookRequest(BaseModel):

@@ -6,8 +6,20 @@ import hashlib
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["Effort", "LeaseLostError", "Project", "RegistryError", "Version", "config_hash", "version_name", "version_number"]
+__all__ = [
+    "MAX_ID",
+    "Effort",
+    "LeaseLostError",
+    "Project",
+    "RegistryError",
+    "Version",
+    "config_hash",
+    "version_name",
+    "version_number",
+]
 
+MAX_ID = 2**31 - 1
+"""Label Studio's ids are 32-bit integers; a larger one would be refused by the database, not by us."""
 MAX_DIGITS = 9
 """Of a version's number, which the database keeps as an integer of 32 bits."""
 
@@ -33,6 +45,9 @@ class Project:
     training_requested: bool
     status: str
     status_at: float
+    origin: str = ""
+    away: str = ""
+    away_since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,6 +121,14 @@ class Registry:
         """Note that the predictions of version `number` are stored for the `tasks` tasks that the project has."""
         self._update(project_id, published_version=number, published_tasks=tasks)
 
+    def set_origin(self, project_id: int, origin: str) -> None:
+        """Note which project of which Label Studio this is, beyond its number."""
+        self._update(project_id, origin=origin)
+
+    def set_away(self, project_id: int, away: str) -> None:
+        """Note that a project is "gone" from Label Studio or "detached" from the backend; "" that it is back."""
+        self._update(project_id, away=away, away_since=time.time() if away else 0.0)
+
     # -- versions ------------------------------------------------------------------------------------------------------
 
     def versions(self, project_id: int) -> list[Version]:
@@ -280,6 +288,9 @@ def _project(row: ProjectRow) -> Project:
         training_requested=row.training_requested,
         status=row.status,
         status_at=row.status_at,
+        origin=row.origin,
+        away=row.away,
+        away_since=row.away_since,
     )
 
 

@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Annotated, Any
 
 from anyio import CapacityLimiter, to_thread
@@ -23,9 +24,9 @@ from sqlalchemy.exc import OperationalError
 from backend.access import Access
 from backend.annotator import Task
 from backend.connection import reason_of
+from backend.heartbeat import BEAT_S, Heartbeat
 from backend.metrics import Metrics
 from backend.protocol import (
-    MAX_ID,
     PredictRequest,
     SetupRequest,
     VersionsRequest,
@@ -33,7 +34,7 @@ from backend.protocol import (
     body_of,
     body_schema,
 )
-from backend.records import version_name
+from backend.records import MAX_ID, version_name
 from backend.services import Services
 from sync.labelconfig import FILLABLE_TAGS, LabelConfigError, parse
 
@@ -59,13 +60,22 @@ def create_app(services: Services) -> FastAPI:
     doorbell = _Doorbell(services)
     heard: dict[int, str] = {}  # the labelling config of each project's last event: nearly every event repeats it
 
+    heartbeat = Heartbeat(services.engine, "server")
+
+    async def turn() -> None:
+        while True:
+            heartbeat.turned()
+            await asyncio.sleep(BEAT_S)
+
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Whatever happened while the server was down rang at a closed door.
         await to_thread.run_sync(services.ring, [project.id for project in registry.projects()])
-        warm_up = asyncio.create_task(to_thread.run_sync(services.annotators.warm_up))
-        yield
-        warm_up.cancel()
+        tasks = [asyncio.create_task(to_thread.run_sync(services.annotators.warm_up)), asyncio.create_task(turn())]
+        with heartbeat.running():
+            yield
+        for task in tasks:
+            task.cancel()
 
     app = FastAPI(title="galaxyloop", description="Label Studio ML backend for galaxies.", lifespan=lifespan)
     app.state.max_body_bytes = settings.max_body_bytes
@@ -92,7 +102,7 @@ def create_app(services: Services) -> FastAPI:
 
     @app.post("/setup", dependencies=[caller], openapi_extra=body_schema(SetupRequest))
     async def setup(body: Annotated[SetupRequest, Depends(body_of(SetupRequest))]) -> dict[str, str]:
-        warning = _warning(body.label_config)
+        warning = await to_thread.run_sync(_warning, body.label_config)
         if warning:
             log.warning("event=nothing_to_fill project=%d warning=%r", body.project, warning)
         project = await to_thread.run_sync(
@@ -158,6 +168,7 @@ def create_app(services: Services) -> FastAPI:
     return app
 
 
+@lru_cache(maxsize=16)  # Label Studio repeats /setup all the time, and parsing 50,000 classes takes a second
 def _warning(label_config: str) -> str:
     supported = "galaxyloop fills " + ", ".join(sorted(FILLABLE_TAGS)) + " of an Image"
     try:

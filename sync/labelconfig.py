@@ -20,7 +20,17 @@ from sync.matching import match_labels
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
-__all__ = ["FILLABLE_TAGS", "Control", "Label", "LabelConfig", "LabelConfigError", "join_path", "match_labels", "parse"]
+__all__ = [
+    "FILLABLE_TAGS",
+    "MAX_CHARACTERS",
+    "Control",
+    "Label",
+    "LabelConfig",
+    "LabelConfigError",
+    "join_path",
+    "match_labels",
+    "parse",
+]
 
 FILLABLE_TAGS = (
     "Choices",

@@ -16,6 +16,7 @@ from rich.logging import RichHandler
 from backend.commands.process import bound_threads, open_services, read_settings
 from backend.commands.rate import with_rate
 from backend.commands.terminal import console, list_left_out, notices, stop
+from backend.records import MAX_ID
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -43,7 +44,7 @@ class Order(StrEnum):
 def prelabel(
     project: Annotated[
         int | None,
-        typer.Argument(metavar="[PROJECT]", min=1, max=2**31 - 1, help="Number of the project in Label Studio's address."),
+        typer.Argument(metavar="[PROJECT]", min=1, max=MAX_ID, help="Number of the project in Label Studio's address."),
     ] = None,
     only_unlabelled: Annotated[bool, typer.Option("--only-unlabelled", help="Leave out tasks that are annotated.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many tasks.")] = None,

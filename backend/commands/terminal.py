@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from backend.records import MAX_ID
+
 __all__ = ["ProjectId", "console", "list_left_out", "notices", "stop", "with_progress"]
 
 Item = TypeVar("Item")
@@ -19,7 +21,7 @@ notices = Console(stderr=True)
 """For progress: what stands on standard output can be piped."""
 
 ProjectId = Annotated[
-    int, typer.Argument(metavar="PROJECT", min=1, max=2**31 - 1, help="Number of the project in Label Studio's address.")
+    int, typer.Argument(metavar="PROJECT", min=1, max=MAX_ID, help="Number of the project in Label Studio's address.")
 ]
 
 

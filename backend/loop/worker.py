@@ -13,6 +13,7 @@ import torch
 from sqlalchemy.exc import OperationalError
 
 from backend.connection import reason_of
+from backend.heartbeat import Heartbeat
 from backend.loop.cycle import run_cycle
 from backend.loop.lease import LeaseLostError, lease
 from backend.loop.queue import QueueUnavailable
@@ -47,7 +48,17 @@ def run_worker(services: Services) -> None:
         except OperationalError as error:
             log.warning("event=database_unavailable error=%r", reason_of(error))
 
-    services.queue.work(lambda project_id: answer(services, project_id), reconcile=every_minute)
+    with Heartbeat(services.engine, "worker").running() as heartbeat:
+
+        def work_on(project_id: int) -> None:
+            with heartbeat.working_on(project_id):
+                answer(services, project_id)
+
+        def turn() -> None:
+            every_minute()
+            heartbeat.turned()
+
+        services.queue.work(work_on, reconcile=turn)
 
 
 def reconcile(services: Services) -> None:

@@ -11,9 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from backend.protocol import MAX_ID, SetupRequest, project_id_of
+from backend.protocol import SetupRequest, project_id_of
+from backend.records import MAX_ID
 from backend.server import create_app
 from backend.services import Services
+from sync.labelconfig import MAX_CHARACTERS
 
 CONFIG = '<View><Image name="image" value="$image"/><Choices name="c" toName="image"><Choice value="Spiral"/></Choices></View>'
 TASK = {"id": 1, "data": {"image": "/data/upload/1/nowhere.png"}}
@@ -114,7 +116,7 @@ def test_what_is_missing_is_named(client: TestClient, path: str, missing: str) -
     [
         ("/setup", {"schema": None}),
         ("/setup", {"schema": 7}),
-        ("/setup", {"schema": "x" * (2**20 + 1)}),
+        ("/setup", {"schema": "x" * (MAX_CHARACTERS + 1)}),
         ("/setup", {"extra_params": [1]}),
         ("/setup", {"extra_params": "not json"}),
         ("/setup", {"extra_params": "[" * 10**5}),

@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 
 from backend.server import create_app
 from backend.services import Services
-from sync.labelconfig import FILLABLE_TAGS, parse
+from sync.labelconfig import FILLABLE_TAGS, MAX_CHARACTERS, parse
 from sync.validation import check_prediction
 
 CAPTURED = Path(__file__).parents[2].parent / "shared" / "label-studio-requests.json"
@@ -264,3 +264,30 @@ def test_the_protocol_is_described(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/health", "/setup", "/predict", "/webhook", "/versions", "/metrics"} == paths.keys()
     assert paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]["required"]
+
+
+# -- one limit for a labelling config --
+
+
+def taxonomy_of(characters: int) -> str:
+    """A config of exactly so many characters, most of them classes."""
+    head, tail = '<View><Image name="image" value="$image"/><Taxonomy name="t" toName="image">', "</Taxonomy></View>"
+    choices = [f'<Choice value="Class number {number:06d}"/>' for number in range(characters // 50)]
+    text = head + "".join(choices)[: characters // 2].rsplit("/>", 1)[0] + "/>"
+    return text + " " * (characters - len(text) - len(tail)) + tail
+
+
+@pytest.mark.parametrize("characters", [1_200_000, MAX_CHARACTERS])
+def test_every_endpoint_takes_a_config_that_the_parser_takes(client: TestClient, characters: int) -> None:
+    config, project = taxonomy_of(characters), next(PROJECTS)
+    assert len(config) == characters
+    assert setup(client, project, config) == {"model_version": "v0001"}
+    body = {"action": "PROJECT_UPDATED", "project": {"id": project, "label_config": config}}
+    assert client.post("/webhook", json=body).status_code == 200
+    assert predict(client, [], config=config, project=project)["results"] == []
+
+
+def test_a_config_that_the_parser_refuses_is_refused_in_a_sentence(client: TestClient) -> None:
+    answer = client.post("/setup", json={"project": "7", "schema": taxonomy_of(MAX_CHARACTERS + 1)})
+    assert answer.status_code == 422
+    assert answer.json()["detail"] == f"schema: String should have at most {MAX_CHARACTERS} characters"

@@ -1,0 +1,190 @@
+"""Heartbeats: server and worker write that they run every few seconds, and every command reads which of them do.
+
+A thread of its own writes, so that a training of ten minutes interrupts nothing. It also writes when the process's main loop
+last turned and which project it works on: a process whose loop is stuck still writes, and is reported as stuck.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import Engine, delete, or_, select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from backend.connection import read_clock, reason_of
+from backend.database import ProcessRow
+
+__all__ = ["BEAT_S", "Heartbeat", "Kind", "Process", "read_processes"]
+
+log = logging.getLogger("galaxyloop.heartbeat")
+
+Kind = Literal["server", "worker"]
+State = Literal["alive", "stuck", "lost", "ended"]
+
+BEAT_S = 10.0
+LOST_AFTER_S = 35.0
+"""Three heartbeats missed, and some time for a busy machine."""
+STUCK_AFTER_S = {"server": 60.0, "worker": 180.0}
+"""The server's event loop turns every heartbeat, an idle worker's loop once a minute."""
+FORGET_AFTER_S = 3600.0
+"""A process that starts deletes the rows of processes of its kind that have not been seen for so long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A server or worker at the moment it was read; ages are seconds by the database's clock.
+
+    Attributes
+    ----------
+    kind : {"server", "worker"}
+    host : str
+    pid : int
+    seen_s : float
+        Since its last heartbeat.
+    turned_s : float
+        Since its main loop last turned.
+    ended : bool
+        Whether it has ended in good order.
+    project_id : int or None
+        What it works on.
+    working_s : float or None
+        For how long it has worked on that.
+    """
+
+    kind: Kind
+    host: str
+    pid: int
+    seen_s: float
+    turned_s: float
+    ended: bool
+    project_id: int | None
+    working_s: float | None
+
+    @property
+    def state(self) -> State:
+        if self.ended:
+            return "ended"
+        if self.seen_s > LOST_AFTER_S:
+            return "lost"
+        if self.project_id is None and self.turned_s > STUCK_AFTER_S[self.kind]:
+            return "stuck"
+        return "alive"
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs and can do its work: it has been seen just now, and its loop turns or it works on a project."""
+        return self.state == "alive"
+
+
+class Heartbeat:
+    """Writes one process's heartbeats while `running`.
+
+    Parameters
+    ----------
+    engine : Engine
+        Of the registry.
+    kind : {"server", "worker"}
+    every_s : float
+        Seconds between two heartbeats.
+    """
+
+    def __init__(self, engine: Engine, kind: Kind, *, every_s: float = BEAT_S) -> None:
+        self._engine = engine
+        self._kind: Kind = kind
+        self._every_s = every_s
+        self._id = uuid.uuid4().hex
+        self._turned = time.monotonic()
+        self._work: tuple[int, float] | None = None  # project and since when, by the monotonic clock
+
+    def turned(self) -> None:
+        """Note that the main loop turns."""
+        self._turned = time.monotonic()
+
+    @contextmanager
+    def working_on(self, project_id: int) -> Iterator[None]:
+        """Note that the main loop works on a project while the block runs."""
+        self._work = project_id, time.monotonic()
+        self._write_or_log()
+        try:
+            yield
+        finally:
+            self._work = None
+            self.turned()
+            self._write_or_log()
+
+    @contextmanager
+    def running(self) -> Iterator[Heartbeat]:
+        """Write heartbeats until the block ends, and then that the process has ended."""
+        over = threading.Event()
+
+        def beat() -> None:
+            while not over.wait(self._every_s):
+                self._write_or_log()
+
+        self._write_or_log()
+        thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+        thread.start()
+        try:
+            yield self
+        finally:
+            over.set()
+            thread.join()
+            self._write_or_log(ended=True)
+
+    def _write_or_log(self, *, ended: bool = False) -> None:
+        try:
+            self._write(ended=ended)
+        except OperationalError as error:
+            log.warning("event=heartbeat_not_written reason=%r", reason_of(error))
+
+    def _write(self, *, ended: bool) -> None:
+        work = self._work
+        with Session(self._engine) as session:
+            now, here = read_clock(session), time.monotonic()
+            row = session.get(ProcessRow, self._id)
+            if row is None:
+                row = self._new_row(session, now)
+            row.seen_at = now
+            row.turned_at = now - (here - self._turned)
+            row.ended_at = now if ended else None
+            row.project_id, row.working_since = (None, None) if work is None else (work[0], now - (here - work[1]))
+            session.commit()
+
+    def _new_row(self, session: Session, now: float) -> ProcessRow:
+        """Add this process, and delete the rows of those of its kind that ended or were not seen for long."""
+        old = or_(ProcessRow.ended_at.is_not(None), ProcessRow.seen_at < now - FORGET_AFTER_S)
+        session.execute(delete(ProcessRow).where(ProcessRow.kind == self._kind, old))
+        row = ProcessRow(id=self._id, kind=self._kind, host=socket.gethostname(), pid=os.getpid(), started_at=now)
+        session.add(row)
+        return row
+
+
+def read_processes(engine: Engine, kind: Kind) -> list[Process]:
+    """Read the processes of a kind, those that run first, then by their last heartbeat."""
+    with Session(engine) as session:
+        now = read_clock(session)
+        rows = session.scalars(select(ProcessRow).where(ProcessRow.kind == kind)).all()
+        processes = [
+            Process(
+                kind=kind,
+                host=row.host,
+                pid=row.pid,
+                seen_s=max(0.0, now - row.seen_at),
+                turned_s=max(0.0, now - row.turned_at),
+                ended=row.ended_at is not None,
+                project_id=row.project_id,
+                working_s=None if row.working_since is None else max(0.0, now - row.working_since),
+            )
+            for row in rows
+        ]
+    return sorted(processes, key=lambda process: (not process.alive, process.seen_s))
