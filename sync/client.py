@@ -19,7 +19,9 @@ from typing import Any, Self
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-__all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable", "is_remote"]
+from sync.network import open_client
+
+__all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable"]
 
 RENEW_BEFORE_S = 60
 """An access token lives 300 s; it is renewed this long before its end, so that none expires under way."""
@@ -71,7 +73,7 @@ class LabelStudioClient:
     Raises
     ------
     ValueError
-        If `url` is not an http(s) address or `api_key` is empty.
+        If `url` is not an http(s) address, `api_key` is empty, or the environment's certificates or proxy cannot be used.
     """
 
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 60.0, patience_s: float = 15.0) -> None:
@@ -82,7 +84,7 @@ class LabelStudioClient:
         self.url = url.rstrip("/")
         self._api_key = api_key.strip()
         self._patience_s = patience_s
-        self._http = httpx.Client(timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)), trust_env=is_remote(url))
+        self._http = open_client(url, timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, 5.0)))
         self._token_lock = threading.Lock()
         self._access_token = ""
         self._renew_at = 0.0
@@ -231,11 +233,6 @@ class LabelStudioClient:
         except ValueError as error:
             message = f"what answers {asked} at {self.url} is not Label Studio's API: its answer is not JSON"
             raise LabelStudioError(message, status=status) from error
-
-
-def is_remote(url: str) -> bool:
-    """Whether `url` may need the environment's proxies, which do not reach our loopback."""
-    return httpx.URL(url).host not in {"127.0.0.1", "localhost", "::1"}
 
 
 def _explain(response: httpx.Response) -> str:

@@ -6,7 +6,8 @@ import re
 
 import httpx
 
-from sync.client import LabelStudioError, LabelStudioUnavailable, is_remote
+from sync.client import LabelStudioError, LabelStudioUnavailable
+from sync.network import open_client
 
 __all__ = ["login"]
 
@@ -40,7 +41,8 @@ def login(url: str, user: str, password: str) -> str:
     """
     url = url.rstrip("/")
     try:
-        with httpx.Client(base_url=url, timeout=30.0, follow_redirects=False, trust_env=is_remote(url)) as browser:
+        with open_client(url, timeout=30.0) as browser:
+            browser.base_url = url
             page = browser.get("/user/login/")
             field = _CSRF_FIELD.search(page.text)
             if field is None:

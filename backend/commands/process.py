@@ -35,8 +35,12 @@ def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Se
     """Open what the process works with, or say why that cannot be."""
     from backend.connection import DatabaseUnavailable
     from backend.services import Services
+    from sync.network import Proxies, trusted_certificates
 
     try:
+        # Where they cannot be used, that is said now and not at the first picture.
+        trusted_certificates()
+        Proxies()
         return Services(settings, database_patience_s=database_patience_s)
     except OSError as error:
         stop(f"the data folder {settings.data_dir} cannot be used: {error.strerror} ({error.filename})")

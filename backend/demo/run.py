@@ -230,7 +230,7 @@ def _wait_for_backend(settings: Settings) -> None:
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline:
         try:
-            if httpx.get(f"{settings.public_url}/health", timeout=2).is_success:
+            if httpx.get(f"{settings.public_url}/health", timeout=2, trust_env=False).is_success:
                 return
         except httpx.HTTPError:
             pass

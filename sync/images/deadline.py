@@ -16,7 +16,11 @@ from typing import Any
 import httpcore
 import httpx
 
+from sync.network import Proxies
+
 __all__ = ["DeadlineTransport", "deadline"]
+
+KEPT_ALIVE_S = 15.0
 
 _deadline: ContextVar[float] = ContextVar("deadline")  # on time.monotonic's clock, seconds
 
@@ -31,21 +35,55 @@ def deadline(seconds: float) -> Iterator[None]:
         _deadline.reset(token)
 
 
-class DeadlineTransport(httpx.HTTPTransport):
-    """httpx's own transport on sockets that keep the deadline.
+class DeadlineTransport(httpx.BaseTransport):
+    """httpx's own transports on sockets that keep the deadline, one for each proxy in use.
 
     Parameters
     ----------
     certificates : SSLContext
         What to trust; made once, because that takes 20 ms.
+    proxies : Proxies
+        Choose the way that a request takes.
     """
 
-    def __init__(self, certificates: SSLContext) -> None:
+    def __init__(self, certificates: SSLContext, proxies: Proxies) -> None:
+        self._certificates = certificates
+        self._proxies = proxies
+        self._ways: dict[httpx.URL | None, _Way] = {}
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request directly or through its proxy."""
+        proxy = self._proxies.of(request.url)
+        key = None if proxy is None else proxy.url
+        if key not in self._ways:
+            self._ways[key] = _Way(self._certificates, proxy)
+        return self._ways[key].handle_request(request)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for way in self._ways.values():
+            way.close()
+
+
+class _Way(httpx.HTTPTransport):
+    """Connections that go directly, or through one proxy."""
+
+    def __init__(self, certificates: SSLContext, proxy: httpx.Proxy | None) -> None:
         super().__init__(verify=certificates)
-        self._pool = httpcore.ConnectionPool(
+        backend = _Backend()
+        if proxy is None:
+            self._pool = httpcore.ConnectionPool(
+                ssl_context=certificates, keepalive_expiry=KEPT_ALIVE_S, network_backend=backend
+            )
+            return
+        url = proxy.url
+        self._pool = httpcore.HTTPProxy(
+            httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path),
+            proxy_auth=proxy.raw_auth,
             ssl_context=certificates,
-            keepalive_expiry=15.0,
-            network_backend=_Backend(),
+            proxy_ssl_context=certificates if url.scheme == "https" else None,
+            keepalive_expiry=KEPT_ALIVE_S,
+            network_backend=backend,
         )
 
 

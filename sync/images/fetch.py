@@ -18,6 +18,7 @@ import httpx
 from sync.images.deadline import DeadlineTransport, deadline
 from sync.images.errors import ImageError
 from sync.images.references import Policy, Target, shorten
+from sync.network import Proxies, trusted_certificates
 
 __all__ = ["FetchLimits", "Fetcher"]
 
@@ -66,7 +67,7 @@ class Fetcher:
     Raises
     ------
     ValueError
-        If an address or a host is not well formed.
+        If an address or a host is not well formed, or the environment's certificates or proxies cannot be used.
     """
 
     def __init__(
@@ -81,8 +82,8 @@ class Fetcher:
         self._policy = Policy(label_studio_url, public_url=public_url, allowed_hosts=allowed_hosts)
         self._authorization = authorization
         self._limits = limits or FetchLimits()
-        certificates = httpx.create_ssl_context(trust_env=False)
-        self._clients = tuple(_client(certificates) for _ in range(self._limits.connections))
+        certificates, proxies = trusted_certificates(), Proxies()
+        self._clients = tuple(_client(certificates, proxies) for _ in range(self._limits.connections))
         self._idle: LifoQueue[httpx.Client] = LifoQueue()  # the last one used has the warmest connection
         for client in self._clients:
             self._idle.put(client)
@@ -159,16 +160,16 @@ class Fetcher:
         raise ImageError(f"image {shorten(target.url)} is larger than {self._limits.max_bytes} bytes")
 
 
-def _client(certificates: SSLContext) -> httpx.Client:
+def _client(certificates: SSLContext, proxies: Proxies) -> httpx.Client:
     return httpx.Client(
-        transport=DeadlineTransport(certificates),
+        transport=DeadlineTransport(certificates, proxies),
         timeout=None,  # the transport keeps the deadline
         # Cookies know no ports: a session cookie of Label Studio would go to every port of its host.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         # Compressed answers are taken as they are, so that `max_bytes` bounds memory too; decode unpacks gzip.
         headers={"Accept-Encoding": "identity", "User-Agent": "galaxyloop"},
         follow_redirects=False,
-        trust_env=False,
+        trust_env=False,  # the transport knows the environment's proxies and certificates
     )
 
 
