@@ -55,10 +55,13 @@ class Services:
         """The connection to Label Studio."""
         return LabelStudioClient(self.settings.label_studio_url, self.settings.label_studio_api_key.get_secret_value())
 
-    def annotations(self, project_id: int) -> list[Annotation]:
-        """A project's annotations as they stand in Label Studio now; only what has changed since the last look travels."""
+    def annotations(self, project_id: int, *, label_config: str) -> list[Annotation]:
+        """A project's annotations as they stand in Label Studio now.
+
+        Only what has changed since the last look travels, and all of it where the labelling config has changed.
+        """
         reader = self._readers.setdefault(project_id, AnnotationReader(self.label_studio, project_id))
-        return reader.read()
+        return reader.read(label_config=label_config)
 
     def tasks(self, project_id: int) -> list[Task]:
         """A project's tasks as they stood when its annotations were last read."""

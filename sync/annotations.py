@@ -6,19 +6,25 @@ which a loop that looks every few minutes would fill; and the list can be asked 
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from sync.client import LabelStudioClient
 from sync.tasks import Task, read_tasks
 
-__all__ = ["Annotation", "AnnotationReader", "annotations_of", "read_annotations"]
+__all__ = ["RECHECK_EVERY_S", "Annotation", "AnnotationReader", "annotations_of", "read_annotations"]
 
 TASKS_A_REQUEST = 100
 """Ids travel in the address, which proxies limit to 8 KB; and one task's masks may be hundreds of kilobytes."""
+
+RECHECK_EVERY_S = 60.0
+TASKS_A_RECHECK = 2 * TASKS_A_REQUEST
+"""Tasks that are read again so often without a sign of change: one to two seconds of Label Studio's time."""
 
 _FIELDS = "id,data,annotations,result,updated_at,completed_by,was_cancelled,parent_prediction,lead_time"
 """`include` reaches into nested objects, so the names of a task's and of an annotation's fields stand side by side."""
@@ -38,7 +44,7 @@ class Annotation:
     result : list of dict
         Regions as Label Studio stores them; not checked.
     updated_at : str
-        ISO 8601; changes with every edit.
+        ISO 8601; changes with every edit, but not where a label of the project is renamed for all annotations at once.
     completed_by : int or None
         Id of the person.
     was_cancelled : bool
@@ -47,6 +53,8 @@ class Annotation:
         Id of the prediction that the person started from.
     lead_time : float or None
         Seconds spent.
+    content : str
+        Hash of `result`: what two annotations differ by where their times are the same.
     """
 
     id: int
@@ -58,6 +66,11 @@ class Annotation:
     was_cancelled: bool
     parent_prediction: int | None
     lead_time: float | None
+    content: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        written = json.dumps(self.result, sort_keys=True, separators=(",", ":"))
+        object.__setattr__(self, "content", hashlib.sha256(written.encode()).hexdigest()[:16])
 
 
 def read_annotations(
@@ -89,10 +102,21 @@ def read_annotations(
 
 
 class AnnotationReader:
-    """Reads a project's annotations again and again, each time asking only for those of tasks that have changed.
+    """Reads a project's annotations again and again, each time asking for those of tasks that have changed.
 
     So a look at a project where nothing happened costs the list of its tasks (0.2 s for 1,000), and one after a batch
     costs that batch. What it holds is a copy: a new reader starts by reading all.
+
+    Renaming a label for all annotations at once moves no time stamp. So the tasks that were read longest ago are read again, a
+    few of them a minute, and where one of them has changed unnoticed, or the labelling config has, all are. For 10,000 tasks
+    that is two requests a minute, and each task within the hour; a rename touches many tasks, so most are noticed at once.
+
+    Parameters
+    ----------
+    client : LabelStudioClient
+    project_id : int
+    clock : callable, optional
+        Gives seconds.
 
     Attributes
     ----------
@@ -100,24 +124,57 @@ class AnnotationReader:
         The project's tasks as they stood at the last read.
     """
 
-    def __init__(self, client: LabelStudioClient, project_id: int) -> None:
+    def __init__(self, client: LabelStudioClient, project_id: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._project_id = project_id
-        self._held: dict[int, tuple[str, list[Annotation]]] = {}
+        self._clock = clock
+        self._held: dict[int, tuple[str, list[Annotation]]] = {}  # those read longest ago first
+        self._label_config: str | None = None
+        self._rechecked_at = clock()
         self.tasks: list[Task] = []
 
-    def read(self) -> list[Annotation]:
-        """Return what `read_annotations` would return now."""
+    def read(self, *, label_config: str = "") -> list[Annotation]:
+        """Return what `read_annotations` would return now.
+
+        Parameters
+        ----------
+        label_config : str
+            The project's: where it has changed, everything is read again.
+        """
+        if label_config != self._label_config:
+            self._held, self._label_config = {}, label_config
         # The list first: whatever changes between the two requests is newer than its stamp, and is read again next time.
         self.tasks = read_tasks(self._client, self._project_id)
         stamps = {task.id: task.updated_at for task in self.tasks if task.annotations}
-        held = {task: kept for task, kept in self._held.items() if stamps.get(task) == kept[0]}
-        changed: dict[int, list[Annotation]] = {task: [] for task in stamps.keys() - held.keys()}
-        for annotation in read_annotations(self._client, self._project_id, task_ids=changed.keys()):
-            changed[annotation.task_id].append(annotation)
-        self._held = held | {task: (stamps[task], annotations) for task, annotations in changed.items()}
+        self._held = {task: kept for task, kept in self._held.items() if stamps.get(task) == kept[0]}
+        if self._has_changed_unnoticed(stamps):
+            self._held = {}
+        self._read_anew(stamps.keys() - self._held.keys(), stamps)
         found = (annotation for _, annotations in self._held.values() for annotation in annotations)
         return sorted(found, key=lambda annotation: annotation.id)
+
+    def _has_changed_unnoticed(self, stamps: Mapping[int, str]) -> bool:
+        """Read the tasks that were read longest ago again; tell whether an annotation differs whose time does not."""
+        now = self._clock()
+        if now - self._rechecked_at < RECHECK_EVERY_S or not self._held:
+            return False
+        self._rechecked_at = now
+        oldest = list(self._held)[:TASKS_A_RECHECK]
+        before = {one.id: one for task in oldest for one in self._held[task][1]}
+        self._read_anew(oldest, stamps)
+        after = [one for task in oldest for one in self._held[task][1]]
+        return any(
+            one.content != before[one.id].content
+            for one in after
+            if one.id in before and one.updated_at == before[one.id].updated_at
+        )
+
+    def _read_anew(self, tasks: Collection[int], stamps: Mapping[int, str]) -> None:
+        read: dict[int, list[Annotation]] = {task: [] for task in tasks}
+        for annotation in read_annotations(self._client, self._project_id, task_ids=tasks):
+            read[annotation.task_id].append(annotation)
+        kept = {task: held for task, held in self._held.items() if task not in read}
+        self._held = kept | {task: (stamps[task], annotations) for task, annotations in read.items()}
 
 
 def annotations_of(task: Mapping[str, Any]) -> list[Annotation]:

@@ -48,7 +48,7 @@ def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
     registry, client = services.registry, services.label_studio
     state = project_state(client, project_id)
     project = registry.meet_project(project_id, label_config=state.label_config, extra_params=None)
-    annotations = services.annotations(project_id)
+    annotations = services.annotations(project_id, label_config=state.label_config)
     snapshot = take_snapshot(annotations)
     outcome = _learn(services, project, snapshot, lost)
     if lost.is_set():

@@ -28,7 +28,7 @@ class Snapshot:
     Attributes
     ----------
     stamps : dict
-        Annotation id to the time of its last change: what makes two snapshots differ.
+        Annotation id to its stamp, the time of its last change and its content: what makes two snapshots differ.
     """
 
     annotations: tuple[Annotation, ...]
@@ -51,25 +51,28 @@ class Snapshot:
 
     def changes_since(self, stamps: dict[int, str]) -> int:
         """Count the annotations that are new, changed or deleted since `stamps`."""
-        changed = sum(stamps.get(id_) != stamp for id_, stamp in self.stamps.items())
+        changed = sum(stamps.get(one.id) not in (self.stamps[one.id], one.updated_at) for one in self.annotations)
         return changed + sum(id_ not in self.stamps for id_ in stamps)
 
     def save(self, folder: Path) -> None:
         """Write the list beside the version that it made."""
         rows = [
-            {"annotation": annotation.id, "task": annotation.task_id, "updated_at": annotation.updated_at}
+            {"annotation": annotation.id, "task": annotation.task_id, "stamp": self.stamps[annotation.id]}
             for annotation in self.annotations
         ]
         (folder / SNAPSHOT_FILE).write_text(json.dumps(rows))
 
 
 def read_stamps(folder: Path) -> dict[int, str]:
-    """Read the stamps of a version's snapshot; none where the version has no folder (the base version)."""
+    """Read the stamps of a version's snapshot; none where the version has no folder (the base version).
+
+    Versions made before stamps held the content have times alone: they tell as much as they did then.
+    """
     try:
         rows = json.loads((folder / SNAPSHOT_FILE).read_text())
     except FileNotFoundError:
         return {}
-    return {row["annotation"]: row["updated_at"] for row in rows}
+    return {row["annotation"]: row["stamp"] if "stamp" in row else row["updated_at"] for row in rows}
 
 
 def is_judge(task_id: int) -> bool:
@@ -90,4 +93,4 @@ def take_snapshot(annotations: Sequence[Annotation]) -> Snapshot:
         if not annotation.was_cancelled and annotation.result:
             newest[annotation.task_id, annotation.completed_by] = annotation
     chosen = tuple(sorted(newest.values(), key=lambda one: (one.task_id, one.id)))
-    return Snapshot(chosen, {one.id: one.updated_at for one in chosen})
+    return Snapshot(chosen, {one.id: f"{one.updated_at} {one.content}" for one in chosen})

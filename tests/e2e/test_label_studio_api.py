@@ -13,7 +13,7 @@ import httpx
 import pytest
 from PIL import Image
 
-from sync.annotations import AnnotationReader, read_annotations
+from sync.annotations import RECHECK_EVERY_S, AnnotationReader, read_annotations
 from sync.attach import WEBHOOK_SECRET_HEADER, attach_backend, rename_backend
 from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
 from sync.login import login
@@ -218,6 +218,46 @@ def test_a_reader_sees_every_change_and_asks_only_for_what_changed(
     assert [note.id for note in reader.read()] == [second]
     client.send("DELETE", f"/api/tasks/{tasks[1]}/")
     assert reader.read() == []
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def rename_label(client: LabelStudioClient, project: int, old: str, new: str) -> None:
+    body = {"project": project, "old_label": [old], "new_label": [new], "from_name": "class"}
+    client.send("POST", "/api/labels/bulk/", json=body)
+
+
+def test_a_label_that_is_renamed_everywhere_is_noticed_without_a_time_stamp(
+    client: LabelStudioClient, project: int, tasks: list[int]
+) -> None:
+    clock = Clock()
+    reader = AnnotationReader(client, project, clock=clock)
+    for task in tasks[:2]:
+        annotate(client, task)
+    before = reader.read()
+    rename_label(client, project, "Smooth", "Spiral")
+    assert [note.result for note in reader.read()] == [choice("Smooth")] * 2
+    clock.now += RECHECK_EVERY_S
+    after = reader.read()
+    assert [note.updated_at for note in after] == [note.updated_at for note in before]
+    assert [note.result for note in after] == [choice("Spiral")] * 2
+
+
+def test_a_new_labelling_config_makes_all_annotations_be_read_anew(
+    client: LabelStudioClient, project: int, tasks: list[int]
+) -> None:
+    reader = AnnotationReader(client, project)
+    annotate(client, tasks[0])
+    reader.read(label_config="before")
+    rename_label(client, project, "Smooth", "Spiral")
+    assert [note.result for note in reader.read(label_config="after")] == [choice("Spiral")]
 
 
 def test_reading_leaves_nothing_on_label_studios_disk(

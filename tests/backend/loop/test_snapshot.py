@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -101,6 +102,14 @@ def test_an_annotation_that_becomes_a_skip_is_a_change() -> None:
     assert take_snapshot([skipped]).changes_since(take_snapshot([submitted]).stamps) == 1
 
 
+def test_a_label_that_was_renamed_without_a_time_is_a_change() -> None:
+    before = take_snapshot([annotation(1), annotation(2)])
+    renamed = {**REGION, "value": {"choices": ["Disk"]}}
+    after = take_snapshot([annotation(1), annotation(2, result=[renamed])])
+    assert after.changes_since(before.stamps) == 1
+    assert after.fingerprint != before.fingerprint
+
+
 # -- on disk, and sides --
 
 
@@ -109,6 +118,18 @@ def test_a_saved_snapshot_is_read_as_it_was(tmp_path_factory: pytest.TempPathFac
     folder, snapshot = tmp_path_factory.getbasetemp(), take_snapshot(some)
     snapshot.save(folder)
     assert read_stamps(folder) == snapshot.stamps
+
+
+@given(annotations)
+def test_a_snapshot_saved_before_it_held_the_content_still_tells_changes(
+    tmp_path_factory: pytest.TempPathFactory, some: list[Annotation]
+) -> None:
+    folder, snapshot = tmp_path_factory.getbasetemp(), take_snapshot(some)
+    rows = [{"annotation": one.id, "task": one.task_id, "updated_at": one.updated_at} for one in snapshot.annotations]
+    (folder / "snapshot.json").write_text(json.dumps(rows))
+    assert snapshot.changes_since(read_stamps(folder)) == 0
+    edited = take_snapshot([replace(one, updated_at="2026-02-01T00:00:00Z") for one in snapshot.annotations])
+    assert edited.changes_since(read_stamps(folder)) == len(rows)
 
 
 def test_a_base_version_has_seen_nothing(tmp_path: Path) -> None:
