@@ -97,6 +97,16 @@ class Observer:
         picture = self._gallery.open(reference)
         return self._sights.of(picture, self._pyramids.size_of(picture))
 
+    def sizes(self, references: Sequence[str]) -> list[Size | None]:
+        """(width, height) of pictures, pixels; None of those that cannot be read."""
+        return list(self._pool.map(self._size, references))
+
+    def _size(self, reference: str) -> Size | None:
+        try:
+            return self._pyramids.size_of(self._gallery.open(reference))
+        except ImageError:
+            return None
+
     def observe(
         self, references: Sequence[str], *, embed: bool, extractions: Iterable[ExtractionSettings] = (), look: bool = False
     ) -> list[Observation | ImageError]:

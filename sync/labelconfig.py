@@ -139,10 +139,13 @@ class LabelConfig:
         In the config's order; empty if there is nothing that we can fill.
     image_key : mapping of str to str
         Name of an Image tag to the key of the task's data; with `valueList` that key holds a list of references.
+    names : frozenset of str
+        Of all tags, those that cannot be filled among them.
     """
 
     controls: tuple[Control, ...] = ()
     image_key: Mapping[str, str] = field(default_factory=dict)
+    names: frozenset[str] = frozenset()
 
     def control(self, name: object) -> Control | None:
         """Return the control called `name`, or None: regions of other controls are not ours to read."""
@@ -190,7 +193,8 @@ def parse(xml: str) -> LabelConfig:
         to_name = next((target for target in (element.get("toName") or "").split(",") if target in images), None)
         if to_name is not None:
             controls.append(_control(element, name=name, to_name=to_name))
-    return LabelConfig(controls=tuple(controls), image_key=images)
+    names = frozenset(name for element in root.iter() if (name := element.get("name")))
+    return LabelConfig(controls=tuple(controls), image_key=images, names=names)
 
 
 def _read(xml: str) -> Element:

@@ -1,14 +1,15 @@
 """Examples: what annotators said, control by control and image by image, in the heads' own terms.
 
 Several annotators of one task become a soft label (classes) or a mean (numbers); of objects the newest annotation counts, since
-outlines cannot be averaged. A region that cannot be read is logged and left out, and the rest of its annotation is used.
+outlines cannot be averaged. An annotation that cannot be read for a control is left out of that control's examples, and with it
+its task where nobody else annotated it. Objects are in pixels of the picture itself, whatever size their regions state.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -18,16 +19,16 @@ from numpy.typing import NDArray
 
 from backend.gallery import reference_of
 from backend.heads.questions import QuestionTree
+from backend.loop.reading import read_control, regions_of
 from backend.project_heads import SHAPES
 from backend.regions import box_of_mask
 from sync.annotations import Annotation
-from sync.controls import CONTROLS
 from sync.controls.errors import ControlError
 from sync.controls.polygonlabels import rasterise
-from sync.controls.shapes import Box, Ellipse, Labelled, Polygon
+from sync.controls.shapes import Box, Ellipse, Labelled, Polygon, Size
 from sync.labelconfig import Control, LabelConfig
 
-__all__ = ["DrawnObject", "Examples", "ImageOfTask", "gather_examples"]
+__all__ = ["DrawnObject", "Examples", "ImageOfTask", "SizesOf", "gather_examples"]
 
 log = logging.getLogger("galaxyloop.examples")
 
@@ -64,7 +65,7 @@ class Examples:
     values : dict
         Image to the value of a Number.
     objects : dict
-        Image to the objects drawn.
+        Image to the objects drawn, in the picture's own pixels.
     """
 
     references: dict[ImageOfTask, str] = field(default_factory=dict)
@@ -73,7 +74,13 @@ class Examples:
     objects: dict[ImageOfTask, list[DrawnObject]] = field(default_factory=dict)
 
 
-def gather_examples(annotations: Sequence[Annotation], config: LabelConfig, controls: Sequence[Control]) -> dict[str, Examples]:
+SizesOf = Callable[[Sequence[str]], Sequence[Size | None]]
+"""From references to the sizes of pictures, (width, height) in pixels; None of those that cannot be read."""
+
+
+def gather_examples(
+    annotations: Sequence[Annotation], config: LabelConfig, controls: Sequence[Control], *, sizes_of: SizesOf
+) -> dict[str, Examples]:
     """Sort the annotations' regions by control.
 
     Parameters
@@ -82,6 +89,8 @@ def gather_examples(annotations: Sequence[Annotation], config: LabelConfig, cont
         Of a snapshot: submitted, not empty, ordered by task.
     controls : sequence of Control
         Those to learn.
+    sizes_of : callable
+        Looks up pictures; called for those on which something was drawn.
 
     Returns
     -------
@@ -90,14 +99,22 @@ def gather_examples(annotations: Sequence[Annotation], config: LabelConfig, cont
     """
     gathered: dict[str, Examples] = {control.name: Examples() for control in controls}
     votes: dict[str, dict[ImageOfTask, list[Any]]] = {control.name: defaultdict(list) for control in controls}
+    sizes = _sizes(annotations, config, controls, sizes_of)
     for annotation in annotations:
         for control in controls:
-            regions = [_read(region, control, annotation) for region in annotation.result if _belongs(region, control)]
-            said = [one for one in regions if one is not None]
-            if said or control.tag in SHAPES:
-                image = ImageOfTask(annotation.task_id, control.to_name)
-                gathered[control.name].references[image] = reference_of(annotation.data, config.image_key[image.to_name])
-                votes[control.name][image].append((annotation.updated_at, said))
+            image = ImageOfTask(annotation.task_id, control.to_name)
+            reference = reference_of(annotation.data, config.image_key[image.to_name])
+            try:
+                read = _read(annotation, control, config, sizes.get(reference))
+            except ControlError as error:
+                log.warning(
+                    "event=annotation_not_read task=%d annotation=%d control=%s reason=%r",
+                    annotation.task_id, annotation.id, control.name, str(error),
+                )  # fmt: skip
+                continue
+            if read is not None:
+                gathered[control.name].references[image] = reference
+                votes[control.name][image].append((annotation.updated_at, read))
     for control in controls:
         examples = gathered[control.name]
         soft_label = _soft_label_of(control)
@@ -109,39 +126,61 @@ def gather_examples(annotations: Sequence[Annotation], config: LabelConfig, cont
                 examples.objects[image] = newest
             else:
                 target = soft_label([said[0] for _, said in said_by])
-                if target.any():  # else all that was chosen has left the labelling config since
+                if target.any():
                     examples.targets[image] = target
     return gathered
 
 
-def _belongs(region: Mapping[str, Any], control: Control) -> bool:
-    return region.get("from_name") == control.name and region.get("type") == control.tag.lower()
+def _sizes(
+    annotations: Sequence[Annotation], config: LabelConfig, controls: Sequence[Control], sizes_of: SizesOf
+) -> dict[str, Size | None]:
+    """Look up the sizes of the pictures on which something was drawn."""
+    shapes = {control.name: config.image_key[control.to_name] for control in controls if control.tag in SHAPES}
+    drawn_on = {
+        reference_of(annotation.data, shapes[region["from_name"]]): None
+        for annotation in annotations
+        for region in annotation.result
+        if region.get("from_name") in shapes
+    }
+    return dict(zip(drawn_on, sizes_of(list(drawn_on)), strict=True))
 
 
-def _read(region: dict[str, Any], control: Control, annotation: Annotation) -> Any:
-    try:
-        read = CONTROLS[control.tag].decode(region)
-        return _drawn(read, control) if control.tag in SHAPES else read
-    except ControlError as error:
-        log.warning(
-            "event=region_left_out task=%d annotation=%d control=%s reason=%r",
-            annotation.task_id, annotation.id, control.name, str(error),
-        )  # fmt: skip
-        return None
+def _read(annotation: Annotation, control: Control, config: LabelConfig, size: Size | None) -> list[Any] | None:
+    """Read what an annotation tells of a control; None where it tells nothing, or of a picture that cannot be had."""
+    if control.tag not in SHAPES:
+        return read_control(annotation, control, config)
+    if size is None:
+        return None if regions_of(annotation, control, config) else read_control(annotation, control, config)
+    read = read_control(annotation, control, config, size=size)
+    return None if read is None else [_drawn(one) for one in read]
 
 
-def _drawn(read: Labelled[Any], control: Control) -> DrawnObject:
-    if all(label.value != read.label for label in control.labels):
-        raise ControlError(f"the label {read.label!r} is not in the labelling config")
+def _drawn(read: Labelled[Any]) -> DrawnObject:
     shape = read.shape
     if isinstance(shape, Box):
-        return DrawnObject(read.label, _upright(shape), None)
+        return DrawnObject(read.label, _inside(_upright(shape), read.size), None)
     if isinstance(shape, Ellipse):
-        return DrawnObject(read.label, _around(shape), None)
-    mask = rasterise(shape, read.size) if isinstance(shape, Polygon) else shape
-    if not mask.any():
-        raise ControlError("the mask is empty")
+        return DrawnObject(read.label, _inside(_around(shape), read.size), None)
+    mask = _filled(shape, read.size) if isinstance(shape, Polygon) else shape
     return DrawnObject(read.label, box_of_mask(mask), mask)
+
+
+def _filled(polygon: Polygon, size: Size) -> NDArray[np.bool_]:
+    """The pixels inside an outline; one that goes round no pixel's middle has the pixel that it lies on."""
+    mask = rasterise(polygon, size)
+    if not mask.any():
+        x, y = np.clip(polygon.points.mean(axis=0), 0, np.array(size) - 1).astype(int)
+        mask[y, x] = True
+    return mask
+
+
+def _inside(box: Box, size: Size) -> Box:
+    """The part of a box that lies on the picture."""
+    left, top = max(box.x, 0.0), max(box.y, 0.0)
+    width, height = min(box.x + box.width, size[0]) - left, min(box.y + box.height, size[1]) - top
+    if width <= 0 or height <= 0:
+        raise ControlError("the region lies outside the picture")
+    return Box(left, top, width, height)
 
 
 def _upright(box: Box) -> Box:

@@ -54,7 +54,7 @@ def judge(services: Services, project: Project, candidate: Version, snapshot: Sn
         reason = f"the labelling config has changed since {live.name}, whose predictions no longer fit"
         return Verdict(True, {"reason": reason, "compared_with": live.name})
     controls = controls_to_fill(config)
-    judging = gather_examples(snapshot.judging, config, controls)
+    judging = gather_examples(snapshot.judging, config, controls, sizes_of=annotators.observer.sizes)
     heads = {
         version.number: ProjectHeads.load(registry.path(project.id, version.number), config) for version in (live, candidate)
     }

@@ -84,7 +84,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
 
 def _fit_all(services: Services, config: LabelConfig, snapshot: Snapshot) -> tuple[ProjectHeads, list[str]]:
     controls = controls_to_fill(config)
-    gathered = gather_examples(snapshot.training, config, controls)
+    gathered = gather_examples(snapshot.training, config, controls, sizes_of=services.annotators.observer.sizes)
     filling: dict[str, Head] = {}
     prompted: PromptedMasks | None = None
     reasons = []

@@ -230,8 +230,8 @@ class Clock:
 
 
 def rename_label(client: LabelStudioClient, project: int, old: str, new: str) -> None:
-    body = {"project": project, "old_label": [old], "new_label": [new], "from_name": "class"}
-    client.send("POST", "/api/labels/bulk/", json=body)
+    body = {"project": project, "old_label": [old], "new_label": [new]}
+    client.send("POST", "/api/labels/bulk", json=body)
 
 
 def test_a_label_that_is_renamed_everywhere_is_noticed_without_a_time_stamp(

@@ -12,7 +12,7 @@ from backend.heads.questions import QuestionTree
 from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from sync.annotations import Annotation
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
-from sync.controls.shapes import Box, Ellipse
+from sync.controls.shapes import Box, Ellipse, Polygon
 from sync.labelconfig import parse
 
 CONFIG = parse("""<View><Image name="image" value="$image"/>
@@ -49,7 +49,7 @@ def annotation(*regions: dict[str, Any], task: int = 1, by: int = 1) -> Annotati
 
 
 def gather(*annotations: Annotation) -> dict[str, Examples]:
-    return gather_examples(annotations, CONFIG, CONFIG.controls)
+    return gather_examples(annotations, CONFIG, CONFIG.controls, sizes_of=lambda references: [SIZE] * len(references))
 
 
 def test_every_control_has_its_examples_even_if_there_are_none() -> None:
@@ -126,15 +126,88 @@ def test_a_class_but_no_box_says_that_there_is_nothing_to_box() -> None:
     assert gathered["marks"].targets == {}
 
 
-def test_a_region_that_cannot_be_read_is_logged_and_the_rest_counts(caplog: pytest.LogCaptureFixture) -> None:
-    good, broken, stranger = boxed(Box(1, 1, 5, 5)), boxed(Box(2, 2, 5, 5)), boxed(Box(3, 3, 5, 5))
-    broken["value"]["x"] = float("nan")
-    stranger["value"]["rectanglelabels"] = ["Nebula"]
+def without_size(region: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in region.items() if not key.startswith("original_")}
+
+
+BROKEN = [{"x": float("nan")}, {"rectanglelabels": ["Nebula"]}, {"rectanglelabels": []}, {"width": -3}, {"x": 150}]
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_objects_that_cannot_be_read_are_not_taken_for_none(broken: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    good, bad = boxed(Box(1, 1, 5, 5)), boxed(Box(2, 2, 5, 5))
+    bad["value"] |= broken
     with caplog.at_level(logging.WARNING):
-        gathered = gather(annotation(good, broken, stranger, said("class", "Spiral")))
-    assert [one.box.x for one in gathered["boxes"].objects[IMAGE]] == pytest.approx([1])
+        gathered = gather(annotation(good, bad, said("class", "Spiral")))
+    assert gathered["boxes"].objects == {}
+    assert gathered["rings"].objects == {IMAGE: []}
     assert gathered["class"].targets[IMAGE].tolist() == [1, 0]
-    assert [record.getMessage().count("task=1 annotation=101 control=boxes") for record in caplog.records] == [1, 1]
+    assert [record.getMessage().count("task=1 annotation=101 control=boxes") for record in caplog.records] == [1]
+
+
+def test_of_several_annotators_those_who_can_be_read_count() -> None:
+    bad = boxed(Box(2, 2, 5, 5))
+    bad["value"]["x"] = None
+    gathered = gather(annotation(boxed(Box(1, 1, 5, 5)), by=1), annotation(bad, by=2))
+    assert [one.box.x for one in gathered["boxes"].objects[IMAGE]] == pytest.approx([1])
+
+
+@pytest.mark.parametrize("stated", [{}, {"original_width": 20, "original_height": 15}, {"original_width": "40.0"}])
+def test_objects_are_in_the_pictures_pixels_whatever_size_they_state(stated: dict[str, Any]) -> None:
+    ellipse = ellipselabels.encode(Ellipse(20, 15, 8, 3), control=control("rings"), label="Galaxy", size=SIZE)
+    (outline,) = polygonlabels.encode_mask(DISC, control=control("outline"), label="Galaxy", size=SIZE)
+    stroke = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
+    regions = [without_size(region) | stated for region in (boxed(Box(8, 6, 12, 9)), ellipse, outline, stroke)]
+    gathered = gather(annotation(*regions))
+    (box,), (ring,) = gathered["boxes"].objects[IMAGE], gathered["rings"].objects[IMAGE]
+    (filled,), (brushed,) = gathered["outline"].objects[IMAGE], gathered["mask"].objects[IMAGE]
+    assert (box.box.x, box.box.y, box.box.width, box.box.height) == pytest.approx((8, 6, 12, 9))
+    assert (ring.box.x, ring.box.y, ring.box.width, ring.box.height) == pytest.approx((12, 12, 16, 6))
+    assert (brushed.mask == DISC).all()
+    assert (filled.mask & DISC).sum() / (filled.mask | DISC).sum() > 0.8
+
+
+def test_a_box_is_cut_to_the_picture() -> None:
+    region = boxed(Box(30, 20, 8, 8))
+    region["value"] |= {"x": -10, "width": 120}
+    (drawn,) = gather(annotation(region))["boxes"].objects[IMAGE]
+    assert (drawn.box.x, drawn.box.width) == (0, 40)
+
+
+def test_an_outline_around_no_pixels_middle_has_the_pixel_that_it_lies_on() -> None:
+    tiny = Polygon(np.array([[10.6, 10.6], [10.9, 10.6], [10.9, 10.9]]))
+    region = polygonlabels.encode(tiny, control=control("outline"), label="Galaxy", size=SIZE)
+    (drawn,) = gather(annotation(region))["outline"].objects[IMAGE]
+    assert np.argwhere(drawn.mask).tolist() == [[10, 10]]
+
+
+def test_objects_on_a_picture_that_cannot_be_read_are_not_taken_for_none() -> None:
+    region = boxed(Box(1, 1, 5, 5))
+    gathered = gather_examples([annotation(region)], CONFIG, CONFIG.controls, sizes_of=lambda references: [None])
+    assert gathered["boxes"].objects == {}
+
+
+def test_a_region_of_a_control_that_was_renamed_is_not_taken_for_none() -> None:
+    lost = boxed(Box(1, 1, 5, 5)) | {"from_name": "objects"}
+    gathered = gather(annotation(lost, said("class", "Spiral")))
+    assert gathered["boxes"].objects == {}
+    assert gathered["rings"].objects == {IMAGE: []}
+
+
+def test_relations_alone_answer_nothing() -> None:
+    gathered = gather(annotation({"type": "relation", "from_id": "a", "to_id": "b"}))
+    assert gathered["boxes"].objects == {}
+
+
+def test_a_prompt_that_was_left_behind_is_not_taken_for_no_mask() -> None:
+    config = parse("""<View><Image name="image" value="$image"/>
+    <Choices name="class" toName="image"><Choice value="Spiral"/></Choices>
+    <BrushLabels name="mask" toName="image"><Label value="Galaxy"/></BrushLabels>
+    <KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels></View>""")
+    click = {"from_name": "click", "to_name": "image", "type": "keypointlabels", "value": {"x": 1, "y": 1}}
+    for regions, objects in ((said("class", "Spiral"),), {IMAGE: []}), ((said("class", "Spiral"), click), {}):
+        notes = [annotation(*regions)]
+        assert gather_examples(notes, config, config.controls, sizes_of=lambda _: [])["mask"].objects == objects
 
 
 def test_a_class_that_left_the_config_teaches_nothing() -> None:
