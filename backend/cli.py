@@ -18,6 +18,7 @@ from backend.commands.import_ import import_
 from backend.commands.predict import predict
 from backend.commands.prelabel import prelabel
 from backend.commands.pretrain import pretrain
+from backend.commands.problems import problems
 from backend.commands.project import attach, create
 from backend.commands.project import status as project_status
 from backend.commands.segment import segment
@@ -41,7 +42,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pretrain,
     export,
 )
-PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach)
+PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach, problems)
 
 app = typer.Typer(help="Annotate galaxies in Label Studio with a model that learns from every batch.", no_args_is_help=True)
 project_app = typer.Typer(help="Label Studio projects.", no_args_is_help=True)

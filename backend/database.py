@@ -19,7 +19,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from backend.connection import connect, wait_for
 from backend.lock import locked
 
-__all__ = ["Base", "EffortRow", "ProcessRow", "ProjectRow", "VersionRow", "open_database"]
+__all__ = ["Base", "EffortRow", "ProcessRow", "ProjectRow", "UnreadableRow", "VersionRow", "open_database"]
 
 MIGRATION_LOCK = 0x67_61_6C_61_78_79
 """Number of our advisory lock in PostgreSQL, "galaxy": any that no other program in the same database takes."""
@@ -90,6 +90,19 @@ class EffortRow(Base):
     updated_at: Mapped[str]
     version: Mapped[int | None]
     effort: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class UnreadableRow(Base):
+    """One annotation that cannot be read for one control (`unreadable.py`)."""
+
+    __tablename__ = "unreadable"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    annotation_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    control: Mapped[str] = mapped_column(primary_key=True)
+    task_id: Mapped[int]
+    reason: Mapped[str]
+    left_out: Mapped[bool]
 
 
 class ProcessRow(Base):

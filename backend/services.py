@@ -47,6 +47,8 @@ class Services:
         # By project and version: tasks whose predictions are stored, with the score where this process has computed it.
         self.predicted: dict[tuple[int, int], dict[int, float | None]] = {}
         self.seen_ahead: set[tuple[int, int]] = set()  # projects and tasks whose pictures this process has seen ahead
+        # By project: what of each annotation could be read for each control; kept while annotation and config stay the same.
+        self.readings: dict[int, dict[tuple[int, str, str], dict[str, tuple[str, str]]]] = {}
         self._readers: dict[int, AnnotationReader] = {}
         self._held: dict[int, str] = {}  # the name of the last lease that this process had of each project
 

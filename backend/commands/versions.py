@@ -52,7 +52,7 @@ def versions(project: ProjectId) -> None:
             f"[bold]{version.name}[/]" if version.number == live else version.name,
             "live" if version.number == live else version.verdict,
             _time(version.created_at),
-            str(version.learned_from),
+            _learned_from(version),
             str(evidence.get("judged_on", "")),
             _score(evidence.get("candidate")),
             _score(evidence.get("live")),
@@ -77,6 +77,12 @@ def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help="It
         stop(str(error))
     services.ring_at_once(project)
     console.print(f"{version} of project {project} is live; the worker stores its predictions")
+
+
+def _learned_from(version: Version) -> str:
+    """How many annotations a version learned from, and how many tasks had none that could be read for a control."""
+    left_out = version.evidence.get("left_out", 0)
+    return f"{version.learned_from}, {left_out} tasks left out" if left_out else str(version.learned_from)
 
 
 def _efforts(versions: Sequence[Version]) -> Table:

@@ -13,11 +13,13 @@ from backend.loop.ahead import look_ahead
 from backend.loop.gate import judge
 from backend.loop.lease import LeaseLostError, Tenure
 from backend.loop.meter import meter_effort
+from backend.loop.problems import note_problems
 from backend.loop.publish import prune_old, publish
 from backend.loop.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.train import train
 from backend.records import Project, Version, config_hash, version_name
 from backend.services import Services
+from backend.unreadable import UnreadableList
 from sync.projects import project_state
 
 __all__ = ["run_cycle"]
@@ -50,6 +52,7 @@ def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
     project = registry.meet_project(project_id, label_config=state.label_config, extra_params=None)
     annotations = services.annotations(project_id, label_config=state.label_config)
     snapshot = take_snapshot(annotations)
+    left_out = note_problems(services, project, snapshot.annotations)
     outcome = _learn(services, project, snapshot, lost)
     if lost.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
@@ -57,7 +60,10 @@ def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
     meter_effort(services, project, annotations)
     look_ahead(services, registry.project(project_id), services.tasks(project_id), state, lost)
     prune_old(services, registry.project(project_id), annotations)
-    return outcome + (f"; {stored} predictions stored" if stored else "")
+    outcome += f"; {stored} predictions stored" if stored else ""
+    if left_out:
+        outcome += f"; {left_out} tasks left out, annotations of them cannot be read: galaxyloop project problems {project_id}"
+    return outcome
 
 
 def _learn(services: Services, project: Project, snapshot: Snapshot, lost: Tenure) -> str:
@@ -98,7 +104,8 @@ def _judge(services: Services, project: Project, version: Version, snapshot: Sna
         return f"{version.name} was rejected: {reason}"
     verdict = judge(services, project, version, snapshot)
     settle = services.registry.promote if verdict.better else services.registry.reject
-    settle(project.id, version.number, evidence=verdict.evidence, holder=lost.name)
+    left_out = {"left_out": UnreadableList(services.engine).tasks_left_out(project.id)}
+    settle(project.id, version.number, evidence=verdict.evidence | left_out, holder=lost.name)
     log.info(
         "event=judged project=%d version=%s live=%s reason=%r",
         project.id,

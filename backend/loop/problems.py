@@ -1,0 +1,78 @@
+"""Finds the annotations that cannot be read, so that people can be told of them by task and reason.
+
+Every cycle looks at all annotations; how one reads is kept while its content and the labelling config stay the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+
+from backend.annotators import read_config
+from backend.gallery import reference_of
+from backend.loop.reading import needs_picture, read_control
+from backend.project_heads import controls_to_fill
+from backend.records import Project, config_hash
+from backend.services import Services
+from backend.unreadable import Unreadable, UnreadableList
+from sync.annotations import Annotation
+from sync.controls.errors import ControlError
+from sync.labelconfig import Control, LabelConfig
+
+__all__ = ["note_problems"]
+
+log = logging.getLogger("galaxyloop.problems")
+
+READ, NOT_ANSWERED = "read", "not answered"
+
+
+def note_problems(services: Services, project: Project, annotations: Sequence[Annotation]) -> int:
+    """List what cannot be read of a snapshot's annotations; return how many tasks are left out for a control."""
+    config = read_config(project.label_config)
+    controls = controls_to_fill(config)
+    version = config_hash(project.label_config)
+    known = services.readings.get(project.id, {})
+    readings = {}
+    for annotation in annotations:
+        key = (annotation.id, annotation.content, version)
+        readings[key] = known.get(key) or {
+            control.name: _outcome(services, annotation, control, config) for control in controls
+        }
+    services.readings[project.id] = readings
+    unreadable = _unreadable(annotations, list(readings.values()))
+    items = UnreadableList(services.engine)
+    items.replace(project.id, unreadable)
+    left_out = items.tasks_left_out(project.id)
+    if left_out:
+        log.info("event=tasks_left_out project=%d tasks=%d", project.id, left_out)
+    return left_out
+
+
+def _outcome(services: Services, annotation: Annotation, control: Control, config: LabelConfig) -> tuple[str, str]:
+    """Whether an annotation can be read for a control; where not, why."""
+    size = None
+    if needs_picture(annotation, control):
+        reference = reference_of(annotation.data, config.image_key[control.to_name])
+        (size,) = services.annotators.observer.sizes([reference])
+    try:
+        read = read_control(annotation, control, config, size=size)
+    except ControlError as error:
+        return "", str(error)
+    return (NOT_ANSWERED if read is None else READ), ""
+
+
+def _unreadable(annotations: Sequence[Annotation], readings: Sequence[dict[str, tuple[str, str]]]) -> list[Unreadable]:
+    answered: set[tuple[int, str]] = set()
+    reasons: dict[tuple[int, str], list[tuple[int, str]]] = defaultdict(list)
+    for annotation, reading in zip(annotations, readings, strict=True):
+        for control, (outcome, reason) in reading.items():
+            if outcome == READ:
+                answered.add((annotation.task_id, control))
+            elif reason:
+                reasons[annotation.task_id, control].append((annotation.id, reason))
+    return [
+        Unreadable(task, annotation, control, reason, (task, control) not in answered)
+        for (task, control), items in reasons.items()
+        for annotation, reason in items
+    ]
