@@ -23,7 +23,7 @@ from backend.lvm.embeddings import Embeddings
 from backend.lvm.pyramids import Pyramids
 from backend.observer import Observer
 from backend.project_heads import ProjectHeads
-from backend.records import Project, config_hash, version_name
+from backend.records import Project, config_hash
 from backend.registry import Registry
 from backend.segmenters import Segmenter, open_segmenter
 from sync.labelconfig import LabelConfig, LabelConfigError, parse
@@ -134,7 +134,7 @@ class Annotators(AnnotatorBuilder):
             if annotator is None:
                 config = read_config(label_config)
                 heads = ProjectHeads.load(self._registry.path(project.id, project.live_version), config)
-                annotator = self.build(config, heads, version=version_name(project.live_version))
+                annotator = self.build(config, heads, version=project.live_name)
                 self._kept[key] = annotator
             return annotator
 

@@ -6,6 +6,7 @@ database up to date when a process starts.
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,8 @@ from backend.lock import locked
 
 __all__ = ["Base", "EffortRow", "ProcessRow", "ProjectRow", "UnreadableRow", "VersionRow", "open_database"]
 
+VERSION_TAG_BYTES = 3
+"""Two projects have the same tag once in 16 million pairs."""
 MIGRATION_LOCK = 0x67_61_6C_61_78_79
 """Number of our advisory lock in PostgreSQL, "galaxy": any that no other program in the same database takes."""
 
@@ -37,7 +40,8 @@ class ProjectRow(Base):
     The bell is two times: since when events wait for an answer, and when the last one came. The lease says which worker
     looks after the project and until when, so that a killed worker's project is taken over. `origin` identifies the project
     beyond its number (`sync.projects.ProjectState`). `away` is "gone" for a project that is deleted in Label Studio, "detached"
-    for one without our backend, and empty otherwise.
+    for one without our backend, and empty otherwise. `version_tag` is random and is a part of the names of the project's
+    versions.
     """
 
     __tablename__ = "projects"
@@ -45,6 +49,7 @@ class ProjectRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     label_config: Mapped[str]
     extra_params: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    version_tag: Mapped[str] = mapped_column(default=lambda: secrets.token_hex(VERSION_TAG_BYTES))
     live_version: Mapped[int | None]
     published_version: Mapped[int | None]
     published_tasks: Mapped[int] = mapped_column(default=0)
@@ -67,6 +72,7 @@ class VersionRow(Base):
 
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    name: Mapped[str]
     created_at: Mapped[float]
     config_hash: Mapped[str]
     fingerprint: Mapped[str]

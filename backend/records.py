@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -14,7 +15,7 @@ __all__ = [
     "RegistryError",
     "Version",
     "config_hash",
-    "version_name",
+    "new_version_name",
     "version_number",
 ]
 
@@ -34,12 +35,13 @@ class LeaseLostError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as the registry knows it; see `ProjectRow` for the columns."""
+    """A project as the registry knows it; see `ProjectRow` for the columns. `live_name` is the name of the live version."""
 
     id: int
     label_config: str
     extra_params: dict[str, Any]
     live_version: int
+    live_name: str
     published_version: int | None
     published_tasks: int
     training_requested: bool
@@ -94,7 +96,9 @@ class Version:
     Attributes
     ----------
     number : int
-        1 is the base version; `name` is what Label Studio shows.
+        1 is the base version.
+    name : str
+        What Label Studio shows, and what predictions carry.
     fingerprint : str
         Of the annotations it was trained on; empty for a base version.
     learned_from : int
@@ -109,6 +113,7 @@ class Version:
 
     project_id: int
     number: int
+    name: str
     created_at: float
     config_hash: str
     fingerprint: str
@@ -117,28 +122,24 @@ class Version:
     evidence: dict[str, Any]
     effort: dict[str, Effort] = field(default_factory=dict)
 
-    @property
-    def name(self) -> str:
-        return version_name(self.number)
 
-
-def version_name(number: int) -> str:
-    """Name a version, `v0007`."""
-    return f"v{number:04d}"
+def new_version_name(number: int, tag: str) -> str:
+    """Name a version that is made now, `v0007-3f9a7c`; `tag` is the project's, so that no other model's name is the same."""
+    return f"v{number:04d}-{tag}"
 
 
 def version_number(name: str) -> int:
-    """Read a version's name, `v0007` or `7`.
+    """Read the number of a version from its name, `v0007-3f9a7c`, `v0007` or `7`.
 
     Raises
     ------
     RegistryError
         If `name` is no version name.
     """
-    digits = name.removeprefix("v")
-    if not digits.isdecimal() or len(digits) > MAX_DIGITS:
-        raise RegistryError(f"{name!r} is no version name; versions are called like v0007")
-    return int(digits)
+    match = re.fullmatch(rf"v?([0-9]{{1,{MAX_DIGITS}}})(-[0-9a-f]+)?", name)
+    if match is None:
+        raise RegistryError(f"{name!r} is no version name; versions are called like v0007-3f9a7c, or v0007 for short")
+    return int(match[1])
 
 
 def config_hash(label_config: str) -> str:

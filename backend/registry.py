@@ -22,7 +22,16 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from backend.database import ProjectRow, VersionRow
-from backend.records import Effort, LeaseLostError, Project, RegistryError, Version, config_hash, version_name
+from backend.records import (
+    Effort,
+    LeaseLostError,
+    Project,
+    RegistryError,
+    Version,
+    config_hash,
+    new_version_name,
+    version_number,
+)
 
 __all__ = ["Registry"]
 
@@ -49,7 +58,7 @@ class Registry:
     def projects(self) -> list[Project]:
         """List all projects."""
         with Session(self.engine) as session:
-            return [_project(row) for row in session.scalars(select(ProjectRow).order_by(ProjectRow.id))]
+            return [_project(row, name) for row, name in session.execute(_PROJECTS.order_by(ProjectRow.id))]
 
     def project(self, project_id: int) -> Project:
         """Read one project.
@@ -60,10 +69,10 @@ class Registry:
             If no backend was ever attached to it.
         """
         with Session(self.engine) as session:
-            row = session.get(ProjectRow, project_id)
-            if row is None:
+            known = session.execute(_PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
+            if known is None:
                 raise RegistryError(f"project {project_id} is not known here: attach the backend to it first")
-            return _project(row)
+            return _project(*known)
 
     def meet_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
         """Record what Label Studio said of a project; the first time, its base version goes live.
@@ -72,10 +81,11 @@ class Registry:
         """
         insert = sqlite_insert if self.engine.dialect.name == "sqlite" else postgresql_insert
         with Session(self.engine) as session:
-            row = session.get(ProjectRow, project_id)
-            known = row is not None and row.label_config == label_config
-            if row is not None and known and (extra_params is None or row.extra_params == extra_params):
-                return _project(row)
+            known = session.execute(_PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
+            if known is not None:
+                row, name = known
+                if row.label_config == label_config and (extra_params is None or row.extra_params == extra_params):
+                    return _project(row, name)
             new = {"label_config": label_config} | ({} if extra_params is None else {"extra_params": extra_params})
             session.execute(
                 insert(ProjectRow)
@@ -92,11 +102,13 @@ class Registry:
                 )
                 .on_conflict_do_update(index_elements=[ProjectRow.id], set_=new)
             )
+            tag = session.scalars(select(ProjectRow.version_tag).where(ProjectRow.id == project_id)).one()
             session.execute(
                 insert(VersionRow)
                 .values(
                     project_id=project_id,
                     number=1,
+                    name=new_version_name(1, tag),
                     created_at=time.time(),
                     config_hash=config_hash(label_config),
                     fingerprint="",
@@ -148,12 +160,26 @@ class Registry:
         with Session(self.engine) as session:
             row = session.get(VersionRow, (project_id, number))
             if row is None:
-                raise RegistryError(f"project {project_id} has no version {version_name(number)}")
+                raise RegistryError(f"project {project_id} has no version {number}")
             return _version(row)
+
+    def version_named(self, project_id: int, name: str) -> Version:
+        """Read one version by its name, or by the part of it before the hyphen, or by its number.
+
+        Raises
+        ------
+        RegistryError
+            If it does not exist, or `name` is no version name.
+        """
+        number = version_number(name)
+        versions = [version for version in self.versions(project_id) if version.number == number]
+        if not versions or ("-" in name and versions[0].name != name):
+            raise RegistryError(f"project {project_id} has no version {name}")
+        return versions[0]
 
     def path(self, project_id: int, number: int) -> Path:
         """Folder of a version; a base version has none."""
-        return self.folder / str(project_id) / version_name(number)
+        return self.folder / str(project_id) / f"v{number:04d}"
 
     @contextmanager
     def writing_version(
@@ -195,10 +221,12 @@ class Registry:
         final = self.path(project_id, number)
         with Session(self.engine) as session:
             _hold(session, project_id, holder)
+            tag = session.scalars(select(ProjectRow.version_tag).where(ProjectRow.id == project_id)).one()
             session.add(
                 VersionRow(
                     project_id=project_id,
                     number=number,
+                    name=new_version_name(number, tag),
                     created_at=time.time(),
                     config_hash=manifest["config_hash"],
                     fingerprint=fingerprint,
@@ -234,11 +262,10 @@ class Registry:
             _hold(session, project_id, holder)
             project, row = session.get(ProjectRow, project_id), session.get(VersionRow, (project_id, number))
             if project is None or row is None:
-                raise RegistryError(f"project {project_id} has no version {version_name(number)}")
+                raise RegistryError(f"project {project_id} has no version {number}")
             if row.config_hash != config_hash(project.label_config):
                 raise RegistryError(
-                    f"version {version_name(number)} of project {project_id} was made for another labelling config and cannot"
-                    " go live"
+                    f"version {row.name} of project {project_id} was made for another labelling config and cannot go live"
                 )
             live = VersionRow.project_id == project_id, VersionRow.verdict == "live", VersionRow.number != number
             session.execute(update(VersionRow).where(*live).values(verdict="retired"))
@@ -277,12 +304,19 @@ def _flush_to_disk(folder: Path) -> None:
                 os.fsync(handle.fileno())
 
 
-def _project(row: ProjectRow) -> Project:
+_PROJECTS = select(ProjectRow, VersionRow.name).join(
+    VersionRow, (VersionRow.project_id == ProjectRow.id) & (VersionRow.number == func.coalesce(ProjectRow.live_version, 1))
+)
+"""Projects, each with the name of its live version."""
+
+
+def _project(row: ProjectRow, live_name: str) -> Project:
     return Project(
         id=row.id,
         label_config=row.label_config,
         extra_params=dict(row.extra_params),
         live_version=row.live_version or 1,
+        live_name=live_name,
         published_version=row.published_version,
         published_tasks=row.published_tasks,
         training_requested=row.training_requested,
@@ -298,6 +332,7 @@ def _version(row: VersionRow) -> Version:
     return Version(
         project_id=row.project_id,
         number=row.number,
+        name=row.name,
         created_at=row.created_at,
         config_hash=row.config_hash,
         fingerprint=row.fingerprint,

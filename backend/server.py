@@ -34,7 +34,7 @@ from backend.protocol import (
     body_of,
     body_schema,
 )
-from backend.records import MAX_ID, version_name
+from backend.records import MAX_ID
 from backend.services import Services
 from sync.labelconfig import FILLABLE_TAGS, LabelConfigError, parse
 
@@ -108,7 +108,7 @@ def create_app(services: Services) -> FastAPI:
         project = await to_thread.run_sync(
             lambda: services.meet(body.project, label_config=body.label_config, extra_params=body.extra_params)
         )
-        answer = {"model_version": version_name(project.live_version)}
+        answer = {"model_version": project.live_name}
         return answer | ({"warning": warning} if warning else {})
 
     @app.post("/predict", dependencies=[caller], openapi_extra=body_schema(PredictRequest))

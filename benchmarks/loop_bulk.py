@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from loop_stage import ASK_EVERY_S, Stage
 
-from backend.records import version_name
 from sync.projects import project_state
 from sync.tasks import Task
 
@@ -117,7 +116,7 @@ def measure_turnaround(stage: Stage, config: str, *, tasks: int, batches: int) -
     order = np.random.default_rng(0).permutation(np.array(stage.tasks(project), dtype=object)).tolist()
     for batch in range(1, batches + 1):
         stage.rest()
-        versions, live = len(stage.services.registry.versions(project)), stage.known(project).live_version
+        versions, live = len(stage.services.registry.versions(project)), stage.known(project).live_name
         submitted = order[(batch - 1) * BATCH : batch * BATCH]
         bodies = [_annotation(stage, task, version=live) for task in submitted]
         for task, body in zip(submitted, bodies, strict=True):
@@ -142,15 +141,15 @@ def _watch(stage: Stage, config: str, project: int, *, tasks: int, batch: int, n
     stage.wait_until(lambda: stage.is_published(project), "all predictions to be stored")
     all_s = time.monotonic() - began
     stored, expected = stage.stored(project, number), tasks - batch * BATCH
-    if stored != expected or project_state(stage.client, project).model_version != version_name(number):
+    if stored != expected or project_state(stage.client, project).model_version != stage.name_of(project, number):
         raise RuntimeError(f"{stored} of {expected} predictions of version {number} were stored, or the backend not renamed")
     return Turnaround(config, tasks, batch, live_s, first_s, all_s)
 
 
-def _annotation(stage: Stage, task: Task, *, version: int) -> dict[str, Any]:
+def _annotation(stage: Stage, task: Task, *, version: str) -> dict[str, Any]:
     """A task's prediction as an annotator would submit it: objects as they are, the class by how bright the crop is."""
     found = stage.client.get("/api/predictions/", task=task.id)
-    prediction = next(one for one in found if one["model_version"] == version_name(version))
+    prediction = next(one for one in found if one["model_version"] == version)
     result = [dict(region, origin="prediction") for region in prediction["result"]]
     for region in result:
         if region["type"] == "choices":

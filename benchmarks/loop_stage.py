@@ -25,7 +25,7 @@ from rich.console import Console
 from skimage.data import hubble_deep_field
 
 from backend.demo.processes import Child
-from backend.records import Project, version_name
+from backend.records import Project
 from backend.services import Services
 from backend.settings import Settings
 from sync.client import LabelStudioClient
@@ -78,12 +78,12 @@ class Stage:
         """Attach the backend, as `galaxyloop project attach` does, without ringing."""
         settings = self.services.settings
         state = project_state(self.client, project)
-        self.services.registry.meet_project(project, label_config=state.label_config, extra_params=None)
+        known = self.services.registry.meet_project(project, label_config=state.label_config, extra_params=None)
         attach_backend(
             self.client,
             project,
             url=settings.public_url,
-            title=version_name(1),
+            title=known.live_name,
             basic_auth=(settings.basic_auth_user, settings.basic_auth_password.get_secret_value()),
             webhook_secret=settings.webhook_secret.get_secret_value(),
         )
@@ -96,10 +96,14 @@ class Stage:
         """The project as the registry has it."""
         return self.services.registry.project(project)
 
+    def name_of(self, project: int, version: int) -> str:
+        """The name that predictions of a version carry."""
+        return self.services.registry.version(project, version).name
+
     def stored(self, project: int, version: int) -> int:
         """How many predictions of a version Label Studio has."""
         counts = self.client.get(f"/api/projects/{project}/model-versions/")
-        return int(counts.get(version_name(version), 0))
+        return int(counts.get(self.name_of(project, version), 0))
 
     def is_published(self, project: int) -> bool:
         """Whether the live version's predictions are stored and the backend renamed."""
@@ -108,7 +112,7 @@ class Stage:
 
     def forget_predictions(self, project: int, version: int) -> None:
         """Delete a version's predictions from Label Studio and leave all else as it was."""
-        name = version_name(version)
+        name = self.name_of(project, version)
         self.client.send("DELETE", f"/api/projects/{project}/model-versions/", json={"model_version": name}, repeatable=True)
         self.client.send("PATCH", f"/api/projects/{project}/", json={"model_version": name}, repeatable=True)
         assert self.stored(project, version) == 0

@@ -147,7 +147,7 @@ def _forget(stage: Stage, project: int) -> None:
     for folder in (stage.services.settings.cache_dir, stage.services.settings.data_dir / "maps"):
         shutil.rmtree(folder, ignore_errors=True)
     if stage.stored(project, 1):
-        body = {"model_version": "v0001"}
+        body = {"model_version": stage.name_of(project, 1)}
         stage.client.send("DELETE", f"/api/projects/{project}/model-versions/", json=body, repeatable=True)
         stage.client.send("PATCH", f"/api/projects/{project}/", json=body, repeatable=True)
 

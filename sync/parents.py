@@ -28,7 +28,7 @@ class Parent:
     Attributes
     ----------
     version : str
-        The version that predicted, such as ``v0002``, also where `prune` has marked the prediction as annotated.
+        The version that predicted, such as ``v0002-3f9a7c``, also where `prune` has marked the prediction as annotated.
     result : list of dict
         Regions; not checked.
     """

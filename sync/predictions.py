@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -25,7 +24,6 @@ TASKS_BY_ID = 1000
 BYTES_A_REQUEST = 32 * 2**20
 """Label Studio refuses a request of more than 250 MB."""
 
-_OUR_VERSION = re.compile(r"v\d{4,}")
 _LISTED_CHARS = 500
 """Label Studio cuts a task's list of versions after so many characters."""
 
@@ -107,10 +105,12 @@ def count_predictions(client: LabelStudioClient, project_id: int, version: str) 
     return _counts(client, project_id).get(version, 0)
 
 
-def prune(client: LabelStudioClient, project_id: int, keep: Collection[str], *, annotations: Iterable[Annotation] = ()) -> int:
-    """Delete the predictions of our versions (``v0001`` and so on) other than `keep`.
+def prune(
+    client: LabelStudioClient, project_id: int, versions: Collection[str], *, annotations: Iterable[Annotation] = ()
+) -> int:
+    """Delete the predictions of these versions, and of no other, whatever it is called.
 
-    Keep the live version *and the one before it*: Label Studio refuses an annotation that was begun from a prediction
+    Leave out the live version *and the one before it*: Label Studio refuses an annotation that was begun from a prediction
     that is gone, so whoever has such a task open could not submit. And prune when nobody has annotated for a while:
     on SQLite it locks the database for about 4 s per 1,000 predictions, and who waits for more than 5 s gets an error.
 
@@ -118,8 +118,8 @@ def prune(client: LabelStudioClient, project_id: int, keep: Collection[str], *, 
     ----------
     client : LabelStudioClient
     project_id : int
-    keep : collection of str
-        Versions to leave alone.
+    versions : collection of str
+        Their names.
     annotations : iterable of Annotation
         Predictions that these were made from are kept, under the name of their version and `KEPT_SUFFIX`; else the
         annotation forgets what it was made from.
@@ -130,7 +130,7 @@ def prune(client: LabelStudioClient, project_id: int, keep: Collection[str], *, 
         How many were deleted.
     """
     made_from = {note.parent_prediction: note.task_id for note in annotations if note.parent_prediction is not None}
-    stale = [name for name in _counts(client, project_id) if _OUR_VERSION.fullmatch(name) and name not in keep]
+    stale = _counts(client, project_id).keys() & set(versions)
     deleted = 0
     for version in sorted(stale):
         tasks = predicted_tasks(client, project_id, version) & set(made_from.values()) if made_from else set()

@@ -64,7 +64,7 @@ def prelabel(
         int | None, typer.Option("--project", min=1, help="The survey is predicted by what this project has learned.")
     ] = None,
     version: Annotated[
-        str | None, typer.Option(help="A version of that project, such as v0007; without it the live one.")
+        str | None, typer.Option(help="A version of that project, such as v0007-3f9a7c; without it the live one.")
     ] = None,
     part_images: Annotated[int, typer.Option(min=1, help="Images of a part: so many are done again after a kill.")] = 2048,
 ) -> None:

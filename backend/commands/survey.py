@@ -84,7 +84,7 @@ def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
     """The version that predicts, as a worker anywhere can take it up: where parts are there, that which made them."""
     from backend.annotators import SHIPPED_VERSION
     from backend.carried import carry, without_secrets
-    from backend.records import RegistryError, version_name, version_number
+    from backend.records import RegistryError
 
     settings_there = without_secrets(settings)
     if heads.project is None:
@@ -95,16 +95,16 @@ def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
     registry = open_services(settings).registry
     try:
         project = registry.project(heads.project)
-        live = version_name(project.live_version)
-        number = version_number(heads.version or begun.get("version", live))
-        registry.version(project.id, number)
-        if heads.version is None and version_name(number) != live:
-            notices.print(f"{output} goes on with {version_name(number)}, as it was begun; {live} is live now", highlight=False)
+        version = registry.version_named(project.id, heads.version or begun.get("version", project.live_name))
+        if heads.version is None and version.number != project.live_version:
+            notices.print(
+                f"{output} goes on with {version.name}, as it was begun; {project.live_name} is live now", highlight=False
+            )
     except RegistryError as error:
         stop(str(error))
     return carry(
-        registry.path(project.id, number),
-        name=version_name(number),
+        registry.path(project.id, version.number),
+        name=version.name,
         label_config=xml or begun.get("labelling_config_xml", project.label_config),
         settings=settings_there,
     )

@@ -66,17 +66,20 @@ def versions(project: ProjectId) -> None:
         console.print(f"not measured, for their predictions are gone or another model's: {unknown} annotations")
 
 
-def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help="Its name, like v0003.")]) -> None:
+def rollback(
+    project: ProjectId, version: Annotated[str, typer.Argument(help="Its name, like v0003-3f9a7c, or v0003 for short.")]
+) -> None:
     """Bring a version back: it is live at once, and the worker publishes its predictions."""
-    from backend.records import RegistryError, version_number
+    from backend.records import RegistryError
 
     services = open_services(read_settings())
     try:
-        services.registry.promote(project, version_number(version))
+        found = services.registry.version_named(project, version)
+        services.registry.promote(project, found.number)
     except RegistryError as error:
         stop(str(error))
     services.ring_at_once(project)
-    console.print(f"{version} of project {project} is live; the worker stores its predictions")
+    console.print(f"{found.name} of project {project} is live; the worker stores its predictions")
 
 
 def _learned_from(version: Version) -> str:

@@ -23,8 +23,6 @@ from rich.progress import Progress
 from backend.demo.options import DemoError, DemoOptions
 from backend.demo.processes import Child
 from backend.demo.tiles import cut_deep_field, prepare_folder
-from backend.records import RegistryError
-from backend.registry import Registry
 from backend.services import Services
 from backend.settings import Settings
 from sync.client import LabelStudioClient
@@ -180,14 +178,15 @@ def _prepare_project(
     if not memory.project_id:
         memory.project_id = create_project(client, TITLE, files("labeling_configs").joinpath(CONFIG).read_text())
         _remember(memory_file, memory)
-    registry = Services(settings).registry
+    label_config = project_state(client, memory.project_id).label_config
+    project = Services(settings).registry.meet_project(memory.project_id, label_config=label_config, extra_params=None)
     if memory.backend_url not in ("", settings.public_url):  # the port was moved
         detach_backend(client, memory.project_id, url=memory.backend_url)
     attach_backend(
         client,
         memory.project_id,
         url=settings.public_url,
-        title=_live_name(registry, memory.project_id),
+        title=project.live_name,
         basic_auth=(settings.basic_auth_user, settings.basic_auth_password.get_secret_value()),
         webhook_secret=settings.webhook_secret.get_secret_value(),
     )
@@ -203,13 +202,6 @@ def _prepare_project(
         set_uncertainty_sampling(client, memory.project_id)
         memory.images_uploaded = True
         _remember(memory_file, memory)
-
-
-def _live_name(registry: Registry, project_id: int) -> str:
-    try:
-        return registry.version(project_id, registry.project(project_id).live_version).name
-    except RegistryError:
-        return "v0001"
 
 
 def _images(options: DemoOptions, console: Console) -> list[Path]:

@@ -17,7 +17,7 @@ from backend.loop.problems import note_problems
 from backend.loop.publish import prune_old, publish
 from backend.loop.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.train import train
-from backend.records import Project, Version, config_hash, version_name
+from backend.records import Project, Version, config_hash
 from backend.services import Services
 from backend.unreadable import UnreadableList
 from sync.projects import project_state
@@ -136,7 +136,7 @@ def _reason_to_wait(services: Services, project: Project, snapshot: Snapshot, ve
     changes, batch = snapshot.changes_since(stamps), batch_size(project, default=services.settings.batch)
     if project.training_requested or changes >= batch:
         return ""
-    return f"{changes} of {batch} changed annotations gathered since {newest.name if newest else version_name(1)}"
+    return f"{changes} of {batch} changed annotations gathered since {newest.name if newest else project.live_name}"
 
 
 def batch_size(project: Project, *, default: int) -> int:

@@ -22,7 +22,7 @@ from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from backend.loop.snapshot import Snapshot
 from backend.observer import Observation
 from backend.project_heads import MASKS, ProjectHeads, controls_to_fill
-from backend.records import Project, Version, version_name
+from backend.records import Project, Version
 from backend.services import Services
 from sync.labelconfig import Control
 
@@ -55,10 +55,12 @@ def judge(services: Services, project: Project, candidate: Version, snapshot: Sn
         return Verdict(True, {"reason": reason, "compared_with": live.name})
     controls = controls_to_fill(config)
     judging = gather_examples(snapshot.judging, config, controls, sizes_of=annotators.observer.sizes)
-    heads = {
-        version.number: ProjectHeads.load(registry.path(project.id, version.number), config) for version in (live, candidate)
+    built = {
+        version.number: annotators.build(
+            config, ProjectHeads.load(registry.path(project.id, version.number), config), version=version.name
+        )
+        for version in (live, candidate)
     }
-    built = {number: annotators.build(config, each, version=version_name(number)) for number, each in heads.items()}
     fillers = {number: {one.control.name: one for one in annotator.fillers} for number, annotator in built.items()}
     new_masks, live_masks = built[candidate.number].masks, built[live.number].masks
     scores: dict[str, dict[str, Any]] = {}

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from backend.annotator import Task
 from backend.bulk import predict_and_store, predicting_here
-from backend.records import Project, version_name
+from backend.records import Project
 from backend.services import Services
 from sync.annotations import Annotation
 from sync.predictions import predicted_tasks, prune
@@ -41,7 +41,7 @@ def publish(services: Services, project: Project, state: ProjectState) -> int:
     """
     registry, client = services.registry, services.label_studio
     number = project.live_version
-    name = version_name(number)
+    name = project.live_name
     published = project.published_version == number
     have = services.predicted.get((project.id, number)) if published else None
     if have is None:
@@ -74,7 +74,7 @@ def show_live(services: Services, project: Project, *, tasks: int) -> None:
     LabelStudioError
         If the project has no backend at our address, or Label Studio cannot reach it.
     """
-    name = version_name(project.live_version)
+    name = project.live_name
     rename_backend(services.label_studio, project.id, url=services.settings.public_url, title=name)
     services.registry.set_published(project.id, project.live_version, tasks=tasks)
 
@@ -85,14 +85,15 @@ def prune_old(services: Services, project: Project, annotations: Sequence[Annota
     The live version's stay, and the previous one's: Label Studio refuses an annotation that was begun from a prediction that is
     gone, so whoever has such a task open could not submit. So do all that an annotation was made from.
     """
-    versions = [one.number for one in services.registry.versions(project.id) if one.verdict in ("live", "retired", "base")]
-    live = project.live_version
-    previous = max((number for number in versions if number != live), default=live)
+    versions = services.registry.versions(project.id)
+    shown = [version for version in versions if version.verdict in ("live", "retired", "base")]
+    previous = [version.name for version in shown if version.number != project.live_version][-1:]
     newest = max((datetime.fromisoformat(one.updated_at) for one in annotations), default=None)
     if newest is not None and (datetime.now(UTC) - newest).total_seconds() < QUIET_BEFORE_PRUNING_S:
         return 0
-    keep = {version_name(live), version_name(previous)}
-    deleted = prune(services.label_studio, project.id, keep, annotations=annotations)
+    keep = {project.live_name, *previous}
+    stale = {version.name for version in versions} - keep
+    deleted = prune(services.label_studio, project.id, stale, annotations=annotations)
     if deleted:
         log.info("event=pruned project=%d kept=%s deleted=%d", project.id, ",".join(sorted(keep)), deleted)
     return deleted

@@ -10,7 +10,7 @@ from backend.annotators import AnnotatorBuilder
 from backend.bulk import Engine, Pairs, predicting_here
 from backend.carried import CarriedVersion, carry
 from backend.cluster import open_cluster
-from backend.records import Project, version_name
+from backend.records import Project
 from backend.services import Services, open_caches, open_gallery
 from sync.client import LabelStudioClient
 
@@ -33,7 +33,7 @@ def on_ray(address: str | None) -> Opening:
     def opening(services: Services, project: Project) -> Iterator[Engine]:
         carried = carry(
             services.registry.path(project.id, project.live_version),
-            name=version_name(project.live_version),
+            name=project.live_name,
             label_config=project.label_config,
             settings=services.settings,
         )

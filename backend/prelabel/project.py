@@ -19,7 +19,7 @@ from backend.prelabel.engines import Opening
 from backend.prelabel.errors import PrelabelError
 from backend.prelabel.turn import turn
 from backend.project_heads import controls_to_fill
-from backend.records import Project, version_name
+from backend.records import Project
 from backend.services import Services
 from sync.attach import attached, show_predictions
 from sync.client import LabelStudioError
@@ -113,8 +113,8 @@ def prelabel(services: Services, project_id: int, wanted: Wanted, *, opening: Op
     if not tasks:
         raise PrelabelError(f"project {project_id} has no task: import images first")
     project = services.registry.meet_project(project_id, label_config=state.label_config, extra_params=None)
-    have = predicted_tasks(services.label_studio, project_id, version_name(project.live_version))
-    done = Prelabelled(version_name(project.live_version), known=len(have))
+    have = predicted_tasks(services.label_studio, project_id, project.live_name)
+    done = Prelabelled(project.live_name, known=len(have))
     waiting = [task for task in tasks if task.id not in have and not (wanted.only_unlabelled and task.annotated)]
     chosen: list[Task] = []
     if waiting:
@@ -177,7 +177,7 @@ def _show(services: Services, project: Project, state: ProjectState, tasks: list
     A project that shows nothing yet shows the first there are. One without a backend, whose images nobody sends to us, shows
     them all the same: Label Studio knows the version by its predictions.
     """
-    client, name = services.label_studio, version_name(project.live_version)
+    client, name = services.label_studio, project.live_name
     complete = all(task.annotated or task.id in have for task in tasks)
     if not have or (not complete and state.model_version):
         return state.model_version == name

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from backend.loop.lease import holder, lease
 from backend.prelabel.errors import PrelabelError
-from backend.records import Project, version_name
+from backend.records import Project
 from backend.services import Services
 
 __all__ = ["turn"]
@@ -33,10 +33,10 @@ def turn(services: Services, project: Project) -> Iterator[None]:
     while True:
         with lease(services.engine, project.id, seconds=services.settings.lease_s) as tenure:
             if tenure is not None:
-                live = services.registry.project(project.id).live_version
-                if live != project.live_version:
+                live = services.registry.project(project.id)
+                if live.live_version != project.live_version:
                     raise PrelabelError(
-                        f"{version_name(live)} went live while {version_name(project.live_version)} predicted: "
+                        f"{live.live_name} went live while {project.live_name} predicted: "
                         f"run galaxyloop prelabel {project.id} again"
                     )
                 yield

@@ -117,8 +117,9 @@ def test_versions_tell_what_annotators_did_with_their_predictions(services: Serv
     ledger = Ledger(services.engine)
     ledger.enter(7, [Entry(1, "monday", 2, {"boxes": found, "shape": Effort(added=1)})])
     rows = [line.split() for line in run("versions", "7").output.replace("│", " ").splitlines()]
-    assert ["v0002", "boxes", "20", "65%", "25%", "0.800", "10%", "3"] in rows
-    assert ["v0002", "shape", "0", "1"] in rows
+    name = services.registry.project(7).live_name
+    assert [name, "boxes", "20", "65%", "25%", "0.800", "10%", "3"] in rows
+    assert [name, "shape", "0", "1"] in rows
 
 
 def test_versions_tell_how_many_annotations_could_not_be_measured(services: Services, project: int) -> None:
@@ -127,10 +128,13 @@ def test_versions_tell_how_many_annotations_could_not_be_measured(services: Serv
     assert "another model's: 2 annotations" in run("versions", "7").output
 
 
-def test_rolling_back_goes_live_at_once_and_rings_for_publication(services: Services, project: int) -> None:
-    result = run("rollback", "7", "v0001")
+@pytest.mark.parametrize("typed", ["v0001", "1", ""])
+def test_rolling_back_goes_live_at_once_and_rings_for_publication(services: Services, project: int, typed: str) -> None:
+    base = services.registry.version(7, 1).name
+    result = run("rollback", "7", typed or base)
     assert result.exit_code == 0
-    assert services.registry.project(7).live_version == 1
+    assert services.registry.project(7).live_name == base
+    assert base in result.output
     assert set(services.bell.ringing()) == services.queue.queued() == {7}
 
 
@@ -139,7 +143,7 @@ def test_an_unknown_project_is_one_sentence(services: Services, words: list[str]
     assert "project 99" in refused(*words)
 
 
-@pytest.mark.parametrize("version", ["v0009", "latest", "9" * 30])
+@pytest.mark.parametrize("version", ["v0009", "v0001-3f9a7d", "latest", "9" * 30])
 def test_an_unknown_version_is_one_sentence(project: int, version: str) -> None:
     assert version in refused("rollback", "7", version)
 

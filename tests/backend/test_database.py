@@ -71,6 +71,35 @@ def test_a_database_of_the_first_release_keeps_its_versions_when_it_is_brought_u
     assert (version.name, version.evidence, version.effort) == ("v0001", {"reason": "shipped"}, {})
 
 
+def test_versions_made_before_names_had_a_tag_keep_theirs_and_new_ones_get_one(url: str, tmp_path: Path) -> None:
+    (tmp_path / "deep/down").mkdir(parents=True)
+    config = Config()
+    config.set_main_option("script_location", str(Path(backend.__file__).parent / "migrations"))
+    with create_engine(url).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0002")
+        for project, live in ((7, 12), (8, 1)):
+            connection.exec_driver_sql(
+                f"INSERT INTO projects VALUES ({project}, '<View/>', '{{}}', {live}, {live}, 40, 0, 0, false, NULL, 0, '', 0)"
+            )
+            for number in {1, live}:
+                connection.exec_driver_sql(
+                    f"INSERT INTO versions VALUES ({project}, {number}, 0, 'c', 'f', 9, 'live', '{{}}', '{{}}')"
+                )
+    registry = Registry(open_database(url), folder=tmp_path)
+    assert registry.project(7).live_name == registry.version_named(7, "12").name == "v0012"
+    assert (registry.project(7).published_version, registry.project(7).published_tasks) == (12, 40)
+    with registry.writing_version(7, label_config="<View/>", fingerprint="g", learned_from=10) as (_, number):
+        pass
+    assert registry.version(7, number).name.startswith("v0013-")
+    tags = set()
+    for project in (7, 8):
+        with registry.writing_version(project, label_config="<View/>", fingerprint="h", learned_from=10) as (_, number):
+            pass
+        tags.add(registry.version(project, number).name.partition("-")[2])
+    assert len(tags) == 2
+
+
 def test_readers_do_not_wait_for_a_writer(url: str) -> None:
     engine = open_database(url)
     with engine.connect() as writer, engine.connect() as reader:

@@ -88,10 +88,11 @@ def test_while_the_database_is_down_the_answer_is_a_sentence_and_afterwards_the_
 
 
 def test_a_restart_of_the_database_between_two_requests_is_not_noticed(client: TestClient, postgresql: Any) -> None:
-    assert client.get("/versions", params={"project": 7}).json() == {"versions": ["v0001"]}
+    before = client.get("/versions", params={"project": 7}).json()
+    assert len(before["versions"]) == 1
     postgresql.stop()
     postgresql.start()
-    assert client.get("/versions", params={"project": 7}).json() == {"versions": ["v0001"]}
+    assert client.get("/versions", params={"project": 7}).json() == before
 
 
 def test_a_worker_that_finds_no_database_tries_again_later(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
+from backend.database import open_database
 from backend.loop.lease import lease
-from backend.records import LeaseLostError, RegistryError, version_name, version_number
+from backend.records import LeaseLostError, RegistryError, new_version_name, version_number
 from backend.registry import Registry
 from backend.services import Services
 
@@ -38,7 +40,8 @@ def write(
 
 
 def verdicts(registry: Registry) -> dict[str, str]:
-    return {version.name: version.verdict for version in registry.versions(7)}
+    """Verdicts by the part of the version's name that counts."""
+    return {version.name.partition("-")[0]: version.verdict for version in registry.versions(7)}
 
 
 # -- projects --
@@ -78,7 +81,8 @@ def test_a_project_may_be_met_by_many_at_once(services: Services) -> None:
     with ThreadPoolExecutor(16) as pool:
         met = [pool.submit(registry.meet_project, 8, label_config=CONFIG, extra_params={"batch": 3}) for _ in range(64)]
     assert {one.result().live_version for one in met} == {1}
-    assert [version.name for version in registry.versions(8)] == ["v0001"]
+    assert [version.number for version in registry.versions(8)] == [1]
+    assert registry.project(8).live_name == registry.versions(8)[0].name
 
 
 # -- versions --
@@ -87,7 +91,7 @@ def test_a_project_may_be_met_by_many_at_once(services: Services) -> None:
 def test_a_version_is_a_folder_and_a_row_with_its_origin(registry: Registry) -> None:
     number = write(registry, fingerprint="f1")
     version = registry.version(7, number)
-    assert (version.name, version.verdict, version.fingerprint, version.learned_from) == ("v0002", "trained", "f1", 12)
+    assert (version.number, version.verdict, version.fingerprint, version.learned_from) == (2, "trained", "f1", 12)
     assert (registry.path(7, number) / "heads.json").read_text() == "heads"
 
 
@@ -119,7 +123,7 @@ def test_what_a_failed_or_killed_training_left_is_swept_away_by_the_next(registr
 
 
 def test_a_version_of_nothing_does_not_exist(registry: Registry) -> None:
-    with pytest.raises(RegistryError, match="project 7 has no version v0009"):
+    with pytest.raises(RegistryError, match="project 7 has no version 9"):
         registry.version(7, 9)
 
 
@@ -158,7 +162,7 @@ def test_the_base_version_can_come_back(registry: Registry) -> None:
 def test_a_version_for_another_config_cannot_go_live(registry: Registry) -> None:
     number = write(registry)
     registry.meet_project(7, label_config=OTHER_CONFIG, extra_params=None)
-    with pytest.raises(RegistryError, match="v0002 of project 7 was made for another labelling config"):
+    with pytest.raises(RegistryError, match="v0002-[0-9a-f]{6} of project 7 was made for another labelling config"):
         registry.promote(7, number)
     assert registry.project(7).live_version == 1
 
@@ -237,10 +241,36 @@ def test_a_worker_that_was_frozen_lets_nothing_go_live_and_rejects_nothing(regis
 
 @given(st.integers(1, 10**8))
 def test_a_name_says_its_number(number: int) -> None:
-    assert version_number(version_name(number)) == version_number(str(number)) == number
+    name = new_version_name(number, "3f9a7c")
+    assert version_number(name) == version_number(name.partition("-")[0]) == version_number(str(number)) == number
 
 
-@pytest.mark.parametrize("name", ["", "v", "latest", "-1", "v1.5", "9" * 30, "v0007 "])
+def test_all_versions_of_a_project_carry_its_tag_and_no_other_projects_versions_do(registry: Registry) -> None:
+    registry.promote(7, write(registry))
+    registry.meet_project(8, label_config=CONFIG, extra_params=None)
+    base, second = (version.name for version in registry.versions(7))
+    (other,) = (version.name for version in registry.versions(8))
+    assert base.removeprefix("v0001-") == second.removeprefix("v0002-")
+    assert other.partition("-")[0] == "v0001"
+    assert other != base
+    assert registry.project(7).live_name == second
+
+
+def test_a_second_registry_gives_the_same_project_other_names(services: Services, tmp_path: Path) -> None:
+    registries = [services.registry, Registry(open_database(f"sqlite:///{tmp_path}/other.db"), folder=tmp_path)]
+    names = {one.meet_project(7, label_config=CONFIG, extra_params=None).live_name for one in registries}
+    assert len(names) == 2
+
+
+def test_a_version_is_looked_up_by_its_name_or_its_number_and_not_by_another_projects_name(registry: Registry) -> None:
+    (base,) = registry.versions(7)
+    assert {registry.version_named(7, text).name for text in (base.name, "v0001", "v1", "1")} == {base.name}
+    other = registry.meet_project(8, label_config=CONFIG, extra_params=None).live_name
+    with pytest.raises(RegistryError, match=f"project 7 has no version {other}"):
+        registry.version_named(7, other)
+
+
+@pytest.mark.parametrize("name", ["", "v", "latest", "-1", "v1.5", "9" * 30, "v0007 ", "v0007-", "v0007-somebody"])
 def test_what_is_no_version_name_is_refused(name: str) -> None:
     with pytest.raises(RegistryError, match="called like v0007"):
         version_number(name)

@@ -68,7 +68,7 @@ def test_every_tile_of_the_deep_field_is_annotated_before_the_first_page_is_open
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     with demo.client() as client:
         tasks = read_tasks(client, project)
-    first = {one["task"]: one for one in predictions(demo) if one["model_version"] == "v0001"}
+    first = {one["task"]: one for one in predictions(demo) if one["model_version"].startswith("v0001-")}
     assert len(tasks) >= FEWEST_TILES
     assert first.keys() == {task.id for task in tasks}
     for prediction in first.values():
@@ -146,7 +146,7 @@ def test_a_moved_port_moves_the_backend_rather_than_adding_one(
         assert [url for _, url in after["webhooks"]] == [demo.values["GALAXYLOOP_BACKEND_URL"] + "/webhook"]
         assert sorted(after["predictions"].values()) == [1, 1, 1, 1]
         with demo.client() as client:
-            assert project_state(client, project).model_version == "v0001"
+            assert str(project_state(client, project).model_version).startswith("v0001-")
         assert demo.end(signal.SIGHUP) == 0
     finally:
         demo.end()

@@ -36,9 +36,10 @@ class Project:
         with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=1):
             pass
 
-    def predict(self, mood: str = "Calm", *, version: str = "v0001") -> int:
+    def predict(self, mood: str = "Calm", *, version: int = 1, suffix: str = "", name: str = "") -> int:
+        name = name or self.services.registry.version(7, version).name + suffix
         number = next(NUMBERS)
-        body = {"id": number, "task": number, "model_version": version, "result": [choices.encode([mood], control=CONTROL)]}
+        body = {"id": number, "task": number, "model_version": name, "result": [choices.encode([mood], control=CONTROL)]}
         self._files.put(f"/api/predictions/{number}/", json.dumps(body).encode())
         self._files.put(f"/api/predictions/?task={number}", json.dumps([body]).encode())
         return number
@@ -63,10 +64,10 @@ class Project:
         return asked
 
     @property
-    def mood(self) -> dict[str, Effort]:
+    def mood(self) -> dict[int, Effort]:
         """The figures that stand with each version."""
         versions = self.services.registry.versions(7)
-        return {version.name: version.effort["mood"] for version in versions if version.effort}
+        return {version.number: version.effort["mood"] for version in versions if version.effort}
 
     @property
     def unknown(self) -> int:
@@ -79,9 +80,9 @@ def project(services: Services, files: Any) -> Project:
 
 
 def test_the_figures_stand_with_the_version_whose_predictions_they_were(project: Project) -> None:
-    first, second = project.predict(version="v0001"), project.predict(version="v0002 (annotated)")
+    first, second = project.predict(version=1), project.predict(version=2, suffix=" (annotated)")
     assert project.meter(project.annotation(first), project.annotation(second, "Wild")) == 2
-    assert project.mood == {"v0001": Effort(accepted=1), "v0002": Effort(edited=1)}
+    assert project.mood == {1: Effort(accepted=1), 2: Effort(edited=1)}
 
 
 def test_where_nothing_has_changed_nothing_is_asked_for(project: Project) -> None:
@@ -90,7 +91,7 @@ def test_where_nothing_has_changed_nothing_is_asked_for(project: Project) -> Non
     assert len(project.requests()) == 3
     assert project.meter(*annotations) == 0
     assert project.requests() == []
-    assert project.mood == {"v0001": Effort(accepted=3)}
+    assert project.mood == {1: Effort(accepted=3)}
 
 
 def test_only_what_is_new_or_edited_is_read(project: Project) -> None:
@@ -99,7 +100,7 @@ def test_only_what_is_new_or_edited_is_read(project: Project) -> None:
     project.requests()
     project.meter(project.annotation(kept), project.annotation(changed, "Wild", at="11:00"), project.annotation(new))
     assert sorted(project.requests()) == [f"/api/predictions/{number}/" for number in (changed, new)]
-    assert project.mood == {"v0001": Effort(accepted=2, edited=1)}
+    assert project.mood == {1: Effort(accepted=2, edited=1)}
 
 
 def test_an_annotation_that_was_begun_empty_is_not_measured(project: Project) -> None:
@@ -115,7 +116,7 @@ def test_a_skip_is_not_measured(project: Project) -> None:
 
 def test_an_annotation_of_which_nothing_is_left_has_rejected_all(project: Project) -> None:
     project.meter(project.annotation(project.predict(), result=[]))
-    assert project.mood == {"v0001": Effort(rejected=1)}
+    assert project.mood == {1: Effort(rejected=1)}
 
 
 @pytest.mark.parametrize("after", [[], ["skipped"]])
@@ -135,8 +136,9 @@ def test_a_prediction_that_is_gone_is_counted_as_unknown_and_not_looked_for_agai
     assert (project.mood, project.unknown, project.requests()) == ({}, 1, [])
 
 
-def test_another_models_prediction_is_counted_as_unknown(project: Project) -> None:
-    project.meter(project.annotation(project.predict(version="somebody else's")))
+@pytest.mark.parametrize("name", ["somebody else's", "v0001", "v0002-3f9a7c"])
+def test_another_models_prediction_is_counted_as_unknown(project: Project, name: str) -> None:
+    project.meter(project.annotation(project.predict(name=name)))
     assert (project.mood, project.unknown) == ({}, 1)
 
 
@@ -145,7 +147,7 @@ def test_figures_outlive_the_prediction_that_they_were_measured_by(project: Proj
     project.meter(made)
     project.lose(made.parent_prediction or 0)
     project.meter(replace(made, parent_prediction=None))  # as Label Studio leaves it
-    assert (project.mood, project.unknown) == ({"v0001": Effort(accepted=1)}, 0)
+    assert (project.mood, project.unknown) == ({1: Effort(accepted=1)}, 0)
 
 
 def test_an_annotation_that_has_forgotten_its_parent_is_measured_by_its_regions(project: Project) -> None:
@@ -153,7 +155,7 @@ def test_an_annotation_that_has_forgotten_its_parent_is_measured_by_its_regions(
     (predicted,) = project.services.label_studio.get("/api/predictions/", task=made.task_id)
     wild = predicted["result"][0] | {"value": {"choices": ["Wild"]}, "origin": "prediction-changed"}
     project.meter(replace(made, parent_prediction=None, result=[wild]))
-    assert project.mood == {"v0001": Effort(edited=1)}
+    assert project.mood == {1: Effort(edited=1)}
 
 
 def test_a_backlog_is_worked_off_over_cycles_the_newest_first(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +164,7 @@ def test_a_backlog_is_worked_off_over_cycles_the_newest_first(project: Project, 
     assert project.meter(old, newer, newest) == 2
     assert f"/api/predictions/{old.parent_prediction}/" not in project.requests()
     assert [project.meter(old, newer, newest), project.meter(old, newer, newest)] == [1, 0]
-    assert project.mood == {"v0001": Effort(accepted=3)}
+    assert project.mood == {1: Effort(accepted=3)}
 
 
 def test_a_failure_on_the_way_writes_nothing(project: Project, files: Any) -> None:

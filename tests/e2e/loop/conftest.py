@@ -32,7 +32,7 @@ from backend.demo.processes import Child
 from backend.heads import HEADS
 from backend.loop.snapshot import SNAPSHOT_FILE, is_judge
 from backend.project_heads import INDEX
-from backend.records import Version, version_name
+from backend.records import Version
 from backend.services import Services
 from backend.settings import Settings
 from sync.annotations import read_annotations
@@ -169,8 +169,12 @@ class Project:
         return self.loop.services.registry.versions(self.id)
 
     @property
-    def names(self) -> list[str]:
-        return [version.name for version in self.versions]
+    def numbers(self) -> list[int]:
+        return [version.number for version in self.versions]
+
+    def name_of(self, number: int) -> str:
+        """What Label Studio calls a version."""
+        return self.loop.services.registry.version(self.id, number).name
 
     def learned(self, version: Version) -> dict[int, str]:
         """The annotations that a version's snapshot lists, with the time of their last change."""
@@ -186,16 +190,15 @@ class Project:
 
     def wait_for_version(self, number: int) -> Version:
         """Wait until a version is live and published."""
-        name = version_name(number)
         self.loop.wait_until(
-            lambda: self.record.published_version == number and self.record.live_version == number, f"{name} live", self
+            lambda: self.record.published_version == self.record.live_version == number, f"version {number} live", self
         )
         self.wait_until_quiet()
         return self.loop.services.registry.version(self.id, number)
 
     def assert_sound(self) -> None:
         """What must hold whatever was killed when."""
-        live = version_name(self.record.live_version)
+        live = self.record.live_name
         assert self.state.model_version == self.title == live
         doubled = [key for key, count in Counter((one.task, one.version) for one in self.predictions).items() if count > 1]
         assert not doubled

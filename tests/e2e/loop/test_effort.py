@@ -53,7 +53,7 @@ def test_what_was_kept_moved_deleted_and_added_stands_with_the_version_that_pred
     wait_for(project, {"boxes": boxes, "mask": masks, "morphology": shape})
     versions = loop.command("versions", str(project.id))
     (row,) = (line.replace("│", " ").split() for line in versions.splitlines() if " boxes " in line)
-    assert row[:3] == ["v0001", "boxes", str(kept + 2)]
+    assert row[:3] == [project.name_of(1), "boxes", str(kept + 2)]
     assert row[-4:] == [f"{1 / (kept + 2):.0%}", "0.333", f"{1 / (kept + 2):.0%}", "1"]
 
     for region in submitted:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from backend.records import version_name
 from sync.studio import LabelStudioServer
 
 if TYPE_CHECKING:
@@ -129,7 +128,7 @@ def test_label_studio_may_be_down_in_the_middle_of_a_cycle(
     label_studio_server.start()
     label_studio_server.wait()
     project.wait_for_version(due)
-    assert project.state.model_version == version_name(due)
+    assert project.state.model_version == project.name_of(due)
     project.assert_nothing_lost()
     project.assert_sound()
 

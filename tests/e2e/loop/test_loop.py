@@ -40,15 +40,15 @@ def project(loop: Loop) -> Project:
 
 def test_an_attached_project_is_predicted_in_every_control_before_anybody_annotates(loop: Loop) -> None:
     project = loop.new_project("everything")
-    assert project.predicted_by("v0001") == project.tasks
+    assert project.predicted_by(project.name_of(1)) == project.tasks
     assert {region["from_name"] for one in project.predictions for region in one.result} == {"morphology", "boxes", "mask"}
-    assert project.title == project.state.model_version == "v0001"
+    assert project.title == project.state.model_version == project.name_of(1)
     project.assert_sound()
 
 
 def test_tasks_that_are_imported_later_are_predicted(project: Project) -> None:
     project.import_again(3)
-    project.loop.wait_until(lambda: project.predicted_by("v0001") == project.tasks, "new tasks predicted", project)
+    project.loop.wait_until(lambda: project.predicted_by(project.name_of(1)) == project.tasks, "new tasks predicted", project)
     assert project.loop.events()["TASKS_CREATED"] > 0
 
 
@@ -57,7 +57,7 @@ def test_as_many_new_tasks_as_were_deleted_are_predicted(project: Project) -> No
     for task in gone:
         project.loop.client.send("DELETE", f"/api/tasks/{task}/")
     project.import_again(len(gone))
-    project.loop.wait_until(lambda: project.predicted_by("v0001") == project.tasks, "new tasks predicted", project)
+    project.loop.wait_until(lambda: project.predicted_by(project.name_of(1)) == project.tasks, "new tasks predicted", project)
     assert set(kept) < set(project.tasks)
 
 
@@ -68,15 +68,15 @@ def test_a_batch_is_learned_and_goes_live_with_its_evidence(taught: Project) -> 
     base, version = taught.versions
     assert (base.verdict, version.verdict) == ("base", "live")
     assert version.learned_from == 8
-    assert version.evidence["compared_with"] == "v0001"
+    assert version.evidence["compared_with"] == base.name
     assert "learned from more (8 annotations)" in version.evidence["reason"]
     assert set(taught.learned(version)) == {one.id for one in read_annotations(taught.loop.client, taught.id)}
     taught.assert_nothing_lost()
 
 
 def test_the_tasks_still_to_do_carry_the_new_version_and_no_task_has_it_twice(taught: Project) -> None:
-    assert taught.predicted_by("v0002") == taught.to_do()
-    assert taught.title == taught.state.model_version == "v0002"
+    assert taught.predicted_by(taught.name_of(2)) == taught.to_do()
+    assert taught.title == taught.state.model_version == taught.name_of(2)
     taught.assert_sound()
 
 
@@ -88,14 +88,14 @@ def test_events_come_with_the_secret_and_others_are_refused(taught: Project) -> 
 
 def test_the_next_task_is_the_one_that_the_new_version_is_least_sure_of(taught: Project) -> None:
     task = taught.loop.client.get(f"/api/projects/{taught.id}/next")["id"]
-    scores = {one.task: one.score for one in taught.predictions if one.version == "v0002"}
+    scores = {one.task: one.score for one in taught.predictions if one.version == taught.name_of(2)}
     assert scores[task] == min(scores.values())
 
 
 def test_the_commands_tell_what_the_loop_did(taught: Project) -> None:
     rows = [[cell.strip() for cell in line.split("│")] for line in taught.loop.command("status").splitlines()]
     (status,) = (row for row in rows if row[1:2] == [str(taught.id)])
-    assert status[2] == "v0002"
+    assert status[2] == taught.name_of(2)
     versions = taught.loop.command("versions", str(taught.id))
     assert "learned from more" in versions
 
@@ -106,7 +106,7 @@ def test_with_enough_judges_the_better_version_is_live(loop: Loop) -> None:
         project.import_again(4)
     judges = [task for task in project.tasks if is_judge(task)][:5]
     project.annotate(judges + project.teachers(), *CLASSES)
-    project.loop.wait_until(lambda: project.names[1:], "a version", project)
+    project.loop.wait_until(lambda: project.numbers[1:], "a version", project)
     project.wait_until_quiet()
     evidence, verdict = project.versions[-1].evidence, project.versions[-1].verdict
     assert evidence["judged_on"] >= 5
@@ -123,8 +123,8 @@ def test_skips_drafts_and_empty_annotations_teach_nothing(project: Project) -> N
     for task in tasks[8:]:
         project.loop.client.send("POST", f"/api/tasks/{task}/drafts", json={"result": []})
         project.loop.client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": []})
-    assert project.wait_until_quiet().startswith("0 of 8 changed annotations gathered since v0001")
-    assert project.names == ["v0001"]
+    assert project.wait_until_quiet().startswith(f"0 of 8 changed annotations gathered since {project.name_of(1)}")
+    assert project.numbers == [1]
 
 
 def test_edited_and_deleted_annotations_count_as_changes(project: Project) -> None:
@@ -143,8 +143,8 @@ def test_a_task_whose_annotation_is_deleted_is_predicted_again(project: Project)
     annotations = project.annotate(project.teachers(), *CLASSES)
     project.wait_for_version(2)
     project.loop.client.send("DELETE", f"/api/annotations/{annotations[0]}/")
-    assert project.wait_until_quiet().startswith("1 of 8 changed annotations gathered since v0002")
-    assert project.predicted_by("v0002") == project.to_do() == sorted({*project.tasks} - {*project.teachers()[1:]})
+    assert project.wait_until_quiet().startswith(f"1 of 8 changed annotations gathered since {project.name_of(2)}")
+    assert project.predicted_by(project.name_of(2)) == project.to_do() == sorted({*project.tasks} - {*project.teachers()[1:]})
 
 
 def test_two_annotators_of_a_task_become_a_soft_label(project: Project) -> None:
@@ -169,13 +169,13 @@ def test_too_few_labels_are_a_reason_and_no_version(project: Project) -> None:
     project.annotate(project.teachers(3), *CLASSES)
     project.press_start_training()
     assert "not trained: morphology: there are 3 labelled images" in project.wait_until_quiet()
-    assert project.names == ["v0001"]
+    assert project.numbers == [1]
 
 
 def test_one_class_only_is_a_reason_and_no_version(project: Project) -> None:
     project.annotate(project.teachers(), "Spiral")
     assert "all 8 labelled images have the same label (Spiral)" in project.wait_until_quiet()
-    assert project.names == ["v0001"]
+    assert project.numbers == [1]
 
 
 def test_start_training_trains_below_the_batch(project: Project) -> None:
@@ -184,8 +184,8 @@ def test_start_training_trains_below_the_batch(project: Project) -> None:
     project.press_start_training()
     assert project.wait_for_version(2).learned_from == 7
     project.press_start_training()
-    assert project.wait_until_quiet() == "nothing new since v0002"
-    assert project.names == ["v0001", "v0002"]
+    assert project.wait_until_quiet() == f"nothing new since {project.name_of(2)}"
+    assert project.numbers == [1, 2]
 
 
 def test_a_project_has_a_batch_of_its_own(loop: Loop) -> None:
@@ -202,8 +202,8 @@ def test_a_rollback_brings_back_predictions_and_title_and_stays(project: Project
     project.wait_for_version(2)
     project.loop.command("rollback", str(project.id), "v0001")
     project.wait_for_version(1)
-    assert project.title == project.state.model_version == "v0001"
-    assert project.names == ["v0001", "v0002"]
+    assert project.title == project.state.model_version == project.name_of(1)
+    assert project.numbers == [1, 2]
     project.assert_sound()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import Any
 
 from sync.client import LabelStudioClient
 from sync.tasks import read_tasks
 
-__all__ = ["each_once", "predictions", "stored", "task_of"]
+__all__ = ["each_once", "is_base", "predictions", "stored", "task_of"]
 
 
 def predictions(client: LabelStudioClient, project: int) -> list[dict[str, Any]]:
@@ -16,14 +17,22 @@ def predictions(client: LabelStudioClient, project: int) -> list[dict[str, Any]]
     return found
 
 
-def each_once(client: LabelStudioClient, project: int, *, version: str = "v0001") -> bool:
-    """Whether every task has exactly one prediction, of this version."""
-    counted = Counter((one["task"], one["model_version"]) for one in predictions(client, project))
-    return counted == Counter({(task.id, version): 1 for task in read_tasks(client, project)})
+def each_once(client: LabelStudioClient, project: int) -> bool:
+    """Whether every task has exactly one prediction, all of the base version."""
+    found = predictions(client, project)
+    each = Counter(one["task"] for one in found) == Counter(task.id for task in read_tasks(client, project))
+    return each and all(is_base(one["model_version"]) for one in found) and len({one["model_version"] for one in found}) == 1
+
+
+def is_base(version: str | None) -> bool:
+    """Whether a version's name is that of a project's base version."""
+    return bool(version and re.fullmatch("v0001-[0-9a-f]{6}", version))
 
 
 def stored(client: LabelStudioClient, project: int) -> int:
-    return int(client.get(f"/api/projects/{project}/model-versions/").get("v0001", 0))
+    """How many predictions of the base version there are."""
+    counts = client.get(f"/api/projects/{project}/model-versions/")
+    return sum(number for version, number in counts.items() if is_base(version))
 
 
 def task_of(prediction: dict[str, Any]) -> int:

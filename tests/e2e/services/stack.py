@@ -173,14 +173,17 @@ class Stack:
     def predicted(self, project: int, version: str) -> int:
         """How many tasks have a prediction of a version; none has two."""
         found = self.client.get("/api/predictions/", project=project)
-        tasks = [one["task"] for one in found if one["model_version"] == version]
+        tasks = [one["task"] for one in found if one["model_version"].partition("-")[0] == version]
         assert len(tasks) == len(set(tasks)), "a prediction is stored twice"
         return len(tasks)
 
     def wait_for_version(self, project: int, version: str) -> None:
         """Wait until a version is live on both backends and on show, its predictions stored."""
-        self.wait_until(lambda: self.live(project) == {version}, f"{version} is live on both")
-        self.wait_until(lambda: project_state(self.client, project).model_version == version, f"{version} is on show")
+        self.wait_until(
+            lambda: {name.partition("-")[0] for name in self.live(project)} == {version}, f"{version} is live on both"
+        )
+        (name,) = self.live(project)
+        self.wait_until(lambda: project_state(self.client, project).model_version == name, f"{name} is on show")
 
     def assert_nothing_lost(self, project: int, version: str) -> None:
         """Every annotation as it stands now was learned by a version."""
