@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from backend.loop.agreement import overlap
 from backend.project_heads import SHAPES
 from backend.records import Effort
-from sync.controls import CONTROLS, ControlError
+from sync.controls import ControlError
+from sync.controls.comparing import decoder
 from sync.controls.polygonlabels import rasterise
 from sync.controls.region import Region
 from sync.controls.sameness import SAME, outline, same_answer, same_shape
@@ -61,14 +62,12 @@ def measure_effort(predicted: Sequence[Region], submitted: Sequence[Region], con
     return dict(efforts)
 
 
-def shape_overlap(one: Labelled[Any], other: Labelled[Any]) -> float | None:
-    """Intersection over union of two boxes, ellipses, polygons or masks; None of masks of different size.
+def shape_overlap(one: Labelled[Any], other: Labelled[Any]) -> float:
+    """Intersection over union of two boxes, ellipses, polygons or masks on one picture.
 
     Of masks and upright boxes it is exact, of other outlines to about 1/500.
     """
     if isinstance(one.shape, np.ndarray):
-        if one.shape.shape != other.shape.shape:
-            return None
         return _ratio(one.shape, other.shape)
     outlines = [outline(one), outline(other)]
     if all(isinstance(drawn.shape, Box) and drawn.shape.rotation == 0 for drawn in (one, other)):
@@ -96,7 +95,7 @@ def _became(predicted: Region, answers: Sequence[Region]) -> Effort:
         return Effort(rejected=1)
     if [(one["from_name"], one.get("value")) for one in answers] == [(predicted["from_name"], predicted.get("value"))]:
         return Effort(accepted=1)
-    decode = next(CONTROLS[tag].decode for tag in CONTROLS if tag.lower() == predicted["type"])
+    decode = decoder(predicted, answers[0])
     try:
         before, after = decode(predicted), [decode(one) for one in answers]
     except ControlError:
@@ -107,8 +106,7 @@ def _became(predicted: Region, answers: Sequence[Region]) -> Effort:
     relabelled = said != {(predicted["from_name"], label) for label in before.labels}
     if not relabelled and same_shape(before, after[0]):
         return Effort(accepted=1)
-    shared = shape_overlap(before, after[0])
-    return Effort(edited=1) if shared is None else Effort(edited=1, compared=1, overlap=shared)
+    return Effort(edited=1, compared=1, overlap=shape_overlap(before, after[0]))
 
 
 def _ratio(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

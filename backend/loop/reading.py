@@ -6,7 +6,7 @@ nothing; and a control that was not answered teaches nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.project_heads import SHAPES, controls_to_fill
@@ -18,7 +18,7 @@ from sync.controls.shapes import Size
 from sync.labelconfig import Control, LabelConfig
 from sync.reading import read_region
 
-__all__ = ["needs_picture", "read_control", "regions_of"]
+__all__ = ["needs_picture", "read_control", "read_regions", "regions_of"]
 
 ANY_SIZE: Size = (1000, 1000)
 """Percentages can be read without knowing of what: whether a shape makes sense does not depend on the picture's size."""
@@ -52,17 +52,7 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
 def read_control(
     annotation: Annotation, control: Control, config: LabelConfig, *, size: Size | None = None
 ) -> list[Any] | None:
-    """Read what an annotation tells of a control.
-
-    Parameters
-    ----------
-    size : (width, height), optional
-        Of the picture, pixels. Without it shapes are read in pixels of a picture of any size, to find out whether they can be.
-
-    Returns
-    -------
-    list or None
-        As `sync.reading.read_region` reads each region; empty and None as for `regions_of`.
+    """Read what an annotation tells of a control: its regions as `read_regions` does; empty and None as for `regions_of`.
 
     Raises
     ------
@@ -70,8 +60,22 @@ def read_control(
         If a region cannot be read.
     """
     regions = regions_of(annotation, control, config)
-    if regions is None:
-        return None
+    return None if regions is None else read_regions(regions, control, size=size)
+
+
+def read_regions(regions: Sequence[Region], control: Control, *, size: Size | None = None) -> list[Any]:
+    """Read regions of a control on one picture, as `sync.reading.read_region` does.
+
+    Parameters
+    ----------
+    size : (width, height), optional
+        Of the picture, pixels. Without it shapes are read in pixels of a picture of any size, to find out whether they can be.
+
+    Raises
+    ------
+    ControlError
+        If a region cannot be read.
+    """
     return [read_region(region, control, size=size or _checkable_size(region, control)) for region in regions]
 
 

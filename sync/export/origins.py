@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sync.controls import CONTROLS, ControlError
+from sync.controls import ControlError
+from sync.controls.comparing import decoder
 from sync.controls.sameness import same_answer, same_shape
 from sync.controls.shapes import Labelled
 
@@ -26,7 +27,6 @@ ANSWERING_TAGS = ("Choices", "Taxonomy", "Number")
 """Controls that speak of the whole image."""
 
 _ANSWERS = {tag.lower() for tag in ANSWERING_TAGS}
-_CODECS = {tag.lower(): codec for tag, codec in CONTROLS.items()}
 
 
 def states_of(result: Sequence[Any], predicted: Sequence[Any] | None) -> list[str]:
@@ -73,11 +73,11 @@ def _became(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     same_control = before.get("from_name") == after.get("from_name")
     if same_control and before.get("value") == after.get("value"):
         return ACCEPTED
-    codec = _CODECS.get(_key(after)[0])
-    if not same_control or codec is None:
+    if not same_control:
         return RELABELLED
     try:
-        proposed, submitted = codec.decode(dict(before)), codec.decode(dict(after))
+        decode = decoder(before, after)
+        proposed, submitted = decode(dict(before)), decode(dict(after))
     except ControlError:
         return RELABELLED
     if not isinstance(proposed, Labelled):
