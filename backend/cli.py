@@ -12,6 +12,7 @@ import typer
 
 from backend.commands.check import check
 from backend.commands.demo import demo
+from backend.commands.detach import detach, forget
 from backend.commands.embed import embed
 from backend.commands.export import export
 from backend.commands.import_ import import_
@@ -21,6 +22,7 @@ from backend.commands.pretrain import pretrain
 from backend.commands.problems import problems
 from backend.commands.project import attach, create
 from backend.commands.project import status as project_status
+from backend.commands.project_list import list_projects
 from backend.commands.segment import segment
 from backend.commands.serve import server, worker
 from backend.commands.versions import rollback, status, versions
@@ -42,7 +44,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     pretrain,
     export,
 )
-PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach, problems)
+PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach, detach, forget, problems)
 
 app = typer.Typer(help="Annotate galaxies in Label Studio with a model that learns from every batch.", no_args_is_help=True)
 project_app = typer.Typer(help="Label Studio projects.", no_args_is_help=True)
@@ -51,6 +53,7 @@ for command in COMMANDS:
     app.command()(command)
 app.command("import")(import_)
 project_app.command("status")(project_status)
+project_app.command("list")(list_projects)
 for command in PROJECT_COMMANDS:
     project_app.command()(command)
 

@@ -24,11 +24,12 @@ from sqlalchemy.orm import Session
 from backend.connection import read_clock, reason_of
 from backend.database import ProcessRow
 
-__all__ = ["BEAT_S", "Heartbeat", "Kind", "Process", "read_processes"]
+__all__ = ["BEAT_S", "KINDS", "Heartbeat", "Kind", "Process", "read_processes"]
 
 log = logging.getLogger("galaxyloop.heartbeat")
 
 Kind = Literal["server", "worker"]
+KINDS: tuple[Kind, ...] = ("server", "worker")
 State = Literal["alive", "stuck", "lost", "ended"]
 
 BEAT_S = 10.0

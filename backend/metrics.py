@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
+from sqlalchemy import Engine
 
+from backend.coverage import Coverage
+from backend.heartbeat import KINDS, read_processes
 from backend.loop.bell import Bell
 from backend.registry import Registry
 
@@ -19,9 +22,10 @@ SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 100)
 class Metrics:
     """Counters of one server; nothing is global, so that tests and several servers in a process do not mix."""
 
-    def __init__(self, registry: Registry, bell: Bell) -> None:
+    def __init__(self, registry: Registry, bell: Bell, coverage: Coverage) -> None:
         self.exposed = CollectorRegistry()
-        self.exposed.register(_Projects(registry, bell))
+        self.exposed.register(_Projects(registry, bell, coverage))
+        self.exposed.register(_Processes(registry.engine))
         self.events = Counter("galaxyloop_events", "Events heard, by action.", ["action"], registry=self.exposed)
         self.predictions = Counter("galaxyloop_predictions", "Tasks predicted on request.", registry=self.exposed)
         self.prompts = Counter("galaxyloop_prompts", "Prompts answered.", registry=self.exposed)
@@ -37,16 +41,49 @@ class Metrics:
 class _Projects(Collector):
     """Reads the state of each project from the registry at every scrape."""
 
-    def __init__(self, registry: Registry, bell: Bell) -> None:
+    def __init__(self, registry: Registry, bell: Bell, coverage: Coverage) -> None:
         self._registry = registry
         self._bell = bell
+        self._coverage = coverage
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         live = GaugeMetricFamily("galaxyloop_live_version", "Number of the live version.", labels=["project"])
         ringing = GaugeMetricFamily("galaxyloop_bell_ringing", "1 while events wait for the loop.", labels=["project"])
-        waiting = self._bell.ringing()
+        wait = GaugeMetricFamily("galaxyloop_events_wait_seconds", "Time that events wait for the loop.", labels=["project"])
+        lacking = GaugeMetricFamily(
+            "galaxyloop_tasks_without_prediction",
+            "Tasks still to do without a prediction of the live version; absent while Label Studio does not answer.",
+            labels=["project"],
+        )
+        waiting_s = self._bell.waiting_s()
         for project in self._registry.projects():
-            live.add_metric([str(project.id)], project.live_version)
-            ringing.add_metric([str(project.id)], float(project.id in waiting))
-        yield live
-        yield ringing
+            labels = [str(project.id)]
+            live.add_metric(labels, project.live_version)
+            ringing.add_metric(labels, float(project.id in waiting_s))
+            wait.add_metric(labels, waiting_s.get(project.id, 0.0))
+            name = self._registry.version(project.id, project.live_version).name
+            missing = None if project.away else self._coverage.of(project.id, name)
+            if missing is not None:
+                lacking.add_metric(labels, missing)
+        yield from (live, ringing, wait, lacking)
+
+
+class _Processes(Collector):
+    """Reads who is alive from the heartbeats at every scrape."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        alive = GaugeMetricFamily("galaxyloop_processes_alive", "Processes that run and do not hang.", labels=["kind"])
+        seen = GaugeMetricFamily(
+            "galaxyloop_last_seen_seconds",
+            "Time since the last heartbeat of any; absent where there was none.",
+            labels=["kind"],
+        )
+        for kind in KINDS:
+            processes = read_processes(self._engine, kind)
+            alive.add_metric([kind], sum(process.alive for process in processes))
+            if processes:
+                seen.add_metric([kind], min(process.seen_s for process in processes))
+        yield from (alive, seen)

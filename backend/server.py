@@ -24,6 +24,7 @@ from sqlalchemy.exc import OperationalError
 from backend.access import Access
 from backend.annotator import Task
 from backend.connection import reason_of
+from backend.coverage import Coverage
 from backend.heartbeat import BEAT_S, Heartbeat
 from backend.metrics import Metrics
 from backend.protocol import (
@@ -54,7 +55,7 @@ KNOWN_ACTIONS = frozenset(
 def create_app(services: Services) -> FastAPI:
     """Make the web application over already opened services."""
     settings, registry, access = services.settings, services.registry, Access(services.settings)
-    metrics = Metrics(registry, services.bell)
+    metrics = Metrics(registry, services.bell, Coverage(settings))
     # One bulk request at a time; prompts have threads of their own, so that a click never waits behind a thousand tasks.
     bulk, prompts = CapacityLimiter(1), CapacityLimiter(settings.predictions_at_once)
     doorbell = _Doorbell(services)

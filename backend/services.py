@@ -78,13 +78,13 @@ class Services:
         return Annotators(self.registry, gallery, cache, maps, sam_checkpoint=settings.sam_checkpoint)
 
     def meet(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
-        """Record what Label Studio says of a project, and ring if its labelling config has changed."""
+        """Record what Label Studio says of a project; ring if its labelling config has changed, or if it was away."""
         try:
             before = self.registry.project(project_id).label_config
         except LookupError:
             before = None
         project = self.registry.meet_project(project_id, label_config=label_config, extra_params=extra_params)
-        if before != label_config:
+        if before != label_config or project.away:
             self.ring([project_id])
         return project
 
@@ -92,6 +92,7 @@ class Services:
         """Take up a project under a new lease; forget what was stored for it if another process has had it meanwhile."""
         if before != self._held.get(project_id):
             self.predicted = {key: stored for key, stored in self.predicted.items() if key[0] != project_id}
+            self._readers.pop(project_id, None)
         self._held[project_id] = lease
 
     def ring(self, project_ids: Iterable[int]) -> None:

@@ -13,6 +13,7 @@ from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavaila
 
 __all__ = [
     "WEBHOOK_SECRET_HEADER",
+    "NotAttachedError",
     "asked_instead",
     "attach_backend",
     "attached",
@@ -24,6 +25,10 @@ __all__ = [
 WEBHOOK_SECRET_HEADER = "X-Galaxyloop-Webhook-Secret"
 
 logger = logging.getLogger(__name__)
+
+
+class NotAttachedError(LabelStudioError):
+    """A project has no backend at our address."""
 
 
 def attach_backend(
@@ -89,12 +94,14 @@ def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, titl
 
     Raises
     ------
+    NotAttachedError
+        If the project has no backend at `url`.
     LabelStudioError
-        If the project has no backend at `url`, or Label Studio cannot reach it.
+        If Label Studio cannot reach it.
     """
     row = _find(client, project_id, url.rstrip("/"))
     if row is None:
-        raise LabelStudioError(f"project {project_id} has no backend at {url}: attach it first")
+        raise NotAttachedError(f"project {project_id} has no backend at {url}: attach it first")
     if row["title"] != title:
         # A title alone is answered with status 500: Label Studio checks the backend with what this request says of it.
         # An empty password stands for the one it has.
@@ -106,19 +113,25 @@ def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, titl
     show_predictions(client, project_id, version=title)
 
 
-def detach_backend(client: LabelStudioClient, project_id: int, *, url: str) -> None:
+def detach_backend(client: LabelStudioClient, project_id: int, *, url: str) -> bool:
     """Take the backend at `url` off a project, with its webhook, which Label Studio would leave behind.
 
     Label Studio asks only the first backend of a project: one that has moved must go before it is attached at its new
     address.
+
+    Returns
+    -------
+    bool
+        Whether there was either.
     """
     url = url.rstrip("/")
     row = _find(client, project_id, url)
     if row is not None:
         client.send("DELETE", f"/api/ml/{row['id']}", repeatable=True)
-    for hook in client.get("/api/webhooks/", project=project_id):
-        if hook["url"] == f"{url}/webhook":
-            client.send("DELETE", f"/api/webhooks/{hook['id']}/", repeatable=True)
+    hooks = [hook for hook in client.get("/api/webhooks/", project=project_id) if hook["url"] == f"{url}/webhook"]
+    for hook in hooks:
+        client.send("DELETE", f"/api/webhooks/{hook['id']}/", repeatable=True)
+    return row is not None or bool(hooks)
 
 
 def asked_instead(client: LabelStudioClient, project_id: int, *, url: str) -> str:

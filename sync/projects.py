@@ -6,7 +6,9 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from sync.attach import attach_backend, detach_backend, rename_backend
@@ -19,6 +21,7 @@ __all__ = [
     "attach_backend",
     "create_project",
     "detach_backend",
+    "list_states",
     "login",
     "project_state",
     "rename_backend",
@@ -32,6 +35,7 @@ FILES_A_REQUEST = 25
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp"})
 """Of the files that Label Studio takes, those that are images; it takes neither FITS nor TIFF."""
 
+PROJECTS_A_PAGE = 100
 SHORTEST_TITLE = 3
 LONGEST_TITLE = 50
 
@@ -49,6 +53,10 @@ class ProjectState:
     sampling : str
         ``"Sequential sampling"``, ``"Uniform sampling"`` or ``"Uncertainty sampling"``.
     task_count : int
+    created_at : str
+        As Label Studio writes it.
+    annotated_count : int
+        Tasks with an annotation.
     """
 
     id: int
@@ -57,6 +65,8 @@ class ProjectState:
     model_version: str | None
     sampling: str
     task_count: int
+    created_at: str = ""
+    annotated_count: int = 0
 
 
 def create_project(client: LabelStudioClient, title: str, config: str) -> int:
@@ -88,6 +98,27 @@ def project_state(client: LabelStudioClient, project_id: int) -> ProjectState:
         if error.status != 404:
             raise
         raise LabelStudioError(f"Label Studio has no project {project_id} that this key may see", status=404) from error
+    return _state(project)
+
+
+def list_states(client: LabelStudioClient) -> list[ProjectState]:
+    """Read the state of every project that the key may see, ordered by id.
+
+    Raises
+    ------
+    LabelStudioError
+        If Label Studio refuses or does not answer.
+    """
+    projects: list[dict[str, Any]] = []
+    for page in count(1):
+        answer = client.get("/api/projects/", page=page, page_size=PROJECTS_A_PAGE)
+        projects += answer["results"]
+        if not answer["next"]:
+            break
+    return sorted((_state(project) for project in projects), key=lambda state: state.id)
+
+
+def _state(project: dict[str, Any]) -> ProjectState:
     return ProjectState(
         id=int(project["id"]),
         title=str(project["title"]),
@@ -95,6 +126,8 @@ def project_state(client: LabelStudioClient, project_id: int) -> ProjectState:
         model_version=project["model_version"] or None,
         sampling=str(project["sampling"]),
         task_count=int(project["task_number"] or 0),
+        created_at=str(project["created_at"]),
+        annotated_count=int(project["num_tasks_with_annotations"] or 0),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -10,6 +10,9 @@ from rich.table import Table
 from backend.commands.configs import read_label_config
 from backend.commands.process import open_services, read_settings
 from backend.commands.terminal import ProjectId, console, stop
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
 
 __all__ = ["attach", "create", "status"]
 
@@ -36,44 +39,34 @@ def attach(
     batch: Annotated[int | None, typer.Option(min=1, help="Annotations that make a training.")] = None,
 ) -> None:
     """Attach the backend to a project so that it predicts, hears of every annotation, and is asked for uncertain tasks."""
-    from sync.attach import asked_instead
+    from backend.attaching import attach_project
+    from backend.commands.alive import is_alive, life_of, work_to_come
+    from backend.records import RegistryError
     from sync.client import LabelStudioError
-    from sync.projects import attach_backend, project_state, set_uncertainty_sampling
 
     services = open_services(read_settings())
-    settings = services.settings
-    password = settings.basic_auth_password.get_secret_value()
     try:
-        client = services.label_studio
-        state = project_state(client, project)
-        services.meet(project, label_config=state.label_config, extra_params={"batch": batch} if batch else None)
-        live = services.registry.version(project, services.registry.project(project).live_version)
-        attach_backend(
-            client,
-            project,
-            url=settings.public_url,
-            title=live.name,
-            basic_auth=(settings.basic_auth_user, password) if password else None,
-            webhook_secret=settings.webhook_secret.get_secret_value() or None,
-            extra_params={"batch": batch} if batch else None,
-        )
-        set_uncertainty_sampling(client, project)
-        other = asked_instead(client, project, url=settings.public_url)
-    except (LabelStudioError, ValueError) as error:
+        other = attach_project(services, project, batch=batch)
+    except (LabelStudioError, RegistryError, ValueError) as error:
         stop(str(error))
-    services.ring_at_once(project)
     if other:
         stop(
             f"project {project} is attached, but Label Studio asks only its first backend, {other}: remove that in its settings"
         )
-    console.print(f"project {project} is attached; the worker stores its first predictions")
+    console.print(
+        f"project {project} is attached; {work_to_come(services.engine, 'stores its first predictions')}", soft_wrap=True
+    )
+    if not is_alive(services.engine, "server"):
+        console.print(f"clicks and events are lost: the server {life_of(services.engine, 'server')}", soft_wrap=True)
 
 
 def status(project: ProjectId) -> None:
     """Say how a project stands: its tasks in Label Studio, whether the backend hears of it, and what the loop did."""
+    from backend.commands.alive import duration, life_of
     from backend.records import RegistryError
     from sync.attach import attached
     from sync.client import LabelStudioError
+    from sync.coverage import count_unpredicted
     from sync.labelconfig import LabelConfigError, parse
     from sync.projects import project_state
     from sync.tasks import read_tasks
@@ -93,14 +86,32 @@ def status(project: ProjectId) -> None:
     table.add_row("controls that can be filled", filled or "none")
     table.add_row("order of tasks", state.sampling)
     table.add_row("backend", f"{url} is attached" if backend else f"{url} is not attached: galaxyloop project attach {project}")
-    table.add_row("events", "reach the backend" if events else "do not reach the backend")
+    table.add_row("events", _events(services.engine, webhook=events))
+    table.add_row("server", life_of(services.engine, "server"))
+    table.add_row("worker", life_of(services.engine, "worker"))
     table.add_row("version on show", state.model_version or "none")
     try:
         ours = services.registry.project(project)
         live = services.registry.version(project, ours.live_version).name
         published = "published" if ours.published_version == ours.live_version else "not published yet"
         table.add_row("live version", f"{live}, {published}")
+        table.add_row("tasks without its prediction", str(count_unpredicted(client, project, live)))
+        waits = services.bell.waiting_s().get(project)
+        table.add_row("events wait", "no" if waits is None else f"for {duration(waits)}")
         table.add_row("what the loop last did", ours.status)
     except RegistryError:
         table.add_row("live version", "none: the loop does not know the project yet")
+    except LabelStudioError as error:
+        stop(str(error))
     console.print(table)
+
+
+def _events(engine: Engine, *, webhook: bool) -> str:
+    """Say whether events are sent, and whether a server is there to take them."""
+    from backend.commands.alive import is_alive
+
+    if not webhook:
+        return "do not reach the backend: the project has no active webhook to it"
+    if not is_alive(engine, "server"):
+        return "are sent and lost: no server runs; the worker finds what changed at its next look, if one runs"
+    return "are sent to the backend, and a server runs"

@@ -20,15 +20,23 @@ __all__ = ["rollback", "status", "versions"]
 
 
 def status() -> None:
-    """Say of each project what is live, what waits, and what the loop last did or why it did nothing."""
+    """Say whether server and worker run, and of each project what is live, what waits, and what the loop last did."""
+    from backend.commands.alive import duration, life_of
+    from backend.coverage import Coverage
+    from backend.heartbeat import KINDS
+
     services = open_services(read_settings())
-    ringing = services.bell.ringing()
-    table = Table("project", "live", "published", "events wait", "when", "what the loop last did")
+    for kind in KINDS:
+        console.print(f"{kind} {life_of(services.engine, kind)}", soft_wrap=True, highlight=False)
+    waiting_s, coverage = services.bell.waiting_s(), Coverage(services.settings)
+    table = Table("project", "live", "published", "without prediction", "events wait", "when", "what the loop last did")
     for project in services.registry.projects():
         live = services.registry.version(project.id, project.live_version)
         published = "yes" if project.published_version == project.live_version else "not yet"
-        waits = "yes" if project.id in ringing else "no"
-        table.add_row(str(project.id), live.name, published, waits, _time(project.status_at), project.status)
+        waits = f"for {duration(waiting_s[project.id])}" if project.id in waiting_s else "no"
+        missing = None if project.away else coverage.of(project.id, live.name)
+        lacking = "not known" if missing is None else f"{missing} tasks"
+        table.add_row(str(project.id), live.name, published, lacking, waits, _time(project.status_at), escape(project.status))
     console.print(table)
 
 
@@ -70,6 +78,7 @@ def rollback(
     project: ProjectId, version: Annotated[str, typer.Argument(help="Its name, like v0003-3f9a7c, or v0003 for short.")]
 ) -> None:
     """Bring a version back: it is live at once, and the worker publishes its predictions."""
+    from backend.commands.alive import work_to_come
     from backend.records import RegistryError
 
     services = open_services(read_settings())
@@ -79,7 +88,9 @@ def rollback(
     except RegistryError as error:
         stop(str(error))
     services.ring_at_once(project)
-    console.print(f"{found.name} of project {project} is live; the worker stores its predictions")
+    console.print(
+        f"{found.name} of project {project} is live; {work_to_come(services.engine, 'stores its predictions')}", soft_wrap=True
+    )
 
 
 def _learned_from(version: Version) -> str:

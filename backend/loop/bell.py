@@ -81,6 +81,12 @@ class Bell:
             session.commit()
         return self.ring([project_id])
 
+    def waiting_s(self) -> dict[int, float]:
+        """Tell for how many seconds the events of each project have waited; projects without any are left out."""
+        now = self.now()
+        # A command rings as if it had waited for ever, so that it waits for no quiet: then the last ring counts.
+        return {id_: max(0.0, now - (bell.first_at or bell.last_at)) for id_, bell in self.ringing().items()}
+
     def ringing(self) -> dict[int, Ringing]:
         """Tell which projects wait for an answer."""
         query = select(ProjectRow.id, ProjectRow.bell_first_at, ProjectRow.bell_last_at)

@@ -19,6 +19,7 @@ from huey import Huey, RedisHuey, SqliteHuey
 from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
+from huey.storage import SqliteStorage
 
 __all__ = ["JobQueue", "QueueUnavailable"]
 
@@ -94,6 +95,26 @@ class JobQueue:
         """
         with self._explained():
             return {task.args[0] for task in [*self._huey.pending(), *self._huey.scheduled()] if task.args}
+
+    def forget(self, project_id: int) -> None:
+        """Delete the jobs of a project.
+
+        Raises
+        ------
+        QueueUnavailable
+            If Redis cannot be reached.
+        """
+        storage = self._huey.storage
+        with self._explained():
+            for data in [*storage.enqueued_items(), *storage.scheduled_items()]:
+                if list(self._huey.serializer.deserialize(data).args or ()) != [project_id]:
+                    continue
+                if isinstance(storage, SqliteStorage):
+                    for table in ("task", "schedule"):
+                        storage.sql(f"delete from {table} where queue = ? and data = ?", (storage.name, data), commit=True)
+                else:
+                    storage.conn.lrem(storage.queue_key, 0, data)
+                    storage.conn.zrem(storage.schedule_key, data)
 
     def work(self, answer: Callable[[int], None], *, reconcile: Callable[[], None]) -> None:
         """Work off the queue until the process is told to end.

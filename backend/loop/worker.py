@@ -16,8 +16,10 @@ from backend.connection import reason_of
 from backend.heartbeat import Heartbeat
 from backend.loop.cycle import run_cycle
 from backend.loop.lease import LeaseLostError, lease
+from backend.loop.presence import note_detached, why_no_cycle
 from backend.loop.queue import QueueUnavailable
 from backend.services import Services
+from sync.attach import NotAttachedError
 from sync.client import LabelStudioError, LabelStudioUnavailable
 
 __all__ = ["answer", "reconcile", "run_worker"]
@@ -100,17 +102,20 @@ def _answer(services: Services, project_id: int) -> None:
         # If this worker is killed, this wakes another as soon as the lease has run out; if not, it finds nothing to do.
         services.schedule(project_id, delay_s=settings.lease_s + 1)
         try:
-            services.registry.set_status(project_id, run_cycle(services, project_id, lost))
+            absence = why_no_cycle(services, project_id)
+            _set_status(services, project_id, absence or run_cycle(services, project_id, lost))
         except LabelStudioUnavailable as error:
             lost.ends_with(error)
             log.warning("event=label_studio_unavailable project=%d error=%r", project_id, str(error))
             services.registry.set_status(project_id, f"waiting for Label Studio: {error}")
             services.schedule(project_id, delay_s=RETRY_S)
             return
+        except NotAttachedError:
+            _set_status(services, project_id, note_detached(services, project_id))
         except LabelStudioError as error:
             # It answered, and refused: asking again at once would change nothing, the next event or reconciliation will.
-            log.error("event=label_studio_refused project=%d error=%r", project_id, str(error))
-            services.registry.set_status(project_id, f"stopped: {error}")
+            if _set_status(services, project_id, f"stopped: {error}"):
+                log.error("event=label_studio_refused project=%d error=%r", project_id, str(error))
         except OperationalError:
             raise
         except Exception as error:
@@ -122,3 +127,10 @@ def _answer(services: Services, project_id: int) -> None:
     services.bell.answered(project_id, heard)
     if project_id in services.bell.ringing():
         services.schedule(project_id, delay_s=settings.webhook_debounce_s)
+
+
+def _set_status(services: Services, project_id: int, status: str) -> bool:
+    """Record what came of a cycle; return whether it is news, which a refusal that is met every two minutes is only once."""
+    before = services.registry.project(project_id).status
+    services.registry.set_status(project_id, status)
+    return status != before

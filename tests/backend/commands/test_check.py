@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import Engine, update
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.commands import serve
+from backend.database import ProcessRow, open_database
+from backend.heartbeat import Heartbeat
+from backend.settings import Settings
 
 NO_DATABASE = "postgresql://galaxyloop@127.0.0.1:1/galaxyloop"
 NO_QUEUE = "redis://127.0.0.1:1/0"
@@ -32,14 +39,56 @@ def refused(*words: str) -> str:
     return next(line for line in result.stderr.splitlines() if line.startswith("galaxyloop: "))
 
 
-def test_a_folder_of_our_own_can_be_used() -> None:
-    assert run("check").stdout == "database, queue and data folder can be used\n"
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = open_database(Settings().database)
+    yield engine
+    engine.dispose()
+
+
+def test_where_nothing_runs_the_check_says_so_and_fails() -> None:
+    result = run("check")
+    assert result.stdout == "database, queue and data folder can be used\n"
+    assert refused("check") == (
+        "galaxyloop: the server does not run and never has: start galaxyloop server; "
+        "the worker does not run and never has: start galaxyloop worker"
+    )
+
+
+def test_the_check_is_content_while_server_and_worker_run(engine: Engine) -> None:
+    with Heartbeat(engine, "server").running(), Heartbeat(engine, "worker").running() as worker:
+        assert run("check").exit_code == 0
+        with worker.working_on(7):
+            assert "worker works on project 7 since" in run("check").stdout
+    assert f"the worker does not run: process {os.getpid()} on {socket.gethostname()} ended" in refused("check")
+
+
+def test_the_health_check_of_a_worker_asks_for_the_worker_of_its_machine(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Heartbeat(engine, "worker").running():
+        assert run("check", "--worker").exit_code == 0
+    assert "no worker on this machine is alive: ended" in refused("check", "--worker")
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "gethostname", lambda: "elsewhere")
+        elsewhere = Heartbeat(engine, "worker").running()
+        elsewhere.__enter__()
+    assert "no worker on this machine is alive: none has been seen" in refused("check", "--worker")
+    elsewhere.__exit__(None, None, None)
+
+
+def test_a_worker_that_hangs_is_not_alive(engine: Engine) -> None:
+    with Heartbeat(engine, "worker", every_s=3600).running():
+        with engine.begin() as connection:
+            connection.execute(update(ProcessRow).values(turned_at=ProcessRow.turned_at - 1000))
+        assert "no worker on this machine is alive: stuck" in refused("check", "--worker")
+        assert "hangs: process" in refused("check")
 
 
 def test_postgresql_and_redis_can_be_used(postgresql: Any, redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATABASE_URL", postgresql.emptied_database())
     monkeypatch.setenv("GALAXYLOOP_QUEUE_URL", redis.url)
-    assert run("check").exit_code == 0
+    assert run("check").stdout == "database, queue and data folder can be used\n"
 
 
 def test_a_queue_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

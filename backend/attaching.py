@@ -1,0 +1,86 @@
+"""Attaching the backend to a project, wholly or not at all: what Label Studio gets and what the registry gets."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from backend.forgetting import ProjectInUseError, forget_project
+from backend.records import RegistryError
+from backend.services import Services
+from sync.attach import asked_instead, attach_backend
+from sync.attach_undo import undone_on_failure
+from sync.labelconfig import parse
+from sync.origin import is_same_project, read_origin
+from sync.projects import project_state, set_uncertainty_sampling
+
+__all__ = ["attach_project"]
+
+FORGET_PATIENCE_S = 5.0
+
+
+def attach_project(services: Services, project_id: int, *, batch: int | None) -> str:
+    """Attach the backend so that it predicts, gets every event, and its scores decide which task comes next.
+
+    Twice is the same as once. Where it fails, Label Studio and the registry are left as they were.
+
+    Parameters
+    ----------
+    batch : int, optional
+        Annotations that make a training; what the project has stays if none is given.
+
+    Returns
+    -------
+    str
+        Address of another backend that Label Studio asks in our place; empty if it asks ours.
+
+    Raises
+    ------
+    LabelStudioError
+        If Label Studio refuses: the message says what to set or to check.
+    LabelConfigError
+        If the project's labelling config cannot be read.
+    RegistryError
+        If another project of the same number was attached before.
+    """
+    client, settings = services.label_studio, services.settings
+    state = project_state(client, project_id)
+    parse(state.label_config)
+    origin, known = read_origin(client, project_id), _origin_here(services, project_id)
+    if known is not None and not is_same_project(known, state.created_at):
+        raise RegistryError(
+            f"another project {project_id} was attached here before, in another Label Studio or before its database was made "
+            f"anew: galaxyloop project forget {project_id}, then attach again"
+        )
+    password = settings.basic_auth_password.get_secret_value()
+    extra_params = {"batch": batch} if batch else None
+    try:
+        with undone_on_failure(client, project_id):
+            # Nothing is queued yet: the worker is to find the project attached.
+            services.registry.meet_project(project_id, label_config=state.label_config, extra_params=extra_params)
+            services.registry.set_origin(project_id, origin)
+            live = services.registry.version(project_id, services.registry.project(project_id).live_version)
+            attach_backend(
+                client,
+                project_id,
+                url=settings.public_url,
+                title=live.name,
+                basic_auth=(settings.basic_auth_user, password) if password else None,
+                webhook_secret=settings.webhook_secret.get_secret_value() or None,
+                extra_params=extra_params,
+            )
+            set_uncertainty_sampling(client, project_id)
+    except BaseException:
+        if known is None:  # what is forgotten here was made above, or by Label Studio's call of the backend meanwhile
+            with suppress(ProjectInUseError):
+                forget_project(services, project_id, patience_s=FORGET_PATIENCE_S)
+        raise
+    services.ring_at_once(project_id)
+    return asked_instead(client, project_id, url=settings.public_url)
+
+
+def _origin_here(services: Services, project_id: int) -> str | None:
+    """Return the origin of the project that the registry knows by this number, None if it knows none."""
+    try:
+        return services.registry.project(project_id).origin
+    except RegistryError:
+        return None

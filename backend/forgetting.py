@@ -1,0 +1,85 @@
+"""Forgetting a project: what this installation keeps of it is deleted; what Label Studio has of it is not touched."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+import uuid
+from contextlib import suppress
+
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from backend.database import Base, ProcessRow, ProjectRow
+from backend.loop.lease import holder, lease
+from backend.loop.queue import QueueUnavailable
+from backend.services import Services
+
+__all__ = ["ProjectInUseError", "forget_project"]
+
+ASK_AGAIN_S = 0.2
+
+
+class ProjectInUseError(RuntimeError):
+    """A worker has the project, and does not let go of it in time."""
+
+
+def forget_project(services: Services, project_id: int, *, patience_s: float) -> bool:
+    """Delete a project's rows, its jobs and its versions' folders.
+
+    Parameters
+    ----------
+    patience_s : float
+        How long to wait for a worker that works on the project, seconds.
+
+    Returns
+    -------
+    bool
+        Whether there was anything.
+
+    Raises
+    ------
+    ProjectInUseError
+        If a worker has the project for longer: nothing is deleted.
+    """
+    versions = services.settings.versions_dir / str(project_id)
+    if not _is_known(services, project_id):
+        known = versions.exists()
+        shutil.rmtree(versions, ignore_errors=True)
+        return known
+    until = time.monotonic() + patience_s
+    while True:
+        with lease(services.engine, project_id, seconds=services.settings.lease_s) as tenure:
+            if tenure is not None:
+                _delete(services, project_id)
+                return True
+        if time.monotonic() >= until:
+            break
+        time.sleep(ASK_AGAIN_S)
+    held = holder(services.engine, project_id)
+    who = held.who if held else "a worker"
+    raise ProjectInUseError(f"project {project_id} is held by {who}: stop it, or run this again once it is done")
+
+
+def _is_known(services: Services, project_id: int) -> bool:
+    with Session(services.engine) as session:
+        return session.get(ProjectRow, project_id) is not None
+
+
+def _delete(services: Services, project_id: int) -> None:
+    versions = services.settings.versions_dir / str(project_id)
+    doomed = versions.with_name(f".forgotten-{uuid.uuid4().hex}")
+    # Of every table that names projects, also of those that later migrations add; those that refer to others first.
+    tables = [table for table in reversed(Base.metadata.sorted_tables) if "project_id" in table.c]
+    with Session(services.engine) as session:
+        for table in tables:
+            if table.name != ProcessRow.__tablename__:
+                session.execute(delete(table).where(table.c.project_id == project_id))
+        session.execute(delete(ProjectRow).where(ProjectRow.id == project_id))
+        if versions.exists():  # out of the way in one step, so that a project attached anew never meets half of them
+            os.replace(versions, doomed)
+        session.commit()
+    shutil.rmtree(doomed, ignore_errors=True)
+    with suppress(QueueUnavailable):  # a job of a project that is not known does nothing
+        services.queue.forget(project_id)

@@ -1,0 +1,87 @@
+"""Whether a project is there to work on: not deleted in Label Studio, not detached, and not another one of the same number.
+
+A project that is away is marked as such: its cycles and their errors stop, its versions are kept. The mark is set only after
+Label Studio has answered for itself, and every look asks again, so a project that comes back goes on by itself. Versions are
+deleted only by `galaxyloop project forget`.
+"""
+
+from __future__ import annotations
+
+import logging
+
+from backend.records import Project
+from backend.services import Services
+from sync.attach import attached
+from sync.client import LabelStudioError
+from sync.origin import is_same_project, read_origin, why_absent
+from sync.projects import project_state
+
+__all__ = ["DETACHED", "GONE", "note_detached", "why_no_cycle"]
+
+log = logging.getLogger("galaxyloop.presence")
+
+GONE, DETACHED = "gone", "detached"
+NOT_FOUND = 404
+
+
+def why_no_cycle(services: Services, project_id: int) -> str:
+    """Look for the project in Label Studio and mark it accordingly.
+
+    Returns
+    -------
+    str
+        Why there is nothing to work on, in one sentence for `galaxyloop status`; empty where there is.
+
+    Raises
+    ------
+    LabelStudioError
+        If Label Studio does not answer, or does not let the key read the project: then the marks stay as they are.
+    """
+    registry, client = services.registry, services.label_studio
+    project = registry.project(project_id)
+    try:
+        state = project_state(client, project_id)
+    except LabelStudioError as error:
+        if error.status != NOT_FOUND:
+            raise
+        return _note_absent(services, project)
+    if not is_same_project(project.origin, state.created_at):
+        return (
+            f"stopped: project {project_id} of {client.url} is not the one that was attached here, but was created at "
+            f"{state.created_at}: galaxyloop project forget {project_id}, then attach it"
+        )
+    if not project.origin:
+        registry.set_origin(project_id, read_origin(client, project_id))
+    if project.away == DETACHED and not attached(client, project_id, url=services.settings.public_url)[0]:
+        return _detached(project_id)
+    if project.away:
+        registry.set_away(project_id, "")
+        log.info("event=project_is_back project=%d", project_id)
+    return ""
+
+
+def note_detached(services: Services, project_id: int) -> str:
+    """Mark a project that has no backend of ours in Label Studio; return the sentence for its status."""
+    if services.registry.project(project_id).away != DETACHED:
+        services.registry.set_away(project_id, DETACHED)
+        log.warning("event=project_detached project=%d url=%s", project_id, services.settings.public_url)
+    return _detached(project_id)
+
+
+def _note_absent(services: Services, project: Project) -> str:
+    absence = why_absent(services.label_studio, project.id, project.origin)
+    if absence is None:  # it was slow to appear, and is there now
+        return "waiting for Label Studio"
+    if not absence.deleted:
+        return (
+            f"stopped: {services.label_studio.url} is another Label Studio than the one that project {project.id} was attached "
+            "in, or its key belongs to another organization"
+        )
+    if project.away != GONE:
+        services.registry.set_away(project.id, GONE)
+        log.warning("event=project_gone project=%d", project.id)
+    return f"deleted in Label Studio; its versions are kept until: galaxyloop project forget {project.id}"
+
+
+def _detached(project_id: int) -> str:
+    return f"detached; its versions are kept, and it goes on after: galaxyloop project attach {project_id}"

@@ -1,0 +1,62 @@
+"""An attachment that fails leaves a project as it was: what it made is deleted, what it changed is set back.
+
+Label Studio itself leaves a backend's row behind where it refuses one (1.23.2, with one of its two network settings closed), so
+what is there afterwards is compared with what was there before.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from sync.client import LabelStudioClient, LabelStudioError
+
+__all__ = ["undone_on_failure"]
+
+SETTINGS = ("show_collab_predictions", "evaluate_predictions_automatically", "model_version", "sampling")
+"""Of a project, what attaching a backend changes."""
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def undone_on_failure(client: LabelStudioClient, project_id: int) -> Iterator[None]:
+    """Delete the backends and webhooks that the block made, and set the project's settings back, if the block fails.
+
+    What was there before stays. Where Label Studio has gone away meanwhile, the log says so, and attaching again repairs it.
+    """
+    backends, hooks, settings = _state(client, project_id)
+    try:
+        yield
+    except BaseException:
+        try:
+            _undo(client, project_id, backends, hooks, settings)
+        except LabelStudioError as error:
+            logger.error("event=attach_not_undone project=%d error=%r", project_id, str(error))
+        raise
+
+
+def _state(client: LabelStudioClient, project_id: int) -> tuple[set[int], set[int], dict[str, Any]]:
+    """Return the ids of a project's backends and webhooks, and its settings."""
+    project = client.get(f"/api/projects/{project_id}/")
+    backends = {int(row["id"]) for row in client.get("/api/ml", project=project_id)}
+    hooks = {int(hook["id"]) for hook in client.get("/api/webhooks/", project=project_id)}
+    return backends, hooks, {name: project[name] for name in SETTINGS}
+
+
+def _undo(client: LabelStudioClient, project_id: int, backends: set[int], hooks: set[int], settings: dict[str, Any]) -> None:
+    # The webhooks first: to list the backends, Label Studio asks each of them, and may fail at one that it refuses to call.
+    for hook in {int(hook["id"]) for hook in client.get("/api/webhooks/", project=project_id)} - hooks:
+        _delete(client, f"/api/webhooks/{hook}/")
+    new_backends, _, now = _state(client, project_id)
+    for backend in new_backends - backends:
+        _delete(client, f"/api/ml/{backend}")
+    if change := {name: value for name, value in settings.items() if now[name] != value}:
+        client.send("PATCH", f"/api/projects/{project_id}/", json=change, repeatable=True)
+
+
+def _delete(client: LabelStudioClient, path: str) -> None:
+    with suppress(LabelStudioError):
+        client.send("DELETE", path, repeatable=True)
