@@ -1,0 +1,136 @@
+"""A project that is deleted, detached, unreadable or another one of the same number: what stops, what is kept, what goes on."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import pytest
+
+from backend.loop.presence import DETACHED, GONE, note_detached, why_no_cycle
+from backend.loop.worker import answer
+from backend.services import Services
+from sync.client import LabelStudioError
+
+HERE, ELSEWHERE = "2026-01-01T00:00:00Z", "2026-09-09T00:00:00Z"
+CREATED, AGAIN = "2026-02-02T00:00:00Z", "2026-03-03T00:00:00Z"
+PROJECT, ORGANIZATIONS = "/api/projects/7/", "/api/organizations/"
+
+
+class Studio:
+    """What the file server answers in Label Studio's place."""
+
+    def __init__(self, files: Any) -> None:
+        self.files = files
+        files.files.clear()
+        self.has_organization(HERE)
+
+    def has_project(self, created_at: str = CREATED) -> None:
+        project = {"id": 7, "title": "Rings", "label_config": "<View/>", "model_version": "", "sampling": "", "organization": 1}
+        self._put(PROJECT, project | {"task_number": 0, "created_at": created_at, "num_tasks_with_annotations": 0})
+
+    def has_organization(self, created_at: str) -> None:
+        self._put(ORGANIZATIONS, [{"id": 1, "created_at": created_at}])
+
+    def has_backend(self, *urls: str) -> None:
+        self._put("/api/ml?project=7", [{"id": 1, "url": url} for url in urls])
+        self._put("/api/webhooks/?project=7", [])
+
+    def forgets(self, path: str = PROJECT) -> None:
+        self.files.files.pop(path)
+
+    def _put(self, path: str, answer: Any) -> None:
+        self.files.put(path, json.dumps(answer).encode())
+
+
+@pytest.fixture
+def studio(files: Any) -> Studio:
+    return Studio(files)
+
+
+@pytest.fixture
+def attached(services: Services, studio: Studio) -> Studio:
+    """Project 7 as it was when the worker last looked at it."""
+    services.registry.meet_project(7, label_config="<View/>", extra_params=None)
+    studio.has_project()
+    assert why_no_cycle(services, 7) == ""
+    return studio
+
+
+def away(services: Services) -> str:
+    return services.registry.project(7).away
+
+
+def test_a_deleted_project_is_gone_and_comes_back_when_it_answers_again(services: Services, attached: Studio) -> None:
+    attached.forgets()
+    assert why_no_cycle(services, 7) == "deleted in Label Studio; its versions are kept until: galaxyloop project forget 7"
+    assert away(services) == GONE
+    assert services.registry.versions(7)
+    attached.has_project()
+    assert (why_no_cycle(services, 7), away(services)) == ("", "")
+
+
+def test_a_deleted_project_is_one_line_in_the_log_however_often_it_is_looked_for(
+    services: Services, attached: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    attached.forgets()
+    with caplog.at_level(logging.INFO, logger="galaxyloop"):
+        for _ in range(3):
+            services.bell.ring_at_once(7)
+            answer(services, 7)
+    assert [record.getMessage() for record in caplog.records] == ["event=project_gone project=7"]
+    assert services.registry.project(7).status.startswith("deleted in Label Studio")
+    assert services.bell.ringing() == {}
+
+
+def test_another_label_studio_says_nothing_about_a_project(services: Services, attached: Studio) -> None:
+    attached.forgets()
+    attached.has_organization(ELSEWHERE)
+    assert "is another Label Studio than the one that project 7 was attached in" in why_no_cycle(services, 7)
+    assert away(services) == ""
+
+
+def test_another_project_of_the_same_number_is_not_worked_on(services: Services, attached: Studio) -> None:
+    attached.has_project(created_at=AGAIN)
+    assert "is not the one that was attached here" in why_no_cycle(services, 7)
+    assert "galaxyloop project forget 7" in why_no_cycle(services, 7)
+    assert away(services) == ""
+
+
+def test_a_key_that_may_read_nothing_proves_nothing(services: Services, attached: Studio) -> None:
+    attached.forgets()
+    attached.forgets(ORGANIZATIONS)
+    with pytest.raises(LabelStudioError):
+        why_no_cycle(services, 7)
+    assert away(services) == ""
+
+
+def test_a_project_of_an_older_registry_is_gone_when_label_studio_says_so(services: Services, studio: Studio) -> None:
+    services.registry.meet_project(7, label_config="<View/>", extra_params=None)
+    assert services.registry.project(7).origin == ""
+    assert why_no_cycle(services, 7).startswith("deleted in Label Studio")
+
+
+def test_a_detached_project_rests_until_it_is_attached_again(services: Services, attached: Studio) -> None:
+    assert note_detached(services, 7) == "detached; its versions are kept, and it goes on after: galaxyloop project attach 7"
+    attached.has_backend("http://elsewhere:9090")
+    assert why_no_cycle(services, 7).startswith("detached")
+    assert away(services) == DETACHED
+    attached.has_backend(services.settings.public_url)
+    assert (why_no_cycle(services, 7), away(services)) == ("", "")
+
+
+def test_a_call_of_label_studio_wakes_a_project_that_was_away(services: Services, attached: Studio) -> None:
+    services.registry.set_away(7, DETACHED)
+    services.meet(7, label_config="<View/>", extra_params=None)
+    assert services.queue.queued() == {7}
+
+
+def test_a_refusal_is_logged_once_and_not_at_every_look(
+    services: Services, attached: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    for _ in range(3):
+        services.bell.ring_at_once(7)
+        answer(services, 7)  # the file server has no tasks
+    assert [record.levelname for record in caplog.records if "label_studio_refused" in record.getMessage()] == ["ERROR"]

@@ -1,0 +1,84 @@
+"""Forgetting a project deletes its rows, jobs and folders, and nothing of another's; never under a worker that has it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from backend.database import Base, EffortRow, ProcessRow
+from backend.forgetting import ProjectInUseError, forget_project
+from backend.loop.lease import lease
+from backend.services import Services
+
+pytestmark = pytest.mark.databases
+
+CONFIG = "<View/>"
+
+
+@pytest.fixture
+def two(services: Services) -> Services:
+    """Projects 7 and 8, each with a version of its own, an annotation's effort, and a job in the queue."""
+    for project in (7, 8):
+        services.registry.meet_project(project, label_config=CONFIG, extra_params=None)
+        with services.registry.writing_version(project, label_config=CONFIG, fingerprint="f", learned_from=1) as (folder, _):
+            (folder / "head").write_text(json.dumps(project))
+        with Session(services.engine) as session:
+            session.execute(insert(EffortRow).values(project_id=project, annotation_id=1, updated_at="", effort={}))
+            session.commit()
+        services.ring([project])
+        services.queue.schedule(project, delay_s=0)
+    return services
+
+
+def projects_in_tables(services: Services) -> dict[str, set[int]]:
+    """The projects that each table names."""
+    with Session(services.engine) as session:
+        return {
+            table.name: set(session.scalars(select(table.c.get("project_id", table.c.get("id")))))
+            for table in Base.metadata.sorted_tables
+            if table.name != ProcessRow.__tablename__
+        }
+
+
+def test_nothing_is_left_of_a_project_and_all_of_another(two: Services) -> None:
+    assert two.queue.queued() == {7, 8}
+    assert forget_project(two, 7, patience_s=0)
+    assert all(7 not in projects for projects in projects_in_tables(two).values())
+    assert {"projects", "versions", "efforts"} <= {name for name, found in projects_in_tables(two).items() if found == {8}}
+    assert [path.name for path in two.settings.versions_dir.iterdir()] == ["8"]
+    assert two.queue.queued() == {8}
+
+
+def test_jobs_are_forgotten_in_redis_too(open_services: Callable[..., Services], redis: object) -> None:
+    services = open_services(queue_url=redis.url)  # type: ignore[attr-defined]
+    redis.client.flushall()  # type: ignore[attr-defined]
+    for project in (7, 8):
+        services.queue.schedule(project, delay_s=0)
+        services.queue.schedule(project, delay_s=100)
+    services.queue.forget(7)
+    assert services.queue.queued() == {8}
+
+
+def test_a_project_that_a_worker_has_is_not_forgotten(two: Services) -> None:
+    with (
+        lease(two.engine, 7, seconds=30),
+        pytest.raises(ProjectInUseError, match=r"project 7 is held by process \d+ on .*: stop it"),
+    ):
+        forget_project(two, 7, patience_s=0.1)
+    assert two.registry.versions(7)
+    assert forget_project(two, 7, patience_s=0)
+
+
+def test_a_project_that_nobody_knows_is_nothing_to_forget(services: Services) -> None:
+    assert not forget_project(services, 7, patience_s=0)
+
+
+def test_a_project_that_was_forgotten_begins_anew(two: Services) -> None:
+    forget_project(two, 7, patience_s=0)
+    two.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    assert [version.number for version in two.registry.versions(7)] == [1]
+    assert not two.registry.path(7, 2).exists()
