@@ -52,7 +52,8 @@ def test_a_project_is_made_attached_and_told_of(
     assert "Ring galaxies" in told
     assert "structure, outline" in told
     assert f"{recording_backend.url} is attached" in told
-    assert "reach the backend" in told
+    assert "are sent and lost: no server runs" in told
+    assert "does not run and never has: start galaxyloop worker" in told
     assert f"{row['title']}, not published yet" in told
 
 

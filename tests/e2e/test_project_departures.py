@@ -1,0 +1,211 @@
+"""Projects that leave: detached, forgotten, deleted in Label Studio; and an attachment that fails and leaves nothing behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from backend.cli import app
+from backend.heartbeat import Heartbeat
+from backend.loop.presence import GONE, why_no_cycle
+from backend.services import Services
+from backend.settings import Settings
+from sync.attach import attached
+from sync.client import LabelStudioClient
+from sync.labelconfig import MAX_CHARACTERS
+from sync.projects import create_project, project_state
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<Choices name="c" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
+NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def run(
+    label_studio: tuple[str, str], recording_backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """Runs `galaxyloop` with words; the backend is one that only answers."""
+    values = {
+        "LABEL_STUDIO_URL": label_studio[0],
+        "LABEL_STUDIO_API_KEY": label_studio[1],
+        "GALAXYLOOP_DATA_DIR": str(tmp_path),
+        "GALAXYLOOP_BACKEND_URL": recording_backend.url,
+        "COLUMNS": "250",
+    }
+    for name, value in values.items():
+        monkeypatch.setenv(name, value)
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def services(run: Callable[..., Result]) -> Services:
+    return Services(Settings())
+
+
+@pytest.fixture
+def project(client: LabelStudioClient) -> int:
+    return create_project(client, "Departures", CONFIG)
+
+
+def settings_of(client: LabelStudioClient, project: int) -> dict[str, Any]:
+    """All that attaching may change."""
+    read = client.get(f"/api/projects/{project}/")
+    kept = ("model_version", "sampling", "show_collab_predictions", "evaluate_predictions_automatically")
+    return {name: read[name] for name in kept} | {
+        "backends": [row["id"] for row in client.get("/api/ml", project=project)],
+        "webhooks": [hook["id"] for hook in client.get("/api/webhooks/", project=project)],
+    }
+
+
+def test_the_list_shows_each_project_and_whether_the_backend_is_attached(
+    run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
+) -> None:
+    other = create_project(client, "[Not] attached", CONFIG)
+    client.send("POST", f"/api/projects/{project}/import", json=[{"image": "/a.png"}, {"image": "/b.png"}])
+    task = client.get("/api/tasks/", project=project)["tasks"][0]["id"]
+    client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": []})
+    assert run("project", "attach", project).exit_code == 0
+    services.registry.set_status(project, "stopped: the reason")
+    rows = {
+        cells[1]: cells
+        for line in run("project", "list").stdout.splitlines()
+        if len(cells := line.split("│")) > 3 and cells[1].strip()
+    }
+    mine, others = (next(cells for cells in rows.values() if cells[1].strip() == str(number)) for number in (project, other))
+    assert [cell.strip() for cell in mine[2:7]] == ["Departures", "2", "1", "attached", "v0001"]
+    assert mine[7].strip() == "stopped: the reason"
+    assert [cell.strip() for cell in others[2:7]] == ["[Not] attached", "0", "0", "not attached", ""]
+
+
+def test_a_detached_project_has_no_backend_and_no_webhook_and_keeps_its_versions(
+    run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
+) -> None:
+    run("project", "attach", project)
+    assert run("project", "detach", project).stdout == f"project {project} is detached; its versions are kept\n"
+    assert attached(client, project, url=services.settings.public_url) == (False, False)
+    assert services.registry.versions(project)
+    assert why_no_cycle(services, project).startswith("detached")
+    again = run("project", "detach", project)
+    assert (again.exit_code, again.stderr.startswith(f"galaxyloop: project {project} has no backend at")) == (1, True)
+    assert run("project", "attach", project).exit_code == 0
+    assert why_no_cycle(services, project) == ""
+
+
+def test_a_project_is_forgotten_after_a_yes(
+    run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
+) -> None:
+    run("project", "attach", project)
+    assert run("project", "forget", project).exit_code == 1  # nobody answers the question
+    assert services.registry.versions(project)
+    assert run("project", "forget", project, "--yes").stdout == f"project {project} is forgotten and detached\n"
+    assert services.registry.versions(project) == []
+    assert attached(client, project, url=services.settings.public_url) == (False, False)
+    assert "is not known here: nothing to forget" in run("project", "forget", project, "--yes").stderr
+
+
+def test_a_project_that_is_deleted_in_label_studio_is_gone_and_can_be_forgotten(
+    run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
+) -> None:
+    run("project", "attach", project)
+    assert why_no_cycle(services, project) == ""
+    client.send("DELETE", f"/api/projects/{project}/")
+    for _ in range(2):
+        assert why_no_cycle(services, project).startswith("deleted in Label Studio; its versions are kept")
+    assert services.registry.project(project).away == GONE
+    assert services.registry.versions(project)
+    assert "not in Label Studio" in run("project", "list").stdout
+    assert run("project", "forget", project, "--yes").stdout == f"project {project} is forgotten\n"
+    assert services.registry.projects() == []
+
+
+def test_a_key_that_label_studio_refuses_forgets_nothing(
+    run: Callable[..., Result], project: int, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("project", "attach", project)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0123456789abcdef0123456789abcdef01234567")
+    refused = run("project", "forget", project, "--yes")
+    assert (refused.exit_code, "nothing was deleted" in refused.stderr) == (1, True)
+    assert services.registry.versions(project)
+
+
+@pytest.mark.parametrize("before", [False, True], ids=["new", "with another backend"])
+def test_a_failed_attach_leaves_the_project_as_it_was(
+    run: Callable[..., Result],
+    client: LabelStudioClient,
+    project: int,
+    services: Services,
+    before: bool,
+    recording_backend: Any,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if before:
+        client.send("POST", "/api/webhooks/", json={"url": f"{NOWHERE}/webhook", "project": project, "is_active": False})
+        client.send("POST", "/api/ml", json={"url": recording_backend.url, "project": project, "title": "theirs"})
+    there = settings_of(client, project)
+    monkeypatch.setenv("GALAXYLOOP_BACKEND_URL", NOWHERE if not before else "http://localhost:1")
+    failed = run("project", "attach", project)
+    assert (failed.exit_code, "which must run now" in failed.stderr) == (1, True)
+    assert settings_of(client, project) == there
+    assert services.registry.projects() == []
+    monkeypatch.setenv("GALAXYLOOP_BACKEND_URL", recording_backend.url)
+    assert run("project", "attach", project).exit_code == 0
+
+
+def test_a_failed_attach_keeps_what_an_earlier_one_made(
+    run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services, recording_backend: Any
+) -> None:
+    run("project", "attach", project, "--batch", 25)
+    there = settings_of(client, project)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GALAXYLOOP_BACKEND_URL", NOWHERE)
+        assert run("project", "attach", project).exit_code == 1
+    assert settings_of(client, project) == there
+    assert services.registry.project(project).extra_params == {"batch": 25}
+
+
+def test_a_config_that_is_too_large_is_refused_before_anything_is_made(
+    run: Callable[..., Result], client: LabelStudioClient, services: Services
+) -> None:
+    padding = " " * MAX_CHARACTERS
+    project = create_project(client, "Far too large", CONFIG.replace("</View>", f"{padding}</View>"))
+    there = settings_of(client, project)
+    failed = run("project", "attach", project)
+    assert (failed.exit_code, f"{MAX_CHARACTERS} are the most we read" in failed.stderr) == (1, True)
+    assert settings_of(client, project) == there
+    assert services.registry.projects() == []
+
+
+def test_a_large_taxonomy_is_attached(run: Callable[..., Result], client: LabelStudioClient) -> None:
+    choices = "".join(f'<Choice value="Class number {number:06d} of a catalogue"/>' for number in range(26_000))
+    config = f'<View><Image name="i" value="$image"/><Taxonomy name="t" toName="i">{choices}</Taxonomy></View>'
+    assert len(config) > 1_200_000
+    project = create_project(client, "A large taxonomy", config)
+    assert run("project", "attach", project).exit_code == 0
+    assert project_state(client, project).model_version == "v0001"
+
+
+def test_commands_promise_the_workers_work_only_while_one_runs(
+    run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
+) -> None:
+    client.send("POST", f"/api/projects/{project}/import", json=[{"image": "/a.png"}, {"image": "/b.png"}])
+    told = run("project", "attach", project).stdout
+    assert "no worker stores its first predictions now: it does not run and never has: start galaxyloop worker" in told
+    assert "clicks and events are lost" in told
+    status = run("status").stdout
+    assert "worker does not run and never has" in status
+    assert "2 tasks" in status
+    with Heartbeat(services.engine, "worker").running(), Heartbeat(services.engine, "server").running():
+        assert run("project", "attach", project).stdout == (
+            f"project {project} is attached; the worker stores its first predictions\n"
+        )
+        assert "the worker stores its predictions" in run("rollback", project, "v0001").stdout
+        assert "are sent to the backend, and a server runs" in run("project", "status", project).stdout
+        assert "worker runs: process" in run("status").stdout
+    assert "no worker stores its predictions now: it does not run: process" in run("rollback", project, "v0001").stdout
+    told = run("project", "status", project).stdout
+    assert "are sent and lost: no server runs" in told
+    assert "tasks without its prediction" in told
