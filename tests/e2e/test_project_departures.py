@@ -76,7 +76,13 @@ def test_the_list_shows_each_project_and_whether_the_backend_is_attached(
         if len(cells := line.split("│")) > 3 and cells[1].strip()
     }
     mine, others = (next(cells for cells in rows.values() if cells[1].strip() == str(number)) for number in (project, other))
-    assert [cell.strip() for cell in mine[2:7]] == ["Departures", "2", "1", "attached", "v0001"]
+    assert [cell.strip() for cell in mine[2:7]] == [
+        "Departures",
+        "2",
+        "1",
+        "attached",
+        services.registry.versions(project)[0].name,
+    ]
     assert mine[7].strip() == "stopped: the reason"
     assert [cell.strip() for cell in others[2:7]] == ["[Not] attached", "0", "0", "not attached", ""]
 
@@ -185,7 +191,7 @@ def test_a_large_taxonomy_is_attached(run: Callable[..., Result], client: LabelS
     assert len(config) > 1_200_000
     project = create_project(client, "A large taxonomy", config)
     assert run("project", "attach", project).exit_code == 0
-    assert project_state(client, project).model_version == "v0001"
+    assert str(project_state(client, project).model_version).startswith("v0001")
 
 
 def test_commands_promise_the_workers_work_only_while_one_runs(
