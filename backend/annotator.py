@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from backend.fillers import Filler, ObjectFiller, fillers_of
-from backend.gallery import reference_of
+from backend.fillers import Filled, Filler, ObjectFiller, fillers_of
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
@@ -23,14 +22,18 @@ from backend.observer import Observation, Observer
 from backend.project_heads import ProjectHeads, controls_to_fill
 from backend.prompts import answer_prompts
 from sync.images.errors import ImageError
-from sync.labelconfig import LabelConfig
+from sync.labelconfig import Control, LabelConfig
+from sync.task_images import images_of_control, place_region, references_of
+from sync.visibility import hidden_controls
 
 __all__ = ["Annotator", "Prediction", "Task"]
 
 log = logging.getLogger("galaxyloop.annotator")
 
 CHUNK = 64
-"""Tasks looked at together: bounds the pixels in memory."""
+"""Images looked at together: bounds the pixels in memory."""
+_Image = tuple[str, int]
+"""Name of an Image tag and number of a page."""
 NOTHING_TO_ASK = 1.0
 """Score of an empty prediction: uncertainty sampling shows the lowest first, and a broken picture is not useful to label."""
 
@@ -112,7 +115,8 @@ class Annotator:
         """The fillers of each Image tag that has any, by the tag's name."""
         grouped: dict[str, list[Filler]] = {}
         for filler in self.fillers:
-            grouped.setdefault(filler.control.to_name, []).append(filler)
+            for name in filler.control.to_names if filler.control.marks_objects else (filler.control.to_name,):
+                grouped.setdefault(name, []).append(filler)
         return grouped
 
     def image_key(self) -> str:
@@ -153,7 +157,7 @@ class Annotator:
                 context.get("result"),
                 config=self.config,
                 head=self.masks,
-                sight_of=lambda name: self._observer.sight(self._reference(tasks[0], name)),
+                sight_of=lambda name, page: self._observer.sight(self._reference(tasks[0], name, page)),
             )
         except (ImageError, ValueError) as error:
             log.warning("event=prompt_not_answered task=%d version=%s reason=%r", tasks[0].id, self.version, str(error))
@@ -172,7 +176,12 @@ class Annotator:
         """See what clicks on the objects of a task's pictures will need; a picture that cannot be read is passed over."""
         for to_name, fillers in self._by_image.items():
             finders = [filler for filler in fillers if isinstance(filler, ObjectFiller)]
-            for one in self._observe([task], to_name, finders) if finders else []:
+            if not finders:
+                continue
+            places = [
+                (0, image) for image in images_of_control(task.data, self.config, finders[0].control) if image[0] == to_name
+            ]
+            for one in self._observe([task], places, finders):
                 if isinstance(one, Observation) and one.sight is not None:
                     boxes = [found.source.box for filler in finders for found in filler.detect(one)]
                     try:
@@ -181,34 +190,51 @@ class Annotator:
                         log.warning("event=not_seen_ahead task=%d version=%s reason=%r", task.id, self.version, str(error))
 
     def _predict_chunk(self, tasks: Sequence[Task]) -> list[Prediction]:
-        regions: list[list[dict[str, Any]]] = [[] for _ in tasks]
-        confidences: list[list[float]] = [[] for _ in tasks]
-        problems = ["" for _ in tasks]
+        """Predict tasks image by image; images that the same fillers fill are looked at together."""
+        drafts = [_Draft() for _ in tasks]
         for to_name, fillers in self._by_image.items():
-            observations = self._observe(tasks, to_name, fillers)
-            problems = [
-                str(one) if isinstance(one, ImageError) else known for one, known in zip(observations, problems, strict=True)
-            ]
-            good = [index for index, one in enumerate(observations) if isinstance(one, Observation)]
-            seen = [one for one in observations if isinstance(one, Observation)]
-            for filler in fillers:
-                for index, filled in zip(good, filler.fill(seen), strict=True):
-                    regions[index] += filled.regions
-                    if filled.confidence is not None:
-                        confidences[index].append(filled.confidence)
-        return [
-            Prediction(result, float(np.mean(sure)) if sure else NOTHING_TO_ASK, self.version, problem)
-            for result, sure, problem in zip(regions, confidences, problems, strict=True)
-        ]
+            filled_on: dict[tuple[int, _Image], list[Filler]] = {}
+            for index, task in enumerate(tasks):
+                for filler in fillers:
+                    for image in images_of_control(task.data, self.config, filler.control):
+                        if image[0] == to_name:
+                            filled_on.setdefault((index, image), []).append(filler)
+            together: dict[tuple[int, ...], list[tuple[int, _Image]]] = {}
+            for place, asked in filled_on.items():
+                together.setdefault(tuple(map(id, asked)), []).append(place)
+            for places in together.values():
+                for start in range(0, len(places), CHUNK):
+                    self._fill(tasks, places[start : start + CHUNK], filled_on[places[0]], drafts)
+        return [draft.prediction(self.config, self.version) for draft in drafts]
 
-    def _observe(self, tasks: Sequence[Task], to_name: str, fillers: Sequence[Filler]) -> list[Observation | ImageError]:
+    def _fill(
+        self,
+        tasks: Sequence[Task],
+        places: Sequence[tuple[int, _Image]],
+        fillers: Sequence[Filler],
+        drafts: Sequence[_Draft],
+    ) -> None:
+        """Fill images, given by the place of their task and their own, with the same fillers."""
+        observed = self._observe(tasks, places, fillers)
+        for (index, _), seen in zip(places, observed, strict=True):
+            if isinstance(seen, ImageError):
+                drafts[index].problem = str(seen)
+        good = [place for place, seen in zip(places, observed, strict=True) if isinstance(seen, Observation)]
+        observations = [seen for seen in observed if isinstance(seen, Observation)]
+        for filler in fillers:
+            for (index, image), filled in zip(good, filler.fill(observations), strict=True):
+                drafts[index].filled.append((filler.control, image, filled))
+
+    def _observe(
+        self, tasks: Sequence[Task], places: Sequence[tuple[int, _Image]], fillers: Sequence[Filler]
+    ) -> list[Observation | ImageError]:
         seen: dict[int, Observation | ImageError] = {}
         references: dict[int, str] = {}
-        for index, task in enumerate(tasks):
+        for number, (index, image) in enumerate(places):
             try:
-                references[index] = self._reference(task, to_name)
+                references[number] = self._reference(tasks[index], *image)
             except ImageError as error:
-                seen[index] = error
+                seen[number] = error
         observed = self._observer.observe(
             list(references.values()),
             embed=any(filler.needs_embedding for filler in fillers),
@@ -216,14 +242,42 @@ class Annotator:
             look=any(filler.needs_look for filler in fillers),
         )
         seen |= zip(references, observed, strict=True)
-        for index, one in seen.items():
+        for number, one in seen.items():
             if isinstance(one, ImageError):
-                log.warning("event=picture_not_read task=%d version=%s reason=%r", tasks[index].id, self.version, str(one))
-        return [seen[index] for index in range(len(tasks))]
+                task, (to_name, page) = tasks[places[number][0]], places[number][1]
+                log.warning(
+                    "event=picture_not_read task=%d version=%s image=%s page=%d reason=%r",
+                    task.id, self.version, to_name, page, str(one),
+                )  # fmt: skip
+        return [seen[number] for number in range(len(places))]
 
-    def _reference(self, task: Task, to_name: str) -> str:
-        key = self.config.image_key[to_name]
-        reference = reference_of(task.data, key)
-        if not reference:
-            raise ImageError(f"the task's data have no image reference under {key!r}")
-        return reference
+    def _reference(self, task: Task, to_name: str, page: int) -> str:
+        key = self.config.image_key.get(to_name)
+        if key is None:
+            raise ImageError(f"the labelling config has no Image called {to_name!r} that shows a key of the task's data")
+        references = references_of(task.data, self.config, to_name)
+        if page >= len(references):
+            raise ImageError(f"the task has {len(references)} pages under {key!r}, and page {page + 1} is asked for")
+        if not references[page]:
+            where = f" on page {page + 1}" if len(references) > 1 else ""
+            raise ImageError(f"the task's data have no image reference under {key!r}{where}")
+        return references[page]
+
+
+@dataclass
+class _Draft:
+    """What the fillers said of one task, image by image."""
+
+    filled: list[tuple[Control, _Image, Filled]] = field(default_factory=list)
+    problem: str = ""
+
+    def prediction(self, config: LabelConfig, version: str) -> Prediction:
+        """Put it together, ordered by Image tag, page and control, without the controls that Label Studio hides then."""
+        order = {control.name: place for place, control in enumerate(config.controls)}
+        tags = list(config.image_key)
+        filled = sorted(self.filled, key=lambda each: (tags.index(each[1][0]), each[1][1], order[each[0].name]))
+        hidden = hidden_controls([region for _, _, each in filled for region in each.regions], config)
+        shown = [(image, each) for control, image, each in filled if control.name not in hidden]
+        regions = [place_region(region, config, image) for image, each in shown for region in each.regions]
+        sure = [each.confidence for _, each in shown if each.confidence is not None]
+        return Prediction(regions, float(np.mean(sure)) if sure else NOTHING_TO_ASK, version, self.problem)

@@ -6,10 +6,9 @@ the file's bytes and of the stretch that turns them into brightness.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from sync.images.decode import decode
 from sync.images.fetch import Fetcher
 from sync.images.stretch import STRETCH_VERSION
 
-__all__ = ["Gallery", "Picture", "reference_of"]
+__all__ = ["Gallery", "Picture"]
 
 UPLOADS = "/data/upload/"
 """Label Studio never rewrites an uploaded file: its name carries a random prefix. All other references may change content."""
@@ -95,11 +94,3 @@ class Gallery:
 
     def _reference_key(self, reference: str) -> str:
         return key_of("reference", STRETCH_VERSION, self._source, reference)
-
-
-def reference_of(data: Mapping[str, Any], key: str) -> str:
-    """Read the image reference under `key` of a task's data: of a `valueList` the first; empty where there is none."""
-    reference = data.get(key)
-    if isinstance(reference, list) and reference:
-        reference = reference[0]
-    return reference if isinstance(reference, str) else ""

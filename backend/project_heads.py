@@ -112,7 +112,7 @@ def prompt_target(config: LabelConfig, *, label: str, to_name: str, from_name: o
     own = next((one for one in asked.labels if one.value == label), None) if asked else None
     for tag in SHAPES:
         for control in controls_to_fill(config):
-            if control.tag != tag or control.to_name != to_name or not control.labels:
+            if control.tag != tag or to_name not in control.to_names or not control.labels:
                 continue
             for name in own.names if own else (label,):
                 known = read_label(name, control)

@@ -16,9 +16,12 @@ from sync.controls.errors import ControlError
 from sync.controls.polygonlabels import rasterise
 from sync.controls.shapes import Box, Mask, Point, Size
 from sync.labelconfig import LabelConfig
+from sync.task_images import page_of, place_region
 
 __all__ = ["answer_prompts"]
 
+KINDS = ("keypointlabels", "rectanglelabels", "brushlabels", "polygonlabels")
+"""Types of regions that prompt."""
 MAX_PROMPTS = 200
 """More clicks on one object are no work of a person."""
 
@@ -28,7 +31,7 @@ def answer_prompts(
     *,
     config: LabelConfig,
     head: PromptedMasks,
-    sight_of: Callable[[str], PictureSight],
+    sight_of: Callable[[str, int], PictureSight],
 ) -> list[dict[str, Any]]:
     """Find the object that prompts point at.
 
@@ -39,7 +42,7 @@ def answer_prompts(
     head : PromptedMasks
         Selects and refines the object.
     sight_of : callable
-        From the name of an Image tag to its picture as the segmenter sees it; not called when there is no prompt.
+        From the name of an Image tag and a page to the picture as the segmenter sees it; not called when there is no prompt.
 
     Returns
     -------
@@ -57,12 +60,13 @@ def answer_prompts(
         return []
     if len(prompts) > MAX_PROMPTS:
         raise ControlError(f"{len(prompts)} prompts were sent for one object, at most {MAX_PROMPTS} are read")
-    to_name, label, from_name, drawn = "", "", None, []
+    label, from_name = "", None
     points: list[tuple[Point, Size, bool]] = []
     boxes: list[tuple[Box, Size]] = []
     masks: list[Mask] = []
-    for prompt in prompts:
-        kind = prompt.get("type") if isinstance(prompt, Mapping) else None
+    on_one_image, (to_name, page) = _on_one_image(prompts)
+    for prompt in on_one_image:
+        kind = prompt["type"]
         if kind == "keypointlabels":
             point = keypointlabels.decode(dict(prompt))
             points.append((point.shape, point.size, point.positive))
@@ -75,19 +79,16 @@ def answer_prompts(
             brushed = brushlabels.decode(dict(prompt))
             masks.append(brushed.shape)
             label = brushed.label
-        elif kind == "polygonlabels":
+        else:
             polygon = polygonlabels.decode(dict(prompt))
             masks.append(rasterise(polygon.shape, polygon.size))
             label = polygon.label
-        else:
-            continue
-        to_name, from_name = str(prompt.get("to_name") or ""), prompt.get("from_name")
-        drawn.append(kind)
-    target = prompt_target(config, label=label, to_name=to_name, from_name=from_name) if drawn else None
+        from_name = prompt.get("from_name")
+    target = prompt_target(config, label=label, to_name=to_name, from_name=from_name) if on_one_image else None
     if target is None:
         return []
     control, label = target
-    sight = sight_of(to_name)
+    sight = sight_of(to_name, page)
     size = sight.size
     found = head.predict(
         sight,
@@ -98,7 +99,17 @@ def answer_prompts(
     if found is None:
         return []
     mask, quality = found
-    return regions_of_mask(mask, control=control, label=label, score=float(np.clip(quality, 0, 1)))
+    regions = regions_of_mask(mask, control=control, label=label, score=float(np.clip(quality, 0, 1)))
+    return [place_region(region, config, (to_name, page)) for region in regions]
+
+
+def _on_one_image(prompts: list[Any]) -> tuple[list[Any], tuple[str, int]]:
+    """The prompts on the page of the newest one, and that page: Label Studio sends the prompts of all pages together."""
+    drawn = [prompt for prompt in prompts if isinstance(prompt, Mapping) and prompt.get("type") in KINDS]
+    images = [(str(prompt.get("to_name") or ""), page_of(prompt)) for prompt in drawn]
+    if not images:
+        return [], ("", 0)
+    return [prompt for prompt, image in zip(drawn, images, strict=True) if image == images[-1]], images[-1]
 
 
 def _together(masks: list[Mask], size: Size) -> Mask | None:

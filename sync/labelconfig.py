@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FILLABLE_TAGS",
     "MAX_CHARACTERS",
+    "Condition",
     "Control",
     "Label",
     "LabelConfig",
@@ -49,7 +50,8 @@ MAX_CHARACTERS = 4_000_000
 MAX_TAXONOMY_DEPTH = 50
 
 _CANONICAL_TAG = {tag.lower(): tag for tag in FILLABLE_TAGS}
-_VARIABLE = re.compile(r"\$[^$, ]+")
+_VARIABLE = re.compile(r"\$[^$, {}]+")
+_MARKING_TAGS = ("RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels", "KeyPointLabels")
 
 
 class LabelConfigError(ValueError):
@@ -82,13 +84,32 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """When a control is shown: a `visibleWhen` of its own or of a View around it.
+
+    Attributes
+    ----------
+    when : str
+        `choice-selected`, `choice-unselected`, `region-selected` or `no-region-selected`.
+    control : str
+        Name of the control that it depends on (`whenTagName`), empty for any.
+    values : tuple of str
+        Of them one must be chosen (`whenChoiceValue`, `whenLabelValue`); empty for any.
+    """
+
+    when: str
+    control: str = ""
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Control:
-    """One control tag on an image.
+    """One control tag on an image, or on several.
 
     Attributes
     ----------
     name, to_name : str
-        The control's name and the name of the Image tag it annotates.
+        The control's name and the name of the Image tag it annotates, the first one if it annotates several.
     tag : str
         One of `FILLABLE_TAGS`.
     labels : tuple of Label
@@ -101,6 +122,10 @@ class Control:
         Bounds of a Number.
     paths : tuple of tuple of str
         The path of each of `labels` of a Taxonomy; else empty.
+    also_to : tuple of str
+        Names of the further Image tags that it annotates.
+    per_item : bool
+        Whether it is answered for each page of its image (`perItem`).
     """
 
     name: str
@@ -114,6 +139,18 @@ class Control:
     paths: tuple[tuple[str, ...], ...] = ()
     step: float | None = None
     smart_only: bool = False
+    also_to: tuple[str, ...] = ()
+    per_item: bool = False
+
+    @property
+    def to_names(self) -> tuple[str, ...]:
+        """The names of all Image tags that it annotates."""
+        return (self.to_name, *self.also_to)
+
+    @property
+    def marks_objects(self) -> bool:
+        """Whether its regions lie somewhere on the image, rather than classify it."""
+        return self.tag in _MARKING_TAGS
 
     def path(self, value: str) -> tuple[str, ...]:
         """Return the path of the label that is stored as `value`.
@@ -138,13 +175,22 @@ class LabelConfig:
     controls : tuple of Control
         In the config's order; empty if there is nothing that we can fill.
     image_key : mapping of str to str
-        Name of an Image tag to the key of the task's data; with `valueList` that key holds a list of references.
+        Name of an Image tag to the key of the task's data, or to a path in them such as `images[0].url`.
+    paged : frozenset of str
+        Names of the Image tags with `valueList`: their key holds a list of references, one a page.
+    conditions : mapping of str to tuple of Condition
+        Name of a control, of any tag, to the conditions that must all hold for it to be shown.
+    passed_over : tuple of str
+        What annotates images and is not supported, one sentence each.
     names : frozenset of str
         Of all tags, those that cannot be filled among them.
     """
 
     controls: tuple[Control, ...] = ()
     image_key: Mapping[str, str] = field(default_factory=dict)
+    paged: frozenset[str] = frozenset()
+    conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
+    passed_over: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
 
     def control(self, name: object) -> Control | None:
@@ -160,9 +206,9 @@ def join_path(path: tuple[str, ...]) -> str:
 def parse(xml: str) -> LabelConfig:
     """Read a labelling config.
 
-    Controls are left out that annotate no Image tag with a variable, that belong to a region (`perRegion`), or whose
-    tag is none of ours; so are Choices with `allowNested`: Label Studio's page wants paths there, its own validator
-    wants names, and nothing satisfies both. A Taxonomy does.
+    Controls are left out that annotate no Image tag with a variable, that belong to a region (`perRegion`), that stand in a
+    Repeater, or whose tag is none of ours; so are Choices with `allowNested`: Label Studio's page wants paths there, its own
+    validator wants names, and nothing satisfies both. A Taxonomy does.
 
     Raises
     ------
@@ -171,30 +217,87 @@ def parse(xml: str) -> LabelConfig:
     """
     root = _read(xml)
     images: dict[str, str] = {}
+    paged: set[str] = set()
+    unread: dict[str, str] = {}
     elements: dict[str, Element] = {}
-    for element in root.iter():
+    conditions: dict[str, tuple[Condition, ...]] = {}
+    passed_over: list[str] = []
+    for element, around in _walk(root, passed_over):
         name = element.get("name")
         if not name:
             continue
         if element.tag.lower() == "image":
-            if name in images:
+            if name in images or name in unread:
                 raise LabelConfigError(f"the labelling config has two images called {name!r}: give each a name of its own")
-            reference = (element.get("valueList") or element.get("value") or "").strip()
-            if _VARIABLE.fullmatch(reference):
-                images[name] = reference[1:]
-        elif element.tag.lower() in _CANONICAL_TAG and not _flag(element, "perRegion"):
-            if name in elements:
-                raise LabelConfigError(f"the labelling config has two controls called {name!r}: rename one")
-            elements[name] = element
+            listed = _attribute(element, "valueList").strip()
+            reference = listed or (element.get("value") or "").strip()
+            if not _VARIABLE.fullmatch(reference):
+                unread[name] = reference
+                continue
+            images[name] = reference[1:]
+            if listed:
+                paged.add(name)
+        elif _attribute(element, "toName"):
+            if around:
+                conditions[name] = around
+            if element.tag.lower() in _CANONICAL_TAG:
+                if name in elements:
+                    raise LabelConfigError(f"the labelling config has two controls called {name!r}: rename one")
+                elements[name] = element
+    passed_over += [
+        f"the Image {name!r} shows {reference!r}, which is no key of the task's data: put the whole reference under a key, "
+        'such as value="$image"'
+        for name, reference in unread.items()
+    ]
     controls = []
     for name, element in elements.items():
-        if element.tag.lower() == "choices" and _flag(element, "allowNested"):
+        to_names = [target.strip() for target in _attribute(element, "toName").split(",")]
+        to_names = [target for target in to_names if target in images]
+        if not to_names:
             continue
-        to_name = next((target for target in (element.get("toName") or "").split(",") if target in images), None)
-        if to_name is not None:
-            controls.append(_control(element, name=name, to_name=to_name))
+        fault = _unsupported(element, name)
+        if fault:
+            passed_over.append(fault)
+        else:
+            controls.append(_control(element, name=name, to_names=to_names))
     names = frozenset(name for element in root.iter() if (name := element.get("name")))
-    return LabelConfig(controls=tuple(controls), image_key=images, names=names)
+    return LabelConfig(tuple(controls), images, frozenset(paged), conditions, tuple(passed_over), names)
+
+
+def _walk(root: Element, passed_over: list[str]) -> Iterator[tuple[Element, tuple[Condition, ...]]]:
+    """Yield the elements in order with the conditions under which each is shown; what stands in a Repeater is passed over."""
+    stack: list[tuple[Element, tuple[Condition, ...]]] = [(root, ())]
+    while stack:
+        element, around = stack.pop()
+        if element.tag.lower() == "repeater":
+            inside = {child.tag.lower() for child in element.iter()}
+            if not inside.isdisjoint({"image", *_CANONICAL_TAG}):
+                passed_over.append(
+                    f"what stands in the Repeater on {_attribute(element, 'on')!r} is passed over: "
+                    'for a task of several images use pages, <Image name="image" valueList="$images"/>'
+                )
+            continue
+        condition = _condition(element)
+        around = (*around, condition) if condition else around
+        yield element, around
+        stack += [(child, around) for child in reversed(element)]
+
+
+def _condition(element: Element) -> Condition | None:
+    when, choice = _attribute(element, "visibleWhen"), _attribute(element, "whenChoiceValue")
+    if not when:  # an old spelling
+        return Condition("choice-selected", values=(choice,)) if choice else None
+    values = _attribute(element, "whenLabelValue") if when == "region-selected" else choice
+    return Condition(when, _attribute(element, "whenTagName"), tuple(values.split(",")) if values else ())
+
+
+def _unsupported(element: Element, name: str) -> str:
+    """Say why a control on an image is not supported; empty if it is."""
+    if _flag(element, "perRegion"):
+        return f"the control {name!r} asks about each region (perRegion), and only what is asked about a whole image is filled"
+    if element.tag.lower() == "choices" and _flag(element, "allowNested"):
+        return f"the Choices {name!r} are nested (allowNested): make them a Taxonomy"
+    return ""
 
 
 def _read(xml: str) -> Element:
@@ -209,7 +312,7 @@ def _read(xml: str) -> Element:
     return root
 
 
-def _control(element: Element, *, name: str, to_name: str) -> Control:
+def _control(element: Element, *, name: str, to_names: list[str]) -> Control:
     tag = _CANONICAL_TAG[element.tag.lower()]
     labels: tuple[Label, ...] = ()
     paths: tuple[tuple[str, ...], ...] = ()
@@ -224,7 +327,7 @@ def _control(element: Element, *, name: str, to_name: str) -> Control:
         raise LabelConfigError(f"the Number {name!r} has min {minimum:g} above max {maximum:g}: no number fits")
     return Control(
         name=name,
-        to_name=to_name,
+        to_name=to_names[0],
         tag=tag,
         labels=labels,
         multiple=multiple,
@@ -234,6 +337,8 @@ def _control(element: Element, *, name: str, to_name: str) -> Control:
         paths=paths,
         step=step if step is not None and step > 0 else None,
         smart_only=_flag(element, "smartOnly"),
+        also_to=tuple(dict.fromkeys(to_names))[1:],
+        per_item=_flag(element, "perItem"),
     )
 
 

@@ -14,6 +14,7 @@ from sync.controls import CONTROLS, ControlError
 from sync.controls.number import STEP_TOLERANCE, allowed
 from sync.controls.region import quote
 from sync.labelconfig import Control, LabelConfig
+from sync.task_images import page_of
 
 __all__ = ["Validator", "check_prediction"]
 
@@ -88,10 +89,11 @@ def _value_faults(region: Mapping[str, Any], config: LabelConfig, name: str) -> 
     if control is None:
         yield f"{name} is for {quote(region.get('from_name'))}, which is no control that we fill"
         return
-    if region.get("to_name") != control.to_name or region.get("type") != control.tag.lower():
-        yield f"{name} must be a {control.tag.lower()} of {control.to_name!r}, as {control.name!r} is"
+    if region.get("to_name") not in control.to_names or region.get("type") != control.tag.lower():
+        yield f"{name} must be a {control.tag.lower()} of {' or '.join(map(repr, control.to_names))}, as {control.name!r} is"
         return
     try:
+        page_of(region)
         CONTROLS[control.tag].decode(dict(region))
     except ControlError as error:
         yield f"{name} cannot be read back: {error}"

@@ -49,7 +49,7 @@ def measure_effort(predicted: Sequence[Region], submitted: Sequence[Region], con
     efforts: dict[str, Effort] = defaultdict(Effort)
     before = [region for region in predicted if _is_ours(region, controls)]
     answered = {_key(region) for region in before}
-    answers: dict[tuple[str, str], list[Region]] = defaultdict(list)
+    answers: dict[tuple[str, str, str], list[Region]] = defaultdict(list)
     for region in submitted:
         if not _is_ours(region, controls):
             continue
@@ -83,10 +83,14 @@ def _is_ours(region: Region, controls: Sequence[Control]) -> bool:
     return any(name == control.name and kind == control.tag.lower() for control in controls)
 
 
-def _key(region: Region) -> tuple[str, str]:
-    """What a region is found again by: a shape by its id, also when it was given a label of another control."""
-    is_shape = any(region["type"] == tag.lower() for tag in SHAPES)
-    return region["type"], str(region.get("id")) if is_shape else region["from_name"]
+def _key(region: Region) -> tuple[str, str, str]:
+    """What a region is found again by: a shape by its id, also when it was given a label of another control.
+
+    What is said of a whole image is found by control and page.
+    """
+    if any(region["type"] == tag.lower() for tag in SHAPES):
+        return region["type"], str(region.get("id")), ""
+    return region["type"], region["from_name"], str(region.get("item_index") or 0)
 
 
 def _became(predicted: Region, answers: Sequence[Region]) -> Effort:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,9 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.gallery import reference_of
 from backend.heads.questions import QuestionTree
-from backend.loop.reading import read_control, regions_of
+from backend.loop.reading import read_regions, regions_of
 from backend.project_heads import SHAPES
 from backend.regions import box_of_mask
 from sync.annotations import Annotation
@@ -27,6 +26,7 @@ from sync.controls.errors import ControlError
 from sync.controls.polygonlabels import rasterise
 from sync.controls.shapes import Box, Ellipse, Labelled, Polygon, Size
 from sync.labelconfig import Control, LabelConfig
+from sync.task_images import images_of_control, reference_of_image
 
 __all__ = ["DrawnObject", "Examples", "ImageOfTask", "SizesOf", "gather_examples"]
 
@@ -102,19 +102,17 @@ def gather_examples(
     sizes = _sizes(annotations, config, controls, sizes_of)
     for annotation in annotations:
         for control in controls:
-            image = ImageOfTask(annotation.task_id, control.to_name)
-            reference = reference_of(annotation.data, config.image_key[image.to_name])
             try:
-                read = _read(annotation, control, config, sizes.get(reference))
+                read = _read(annotation, control, config, sizes)
             except ControlError as error:
                 log.warning(
                     "event=annotation_not_read task=%d annotation=%d control=%s reason=%r",
                     annotation.task_id, annotation.id, control.name, str(error),
                 )  # fmt: skip
                 continue
-            if read is not None:
+            for image, (reference, on_image) in read.items():
                 gathered[control.name].references[image] = reference
-                votes[control.name][image].append((annotation.updated_at, read))
+                votes[control.name][image].append((annotation.updated_at, on_image))
     for control in controls:
         examples = gathered[control.name]
         soft_label = _soft_label_of(control)
@@ -134,25 +132,32 @@ def gather_examples(
 def _sizes(
     annotations: Sequence[Annotation], config: LabelConfig, controls: Sequence[Control], sizes_of: SizesOf
 ) -> dict[str, Size | None]:
-    """Look up the sizes of the pictures on which something was drawn."""
-    shapes = {control.name: config.image_key[control.to_name] for control in controls if control.tag in SHAPES}
+    """Look up the sizes of the pictures on which something may have been drawn."""
+    shapes = {control.name: control for control in controls if control.tag in SHAPES}
     drawn_on = {
-        reference_of(annotation.data, shapes[region["from_name"]]): None
+        reference_of_image(annotation.data, config, image): None
         for annotation in annotations
-        for region in annotation.result
-        if region.get("from_name") in shapes
+        for name in dict.fromkeys(region.get("from_name") for region in annotation.result)
+        if name in shapes
+        for image in images_of_control(annotation.data, config, shapes[name])
     }
     return dict(zip(drawn_on, sizes_of(list(drawn_on)), strict=True))
 
 
-def _read(annotation: Annotation, control: Control, config: LabelConfig, size: Size | None) -> list[Any] | None:
-    """Read what an annotation tells of a control; None where it tells nothing, or of a picture that cannot be had."""
-    if control.tag not in SHAPES:
-        return read_control(annotation, control, config)
-    if size is None:
-        return None if regions_of(annotation, control, config) else read_control(annotation, control, config)
-    read = read_control(annotation, control, config, size=size)
-    return None if read is None else [_drawn(one) for one in read]
+def _read(
+    annotation: Annotation, control: Control, config: LabelConfig, sizes: Mapping[str, Size | None]
+) -> dict[ImageOfTask, tuple[str, list[Any]]]:
+    """Read what an annotation tells of a control on each image that can be had, with the reference of the image."""
+    read: dict[ImageOfTask, tuple[str, list[Any]]] = {}
+    for image, regions in regions_of(annotation, control, config).items():
+        reference = reference_of_image(annotation.data, config, image)
+        size = sizes.get(reference) if control.tag in SHAPES else None
+        if control.tag in SHAPES and regions and size is None:
+            continue
+        values = read_regions(regions, control, size=size)
+        drawn = [_drawn(value) for value in values] if control.tag in SHAPES else values
+        read[ImageOfTask(annotation.task_id, *image)] = reference, drawn
+    return read
 
 
 def _drawn(read: Labelled[Any]) -> DrawnObject:

@@ -10,8 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from backend.annotators import read_config
-from backend.gallery import reference_of
-from backend.loop.reading import needs_picture, read_control
+from backend.loop.reading import needs_picture, read_regions, regions_of
 from backend.project_heads import controls_to_fill
 from backend.records import Project, config_hash
 from backend.services import Services
@@ -19,6 +18,7 @@ from backend.unreadable import Unreadable, UnreadableList
 from sync.annotations import Annotation
 from sync.controls.errors import ControlError
 from sync.labelconfig import Control, LabelConfig
+from sync.task_images import reference_of_image
 
 __all__ = ["note_problems"]
 
@@ -51,15 +51,16 @@ def note_problems(services: Services, project: Project, annotations: Sequence[An
 
 def _outcome(services: Services, annotation: Annotation, control: Control, config: LabelConfig) -> tuple[str, str]:
     """Whether an annotation can be read for a control; where not, why."""
-    size = None
-    if needs_picture(annotation, control):
-        reference = reference_of(annotation.data, config.image_key[control.to_name])
-        (size,) = services.annotators.observer.sizes([reference])
     try:
-        read = read_control(annotation, control, config, size=size)
+        answered = regions_of(annotation, control, config)
+        for image, regions in answered.items():
+            size = None
+            if needs_picture(regions, control):
+                (size,) = services.annotators.observer.sizes([reference_of_image(annotation.data, config, image)])
+            read_regions(regions, control, size=size)
     except ControlError as error:
         return "", str(error)
-    return (NOT_ANSWERED if read is None else READ), ""
+    return (READ if answered else NOT_ANSWERED), ""
 
 
 def _unreadable(annotations: Sequence[Annotation], readings: Sequence[dict[str, tuple[str, str]]]) -> list[Unreadable]:

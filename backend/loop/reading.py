@@ -17,50 +17,53 @@ from sync.controls.region import Region, quote, read_size
 from sync.controls.shapes import Size
 from sync.labelconfig import Control, LabelConfig
 from sync.reading import read_region
+from sync.task_images import image_of_region, images_of_control
+from sync.visibility import hidden_controls
 
-__all__ = ["needs_picture", "read_control", "read_regions", "regions_of"]
+__all__ = ["needs_picture", "read_regions", "regions_of"]
 
 ANY_SIZE: Size = (1000, 1000)
 """Percentages can be read without knowing of what: whether a shape makes sense does not depend on the picture's size."""
 
 
-def regions_of(annotation: Annotation, control: Control, config: LabelConfig) -> list[Region] | None:
-    """Return the regions that an annotation has for a control.
+def regions_of(annotation: Annotation, control: Control, config: LabelConfig) -> dict[tuple[str, int], list[Region]]:
+    """Return the regions that an annotation has for a control, on each image of the task that it answers the control for.
+
+    An annotation that was begun from a prediction answers a control of objects for all its images, on which the predicted
+    objects were shown. One that was begun empty, and has objects on some of them, is silent on the others: nobody may have seen them.
 
     Returns
     -------
-    list of Region or None
-        Empty where the annotator left the control for objects empty and answered others: there are none. None where the
-        annotation does not answer the control.
+    dict
+        Name of an Image tag and page to the regions there. They are empty where the annotator left the control for objects
+        empty and answered others: there are none. Images for which the control is not answered are left out.
 
     Raises
     ------
     ControlError
-        If a region of the control's type names a control that the labelling config does not have.
+        If a region lies on no image of the task, or names a control of this type that the labelling config does not have.
     """
     regions = [region for region in annotation.result if region.get("from_name") == control.name]
+    on_images: dict[tuple[str, int], list[Region]] = {
+        image: [] for image in images_of_control(annotation.data, config, control)
+    }
+    for region in regions:
+        image = image_of_region(region, control, config)
+        if image not in on_images:
+            pages = sum(name == image[0] for name, _ in on_images)
+            raise ControlError(f"the region lies on page {image[1] + 1} of {image[0]!r}, and the task has {pages}")
+        on_images[image].append(region)
     if regions:
-        return regions
+        all_seen = control.marks_objects and annotation.parent_prediction is not None
+        return {image: drawn for image, drawn in on_images.items() if drawn or all_seen}
     for region in annotation.result:
         if _is_of_a_lost_control(region, control, config):
             raise ControlError(f"the region names the control {quote(region.get('from_name'))}, which the config does not have")
-    if control.tag not in SHAPES or any(_is_a_prompt(region, config) for region in annotation.result):
-        return None  # a prompt that was left behind is a mask that was lost, and not "nothing here"
-    return [] if any(region.get("type") != "relation" for region in annotation.result) else None
-
-
-def read_control(
-    annotation: Annotation, control: Control, config: LabelConfig, *, size: Size | None = None
-) -> list[Any] | None:
-    """Read what an annotation tells of a control: its regions as `read_regions` does; empty and None as for `regions_of`.
-
-    Raises
-    ------
-    ControlError
-        If a region cannot be read.
-    """
-    regions = regions_of(annotation, control, config)
-    return None if regions is None else read_regions(regions, control, size=size)
+    if control.tag not in SHAPES or control.name in hidden_controls(annotation.result, config):
+        return {}
+    if any(_is_a_prompt(region, config) for region in annotation.result):
+        return {}  # a prompt that was left behind is a mask that was lost, and not "nothing here"
+    return on_images if any(region.get("type") != "relation" for region in annotation.result) else {}
 
 
 def read_regions(regions: Sequence[Region], control: Control, *, size: Size | None = None) -> list[Any]:
@@ -79,11 +82,9 @@ def read_regions(regions: Sequence[Region], control: Control, *, size: Size | No
     return [read_region(region, control, size=size or _checkable_size(region, control)) for region in regions]
 
 
-def needs_picture(annotation: Annotation, control: Control) -> bool:
-    """Tell whether only the picture's own size can tell if an annotation's masks can be read."""
-    return control.tag == "BrushLabels" and any(
-        region.get("from_name") == control.name and _mask_size(region) is None for region in annotation.result
-    )
+def needs_picture(regions: Sequence[Region], control: Control) -> bool:
+    """Tell whether only the picture's own size can tell if the regions of a control on it can be read."""
+    return control.tag == "BrushLabels" and any(_mask_size(region) is None for region in regions)
 
 
 def _checkable_size(region: Region, control: Control) -> Size:

@@ -90,13 +90,64 @@ def test_a_task_without_a_picture_is_empty_and_never_asked_for_first(
     assert good.result
     assert (broken.result, broken.score) == ([], NOTHING_TO_ASK)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "galaxyloop.annotator"]
-    assert line.startswith("event=picture_not_read task=2 version=v0042 reason=")
+    assert line.startswith("event=picture_not_read task=2 version=v0042 image=image page=0 reason=")
 
 
 def test_the_first_of_a_list_of_pictures_is_looked_at(
     annotator: Callable[[str], Annotator], upload: Callable[..., str]
 ) -> None:
-    assert annotator(SIMPLE.replace('value="$image"', 'valueList="$image"')).predict(tasks([upload(), upload()]))[0].result
+    assert annotator(SIMPLE).predict(tasks([upload(), "/data/upload/77/missing.png"]))[0].result
+
+
+BOXES = '<RectangleLabels name="boxes" toName="{}"><Label value="Galaxy"/></RectangleLabels>'
+
+
+def places(prediction: Any) -> list[tuple[str, str, int | None]]:
+    return [(region["from_name"], region["to_name"], region.get("item_index")) for region in prediction.result]
+
+
+def test_every_page_is_boxed_and_the_first_is_classified(
+    annotator: Callable[[str], Annotator], upload: Callable[..., str]
+) -> None:
+    xml = SIMPLE.replace('value="$image"', 'valueList="$image"').replace("</View>", BOXES.format("image") + "</View>")
+    pages = [upload(spots=((60, 50, 5),)), upload(spots=()), upload(), None]
+    alone, listed = annotator(xml).predict(tasks(pages[0], pages))
+    assert places(alone) == [("c", "image", 0), ("boxes", "image", 0)]
+    assert places(listed) == [("c", "image", 0), ("boxes", "image", 0), *[("boxes", "image", 2)] * 2]
+    assert "page 4" in listed.problem
+    assert check_prediction(listed.as_json(), parse(xml), LabelInterface(xml)) == []
+
+
+def test_a_question_about_each_page_is_answered_on_each(
+    annotator: Callable[[str], Annotator], upload: Callable[..., str]
+) -> None:
+    xml = SIMPLE.replace('value="$image"', 'valueList="$image"').replace("<Choices", '<Choices perItem="true"')
+    (prediction,) = annotator(xml).predict(tasks([upload(), "/data/upload/77/missing.png", upload()]))
+    assert places(prediction) == [("c", "image", 0), ("c", "image", 2)]
+
+
+def test_a_control_of_two_images_is_filled_on_both(annotator: Callable[[str], Annotator], upload: Callable[..., str]) -> None:
+    xml = f'<View><Image name="g" value="$g"/><Image name="r" value="$data.r[1].url"/>{BOXES.format("g,r")}</View>'
+    data = {"g": upload(spots=()), "data": {"r": [None, {"url": upload()}]}}
+    (prediction,) = annotator(xml).predict([Task(1, data)])
+    assert places(prediction) == [("boxes", "r", None)] * 2
+    assert check_prediction(prediction.as_json(), parse(xml), LabelInterface(xml)) == []
+
+
+@pytest.mark.parametrize("hiding", ["<View {}>{}</View>", "<RectangleLabels {}{}"])
+def test_a_control_that_the_page_hides_is_not_filled(
+    annotator: Callable[[str], Annotator], upload: Callable[..., str], hiding: str
+) -> None:
+    task = tasks(upload())
+    (chosen,) = annotator(SIMPLE).predict(task)[0].result
+    (label,) = chosen["value"]["choices"]
+    other = {"Spiral": "Elliptical", "Elliptical": "Spiral"}[label]
+    boxes = BOXES.format("image")
+    for value, filled in ((label, True), (other, False), (f"{other},{label}", True)):
+        condition = f'visibleWhen="choice-selected" whenTagName="c" whenChoiceValue="{value}"'
+        hidden = hiding.format(condition, boxes if hiding.startswith("<View") else boxes.removeprefix("<RectangleLabels"))
+        (prediction,) = annotator(SIMPLE.replace("</View>", hidden + "</View>")).predict(task)
+        assert any(region["from_name"] == "boxes" for region in prediction.result) == filled
 
 
 def test_each_image_of_a_config_is_filled_from_its_own_picture(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backend.cache import CHECKED, FileCache
-from backend.gallery import Gallery, reference_of
+from backend.gallery import Gallery
 from backend.services import Services
 from sync.images.errors import ImageError
 from sync.images.fetch import Fetcher
@@ -86,11 +86,3 @@ def test_a_picture_with_too_many_pixels_is_refused(
 def test_a_reference_that_leads_nowhere_says_so(gallery: Gallery, reference: str) -> None:
     with pytest.raises(ImageError):
         gallery.open(reference)
-
-
-@pytest.mark.parametrize(
-    ("value", "reference"), [("a.png", "a.png"), (["a.png", "b.png"], "a.png"), ([], ""), ([7], ""), (None, ""), ({"a": 1}, "")]
-)
-def test_a_tasks_reference_is_a_text_or_the_first_of_a_list(value: Any, reference: str) -> None:
-    assert reference_of({"image": value}, "image") == reference
-    assert reference_of({}, "image") == ""

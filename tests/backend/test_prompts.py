@@ -50,12 +50,16 @@ def pixels(png: Callable[..., bytes]) -> NDArray[np.float32]:
 
 
 @pytest.fixture
-def answer(pixels: NDArray[np.float32]) -> Callable[..., list[dict[str, Any]]]:
-    windows = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
-    sight = Sights(windows, None).of_pixels(pixels)
+def sights() -> Sights:
+    return Sights(LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT)), None)
+
+
+@pytest.fixture
+def answer(pixels: NDArray[np.float32], sights: Sights) -> Callable[..., list[dict[str, Any]]]:
+    sight = sights.of_pixels(pixels)
 
     def ask(*prompts: Any, tag: str = "BrushLabels") -> list[dict[str, Any]]:
-        regions = answer_prompts(list(prompts), config=config(tag), head=SHIPPED, sight_of=lambda _: sight)
+        regions = answer_prompts(list(prompts), config=config(tag), head=SHIPPED, sight_of=lambda _name, _page: sight)
         assert check_prediction({"result": regions}, config(tag)) == []
         return regions
 
@@ -114,7 +118,7 @@ def test_a_click_means_the_same_place_if_the_browser_shows_another_size(answer: 
 
 @pytest.mark.parametrize("prompts", [None, [], {}, "text", 7, [None], [7], [[]], ["text"], [{}], [{"type": "choices"}]])
 def test_what_is_no_prompt_opens_no_picture(prompts: object) -> None:
-    def never(_: str) -> PictureSight:
+    def never(_name: str, _page: int) -> PictureSight:
         raise AssertionError("the picture was opened")
 
     assert answer_prompts(prompts, config=config(), head=SHIPPED, sight_of=never) == []
@@ -162,3 +166,29 @@ def test_more_clicks_than_a_person_makes_are_refused(answer: Callable[..., Any])
 
 def test_a_config_without_a_place_for_objects_gets_no_answer(answer: Callable[..., Any]) -> None:
     assert answer(click(LEFT), tag="Choices") == []
+
+
+PAGES = """<View><Image name="image" valueList="$images"/><BrushLabels name="objects" toName="image"><Label value="Galaxy"/>
+</BrushLabels><KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels></View>"""
+
+
+def test_a_click_is_answered_on_its_page(pixels: NDArray[np.float32], sights: Sights) -> None:
+    asked = []
+
+    def sight_of(name: str, page: int) -> PictureSight:
+        asked.append((name, page))
+        return sights.of_pixels(pixels)
+
+    prompts = [click(LEFT, item_index=0), click(RIGHT, item_index=1)]
+    (region,) = answer_prompts(prompts, config=parse(PAGES), head=SHIPPED, sight_of=sight_of)
+    assert (asked, region["item_index"]) == ([("image", 1)], 1)
+    assert covers(brushlabels.decode(region).shape, LEFT, RIGHT) == [False, True]
+
+
+@pytest.mark.parametrize("page", [-1, 0.5, "1", True])
+def test_a_page_that_makes_no_sense_is_refused(page: object) -> None:
+    def never(_name: str, _page: int) -> PictureSight:
+        raise AssertionError("the picture was opened")
+
+    with pytest.raises(ValueError, match="item_index must be a whole number from 0"):
+        answer_prompts([click(LEFT, item_index=page)], config=parse(PAGES), head=SHIPPED, sight_of=never)

@@ -190,3 +190,46 @@ def test_configs_as_label_studio_sends_them_are_read() -> None:
     assert configs
     for xml in configs:
         assert parse(xml).image_key == {"image": "image"}
+
+
+CHOICE = '<Choices name="kind" toName="image"><Choice value="Spiral"/></Choices>'
+
+
+@pytest.mark.parametrize(
+    ("xml", "words"),
+    [
+        ('<Repeater on="$images"><Image name="i{{idx}}" value="$images[{{idx}}]"/></Repeater>', "the Repeater on '$images'"),
+        ('<Image name="i" value="https://host/$name.png"/>', "the Image 'i' shows 'https://host/$name.png'"),
+        ('<Image name="i" value="$a$b"/>', "the Image 'i' shows '$a$b'"),
+        ('<Image name="i" value="$images[{{idx}}]"/>', "the Image 'i' shows"),
+        ('<Image name="i" value="picture.png"/>', "the Image 'i' shows 'picture.png'"),
+        ('<Image name="i"/>', "the Image 'i' shows ''"),
+        (CHOICE.replace("toName", 'perRegion="true" toName'), "'kind' asks about each region"),
+        (CHOICE.replace("toName", 'allowNested="true" toName'), "'kind' are nested"),
+    ],
+)
+def test_what_is_not_supported_is_named_in_a_sentence(xml: str, words: str) -> None:
+    config = parse(f'<View><Image name="image" value="$image"/>{xml}</View>')
+    (sentence,) = config.passed_over
+    assert words in sentence
+    assert config.controls == ()
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
+        '<Image name="i" value="$images[0]"/>',
+        '<Image name="i" value="$image.url"/>',
+        '<Image name="i" valuelist="$images"/>',
+        '<Text name="t" value="some $text"/><Choices name="c" toName="t"><Choice value="a"/></Choices>',
+        '<Repeater on="$rows"><Text name="t{{idx}}" value="$rows[{{idx}}]"/></Repeater>',
+    ],
+)
+def test_what_is_supported_or_annotates_no_image_is_not_named(xml: str) -> None:
+    assert parse(f'<View><Image name="image" value="$image"/>{xml}{CHOICE}</View>').passed_over == ()
+
+
+def test_a_control_of_several_images_names_them_all() -> None:
+    images = '<Image name="g" value="$g"/><Image name="r" value="$r"/>'
+    (control,) = parse(f"<View>{images}{CHOICE.replace('image', 'g, r,elsewhere,g')}</View>").controls
+    assert (control.to_name, control.to_names) == ("g", ("g", "r"))

@@ -221,3 +221,58 @@ def test_regions_of_other_controls_are_passed_over() -> None:
     wrong_type = said("class", "Spiral") | {"type": "rectanglelabels"}
     gathered = gather(annotation(note, wrong_type))
     assert gathered["class"].targets == {}
+
+
+PAGES = parse("""<View><Image name="image" valueList="$images"/><Image name="r" value="$r"/>
+<RectangleLabels name="boxes" toName="image,r"><Label value="Galaxy"/></RectangleLabels>
+<Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices>
+<Choices name="each" toName="image" perItem="true"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices></View>""")
+FIRST, SECOND, RED = ImageOfTask(1, "image", 0), ImageOfTask(1, "image", 1), ImageOfTask(1, "r", 0)
+
+
+def on_pages(*regions: dict[str, Any], parent: int | None = None) -> dict[str, Examples]:
+    data = {"images": ["1.png", "2.png"], "r": "r.png"}
+    at = "2026-01-01T00:00:00Z"
+    return gather_examples(
+        [Annotation(1, 1, data, list(regions), at, 1, False, parent, None)],
+        PAGES,
+        PAGES.controls,
+        sizes_of=lambda references: [SIZE] * len(references),
+    )
+
+
+def test_a_region_is_learned_on_its_page_and_its_image() -> None:
+    second, red = boxed(Box(1, 1, 5, 5)) | {"item_index": 1}, boxed(Box(2, 2, 5, 5)) | {"to_name": "r"}
+    boxes = on_pages(second, red)["boxes"]
+    assert {image: [drawn.box.x for drawn in drawn_on] for image, drawn_on in boxes.objects.items()} == {
+        SECOND: pytest.approx([1]),
+        RED: pytest.approx([2]),
+    }
+    assert boxes.references == {SECOND: "2.png", RED: "r.png"}
+
+
+def test_pages_without_regions_are_empty_where_a_prediction_was_shown_on_them() -> None:
+    objects = on_pages(boxed(Box(1, 1, 5, 5)) | {"item_index": 1}, parent=7)["boxes"].objects
+    assert {image: len(drawn) for image, drawn in objects.items()} == {FIRST: 0, SECOND: 1, RED: 0}
+
+
+@pytest.mark.parametrize("misplaced", [{"item_index": 2}, {"item_index": -1}, {"to_name": "elsewhere"}])
+def test_a_region_beyond_the_pages_says_nothing(misplaced: dict[str, Any]) -> None:
+    assert on_pages(boxed(Box(1, 1, 5, 5)) | misplaced, parent=7)["boxes"].objects == {}
+
+
+def test_a_class_is_of_the_first_page_unless_each_is_asked_about() -> None:
+    each = said("class", "Spiral") | {"from_name": "each"}
+    gathered = on_pages(said("class", "Elliptical"), each, each | {"item_index": 1})
+    assert {image: list(target) for image, target in gathered["class"].targets.items()} == {FIRST: [0, 1]}
+    assert {image: list(target) for image, target in gathered["each"].targets.items()} == {FIRST: [1, 0], SECOND: [1, 0]}
+
+
+def test_a_hidden_control_said_nothing() -> None:
+    config = parse("""<View><Image name="image" value="$image"/>
+    <Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices>
+    <View visibleWhen="choice-selected" whenTagName="class" whenChoiceValue="Spiral">
+    <RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels></View></View>""")
+    annotations = [annotation(said("class", "Elliptical")), annotation(said("class", "Spiral"), task=2)]
+    gathered = gather_examples(annotations, config, config.controls, sizes_of=lambda references: [SIZE] * len(references))
+    assert gathered["boxes"].objects == {ImageOfTask(2, "image"): []}

@@ -1,0 +1,77 @@
+"""Which controls Label Studio's page shows: `visibleWhen` of a control and of the Views around it.
+
+The rules are those of Label Studio 1.23's page. It shows a control of `region-selected` while a fitting region is selected:
+here the control is visible if there is such a region.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sync.labelconfig import Condition, LabelConfig
+
+__all__ = ["hidden_controls"]
+
+
+def hidden_controls(regions: Iterable[Mapping[str, Any]], config: LabelConfig) -> frozenset[str]:
+    """Return the names of the controls that Label Studio's page hides where a task has these regions."""
+    if not config.conditions:
+        return frozenset()
+    shown = _Shown(list(regions), config)
+    return frozenset(name for name in config.conditions if not shown.control(name, ()))
+
+
+class _Shown:
+    """Decides what is shown; a region of a hidden control counts for nothing."""
+
+    def __init__(self, regions: list[Mapping[str, Any]], config: LabelConfig) -> None:
+        self._regions = regions
+        self._config = config
+
+    def control(self, name: str, asking: tuple[str, ...]) -> bool:
+        """Whether a control is shown; `asking` holds the controls whose visibility depends on it."""
+        if name in asking:  # conditions that go round in a circle
+            return False
+        return all(self._holds(condition, (*asking, name)) for condition in self._config.conditions.get(name, ()))
+
+    def _holds(self, condition: Condition, asking: tuple[str, ...]) -> bool:
+        if condition.when == "region-selected":
+            return any(self._fits(region, condition) for region in self._regions if not _answers(region))
+        if condition.when in ("choice-selected", "choice-unselected"):
+            selected = any(
+                self._fits(region, condition)
+                for region in self._regions
+                if _answers(region)
+                and region.get("from_name") != asking[-1]
+                and self.control(str(region.get("from_name")), asking)
+            )
+            return selected == (condition.when == "choice-selected")
+        return True  # no-region-selected: so a task opens
+
+    def _fits(self, region: Mapping[str, Any], condition: Condition) -> bool:
+        """Whether a region is of the condition's control, and has one of its values."""
+        name = str(region.get("from_name"))
+        if condition.control and name != condition.control:
+            return False
+        picked = {spelt for value in _values(region) for spelt in self._spellings(name, value)}
+        return bool(picked) if not condition.values else not picked.isdisjoint(condition.values)
+
+    def _spellings(self, name: str, value: str) -> tuple[str, ...]:
+        """The names of a label: a condition may use its value or its alias."""
+        control = self._config.control(name)
+        label = next((label for label in control.labels if value in label.names), None) if control else None
+        return (value, *(label.names if label else ()))
+
+
+def _answers(region: Mapping[str, Any]) -> bool:
+    return str(region.get("type")).lower() in ("choices", "taxonomy")
+
+
+def _values(region: Mapping[str, Any]) -> Iterable[str]:
+    """The labels of a region; of a path of a taxonomy its last step."""
+    value = region.get("value")
+    for key, held in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(held, list) and (key in ("choices", "taxonomy") or key.endswith("labels")):
+            last = (item[-1] if isinstance(item, list | tuple) and item else item for item in held)
+            yield from (item for item in last if isinstance(item, str))

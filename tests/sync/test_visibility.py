@@ -1,0 +1,91 @@
+"""`visibleWhen`: which controls Label Studio's page hides."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from sync.labelconfig import parse
+from sync.visibility import hidden_controls
+
+IMAGE = '<Image name="image" value="$image"/>'
+KIND = '<Choices name="kind" toName="image"><Choice value="Spiral" alias="s"/><Choice value="Elliptical"/></Choices>'
+BOXES = '<RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/><Label value="Star"/></RectangleLabels>'
+TREE = '<Taxonomy name="tree" toName="image"><Choice value="Disk"><Choice value="Arms"/></Choice></Taxonomy>'
+BAR = '<Choices name="bar" toName="image" {}><Choice value="Bar"/><Choice value="No bar"/></Choices>'
+
+
+def chosen(name: str, *labels: Any, kind: str = "choices") -> dict[str, Any]:
+    return {"from_name": name, "to_name": "image", "type": kind, "value": {kind: list(labels)}}
+
+
+SPIRAL, ELLIPTICAL = chosen("kind", "s"), chosen("kind", "Elliptical")
+GALAXY = chosen("boxes", "Galaxy", kind="rectanglelabels")
+ARMS = chosen("tree", ["Disk", "Arms"], kind="taxonomy")
+ON_SPIRAL = 'visibleWhen="choice-selected" whenTagName="kind" whenChoiceValue="Spiral"'
+NOT_SPIRAL = ON_SPIRAL.replace("selected", "unselected")
+ON_GALAXY = 'visibleWhen="region-selected" whenTagName="boxes" whenLabelValue="Galaxy"'
+
+
+@pytest.mark.parametrize(
+    ("condition", "regions", "shown"),
+    [
+        ("", [], True),
+        (ON_SPIRAL, [], False),
+        (ON_SPIRAL, [SPIRAL], True),
+        (ON_SPIRAL.replace("Spiral", "s"), [SPIRAL], True),
+        (ON_SPIRAL.replace("Spiral", "Elliptical,Spiral"), [SPIRAL], True),
+        (ON_SPIRAL.lower().replace("spiral", "Spiral"), [SPIRAL], True),
+        (ON_SPIRAL, [ELLIPTICAL], False),
+        (ON_SPIRAL, [chosen("other", "Spiral")], False),
+        ('visibleWhen="choice-selected" whenTagName="kind"', [ELLIPTICAL], True),
+        ('visibleWhen="choice-selected"', [ELLIPTICAL], True),
+        ('visibleWhen="choice-selected"', [GALAXY], False),
+        ('visibleWhen="choice-selected"', [chosen("bar", "Bar")], False),
+        (ON_SPIRAL.replace('"kind"', '"tree"').replace("Spiral", "Arms"), [ARMS], True),
+        (ON_SPIRAL.replace('"kind"', '"tree"').replace("Spiral", "Disk"), [ARMS], False),
+        ('whenChoiceValue="Spiral"', [SPIRAL], True),
+        ('whenChoiceValue="Spiral"', [ELLIPTICAL], False),
+        (NOT_SPIRAL, [], True),
+        (NOT_SPIRAL, [ELLIPTICAL], True),
+        (NOT_SPIRAL, [SPIRAL], False),
+        (ON_GALAXY, [], False),
+        (ON_GALAXY, [GALAXY], True),
+        (ON_GALAXY.replace("Galaxy", "Star"), [GALAXY], False),
+        ('visibleWhen="region-selected"', [GALAXY], True),
+        ('visibleWhen="region-selected"', [SPIRAL], False),
+        ('visibleWhen="no-region-selected"', [GALAXY], True),
+    ],
+)
+def test_a_control_is_shown_as_on_the_page(condition: str, regions: list[dict[str, Any]], shown: bool) -> None:
+    own = parse(f"<View>{IMAGE}{KIND}{BOXES}{TREE}{BAR.format(condition)}</View>")
+    around = parse(
+        f"<View>{IMAGE}{KIND}{BOXES}{TREE}<View><View {condition}><View>{BAR.format('')}</View></View></View></View>"
+    )
+    for config in (own, around):
+        assert ("bar" not in hidden_controls(regions, config)) == shown
+
+
+def test_what_depends_on_a_hidden_control_is_hidden_too() -> None:
+    first, second = (
+        BAR.format(ON_SPIRAL),
+        BAR.replace("bar", "size", 1).format('visibleWhen="choice-selected" whenTagName="bar"'),
+    )
+    config = parse(f"<View>{IMAGE}{KIND}{first}{second}</View>")
+    bar = chosen("bar", "Bar")
+    assert hidden_controls([SPIRAL, bar], config) == frozenset()
+    assert hidden_controls([ELLIPTICAL, bar], config) == {"bar", "size"}
+
+
+def test_all_conditions_around_a_control_must_hold() -> None:
+    config = parse(f"<View>{IMAGE}{KIND}{BOXES}<View {ON_GALAXY}>{BAR.format(ON_SPIRAL)}</View></View>")
+    assert hidden_controls([SPIRAL, GALAXY], config) == frozenset()
+    assert hidden_controls([SPIRAL], config) == hidden_controls([GALAXY], config) == {"bar"}
+
+
+def test_conditions_that_go_round_in_a_circle_hide() -> None:
+    bar = BAR.format('visibleWhen="choice-selected" whenTagName="size"')
+    size = BAR.replace("bar", "size", 1).format('visibleWhen="choice-selected" whenTagName="bar"')
+    config = parse(f"<View>{IMAGE}{bar}{size}</View>")
+    assert hidden_controls([chosen("bar", "Bar"), chosen("size", "Bar")], config) == {"bar", "size"}
