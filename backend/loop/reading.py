@@ -30,7 +30,8 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
     """Return the regions that an annotation has for a control, on each image of the task that it answers the control for.
 
     An annotation that was begun from a prediction answers a control of objects for all its images, on which the predicted
-    objects were shown. One that was begun empty, and has objects on some of them, is silent on the others: nobody may have seen them.
+    objects were shown. One that was begun empty, and has objects on some of them, is silent on the others: they may not have
+    been looked at.
 
     Returns
     -------
