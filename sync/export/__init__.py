@@ -14,7 +14,18 @@ from typing import Protocol, cast
 from sync.export.dataset import Dataset
 from sync.export.records import Record
 
-__all__ = ["FORMATS", "HOLDS", "HOLDS_ALL", "ON_SKY", "WHOLE_IMAGE", "Writer", "missing_packages", "writer"]
+__all__ = [
+    "FORMATS",
+    "HOLDS",
+    "HOLDS_ALL",
+    "ON_SKY",
+    "WHOLE_IMAGE",
+    "WITHOUT_PIXELS",
+    "WITH_IMAGES",
+    "Writer",
+    "missing_packages",
+    "writer",
+]
 
 
 class Writer(Protocol):
@@ -57,6 +68,12 @@ HOLDS_ALL = frozenset({"json"})
 
 ON_SKY = frozenset({"ecsv", "fits", "fits-table", "votable"})
 """Formats that say where things are on the sky; for the others no WCS is read, which takes 2 ms a task."""
+
+WITH_IMAGES = frozenset({"coco", "parquet", "yolo"})
+"""Formats that hold the image files."""
+
+WITHOUT_PIXELS = frozenset({"json"})
+"""Formats that keep regions as Label Studio has them, in percent of the picture."""
 
 _PACKAGES = {"crowdkit": "crowd-kit", "pyarrow": "pyarrow", "pycocotools": "pycocotools"}
 """What the extra `export` installs: modules, and what the registry calls them."""

@@ -15,6 +15,7 @@ from sync.export.matching import Cluster, cluster_objects, overlap
 from sync.export.records import Answer, DrawnObject, Provenance, Shape, Statement
 from sync.export.votes import NOTHING, YES, Question, Vote, dawid_skene, majority, newest_of_each, votes_of
 from sync.labelconfig import Control, Label, LabelConfig, join_path
+from sync.reading import read_region
 
 __all__ = ["CONSENSUS", "Decision", "everything", "latest", "voted"]
 
@@ -131,7 +132,7 @@ def _answers(control: Control, voters: Sequence[Statement], task: int, verdicts:
 
 def _paths(control: Control, labels: Sequence[str], given: Sequence[Answer]) -> tuple[TaxonomyPath, ...]:
     """The paths of joined ones. These are cut up only where nobody said them here: a name may hold a slash itself."""
-    said = [path for answer in given for path in CONTROLS[control.tag].decode(answer.region)]
+    said = [path for answer in given for path in read_region(answer.region, control)]
     known = {join_path(path): path for path in (*control.paths, *said)}
     return tuple(known.get(label) or tuple(label.split("/")) for label in labels)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from sync.export.pictures import Picture, Pictures
+from sync.export.pictures import Picture
 from sync.export.records import Record
 from sync.export.statements import Report
 from sync.export.tally import Tally
@@ -33,8 +33,6 @@ class Dataset:
         Classes of which a mask, a polygon or an ellipse was drawn somewhere.
     splits : tuple of str
         Names of the splits, ``("train",)`` where nothing is split.
-    pictures : Pictures
-        Fetches images.
     report : callable
         Takes what a writer has to leave out.
     tally : Tally
@@ -48,7 +46,6 @@ class Dataset:
     kinds: frozenset[str]
     outlined: frozenset[str]
     splits: tuple[str, ...]
-    pictures: Pictures
     report: Report
     tally: Tally
 
@@ -59,16 +56,10 @@ class Dataset:
 
 
 def readable_pictures(records: Iterable[Record], dataset: Dataset) -> Iterator[tuple[Record, Picture | None]]:
-    """Yield records with their images; None, and a line in the list of problems, where one cannot be had.
-
-    An image of another size than the one that was annotated is listed as well: nothing drawn need lie on its galaxy.
-    """
-    for record, picture in dataset.pictures.of(records):
-        if isinstance(picture, ImageError):
-            dataset.report(f"the image is missing: {picture}", task=record.task)
+    """Yield records with their images; None, and a line in the list of problems, where one cannot be had."""
+    for record in records:
+        if isinstance(record.picture, ImageError):
+            dataset.report(f"the image is missing: {record.picture}", task=record.task)
             yield record, None
-            continue
-        if record.size is not None and record.size != picture.size:
-            now, before = ("x".join(map(str, size)) for size in (picture.size, record.size))
-            dataset.report(f"the image file has {now} pixels, and was annotated with {before}", task=record.task)
-        yield record, picture
+        else:
+            yield record, record.picture

@@ -9,18 +9,23 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from PIL import Image
 
 from sync.controls.shapes import Size
-from sync.export.records import Record
 from sync.export.storage_references import as_stored
 from sync.images.decode import decode
 from sync.images.errors import DAMAGE, ImageError
 from sync.images.stretch import to_png
 
+if TYPE_CHECKING:
+    from sync.export.records import Record
+
 __all__ = ["FITS_SUFFIXES", "Picture", "Pictures", "as_picture", "is_fits", "name_of"]
+
+Item = TypeVar("Item")
 
 AHEAD = 16
 """Images held at once, and connections."""
@@ -53,7 +58,7 @@ class Picture:
 
 
 class Pictures:
-    """Fetches the images of records in their order.
+    """Fetches images in the order in which they are needed, some ahead.
 
     Parameters
     ----------
@@ -67,21 +72,31 @@ class Pictures:
         self.fetch = fetch
         self._max_pixels = max_pixels
 
-    def of(self, records: Iterable[Record]) -> Iterator[tuple[Record, Picture | ImageError]]:
-        """Yield each record with its image, or with why it has none."""
-        waiting: deque[tuple[Record, Future[Picture]]] = deque()
+    def ahead(
+        self, items: Iterable[Item], reference_of: Callable[[Item], str | None]
+    ) -> Iterator[tuple[Item, Picture | ImageError | None]]:
+        """Yield items in their order, each with its image, or with why it has none.
+
+        Parameters
+        ----------
+        items : iterable
+        reference_of : callable
+            Gives the reference of an item's image; None where the image is not needed, and is not fetched.
+        """
+        waiting: deque[tuple[Item, Future[Picture] | None]] = deque()
         pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="export-images")
 
-        def outcome() -> tuple[Record, Picture | ImageError]:
-            record, future = waiting.popleft()
+        def outcome() -> tuple[Item, Picture | ImageError | None]:
+            item, future = waiting.popleft()
             try:
-                return record, future.result()
+                return item, None if future is None else future.result()
             except ImageError as error:
-                return record, error
+                return item, error
 
         try:
-            for record in records:
-                waiting.append((record, pool.submit(self._open, record.reference)))
+            for item in items:
+                reference = reference_of(item)
+                waiting.append((item, None if reference is None else pool.submit(self._open, reference)))
                 if len(waiting) > AHEAD:
                     yield outcome()
             while waiting:

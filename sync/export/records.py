@@ -12,7 +12,9 @@ from typing import Any
 from sync.controls.region import Region
 from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.export.footprints import Footprint, box_corners, ellipse_box, ellipse_corners
+from sync.export.pictures import Picture
 from sync.export.sky import Sky
+from sync.images.errors import ImageError
 
 __all__ = ["Answer", "DrawnObject", "Provenance", "Record", "Shape", "Statement"]
 
@@ -73,7 +75,7 @@ class DrawnObject:
     shape : Box, Ellipse, Point, Polygon or Footprint
         Pixels, x right and y down from the image's top-left corner.
     size : (width, height)
-        Of the image, pixels.
+        Of the picture, pixels.
     probability : float or None
         Of the label: a model's score, or what consensus found.
     provenance : Provenance
@@ -192,11 +194,13 @@ class Record:
     reference : str
         Of its image.
     size : (width, height) or None
-        Pixels; None where nothing was drawn, so that nobody told.
+        Of the picture, pixels; as annotations state it where the file cannot be had or is not needed; None where nothing tells.
     sky : Sky
     split : str
     statements : tuple of Statement
         One, but for the consensus `all`.
+    picture : Picture, ImageError or None
+        Its file, or why it cannot be had; None where the format needs none.
     """
 
     task: int
@@ -206,6 +210,7 @@ class Record:
     sky: Sky
     split: str
     statements: tuple[Statement, ...]
+    picture: Picture | ImageError | None = None
 
     @property
     def objects(self) -> tuple[DrawnObject, ...]:

@@ -11,21 +11,23 @@ from pathlib import Path
 from typing import Any
 
 from sync.controls.errors import ControlError
-from sync.export import HOLDS, ON_SKY, WHOLE_IMAGE, writer
+from sync.controls.shapes import Size
+from sync.export import HOLDS, ON_SKY, WHOLE_IMAGE, WITH_IMAGES, WITHOUT_PIXELS, writer
 from sync.export.agreement import class_agreement
 from sync.export.card import CARD_FILE, Facts, data_card
 from sync.export.consensus import CONSENSUS, Decision
 from sync.export.dataset import Dataset
 from sync.export.holding import held, holders_of, report_foreign
-from sync.export.pictures import Pictures
+from sync.export.pictures import Picture, Pictures
 from sync.export.problems import Problems
 from sync.export.records import Record
+from sync.export.sizes import SizedTasks, report_stated
 from sync.export.sky import NOWHERE, SkyError
 from sync.export.sky_reader import SkyReader
 from sync.export.splits import Splitting, split_tasks
 from sync.export.spool import Spool
 from sync.export.statements import ANSWERING_TAGS, Report, read_statements
-from sync.export.survey import Survey, reference_of, survey
+from sync.export.survey import Survey, is_read, reference_of, survey
 from sync.export.tally import Tally
 from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
@@ -122,7 +124,9 @@ def export(
             raise ExportError(f"project {plan.project} has no annotation to export")
         sky_of = SkyReader(plan.config, pictures, wanted=plan.format in ON_SKY)
         places = SkyReader(plan.config, pictures, wanted=True).quietly if plan.fractions else None
-        found = survey(spool, plan.config, sky_of=places)
+        sized = SizedTasks(pictures, plan.config, format=plan.format)
+        looked_at = sized.sizes(spool, wanted=lambda task: is_read(task, places=places is not None))
+        found = survey(looked_at, plan.config, sky_of=places)
         splitting = split_tasks(found.places, plan.fractions, seed=plan.seed) if plan.fractions else None
         tally = Tally()
         dataset = Dataset(
@@ -133,13 +137,13 @@ def export(
             kinds=frozenset(found.kinds),
             outlined=frozenset(found.outlined),
             splits=tuple(plan.fractions or (ONLY_SPLIT,)),
-            pictures=pictures,
             report=problems.add,
             tally=tally,
         )
         _check_something_fits(plan, dataset)
         decide = CONSENSUS[plan.consensus](found.votes, plan.config)
-        records = _records(spool, plan.config, decide=decide, splitting=splitting, sky_of=sky_of, report=problems.add)
+        tasks_with_pictures = sized.pictures(spool)
+        records = _records(tasks_with_pictures, plan, decide=decide, splitting=splitting, sky_of=sky_of, report=problems.add)
         records = held(records, format=plan.format, report=problems.add)
         write(tally.counted(watch(records, found.tasks)), folder, dataset=dataset)
         report_foreign(found.foreign, format=plan.format, report=problems.add)
@@ -175,20 +179,23 @@ def _check_something_fits(plan: Plan, dataset: Dataset) -> None:
 
 
 def _records(
-    tasks: Iterable[Mapping[str, Any]],
-    config: LabelConfig,
+    tasks: Iterable[tuple[Mapping[str, Any], Picture | ImageError | None, Size | None]],
+    plan: Plan,
     *,
     decide: Decision,
     splitting: Splitting | None,
     sky_of: SkyReader,
     report: Report,
 ) -> Iterator[Record]:
-    for task in tasks:
+    config = plan.config
+    for task, picture, size in tasks:
         number, data = int(task["id"]), task.get("data")
         data = data if isinstance(data, Mapping) else {}
-        read = read_statements(task, config, report=report)
+        read = read_statements(task, config, report=report, size=size)
         if not read:
             continue
+        if plan.format not in WITHOUT_PIXELS:
+            _report_sizes(task, plan, picture, size, report=report)
         try:
             statements = decide(number, read)
         except ControlError as error:
@@ -205,11 +212,22 @@ def _records(
             task=number,
             data=data,
             reference=reference_of(data, config),
-            size=next((one.size for said in statements for one in said.objects), None),
+            size=size or next((one.size for said in statements for one in said.objects), None),
             sky=sky,
             split=splitting.split_of[number] if splitting else ONLY_SPLIT,
             statements=tuple(statements),
+            picture=picture if plan.format in WITH_IMAGES else None,
         )
+
+
+def _report_sizes(
+    task: Mapping[str, Any], plan: Plan, picture: Picture | ImageError | None, size: Size | None, *, report: Report
+) -> None:
+    """Report what is not as it seems about the pixels of a task."""
+    if size is not None:
+        report_stated(task, plan.config, size=size, report=report)
+    elif isinstance(picture, ImageError) and plan.format not in WITH_IMAGES:  # the others report each missing image
+        report(f"the image is missing, and its size is as the annotations state it: {picture}", task=task.get("id"))
 
 
 def _labels(config: LabelConfig, found: Survey) -> tuple[str, ...]:

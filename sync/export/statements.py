@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from sync.controls import CONTROLS
 from sync.controls.errors import ControlError
-from sync.controls.region import Region, quote
+from sync.controls.region import Region, quote, read_size
 from sync.controls.shapes import Labelled, Size
 from sync.export.footprints import Footprint
 from sync.export.origins import ACCEPTED, ANSWERING_TAGS, DRAWN, EDITED, states_of
 from sync.export.records import Answer, DrawnObject, Provenance, Statement
 from sync.labelconfig import Control, LabelConfig, join_path
+from sync.reading import read_region
 
-__all__ = ["ANSWERING_TAGS", "Report", "image_of", "read_statements"]
+__all__ = ["ANSWERING_TAGS", "Report", "image_of", "read_statements", "regions_drawn", "stated_size"]
 
 
 class Report(Protocol):
@@ -32,7 +32,9 @@ def image_of(config: LabelConfig) -> str:
     return next((control.to_name for control in config.controls), next(iter(config.image_key), ""))
 
 
-def read_statements(task: Mapping[str, Any], config: LabelConfig, *, report: Report) -> list[Statement]:
+def read_statements(
+    task: Mapping[str, Any], config: LabelConfig, *, report: Report, size: Size | None = None
+) -> list[Statement]:
     """Read the submitted annotations of a task, ordered by time; skipped ones are left out.
 
     Parameters
@@ -43,9 +45,11 @@ def read_statements(task: Mapping[str, Any], config: LabelConfig, *, report: Rep
         The project's.
     report : callable
         Called with a sentence for each annotation and region that is left out.
+    size : (width, height), optional
+        Of the task's picture, pixels. Default: what its regions state.
     """
     statements = []
-    size: Size | None = None
+    size = size or stated_size(task, config)
     for item in task.get("annotations") or []:
         number = item.get("id") if isinstance(item, Mapping) else None
         try:
@@ -58,12 +62,31 @@ def read_statements(task: Mapping[str, Any], config: LabelConfig, *, report: Rep
             report(str(error), task=task.get("id"), annotation=number)
             continue
         statements.append(statement)
-        size = size or next((one.size for one in statement.objects), None)
     return sorted(statements, key=lambda statement: (statement.time, statement.annotation or 0))
 
 
+def regions_drawn(task: Mapping[str, Any], config: LabelConfig) -> Iterator[Mapping[str, Any]]:
+    """Yield the shapes of a task's submitted annotations, not checked."""
+    for item in task.get("annotations") or []:
+        result = item.get("result") if isinstance(item, Mapping) and not item.get("was_cancelled") else None
+        for region in result if isinstance(result, list) else []:
+            control = config.control(region.get("from_name")) if isinstance(region, Mapping) else None
+            if control is not None and control.tag not in ANSWERING_TAGS:
+                yield region
+
+
+def stated_size(task: Mapping[str, Any], config: LabelConfig) -> Size | None:
+    """Return the first size of the picture that a shape states; None where none does."""
+    for region in regions_drawn(task, config):
+        try:
+            return read_size(region)
+        except ControlError:
+            continue
+    return None
+
+
 class _Reader:
-    """Reads one annotation; `size` is that of the image as the task's earlier regions tell it."""
+    """Reads one annotation; `size` is that of the task's picture, None where nothing tells it."""
 
     def __init__(self, task: object, item: Mapping[str, Any], config: LabelConfig, report: Report, size: Size | None) -> None:
         self._task = task
@@ -114,7 +137,9 @@ class _Reader:
             return
         if control.to_name != self._image or region.get("item_index"):
             raise ControlError("the region lies on a further image of its task, and only the first one is exported")
-        decoded = CONTROLS[control.tag].decode(dict(region))
+        if control.tag not in ANSWERING_TAGS and self._size is None:
+            raise ControlError("nothing tells the size of the picture: its file cannot be had, and no region states one")
+        decoded = read_region(region, control, size=self._size)
         if control.tag in ANSWERING_TAGS:
             yield self._answer(region, control, decoded, state)
         else:
@@ -123,7 +148,6 @@ class _Reader:
     def _answer(self, region: Mapping[str, Any], control: Control, decoded: Any, state: str) -> Answer:
         number, labels = (decoded, ()) if control.tag == "Number" else (None, decoded)
         labels = tuple(join_path(path) for path in labels) if control.tag == "Taxonomy" else labels
-        _check_labels(labels, control)
         return Answer(control.name, labels, number, _score(region, state), self._provenance(state), dict(region))
 
     def _objects(
@@ -131,11 +155,6 @@ class _Reader:
     ) -> Iterator[DrawnObject]:
         if not decoded.positive:
             raise ControlError("a point that says 'not here' is a prompt and no object")
-        _check_labels(decoded.labels, control)
-        self._size = self._size or decoded.size
-        if decoded.size != self._size:
-            drawn, before = ("x".join(map(str, size)) for size in (decoded.size, self._size))
-            raise ControlError(f"the region was drawn on an image of {drawn} pixels, the ones before it on {before}")
         shape = Footprint.of_mask(decoded.shape) if control.tag == "BrushLabels" else decoded.shape
         for label in decoded.labels:
             one = DrawnObject(
@@ -161,14 +180,6 @@ class _Reader:
             annotations=(self._item["id"],),
             time=str(self._item["updated_at"]),
         )
-
-
-def _check_labels(labels: tuple[str, ...], control: Control) -> None:
-    """Refuse labels that have left the config; a control whose labels come from the task takes any."""
-    known = {label.value for label in control.labels}
-    for label in labels:
-        if known and label not in known:
-            raise ControlError(f"the label {quote(label)} of {control.name!r} is not in the labelling config")
 
 
 def _score(region: Mapping[str, Any], state: str) -> float | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from sync.controls.shapes import Size
 from sync.export.agreement import Overlaps
 from sync.export.measuring import measure
 from sync.export.records import Statement
@@ -22,7 +23,7 @@ from sync.export.statements import ANSWERING_TAGS, image_of, read_statements
 from sync.export.votes import Vote, newest_of_each, votes_of
 from sync.labelconfig import LabelConfig
 
-__all__ = ["OUTLINES", "Survey", "reference_of", "survey"]
+__all__ = ["OUTLINES", "Survey", "is_read", "reference_of", "survey"]
 
 
 @dataclass
@@ -62,21 +63,24 @@ class Survey:
 
 
 def survey(
-    tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None
+    tasks: Iterable[tuple[Mapping[str, Any], Size | None]],
+    config: LabelConfig,
+    *,
+    sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None,
 ) -> Survey:
     """Look at all tasks once.
 
     Parameters
     ----------
-    tasks : iterable of mapping
-        As `with_parents` leaves them.
+    tasks : iterable of (mapping, size)
+        As `with_parents` leaves them, and the sizes of their pictures where those are known.
     config : LabelConfig
     sky_of : callable or None
         Gives a task's place on the sky and what its file is known by; None where no splits are wanted, for which alone all
         masks have to be read here.
     """
     found = Survey()
-    for task in tasks:
+    for task, size in tasks:
         annotations = [one for one in task.get("annotations") or [] if isinstance(one, Mapping)]
         live = [one for one in annotations if not one.get("was_cancelled")]
         found.tasks += 1
@@ -84,9 +88,9 @@ def survey(
         found.skipped += len(annotations) - len(live)
         regions = [region for one in live for region in _regions(one)]
         _note_labels(regions, config, found)
-        if len(live) < 2 and sky_of is None:
+        if not is_read(task, places=sky_of is not None):
             continue
-        statements = read_statements(task, config, report=_unheard)  # the second pass reports
+        statements = read_statements(task, config, report=_unheard, size=size)  # the second pass reports
         voters = newest_of_each(statements)
         if len(voters) > 1:
             found.several += 1
@@ -95,6 +99,12 @@ def survey(
         if sky_of is not None and statements:
             found.places.append(_place(task, statements, config, *sky_of(task)))
     return found
+
+
+def is_read(task: Mapping[str, Any], *, places: bool) -> bool:
+    """Tell whether a first look reads a task's shapes: for its place, or since several people annotated it."""
+    live = [one for one in task.get("annotations") or [] if isinstance(one, Mapping) and not one.get("was_cancelled")]
+    return places or len(live) > 1
 
 
 def reference_of(data: Mapping[str, Any], config: LabelConfig) -> str:

@@ -97,7 +97,7 @@ def test_the_data_say_where_an_image_lies_whose_file_cannot_be_had(
 ) -> None:
     said = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
     folder, done = exported([task(said, image=address, wcs=WCS_CARDS)], "ecsv")
-    assert done.problems == 0
+    assert done.problems == ("missing" in address)  # its size is as the annotation states it; the other one is a PNG here
     (row,) = Table.read(folder / "objects.ecsv")
     assert np.isfinite([row["ra"], row["dec"]]).all()
     assert "resolve" not in row["image"]
