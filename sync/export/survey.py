@@ -22,6 +22,7 @@ from sync.export.splits import TaskPlace
 from sync.export.statements import ANSWERING_TAGS, image_of, read_statements
 from sync.export.votes import Vote, newest_of_each, votes_of
 from sync.labelconfig import LabelConfig
+from sync.matching import read_label
 
 __all__ = ["OUTLINES", "Survey", "is_read", "reference_of", "survey"]
 
@@ -143,7 +144,8 @@ def _note_labels(regions: Iterable[Mapping[str, Any]], config: LabelConfig, foun
         found.kinds.add(kind)
         if not isinstance(value, Mapping) or not isinstance(value.get(control.tag.lower()), list):
             continue
-        labels = {label for label in value[control.tag.lower()] if isinstance(label, str)}
+        names = [name for name in value[control.tag.lower()] if isinstance(name, str)]
+        labels = {label for name in names if (label := read_label(name, control)) is not None}
         if not control.labels:
             found.extra_labels |= labels
         if kind in OUTLINES:
