@@ -61,6 +61,7 @@ def create_app(services: Services) -> FastAPI:
     doorbell = _Doorbell(services)
     heard: dict[int, str] = {}  # the labelling config of each project's last event: nearly every event repeats it
 
+    warned: dict[int, str] = {}  # what the log has of each project: Label Studio repeats /setup all the time
     heartbeat = Heartbeat(services.engine, "server")
 
     async def turn() -> None:
@@ -104,8 +105,9 @@ def create_app(services: Services) -> FastAPI:
     @app.post("/setup", dependencies=[caller], openapi_extra=body_schema(SetupRequest))
     async def setup(body: Annotated[SetupRequest, Depends(body_of(SetupRequest))]) -> dict[str, str]:
         warning = await to_thread.run_sync(_warning, body.label_config)
-        if warning:
-            log.warning("event=nothing_to_fill project=%d warning=%r", body.project, warning)
+        if warning and warned.get(body.project) != warning:
+            log.warning("event=not_all_is_filled project=%d warning=%r", body.project, warning)
+            warned[body.project] = warning
         project = await to_thread.run_sync(
             lambda: services.meet(body.project, label_config=body.label_config, extra_params=body.extra_params)
         )
@@ -173,9 +175,11 @@ def create_app(services: Services) -> FastAPI:
 def _warning(label_config: str) -> str:
     supported = "galaxyloop fills " + ", ".join(sorted(FILLABLE_TAGS)) + " of an Image"
     try:
-        return "" if parse(label_config).controls else f"the labelling config has nothing to fill: {supported}"
+        config = parse(label_config)
     except LabelConfigError as error:
         return f"the labelling config cannot be read ({error}): {supported}"
+    nothing = () if config.controls else (f"the labelling config has nothing to fill: {supported}",)
+    return "; ".join((*nothing, *config.passed_over))
 
 
 class _Doorbell:

@@ -30,6 +30,7 @@ __all__ = [
     "LabelConfigError",
     "join_path",
     "match_labels",
+    "not_supported",
     "parse",
 ]
 
@@ -201,6 +202,14 @@ class LabelConfig:
 def join_path(path: tuple[str, ...]) -> str:
     """Return a path of a taxonomy as one name: `("Featured", "Spiral")` is `Featured/Spiral`."""
     return "/".join(path)
+
+
+def not_supported(xml: str) -> tuple[str, ...]:
+    """Return what of a labelling config is not supported, one sentence each."""
+    try:
+        return parse(xml).passed_over
+    except LabelConfigError as error:
+        return (str(error),)
 
 
 def parse(xml: str) -> LabelConfig:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from backend.commands.configs import read_label_config
@@ -43,6 +44,7 @@ def attach(
     from backend.commands.alive import is_alive, life_of, work_to_come
     from backend.records import RegistryError
     from sync.client import LabelStudioError
+    from sync.labelconfig import not_supported
 
     services = open_services(read_settings())
     try:
@@ -56,6 +58,8 @@ def attach(
     console.print(
         f"project {project} is attached; {work_to_come(services.engine, 'stores its first predictions')}", soft_wrap=True
     )
+    for sentence in not_supported(services.registry.project(project).label_config):
+        console.print(f"not supported: {sentence}", soft_wrap=True, highlight=False, markup=False)
     if not is_alive(services.engine, "server"):
         console.print(f"clicks and events are lost: the server {life_of(services.engine, 'server')}", soft_wrap=True)
 
@@ -78,12 +82,14 @@ def status(project: ProjectId) -> None:
         state = project_state(client, project)
         done = sum(task.annotated for task in read_tasks(client, project))
         backend, events = attached(client, project, url=url)
-        filled = ", ".join(control.name for control in parse(state.label_config).controls)
+        config = parse(state.label_config)
     except (LabelStudioError, LabelConfigError, ValueError) as error:
         stop(str(error))
     table = Table("project", f"{project}, {state.title}")
     table.add_row("tasks", f"{state.task_count}, {done} of them annotated")
-    table.add_row("controls that can be filled", filled or "none")
+    table.add_row("controls that can be filled", escape(", ".join(control.name for control in config.controls)) or "none")
+    for sentence in config.passed_over:
+        table.add_row("not supported", escape(sentence))
     table.add_row("order of tasks", state.sampling)
     table.add_row("backend", f"{url} is attached" if backend else f"{url} is not attached: galaxyloop project attach {project}")
     table.add_row("events", _events(services.engine, webhook=events))

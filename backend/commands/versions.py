@@ -24,12 +24,14 @@ def status() -> None:
     from backend.commands.alive import duration, life_of
     from backend.coverage import Coverage
     from backend.heartbeat import KINDS
+    from sync.labelconfig import not_supported
 
     services = open_services(read_settings())
     for kind in KINDS:
         console.print(f"{kind} {life_of(services.engine, kind)}", soft_wrap=True, highlight=False)
     waiting_s, coverage = services.bell.waiting_s(), Coverage(services.settings)
     table = Table("project", "live", "published", "without prediction", "events wait", "when", "what the loop last did")
+    sentences = []
     for project in services.registry.projects():
         live = services.registry.version(project.id, project.live_version)
         published = "yes" if project.published_version == project.live_version else "not yet"
@@ -37,7 +39,10 @@ def status() -> None:
         missing = None if project.away else coverage.of(project.id, live.name)
         lacking = "not known" if missing is None else f"{missing} tasks"
         table.add_row(str(project.id), live.name, published, lacking, waits, _time(project.status_at), escape(project.status))
+        sentences += [f"project {project.id}: {sentence}" for sentence in not_supported(project.label_config)]
     console.print(table)
+    for sentence in sentences:
+        console.print(f"not supported in {sentence}", soft_wrap=True, highlight=False, markup=False)
 
 
 def versions(project: ProjectId) -> None:

@@ -294,3 +294,11 @@ def test_a_config_that_the_parser_refuses_is_refused_in_a_sentence(client: TestC
     answer = client.post("/setup", json={"project": "7", "schema": taxonomy_of(MAX_CHARACTERS + 1)})
     assert answer.status_code == 422
     assert answer.json()["detail"] == f"schema: String should have at most {MAX_CHARACTERS} characters"
+
+
+def test_what_a_config_has_that_is_not_supported_is_named(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+    pages = '<Repeater on="$images"><Image name="page{{idx}}" value="$images[{{idx}}]"/></Repeater></View>'
+    project = next(PROJECTS)
+    answers = [setup(client, project, CONFIG.replace("</View>", pages)) for _ in range(2)]
+    assert answers[1]["warning"].startswith("what stands in the Repeater on '$images' is passed over")
+    assert len([record for record in caplog.records if "Repeater" in record.getMessage()]) == 1
