@@ -57,8 +57,8 @@ class Snapshot:
     def save(self, folder: Path) -> None:
         """Write the list beside the version that it made."""
         rows = [
-            {"annotation": annotation.id, "task": annotation.task_id, "stamp": self.stamps[annotation.id]}
-            for annotation in self.annotations
+            {"annotation": one.id, "task": one.task_id, "updated_at": one.updated_at, "content": one.content}
+            for one in self.annotations
         ]
         (folder / SNAPSHOT_FILE).write_text(json.dumps(rows))
 
@@ -72,7 +72,7 @@ def read_stamps(folder: Path) -> dict[int, str]:
         rows = json.loads((folder / SNAPSHOT_FILE).read_text())
     except FileNotFoundError:
         return {}
-    return {row["annotation"]: row["stamp"] if "stamp" in row else row["updated_at"] for row in rows}
+    return {row["annotation"]: _stamp(row["updated_at"], row.get("content", "")) for row in rows}
 
 
 def is_judge(task_id: int) -> bool:
@@ -93,4 +93,8 @@ def take_snapshot(annotations: Sequence[Annotation]) -> Snapshot:
         if not annotation.was_cancelled and annotation.result:
             newest[annotation.task_id, annotation.completed_by] = annotation
     chosen = tuple(sorted(newest.values(), key=lambda one: (one.task_id, one.id)))
-    return Snapshot(chosen, {one.id: f"{one.updated_at} {one.content}" for one in chosen})
+    return Snapshot(chosen, {one.id: _stamp(one.updated_at, one.content) for one in chosen})
+
+
+def _stamp(updated_at: str, content: str) -> str:
+    return f"{updated_at} {content}" if content else updated_at
