@@ -73,10 +73,11 @@ class _SplitFile:
 
     def add(self, record: Record, *, name: str, size: Size) -> None:
         image = {
-            "id": record.task,
+            "id": record.number,
             "width": size[0],
             "height": size[1],
             "file_name": name,
+            **_origin(record),
             "coco_url": record.reference if len(record.reference) < 2000 else "",
             "answers": [
                 {"control": answer.control, "labels": list(answer.labels), "number": answer.number}
@@ -93,7 +94,7 @@ class _SplitFile:
     def _annotation(self, one: DrawnObject, record: Record) -> dict[str, Any]:
         annotation: dict[str, Any] = {
             "id": self._count + 1,
-            "image_id": record.task,
+            "image_id": record.number,
             "category_id": category_number(one.label, self._dataset),
             "iscrowd": 0,
             **(_NO_KEYPOINT if "keypoint" in self._dataset.kinds else {}),
@@ -115,6 +116,13 @@ class _SplitFile:
         self._annotations.close()
         self._images.close()
         self._gathering.unlink()
+
+
+def _origin(record: Record) -> dict[str, Any]:
+    """Which task, Image tag and page an image is, where tasks have several."""
+    if record.image is None:
+        return {}
+    return {"task": record.task, "image": record.image[0], "page": record.image[1]}
 
 
 def category_number(label: str, dataset: Dataset) -> int:

@@ -66,12 +66,19 @@ def _file(record: Record, size: Size, dataset: Dataset) -> bytes:
     layers, layer_of = _paint(record, size, dataset.labels)
     header = record.sky.header(size)
     sky = "" if header is None else str(header.tostring(sep="", endcard=False, padding=False))
-    blocks = [primary_block(cards({"TASK": record.task, "SPLIT": record.split}) + _class_cards(dataset.labels))]
+    blocks = [
+        primary_block(cards({"TASK": record.task, "SPLIT": record.split, **_origin(record)}) + _class_cards(dataset.labels))
+    ]
     for version, layer in enumerate(layers, start=1):
         blocks.append(image_block(layer.instances, "INSTANCE", version=version, sky=sky))
         blocks.append(image_block(layer.classes, "CLASS", version=version, sky=sky))
     blocks.append(_objects(record, layer_of, dataset))
     return b"".join(blocks)
+
+
+def _origin(record: Record) -> dict[str, str | int]:
+    """Cards that say which Image tag and page it is, where tasks have several images."""
+    return {} if record.image is None else {"IMAGE": as_ascii(record.image[0]), "PAGE": record.image[1]}
 
 
 @lru_cache(maxsize=8)

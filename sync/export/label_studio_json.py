@@ -10,11 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
+from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
 
 from sync.controls.region import Region
 from sync.export.dataset import Dataset
+from sync.export.images import joined
 from sync.export.records import Answer, DrawnObject, Record, Statement
 from sync.export.storage_references import as_stored
 
@@ -31,10 +33,12 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
         for split in dataset.splits:
             files[split] = stack.enter_context((folder / f"{split}.json").open("w", encoding="utf-8"))
         begun: set[str] = set()
-        for record in records:
+        for _, images in groupby(records, key=lambda record: record.task):
+            record, *further = images
             files[record.split].write(",\n" if record.split in begun else "[\n")
             begun.add(record.split)
-            annotations = [_annotation(said) for said in record.statements]
+            statements = joined([record.statements, *(one.statements for one in further)])
+            annotations = [_annotation(statement) for statement in statements]
             task = {"id": record.task, "data": as_stored(record.data), "annotations": annotations}
             files[record.split].write(json.dumps(task))  # json.dump takes five times as long
         for split, file in files.items():

@@ -65,6 +65,8 @@ _ANSWER = {
 _ROW = {
     "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
     "task": pa.int64(),
+    "image_name": pa.string(),
+    "page": pa.int64(),
     "width": pa.int64(),
     "height": pa.int64(),
     "ra": pa.float64(),
@@ -132,6 +134,8 @@ def _row(record: Record, picture: Picture | None) -> dict[str, Any]:
     return {
         "image": None if picture is None else {"bytes": picture.content, "path": name_of(record, picture.suffix)},
         "task": record.task,
+        "image_name": None if record.image is None else record.image[0],
+        "page": None if record.image is None else record.image[1],
         "width": width,
         "height": height,
         "ra": ra,

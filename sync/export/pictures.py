@@ -136,9 +136,14 @@ def is_fits(reference: str) -> bool:
 
 
 def name_of(record: Record, suffix: str) -> str:
-    """Return the file name of a record's image: its task, which no other has, and what it was called."""
+    """Return the file name of a record's image: its task and its place in it, which no other has, and what it was called."""
     stem = re.sub(r"[^\w.-]", "_", PurePosixPath(_basename(record.reference)).stem, flags=re.ASCII)[:LONGEST_NAME]
-    return f"{record.task:06d}" + (f"-{stem}" if stem else "") + suffix
+    place = ""
+    if record.image is not None:
+        to_name, page = record.image
+        tag = re.sub(r"[^\w.-]", "_", to_name, flags=re.ASCII)[:LONGEST_NAME]
+        place = f"-{tag}-{page}"
+    return f"{record.task:06d}{place}" + (f"-{stem}" if stem else "") + suffix
 
 
 def _basename(reference: str) -> str:

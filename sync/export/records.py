@@ -184,11 +184,15 @@ class Statement:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Record:
-    """One task of the data set.
+    """One image of the data set: a task, or one of the images of a task.
 
     Attributes
     ----------
     task : int
+    number : int
+        Of the image in the data set: the task's where each task has one image.
+    image : (str, int) or None
+        Name of the Image tag and number of the page, from 0; None where each task has one image.
     data : mapping
         The task's data.
     reference : str
@@ -211,6 +215,8 @@ class Record:
     split: str
     statements: tuple[Statement, ...]
     picture: Picture | ImageError | None = None
+    number: int = 0
+    image: tuple[str, int] | None = None
 
     @property
     def objects(self) -> tuple[DrawnObject, ...]:

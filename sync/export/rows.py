@@ -81,6 +81,8 @@ COLUMNS = (
     Column("version", str, "", "meta.version", "of the model"),
     Column("annotator", str, "", "meta.id", "Label Studio's numbers of the annotators"),
     Column("time", str, "", "time.processing", "of the last change, ISO 8601"),
+    Column("image_name", str, "", "meta.id", "name of the Image tag, where tasks have several images"),
+    Column("page", int, "", "meta.number", "of an image with pages, from 0"),
 )
 
 
@@ -126,7 +128,7 @@ def _row_of_answer(answer: Answer, record: Record, ra: float, dec: float) -> Row
     nothing = np.nan
     said = ("|".join(answer.labels), nothing if answer.number is None else answer.number, _probability(answer))
     measures = (ra, dec, *[nothing] * 15)
-    return (*_head(answer, record, "image"), *said, *measures, *_tail(answer))
+    return (*_head(answer, record, "image"), *said, *measures, *_tail(answer, record))
 
 
 def _row_of_object(one: DrawnObject, measured: Measures, record: Record) -> Row:
@@ -143,7 +145,7 @@ def _row_of_object(one: DrawnObject, measured: Measures, record: Record) -> Row:
     )
     in_pixels = (measured.x, measured.y, measured.semi_major_px, measured.semi_minor_px, measured.angle_px, measured.area_px)
     said = (one.label, np.nan, _probability(one))
-    return (*_head(one, record, one.kind), *said, *on_sky, *in_pixels, *corner, *_tail(one))
+    return (*_head(one, record, one.kind), *said, *on_sky, *in_pixels, *corner, *_tail(one, record))
 
 
 def _head(one: Answer | DrawnObject, record: Record, kind: str) -> tuple[Any, ...]:
@@ -152,9 +154,10 @@ def _head(one: Answer | DrawnObject, record: Record, kind: str) -> tuple[Any, ..
     return record.task, annotations, str(one.region.get("id", "")), record.split, reference, one.control, kind
 
 
-def _tail(one: Answer | DrawnObject) -> tuple[str, ...]:
+def _tail(one: Answer | DrawnObject, record: Record) -> tuple[Any, ...]:
     made = one.provenance
-    return made.made_by, made.state, made.version, ",".join(map(str, made.annotators)), made.time
+    provenance = (made.made_by, made.state, made.version, ",".join(map(str, made.annotators)), made.time)
+    return (*provenance, *(record.image or ("", 0)))
 
 
 def _probability(one: Answer | DrawnObject) -> float:

@@ -18,6 +18,7 @@ from sync.export.card import CARD_FILE, Facts, data_card
 from sync.export.consensus import CONSENSUS, Decision
 from sync.export.dataset import Dataset
 from sync.export.holding import held, holders_of, report_foreign
+from sync.export.images import image_of_task, number_of, placed, reference_of, split_by_image
 from sync.export.pictures import Picture, Pictures
 from sync.export.problems import Problems
 from sync.export.records import Record
@@ -27,7 +28,7 @@ from sync.export.sky_reader import SkyReader
 from sync.export.splits import Splitting, split_tasks
 from sync.export.spool import Spool
 from sync.export.statements import ANSWERING_TAGS, Report, read_statements
-from sync.export.survey import Survey, is_read, reference_of, survey
+from sync.export.survey import Survey, is_read, survey
 from sync.export.tally import Tally
 from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
@@ -120,7 +121,7 @@ def export(
     """
     write = writer(plan.format).write
     with _written_whole(output) as folder, Spool(folder) as spool, Problems(folder) as problems:
-        if not spool.fill(tasks):
+        if not spool.fill(split_by_image(tasks, plan.config, report=problems.add)):
             raise ExportError(f"project {plan.project} has no annotation to export")
         sky_of = SkyReader(plan.config, pictures, wanted=plan.format in ON_SKY)
         places = SkyReader(plan.config, pictures, wanted=True).quietly if plan.fractions else None
@@ -197,7 +198,7 @@ def _records(
         if plan.format not in WITHOUT_PIXELS:
             _report_sizes(task, plan, picture, size, report=report)
         try:
-            statements = decide(number, read)
+            statements = placed(decide(number_of(task), read), config, image_of_task(task, config))
         except ControlError as error:
             report(f"consensus cannot be put together: {error}", task=number)
             continue
@@ -211,12 +212,14 @@ def _records(
         yield Record(
             task=number,
             data=data,
-            reference=reference_of(data, config),
+            reference=reference_of(task, config),
             size=size or next((one.size for said in statements for one in said.objects), None),
             sky=sky,
             split=splitting.split_of[number] if splitting else ONLY_SPLIT,
             statements=tuple(statements),
             picture=picture if plan.format in WITH_IMAGES else None,
+            number=number_of(task),
+            image=image_of_task(task, config) if len(config.image_key) > 1 or config.paged else None,
         )
 
 

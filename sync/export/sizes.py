@@ -13,9 +13,9 @@ from sync.controls.errors import ControlError
 from sync.controls.region import read_size
 from sync.controls.shapes import Size
 from sync.export import WITH_IMAGES, WITHOUT_PIXELS
+from sync.export.images import number_of, reference_of
 from sync.export.pictures import Picture, Pictures
 from sync.export.statements import Report, regions_drawn, stated_size
-from sync.export.survey import reference_of
 from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
 
@@ -48,18 +48,18 @@ class SizedTasks:
         """Yield tasks with the sizes of their pictures; None where it is not `wanted`, or cannot be had."""
         for task, picture in self._pictures.ahead(tasks, lambda task: self._reference(task) if wanted(task) else None):
             if picture is not None:
-                self._known[int(task["id"])] = picture.size if isinstance(picture, Picture) else None
+                self._known[number_of(task)] = picture.size if isinstance(picture, Picture) else None
             yield task, self._size(task, picture)
 
     def pictures(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Picture | ImageError | None, Size | None]]:
         """Yield tasks with their pictures and their sizes; no picture where the format and the size need none."""
         for task, picture in self._pictures.ahead(tasks, self._reference_or_known):
             # As in the first pass, though the picture be there now: what was voted on there must be the same here.
-            known = int(task["id"]) in self._known
-            yield task, picture, self._known[int(task["id"])] if known else self._size(task, picture)
+            known = number_of(task) in self._known
+            yield task, picture, self._known[number_of(task)] if known else self._size(task, picture)
 
     def _reference_or_known(self, task: Task) -> str | None:
-        if self._format not in WITH_IMAGES and self._known.get(int(task["id"])):
+        if self._format not in WITH_IMAGES and self._known.get(number_of(task)):
             return None
         return self._reference(task)
 
@@ -67,10 +67,9 @@ class SizedTasks:
         """The reference of a picture that has to be opened."""
         drawn = next(regions_drawn(task, self._config), None) is not None
         percent = self._format in WITHOUT_PIXELS and stated_size(task, self._config) is not None
-        data = task.get("data")
         if self._format not in WITH_IMAGES and (not drawn or percent):
             return None
-        return reference_of(data if isinstance(data, Mapping) else {}, self._config)
+        return reference_of(task, self._config)
 
     def _size(self, task: Task, picture: Picture | ImageError | None) -> Size | None:
         if isinstance(picture, Picture):

@@ -8,9 +8,9 @@ from typing import Any
 
 from astropy.io.fits import Header
 
+from sync.export.images import is_first, reference_of
 from sync.export.pictures import Pictures, is_fits
 from sync.export.sky import NOWHERE, Sky, SkyError
-from sync.export.survey import reference_of
 from sync.images.decode import unpacked
 from sync.images.errors import ImageError
 from sync.images.fitsheaders import read_headers
@@ -60,9 +60,11 @@ class SkyReader:
 
     def _read(self, task: Mapping[str, Any]) -> tuple[Sky, str]:
         data = _data_of(task)
+        if not is_first(task):
+            data = {**data, "wcs": None}  # which an import keeps of the first image
         if not self._wanted:
             return Sky.of_task({**data, "wcs": None}), ""
-        reference = reference_of(data, self._config)
+        reference = reference_of(task, self._config)
         if not is_fits(reference):
             return Sky.of_task(data), ""
         try:

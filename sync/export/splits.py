@@ -1,7 +1,7 @@
 """Splits: train, validation and test, stratified by class, seeded, and with no galaxy on two sides.
 
 Two tasks belong together where a galaxy that is annotated on one lies on the image of the other, or where both show the same
-file, by its reference or by its bytes. Whole groups of such tasks are dealt out.
+file, by its reference or by its bytes; so do the images of one task. Whole groups of such tasks are dealt out.
 """
 
 from __future__ import annotations
@@ -148,7 +148,7 @@ def _groups(places: Sequence[TaskPlace]) -> NDArray[np.int32]:
     first: dict[tuple[str, str], int] = {}
     for number, place in enumerate(places):
         # Label Studio gives a file that is uploaded twice two names, so that only its bytes can tell.
-        for known in (("reference", place.reference), ("content", place.content)):
+        for known in (("task", str(place.task)), ("reference", place.reference), ("content", place.content)):
             if known[1]:
                 links.append((number, first.setdefault(known, number)))
     located = [number for number, place in enumerate(places) if place.centre is not None]

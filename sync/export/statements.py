@@ -17,7 +17,7 @@ from sync.export.records import Answer, DrawnObject, Provenance, Statement
 from sync.labelconfig import Control, LabelConfig, join_path
 from sync.reading import read_region
 
-__all__ = ["ANSWERING_TAGS", "Report", "image_of", "read_statements", "regions_drawn", "stated_size"]
+__all__ = ["ANSWERING_TAGS", "Report", "read_statements", "regions_drawn", "stated_size"]
 
 
 class Report(Protocol):
@@ -25,11 +25,6 @@ class Report(Protocol):
 
     def __call__(self, reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
         """Note one thing."""
-
-
-def image_of(config: LabelConfig) -> str:
-    """Return the name of the Image tag that is exported: the first that a control annotates, else the first; else ""."""
-    return next((control.to_name for control in config.controls), next(iter(config.image_key), ""))
 
 
 def read_statements(
@@ -40,7 +35,7 @@ def read_statements(
     Parameters
     ----------
     task : mapping
-        As `with_parents` leaves it.
+        As `split_by_image` leaves it.
     config : LabelConfig
         The project's.
     report : callable
@@ -92,7 +87,6 @@ class _Reader:
         self._task = task
         self._item = item
         self._config = config
-        self._image = image_of(config)
         self._report = report
         self._size = size
         person = item.get("completed_by")
@@ -135,8 +129,6 @@ class _Reader:
         control = self._config.control(region.get("from_name"))
         if control is None:
             return
-        if control.to_name != self._image or region.get("item_index"):
-            raise ControlError("the region lies on a further image of its task, and only the first one is exported")
         if control.tag not in ANSWERING_TAGS and self._size is None:
             raise ControlError("nothing tells the size of the picture: its file cannot be had, and no region states one")
         decoded = read_region(region, control, size=self._size)

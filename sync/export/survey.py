@@ -15,16 +15,17 @@ import numpy as np
 
 from sync.controls.shapes import Size
 from sync.export.agreement import Overlaps
+from sync.export.images import is_first, number_of, reference_of
 from sync.export.measuring import measure
 from sync.export.records import Statement
 from sync.export.sky import Sky
 from sync.export.splits import TaskPlace
-from sync.export.statements import ANSWERING_TAGS, image_of, read_statements
+from sync.export.statements import ANSWERING_TAGS, read_statements
 from sync.export.votes import Vote, newest_of_each, votes_of
 from sync.labelconfig import LabelConfig
 from sync.matching import read_label
 
-__all__ = ["OUTLINES", "Survey", "is_read", "reference_of", "survey"]
+__all__ = ["OUTLINES", "Survey", "is_read", "survey"]
 
 
 @dataclass
@@ -34,7 +35,7 @@ class Survey:
     Attributes
     ----------
     tasks, annotations, skipped : int
-        Of the project; `annotations` without the skipped ones.
+        Of the project: images, annotations without the skipped ones, and skipped ones.
     several : int
         Tasks that two or more people annotated.
     votes : list of Vote
@@ -74,7 +75,7 @@ def survey(
     Parameters
     ----------
     tasks : iterable of (mapping, size)
-        As `with_parents` leaves them, and the sizes of their pictures where those are known.
+        As `split_by_image` leaves them, and the sizes of their pictures where those are known.
     config : LabelConfig
     sky_of : callable or None
         Gives a task's place on the sky and what its file is known by; None where no splits are wanted, for which alone all
@@ -85,7 +86,8 @@ def survey(
         annotations = [one for one in task.get("annotations") or [] if isinstance(one, Mapping)]
         live = [one for one in annotations if not one.get("was_cancelled")]
         found.tasks += 1
-        found.annotations += len(live)
+        if is_first(task):
+            found.annotations += len(live)
         found.skipped += len(annotations) - len(live)
         regions = [region for one in live for region in _regions(one)]
         _note_labels(regions, config, found)
@@ -95,7 +97,7 @@ def survey(
         voters = newest_of_each(statements)
         if len(voters) > 1:
             found.several += 1
-            found.votes += votes_of(int(task["id"]), voters, config)
+            found.votes += votes_of(number_of(task), voters, config)
             found.overlaps.add(voters, config)
         if sky_of is not None and statements:
             found.places.append(_place(task, statements, config, *sky_of(task)))
@@ -106,14 +108,6 @@ def is_read(task: Mapping[str, Any], *, places: bool) -> bool:
     """Tell whether a first look reads a task's shapes: for its place, or since several people annotated it."""
     live = [one for one in task.get("annotations") or [] if isinstance(one, Mapping) and not one.get("was_cancelled")]
     return places or len(live) > 1
-
-
-def reference_of(data: Mapping[str, Any], config: LabelConfig) -> str:
-    """Return the reference of the image that is exported, empty where there is none."""
-    reference = data.get(config.image_key.get(image_of(config), ""))
-    if isinstance(reference, list) and reference:
-        reference = reference[0]
-    return reference if isinstance(reference, str) else ""
 
 
 def _regions(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -170,7 +164,7 @@ def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelCo
     elif size is not None and sky.scale_arcsec is not None:
         radius = sky.scale_arcsec * float(np.hypot(*size)) / 2
     label = _class_of(newest, config)
-    reference = reference_of(task.get("data") or {}, config)
+    reference = reference_of(task, config)
     return TaskPlace(int(task["id"]), label, reference, galaxies, centre, radius, content)
 
 
