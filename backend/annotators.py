@@ -118,7 +118,7 @@ class Annotators(AnnotatorBuilder):
     ) -> None:
         super().__init__(gallery, cache, maps, sam_checkpoint=sam_checkpoint)
         self._registry = registry
-        self._kept: LRUCache[tuple[int, int, str], Annotator] = LRUCache(KEPT)
+        self._kept: LRUCache[tuple[int, str, str], Annotator] = LRUCache(KEPT)
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
@@ -128,7 +128,8 @@ class Annotators(AnnotatorBuilder):
 
     def of(self, project: Project, *, label_config: str) -> Annotator:
         """The annotator of a project's live version under a labelling config."""
-        key = (project.id, project.live_version, config_hash(label_config))
+        # By name, which a project that was forgotten and attached again does not use twice.
+        key = (project.id, project.live_name, config_hash(label_config))
         with self._lock:
             annotator = self._kept.get(key)
             if annotator is None:

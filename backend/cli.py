@@ -13,6 +13,7 @@ import typer
 from backend.commands.check import check
 from backend.commands.demo import demo
 from backend.commands.detach import detach, forget
+from backend.commands.doctor import doctor
 from backend.commands.embed import embed
 from backend.commands.export import export
 from backend.commands.import_ import import_
@@ -34,6 +35,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     server,
     worker,
     check,
+    doctor,
     status,
     versions,
     rollback,

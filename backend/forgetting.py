@@ -7,25 +7,39 @@ import shutil
 import time
 import uuid
 from contextlib import suppress
+from typing import Protocol
 
-from sqlalchemy import delete
+from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
 from backend.database import Base, ProcessRow, ProjectRow
 from backend.loop.lease import holder, lease
-from backend.loop.queue import QueueUnavailable
-from backend.services import Services
+from backend.loop.queue import JobQueue, QueueUnavailable
+from backend.settings import Settings
 
-__all__ = ["ProjectInUseError", "forget_project"]
+__all__ = ["Installation", "ProjectInUseError", "forget_project"]
 
 ASK_AGAIN_S = 0.2
+
+
+class Installation(Protocol):
+    """Where all that is kept of projects is: `Services` is one; who needs no more than this loads no network."""
+
+    @property
+    def settings(self) -> Settings: ...
+
+    @property
+    def engine(self) -> Engine: ...
+
+    @property
+    def queue(self) -> JobQueue: ...
 
 
 class ProjectInUseError(RuntimeError):
     """A worker has the project, and does not let go of it in time."""
 
 
-def forget_project(services: Services, project_id: int, *, patience_s: float) -> bool:
+def forget_project(services: Installation, project_id: int, *, patience_s: float) -> bool:
     """Delete a project's rows, its jobs and its versions' folders.
 
     Parameters
@@ -62,12 +76,12 @@ def forget_project(services: Services, project_id: int, *, patience_s: float) ->
     raise ProjectInUseError(f"project {project_id} is held by {who}: stop it, or run this again once it is done")
 
 
-def _is_known(services: Services, project_id: int) -> bool:
+def _is_known(services: Installation, project_id: int) -> bool:
     with Session(services.engine) as session:
         return session.get(ProjectRow, project_id) is not None
 
 
-def _delete(services: Services, project_id: int) -> None:
+def _delete(services: Installation, project_id: int) -> None:
     versions = services.settings.versions_dir / str(project_id)
     doomed = versions.with_name(f".forgotten-{uuid.uuid4().hex}")
     # Of every table that names projects, also of those that later migrations add; those that refer to others first.

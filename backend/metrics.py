@@ -61,8 +61,7 @@ class _Projects(Collector):
             live.add_metric(labels, project.live_version)
             ringing.add_metric(labels, float(project.id in waiting_s))
             wait.add_metric(labels, waiting_s.get(project.id, 0.0))
-            name = self._registry.version(project.id, project.live_version).name
-            missing = None if project.away else self._coverage.of(project.id, name)
+            missing = None if project.away else self._coverage.of(project.id, project.live_name)
             if missing is not None:
                 lacking.add_metric(labels, missing)
         yield from (live, ringing, wait, lacking)

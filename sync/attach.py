@@ -17,7 +17,9 @@ __all__ = [
     "asked_instead",
     "attach_backend",
     "attached",
+    "backend_body",
     "detach_backend",
+    "event_headers",
     "rename_backend",
     "show_predictions",
 ]
@@ -71,13 +73,8 @@ def attach_backend(
     url = url.rstrip("/")
     # The webhook first: Label Studio finds it there and makes none without credentials, whose events we would refuse;
     # and where only one of the two network settings is open, it would make the row and silently leave out the webhook.
-    rekeyed = _put_webhook(client, project_id, url=url, headers=_headers(basic_auth, webhook_secret))
-    wanted: dict[str, Any] = {
-        "title": title,
-        "is_interactive": True,
-        "auth_method": "BASIC_AUTH" if basic_auth else "NONE",
-        "basic_auth_user": basic_auth[0] if basic_auth else "",
-    } | ({} if extra_params is None else {"extra_params": extra_params})
+    rekeyed = _put_webhook(client, project_id, url=url, headers=event_headers(basic_auth, webhook_secret))
+    wanted = _wanted(title, basic_auth) | ({} if extra_params is None else {"extra_params": extra_params})
     row = _find(client, project_id, url)
     if row is None:
         row = _save(client, "POST", "/api/ml", _body(project_id, url, wanted, basic_auth))
@@ -172,6 +169,21 @@ def _find(client: LabelStudioClient, project_id: int, url: str) -> dict[str, Any
     return rows[0] if rows else None
 
 
+def _wanted(title: str, basic_auth: tuple[str, str] | None) -> dict[str, Any]:
+    """Return what the backend's row is to say."""
+    return {
+        "title": title,
+        "is_interactive": True,
+        "auth_method": "BASIC_AUTH" if basic_auth else "NONE",
+        "basic_auth_user": basic_auth[0] if basic_auth else "",
+    }
+
+
+def backend_body(project_id: int, url: str, *, title: str, basic_auth: tuple[str, str] | None) -> dict[str, Any]:
+    """Return what Label Studio is told of a backend that is new to it."""
+    return _body(project_id, url, _wanted(title, basic_auth), basic_auth)
+
+
 def _body(project_id: int, url: str, wanted: dict[str, Any], basic_auth: tuple[str, str] | None) -> dict[str, Any]:
     """Return what Label Studio is told of the backend; it refuses a password without basic auth."""
     return {"project": project_id, "url": url, **wanted, **({"basic_auth_pass": basic_auth[1]} if basic_auth else {})}
@@ -204,7 +216,7 @@ def _put_webhook(client: LabelStudioClient, project_id: int, *, url: str, header
     return bool(found) and found[0]["headers"] != headers
 
 
-def _headers(basic_auth: tuple[str, str] | None, secret: str | None) -> dict[str, str]:
+def event_headers(basic_auth: tuple[str, str] | None, secret: str | None) -> dict[str, str]:
     """Return the headers of every event: Label Studio sends none of the backend's credentials with them."""
     headers = {}
     if basic_auth:

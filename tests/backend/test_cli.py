@@ -23,6 +23,7 @@ COMMANDS = (
     "server",
     "worker",
     "check",
+    "doctor",
     "status",
     "versions",
     "rollback",

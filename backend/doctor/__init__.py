@@ -1,0 +1,1 @@
+"""`galaxyloop doctor`: every part that the loop needs, tried, with what to do where one fails."""

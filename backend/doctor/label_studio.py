@@ -1,0 +1,70 @@
+"""What Label Studio must be: reachable, of a version that was tried, with a key that it accepts, and a clock like ours."""
+
+from __future__ import annotations
+
+import time
+from email.utils import parsedate_to_datetime
+
+import httpx
+
+from backend.doctor.processes import MAX_DIFFERENCE_S
+from backend.doctor.report import Check, failed, passed
+from backend.settings import Settings
+from sync.client import LabelStudioClient, LabelStudioError
+from sync.network import open_client
+
+__all__ = ["check_clock", "check_key", "check_version", "open_label_studio"]
+
+TESTED = "1.23."
+TIMEOUT_S = 10.0
+
+
+def open_label_studio(settings: Settings) -> LabelStudioClient:
+    """Connect without patience: a Label Studio that is away is to be told of at once.
+
+    Raises
+    ------
+    ValueError
+        If the settings hold no address or no key.
+    """
+    key = settings.label_studio_api_key.get_secret_value()
+    return LabelStudioClient(settings.label_studio_url, key, timeout_s=TIMEOUT_S, patience_s=0)
+
+
+def check_key(client: LabelStudioClient) -> Check:
+    """See whether Label Studio answers, and accepts the key."""
+    name = "Label Studio and its key"
+    try:
+        user = client.get("/api/current-user/whoami")
+    except LabelStudioError as error:
+        if error.status == httpx.codes.UNAUTHORIZED:
+            return failed(name, f"{error}: set LABEL_STUDIO_API_KEY to a token from Account & Settings → Personal Access Token")
+        return failed(name, f"{error}: start it, or set LABEL_STUDIO_URL")
+    return passed(name, f"{client.url} accepts the key of {user['email']}")
+
+
+def check_version(client: LabelStudioClient) -> Check:
+    """See whether Label Studio is of a version that galaxyloop is tested with."""
+    name = "Label Studio's version"
+    try:
+        version = str(client.get("/api/version")["release"])
+    except LabelStudioError as error:
+        return failed(name, str(error))
+    if not version.startswith(TESTED):
+        return failed(name, f"{version} is untried: install one that galaxyloop is tested with, label-studio=={TESTED}*")
+    return passed(name, f"{version}, tested with {TESTED}x")
+
+
+def check_clock(url: str, *, database_ahead_s: float) -> Check:
+    """Compare the clocks of Label Studio and of the database with this machine's."""
+    name = "clocks"
+    try:
+        with open_client(url, timeout=TIMEOUT_S) as client:
+            date = client.get(f"{url}/health").headers["Date"]
+    except (httpx.TransportError, KeyError):
+        return failed(name, "Label Studio did not tell its time: see above")
+    label_studio_ahead_s = parsedate_to_datetime(date).timestamp() - time.time()
+    for whose, ahead in (("Label Studio's", label_studio_ahead_s), ("the database's", database_ahead_s)):
+        if abs(ahead) > MAX_DIFFERENCE_S:
+            return failed(name, f"{whose} clock is {ahead:+.0f} s from this machine's: let all machines keep time by NTP")
+    return passed(name, f"within {MAX_DIFFERENCE_S:.0f} s of one another")

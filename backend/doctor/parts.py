@@ -1,0 +1,42 @@
+"""What the doctor works with: an installation's database and queue, opened without the networks that a server loads."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from backend.database import open_database
+from backend.loop.bell import Bell
+from backend.loop.queue import JobQueue
+from backend.registry import Registry
+from backend.settings import Settings
+
+__all__ = ["Parts", "open_parts"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """Database and queue of an installation."""
+
+    settings: Settings
+    engine: Engine
+    registry: Registry
+    bell: Bell
+    queue: JobQueue
+
+
+def open_parts(settings: Settings) -> Parts:
+    """Open database and queue, and see that both can be used.
+
+    Raises
+    ------
+    DatabaseUnavailable, QueueUnavailable
+        If one cannot be used now.
+    ValueError
+        If an address is none that galaxyloop can use.
+    """
+    engine = open_database(settings.database, password=settings.database_password.get_secret_value())
+    queue = JobQueue(settings.queue_file, url=settings.queue_url)
+    queue.queued()
+    return Parts(settings, engine, Registry(engine, folder=settings.versions_dir), Bell(engine), queue)

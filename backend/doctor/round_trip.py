@@ -1,0 +1,142 @@
+"""Whether Label Studio calls the backend and sends it events: tried with a project of its own, which is deleted at the end.
+
+Nobody else's project is touched. A project that a killed doctor left behind is deleted by the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from backend.doctor.parts import Parts
+from backend.doctor.report import Check, failed, passed
+from backend.forgetting import ProjectInUseError, forget_project
+from backend.loop.lease import lease
+from sync.attach import backend_body, event_headers
+from sync.client import LabelStudioClient, LabelStudioError
+from sync.projects import create_project, list_states
+
+__all__ = ["check_round_trip"]
+
+TITLE = "galaxyloop doctor (temporary)"
+CONFIG = """<View><Image name="image" value="$image"/>
+<Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
+EVENT_WITHIN_S = 4.0
+POLL_S = 0.05
+LEASE_S = 30.0
+BLOCKED, NOT_REACHED = "reserved network address", "Can't connect to ML backend"
+OR_NETWORK = "or take this network off those that it refuses (docs/deploy.md, Networks)"
+WEBHOOKS, CALLS, EVENTS = "network switch for events", "network switch for calls", "an event's way"
+
+
+def check_round_trip(services: Parts, client: LabelStudioClient) -> list[Check]:
+    """Attach the backend to a project made for this, change that project, and wait for the event in the registry.
+
+    Returns
+    -------
+    list of Check
+        Of Label Studio's two network switches, and of an event's way from Label Studio through the server to the registry.
+    """
+    try:
+        with _temporary_project(services, client) as project:
+            webhook = _check_webhook(services, client, project)
+            backend = _check_backend(services, client, project, webhook_ok=webhook.ok)
+            both = webhook.ok and backend.ok
+            event = _check_event(services, client, project) if both else failed(EVENTS, "not tried: see above")
+            return [webhook, backend, event]
+    except LabelStudioError as error:
+        return [failed(EVENTS, f"no project could be made to try it with: {error}")]
+
+
+@contextmanager
+def _temporary_project(services: Parts, client: LabelStudioClient) -> Iterator[int]:
+    """Make a project that no worker touches; delete it, here and there, at the end."""
+    for left_over in [state.id for state in list_states(client) if state.title == TITLE]:
+        _remove(services, client, left_over)
+    project = create_project(client, TITLE, CONFIG)
+    try:
+        services.registry.meet_project(project, label_config=CONFIG, extra_params=None)
+        with lease(services.engine, project, seconds=LEASE_S):
+            yield project
+    finally:
+        _remove(services, client, project)
+
+
+def _remove(services: Parts, client: LabelStudioClient, project: int) -> None:
+    with suppress(LabelStudioError):
+        client.send("DELETE", f"/api/projects/{project}/", repeatable=True)
+    with suppress(ProjectInUseError):
+        forget_project(services, project, patience_s=1.0)
+
+
+def _check_webhook(services: Parts, client: LabelStudioClient, project: int) -> Check:
+    url = services.settings.public_url.rstrip("/")
+    hook = {"project": project, "url": f"{url}/webhook", "headers": event_headers(*_secrets(services))}
+    hook |= {"send_payload": True, "send_for_all_actions": True, "is_active": True}
+    try:
+        client.send("POST", "/api/webhooks/", json=hook)
+    except LabelStudioError as error:
+        if BLOCKED not in str(error):
+            return failed(WEBHOOKS, f"{error}: check GALAXYLOOP_BACKEND_URL")
+        return failed(
+            WEBHOOKS,
+            f"Label Studio sends no events to the private address {url}: start it with "
+            f"LABEL_STUDIO_SSRF_PROTECTION_ENABLED=false, {OR_NETWORK}",
+        )
+    return passed(WEBHOOKS, f"Label Studio may send events to {url}")
+
+
+def _check_backend(services: Parts, client: LabelStudioClient, project: int, *, webhook_ok: bool) -> Check:
+    url = services.settings.public_url.rstrip("/")
+    body = backend_body(project, url, title="doctor", basic_auth=_secrets(services)[0])
+    try:
+        client.send("POST", "/api/ml", json=body)
+    except LabelStudioError as error:
+        if BLOCKED not in str(error):
+            why = "" if NOT_REACHED in str(error) else f" ({error})"
+            return failed(
+                CALLS,
+                f"Label Studio does not reach the backend at {url}{why}: start galaxyloop server, and set "
+                "GALAXYLOOP_BACKEND_URL to where Label Studio's machine finds it",
+            )
+        # With only the switch for events closed, Label Studio refuses too, but has made the backend's row by then.
+        if webhook_ok or not client.get("/api/ml", project=project):
+            return failed(
+                CALLS,
+                f"Label Studio calls no backend at the private address {url}: start it with "
+                f"LABEL_STUDIO_ML_BLOCK_LOCAL_IP=false, {OR_NETWORK}",
+            )
+    return passed(CALLS, f"Label Studio reaches the backend at {url}")
+
+
+def _check_event(services: Parts, client: LabelStudioClient, project: int) -> Check:
+    def rung_at() -> float:
+        bell = services.bell.ringing().get(project)
+        return bell.last_at if bell else 0.0
+
+    before, began = rung_at(), time.monotonic()
+    client.send("PATCH", f"/api/projects/{project}/", json={"description": "tries the way of an event"}, repeatable=True)
+    if _within(EVENT_WITHIN_S, lambda: rung_at() > before):
+        return passed(EVENTS, f"from Label Studio through the server to the registry in {time.monotonic() - began:.1f} s")
+    return failed(
+        EVENTS,
+        f"none arrived within {EVENT_WITHIN_S:.0f} s: the server must run with the same database and the same "
+        "GALAXYLOOP_WEBHOOK_SECRET and GALAXYLOOP_BASIC_AUTH_PASSWORD as this command; its log names events that it refused",
+    )
+
+
+def _within(seconds: float, condition: Callable[[], Any]) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
+def _secrets(services: Parts) -> tuple[tuple[str, str] | None, str | None]:
+    settings = services.settings
+    password = settings.basic_auth_password.get_secret_value()
+    return (settings.basic_auth_user, password) if password else None, settings.webhook_secret.get_secret_value() or None

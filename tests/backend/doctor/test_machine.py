@@ -1,0 +1,83 @@
+"""What the doctor says of this machine: a data folder without room or right, model files that are missing or changed."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from typer.testing import CliRunner
+
+from backend.cli import app
+from backend.doctor import machine
+from backend.doctor.machine import MODELS, PACKAGE, check_data_folder, check_models
+
+
+class Usage(NamedTuple):
+    free: int
+
+
+def test_a_folder_with_room_is_made_and_left_empty(tmp_path: Path) -> None:
+    assert check_data_folder(tmp_path / "data").ok
+    assert list((tmp_path / "data").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    check = check_data_folder(tmp_path / "data")
+    assert not check.ok
+    assert check.says.startswith(f"{tmp_path / 'data'} cannot be written")
+
+
+def test_a_full_disk_is_told_of_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: Usage(2**28))
+    assert check_data_folder(tmp_path).says == f"{tmp_path} has 0.2 GiB free: make room for 1 GiB or more"
+
+
+def test_the_models_are_as_they_were_shipped_and_all_are_listed() -> None:
+    check = check_models()
+    assert check.ok, (
+        f"{check.says}: after a change of weights, in backend/: "
+        "find . -path '*weights/*' -type f | sed 's|^./||' | LC_ALL=C sort | xargs sha256sum > doctor/models.sha256"
+    )
+    listed = [line.split()[1] for line in MODELS.read_text().splitlines()]
+    assert listed == sorted(str(file.relative_to(PACKAGE)) for file in PACKAGE.rglob("weights/**/*") if file.is_file())
+
+
+def test_a_model_that_is_missing_or_changed_is_named(tmp_path: Path) -> None:
+    for line in MODELS.read_text().splitlines():
+        file = line.split()[1]
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(PACKAGE / file, tmp_path / file)
+    assert check_models(tmp_path).ok
+    (tmp_path / "heads/weights/morphology/head.json").write_text("{}")
+    (tmp_path / "lvm/weights/encoder.safetensors").unlink()
+    says = check_models(tmp_path).says
+    assert "heads/weights/morphology/head.json, lvm/weights/encoder.safetensors" in says
+    assert "detector" not in says
+
+
+def test_the_doctor_goes_as_far_as_it_can_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment: dict[str, Any] = {
+        "GALAXYLOOP_DATA_DIR": str(tmp_path),
+        "LABEL_STUDIO_URL": "http://127.0.0.1:1",
+        "LABEL_STUDIO_API_KEY": "a-key",
+        "COLUMNS": "250",
+    }
+    result = CliRunner().invoke(app, ["doctor"], env=environment)
+    assert result.exit_code == 1
+    assert "the worker" not in result.stdout
+    rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in result.stdout.splitlines() if line.startswith("│")]
+    assert [(name, state) for name, state, _ in rows] == [
+        ("data folder", "ok"),
+        ("model files", "ok"),
+        ("database and queue", "ok"),
+        ("server", "failed"),
+        ("worker", "failed"),
+        ("Label Studio and its key", "failed"),
+    ]
+    assert rows[-1][2].endswith(": start it, or set LABEL_STUDIO_URL")
+    nowhere = environment | {"GALAXYLOOP_DATABASE_URL": "postgresql://galaxyloop@127.0.0.1:1/galaxyloop"}
+    result = CliRunner().invoke(app, ["doctor"], env=nowhere)
+    assert (result.exit_code, "galaxyloop at 127.0.0.1:1 cannot be used" in result.stdout) == (1, True)

@@ -1,0 +1,110 @@
+"""`galaxyloop doctor` against the real Label Studio: all is well, or what is wrong is named."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from backend.cli import app
+from backend.commands.alive import is_alive
+from backend.doctor.round_trip import CONFIG, TITLE
+from sync.client import LabelStudioClient
+from sync.login import login
+from sync.projects import create_project, list_states
+from sync.studio import LabelStudioServer
+from tests.e2e.loop.conftest import Loop
+
+USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
+
+
+def examine(loop: Loop, **changes: str) -> tuple[int, dict[str, tuple[bool, str]]]:
+    """Run the doctor; return its exit code, and of each check whether it passed and what it said."""
+    result = CliRunner().invoke(app, ["doctor"], env=loop.environment | {"COLUMNS": "400"} | changes, catch_exceptions=False)
+    rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in result.output.splitlines() if line.startswith("│")]
+    return result.exit_code, {name: (state == "ok", says) for name, state, says in rows}
+
+
+def everything(loop: Loop) -> Any:
+    """What must be the same afterwards, in Label Studio and in the registry."""
+    titles = [state.title for state in list_states(loop.client)]
+    return titles, loop.client.get("/api/webhooks/"), [project.id for project in loop.services.registry.projects()]
+
+
+def test_where_all_is_well_every_check_passes_and_nothing_is_left_behind(loop: Loop) -> None:
+    loop.wait_until(lambda: is_alive(loop.services.engine, "worker"), "the worker has written a heartbeat")
+    before = everything(loop)
+    create_project(loop.client, TITLE, CONFIG)  # of a doctor that was killed
+    code, checks = examine(loop)
+    assert {name: says for name, (ok, says) in checks.items() if not ok} == {}
+    assert code == 0
+    assert {"server", "worker", "clocks", "model files", "network switch for events", "an event's way"} <= checks.keys()
+    assert "through the server to the registry" in checks["an event's way"][1]
+    assert everything(loop) == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "says"),
+    [
+        ({"GALAXYLOOP_BACKEND_URL": "http://127.0.0.1:1"}, "network switch for calls", "start galaxyloop server"),
+        ({"GALAXYLOOP_BASIC_AUTH_PASSWORD": "wrong"}, "network switch for calls", "does not reach the backend"),
+        ({"LABEL_STUDIO_API_KEY": "0" * 40}, "Label Studio and its key", "set LABEL_STUDIO_API_KEY"),
+        ({"LABEL_STUDIO_URL": "http://127.0.0.1:1"}, "Label Studio and its key", "start it, or set LABEL_STUDIO_URL"),
+    ],
+    ids=["address", "password", "key", "Label Studio's address"],
+)
+def test_what_is_wrong_is_named_and_nothing_is_left_behind(loop: Loop, changes: dict[str, str], name: str, says: str) -> None:
+    before = everything(loop)
+    code, checks = examine(loop, **changes)
+    assert code == 1
+    assert not checks[name][0]
+    assert says in checks[name][1]
+    assert everything(loop) == before
+
+
+def test_another_database_than_the_servers_is_found_by_the_event_that_does_not_arrive(loop: Loop, tmp_path: Path) -> None:
+    _, checks = examine(loop, GALAXYLOOP_DATA_DIR=str(tmp_path))
+    assert checks["network switch for calls"][0]
+    assert "the server must run with the same database" in checks["an event's way"][1]
+
+
+@pytest.fixture(params=["LABEL_STUDIO_SSRF_PROTECTION_ENABLED", "LABEL_STUDIO_ML_BLOCK_LOCAL_IP"])
+def closed(
+    request: pytest.FixtureRequest, label_studio_executable: Path, label_studio_template: Path, tmp_path: Path
+) -> Iterator[tuple[str, LabelStudioServer]]:
+    """A Label Studio with one of its network switches as it is by default: it calls no private address."""
+    shutil.copytree(label_studio_template, tmp_path / "studio")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    with LabelStudioServer(label_studio_executable, tmp_path / "studio", port=port, user=USER, password=PASSWORD) as server:
+        server._own[request.param] = "true"
+        server.start()
+        server.wait()
+        yield request.param, server
+
+
+def test_a_closed_network_switch_is_named_and_an_attach_leaves_nothing_behind(
+    loop: Loop, closed: tuple[str, LabelStudioServer]
+) -> None:
+    switch, server = closed
+    there = {"LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": login(server.url, USER, PASSWORD)}
+    code, checks = examine(loop, **there)
+    assert code == 1
+    switches = {name: says for name, (ok, says) in checks.items() if name.startswith("network switch") and not ok}
+    wrong = "network switch for events" if "SSRF" in switch else "network switch for calls"
+    assert list(switches) == [wrong]
+    assert f"{switch}=false" in switches[wrong]
+    with LabelStudioClient(server.url, there["LABEL_STUDIO_API_KEY"]) as client:
+        project = create_project(client, "Closed", CONFIG)
+        before = client.get(f"/api/projects/{project}/")
+        result = CliRunner().invoke(app, ["project", "attach", str(project)], env=loop.environment | there)
+        assert (result.exit_code, "does not call the local or private address" in result.stderr) == (1, True)
+        assert (client.get("/api/ml", project=project), client.get("/api/webhooks/", project=project)) == ([], [])
+        assert client.get(f"/api/projects/{project}/") == before
+        assert [state.title for state in list_states(client)] == ["Closed"]
