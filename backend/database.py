@@ -20,7 +20,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from backend.connection import connect, wait_for
 from backend.lock import locked
 
-__all__ = ["Base", "EffortRow", "ProcessRow", "ProjectRow", "UnreadableRow", "VersionRow", "open_database"]
+__all__ = ["Base", "EffortRow", "PredictionRow", "ProcessRow", "ProjectRow", "UnreadableRow", "VersionRow", "open_database"]
 
 VERSION_TAG_BYTES = 3
 """Two projects have the same tag once in 16 million pairs."""
@@ -96,6 +96,18 @@ class EffortRow(Base):
     updated_at: Mapped[str]
     version: Mapped[int | None]
     effort: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class PredictionRow(Base):
+    """What a version's prediction of a task was made of (`prediction_records.py`); whether it is stored, Label Studio tells."""
+
+    __tablename__ = "predictions"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    task_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    data_hash: Mapped[str]
+    failed_at: Mapped[float | None]
 
 
 class UnreadableRow(Base):

@@ -27,6 +27,7 @@ from backend.connection import reason_of
 from backend.coverage import Coverage
 from backend.heartbeat import BEAT_S, Heartbeat
 from backend.metrics import Metrics
+from backend.prediction_records import records_of
 from backend.protocol import (
     PredictRequest,
     SetupRequest,
@@ -122,7 +123,13 @@ def create_app(services: Services) -> FastAPI:
         def answer() -> bytes:
             project = services.meet(body.project, label_config=body.label_config, extra_params=None)
             annotator = services.annotators.of(project, label_config=body.label_config)
-            predictions = annotator.predict(tasks) if context is None else annotator.answer(tasks, context)
+            if context is None:
+                predictions = annotator.predict(tasks)
+                # Label Studio stores them: what they are made of must be known, for they may have to be made again.
+                pairs = records_of(zip(tasks, predictions, strict=True), annotator.config.image_key.values())
+                services.prediction_records.write(project.id, project.live_version, pairs)
+            else:
+                predictions = annotator.answer(tasks, context)
             # One by one: writing all at once would hold the interpreter for a second, and no event is heard meanwhile.
             results = ", ".join([json.dumps(prediction.as_json(), allow_nan=False) for prediction in predictions])
             return f'{{"results": [{results}], "model_version": {json.dumps(annotator.version)}}}'.encode()

@@ -13,6 +13,7 @@ from backend.database import open_database
 from backend.gallery import Gallery
 from backend.loop.bell import Bell
 from backend.loop.queue import JobQueue, QueueUnavailable
+from backend.prediction_records import PredictionRecords
 from backend.records import Project
 from backend.registry import Registry
 from backend.settings import Settings
@@ -43,10 +44,14 @@ class Services:
         self.engine = open_database(settings.database, password=password, patience_s=database_patience_s)
         self.registry = Registry(self.engine, folder=settings.versions_dir)
         self.bell = Bell(self.engine)
+        self.prediction_records = PredictionRecords(self.engine)
         self.queue = JobQueue(settings.queue_file, url=settings.queue_url)
         # By project and version: tasks whose predictions are stored, with the score where this process has computed it.
         self.predicted: dict[tuple[int, int], dict[int, float | None]] = {}
-        self.seen_ahead: set[tuple[int, int]] = set()  # projects and tasks whose pictures this process has seen ahead
+        # By project and version: when Label Studio was last asked task by task, and how many tasks had more than one then.
+        self.looked: dict[tuple[int, int], tuple[float, int]] = {}
+        # Projects, tasks and hashes of their data whose pictures this process has seen ahead.
+        self.seen_ahead: set[tuple[int, int, str]] = set()
         # By project: what of each annotation could be read for each control; kept while annotation and config stay the same.
         self.readings: dict[int, dict[tuple[int, str, str], dict[str, tuple[str, str]]]] = {}
         self._readers: dict[int, AnnotationReader] = {}

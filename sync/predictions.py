@@ -1,4 +1,4 @@
-"""Predictions in bulk: stored once per task and version, found, and pruned.
+"""Predictions in bulk: stored once per task and version, found, and counted.
 
 Measured with Label Studio 1.23.2 on SQLite: importing 1,000 predictions takes 1.1-1.4 s; one by one they take 70 s.
 """
@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sync.annotations import TASKS_A_REQUEST, Annotation
+from sync.annotations import TASKS_A_REQUEST
 from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
+from sync.prediction_ids import prediction_ids
+from sync.tasks import existing_tasks
 
-__all__ = ["count_predictions", "predicted_tasks", "prune", "push"]
+__all__ = ["KEPT_SUFFIX", "count_predictions", "predicted_tasks", "push", "version_counts"]
 
 KEPT_SUFFIX = " (annotated)"
 """Marks predictions that annotations were made from, so that they outlive their version."""
@@ -63,11 +65,10 @@ def push(client: LabelStudioClient, project_id: int, predictions: Sequence[dict[
             raise ValueError(f"{len(batch)} predictions of version {version} are for {len(wanted)} tasks: one a task")
         done = predicted_tasks(client, project_id, version, task_ids=wanted)
         todo = [item for item in batch if item["task"] not in done]
-        if all([_import(client, project_id, part) for part in _parts(todo, chunk)]):  # noqa: C419 - try every part
+        if all([_store(client, project_id, part) for part in _parts(todo, chunk)]):  # noqa: C419 - try every part
             stored += len(batch)
-            continue
-        done = predicted_tasks(client, project_id, version, task_ids=wanted)
-        stored += sum(item["task"] in done or _import_one(client, project_id, item) for item in batch)
+        else:
+            stored += len(predicted_tasks(client, project_id, version, task_ids=wanted))
     return stored
 
 
@@ -81,7 +82,7 @@ def predicted_tasks(
     set of int
         Task ids.
     """
-    if not _counts(client, project_id).get(version):  # 10 times faster than looking through the tasks
+    if not version_counts(client, project_id).get(version):  # 10 times faster than looking through the tasks
         return set()
     column = {"filter": "filter:tasks:predictions_model_versions", "operator": "contains", "type": "List"}
     filters = {"conjunction": "and", "items": [{**column, "value": [version]}]}
@@ -90,57 +91,26 @@ def predicted_tasks(
         ids = sorted(task_ids)
         parts = [ids[start : start + TASKS_A_REQUEST] for start in range(0, len(ids), TASKS_A_REQUEST)]
         queries = [{"filters": filters, "selectedItems": {"all": False, "included": part}} for part in parts]
-    found = set()
+    found, cut = set(), set()
     for query in queries:
         fields = {"fields": "task_only", "include": "id,predictions_model_versions"}
         for task in client.pages("/api/tasks/", project=project_id, **fields, query=json.dumps(query)):
-            listed = task["predictions_model_versions"]  # "v0002,v0001"; the filter also finds parts of names
-            if len(listed) >= _LISTED_CHARS or version in [name.strip() for name in listed.split(",")]:
+            listed = task["predictions_model_versions"]  # "v0002-3f9a7c,v0001-3f9a7c"; the filter also finds parts of names
+            if version in [name.strip() for name in listed.split(",")]:
                 found.add(int(task["id"]))
+            elif len(listed) >= _LISTED_CHARS:
+                cut.add(int(task["id"]))
+    if cut:
+        found |= prediction_ids(client, project_id, version, task_ids=cut).keys()
     return found if task_ids is None else found & set(task_ids)
 
 
 def count_predictions(client: LabelStudioClient, project_id: int, version: str) -> int:
     """Count the predictions of `version`: more than there are tasks with one means that some are doubled."""
-    return _counts(client, project_id).get(version, 0)
+    return version_counts(client, project_id).get(version, 0)
 
 
-def prune(
-    client: LabelStudioClient, project_id: int, versions: Collection[str], *, annotations: Iterable[Annotation] = ()
-) -> int:
-    """Delete the predictions of these versions, and of no other, whatever it is called.
-
-    Leave out the live version *and the one before it*: Label Studio refuses an annotation that was begun from a prediction
-    that is gone, so whoever has such a task open could not submit. And prune when nobody has annotated for a while:
-    on SQLite it locks the database for about 4 s per 1,000 predictions, and who waits for more than 5 s gets an error.
-
-    Parameters
-    ----------
-    client : LabelStudioClient
-    project_id : int
-    versions : collection of str
-        Their names.
-    annotations : iterable of Annotation
-        Predictions that these were made from are kept, under the name of their version and `KEPT_SUFFIX`; else the
-        annotation forgets what it was made from.
-
-    Returns
-    -------
-    int
-        How many were deleted.
-    """
-    made_from = {note.parent_prediction: note.task_id for note in annotations if note.parent_prediction is not None}
-    stale = _counts(client, project_id).keys() & set(versions)
-    deleted = 0
-    for version in sorted(stale):
-        tasks = predicted_tasks(client, project_id, version) & set(made_from.values()) if made_from else set()
-        for task_id in sorted(tasks):
-            _keep_parents(client, task_id, version, parents=made_from.keys())
-        deleted += _delete(client, project_id, version)
-    return deleted
-
-
-def _counts(client: LabelStudioClient, project_id: int) -> dict[str, int]:
+def version_counts(client: LabelStudioClient, project_id: int) -> dict[str, int]:
     """Return how many predictions each version has."""
     counts: dict[str | None, int] = client.get(f"/api/projects/{project_id}/model-versions/")
     return {name: number for name, number in counts.items() if name and number}
@@ -161,16 +131,53 @@ def _parts(predictions: Sequence[dict[str, Any]], chunk: int) -> Iterator[list[d
         yield part
 
 
-def _import(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str, Any]]) -> bool:
-    """Import a batch; return whether all of it was stored."""
+def _store(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str, Any]]) -> bool:
+    """Import a batch, and where that is refused all of it that can be imported; return whether all of it was stored.
+
+    Label Studio refuses a whole batch for one task that is gone, and with validation on for one bad prediction.
+    """
+    left = _import(client, project_id, batch)
+    if not left:
+        return True
+    there = existing_tasks(client, project_id, [item["task"] for item in left])
+    gone = [item["task"] for item in left if item["task"] not in there]
+    if gone:
+        logger.info("predictions_left_out project=%s tasks=%s reason='the task was deleted'", project_id, gone)
+        _store_halves(client, project_id, [item for item in left if item["task"] in there])
+    else:
+        _split(client, project_id, left)
+    return False
+
+
+def _store_halves(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str, Any]]) -> None:
+    """Import a batch, and where it is refused each half of it: n requests find a bad one among 2**n."""
+    if len(batch) <= 1:
+        for item in batch:
+            _import_one(client, project_id, item)
+        return
+    _split(client, project_id, _import(client, project_id, batch))
+
+
+def _split(client: LabelStudioClient, project_id: int, left: Sequence[dict[str, Any]]) -> None:
+    """Import what was refused in two halves."""
+    middle = len(left) // 2
+    for half in (left[:middle], left[middle:]):
+        _store_halves(client, project_id, half)
+
+
+def _import(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
+    """Import a batch of one version; return those of it that were not stored."""
     try:
         answer = client.send("POST", f"/api/projects/{project_id}/import/predictions", json=list(batch))
     except LabelStudioUnavailable:
         raise
-    except LabelStudioError as error:  # with validation on, one bad prediction rejects its whole batch
+    except LabelStudioError as error:
         logger.warning("prediction_batch_refused project=%s size=%s reason=%r", project_id, len(batch), str(error))
-        return False
-    return int(answer["created"]) == len(batch)
+        return batch
+    if int(answer["created"]) == len(batch):
+        return []
+    done = predicted_tasks(client, project_id, batch[0]["model_version"], task_ids=[item["task"] for item in batch])
+    return [item for item in batch if item["task"] not in done]
 
 
 def _import_one(client: LabelStudioClient, project_id: int, prediction: dict[str, Any]) -> bool:
@@ -187,23 +194,3 @@ def _import_one(client: LabelStudioClient, project_id: int, prediction: dict[str
     task, version = prediction["task"], prediction["model_version"]
     logger.error("prediction_not_stored project=%s task=%s version=%s reason=%r", project_id, task, version, reason)
     return False
-
-
-def _keep_parents(client: LabelStudioClient, task_id: int, version: str, *, parents: Collection[int]) -> None:
-    """Rename the predictions of a task that annotations were made from, so that deleting `version` spares them."""
-    for prediction in client.get("/api/predictions/", task=task_id):
-        if prediction["id"] in parents and prediction["model_version"] == version:
-            change = {"model_version": version + KEPT_SUFFIX}
-            client.send("PATCH", f"/api/predictions/{prediction['id']}/", json=change, repeatable=True)
-
-
-def _delete(client: LabelStudioClient, project_id: int, version: str) -> int:
-    """Delete all predictions of a version and undo what Label Studio does to the project by the way."""
-    project = f"/api/projects/{project_id}/"
-    live = client.get(project)["model_version"]
-    answer = client.send("DELETE", f"{project}model-versions/", json={"model_version": version}, repeatable=True)
-    # Deleting any version makes the project forget its current one, while that is a backend's title
-    # (Project.should_none_model_version), and with it pre-annotations and uncertainty sampling.
-    if live and live != version and client.get(project)["model_version"] != live:
-        client.send("PATCH", project, json={"model_version": live}, repeatable=True)
-    return int(answer["deleted_predictions"])

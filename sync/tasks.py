@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from sync.client import LabelStudioClient
 
-__all__ = ["Task", "read_tasks"]
+__all__ = ["Task", "existing_tasks", "read_tasks"]
+
+IDS_A_REQUEST = 100
+"""Ids travel in the address, which proxies limit to 8 KB."""
 
 _FIELDS = "id,data,is_labeled,updated_at,total_annotations,cancelled_annotations"
 """Asking for these alone takes 0.2 s for 1,000 tasks, and asking for all fields 1.8 s (Label Studio 1.23.2)."""
@@ -57,3 +62,14 @@ def read_tasks(client: LabelStudioClient, project_id: int) -> list[Task]:
         for item in client.pages("/api/tasks/", project=project_id, fields="task_only", include=_FIELDS)
     ]
     return sorted(tasks, key=lambda task: task.id)
+
+
+def existing_tasks(client: LabelStudioClient, project_id: int, task_ids: Collection[int]) -> set[int]:
+    """Return those of `task_ids` that the project has."""
+    ids = sorted(set(task_ids))
+    found = set()
+    for start in range(0, len(ids), IDS_A_REQUEST):
+        query = json.dumps({"selectedItems": {"all": False, "included": ids[start : start + IDS_A_REQUEST]}})
+        for task in client.pages("/api/tasks/", project=project_id, fields="task_only", include="id", query=query):
+            found.add(int(task["id"]))
+    return found

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from backend.annotator import Task as AnnotatorTask
 from backend.loop.lease import LeaseLostError
+from backend.prediction_records import data_hash
 from backend.records import Project
 from backend.services import Services
 from sync.projects import ProjectState
@@ -49,14 +50,16 @@ def look_ahead(services: Services, project: Project, tasks: Sequence[Task], stat
     waiting = [task for task in tasks if not task.annotated]
     if state.sampling == "Uncertainty sampling":
         waiting.sort(key=lambda task: (scores.get(task.id) or 0.0, task.id))
-    ahead = [task for task in waiting[:AHEAD_TASKS] if (project.id, task.id) not in done]
+    keys = annotator.config.image_key.values()
+    marks = {task.id: (project.id, task.id, data_hash(task.data, keys)) for task in waiting[:AHEAD_TASKS]}
+    ahead = [task for task in waiting[:AHEAD_TASKS] if marks[task.id] not in done]
     for count, task in enumerate(ahead):
         if lost.is_set():
             raise LeaseLostError(f"project {project.id} was taken over by another worker")
         if services.bell.ringing() != ringing:
             return count
         annotator.look_ahead(AnnotatorTask(id=task.id, data=task.data))
-        done.add((project.id, task.id))
+        done.add(marks[task.id])
     if ahead:
         log.info("event=looked_ahead project=%d tasks=%d", project.id, len(ahead))
     return len(ahead)

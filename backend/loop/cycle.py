@@ -56,10 +56,10 @@ def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
     outcome = _learn(services, project, snapshot, lost)
     if lost.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
-    stored = publish(services, registry.project(project_id), state)
+    stored = publish(services, registry.project(project_id), state, annotations)
     meter_effort(services, project, annotations)
     look_ahead(services, registry.project(project_id), services.tasks(project_id), state, lost)
-    prune_old(services, registry.project(project_id), annotations)
+    prune_old(services, registry.project(project_id), annotations, lost)
     outcome += f"; {stored} predictions stored" if stored else ""
     if left_out:
         outcome += f"; {left_out} tasks left out, annotations of them cannot be read: galaxyloop project problems {project_id}"

@@ -7,16 +7,17 @@ that the backend's title names, and only then older predictions are pruned.
 from __future__ import annotations
 
 import logging
+import threading
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from backend.annotator import Task
-from backend.bulk import predict_and_store, predicting_here
+from backend.loop.storing import Storing
 from backend.records import Project
 from backend.services import Services
 from sync.annotations import Annotation
-from sync.predictions import predicted_tasks, prune
 from sync.projects import ProjectState, rename_backend
+from sync.pruning import prune
 from sync.tasks import read_tasks
 
 __all__ = ["prune_old", "publish", "show_live"]
@@ -24,42 +25,41 @@ __all__ = ["prune_old", "publish", "show_live"]
 log = logging.getLogger("galaxyloop.publish")
 
 QUIET_BEFORE_PRUNING_S = 60.0
-"""Pruning locks Label Studio's SQLite for about 4 s per 1,000 predictions, and whoever submits meanwhile may get an error: it
-waits until nobody has annotated for so long."""
+"""Each deletion locks Label Studio's SQLite for a moment: pruning waits until nobody has annotated for so long."""
+LONGEST_PRUNING_S = 60.0
+"""Pruning in one cycle: a worker looks after other projects too. The next cycle goes on."""
 
 
-def publish(services: Services, project: Project, state: ProjectState) -> int:
-    """Store what is missing of the live version's predictions for the tasks still to do.
+def publish(services: Services, project: Project, state: ProjectState, annotations: Sequence[Annotation]) -> int:
+    """Store what is missing of the live version's predictions for the tasks still to do, and make again what no longer holds.
 
-    What is missing is looked for task by task, not by counting: a task comes to be done again when its annotation is deleted,
-    and a new one may take the place of a deleted one.
+    It is looked for task by task, not by counting: a task comes to be done again when its annotation is deleted, a new one
+    may take the place, and even the id, of a deleted one, and somebody may delete predictions or change a task's data.
+
+    Parameters
+    ----------
+    annotations : sequence of Annotation
+        Predictions that these were made from are kept where they are replaced.
 
     Returns
     -------
     int
         Predictions stored.
     """
-    registry, client = services.registry, services.label_studio
-    number = project.live_version
-    name = project.live_name
-    published = project.published_version == number
-    have = services.predicted.get((project.id, number)) if published else None
-    if have is None:
-        have = dict.fromkeys(predicted_tasks(client, project.id, name))
-        services.predicted[project.id, number] = have
-    missing = any(not task.annotated and task.id not in have for task in services.tasks(project.id))
-    counted = published and project.published_tasks == state.task_count
-    if not missing and counted and state.model_version == name:
+    storing = Storing(services, project)
+    due = storing.due(services.tasks(project.id))
+    published = project.published_version == project.live_version and project.published_tasks == state.task_count
+    if not due and published and state.model_version == project.live_name:
         return 0
-    annotator = services.annotators.of(project, label_config=project.label_config)
-    waiting = [task for task in read_tasks(client, project.id) if not task.annotated and task.id not in have]
     stored = 0
-    predicted = predicting_here(annotator)([Task(id=task.id, data=task.data) for task in waiting])
-    for chunk in predict_and_store(client, project.id, predicted):
-        stored += chunk.count
-        have |= {task.id: prediction.score for task, prediction in chunk.pairs}
-        log.info("event=stored project=%d version=%s stored=%d of=%d", project.id, name, stored, len(waiting))
-    if registry.project(project.id).live_version != number:
+    if due.missing:
+        # Read anew: a training of minutes may lie between.
+        due = storing.due(read_tasks(services.label_studio, project.id))
+        stored += storing.store(due.missing)
+    parents = {note.parent_prediction for note in annotations if note.parent_prediction is not None}
+    stored += storing.make_again(due.changed, parents=parents)
+    stored += storing.try_again(due.failed, parents=parents)
+    if services.registry.project(project.id).live_version != project.live_version:
         # Rolled back meanwhile: the bell has rung for it, and its own cycle renames.
         return stored
     show_live(services, project, tasks=state.task_count)
@@ -79,21 +79,28 @@ def show_live(services: Services, project: Project, *, tasks: int) -> None:
     services.registry.set_published(project.id, project.live_version, tasks=tasks)
 
 
-def prune_old(services: Services, project: Project, annotations: Sequence[Annotation]) -> int:
+def prune_old(services: Services, project: Project, annotations: Sequence[Annotation], lost: threading.Event) -> int:
     """Delete the predictions of versions before the previous one, in a quiet hour; return how many.
 
     The live version's stay, and the previous one's: Label Studio refuses an annotation that was begun from a prediction that is
-    gone, so whoever has such a task open could not submit. So do all that an annotation was made from.
+    gone, so whoever has such a task open could not submit. So do all that an annotation was made from. It stops when a bell
+    rings, when another worker has taken over, and after `LONGEST_PRUNING_S`.
     """
     versions = services.registry.versions(project.id)
     shown = [version for version in versions if version.verdict in ("live", "retired", "base")]
-    previous = [version.name for version in shown if version.number != project.live_version][-1:]
-    newest = max((datetime.fromisoformat(one.updated_at) for one in annotations), default=None)
+    previous = [version for version in shown if version.number != project.live_version][-1:]
+    newest = max((datetime.fromisoformat(note.updated_at) for note in annotations), default=None)
     if newest is not None and (datetime.now(UTC) - newest).total_seconds() < QUIET_BEFORE_PRUNING_S:
         return 0
-    keep = {project.live_name, *previous}
-    stale = {version.name for version in versions} - keep
-    deleted = prune(services.label_studio, project.id, stale, annotations=annotations)
+    kept = {project.live_version, *(version.number for version in previous)}
+    stale = [version.name for version in versions if version.number not in kept]
+    ringing, until = services.bell.ringing(), time.monotonic() + LONGEST_PRUNING_S
+
+    def undisturbed() -> bool:
+        return not lost.is_set() and time.monotonic() < until and services.bell.ringing() == ringing
+
+    services.prediction_records.keep_versions(project.id, kept)
+    deleted = prune(services.label_studio, project.id, stale, annotations=annotations, go_on=undisturbed)
     if deleted:
-        log.info("event=pruned project=%d kept=%s deleted=%d", project.id, ",".join(sorted(keep)), deleted)
+        log.info("event=pruned project=%d deleted=%d", project.id, deleted)
     return deleted

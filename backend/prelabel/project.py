@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from backend.annotator import Task
+from backend.annotators import read_config
 from backend.bulk import Engine, Pairs, predict_and_store
 from backend.loop.publish import show_live
 from backend.prelabel.engines import Opening
@@ -153,7 +154,9 @@ def _chosen(waiting: list[StudioTask], wanted: Wanted, engine: Engine, watch: Wa
 
 
 def _store(services: Services, project: Project, tasks: list[Task], engine: Engine, watch: Watch, done: Prelabelled) -> None:
-    predicted = watch(engine(tasks), "predicting", len(tasks))
+    keys = set(read_config(project.label_config).image_key.values())
+    recorded = services.prediction_records.recording(engine(tasks), project.id, project.live_version, keys=keys)
+    predicted = watch(recorded, "predicting", len(tasks))
     for chunk in predict_and_store(services.label_studio, project.id, predicted, turn=lambda: turn(services, project)):
         done.left_out |= {task.id: prediction.problem for task, prediction in chunk.pairs if prediction.problem}
         log.info("event=stored project=%d version=%s stored=%d", project.id, done.version, chunk.count)

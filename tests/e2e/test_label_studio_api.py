@@ -17,8 +17,11 @@ from sync.annotations import RECHECK_EVERY_S, AnnotationReader, read_annotations
 from sync.attach import WEBHOOK_SECRET_HEADER, attach_backend, rename_backend
 from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
 from sync.login import login
-from sync.predictions import KEPT_SUFFIX, predicted_tasks, prune, push
+from sync.prediction_ids import prediction_ids
+from sync.predictions import KEPT_SUFFIX, predicted_tasks, push
 from sync.projects import create_project, project_state, set_uncertainty_sampling, upload_images
+from sync.pruning import prune
+from sync.replacing import replace
 from sync.studio import LabelStudioServer, StudioError
 from sync.tasks import read_tasks
 
@@ -296,6 +299,57 @@ def test_one_bad_prediction_does_not_take_the_others_with_it(
     assert predicted_tasks(client, project, "v0001") == set(tasks) - {tasks[2]}
     assert f"task={tasks[2]} version=v0001" in caplog.text
     assert "No such label" in caplog.text
+
+
+def test_a_task_that_is_deleted_meanwhile_costs_one_more_request_and_no_other_prediction(
+    client: LabelStudioClient, project: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client.send("POST", f"/api/projects/{project}/import", json=[{"image": f"/data/{number}.png"} for number in range(300)])
+    tasks = [task.id for task in read_tasks(client, project)]
+    batch = predictions(tasks, version="v0001")
+    for gone in (tasks[7], tasks[200]):
+        client.send("DELETE", f"/api/tasks/{gone}/")
+    imports: list[int] = []
+    own = client.send
+
+    def counted(method: str, path: str, **more: Any) -> Any:
+        if path.endswith("/import/predictions"):
+            imports.append(len(more["json"]))
+        return own(method, path, **more)
+
+    monkeypatch.setattr(client, "send", counted)
+    assert push(client, project, batch) == 298
+    assert imports == [300, 298]
+    assert predicted_tasks(client, project, "v0001") == {*tasks} - {tasks[7], tasks[200]}
+
+
+def test_a_task_with_more_versions_than_label_studio_lists_is_known_by_each_of_them(
+    client: LabelStudioClient, project: int, tasks: list[int]
+) -> None:
+    names = [f"v{number:04d}-3f9a7c" for number in range(60)]
+    batch = [item for name in names for item in predictions(tasks[:2], version=name)]
+    client.send("POST", f"/api/projects/{project}/import/predictions", json=batch)
+    push(client, project, predictions(tasks, version="v0099-3f9a7c"))
+    assert all(predicted_tasks(client, project, name) == set(tasks[:2]) for name in (names[0], names[30], names[59]))
+    assert predicted_tasks(client, project, "v0099-3f9a7c") == set(tasks)
+    assert predicted_tasks(client, project, "v0059-3f9a7", task_ids=tasks) == set()
+
+
+def test_a_prediction_is_replaced_in_place_unless_an_annotation_was_made_from_it(
+    client: LabelStudioClient, project: int, tasks: list[int]
+) -> None:
+    push(client, project, predictions(tasks[:2], version="v0001") + predictions(tasks, version="somebody's"))
+    first, second = (prediction_of(client, task, "v0001") for task in tasks[:2])
+    annotate(client, tasks[1], parent_prediction=second)
+    new = predictions(tasks[:3], version="v0001", value="Smooth")
+    assert replace(client, project, new, parents={second}) == set(tasks[:3])
+    ids = prediction_ids(client, project, "v0001")
+    assert ids[tasks[0]] == [first]
+    assert ids.keys() == set(tasks[:3])
+    assert all(client.get(f"/api/predictions/{id_}/")["result"] == choice("Smooth") for (id_,) in ids.values())
+    kept = client.get(f"/api/predictions/{second}/")
+    assert (kept["model_version"], kept["result"]) == ("v0001" + KEPT_SUFFIX, choice("Spiral"))
+    assert client.get(f"/api/projects/{project}/model-versions/")["somebody's"] == len(tasks)
 
 
 def test_two_predictions_of_one_version_for_one_task_are_a_mistake(

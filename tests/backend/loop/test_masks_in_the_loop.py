@@ -125,7 +125,7 @@ def test_only_the_nearest_in_the_queue_are_seen_the_least_sure_first(queue: Queu
     monkeypatch.setattr("backend.loop.ahead.AHEAD_TASKS", 2)
     queue.services.predicted[queue.project.id, queue.project.live_version] = {1: 0.9, 2: 0.8, 3: 0.1}
     assert queue.look_ahead(sampling="Uncertainty sampling") == 2
-    assert queue.services.seen_ahead == {(queue.project.id, 3), (queue.project.id, 2)}
+    assert {task for _, task, _ in queue.services.seen_ahead} == {2, 3}
     assert AHEAD_TASKS > 10
 
 

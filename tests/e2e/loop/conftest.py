@@ -284,12 +284,19 @@ class Loop:
         assert result.exit_code == 0, result.output
         return result.output
 
-    def new_project(self, config: str = "morphology", *, batch: int | None = None) -> Project:
+    def new_project(
+        self,
+        config: str = "morphology",
+        *,
+        batch: int | None = None,
+        before_attaching: Callable[[Project], None] = lambda _: None,
+    ) -> Project:
         """Make a project with images, attach the backend, and wait until the base version has predicted it."""
         project = Project(
             self, create_project(self.client, config, files("labeling_configs").joinpath(f"{config}.xml").read_text())
         )
         upload_images(self.client, project.id, self.tiles)
+        before_attaching(project)
         self.command("project", "attach", str(project.id), *(["--batch", str(batch)] if batch else []))
         project.wait_for_version(1)
         return project

@@ -1,0 +1,117 @@
+"""What predictions were made of: a hash of the task's image references, and when the picture could not be read.
+
+A record says what a prediction was made of, not that it is stored: that is asked of Label Studio. It is written before the
+prediction is sent, so that a kill between the two leaves no stored prediction of which nothing is known.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, delete, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.orm import Session
+
+from backend.annotator import Prediction, Task
+from backend.bulk import Pairs
+from backend.database import PredictionRow
+
+__all__ = ["PredictionRecord", "PredictionRecords", "data_hash", "records_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """What one prediction was made of.
+
+    Attributes
+    ----------
+    data_hash : str
+        Of the task's data, by `data_hash`.
+    failed_at : float or None
+        Unix time at which the picture could not be read, or Label Studio refused the prediction; None where all went well.
+    """
+
+    data_hash: str
+    failed_at: float | None = None
+
+
+class PredictionRecords:
+    """Keeps the records of all projects.
+
+    Parameters
+    ----------
+    engine : Engine
+        From `open_database`.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def of(self, project_id: int, version: int) -> dict[int, PredictionRecord]:
+        """Read the records of a version, by task."""
+        query = select(PredictionRow.task_id, PredictionRow.data_hash, PredictionRow.failed_at).where(
+            PredictionRow.project_id == project_id, PredictionRow.version == version
+        )
+        with Session(self._engine) as session:
+            return {task: PredictionRecord(hash_, failed_at) for task, hash_, failed_at in session.execute(query)}
+
+    def write(self, project_id: int, version: int, records: Mapping[int, PredictionRecord]) -> None:
+        """Write records, by task, over those that there are."""
+        if not records:
+            return
+        insert = sqlite_insert if self._engine.dialect.name == "sqlite" else postgresql_insert
+        key = {"project_id": project_id, "version": version}
+        # In one order: server and worker may write records of the same tasks, and on PostgreSQL wait for one another.
+        rows = [
+            key | {"task_id": task, "data_hash": record.data_hash, "failed_at": record.failed_at}
+            for task, record in sorted(records.items())
+        ]
+        statement = insert(PredictionRow)
+        statement = statement.on_conflict_do_update(
+            index_elements=[PredictionRow.project_id, PredictionRow.version, PredictionRow.task_id],
+            set_={"data_hash": statement.excluded.data_hash, "failed_at": statement.excluded.failed_at},
+        )
+        with Session(self._engine) as session:
+            session.connection().execute(statement, rows)
+            session.commit()
+
+    def recording(self, predicted: Iterable[Pairs], project_id: int, version: int, *, keys: Collection[str]) -> Iterator[Pairs]:
+        """Give an engine's predictions on, each after its record was written.
+
+        Parameters
+        ----------
+        predicted : iterable of list of (Task, Prediction)
+            Of an engine.
+        keys : collection of str
+            As for `data_hash`.
+        """
+        for pairs in predicted:
+            self.write(project_id, version, records_of(pairs, keys))
+            yield pairs
+
+    def keep_versions(self, project_id: int, versions: Collection[int]) -> None:
+        """Delete the records of all other versions of a project."""
+        others = PredictionRow.project_id == project_id, PredictionRow.version.not_in(versions)
+        with Session(self._engine) as session:
+            session.execute(delete(PredictionRow).where(*others))
+            session.commit()
+
+
+def records_of(pairs: Iterable[tuple[Task, Prediction]], keys: Collection[str]) -> dict[int, PredictionRecord]:
+    """Say what predictions are made of that were made just now, by task."""
+    now = time.time()
+    return {
+        task.id: PredictionRecord(data_hash(task.data, keys), now if prediction.problem else None) for task, prediction in pairs
+    }
+
+
+def data_hash(data: Mapping[str, Any], keys: Iterable[str]) -> str:
+    """Name what a prediction is made of by its content: what a task's data hold under `keys`, those of its images."""
+    values = {key: data.get(key) for key in sorted(set(keys))}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

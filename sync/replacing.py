@@ -1,0 +1,75 @@
+"""Replacing: predictions that were made of other data, or without their picture, give way to new ones of the same version.
+
+A stored prediction is changed in place, so that it keeps its id: Label Studio refuses an annotation that was begun from a
+prediction that is gone, and somebody may have the task open.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
+from sync.prediction_ids import prediction_ids
+from sync.predictions import predicted_tasks, push
+from sync.pruning import delete_prediction, keep_parent
+
+__all__ = ["replace"]
+
+logger = logging.getLogger(__name__)
+
+
+def replace(
+    client: LabelStudioClient, project_id: int, predictions: Sequence[dict[str, Any]], *, parents: Collection[int]
+) -> set[int]:
+    """Store predictions in the place of those of the same version that their tasks have.
+
+    Parameters
+    ----------
+    client : LabelStudioClient
+    project_id : int
+    predictions : sequence of dict
+        As for `push`, all of one version.
+    parents : collection of int
+        Ids of predictions that annotations were made from: these are kept as they are, under a name of their own.
+
+    Returns
+    -------
+    set of int
+        Tasks whose predictions Label Studio has now; the reason for each missing one is in the log.
+    """
+    if not predictions:
+        return set()
+    version = predictions[0]["model_version"]
+    there = prediction_ids(client, project_id, version, task_ids=[item["task"] for item in predictions])
+    stored, fresh = set(), []
+    for item in predictions:
+        numbers = there.get(item["task"], [])
+        for number in numbers:
+            if number in parents:
+                keep_parent(client, number, version)
+        others = [number for number in numbers if number not in parents]
+        for number in others[1:]:
+            delete_prediction(client, number)
+        if not others:
+            fresh.append(item)
+        elif _change(client, project_id, others[0], item):
+            stored.add(item["task"])
+    if push(client, project_id, fresh) == len(fresh):
+        return stored | {item["task"] for item in fresh}
+    return stored | predicted_tasks(client, project_id, version, task_ids=[item["task"] for item in fresh])
+
+
+def _change(client: LabelStudioClient, project_id: int, number: int, prediction: dict[str, Any]) -> bool:
+    try:
+        # Label Studio checks a changed result against the project that the same request names.
+        body = {"project": project_id, **prediction}
+        client.send("PATCH", f"/api/predictions/{number}/", json=body, repeatable=True)
+    except LabelStudioUnavailable:
+        raise
+    except LabelStudioError as error:
+        task, version = prediction["task"], prediction["model_version"]
+        logger.error("prediction_not_stored project=%s task=%s version=%s reason=%r", project_id, task, version, str(error))
+        return False
+    return True

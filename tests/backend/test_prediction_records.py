@@ -1,0 +1,87 @@
+"""Records of what predictions were made of, and the choice of the tasks that must be predicted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backend.loop.outdated import RETRY_FAILED_S, choose_tasks
+from backend.prediction_records import PredictionRecord, PredictionRecords, data_hash
+from backend.services import Services
+from sync.tasks import Task
+
+NOW = 1_000_000.0
+KEYS = {"image"}
+
+
+def task(number: int, *, image: Any = "a.png", annotated: bool = False, **more: Any) -> Task:
+    return Task(number, {"image": image, **more}, annotated, 0, "")
+
+
+def record(image: Any = "a.png", *, failed_s_ago: float | None = None) -> PredictionRecord:
+    return PredictionRecord(data_hash({"image": image}, KEYS), None if failed_s_ago is None else NOW - failed_s_ago)
+
+
+@pytest.fixture
+def records(services: Services) -> PredictionRecords:
+    for project in (7, 8):
+        services.registry.meet_project(project, label_config="<View/>", extra_params=None)
+    return PredictionRecords(services.engine)
+
+
+@pytest.mark.databases
+def test_records_are_kept_by_project_and_version_and_the_last_one_counts(records: PredictionRecords) -> None:
+    first, second = record("a.png", failed_s_ago=5), record("b.png")
+    records.write(7, 1, {1: first, 2: first})
+    records.write(7, 1, {2: second, 3: second})
+    records.write(7, 2, {1: second})
+    records.write(8, 1, {})
+    assert records.of(7, 1) == {1: first, 2: second, 3: second}
+    assert (records.of(7, 2), records.of(8, 1)) == ({1: second}, {})
+    records.keep_versions(7, {2, 3})
+    assert (records.of(7, 1), records.of(7, 2)) == ({}, {1: second})
+
+
+@pytest.mark.databases
+def test_records_of_many_tasks_are_written_at_once(records: PredictionRecords) -> None:
+    many = {number: record(f"{number}.png") for number in range(10_000)}
+    records.write(7, 1, many)
+    assert records.of(7, 1) == many
+
+
+def test_what_is_stored_of_the_same_data_is_not_predicted_again() -> None:
+    assert not choose_tasks([task(1)], {1}, {1: record()}, keys=KEYS, now=NOW)
+
+
+@pytest.mark.parametrize("known", [{}, {1: record()}, {1: record("of an earlier task with this id")}])
+def test_a_task_without_a_prediction_is_predicted_whatever_is_known_of_its_id(known: dict[int, PredictionRecord]) -> None:
+    assert choose_tasks([task(1)], set(), known, keys=KEYS, now=NOW).missing == [task(1)]
+
+
+@pytest.mark.parametrize("image", ["b.png", ["a.png"], ["a.png", "b.png"], None, {"url": "a.png"}])
+def test_another_image_makes_a_prediction_outdated(image: Any) -> None:
+    changed = task(1, image=image)
+    assert choose_tasks([changed], {1}, {1: record()}, keys=KEYS, now=NOW).changed == [changed]
+
+
+def test_data_that_no_image_tag_reads_make_no_prediction_outdated() -> None:
+    assert not choose_tasks([task(1, note="seen on Monday")], {1}, {1: record()}, keys=KEYS, now=NOW)
+
+
+def test_a_picture_that_could_not_be_read_is_tried_again_later_the_longest_untried_first() -> None:
+    known = {1: record(failed_s_ago=1), 2: record(failed_s_ago=2 * RETRY_FAILED_S), 3: record(failed_s_ago=RETRY_FAILED_S * 9)}
+    due = choose_tasks([task(1), task(2), task(3)], {1, 2}, known, keys=KEYS, now=NOW)
+    assert due.failed == [task(3), task(2)]
+    assert not due.missing
+
+
+def test_what_is_annotated_is_left_alone() -> None:
+    done = [task(1, annotated=True), task(2, annotated=True, image="b.png")]
+    assert not choose_tasks(done, {2}, {2: record()}, keys=KEYS, now=NOW)
+
+
+def test_predictions_of_which_there_is_no_record_are_taken_as_they_are() -> None:
+    due = choose_tasks([task(1)], {1}, {}, keys=KEYS, now=NOW)
+    assert due.unknown == [task(1)]
+    assert not due

@@ -1,0 +1,197 @@
+"""What Label Studio holds of our predictions, whatever else it holds and whatever becomes of its tasks and pictures."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from backend.loop import publish
+from sync.annotations import read_annotations
+from sync.client import LabelStudioClient
+from sync.tasks import read_tasks
+
+if TYPE_CHECKING:
+    from tests.e2e.loop.conftest import Loop, Project
+
+CLASSES = ("Elliptical", "Spiral")
+OTHER_MODELS = ("v0001", "v0005", "v0002-3f9a7c")
+
+
+@contextmanager
+def polled(project: Project) -> Iterator[list[str | None]]:
+    """The project's model version, as a client of its own sees it all the while: each value once, as it changes."""
+    seen: list[str | None] = []
+    end = threading.Event()
+    settings = project.loop.settings
+
+    def poll() -> None:
+        with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
+            while not end.is_set():
+                version = client.get(f"/api/projects/{project.id}/")["model_version"]
+                if [version] != seen[-1:]:
+                    seen.append(version)
+                time.sleep(0.02)
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        end.set()
+        thread.join()
+
+
+def counts(project: Project) -> dict[str, int]:
+    """How many predictions Label Studio has of each version."""
+    found: dict[str, int] = project.loop.client.get(f"/api/projects/{project.id}/model-versions/")
+    return found
+
+
+def reconcile(project: Project) -> None:
+    """What server and worker do every two minutes: no event tells of what a test has changed."""
+    project.loop.services.ring([project.id])
+
+
+def result_of(project: Project, task: int, version: int = 1) -> list[Any] | None:
+    """The regions of a task's one prediction by a version."""
+    found = [one.result for one in project.predictions if (one.task, one.version) == (task, project.name_of(version))]
+    assert len(found) <= 1
+    return found[0] if found else None
+
+
+def import_others(project: Project) -> None:
+    region = {"from_name": "morphology", "to_name": "image", "type": "choices", "value": {"choices": ["Merger"]}}
+    for name in OTHER_MODELS:
+        items = [{"task": task, "result": [region], "score": 0.5, "model_version": name} for task in project.tasks]
+        project.loop.client.send("POST", f"/api/projects/{project.id}/import/predictions", json=items)
+
+
+@pytest.fixture(scope="module")
+def shared(loop: Loop) -> Project:
+    """A project that holds other models' predictions, named as ours are; each test leaves it predicted by version 1."""
+    return loop.new_project(before_attaching=import_others)
+
+
+def test_other_models_predictions_are_neither_taken_for_ours_nor_shown(shared: Project) -> None:
+    assert shared.predicted_by(shared.name_of(1)) == shared.tasks
+    assert counts(shared) == {name: len(shared.tasks) for name in (*OTHER_MODELS, shared.name_of(1))}
+    assert shared.state.model_version == shared.title == shared.name_of(1)
+    assert shared.name_of(1) not in OTHER_MODELS
+
+
+def test_an_export_with_our_predictions_in_another_project_is_not_taken_for_its_own(loop: Loop, shared: Project) -> None:
+    exported = loop.client.get(f"/api/projects/{shared.id}/export", exportType="JSON", download_all_tasks="true")
+    assert exported
+
+    def import_them(project: Project) -> None:
+        tasks = [
+            {
+                "data": read.data,
+                "predictions": [
+                    {"result": one.result, "score": one.score, "model_version": one.version}
+                    for one in shared.predictions
+                    if one.task == read.id
+                ],
+            }
+            for read in read_tasks(loop.client, shared.id)
+        ]
+        loop.client.send("POST", f"/api/projects/{project.id}/import", json=tasks)
+
+    other = loop.new_project(before_attaching=import_them)
+    assert other.name_of(1) != shared.name_of(1)
+    assert other.predicted_by(other.name_of(1)) == other.tasks
+    assert counts(other)[shared.name_of(1)] == len(shared.tasks)
+
+
+def test_predictions_that_somebody_deletes_come_back(shared: Project) -> None:
+    first, second, *_ = shared.tasks
+    selected = {"project": str(shared.id), "selectedItems": {"all": False, "included": [first, second]}}
+    shared.loop.client.send("POST", f"/api/dm/actions?id=delete_tasks_predictions&project={shared.id}", json=selected)
+    assert result_of(shared, first) is None
+    reconcile(shared)
+    shared.loop.wait_until(lambda: result_of(shared, first) and result_of(shared, second), "predicted again", shared)
+    assert shared.predicted_by(shared.name_of(1)) == shared.tasks
+
+
+def test_a_task_whose_image_changes_is_predicted_again_and_its_prediction_keeps_its_id(shared: Project) -> None:
+    client = shared.loop.client
+    first, second, *_ = read_tasks(client, shared.id)
+    name = shared.name_of(1)
+
+    def stored(task: int) -> dict[str, Any]:
+        (found,) = [one for one in client.get("/api/predictions/", task=task) if one["model_version"] == name]
+        return dict(found)
+
+    before, other = stored(first.id), stored(second.id)
+    alike = pytest.approx(other["score"], abs=1e-4)
+    assert before["score"] != alike
+    client.send("PATCH", f"/api/tasks/{first.id}/", json={"data": second.data})
+    client.send("PATCH", f"/api/tasks/{second.id}/", json={"data": {**second.data, "note": "nothing that we read"}})
+    reconcile(shared)
+    shared.loop.wait_until(lambda: stored(first.id)["score"] == alike, "predicted again", shared)
+    shared.wait_until_quiet()
+    assert stored(first.id)["id"] == before["id"]
+    assert stored(second.id)["updated_at"] == other["updated_at"]
+
+
+def test_a_picture_that_could_not_be_read_is_predicted_when_it_is_there_also_after_a_restart(
+    loop: Loop, label_studio_data: Path
+) -> None:
+    away: list[Path] = []
+
+    def take_away(project: Project) -> None:
+        reference = str(read_tasks(loop.client, project.id)[0].data["image"])
+        away.append(label_studio_data / "media" / reference.removeprefix("/data/"))
+        away[0].rename(away[0].with_suffix(".away"))
+
+    project = loop.new_project(before_attaching=take_away)
+    task = project.tasks[0]
+    assert result_of(project, task) == []
+    loop.worker.stop()
+    loop.worker.start()
+    away[0].with_suffix(".away").rename(away[0])
+
+    def predicted() -> bool:
+        reconcile(project)
+        return bool(result_of(project, task))
+
+    loop.wait_until(predicted, "predicted again", project, every_s=1)
+    project.wait_until_quiet()
+    project.assert_sound()
+
+
+def test_new_tasks_with_the_ids_of_deleted_ones_are_predicted(loop: Loop) -> None:
+    project = loop.new_project()
+    before, data = project.tasks, [task.data for task in read_tasks(loop.client, project.id)]
+    everything = {"project": str(project.id), "selectedItems": {"all": True, "excluded": []}}
+    loop.client.send("POST", f"/api/dm/actions?id=delete_tasks&project={project.id}", json=everything)
+    loop.client.send("POST", f"/api/projects/{project.id}/import", json=data[::-1])
+    assert set(project.tasks) & set(before), "Label Studio on SQLite gives ids again"
+    loop.wait_until(lambda: project.predicted_by(project.name_of(1)) == project.tasks, "new tasks predicted", project)
+    project.wait_until_quiet()
+    project.assert_sound()
+
+
+def test_the_version_on_show_goes_from_one_to_the_next_and_is_never_blank_or_anothers(
+    shared: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, others = shared.loop.services, {name: counts(shared)[name] for name in OTHER_MODELS}
+    with polled(shared) as seen:
+        annotations = shared.annotate(shared.teachers(), *CLASSES)
+        shared.wait_for_version(2)
+        shared.edit(annotations, *CLASSES[::-1])
+        shared.wait_for_version(3)
+        monkeypatch.setattr(publish, "QUIET_BEFORE_PRUNING_S", 0.0)
+        notes = read_annotations(shared.loop.client, shared.id)
+        deleted = publish.prune_old(services, shared.record, notes, threading.Event())
+    assert deleted > 0
+    assert seen == [shared.name_of(number) for number in (1, 2, 3)]
+    assert shared.name_of(1) not in counts(shared)
+    assert {name: counts(shared)[name] for name in OTHER_MODELS} == others
+    shared.assert_sound()
