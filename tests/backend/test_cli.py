@@ -15,6 +15,7 @@ from backend.ledger import Entry, Ledger
 from backend.records import Effort
 from backend.services import Services
 from backend.settings import Settings
+from backend.unreadable import Unreadable, UnreadableList
 
 CONFIG = "<View/>"
 NOWHERE = "http://127.0.0.1:1"
@@ -127,6 +128,23 @@ def test_versions_tell_how_many_annotations_could_not_be_measured(services: Serv
     assert "not measured" not in run("versions", "7").output
     Ledger(services.engine).enter(7, [Entry(1, "monday", None), Entry(2, "monday", None)])
     assert "another model's: 2 annotations" in run("versions", "7").output
+
+
+def test_problems_are_listed_by_task_and_reason(services: Services, project: int) -> None:
+    assert "could be read" in run("project", "problems", "7").output
+    left_out = Unreadable(31, 77, "boxes", "the label 'Nebula' is not in the labelling config", True)
+    UnreadableList(services.engine).replace(7, [left_out, Unreadable(32, 78, "boxes", "x must be a number", False)])
+    output = run("project", "problems", "7").output
+    rows = [[cell.strip() for cell in line.split("│")][1:-1] for line in output.splitlines()]
+    assert ["31", "77", "boxes", "yes", left_out.reason] in rows
+    assert ["32", "78", "boxes", "no: another annotation counts", "x must be a number"] in rows
+    assert "1 tasks are left out" in output
+    assert "project 99" in refused("project", "problems", "99")
+
+
+def test_versions_tell_how_many_tasks_were_left_out(services: Services, project: int) -> None:
+    services.registry.promote(7, 2, evidence={"reason": "better", "left_out": 18})
+    assert "18 tasks left out" in run("versions", "7").output
 
 
 @pytest.mark.parametrize("typed", ["v0001", "1", ""])

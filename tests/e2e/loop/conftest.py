@@ -292,10 +292,20 @@ class Loop:
         before_attaching: Callable[[Project], None] = lambda _: None,
     ) -> Project:
         """Make a project with images, attach the backend, and wait until the base version has predicted it."""
-        project = Project(
-            self, create_project(self.client, config, files("labeling_configs").joinpath(f"{config}.xml").read_text())
-        )
-        upload_images(self.client, project.id, self.tiles)
+        xml = files("labeling_configs").joinpath(f"{config}.xml").read_text()
+        return self.project_of(xml, self.tiles, batch=batch, before_attaching=before_attaching)
+
+    def project_of(
+        self,
+        xml: str,
+        pictures: list[Path],
+        *,
+        batch: int | None = None,
+        before_attaching: Callable[[Project], None] = lambda _: None,
+    ) -> Project:
+        """Make a project with these pictures, as `new_project` does."""
+        project = Project(self, create_project(self.client, "Galaxies", xml))
+        upload_images(self.client, project.id, pictures)
         before_attaching(project)
         self.command("project", "attach", str(project.id), *(["--batch", str(batch)] if batch else []))
         project.wait_for_version(1)

@@ -1,0 +1,148 @@
+"""What scripts and bulk edits leave in Label Studio is learned as the page shows it, or named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from backend.annotators import read_config
+from backend.loop.agreement import overlap
+from backend.loop.examples import gather_examples
+from backend.loop.snapshot import take_snapshot
+from sync.annotations import read_annotations
+from sync.controls.shapes import Box
+from sync.tasks import read_tasks
+
+if TYPE_CHECKING:
+    from tests.e2e.loop.conftest import Loop, Project
+
+WIDTH, HEIGHT = 200, 100
+PICTURES = 14
+SIDE = 30
+STATED: tuple[dict[str, Any], ...] = (
+    {},
+    {"original_width": 100, "original_height": 50},
+    {"original_width": "200.0", "original_height": 100.0},
+    {"original_width": WIDTH, "original_height": HEIGHT},
+)
+
+
+def centre(number: int) -> tuple[int, int]:
+    """Where the galaxy of a picture is, pixels."""
+    return 30 + 37 * number % 140, 25 + 23 * number % 50
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Pictures of 200x100 pixels with one Gaussian galaxy each."""
+    folder = tmp_path_factory.mktemp("gaussians")
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    files = []
+    for number in range(PICTURES):
+        x, y = centre(number)
+        light = 200 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 50)
+        noise = np.random.default_rng(number).normal(12, 3, (HEIGHT, WIDTH))
+        files.append(folder / f"gaussian-{number:02d}.png")
+        Image.fromarray((light + noise).clip(0, 255).astype(np.uint8)).save(files[-1])
+    return files
+
+
+def config(*labels: str) -> str:
+    offered = "".join(f'<Label value="{label}"/>' for label in labels)
+    return f"""<View><Image name="image" value="$image"/>
+    <RectangleLabels name="boxes" toName="image">{offered}</RectangleLabels></View>"""
+
+
+def true_boxes(project: Project) -> dict[int, Box]:
+    """The box around the galaxy of each task's picture."""
+    boxes = {}
+    for task in read_tasks(project.loop.client, project.id):
+        x, y = centre(int(task.data["image"].rsplit("gaussian-", 1)[1][:2]))
+        boxes[task.id] = Box(x - SIDE / 2, y - SIDE / 2, SIDE, SIDE)
+    return boxes
+
+
+def submit(project: Project, task: int, box: Box, label: str, stated: dict[str, Any]) -> int:
+    value = {"x": box.x / WIDTH * 100, "y": box.y / HEIGHT * 100, "width": SIDE / WIDTH * 100, "height": SIDE / HEIGHT * 100}
+    region = {"from_name": "boxes", "to_name": "image", "type": "rectanglelabels", **stated}
+    body = {"result": [region | {"value": value | {"rotation": 0, "rectanglelabels": [label]}}]}
+    return int(project.loop.client.send("POST", f"/api/tasks/{task}/annotations/", json=body)["id"])
+
+
+def learned_boxes(project: Project) -> dict[int, list[tuple[Box, str]]]:
+    """What the loop learns from the annotations as they stand."""
+    parsed = read_config(project.state.label_config)
+    snapshot = take_snapshot(read_annotations(project.loop.client, project.id))
+    sizes_of = project.loop.services.annotators.observer.sizes
+    examples = gather_examples(snapshot.annotations, parsed, parsed.controls, sizes_of=sizes_of)["boxes"]
+    return {image.task: [(one.box, one.label) for one in drawn] for image, drawn in examples.objects.items()}
+
+
+def predicted_boxes(project: Project, version: str) -> dict[int, list[tuple[Box, str]]]:
+    boxes = {}
+    for stored in project.predictions:
+        if stored.version == version:
+            values = [region["value"] for region in stored.result]
+            boxes[stored.task] = [
+                (
+                    Box(*(value[key] / 100 * side for key, side in zip(("x", "y", "width", "height"), SIDES, strict=True))),
+                    value["rectanglelabels"][0],
+                )
+                for value in values
+            ]
+    return boxes
+
+
+SIDES = (WIDTH, HEIGHT, WIDTH, HEIGHT)
+
+
+def test_boxes_are_learned_where_the_page_shows_them_whatever_size_they_state(loop: Loop, pictures: list[Path]) -> None:
+    project = loop.project_of(config("Galaxy", "Star"), pictures)
+    truth = true_boxes(project)
+    for number, task in enumerate(project.teachers(8)):
+        submit(project, task, truth[task], " galaxy" if number % 2 else "Galaxy", STATED[number % len(STATED)])
+    project.loop.wait_until(lambda: len(project.versions) > 1, "a version", project)
+    project.wait_until_quiet()
+    learned = learned_boxes(project)
+    assert sorted(learned) == sorted(project.teachers(8))
+    for task, ((box, label),) in learned.items():
+        assert label == "Galaxy"
+        assert overlap(box, truth[task]) == pytest.approx(1)
+    live = project.record.live_name
+    for task, boxes in predicted_boxes(project, live).items():
+        assert 0 < len(boxes) < 5
+        assert max(overlap(box, truth[task]) for box, _ in boxes) > 0.25
+    assert "could be read" in loop.command("project", "problems", str(project.id))
+
+    (task,) = project.to_do()[:1]
+    annotation = submit(project, task, truth[task], "Nebula", {})
+    loop.wait_until(lambda: "1 tasks left out" in project.record.status, "the problem is told", project)
+    listed = loop.command("project", "problems", str(project.id))
+    (row,) = ([cell.strip() for cell in line.split("│")] for line in listed.splitlines() if "Nebula" in line)
+    assert row[1:5] == [str(task), str(annotation), "boxes", "yes"]
+    assert "1 tasks left out" in loop.command("status")
+    assert task not in learned_boxes(project)
+
+
+def test_a_label_that_is_renamed_everywhere_is_learned_by_its_new_name(loop: Loop, pictures: list[Path]) -> None:
+    project = loop.project_of(config("Galaxy", "Thing"), pictures)
+    truth = true_boxes(project)
+    for task in project.teachers(8):
+        submit(project, task, truth[task], "Galaxy", STATED[-1])
+    project.loop.wait_until(lambda: len(project.versions) > 1, "a version", project)
+    project.wait_until_quiet()
+    number = len(project.versions)
+    body = {"project": project.id, "old_label": ["Galaxy"], "new_label": ["Thing"]}
+    assert loop.client.send("POST", "/api/labels/bulk", json=body)["annotations_updated"] == 8
+    project.configure(config("Thing"))
+    project.wait_for_version(number + 1)
+    assert {label for drawn in learned_boxes(project).values() for _, label in drawn} == {"Thing"}
+    stored = predicted_boxes(project, project.record.live_name)
+    assert set(project.to_do()) <= stored.keys()
+    for task in project.to_do():
+        assert {label for _, label in stored[task]} == {"Thing"}
+        assert max(overlap(box, truth[task]) for box, _ in stored[task]) > 0.25
