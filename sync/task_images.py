@@ -6,6 +6,7 @@ A task may have several Image tags, and an Image tag with `valueList` several pa
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -56,7 +57,7 @@ def image_of_region(region: Mapping[str, Any], control: Control, config: LabelCo
     """
     if not control.marks_objects:
         return control.to_name, page_of(region) if control.per_item and control.to_name in config.paged else 0
-    name = region.get("to_name")
+    name = region.get("to_name") if isinstance(region.get("to_name"), str) else None
     if name not in control.to_names:
         if len(control.to_names) > 1 or name in config.image_key:
             raise ControlError(
@@ -77,7 +78,7 @@ def page_of(region: Mapping[str, Any]) -> int:
     index = region.get("item_index")
     if index is None:
         return 0
-    if isinstance(index, bool) or not isinstance(index, int | float) or index < 0 or index != int(index):
+    if isinstance(index, bool) or not isinstance(index, int | float) or not 0 <= index < math.inf or index % 1:
         raise ControlError(f"item_index must be a whole number from 0, not {quote(index)}")
     return int(index)
 

@@ -137,7 +137,7 @@ def _sizes(
     drawn_on = {
         reference_of_image(annotation.data, config, image): None
         for annotation in annotations
-        for name in dict.fromkeys(region.get("from_name") for region in annotation.result)
+        for name in dict.fromkeys(str(region.get("from_name")) for region in annotation.result)
         if name in shapes
         for image in images_of_control(annotation.data, config, shapes[name])
     }

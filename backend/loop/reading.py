@@ -107,7 +107,7 @@ def _is_of_a_lost_control(region: Mapping[str, Any], control: Control, config: L
     """Tell whether a region of the control's type is of a control that was renamed or removed; relations have no name."""
     kind, name = region.get("type"), region.get("from_name")
     same_kind = isinstance(kind, str) and kind.strip().lower() == control.tag.lower()
-    return same_kind and bool(config.names) and name not in config.names
+    return same_kind and bool(config.names) and not (isinstance(name, str) and name in config.names)
 
 
 def _is_a_prompt(region: Mapping[str, Any], config: LabelConfig) -> bool:

@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backend.heads.questions import QuestionTree
 from backend.loop.examples import Examples, ImageOfTask, gather_examples
+from backend.project_heads import SHAPES
 from sync.annotations import Annotation
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.controls.shapes import Box, Ellipse, Polygon
@@ -276,3 +279,39 @@ def test_a_hidden_control_said_nothing() -> None:
     annotations = [annotation(said("class", "Elliptical")), annotation(said("class", "Spiral"), task=2)]
     gathered = gather_examples(annotations, config, config.controls, sizes_of=lambda references: [SIZE] * len(references))
     assert gathered["boxes"].objects == {ImageOfTask(2, "image"): []}
+
+
+TEXTS = ["boxes", "mask", "Galaxy", "20", "image", ""]
+KEYS = ["x", "y", "width", "height", "rotation", "radiusX", "radiusY", "points", "format", "rle", "labels"]
+TAGS = [one.tag.lower() for one in CONFIG.controls]
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 200) | st.floats() | st.sampled_from(TEXTS),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "y", "points", "rle", "labels"]), inner),
+    max_leaves=6,
+)
+regions = st.fixed_dictionaries(
+    {},
+    optional={
+        "from_name": st.sampled_from([one.name for one in CONFIG.controls]) | anything,
+        "to_name": st.just("image") | anything,
+        "type": st.sampled_from(TAGS) | anything,
+        "item_index": anything,
+        "original_width": anything,
+        "original_height": anything,
+        "value": st.dictionaries(
+            st.sampled_from(KEYS + TAGS),
+            anything | st.just(["Galaxy"]) | st.just("rle"),
+        )
+        | anything,
+    },
+)
+
+
+@given(st.lists(regions, min_size=1, max_size=3))
+def test_whatever_a_region_holds_it_is_read_or_left_out(results: list[Any]) -> None:
+    gathered = gather(annotation(*results), annotation(said("class", "Spiral"), task=2))
+    assert ImageOfTask(2, "image") in gathered["class"].targets
+    for control_ in CONFIG.controls:
+        mine = [region for region in results if region.get("from_name") == control_.name]
+        if mine and control_.tag in SHAPES:
+            assert gathered[control_.name].objects.get(IMAGE, mine) != []
