@@ -19,7 +19,7 @@ from sync.controls import choices, taxonomy
 from sync.labelconfig import Control
 from sync.matching import match_labels
 
-__all__ = ["ClassFiller", "base_probabilities"]
+__all__ = ["ClassFiller", "base_offset", "base_probabilities"]
 
 CHOSEN_ABOVE = 0.5
 """A multiple choice is ticked, and a path of several picked, above this probability."""
@@ -32,7 +32,22 @@ def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: 
     Returns
     -------
     ndarray, shape (n, len(control.labels)), or None
-        Classes that share a label add up; an exclusive control's rows sum to one.
+        Classes that share a label add up, and a label that no class stands for has next to none. An exclusive control's rows
+        sum to one, or to less where the head knows only one label: it would else be sure of that one on every galaxy.
+    """
+    logs = base_offset(embeddings, control, base)
+    if logs is None:
+        return None
+    mapped: NDArray[np.float64] = np.where(np.isnan(logs), LEAST_PROBABILITY, np.exp(logs))
+    known = int((~np.isnan(logs)).all(axis=0).sum())
+    return mapped if control.multiple or known == 1 else mapped / mapped.sum(axis=1, keepdims=True)
+
+
+def base_offset(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
+    """What the shipped head thinks, as the offset of a head that learns: log-probabilities, NaN for an unknown label.
+
+    A trained head adds its own weights to that. A label that the shipped head does not know must not begin at a probability of
+    next to nothing there: ten examples could not outweigh it.
     """
     matches = match_labels(base.classes, control)
     if not matches:
@@ -43,12 +58,10 @@ def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: 
     for index, name in enumerate(base.classes):
         if name in matches:
             mapped[:, position[matches[name]]] += predicted[:, index]
-    # Of a label that the head knows nothing of it says nothing: as likely as the others are on average, never impossible.
     known = sorted({position[label] for label in matches.values()})
-    unknown = [index for index in range(len(control.labels)) if index not in known]
-    mapped[:, unknown] = mapped[:, known].mean(axis=1, keepdims=True) if not control.multiple else LEAST_PROBABILITY
-    mapped = np.clip(mapped, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-    return mapped if control.multiple else mapped / mapped.sum(axis=1, keepdims=True)
+    logs: NDArray[np.float64] = np.full(mapped.shape, np.nan)
+    logs[:, known] = np.log(np.clip(mapped[:, known], LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
+    return logs
 
 
 class ClassFiller:
@@ -74,11 +87,12 @@ class ClassFiller:
 
     def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probability of each of the control's labels, shape (n, k)."""
-        base = base_probabilities(embeddings, self.control, self._base)
         if self._head is None:
+            base = base_probabilities(embeddings, self.control, self._base)
             assert base is not None, "a control that nothing is known of has no filler"
             return base
-        return np.asarray(self._head.predict(embeddings, offset=_logs(base)), np.float64)
+        offset = base_offset(embeddings, self.control, self._base)
+        return np.asarray(self._head.predict(embeddings, offset=offset), np.float64)
 
     def sureness(self, embeddings: NDArray[np.float32], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """How little a label would teach the head, shape (n,), 0 to 1: the lowest is the most useful to label next.
@@ -91,8 +105,8 @@ class ClassFiller:
         """
         if self._head is None:
             return np.asarray(self._sure.confidence(probabilities), np.float64)
-        base = base_probabilities(embeddings, self.control, self._base)
-        curable = self._head.uncertainty(embeddings, offset=_logs(base)).epistemic
+        offset = base_offset(embeddings, self.control, self._base)
+        curable = self._head.uncertainty(embeddings, offset=offset).epistemic
         labels = probabilities.shape[1]
         most = labels * np.log(2) if self.control.multiple else np.log(max(labels, 2))
         return np.asarray((1 - curable / most).clip(0, 1), np.float64)
@@ -100,8 +114,8 @@ class ClassFiller:
     def shares(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """The share of annotators expected at each label of Choices, shape (n, k), or node of a Taxonomy, shape (n, m)."""
         if isinstance(self._head, DecisionTree):
-            base = base_probabilities(embeddings, self.control, self._base)
-            return np.asarray(self._head.predict_nodes(embeddings, offset=_logs(base)), np.float64)
+            offset = base_offset(embeddings, self.control, self._base)
+            return np.asarray(self._head.predict_nodes(embeddings, offset=offset), np.float64)
         probabilities = self.probabilities(embeddings)
         return probabilities if self.tree is None else self.tree.gather(probabilities)
 
@@ -117,13 +131,11 @@ class ClassFiller:
         chosen = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE] if self.control.multiple else []
         if not chosen and self.control.multiple and self.tree is None:
             return []
+        if not self.control.multiple and row.sum() < CHOSEN_ABOVE:
+            return []  # the shipped head knows one label, and it is none of that
         chosen = chosen or [int(row.argmax())]
         labels = [self.control.labels[index].value for index in chosen]
         score = float(np.clip(row[chosen].mean(), 0, 1))
         if self.control.tag == "Taxonomy":
             return [taxonomy.encode([self.control.path(label) for label in labels], control=self.control, score=score)]
         return [choices.encode(labels, control=self.control, score=score)]
-
-
-def _logs(base: NDArray[np.float64] | None) -> NDArray[np.float64] | None:
-    return None if base is None else np.log(base)

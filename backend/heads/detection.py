@@ -122,7 +122,7 @@ class Detection:
         if contest is None:
             return replace(head, learned=blank) if detector.preferred else head
         evidence = {
-            "judged_on": float(len(images)),
+            "judged_on": float(len(contest.learned)),
             BY_LEARNING: float(contest.learned.mean()),
             BY_EXTRACTION: float(contest.extraction.mean()),
         }
@@ -133,7 +133,8 @@ class Detection:
             wins = clearly_better(contest.learned, contest.extraction)
         if not wins:
             return head
-        return replace(head, learned=replace(blank.fit(looks, boxes, seed=seed), least_score=contest.least_score))
+        tuned = blank.fit(looks, boxes, seed=seed)
+        return replace(head, learned=replace(tuned, least_score=contest.least_score, calibration=contest.calibration))
 
     @property
     def settings(self) -> ExtractionSettings:
@@ -176,10 +177,11 @@ class Detection:
             raise ValueError("the learned detector needs a look at the image, not only its sources")
         seen = self.learned.predict(look)
         count = min(int((seen.scores >= self.learned.least_score).sum()), MAXIMUM_OBJECTS)
+        scores = self.learned.calibration.apply(seen.scores[:count].numpy()).tolist()
         outlined = outline_boxes(seen.boxes[:count].double().numpy(), found, size=size)
         return tuple(
             Detected(source, self.learned.classes[label], score, BY_LEARNING)
-            for source, label, score in zip(outlined, seen.labels[:count].tolist(), seen.scores[:count].tolist(), strict=True)
+            for source, label, score in zip(outlined, seen.labels[:count].tolist(), scores, strict=True)
         )
 
     def save(self, folder: Path) -> None:

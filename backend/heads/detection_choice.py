@@ -1,21 +1,23 @@
 """Which detector a project's own annotations speak for: both are judged on images that they did not learn from.
 
 The images are dealt into two halves; each is judged by detectors that learned from the other one, each image by the F1 of its
-boxes and labels. So that the learned detector is not flattered, its least score too is taken from the other half.
+boxes and labels. So that the learned detector is not flattered, its least score too is taken from the other half. Where the
+first half shows that it cannot win, it is not trained again for the other one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.box_scores import ScoreCalibration, weigh_by_image
 from backend.heads.detection_fit import MATCH_AT, Grid
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.detector.network import Found
-from backend.heads.matching import box_overlaps, corners, f1
+from backend.heads.matching import box_overlaps, clearly_better, corners, f1
 from backend.heads.source_detector import SourceDetector
 from backend.heads.sources import extract
 from backend.lvm.pyramids import PicturePyramid
@@ -25,6 +27,8 @@ __all__ = ["Contest", "Drawn", "hold_contest", "least_score"]
 
 Drawn = Sequence[tuple[Box, str]]
 """The objects that a person boxed in one image."""
+ENOUGH_JUDGED = 4
+"""Images by which the learned detector can be given up before the other half is judged."""
 LEAST_SCORES = tuple(np.arange(0.1, 0.9, 0.05).round(2).tolist())
 
 
@@ -38,11 +42,14 @@ class Contest:
         F1 of each image, judged by detectors that have not seen it.
     least_score : float
         From which on the learned detector's objects count, by all images.
+    calibration : ScoreCalibration
+        Of the learned detector's scores from there on.
     """
 
     learned: NDArray[np.float64]
     extraction: NDArray[np.float64]
     least_score: float
+    calibration: ScoreCalibration
 
 
 def hold_contest(
@@ -58,30 +65,81 @@ def hold_contest(
     halves = _halves([len(drawn) for drawn in boxes])
     if not all(any(boxes[i] for i in half) for half in halves):
         return None
-    founds: dict[int, Found] = {}
+    rounds = (halves, halves[::-1])
     extraction = np.zeros(len(images))
-    for judged, learned_from in (halves, halves[::-1]):
+    for judged, learned_from in rounds:
+        extraction[judged] = _judge_extraction(images, boxes, grids, judged, learned_from, classes=detector.classes, seed=seed)
+    founds: dict[int, Found] = {}
+    for judged, learned_from in rounds:
         tuned = detector.fit([looks[i] for i in learned_from], [boxes[i] for i in learned_from], seed=seed)
         founds |= {i: tuned.predict(looks[i]) for i in judged}
-        rival = SourceDetector.fit(
-            [images[i] for i in learned_from],
-            [boxes[i] for i in learned_from],
-            classes=detector.classes,
-            grids=[grids[i] for i in learned_from],
-            seed=seed,
-        )
-        for i in judged:
-            found = rival.select(
-                extract(images[i], settings=rival.settings).sources, size=(images[i].shape[1], images[i].shape[0])
-            )
-            extraction[i] = _f1(corners([one.source.box for one in found]), [one.label for one in found], boxes[i])
-    learned = np.zeros(len(images))
-    for judged, learned_from in (halves, halves[::-1]):
-        least = least_score([founds[i] for i in learned_from], [boxes[i] for i in learned_from], classes=detector.classes)
-        for i in judged:
+        if not detector.preferred and _hopeless(founds, boxes, extraction, classes=detector.classes):
+            break
+    learned = np.full(len(images), np.nan)
+    for judged, learned_from in rounds:
+        known = [i for i in learned_from if i in founds] or list(founds)
+        least = least_score([founds[i] for i in known], [boxes[i] for i in known], classes=detector.classes)
+        for i in founds.keys() & set(judged):
             learned[i] = _found_f1(founds[i], boxes[i], least, detector.classes)
-    ordered = [founds[i] for i in range(len(images))]
-    return Contest(learned, extraction, least_score(ordered, boxes, classes=detector.classes))
+    seen = sorted(founds)
+    ordered, drawn = [founds[i] for i in seen], [boxes[i] for i in seen]
+    least = least_score(ordered, drawn, classes=detector.classes)
+    calibration = _calibrate(ordered, drawn, least, detector.classes)
+    return Contest(learned[seen], extraction[seen], least, calibration)
+
+
+def _judge_extraction(
+    images: Sequence[NDArray[np.float32]],
+    boxes: Sequence[Drawn],
+    grids: Sequence[Grid],
+    judged: Sequence[int],
+    learned_from: Sequence[int],
+    *,
+    classes: Sequence[str],
+    seed: int,
+) -> list[float]:
+    """F1 on some images of source extraction that learned from others."""
+    head = SourceDetector.fit(
+        [images[i] for i in learned_from],
+        [boxes[i] for i in learned_from],
+        classes=classes,
+        grids=[grids[i] for i in learned_from],
+        seed=seed,
+    )
+    scores = []
+    for i in judged:
+        size = (images[i].shape[1], images[i].shape[0])
+        found = head.select(extract(images[i], settings=head.settings).sources, size=size)
+        scores.append(_f1(corners([one.source.box for one in found]), [one.label for one in found], boxes[i]))
+    return scores
+
+
+def _hopeless(
+    founds: Mapping[int, Found], boxes: Sequence[Drawn], extraction: NDArray[np.float64], *, classes: Sequence[str]
+) -> bool:
+    """Whether source extraction is clearly better on the images judged so far, whatever least score the other one had."""
+    judged = sorted(founds)
+    if len(judged) < ENOUGH_JUDGED:
+        return False
+    drawn = [boxes[i] for i in judged]
+    best = least_score([founds[i] for i in judged], drawn, classes=classes)
+    learned = np.asarray([_found_f1(founds[i], boxes[i], best, classes) for i in judged])
+    return clearly_better(extraction[judged], learned)
+
+
+def _calibrate(founds: Sequence[Found], boxes: Sequence[Drawn], least: float, classes: Sequence[str]) -> ScoreCalibration:
+    """From the scores that would be shown to frequencies."""
+    scores: list[NDArray[np.float64]] = [np.empty(0)]
+    kept: list[NDArray[np.bool_]] = [np.empty(0, bool)]
+    counts = []
+    for found, drawn in zip(founds, boxes, strict=True):
+        shown = found.scores >= least
+        alike = _alike([classes[i] for i in found.labels[shown].tolist()], drawn)
+        overlaps = box_overlaps(corners([box for box, _ in drawn]), found.boxes[shown].double().numpy().reshape(-1, 4))
+        scores.append(found.scores[shown].double().numpy())
+        kept.append(np.any((overlaps >= MATCH_AT) & alike.reshape(overlaps.shape), axis=0))
+        counts.append(int(shown.sum()))
+    return ScoreCalibration.fit(np.concatenate(scores), np.concatenate(kept), weigh_by_image(counts))
 
 
 def least_score(founds: Sequence[Found], boxes: Sequence[Drawn], *, classes: Sequence[str]) -> float:
@@ -106,6 +164,11 @@ def _found_f1(found: Found, drawn: Drawn, least: float, classes: Sequence[str]) 
 
 
 def _f1(edges: NDArray[np.float64], labels: Sequence[str], drawn: Drawn) -> float:
-    alike = np.asarray([[label == wanted for label in labels] for _, wanted in drawn], dtype=bool)
+    alike = _alike(labels, drawn)
     overlaps = box_overlaps(corners([box for box, _ in drawn]), edges.reshape(-1, 4))
     return f1((overlaps >= MATCH_AT) & alike.reshape(overlaps.shape))
+
+
+def _alike(labels: Sequence[str], drawn: Drawn) -> NDArray[np.bool_]:
+    """Which found objects have the label of which drawn one, shape (drawn, found) if there are any."""
+    return np.asarray([[label == wanted for label in labels] for _, wanted in drawn], dtype=bool)

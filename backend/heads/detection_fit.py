@@ -26,7 +26,9 @@ PEAK_SIGMAS = (8.0, 5.0)
 ISOPHOTES = (0.17, 0.1, 0.3)
 BOX_SCALES = (1.0, 0.85, 1.15, 1.35, 1.6)
 LEAST_AREAS = (12, 30, 80, 200)
-LEAST_SNRS = (0.0, 15.0, 30.0, 60.0)
+CLEAR_SNR = 40 / 3
+"""In units of the noise. A deep field has a speck in every corner: untrained, what stands less above the sky is left out."""
+LEAST_SNRS = (CLEAR_SNR, 0.0, 30.0, 60.0, 90.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class Choice:
 
     settings: ExtractionSettings = field(default_factory=ExtractionSettings)
     box_scale: float = 1.0
-    least_snr: float = 0.0
+    least_snr: float = CLEAR_SNR
 
 
 Grid = dict[Choice, float]

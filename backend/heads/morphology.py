@@ -48,6 +48,9 @@ class Morphology:
     known : ndarray of bool, shape (k,)
         Classes with examples, and of yes-or-no questions those with counter-examples. Unless the offset knows better, other
         exclusive classes have a probability of about 0.01, and other questions that of the rule of succession.
+    rates : ndarray, shape (k,)
+        Logits that stand in the offset for the classes that the other head does not know: how often they were labelled. NaN in
+        a head that was stored before there were any.
     plan : Plan
         What was chosen on folds: strength, share of the offset (0 if it was fitted without one), and temperature.
     posterior : Posterior
@@ -61,6 +64,7 @@ class Morphology:
     weights: Floats
     bias: Floats
     known: NDArray[np.bool_]
+    rates: Floats
     plan: Plan
     posterior: Posterior
 
@@ -92,7 +96,8 @@ class Morphology:
         exclusive : bool
             One class a galaxy, or any number.
         offset : ndarray, shape (n, k), optional
-            Log-probabilities of another head for these galaxies, at most 0; then `predict` needs them too.
+            Log-probabilities of another head for these galaxies, at most 0, NaN for a class that it does not know; then
+            `predict` needs them too.
         importance : ndarray, shape (n,), optional
             How much each galaxy counts against the others, above 0: of a question in a tree, the share of its annotators that
             reached it. All count the same without it.
@@ -112,9 +117,10 @@ class Morphology:
         # Divided by sqrt(d) as well: a strength of regularisation then means the same for every length of embedding.
         scale = np.where(scale > 1e-6, scale, 1).astype(np.float32) * np.float32(np.sqrt(features.shape[1]))
         standard = (features - mean) / scale
-        prior = None if offset is None else _prior_logits(offset, targets.shape, exclusive=exclusive)
         known = told_apart(targets, exclusive=exclusive)
         counts = np.ones(len(features), np.float32) if importance is None else _shares(importance, len(features))
+        rates = _rates(targets, counts, unknown=_unknown(offset, targets.shape), exclusive=exclusive)
+        prior = None if offset is None else _prior_logits(offset, targets.shape, rates=rates, exclusive=exclusive)
         # One thread: on two busy cores the many small products took fifty times as long with two.
         with threadpool_limits(limits=1, user_api="blas"):
             short, turn = _principal(standard)
@@ -125,7 +131,7 @@ class Morphology:
             posterior = Posterior.of(
                 short, turn, targets, counts, logits=logits, known=known, exclusive=exclusive
             )  # fmt: skip
-        return cls(tuple(classes), exclusive, mean, scale, turn @ weights, bias, known, plan, posterior)
+        return cls(tuple(classes), exclusive, mean, scale, turn @ weights, bias, known, rates, plan, posterior)
 
     def predict(self, embeddings: NDArray[np.floating], *, offset: NDArray[np.floating] | None = None) -> Floats:
         """Probabilities of the classes, shape (n, k), for embeddings of shape (n, d).
@@ -155,7 +161,7 @@ class Morphology:
         if offset is None and self.plan.offset_weight > 0:
             raise ValueError("this head was fitted on top of another head's probabilities and needs them as `offset`")
         shape = (len(features), len(self.classes))
-        prior = None if offset is None else _prior_logits(offset, shape, exclusive=self.exclusive)
+        prior = None if offset is None else _prior_logits(offset, shape, rates=self.rates, exclusive=self.exclusive)
         standard = cast(Floats, (features - self.mean) / self.scale)
         logits = logits_of(
             standard, prior, weights=self.weights, bias=self.bias, plan=self.plan, known=self.known, exclusive=self.exclusive
@@ -182,6 +188,7 @@ class Morphology:
         }
         arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "bias": self.bias, "known": self.known}
         arrays |= {"turn": posterior.turn, "information": posterior.information}
+        arrays |= {} if np.isnan(self.rates).any() else {"rates": self.rates}
         arrays |= {"axes": posterior.axes, "curvature": posterior.curvature}
         storage.write(folder, head=NAME, fields=fields, arrays=arrays)
 
@@ -209,6 +216,7 @@ class Morphology:
             weights=stored.array("weights", d, k),
             bias=stored.array("bias", k),
             known=stored.array("known", k).astype(bool),
+            rates=stored.array("rates", k) if "rates" in stored.arrays else np.full(k, np.nan, np.float32),
             plan=plan,
             posterior=posterior,
         )
@@ -260,12 +268,31 @@ def _shares(importance: NDArray[np.floating], n: int) -> Floats:
     return cast(Floats, counts / counts.mean()) if n else counts
 
 
-def _prior_logits(offset: NDArray[np.floating], shape: tuple[int, ...], *, exclusive: bool) -> Floats:
-    """Log-probabilities as logits: as they are between classes, as log-odds for yes or no."""
-    logs = _finite(offset, shape, "offset").clip(np.log(LEAST_PROBABILITY), 0)
-    if exclusive:
-        return logs
-    return cast(Floats, logs - np.log1p(-np.exp(np.minimum(logs, np.log(1 - LEAST_PROBABILITY)))))
+def _unknown(offset: NDArray[np.floating] | None, shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    """The columns of classes that the other head does not know, shape (k,)."""
+    unknown = np.ones(shape, bool) if offset is None else np.isnan(offset)
+    return cast(NDArray[np.bool_], unknown.all(axis=0))
+
+
+def _rates(targets: Floats, counts: Floats, *, unknown: NDArray[np.bool_], exclusive: bool) -> Floats:
+    """Logits, shape (k,), of how often the classes were labelled: of exclusive ones against all that the other head knows."""
+    labelled = counts @ targets
+    if not exclusive:
+        return cast(Floats, np.log((labelled + 1) / (counts.sum() - labelled + 1)).astype(np.float32))
+    elsewhere = max(float(counts.sum() - labelled[unknown].sum()), 0) + 1
+    return cast(Floats, np.log((labelled / elsewhere).clip(LEAST_PROBABILITY, None)).astype(np.float32))
+
+
+def _prior_logits(offset: NDArray[np.floating], shape: tuple[int, ...], *, rates: Floats, exclusive: bool) -> Floats:
+    """Log-probabilities as logits: as they are between classes, as log-odds for yes or no; `rates` where they are NaN."""
+    offset = np.asarray(offset, np.float32)
+    unknown = np.isnan(offset)
+    logs = _finite(np.where(unknown, 0, offset), shape, "offset").clip(np.log(LEAST_PROBABILITY), 0)
+    if not exclusive:
+        logs = logs - np.log1p(-np.exp(np.minimum(logs, np.log(1 - LEAST_PROBABILITY))))
+    # What heads of before had in the place of `rates`: the mean of the others, or a probability of 0.001.
+    old = -np.log((~unknown).sum(axis=1, keepdims=True).clip(1, None)) if exclusive else np.log(1e-3 / (1 - 1e-3))
+    return cast(Floats, np.where(unknown, np.where(np.isnan(rates), old, rates), logs).astype(np.float32))
 
 
 def _principal(features: Floats) -> tuple[Floats, Floats]:

@@ -1,7 +1,8 @@
 """The source detector: objects by source extraction, with what a project's annotators keep learned.
 
-Learned are how faint and small an object may be, how far out it is outlined and how loosely boxed, which of the found sources
-people delete, and, where there are several labels, which one a source gets.
+Learned are how faint and small an object may be, how far out it is outlined and how loosely boxed, how often people keep a
+source of which signal to noise, and, once they have deleted enough of them, which sources they delete; where there are several
+labels, which one a source gets.
 """
 
 from __future__ import annotations
@@ -9,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import storage
+from backend.heads.box_scores import UNCALIBRATED, ScoreCalibration, best_least_score, weigh_by_image
 from backend.heads.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
 from backend.heads.detection_fit import Choice, Examples, Grid, choose, gather, grow, score_grid
 from backend.heads.errors import NotEnoughLabels
@@ -26,9 +28,11 @@ from sync.controls.shapes import Box
 __all__ = ["SourceDetector"]
 
 HALF_SCORE_SNR = 20.0
-BASE_LEAST_SCORE = 0.4
-"""A deep field has a speck in every corner: untrained, what stands less than 13 times the noise above the sky is left out."""
 JUDGEMENTS = ("delete", "keep")
+ENOUGH_DELETED = 3
+"""Fewer deleted sources say how many are deleted, not which."""
+IN_IMAGES = 3
+"""Of so many different images, at least: one image's deletions are one decision."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,12 +45,15 @@ class SourceDetector:
     choice : Choice
         How sources are found, and how loosely they are boxed.
     keep : Morphology or None
-        Probability that people keep a source, from its catalogue features; untrained heads judge by signal to noise.
+        Probability that people keep a source, from its catalogue features, on top of its calibrated signal to noise, which
+        alone decides where few were deleted.
     kind : Morphology or None
         The class of a source; without it, each is of `default_label`.
     default_label : str
     least_score : float
         Sources below it are left out.
+    calibration : ScoreCalibration
+        Of the scores by signal to noise.
     """
 
     classes: tuple[str, ...]
@@ -55,13 +62,14 @@ class SourceDetector:
     kind: Morphology | None
     default_label: str
     least_score: float
+    calibration: ScoreCalibration = UNCALIBRATED
 
     @classmethod
     def base(cls, classes: Sequence[str]) -> Self:
         """The untrained detector: every source that stands out clearly counts, and is of the first class."""
         if not classes:
             raise ValueError("a detector needs at least one class")
-        return cls(tuple(classes), Choice(), None, None, classes[0], BASE_LEAST_SCORE)
+        return cls(tuple(classes), Choice(), None, None, classes[0], 0.0)
 
     @classmethod
     def fit(
@@ -100,8 +108,12 @@ class SourceDetector:
         examples = [gather(image, drawn, choice) for image, drawn in zip(images, boxes, strict=True)]
         labels = [label for drawn in boxes for _, label in drawn]
         default = max(classes, key=labels.count)
-        head = cls(tuple(classes), choice, _learn_keep(examples, seed), _learn_kind(examples, classes, seed), default, 0.0)
-        return replace(head, least_score=_least_score(head, examples))
+        sources = [source for example in examples for source in example.sources]
+        calibration = _calibrate(sources, examples)
+        kind = _learn_kind(examples, classes, seed)
+        head = cls(tuple(classes), choice, _learn_keep(sources, examples, calibration, seed), kind, default, 0.0, calibration)
+        drawn = sum(len(example.labels) for example in examples)
+        return replace(head, least_score=best_least_score(head._scores(sources), drawn) if sources else 0.0)
 
     @property
     def settings(self) -> ExtractionSettings:
@@ -119,10 +131,10 @@ class SourceDetector:
         return tuple(Detected(_loosen(sources[i], scale, size), labels[i], float(scores[i]), BY_EXTRACTION) for i in order)
 
     def _scores(self, sources: Sequence[Source]) -> NDArray[np.float32]:
-        if self.keep is not None:
-            return self.keep.predict(_features(sources))[:, JUDGEMENTS.index("keep")]
-        snr = np.asarray([source.snr for source in sources], dtype=np.float32)
-        return snr / (snr + np.float32(HALF_SCORE_SNR))
+        scores = self.calibration.apply(_raw_scores(sources))
+        if self.keep is None:
+            return scores
+        return self.keep.predict(_features(sources), offset=_offset(scores))[:, JUDGEMENTS.index("keep")]
 
     def _labels(self, sources: Sequence[Source]) -> list[str]:
         if self.kind is None:
@@ -139,6 +151,7 @@ class SourceDetector:
             "choice": asdict(self.choice),
             "default_label": self.default_label,
             "least_score": self.least_score,
+            "calibration": asdict(self.calibration),
             "parts": list(parts),
         }
 
@@ -154,6 +167,7 @@ class SourceDetector:
             kind,
             stored.field("default_label", str),
             stored.field("least_score", float),
+            ScoreCalibration.stored_in(stored),
         )
 
 
@@ -161,15 +175,44 @@ def _choice(fields: dict[str, Any]) -> Choice:
     return Choice(**{**fields, "settings": ExtractionSettings(**fields["settings"])})
 
 
+def _raw_scores(sources: Sequence[Source]) -> NDArray[np.float32]:
+    """How clearly each source stands out, shape (n,): what an untrained head scores it."""
+    snr = np.asarray([source.snr for source in sources], dtype=np.float32)
+    return snr / (snr + np.float32(HALF_SCORE_SNR))
+
+
+def _offset(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Log-probabilities of `JUDGEMENTS`, shape (n, 2)."""
+    kept = scores.astype(np.float64).clip(1e-4, 1 - 1e-4)
+    return cast(NDArray[np.float64], np.log(np.stack([1 - kept, kept], axis=1)))
+
+
 def _features(sources: Sequence[Source]) -> NDArray[np.float32]:
     return np.stack([source.features for source in sources])
 
 
-def _learn_keep(examples: Sequence[Examples], seed: int) -> Morphology | None:
-    """Whether people keep a source, if they keep some and delete some."""
-    sources = [source for example in examples for source in example.sources]
-    kept = np.concatenate([example.matches >= 0 for example in examples])
-    return _classifier(sources, np.stack([~kept, kept], axis=1), JUDGEMENTS, seed)
+def _calibrate(sources: Sequence[Source], examples: Sequence[Examples]) -> ScoreCalibration:
+    if not sources:
+        return UNCALIBRATED
+    weights = weigh_by_image([len(example.sources) for example in examples])
+    return ScoreCalibration.fit(_raw_scores(sources), _kept(examples), weights)
+
+
+def _learn_keep(
+    sources: Sequence[Source], examples: Sequence[Examples], calibration: ScoreCalibration, seed: int
+) -> Morphology | None:
+    """Which sources people keep, if they have deleted enough to tell."""
+    deleted = [int((example.matches < 0).sum()) for example in examples]
+    if sum(deleted) < ENOUGH_DELETED or np.count_nonzero(deleted) < IN_IMAGES:
+        return None
+    kept = _kept(examples)
+    offset = _offset(calibration.apply(_raw_scores(sources)))
+    return _classifier(sources, np.stack([~kept, kept], axis=1), JUDGEMENTS, seed, offset=offset)
+
+
+def _kept(examples: Sequence[Examples]) -> NDArray[np.bool_]:
+    kept: NDArray[np.bool_] = np.concatenate([example.matches >= 0 for example in examples])
+    return kept
 
 
 def _learn_kind(examples: Sequence[Examples], classes: Sequence[str], seed: int) -> Morphology | None:
@@ -184,27 +227,21 @@ def _learn_kind(examples: Sequence[Examples], classes: Sequence[str], seed: int)
     return _classifier([source for source, _ in pairs], targets, classes, seed)
 
 
-def _classifier(sources: Sequence[Source], targets: NDArray[np.bool_], classes: Sequence[str], seed: int) -> Morphology | None:
+def _classifier(
+    sources: Sequence[Source],
+    targets: NDArray[np.bool_],
+    classes: Sequence[str],
+    seed: int,
+    *,
+    offset: NDArray[np.float64] | None = None,
+) -> Morphology | None:
     if not sources:
         return None
+    features, shares = _features(sources), targets.astype(np.float32)
     try:
-        return Morphology.fit(_features(sources), targets.astype(np.float32), classes=classes, exclusive=True, seed=seed)
+        return Morphology.fit(features, shares, classes=classes, exclusive=True, offset=offset, seed=seed)
     except NotEnoughLabels:
         return None
-
-
-def _least_score(head: SourceDetector, examples: Sequence[Examples]) -> float:
-    """The score from which on keeping all sources gives the best F1 that the scores themselves predict.
-
-    The scores are calibrated, so their sum is the number of hits to expect: no label is looked at twice.
-    """
-    sources = [source for example in examples for source in example.sources]
-    if head.keep is None or not sources:
-        return 0.0
-    scores = np.sort(head._scores(sources))[::-1].astype(np.float64)
-    drawn = sum(len(example.labels) for example in examples)
-    expected = 2 * np.cumsum(scores) / (np.arange(1, len(scores) + 1) + drawn)
-    return float(scores[int(expected.argmax())])
 
 
 def _loosen(source: Source, scale: float, size: tuple[int, int]) -> Source:

@@ -80,7 +80,8 @@ class DecisionTree:
         exclusive : bool
             One path a galaxy, or any number.
         offset : ndarray, shape (n, k), optional
-            Log-probabilities of the paths by another head, at most 0; then `predict` needs them too.
+            Log-probabilities of the paths by another head, at most 0, NaN for a path that it does not know; then `predict`
+            needs them too.
         seed : int
             Of the folds.
 
@@ -186,8 +187,9 @@ class DecisionTree:
         head = self.heads[index]
         if head is not None:
             return head.predict(embeddings, offset=prior)
-        if prior is not None and self.reached[index] < MINIMUM_LABELS:
-            return np.exp(prior)
+        if prior is not None and not np.isnan(prior).all() and self.reached[index] < MINIMUM_LABELS:
+            answers = np.exp(np.where(np.isnan(prior), np.log(LEAST_PROBABILITY), prior))
+            return cast(Floats, answers / answers.sum(axis=1, keepdims=True) if self.exclusive else answers)
         return np.tile(self.frequencies[list(question.answers)], (len(embeddings), 1))
 
     def save(self, folder: FilePath) -> None:
@@ -223,15 +225,21 @@ def _place(folder: FilePath, index: int) -> FilePath:
 
 
 def _opinions(tree: QuestionTree, offset: NDArray[np.floating], *, exclusive: bool) -> Iterator[Floats]:
-    """Log-probabilities of each question's answers where it is reached, from those of the paths, shape (n, k)."""
-    nodes = tree.gather(np.exp(np.asarray(offset, np.float64).clip(None, 0)))
+    """Log-probabilities of each question's answers where it is reached, from those of the paths, shape (n, k).
+
+    NaN for an answer below which there is no path that the other head knows.
+    """
+    unknown = np.isnan(offset)
+    nodes = tree.gather(np.where(unknown, 0, np.exp(np.asarray(offset, np.float64).clip(None, 0))))
+    heard = tree.gather(~unknown)
     for question in tree.questions:
         answers = nodes[:, question.answers]
         above = answers.sum(axis=1) if exclusive else np.ones(len(nodes))
         if not exclusive and question.asked_at is not None:
             above = nodes[:, question.asked_at]
         conditional = answers / above[:, None].clip(LEAST_PROBABILITY, None)
-        yield cast(Floats, np.log(conditional.clip(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)).astype(np.float32))
+        logs = np.log(conditional.clip(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
+        yield cast(Floats, np.where(heard[:, question.answers] > 0, logs, np.nan).astype(np.float32))
 
 
 def _of_votes(answers: Floats, count: float, *, exclusive: bool) -> Uncertainty:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.annotators import Annotators, read_config
-from backend.fillers import base_probabilities
+from backend.fillers import base_offset
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.detection import Detection
 from backend.heads.masks import PromptedMasks
@@ -109,8 +109,7 @@ def _fit_classes(observer: Observer, base: Morphology, control: Control, example
     if not images:
         raise NotEnoughLabels("there are no labelled images yet")
     targets = np.stack([examples.targets[image] for image in images])
-    opinion = base_probabilities(embeddings, control, base)
-    offset = None if opinion is None else np.log(opinion)
+    offset = base_offset(embeddings, control, base)
     exclusive = not control.multiple
     if control.tag == "Taxonomy":
         return DecisionTree.fit(embeddings, targets, paths=control.paths, exclusive=exclusive, offset=offset)

@@ -14,7 +14,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
 from backend.annotators import BASE_MORPHOLOGY
-from backend.fillers import ClassFiller, Filler, base_probabilities, fillers_of
+from backend.fillers import ClassFiller, Filler, base_offset, base_probabilities, fillers_of
 from backend.gallery import Picture
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
@@ -124,6 +124,45 @@ def test_classes_that_share_a_label_add_up() -> None:
 
 def test_a_control_without_a_known_label_gets_nothing_of_the_base() -> None:
     assert base_probabilities(random_vectors(), control(choices("Calm", "Wild")), BASE) is None
+
+
+def test_a_label_that_the_shipped_head_does_not_know_takes_nothing_from_the_others() -> None:
+    some = random_vectors(20)
+    labels = ("Elliptical", "Spiral", "Edge-on", "Merger")
+    known = base_probabilities(some, control(choices(*labels)), BASE)
+    wider = base_probabilities(some, control(choices(*labels, "Gravitational lens")), BASE)
+    assert known is not None
+    assert wider is not None
+    assert wider[:, :4] == pytest.approx(known, abs=0.005)
+    assert (wider[:, 4] < 0.005).all()
+
+
+def test_the_only_label_that_the_shipped_head_knows_is_chosen_where_it_is_likely() -> None:
+    some = random_vectors(20)
+    (filler,) = fillers(choices("Merger", "Wild"))
+    likely = BASE.predict(some)[:, BASE.classes.index("merger")] > 0.5
+    filled = filler.fill([observed(one) for one in some])
+    assert [bool(one.regions) for one in filled] == likely.tolist()
+
+
+def test_a_tree_learns_an_answer_that_the_shipped_head_does_not_know() -> None:
+    rng = np.random.default_rng(0)
+    answers = "".join(f'<Choice value="{name}"/>' for name in ("Elliptical", "Spiral", "Lens"))
+    written = f'<Taxonomy name="c" toName="image">{answers}</Taxonomy>'
+    one = control(written)
+    lens = np.arange(40) % 3 == 0
+    embeddings = random_vectors(40) + (4 * BASE.scale * np.sqrt(DIMENSION) * lens[:, None] * (np.arange(DIMENSION) < 8)).astype(
+        np.float32
+    )
+    offset = base_offset(embeddings, one, BASE)
+    assert offset is not None
+    assert np.isnan(offset[:, 2]).all()
+    kinds = np.where(lens, 2, rng.integers(0, 2, 40))
+    tree = DecisionTree.fit(embeddings, np.eye(3)[kinds], paths=one.paths, exclusive=True, offset=offset)
+    untrained = base_probabilities(embeddings, one, BASE)
+    assert untrained is not None
+    assert (untrained[:, 2] < 0.005).all()
+    assert ((tree.predict(embeddings, offset=offset)[:, 2] > 0.5) == lens).mean() > 0.9
 
 
 @pytest.mark.parametrize(

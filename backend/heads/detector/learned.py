@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from backend.heads import storage
+from backend.heads.box_scores import UNCALIBRATED, ScoreCalibration
 from backend.heads.detector.merging import merge
 from backend.heads.detector.network import NORM_GROUPS, DetectorConfig, DetectorNetwork, Found
 from backend.heads.detector.training import Example, Schedule, examples_of, train_network
@@ -42,6 +43,8 @@ class LearnedDetector:
         Fingerprint of the encoder whose feature maps it has learned on.
     least_score : float
         Objects below it are left out.
+    calibration : ScoreCalibration
+        From the network's scores to frequencies.
     preferred : bool
         Of a base detector: whether it found more than source extraction does, on validation images.
     evidence : mapping of str to float
@@ -52,6 +55,7 @@ class LearnedDetector:
     classes: tuple[str, ...]
     encoder: str
     least_score: float = DEFAULT_LEAST_SCORE
+    calibration: ScoreCalibration = UNCALIBRATED
     preferred: bool = False
     evidence: Mapping[str, float] = field(default_factory=dict)
 
@@ -138,6 +142,7 @@ class LearnedDetector:
             "classes": list(self.classes),
             "encoder": self.encoder,
             "least_score": self.least_score,
+            "calibration": asdict(self.calibration),
             "preferred": self.preferred,
             "evidence": dict(self.evidence),
             "config": asdict(self.network.config),
@@ -162,6 +167,7 @@ class LearnedDetector:
             classes,
             stored.field("encoder", str),
             stored.field("least_score", float),
+            ScoreCalibration.stored_in(stored),
             stored.field("preferred", bool),
             stored.field("evidence", dict),
         )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -206,3 +207,47 @@ def test_a_thousand_galaxies_take_seconds_of_cpu_at_most() -> None:
     started = time.process_time()
     Morphology.fit(embeddings, targets, classes=CLASSES, exclusive=True)
     assert time.process_time() - started < 3
+
+
+def new_class(n: int, share: float, seed: int) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.float64]]:
+    """Embeddings, classes 0 to 2, and the opinion of another head that knows 0 and 1 well, and nothing of 2."""
+    rng = np.random.default_rng(seed)
+    kinds = np.where(rng.random(n) < share, 2, rng.integers(0, 2, n))
+    embeddings = rng.normal(size=(n, 24)).astype(np.float32)
+    embeddings[:, 0] += 6 * (kinds == 2)
+    offset = np.full((n, 3), np.nan)
+    offset[:, :2] = np.log(np.where(np.eye(2)[kinds.clip(0, 1)] > 0, 0.95, 0.05))
+    return embeddings, kinds, offset
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_class_that_the_other_head_does_not_know_is_learned_from_a_dozen_examples(exclusive: bool) -> None:
+    embeddings, kinds, offset = new_class(40, 0.35, seed=1)
+    assert 10 <= (kinds == 2).sum() <= 20
+    head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=exclusive, offset=offset)
+    others, truth, opinion = new_class(200, 0.35, seed=2)
+    predicted = head.predict(others, offset=opinion).argmax(axis=1)
+    assert (predicted[truth == 2] == 2).mean() > 0.9
+    assert (predicted[truth != 2] != 2).mean() > 0.9
+
+
+def test_a_class_that_neither_head_knows_is_next_to_impossible() -> None:
+    embeddings, kinds, offset = new_class(30, 0.0, seed=3)
+    head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=True, offset=offset)
+    assert (head.predict(embeddings, offset=offset)[:, 2] < 0.02).all()
+
+
+def test_a_stored_head_keeps_what_stands_in_for_unknown_classes(tmp_path: Path) -> None:
+    embeddings, kinds, offset = new_class(30, 0.2, seed=4)
+    head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=True, offset=offset)
+    head.save(tmp_path)
+    expected = head.predict(embeddings, offset=offset)
+    assert Morphology.load(tmp_path).predict(embeddings, offset=offset) == pytest.approx(expected)
+
+
+def test_a_head_of_before_takes_unknown_classes_for_as_likely_as_the_mean_of_the_others() -> None:
+    embeddings, kinds, offset = new_class(30, 0.2, seed=5)
+    shared = np.column_stack([offset[:, :2] + np.log(2 / 3), np.full(30, np.log(1 / 3))])
+    head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=True, offset=shared)
+    old = replace(head, rates=np.full(3, np.nan, np.float32))
+    assert old.predict(embeddings, offset=offset) == pytest.approx(head.predict(embeddings, offset=shared), abs=1e-5)
