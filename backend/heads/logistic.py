@@ -184,15 +184,22 @@ def _losses(logits: Floats, targets: Floats, importance: Floats, *, exclusive: b
 
 
 def choose_plan(
-    features: Floats, targets: Floats, importance: Floats, *, prior: Floats | None, exclusive: bool, seed: int
+    features: Floats,
+    targets: Floats,
+    importance: Floats,
+    *,
+    prior: Floats | None,
+    exclusive: bool,
+    caution: float = 1.0,
+    seed: int,
 ) -> Plan:
     """The simplest plan whose log loss on held-out galaxies is as good as the best one's.
 
-    "As good" is within the standard error of the difference, which counts for more where few galaxies estimated it.
-    Simplest is the offset alone, then the offset with ever freer weights, then none of it.
+    "As good" is within `caution` times the standard error of the difference, which counts for more where few galaxies
+    estimated it. Simplest is the offset alone, then the offset with ever freer weights, then none of it.
     """
     folds = _folds(targets, exclusive=exclusive, seed=seed)
-    caution = (1 + FEW / len(targets)) / np.sqrt(len(targets))
+    caution = caution * (1 + FEW / len(targets)) / np.sqrt(len(targets))
     tried: list[tuple[Plan, Floats, Floats]] = []  # plan, held-out logits, losses; the simplest first
     if prior is not None:
         tried.append((Plan(strength=0, offset_weight=1), prior, _losses(prior, targets, importance, exclusive=exclusive)))

@@ -78,6 +78,7 @@ class Morphology:
         exclusive: bool,
         offset: NDArray[np.floating] | None = None,
         importance: NDArray[np.floating] | None = None,
+        caution: float = 1.0,
         seed: int = 0,
     ) -> Self:
         """Learn from labelled galaxies.
@@ -101,6 +102,9 @@ class Morphology:
         importance : ndarray, shape (n,), optional
             How much each galaxy counts against the others, above 0: of a question in a tree, the share of its annotators that
             reached it. All count the same without it.
+        caution : float
+            By how many standard errors, more where galaxies are few, weights must be better on held-out galaxies than the
+            offset alone, or freer weights than those held back more.
         seed : int
             Of the folds.
 
@@ -124,7 +128,7 @@ class Morphology:
         # One thread: on two busy cores the many small products took fifty times as long with two.
         with threadpool_limits(limits=1, user_api="blas"):
             short, turn = _principal(standard)
-            plan = choose_plan(short, targets, counts, prior=prior, exclusive=exclusive, seed=seed)
+            plan = choose_plan(short, targets, counts, prior=prior, exclusive=exclusive, caution=caution, seed=seed)
             weights, bias = solve(short, targets, counts, prior=prior, plan=plan, known=known, exclusive=exclusive)
             raw = replace(plan, temperature=1.0)
             logits = logits_of(short, prior, weights=weights, bias=bias, plan=raw, known=known, exclusive=exclusive)
