@@ -55,7 +55,9 @@ def states_of(result: Sequence[Any], predicted: Sequence[Any] | None) -> list[st
 
 def _key(region: Mapping[str, Any]) -> tuple[str, str]:
     kind = str(region.get("type")).lower()
-    return kind, str(region.get("from_name" if kind in _ANSWERS else "id") or "")
+    if kind in _ANSWERS:
+        return kind, f"{region.get('from_name') or ''} of page {region.get('item_index') or 0}"
+    return kind, str(region.get("id") or "")
 
 
 def _state(region: Any, before: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> str:

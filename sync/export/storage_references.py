@@ -46,9 +46,9 @@ def as_stored(data: Any) -> Any:
 
 
 def _each_text(data: Any, change: Callable[[str], str]) -> Any:
-    """Data with each text changed that is a value of theirs, or stands in a list, as those of an image on several pages do."""
+    """Data with each text changed, those inside lists and objects too: an image may be `$pages` or `$bands[0].url`."""
     if isinstance(data, Mapping):
-        return {key: _each_text(value, change) if isinstance(value, str | list) else value for key, value in data.items()}
+        return {key: _each_text(value, change) for key, value in data.items()}
     if isinstance(data, list):
-        return [change(value) if isinstance(value, str) else value for value in data]
+        return [_each_text(value, change) for value in data]
     return change(data) if isinstance(data, str) else data
