@@ -311,6 +311,14 @@ class Loop:
         project.wait_for_version(1)
         return project
 
+    def import_project(self, title: str, label_config: str, data: list[dict[str, Any]]) -> Project:
+        """Make a project with tasks of these data, attach the backend, and wait until the base version has predicted it."""
+        project = Project(self, create_project(self.client, title, label_config))
+        self.client.send("POST", f"/api/projects/{project.id}/import", json=data)
+        self.command("project", "attach", str(project.id))
+        project.wait_for_version(1)
+        return project
+
     def events(self) -> dict[str, int]:
         """How many events the server has heard, by action."""
         auth = (self.settings.basic_auth_user, self.settings.basic_auth_password.get_secret_value())

@@ -1,0 +1,119 @@
+"""Tasks with several images in a real Label Studio: a region belongs to its page or Image tag, from prediction to export."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from sync.controls import brushlabels, keypointlabels, rectanglelabels
+from sync.controls.shapes import Box, Point
+from sync.labelconfig import parse
+from sync.projects import create_project, upload_images
+from sync.tasks import read_tasks
+
+if TYPE_CHECKING:
+    from tests.e2e.loop.conftest import Loop, Project
+
+PAIRS, ANNOTATED = 16, 14
+SIZE = (200, 100)
+SPOTS = ((50, 50), (150, 50))
+"""Where the galaxy of the first image is, and of the second."""
+PAGES = """<View><Image name="image" valueList="$images"/>
+<RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels>
+<BrushLabels name="brush" toName="image"><Label value="Galaxy"/></BrushLabels>
+<KeyPointLabels name="kp" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels></View>"""
+TWO_IMAGES = """<View><Image name="g" value="$g"/><Image name="r" value="$bands[0].r"/>
+<RectangleLabels name="boxes" toName="g,r"><Label value="Galaxy"/></RectangleLabels></View>"""
+
+
+@pytest.fixture(scope="module")
+def pictures(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+    """References of pairs of uploaded images, with a galaxy on the left of the first and on the right of the second."""
+    folder, files = tmp_path_factory.mktemp("pairs"), []
+    rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
+    noise = np.random.default_rng(3)
+    for number in range(PAIRS):
+        for place, (x, y) in enumerate(SPOTS):
+            light = 200 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 6.0**2)) + noise.normal(12, 2, rows.shape)
+            files.append(folder / f"{number:02d}-{place}.png")
+            Image.fromarray(light.clip(0, 255).astype(np.uint8)).save(files[-1])
+    holder = create_project(loop.client, "pictures of pairs", '<View><Image name="image" value="$image"/></View>')
+    upload_images(loop.client, holder, files)
+    uploaded = [str(task.data["image"]) for task in read_tasks(loop.client, holder)]
+    by_name = {reference.rsplit("/", 1)[1].split("-", 1)[1]: reference for reference in uploaded}
+    references = [by_name[file.name] for file in files]
+    return list(zip(references[::2], references[1::2], strict=True))
+
+
+def where(region: dict[str, Any]) -> int:
+    """Which of the two galaxies a box is on."""
+    box = rectanglelabels.decode(region).shape
+    return int(box.x + box.width / 2 > SIZE[0] / 2)
+
+
+def annotate(project: Project, config: str, place: dict[str, Any]) -> None:
+    control = next(control for control in parse(config).controls if control.name == "boxes")
+    x, y = SPOTS[1]
+    for task in project.tasks[:ANNOTATED]:
+        region = rectanglelabels.encode(Box(x - 14, y - 14, 28, 28), control=control, label="Galaxy", size=SIZE) | place
+        project.loop.client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": [region]})
+    project.loop.wait_until(lambda: len(project.numbers) >= 2, "a version trained", project)
+    project.wait_until_quiet()
+
+
+def exported(project: Project, folder: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+    """The annotations of a COCO export, each with its image."""
+    project.loop.command("export", str(project.id), "--format", "coco", "--output", str(folder))
+    said = json.loads((folder / "annotations" / "train.json").read_text())
+    images = {image["id"]: image for image in said["images"]}
+    return [(one, images[one["image_id"]]) for one in said["annotations"]]
+
+
+def test_a_region_belongs_to_its_page(loop: Loop, pictures: list[tuple[str, str]], tmp_path: Path) -> None:
+    project = loop.import_project("pages", PAGES, [{"images": list(pair)} for pair in pictures])
+    boxes = [region for one in project.predictions for region in one.result if region["from_name"] == "boxes"]
+    assert {region["item_index"] for region in boxes} == {0, 1}
+    assert all(where(region) == region["item_index"] for region in boxes)
+
+    (backend,) = loop.client.get("/api/ml", project=project.id)
+    click = next(control for control in parse(PAGES).controls if control.name == "kp")
+    for page, answers in ((0, [0]), (1, [1]), (7, [])):
+        prompt = keypointlabels.encode(Point(*SPOTS[page % 2]), control=click, label="Galaxy", size=SIZE) | {"item_index": page}
+        body = {"task": project.tasks[0], "context": {"result": [prompt]}}
+        said = loop.client.send("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)
+        regions = said["data"]["result"] if said.get("data") else []
+        assert [region["item_index"] for region in regions] == answers
+        for region in regions:
+            x, y = SPOTS[page]
+            assert brushlabels.decode(region).shape[y, x]
+
+    annotate(project, PAGES, {"item_index": 1})
+    shown = [one for one in project.predictions if one.version == project.record.live_name]
+    assert all(
+        where(region) == region["item_index"] for one in shown for region in one.result if region["from_name"] == "boxes"
+    )
+    for annotation, image in exported(project, tmp_path / "out"):
+        assert image["page"] == 1
+        assert image["coco_url"] == pictures[image["task"] - project.tasks[0]][1]
+        assert annotation["bbox"][0] == pytest.approx(SPOTS[1][0] - 14)
+
+
+def test_a_region_belongs_to_its_image(loop: Loop, pictures: list[tuple[str, str]], tmp_path: Path) -> None:
+    tasks = [{"g": first, "bands": [{"r": second}]} for first, second in pictures]
+    project = loop.import_project("two images", TWO_IMAGES, tasks)
+    boxes = [region for one in project.predictions for region in one.result]
+    assert {region["to_name"] for region in boxes} == {"g", "r"}
+    assert all(("g", "r")[where(region)] == region["to_name"] for region in boxes)
+
+    annotate(project, TWO_IMAGES, {"to_name": "r"})
+    shown = [one for one in project.predictions if one.version == project.record.live_name]
+    assert all(("g", "r")[where(region)] == region["to_name"] for one in shown for region in one.result)
+    found = exported(project, tmp_path / "out")
+    assert len(found) == ANNOTATED
+    assert {image["image"] for _, image in found} == {"r"}
+    assert all(image["coco_url"] == pictures[image["task"] - project.tasks[0]][1] for _, image in found)
