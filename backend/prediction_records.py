@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from backend.annotator import Prediction, Task
 from backend.bulk import Pairs
 from backend.database import PredictionRow
+from sync.task_images import value_at
 
 __all__ = ["PredictionRecord", "PredictionRecords", "data_hash", "records_of"]
 
@@ -113,5 +114,5 @@ def records_of(pairs: Iterable[tuple[Task, Prediction]], keys: Collection[str]) 
 
 def data_hash(data: Mapping[str, Any], keys: Iterable[str]) -> str:
     """Name what a prediction is made of by its content: what a task's data hold under `keys`, those of its images."""
-    values = {key: data.get(key) for key in sorted(set(keys))}
+    values = {key: value_at(data, key) for key in sorted(set(keys))}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -15,14 +15,14 @@ from sync.controls.errors import ControlError
 from sync.controls.region import Region, quote
 from sync.labelconfig import Control, LabelConfig
 
-__all__ = ["image_of_region", "images_of_control", "page_of", "place_region", "reference_of_image", "references_of"]
+__all__ = ["image_of_region", "images_of_control", "page_of", "place_region", "reference_of_image", "references_of", "value_at"]
 
 _STEP = re.compile(r"[^.\[\]]+")
 
 
 def references_of(data: Mapping[str, Any], config: LabelConfig, to_name: str) -> list[str]:
     """Return the references of an Image tag's pages, one for a tag without pages; empty where the data have no text."""
-    held = _held(data, config.image_key.get(to_name, ""))
+    held = value_at(data, config.image_key.get(to_name, ""))
     if to_name not in config.paged:
         return [_text(held[0] if isinstance(held, list) and held else held)]
     return [_text(page) for page in held] if isinstance(held, list) and held else [_text(held)]
@@ -89,7 +89,7 @@ def place_region(region: Region, config: LabelConfig, image: tuple[str, int]) ->
     return {**region, "to_name": to_name, **({"item_index": page} if to_name in config.paged else {})}
 
 
-def _held(data: Mapping[str, Any], key: str) -> object:
+def value_at(data: Mapping[str, Any], key: str) -> object:
     """Return what the data hold under a key, or at the end of a path such as `images[0].url`."""
     if key in data:
         return data[key]

@@ -85,3 +85,9 @@ def test_predictions_of_which_there_is_no_record_are_taken_as_they_are() -> None
     due = choose_tasks([task(1)], {1}, {}, keys=KEYS, now=NOW)
     assert due.unknown == [task(1)]
     assert not due
+
+
+def test_an_image_deep_in_the_data_is_known_by_its_value() -> None:
+    before, after = ({"images": [{"url": name}]} for name in ("a.png", "b.png"))
+    assert data_hash(before, ["images[0].url"]) != data_hash(after, ["images[0].url"])
+    assert data_hash(before, ["other"]) == data_hash(after, ["other"])
