@@ -77,6 +77,7 @@ def ingest(
     image_key: str = "image",
     stretch: str = DEFAULT_STRETCH,
     max_pixels: int = MAX_PIXELS,
+    max_bytes: int = MAX_PICTURE_BYTES,
     progress: Callable[[], None] | None = None,
 ) -> IngestReport:
     """Make a task of every item that the project does not have yet.
@@ -94,6 +95,8 @@ def ingest(
         A key of `STRETCHES`.
     max_pixels : int
         Of an image.
+    max_bytes : int
+        Of the picture that is drawn of it: what reads it back later must take it.
     progress : callable, optional
         Called once an item.
 
@@ -111,7 +114,7 @@ def ingest(
     doubled = 0
     batch: list[_Ready] = []
     with _Sender(lambda ready: _import(ready, client, project_id, storage, image_key)) as sender:
-        for item, ready in _prepared(items, frozenset(known), stretch=stretch, max_pixels=max_pixels):
+        for item, ready in _prepared(items, frozenset(known), stretch=stretch, max_pixels=max_pixels, max_bytes=max_bytes):
             if isinstance(ready, ImageError):
                 left_out[item.name] = str(ready)
             elif ready is None or ready.content_id in known:
@@ -150,7 +153,7 @@ def known_content(client: LabelStudioClient, project_id: int) -> set[str]:
 
 
 def _prepared(
-    items: Iterable[Item], known: frozenset[str], *, stretch: str, max_pixels: int
+    items: Iterable[Item], known: frozenset[str], *, stretch: str, max_pixels: int, max_bytes: int
 ) -> Iterator[tuple[Item, _Ready | ImageError | None]]:
     """Read and draw items in threads, a few ahead, and give them back in order; None for one that is `known`."""
 
@@ -161,9 +164,9 @@ def _prepared(
             if name in known:
                 return None
             displayed = display(content or item.read(), stretch=stretch, max_pixels=max_pixels)
-            if len(displayed.picture) > MAX_PICTURE_BYTES:
-                size = len(displayed.picture)
-                raise ImageError(f"the picture has {size} bytes, more than the {MAX_PICTURE_BYTES} that can be stored")
+            size, most = len(displayed.picture), min(max_bytes, MAX_PICTURE_BYTES)
+            if size > most:
+                raise ImageError(f"the picture has {size} bytes, more than the {most} that can be stored and read back")
             return _Ready(item, name, displayed)
         except ImageError as error:
             return error

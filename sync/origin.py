@@ -37,8 +37,13 @@ def read_origin(client: LabelStudioClient, project_id: int) -> str:
         With status 404 if there is no such project.
     """
     project = client.get(f"/api/projects/{project_id}/")
-    studios = _organizations(client)
-    return f"{studios.get(int(project['organization']), '')}{_SEPARATOR}{project['created_at']}"
+    try:
+        studio = _organizations(client).get(project["organization"], "")
+    except LabelStudioError as error:
+        if error.status not in (403, 404):
+            raise
+        studio = ""  # the key may not read it: then the project's own time must do
+    return f"{studio}{_SEPARATOR}{project['created_at']}"
 
 
 def is_same_project(origin: str, created_at: str) -> bool:
@@ -66,7 +71,8 @@ def why_absent(client: LabelStudioClient, project_id: int, origin: str) -> Absen
             raise
         # The same key reads this: it is valid, and it is seen whether this is the Label Studio that had the project.
         studios = _organizations(client).values()
-        return Absence(deleted=bool(studios) and (not origin or origin.partition(_SEPARATOR)[0] in studios))
+        studio = origin.partition(_SEPARATOR)[0]
+        return Absence(deleted=bool(studios) and (not studio or studio in studios))
     return None
 
 

@@ -158,5 +158,6 @@ def _run(
             image_key=key,
             stretch=stretch,
             max_pixels=settings.image_max_pixels,
+            max_bytes=settings.image_max_bytes,
             progress=lambda: bars.advance(bar),
         )

@@ -24,11 +24,13 @@ def create(
 ) -> None:
     """Create a project in Label Studio and print its number."""
     from sync.client import LabelStudioClient, LabelStudioError
+    from sync.labelconfig import parse
     from sync.projects import create_project
 
     xml = read_label_config(config)
     settings = read_settings()
     try:
+        parse(xml)  # a project that could not be attached is not made
         with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
             console.print(create_project(client, title, xml))
     except (LabelStudioError, ValueError) as error:
@@ -67,7 +69,6 @@ def attach(
 def status(project: ProjectId) -> None:
     """Say how a project stands: its tasks in Label Studio, whether the backend hears of it, and what the loop did."""
     from backend.commands.alive import duration, life_of
-    from backend.records import RegistryError
     from sync.attach import attached
     from sync.client import LabelStudioError
     from sync.coverage import count_unpredicted
@@ -77,14 +78,16 @@ def status(project: ProjectId) -> None:
 
     services = open_services(read_settings())
     url = services.settings.public_url
+    known = next((known for known in services.registry.projects() if known.id == project), None)
     try:
         client = services.label_studio
         state = project_state(client, project)
         done = sum(task.annotated for task in read_tasks(client, project))
         backend, events = attached(client, project, url=url)
         config = parse(state.label_config)
+        lacking = count_unpredicted(client, project, known.live_name) if known else 0
     except (LabelStudioError, LabelConfigError, ValueError) as error:
-        stop(str(error))
+        stop(f"{error}; here: {known.status}" if known and known.away else str(error))
     table = Table("project", f"{project}, {state.title}")
     table.add_row("tasks", f"{state.task_count}, {done} of them annotated")
     table.add_row("controls that can be filled", escape(", ".join(control.name for control in config.controls)) or "none")
@@ -96,19 +99,15 @@ def status(project: ProjectId) -> None:
     table.add_row("server", life_of(services.engine, "server"))
     table.add_row("worker", life_of(services.engine, "worker"))
     table.add_row("version on show", state.model_version or "none")
-    try:
-        ours = services.registry.project(project)
-        live = services.registry.version(project, ours.live_version).name
-        published = "published" if ours.published_version == ours.live_version else "not published yet"
-        table.add_row("live version", f"{live}, {published}")
-        table.add_row("tasks without its prediction", str(count_unpredicted(client, project, live)))
-        waits = services.bell.waiting_s().get(project)
-        table.add_row("events wait", "no" if waits is None else f"for {duration(waits)}")
-        table.add_row("what the loop last did", ours.status)
-    except RegistryError:
+    if known is None:
         table.add_row("live version", "none: the loop does not know the project yet")
-    except LabelStudioError as error:
-        stop(str(error))
+    else:
+        published = "published" if known.published_version == known.live_version else "not published yet"
+        waits = services.bell.waiting_s().get(project)
+        table.add_row("live version", f"{known.live_name}, {published}")
+        table.add_row("tasks without its prediction", str(lacking))
+        table.add_row("events wait", "no" if waits is None else f"for {duration(waits)}")
+        table.add_row("what the loop last did", escape(known.status))
     console.print(table)
 
 

@@ -18,6 +18,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
+from backend.heartbeat import Heartbeat
 from backend.server import create_app
 from backend.services import Services
 from sync.labelconfig import FILLABLE_TAGS, MAX_CHARACTERS, parse
@@ -261,6 +262,22 @@ def test_metrics_count_what_happened(services: Services) -> None:
     assert 'galaxyloop_events_total{action="other"} 1.0' in text
     assert 'galaxyloop_live_version{project="7"} 1.0' in text
     assert 'galaxyloop_bell_ringing{project="7"} 1.0' in text
+
+
+def test_metrics_tell_who_is_alive_and_what_waits(services: Services) -> None:
+    client = TestClient(create_app(services))
+    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    assert 'galaxyloop_processes_alive{kind="worker"} 0.0' in client.get("/metrics").text
+    assert "galaxyloop_last_seen_seconds{" not in client.get("/metrics").text
+    assert 'galaxyloop_events_wait_seconds{project="7"} 0.0' in client.get("/metrics").text
+    services.bell.ring([7])
+    with Heartbeat(services.engine, "worker").running():
+        text = client.get("/metrics").text
+    assert 'galaxyloop_processes_alive{kind="worker"} 1.0' in text
+    assert 'galaxyloop_last_seen_seconds{kind="worker"}' in text
+    (waited,) = re.findall(r'galaxyloop_events_wait_seconds{project="7"} (\S+)', text)
+    assert float(waited) > 0
+    assert 'galaxyloop_tasks_without_prediction{project="7"}' not in text  # the file server is no Label Studio
 
 
 def test_the_protocol_is_described(client: TestClient) -> None:

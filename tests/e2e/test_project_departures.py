@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.heartbeat import Heartbeat
 from backend.loop.presence import GONE, why_no_cycle
+from backend.server import create_app
 from backend.services import Services
 from backend.settings import Settings
 from sync.attach import attached
@@ -124,6 +126,8 @@ def test_a_project_that_is_deleted_in_label_studio_is_gone_and_can_be_forgotten(
     assert services.registry.project(project).away == GONE
     assert services.registry.versions(project)
     assert "not in Label Studio" in run("project", "list").stdout
+    services.registry.set_status(project, why_no_cycle(services, project))
+    assert "here: deleted in Label Studio" in run("project", "status", project).stderr
     assert run("project", "forget", project, "--yes").stdout == f"project {project} is forgotten\n"
     assert services.registry.projects() == []
 
@@ -215,3 +219,17 @@ def test_commands_promise_the_workers_work_only_while_one_runs(
     told = run("project", "status", project).stdout
     assert "are sent and lost: no server runs" in told
     assert "tasks without its prediction" in told
+
+
+def test_metrics_count_the_tasks_without_a_prediction(
+    run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
+) -> None:
+    client.send("POST", f"/api/projects/{project}/import", json=[{"image": f"/{number}.png"} for number in range(3)])
+    run("project", "attach", project)
+    ids = [task["id"] for task in client.get("/api/tasks/", project=project)["tasks"]]
+    name = services.registry.project(project).live_name
+    predictions = [{"task": ids[0], "result": [], "model_version": name}]
+    client.send("POST", f"/api/projects/{project}/import/predictions", json=predictions)
+    client.send("POST", f"/api/tasks/{ids[1]}/annotations/", json={"result": []})
+    text = TestClient(create_app(services)).get("/metrics").text
+    assert f'galaxyloop_tasks_without_prediction{{project="{project}"}} 1.0' in text
