@@ -301,7 +301,7 @@ def taxonomy_of(characters: int) -> str:
 def test_every_endpoint_takes_a_config_that_the_parser_takes(client: TestClient, characters: int) -> None:
     config, project = taxonomy_of(characters), next(PROJECTS)
     assert len(config) == characters
-    assert setup(client, project, config) == {"model_version": "v0001"}
+    assert setup(client, project, config)["model_version"].startswith("v0001")
     body = {"action": "PROJECT_UPDATED", "project": {"id": project, "label_config": config}}
     assert client.post("/webhook", json=body).status_code == 200
     assert predict(client, [], config=config, project=project)["results"] == []
