@@ -1,0 +1,45 @@
+"""A click is answered with the label that was clicked, as the answering control stores it, or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from backend.server import create_app
+from backend.services import Services
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<BrushLabels name="brush" toName="image">
+<Label value="star" alias="1_brush"/><Label value="galaxy" alias="2_brush"/></BrushLabels>
+<KeyPointLabels name="kp" toName="image" smart="true"><Label value="star"/><Label value="galaxy"/></KeyPointLabels></View>"""
+
+
+@pytest.mark.parametrize(
+    ("clicked", "answered"),
+    [("galaxy", "2_brush"), ("star", "1_brush"), ("Galaxy ", "2_brush"), ("2_brush", "2_brush"), ("nebula", None)],
+)
+def test_a_click_is_answered_with_its_label_or_not_at_all(
+    predicting: Services, files: Any, png: Callable[..., bytes], clicked: str, answered: str | None
+) -> None:
+    reference = str(files.put("/data/upload/9/clicked.png", png(spots=((60, 50, 6),))))
+    click = {
+        "id": "p",
+        "from_name": "kp",
+        "to_name": "image",
+        "type": "keypointlabels",
+        "original_width": 200,
+        "original_height": 100,
+        "is_positive": True,
+        "value": {"x": 30, "y": 50, "width": 0.2, "labels": [clicked], "keypointlabels": [clicked]},
+    }
+    body = {
+        "project": "599",
+        "label_config": CONFIG,
+        "tasks": [{"id": 1, "data": {"image": reference}}],
+        "params": {"context": {"result": [click]}},
+    }
+    result = TestClient(create_app(predicting)).post("/predict", json=body).json()["results"][0]["result"]
+    assert [region["value"]["brushlabels"] for region in result] == ([[answered]] if answered else [])
