@@ -23,7 +23,7 @@ from backend.project_heads import ProjectHeads, controls_to_fill
 from backend.prompts import answer_prompts
 from sync.images.errors import ImageError
 from sync.labelconfig import Control, LabelConfig
-from sync.task_images import images_of_control, place_region, references_of
+from sync.task_images import images_of_control, place_region, references_of, value_at
 from sync.visibility import hidden_controls
 
 __all__ = ["Annotator", "Prediction", "Task"]
@@ -260,7 +260,8 @@ class Annotator:
             raise ImageError(f"the task has {len(references)} pages under {key!r}, and page {page + 1} is asked for")
         if not references[page]:
             where = f" on page {page + 1}" if len(references) > 1 else ""
-            raise ImageError(f"the task's data have no image reference under {key!r}{where}")
+            held = " but an object" if isinstance(value_at(task.data, key), Mapping) else ""
+            raise ImageError(f"the task's data have no image reference under {key!r}{where}{held}")
         return references[page]
 
 

@@ -78,3 +78,21 @@ def test_a_project_that_is_not_there_is_refused_in_one_sentence(run: Callable[..
 
 def test_a_title_that_label_studio_does_not_take_is_refused(run: Callable[..., Result]) -> None:
     assert "a project's title needs 3 to 50 characters, not 'ab'" in run("create", "--title", "ab", "--config", "boxes").stderr
+
+
+def test_what_a_config_has_that_is_not_supported_is_named(
+    run: Callable[..., Result], recording_backend: Any, tmp_path: Path
+) -> None:
+    config = tmp_path / "config.xml"
+    config.write_text(
+        '<View><Image name="image" value="$image"/><Image name="other" value="https://pictures.example/$name.png"/>'
+        '<Choices name="kind" toName="image"><Choice value="Spiral"/></Choices>'
+        '<Repeater on="$images"><Image name="page{{idx}}" value="$images[{{idx}}]"/></Repeater></View>'
+    )
+    project = int(run("create", "--title", "Not all of it", "--config", config).stdout)
+    attached, told = run("attach", project).stdout, run("status", project).stdout
+    overview = CliRunner().invoke(app, ["status"]).stdout
+    for said in (attached, told.replace("\n", " "), overview):
+        assert "the Repeater on '$images'" in said
+        assert "the Image 'other' shows 'https://pictures.example/$name.png'" in said
+    assert f"not supported in project {project}: " in overview
