@@ -14,6 +14,7 @@ from typing import Any
 from label_studio_ml.model import LabelStudioMLBase
 
 from backend.annotator import Task
+from backend.prediction_records import records_of
 from backend.protocol import project_id_of
 from backend.services import Services
 from backend.settings import Settings
@@ -41,7 +42,12 @@ class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml ha
         project = services.meet(self._project(tasks[0]), label_config=label_config, extra_params=None)
         annotator = services.annotators.of(project, label_config=label_config)
         ours = [Task(id=int(task.get("id") or 0), data=task["data"]) for task in tasks]
-        predictions = annotator.predict(ours) if context is None else annotator.answer(ours, context)
+        if context is None:
+            predictions = annotator.predict(ours)
+            records = records_of(zip(ours, predictions, strict=True), annotator.config.image_key.values())
+            services.prediction_records.write(project.id, project.live_version, records)
+        else:
+            predictions = annotator.answer(ours, context)
         return [prediction.as_json() for prediction in predictions]
 
     def fit(self, tasks: Any = None, data: Mapping[str, Any] | None = None, **_: Any) -> dict[str, Any]:

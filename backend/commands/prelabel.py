@@ -126,6 +126,7 @@ def _prelabel_project(
     rate = f" in {seconds:.0f} s ({done.stored / seconds:.3g} images/s)" if done.stored else ""
     console.print(
         f"{done.stored:,} predictions of {done.version} stored{rate}, {done.known:,} were there already"
+        + (f", {done.made_again:,} of them made again: images have changed" if done.made_again else "")
         + ("" if done.shown else "; annotators do not see them yet: tasks are left without one"),
         highlight=False,
         soft_wrap=True,

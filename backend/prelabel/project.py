@@ -16,12 +16,14 @@ from backend.annotator import Task
 from backend.annotators import read_config
 from backend.bulk import Engine, Pairs, predict_and_store
 from backend.loop.publish import show_live
+from backend.loop.storing import Storing
 from backend.prelabel.engines import Opening
 from backend.prelabel.errors import PrelabelError
 from backend.prelabel.turn import turn
 from backend.project_heads import controls_to_fill
 from backend.records import Project
 from backend.services import Services
+from sync.annotations import read_annotations
 from sync.attach import attached, show_predictions
 from sync.client import LabelStudioError
 from sync.doubled import delete_doubled
@@ -69,6 +71,8 @@ class Prelabelled:
         Tasks that had its prediction before.
     stored : int
         Tasks that have it now and did not.
+    made_again : int
+        Tasks that had one that was made of other data, or without its picture, and have a new one now.
     lost : list of int
         Ids of tasks that Label Studio took no prediction for; its reasons are in the log.
     left_out : dict of int to str
@@ -82,6 +86,7 @@ class Prelabelled:
     version: str
     known: int
     stored: int = 0
+    made_again: int = 0
     lost: list[int] = field(default_factory=list)
     left_out: dict[int, str] = field(default_factory=dict)
     doubled: list[int] = field(default_factory=list)
@@ -123,6 +128,7 @@ def prelabel(services: Services, project_id: int, wanted: Wanted, *, opening: Op
             chosen = _chosen(waiting, wanted, engine, watch)
             _store(services, project, chosen, engine, watch, done)
     with turn(services, project):
+        done.made_again = _make_again(services, project, tasks) if wanted.limit is None else 0
         have = _verified(services, project, chosen, done)
         done.shown = _show(services, project, state, tasks, have)
     return done
@@ -160,6 +166,16 @@ def _store(services: Services, project: Project, tasks: list[Task], engine: Engi
     for chunk in predict_and_store(services.label_studio, project.id, predicted, turn=lambda: turn(services, project)):
         done.left_out |= {task.id: prediction.problem for task, prediction in chunk.pairs if prediction.problem}
         log.info("event=stored project=%d version=%s stored=%d", project.id, done.version, chunk.count)
+
+
+def _make_again(services: Services, project: Project, tasks: list[StudioTask]) -> int:
+    """Predict the tasks again whose stored prediction no longer holds; return how many there were."""
+    storing = Storing(services, project)
+    due = storing.due(tasks)
+    annotated = [task.id for task in (*due.changed, *due.failed) if task.annotations]
+    notes = read_annotations(services.label_studio, project.id, task_ids=annotated)
+    parents = {note.parent_prediction for note in notes if note.parent_prediction is not None}
+    return storing.make_again(due.changed, parents=parents) + storing.try_again(due.failed, parents=parents)
 
 
 def _verified(services: Services, project: Project, tasks: list[Task], done: Prelabelled) -> set[int]:

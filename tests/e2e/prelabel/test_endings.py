@@ -17,7 +17,7 @@ from backend.services import Services
 from sync.client import LabelStudioClient
 from sync.projects import create_project
 from sync.tasks import read_tasks
-from tests.e2e.prelabel.stored import each_once
+from tests.e2e.prelabel.stored import each_once, predictions
 
 MORPHOLOGY = files("labeling_configs").joinpath("morphology.xml").read_text()
 
@@ -31,6 +31,11 @@ def test_tasks_whose_picture_cannot_be_read_are_listed_and_the_others_are_in(
     done = run(project)
     assert done.exit_code == 0, done.output
     assert f"  task {last}: " in done.stderr
+    assert each_once(client, project)
+    client.send("PATCH", f"/api/tasks/{last}/", json={"data": read_tasks(client, project)[0].data})
+    again = run(project)
+    assert "were there already, 1 of them made again: images have changed" in again.stdout
+    assert all(one["result"] for one in predictions(client, project))
     assert each_once(client, project)
 
 
