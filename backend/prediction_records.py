@@ -19,11 +19,12 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from backend.annotator import Prediction, Task
-from backend.bulk import Pairs
 from backend.database import PredictionRow
 from sync.task_images import value_at
 
 __all__ = ["PredictionRecord", "PredictionRecords", "data_hash", "records_of"]
+
+Pairs = list[tuple[Task, Prediction]]
 
 
 @dataclass(frozen=True, slots=True)
