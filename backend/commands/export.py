@@ -86,7 +86,7 @@ def export(
     except OSError as error:
         stop(f"{output} cannot be written: {error.strerror or error}")
     console.print(
-        f"{done.tasks} tasks with {done.objects} objects and {done.answers} answers stand in {output}", highlight=False
+        f"{done.tasks} {done.unit} with {done.objects} objects and {done.answers} answers stand in {output}", highlight=False
     )
     if done.problems:
         console.print(

@@ -90,7 +90,7 @@ def _counts(facts: Facts) -> str:
     lines = [
         f"Exported from Label Studio project {facts.dataset.project} as `{facts.format}` on {datetime.now(UTC):%Y-%m-%d} "
         "by galaxyloop.",
-        f"- Tasks: {tally.tasks.total():,} exported of {survey.tasks:,} with an annotation.",
+        f"- {tally.unit.title()}: {tally.tasks.total():,} exported of {survey.tasks:,} with an annotation.",
         f"- Annotations read: {survey.annotations:,}; {survey.skipped:,} more were skipped, and are left out.",
         f"- Objects: {tally.objects.total():,}; answers about whole images: {tally.answers.total():,}.",
         f"- Annotators: {len(+tally.annotators)}; tasks that two or more people annotated: {survey.several:,}.",

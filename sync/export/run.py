@@ -81,6 +81,8 @@ class Summary:
     tasks, objects, answers, problems : int
     empty_splits : tuple of str
         Splits that hold no task.
+    unit : {"tasks", "images"}
+        What `tasks` counts: images where tasks have several.
     """
 
     tasks: int
@@ -88,6 +90,7 @@ class Summary:
     answers: int
     problems: int
     empty_splits: tuple[str, ...]
+    unit: str = "tasks"
 
 
 def export(
@@ -167,7 +170,7 @@ def export(
         )
         (folder / CARD_FILE).write_text(data_card(facts), encoding="utf-8")
         empty = tally.empty(dataset.splits)
-    return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count, empty)
+    return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count, empty, tally.unit)
 
 
 def _check_something_fits(plan: Plan, dataset: Dataset) -> None:

@@ -18,7 +18,9 @@ class Tally:
     Attributes
     ----------
     tasks : Counter
-        By split.
+        By split; where tasks have several images, these are counted.
+    unit : {"tasks", "images"}
+        Which of both.
     objects : Counter
         By (kind, label, split).
     answers : Counter
@@ -37,6 +39,7 @@ class Tally:
     made: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     annotators: Counter[int] = field(default_factory=Counter)
     on_sky: int = 0
+    unit: str = "tasks"
 
     def counted(self, records: Iterable[Record]) -> Iterator[Record]:
         """Give records on and count them."""
@@ -54,6 +57,7 @@ class Tally:
 
     def _count(self, record: Record, times: int) -> None:
         self.tasks[record.split] += times
+        self.unit = self.unit if record.image is None else "images"
         self.on_sky += times * (record.sky.wcs is not None)
         for one in record.objects:
             self.objects[one.kind, one.label, record.split] += times

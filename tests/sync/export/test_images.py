@@ -42,6 +42,7 @@ def both(task: Say, annotation: Say) -> list[dict[str, Any]]:
 
 def test_coco_has_each_page_with_its_own_file(exported: Exported, both: list[dict[str, Any]]) -> None:
     folder, _ = exported(both, "coco", config=CONFIG, size=SIZE)
+    assert "- Images: 4 exported of 4 with an annotation." in (folder / "README.md").read_text()
     said = json.loads((folder / "annotations" / "train.json").read_text())
     images = {image["id"]: image for image in said["images"]}
     places = {number: (image["task"], image["image"], image["page"]) for number, image in images.items()}
