@@ -19,7 +19,7 @@ from typing import Any, Self
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from sync.network import open_client
+from sync.network import advice, open_client
 
 __all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable"]
 
@@ -210,9 +210,9 @@ class LabelStudioClient:
         try:
             response = self._http.request(method, self.url + path, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise _NotConnected(f"Label Studio at {self.url} cannot be reached: {_first_line(error)}") from error
+            raise _NotConnected(f"Label Studio at {self.url} cannot be reached: {_first_line(error)}{advice(error)}") from error
         except httpx.TransportError as error:
-            reason = f"{type(error).__name__} {_first_line(error)}".strip()
+            reason = f"{type(error).__name__} {_first_line(error)}".strip() + advice(error)
             raise LabelStudioUnavailable(f"Label Studio at {self.url} gave no answer to {asked}: {reason}") from error
         status = response.status_code
         if status >= 500 or status == 429:

@@ -13,7 +13,7 @@ from urllib.request import getproxies
 
 import httpx
 
-__all__ = ["Proxies", "open_client", "trusted_certificates"]
+__all__ = ["Proxies", "advice", "open_client", "trusted_certificates"]
 
 SCHEMES = ("http", "https")
 
@@ -76,6 +76,17 @@ def open_client(url: str, *, timeout: httpx.Timeout | float) -> httpx.Client:
         If the environment names certificates or a proxy that cannot be used.
     """
     return httpx.Client(timeout=timeout, verify=trusted_certificates(), proxy=Proxies().of(url), trust_env=False)
+
+
+def advice(error: Exception) -> str:
+    """Say what to do about an error of a connection, where its cause has a setting; empty elsewhere."""
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return (
+            ": its certificate is not trusted; where a private authority made it, SSL_CERT_FILE must name that authority's file"
+        )
+    if isinstance(error, httpx.ProxyError):
+        return ": the proxy that the environment names refused or failed"
+    return ""
 
 
 def _proxy(scheme: str, address: str) -> httpx.Proxy:

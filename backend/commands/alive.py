@@ -65,6 +65,9 @@ def _not_running(process: Process) -> str:
     name = f"process {process.pid} on {process.host}"
     if process.state == "stuck":
         since = clock_time(process.turned_s)
-        return f"hangs: {name} runs, but has not looked for work since {since}; end it and start galaxyloop {process.kind}"
+        away = "see whether its queue can be reached, else " if process.kind == "worker" else ""
+        return (
+            f"hangs: {name} runs, but its loop has not turned since {since}; {away}end it and start galaxyloop {process.kind}"
+        )
     how = "ended" if process.state == "ended" else "last seen"
     return f"does not run: {name} {how} {clock_time(process.seen_s)}; start galaxyloop {process.kind}"

@@ -93,9 +93,9 @@ def rollback(
     except RegistryError as error:
         stop(str(error))
     services.ring_at_once(project)
-    console.print(
-        f"{found.name} of project {project} is live; {work_to_come(services.engine, 'stores its predictions')}", soft_wrap=True
-    )
+    known = services.registry.project(project)
+    then = known.status if known.away else work_to_come(services.engine, "stores its predictions")
+    console.print(f"{found.name} of project {project} is live; {then}", soft_wrap=True)
 
 
 def _learned_from(version: Version) -> str:

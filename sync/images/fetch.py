@@ -18,7 +18,7 @@ import httpx
 from sync.images.deadline import DeadlineTransport, deadline
 from sync.images.errors import ImageError
 from sync.images.references import Policy, Target, shorten
-from sync.network import Proxies, trusted_certificates
+from sync.network import Proxies, advice, trusted_certificates
 
 __all__ = ["FetchLimits", "Fetcher"]
 
@@ -114,9 +114,8 @@ class Fetcher:
         except httpx.TimeoutException as error:
             raise ImageError(f"image {shorten(reference)} did not arrive within {self._limits.timeout_s:g} s") from error
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise ImageError(
-                f"image {shorten(reference)} could not be fetched: the connection failed ({type(error).__name__})"
-            ) from error
+            reason = f"the connection failed ({type(error).__name__}){advice(error)}"
+            raise ImageError(f"image {shorten(reference)} could not be fetched: {reason}") from error
 
     def close(self) -> None:
         """Close every connection."""
