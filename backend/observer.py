@@ -6,11 +6,13 @@ and never touches a pixel.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
+from cachetools import TTLCache
 from numpy.typing import NDArray
 
 from backend.cache import Cache, key_of
@@ -26,6 +28,11 @@ from sync.images.errors import ImageError
 __all__ = ["Observation", "Observer"]
 
 FETCHES_AT_ONCE = 4
+SIZE_KEPT_S = 3600.0
+"""How long a reference's size is taken to stay the same: what is no upload would be fetched for it in every training."""
+SIZES_KEPT = 100_000
+LONGEST_KEPT = 2000
+"""Of a reference: longer ones are the pictures themselves."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class Observer:
         self._sights = sights
         self._cache = cache
         self._pool = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="observer")
+        self._known_sizes: TTLCache[str, Size] = TTLCache(SIZES_KEPT, SIZE_KEPT_S)
+        self._sizes_lock = threading.Lock()
 
     @property
     def encoder(self) -> str:
@@ -102,10 +111,20 @@ class Observer:
         return list(self._pool.map(self._size, references))
 
     def _size(self, reference: str) -> Size | None:
+        with self._sizes_lock:
+            known = self._known_sizes.get(reference)
+        if known is not None:
+            return known
         try:
-            return self._pyramids.size_of(self._gallery.open(reference))
+            return self._noted(reference, self._pyramids.size_of(self._gallery.open(reference)))
         except ImageError:
             return None
+
+    def _noted(self, reference: str, size: Size) -> Size:
+        if len(reference) <= LONGEST_KEPT:
+            with self._sizes_lock:
+                self._known_sizes[reference] = size
+        return size
 
     def observe(
         self, references: Sequence[str], *, embed: bool, extractions: Iterable[ExtractionSettings] = (), look: bool = False
@@ -143,6 +162,8 @@ class Observer:
                 size, sources[settings] = self._sources(picture, settings)
             pyramid = self._pyramids.of(picture, size=size) if look else None
             size = pyramid.size if pyramid else size
+            if size:
+                self._noted(reference, size)
             return Observation(picture, None, size, sources, pyramid, self._sights.of(picture, size) if size else None)
         except ImageError as error:
             return error

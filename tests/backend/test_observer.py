@@ -104,3 +104,11 @@ def test_a_look_is_as_large_as_the_picture_and_asks_for_nothing_yet(
 
 def test_looking_at_nothing_sees_nothing(observer: Observer) -> None:
     assert observer.observe([], embed=True, extractions=[EXTRACTION]) == []
+
+
+def test_sizes_are_looked_up_in_order_and_kept(observer: Observer, files: Any, png: Callable[..., bytes]) -> None:
+    references = [str(files.put(f"/data/local-files/?d=sized-{side}.png", png(size=(side, 50), spots=()))) for side in (60, 40)]
+    assert observer.sizes([*references, "/data/local-files/?d=none.png"]) == [(60, 50), (40, 50), None]
+    for reference in references:
+        files.put(reference, b"and now it is no image any more")
+    assert observer.sizes(references) == [(60, 50), (40, 50)]

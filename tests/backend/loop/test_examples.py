@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backend.heads.questions import QuestionTree
@@ -307,6 +307,7 @@ regions = st.fixed_dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(regions, min_size=1, max_size=3))
 def test_whatever_a_region_holds_it_is_read_or_left_out(results: list[Any]) -> None:
     gathered = gather(annotation(*results), annotation(said("class", "Spiral"), task=2))
