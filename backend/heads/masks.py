@@ -13,7 +13,6 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from scipy import ndimage
 
 from backend.heads import storage
 from backend.heads.errors import HeadError, NotEnoughLabels
@@ -22,10 +21,12 @@ from backend.heads.segmenter.clicks import Click
 from backend.heads.segmenter.grid import Edges
 from backend.heads.segmenter.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmenter.outlined import endless_examples
-from backend.heads.segmenter.prompting import WindowMask, boxed, clicked, look_ahead, mended
+from backend.heads.segmenter.prompting import boxed, clicked, look_ahead, mended
 from backend.heads.segmenter.reader import WindowReader
+from backend.heads.segmenter.rules import keep_clicks, largest_part
 from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.training import Schedule, train_network
+from backend.heads.segmenter.window_mask import WindowMask
 from sync.controls.shapes import Box, Mask, Point, Size
 
 __all__ = ["FINE_TUNING", "MINIMUM_MASKS", "PromptedMasks"]
@@ -34,8 +35,6 @@ NAME = "masks"
 MINIMUM_MASKS = 3
 FINE_TUNING = Schedule(steps=40, rate=5e-4, examples=2)
 """A quarter of a minute on one core, however many masks there are: longer gained little."""
-LEAST_PART = 0.05
-"""A part of a mask that holds no click and less than this share of its pixels is a speck."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -158,8 +157,10 @@ class PromptedMasks:
         found = self._found(sight, clicks, edges, mask)
         if not found:
             return None
-        whole = _without_specks(np.logical_or.reduce([one.mask() for one in found]), clicks)
-        return (whole, float(np.mean([one.quality for one in found]))) if whole.any() else None
+        whole = np.logical_or.reduce([one.mask() for one in found])
+        anchors = [largest_part(one.mask()) for one in found[: len(edges)]] + ([mask] if mask is not None else [])
+        kept = keep_clicks(whole, clicks, anchors=np.logical_or.reduce(anchors) if anchors else None)
+        return (kept, float(np.mean([one.quality for one in found]))) if kept.any() else None
 
     def outline(self, sight: PictureSight, boxes: Sequence[Box]) -> list[WindowMask]:
         """The object in each box, in pixels of the picture; they may overlap.
@@ -194,9 +195,10 @@ class PromptedMasks:
         beside = [click for click in clicks if not click[2] or not any(_holds(box, click) for box in edges)]
         if mask is not None and mask.any():
             return [*found, mended(self._reader, sight, mask, beside)]
-        first = next((click for click in beside if click[2]), None)
-        if first is not None and (shown := self._clicked(sight, first)) is not None:
-            found.append(mended(self._reader, sight, shown, beside) if len(beside) > 1 else shown)
+        for first in (click for click in beside if click[2]):
+            shown = self._clicked(sight, first)
+            if shown is not None:
+                return [*found, mended(self._reader, sight, shown, beside) if len(beside) > 1 else shown]
         return found
 
     def _clicked(self, sight: PictureSight, click: Click) -> WindowMask | None:
@@ -249,17 +251,3 @@ def _edges(boxes: Sequence[Box], size: Size) -> list[Edges]:
 
 def _holds(box: Edges, click: Click) -> bool:
     return box[0] <= click[0] < box[2] and box[1] <= click[1] < box[3]
-
-
-def _without_specks(mask: Mask, clicks: Sequence[Click]) -> Mask:
-    """The parts of a mask that hold a click, and all others that are no specks."""
-    parts, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    sizes = np.bincount(parts.ravel())
-    sizes[0] = 0
-    kept = sizes >= LEAST_PART * sizes.sum()
-    kept[[int(parts[int(y), int(x)]) for x, y, positive in clicks if positive]] = True
-    kept[0] = False
-    result: Mask = kept[parts]
-    return result

@@ -10,8 +10,8 @@ import numpy as np
 from backend.heads.detected import Detected
 from backend.heads.masks import PromptedMasks
 from backend.heads.outlines import tighten
-from backend.heads.segmenter.prompting import WindowMask
 from backend.heads.segmenter.sight import PictureSight
+from backend.heads.segmenter.window_mask import WindowMask
 from sync.controls.shapes import Mask
 
 __all__ = ["outlined", "separated"]

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage.segmentation import watershed
 
 from backend.heads.deblend import divide
 from backend.heads.segmenter.clicks import Click
 
-__all__ = ["FAR", "Isophotes"]
+__all__ = ["FAR", "Isophotes", "Spot"]
 
 LEVELS = 40
 LOWEST_SNR = 1.0
@@ -100,6 +101,15 @@ class Isophotes:
     def within(self, box: tuple[float, float, float, float]) -> Map:
         """The object of which the peak lies in the middle of a box (left, top, right, bottom), cut at the box."""
         left, top, right, bottom = box
+        guess = self.around(self.peak_in(box))
+        middle = np.arange(len(guess)) + 0.5
+        outside = ~(((middle >= top) & (middle <= bottom))[:, None] & ((middle >= left) & (middle <= right))[None])
+        guess[outside] = -FAR
+        return guess
+
+    def peak_in(self, box: tuple[float, float, float, float]) -> Spot:
+        """The brightest point in the middle half of a box (left, top, right, bottom)."""
+        left, top, right, bottom = box
         inward_x, inward_y = (right - left) * (1 - CORE) / 2, (bottom - top) * (1 - CORE) / 2
         (first, start), (last, stop) = (
             self._point((left + inward_x, top + inward_y)),
@@ -107,11 +117,7 @@ class Isophotes:
         )
         core = self.light[first : last + 1, start : stop + 1]
         row, column = np.unravel_index(int(core.argmax()), core.shape)
-        guess = self.around((start + column + 0.5, first + row + 0.5))
-        middle = np.arange(len(guess)) + 0.5
-        outside = ~(((middle >= top) & (middle <= bottom))[:, None] & ((middle >= left) & (middle <= right))[None])
-        guess[outside] = -FAR
-        return guess
+        return start + column + 0.5, first + row + 0.5
 
     def mended(self, logits: Map, clicks: Sequence[Click]) -> Map:
         """A mask, shape (n, n), after clicks on what it has wrong, one after another.
@@ -120,12 +126,47 @@ class Isophotes:
         away the object under it.
         """
         guess = logits.copy()
+        kept = [(x, y) for x, y, positive in clicks if positive] or self.summits_of(guess > 0)
         for x, y, positive in clicks:
             place, sign = self._point((x, y)), 1 if positive else -1
             if sign * guess[place] < UNSURE:
                 part = self._meant(place, guess > 0, sign)
+                if sign < 0:  # noise at an edge may look like a hill of its own, of which the summit is the whole mask's
+                    part &= self.side_of([(x, y)], kept) if kept else True
                 guess[part] = sign * np.maximum(np.abs(guess[part]), MENDED)
         return guess
+
+    def side_of(self, taken: Sequence[Spot], kept: Sequence[Spot]) -> NDArray[np.bool_]:
+        """The points that the light connects with spots to be taken away rather than with those to be kept, shape (n, n).
+
+        A watershed that floods from all spots, the brightest points first, meets in the valley between two hills; of one hill a
+        spot on the flank gets what lies below it. Where a spot of both kinds stands on one point, it is taken away.
+        """
+        markers = np.zeros(self.light.shape, np.int32)
+        for spot in kept:
+            markers[self._point(spot)] = 1
+        for spot in taken:
+            markers[self._point(spot)] = 2
+        side: NDArray[np.bool_] = watershed(-self.light, markers) == 2
+        return side
+
+    def beyond(self, spots: Sequence[Spot]) -> NDArray[np.bool_]:
+        """The points of other objects of which the valley lies outside the outline of every object under a spot, shape (n, n)."""
+        outside = self.objects > 0
+        for spot in spots:
+            place = self._point(spot)
+            summit = self._summit(place)
+            level = max(min(USUAL_ISOPHOTE * float(self.light[summit]), float(self.light[place]) / ROOM), FAINTEST)
+            own = ndimage.maximum(self._shared(summit), self.objects, np.arange(self.objects.max() + 1)) >= level
+            own[self.objects[summit]] = True
+            outside &= ~own[self.objects]
+        return outside
+
+    def summits_of(self, mask: NDArray[np.bool_]) -> list[Spot]:
+        """The brightest point of each part of a mask."""
+        parts, count = ndimage.label(mask)
+        places = ndimage.maximum_position(self.light, parts, np.arange(1, count + 1))
+        return [(column + 0.5, row + 0.5) for row, column in places]
 
     def _meant(self, place: tuple[int, int], inside: NDArray[np.bool_], sign: int) -> NDArray[np.bool_]:
         """What a click on the wrong side of an outline means, shape (n, n)."""

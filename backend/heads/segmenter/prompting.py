@@ -3,29 +3,30 @@
 A click or a box gives a mask, and all further clicks mend it: two passes of the decoder, however many clicks there are. What is
 clicked has no size yet: it is looked for in the whole picture first; what is found there says how large it is, and the window
 that it fills outlines it anew. What is too small to be seen in the whole picture is looked for from the smallest window up. An
-outline that a window's border cuts is not taken.
+outline that a window's border cuts is not taken. What the network decodes is brought in line with the rules in `rules.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from backend.heads.segmenter.clicks import Click
 from backend.heads.segmenter.decoding import SURE, WindowPrompts, decode
 from backend.heads.segmenter.grid import Edges, edges_of, on_grid
+from backend.heads.segmenter.isophotes import Spot
 from backend.heads.segmenter.reader import WindowReader
+from backend.heads.segmenter.rules import Asked, apply_rules, keep_object
 from backend.heads.segmenter.sight import PictureSight
+from backend.heads.segmenter.window_mask import WindowMask
 from backend.heads.segmenter.windows import nearest_window, window_around
 from backend.lvm.tiles import Tile
-from sync.controls.shapes import Mask, Size
+from sync.controls.shapes import Mask
 
-__all__ = ["WindowMask", "boxed", "clicked", "look_ahead", "mended"]
+__all__ = ["boxed", "clicked", "look_ahead", "mended"]
 
 LEAST_POINTS = 24
 """What covers fewer points of the decoder's grid is seen too coarsely to be sure of."""
@@ -33,70 +34,6 @@ ROOM = 0.6
 """The longer side of an object takes at most this share of the window that outlines it."""
 AT_ONCE = 16
 """Objects decoded together: bounds the memory."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class WindowMask:
-    """An object's mask in one window of a picture.
-
-    Attributes
-    ----------
-    window : Tile
-    logits : Tensor, shape (points, points)
-        On the decoder's grid; above 0 is the object.
-    quality : float
-        Expected intersection over union, 0 to 1.
-    size : (width, height)
-        Of the picture.
-    shown_px : int
-        Side at which the window is looked at.
-    """
-
-    window: Tile
-    logits: Tensor
-    quality: float
-    size: Size
-    shown_px: int
-
-    @property
-    def points(self) -> int:
-        """How many points of the grid are the object's."""
-        return int((self.logits > 0).sum())
-
-    @property
-    def pixels(self) -> Tensor:
-        """Logits in pixels of the picture, shape (window.height, window.width)."""
-        side = round(self.shown_px / self.window.scale)
-        unfolded = functional.interpolate(self.logits[None, None], size=(side, side), mode="bilinear", align_corners=False)
-        return unfolded[0, 0, : self.window.height, : self.window.width]
-
-    def heeds(self, click: Click) -> bool:
-        """Whether a click lies on the right side of the outline."""
-        x, y, positive = click
-        value = self.pixels[int(y) - self.window.y, int(x) - self.window.x]
-        return bool(value > 0) is positive
-
-    @property
-    def cut(self) -> bool:
-        """Whether the object ends at a border of the window beyond which the picture goes on."""
-        window, (width, height), inside = self.window, self.size, self.pixels > 0
-        beyond = [
-            (window.x > 0, inside[:, 0]),
-            (window.y > 0, inside[0]),
-            (window.x + window.width < width, inside[:, -1]),
-            (window.y + window.height < height, inside[-1]),
-        ]
-        return any(more and bool(line.any()) for more, line in beyond)
-
-    def mask(self) -> Mask:
-        """The object in the picture, shape (height, width)."""
-        whole = np.zeros(self.size[::-1], dtype=bool)
-        rows, columns = (
-            slice(self.window.y, self.window.y + self.window.height),
-            slice(self.window.x, self.window.x + self.window.width),
-        )
-        whole[rows, columns] = (self.pixels > 0).numpy()
-        return whole
 
 
 def look_ahead(sight: PictureSight, boxes: Sequence[Edges]) -> None:
@@ -136,8 +73,9 @@ def boxed(reader: WindowReader, sight: PictureSight, boxes: Sequence[Edges]) -> 
             guesses = guide.boxed(shown / _points_per(reader))
             none = torch.zeros(len(some), 0, 2), torch.zeros(len(some), 0)
             logits, quality = decode(reader.network, embedding, WindowPrompts(*none, shown, guesses)).best()
-            for index, one, sure in zip(some, logits, quality.tolist(), strict=True):
-                found[index] = WindowMask(window, one, sure, sight.size, sight.shown_px)
+            for index, edges, one, sure in zip(some, shown / _points_per(reader), logits, quality.tolist(), strict=True):
+                decoded = WindowMask(window, one, sure, sight.size, sight.shown_px)
+                found[index] = keep_object(decoded, guide.isophotes, guide.isophotes.peak_in((*edges.tolist(),)))
     return [found[index] for index in range(len(boxes))]
 
 
@@ -152,36 +90,48 @@ def mended(
 ) -> WindowMask:
     """A mask, from `clicked`, `boxed` or drawn (shape (height, width), not empty), after further clicks.
 
+    What positive clicks add is decoded first: negative ones then take away from a mask that is known (`rules.keep_rest`).
+
     Parameters
     ----------
     clicks : sequence of Click
         All that were given, the one that the mask was begun with among them.
+    box : Edges, optional
+        The one that the mask was begun with.
     """
     window, base = _begun(reader, sight, begun, clicks)
-    grid = [_on_window(click, window, 1 / _points_per(reader)) for click in clicks]
-    inside = [click for click in grid if click is not None]
-    shown = [[(x * _points_per(reader), y * _points_per(reader)) for x, y, _ in inside]]
-    points = torch.tensor(shown).reshape(1, -1, 2)
-    labels = torch.tensor([[int(positive) for _, _, positive in inside]]).reshape(1, -1)
-    edges = None if box is None else ((torch.tensor([box]) - _corner(window).repeat(2)) * window.scale)
     embedding, guide = reader.read(sight, window)
-    guesses = guide.mended(base[None], [inside])
-    logits, quality = decode(reader.network, embedding, WindowPrompts(points, labels, edges, guesses)).best()
-    found = WindowMask(window, logits[0], float(quality), sight.size, sight.shown_px)
-    for click, placed in zip(clicks, grid, strict=True):
-        if placed is not None and not found.heeds(click):
-            found = replace(found, logits=_heeding(found.logits, guesses[0], placed))
+    shown = None if box is None else (torch.tensor([box]) - _corner(window).repeat(2)) * window.scale
+    starts: list[Spot] = []
+    if shown is not None:
+        starts = [guide.isophotes.peak_in((*(shown[0] / _points_per(reader)).tolist(),))]
+    elif not isinstance(begun, WindowMask):
+        starts = guide.isophotes.summits_of((base > 0).numpy())
+    found = WindowMask(window, base, 1.0, sight.size, sight.shown_px)
+    inside = [click for click in clicks if _on_window(click, window, 1.0) is not None]
+    positive = [click for click in inside if click[2]]
+    steps = [positive] if len(positive) < len(inside) and not all(found.holds_right(click) for click in positive) else []
+    for some in [*steps, inside]:
+        placed = [_placed(click, window, 1 / _points_per(reader)) for click in some]
+        points = torch.tensor([[(x, y) for x, y, _ in placed]]).reshape(1, -1, 2) * _points_per(reader)
+        labels = torch.tensor([[int(sign) for _, _, sign in placed]]).reshape(1, -1)
+        guesses = guide.mended(found.logits[None], [placed])
+        logits, quality = decode(reader.network, embedding, WindowPrompts(points, labels, shown, guesses)).best()
+        decoded = replace(found, logits=logits[0], quality=float(quality))
+        asked = Asked(some, placed, [*starts, *((x, y) for x, y, sign in placed if sign)])
+        found = apply_rules(decoded, asked, guide.isophotes, guess=guesses[0], before=found.logits)
     return found
 
 
 def _under(reader: WindowReader, sight: PictureSight, window: Tile, click: Click) -> WindowMask:
-    placed = _on_window(click, window, 1 / _points_per(reader))
-    assert placed is not None, "a window is chosen around its click"
+    placed = _placed(click, window, 1 / _points_per(reader))
     embedding, guide = reader.read(sight, window)
     points = torch.tensor([[placed[:2]]]) * _points_per(reader)
     prompts = WindowPrompts(points, torch.ones(1, 1), guesses=guide.clicked([placed]))
     logits, quality = decode(reader.network, embedding, prompts).best()
-    return WindowMask(window, logits[0], float(quality), sight.size, sight.shown_px)
+    decoded = WindowMask(window, logits[0], float(quality), sight.size, sight.shown_px)
+    guess = torch.from_numpy(guide.isophotes.around(placed[:2]))
+    return apply_rules(decoded, Asked([click], [placed], [placed[:2]]), guide.isophotes, guess=guess)
 
 
 def _begun(reader: WindowReader, sight: PictureSight, begun: WindowMask | Mask, clicks: Sequence[Click]) -> tuple[Tile, Tensor]:
@@ -201,17 +151,6 @@ def _begun(reader: WindowReader, sight: PictureSight, begun: WindowMask | Mask, 
     return window, SURE * (2 * on_grid(mask, window, config=reader.network.config) - 1).sign()
 
 
-def _heeding(logits: Tensor, guess: Tensor, placed: Click) -> Tensor:
-    """The decoder's mask, with what a click that it does not heed means by isophotes, and at least the points around it."""
-    x, y, positive = placed
-    last, sign = len(logits) - 1, 1.0 if positive else -1.0
-    row, column = min(int(y), last), min(int(x), last)
-    meant = ((guess > 0) == positive) & ((logits > 0) != positive)
-    heeded = torch.where(meant, sign * guess.abs().clamp(min=1), logits)
-    heeded[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = sign
-    return heeded
-
-
 def _on_window(click: Click, window: Tile, per_pixel: float) -> Click | None:
     """A click in pixels of the picture as one on a window, as looked at, times `per_pixel`; None outside it."""
     x, y, positive = click
@@ -219,6 +158,12 @@ def _on_window(click: Click, window: Tile, per_pixel: float) -> Click | None:
         return None
     scale = window.scale * per_pixel
     return (x - window.x) * scale, (y - window.y) * scale, positive
+
+
+def _placed(click: Click, window: Tile, per_pixel: float) -> Click:
+    placed = _on_window(click, window, per_pixel)
+    assert placed is not None, "a window is chosen around its click"
+    return placed
 
 
 def _corner(window: Tile) -> Tensor:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.heads.segmenter.prompting import WindowMask
+from backend.heads.segmenter.window_mask import WindowMask
 from backend.heads.separating import separated
 from backend.lvm.tiles import Tile
 

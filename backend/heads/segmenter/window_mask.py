@@ -1,0 +1,79 @@
+"""An object's mask in one window of a picture, on the decoder's grid, and how it unfolds to pixels of the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+from torch.nn import functional
+
+from backend.heads.segmenter.clicks import Click
+from backend.lvm.tiles import Tile
+from sync.controls.shapes import Mask, Size
+
+__all__ = ["WindowMask"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowMask:
+    """An object's mask in one window of a picture.
+
+    Attributes
+    ----------
+    window : Tile
+    logits : Tensor, shape (points, points)
+        On the decoder's grid; above 0 is the object.
+    quality : float
+        Expected intersection over union, 0 to 1.
+    size : (width, height)
+        Of the picture.
+    shown_px : int
+        Side at which the window is looked at.
+    """
+
+    window: Tile
+    logits: Tensor
+    quality: float
+    size: Size
+    shown_px: int
+
+    @property
+    def points(self) -> int:
+        """How many points of the grid are the object's."""
+        return int((self.logits > 0).sum())
+
+    @property
+    def pixels(self) -> Tensor:
+        """Logits in pixels of the picture, shape (window.height, window.width)."""
+        side = round(self.shown_px / self.window.scale)
+        unfolded = functional.interpolate(self.logits[None, None], size=(side, side), mode="bilinear", align_corners=False)
+        return unfolded[0, 0, : self.window.height, : self.window.width]
+
+    def holds_right(self, click: Click) -> bool:
+        """Whether a click lies on the right side of the outline."""
+        x, y, positive = click
+        value = self.pixels[int(y) - self.window.y, int(x) - self.window.x]
+        return bool(value > 0) is positive
+
+    @property
+    def cut(self) -> bool:
+        """Whether the object ends at a border of the window beyond which the picture goes on."""
+        window, (width, height), inside = self.window, self.size, self.pixels > 0
+        beyond = [
+            (window.x > 0, inside[:, 0]),
+            (window.y > 0, inside[0]),
+            (window.x + window.width < width, inside[:, -1]),
+            (window.y + window.height < height, inside[-1]),
+        ]
+        return any(more and bool(line.any()) for more, line in beyond)
+
+    def mask(self) -> Mask:
+        """The object in the picture, shape (height, width)."""
+        whole = np.zeros(self.size[::-1], dtype=bool)
+        rows, columns = (
+            slice(self.window.y, self.window.y + self.window.height),
+            slice(self.window.x, self.window.x + self.window.width),
+        )
+        whole[rows, columns] = (self.pixels > 0).numpy()
+        return whole
