@@ -44,6 +44,8 @@ UNSURE = 1.0
 """A click where the mask is no surer, as a logit, mends it: between points of the grid the edge may run beyond it."""
 ROOM = 1.15
 """An outline keeps away from a click by this factor in brightness."""
+PER_DEVIATION = 1.4826
+"""Standard deviation of a normal distribution, in its median absolute deviations."""
 SADDLE = 0.5
 """Two hills are two objects if the pass between them lies below this fraction of the lower peak (`backend.heads.sources`)."""
 DIP = 0.8
@@ -136,6 +138,17 @@ class Isophotes:
                 guess[part] = sign * np.maximum(np.abs(guess[part]), MENDED)
         return guess
 
+    def at(self, spot: Spot) -> float:
+        """The light at a spot, smoothed, in the noise of the sky."""
+        return float(self.light[self._point(spot)])
+
+    def contrast(self, spot: Spot, shown: tuple[int, int]) -> float:
+        """The light at a spot above the middle of what is `shown` (width, height), in the scatter of the darker half of it."""
+        visible = self.light[: shown[1], : shown[0]]
+        middle = float(np.median(visible))
+        scatter = float(np.median(middle - visible[visible <= middle])) * PER_DEVIATION
+        return (self.at(spot) - middle) / max(scatter, FAINTEST)
+
     def side_of(self, taken: Sequence[Spot], kept: Sequence[Spot]) -> NDArray[np.bool_]:
         """The points that the light connects with spots to be taken away rather than with those to be kept, shape (n, n).
 
@@ -151,7 +164,7 @@ class Isophotes:
         return side
 
     def beyond(self, spots: Sequence[Spot]) -> NDArray[np.bool_]:
-        """The points of other objects of which the valley lies outside the outline of every object under a spot, shape (n, n)."""
+        """The points of other objects, behind a valley outside the outlines of all objects under spots, shape (n, n)."""
         outside = self.objects > 0
         for spot in spots:
             place = self._point(spot)

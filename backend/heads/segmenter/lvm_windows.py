@@ -18,7 +18,7 @@ from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import Tile, cut
 from sync.controls.shapes import Size
 
-__all__ = ["LvmWindows", "Sky", "shown"]
+__all__ = ["LvmWindows", "Sky", "above_sky", "shown"]
 
 GREY_LEVEL = 1 / 255
 SKY_PIXELS = 65536
@@ -88,8 +88,12 @@ class LvmWindows:
         squeezed by asinh, so that an outline means the same in a deep picture and in a shallow one.
         """
         coarse = functional.avg_pool2d(seen.clamp(min=0), self.shown_px // self.config.points)
-        above = (coarse.mean(dim=1, keepdim=True) - sky.level) / sky.noise
-        return torch.cat([coarse.sqrt(), torch.asinh(above)], dim=1)
+        return torch.cat([coarse.sqrt(), above_sky(coarse, sky)], dim=1)
+
+
+def above_sky(coarse: Tensor, sky: Sky) -> Tensor:
+    """How far colours, shape (1, 3, n, n), stand above the sky in its noise, squeezed by asinh: shape (1, 1, n, n)."""
+    return torch.asinh((coarse.mean(dim=1, keepdim=True) - sky.level) / sky.noise)
 
 
 def shown(pixels: NDArray[np.float32], window: Tile, *, side: int) -> Tensor:

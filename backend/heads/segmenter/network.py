@@ -30,7 +30,7 @@ class SegmenterConfig:
     Attributes
     ----------
     channels : tuple of int
-        Of the feature maps that the neck reads; empty where what was seen is the image embedding itself, as of SAM's encoder.
+        Of the feature maps that the neck reads; empty where the image embedding itself was seen, as SAM's encoder gives it.
     light : int
         Planes of the picture itself that the neck gets.
     width : int

@@ -32,6 +32,11 @@ LEAST_POINTS = 24
 """What covers fewer points of the decoder's grid is seen too coarsely to be sure of."""
 ROOM = 0.6
 """The longer side of an object takes at most this share of the window that outlines it."""
+BRIGHT_SNR, CLEAR_SNR = 3.0, 5.0
+"""A click is on empty sky where the smoothed light is below the first, in the noise of a pixel, in the window that outlines the
+object, and below the second, in the scatter of the smoothed sky, in the whole picture. On val (galaxies of three surveys'
+cut-outs, sources of two frames, and faint simulated ones; sky away from all that source extraction finds) all of 98 clicks on
+galaxies and 2 of 134 on sky are above one of them."""
 AT_ONCE = 16
 """Objects decoded together: bounds the memory."""
 
@@ -47,7 +52,7 @@ def look_ahead(sight: PictureSight, boxes: Sequence[Edges]) -> None:
 
 @torch.no_grad()
 def clicked(reader: WindowReader, sight: PictureSight, click: Click) -> WindowMask | None:
-    """The object under a positive click; None where nothing is seen."""
+    """The object under a positive click; None on empty sky."""
     x, y, _ = click
     windows = [nearest_window(side, (x, y), sight.size, shown_px=sight.shown_px) for side in sight.sides]
     whole = _under(reader, sight, windows[0], click)
@@ -55,8 +60,8 @@ def clicked(reader: WindowReader, sight: PictureSight, click: Click) -> WindowMa
     for window in reversed([one for one in windows[1:] if small or _fits(whole, one)]):
         found = _under(reader, sight, window, click)
         if found.points and not found.cut:
-            return found
-    return whole if whole.points else None
+            return found if _on_light(reader, sight, found.window, click) else None
+    return whole if whole.points and _on_light(reader, sight, whole.window, click) else None
 
 
 @torch.no_grad()
@@ -121,6 +126,18 @@ def mended(
         asked = Asked(some, placed, [*starts, *((x, y) for x, y, sign in placed if sign)])
         found = apply_rules(decoded, asked, guide.isophotes, guess=guesses[0], before=found.logits)
     return found
+
+
+def _on_light(reader: WindowReader, sight: PictureSight, window: Tile, click: Click) -> bool:
+    """Whether there is more than sky under a click: bright in a window, or clear in the whole picture."""
+    x, y, _ = _placed(click, window, 1 / _points_per(reader))
+    if reader.read(sight, window)[1].isophotes.at((x, y)) >= BRIGHT_SNR:
+        return True
+    whole = nearest_window(sight.sides[0], click[:2], sight.size, shown_px=sight.shown_px)
+    x, y, _ = _placed(click, whole, 1 / _points_per(reader))
+    scale = whole.scale / _points_per(reader)
+    shown = (max(int(whole.width * scale), 1), max(int(whole.height * scale), 1))
+    return reader.read(sight, whole)[1].isophotes.contrast((x, y), shown) >= CLEAR_SNR
 
 
 def _under(reader: WindowReader, sight: PictureSight, window: Tile, click: Click) -> WindowMask:

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from backend.heads.masks import PromptedMasks
+from backend.heads.segmenter.lvm_windows import Sky, above_sky, shown
 from backend.heads.segmenter.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmenter.sight import Seen
 from backend.lvm.checkpoint import CheckpointError
@@ -56,12 +57,14 @@ class SamWindows:
 
     @torch.no_grad()
     def see(self, pixels: NDArray[np.float32], window: Tile) -> Seen:
-        """The image embedding of a picture, shape (height, width, 3): (1, 256, 64, 64)."""
+        """The image embedding of a picture, shape (height, width, 3): (1, 256, 64, 64); and its light, which the rules of
+        prompted masks need: (1, 1, 256, 256)."""
+        light = functional.avg_pool2d(shown(pixels, window, side=self.shown_px), self.shown_px // SAM_CONFIG.points)
         image = cut(pixels, window)[..., : self.shown_px, : self.shown_px] * 255
         normed = (image - image.new_tensor(MEAN).view(1, 3, 1, 1)) / image.new_tensor(DEVIATION).view(1, 3, 1, 1)
         padding = (0, self.shown_px - image.shape[-1], 0, self.shown_px - image.shape[-2])  # after the norm, as SAM does
         embedding: Tensor = self._encoder(functional.pad(normed, padding))
-        return (embedding,)
+        return embedding, above_sky(light, Sky.of(pixels))
 
 
 def load_sam(path: Path) -> tuple[SamWindows, PromptedMasks]:

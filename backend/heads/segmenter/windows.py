@@ -15,7 +15,7 @@ from sync.controls.shapes import Size
 
 __all__ = ["LEAST_SIDE_PX", "WINDOWS_VERSION", "halving", "nearest_window", "window_around"]
 
-WINDOWS_VERSION = "1"
+WINDOWS_VERSION = "2"
 """Part of the keys under which what was seen of a window is kept."""
 LEAST_SIDE_PX = 96
 """No window is smaller: enlarged further it would show no more."""
