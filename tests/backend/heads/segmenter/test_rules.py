@@ -1,0 +1,188 @@
+"""Rules of prompted masks, on the masks that the shipped head gives for random scenes and random clicks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from backend.heads.masks import PromptedMasks
+from backend.heads.segmenter.isophotes import Isophotes
+from backend.heads.segmenter.lvm_windows import LvmWindows
+from backend.heads.segmenter.rules import Asked, apply_rules, keep_clicks
+from backend.heads.segmenter.sam import SAM_CONFIG
+from backend.heads.segmenter.sight import PictureSight, Sights
+from backend.heads.segmenter.window_mask import WindowMask
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.lvm.tiles import Tile
+from backend.scenes.generator import SceneGenerator
+from backend.segmenters import BASE_SEGMENTER
+from sync.controls.shapes import Box, Mask, Point
+
+WINDOWS = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+SHIPPED = PromptedMasks.load(BASE_SEGMENTER)
+SCENES = SceneGenerator()
+SIDE = 64
+PLACES = st.tuples(st.floats(0, 1), st.floats(0, 1))
+
+
+def sight_of(pixels: NDArray[np.float32]) -> PictureSight:
+    return Sights(WINDOWS, None).of_pixels(pixels)
+
+
+def galaxies(side: int, *hills: tuple[float, float, float, float], noise: float = 0.01, seed: int = 0) -> NDArray[np.float32]:
+    """Round galaxies (x, y, standard deviation, peak) on a noisy sky, as 8 bits a colour show them."""
+    rows, columns = np.indices((side, side)) + 0.5
+    light = np.full((side, side), 0.02)
+    for x, y, width, peak in hills:
+        light += peak * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * width**2))
+    noisy = light[..., None] + np.random.default_rng(seed).normal(0, noise, (side, side, 3))
+    return (noisy.clip(0, 1) * 255).round().astype(np.float32) / 255
+
+
+def ask(sight: PictureSight, clicks: list[tuple[float, float, bool]], **more: object) -> Mask:
+    found = SHIPPED.predict(sight, points=[(Point(x, y), positive) for x, y, positive in clicks], **more)  # type: ignore[arg-type]
+    return np.zeros(sight.size[::-1], bool) if found is None else found[0]
+
+
+def assert_rules(mask: Mask, clicks: list[tuple[float, float, bool]]) -> None:
+    last = {(min(int(y), mask.shape[0] - 1), min(int(x), mask.shape[1] - 1)): positive for x, y, positive in clicks}
+    assert [bool(mask[place]) for place in last] == list(last.values())
+    parts, count = ndimage.label(mask)
+    assert set(range(1, count + 1)) == {int(parts[place]) for place, positive in last.items() if positive}
+
+
+# -- property: whatever is clicked --
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([48, 64, 100, 150]), st.lists(st.tuples(PLACES, st.booleans()), max_size=5))
+def test_a_mask_holds_its_clicks_and_nothing_that_is_not_connected_with_one(
+    seed: int, side: int, places: list[tuple[tuple[float, float], bool]]
+) -> None:
+    sight = sight_of(SCENES.draw(seed, side).image)
+    clicks = [(x * side, y * side, positive) for (x, y), positive in places]
+    mask = ask(sight, clicks)
+    if mask.any():
+        assert_rules(mask, clicks)
+    if not any(positive for _, _, positive in clicks):
+        assert not mask.any()
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), PLACES)
+def test_a_negative_click_leaves_what_lies_on_the_side_of_the_galaxy(seed: int, place: tuple[float, float]) -> None:
+    rng = np.random.default_rng(seed)
+    at = rng.uniform(30, 66, 2)
+    pixels = galaxies(96, (*at, rng.uniform(4, 9), rng.uniform(0.3, 0.9)), seed=seed)
+    sight = sight_of(pixels)
+    before = ask(sight, [(*at, True)])
+    x, y = place[0] * 96, place[1] * 96
+    if np.hypot(x - at[0], y - at[1]) < 0.5 * np.sqrt(before.sum() / np.pi):
+        return
+    after = ask(sight, [(*at, True), (x, y, False)])
+    assert (after & before).sum() > 0.6 * before.sum()
+    assert_rules(after, [(*at, True), (x, y, False)])
+
+
+@settings(deadline=None)
+@given(
+    arrays(np.float32, (24, 24), elements=st.floats(-8, 8, width=32)),
+    arrays(np.float32, (24, 24), elements=st.floats(-3, 9, width=32)),
+    st.lists(st.tuples(st.floats(0, 23.9), st.floats(0, 23.9), st.booleans()), min_size=1, max_size=5),
+)
+def test_any_decoded_mask_is_brought_in_line(
+    logits: NDArray[np.float32], squeezed: NDArray[np.float32], clicks: list[tuple[float, float, bool]]
+) -> None:
+    """As another decoder, SAM's for one, may give it."""
+    decoded = WindowMask(Tile(0, 0, 24, 24, 1.0), torch.from_numpy(logits), 0.5, (24, 24), 24)
+    asked = Asked(clicks, clicks, [(x, y) for x, y, positive in clicks if positive])
+    isophotes = Isophotes.of(squeezed)
+    ruled = apply_rules(decoded, asked, isophotes, guess=torch.zeros(24, 24), before=torch.from_numpy(logits[::-1].copy()))
+    distinct = list({(int(x), int(y)): (x, y, positive) for x, y, positive in clicks}.values())
+    assert_rules(keep_clicks(ruled.mask(), distinct), distinct)
+
+
+# -- what a click takes and leaves --
+
+
+@pytest.mark.parametrize("side", [64, 128, 424])
+@pytest.mark.parametrize("aside", [-1.5, 1.5])
+def test_a_negative_click_on_the_edge_of_a_companion_leaves_the_galaxy(side: int, aside: float) -> None:
+    middle, width = side / 2, side / 12
+    companion = (middle + 3.1 * width, middle)
+    pixels = galaxies(side, (middle, middle, width, 0.6), (*companion, width / 3, 0.35))
+    sight = sight_of(pixels)
+    galaxy = [(middle, middle, True)]
+    before = ask(sight, galaxy)
+    core = np.hypot(*(np.indices(before.shape) + 0.5 - middle)) < 1.2 * width
+    assert before[core].all()
+    for distance in (-1.0, 0.5):
+        away = (companion[0] + distance * width / 3, middle + aside, False)
+        after = ask(sight, [*galaxy, away])
+        assert after[core].all()
+        assert_rules(after, [*galaxy, away])
+
+
+@pytest.mark.parametrize("side", [64, 200, 424])
+def test_a_click_on_one_of_two_galaxies_does_not_take_the_other(side: int) -> None:
+    rng = np.random.default_rng(side)
+    for seed in range(2):
+        width = side / rng.uniform(16, 24)
+        left, right = (0.3 * side, 0.5 * side), (0.3 * side + 5.5 * width, rng.uniform(0.45, 0.55) * side)
+        pixels = galaxies(side, (*left, width, 0.7), (*right, width, 0.5), seed=seed)
+        rows, columns = np.indices((side, side)) + 0.5
+        sight = sight_of(pixels)
+        for one, other in ((left, right), (right, left)):
+            mask = ask(sight, [(*one, True)])
+            own = np.hypot(columns - other[0], rows - other[1]) < 1.5 * width
+            assert mask[int(one[1]), int(one[0])]
+            assert (mask & own).sum() < 0.05 * own.sum()
+
+
+@pytest.mark.parametrize("side", [64, 200, 700])
+def test_a_click_on_empty_sky_answers_nothing_and_one_on_a_faint_galaxy_does(side: int) -> None:
+    faint = (0.7 * side, 0.6 * side)
+    sight = sight_of(galaxies(side, (*faint, max(side / 30, 3), 0.06), noise=0.01))
+    for x, y in np.random.default_rng(side).uniform(0, 0.4, (4, 2)) * side:
+        assert not ask(sight, [(x, y, True)]).any()
+    assert ask(sight, [(*faint, True)])[int(faint[1]), int(faint[0])]
+
+
+def test_a_click_on_sky_and_one_on_a_galaxy_give_the_galaxy() -> None:
+    sight = sight_of(galaxies(96, (60, 60, 6, 0.6)))
+    mask = ask(sight, [(10, 10, True), (60, 60, True)])
+    assert mask[60, 60]
+    assert_rules(mask, [(10, 10, True), (60, 60, True)])
+
+
+def test_negative_clicks_alone_ask_for_nothing() -> None:
+    assert not ask(sight_of(galaxies(96, (60, 60, 6, 0.6))), [(60, 60, False), (20, 20, False)]).any()
+
+
+def test_a_box_gives_one_connected_object_without_its_neighbour() -> None:
+    sight = sight_of(galaxies(120, (40, 60, 6, 0.6), (76, 60, 6, 0.6)))
+    mask = ask(sight, [], boxes=[Box(22, 42, 36, 36)])
+    assert ndimage.label(mask)[1] == 1
+    assert (mask[60, 40], mask[60, 76]) == (True, False)
+
+
+def test_a_drawn_mask_keeps_its_parts_and_gets_no_stray_ones() -> None:
+    sight = sight_of(galaxies(160, (40, 80, 6, 0.6), (110, 80, 6, 0.6)))
+    rows, columns = np.indices((160, 160)) + 0.5
+    drawn = (np.hypot(columns - 40, rows - 80) < 11) | (np.hypot(columns - 110, rows - 80) < 11)
+    mask = ask(sight, [(40, 80, True)], mask=drawn)
+    assert (mask[80, 40], mask[80, 110]) == (True, True)
+    less = ask(sight, [(40, 80, True), (110, 80, False)], mask=drawn)
+    assert (less[80, 40], less[80, 110]) == (True, False)
+    parts, count = ndimage.label(less)
+    assert all((drawn & (parts == part)).any() for part in range(1, count + 1))
+
+
+def test_sams_grid_is_that_of_its_light() -> None:
+    assert SAM_CONFIG.points == SAM_CONFIG.shown_px // 4
