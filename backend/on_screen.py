@@ -1,0 +1,108 @@
+"""What an annotator sees of a task, as far as an interactive request tells, and the object there that clicks hit.
+
+With a click Label Studio sends points only, never the mask under it; but the request has the task's predictions, submitted
+annotations and drafts, and what is on the screen is the newest of these. An answer with the id of a region on the screen takes
+that region's place when it is accepted (measured with Label Studio 1.23.2, for brushes and polygons).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from sync.controls.errors import ControlError
+from sync.controls.polygonlabels import rasterise
+from sync.controls.shapes import Mask, Point, Polygon, Size
+from sync.labelconfig import Control
+from sync.reading import read_region
+
+__all__ = ["ShownObject", "object_hit", "regions_on_screen", "stored_ids"]
+
+PARTS = ("drafts", "annotations", "predictions")
+"""Keys of a task as a request has it; what comes first hides what comes after."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ShownObject:
+    """A region on the screen: its id, and its mask in pixels of the picture, shape (height, width)."""
+
+    id: str
+    mask: Mask
+
+
+def regions_on_screen(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the regions of the newest draft of a task, else of its newest annotation, else of its newest prediction."""
+    for part in PARTS:
+        items = [item for item in _items(task, part) if not item.get("was_cancelled")]
+        if items:
+            newest = max(items, key=lambda item: (str(item.get("updated_at") or ""), _number(item.get("id"))))
+            return list(_regions(newest))
+    return []
+
+
+def stored_ids(task: Mapping[str, Any]) -> set[str]:
+    """Return the ids of all regions of a task's predictions and submitted annotations: none of them was drawn just now."""
+    items = [item for part in ("annotations", "predictions") for item in _items(task, part)]
+    return {str(region["id"]) for item in items for region in _regions(item) if region.get("id")}
+
+
+def object_hit(
+    regions: Sequence[Mapping[str, Any]],
+    clicks: Sequence[tuple[Point, bool]],
+    *,
+    control: Control,
+    label: str,
+    size: Size,
+    is_there: Callable[[Mapping[str, Any]], bool] = lambda _: True,
+) -> ShownObject | None:
+    """Return the smallest object of a control and label under the click that the others follow: the first positive one, if any.
+
+    Parameters
+    ----------
+    regions : sequence of mapping
+        On the screen.
+    clicks : sequence of (Point, positive)
+        In pixels of the picture.
+    control : Control
+        BrushLabels or PolygonLabels: what has no outline of its own is not mended.
+    label : str
+        As the labelling config stores it.
+    size : (width, height)
+        Of the picture.
+    is_there : callable, optional
+        Whether a region lies on the picture that was clicked.
+    """
+    if control.tag not in ("BrushLabels", "PolygonLabels") or not clicks:
+        return None
+    first = next((point for point, positive in clicks if positive), clicks[0][0])
+    row, column = min(int(first.y), size[1] - 1), min(int(first.x), size[0] - 1)
+    hit: ShownObject | None = None
+    for region in regions:
+        if region.get("from_name") != control.name or not is_there(region):
+            continue
+        try:
+            drawn = read_region(region, control, size=size)
+        except ControlError:
+            continue
+        mask = rasterise(drawn.shape, size) if isinstance(drawn.shape, Polygon) else drawn.shape
+        if label in drawn.labels and mask.shape == size[::-1] and mask[row, column]:
+            if hit is None or mask.sum() < hit.mask.sum():
+                hit = ShownObject(str(region.get("id") or ""), np.asarray(mask, dtype=bool))
+    return hit
+
+
+def _items(task: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any]]:
+    held = task.get(part)
+    yield from (item for item in held if isinstance(item, Mapping)) if isinstance(held, list) else ()
+
+
+def _regions(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    result = item.get("result")
+    yield from (region for region in result if isinstance(region, Mapping)) if isinstance(result, list) else ()
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
