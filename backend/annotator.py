@@ -40,10 +40,19 @@ NOTHING_TO_ASK = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A Label Studio task: its id and its data."""
+    """A Label Studio task.
+
+    Attributes
+    ----------
+    id : int
+    data : mapping
+    stored : mapping
+        Its `predictions`, `annotations` and `drafts` as an interactive request has them; empty elsewhere.
+    """
 
     id: int
     data: Mapping[str, Any]
+    stored: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,7 @@ class Annotator:
         try:
             regions = answer_prompts(
                 context.get("result"),
+                task=tasks[0].stored,
                 config=self.config,
                 head=self.masks,
                 sight_of=lambda name, page: self._observer.sight(self._reference(tasks[0], name, page)),

@@ -41,7 +41,7 @@ class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml ha
         label_config = str(self.label_config)
         project = services.meet(self._project(tasks[0]), label_config=label_config, extra_params=None)
         annotator = services.annotators.of(project, label_config=label_config)
-        ours = [Task(id=int(task.get("id") or 0), data=task["data"]) for task in tasks]
+        ours = [Task(id=int(task.get("id") or 0), data=task["data"], stored=task if context else {}) for task in tasks]
         if context is None:
             predictions = annotator.predict(ours)
             records = records_of(zip(ours, predictions, strict=True), annotator.config.image_key.values())

@@ -7,7 +7,7 @@ that region's place when it is accepted (measured with Label Studio 1.23.2, for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,14 +56,13 @@ def object_hit(
     control: Control,
     label: str,
     size: Size,
-    is_there: Callable[[Mapping[str, Any]], bool] = lambda _: True,
 ) -> ShownObject | None:
     """Return the smallest object of a control and label under the click that the others follow: the first positive one, if any.
 
     Parameters
     ----------
     regions : sequence of mapping
-        On the screen.
+        On the screen, on the image that was clicked.
     clicks : sequence of (Point, positive)
         In pixels of the picture.
     control : Control
@@ -72,8 +71,6 @@ def object_hit(
         As the labelling config stores it.
     size : (width, height)
         Of the picture.
-    is_there : callable, optional
-        Whether a region lies on the picture that was clicked.
     """
     if control.tag not in ("BrushLabels", "PolygonLabels") or not clicks:
         return None
@@ -81,16 +78,16 @@ def object_hit(
     row, column = min(int(first.y), size[1] - 1), min(int(first.x), size[0] - 1)
     hit: ShownObject | None = None
     for region in regions:
-        if region.get("from_name") != control.name or not is_there(region):
+        if region.get("from_name") != control.name:
             continue
         try:
             drawn = read_region(region, control, size=size)
         except ControlError:
             continue
         mask = rasterise(drawn.shape, size) if isinstance(drawn.shape, Polygon) else drawn.shape
-        if label in drawn.labels and mask.shape == size[::-1] and mask[row, column]:
-            if hit is None or mask.sum() < hit.mask.sum():
-                hit = ShownObject(str(region.get("id") or ""), np.asarray(mask, dtype=bool))
+        is_hit = label in drawn.labels and mask.shape == size[::-1] and mask[row, column]
+        if is_hit and (hit is None or mask.sum() < hit.mask.sum()):
+            hit = ShownObject(str(region.get("id") or ""), np.asarray(mask, dtype=bool))
     return hit
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sync.labelconfig import Control, LabelConfig
+from sync.task_images import page_of
 
 __all__ = ["PROMPT_TYPES", "choose_prompts"]
 
@@ -21,16 +22,20 @@ PROMPT_TYPES = {
     "polygonlabels": "PolygonLabels",
 }
 """Types of regions that prompt, and the tags of their controls."""
+Image = tuple[str, int]
+"""Name of an Image tag, and a page."""
 PREDICTED = ("prediction", "prediction-changed")
 """What Label Studio calls the origin of a region that was copied from a prediction."""
 
 
-def choose_prompts(regions: Sequence[object], config: LabelConfig, *, stored: Collection[str] = ()) -> list[Mapping[str, Any]]:
-    """Choose the regions that prompt the present object, in order.
+def choose_prompts(
+    regions: Sequence[object], config: LabelConfig, *, stored: Collection[str] = ()
+) -> tuple[list[Mapping[str, Any]], Image]:
+    """Choose the regions that prompt the present object, in order, and tell on which image they lie.
 
-    A prompt is a region of a smart control that was neither predicted nor submitted before. Points accumulate until the object
-    is accepted, and so do the regions of a control with `smartOnly`, which are nothing but prompts. A control that keeps its
-    regions, too, has accepted ones among them: of these the newest one prompts.
+    A prompt is a region of a smart control, on the image of the newest one, that was neither predicted nor submitted before.
+    Points accumulate until the object is accepted, and so do the regions of a control with `smartOnly`, which are nothing but
+    prompts. A control that keeps its regions, too, has accepted ones among them: of these the newest one prompts.
 
     Parameters
     ----------
@@ -38,20 +43,29 @@ def choose_prompts(regions: Sequence[object], config: LabelConfig, *, stored: Co
         What the request calls its result.
     stored : collection of str
         Ids of the regions of the task's predictions and submitted annotations.
+
+    Raises
+    ------
+    ControlError
+        If a prompt names a page that makes no sense.
     """
-    chosen: list[Mapping[str, Any]] = []
+    drawn: list[tuple[Mapping[str, Any], Control, Image]] = []
     for region in regions:
-        if not isinstance(region, Mapping):
+        if not isinstance(region, Mapping) or region.get("origin") in PREDICTED or region.get("id") in stored:
             continue
         control = config.control(region.get("from_name"))
-        if control is None or PROMPT_TYPES.get(str(region.get("type"))) != control.tag or not _prompts(control, config):
-            continue
-        if region.get("origin") in PREDICTED or region.get("id") in stored:
-            continue
-        if control.tag != "KeyPointLabels" and not control.smart_only:
-            chosen = [other for other in chosen if other.get("from_name") != control.name]
-        chosen.append(region)
-    return chosen
+        if control is not None and PROMPT_TYPES.get(str(region.get("type"))) == control.tag and _prompts(control, config):
+            drawn.append((region, control, (str(region.get("to_name") or ""), page_of(region))))
+    if not drawn:
+        return [], ("", 0)
+    image = drawn[-1][2]
+    here = [(region, control) for region, control, place in drawn if place == image]
+    newest = {control.name: region for region, control in here}
+    return [
+        region
+        for region, control in here
+        if control.tag == "KeyPointLabels" or control.smart_only or region is newest[control.name]
+    ], image
 
 
 def _prompts(control: Control, config: LabelConfig) -> bool:

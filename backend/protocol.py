@@ -25,6 +25,7 @@ __all__ = [
     "WebhookRequest",
     "body_of",
     "body_schema",
+    "predict_body",
     "project_id_of",
 ]
 
@@ -73,6 +74,24 @@ class TaskItem(BaseModel):
     id: int = 0
     data: dict[str, Any]
 
+    @property
+    def stored(self) -> dict[str, Any]:
+        """What Label Studio has stored of the task; read with prompts only, since it reaches tens of megabytes."""
+        return {}
+
+
+class PromptedTaskItem(TaskItem):
+    """The task that is prompted on, with what may be on the annotator's screen."""
+
+    predictions: Any = None
+    annotations: Any = None
+    drafts: Any = None
+
+    @property
+    def stored(self) -> dict[str, Any]:
+        """Predictions, annotations and drafts, not checked."""
+        return {"predictions": self.predictions, "annotations": self.annotations, "drafts": self.drafts}
+
 
 class PredictParams(BaseModel):
     """Options of a prediction; a context holds the prompts of an interactive one."""
@@ -89,6 +108,12 @@ class PredictRequest(BaseModel):
     params: PredictParams | None = None
 
     _id = field_validator("project", mode="before")(project_id_of)
+
+
+class PromptRequest(PredictRequest):
+    """A request with prompts."""
+
+    tasks: list[PromptedTaskItem] = Field(max_length=MAX_TASKS)  # type: ignore[assignment]  # pydantic allows a narrower item
 
 
 class WebhookProject(BaseModel):
@@ -123,18 +148,23 @@ def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     """
 
     async def read(request: Request) -> Body:
-        limit: int = request.app.state.max_body_bytes
-        content = bytearray()
-        async for chunk in request.stream():
-            content += chunk
-            if len(content) > limit:
-                raise HTTPException(413, f"the body is larger than {limit} bytes")
-        try:
-            return model.model_validate_json(bytes(content) or b"{}")
-        except ValidationError as error:
-            raise HTTPException(422, _sentence(error)) from error
+        return _parsed(model, await _content(request))
 
     return read
+
+
+async def predict_body(request: Request) -> PredictRequest:
+    """Read the body of `/predict`; with prompts, what is stored of the task, too.
+
+    Raises
+    ------
+    HTTPException
+        As `body_of`.
+    """
+    content = await _content(request)
+    body = _parsed(PredictRequest, content)
+    prompted = body.params is not None and body.params.context is not None and body.params.context.get("result")
+    return _parsed(PromptRequest, content) if prompted else body
 
 
 def body_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -142,6 +172,23 @@ def body_schema(model: type[BaseModel]) -> dict[str, Any]:
     schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
     schema.pop("$defs", None)
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
+
+
+async def _content(request: Request) -> bytes:
+    limit: int = request.app.state.max_body_bytes
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > limit:
+            raise HTTPException(413, f"the body is larger than {limit} bytes")
+    return bytes(content) or b"{}"
+
+
+def _parsed(model: type[Body], content: bytes) -> Body:
+    try:
+        return model.model_validate_json(content)
+    except ValidationError as error:
+        raise HTTPException(422, _sentence(error)) from error
 
 
 def _sentence(error: ValidationError) -> str:

@@ -35,6 +35,7 @@ from backend.protocol import (
     WebhookRequest,
     body_of,
     body_schema,
+    predict_body,
 )
 from backend.records import MAX_ID
 from backend.services import Services
@@ -116,9 +117,9 @@ def create_app(services: Services) -> FastAPI:
         return answer | ({"warning": warning} if warning else {})
 
     @app.post("/predict", dependencies=[caller], openapi_extra=body_schema(PredictRequest))
-    async def predict(body: Annotated[PredictRequest, Depends(body_of(PredictRequest))]) -> Response:
+    async def predict(body: Annotated[PredictRequest, Depends(predict_body)]) -> Response:
         context = body.params.context if body.params else None
-        tasks = [Task(id=item.id, data=item.data) for item in body.tasks]
+        tasks = [Task(id=item.id, data=item.data, stored=item.stored) for item in body.tasks]
 
         def answer() -> bytes:
             project = services.meet(body.project, label_config=body.label_config, extra_params=None)

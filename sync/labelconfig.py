@@ -117,8 +117,9 @@ class Control:
         In the config's order; empty for Number, and where the labels come from the task or from a URL.
     multiple : bool
         Whether one result may hold several labels.
-    smart, smart_only : bool
-        Whether the control is marked as a tool for prompts, and as nothing but that.
+    smart, smart_only, never_smart : bool
+        Whether the control is marked as a tool for prompts (`smart="true"`), as nothing but that (`smartOnly="true"`), or as
+        none (`smart="false"`).
     minimum, maximum, step : float or None
         Bounds of a Number.
     paths : tuple of tuple of str
@@ -140,6 +141,7 @@ class Control:
     paths: tuple[tuple[str, ...], ...] = ()
     step: float | None = None
     smart_only: bool = False
+    never_smart: bool = False
     also_to: tuple[str, ...] = ()
     per_item: bool = False
 
@@ -346,6 +348,7 @@ def _control(element: Element, *, name: str, to_names: list[str]) -> Control:
         paths=paths,
         step=step if step is not None and step > 0 else None,
         smart_only=_flag(element, "smartOnly"),
+        never_smart=_attribute(element, "smart").lower() == "false",
         also_to=tuple(dict.fromkeys(to_names))[1:],
         per_item=_flag(element, "perItem"),
     )

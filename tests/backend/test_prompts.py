@@ -14,6 +14,7 @@ from backend.heads.segmenter.lvm_windows import LvmWindows
 from backend.heads.segmenter.sight import PictureSight, Sights
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.prompts import MAX_PROMPTS, answer_prompts
+from backend.regions import regions_of_mask
 from backend.segmenters import BASE_SEGMENTER
 from sync.controls import brushlabels
 from sync.images.decode import decode
@@ -58,8 +59,10 @@ def sights() -> Sights:
 def answer(pixels: NDArray[np.float32], sights: Sights) -> Callable[..., list[dict[str, Any]]]:
     sight = sights.of_pixels(pixels)
 
-    def ask(*prompts: Any, tag: str = "BrushLabels") -> list[dict[str, Any]]:
-        regions = answer_prompts(list(prompts), config=config(tag), head=SHIPPED, sight_of=lambda _name, _page: sight)
+    def ask(*prompts: Any, tag: str = "BrushLabels", task: dict[str, Any] | None = None) -> list[dict[str, Any]]:
+        regions = answer_prompts(
+            list(prompts), task=task or {}, config=config(tag), head=SHIPPED, sight_of=lambda _name, _page: sight
+        )
         assert check_prediction({"result": regions}, config(tag)) == []
         return regions
 
@@ -121,7 +124,7 @@ def test_what_is_no_prompt_opens_no_picture(prompts: object) -> None:
     def never(_name: str, _page: int) -> PictureSight:
         raise AssertionError("the picture was opened")
 
-    assert answer_prompts(prompts, config=config(), head=SHIPPED, sight_of=never) == []
+    assert answer_prompts(prompts, task={}, config=config(), head=SHIPPED, sight_of=never) == []
 
 
 @pytest.mark.parametrize(
@@ -180,7 +183,7 @@ def test_a_click_is_answered_on_its_page(pixels: NDArray[np.float32], sights: Si
         return sights.of_pixels(pixels)
 
     prompts = [click(LEFT, item_index=0), click(RIGHT, item_index=1)]
-    (region,) = answer_prompts(prompts, config=parse(PAGES), head=SHIPPED, sight_of=sight_of)
+    (region,) = answer_prompts(prompts, task={}, config=parse(PAGES), head=SHIPPED, sight_of=sight_of)
     assert (asked, region["item_index"]) == ([("image", 1)], 1)
     assert covers(brushlabels.decode(region).shape, LEFT, RIGHT) == [False, True]
 
@@ -191,4 +194,102 @@ def test_a_page_that_makes_no_sense_is_refused(page: object) -> None:
         raise AssertionError("the picture was opened")
 
     with pytest.raises(ValueError, match="item_index must be a whole number from 0"):
-        answer_prompts([click(LEFT, item_index=page)], config=parse(PAGES), head=SHIPPED, sight_of=never)
+        answer_prompts([click(LEFT, item_index=page)], task={}, config=parse(PAGES), head=SHIPPED, sight_of=never)
+
+
+# -- what is on the screen --
+
+
+def disc(x: float, y: float, radius: float) -> NDArray[np.bool_]:
+    rows, columns = np.indices(SIZE[::-1]) + 0.5
+    inside: NDArray[np.bool_] = np.hypot(columns - x, rows - y) < radius
+    return inside
+
+
+def shown(mask: NDArray[np.bool_], name: str, *, tag: str = "BrushLabels", label: str = "Galaxy") -> dict[str, Any]:
+    (region, *_) = regions_of_mask(mask, control=config(tag).controls[0], label=label, score=0.5)
+    return region | {"id": name}
+
+
+def predicted(*regions: dict[str, Any]) -> dict[str, Any]:
+    return {"predictions": [{"id": 1, "result": list(regions)}], "annotations": [], "drafts": []}
+
+
+@pytest.mark.parametrize("tag", ["BrushLabels", "PolygonLabels"])
+def test_a_click_on_a_predicted_object_mends_it_and_takes_its_place(answer: Callable[..., Any], tag: str) -> None:
+    half = disc(*LEFT, 12) & (np.indices(SIZE[::-1])[1] < LEFT[0])
+    half[LEFT[1], LEFT[0] - 2 : LEFT[0] + 1] = True
+    task = predicted(shown(half, "left", tag=tag), shown(disc(*RIGHT, 10), "right", tag=tag))
+    (region,) = answer(click((LEFT[0] - 4, LEFT[1])), tag=tag, task=task)
+    assert region["id"] == "left"
+
+
+def test_a_negative_click_takes_away_from_the_object_on_the_screen(answer: Callable[..., Any]) -> None:
+    wide = disc(*LEFT, 12) | disc(LEFT[0] + 25, LEFT[1], 8) | (np.indices(SIZE[::-1])[0] == LEFT[1]) & disc(*LEFT, 26)
+    (region,) = answer(click((LEFT[0] + 25, LEFT[1]), is_positive=False), task=predicted(shown(wide, "left")))
+    assert region["id"] == "left"
+    assert covers(mask_of([region]), LEFT, (LEFT[0] + 25, LEFT[1])) == [True, False]
+
+
+def test_a_negative_click_beside_all_objects_asks_for_nothing(answer: Callable[..., Any]) -> None:
+    assert answer(click((100, 90), is_positive=False), task=predicted(shown(disc(*LEFT, 12), "left"))) == []
+
+
+def test_a_click_beside_the_objects_on_the_screen_has_a_new_id(answer: Callable[..., Any]) -> None:
+    (region,) = answer(click(RIGHT), task=predicted(shown(disc(*LEFT, 12), "left")))
+    assert region["id"] not in ("left", "p")
+    assert covers(mask_of([region]), LEFT, RIGHT) == [False, True]
+
+
+def test_an_object_with_another_label_is_not_mended(answer: Callable[..., Any]) -> None:
+    (region,) = answer(click(LEFT), task=predicted(shown(disc(*LEFT, 12), "left", label="Arm")))
+    assert region["id"] != "left"
+
+
+def test_the_draft_hides_the_annotation_and_the_annotation_the_prediction(answer: Callable[..., Any]) -> None:
+    task = predicted(shown(disc(*LEFT, 12), "predicted"))
+    task["annotations"] = [{"id": 3, "result": [shown(disc(*LEFT, 11), "submitted")]}]
+    assert answer(click(LEFT), task=task)[0]["id"] == "submitted"
+    task["drafts"] = [
+        {"id": 7, "updated_at": "2026-01-01T10:00:00Z", "result": [shown(disc(*LEFT, 10), "old")]},
+        {"id": 8, "updated_at": "2026-01-01T11:00:00Z", "result": [shown(disc(*LEFT, 10), "draft")]},
+    ]
+    assert answer(click(LEFT), task=task)[0]["id"] == "draft"
+    task["drafts"][1]["result"] = []  # deleted by the annotator
+    assert answer(click(LEFT), task=task)[0]["id"] not in ("old", "submitted", "predicted")
+
+
+@pytest.mark.parametrize(
+    "stored", [None, 7, "text", [7], [{}], [{"result": None}], [{"result": [7, {"from_name": "objects"}]}]]
+)
+def test_a_task_of_any_shape_is_answered(answer: Callable[..., Any], stored: object) -> None:
+    task = {"predictions": stored, "annotations": stored, "drafts": stored}
+    assert covers(mask_of(answer(click(LEFT), task=task)), LEFT, RIGHT) == [True, False]
+
+
+# -- which regions prompt --
+
+
+def test_of_all_rectangles_only_those_of_the_smart_control_prompt(answer: Callable[..., Any]) -> None:
+    others = [
+        drag(45, 35, 30, 30) | {"id": f"b{n}", "from_name": "boxes", "origin": "prediction"} for n in range(MAX_PROMPTS + 1)
+    ]
+    assert covers(mask_of(answer(*others, drag(135, 35, 30, 30))), LEFT, RIGHT) == [False, True]
+    assert answer(*others) == []
+
+
+def test_a_prompt_that_was_submitted_before_is_no_prompt_any_more(answer: Callable[..., Any]) -> None:
+    task = predicted() | {"annotations": [{"id": 1, "result": [drag(45, 35, 30, 30) | {"id": "stray"}]}]}
+    regions = answer(drag(45, 35, 30, 30) | {"id": "stray"}, drag(135, 35, 30, 30), task=task)
+    assert covers(mask_of(regions), LEFT, RIGHT) == [False, True]
+
+
+def test_an_ellipse_of_a_smart_control_selects_what_fills_it(pixels: NDArray[np.float32]) -> None:
+    tools = '<EllipseLabels name="round" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></EllipseLabels>'
+    known = parse(f'<View><Image name="image" value="$image"/>{BRUSH}{tools}</View>')
+    value = {"x": 75, "y": 50, "radiusX": 8, "radiusY": 16, "rotation": 0, "ellipselabels": ["Galaxy"]}
+    prompt = click(LEFT) | {"from_name": "round", "type": "ellipselabels", "value": value}
+    windows = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+    sight = Sights(windows, None).of_pixels(pixels)
+    regions = answer_prompts([prompt], task={}, config=known, head=SHIPPED, sight_of=lambda _name, _page: sight)
+    assert covers(mask_of(regions), LEFT, RIGHT) == [False, True]

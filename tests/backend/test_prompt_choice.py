@@ -1,0 +1,73 @@
+"""Which regions of an interactive request prompt, config by config."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backend.prompt_choice import choose_prompts
+from sync.labelconfig import LabelConfig, parse
+
+SMART, ONLY, NEVER = 'smart="true"', 'smart="true" smartOnly="true"', 'smart="false"'
+
+
+def config(**controls: tuple[str, str]) -> LabelConfig:
+    tags = "".join(
+        f'<{tag} name="{name}" toName="image" {attributes}><Label value="Galaxy"/></{tag}>'
+        for name, (tag, attributes) in controls.items()
+    )
+    return parse(f'<View><Image name="image" value="$image"/><Image name="other" value="$other"/>{tags}</View>')
+
+
+def region(name: str, control: str, tag: str, **more: Any) -> dict[str, Any]:
+    return {"id": name, "from_name": control, "to_name": "image", "type": tag.lower(), "origin": "manual"} | more
+
+
+def chosen(regions: list[Any], known: LabelConfig, *, stored: set[str] | None = None) -> list[str]:
+    return [prompt["id"] for prompt in choose_prompts(regions, known, stored=stored or set())[0]]
+
+
+@pytest.mark.parametrize("tag", ["RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels"])
+def test_regions_of_a_control_that_is_only_a_tool_accumulate(tag: str) -> None:
+    known = config(tool=(tag, ONLY), answers=(tag, NEVER))
+    assert chosen([region("a", "answers", tag), region("b", "tool", tag), region("c", "tool", tag)], known) == ["b", "c"]
+
+
+@pytest.mark.parametrize("tag", ["RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels"])
+def test_of_a_smart_control_that_keeps_its_regions_the_newest_drawn_one_prompts(tag: str) -> None:
+    known = config(both=(tag, SMART))
+    predicted = region("a", "both", tag, origin="prediction"), region("b", "both", tag, origin="prediction-changed")
+    assert chosen([*predicted, region("c", "both", tag), region("d", "both", tag)], known) == ["d"]
+    assert chosen([*predicted], known) == []
+
+
+def test_points_of_a_smart_control_accumulate_and_points_that_are_answers_are_none() -> None:
+    known = config(click=("KeyPointLabels", SMART), centres=("KeyPointLabels", NEVER))
+    points = [region(name, control, "KeyPointLabels") for name, control in (("a", "click"), ("b", "centres"), ("c", "click"))]
+    assert chosen(points, known) == ["a", "c"]
+
+
+@pytest.mark.parametrize("tag", ["KeyPointLabels", "RectangleLabels", "BrushLabels"])
+def test_a_control_without_the_attribute_is_smart_as_label_studio_takes_it_unless_another_is_marked(tag: str) -> None:
+    assert chosen([region("a", "plain", tag)], config(plain=(tag, ""))) == ["a"]
+    assert chosen([region("a", "plain", tag)], config(plain=(tag, ""), tool=(tag, SMART))) == []
+    assert chosen([region("a", "plain", tag)], config(plain=(tag, NEVER))) == []
+
+
+def test_what_was_predicted_or_submitted_before_is_no_prompt() -> None:
+    known = config(drag=("RectangleLabels", ONLY))
+    boxes = [region(name, "drag", "RectangleLabels") for name in ("old", "new")]
+    assert chosen(boxes, known, stored={"old"}) == ["new"]
+
+
+def test_prompts_on_another_image_than_the_newest_are_left_out() -> None:
+    known = config(click=("KeyPointLabels", SMART))
+    points = [region("a", "click", "KeyPointLabels"), region("b", "click", "KeyPointLabels", to_name="other")]
+    assert choose_prompts(points, known) == ([points[1]], ("other", 0))
+
+
+def test_regions_of_no_control_of_another_type_or_of_no_shape_are_none() -> None:
+    known = config(drag=("RectangleLabels", ONLY))
+    odd: list[Any] = [None, 7, {}, region("a", "gone", "RectangleLabels"), region("b", "drag", "BrushLabels")]
+    assert chosen([*odd, region("c", "drag", "RectangleLabels")], known) == ["c"]
