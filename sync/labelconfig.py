@@ -155,6 +155,11 @@ class Control:
         """Whether its regions lie somewhere on the image, rather than classify it."""
         return self.tag in _MARKING_TAGS
 
+    @property
+    def only_prompts(self) -> bool:
+        """Whether its regions are prompts and never an answer: a smart key point, or anything with `smartOnly`."""
+        return self.smart_only or (self.smart and self.tag == "KeyPointLabels")
+
     def path(self, value: str) -> tuple[str, ...]:
         """Return the path of the label that is stored as `value`.
 

@@ -19,6 +19,7 @@ from sync.export.consensus import CONSENSUS, Decision
 from sync.export.dataset import Dataset
 from sync.export.holding import held, holders_of, report_foreign
 from sync.export.images import image_of_task, number_of, placed, reference_of, split_by_image
+from sync.export.left_prompts import without_prompts
 from sync.export.pictures import Picture, Pictures
 from sync.export.problems import Problems
 from sync.export.records import Record
@@ -124,7 +125,8 @@ def export(
     """
     write = writer(plan.format).write
     with _written_whole(output) as folder, Spool(folder) as spool, Problems(folder) as problems:
-        if not spool.fill(split_by_image(tasks, plan.config, report=problems.add)):
+        answered = without_prompts(tasks, plan.config, report=problems.add)
+        if not spool.fill(split_by_image(answered, plan.config, report=problems.add)):
             raise ExportError(f"project {plan.project} has no annotation to export")
         sky_of = SkyReader(plan.config, pictures, wanted=plan.format in ON_SKY)
         places = SkyReader(plan.config, pictures, wanted=True).quietly if plan.fractions else None
@@ -238,13 +240,14 @@ def _report_sizes(
 
 def _labels(config: LabelConfig, found: Survey) -> tuple[str, ...]:
     """Classes of objects, in the config's order, and then those that only tasks name."""
-    controls = [control for control in config.controls if control.tag not in ANSWERING_TAGS]
+    controls = [control for control in config.controls if control.tag not in ANSWERING_TAGS and not control.only_prompts]
     known = dict.fromkeys(label.value for control in controls for label in control.labels)
     return (*known, *sorted(found.extra_labels - known.keys()))
 
 
 def _labels_of(config: LabelConfig, tag: str) -> tuple[str, ...]:
-    return tuple(label.value for control in config.controls if control.tag == tag for label in control.labels)
+    controls = [control for control in config.controls if control.tag == tag and not control.only_prompts]
+    return tuple(label.value for control in controls for label in control.labels)
 
 
 @contextmanager

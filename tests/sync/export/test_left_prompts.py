@@ -1,0 +1,56 @@
+"""Prompts that were left in annotations are not exported; key points that are answers are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from sync.controls import CONTROLS
+from sync.controls.shapes import Box, Point
+from sync.labelconfig import LabelConfig, parse
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<RectangleLabels name="boxes" toName="image" smart="false"><Label value="Galaxy"/></RectangleLabels>
+<RectangleLabels name="drag" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></RectangleLabels>
+<RectangleLabels name="both" toName="image" smart="true"><Label value="Galaxy"/></RectangleLabels>
+<KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels>
+<KeyPointLabels name="only" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></KeyPointLabels>
+<KeyPointLabels name="nucleus" toName="image" smart="false"><Label value="Nucleus"/></KeyPointLabels></View>"""
+SHAPES = {"boxes": Box(1, 2, 3, 4), "both": Box(5, 6, 7, 8), "nucleus": Point(12, 7)}
+LEFT = {"drag": Box(10, 12, 3, 4), "click": Point(4, 4), "only": Point(20, 20)}
+Say = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def config() -> LabelConfig:
+    return parse(CONFIG)
+
+
+def drawn(config: LabelConfig, name: str, shape: Any) -> dict[str, Any]:
+    control = config.control(name)
+    assert control is not None
+    return CONTROLS[control.tag].encode(shape, control=control, label=control.labels[0].value, size=(40, 30))
+
+
+@pytest.mark.parametrize("format", ["json", "coco"])
+def test_prompts_are_left_out_and_answers_stay(
+    config: LabelConfig, exported: Callable[..., Any], task: Say, annotation: Say, format: str
+) -> None:
+    regions = [drawn(config, name, shape) for name, shape in (SHAPES | LEFT).items()]
+    folder, done = exported([task(annotation(*regions))], format)
+    assert (done.tasks, done.objects, done.problems) == (1, len(SHAPES), len(LEFT))
+    if format == "json":
+        (stored,) = json.loads((folder / "train.json").read_text())
+        assert [one["from_name"] for one in stored["annotations"][0]["result"]] == list(SHAPES)
+    assert "its suggestion was not accepted" in (folder / "problems.csv").read_text()
+
+
+def test_an_annotation_of_nothing_but_prompts_does_not_say_that_there_is_nothing(
+    config: LabelConfig, exported: Callable[..., Any], task: Say, annotation: Say
+) -> None:
+    prompted = task(annotation(*[drawn(config, name, shape) for name, shape in LEFT.items()]))
+    _, done = exported([prompted, task(annotation(drawn(config, "boxes", SHAPES["boxes"])))], "coco")
+    assert (done.tasks, done.objects) == (1, 1)
