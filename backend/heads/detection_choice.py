@@ -1,8 +1,9 @@
 """Which detector a project's own annotations speak for: both are judged on images that they did not learn from.
 
 The images are dealt into two halves; each is judged by detectors that learned from the other one, each image by the F1 of its
-boxes and labels. So that the learned detector is not flattered, its least score too is taken from the other half. Where the
-first half shows that it cannot win, it is not trained again for the other one.
+boxes and labels. So that the learned detector is not flattered, its least score too is taken from the other half. Training it
+takes seconds: where the first half shows that it cannot win, it is not trained again for the other one, and where source
+extraction finds next to all and little else, it is judged as it is shipped.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ __all__ = ["Contest", "Drawn", "hold_contest", "least_score"]
 
 Drawn = Sequence[tuple[Box, str]]
 """The objects that a person boxed in one image."""
+NEXT_TO_ALL = 0.95
+"""F1 of source extraction beyond which a fine-tuned detector has nothing left to gain."""
 ENOUGH_JUDGED = 4
 """Images by which the learned detector can be given up before the other half is judged."""
 LEAST_SCORES = tuple(np.arange(0.1, 0.9, 0.05).round(2).tolist())
@@ -70,8 +73,11 @@ def hold_contest(
     for judged, learned_from in rounds:
         extraction[judged] = _judge_extraction(images, boxes, grids, judged, learned_from, classes=detector.classes, seed=seed)
     founds: dict[int, Found] = {}
+    saturated = not detector.preferred and extraction.mean() >= NEXT_TO_ALL
     for judged, learned_from in rounds:
-        tuned = detector.fit([looks[i] for i in learned_from], [boxes[i] for i in learned_from], seed=seed)
+        tuned = detector
+        if not saturated:
+            tuned = detector.fit([looks[i] for i in learned_from], [boxes[i] for i in learned_from], seed=seed)
         founds |= {i: tuned.predict(looks[i]) for i in judged}
         if not detector.preferred and _hopeless(founds, boxes, extraction, classes=detector.classes):
             break
