@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,7 +101,17 @@ def predicted_boxes(project: Project, version: str) -> dict[int, list[tuple[Box,
 SIDES = (WIDTH, HEIGHT, WIDTH, HEIGHT)
 
 
-def test_boxes_are_learned_where_the_page_shows_them_whatever_size_they_state(loop: Loop, pictures: list[Path]) -> None:
+def exported_boxes(project: Project, folder: Path) -> dict[int, list[float]]:
+    """The boxes of a COCO export, which names every picture's own size."""
+    project.loop.command("export", str(project.id), "--format", "coco", "--output", str(folder))
+    coco = json.loads((folder / "annotations" / "train.json").read_text())
+    assert {(image["width"], image["height"]) for image in coco["images"]} == {(WIDTH, HEIGHT)}
+    return {one["image_id"]: one["bbox"] for one in coco["annotations"]}
+
+
+def test_boxes_are_learned_where_the_page_shows_them_whatever_size_they_state(
+    loop: Loop, pictures: list[Path], tmp_path: Path
+) -> None:
     project = loop.project_of(config("Galaxy", "Star"), pictures)
     truth = true_boxes(project)
     for number, task in enumerate(project.teachers(8)):
@@ -112,6 +123,8 @@ def test_boxes_are_learned_where_the_page_shows_them_whatever_size_they_state(lo
     for task, ((box, label),) in learned.items():
         assert label == "Galaxy"
         assert overlap(box, truth[task]) == pytest.approx(1)
+    for task, edges in exported_boxes(project, tmp_path / "out").items():
+        assert overlap(Box(*edges), truth[task]) == pytest.approx(1)
     live = project.record.live_name
     for task, boxes in predicted_boxes(project, live).items():
         assert 0 < len(boxes) < 5
