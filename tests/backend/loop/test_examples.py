@@ -281,6 +281,15 @@ def test_a_hidden_control_said_nothing() -> None:
     assert gathered["boxes"].objects == {ImageOfTask(2, "image"): []}
 
 
+@pytest.mark.parametrize("tag", ["RectangleLabels", "Choices", "Taxonomy"])
+def test_a_control_whose_labels_come_from_the_task_teaches_nothing(tag: str) -> None:
+    config = parse(f'<View><Image name="image" value="$image"/><{tag} name="boxes" toName="image" value="$labels"/></View>')
+    region = boxed(Box(1, 1, 5, 5))
+    notes = [annotation(region | {"type": tag.lower(), "value": region["value"] | {tag.lower(): ["Galaxy"]}})]
+    gathered = gather_examples(notes, config, config.controls, sizes_of=lambda references: [SIZE] * len(references))
+    assert gathered["boxes"] == Examples()
+
+
 TEXTS = ["boxes", "mask", "Galaxy", "20", "image", ""]
 KEYS = ["x", "y", "width", "height", "rotation", "radiusX", "radiusY", "points", "format", "rle", "labels"]
 TAGS = [one.tag.lower() for one in CONFIG.controls]
