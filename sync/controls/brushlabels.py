@@ -53,8 +53,8 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
 def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
     """Return the mask of an annotation.
 
-    A mask has the pixels of the image that the region states, and is scaled to `size` as Label Studio's page scales it. One
-    that states no size, or a wrong one, is taken for a mask of an image of `size`.
+    A mask that has as many pixels as an image of `size` is one, whatever the region states. Any other has the pixels of the
+    image that the region states, such as a thumbnail, and is scaled to `size` as Label Studio's page scales it.
 
     Raises
     ------
@@ -70,8 +70,9 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
         stated = read_size(region)
         return Labelled(shape=rle.decode(packed, size=stated), labels=labels, size=stated)  # type: ignore[arg-type]
     size = check_size(size)
-    stated = _stated(region, rle.pixel_count(packed)) or size
-    mask = rle.decode(packed, size=stated)  # type: ignore[arg-type]
+    pixels = rle.pixel_count(packed)
+    drawn_on = size if pixels == size[0] * size[1] else _stated(region, pixels) or size
+    mask = rle.decode(packed, size=drawn_on)  # type: ignore[arg-type]
     return Labelled(shape=resized(mask, size), labels=labels, size=size)
 
 

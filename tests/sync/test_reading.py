@@ -37,6 +37,8 @@ STATED_SIZES: list[dict[str, Any]] = [
     {"original_width": "200", "original_height": "100.0"},
     {"original_width": 4000, "original_height": 100},
     {"original_width": "wide", "original_height": math.nan},
+    {"original_width": 100, "original_height": 200},
+    {"original_width": 400, "original_height": 50},
 ]
 
 
