@@ -1,0 +1,92 @@
+"""A person clicks on the second page of a task, and the mask comes on that page."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Page, sync_playwright
+
+from sync.controls import brushlabels
+from sync.projects import create_project, upload_images
+from sync.tasks import read_tasks
+
+if TYPE_CHECKING:
+    from tests.e2e.loop.conftest import Loop, Project
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
+
+PATIENCE_MS = 90_000
+REGIONS = "Htx.annotationStore.selected.serializeAnnotation()"
+SIZE, GALAXIES = (400, 200), ((100, 100), (300, 100))
+USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
+"""As tests/e2e/conftest.py has them."""
+CONFIG = """<View><Image name="image" valueList="$images"/>
+<BrushLabels name="brush" toName="image"><Label value="Galaxy"/></BrushLabels>
+<KeyPointLabels name="kp" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels></View>"""
+
+
+@pytest.fixture
+def project(loop: Loop, tmp_path: Path) -> Project:
+    """One task with two pages: a galaxy on the left of the first and on the right of the second."""
+    rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
+    files = []
+    for page, (x, y) in enumerate(GALAXIES):
+        light = 12 + 200 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 12.0**2))
+        files.append(tmp_path / f"page{page}.png")
+        Image.fromarray(light.astype(np.uint8)).save(files[-1])
+    holder = create_project(loop.client, "pictures of pages", '<View><Image name="image" value="$image"/></View>')
+    upload_images(loop.client, holder, files)
+    uploaded = sorted((str(task.data["image"]) for task in read_tasks(loop.client, holder)), key=lambda name: name[-5])
+    return loop.import_project("a click on page 2", CONFIG, [{"images": uploaded}])
+
+
+def test_a_click_on_the_second_page_draws_a_mask_there(loop: Loop, project: Project, label_studio: Any) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=arguments) as browser:
+        page = browser.new_page(viewport={"width": 1500, "height": 780})
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{label_studio.url}/user/login/", wait_until="domcontentloaded")
+        page.fill("input[name=email]", USER)
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button[type=submit]", no_wait_after=True)
+        page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+        url = f"{label_studio.url}/projects/{project.id}/data?task={project.tasks[0]}"
+        page.goto(url, wait_until="domcontentloaded")
+        page.wait_for_function(f"window.Htx && Htx.annotationStore.selected && {REGIONS}.length > 0")
+        predicted = page.evaluate(REGIONS)
+        assert {region["item_index"] for region in predicted if region["type"] == "brushlabels"} == {0, 1}
+        _click_on_page_2(page)
+
+
+def _click_on_page_2(page: Page) -> None:
+    page.get_by_label("Create an annotation").click()  # an empty one: a click on a predicted mask would select it
+    page.wait_for_function(f"{REGIONS}.length == 0")
+    page.evaluate("Htx.annotationStore.selected.objects[0].setCurrentImage(1)")
+    page.wait_for_function("Htx.annotationStore.selected.objects[0].currentImageEntity.imageLoaded")
+    page.get_by_test_id("bottombar-auto-annotation-toggle").click(force=True)
+    smart = page.locator('.lsf-tool_smart[aria-label="key-point-tool"]')
+    smart.wait_for(state="attached")
+    smart.evaluate("tool => tool.click()")
+    page.locator(".lsf-label").nth(1).click()
+    shown = page.locator(".konvajs-content").first.bounding_box()
+    assert shown is not None
+    (x, y), (width, height) = GALAXIES[1], SIZE
+    with page.expect_response(lambda response: "interactive-annotating" in response.url) as answer:
+        page.mouse.click(shown["x"] + shown["width"] * x / width, shown["y"] + shown["height"] * y / height)
+    (prompt,) = answer.value.request.post_data_json["context"]["result"]
+    (region,) = answer.value.json()["data"]["result"]
+    assert prompt["item_index"] == region["item_index"] == 1
+    mask = brushlabels.decode(region).shape
+    assert mask[y, x]
+    assert not mask[GALAXIES[0][1], GALAXIES[0][0]]
+    page.get_by_test_id("bottombar-accept-suggestions-button").click(force=True)
+    page.wait_for_function(f"{REGIONS}.some(region => region.type == 'brushlabels')")
+    assert [region["item_index"] for region in page.evaluate(REGIONS) if region["type"] == "brushlabels"] == [1]
