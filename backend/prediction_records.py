@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from backend.annotator import Prediction, Task
 from backend.database import PredictionRow
+from backend.records import MAX_ID
 from sync.task_images import value_at
 
 __all__ = ["PredictionRecord", "PredictionRecords", "data_hash", "records_of"]
@@ -106,10 +107,12 @@ class PredictionRecords:
 
 
 def records_of(pairs: Iterable[tuple[Task, Prediction]], keys: Collection[str]) -> dict[int, PredictionRecord]:
-    """Say what predictions are made of that were made just now, by task."""
+    """Say what predictions are made of that were made just now, by task; requests may name tasks that no project can have."""
     now = time.time()
     return {
-        task.id: PredictionRecord(data_hash(task.data, keys), now if prediction.problem else None) for task, prediction in pairs
+        task.id: PredictionRecord(data_hash(task.data, keys), now if prediction.problem else None)
+        for task, prediction in pairs
+        if 0 < task.id <= MAX_ID
     }
 
 

@@ -21,6 +21,11 @@ __all__ = ["Storing"]
 
 log = logging.getLogger("galaxyloop.publish")
 
+TRIED_TOGETHER = 8
+"""Tasks tried again together: few, since each picture may cost the time-out of its host."""
+LONGEST_TRYING_S = 20.0
+"""How long a cycle tries pictures that still cannot be read."""
+
 
 class Storing:
     """Stores predictions of a project's live version.
@@ -95,13 +100,16 @@ class Storing:
     def try_again(self, tasks: Sequence[StudioTask], *, parents: Collection[int]) -> int:
         """Make predictions again that failed, as long as some of them succeed; return how many did.
 
-        Where none of a chunk does, the others' pictures are away for the same reason: the next cycle tries others.
+        Where none does for `LONGEST_TRYING_S`, the next cycle tries others: a host that does not answer costs its time-out for
+        each picture.
         """
-        stored = 0
-        for start in range(0, len(tasks), CHUNK):
-            made = self.make_again(tasks[start : start + CHUNK], parents=parents, only_readable=True)
+        stored, until = 0, time.monotonic() + LONGEST_TRYING_S
+        for start in range(0, len(tasks), TRIED_TOGETHER):
+            made = self.make_again(tasks[start : start + TRIED_TOGETHER], parents=parents, only_readable=True)
             stored += made
-            if not made:
+            if made:
+                until = time.monotonic() + LONGEST_TRYING_S
+            elif time.monotonic() >= until:
                 break
         return stored
 

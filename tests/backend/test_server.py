@@ -319,3 +319,25 @@ def test_what_a_config_has_that_is_not_supported_is_named(client: TestClient, ca
     answers = [setup(client, project, CONFIG.replace("</View>", pages)) for _ in range(2)]
     assert answers[1]["warning"].startswith("what stands in the Repeater on '$images' is passed over")
     assert len([record for record in caplog.records if "Repeater" in record.getMessage()]) == 1
+
+
+@pytest.mark.parametrize("task", [0, -1, 10**12, 10**30])
+def test_a_task_that_no_project_can_have_is_predicted_all_the_same(
+    client: TestClient, files: Any, png: Callable[..., bytes], task: int
+) -> None:
+    image = files.put("/data/upload/6/odd.png", png())
+    body = {"project": "599", "label_config": CONFIG, "tasks": [{"id": task, "data": {"image": image}}], "params": {}}
+    answer = client.post("/predict", json=body)
+    assert (answer.status_code, len(answer.json()["results"])) == (200, 1)
+
+
+def test_what_a_requested_prediction_was_made_of_is_known(
+    client: TestClient, predicting: Services, files: Any, png: Any
+) -> None:
+    project = next(PROJECTS)
+    good = files.put("/data/upload/6/good.png", png())
+    tasks = [{"id": 1, "data": {"image": good}}, {"id": 2, "data": {"image": "/data/upload/6/away.png"}}]
+    body = {"project": str(project), "label_config": CONFIG, "tasks": tasks, "params": {}}
+    assert client.post("/predict", json=body).status_code == 200
+    records = predicting.prediction_records.of(project, 1)
+    assert {task: record.failed_at is not None for task, record in records.items()} == {1: False, 2: True}

@@ -126,7 +126,7 @@ def test_a_backup_of_the_registry_brings_it_back(stack: Stack, project: int, pos
         process.kill()
     lost = create_engine(postgresql.url("galaxyloop"))
     with lost.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE efforts, versions, projects")
+        connection.exec_driver_sql("DROP TABLE efforts, versions, projects CASCADE")
     lost.dispose()
     restore = ["pg_restore", *asked, "--clean", "--if-exists", "-d", "galaxyloop"]
     subprocess.run(restore, env=os.environ | server, input=dumped.stdout, capture_output=True, check=True)
