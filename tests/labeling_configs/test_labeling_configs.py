@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from defusedxml.ElementTree import fromstring
 from label_studio_sdk.label_interface import LabelInterface
 from PIL import Image
 from skimage.data import hubble_deep_field
@@ -17,13 +18,15 @@ from backend.fillers import fillers_of
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
-from backend.project_heads import ProjectHeads, controls_to_fill
+from backend.project_heads import MASKS, SHAPES, ProjectHeads, controls_to_fill, prompt_target
 from backend.segmenters import BASE_SEGMENTER
 from sync.labelconfig import LabelConfig, match_labels, parse
 from sync.validation import check_prediction
 
 CLASSES = ["elliptical", "spiral", "edge_on", "merger"]
 SHIPPED = {path.name: path.read_text() for path in files("labeling_configs").iterdir() if path.name.endswith(".xml")}
+TOOL_KEYS = "hkmprvu"
+"""Keys of Label Studio 1.23.2 itself: pan, point, smart tool, polygon, rectangle, move, unselect."""
 SPIRAL = (slice(344, 456), slice(67, 179))
 """Rows and columns of the Hubble deep field."""
 
@@ -66,13 +69,75 @@ def test_every_class_of_the_model_has_a_label_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["masks.xml", "everything.xml", "low_surface_brightness.xml"])
-def test_prompts_ask_for_labels_that_the_brush_has(name: str) -> None:
-    controls = shipped(name).controls
-    prompts = [control for control in controls if control.smart]
-    (brush,) = (control for control in controls if control.tag == "BrushLabels")
+def test_every_label_of_a_prompt_is_one_of_the_objects_and_is_answered_with_it(name: str) -> None:
+    config = shipped(name)
+    prompts = [control for control in config.controls if control.smart]
+    (target,) = (control for control in config.controls if control.tag in MASKS)
     assert {control.tag for control in prompts} == {"KeyPointLabels", "RectangleLabels"}
     for control in prompts:
-        assert [label.value for label in control.labels] == [label.value for label in brush.labels]
+        assert control.smart_only
+        assert [label.value for label in control.labels] == [label.value for label in target.labels]
+        for label in control.labels:
+            assert prompt_target(config, label=label.value, to_name="image") == (target, label.value)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_no_two_labels_on_the_page_have_the_same_name(name: str) -> None:
+    shown = [label.shown for control in shipped(name).controls for label in control.labels if control.tag != "Taxonomy"]
+    assert len(shown) == len(set(shown))
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_label_has_a_key_of_its_own(name: str) -> None:
+    """Without one Label Studio takes any that is free, and `M` would no longer pick the smart tool."""
+    keys = list(hotkeys(name).values())
+    assert all(keys)
+    assert len(keys) == len(set(keys))
+    assert not set(keys) & set(TOOL_KEYS)
+
+
+@pytest.mark.parametrize("name", [name for name in SHIPPED if name != "decision_tree.xml"])
+def test_classes_have_the_keys_from_one_on(name: str) -> None:
+    (first, *_) = (control for control in shipped(name).controls if control.labels)
+    keys = hotkeys(name)
+    assert [keys[first.name, label.shown] for label in first.labels] == list("123456789")[: len(first.labels)]
+
+
+def test_morphology_and_everything_ask_for_the_same_classes_with_the_same_keys() -> None:
+    asked = [{key: value for key, value in hotkeys(name).items() if key[0] == "morphology"} for name in
+             ("morphology.xml", "everything.xml")]  # fmt: skip
+    assert asked[0] == asked[1]
+
+
+@pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "decision_tree.xml", "rings_and_bars.xml"])
+def test_a_class_can_be_refused(name: str) -> None:
+    (control,) = (one for one in shipped(name).controls if one.tag in ("Choices", "Taxonomy"))
+    assert {"Star or artifact", "Can't tell"} <= {label.value for label in control.labels}
+    assert "Can't tell" not in match_labels([*CLASSES, "star", "artifact", "galaxy"], control).values()
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_shapes_are_outlines_that_show_what_is_inside(name: str) -> None:
+    for element in fromstring(SHIPPED[name]).iter():
+        if element.tag in SHAPES and element.get("smartOnly") != "true" and element.tag != "BrushLabels":
+            assert (element.get("opacity"), element.get("strokeWidth")) == ("0.05", "2")
+        assert element.tag != "BrushLabels" or name == "masks.xml", "only masks.xml asks for pixels"
+
+
+def test_in_everything_an_object_is_one_region() -> None:
+    filled = controls_to_fill(shipped("everything.xml"))
+    assert [control.tag for control in filled] == ["Choices", "PolygonLabels"]
+
+
+def hotkeys(name: str) -> dict[tuple[str, str], str]:
+    """The key of every label that has a button, by its control and the name that the page shows."""
+    return {
+        (control.get("name", ""), label.get("value", "")): label.get("hotkey", "")
+        for control in fromstring(SHIPPED[name]).iter()
+        if control.tag != "Taxonomy"
+        for label in control
+        if label.tag in ("Choice", "Label") and control.get("name")
+    }
 
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if name not in ("morphology.xml", "decision_tree.xml")])
