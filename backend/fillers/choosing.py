@@ -8,6 +8,7 @@ from backend.fillers.classes import ClassFiller
 from backend.fillers.filler import Filler
 from backend.fillers.numbers import NumberFiller
 from backend.fillers.objects import ObjectFiller
+from backend.fillers.shared import shared_objects
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.masks import PromptedMasks
@@ -31,6 +32,7 @@ def fillers_of(
 ) -> list[Filler]:
     """Choose the filler of each control; those that nothing can be said of yet are left out."""
     fillers: list[Filler] = []
+    shared = shared_objects(controls, heads)
     for control in controls:
         head = heads.filling.get(control.name)
         if control.tag in ("Choices", "Taxonomy"):
@@ -41,7 +43,10 @@ def fillers_of(
             if isinstance(head, Parameters):
                 fillers.append(NumberFiller(control, head))
         elif control.labels:
-            labels = tuple(label.value for label in control.labels)
-            finder = head if isinstance(head, Detection) else Detection.base(labels, detector=detector)
-            fillers.append(ObjectFiller(control, finder, masks))
+            source = shared.get(control.name)
+            owner = source.owner if source else control
+            learned = heads.filling.get(owner.name)
+            labels = tuple(label.value for label in owner.labels)
+            finder = learned if isinstance(learned, Detection) else Detection.base(labels, detector=detector)
+            fillers.append(ObjectFiller(control, finder, masks, shared=source))
     return fillers

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from backend.fillers.filler import Filled
+from backend.fillers.shared import SharedObjects
 from backend.heads.detection import Detected, Detection
 from backend.heads.masks import PromptedMasks
-from backend.heads.separating import outlined
+from backend.heads.separating import in_one_part, outlined
 from backend.heads.sources import ExtractionSettings
 from backend.observer import Observation
 from backend.project_heads import MASKS
@@ -29,27 +31,38 @@ log = logging.getLogger("galaxyloop.fillers")
 class ObjectFiller:
     """Boxes, ellipses, masks and polygons, by source extraction or by the learned detector; each region says by which.
 
-    Masks and polygons are outlined anew: each object's box prompts the segmenter.
+    Masks and polygons are outlined anew: each object's box prompts the segmenter. Boxes of objects that have a mask in another
+    control are the boxes of those masks.
     """
 
     needs_embedding = False
 
-    def __init__(self, control: Control, head: Detection, masks: PromptedMasks) -> None:
+    def __init__(self, control: Control, head: Detection, masks: PromptedMasks, *, shared: SharedObjects | None = None) -> None:
         self.control = control
         self.masks = masks
         self._head = head
+        labels = [label.value for label in control.labels]
+        self._labels = shared.labels if shared else dict(zip(labels, labels, strict=True))
+        masked = frozenset(labels) if control.tag in MASKS else frozenset()
+        self._masked = shared.masked if shared else masked
         self.needs_look = head.learned is not None
-        # A learned box needs no outline; everything else is outlined on the sources.
-        plain = self.needs_look and control.tag == "RectangleLabels"
+        # A learned box of its own needs no outline; everything else is outlined on the sources.
+        plain = self.needs_look and control.tag == "RectangleLabels" and shared is None
         self.needs_sources: ExtractionSettings | None = None if plain else head.settings
 
     def objects(self, observation: Observation) -> tuple[Detected, ...]:
-        """The objects of one picture, with masks by the segmenter where the control holds masks."""
+        """The objects of one picture, with masks by the segmenter where this control or the paired one holds masks."""
         found = self.detect(observation)
-        if self.control.tag not in MASKS or observation.sight is None:
+        outlines = iter(self._outlined([one for one in found if one.label in self._masked], observation))
+        objects = [next(outlines) if one.label in self._masked else one for one in found]
+        return tuple(replace(one, label=self._labels[one.label]) for one in objects if one.label in self._labels)
+
+    def _outlined(self, found: Sequence[Detected], observation: Observation) -> Sequence[Detected]:
+        """Objects with the segmenter's masks, each in one part and in a box that fits it."""
+        if not found or observation.sight is None:
             return found
         try:
-            return outlined(found, self.masks, observation.sight)
+            return [replace(one, source=in_one_part(one.source)) for one in outlined(found, self.masks, observation.sight)]
         except (ImageError, ValueError) as error:
             log.warning("event=not_outlined control=%s reason=%r", self.control.name, str(error))
             return found

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from scipy import ndimage
 
 from backend.heads.detected import Detected
 from backend.heads.masks import PromptedMasks
 from backend.heads.outlines import tighten
 from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.window_mask import WindowMask
-from sync.controls.shapes import Mask
+from backend.heads.sources import Source
+from sync.controls.shapes import Box, Mask
 
-__all__ = ["outlined", "separated"]
+__all__ = ["in_one_part", "outlined", "separated"]
 
 LEAST_LEFT = 0.2
 """An object of which others claim more than the rest keeps the outline that it was detected with."""
@@ -33,6 +35,14 @@ def outlined(found: Sequence[Detected], head: PromptedMasks, sight: PictureSight
         one if part is None else replace(one, source=replace(one.source, crop=part[0], corner=part[1]))
         for one, part in zip(found, separated(masks), strict=True)
     )
+
+
+def in_one_part(source: Source) -> Source:
+    """A source with the largest part of its mask alone, and the box around it: an object is one region on the page."""
+    parts, count = ndimage.label(source.crop)
+    largest = parts == 1 + int(np.bincount(parts.ravel())[1:].argmax()) if count > 1 else source.crop
+    crop, corner = tighten(largest, corner=source.corner)
+    return replace(source, crop=crop, corner=corner, box=Box(corner[0], corner[1], crop.shape[1], crop.shape[0]))
 
 
 def separated(masks: Sequence[WindowMask]) -> list[tuple[Mask, tuple[int, int]] | None]:

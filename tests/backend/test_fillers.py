@@ -332,5 +332,51 @@ def test_a_picture_whose_feature_maps_and_file_are_gone_has_no_objects() -> None
     assert filled.regions == []
 
 
+def shapes(tag: str, name: str, *labels: str) -> str:
+    return f'<{tag} name="{name}" toName="image">{"".join(f"<Label value={label!r}/>" for label in labels)}</{tag}>'
+
+
+@pytest.mark.parametrize(
+    ("tag", "labels", "masks_first"),
+    [
+        ("PolygonLabels", (("Galaxy",), ("Galaxy",)), True),
+        ("BrushLabels", (("Galaxy",), ("galaxies", "Star")), False),
+        ("PolygonLabels", (("galaxy", "Star"), ("Object",)), True),
+    ],
+)
+def test_where_a_config_asks_for_boxes_and_masks_each_box_fits_a_mask(
+    png: Callable[..., bytes], tag: str, labels: tuple[tuple[str, ...], tuple[str, ...]], masks_first: bool
+) -> None:
+    written = [shapes(tag, "mask", *labels[0]), shapes("RectangleLabels", "box", *labels[1])]
+    by_name = {one.control.name: one for one in fillers(*(written if masks_first else written[::-1]))}
+    seen = observed(image=png(spots=((60, 50, 12), (75, 54, 9), (150, 40, 8), (20, 80, 5))))
+    masks, boxes = by_name["mask"].objects(seen), by_name["box"].objects(seen)
+    assert len(masks) >= 3
+    for mask, box in zip(masks, boxes, strict=True):
+        rows, columns = np.nonzero(mask.source.full_mask(seen.size))
+        around = box.source.box
+        assert (around.x, around.y) == (columns.min(), rows.min())
+        assert (around.x + around.width, around.y + around.height) == (columns.max() + 1, rows.max() + 1)
+        assert (mask.label, box.label) == (labels[0][0], labels[1][0])
+    regions = [len(by_name[name].fill([seen])[0].regions) for name in ("mask", "box")]
+    assert regions == [len(masks), len(masks)], "an object is one region of each control"
+
+
+def test_a_head_that_was_trained_for_one_of_both_finds_the_objects_of_both() -> None:
+    both = fillers(shapes("BrushLabels", "mask", "Galaxy"), shapes("RectangleLabels", "box", "Galaxy"), box=learned_head())
+    assert [one.needs_look for one in both] == [True, True]
+    assert all(one.needs_sources for one in both)
+
+
+def test_boxes_and_masks_of_different_things_are_found_each_by_their_own() -> None:
+    masks, boxes = shapes("BrushLabels", "mask", "Galaxy", "Arm"), shapes("RectangleLabels", "box", "Galaxy", "Star")
+    assert [one.needs_look for one in fillers(masks, boxes, mask=learned_head())] == [True, False]
+
+
+def learned_head() -> Detection:
+    pyramids = Pyramids(Encoder(SwinConfig(width=12, window=4, heads=(2, 2, 2, 2))).eval(), None, fingerprint="tiny")
+    return Detection.base(("Galaxy",), detector=replace(LearnedDetector.blank(pyramids, ("galaxy",)), preferred=True))
+
+
 def test_no_pictures_fill_nothing() -> None:
     assert [one.fill([]) for one in fillers(choices("Spiral"))] == [[]]

@@ -72,7 +72,7 @@ def test_every_tile_of_the_deep_field_is_annotated_before_the_first_page_is_open
     assert len(tasks) >= FEWEST_TILES
     assert first.keys() == {task.id for task in tasks}
     for prediction in first.values():
-        assert {region["type"] for region in prediction["result"]} == {"choices", "rectanglelabels", "brushlabels"}
+        assert {region["type"] for region in prediction["result"]} == {"choices", "polygonlabels"}
         assert 0 <= prediction["score"] <= 1
 
 

@@ -104,11 +104,12 @@ def test_a_row_says_what_the_annotator_says(images: list[str]) -> None:
         (chosen,) = (region for region in prediction.result if region["from_name"] == "morphology")
         assert max(row["morphology"], key=row["morphology"].get) == chosen["value"]["choices"][0]
         assert max(row["morphology"].values()) == pytest.approx(chosen["score"], abs=1e-5)
-        boxes = [region for region in prediction.result if region["from_name"] == "boxes"]
-        assert [found["score"] for found in row["boxes"]] == pytest.approx([one["score"] for one in boxes], abs=1e-5)
-        for found, region in zip(row["boxes"], boxes, strict=True):
-            assert found["x"] == pytest.approx(region["value"]["x"] * row["width"] / 100, abs=1e-3)
-            assert found["height"] == pytest.approx(region["value"]["height"] * row["height"] / 100, abs=1e-3)
+        outlines = [region for region in prediction.result if region["from_name"] == "outline"]
+        assert [found["score"] for found in row["outline"]] == pytest.approx([one["score"] for one in outlines], abs=1e-5)
+        for found, region in zip(row["outline"], outlines, strict=True):
+            x, y = np.array(region["value"]["points"]).T
+            assert found["x"] == pytest.approx(x.min() * row["width"] / 100, abs=1)
+            assert found["height"] == pytest.approx((y.max() - y.min()) * row["height"] / 100, abs=1)
 
 
 def test_masks_are_cocos_run_lengths(images: list[str]) -> None:

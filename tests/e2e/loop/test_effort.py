@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project
 
 
+CONFIG = """<View><Image name="image" value="$image"/>
+<Choices name="morphology" toName="image"><Choice value="Elliptical"/><Choice value="Spiral"/><Choice value="Merger"/></Choices>
+<RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels>
+<BrushLabels name="mask" toName="image"><Label value="Galaxy"/></BrushLabels></View>"""
+
+
 def prediction_with_boxes(project: Project, count: int) -> dict[str, Any]:
     """A prediction that has at least so many boxes, as the page would get it."""
     stored = project.loop.client.get("/api/predictions/", project=project.id)
@@ -34,7 +40,7 @@ def wait_for(project: Project, effort: dict[str, Effort]) -> None:
 
 
 def test_what_was_kept_moved_deleted_and_added_stands_with_the_version_that_predicted(loop: Loop) -> None:
-    project = loop.new_project("everything")
+    project = loop.project_of(CONFIG, loop.tiles)
     prediction = prediction_with_boxes(project, 3)
     result = [region | {"origin": "prediction"} for region in copy.deepcopy(prediction["result"])]
     moved, deleted = boxes_of(result)[:2]

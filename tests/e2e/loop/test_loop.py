@@ -41,7 +41,7 @@ def project(loop: Loop) -> Project:
 def test_an_attached_project_is_predicted_in_every_control_before_anybody_annotates(loop: Loop) -> None:
     project = loop.new_project("everything")
     assert project.predicted_by(project.name_of(1)) == project.tasks
-    assert {region["from_name"] for one in project.predictions for region in one.result} == {"morphology", "boxes", "mask"}
+    assert {region["from_name"] for one in project.predictions for region in one.result} == {"morphology", "outline"}
     assert project.title == project.state.model_version == project.name_of(1)
     project.assert_sound()
 

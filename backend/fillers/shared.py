@@ -1,0 +1,63 @@
+"""Boxes and masks of the same objects: where a config asks for both, one head finds the objects of both, so that they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backend.project_heads import MASKS, ProjectHeads
+from sync.labelconfig import Control
+from sync.matching import read_label
+
+__all__ = ["SharedObjects", "shared_objects"]
+
+
+@dataclass(frozen=True, slots=True)
+class SharedObjects:
+    """Where the objects of a control come from.
+
+    Attributes
+    ----------
+    owner : Control
+        Its head finds the objects of both controls.
+    labels : mapping
+        The owner's labels to this control's; objects of others are left out.
+    masked : frozenset of str
+        The owner's labels whose objects are in the mask control too.
+    """
+
+    owner: Control
+    labels: Mapping[str, str]
+    masked: frozenset[str]
+
+
+def shared_objects(controls: Sequence[Control], heads: ProjectHeads) -> dict[str, SharedObjects]:
+    """Pair each mask control with the first box control of its image, and say by name where the objects of either come from.
+
+    The owner has every label of the other; where either could be it, the one with a trained head is, the mask control first.
+    Controls of which neither has all labels of the other are about different objects, and are not paired.
+    """
+    shared: dict[str, SharedObjects] = {}
+    for mask in (control for control in controls if control.tag in MASKS and control.labels):
+        beside = (control for control in controls if control.tag == "RectangleLabels" and control.labels)
+        boxes = next((one for one in beside if one.to_name == mask.to_name and one.name not in shared), None)
+        if boxes is None:
+            continue
+        pair = (mask, boxes)
+        owners = [one for one, other in (pair, pair[::-1]) if len(_translated(other, one)) == len(other.labels)]
+        if not owners:
+            continue
+        owner = next((one for one in owners if one.name in heads.filling), owners[0])
+        masked = frozenset(_translated(owner, mask))
+        shared |= {one.name: SharedObjects(owner, _translated(owner, one), masked) for one in pair}
+    return shared
+
+
+def _translated(source: Control, target: Control) -> dict[str, str]:
+    """The labels of `source` that `target` has too, by their stored names: the same name, alias or synonym."""
+    if source == target:
+        return {label.value: label.value for label in source.labels}
+    meant = {
+        label.value: next(filter(None, (read_label(name, target) for name in label.names)), None) for label in source.labels
+    }
+    return {value: known for value, known in meant.items() if known is not None}

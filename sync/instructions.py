@@ -1,0 +1,188 @@
+"""Annotators' instructions, written from a labelling config: what to do, which keys, how to ask for a mask, what counts.
+
+Label Studio keeps a project's `expert_instruction` as HTML and removes what it does not allow: `style` is removed, so a label's
+colour is the `bgcolor` of a table's cell. Its page resets lists and headings, so steps are numbered in the text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from defusedxml.ElementTree import fromstring
+
+from sync.labelconfig import Control, LabelConfig, parse
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+__all__ = ["annotator_instructions"]
+
+LISTED_LABELS = 30
+"""Of a control with more labels the first ones are listed."""
+
+OUTLINES = ("PolygonLabels", "BrushLabels")
+SHAPES = {
+    "PolygonLabels": "one outline for each object, drawn corner by corner",
+    "BrushLabels": "one mask for each object, drawn with the brush",
+    "RectangleLabels": "one box for each object",
+    "EllipseLabels": "one ellipse for each object",
+    "KeyPointLabels": "one point for each object",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Button:
+    """What the page shows of one label: its name, key, colour and hint, each empty where the config has none."""
+
+    name: str
+    key: str
+    colour: str
+    hint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A control with what the page shows of it."""
+
+    control: Control
+    heading: str
+    buttons: tuple[Button, ...]
+
+
+def annotator_instructions(xml: str) -> str:
+    """Write the instructions for annotators of a project with this labelling config, as HTML that Label Studio keeps.
+
+    Raises
+    ------
+    LabelConfigError
+        If the config cannot be read.
+    """
+    config = parse(xml)
+    questions = list(_questions(xml, config))
+    asked = [question for question in questions if not question.control.smart_only]
+    tools = [question for question in questions if question.control.smart and _is_prompt(question.control)]
+    parts = [
+        "<p>Each task opens with the model's predictions. Correct them and <b>submit</b> (<kbd>Ctrl+Enter</kbd>). "
+        "What you submit teaches the model, also what you leave as it was: look at all of it.</p>"
+    ]
+    for number, question in enumerate(asked, 1):
+        parts += [f"<h4>{number}. {escape(question.heading or _default_heading(question.control))}</h4>"]
+        parts += [f"<p>{_task(question.control)}</p>", _table(question.buttons)]
+    if tools:
+        parts += _clicks(tools, asked)
+    parts += _what_counts(asked)
+    return "\n".join(part for part in parts if part)
+
+
+def _questions(xml: str, config: LabelConfig) -> Iterator[Question]:
+    """Yield the controls in the config's order, each under the header that stands directly before it."""
+    heading = ""
+    for element in fromstring(xml, forbid_dtd=True).iter():
+        if element.tag.lower() == "header":
+            heading = element.get("value") or ""
+        control = config.control(element.get("name")) if element.tag.lower() not in ("image", "header") else None
+        if control is not None:
+            yield Question(control, "" if "$" in heading else heading, tuple(_buttons(element, control)))
+            heading = ""
+
+
+def _buttons(element: Element, control: Control) -> Iterator[Button]:
+    if control.tag in ("Taxonomy", "Number"):
+        return
+    for child in element.iter("Choice" if control.tag == "Choices" else "Label"):
+        if child.get("value"):
+            colour = (child.get("background") or "") if control.tag != "Choices" else ""
+            yield Button(child.get("value", ""), child.get("hotkey") or "", colour, child.get("hint") or "")
+
+
+def _is_prompt(control: Control) -> bool:
+    return control.tag in ("KeyPointLabels", "RectangleLabels")
+
+
+def _default_heading(control: Control) -> str:
+    return control.name.replace("_", " ").capitalize()
+
+
+def _task(control: Control) -> str:
+    """Say in a sentence or two what to do with a control."""
+    if control.tag == "Choices" and not control.multiple:
+        return "Choose one. Press the key of another label to change it."
+    if control.tag == "Choices":
+        return "Choose all that apply. What you do not choose counts as a no."
+    if control.tag == "Taxonomy":
+        amount = "all answers that apply" if control.multiple else "one answer"
+        return f"Pick {amount}, as deep in the tree as you can tell. What you do not pick counts as a no."
+    if control.tag == "Number":
+        bounds = [f"at least {control.minimum:g}" if control.minimum is not None else "",
+                  f"at most {control.maximum:g}" if control.maximum is not None else ""]  # fmt: skip
+        limits = " and ".join(bound for bound in bounds if bound)
+        return f"Enter a number{f', {limits}' if limits else ''}. Leave it empty where it cannot be measured."
+    return (
+        f"Make {SHAPES[control.tag]}. To correct one, select it with a click and drag; to delete it, press "
+        "<kbd>Backspace</kbd>. To draw a new one, press the key of its label first."
+    )
+
+
+def _table(buttons: tuple[Button, ...]) -> str:
+    if not buttons:
+        return ""
+    rows = "".join(
+        f"<tr><td{_background(button.colour)}>&nbsp;</td><td><kbd>{escape(button.key)}</kbd></td>"
+        f"<td><b>{escape(button.name)}</b></td><td>{escape(button.hint)}</td></tr>"
+        for button in buttons[:LISTED_LABELS]
+    )
+    more = len(buttons) - LISTED_LABELS
+    rest = f"<p>and {more} more, with the key that the page shows beside each.</p>" if more > 0 else ""
+    return f'<table cellpadding="4"><tbody>{rows}</tbody></table>{rest}'
+
+
+def _background(colour: str) -> str:
+    return f' bgcolor="{escape(colour)}" width="12"' if colour else ""
+
+
+def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
+    """How to ask the model for an object, with the smart tools that the config has."""
+    points = any(tool.control.tag == "KeyPointLabels" for tool in tools)
+    boxes = any(tool.control.tag == "RectangleLabels" for tool in tools)
+    thing = "mask" if any(question.control.tag == "BrushLabels" for question in asked) else "outline"
+    ways = [way for way, there in (("click the object", points), ("drag a box around it", boxes)) if there]
+    again = ". Press it again for the box" if points and boxes else ""
+    steps = [
+        "Switch on <b>Auto-Annotation</b> below the picture, once for a session.",
+        f"Press the key of one of the labels below, then <kbd>M</kbd> for the smart tool{again}. "
+        "Without <kbd>M</kbd> nothing is asked.",
+        f"{' or '.join(ways).capitalize()}. Where an object has {_article(thing)} {thing} already, hold <kbd>Ctrl</kbd> while "
+        "you click: without it Label Studio selects what is there.",
+    ]
+    if points:
+        steps += ["Further clicks correct the suggestion: a click adds, <kbd>Alt</kbd>+click takes away."]
+    steps += [
+        "<b>Accept the suggestion</b> with the check mark below the picture <b>before you submit</b>. "
+        "Submitting while it waits loses it.",
+        f"If the object now has two {thing}s, delete the old one: an object has one.",
+    ]
+    heading = f"<h4>Ask the model for {_article(thing)} {thing}</h4>"
+    listed = "".join(f"<p>{letter}. {step}</p>" for letter, step in zip("abcdefgh", steps, strict=False))
+    return [heading, listed, _table(tuple(button for tool in tools for button in tool.buttons))]
+
+
+def _article(noun: str) -> str:
+    return "an" if noun[0] in "aeiou" else "a"
+
+
+def _what_counts(asked: list[Question]) -> list[str]:
+    shapes = [question.control for question in asked if question.control.tag in SHAPES]
+    lines = [
+        "<b>Submit</b> (<kbd>Ctrl+Enter</kbd>): the model learns from it.",
+        "<b>Skip</b> (<kbd>Ctrl+Space</kbd>): nothing is learned, and the task stays to be done. Skip what you cannot judge"
+        + (", unless a label says so." if any(question.buttons for question in asked) else "."),
+    ]
+    if shapes:
+        lines += ["Delete predicted shapes that mark no object, and add objects that have none: both are learned."]
+    if shapes and len(shapes) < len(asked):
+        lines += ["A picture with an answer but without any shape means: there is no object in it."]
+    lines += ["<b>Submitting an empty page</b> teaches nothing: it cannot be told from a mistake."]
+    return ["<h4>What counts</h4>", *(f"<p>{line}</p>" for line in lines)]
