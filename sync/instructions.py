@@ -146,27 +146,38 @@ def _background(colour: str) -> str:
 def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
     """How to ask the model for an object, with the smart tools that the config has."""
     points = any(tool.control.tag == "KeyPointLabels" for tool in tools)
-    boxes = any(tool.control.tag == "RectangleLabels" for tool in tools)
     thing = "mask" if any(question.control.tag == "BrushLabels" for question in asked) else "outline"
-    ways = [way for way, there in (("click the object", points), ("drag a box around it", boxes)) if there]
-    again = ". Press it again for the box" if points and boxes else ""
     steps = [
-        "Switch on <b>Auto-Annotation</b> below the picture, once for a session.",
-        f"Press the key of one of the labels below, then <kbd>M</kbd> for the smart tool{again}. "
-        "Without <kbd>M</kbd> nothing is asked.",
-        f"{' or '.join(ways).capitalize()}. Where an object has {_article(thing)} {thing} already, hold <kbd>Ctrl</kbd> while "
-        "you click: without it Label Studio selects what is there.",
+        "Switch on <b>Auto-Annotation</b> below the picture, then click an empty part of the page: while the switch has the "
+        "focus, keys do nothing."
+    ]
+    steps += [_way(tool, asked) for tool in tools]
+    steps += [
+        f"Where an object has {_article(thing)} {thing} already, hold <kbd>Ctrl</kbd> while you do so: without it Label Studio "
+        "selects what is there."
     ]
     if points:
-        steps += ["Further clicks correct the suggestion: a click adds, <kbd>Alt</kbd>+click takes away."]
+        steps += [
+            "Correct the suggestion by further clicks, each after the key of the label: a click adds, "
+            "<kbd>Alt</kbd>+click takes away."
+        ]
     steps += [
-        "<b>Accept the suggestion</b> with the check mark below the picture <b>before you submit</b>. "
-        "Submitting while it waits loses it.",
+        "<b>Accept the suggestion</b> with the check mark below the picture <b>before you submit</b>: "
+        "submitting while it waits loses it.",
         f"If the object now has two {thing}s, delete the old one: an object has one.",
     ]
     heading = f"<h4>Ask the model for {_article(thing)} {thing}</h4>"
-    listed = "".join(f"<p>{letter}. {step}</p>" for letter, step in zip("abcdefgh", steps, strict=False))
+    listed = "".join(f"<p>{letter}. {step}</p>" for letter, step in zip("abcdefghij", steps, strict=False))
     return [heading, listed, _table(tuple(button for tool in tools for button in tool.buttons))]
+
+
+def _way(tool: Question, asked: list[Question]) -> str:
+    """The keys of a smart tool; where a control that is drawn by hand has that key, the key of all smart tools."""
+    control, names = tool.control, " or ".join(f"<b>{escape(button.name)}</b>" for button in tool.buttons[:LISTED_LABELS])
+    key, verb = ("K", "click the object") if control.tag == "KeyPointLabels" else ("R", "drag a box around the object")
+    drawn = any(question.control.tag == control.tag and not question.control.smart_only for question in asked)
+    keys = "<kbd>M</kbd>, or click the button of smart tools, until it shows this tool" if drawn else f"<kbd>{key}</kbd>"
+    return f"Press the key of {names}, then {keys}, and {verb}."
 
 
 def _article(noun: str) -> str:

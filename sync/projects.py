@@ -69,8 +69,15 @@ class ProjectState:
     annotated_count: int = 0
 
 
-def create_project(client: LabelStudioClient, title: str, config: str) -> int:
+def create_project(client: LabelStudioClient, title: str, config: str, *, instructions: str = "") -> int:
     """Make a project with a labelling configuration and return its id.
+
+    Parameters
+    ----------
+    client : LabelStudioClient
+    title, config : str
+    instructions : str
+        HTML that annotators see before they begin to label, and by the page's button; none where it is empty.
 
     Raises
     ------
@@ -81,7 +88,8 @@ def create_project(client: LabelStudioClient, title: str, config: str) -> int:
     """
     if not SHORTEST_TITLE <= len(title) <= LONGEST_TITLE:
         raise ValueError(f"a project's title needs {SHORTEST_TITLE} to {LONGEST_TITLE} characters, not {title!r}")
-    return int(client.send("POST", "/api/projects/", json={"title": title, "label_config": config})["id"])
+    body = {"title": title, "label_config": config, "expert_instruction": instructions, "show_instruction": bool(instructions)}
+    return int(client.send("POST", "/api/projects/", json=body)["id"])
 
 
 def project_state(client: LabelStudioClient, project_id: int) -> ProjectState:

@@ -22,17 +22,17 @@ def create(
     title: Annotated[str, typer.Option(help="At least three characters.")],
     config: Annotated[str, typer.Option(help="A name from labeling_configs, or an XML file.")],
 ) -> None:
-    """Create a project in Label Studio and print its number."""
+    """Create a project in Label Studio, with instructions for its annotators, and print its number."""
     from sync.client import LabelStudioClient, LabelStudioError
-    from sync.labelconfig import parse
+    from sync.instructions import annotator_instructions
     from sync.projects import create_project
 
     xml = read_label_config(config)
     settings = read_settings()
     try:
-        parse(xml)  # a project that could not be attached is not made
+        instructions = annotator_instructions(xml)  # reads the config: a project that could not be attached is not made
         with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
-            console.print(create_project(client, title, xml))
+            console.print(create_project(client, title, xml, instructions=instructions))
     except (LabelStudioError, ValueError) as error:
         stop(str(error))
 

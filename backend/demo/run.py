@@ -27,6 +27,7 @@ from backend.services import Services
 from backend.settings import Settings
 from sync.client import LabelStudioClient
 from sync.images.errors import ImageError
+from sync.instructions import annotator_instructions
 from sync.projects import (
     attach_backend,
     create_project,
@@ -176,7 +177,8 @@ def _prepare_project(
     with console.status("starting the backend"):
         _wait_for_backend(settings)
     if not memory.project_id:
-        memory.project_id = create_project(client, TITLE, files("labeling_configs").joinpath(CONFIG).read_text())
+        config = files("labeling_configs").joinpath(CONFIG).read_text()
+        memory.project_id = create_project(client, TITLE, config, instructions=annotator_instructions(config))
         _remember(memory_file, memory)
     label_config = project_state(client, memory.project_id).label_config
     project = Services(settings).registry.meet_project(memory.project_id, label_config=label_config, extra_params=None)
