@@ -69,7 +69,7 @@ def annotator_instructions(xml: str) -> str:
         "What you submit teaches the model, also what you leave as it was: look at all of it.</p>"
     ]
     for number, question in enumerate(asked, 1):
-        parts += [f"<h4>{number}. {escape(question.heading or _default_heading(question.control))}</h4>"]
+        parts += [f"<br><h4>{number}. {escape(question.heading or _default_heading(question.control))}</h4>"]
         parts += [f"<p>{_task(question.control)}</p>", _table(question.buttons)]
     if tools:
         parts += _clicks(tools, asked)
@@ -166,18 +166,23 @@ def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
         "submitting while it waits loses it.",
         f"If the object now has two {thing}s, delete the old one: an object has one.",
     ]
-    heading = f"<h4>Ask the model for {_article(thing)} {thing}</h4>"
+    heading = f"<br><h4>Ask the model for {_article(thing)} {thing}</h4>"
     listed = "".join(f"<p>{letter}. {step}</p>" for letter, step in zip("abcdefghij", steps, strict=False))
     return [heading, listed, _table(tuple(button for tool in tools for button in tool.buttons))]
 
 
 def _way(tool: Question, asked: list[Question]) -> str:
     """The keys of a smart tool; where a control that is drawn by hand has that key, the key of all smart tools."""
-    control, names = tool.control, " or ".join(f"<b>{escape(button.name)}</b>" for button in tool.buttons[:LISTED_LABELS])
+    control, names = tool.control, " or ".join(_key_and_name(button) for button in tool.buttons[:LISTED_LABELS])
     key, verb = ("K", "click the object") if control.tag == "KeyPointLabels" else ("R", "drag a box around the object")
     drawn = any(question.control.tag == control.tag and not question.control.smart_only for question in asked)
     keys = "<kbd>M</kbd>, or click the button of smart tools, until it shows this tool" if drawn else f"<kbd>{key}</kbd>"
-    return f"Press the key of {names}, then {keys}, and {verb}."
+    return f"Press {names}, then {keys}, and {verb}."
+
+
+def _key_and_name(button: Button) -> str:
+    key = f"<kbd>{escape(button.key)}</kbd>" if button.key else "the key"
+    return f"{key} of <b>{escape(button.name)}</b>"
 
 
 def _article(noun: str) -> str:
@@ -196,4 +201,4 @@ def _what_counts(asked: list[Question]) -> list[str]:
     if shapes and len(shapes) < len(asked):
         lines += ["A picture with an answer but without any shape means: there is no object in it."]
     lines += ["<b>Submitting an empty page</b> teaches nothing: it cannot be told from a mistake."]
-    return ["<h4>What counts</h4>", *(f"<p>{line}</p>" for line in lines)]
+    return ["<br><h4>What counts</h4>", *(f"<p>{line}</p>" for line in lines)]

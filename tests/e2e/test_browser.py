@@ -1,4 +1,6 @@
-"""What a person sees: galaxies annotated before they look, a mask for a click, and a new model's annotations after a batch.
+"""What a person sees and does on pre-annotated tasks: keys, clicks and boxes; and a new model's annotations after a batch.
+
+Everything is done with keyboard and mouse, as docs/annotating.md says; the page's own state is only read.
 
 `GALAXYLOOP_SCREENSHOTS=1` makes these tests write the pictures of the README, `docs/images/*.png`.
 """
@@ -6,6 +8,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -16,11 +19,13 @@ import numpy as np
 import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, Response, sync_playwright
+from typer.testing import CliRunner
 
+from backend.cli import app
 from backend.loop.snapshot import is_judge
-from sync.controls import brushlabels
+from sync.controls import polygonlabels
+from sync.controls.polygonlabels import rasterise
 from sync.controls.shapes import Mask
-from sync.labelconfig import parse
 from sync.projects import project_state
 from sync.tasks import read_tasks
 
@@ -43,9 +48,12 @@ CHROMIUM = (
 SELECTED = "Htx.annotationStore.selected"
 """The editor's own state: the list of regions beside the picture shows a screenful only."""
 REGIONS = f"{SELECTED}.serializeAnnotation()"
-CLASSES = ("Elliptical", "Spiral", "Edge-on", "Merger")
-GREEN, ORANGE = (47, 158, 68), (232, 89, 12)
-"""Classes, and colours of boxes and masks, of labeling_configs/everything.xml."""
+CLASSES = ("Elliptical", "Spiral", "Edge-on", "Merger", "Star or artifact", "Can't tell")
+GREEN = (47, 158, 68)
+"""Classes, in the order of their keys, and the colour of outlines, of labeling_configs/everything.xml."""
+CLICK, BOX = ("8", "k"), ("9", "r")
+"""Keys of the labels for prompts, and of the smart tool that goes with each."""
+LARGEST_BYTES = 300_000
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +81,10 @@ def picture(tmp_path: Path) -> Callable[[Page, str], None]:
 
     def take(page: Page, name: str) -> None:
         page.mouse.move(0, 0)
-        page.locator(".lsf-editor").screenshot(path=folder / f"{name}.png", animations="disabled")
+        shown = Image.open(io.BytesIO(page.locator(".lsf-editor").screenshot(animations="disabled"))).convert("RGB")
+        file = folder / f"{name}.png"
+        shown.quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
+        assert file.stat().st_size < LARGEST_BYTES
 
     return take
 
@@ -82,13 +93,46 @@ def project_of(demo: Any) -> int:
     return int(demo.values["GALAXYLOOP_PROJECT_ID"])
 
 
-def largest_box(prediction: dict[str, Any]) -> dict[str, float]:
-    """Return the largest box that is whole in the picture, in percent of it; {} if there is none."""
-    boxes = [region["value"] for region in prediction["result"] if region["type"] == "rectanglelabels"]
-    whole = [
-        box for box in boxes if min(box["x"], box["y"]) > 1 and box["x"] + box["width"] < 99 and box["y"] + box["height"] < 99
-    ]
-    return max(whole, key=lambda box: box["width"] * box["height"], default={})
+Edges = tuple[float, float, float, float]
+"""Left, top, right and bottom of a region, percent of the picture."""
+
+
+def edges(region: dict[str, Any]) -> Edges:
+    x, y = np.array(region["value"]["points"]).T
+    return float(x.min()), float(y.min()), float(x.max()), float(y.max())
+
+
+def area(region: dict[str, Any]) -> float:
+    left, top, right, bottom = edges(region)
+    return (right - left) * (bottom - top)
+
+
+def whole_outlines(prediction: dict[str, Any]) -> list[dict[str, Any]]:
+    """The outlines of a prediction that no border cuts, the largest first."""
+    outlines = [region for region in prediction["result"] if region["type"] == "polygonlabels"]
+    return sorted((one for one in outlines if min(edges(one)) > 1 and max(edges(one)) < 99), key=area, reverse=True)
+
+
+def mask_of(region: dict[str, Any]) -> Mask:
+    """The pixels of an outline on a picture of the size that it states."""
+    decoded = polygonlabels.decode(region)
+    return rasterise(decoded.shape, decoded.size)
+
+
+def middle_of(region: dict[str, Any]) -> tuple[float, float]:
+    """A place in the middle of an outline, percent of the picture."""
+    rows, columns = np.nonzero(mask_of(region))
+    nearest = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))
+    return (
+        (columns[nearest] + 0.5) / region["original_width"] * 100,
+        (rows[nearest] + 0.5) / region["original_height"] * 100,
+    )
+
+
+def holds(region: dict[str, Any], place: tuple[float, float]) -> bool:
+    """Whether a place, in percent of the picture, lies in an outline."""
+    mask = mask_of(region)
+    return bool(mask[int(place[1] * mask.shape[0] / 100), int(place[0] * mask.shape[1] / 100)])
 
 
 def waiting_tasks(demo: Any, version: str) -> dict[int, dict[str, Any]]:
@@ -98,11 +142,10 @@ def waiting_tasks(demo: Any, version: str) -> dict[int, dict[str, Any]]:
         stored = client.get("/api/predictions/", project=project_of(demo))
     found = {one["task"]: one for one in stored if one["task"] in todo and one["model_version"] == version}
 
-    def area(task: int) -> float:
-        box = largest_box(found[task])
-        return box["width"] * box["height"] if box else 0.0
+    def largest(task: int) -> float:
+        return max(map(area, whole_outlines(found[task])), default=0.0)
 
-    return {task: found[task] for task in sorted(found, key=area, reverse=True)}
+    return {task: found[task] for task in sorted(found, key=largest, reverse=True)}
 
 
 def live_version(demo: Any) -> str:
@@ -139,53 +182,181 @@ def pixels_like(page: Page, colour: tuple[int, int, int]) -> int:
     return int(((alike > 0.97) & (strength > 40)).sum())
 
 
-def test_a_task_opens_with_its_class_boxes_and_masks_drawn(
+def picture_of(demo: Any, task: int) -> Image.Image:
+    """The picture of a task as it was uploaded."""
+    with demo.client() as client:
+        (name,) = (str(one.data["image"]).split("-", 1)[1] for one in read_tasks(client, project_of(demo)) if one.id == task)
+    return Image.open(demo.data / "images" / name).convert("L")
+
+
+def stage(page: Page) -> tuple[float, float, float, float]:
+    """Where the picture is on the page, left and top, and its width and height; the canvas is a little larger."""
+    shown = canvas(page).bounding_box()
+    assert shown is not None
+    width, height = page.evaluate(f"[{SELECTED}.objects[0].stageWidth, {SELECTED}.objects[0].stageHeight]")
+    return shown["x"], shown["y"], width, height
+
+
+def on_page(page: Page, place: tuple[float, float]) -> tuple[float, float]:
+    """Where a place of the picture, percent, is on the page."""
+    left, top, width, height = stage(page)
+    return left + width * place[0] / 100, top + height * place[1] / 100
+
+
+def switch_on_auto_annotation(page: Page) -> None:
+    """As a person does; Label Studio remembers the switch, and keys do nothing while it has the focus."""
+    if not page.evaluate("Htx.autoAnnotation"):
+        page.get_by_test_id("bottombar-auto-annotation-toggle").click(force=True)
+        page.get_by_text("What is the galaxy in the middle?").click()
+    page.wait_for_function("Htx.autoAnnotation")
+
+
+def ask(page: Page, keys: tuple[str, str], *places: tuple[float, float], holding: str) -> tuple[list[dict[str, Any]], ...]:
+    """Press the keys of a label and its tool and click a place of the picture, or drag over several, with a key held.
+
+    Returns
+    -------
+    sent, answered
+        The prompts that Label Studio sent, and the regions that the backend answered.
+    """
+    for key in keys:
+        page.keyboard.press(key)
+    page.keyboard.down(holding)
+    with page.expect_response(lambda response: "interactive-annotating" in response.url) as answer:
+        page.mouse.move(*on_page(page, places[0]))
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*on_page(page, place), steps=4)
+        page.mouse.up()
+    page.keyboard.up(holding)
+    assert answer.value.ok
+    return answer.value.request.post_data_json["context"]["result"], answer.value.json()["data"]["result"]
+
+
+def accept(page: Page) -> None:
+    page.get_by_test_id("bottombar-accept-suggestions-button").click(force=True)
+    page.get_by_test_id("bottombar-accept-suggestions-button").wait_for(state="hidden")
+
+
+def submit(page: Page, task: int) -> dict[str, Any]:
+    """Submit with the button, and return the stored annotation."""
+
+    def submitted(response: Response) -> bool:
+        return f"/api/tasks/{task}/annotations" in response.url and response.request.method == "POST"
+
+    with page.expect_response(submitted) as answer:
+        page.get_by_test_id("bottombar-submit-button").click()
+    assert answer.value.ok
+    stored: dict[str, Any] = answer.value.json()
+    assert stored["parent_prediction"]
+    return stored
+
+
+def test_a_task_opens_with_its_class_and_outlines_drawn_and_the_galaxy_can_be_seen(
     page: Page, demo: Any, wait: Callable[..., Any], picture: Callable[[Page, str], None]
 ) -> None:
     version = live_version(demo)
     task, prediction = next(iter(waiting_tasks(demo, version).items()))
     open_task(page, demo, task)
-    for kind in ("rectanglelabels", "brushlabels", "choices"):
+    for kind in ("polygonlabels", "choices"):
         assert len(regions(page, kind)) == sum(region["type"] == kind for region in prediction["result"])
+    assert {region["type"] for region in prediction["result"]} == {"polygonlabels", "choices"}
     assert [name for name in CLASSES if page.locator(f'input[name="{name}"]').is_checked()] == [chosen(prediction)]
     assert page.locator(".lsf-outliner-item").count() > 0
     assert page.locator(".lsf-annotation-button").filter(has_text=version).count() == 1
-    wait(lambda: pixels_like(page, GREEN) > 200, "boxes are drawn")
-    wait(lambda: pixels_like(page, ORANGE) > 200, "masks are drawn")
+    wait(lambda: pixels_like(page, GREEN) > 200, "outlines are drawn")
+    left, top, width, height = stage(page)
+    shot = page.screenshot(clip={"x": left, "y": top, "width": width, "height": height})
+    mask = mask_of(whole_outlines(prediction)[0])
+    size = (mask.shape[1], mask.shape[0])
+    shown = np.asarray(Image.open(io.BytesIO(shot)).convert("L").resize(size), np.float64)[mask]
+    taken = np.asarray(picture_of(demo, task).resize(size), np.float64)[mask]
+    assert np.median(shown) == pytest.approx(np.median(taken), rel=0.1)
+    assert np.corrcoef(shown, taken)[0, 1] > 0.9
     picture(page, "task")
 
 
-def test_a_click_on_a_galaxy_draws_its_mask_and_a_second_one_mends_it(
-    page: Page, demo: Any, wait: Callable[..., Any], picture: Callable[[Page, str], None]
+def test_a_click_with_ctrl_on_an_outlined_galaxy_outlines_it_anew_and_one_with_alt_takes_away(
+    page: Page, demo: Any, picture: Callable[[Page, str], None]
 ) -> None:
     task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[1]
-    box = largest_box(prediction)
+    outline = whole_outlines(prediction)[0]
     open_task(page, demo, task)
-    page.get_by_label("Create an annotation").click()  # an empty one: only what the click finds will be on it
-    page.wait_for_function(f"{REGIONS}.length == 0")
-    page.get_by_test_id("bottombar-auto-annotation-toggle").click(force=True)
-    smart = page.locator('.lsf-tool_smart[aria-label="key-point-tool"]')  # any other draws a mere point and asks nobody
-    smart.wait_for(state="attached")
-    smart.evaluate("tool => tool.click()")  # it sits in a fly-out
-    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    first, (x, y) = clicked_mask(page, demo, middle)
-    assert first[int(y * first.shape[0] / 100), int(x * first.shape[1] / 100)]
-    row = first.shape[0] // 2
-    column = int(np.flatnonzero(first[row]).max()) - 2  # just within its right edge
-    wait(lambda: pixels_like(page, ORANGE) > 200, "the mask is drawn")
+    before = len(regions(page, "polygonlabels"))
+    switch_on_auto_annotation(page)
+    middle = middle_of(outline)
+    sent, (first,) = ask(page, CLICK, middle, holding="Control")
+    assert [(prompt["from_name"], prompt["type"]) for prompt in sent] == [("click", "keypointlabels")]
+    assert (first["from_name"], first["value"]["polygonlabels"]) == ("outline", ["Galaxy"])
+    assert holds(first, middle)
+    new, old = mask_of(first), mask_of(outline)
+    assert (new & old).sum() > 0.5 * (new | old).sum()
     picture(page, "prompt")
-    edge = ((column + 0.5) / first.shape[1] * 100, (row + 0.5) / first.shape[0] * 100)
-    # The canvas is a little wider than the picture: the first click tells by how much.
-    second, (x, y) = clicked_mask(page, demo, (edge[0] * middle[0] / x, edge[1] * middle[1] / y), away=True)
-    place = int(y * first.shape[0] / 100), int(x * first.shape[1] / 100)
-    assert (first[place], second[place]) == (True, False)
-    assert second.any()
-    page.get_by_test_id("bottombar-accept-suggestions-button").click(force=True)
-    page.wait_for_function(f"{REGIONS}.some(region => region.type == 'brushlabels')")
-    assert [region["from_name"] for region in page.evaluate(REGIONS)] == ["mask"]
-    assert page.locator(".lsf-outliner-item").count() == 1
-    wait(lambda: pixels_like(page, ORANGE) > 100, "the mended mask is drawn")
+    row = int(middle[1] * new.shape[0] / 100)
+    edge = ((np.flatnonzero(new[row]).max() - 1.5) / new.shape[1] * 100, middle[1])  # just within its right edge
+    sent, (second,) = ask(page, CLICK, edge, holding="Alt")
+    assert [prompt.get("is_positive", True) for prompt in sent] == [True, False]
+    assert (holds(first, edge), holds(second, edge)) == (True, False)
+    assert holds(second, middle)
+    accept(page)
+    kept = regions(page, "polygonlabels")
+    assert before <= len(kept) <= before + 1
+    assert {region["from_name"] for region in page.evaluate(REGIONS)} == {"outline", "morphology"}
+    assert any(region["value"]["points"] == second["value"]["points"] for region in kept)
     picture(page, "prompt-mended")
+
+
+def test_a_box_around_a_faint_galaxy_outlines_that_galaxy(page: Page, demo: Any, picture: Callable[[Page, str], None]) -> None:
+    task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[1]
+    open_task(page, demo, task)
+    switch_on_auto_annotation(page)
+    faint = whole_outlines(prediction)[-1]
+    left, top, right, bottom = (edge + side for edge, side in zip(edges(faint), (-1, -1, 1, 1), strict=True))
+    middle = ((left + right) / 2, (top + bottom) / 2)
+    sent, (answered,) = ask(page, BOX, (left, top), middle, (right, bottom), holding="Control")
+    assert [(prompt["from_name"], prompt["type"]) for prompt in sent] == [("drag", "rectanglelabels")]
+    assert (answered["from_name"], answered["value"]["polygonlabels"]) == ("outline", ["Galaxy"])
+    new = edges(answered)
+    assert new[0] > left - 1.5
+    assert new[1] > top - 1.5
+    assert new[2] < right + 1.5
+    assert new[3] < bottom + 1.5
+    picture(page, "prompt-box")
+    accept(page)
+    assert {region["from_name"] for region in page.evaluate(REGIONS)} == {"outline", "morphology"}
+
+
+def test_a_class_is_chosen_by_a_key_and_a_suggestion_that_waits_at_the_submit_is_lost_and_teaches_nothing(
+    page: Page, demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Label Studio stores the prompt in its place: the instructions warn of it."""
+    task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[1]
+    open_task(page, demo, task)
+    wanted = next(name for name in CLASSES if name != chosen(prediction))
+    page.keyboard.press(str(CLASSES.index(wanted) + 1))
+    switch_on_auto_annotation(page)
+    ask(page, CLICK, middle_of(whole_outlines(prediction)[0]), holding="Control")
+    stored = submit(page, task)["result"]
+    assert [region["value"]["choices"] for region in stored if region["type"] == "choices"] == [[wanted]]
+    assert [region["from_name"] for region in stored if region["type"] == "keypointlabels"] == ["click"]
+    outlines = [region for region in stored if region["from_name"] == "outline"]
+    for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
+        monkeypatch.setenv(name, demo.values[name])
+    monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
+    words = ["export", str(project_of(demo)), "--format", "coco", "--output", str(tmp_path / "coco")]
+    exported = CliRunner().invoke(app, words)
+    assert exported.exit_code == 0, exported.output
+    files = [json.loads(file.read_text()) for file in (tmp_path / "coco").rglob("*.json")]
+    counts = [len(file["annotations"]) for file in files if isinstance(file, dict) and file.get("annotations")]
+    assert sum(counts) == len(outlines)
+
+
+def test_the_instructions_are_shown_before_labelling(page: Page, demo: Any, picture: Callable[[Page, str], None]) -> None:
+    page.goto(f"{demo.values['LABEL_STUDIO_URL']}/projects/{project_of(demo)}/data?labeling=1", wait_until="domcontentloaded")
+    shown = page.locator(".lsf-modal-ls__content")
+    shown.wait_for()
+    for words in ("Labeling Instructions", "What is the galaxy in the middle?", "Star or artifact", "Accept the suggestion"):
+        assert words in shown.inner_text()
 
 
 def test_after_a_batch_the_next_tasks_carry_the_new_versions_annotations(
@@ -217,43 +388,8 @@ def test_after_a_batch_the_next_tasks_carry_the_new_versions_annotations(
         open_task(page, demo, task)
         assert page.locator(".lsf-annotation-button").filter(has_text=new).count() == 1
         assert {region["id"] for region in page.evaluate(REGIONS)} == {region["id"] for region in after[task]["result"]}
-    wait(lambda: pixels_like(page, GREEN) > 200, "boxes are drawn")
+    wait(lambda: pixels_like(page, GREEN) > 200, "outlines are drawn")
     picture(page, "loop")
-
-
-def clicked_mask(page: Page, demo: Any, place: tuple[float, float], *, away: bool = False) -> tuple[Mask, tuple[float, float]]:
-    """Click at a place, in percent of the canvas, with Alt for `away`.
-
-    Returns
-    -------
-    mask
-        That is answered.
-    place
-        Of the click in the picture, as Label Studio sends it, percent.
-    """
-    page.locator(".lsf-label").nth(label_position(demo, "click")).click()
-    shown = canvas(page).bounding_box()
-    assert shown is not None
-    x, y = (shown[start] + shown[span] * at / 100 for start, span, at in zip("xy", ("width", "height"), place, strict=True))
-    if away:
-        page.keyboard.down("Alt")
-    with page.expect_response(lambda response: "interactive-annotating" in response.url) as answer:
-        page.mouse.click(x, y)
-    if away:
-        page.keyboard.up("Alt")
-    assert answer.value.ok
-    sent = answer.value.request.post_data_json["context"]["result"]
-    assert [prompt.get("is_positive", True) for prompt in sent] == ([True, False] if away else [True])
-    (region,) = answer.value.json()["data"]["result"]
-    return brushlabels.decode(region).shape, (sent[-1]["value"]["x"], sent[-1]["value"]["y"])
-
-
-def label_position(demo: Any, control: str) -> int:
-    """Tell which of the labels on the page is the first of a control."""
-    with demo.client() as client:
-        config = parse(project_state(client, project_of(demo)).label_config)
-    before = config.controls[: [one.name for one in config.controls].index(control)]
-    return sum(len(one.labels) for one in before if one.tag.endswith("Labels"))
 
 
 def chosen(prediction: dict[str, Any]) -> str:
@@ -276,32 +412,19 @@ def classes_by_colour(demo: Any, tasks: Iterable[int]) -> dict[int, str]:
 
 
 def submit_on_the_page(page: Page, demo: Any, task: int, right: str) -> None:
-    """Correct the class of a task as a person does, and submit."""
+    """Correct the class of a task by its key, and submit."""
     open_task(page, demo, task)
     if regions(page, "choices")[0]["value"]["choices"] == [right]:
         right = "Merger"
-    page.locator(f'input[name="{right}"]').check(force=True)
-    page.wait_for_function(
-        f"name => {REGIONS}.some(region => region.type == 'choices' && region.value.choices.includes(name))", arg=right
-    )
-
-    def submitted(response: Response) -> bool:
-        return f"/api/tasks/{task}/annotations" in response.url and response.request.method == "POST"
-
-    with page.expect_response(submitted) as answer:
-        page.get_by_test_id("bottombar-submit-button").click()
-    assert answer.value.ok
-    stored = answer.value.json()
+    page.keyboard.press(str(CLASSES.index(right) + 1))
+    stored = submit(page, task)
     assert [region["value"]["choices"] for region in stored["result"] if region["type"] == "choices"] == [[right]]
-    assert stored["parent_prediction"]
 
 
 def corrected(prediction: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return an annotation made from a prediction: another class, and the faintest object with its mask deleted."""
-    boxes = [region["id"] for region in prediction["result"] if region["type"] == "rectanglelabels"]
-    masks = [region["id"] for region in prediction["result"] if region["type"] == "brushlabels"]
-    deleted = {boxes[-1], masks[-1]} if len(boxes) > 1 and len(masks) > 1 else set()
-    kept = [region for region in prediction["result"] if region["id"] not in deleted]
+    """Return an annotation made from a prediction: another class, and the faintest object deleted."""
+    outlines = [region for region in prediction["result"] if region["type"] == "polygonlabels"]
+    kept = [region for region in prediction["result"] if region is not outlines[-1] or len(outlines) < 2]
     for region in kept:
         if region["type"] == "choices":
             region["value"] = {"choices": [name]}

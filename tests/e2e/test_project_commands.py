@@ -10,8 +10,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
+from backend.commands.configs import read_label_config
 from sync.attach import WEBHOOK_SECRET_HEADER, attach_backend
 from sync.client import LabelStudioClient
+from sync.instructions import annotator_instructions
 from sync.projects import create_project, project_state
 
 
@@ -39,6 +41,9 @@ def test_a_project_is_made_attached_and_told_of(
 ) -> None:
     made = run("create", "--title", "Ring galaxies", "--config", "rings_and_bars")
     project = int(made.stdout)
+    shown = client.get(f"/api/projects/{project}/")
+    assert shown["show_instruction"]
+    assert shown["expert_instruction"] == annotator_instructions(read_label_config("rings_and_bars"))
     assert f"{recording_backend.url} is not attached: galaxyloop project attach {project}" in run("status", project).stdout
     for _ in range(2):
         assert run("attach", project, "--batch", 25).exit_code == 0

@@ -11,7 +11,7 @@ from sync.instructions import LISTED_LABELS, annotator_instructions
 from sync.labelconfig import LabelConfigError, parse
 
 SHIPPED = {path.name: path.read_text() for path in files("labeling_configs").iterdir() if path.name.endswith(".xml")}
-TAGS = {"p", "b", "h4", "kbd", "table", "tbody", "tr", "td"}
+TAGS = {"p", "b", "br", "h4", "kbd", "table", "tbody", "tr", "td"}
 """Of those that Label Studio 1.23.2 keeps (`label_studio/constants.py`), what is used."""
 ATTRIBUTES = {"bgcolor", "width", "cellpadding"}
 
