@@ -158,8 +158,8 @@ def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
     ]
     if points:
         steps += [
-            "Correct the suggestion by further clicks, each after the key of the label: a click adds, "
-            "<kbd>Alt</kbd>+click takes away."
+            "Correct the suggestion by further clicks, each after the key of the label: <kbd>Ctrl</kbd>+click adds, "
+            "<kbd>Ctrl</kbd>+<kbd>Alt</kbd>+click takes away."
         ]
     steps += [
         "<b>Accept the suggestion</b> with the check mark below the picture <b>before you submit</b>: "

@@ -211,8 +211,10 @@ def switch_on_auto_annotation(page: Page) -> None:
     page.wait_for_function("Htx.autoAnnotation")
 
 
-def ask(page: Page, keys: Sequence[str], *places: tuple[float, float], holding: str) -> tuple[list[dict[str, Any]], ...]:
-    """Press the keys of a label and its tool and click a place of the picture, or drag over several, with a key held.
+def ask(
+    page: Page, keys: Sequence[str], *places: tuple[float, float], holding: Sequence[str] = ("Control",)
+) -> tuple[list[dict[str, Any]], ...]:
+    """Press the keys of a label and its tool and click a place of the picture, or drag over several, with keys held.
 
     Returns
     -------
@@ -221,7 +223,8 @@ def ask(page: Page, keys: Sequence[str], *places: tuple[float, float], holding: 
     """
     for key in keys:
         page.keyboard.press(key)
-    page.keyboard.down(holding)
+    for key in holding:
+        page.keyboard.down(key)
     try:
         with page.expect_response(lambda response: "interactive-annotating" in response.url) as answer:
             page.mouse.move(*on_page(page, places[0]))
@@ -230,7 +233,8 @@ def ask(page: Page, keys: Sequence[str], *places: tuple[float, float], holding: 
                 page.mouse.move(*on_page(page, place), steps=4)
             page.mouse.up()
     finally:
-        page.keyboard.up(holding)
+        for key in holding:
+            page.keyboard.up(key)
     assert answer.value.ok
     return answer.value.request.post_data_json["context"]["result"], answer.value.json()["data"]["result"]
 
@@ -287,7 +291,7 @@ def test_a_click_with_ctrl_on_an_outlined_galaxy_outlines_it_anew_and_one_with_a
     before = len(regions(page, "polygonlabels"))
     switch_on_auto_annotation(page)
     middle = middle_of(outline)
-    sent, (first,) = ask(page, CLICK, middle, holding="Control")
+    sent, (first,) = ask(page, CLICK, middle)
     assert [(prompt["from_name"], prompt["type"]) for prompt in sent] == [("click", "keypointlabels")]
     assert (first["from_name"], first["value"]["polygonlabels"]) == ("outline", ["Galaxy"])
     assert holds(first, middle)
@@ -296,7 +300,7 @@ def test_a_click_with_ctrl_on_an_outlined_galaxy_outlines_it_anew_and_one_with_a
     picture(page, "prompt")
     row = int(middle[1] * new.shape[0] / 100)
     edge = ((np.flatnonzero(new[row]).max() - 1.5) / new.shape[1] * 100, middle[1])  # just within its right edge
-    sent, (second,) = ask(page, CLICK[:1], edge, holding="Alt")
+    sent, (second,) = ask(page, CLICK[:1], edge, holding=("Control", "Alt"))
     assert [prompt.get("is_positive", True) for prompt in sent] == [True, False]
     assert (holds(first, edge), holds(second, edge)) == (True, False)
     assert holds(second, middle)
@@ -315,7 +319,7 @@ def test_a_box_around_a_faint_galaxy_outlines_that_galaxy(page: Page, demo: Any,
     faint = whole_outlines(prediction)[-1]
     left, top, right, bottom = (edge + side for edge, side in zip(edges(faint), (-1, -1, 1, 1), strict=True))
     middle = ((left + right) / 2, (top + bottom) / 2)
-    sent, (answered,) = ask(page, BOX, (left, top), middle, (right, bottom), holding="Control")
+    sent, (answered,) = ask(page, BOX, (left, top), middle, (right, bottom))
     assert [(prompt["from_name"], prompt["type"]) for prompt in sent] == [("drag", "rectanglelabels")]
     assert (answered["from_name"], answered["value"]["polygonlabels"]) == ("outline", ["Galaxy"])
     new = edges(answered)
@@ -337,7 +341,7 @@ def test_a_class_is_chosen_by_a_key_and_a_suggestion_that_waits_at_the_submit_is
     wanted = next(name for name in CLASSES if name != chosen(prediction))
     page.keyboard.press(str(CLASSES.index(wanted) + 1))
     switch_on_auto_annotation(page)
-    ask(page, CLICK, middle_of(whole_outlines(prediction)[0]), holding="Control")
+    ask(page, CLICK, middle_of(whole_outlines(prediction)[0]))
     stored = submit(page, task)["result"]
     assert [region["value"]["choices"] for region in stored if region["type"] == "choices"] == [[wanted]]
     assert [region["from_name"] for region in stored if region["type"] == "keypointlabels"] == ["click"]
