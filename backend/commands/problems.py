@@ -32,4 +32,4 @@ def problems(project: ProjectId) -> None:
         table.add_row(str(item.task), str(item.annotation), escape(item.control), left_out, escape(item.reason))
     console.print(table)
     tasks = unreadable.tasks_left_out(project)
-    console.print(f"{tasks} tasks are left out of training and judging for these controls; for their other controls they count")
+    console.print(f"tasks left out of training and judging for these controls: {tasks}; for their other controls they count")

@@ -101,7 +101,7 @@ def rollback(
 def _learned_from(version: Version) -> str:
     """How many annotations a version learned from, and how many tasks had none that could be read for a control."""
     left_out = version.evidence.get("left_out", 0)
-    return f"{version.learned_from}, {left_out} tasks left out" if left_out else str(version.learned_from)
+    return f"{version.learned_from}; tasks left out: {left_out}" if left_out else str(version.learned_from)
 
 
 def _efforts(versions: Sequence[Version]) -> Table:

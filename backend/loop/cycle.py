@@ -62,7 +62,7 @@ def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
     prune_old(services, registry.project(project_id), annotations, lost)
     outcome += f"; {stored} predictions stored" if stored else ""
     if left_out:
-        outcome += f"; {left_out} tasks left out, annotations of them cannot be read: galaxyloop project problems {project_id}"
+        outcome += f"; tasks left out, since annotations cannot be read: {left_out} (galaxyloop project problems {project_id})"
     return outcome
 
 

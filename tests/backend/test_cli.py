@@ -138,13 +138,13 @@ def test_problems_are_listed_by_task_and_reason(services: Services, project: int
     rows = [[cell.strip() for cell in line.split("│")][1:-1] for line in output.splitlines()]
     assert ["31", "77", "boxes", "yes", left_out.reason] in rows
     assert ["32", "78", "boxes", "no: another annotation counts", "x must be a number"] in rows
-    assert "1 tasks are left out" in output
+    assert "for these controls: 1;" in output
     assert "project 99" in refused("project", "problems", "99")
 
 
 def test_versions_tell_how_many_tasks_were_left_out(services: Services, project: int) -> None:
     services.registry.promote(7, 2, evidence={"reason": "better", "left_out": 18})
-    assert "18 tasks left out" in run("versions", "7").output
+    assert "tasks left out: 18" in run("versions", "7").output
 
 
 @pytest.mark.parametrize("typed", ["v0001", "1", ""])
