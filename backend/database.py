@@ -99,7 +99,7 @@ class EffortRow(Base):
 
 
 class PredictionRow(Base):
-    """What a version's prediction of a task was made of (`prediction_records.py`); whether it is stored, Label Studio tells."""
+    """What a version's prediction of a task was made of (`prediction_records.py`); Label Studio lists which are stored."""
 
     __tablename__ = "predictions"
 

@@ -1,7 +1,7 @@
 """What predictions were made of: a hash of the task's image references, and when the picture could not be read.
 
-A record says what a prediction was made of, not that it is stored: that is asked of Label Studio. It is written before the
-prediction is sent, so that a kill between the two leaves no stored prediction of which nothing is known.
+A record holds what a prediction was made of, not that it is stored: Label Studio lists which are. It is written before the
+prediction is sent, so that a kill between the two leaves no stored prediction without a record.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class PredictionRecords:
             session.commit()
 
     def recording(self, predicted: Iterable[Pairs], project_id: int, version: int, *, keys: Collection[str]) -> Iterator[Pairs]:
-        """Give an engine's predictions on, each after its record was written.
+        """Pass an engine's predictions on, each after its record was written.
 
         Parameters
         ----------
@@ -107,7 +107,7 @@ class PredictionRecords:
 
 
 def records_of(pairs: Iterable[tuple[Task, Prediction]], keys: Collection[str]) -> dict[int, PredictionRecord]:
-    """Say what predictions are made of that were made just now, by task; requests may name tasks that no project can have."""
+    """Return the records of predictions that were made just now, by task; ids that no task can have are left out."""
     now = time.time()
     return {
         task.id: PredictionRecord(data_hash(task.data, keys), now if prediction.problem else None)
@@ -117,6 +117,6 @@ def records_of(pairs: Iterable[tuple[Task, Prediction]], keys: Collection[str]) 
 
 
 def data_hash(data: Mapping[str, Any], keys: Iterable[str]) -> str:
-    """Name what a prediction is made of by its content: what a task's data hold under `keys`, those of its images."""
+    """Hash what a prediction is made of: the values of a task's data under `keys`, those of its images."""
     values = {key: value_at(data, key) for key in sorted(set(keys))}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

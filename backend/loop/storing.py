@@ -53,7 +53,7 @@ class Storing:
         return chosen
 
     def store(self, tasks: Sequence[StudioTask]) -> int:
-        """Predict tasks and store what is said of them in bulk; return how many predictions Label Studio took."""
+        """Predict tasks and store their predictions in bulk; return how many Label Studio took."""
         services, project, stored = self._services, self._project, 0
         predict = predicting_here(services.annotators.of(project, label_config=project.label_config))
         predicted = services.prediction_records.recording(
@@ -116,8 +116,8 @@ class Storing:
     def _stored(self, tasks: Collection[int]) -> dict[int, float | None]:
         """Return the tasks for which Label Studio has a prediction, with the score where it is known here.
 
-        Label Studio is asked how many there are, which costs one small request, and task by task only where that is not what
-        is known here, and at every reconciliation.
+        One small request counts them; which tasks have one is requested only where the count differs from this process's list,
+        and at every reconciliation.
         """
         services, name = self._services, self._project.live_name
         client, project_id = services.label_studio, self._project.id
