@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typer.testing import CliRunner, Result
 from backend.cli import app
 from backend.heartbeat import Heartbeat
 from backend.loop.presence import GONE, why_no_cycle
+from backend.loop.worker import answer
 from backend.server import create_app
 from backend.services import Services
 from backend.settings import Settings
@@ -234,3 +236,24 @@ def test_metrics_count_the_tasks_without_a_prediction(
     client.send("POST", f"/api/tasks/{ids[1]}/annotations/", json={"result": []})
     text = TestClient(create_app(services)).get("/metrics").text
     assert f'galaxyloop_tasks_without_prediction{{project="{project}"}} 1.0' in text
+
+
+def test_a_backend_that_is_removed_in_label_studio_is_one_line_in_the_log(
+    run: Callable[..., Result],
+    client: LabelStudioClient,
+    project: int,
+    services: Services,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    run("project", "attach", project)
+    (row,) = client.get("/api/ml", project=project)
+    client.send("DELETE", f"/api/ml/{row['id']}")
+    with caplog.at_level(logging.WARNING, logger="galaxyloop"):
+        for _ in range(2):
+            services.bell.ring_at_once(project)
+            answer(services, project)
+    assert [record.getMessage().split(" url")[0] for record in caplog.records] == [f"event=project_detached project={project}"]
+    assert services.registry.project(project).status.startswith("detached; its versions are kept")
+    run("project", "attach", project)
+    answer(services, project)
+    assert services.registry.project(project).away == ""
