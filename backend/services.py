@@ -83,13 +83,13 @@ class Services:
         return Annotators(self.registry, gallery, cache, maps, sam_checkpoint=settings.sam_checkpoint)
 
     def meet(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
-        """Record what Label Studio says of a project; ring if its labelling config has changed, or if it was away."""
+        """Record what Label Studio says of a project, and ring if its labelling config has changed."""
         try:
             before = self.registry.project(project_id).label_config
         except LookupError:
             before = None
         project = self.registry.meet_project(project_id, label_config=label_config, extra_params=extra_params)
-        if before != label_config or project.away:
+        if before != label_config:
             self.ring([project_id])
         return project
 

@@ -121,12 +121,6 @@ def test_a_detached_project_rests_until_it_is_attached_again(services: Services,
     assert (why_no_cycle(services, 7), away(services)) == ("", "")
 
 
-def test_a_call_of_label_studio_wakes_a_project_that_was_away(services: Services, attached: Studio) -> None:
-    services.registry.set_away(7, DETACHED)
-    services.meet(7, label_config="<View/>", extra_params=None)
-    assert services.queue.queued() == {7}
-
-
 def test_a_refusal_is_logged_once_and_not_at_every_look(
     services: Services, attached: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
