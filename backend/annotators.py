@@ -12,7 +12,7 @@ from cachetools import LRUCache
 
 from backend.annotator import Annotator
 from backend.cache import Cache
-from backend.gallery import Gallery
+from backend.gallery import Gallery, Picture
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.masks import PromptedMasks
@@ -66,6 +66,16 @@ class AnnotatorBuilder:
         """What looks at images for all projects; loading the encoder takes a second."""
         return self._opened[0]
 
+    def open(self, reference: str) -> Picture:
+        """Open one picture; it needs no encoder.
+
+        Raises
+        ------
+        ImageError
+            If it may not be fetched or leads nowhere.
+        """
+        return self._gallery.open(reference)
+
     @property
     def base_masks(self) -> PromptedMasks:
         """The head that every project's masks begin as."""
@@ -83,6 +93,18 @@ class AnnotatorBuilder:
 
     def build(self, config: LabelConfig, heads: ProjectHeads, *, version: str) -> Annotator:
         """Make an annotator of given heads."""
+        return Annotator(
+            config,
+            self.usable(heads),
+            observer=self.observer,
+            base=self.base_morphology,
+            masks=self.base_masks,
+            detector=self.base_detector,
+            version=version,
+        )
+
+    def usable(self, heads: ProjectHeads) -> ProjectHeads:
+        """The heads that the encoder in use can serve: without what was trained on another one."""
         usable = {
             name: head.on_encoder(self.observer.encoder) if isinstance(head, Detection) else head
             for name, head in heads.filling.items()
@@ -91,15 +113,7 @@ class AnnotatorBuilder:
         if prompted is not None and prompted.encoder != self.base_masks.encoder:
             log.warning("event=masks_left_aside trained_on=%s encoder=%s", prompted.encoder, self.base_masks.encoder)
             prompted = None
-        return Annotator(
-            config,
-            replace(heads, filling=usable, prompted=prompted),
-            observer=self.observer,
-            base=self.base_morphology,
-            masks=self.base_masks,
-            detector=self.base_detector,
-            version=version,
-        )
+        return replace(heads, filling=usable, prompted=prompted)
 
 
 class Annotators(AnnotatorBuilder):
@@ -126,6 +140,12 @@ class Annotators(AnnotatorBuilder):
         with self._lock:
             _ = (self.observer, self.base_morphology, self.base_detector)
 
+    def heads_of(self, project_id: int, number: int, config: LabelConfig) -> ProjectHeads:
+        """The heads of a version, those that it takes from other versions among them."""
+        registry = self._registry
+        taken = registry.taken_heads(project_id, number)
+        return ProjectHeads.load(registry.path(project_id, number), config, taken=taken)
+
     def of(self, project: Project, *, label_config: str) -> Annotator:
         """The annotator of a project's live version under a labelling config."""
         # By name, which a project that was forgotten and attached again does not use twice.
@@ -134,7 +154,7 @@ class Annotators(AnnotatorBuilder):
             annotator = self._kept.get(key)
             if annotator is None:
                 config = read_config(label_config)
-                heads = ProjectHeads.load(self._registry.path(project.id, project.live_version), config)
+                heads = self.heads_of(project.id, project.live_version, config)
                 annotator = self.build(config, heads, version=project.live_name)
                 self._kept[key] = annotator
             return annotator

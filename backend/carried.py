@@ -23,6 +23,8 @@ __all__ = ["CarriedVersion", "carry", "without_secrets"]
 
 NEEDED = "label_studio_api_key"
 """The one secret that a worker needs, to fetch a project's images."""
+OWN = "own"
+"""Name that the version's own folder travels under."""
 HOLD_PASSWORDS = ("database_url", "queue_url", "s3_access_key_id")
 """Texts that are no secrets by their type, but may hold one, or belong to one."""
 
@@ -38,7 +40,9 @@ class CarriedVersion:
     label_config : str
         XML.
     files : mapping of str to bytes
-        Of the version's folder, by path in it; none of the shipped heads.
+        Of the folders that its heads are read from, by folder and path in it; none of the shipped heads.
+    taken : mapping of str to str
+        Control's name to the folder in `files` that its head is read from, where it is not the version's own.
     settings : Settings
         Of the process that sends it, without the secrets that a worker does not need.
     """
@@ -46,6 +50,7 @@ class CarriedVersion:
     name: str
     label_config: str
     files: Mapping[str, bytes]
+    taken: Mapping[str, str]
     settings: Settings
 
     def annotator(self, builder: AnnotatorBuilder) -> Annotator:
@@ -66,11 +71,14 @@ class CarriedVersion:
                 file = Path(folder) / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
-            heads = ProjectHeads.load(Path(folder), config)
+            taken = {control: Path(folder) / place for control, place in self.taken.items()}
+            heads = ProjectHeads.load(Path(folder) / OWN, config, taken=taken)
         return builder.build(config, heads, version=self.name)
 
 
-def carry(folder: Path | None, *, name: str, label_config: str, settings: Settings) -> CarriedVersion:
+def carry(
+    folder: Path | None, *, name: str, label_config: str, settings: Settings, taken: Mapping[str, Path] | None = None
+) -> CarriedVersion:
     """Take a version along.
 
     Parameters
@@ -79,12 +87,21 @@ def carry(folder: Path | None, *, name: str, label_config: str, settings: Settin
         The version's; None, or one that is not there, stands for the shipped heads.
     settings : Settings
         Of its secrets Label Studio's access token travels, if it is there.
+    taken : mapping, optional
+        Control's name to the folder of another version that holds its head.
     """
-    found = sorted(file for file in folder.rglob("*") if file.is_file()) if folder is not None else []
-    files = {file.relative_to(folder).as_posix(): file.read_bytes() for file in found} if folder is not None else {}
+    taken = taken or {}
+    folders = ({} if folder is None else {OWN: folder}) | {place.name: place for place in taken.values()}
+    files = {
+        f"{name}/{file.relative_to(place).as_posix()}": file.read_bytes()
+        for name, place in folders.items()
+        for file in sorted(place.rglob("*"))
+        if file.is_file()
+    }
     # Where a worker starts in another folder, a relative path would lead to another cache.
     travelling: dict[str, object] = {"data_dir": settings.data_dir.absolute(), NEEDED: settings.label_studio_api_key}
-    return CarriedVersion(name, label_config, files, without_secrets(settings).model_copy(update=travelling))
+    names = {control: place.name for control, place in taken.items()}
+    return CarriedVersion(name, label_config, files, names, without_secrets(settings).model_copy(update=travelling))
 
 
 def without_secrets(settings: Settings) -> Settings:

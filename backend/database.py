@@ -66,7 +66,11 @@ class ProjectRow(Base):
 
 
 class VersionRow(Base):
-    """One version of a project: immutable but for its verdict and for what annotators do with its predictions."""
+    """One version of a project: immutable but for its verdict and for what annotators do with its predictions.
+
+    `heads` is written with the verdict, in one transaction: from then on it says which version's folder each control's head
+    comes from. Where it names none, the head is the version's own.
+    """
 
     __tablename__ = "versions"
 
@@ -80,6 +84,7 @@ class VersionRow(Base):
     verdict: Mapped[str]
     evidence: Mapped[dict[str, Any]] = mapped_column(default=dict)
     effort: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    heads: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class EffortRow(Base):

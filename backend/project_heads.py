@@ -1,7 +1,7 @@
 """A project's heads: which head fills which control, and how a version's folder keeps them.
 
 A control without a trained head is filled by the shipped one, so day 0 is not empty; a head whose control has changed since it
-was trained is left aside.
+was trained is left aside. A version may take the head of a control from an earlier version's folder.
 """
 
 from __future__ import annotations
@@ -55,29 +55,42 @@ class ProjectHeads:
         (folder / INDEX).write_text(json.dumps(index, indent=1))
 
     @classmethod
-    def load(cls, folder: Path, config: LabelConfig) -> ProjectHeads:
+    def load(cls, folder: Path, config: LabelConfig, *, taken: Mapping[str, Path] | None = None) -> ProjectHeads:
         """Read a version's heads; none where it has no folder (the base version).
+
+        Parameters
+        ----------
+        taken : mapping, optional
+            Control's name, or `PROMPTS`, to the folder of another version that its head is read from; one that is not there
+            stands for the shipped head.
 
         Raises
         ------
         HeadError
             If a head's files are damaged.
         """
-        try:
-            index = json.loads((folder / INDEX).read_text())
-        except FileNotFoundError:
-            return cls()
+        taken = taken or {}
+        entries = {name: (folder, entry) for name, entry in _index(folder).items() if name not in taken}
+        entries |= {name: (place, index[name]) for name, place in taken.items() if name in (index := _index(place))}
         filling: dict[str, Head] = {}
         prompted = None
-        for name, entry in index.items():
+        for name, (place, entry) in entries.items():
             if entry["signature"] != _signature(config.control(name)):
                 continue
-            head = HEADS[entry["kind"]].load(folder / entry["folder"])
+            head = HEADS[entry["kind"]].load(place / entry["folder"])
             if isinstance(head, PromptedMasks):
                 prompted = head
             else:
                 filling[name] = head
         return cls(filling, prompted)
+
+
+def _index(folder: Path) -> dict[str, dict[str, str]]:
+    try:
+        index: dict[str, dict[str, str]] = json.loads((folder / INDEX).read_text())
+    except FileNotFoundError:
+        return {}
+    return index
 
 
 def controls_to_fill(config: LabelConfig) -> tuple[Control, ...]:

@@ -14,6 +14,7 @@ from fastapi import HTTPException, Request
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
+from backend.loop.held_out import audit_share
 from backend.records import MAX_ID
 from sync.labelconfig import MAX_CHARACTERS
 
@@ -66,6 +67,12 @@ class SetupRequest(BaseModel):
             return from_json(value) if value.strip() else None  # unlike json.loads, it refuses deep nesting
         except ValueError as error:
             raise ValueError(f"extra_params is not JSON: {error}") from error
+
+    @field_validator("extra_params")
+    @classmethod
+    def _check_share(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+        audit_share(value or {})
+        return value
 
 
 class TaskItem(BaseModel):

@@ -109,6 +109,9 @@ class Version:
         What the gate measured, and its reason.
     effort : dict
         Control's name to what annotators did with the regions that this version predicted.
+    heads : dict
+        Control's name to the number of the version whose folder holds its head; a control that is not named has its own. The
+        head for prompts stands under `backend.project_heads.PROMPTS`.
     """
 
     project_id: int
@@ -121,6 +124,11 @@ class Version:
     verdict: str
     evidence: dict[str, Any]
     effort: dict[str, Effort] = field(default_factory=dict)
+    heads: dict[str, int] = field(default_factory=dict)
+
+    def head_from(self, control: str) -> int:
+        """Number of the version whose folder holds a control's head."""
+        return self.heads.get(control, self.number)
 
 
 def new_version_name(number: int, tag: str) -> str:

@@ -11,7 +11,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -240,13 +240,32 @@ class Registry:
             os.replace(unfinished, final)
             session.commit()
 
+    def taken_heads(self, project_id: int, number: int) -> dict[str, Path]:
+        """Folders of the heads that a version takes from other versions, by control.
+
+        Raises
+        ------
+        RegistryError
+            If the version does not exist.
+        """
+        heads = self.version(project_id, number).heads
+        return {control: self.path(project_id, source) for control, source in heads.items() if source != number}
+
     def promote(
-        self, project_id: int, number: int, *, evidence: dict[str, Any] | None = None, holder: str | None = None
+        self,
+        project_id: int,
+        number: int,
+        *,
+        evidence: dict[str, Any] | None = None,
+        heads: Mapping[str, int] | None = None,
+        holder: str | None = None,
     ) -> None:
         """Make a version live, in one transaction.
 
         Parameters
         ----------
+        heads : mapping, optional
+            Control's name to the number of the version that its head comes from; by default what the version's row says.
         holder : str, optional
             Name of the lease that the project must be held by; none for a person's command.
 
@@ -271,6 +290,7 @@ class Registry:
             session.execute(update(VersionRow).where(*live).values(verdict="retired"))
             row.verdict = "base" if row.verdict == "base" else "live"
             row.evidence = row.evidence if evidence is None else evidence
+            row.heads = row.heads if heads is None else dict(heads)
             project.live_version, project.published_version, project.published_tasks = number, None, 0
             session.commit()
 
@@ -340,4 +360,5 @@ def _version(row: VersionRow) -> Version:
         verdict=row.verdict,
         evidence=dict(row.evidence),
         effort={control: Effort(**figures) for control, figures in row.effort.items()},
+        heads={control: int(number) for control, number in row.heads.items()},
     )

@@ -26,7 +26,7 @@ RECHECK_EVERY_S = 60.0
 TASKS_A_RECHECK = 2 * TASKS_A_REQUEST
 """Tasks that are read again so often without a sign of change: one to two seconds of Label Studio's time."""
 
-_FIELDS = "id,data,annotations,result,updated_at,completed_by,was_cancelled,parent_prediction,lead_time"
+_FIELDS = "id,data,annotations,result,updated_at,completed_by,was_cancelled,ground_truth,parent_prediction,lead_time"
 """`include` reaches into nested objects, so the names of a task's and of an annotation's fields stand side by side."""
 
 logger = logging.getLogger(__name__)
@@ -55,6 +55,8 @@ class Annotation:
         Seconds spent.
     content : str
         Hash of `result`: what two annotations differ by where their times are the same.
+    ground_truth : bool
+        Whether somebody marked it, with the star, as the right answer.
     """
 
     id: int
@@ -66,6 +68,7 @@ class Annotation:
     was_cancelled: bool
     parent_prediction: int | None
     lead_time: float | None
+    ground_truth: bool = False
     content: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -207,6 +210,7 @@ def _annotation(task: Mapping[str, Any], item: Mapping[str, Any]) -> Annotation:
         was_cancelled=bool(item.get("was_cancelled")),
         parent_prediction=None if parent is None else int(parent),
         lead_time=None if seconds is None else float(seconds),
+        ground_truth=bool(item.get("ground_truth")),
     )
 
 

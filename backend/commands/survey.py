@@ -107,6 +107,7 @@ def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
         name=version.name,
         label_config=xml or begun.get("labelling_config_xml", project.label_config),
         settings=settings_there,
+        taken=registry.taken_heads(project.id, version.number),
     )
 
 

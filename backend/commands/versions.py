@@ -16,6 +16,9 @@ from backend.commands.terminal import ProjectId, console, stop
 if TYPE_CHECKING:
     from backend.records import Effort, Version
 
+BASE_NUMBER = 1
+"""Of the base version, which has the shipped heads."""
+
 __all__ = ["rollback", "status", "versions"]
 
 
@@ -56,9 +59,7 @@ def versions(project: ProjectId) -> None:
     except RegistryError as error:
         stop(str(error))
     found = services.registry.versions(project)
-    table = Table(
-        "version", "verdict", "made", "learned from", "judged on", "score", "live then", "calibration error", "reason"
-    )
+    table = Table("version", "verdict", "made", "learned from", "judged on", "reason")
     for version in found:
         evidence = version.evidence
         table.add_row(
@@ -67,12 +68,11 @@ def versions(project: ProjectId) -> None:
             _time(version.created_at),
             _learned_from(version),
             str(evidence.get("judged_on", "")),
-            _score(evidence.get("candidate")),
-            _score(evidence.get("live")),
-            _calibration_error(evidence),
             str(evidence.get("reason", "")),
         )
     console.print(table)
+    if any(_measured(version) for version in found):
+        console.print(_comparisons(found))
     if any(version.effort for version in found):
         console.print(_efforts(found))
     if unknown := Ledger(services.engine).unknown(project):
@@ -121,10 +121,41 @@ def _shares(effort: Effort) -> list[str]:
     return [accepted, edited, _score(effort.mean_overlap), rejected]
 
 
-def _calibration_error(evidence: dict[str, Any]) -> str:
-    """The version's own expected calibration error, of each control whose probabilities were judged."""
-    measured = {name: one.get("calibration", {}).get("candidate") for name, one in evidence.get("controls", {}).items()}
-    return "\n".join(f"{escape(name)} {one['ece']:.3f}" for name, one in measured.items() if one)
+def _comparisons(versions: Sequence[Version]) -> Table:
+    """What the gate measured of each control, and whose head it took."""
+    table = Table(
+        "version", "control", "head from", "against the live version", "against the shipped head", "tasks", "judged by",
+        "calibration error",
+    )  # fmt: skip
+    names = {version.number: version.name for version in versions}
+    for version in versions:
+        for control, measured in _measured(version).items():
+            source = version.heads.get(control)
+            taken = names.get(source, "") if source is not None else "not taken"
+            calibration = measured.get("calibration", {}).get("candidate", {}).get("ece")
+            table.add_row(
+                version.name,
+                escape(control) or "clicks",
+                "shipped" if source == BASE_NUMBER else taken,
+                _difference(measured["versus_live"]),
+                _difference(measured["versus_shipped"]),
+                str(measured["judged_on"]),
+                str(measured.get("by", "")),
+                _score(calibration),
+            )
+    return table
+
+
+def _measured(version: Version) -> dict[str, dict[str, Any]]:
+    """The comparisons of a version; none of one that an earlier galaxyloop judged, on its mean scores."""
+    controls: dict[str, dict[str, Any]] = version.evidence.get("controls", {})
+    return {name: one for name, one in controls.items() if "versus_live" in one}
+
+
+def _difference(comparison: dict[str, Any]) -> str:
+    if not comparison["tasks"]:
+        return str(comparison["answer"])
+    return f"{comparison['answer']}: {comparison['difference']:+.3f} ({comparison['low']:+.3f} to {comparison['high']:+.3f})"
 
 
 def _time(seconds: float) -> str:

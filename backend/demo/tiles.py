@@ -18,10 +18,10 @@ from sync.images.stretch import to_png
 
 __all__ = ["cut_deep_field", "prepare_folder"]
 
-TILE_PX = 96
+TILE_PX = 80
 """A tile holds one galaxy in the middle and what is around it."""
 TILES = 56
-"""Brightest galaxies of the field that get a tile each: five batches of ten, and some."""
+"""Brightest galaxies of the field whose tiles do not overlap: five batches of ten, and some."""
 ZOOM = 4
 """A tile is shown enlarged, since most of its galaxies are some ten pixels wide."""
 SHOWN_BY_BROWSERS = frozenset({".png", ".jpg", ".jpeg"})
@@ -33,14 +33,15 @@ def cut_deep_field(folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        PNG files, the brightest galaxy first, named by the pixel of the field that they are centred on.
+        PNG files, the brightest galaxy first, named by the pixel of the field that they are centred on and by their width
+        there: from that the loop reads which tiles show the same sky.
     """
     folder.mkdir(parents=True, exist_ok=True)
     field = np.asarray(hubble_deep_field())
     half = TILE_PX // 2
     files: list[Path] = []
     for x, y in _brightest(field):
-        file = folder / f"hubble-deep-field-{len(files):02d}-x{x}-y{y}.png"
+        file = folder / f"hubble-deep-field-x{x}-y{y}-w{TILE_PX}.png"
         if not file.exists():
             tile = Image.fromarray(field[y - half : y + half, x - half : x + half])
             encoded = io.BytesIO()
@@ -51,13 +52,17 @@ def cut_deep_field(folder: Path) -> list[Path]:
 
 
 def _brightest(field: NDArray[np.uint8]) -> list[tuple[int, int]]:
-    """Centres (x, y) of the brightest galaxies that a whole tile fits around, pixels."""
+    """Centres (x, y) of the brightest galaxies that a whole tile fits around, pixels; no tile overlaps a brighter one's."""
     height, width = field.shape[:2]
     half = TILE_PX // 2
-    found = sorted(extract((field / 255).astype(np.float32)).sources, key=lambda source: -source.flux)
-    centres = [(round(source.ellipse.x), round(source.ellipse.y)) for source in found]
-    inside = [(x, y) for x, y in centres if half <= x <= width - half and half <= y <= height - half]
-    return inside[:TILES]
+    sources = sorted(extract((field / 255).astype(np.float32)).sources, key=lambda source: -source.flux)
+    centres = [(round(source.ellipse.x), round(source.ellipse.y)) for source in sources]
+    chosen: list[tuple[int, int]] = []
+    for x, y in centres:
+        inside = half <= x <= width - half and half <= y <= height - half
+        if inside and all(max(abs(x - other), abs(y - below)) >= TILE_PX for other, below in chosen):
+            chosen.append((x, y))
+    return chosen[:TILES]
 
 
 def prepare_folder(images: Path, folder: Path) -> Iterator[tuple[Path, Path | ImageError]]:

@@ -10,9 +10,9 @@ from scipy.optimize import linear_sum_assignment
 
 from backend.heads.detection import Detected
 from backend.loop.examples import DrawnObject
-from sync.controls.shapes import Box, Size
+from sync.controls.shapes import Box
 
-__all__ = ["box_agreement", "class_agreement", "mask_agreement", "number_agreement", "overlap"]
+__all__ = ["class_agreement", "matched_boxes", "number_agreement", "overlap"]
 
 MATCHED_ABOVE = 0.5
 """Intersection over union from which two boxes are the same object."""
@@ -45,38 +45,21 @@ def class_agreement(
     return agreement
 
 
-def number_agreement(predicted: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """1 at the annotator's value, 1/2 where the error is as large as the spread of all values, shape (n,)."""
-    spread = max(float(values.std()), 1e-9)
-    agreement: NDArray[np.float64] = 1 / (1 + np.abs(predicted - values) / spread)
+def number_agreement(predicted: NDArray[np.float64], values: NDArray[np.float64], *, spread: float) -> NDArray[np.float64]:
+    """1 at the annotator's value, 1/2 where the error is as large as the `spread` of all values, shape (n,)."""
+    agreement: NDArray[np.float64] = 1 / (1 + np.abs(predicted - values) / max(spread, 1e-9))
     return agreement
 
 
-def box_agreement(found: Sequence[Detected], drawn: Sequence[DrawnObject], _size: Size) -> float:
-    """F1 of boxes matched one to one at an overlap of a half with the right label; 1 where both are empty."""
-    if not found or not drawn:
-        return float(not found and not drawn)
-    overlaps = np.array([[overlap(one.source.box, other.box) * (one.label == other.label) for other in drawn] for one in found])
-    rows, columns = linear_sum_assignment(-overlaps)
-    matched = int((overlaps[rows, columns] >= MATCHED_ABOVE).sum())
-    return 2 * matched / (len(found) + len(drawn))
-
-
-def mask_agreement(found: Sequence[Detected], drawn: Sequence[DrawnObject], size: Size) -> float:
-    """Intersection over union of all masks together, mean over the labels that occur; 1 where both are empty."""
-    labels = {one.label for one in found} | {one.label for one in drawn}
-    overlaps = []
-    for label in labels:
-        predicted, human = np.zeros(size[::-1], bool), np.zeros(size[::-1], bool)
-        for one in found:
-            if one.label == label:
-                predicted |= one.source.full_mask(size)
-        for other in drawn:
-            if other.label == label and other.mask is not None and other.mask.shape == human.shape:
-                human |= other.mask
-        union = int((predicted | human).sum())
-        overlaps.append(int((predicted & human).sum()) / union if union else 1.0)
-    return float(np.mean(overlaps)) if overlaps else 1.0
+def matched_boxes(predicted: Sequence[Detected], drawn: Sequence[DrawnObject]) -> int:
+    """Count the boxes that match one to one, at an overlap of a half and with the right label."""
+    if not predicted or not drawn:
+        return 0
+    overlaps = np.array(
+        [[overlap(one.source.box, other.box) * (one.label == other.label) for other in drawn] for one in predicted]
+    )
+    rows, columns = linear_sum_assignment(-(overlaps >= MATCHED_ABOVE).astype(float))
+    return int((overlaps[rows, columns] >= MATCHED_ABOVE).sum())
 
 
 def overlap(one: Box, other: Box) -> float:

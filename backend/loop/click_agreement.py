@@ -2,46 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.heads.masks import PromptedMasks
 from backend.heads.matching import mask_overlap
 from backend.heads.segmenter.clicks import first_click
 from backend.heads.segmenter.sight import PictureSight
-from backend.loop.examples import Examples
+from backend.loop.examples import Examples, ImageOfTask
 from backend.observer import Observer
 from sync.controls.shapes import Mask, Point
 from sync.images.errors import ImageError
 
-__all__ = ["compare_clicks"]
+__all__ = ["click_scores"]
 
 MOST_MASKS = 100
 """Judged in all: more would cost seconds and tell no more."""
 
 
-def compare_clicks(
-    observer: Observer,
-    examples: Examples,
-    candidate: PromptedMasks,
-    live: PromptedMasks,
-) -> dict[str, Any] | None:
-    """Mean overlap of what one click on each human mask gives, for both heads; None where there is no mask to judge by."""
-    overlaps: dict[str, list[float]] = {"candidate": [], "live": []}
-    for image in sorted(examples.objects, reverse=True):
-        masks = [one.mask for one in examples.objects[image] if one.mask is not None]
+def click_scores(
+    observer: Observer, images: Sequence[ImageOfTask], truth: Examples, heads: Sequence[PromptedMasks]
+) -> tuple[list[ImageOfTask], NDArray[np.float64]]:
+    """Score heads by what one click on each human mask gives.
+
+    Parameters
+    ----------
+    images : sequence of ImageOfTask
+        None of which any of the heads has learned from.
+    truth : Examples
+    heads : sequence of PromptedMasks, length h
+
+    Returns
+    -------
+    list of ImageOfTask, length n
+        Those that can be read and have a mask.
+    ndarray, shape (h, n)
+        Mean overlap over the masks of each.
+    """
+    judged: list[ImageOfTask] = []
+    scores: list[NDArray[np.float64]] = []
+    room = MOST_MASKS
+    for image in sorted(images, reverse=True):
+        masks = [one.mask for one in truth.objects[image] if one.mask is not None]
         try:
-            sight = observer.sight(examples.references[image])
-            masks = [mask for mask in masks if mask.shape == sight.size[::-1]][: MOST_MASKS - len(overlaps["live"])]
-            judged = [(_overlap(candidate, sight, mask), _overlap(live, sight, mask)) for mask in masks]
+            sight = observer.sight(truth.references[image])
+            masks = [mask for mask in masks if mask.shape == sight.size[::-1]][:room]
+            overlaps = [[_overlap(head, sight, mask) for mask in masks] for head in heads]
         except ImageError:
             continue
-        overlaps["candidate"] += [new for new, _ in judged]
-        overlaps["live"] += [old for _, old in judged]
-    if not overlaps["live"]:
-        return None
-    return {"judged_on": len(overlaps["live"])} | {name: float(np.mean(values)) for name, values in overlaps.items()}
+        if masks:
+            judged.append(image)
+            scores.append(np.mean(overlaps, axis=1))
+            room -= len(masks)
+    return judged, np.reshape(scores, (len(judged), len(heads))).T
 
 
 def _overlap(head: PromptedMasks, sight: PictureSight, mask: Mask) -> float:

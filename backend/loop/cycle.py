@@ -10,6 +10,7 @@ import logging
 
 from backend.heads import NotEnoughLabels
 from backend.loop.ahead import look_ahead
+from backend.loop.audit import divide
 from backend.loop.gate import judge
 from backend.loop.lease import LeaseLostError, Tenure
 from backend.loop.meter import meter_effort
@@ -88,7 +89,7 @@ def _learn(services: Services, project: Project, snapshot: Snapshot, lost: Tenur
         _forget_request(services, project)
         return said or reason
     try:
-        number = train(services, project, snapshot, allow_none=outdated, holder=lost.name)
+        number = train(services, project, divide(services, project, snapshot), allow_none=outdated, holder=lost.name)
     except NotEnoughLabels as error:
         _forget_request(services, project)
         return f"not trained: {error}"
@@ -102,18 +103,20 @@ def _judge(services: Services, project: Project, version: Version, snapshot: Sna
         reason = "it was made for another labelling config"
         services.registry.reject(project.id, version.number, evidence={"reason": reason}, holder=lost.name)
         return f"{version.name} was rejected: {reason}"
-    verdict = judge(services, project, version, snapshot)
-    settle = services.registry.promote if verdict.better else services.registry.reject
-    left_out = {"left_out": UnreadableList(services.engine).tasks_left_out(project.id)}
-    settle(project.id, version.number, evidence=verdict.evidence | left_out, holder=lost.name)
+    verdict = judge(services, project, version, divide(services, project, snapshot))
+    evidence = verdict.evidence | {"left_out": UnreadableList(services.engine).tasks_left_out(project.id)}
+    if verdict.goes_live:
+        services.registry.promote(project.id, version.number, evidence=evidence, heads=verdict.heads, holder=lost.name)
+    else:
+        services.registry.reject(project.id, version.number, evidence=evidence, holder=lost.name)
     log.info(
         "event=judged project=%d version=%s live=%s reason=%r",
         project.id,
         version.name,
-        verdict.better,
+        verdict.goes_live,
         verdict.reason,
     )
-    return f"{version.name} {'went live' if verdict.better else 'was rejected'}: {verdict.reason}"
+    return f"{version.name} {'went live' if verdict.goes_live else 'was rejected'}: {verdict.reason}"
 
 
 def _bring_back(services: Services, project_id: int, fitting: list[Version], lost: Tenure) -> str:

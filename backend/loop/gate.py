@@ -1,42 +1,57 @@
-"""The gate: a new version goes live only if it is better than the live one on annotations that neither was trained on.
+"""The gate: control by control, the head that is measured as the best goes live, and what nobody can tell stays as it is.
 
-Each control gives every judged task a score between 0 and 1 (1: what the annotator said); a version's score is the mean over
-tasks and then over controls, so that a project's twenty boxes do not outvote its one class.
+A version takes the candidate's head for some controls and keeps the live version's for others; it goes live where that changes
+anything. Each control's comparison, and the rule that was applied, stand in its evidence.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.annotators import read_config
-from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
-from backend.heads.calibration import brier_score, expected_calibration_error
-from backend.loop.agreement import box_agreement, class_agreement, mask_agreement, number_agreement
-from backend.loop.click_agreement import compare_clicks
-from backend.loop.examples import Examples, ImageOfTask, gather_examples
+from backend.heads.detection import Detection
+from backend.heads.questions import QuestionTree
+from backend.loop.click_agreement import click_scores
+from backend.loop.comparison import Answer, Comparison, compare
+from backend.loop.contest import Contender, Contest, hold_contest
+from backend.loop.decision import Decision, Objects, Taken, decide
+from backend.loop.examples import Examples, gather_examples
+from backend.loop.known_labels import new_labels
+from backend.loop.lessons import read_lessons
+from backend.loop.scoring import calibration_of
 from backend.loop.snapshot import Snapshot
-from backend.observer import Observation
-from backend.project_heads import MASKS, ProjectHeads, controls_to_fill
+from backend.project_heads import PROMPTS, SHAPES, ProjectHeads, controls_to_fill
 from backend.records import Project, Version
 from backend.services import Services
-from sync.labelconfig import Control
+from sync.labelconfig import Control, LabelConfig
 
-__all__ = ["MINIMUM_JUDGED", "Verdict", "judge"]
+__all__ = ["Verdict", "judge"]
 
-MINIMUM_JUDGED = 5
-"""With fewer annotations kept aside, a difference says nothing."""
+SHIPPED_NUMBER = 1
+"""The base version has no folder: a head that comes from there is the shipped one."""
+CANDIDATE, LIVE, SHIPPED = range(3)
+NAMES = ("candidate", "live", "shipped")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the candidate goes live, and what was measured."""
+    """Whether the candidate goes live, with which heads, and what was measured.
 
-    better: bool
+    Attributes
+    ----------
+    goes_live : bool
+    heads : mapping
+        Control's name to the number of the version that its head comes from.
+    evidence : dict
+    """
+
+    goes_live: bool
+    heads: Mapping[str, int]
     evidence: dict[str, Any]
 
     @property
@@ -45,136 +60,194 @@ class Verdict:
         return str(self.evidence["reason"])
 
 
+@dataclass(frozen=True)
+class _Sides:
+    """The candidate's and the live version's heads, and what each learned from."""
+
+    candidate: Version
+    live: Version
+    heads: Mapping[Taken, ProjectHeads]
+    lessons: Mapping[Taken, Mapping[str, Examples]]
+
+    def contender(self, taken: Taken, control: str) -> Contender:
+        head = self.heads[taken].filling.get(control)
+        return Contender(head, self.lessons[taken].get(control, Examples())) if head is not None else Contender()
+
+    def source(self, taken: Taken, control: str) -> int:
+        """Number of the version whose folder holds a control's head."""
+        if taken is Taken.SHIPPED:
+            return SHIPPED_NUMBER
+        return self.candidate.number if taken is Taken.CANDIDATE else self.live.head_from(control)
+
+
 def judge(services: Services, project: Project, candidate: Version, snapshot: Snapshot) -> Verdict:
-    """Compare a candidate with the live version of its project."""
-    registry, annotators = services.registry, services.annotators
+    """Decide for each control of a project whose head fills it from now on."""
     config = read_config(project.label_config)
-    live = registry.version(project.id, project.live_version)
-    if live.config_hash != candidate.config_hash:
-        reason = f"the labelling config has changed since {live.name}, whose predictions no longer fit"
-        return Verdict(True, {"reason": reason, "compared_with": live.name})
     controls = controls_to_fill(config)
-    judging = gather_examples(snapshot.judging, config, controls, sizes_of=annotators.observer.sizes)
-    built = {
-        version.number: annotators.build(
-            config, ProjectHeads.load(registry.path(project.id, version.number), config), version=version.name
-        )
-        for version in (live, candidate)
-    }
-    fillers = {number: {one.control.name: one for one in annotator.fillers} for number, annotator in built.items()}
-    new_masks, live_masks = built[candidate.number].masks, built[live.number].masks
-    scores: dict[str, dict[str, Any]] = {}
-    judged: set[int] = set()
+    live = services.registry.version(project.id, project.live_version)
+    judged_annotations = (*snapshot.training, *snapshot.judging)
+    truth = gather_examples(judged_annotations, config, controls, sizes_of=services.annotators.observer.sizes)
+    sides = _read_sides(services, project, config, candidate, live, truth)
+    evidence: dict[str, dict[str, Any]] = {}
+    decisions: dict[str, Decision] = {}
+    tasks: set[int] = set()
     for control in controls:
-        both = _compare(
-            services, control, judging[control.name],
-            fillers[candidate.number].get(control.name), fillers[live.number].get(control.name),
-        )  # fmt: skip
-        if both is not None:
-            images, scores[control.name] = both
-            judged |= {image.task for image in images}
-            finders = _finders(fillers[candidate.number].get(control.name), fillers[live.number].get(control.name))
-            scores[control.name] |= {"found_by": finders} if finders else {}
-        if control.tag in MASKS and new_masks is not live_masks:
-            clicks = compare_clicks(annotators.observer, judging[control.name], new_masks, live_masks)
-            scores |= {f"{control.name}, clicked": clicks} if clicks else {}
-    evidence: dict[str, Any] = {
-        "judged_on": len(judged),
-        "compared_with": live.name,
-        "controls": scores,
-        "learned_from": {"candidate": candidate.learned_from, "live": live.learned_from},
-    }
-    if scores:
-        evidence["candidate"] = float(np.mean([one["candidate"] for one in scores.values()]))
-        evidence["live"] = float(np.mean([one["live"] for one in scores.values()]))
-    return _decide(evidence, candidate, live)
+        contenders = [sides.contender(taken, control.name) for taken in (Taken.CANDIDATE, Taken.LIVE)]
+        if contenders[CANDIDATE].head is None and contenders[LIVE].head is None:
+            continue
+        contest = hold_contest(services.annotators, control, [*contenders, Contender()], truth[control.name], snapshot.sides)
+        fresh = new_labels(services.annotators.base_morphology, control, *contenders)
+        decisions[control.name], evidence[control.name] = _decide(control, contest, contenders, truth[control.name], fresh)
+        tasks |= {image.task for image in contest.images} if contest else set()
+    prompts = _decide_prompts(services, controls, sides, truth, snapshot)
+    if prompts is not None:
+        decisions[PROMPTS], evidence[PROMPTS] = prompts
+    return _verdict(sides, decisions, evidence, judged_on=len(tasks))
 
 
-def _decide(evidence: dict[str, Any], candidate: Version, live: Version) -> Verdict:
-    judged_on = evidence["judged_on"]
-    if judged_on < MINIMUM_JUDGED:
-        more = candidate.learned_from >= live.learned_from
-        who = candidate if more else live
-        reason = (
-            f"only {judged_on} annotated tasks are kept aside, too few to tell (at least {MINIMUM_JUDGED}); "
-            f"{who.name} has learned from more ({who.learned_from} annotations)"
-        )
-        return Verdict(more, evidence | {"reason": reason})
-    better = evidence["candidate"] >= evidence["live"]
-    reason = (
-        f"scores {evidence['candidate']:.3f} where {live.name} scores {evidence['live']:.3f}, "
-        f"on {judged_on} annotated tasks that neither has seen"
-    )
-    return Verdict(better, evidence | {"reason": reason})
+def _read_sides(
+    services: Services, project: Project, config: LabelConfig, candidate: Version, live: Version, truth: Mapping[str, Examples]
+) -> _Sides:
+    annotators, registry = services.annotators, services.registry
+    heads, lessons = {}, {}
+    for taken, version in ((Taken.CANDIDATE, candidate), (Taken.LIVE, live)):
+        heads[taken] = annotators.usable(annotators.heads_of(project.id, version.number, config))
+        sources = {name: version.head_from(name) for name in heads[taken].filling}
+        read = {number: read_lessons(registry.path(project.id, number), truth) for number in set(sources.values())}
+        lessons[taken] = {name: read[number].get(name, Examples()) for name, number in sources.items()}
+    return _Sides(candidate, live, heads, lessons)
 
 
-def _compare(
-    services: Services,
+def _decide(
     control: Control,
-    examples: Examples,
-    candidate: Filler | None,
-    live: Filler | None,
-) -> tuple[list[ImageOfTask], dict[str, Any]] | None:
-    """The judged images and what was measured of both fillers of one control; None where there is nothing to judge."""
-    fillers = [one for one in (candidate, live) if one is not None]
-    said = examples.targets or examples.values or examples.objects
-    if not said or not fillers:
+    contest: Contest | None,
+    contenders: Sequence[Contender],
+    truth: Examples,
+    fresh: tuple[str, ...],
+) -> tuple[Decision, dict[str, Any]]:
+    """Decide for a control; return the decision and its evidence."""
+    if contest is None:
+        nothing = compare([], [])
+        versus = (nothing, nothing, nothing)
+        scores: list[NDArray[np.float64]] = [np.zeros((1, 0))] * 3
+    else:
+        scores = [contest.agreement(index) for index in range(3)]
+        versus = _versus(scores, contest)
+    objects = _objects(contest, truth) if control.tag in SHAPES and contest is not None else None
+    if contenders[CANDIDATE].head is None:
+        # Nothing was learned for it, so that the candidate is the shipped head; a tie between these two decides nothing.
+        comes_back = versus[2].answer is Answer.WORSE
+        decision = Decision(Taken.SHIPPED if comes_back else Taken.LIVE, "has too few labels")
+    else:
+        decision = decide(*versus, new_labels=fresh, objects=objects)
+    measured: dict[str, Any] = _written(decision, versus, scores)
+    if fresh:
+        measured["new_labels"] = list(fresh)
+    if contest is not None:
+        measured["by"] = _judged_by(contest.resampled)
+        if contest.scores[CANDIDATE][0].probabilities is not None:
+            measured["calibration"] = _calibration(control, contest, truth)
+    finders = {name: one.head.found_by for name, one in zip(NAMES, contenders, strict=False) if isinstance(one.head, Detection)}
+    return decision, measured | ({"found_by": finders} if finders else {})
+
+
+def _versus(scores: Sequence[NDArray[np.float64]], contest: Contest) -> tuple[Comparison, Comparison, Comparison]:
+    """The candidate against the live version and the shipped head, and the live version against the shipped head."""
+
+    def against(one: int, other: int) -> Comparison:
+        resampled = contest.resampled.tolist()
+        folds = contest.plan.folds if any(resampled) else None
+        return compare(scores[one], scores[other], groups=contest.groups, cross_validated=resampled, folds=folds)
+
+    return against(CANDIDATE, LIVE), against(CANDIDATE, SHIPPED), against(LIVE, SHIPPED)
+
+
+def _decide_prompts(
+    services: Services, controls: Sequence[Control], sides: _Sides, truth: Mapping[str, Examples], snapshot: Snapshot
+) -> tuple[Decision, dict[str, Any]] | None:
+    """Decide on the head that answers clicks, by held-out masks alone: to learn it anew for each fold takes too long."""
+    base = services.annotators.base_masks
+    heads = [sides.heads[taken].prompted or base for taken in (Taken.CANDIDATE, Taken.LIVE)]
+    if heads[CANDIDATE] is base and heads[LIVE] is base:
         return None
-    seen = services.annotators.observer.observe(
-        [examples.references[image] for image in said],
-        embed=any(one.needs_embedding for one in fillers),
-        extractions=[one.needs_sources for one in fillers if one.needs_sources],
-        look=any(one.needs_look for one in fillers),
+    control = next((one for one in controls if any(_has_mask(drawn) for drawn in truth[one.name].objects.values())), None)
+    examples = truth[control.name] if control is not None else Examples()
+    images = [image for image in examples.objects if image.task in snapshot.sides.held_out]
+    judged, scores = click_scores(services.annotators.observer, images, examples, [*heads, base])
+    groups = [snapshot.sides.galaxies.get(image.task, str(image.task)) for image in judged]
+    versus = tuple(compare(scores[one], scores[other], groups=groups) for one, other in ((0, 1), (0, 2), (1, 2)))
+    first, second, third = versus
+    decision = decide(first, second, third)
+    written = _written(decision, (first, second, third), [*scores])
+    return decision, written | {"by": "held-out tasks"}
+
+
+def _has_mask(drawn: Sequence[Any]) -> bool:
+    return any(one.mask is not None for one in drawn)
+
+
+def _objects(contest: Contest, truth: Examples) -> Objects:
+    """Objects on the judged images, as the first repetition counts them."""
+    drawn = np.array([len(truth.objects[image]) for image in contest.images])
+    with_some = drawn > 0
+    candidate, live = contest.scores[CANDIDATE][0], contest.scores[LIVE][0]
+    return Objects(
+        drawn=int(drawn.sum()),
+        predicted=int(candidate.predicted[with_some].sum()),
+        candidate_hits=int(candidate.hits.sum()),
+        live_hits=int(live.hits.sum()),
     )
-    readable = {image: one for image, one in zip(said, seen, strict=True) if isinstance(one, Observation)}
-    if not readable:
-        return None
-    images, observations = list(readable), list(readable.values())
-    measured: dict[str, Any] = {"judged_on": len(images)}
-    for name, filler in (("candidate", candidate), ("live", live)):
-        measured[name] = float(_scores(filler, images, observations, examples).mean())
-        if isinstance(filler, ClassFiller):
-            measured.setdefault("calibration", {})[name] = _calibration(filler, images, observations, examples)
-    return images, measured
 
 
-def _finders(candidate: Filler | None, live: Filler | None) -> dict[str, str]:
-    """Which detector finds the objects of either version; nothing for a control that holds none."""
-    both = {"candidate": candidate, "live": live}
-    return {name: one.found_by for name, one in both.items() if isinstance(one, ObjectFiller)}
+def _calibration(control: Control, contest: Contest, truth: Examples) -> dict[str, dict[str, float]]:
+    targets = np.stack([truth.targets[image] for image in contest.images])
+    ends = np.array(QuestionTree.of(control.paths).ends) if control.tag == "Taxonomy" and control.paths else None
+    probabilities = {name: scores[0].probabilities for name, scores in zip(NAMES, contest.scores, strict=True)}
+    return {name: calibration_of(control, one, targets, ends) for name, one in probabilities.items() if one is not None}
 
 
-def _scores(
-    filler: Filler | None, images: Sequence[ImageOfTask], observations: Sequence[Observation], examples: Examples
-) -> NDArray[np.float64]:
-    """Agreement with the annotators on each image; a control that a version cannot fill agrees with nobody."""
-    if isinstance(filler, ClassFiller):
-        embeddings = np.stack([one.embedding for one in observations if one.embedding is not None])
-        targets = np.stack([examples.targets[image] for image in images])
-        levels = filler.tree.depth if filler.tree else 1
-        return class_agreement(filler.shares(embeddings), targets, exclusive=not filler.control.multiple, levels=levels)
-    if isinstance(filler, NumberFiller):
-        values = np.array([examples.values[image] for image in images])
-        return number_agreement(filler.values(observations), values)
-    if isinstance(filler, ObjectFiller):
-        agree = mask_agreement if filler.control.tag in MASKS else box_agreement
-        found = [filler.objects(one) for one in observations]
-        sizes = [one.size for one in observations if one.size is not None]
-        drawn = [examples.objects[image] for image in images]
-        return np.array([agree(*each) for each in zip(found, drawn, sizes, strict=True)])
-    return np.zeros(len(images))
+def _judged_by(resampled: NDArray[np.bool_]) -> str:
+    again, held_out = int(resampled.sum()), int((~resampled).sum())
+    if not again:
+        return "held-out tasks"
+    return f"cross-validation and {held_out} held-out tasks" if held_out else "cross-validation"
 
 
-def _calibration(
-    filler: ClassFiller, images: Sequence[ImageOfTask], observations: Sequence[Observation], examples: Examples
-) -> dict[str, float]:
-    """Whether the probabilities of labels, of a taxonomy those of whole paths, are frequencies."""
-    embeddings = np.stack([one.embedding for one in observations if one.embedding is not None])
-    targets = np.stack([examples.targets[image] for image in images])
-    if filler.tree is not None:
-        targets = targets[:, filler.tree.ends]
-    probabilities, exclusive = filler.probabilities(embeddings), not filler.control.multiple
-    return {
-        "ece": expected_calibration_error(probabilities, targets, exclusive=exclusive),
-        "brier": brier_score(probabilities, targets, exclusive=exclusive),
-    }
+def _written(
+    decision: Decision, versus: tuple[Comparison, Comparison, Comparison], scores: Sequence[NDArray[np.float64]]
+) -> dict[str, Any]:
+    """A comparison as the registry keeps it."""
+    means = {name: float(one.mean()) for name, one in zip(NAMES, scores, strict=True) if one.size}
+    names = ("versus_live", "versus_shipped", "live_versus_shipped")
+    kept = {name: {**asdict(one), "answer": str(one.answer)} for name, one in zip(names, versus, strict=True)}
+    return {"taken": str(decision.taken), "reason": decision.reason, "judged_on": versus[0].tasks, **means, **kept}
+
+
+def _verdict(
+    sides: _Sides, decisions: Mapping[str, Decision], evidence: dict[str, dict[str, Any]], *, judged_on: int
+) -> Verdict:
+    candidate, live = sides.candidate, sides.live
+    heads = {name: sides.source(decision.taken, name) for name, decision in decisions.items()}
+    changed = {name for name, source in heads.items() if source != live.head_from(name)}
+    outdated = live.config_hash != candidate.config_hash
+    said = [_sentence(name, decision, evidence[name]) for name, decision in decisions.items()]
+    if outdated:
+        said.append(f"the labelling config has changed since {live.name}, whose predictions no longer fit")
+    return Verdict(
+        bool(changed) or outdated,
+        heads,
+        {
+            "reason": "; ".join(said) or "there is nothing to compare",
+            "compared_with": live.name,
+            "judged_on": judged_on,
+            "controls": evidence,
+            "learned_from": {"candidate": candidate.learned_from, "live": live.learned_from},
+        },
+    )
+
+
+def _sentence(name: str, decision: Decision, measured: Mapping[str, Any]) -> str:
+    one = measured["versus_live"]
+    interval = f" ({one['difference']:+.3f}, {one['low']:+.3f} to {one['high']:+.3f}, {one['tasks']} tasks)"
+    back = "; the shipped head comes back" if decision.taken is Taken.SHIPPED else ""
+    return f"{name or 'clicks'} {decision.reason}{interval if one['tasks'] else ''}{back}"

@@ -1,7 +1,7 @@
 """The snapshot: the frozen list of annotations that a version is trained on, and what of them is a label.
 
 Every rule about what counts stands here: skipped and empty annotations teach nothing, the newest annotation of each annotator
-counts, and one task in five is kept aside for good to judge versions by, chosen by its id so that it never changes sides.
+counts, and where a task has a ground-truth annotation, that one alone. `held_out` says which tasks judge and never teach.
 """
 
 from __future__ import annotations
@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from backend.loop.held_out import Sides
 from sync.annotations import Annotation
 
-__all__ = ["JUDGED_ONE_IN", "Snapshot", "is_judge", "take_snapshot"]
+__all__ = ["Snapshot", "read_stamps", "take_snapshot"]
 
-JUDGED_ONE_IN = 5
-"""One task in so many is never trained on."""
 SNAPSHOT_FILE = "snapshot.json"
 
 
@@ -29,10 +28,13 @@ class Snapshot:
     ----------
     stamps : dict
         Annotation id to its stamp, the time of its last change and its content: what makes two snapshots differ.
+    sides : Sides
+        Which tasks judge, and which neither judge nor teach.
     """
 
     annotations: tuple[Annotation, ...]
     stamps: dict[int, str]
+    sides: Sides = field(default_factory=Sides)
 
     @property
     def fingerprint(self) -> str:
@@ -42,12 +44,13 @@ class Snapshot:
     @property
     def training(self) -> tuple[Annotation, ...]:
         """What a version may learn from."""
-        return tuple(annotation for annotation in self.annotations if not is_judge(annotation.task_id))
+        other = self.sides.held_out | self.sides.set_aside
+        return tuple(annotation for annotation in self.annotations if annotation.task_id not in other)
 
     @property
     def judging(self) -> tuple[Annotation, ...]:
         """What no version ever learns from."""
-        return tuple(annotation for annotation in self.annotations if is_judge(annotation.task_id))
+        return tuple(annotation for annotation in self.annotations if annotation.task_id in self.sides.held_out)
 
     def changes_since(self, stamps: dict[int, str]) -> int:
         """Count the annotations that are new, changed or deleted since `stamps`."""
@@ -57,7 +60,7 @@ class Snapshot:
     def save(self, folder: Path) -> None:
         """Write the list beside the version that it made."""
         rows = [
-            {"annotation": one.id, "task": one.task_id, "updated_at": one.updated_at, "content": one.content}
+            {"annotation": one.id, "task": one.task_id, "updated_at": one.updated_at, "content": _content(one)}
             for one in self.annotations
         ]
         (folder / SNAPSHOT_FILE).write_text(json.dumps(rows))
@@ -75,25 +78,28 @@ def read_stamps(folder: Path) -> dict[int, str]:
     return {row["annotation"]: _stamp(row["updated_at"], row.get("content", "")) for row in rows}
 
 
-def is_judge(task_id: int) -> bool:
-    """Tell whether a task is kept aside for judging."""
-    return hashlib.sha256(str(task_id).encode()).digest()[0] % JUDGED_ONE_IN == 0
-
-
-def take_snapshot(annotations: Sequence[Annotation]) -> Snapshot:
+def take_snapshot(annotations: Sequence[Annotation], sides: Sides | None = None) -> Snapshot:
     """Choose the annotations that count.
 
     Parameters
     ----------
     annotations : sequence of Annotation
         All of a project, as Label Studio has them.
+    sides : Sides, optional
+        By default every task teaches.
     """
     newest: dict[tuple[int, int | None], Annotation] = {}
-    for annotation in sorted(annotations, key=lambda one: (one.updated_at, one.id)):
+    for annotation in sorted(annotations, key=lambda one: (one.ground_truth, one.updated_at, one.id)):
         if not annotation.was_cancelled and annotation.result:
             newest[annotation.task_id, annotation.completed_by] = annotation
-    chosen = tuple(sorted(newest.values(), key=lambda one: (one.task_id, one.id)))
-    return Snapshot(chosen, {one.id: _stamp(one.updated_at, one.content) for one in chosen})
+    true = {one.task_id for one in newest.values() if one.ground_truth}
+    counted = (one for one in newest.values() if one.ground_truth or one.task_id not in true)
+    chosen = tuple(sorted(counted, key=lambda one: (one.task_id, one.id)))
+    return Snapshot(chosen, {one.id: _stamp(one.updated_at, _content(one)) for one in chosen}, sides or Sides())
+
+
+def _content(annotation: Annotation) -> str:
+    return f"{annotation.content} true" if annotation.ground_truth else annotation.content
 
 
 def _stamp(updated_at: str, content: str) -> str:

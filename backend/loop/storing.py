@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from backend.annotator import CHUNK, Task
 from backend.annotators import read_config
-from backend.bulk import Stored, predict_and_store, predicting_here
+from backend.bulk import Pairs, Stored, predict_and_store, predicting_here
+from backend.loop.audit import held_out_tasks, mix_in
 from backend.loop.outdated import ToPredict, choose_tasks
 from backend.prediction_records import PredictionRecord, data_hash
 from backend.records import Project
@@ -42,9 +43,11 @@ class Storing:
         self._project = project
         self._key = project.id, project.live_version
         self._image_keys = set(read_config(project.label_config).image_key.values())
+        self._held_out: frozenset[int] = frozenset()
 
     def due(self, tasks: Sequence[StudioTask]) -> ToPredict:
         """Choose the tasks that must be predicted, of all that the project has."""
+        self._held_out = held_out_tasks(self._project, tasks)
         records, have = self._services.prediction_records, self._stored({task.id for task in tasks})
         chosen = choose_tasks(tasks, have, records.of(*self._key), keys=self._image_keys, now=time.time())
         # Stored by an earlier release, which kept no records.
@@ -57,7 +60,7 @@ class Storing:
         services, project, stored = self._services, self._project, 0
         predict = predicting_here(services.annotators.of(project, label_config=project.label_config))
         predicted = services.prediction_records.recording(
-            predict([Task(id=task.id, data=task.data) for task in tasks]), *self._key, keys=self._image_keys
+            self._mixed(predict([Task(id=task.id, data=task.data) for task in tasks])), *self._key, keys=self._image_keys
         )
         for chunk in predict_and_store(services.label_studio, project.id, predicted):
             stored += chunk.count
@@ -80,7 +83,7 @@ class Storing:
         for start in range(0, len(tasks), CHUNK):
             chunk = [Task(id=task.id, data=task.data) for task in tasks[start : start + CHUNK]]
             annotator = services.annotators.of(project, label_config=project.label_config)
-            pairs = list(zip(chunk, annotator.predict(chunk), strict=True))
+            (pairs,) = self._mixed([list(zip(chunk, annotator.predict(chunk), strict=True))])
             wanted = [
                 (task, prediction)
                 for task, prediction in pairs
@@ -96,6 +99,12 @@ class Storing:
         if stored:
             log.info("event=made_again project=%d version=%s tasks=%d", project.id, project.live_name, stored)
         return stored
+
+    def _mixed(self, predicted: Iterable[Pairs]) -> Iterator[Pairs]:
+        """Give held-out tasks scores as the others have them, at random."""
+        known = self._services.predicted[self._key].items()
+        others = [score for task, score in known if score is not None and task not in self._held_out]
+        return mix_in(predicted, self._held_out, known=others)
 
     def try_again(self, tasks: Sequence[StudioTask], *, parents: Collection[int]) -> int:
         """Make predictions again that failed, as long as some of them succeed; return how many did.

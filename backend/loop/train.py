@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -17,9 +18,12 @@ from backend.heads.detection import Detection
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
+from backend.heads.segmenter.sight import PictureSight
 from backend.heads.tree import DecisionTree
-from backend.loop.examples import Examples, ImageOfTask, gather_examples
+from backend.loop.examples import DrawnObject, Examples, ImageOfTask, gather_examples
+from backend.loop.lessons import save_lessons
 from backend.loop.snapshot import Snapshot
+from backend.lvm.pyramids import PicturePyramid
 from backend.observer import Observation, Observer
 from backend.project_heads import SHAPES, ProjectHeads, controls_to_fill
 from backend.records import Project
@@ -27,7 +31,7 @@ from backend.services import Services
 from sync.images.errors import ImageError
 from sync.labelconfig import Control, LabelConfig
 
-__all__ = ["train"]
+__all__ = ["ObjectImages", "fit_classes", "fit_detection", "open_images", "train"]
 
 log = logging.getLogger("galaxyloop.train")
 
@@ -63,7 +67,9 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     started = time.monotonic()
     log.info("event=training project=%d annotations=%d", project.id, len(snapshot.training))
     config = read_config(project.label_config)
-    heads, reasons = _fit_all(services, config, snapshot)
+    observer = services.annotators.observer
+    gathered = gather_examples(snapshot.training, config, controls_to_fill(config), sizes_of=observer.sizes)
+    heads, reasons = _fit_all(services, config, gathered)
     if not heads.filling and heads.prompted is None and not allow_none:
         raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
     with services.registry.writing_version(
@@ -75,6 +81,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     ) as (folder, number):
         heads.save(folder, config)
         snapshot.save(folder)
+        save_lessons(folder, gathered)
     log.info(
         "event=trained project=%d version=%d annotations=%d heads=%s seconds=%.1f",
         project.id, number, len(snapshot.training), ",".join(heads.filling), time.monotonic() - started,
@@ -82,9 +89,8 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     return number
 
 
-def _fit_all(services: Services, config: LabelConfig, snapshot: Snapshot) -> tuple[ProjectHeads, list[str]]:
+def _fit_all(services: Services, config: LabelConfig, gathered: Mapping[str, Examples]) -> tuple[ProjectHeads, list[str]]:
     controls = controls_to_fill(config)
-    gathered = gather_examples(snapshot.training, config, controls, sizes_of=services.annotators.observer.sizes)
     filling: dict[str, Head] = {}
     prompted: PromptedMasks | None = None
     reasons = []
@@ -92,23 +98,30 @@ def _fit_all(services: Services, config: LabelConfig, snapshot: Snapshot) -> tup
         examples = gathered[control.name]
         try:
             if control.tag in SHAPES:
-                filling[control.name], learned = _fit_objects(services.annotators, control, examples)
-                prompted = prompted or learned
+                opened = open_images(services.annotators.observer, examples)
+                filling[control.name] = fit_detection(services.annotators, control, opened)
+                prompted = prompted or _fit_masks(services.annotators, opened)
             elif control.tag == "Number":
                 filling[control.name] = _fit_number(services.annotators.observer, examples)
             else:
-                base = services.annotators.base_morphology
-                filling[control.name] = _fit_classes(services.annotators.observer, base, control, examples)
+                filling[control.name] = _fit_classes(services.annotators, control, examples)
         except NotEnoughLabels as error:
             reasons.append(f"{control.name}: {error}")
     return ProjectHeads(filling, prompted), reasons
 
 
-def _fit_classes(observer: Observer, base: Morphology, control: Control, examples: Examples) -> Morphology | DecisionTree:
-    images, embeddings = _embeddings(observer, examples.targets, examples)
+def _fit_classes(annotators: Annotators, control: Control, examples: Examples) -> Morphology | DecisionTree:
+    images, embeddings = _embeddings(annotators.observer, examples.targets, examples)
     if not images:
         raise NotEnoughLabels("there are no labelled images yet")
     targets = np.stack([examples.targets[image] for image in images])
+    return fit_classes(embeddings, targets, control=control, base=annotators.base_morphology)
+
+
+def fit_classes(
+    embeddings: NDArray[np.float32], targets: NDArray[np.float64], *, control: Control, base: Morphology
+) -> Morphology | DecisionTree:
+    """Fit the head of a control that holds classes, on top of what the shipped head thinks of the same images."""
     offset = base_offset(embeddings, control, base)
     exclusive = not control.multiple
     if control.tag == "Taxonomy":
@@ -122,41 +135,60 @@ def _fit_number(observer: Observer, examples: Examples) -> Parameters:
     return Parameters.fit(embeddings, np.array([examples.values[image] for image in images]))
 
 
-def _fit_objects(annotators: Annotators, control: Control, examples: Examples) -> tuple[Detection, PromptedMasks | None]:
+@dataclass(frozen=True, slots=True)
+class ObjectImages:
+    """Images that object heads learn from, with what was drawn on each."""
+
+    pixels: list[NDArray[np.float32]] = field(default_factory=list)
+    looks: list[PicturePyramid] = field(default_factory=list)
+    sights: list[PictureSight] = field(default_factory=list)
+    objects: list[list[DrawnObject]] = field(default_factory=list)
+
+
+def open_images(observer: Observer, examples: Examples) -> ObjectImages:
+    """Open the newest annotated images that can be read, as many as are held at once."""
+    opened, room = ObjectImages(), OBJECT_PIXELS
     newest = sorted(examples.objects)[-OBJECT_IMAGES:]
-    pixels: list[NDArray[np.float32]] = []
-    looks, sights, objects, room = [], [], [], OBJECT_PIXELS
-    observed = _observe(annotators.observer, newest, examples, embed=False, look=True)
+    observed = _observe(observer, newest, examples, embed=False, look=True)
     for image, seen in reversed(list(zip(newest, observed, strict=True))):
         if isinstance(seen, ImageError) or seen.look is None or seen.sight is None:
             continue
         room -= seen.look.size[0] * seen.look.size[1]
-        if room < 0 and pixels:
+        if room < 0 and opened.pixels:
             break
         try:
-            pixels.append(seen.picture.pixels)
+            opened.pixels.append(seen.picture.pixels)
         except ImageError:
             continue
-        looks.append(seen.look)
-        sights.append(seen.sight)
-        objects.append(examples.objects[image])
-    detection = Detection.fit(
-        pixels,
-        [[(one.box, one.label) for one in drawn] for drawn in objects],
+        opened.looks.append(seen.look)
+        opened.sights.append(seen.sight)
+        opened.objects.append(examples.objects[image])
+    return opened
+
+
+def fit_detection(annotators: Annotators, control: Control, opened: ObjectImages) -> Detection:
+    """Fit the head that finds a control's objects."""
+    return Detection.fit(
+        opened.pixels,
+        [[(one.box, one.label) for one in drawn] for drawn in opened.objects],
         classes=[label.value for label in control.labels],
-        looks=looks,
+        looks=opened.looks,
         detector=annotators.base_detector,
     )
+
+
+def _fit_masks(annotators: Annotators, opened: ObjectImages) -> PromptedMasks | None:
+    """Fine-tune the head that answers prompts; None where there are too few masks."""
     masks = [
         [one.mask for one in drawn if one.mask is not None and one.mask.shape == picture.shape[:2]]
-        for picture, drawn in zip(pixels, objects, strict=True)
+        for picture, drawn in zip(opened.pixels, opened.objects, strict=True)
     ]
     if not any(masks):
-        return detection, None
+        return None
     try:
-        return detection, annotators.base_masks.fit(sights, masks)
+        return annotators.base_masks.fit(opened.sights, masks)
     except NotEnoughLabels:
-        return detection, None
+        return None
 
 
 def _embeddings(

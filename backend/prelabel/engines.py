@@ -36,6 +36,7 @@ def on_ray(address: str | None) -> Opening:
             name=project.live_name,
             label_config=project.label_config,
             settings=services.settings,
+            taken=services.registry.taken_heads(project.id, project.live_version),
         )
         with open_cluster(address) as cluster:
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backend.annotator import Task
 from backend.annotators import read_config
 from backend.bulk import Engine, Pairs, predict_and_store
+from backend.loop.audit import held_out_tasks, mix_in
 from backend.loop.publish import show_live
 from backend.loop.storing import Storing
 from backend.prelabel.engines import Opening
@@ -124,9 +125,10 @@ def prelabel(services: Services, project_id: int, wanted: Wanted, *, opening: Op
     waiting = [task for task in tasks if task.id not in have and not (wanted.only_unlabelled and task.annotated)]
     chosen: list[Task] = []
     if waiting:
+        held_out = held_out_tasks(project, tasks)
         with opening(services, project) as engine:
-            chosen = _chosen(waiting, wanted, engine, watch)
-            _store(services, project, chosen, engine, watch, done)
+            chosen, known = _chosen(waiting, wanted, engine, watch, held_out)
+            _store(services, project, chosen, lambda some: mix_in(engine(some), held_out, known=known), watch, done)
     with turn(services, project):
         done.made_again = _make_again(services, project, tasks) if wanted.limit is None else 0
         have = _verified(services, project, chosen, done)
@@ -149,14 +151,20 @@ def _state(services: Services, project_id: int) -> ProjectState:
     return state
 
 
-def _chosen(waiting: list[StudioTask], wanted: Wanted, engine: Engine, watch: Watch) -> list[Task]:
+def _chosen(
+    waiting: list[StudioTask], wanted: Wanted, engine: Engine, watch: Watch, held_out: frozenset[int]
+) -> tuple[list[Task], list[float]]:
+    """Choose the tasks to predict; return the scores of those that are not held out as well, where they are known by then."""
     tasks = [Task(id=task.id, data=task.data) for task in waiting]
+    known: list[float] = []
     if wanted.uncertain_first:
         # Scores alone are kept: masks of a hundred thousand tasks would not fit. What the second pass needs is in the cache.
         looked = watch(engine(tasks), "looking", len(tasks))
-        scores = {task.id: prediction.score for batch in looked for task, prediction in batch}
+        scored: Pairs = [(task, replace(prediction, result=[])) for batch in looked for task, prediction in batch]
+        scores = {task.id: prediction.score for batch in mix_in([scored], held_out) for task, prediction in batch}
         tasks.sort(key=lambda task: (scores[task.id], task.id))
-    return tasks[: wanted.limit]
+        known = [score for task, score in scores.items() if task not in held_out]
+    return tasks[: wanted.limit], known
 
 
 def _store(services: Services, project: Project, tasks: list[Task], engine: Engine, watch: Watch, done: Prelabelled) -> None:

@@ -16,7 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-__all__ = ["SAME_GALAXY_ARCSEC", "SPLIT_NAMES", "Splitting", "TaskPlace", "parse_fractions", "split_tasks"]
+__all__ = ["SAME_GALAXY_ARCSEC", "SPLIT_NAMES", "Splitting", "TaskPlace", "link_tasks", "parse_fractions", "split_tasks"]
 
 SPLIT_NAMES = ("train", "validation", "test")
 SAME_GALAXY_ARCSEC = 5.0
@@ -144,6 +144,14 @@ def _side(group: Counter[str], strata: dict[str, Counter[str]], total: Counter[s
 
 def _groups(places: Sequence[TaskPlace]) -> NDArray[np.int32]:
     """Number of each task's group, shape (n,)."""
+    rows, columns = np.array(link_tasks(places), dtype=np.int64).reshape(-1, 2).T
+    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(places), len(places)))
+    labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
+    return labels
+
+
+def link_tasks(places: Sequence[TaskPlace]) -> list[tuple[int, int]]:
+    """Find the tasks that belong together: pairs of positions in `places`, in any order and possibly twice."""
     links: list[tuple[int, int]] = []
     first: dict[tuple[str, str], int] = {}
     for number, place in enumerate(places):
@@ -160,10 +168,7 @@ def _groups(places: Sequence[TaskPlace]) -> NDArray[np.int32]:
         chords = 2 * np.sin(np.minimum(np.radians(radii / 3600), np.pi) / 2)
         for number, near in zip(located, cKDTree(galaxies).query_ball_point(centres, chords), strict=True):
             links += [(number, owners[galaxy]) for galaxy in near]
-    rows, columns = np.array(links, dtype=np.int64).reshape(-1, 2).T
-    graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(places), len(places)))
-    labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
-    return labels
+    return links
 
 
 def _vectors(places: NDArray[np.float64]) -> NDArray[np.float64]:

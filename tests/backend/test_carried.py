@@ -47,6 +47,14 @@ def test_a_version_predicts_the_same_after_a_journey(
     assert there[0].model_version == "v0002"
 
 
+def test_heads_that_a_version_takes_from_others_travel_with_it(version: Path, tmp_path: Path, predicting: Services) -> None:
+    own, shipped = tmp_path / "v0003", tmp_path / "v0001"
+    carried = carry(own, name="v0003", label_config=CONFIG, settings=predicting.settings, taken={"class": version})
+    assert carried.annotator(predicting.annotators).fillers  # nothing but that head can fill the control
+    carried = carry(version, name="v0004", label_config=CONFIG, settings=predicting.settings, taken={"class": shipped})
+    assert not carried.annotator(predicting.annotators).fillers
+
+
 def test_without_a_folder_the_shipped_heads_travel(tmp_path: Path, predicting: Services) -> None:
     for folder in (None, tmp_path / "not there"):
         carried = carry(folder, name="v0001", label_config=CONFIG, settings=predicting.settings)

@@ -16,7 +16,7 @@ from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
 from backend.heads.segmenter.network import SegmenterConfig
-from backend.project_heads import ProjectHeads, controls_to_fill, prompt_target
+from backend.project_heads import PROMPTS, ProjectHeads, controls_to_fill, prompt_target
 from sync.labelconfig import LabelConfig, parse
 
 CHOICES = '<Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Ring"/></Choices>'
@@ -123,6 +123,20 @@ def test_saved_heads_are_read_as_they_were(heads: ProjectHeads, tmp_path: Path) 
 def test_a_version_is_json_and_safetensors_only(heads: ProjectHeads, tmp_path: Path) -> None:
     heads.save(tmp_path, config(CHOICES, NUMBER, BOXES))
     assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".json", ".safetensors"}
+
+
+def test_a_version_takes_the_heads_of_other_versions(heads: ProjectHeads, tmp_path: Path) -> None:
+    own, other = tmp_path / "v0003", tmp_path / "v0002"
+    project = config(CHOICES, NUMBER, BOXES)
+    own.mkdir()
+    other.mkdir()
+    ProjectHeads({"class": heads.filling["class"]}).save(own, project)
+    heads.save(other, project)
+    taken = {"redshift": other, PROMPTS: other, "class": tmp_path / "v0001"}
+    loaded = ProjectHeads.load(own, project, taken=taken)
+    assert loaded.filling.keys() == {"redshift"}  # of the base version, the class is the shipped head's
+    assert loaded.prompted is not None
+    assert ProjectHeads.load(own, project).filling.keys() == {"class"}
 
 
 def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:

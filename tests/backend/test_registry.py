@@ -274,3 +274,19 @@ def test_a_version_is_looked_up_by_its_name_or_its_number_and_not_by_another_pro
 def test_what_is_no_version_name_is_refused(name: str) -> None:
     with pytest.raises(RegistryError, match="called like v0007"):
         version_number(name)
+
+
+# -- heads --
+
+
+def test_whose_heads_a_version_has_is_written_as_it_goes_live_and_stays(registry: Registry) -> None:
+    first, second = write(registry), write(registry, fingerprint="b")
+    assert registry.version(7, first).heads == {}
+    registry.promote(7, second, evidence={"reason": "r"}, heads={"boxes": first, "class": second, "stars": 1})
+    assert registry.version(7, second).head_from("class") == second
+    assert registry.version(7, second).head_from("boxes") == first
+    assert registry.version(7, second).head_from("another") == second
+    assert registry.taken_heads(7, second) == {"boxes": registry.path(7, first), "stars": registry.path(7, 1)}
+    registry.promote(7, first)
+    registry.promote(7, second)  # a person brings it back
+    assert registry.version(7, second).heads == {"boxes": first, "class": second, "stars": 1}

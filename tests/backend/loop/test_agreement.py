@@ -12,7 +12,7 @@ from backend.heads.catalogue import FEATURES
 from backend.heads.detection import Detected
 from backend.heads.questions import QuestionTree
 from backend.heads.sources import Source
-from backend.loop.agreement import box_agreement, class_agreement, mask_agreement, number_agreement, overlap
+from backend.loop.agreement import class_agreement, matched_boxes, number_agreement, overlap
 from backend.loop.examples import DrawnObject
 from sync.controls.shapes import Box, Ellipse
 
@@ -72,11 +72,11 @@ def test_the_true_share_of_annotators_agrees_best(truth: np.ndarray, step: float
 
 def test_a_number_agrees_half_where_it_is_off_by_the_spread() -> None:
     values = np.array([0.0, 2.0])  # a spread of 1
-    assert number_agreement(values + np.array([0, 1]), values).tolist() == [1, 0.5]
+    assert number_agreement(values + np.array([0, 1]), values, spread=1).tolist() == [1, 0.5]
 
 
 def test_numbers_without_a_spread_agree_only_if_they_are_equal() -> None:
-    agreement = number_agreement(np.array([3.0, 4.0]), np.array([3.0, 3.0]))
+    agreement = number_agreement(np.array([3.0, 4.0]), np.array([3.0, 3.0]), spread=0)
     assert agreement == pytest.approx([1, 0], abs=1e-6)
 
 
@@ -93,40 +93,26 @@ def test_overlap_is_shared_area_over_all_area() -> None:
 
 
 @given(places, places)
-def test_objects_agree_between_0_and_1(one: list[tuple[Box, str]], other: list[tuple[Box, str]]) -> None:
-    for agreement in (box_agreement, mask_agreement):
-        score = agreement([found(*each) for each in one], [drawn(*each) for each in other], SIZE)
-        assert 0 <= score <= 1
+def test_no_more_boxes_match_than_there_are_on_either_side(one: list[tuple[Box, str]], other: list[tuple[Box, str]]) -> None:
+    matched = matched_boxes([found(*each) for each in one], [drawn(*each) for each in other])
+    assert 0 <= matched <= min(len(one), len(other))
 
 
 @given(places)
-def test_what_the_annotator_drew_agrees_wholly(some: list[tuple[Box, str]]) -> None:
-    for agreement in (box_agreement, mask_agreement):
-        assert agreement([found(*each) for each in some], [drawn(*each) for each in some], SIZE) == 1
+def test_all_that_the_annotator_drew_matches(some: list[tuple[Box, str]]) -> None:
+    assert matched_boxes([found(*each) for each in some], [drawn(*each) for each in some]) == len(some)
 
 
-@pytest.mark.parametrize("agreement", [box_agreement, mask_agreement])
-def test_finding_nothing_is_right_only_where_nothing_is(agreement: object) -> None:
+def test_another_label_does_not_match() -> None:
     box = Box(10, 10, 10, 10)
-    assert [agreement([], [], SIZE), agreement([found(box)], [], SIZE), agreement([], [drawn(box)], SIZE)] == [1, 0, 0]
-
-
-@pytest.mark.parametrize("agreement", [box_agreement, mask_agreement])
-def test_another_label_does_not_agree(agreement: object) -> None:
-    box = Box(10, 10, 10, 10)
-    assert agreement([found(box, "Star")], [drawn(box, "Galaxy")], SIZE) == 0
+    assert matched_boxes([found(box, "Star")], [drawn(box, "Galaxy")]) == 0
 
 
 def test_boxes_are_matched_one_to_one() -> None:
     box = Box(10, 10, 10, 10)
-    assert box_agreement([found(box), found(box)], [drawn(box)], SIZE) == pytest.approx(2 / 3)
+    assert matched_boxes([found(box), found(box)], [drawn(box)]) == 1
 
 
 def test_a_box_matches_from_half_an_overlap_on() -> None:
-    assert box_agreement([found(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 10, 10))], SIZE) == 1
-    assert box_agreement([found(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 9, 10))], SIZE) == 0
-
-
-def test_masks_of_one_label_agree_together() -> None:
-    halves = [found(Box(10, 10, 5, 10)), found(Box(15, 10, 5, 10))]
-    assert mask_agreement(halves, [drawn(Box(10, 10, 10, 10))], SIZE) == 1
+    assert matched_boxes([found(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 10, 10))]) == 1
+    assert matched_boxes([found(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 9, 10))]) == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ import pytest
 from backend.annotator import Task
 from backend.loop.ahead import AHEAD_TASKS, look_ahead
 from backend.loop.gate import judge
+from backend.loop.held_out import Sides
 from backend.loop.lease import LeaseLostError
-from backend.loop.snapshot import is_judge, take_snapshot
+from backend.loop.snapshot import take_snapshot
 from backend.loop.train import train
-from backend.project_heads import ProjectHeads
+from backend.project_heads import PROMPTS, ProjectHeads
 from backend.records import Project
 from backend.services import Services
 from sync.annotations import Annotation
@@ -50,7 +50,7 @@ def picture(files: Any, png: Callable[..., bytes], project: int, task: int) -> s
 @pytest.fixture(scope="module")
 def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     """Of one galaxy each; six of them judge."""
-    tasks = [*islice(filter(is_judge, count(1)), 6), *islice((task for task in count(1) if not is_judge(task)), 8)]
+    tasks = range(1, 15)
     return [
         Annotation(
             task, task, {"image": picture(files, png, PROJECT, task)}, [outline()], "2026-01-01T00:00:00Z", 1, False, None, None
@@ -64,14 +64,16 @@ def test_outlines_teach_the_segmenter_and_the_gate_clicks_on_those_it_never_saw(
 ) -> None:
     registry = predicting.registry
     project = registry.meet_project(PROJECT, label_config=CONFIG, extra_params=None)
-    snapshot = take_snapshot(annotations)
+    snapshot = take_snapshot(annotations, Sides(frozenset(range(1, 7))))
     number = train(predicting, project, snapshot, allow_none=False)
     head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).prompted
     assert head is not None
     assert head.encoder == predicting.annotators.base_masks.encoder
-    measured = judge(predicting, project, registry.version(PROJECT, number), snapshot).evidence["controls"]
-    assert measured["masks, clicked"]["judged_on"] == 6
-    assert measured["masks, clicked"]["candidate"] > measured["masks, clicked"]["live"]
+    verdict = judge(predicting, project, registry.version(PROJECT, number), snapshot)
+    measured = verdict.evidence["controls"][PROMPTS]
+    assert (measured["judged_on"], measured["by"]) == (6, "held-out tasks")
+    assert measured["candidate"] > measured["live"]
+    assert verdict.heads[PROMPTS] == number
 
 
 # -- looking ahead --

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.loop.snapshot import JUDGED_ONE_IN, is_judge, read_stamps, take_snapshot
+from backend.loop.held_out import Sides
+from backend.loop.snapshot import read_stamps, take_snapshot
 from sync.annotations import Annotation
 
 REGION = {"from_name": "c", "to_name": "image", "type": "choices", "value": {"choices": ["Spiral"]}}
@@ -61,16 +62,28 @@ def test_of_several_annotators_each_counts() -> None:
     assert ids(take_snapshot([annotation(1, 5, by=1), annotation(2, 5, by=2)]).annotations) == [1, 2]
 
 
+def test_where_a_task_has_a_ground_truth_annotation_that_one_alone_counts() -> None:
+    true = annotation(1, 5, by=1, at="2026-01-01T00:00:00Z", ground_truth=True)
+    later = annotation(2, 5, by=1, at="2026-01-02T00:00:00Z")
+    assert ids(take_snapshot([true, later, annotation(3, 5, by=2), annotation(4, 6)]).annotations) == [1, 4]
+
+
 @given(annotations)
 def test_the_order_in_which_they_arrive_does_not_matter(some: list[Annotation]) -> None:
     shuffled = random.Random(0).sample(some, len(some))
     assert take_snapshot(some).fingerprint == take_snapshot(shuffled).fingerprint
 
 
-@given(annotations)
-def test_every_annotation_that_counts_either_trains_or_judges(some: list[Annotation]) -> None:
-    snapshot = take_snapshot(some)
-    assert sorted(ids(snapshot.training) + ids(snapshot.judging)) == sorted(ids(snapshot.annotations))
+tasks = st.frozensets(st.integers(1, 20))
+
+
+@given(annotations, tasks, tasks)
+def test_every_annotation_that_counts_trains_or_judges_or_is_set_aside(
+    some: list[Annotation], held_out: frozenset[int], set_aside: frozenset[int]
+) -> None:
+    snapshot = take_snapshot(some, Sides(held_out, set_aside - held_out))
+    aside = [one.id for one in snapshot.annotations if one.task_id in set_aside - held_out]
+    assert sorted(ids(snapshot.training) + ids(snapshot.judging) + aside) == sorted(ids(snapshot.annotations))
     assert {one.task_id for one in snapshot.training}.isdisjoint(one.task_id for one in snapshot.judging)
 
 
@@ -134,9 +147,3 @@ def test_a_snapshot_saved_before_it_held_the_content_still_tells_changes(
 
 def test_a_base_version_has_seen_nothing(tmp_path: Path) -> None:
     assert read_stamps(tmp_path / "v0001") == {}
-
-
-def test_about_one_task_in_five_judges_and_for_good() -> None:
-    judges = [task for task in range(1, 10_001) if is_judge(task)]
-    assert len(judges) == pytest.approx(10_000 / JUDGED_ONE_IN, rel=0.05)
-    assert judges[:5] == [4, 9, 15, 20, 22]

@@ -30,7 +30,8 @@ from typer.testing import CliRunner
 from backend.cli import app
 from backend.demo.processes import Child
 from backend.heads import HEADS
-from backend.loop.snapshot import SNAPSHOT_FILE, is_judge
+from backend.loop.audit import held_out_tasks
+from backend.loop.snapshot import SNAPSHOT_FILE
 from backend.project_heads import INDEX
 from backend.records import Version
 from backend.services import Services
@@ -100,8 +101,13 @@ class Project:
         return [task.id for task in read_tasks(self.loop.client, self.id)]
 
     def teachers(self, count: int = BATCH) -> list[int]:
-        """Tasks that versions may learn from: those of the judges teach nothing, so that a batch of them says little."""
-        return [task for task in self.tasks if not is_judge(task)][:count]
+        """Tasks that versions may learn from: held-out ones teach nothing, so that a batch of them says little."""
+        return [task for task in self.tasks if task not in self.held_out][:count]
+
+    @property
+    def held_out(self) -> frozenset[int]:
+        """Tasks that judge and never teach."""
+        return held_out_tasks(self.record, read_tasks(self.loop.client, self.id))
 
     def annotate(self, tasks: Iterable[int], *classes: str, **more: Any) -> list[int]:
         """Submit a class for each task, in turns; return the annotations' ids."""

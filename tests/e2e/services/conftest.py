@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from skimage.data import hubble_deep_field
 
-from backend.loop.snapshot import is_judge
+from backend.loop.held_out import DEFAULT_SHARE, audit_tasks
 from sync.projects import create_project, upload_images
 from sync.tasks import read_tasks
 from tests.e2e.services.stack import BATCH, Stack
@@ -50,5 +50,7 @@ def project(stack: Stack) -> int:
 @pytest.fixture(scope="module")
 def annotations(stack: Stack, project: int) -> list[int]:
     """A batch, submitted; none of it is kept aside for the gate."""
-    tasks = [task.id for task in read_tasks(stack.client, project) if not is_judge(task.id)][:BATCH]
+    tasks = read_tasks(stack.client, project)
+    held_out = audit_tasks({task.id: task.data for task in tasks}, image_keys=["image"], share=DEFAULT_SHARE)
+    tasks = [task.id for task in tasks if task.id not in held_out][:BATCH]
     return stack.annotate(project, tasks)

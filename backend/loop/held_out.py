@@ -1,0 +1,257 @@
+"""The audit: which tasks are held out for good to judge versions on, and which tasks show the same galaxies as others.
+
+The side of a task follows from its place on the sky, or from its file, and from nothing else: it does not change when tasks are
+added. A cell of the sky is held out as a whole. Where an image reaches over the border of such a cell, a task on the other side
+that shows a part of a held-out image is set aside: it neither teaches nor judges.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from sync.annotations import Annotation
+from sync.export.splits import SAME_GALAXY_ARCSEC, TaskPlace, link_tasks
+from sync.sources.catalogue import DEC_NAMES, RA_NAMES
+
+__all__ = ["DEFAULT_SHARE", "LEAST_CELLS", "Sides", "audit_share", "audit_tasks", "galaxy_of", "sides_of"]
+
+log = logging.getLogger("galaxyloop.audit")
+
+DEFAULT_SHARE = 0.2
+LARGEST_SHARE = 0.5
+LEAST_CELLS = 10
+"""A project whose tasks lie in fewer cells holds nothing out: all of it might come to stand on one side."""
+CELL_ARCSEC = 60.0
+"""Of the sky: larger than most cut-outs, so that few reach over a border, and small beside a survey's field."""
+CELL_TILES = 1
+"""Of a picture that is cut into tiles: so many tiles each way."""
+TILE_PX = 96
+"""Of a tile whose name does not tell its size: that of the demo's first tiles."""
+_UPLOAD = re.compile(r"/data/upload/\d+/[0-9a-f]{8}-(.+)")
+_TILE = re.compile(r"(?P<picture>.+?)-x(?P<x>\d+)-y(?P<y>\d+)(?:-w(?P<width>\d+))?\.\w+")
+_NUMBERED = re.compile(r"(hubble-deep-field)-\d\d")
+"""The demo's first tiles carry a running number in the name of the picture that they are cut from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Where each annotated task belongs.
+
+    Attributes
+    ----------
+    held_out : frozenset of int
+        Tasks that judge, of the whole project.
+    set_aside : frozenset of int
+        Tasks that show a part of a held-out annotated task's image.
+    neighbours : mapping
+        Annotated task to the others that show a part of the same sky or the same file.
+    galaxies : mapping
+        Annotated task to the name of what it shows; tasks with the same name are no independent evidence.
+    """
+
+    held_out: frozenset[int] = frozenset()
+    set_aside: frozenset[int] = frozenset()
+    neighbours: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    galaxies: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tile:
+    picture: str
+    x: int
+    y: int
+    width: int
+
+    def overlaps(self, other: _Tile) -> bool:
+        reach = (self.width + other.width) / 2
+        return abs(self.x - other.x) < reach and abs(self.y - other.y) < reach
+
+
+def audit_share(extra_params: Mapping[str, Any]) -> float:
+    """Read the share of the tasks that are held out from a backend's extra params, ``{"audit": 0.2}``.
+
+    Raises
+    ------
+    ValueError
+        If it is no number from 0 to `LARGEST_SHARE`.
+    """
+    share = extra_params.get("audit", DEFAULT_SHARE)
+    if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= LARGEST_SHARE:
+        raise ValueError(f"the extra param audit is a share of the tasks from 0 to {LARGEST_SHARE:g}, not {share!r}")
+    return float(share)
+
+
+def audit_tasks(tasks: Mapping[int, Mapping[str, Any]], *, image_keys: Sequence[str], share: float) -> frozenset[int]:
+    """Choose the tasks that are held out.
+
+    Parameters
+    ----------
+    tasks : mapping
+        Id of each task of the project to its data.
+    image_keys : sequence of str
+        Keys of a task's data that hold image references.
+    share : float
+        Of the cells.
+    """
+    cells = {task: _cell(data, image_keys, task=task, sky=CELL_ARCSEC, tiles=CELL_TILES) for task, data in tasks.items()}
+    if len(set(cells.values())) < LEAST_CELLS:
+        return frozenset()
+    return frozenset(task for task, cell in cells.items() if _fraction(cell) < share)
+
+
+def galaxy_of(data: Mapping[str, Any], image_keys: Sequence[str], *, task: int) -> str:
+    """Name what a task shows: its place to `SAME_GALAXY_ARCSEC`, or its file."""
+    return _cell(data, image_keys, task=task, sky=SAME_GALAXY_ARCSEC, tiles=1)
+
+
+def sides_of(
+    annotations: Iterable[Annotation],
+    *,
+    held_out: frozenset[int],
+    image_keys: Sequence[str],
+    contents: Mapping[int, str] | None = None,
+) -> Sides:
+    """Say where the annotated tasks belong.
+
+    Parameters
+    ----------
+    annotations : iterable of Annotation
+    held_out : frozenset of int
+        As `audit_tasks` gives it.
+    contents : mapping, optional
+        Task to what its file's bytes are known by: Label Studio gives a file that is uploaded twice two names.
+
+    Notes
+    -----
+    A task with a ground-truth annotation is held out wherever it lies.
+    """
+    annotations = list(annotations)
+    data = {one.task_id: one.data for one in annotations}
+    sizes: dict[int, float] = defaultdict(float)
+    for one in annotations:
+        sizes[one.task_id] = max([sizes[one.task_id], *map(_diagonal, one.result)])
+    held_out = held_out | {one.task_id for one in annotations if one.ground_truth and not one.was_cancelled and one.result}
+    neighbours = _neighbours(data, sizes, image_keys, contents or {})
+    judging = held_out & data.keys()
+    set_aside = frozenset(task for task in data if task not in held_out and neighbours[task] & judging)
+    return Sides(held_out, set_aside, neighbours, {task: galaxy_of(one, image_keys, task=task) for task, one in data.items()})
+
+
+def _neighbours(
+    data: Mapping[int, Mapping[str, Any]], sizes: Mapping[int, float], image_keys: Sequence[str], contents: Mapping[int, str]
+) -> dict[int, frozenset[int]]:
+    known: dict[tuple[str, str], set[int]] = defaultdict(set)
+    tiles: dict[str, list[tuple[int, _Tile]]] = defaultdict(list)
+    places = []
+    for task, one in data.items():
+        for reference in _references(one, image_keys):
+            known["reference", reference].add(task)
+        for content in (contents.get(task), one.get("content_id")):
+            if content:
+                known["content", str(content)].add(task)
+        if (tile := _tile_of(one, image_keys)) is not None:
+            tiles[tile.picture].append((task, tile))
+        if (place := _position(one)) is not None:
+            # An object of one image may lie anywhere on it: images that touch are neighbours.
+            radius = 2 * _radius_arcsec(one, sizes[task])
+            places.append(TaskPlace(task, "", "", np.array([place]), place, radius))
+    near: dict[int, set[int]] = {task: set() for task in data}
+    for group in known.values():
+        for task in group:
+            near[task] |= group
+    for first, second in link_tasks(places):
+        near[places[first].task].add(places[second].task)
+        near[places[second].task].add(places[first].task)
+    for group_of_tiles in tiles.values():
+        for task, tile in group_of_tiles:
+            near[task] |= {other for other, another in group_of_tiles if tile.overlaps(another)}
+    return {task: frozenset(others - {task}) for task, others in near.items()}
+
+
+def _cell(data: Mapping[str, Any], image_keys: Sequence[str], *, task: int, sky: float, tiles: int) -> str:
+    """Name the cell that a task lies in: of the sky, of the picture that its image is a tile of, or its file."""
+    if (place := _position(data)) is not None:
+        return _sky_cell(*place, arcsec=sky)
+    if (tile := _tile_of(data, image_keys)) is not None:
+        side = tiles * tile.width
+        return f"tile {tile.picture} {tile.x // side} {tile.y // side}"
+    if data.get("content_id"):
+        return f"content {data['content_id']}"
+    references = _references(data, image_keys)
+    return f"file {' '.join(references)}" if references else f"task {task}"
+
+
+def _sky_cell(ra: float, dec: float, *, arcsec: float) -> str:
+    """Rows of equal declination, cut into cells that are about as wide as they are high."""
+    row = math.floor((dec + 90) * 3600 / arcsec)
+    middle = math.radians((row + 0.5) * arcsec / 3600 - 90)
+    columns = max(1, math.floor(360 * 3600 / arcsec * max(math.cos(middle), 0)))
+    return f"sky {arcsec:g} {row} {math.floor(ra % 360 / 360 * columns)}"
+
+
+def _fraction(cell: str) -> float:
+    """A number from 0 to 1 that stands for a cell."""
+    return int.from_bytes(hashlib.sha256(cell.encode()).digest()[:8]) / 2**64
+
+
+def _references(data: Mapping[str, Any], image_keys: Sequence[str]) -> list[str]:
+    values = [data.get(key) for key in dict.fromkeys(image_keys)]
+    pages = [page for value in values for page in (value if isinstance(value, list) else [value])]
+    return [page for page in pages if isinstance(page, str) and page]
+
+
+def _tile_of(data: Mapping[str, Any], image_keys: Sequence[str]) -> _Tile | None:
+    """Read a tile's place from its file's name, `<picture>-x<middle>-y<middle>-w<width>.png`."""
+    references = _references(data, image_keys)
+    name = references[0].split("?")[0] if references else ""
+    uploaded = _UPLOAD.fullmatch(name)
+    match = _TILE.fullmatch(uploaded[1] if uploaded else name)
+    if match is None:
+        return None
+    numbered = _NUMBERED.fullmatch(match["picture"].rpartition("/")[2])
+    picture = numbered[1] if numbered else match["picture"]
+    return _Tile(picture, int(match["x"]), int(match["y"]), max(int(match["width"] or TILE_PX), 1))
+
+
+def _position(data: Mapping[str, Any]) -> tuple[float, float] | None:
+    """Right ascension and declination, degrees."""
+    lower = {str(key).lower(): value for key, value in data.items()}
+    ra, dec = (_number(lower, names) for names in (RA_NAMES, DEC_NAMES))
+    if ra is None or dec is None or abs(ra) > 360 or abs(dec) > 90:
+        return None
+    return ra % 360, dec
+
+
+def _number(data: Mapping[str, Any], names: Iterable[str]) -> float | None:
+    for name in names:
+        try:
+            number = float(data[name])
+        except (KeyError, TypeError, ValueError):
+            continue
+        if math.isfinite(number):
+            return number
+    return None
+
+
+def _radius_arcsec(data: Mapping[str, Any], diagonal_px: float) -> float:
+    """From an image's middle to its corners; 0 where nothing tells."""
+    cards = data.get("wcs")
+    if isinstance(cards, Mapping):
+        width, height = (_number(cards, (name,)) or 0.0 for name in ("NAXIS1", "NAXIS2"))
+        diagonal_px = math.hypot(width, height) or diagonal_px
+    return diagonal_px * (_number(data, ("pixel_scale_arcsec",)) or 0.0) / 2
+
+
+def _diagonal(region: Mapping[str, Any]) -> float:
+    """Of the image that a region names the size of, pixels; 0 where it names none."""
+    width, height = (_number(region, (name,)) or 0.0 for name in ("original_width", "original_height"))
+    return math.hypot(width, height)
