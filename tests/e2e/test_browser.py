@@ -22,7 +22,7 @@ from playwright.sync_api import Locator, Page, Response, sync_playwright
 from typer.testing import CliRunner
 
 from backend.cli import app
-from backend.loop.snapshot import is_judge
+from backend.loop.held_out import DEFAULT_SHARE, audit_tasks
 from sync.controls import polygonlabels
 from sync.controls.polygonlabels import rasterise
 from sync.controls.shapes import Mask
@@ -373,8 +373,11 @@ def test_after_a_batch_the_next_tasks_carry_the_new_versions_annotations(
     truth = classes_by_colour(demo, tasks)
     # Most of them train: with many on the judges' side the gate could rightly keep the old version.
     usable = list(tasks)[3:]
-    judges = [task for task in usable if is_judge(task)][:2]
-    batch = judges + [task for task in usable if not is_judge(task)][: BATCH - len(judges)]
+    with demo.client() as client:
+        images = {task.id: task.data for task in read_tasks(client, project_of(demo))}
+    held_out = audit_tasks(images, image_keys=["image"], share=DEFAULT_SHARE)
+    judges = [task for task in usable if task in held_out][:2]
+    batch = judges + [task for task in usable if task not in held_out][: BATCH - len(judges)]
     first = next((task for task in batch if chosen(tasks[task]) != truth[task]), batch[0])
     submit_on_the_page(page, demo, first, truth[first])
     with demo.client() as client:

@@ -110,22 +110,28 @@ class Project:
         return held_out_tasks(self.record, read_tasks(self.loop.client, self.id))
 
     def annotate(self, tasks: Iterable[int], *classes: str, **more: Any) -> list[int]:
-        """Submit a class for each task, in turns; return the annotations' ids."""
+        """Submit a class for each task, by what its image shows; return the annotations' ids."""
         return [
             int(
                 self.loop.client.send(
                     "POST",
                     f"/api/tasks/{task}/annotations/",
-                    json={"result": choice(classes[number % len(classes)]), **more},
+                    json={"result": choice(classes[self.kind(task) % len(classes)]), **more},
                 )["id"]
             )
-            for number, task in enumerate(tasks)
+            for task in tasks
         ]
 
+    def kind(self, task: int) -> int:
+        """Which of two kinds of tiles a task shows: classes that follow them can be learned from a few."""
+        (reference,) = self.loop.client.get(f"/api/tasks/{task}/")["data"].values()
+        return int(re.findall(r"tile-(\d+)", reference)[0]) % 2
+
     def edit(self, annotations: Iterable[int], *classes: str) -> None:
-        """Change annotations, in turns."""
-        for number, annotation in enumerate(annotations):
-            body = {"result": choice(classes[number % len(classes)])}
+        """Change annotations, by what their images show."""
+        for annotation in annotations:
+            task = int(self.loop.client.get(f"/api/annotations/{annotation}/")["task"])
+            body = {"result": choice(classes[self.kind(task) % len(classes)])}
             self.loop.client.send("PATCH", f"/api/annotations/{annotation}/", json=body)
 
     def press_start_training(self) -> None:
@@ -202,6 +208,14 @@ class Project:
         self.wait_until_quiet()
         return self.loop.services.registry.version(self.id, number)
 
+    def wait_for_training(self, number: int) -> Version:
+        """Wait until a version has been trained and judged, whether it goes live or not."""
+        self.loop.wait_until(
+            lambda: any(one.number == number and one.verdict != "trained" for one in self.versions), f"{number} judged", self
+        )
+        self.wait_until_quiet()
+        return self.loop.services.registry.version(self.id, number)
+
     def assert_sound(self) -> None:
         """What must hold whatever was killed when."""
         live = self.record.live_name
@@ -251,14 +265,16 @@ class Loop:
 
     @cached_property
     def tiles(self) -> list[Path]:
-        """Small crops of the Hubble deep field."""
+        """Small crops of the Hubble deep field, every other one with a large galaxy in front."""
         field = np.asarray(hubble_deep_field())
+        offsets = np.indices((TILE_PX, TILE_PX)) - TILE_PX / 2
+        front = (230 * np.exp(-np.hypot(*offsets) / 16)).astype(np.uint8)[..., None]
         tiles = []
         for number in range(TILES):
             row, column = divmod(number, field.shape[1] // TILE_PX)
             rows, columns = (slice(start * TILE_PX, (start + 1) * TILE_PX) for start in (row, column))
             tiles.append(self.folder / f"tile-{number:02d}.png")
-            Image.fromarray(field[rows, columns]).save(tiles[-1])
+            Image.fromarray(np.maximum(field[rows, columns], front if number % 2 else 0)).save(tiles[-1])
         return tiles
 
     def process(self, command: str, *, name: str = "") -> Process:
