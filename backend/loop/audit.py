@@ -12,8 +12,6 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-import numpy as np
-
 from backend.annotators import read_config
 from backend.bulk import Pairs
 from backend.loop.held_out import DEFAULT_SHARE, audit_share, audit_tasks, sides_of
@@ -71,11 +69,19 @@ def mix_in(predicted: Iterable[Pairs], held_out: frozenset[int], *, known: Seque
         for task, prediction in batch:
             if task.id in held_out and not prediction.problem:
                 place = _place(task.id, prediction.model_version)
-                score = float(np.quantile(others, place)) if others else place
+                score = _quantile(others, place) if others else place
                 mixed.append((task, replace(prediction, score=score)))
             else:
                 mixed.append((task, prediction))
         yield mixed
+
+
+def _quantile(ordered: Sequence[float], place: float) -> float:
+    """Of scores in ascending order; numpy's would copy all of them each time."""
+    position = place * (len(ordered) - 1)
+    below = int(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
 def _place(task: int, version: str) -> float:
