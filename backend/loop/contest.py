@@ -106,11 +106,15 @@ def hold_contest(
         return None
     touched = [arena.touched(one, images) for one in contenders]
     resampled = np.any(touched, axis=0)
+    left_out = len({arena.group(image) for image, again in zip(images, resampled, strict=True) if again})
+    plan = (plan_of_objects if control.tag in SHAPES else plan_of_classes)(left_out)
+    if plan is None:  # all that was learned from is one galaxy: only images that no head learned from can judge
+        plan, images = Plan(1, 1), [image for image, again in zip(images, resampled, strict=True) if not again]
+        touched = [arena.touched(one, images) for one in contenders]
+        resampled = np.zeros(len(images), bool)
+        if not images:
+            return None
     groups = tuple(arena.group(image) for image in images)
-    left_out = len({group for group, again in zip(groups, resampled, strict=True) if again})
-    plan = (plan_of_objects if control.tag in SHAPES else plan_of_classes)(left_out) if left_out else Plan(1, 1)
-    if plan is None:  # all was learned from one galaxy: nothing can be left out
-        return None
     folds = [arena.deal(images, groups, resampled, plan, seed=repeat) for repeat in range(plan.repeats)]
     scores = tuple(
         tuple(arena.score(one, images, seen, fold) for fold in folds) for one, seen in zip(contenders, touched, strict=True)
@@ -125,7 +129,7 @@ def _judging(truth: Examples, contenders: Sequence[Contender], sides: Sides, *, 
     held_out = sorted(image for image in answered if image.task in sides.held_out)
     groups = {sides.galaxies.get(image.task, str(image.task)) for image in held_out}
     if len(groups) >= AUDIT_ENOUGH:
-        return held_out[-max(most, AUDIT_ENOUGH * 2) :]
+        return held_out[-max(most, AUDIT_ENOUGH) :]
     others = sorted(image for image in answered if image.task not in sides.held_out | sides.set_aside)
     return held_out[-most:] + others[-most:]
 

@@ -82,9 +82,9 @@ def _learn(services: Services, project: Project, snapshot: Snapshot, lost: Tenur
     same = next((version for version in fitting if version.fingerprint == snapshot.fingerprint), None)
     reason = _reason_to_wait(services, project, snapshot, versions) if same is None else f"nothing new since {same.name}"
     if same is not None and outdated:
-        said = _bring_back(
-            services, project.id, [version for version in fitting if version.verdict == "retired"] or [same], lost
-        )
+        # One that was live under this config: what the gate has rejected stays out.
+        were_live = [one for one in registry.versions(project.id) if one.verdict in ("base", "retired")]
+        said = _bring_back(services, project.id, [one for one in were_live if one.config_hash == config] or [same], lost)
     if same is not None or (reason and not outdated):
         _forget_request(services, project)
         return said or reason
