@@ -416,14 +416,14 @@ def classes_by_colour(demo: Any, tasks: Iterable[int]) -> dict[int, str]:
         middle = tile[height * 3 // 8 : height * 5 // 8, width * 3 // 8 : width * 5 // 8].mean(axis=(0, 1))
         redness[task] = middle[0] / middle[2]
     half = np.median(list(redness.values()))
-    return {task: "Merger" if value > half else "Edge-on" for task, value in redness.items()}
+    return {task: "Merger" if value > half else "Spiral" for task, value in redness.items()}
 
 
 def submit_on_the_page(page: Page, demo: Any, task: int, right: str) -> None:
     """Correct the class of a task by its key, and submit."""
     open_task(page, demo, task)
     if regions(page, "choices")[0]["value"]["choices"] == [right]:
-        right = "Spiral"
+        right = "Edge-on"
     page.keyboard.press(str(CLASSES.index(right) + 1))
     stored = submit(page, task)
     assert [region["value"]["choices"] for region in stored["result"] if region["type"] == "choices"] == [[right]]

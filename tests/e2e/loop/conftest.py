@@ -78,6 +78,11 @@ def choice(value: str) -> list[dict[str, Any]]:
     return [region | {"value": {"choices": [value]}}]
 
 
+def kind_of(data: dict[str, Any]) -> int:
+    """Which of two kinds of tiles a task's data refer to."""
+    return int(re.findall(r"tile-(\d+)", str(data))[0]) % 2
+
+
 class Stored(NamedTuple):
     """A prediction in Label Studio."""
 
@@ -101,8 +106,10 @@ class Project:
         return [task.id for task in read_tasks(self.loop.client, self.id)]
 
     def teachers(self, count: int = BATCH) -> list[int]:
-        """Tasks that versions may learn from: held-out ones teach nothing, so that a batch of them says little."""
-        return [task for task in self.tasks if task not in self.held_out][:count]
+        """Tasks that versions may learn from, of either kind in turn: held-out ones teach nothing, one kind alone tells little."""
+        held_out, kinds = self.held_out, {task.id: kind_of(task.data) for task in read_tasks(self.loop.client, self.id)}
+        either = [[task for task in kinds if kinds[task] == kind and task not in held_out] for kind in (0, 1)]
+        return [task for pair in zip(*either, strict=False) for task in pair][:count]
 
     @property
     def held_out(self) -> frozenset[int]:
@@ -124,8 +131,7 @@ class Project:
 
     def kind(self, task: int) -> int:
         """Which of two kinds of tiles a task shows: classes that follow them can be learned from a few."""
-        (reference,) = self.loop.client.get(f"/api/tasks/{task}/")["data"].values()
-        return int(re.findall(r"tile-(\d+)", reference)[0]) % 2
+        return kind_of(self.loop.client.get(f"/api/tasks/{task}/")["data"])
 
     def edit(self, annotations: Iterable[int], *classes: str) -> None:
         """Change annotations, by what their images show."""

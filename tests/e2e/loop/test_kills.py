@@ -15,7 +15,7 @@ from sync.studio import LabelStudioServer
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project
 
-CLASSES = ("Merger", "Star or artifact")
+CLASSES = ("Star or artifact", "Spiral")
 """Those that the shipped head says least of these tiles: that a few labels teach more is then measured beyond chance."""
 RANDOM_KILLS = 2
 CYCLE_S = 4.0
@@ -84,7 +84,7 @@ def test_a_version_that_waits_to_be_judged_is_judged_though_more_was_annotated_s
     change_all(project, submitted)
     loop.wait_until(lambda: loop.worker.said().count("event=trained") > before, "trained", project, every_s=NEVER_MISSED_S)
     loop.worker.kill()
-    project.edit(submitted[:1], "Spiral")
+    project.edit(submitted[:1], "Merger")
     loop.worker.start()
     project.wait_until_quiet()
     project.assert_sound()

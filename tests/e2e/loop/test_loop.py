@@ -17,7 +17,7 @@ from sync.projects import set_uncertainty_sampling
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project
 
-CLASSES = ("Merger", "Star or artifact")
+CLASSES = ("Star or artifact", "Spiral")
 """Those that the shipped head says least of these tiles: that a few labels teach more is then measured beyond chance."""
 
 

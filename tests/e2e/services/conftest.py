@@ -55,5 +55,6 @@ def annotations(stack: Stack, project: int) -> list[int]:
     """A batch, submitted; none of it is kept aside for the gate."""
     tasks = read_tasks(stack.client, project)
     held_out = audit_tasks({task.id: task.data for task in tasks}, image_keys=["image"], share=DEFAULT_SHARE)
-    tasks = [task.id for task in tasks if task.id not in held_out][:BATCH]
-    return stack.annotate(project, tasks)
+    teachers = [task.id for task in tasks if task.id not in held_out]
+    either = [[task for task in teachers if stack.kind(task) == kind] for kind in (0, 1)]
+    return stack.annotate(project, [task for pair in zip(*either, strict=False) for task in pair][:BATCH])

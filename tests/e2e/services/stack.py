@@ -46,7 +46,7 @@ SOON = {
     "GALAXYLOOP_THREADS": "1",
 }
 DEADLINE_S = 150.0
-CLASSES = ("Merger", "Star or artifact")
+CLASSES = ("Star or artifact", "Spiral")
 """Those that the shipped head says least of these tiles: that a few labels teach more is then measured beyond chance."""
 
 
