@@ -106,7 +106,7 @@ class Project:
         return [task.id for task in read_tasks(self.loop.client, self.id)]
 
     def teachers(self, count: int = BATCH) -> list[int]:
-        """Tasks that versions may learn from, of either kind in turn: held-out ones teach nothing, and one kind tells little."""
+        """Tasks that versions may learn from, of either kind in turn: held-out ones teach nothing, one kind tells little."""
         held_out, kinds = self.held_out, {task.id: kind_of(task.data) for task in read_tasks(self.loop.client, self.id)}
         either = [[task for task in kinds if kinds[task] == kind and task not in held_out] for kind in (0, 1)]
         return [task for pair in zip(*either, strict=False) for task in pair][:count]
