@@ -128,13 +128,11 @@ class Isophotes:
         away the object under it.
         """
         guess = logits.copy()
-        kept = [(x, y) for x, y, positive in clicks if positive] or self.summits_of(guess > 0)
+        kept = [(x, y) for x, y, positive in clicks if positive]
         for x, y, positive in clicks:
             place, sign = self._point((x, y)), 1 if positive else -1
             if sign * guess[place] < UNSURE:
-                part = self._meant(place, guess > 0, sign)
-                if sign < 0:  # noise at an edge may look like a hill of its own, of which the summit is the whole mask's
-                    part &= self.side_of([(x, y)], kept) if kept else True
+                part = self._meant(place, guess > 0, sign, kept)
                 guess[part] = sign * np.maximum(np.abs(guess[part]), MENDED)
         return guess
 
@@ -181,13 +179,16 @@ class Isophotes:
         places = ndimage.maximum_position(self.light, parts, np.arange(1, count + 1))
         return [(column + 0.5, row + 0.5) for row, column in places]
 
-    def _meant(self, place: tuple[int, int], inside: NDArray[np.bool_], sign: int) -> NDArray[np.bool_]:
-        """What a click on the wrong side of an outline means, shape (n, n)."""
+    def _meant(self, place: tuple[int, int], inside: NDArray[np.bool_], sign: int, kept: Sequence[Spot]) -> NDArray[np.bool_]:
+        """What a click on the wrong side of an outline means, shape (n, n); `kept` are the positive clicks."""
         here, shared = float(self.light[place].clip(FAINTEST)), self._shared(place)
         other = inside if sign > 0 else inside & (self.light > here)
         bridge = float(shared[other].max(initial=0))
         if bridge < DIP * shared[place]:  # both are read off the same stack of levels
-            part = self.around((place[1] + 0.5, place[0] + 0.5)) > 0
+            spot = (place[1] + 0.5, place[0] + 0.5)
+            part = self.around(spot) > 0
+            if sign < 0:  # noise at an edge may look like a hill of its own, of which the summit is the whole mask's
+                part &= self.side_of([spot], kept or self.summits_of(inside))
         else:
             rows, columns = np.indices(inside.shape, sparse=True)
             distance = np.hypot(rows - place[0], columns - place[1])

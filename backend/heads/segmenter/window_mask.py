@@ -51,10 +51,20 @@ class WindowMask:
         return unfolded[0, 0, : self.window.height, : self.window.width]
 
     def holds_right(self, click: Click) -> bool:
-        """Whether a click lies on the right side of the outline."""
+        """Whether a click lies on the right side of the outline, as `pixels` has it there, which need not be unfolded."""
         x, y, positive = click
-        value = self.pixels[int(y) - self.window.y, int(x) - self.window.x]
-        return bool(value > 0) is positive
+        per_pixel = len(self.logits) / round(self.shown_px / self.window.scale)
+        last = len(self.logits) - 1
+
+        def between(place: float, start: int) -> tuple[int, int, float]:
+            """The points on both sides of the middle of a pixel, and how near it is to the second."""
+            at = min(max((int(place) - start + 0.5) * per_pixel - 0.5, 0.0), float(last))
+            return int(at), min(int(at) + 1, last), at - int(at)
+
+        (left, right, across), (top, bottom, down) = between(x, self.window.x), between(y, self.window.y)
+        upper = self.logits[top, left] * (1 - across) + self.logits[top, right] * across
+        lower = self.logits[bottom, left] * (1 - across) + self.logits[bottom, right] * across
+        return bool(upper * (1 - down) + lower * down > 0) is positive
 
     @property
     def cut(self) -> bool:

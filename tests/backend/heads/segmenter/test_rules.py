@@ -186,3 +186,12 @@ def test_a_drawn_mask_keeps_its_parts_and_gets_no_stray_ones() -> None:
 
 def test_sams_grid_is_that_of_its_light() -> None:
     assert SAM_CONFIG.points == SAM_CONFIG.shown_px // 4
+
+
+@given(st.integers(0, 1000), st.sampled_from([17, 40, 128, 300]), st.floats(0, 0.999), st.floats(0, 0.999))
+def test_whether_a_click_is_held_is_read_as_the_mask_is_unfolded(seed: int, side: int, x: float, y: float) -> None:
+    logits = torch.from_numpy(np.random.default_rng(seed).normal(0, 1, (32, 32)).astype(np.float32))
+    mask = WindowMask(Tile(0, 0, side, side, 64 / side), logits, 0.5, (side, side), 64)
+    place = int(y * side), int(x * side)
+    if abs(float(mask.pixels[place])) > 1e-4:
+        assert mask.holds_right((x * side, y * side, bool(mask.mask()[place])))

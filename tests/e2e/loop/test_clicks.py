@@ -1,0 +1,75 @@
+"""Prompts on a pre-annotated task, as a real Label Studio hands them on: with all rectangles, and what is on the screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from sync.controls import brushlabels, keypointlabels, rectanglelabels
+from sync.controls.shapes import Box, Point
+from sync.labelconfig import parse
+from sync.projects import create_project, upload_images
+from sync.tasks import read_tasks
+
+if TYPE_CHECKING:
+    from tests.e2e.loop.conftest import Loop
+
+SIZE = (200, 100)
+BRIGHT, FAINT, SKY = (60, 50), (150, 40), (105, 90)
+CONFIG = """<View><Image name="image" value="$image"/>
+<RectangleLabels name="boxes" toName="image" smart="false"><Label value="Galaxy"/></RectangleLabels>
+<BrushLabels name="mask" toName="image" smart="false"><Label value="Galaxy"/></BrushLabels>
+<KeyPointLabels name="click" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></KeyPointLabels>
+<RectangleLabels name="drag" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></RectangleLabels></View>"""
+
+
+def draw_picture(file: Path) -> Path:
+    rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
+    light = np.random.default_rng(4).normal(12, 2, rows.shape)
+    for (x, y), peak in ((BRIGHT, 200), (FAINT, 30)):
+        light += peak * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * 6.0**2))
+    Image.fromarray(light.clip(0, 255).astype(np.uint8)).save(file)
+    return file
+
+
+def test_a_prompt_on_a_pre_annotated_task_means_what_was_drawn(loop: Loop, tmp_path: Path) -> None:
+    holder = create_project(loop.client, "picture to click", '<View><Image name="image" value="$image"/></View>')
+    upload_images(loop.client, holder, [draw_picture(tmp_path / "two.png")])
+    data = [{"image": str(task.data["image"])} for task in read_tasks(loop.client, holder)]
+    project = loop.import_project("clicks", CONFIG, data)
+    shown = [region for one in project.predictions for region in one.result]
+    (backend,) = loop.client.get("/api/ml", project=project.id)
+    controls = {control.name: control for control in parse(CONFIG).controls}
+
+    def ask(*prompts: dict[str, Any]) -> list[dict[str, Any]]:
+        body = {"task": project.tasks[0], "context": {"result": list(prompts)}}
+        said = loop.client.send("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)
+        return list(said["data"]["result"]) if said.get("data") else []
+
+    def click(place: tuple[int, int], *, positive: bool = True) -> dict[str, Any]:
+        point = keypointlabels.encode(Point(*place), control=controls["click"], label="Galaxy", size=SIZE)
+        return point | {"is_positive": positive, "origin": "manual"}
+
+    # All rectangles of the annotation come along, as Label Studio sends them.
+    copied = [region | {"origin": "prediction"} for region in shown if region["type"] == "rectanglelabels"]
+    around = Box(FAINT[0] - 16, FAINT[1] - 16, 32, 32)
+    drawn = rectanglelabels.encode(around, control=controls["drag"], label="Galaxy", size=SIZE) | {"origin": "manual"}
+    assert copied
+    (region,) = ask(*copied, drawn)
+    mask = brushlabels.decode(region).shape
+    assert (mask[FAINT[::-1]], mask[BRIGHT[::-1]]) == (True, False)
+
+    # A click on a predicted mask mends it and takes its place.
+    masks = {region["id"]: brushlabels.decode(region).shape for region in shown if region["type"] == "brushlabels"}
+    under = next(name for name, mask in masks.items() if mask[BRIGHT[::-1]])
+    edge = int(np.flatnonzero(masks[under][BRIGHT[1]]).max()) - 1, BRIGHT[1]
+    (mended,) = ask(click(BRIGHT), click(edge, positive=False))
+    mask = brushlabels.decode(mended).shape
+    assert mended["id"] == under
+    assert (mask[BRIGHT[::-1]], mask[edge[::-1]]) == (True, False)
+    assert mask.sum() > 0.6 * masks[under].sum()
+
+    assert ask(click(SKY)) == []
