@@ -161,6 +161,12 @@ class Isophotes:
         side: NDArray[np.bool_] = watershed(-self.light, markers) == 2
         return side
 
+    def no_brighter(self, taken: Sequence[Spot], kept: Sequence[Spot]) -> NDArray[np.bool_]:
+        """The points that are no brighter than a spot to be taken away on the hill of one to be kept, shape (n, n)."""
+        own = {int(self.objects[self._point(spot)]) for spot in kept} | {0}
+        levels = [self.at(spot) for spot in taken if int(self.objects[self._point(spot)]) in own]
+        return self.light <= ROOM * max(levels, default=-np.inf)
+
     def beyond(self, spots: Sequence[Spot]) -> NDArray[np.bool_]:
         """The points of other objects, behind a valley outside the outlines of all objects under spots, shape (n, n)."""
         outside = self.objects > 0

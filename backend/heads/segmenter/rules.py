@@ -23,8 +23,12 @@ from sync.controls.shapes import Mask
 
 __all__ = ["Asked", "apply_rules", "keep_clicks", "keep_object", "largest_part"]
 
-LARGEST_LOSS = 0.1
-"""Negative clicks may cost at most this share of the mask outside their own side."""
+LARGEST_LOSS, LARGEST_FAINT_LOSS = 0.1, 0.5
+"""Negative clicks may cost at most these shares of the mask outside their own side: of what they say nothing of, and of all.
+
+A click on the hill of the object itself says that the outline runs further in, so it speaks of all that is no brighter; a click
+on another hill speaks of that one only.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +69,9 @@ def apply_rules(
             kept = replace(kept, logits=_corrected(kept.logits, guess, placed, taken))
     if taken is not None and before is not None:
         rest = (before > 0) & ~taken
+        bright = rest & ~torch.from_numpy(isophotes.no_brighter(negative, asked.spots))
         lost = rest & (kept.logits <= 0)
-        if lost.sum() > LARGEST_LOSS * rest.sum():
+        if lost.sum() > LARGEST_FAINT_LOSS * rest.sum() or (lost & bright).sum() > LARGEST_LOSS * bright.sum():
             kept = replace(kept, logits=torch.where(lost, before, kept.logits))
     return _connected(kept, asked.spots)
 
