@@ -28,7 +28,10 @@ CAPTURED = Path(__file__).parents[2].parent / "shared" / "label-studio-requests.
 REQUESTS: list[dict[str, Any]] = json.loads(CAPTURED.read_text()) if CAPTURED.is_file() else []
 CAPTURED_AT = "http://127.0.0.1:8380"
 """Where Label Studio was when the requests were captured; here the file server stands in its place."""
-CONFIG = '<View><Image name="image" value="$image"/><Choices name="c" toName="image"><Choice value="Spiral"/></Choices></View>'
+CONFIG = (
+    '<View><Image name="image" value="$image"/><Choices name="c" toName="image">'
+    '<Choice value="Spiral"/><Choice value="Elliptical"/></Choices></View>'
+)
 PROJECTS = count(100_000)
 
 
@@ -98,7 +101,11 @@ def test_tasks_get_one_valid_prediction_each(client: TestClient, files: Any, png
         assert check_prediction(prediction, parse(config), LabelInterface(config)) == []
 
 
-@pytest.mark.parametrize("request_", requests("/predict", lambda body: bool(prompts(body))))
+def labels(body: dict[str, Any]) -> set[str]:
+    return {label for prompt in prompts(body) or [] for label in prompt["value"][prompt["type"]]}
+
+
+@pytest.mark.parametrize("request_", requests("/predict", lambda body: bool(prompts(body)) and labels(body) == {"Arm"}))
 def test_prompts_get_a_mask_with_a_new_id_each_time(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
     config, seen = request_["body"]["label_config"], {prompt["id"] for prompt in prompts(request_["body"]) or []}
     for _ in range(2):
@@ -109,6 +116,13 @@ def test_prompts_get_a_mask_with_a_new_id_each_time(client: TestClient, files: A
         assert region["id"] not in seen
         assert check_prediction(prediction, parse(config), LabelInterface(config)) == []
         seen.add(region["id"])
+
+
+@pytest.mark.parametrize("request_", requests("/predict", lambda body: "Star" in labels(body)))
+def test_a_prompt_with_a_label_that_no_mask_has_gets_nothing(
+    client: TestClient, files: Any, png: Callable[..., bytes], request_: dict[str, Any]
+) -> None:
+    assert [one["result"] for one in send(client, request_, files, png)["results"]] == [[]]
 
 
 @pytest.mark.parametrize("request_", requests("/predict", lambda body: prompts(body) == []))
