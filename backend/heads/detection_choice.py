@@ -18,9 +18,9 @@ from backend.heads.box_scores import ScoreCalibration, weigh_by_image
 from backend.heads.detection_fit import MATCH_AT, Grid
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.detector.network import Found
+from backend.heads.extracted import sources_of
 from backend.heads.matching import box_overlaps, clearly_better, corners, f1
 from backend.heads.source_detector import SourceDetector
-from backend.heads.sources import extract
 from backend.lvm.pyramids import PicturePyramid
 from sync.controls.shapes import Box
 
@@ -115,7 +115,7 @@ def _judge_extraction(
     scores = []
     for i in judged:
         size = (images[i].shape[1], images[i].shape[0])
-        found = head.select(extract(images[i], settings=head.settings).sources, size=size)
+        found = head.select(sources_of(images[i], head.settings), size=size)
         scores.append(_f1(corners([one.source.box for one in found]), [one.label for one in found], boxes[i]))
     return scores
 

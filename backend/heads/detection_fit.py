@@ -6,17 +6,20 @@ settings is mostly luck.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 
 import numpy as np
+from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from backend.heads.extracted import KEPT_IMAGES, content_of, sources_of
 from backend.heads.matching import box_overlaps, clearly_better, corners, f1
 from backend.heads.outlines import outline
-from backend.heads.sources import ExtractionSettings, Source, extract, segment
+from backend.heads.sources import ExtractionSettings, Source, segment
 from sync.controls.shapes import Box
 
 __all__ = ["MATCH_AT", "Choice", "Examples", "Grid", "choose", "gather", "grow", "score_grid"]
@@ -85,6 +88,7 @@ def choose(grids: Sequence[Grid]) -> Choice:
     return best if clearly_better(scores[best], scores[Choice()]) else Choice()
 
 
+@cached(LRUCache(KEPT_IMAGES), key=lambda image, drawn: (content_of(image), tuple(drawn)), lock=threading.Lock())
 def score_grid(image: NDArray[np.float32], drawn: Sequence[Box]) -> Grid:
     """The F1 of one image, shape (height, width, 3), in each cell of the grid; the defaults come first."""
     return dict(_scores(image, drawn))
@@ -110,7 +114,7 @@ def _scores(image: NDArray[np.float32], drawn: Sequence[Box]) -> Iterator[tuple[
 
 def gather(image: NDArray[np.float32], drawn: Sequence[tuple[Box, str]], choice: Choice) -> Examples:
     """The sources that `choice` finds in `image`, each matched to the drawn box that it overlaps most, if enough."""
-    found = extract(image, settings=choice.settings).sources
+    found = sources_of(image, choice.settings)
     sources = tuple(source for source in found if source.snr >= choice.least_snr)
     labels = tuple(label for _, label in drawn)
     matches = np.full(len(sources), -1, dtype=np.intp)

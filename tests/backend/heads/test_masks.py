@@ -236,6 +236,13 @@ def test_too_few_masks_are_said_to_be_too_few(sky: Sky) -> None:
         SHIPPED.fit([sight], [[np.ones((60, 60), bool), np.zeros((60, 60), bool)]])
 
 
+def test_masks_that_nobody_edited_teach_nothing(sky: Sky) -> None:
+    sight = sight_of(sky((160, 120), TWO))
+    drawn = [one.mask() for one in SHIPPED.outline(sight, [Box(50, 50, 20, 20), Box(102, 52, 16, 16)])]
+    with pytest.raises(NotEnoughLabels, match="as they were predicted"):
+        SHIPPED.fit([sight] * 2, [drawn] * 2)
+
+
 def test_masks_too_small_to_see_are_said_to_be_too_small() -> None:
     sight = sight_of(np.zeros((190, 190, 3), np.float32))
     speck = np.zeros((190, 190), bool)

@@ -1,0 +1,54 @@
+"""Scores of found objects: frequencies, in the order of the scores they were calibrated from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.heads.box_scores import ScoreCalibration, best_least_score, weigh_by_image
+
+
+def calibrated(scores: list[float], kept: list[bool]) -> ScoreCalibration:
+    return ScoreCalibration.fit(np.array(scores), np.array(kept), np.ones(len(scores)))
+
+
+def test_many_kept_and_deleted_objects_make_scores_frequencies() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.uniform(0.4, 0.9, 2000)
+    truth = scores**3  # the scores promise far too much
+    kept = rng.random(2000) < truth
+    fitted = ScoreCalibration.fit(scores, kept, np.ones(2000))
+    assert np.abs(fitted.apply(scores) - truth).mean() < 0.03
+
+
+@given(st.lists(st.booleans(), min_size=1, max_size=30))
+def test_a_calibration_never_turns_the_order_of_scores(kept: list[bool]) -> None:
+    scores = np.linspace(0.9, 0.4, len(kept))  # of brightest first, whoever deletes those
+    applied = calibrated(scores.tolist(), kept).apply(scores)
+    assert (np.diff(applied) <= 0).all()
+
+
+def test_few_objects_move_scores_little() -> None:
+    assert calibrated([0.7, 0.7], [True, True]).apply(np.array([0.7])) == pytest.approx(0.7, abs=0.15)
+    assert calibrated([0.7], [False]).apply(np.array([0.7])) > 0.4
+
+
+def test_a_crowded_image_counts_no_more_than_a_few_objects() -> None:
+    weights = weigh_by_image([100, 2])
+    assert weights[:100].sum() == pytest.approx(5)
+    assert weights[100:].tolist() == [1, 1]
+
+
+def test_what_is_kept_more_often_than_not_is_always_shown() -> None:
+    assert best_least_score(np.array([0.99, 0.98, 0.97]), 3) < 0.5
+    assert best_least_score(np.array([]), 0) == 0
+
+
+def test_the_least_score_is_half_of_the_f1_that_the_scores_predict() -> None:
+    scores = np.array([0.9, 0.8, 0.3, 0.2, 0.1])
+    least = best_least_score(scores, 2)
+    shown = scores >= least
+    best = 2 * scores[shown].sum() / (shown.sum() + scores.sum())
+    assert least == pytest.approx(best / 2)
