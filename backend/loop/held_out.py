@@ -21,6 +21,7 @@ import numpy as np
 from sync.annotations import Annotation
 from sync.export.splits import SAME_GALAXY_ARCSEC, TaskPlace, link_tasks
 from sync.sources.catalogue import DEC_NAMES, RA_NAMES
+from sync.task_images import value_at
 
 __all__ = ["DEFAULT_SHARE", "LEAST_CELLS", "Sides", "audit_share", "audit_tasks", "galaxy_of", "sides_of"]
 
@@ -204,7 +205,7 @@ def _fraction(cell: str) -> float:
 
 
 def _references(data: Mapping[str, Any], image_keys: Sequence[str]) -> list[str]:
-    values = [data.get(key) for key in dict.fromkeys(image_keys)]
+    values = [value_at(data, key) for key in dict.fromkeys(image_keys)]
     pages = [page for value in values for page in (value if isinstance(value, list) else [value])]
     return [page for page in pages if isinstance(page, str) and page]
 
