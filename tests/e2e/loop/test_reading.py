@@ -67,6 +67,11 @@ def true_boxes(project: Project) -> dict[int, Box]:
     return boxes
 
 
+def teachers(project: Project) -> list[int]:
+    """Eight tasks that versions may learn from."""
+    return [task for task in project.tasks if task not in project.held_out][:8]
+
+
 def submit(project: Project, task: int, box: Box, label: str, stated: dict[str, Any]) -> int:
     value = {"x": box.x / WIDTH * 100, "y": box.y / HEIGHT * 100, "width": SIDE / WIDTH * 100, "height": SIDE / HEIGHT * 100}
     region = {"from_name": "boxes", "to_name": "image", "type": "rectanglelabels", **stated}
@@ -114,12 +119,12 @@ def test_boxes_are_learned_where_the_page_shows_them_whatever_size_they_state(
 ) -> None:
     project = loop.project_of(config("Galaxy", "Star"), pictures)
     truth = true_boxes(project)
-    for number, task in enumerate(project.teachers(8)):
+    for number, task in enumerate(teachers(project)):
         submit(project, task, truth[task], " galaxy" if number % 2 else "Galaxy", STATED[number % len(STATED)])
     project.loop.wait_until(lambda: len(project.versions) > 1, "a version", project)
     project.wait_until_quiet()
     learned = learned_boxes(project)
-    assert sorted(learned) == sorted(project.teachers(8))
+    assert sorted(learned) == sorted(teachers(project))
     for task, ((box, label),) in learned.items():
         assert label == "Galaxy"
         assert overlap(box, truth[task]) == pytest.approx(1)
@@ -143,7 +148,7 @@ def test_boxes_are_learned_where_the_page_shows_them_whatever_size_they_state(
 def test_a_label_that_is_renamed_everywhere_is_learned_by_its_new_name(loop: Loop, pictures: list[Path]) -> None:
     project = loop.project_of(config("Galaxy", "Thing"), pictures)
     truth = true_boxes(project)
-    for task in project.teachers(8):
+    for task in teachers(project):
         submit(project, task, truth[task], "Galaxy", STATED[-1])
     project.loop.wait_until(lambda: len(project.versions) > 1, "a version", project)
     project.wait_until_quiet()
