@@ -119,6 +119,11 @@ def hold_contest(
     scores = tuple(
         tuple(arena.score(one, images, seen, fold) for fold in folds) for one, seen in zip(contenders, touched, strict=True)
     )
+    kept = [index for index, image in enumerate(images) if image not in arena.not_fitted]
+    if not kept:
+        return None
+    scores = tuple(tuple(one.of(kept) for one in repeated) for repeated in scores)
+    images, groups, resampled = [images[i] for i in kept], tuple(groups[i] for i in kept), resampled[kept]
     return Contest(tuple(images), groups, resampled, plan, scores)
 
 
@@ -142,6 +147,8 @@ class _Arena:
         self._truth, self._sides = truth, sides
         self._seen: dict[str, Observation] = {}
         self._fitted: dict[str, Head | None] = {}
+        # Images of folds without which too few labels are left to fit a head: they say nothing of it.
+        self.not_fitted: set[ImageOfTask] = set()
 
     def group(self, image: ImageOfTask) -> str:
         return self._sides.galaxies.get(image.task, str(image.task))
@@ -175,7 +182,10 @@ class _Arena:
             inside = np.flatnonzero(touched & (fold == number))
             away = {image.task for image in (images[index] for index in np.flatnonzero(fold == number))}
             away |= {other for task in away for other in self._neighbours(task)}
-            parts.append((inside, self._fit(without_tasks(contender.learned, away))))
+            head = self._fit(without_tasks(contender.learned, away))
+            if head is None:
+                self.not_fitted |= {images[index] for index in inside}
+            parts.append((inside, head))
         agreement, predicted, hits = np.zeros(len(images)), np.zeros(len(images), np.int64), np.zeros(len(images), np.int64)
         probabilities: NDArray[np.float64] | None = None
         for inside, head in parts:

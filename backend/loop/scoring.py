@@ -37,6 +37,12 @@ class Scores:
     hits: NDArray[np.int64]
     probabilities: NDArray[np.float64] | None = None
 
+    def of(self, kept: Sequence[int]) -> Scores:
+        """Those of some of the images."""
+        index = np.asarray(kept, np.intp)
+        probabilities = None if self.probabilities is None else self.probabilities[index]
+        return Scores(self.agreement[index], self.predicted[index], self.hits[index], probabilities)
+
 
 def score_filler(
     filler: Filler | None, images: Sequence[ImageOfTask], observations: Sequence[Observation], truth: Examples

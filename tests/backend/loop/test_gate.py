@@ -178,6 +178,13 @@ def test_labels_that_were_put_right_bring_down_the_version_that_learned_the_wron
     assert bench.judge(right, live=wrong, held_out=(), annotated=LEARNED).goes_live
 
 
+def test_six_labels_cannot_be_judged_by_cross_validation(bench: Bench) -> None:
+    """Without one of them no head can be fitted: what is filled in then says nothing of the candidate."""
+    verdict = bench.judge(bench.version(tasks=range(1, 7)), live=1, held_out=(), annotated=range(1, 7))
+    assert not verdict.goes_live
+    assert verdict.evidence["controls"]["mood"]["judged_on"] == 0
+
+
 def test_the_neighbours_of_an_image_are_left_out_with_it(bench: Bench) -> None:
     groups = {task: str(task % 4) for task in TASKS}
     neighbours = {task: frozenset(other for other in TASKS if other % 4 == task % 4) - {task} for task in TASKS}

@@ -211,7 +211,7 @@ def test_start_training_trains_below_the_batch(project: Project) -> None:
     project.annotate(project.teachers(7), *CLASSES)
     assert project.wait_until_quiet().startswith("7 of 8 changed annotations gathered")
     project.press_start_training()
-    assert project.wait_for_version(2).learned_from == 7
+    assert project.wait_for_training(2).learned_from == 7
     project.press_start_training()
     assert project.wait_until_quiet() == f"nothing new since {project.name_of(2)}"
     assert project.numbers == [1, 2]
