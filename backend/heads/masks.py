@@ -21,6 +21,7 @@ from backend.heads.matching import mask_overlap
 from backend.heads.prompts import checked_boxes, checked_points
 from backend.heads.segmenter.clicks import Click
 from backend.heads.segmenter.grid import Edges, edges_of
+from backend.heads.segmenter.kept_outlines import kept_outlines
 from backend.heads.segmenter.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmenter.outlined import endless_examples
 from backend.heads.segmenter.prompting import boxed, clicked, look_ahead, mended
@@ -59,9 +60,11 @@ class PromptedMasks:
     network: SegmenterNetwork
     encoder: str
     _reader: WindowReader = field(init=False, repr=False)
+    _fingerprint: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_reader", WindowReader(self.network))
+        object.__setattr__(self, "_fingerprint", self.network.fingerprint())
 
     @classmethod
     def blank(cls, config: SegmenterConfig, *, encoder: str, seed: int = 0) -> Self:
@@ -194,7 +197,12 @@ class PromptedMasks:
             As `predict`.
         """
         self._check(sight)
-        return boxed(self._reader, sight, _edges(boxes, sight.size))
+        return kept_outlines(
+            sight,
+            _edges(boxes, sight.size),
+            network=self._fingerprint,
+            find=lambda missing: boxed(self._reader, sight, missing),
+        )
 
     def look_ahead(self, sight: PictureSight, boxes: Sequence[Box]) -> None:
         """See what clicks on the objects in these boxes will need.

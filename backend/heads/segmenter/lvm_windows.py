@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,7 @@ class LvmWindows:
     def __init__(self, encoder: Encoder, *, fingerprint: str) -> None:
         self._encoder = encoder
         self.fingerprint = fingerprint
+        self._measured: tuple[weakref.ref[NDArray[np.float32]], Sky] | None = None
         self._kept = [index for index, stride in enumerate(encoder.config.strides) if stride >= FINEST_STRIDE_PX]
 
     @property
@@ -79,7 +81,15 @@ class LvmWindows:
         """Feature maps of one window of a picture, shape (height, width, 3), and its light."""
         seen = shown(pixels, window, side=self.shown_px)
         levels = self._encoder.pyramid(seen)
-        return (*(levels[index] for index in self._kept), self._light(seen, Sky.of(pixels)))
+        return (*(levels[index] for index in self._kept), self._light(seen, self._sky(pixels)))
+
+    def _sky(self, pixels: NDArray[np.float32]) -> Sky:
+        """The sky of a picture, measured once for its windows, which mostly come one after another."""
+        measured = self._measured
+        if measured is None or measured[0]() is not pixels:
+            measured = weakref.ref(pixels), Sky.of(pixels)
+            self._measured = measured
+        return measured[1]
 
     def _light(self, seen: Tensor, sky: Sky) -> Tensor:
         """Pixels as the neck gets them, one for each point of a mask: shape (1, 4, points, points).

@@ -18,6 +18,8 @@ from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional
 
+from backend.cache import key_of
+
 __all__ = ["SegmenterConfig", "SegmenterNetwork"]
 
 FAINT = 0.01
@@ -114,3 +116,8 @@ class SegmenterNetwork(nn.Module):
         """The image embedding, shape (1, width, cells, cells), of what was seen of a window."""
         embedding: Tensor = seen[0] if self.neck is None else self.neck(seen)
         return embedding
+
+    def fingerprint(self) -> str:
+        """Names the weights and the shape as they are now: 16 hexadecimal digits."""
+        weights = (value.detach().numpy().tobytes() for value in self.state_dict().values())
+        return key_of(repr(self.config), *weights)[:16]

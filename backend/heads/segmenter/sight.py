@@ -84,6 +84,18 @@ class Sights:
             self._cache.put(name, save({str(index): one for index, one in enumerate(halves)}))
         return tuple(one.float() for one in halves)
 
+    def recall(self, name: str, *, key: str | None) -> bytes | None:
+        """What `keep` kept of a picture under a name; None where nothing is kept."""
+        return self._cache.get(self._name(name, key)) if self._cache and key else None
+
+    def keep(self, name: str, value: bytes, *, key: str | None) -> None:
+        """Keep what was made of a picture beside what was seen of it."""
+        if self._cache and key:
+            self._cache.put(self._name(name, key), value)
+
+    def _name(self, name: str, key: str) -> str:
+        return key_of("made", WINDOWS_VERSION, self.encoder.fingerprint, key, name)
+
 
 class PictureSight:
     """The windows of one picture.
@@ -118,3 +130,11 @@ class PictureSight:
             If it is not kept and the picture cannot be read.
         """
         return self._sights.see(window, pixels=self._pixels, key=self.key)
+
+    def recall(self, name: str) -> bytes | None:
+        """What `keep` kept under a name; None where nothing is kept."""
+        return self._sights.recall(name, key=self.key)
+
+    def keep(self, name: str, value: bytes) -> None:
+        """Keep what was made of the picture under a name that says all that it depends on but the picture."""
+        self._sights.keep(name, value, key=self.key)

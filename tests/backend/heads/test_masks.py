@@ -238,7 +238,7 @@ def test_too_few_masks_are_said_to_be_too_few(sky: Sky) -> None:
 
 def test_masks_that_nobody_edited_teach_nothing(sky: Sky) -> None:
     sight = sight_of(sky((160, 120), TWO))
-    drawn = [one.mask() for one in SHIPPED.outline(sight, [Box(50, 50, 20, 20), Box(102, 52, 16, 16)])]
+    drawn = [one.mask() for one in SHIPPED.outline(sight, [Box(38, 42, 44, 36), Box(94, 44, 32, 32)])]
     with pytest.raises(NotEnoughLabels, match="as they were predicted"):
         SHIPPED.fit([sight] * 2, [drawn] * 2)
 
