@@ -163,19 +163,19 @@ def open_stage(folder: Path, *, crops: int, console: Console) -> Iterator[Stage]
         yield Stage(client, services, children, references, bright)
 
 
-def cut_crops(folder: Path, *, count: int) -> list[Path]:
-    """Cut `count` different squares of 124 px from the Hubble deep field (872x1000 px); neighbours overlap."""
+def cut_crops(folder: Path, *, count: int, side: int = CROP_PX) -> list[Path]:
+    """Cut `count` different squares of `side` px from the Hubble deep field (872x1000 px); neighbours overlap."""
     folder.mkdir(parents=True)
     field = np.asarray(hubble_deep_field())
-    rows = np.arange(0, field.shape[0] - CROP_PX + 1)
-    columns = np.arange(0, field.shape[1] - CROP_PX + 1)
+    rows = np.arange(0, field.shape[0] - side + 1)
+    columns = np.arange(0, field.shape[1] - side + 1)
     step = int(np.sqrt(len(rows) * len(columns) / count))
     corners = [(y, x) for y in rows[::step] for x in columns[::step]][:count]
     assert len(corners) == count
     crops = []
     for y, x in corners:
         encoded = io.BytesIO()
-        Image.fromarray(field[y : y + CROP_PX, x : x + CROP_PX]).save(encoded, "PNG")
+        Image.fromarray(field[y : y + side, x : x + side]).save(encoded, "PNG")
         crops.append(folder / f"hubble-{y:03d}-{x:03d}.png")
         crops[-1].write_bytes(encoded.getvalue())
     return crops

@@ -1,0 +1,174 @@
+"""Where the time of a batch goes: galaxies of 424 px, classes and outlines, each step in seconds and CPU seconds.
+
+Run: .venv/bin/python benchmarks/loop_batch.py [--images 120] [--batches 2] [--write]
+
+In one process, without Label Studio and without the worker's quiet time: what is timed is our own work, which grows with the
+size of the pictures. Ten tasks a batch get the live version's outlines, of which one in five is moved, and the class of the
+Galaxy Zoo 2 votes; then a version is trained, judged, and predicts what is left. Without the galaxies of ../shared/data
+crops of the Hubble deep field take their place, with classes by brightness.
+
+What it does not show. Label Studio's own storing and listing; a gate with held-out groups of hundreds of annotations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from loop_stage import cut_crops
+from PIL import Image
+from report import machine_line, markdown_table, write_section
+
+from backend.annotator import Prediction, Task
+from backend.loop.gate import judge
+from backend.loop.snapshot import take_snapshot
+from backend.loop.train import train
+from backend.records import Project
+from backend.services import Services
+from backend.settings import Settings
+from sync.annotations import Annotation
+
+GALAXIES = Path("../shared/data/gz2")
+CLASSES = {"elliptical": "Elliptical", "spiral": "Spiral", "edge_on": "Edge-on", "merger": "Merger"}
+CONFIG = Path("labeling_configs/everything.xml")
+SIDE_PX, BATCH, PROJECT = 424, 10, 1
+MOVED_EVERY, MOVED_PERCENT = 5, 1.5
+"""One outline in so many is moved by so much of the picture's width."""
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a batch; `cpu_s` counts all threads of the process."""
+
+    batch: int
+    name: str
+    seconds: float
+    cpu_s: float
+    result: str
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves pictures as Label Studio serves uploads."""
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Measure where the time of a batch goes.")
+    parser.add_argument("--images", type=int, default=120)
+    parser.add_argument("--batches", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="write the table of docs/benchmarks.md")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="galaxyloop-batch-") as folder:
+        uploads = Path(folder) / "data" / "upload" / str(PROJECT)
+        classes = _pictures(uploads, count=options.images)
+        with _served(Path(folder)) as address:
+            settings = Settings(label_studio_url=address, label_studio_api_key="none", data_dir=Path(folder) / "galaxyloop")
+            steps = list(_measure(Services(settings), classes, batches=options.batches))
+    columns = ["batch", "step", "seconds", "CPU seconds", "result"]
+    rows = [[str(one.batch), one.name, f"{one.seconds:.1f}", f"{one.cpu_s:.1f}", one.result] for one in steps]
+    table = markdown_table(columns, rows, title=f"Batches of {BATCH}, everything.xml, {len(classes)} galaxies of {SIDE_PX} px")
+    print(table)
+    if options.write:
+        write_section("loop_batch", f"One run on {machine_line()}, shared with other work.\n\n{table}")
+
+
+def _measure(services: Services, classes: Mapping[str, str], *, batches: int) -> Iterator[Step]:
+    project = services.registry.meet_project(PROJECT, label_config=CONFIG.read_text(), extra_params=None)
+    tasks = [Task(number, {"image": reference}) for number, reference in enumerate(classes, start=1)]
+    services.annotators.warm_up()
+    predicted, step = _timed(0, "predict all, pictures never seen", partial(_predict, services, project, tasks), _counted)
+    yield step
+    annotations: list[Annotation] = []
+    for batch in range(1, batches + 1):
+        annotated, tasks = tasks[:BATCH], tasks[BATCH:]
+        annotations += [_annotate(task, predicted[task.id], classes[task.data["image"]]) for task in annotated]
+        snapshot = take_snapshot(annotations)
+        number, step = _timed(
+            batch, "read and train", partial(train, services, project, snapshot, allow_none=False), lambda one: f"version {one}"
+        )
+        yield step
+        version = services.registry.version(PROJECT, number)
+        verdict, step = _timed(
+            batch, "gate", partial(judge, services, project, version, snapshot), lambda one: f"goes live: {one.goes_live}"
+        )
+        yield step
+        # Whatever the gate says, the next step is that of a version that goes live.
+        services.registry.promote(PROJECT, number, evidence=verdict.evidence, heads=verdict.heads)
+        project = services.registry.project(PROJECT)
+        predicted, step = _timed(batch, "predict the rest", partial(_predict, services, project, tasks), _counted)
+        yield step
+
+
+def _timed(batch: int, name: str, work: Callable[[], T], result: Callable[[T], str]) -> tuple[T, Step]:
+    began, cpu = time.monotonic(), time.process_time()
+    made = work()
+    step = Step(batch, name, time.monotonic() - began, time.process_time() - cpu, result(made))
+    print(step, flush=True)
+    return made, step
+
+
+def _predict(services: Services, project: Project, tasks: list[Task]) -> dict[int, Prediction]:
+    annotator = services.annotators.of(project, label_config=project.label_config)
+    return dict(zip((task.id for task in tasks), annotator.predict(tasks), strict=True))
+
+
+def _counted(predicted: Mapping[int, Prediction]) -> str:
+    return f"{len(predicted)} tasks, {sum(len(one.result) for one in predicted.values())} regions"
+
+
+def _annotate(task: Task, prediction: Prediction, name: str) -> Annotation:
+    """The prediction as an annotator submits it: the class put right, some outlines moved."""
+    outlines = [region for region in prediction.result if region["type"] == "polygonlabels"]
+    moved = [_moved(region) if place % MOVED_EVERY == 0 else region for place, region in enumerate(outlines, start=task.id)]
+    answer = {"id": "class", "type": "choices", "from_name": "morphology", "to_name": "image", "value": {"choices": [name]}}
+    return Annotation(task.id, task.id, dict(task.data), [answer, *moved], "2026-01-01T00:00:00Z", 1, False, None, 20.0)
+
+
+def _moved(region: Mapping[str, Any]) -> dict[str, Any]:
+    points = [[min(x + MOVED_PERCENT, 100.0), y] for x, y in region["value"]["points"]]
+    return {**region, "value": {**region["value"], "points": points}}
+
+
+def _pictures(folder: Path, *, count: int) -> dict[str, str]:
+    """Put pictures where they are served from: their references, and the class of each."""
+    folder.mkdir(parents=True)
+    if GALAXIES.exists():
+        with (GALAXIES / "labels.csv").open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["clean_label"] in CLASSES]
+        named = {GALAXIES / row["file"]: CLASSES[row["clean_label"]] for row in rows[:: max(1, len(rows) // count)][:count]}
+    else:
+        crops = cut_crops(folder.parent / "crops", count=count, side=SIDE_PX)
+        brightness = np.array([np.asarray(Image.open(crop)).mean() for crop in crops])
+        named = dict(zip(crops, np.where(brightness > np.median(brightness), "Spiral", "Elliptical").tolist(), strict=True))
+    for path in named:
+        (folder / path.name).write_bytes(path.read_bytes())
+    return {f"/data/upload/{PROJECT}/{path.name}": name for path, name in named.items()}
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    main()
