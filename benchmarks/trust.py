@@ -39,7 +39,7 @@ COMMON = {"elliptical": "Elliptical", "spiral": "Spiral", "edge_on": "Edge-on", 
 GALAXIES, DEFAULT_GALAXIES = 600, 120
 BATCHES, DEFAULT_BATCHES, SCENE_BATCHES = 6, 3, 4
 SETS = ("default config, 120 galaxies", "Galaxy Zoo 2", "rings", "boxes of scenes", "Galaxy Zoo 1")
-VERSION = 1
+VERSION = 2
 """Counted up when runs no longer compare."""
 
 

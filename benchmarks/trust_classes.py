@@ -20,9 +20,10 @@ from backend.fillers import ClassFiller, base_offset
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.morphology import Morphology
 from backend.loop.agreement import class_agreement
+from backend.loop.change import MOST_TASKS
 from backend.loop.comparison import Comparison, compare
 from backend.loop.cross_validation import deal_folds, plan_of_classes
-from backend.loop.decision import Taken, decide
+from backend.loop.decision import Taken, decide, decide_on_change
 from sync.labelconfig import Control, parse
 
 __all__ = ["BATCH", "HELD_OUT_ONE_IN", "Galaxies", "Run", "by_gate", "by_point_estimate", "read_galaxies", "run_loop"]
@@ -151,7 +152,20 @@ def by_gate(loop: Loop, candidate: Morphology) -> Taken:
     shipped = set() if offset is None else set(np.flatnonzero(~np.isnan(offset[0])).tolist())
     new = seen[0] - seen[1] - shipped
     labels = tuple(loop.galaxies.control.labels[index].value for index in sorted(new))
-    return decide(against(0, 1), against(0, 2), against(1, 2), new_labels=labels).taken
+    decision = decide(against(0, 1), against(0, 2), against(1, 2), new_labels=labels)
+    taken = {Taken.CANDIDATE: 0, Taken.LIVE: 1, Taken.SHIPPED: 2}[decision.taken]
+    held_out = compare(*(scores[place][:, : len(judging)] for place in (taken, 1)))
+    change = [
+        _change(loop, contenders[taken][0], tasks) for tasks in (_rest(loop, np.arange(len(loop.galaxies.targets))), training)
+    ]
+    return decide_on_change(decision, change=change[0], compared=change[1], held_out=held_out).taken
+
+
+def _change(loop: Loop, head: Morphology | None, tasks: Indices) -> float:
+    """As `change_of_classes`: what a head changes on some tasks; 0 where nothing fills the control before."""
+    drawn = np.random.default_rng(0).permutation(tasks)[:MOST_TASKS]
+    new, live = loop.probabilities(head, drawn), loop.probabilities(loop.live, drawn)
+    return 0.0 if new is None or live is None else float(1 - class_agreement(new, live, exclusive=True).mean())
 
 
 def by_point_estimate(loop: Loop, candidate: Morphology) -> Taken:

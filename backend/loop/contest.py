@@ -28,7 +28,7 @@ from backend.observer import Observation
 from backend.project_heads import SHAPES, ProjectHeads
 from sync.labelconfig import Control
 
-__all__ = ["AUDIT_ENOUGH", "Contender", "Contest", "hold_contest"]
+__all__ = ["AUDIT_ENOUGH", "Contender", "Contest", "filler_of", "hold_contest"]
 
 AUDIT_ENOUGH = 30
 """Held-out groups of images from which on they alone judge: they speak of all of the project's galaxies, and cost no refit."""
@@ -192,7 +192,7 @@ class _Arena:
             if not len(inside):
                 continue
             some = [images[index] for index in inside]
-            filler = self._filler(head)
+            filler = filler_of(self._annotators, self._control, head)
             scores = score_filler(filler, some, self._observed(filler, some), self._truth)
             agreement[inside], predicted[inside], hits[inside] = scores.agreement, scores.predicted, scores.hits
             if scores.probabilities is not None:
@@ -211,19 +211,6 @@ class _Arena:
         if image in truth.values:
             return str(int(np.searchsorted(np.quantile(list(truth.values.values()), [1 / 3, 2 / 3]), truth.values[image])))
         return min((one.label for one in truth.objects[image]), default="")
-
-    def _filler(self, head: Head | None) -> Filler | None:
-        annotators = self._annotators
-        heads = ProjectHeads({} if head is None else {self._control.name: head})
-        heads = annotators.usable(heads)
-        made = fillers_of(
-            [self._control],
-            heads,
-            base=annotators.base_morphology,
-            masks=annotators.base_masks,
-            detector=annotators.base_detector,
-        )
-        return made[0] if made else None
 
     def _observed(self, filler: Filler | None, images: Sequence[ImageOfTask]) -> list[Observation]:
         references = [self._truth.references[image] for image in images]
@@ -273,6 +260,19 @@ class _Arena:
             return Parameters.fit(embeddings, np.array([learned.values[image] for image in images]))
         targets = np.stack([learned.targets[image] for image in images])
         return fit_classes(embeddings, targets, control=self._control, base=self._annotators.base_morphology)
+
+
+def filler_of(annotators: Annotators, control: Control, head: Head | None) -> Filler | None:
+    """What fills a control with a head, None for the shipped one; nothing where the shipped one knows no label of it."""
+    heads = annotators.usable(ProjectHeads({} if head is None else {control.name: head}))
+    made = fillers_of(
+        [control],
+        heads,
+        base=annotators.base_morphology,
+        masks=annotators.base_masks,
+        detector=annotators.base_detector,
+    )
+    return made[0] if made else None
 
 
 def _content(learned: Examples) -> str:

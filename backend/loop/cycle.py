@@ -103,7 +103,8 @@ def _judge(services: Services, project: Project, version: Version, snapshot: Sna
         reason = "it was made for another labelling config"
         services.registry.reject(project.id, version.number, evidence={"reason": reason}, holder=lost.name)
         return f"{version.name} was rejected: {reason}"
-    verdict = judge(services, project, version, divide(services, project, snapshot))
+    tasks = services.tasks(project.id)
+    verdict = judge(services, project, version, divide(services, project, snapshot), project_tasks=tasks)
     evidence = verdict.evidence | {"left_out": UnreadableList(services.engine).tasks_left_out(project.id)}
     if verdict.goes_live:
         services.registry.promote(project.id, version.number, evidence=evidence, heads=verdict.heads, holder=lost.name)

@@ -10,10 +10,15 @@ from enum import StrEnum
 
 from backend.loop.comparison import Answer, Comparison
 
-__all__ = ["MARGIN", "Decision", "Objects", "Taken", "decide"]
+__all__ = ["MARGIN", "Decision", "Objects", "Taken", "decide", "decide_on_change"]
 
 MARGIN = 0.05
-"""A candidate that knows a new label may be so much worse than the live version, of scores between 0 and 1, and not more."""
+"""A candidate that knows a new label may be so much worse than the live version, of scores between 0 and 1, and not more; by so
+much may a head change the classes of tasks that nobody has annotated before the held-out tasks alone must speak for it."""
+
+
+REACH = 1.5
+"""A head may change the classes of tasks that nobody has annotated by so many times what it changes on the annotated ones."""
 
 
 class Taken(StrEnum):
@@ -101,6 +106,28 @@ def decide(
     if new_labels and min(versus_live.low, versus_shipped.low) > -MARGIN:
         return Decision(Taken.CANDIDATE, f"knows {', '.join(map(repr, new_labels))} and is not worse by more than {MARGIN:g}")
     return Decision(kept, "cannot be told from the live one")
+
+
+def decide_on_change(decision: Decision, *, change: float, compared: float, held_out: Comparison) -> Decision:
+    """Keep the live version's head where another one changes the predictions of other tasks by more than was compared.
+
+    Parameters
+    ----------
+    decision : Decision
+        As `decide` gives it.
+    change, compared : float
+        What the taken head changes of the live one's predictions, on tasks without an annotation and on those that it is
+        compared on (`change_of_classes`).
+    held_out : Comparison
+        Of the same heads, on held-out tasks alone: these are drawn at random, and speak of all tasks.
+    """
+    if decision.taken is Taken.LIVE or change <= max(MARGIN, REACH * compared) or held_out.answer is Answer.BETTER:
+        return decision
+    reason = (
+        f"{decision.reason} on the annotated tasks, whose predictions it changes by {compared:.2f}, but changes the others by "
+        f"{change:.2f}, and the held-out tasks cannot tell yet whether for the better"
+    )
+    return Decision(Taken.LIVE, reason)
 
 
 def _kept(live_versus_shipped: Comparison) -> Taken:

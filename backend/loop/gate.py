@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from backend.annotators import read_config
 from backend.heads.detection import Detection
 from backend.heads.questions import QuestionTree
+from backend.loop.change import ProjectTasks, limit_change
 from backend.loop.click_agreement import click_scores
 from backend.loop.comparison import Answer, Comparison, compare
 from backend.loop.contest import Contender, Contest, hold_contest
@@ -29,6 +30,7 @@ from backend.project_heads import PROMPTS, SHAPES, ProjectHeads, controls_to_fil
 from backend.records import Project, Version
 from backend.services import Services
 from sync.labelconfig import Control, LabelConfig
+from sync.tasks import Task
 
 __all__ = ["Verdict", "judge"]
 
@@ -80,8 +82,10 @@ class _Sides:
         return self.candidate.number if taken is Taken.CANDIDATE else self.live.head_from(control)
 
 
-def judge(services: Services, project: Project, candidate: Version, snapshot: Snapshot) -> Verdict:
-    """Decide for each control of a project whose head fills it from now on."""
+def judge(
+    services: Services, project: Project, candidate: Version, snapshot: Snapshot, *, project_tasks: Sequence[Task]
+) -> Verdict:
+    """Decide for each control of a project whose head fills it from now on; `project_tasks` are all that it has."""
     config = read_config(project.label_config)
     controls = controls_to_fill(config)
     live = services.registry.version(project.id, project.live_version)
@@ -97,7 +101,13 @@ def judge(services: Services, project: Project, candidate: Version, snapshot: Sn
             continue
         contest = hold_contest(services.annotators, control, [*contenders, Contender()], truth[control.name], snapshot.sides)
         fresh = new_labels(services.annotators.base_morphology, control, *contenders)
-        decisions[control.name], evidence[control.name] = _decide(control, contest, contenders, truth[control.name], fresh)
+        decision, measured = _decide(control, contest, contenders, truth[control.name], fresh)
+        if contest is not None:
+            shown = ProjectTasks(project_tasks, config, services.annotators)
+            decision, change = limit_change(decision, contest, contenders, control, shown, held_out=snapshot.sides.held_out)
+            if change is not None:
+                measured |= {"change": change, "taken": str(decision.taken), "reason": decision.reason}
+        decisions[control.name], evidence[control.name] = decision, measured
         tasks |= {image.task for image in contest.images} if contest else set()
     prompts = _decide_prompts(services, controls, sides, truth, snapshot)
     if prompts is not None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.loop.comparison import TIE, Answer, Comparison
-from backend.loop.decision import MARGIN, Objects, Taken, decide
+from backend.loop.decision import MARGIN, Decision, Objects, Taken, decide, decide_on_change
 
 
 def measured(low: float, high: float) -> Comparison:
@@ -80,3 +80,23 @@ def test_without_a_measured_gain_only_something_new_within_the_margin_is_taken(
     if decide(live, shipped, other, new_labels=new).taken is Taken.CANDIDATE and live.answer is not Answer.BETTER:
         assert new
         assert live.low > -MARGIN
+
+
+@pytest.mark.parametrize(
+    ("taken", "change", "compared", "held_out", "kept"),
+    [
+        (Taken.CANDIDATE, MARGIN, 0.0, WIDE, Taken.CANDIDATE),
+        (Taken.CANDIDATE, 3 * MARGIN, MARGIN, WIDE, Taken.LIVE),
+        (Taken.CANDIDATE, 3 * MARGIN, MARGIN, WORSE, Taken.LIVE),
+        (Taken.CANDIDATE, 3 * MARGIN, 2 * MARGIN, WIDE, Taken.CANDIDATE),  # about as much was compared
+        (Taken.CANDIDATE, 3 * MARGIN, MARGIN, BETTER, Taken.CANDIDATE),  # the held-out tasks speak of all others
+        (Taken.SHIPPED, 3 * MARGIN, MARGIN, WIDE, Taken.LIVE),
+        (Taken.SHIPPED, 0.0, 0.0, WIDE, Taken.SHIPPED),
+        (Taken.LIVE, 3 * MARGIN, MARGIN, WIDE, Taken.LIVE),
+    ],
+)
+def test_a_head_that_changes_other_tasks_more_than_those_it_is_compared_on_needs_the_held_out_ones(
+    taken: Taken, change: float, compared: float, held_out: Comparison, kept: Taken
+) -> None:
+    decision = decide_on_change(Decision(taken, "is better"), change=change, compared=compared, held_out=held_out)
+    assert decision.taken is kept

@@ -21,6 +21,7 @@ from backend.services import Services
 from sync.annotations import Annotation
 from sync.controls import choices
 from sync.labelconfig import parse
+from sync.tasks import Task
 
 # Words that the shipped head does not know: only what a test trains can fill them.
 CONFIG = """<View><Image name="image" value="$image"/>
@@ -39,6 +40,7 @@ class Bench:
 
     def __init__(self, services: Services, files: Any, png: Callable[..., bytes]) -> None:
         self.services, self.id = services, next(PROJECTS)
+        self.tasks: list[Task] = []
         self.project = services.registry.meet_project(self.id, label_config=self.config, extra_params=None)
         self.references = {}
         for task in TASKS:
@@ -96,7 +98,9 @@ class Bench:
         if registry.project(self.id).live_version != live:
             registry.promote(self.id, live)
         snapshot = take_snapshot(self.annotations(annotated), Sides(frozenset(held_out), **more))
-        return judge(self.services, registry.project(self.id), registry.version(self.id, candidate), snapshot)
+        return judge(
+            self.services, registry.project(self.id), registry.version(self.id, candidate), snapshot, project_tasks=self.tasks
+        )
 
     def name(self, number: int) -> str:
         return self.services.registry.version(self.id, number).name
@@ -255,7 +259,7 @@ def test_for_a_new_labelling_config_a_version_goes_live_with_the_heads_that_stil
     registry.promote(bench.id, old)
     bench.project = registry.meet_project(bench.id, label_config=CONFIG + "<!-- changed -->", extra_params=None)
     candidate = registry.version(bench.id, bench.version(wrong=["mood"], tasks=range(1, 9)))
-    verdict = judge(bench.services, bench.project, candidate, take_snapshot(bench.annotations(TASKS)))
+    verdict = judge(bench.services, bench.project, candidate, take_snapshot(bench.annotations(TASKS)), project_tasks=())
     assert verdict.goes_live
     assert verdict.heads == {"mood": old, "place": old}
     assert f"the labelling config has changed since {bench.name(old)}" in verdict.reason

@@ -69,7 +69,7 @@ def test_outlines_teach_the_segmenter_and_the_gate_clicks_on_those_it_never_saw(
     head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).prompted
     assert head is not None
     assert head.encoder == predicting.annotators.base_masks.encoder
-    verdict = judge(predicting, project, registry.version(PROJECT, number), snapshot)
+    verdict = judge(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
     measured = verdict.evidence["controls"][PROMPTS]
     assert (measured["judged_on"], measured["by"]) == (6, "held-out tasks")
     assert measured["candidate"] > measured["live"]

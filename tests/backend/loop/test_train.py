@@ -51,7 +51,7 @@ def test_a_taxonomy_is_learned_question_by_question_and_judged(predicting: Servi
     assert isinstance(head, DecisionTree)
     assert head.reached.tolist() == [18, 12]
 
-    verdict = judge(predicting, project, registry.version(PROJECT, number), snapshot)
+    verdict = judge(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
     assert verdict.goes_live
     assert verdict.heads == {"tree": number}
     measured = verdict.evidence["controls"]["tree"]

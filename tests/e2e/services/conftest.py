@@ -17,7 +17,7 @@ from sync.projects import create_project, upload_images
 from sync.tasks import read_tasks
 from tests.e2e.services.stack import BATCH, Stack
 
-TILES = 16
+TILES = 24
 
 
 @pytest.fixture(scope="module")
