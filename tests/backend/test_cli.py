@@ -48,13 +48,35 @@ def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
     return Services(Settings())
 
 
+def comparison(answer: str, difference: float) -> dict[str, Any]:
+    return {
+        "answer": answer,
+        "difference": difference,
+        "low": difference - 0.1,
+        "high": difference + 0.1,
+        "tasks": 6,
+        "groups": 6,
+    }
+
+
+SHAPE = {
+    "taken": "candidate",
+    "judged_on": 6,
+    "by": "held-out tasks",
+    "versus_live": comparison("better", 0.25),
+    "versus_shipped": comparison("cannot tell", 0.05),
+    "calibration": {"candidate": {"ece": 0.0423, "brier": 0.2}, "live": {"ece": 0.3, "brier": 0.4}},
+}
+"""What the gate measured of a control."""
+
+
 @pytest.fixture
 def project(services: Services) -> int:
     """A project with a base version and one that went live."""
     services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
     with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=12) as (_, number):
         pass
-    services.registry.promote(7, number, evidence={"candidate": 0.75, "live": 0.5, "judged_on": 6, "reason": "better"})
+    services.registry.promote(7, number, evidence={"judged_on": 6, "reason": "shape is better", "controls": {"shape": SHAPE}})
     services.registry.set_status(7, "v0002 went live")
     return 7
 
@@ -102,15 +124,16 @@ def test_status_says_what_is_live_and_what_the_loop_last_did(project: int) -> No
 
 def test_versions_are_listed_with_their_evidence(project: int) -> None:
     output = run("versions", "7").output
-    assert all(words in output for words in ("v0001", "base", "v0002", "live", "12", "0.750", "0.500", "better"))
+    assert all(words in output for words in ("v0001", "base", "v0002", "live", "12", "shape is better"))
 
 
-def test_versions_tell_the_calibration_error_of_each_control_that_was_judged(services: Services, project: int) -> None:
-    both = {"candidate": {"ece": 0.0423, "brier": 0.2}, "live": {"ece": 0.3, "brier": 0.4}}
-    evidence = {"controls": {"shape": {"calibration": both}, "boxes": {"candidate": 0.5}}, "reason": "better"}
-    services.registry.promote(7, 2, evidence=evidence)
+def test_versions_tell_what_the_gate_measured_of_each_control(project: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
     output = run("versions", "7").output
-    assert "shape 0.042" in output
+    assert "better: +0.250 (+0.150 to +0.350)" in output
+    assert "cannot tell: +0.050 (-0.050 to +0.150)" in output
+    assert "held-out tasks" in output
+    assert "0.042" in output
     assert "0.300" not in output
 
 
