@@ -70,9 +70,11 @@ def apply_rules(
     if taken is not None and before is not None:
         rest = (before > 0) & ~taken
         bright = rest & ~torch.from_numpy(isophotes.no_brighter(negative, asked.spots))
-        lost = rest & (kept.logits <= 0)
-        if lost.sum() > LARGEST_FAINT_LOSS * rest.sum() or (lost & bright).sum() > LARGEST_LOSS * bright.sum():
-            kept = replace(kept, logits=torch.where(lost, before, kept.logits))
+        for back in (rest & (guess > 0), rest):
+            lost = rest & (_connected(kept, asked.spots).logits <= 0)
+            if lost.sum() <= LARGEST_FAINT_LOSS * rest.sum() and (lost & bright).sum() <= LARGEST_LOSS * bright.sum():
+                break
+            kept = replace(kept, logits=torch.where(back & (kept.logits <= 0), before, kept.logits))
     return _connected(kept, asked.spots)
 
 
