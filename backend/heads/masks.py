@@ -40,7 +40,11 @@ FINE_TUNING = Schedule(steps=40, rate=5e-4, examples=2)
 """A quarter of a minute on one core, however many masks there are: longer gained little."""
 
 AS_DRAWN = 0.97
-"""Mean overlap from which on masks are taken for this head's own: those that it predicted and nobody edited reach 0.99."""
+"""Mean overlap from which on masks are taken for this head's own.
+
+Those that it outlined in boxes of source extraction, and nobody edited, have a mean of 0.985 on 38 masks of simulated scenes,
+0.984, 0.979 and 0.963 on test cut-outs of three sets (36 to 41 masks each), and a median of 0.99 on each: it misses some.
+"""
 COMPARED = 20
 """Masks that are compared, at most: some hundredths of a second each."""
 

@@ -27,7 +27,8 @@ LARGEST_LOSS, LARGEST_FAINT_LOSS = 0.1, 0.5
 """Negative clicks may cost at most these shares of the mask outside their own side: of what they say nothing of, and of all.
 
 A click on the hill of the object itself says that the outline runs further in, so it speaks of all that is no brighter; a click
-on another hill speaks of that one only.
+on another hill speaks of that one only. What is cut off from all that is asked for counts as lost. Of what is lost beyond these
+shares, the part that isophotes keep comes back; where that is too little, all of it.
 """
 
 

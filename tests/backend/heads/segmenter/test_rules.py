@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import ndimage
 
 from backend.heads.masks import PromptedMasks
@@ -28,6 +31,7 @@ WINDOWS = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(S
 SHIPPED = PromptedMasks.load(BASE_SEGMENTER)
 SCENES = SceneGenerator()
 SIDE = 64
+FRAME = Path(__file__).parents[4] / "../shared/data/fields/1462_150_5_DR7.jpg"
 PLACES = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
 
@@ -127,6 +131,27 @@ def test_a_negative_click_on_the_edge_of_a_companion_leaves_the_galaxy(side: int
         after = ask(sight, [*galaxy, away])
         assert after[core].all()
         assert_rules(after, [*galaxy, away])
+
+
+def test_what_a_negative_click_cuts_off_the_galaxy_counts_as_lost() -> None:
+    """A decoder that leaves the core and a ring around it: what hangs together with the click is a tenth of the mask."""
+    rows, columns = np.indices((32, 32)) + 0.5
+    radius = np.hypot(rows - 16, columns - 16)
+    isophotes = Isophotes.of(np.arcsinh(60 * np.exp(-(radius**2) / 50)).astype(np.float32))
+    before, decoded = (np.where(inside, 3.0, -3.0) for inside in (radius < 10, (radius < 3.2) | (abs(radius - 8) < 2)))
+    clicks = [(16.0, 16.0, True), (19.5, 16.5, False)]
+    mask = WindowMask(Tile(0, 0, 32, 32, 1.0), torch.from_numpy(decoded).float(), 0.5, (32, 32), 32)
+    asked = Asked(clicks, clicks, [(16.0, 16.0)])
+    logits = torch.from_numpy(before).float()
+    ruled = apply_rules(mask, asked, isophotes, guess=logits, before=logits)
+    assert (ruled.logits > 0).sum() > 0.5 * (before > 0).sum()
+
+
+@pytest.mark.skipif(not FRAME.is_file(), reason=f"the frames are not here: {FRAME}")
+def test_a_click_on_a_compact_source_of_a_large_frame_is_answered() -> None:
+    sight = sight_of(np.asarray(Image.open(FRAME).convert("RGB"), np.float32) / 255)
+    mask = ask(sight, [(1456.5, 801.5, True)])
+    assert 0 < mask.sum() < 400
 
 
 @pytest.mark.parametrize("side", [64, 200, 424])
