@@ -107,7 +107,7 @@ def _measure(services: Services, classes: Mapping[str, str], *, batches: int) ->
             batch, "gate", partial(judge, services, project, version, snapshot), lambda one: f"goes live: {one.goes_live}"
         )
         yield step
-        # Whatever the gate says, the next step is that of a version that goes live.
+        # Predicting begins anew also where the gate refuses: with the heads that it has chosen.
         services.registry.promote(PROJECT, number, evidence=verdict.evidence, heads=verdict.heads)
         project = services.registry.project(PROJECT)
         predicted, step = _timed(batch, "predict the rest", partial(_predict, services, project, tasks), _counted)
