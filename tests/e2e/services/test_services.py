@@ -110,16 +110,25 @@ def test_a_worker_that_is_killed_while_it_trains_is_replaced_by_the_other(
         killed, other = sorted(stack.workers, key=training, reverse=True)
         killed.kill()
         lock.rollback()
+
+    def judged() -> bool:
+        with versions.connect() as connection:
+            found = connection.exec_driver_sql(f"SELECT verdict FROM versions WHERE project_id = {project} AND number = 3")
+            return found.scalar() in ("live", "rejected")  # with so few labels the gate may not be able to tell
+
+    stack.wait_until(judged, "the other worker has trained and judged")
     versions.dispose()
-    stack.wait_for_version(project, "v0003")
     assert re.search(r"event=trained .*version=3", other.said())
     assert sorted(stack.trained()) == ["2", "3"]
-    assert stack.predicted(project, "v0003") == to_do(stack, project)
     stack.assert_nothing_lost(project, "v0003")
+    (live,) = stack.live(project)
+    stack.wait_for_version(project, live.partition("-")[0])
+    assert stack.predicted(project, live.partition("-")[0]) == to_do(stack, project)
 
 
 def test_a_backup_of_the_registry_brings_it_back(stack: Stack, project: int, postgresql: Any) -> None:
     server = postgresql.environment
+    (live,) = stack.live(project)
     asked = ["-U", "postgres"]
     dumped = subprocess.run(["pg_dump", *asked, "-Fc", "galaxyloop"], env=os.environ | server, capture_output=True, check=True)
     for process in (*stack.backends, *stack.workers):
@@ -132,5 +141,5 @@ def test_a_backup_of_the_registry_brings_it_back(stack: Stack, project: int, pos
     subprocess.run(restore, env=os.environ | server, input=dumped.stdout, capture_output=True, check=True)
     stack.start_galaxyloop()
     (name,) = stack.live(project)
-    assert name.startswith("v0003-")
+    assert name == live
     assert name in stack.command("versions", str(project))
