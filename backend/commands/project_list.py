@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from backend.commands.process import open_services, read_settings
 from backend.commands.terminal import console, stop
@@ -19,7 +19,7 @@ def list_projects() -> None:
 
     services = open_services(read_settings())
     known = {project.id: project for project in services.registry.projects()}
-    table = Table("project", "title", "tasks", "annotated", "backend", "live", "last status")
+    table = Table("project", "title", "tasks", "annotated", "backend", Column("live", no_wrap=True), "last status")
     try:
         client = services.label_studio
         for state in list_states(client):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from backend.commands.process import open_services, read_settings
 from backend.commands.terminal import ProjectId, console, stop
@@ -33,7 +33,15 @@ def status() -> None:
     for kind in KINDS:
         console.print(f"{kind} {life_of(services.engine, kind)}", soft_wrap=True, highlight=False)
     waiting_s, coverage = services.bell.waiting_s(), Coverage(services.settings)
-    table = Table("project", "live", "published", "without prediction", "events wait", "when", "what the loop last did")
+    table = Table(
+        "project",
+        Column("live", no_wrap=True),
+        "published",
+        "without prediction",
+        "events wait",
+        "when",
+        "what the loop last did",
+    )
     sentences = []
     for project in services.registry.projects():
         live = services.registry.version(project.id, project.live_version)
@@ -59,7 +67,7 @@ def versions(project: ProjectId) -> None:
     except RegistryError as error:
         stop(str(error))
     found = services.registry.versions(project)
-    table = Table("version", "verdict", "made", "learned from", "judged on", "reason")
+    table = Table(Column("version", no_wrap=True), "verdict", "made", "learned from", "judged on", "reason")
     for version in found:
         evidence = version.evidence
         table.add_row(
@@ -106,7 +114,16 @@ def _learned_from(version: Version) -> str:
 
 def _efforts(versions: Sequence[Version]) -> Table:
     """What annotators did with the regions that each version predicted, control by control."""
-    table = Table("version", "control", "predicted", "accepted unedited", "edited", "IoU of edited", "rejected", "added")
+    table = Table(
+        Column("version", no_wrap=True),
+        "control",
+        "predicted",
+        "accepted unedited",
+        "edited",
+        "IoU of edited",
+        "rejected",
+        "added",
+    )
     for version in versions:
         for control, effort in version.effort.items():
             table.add_row(version.name, escape(control), str(effort.predicted), *_shares(effort), str(effort.added))
@@ -124,9 +141,15 @@ def _shares(effort: Effort) -> list[str]:
 def _comparisons(versions: Sequence[Version]) -> Table:
     """What the gate measured of each control, and whose head it took."""
     table = Table(
-        "version", "control", "head from", "against the live version", "against the shipped head", "tasks", "judged by",
+        Column("version", no_wrap=True),
+        "control",
+        Column("head from", no_wrap=True),
+        "against the live version",
+        "against the shipped head",
+        "tasks",
+        "judged by",
         "calibration error",
-    )  # fmt: skip
+    )
     names = {version.number: version.name for version in versions}
     for version in versions:
         for control, measured in _measured(version).items():
