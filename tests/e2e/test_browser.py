@@ -406,7 +406,7 @@ def chosen(prediction: dict[str, Any]) -> str:
 
 
 def classes_by_colour(demo: Any, tasks: Iterable[int]) -> dict[int, str]:
-    """Two classes that the shipped head seldom says of these tiles, by colour: that a batch of ten teaches them is measured."""
+    """Two classes that the shipped head does not know, by colour: that a batch of ten teaches them is measured."""
     with demo.client() as client:
         names = {task.id: str(task.data["image"]).split("-", 1)[1] for task in read_tasks(client, project_of(demo))}
     redness = {}
@@ -416,7 +416,7 @@ def classes_by_colour(demo: Any, tasks: Iterable[int]) -> dict[int, str]:
         middle = tile[height * 3 // 8 : height * 5 // 8, width * 3 // 8 : width * 5 // 8].mean(axis=(0, 1))
         redness[task] = middle[0] / middle[2]
     half = np.median(list(redness.values()))
-    return {task: "Merger" if value > half else "Spiral" for task, value in redness.items()}
+    return {task: "Star or artifact" if value > half else "Can't tell" for task, value in redness.items()}
 
 
 def submit_on_the_page(page: Page, demo: Any, task: int, right: str) -> None:
