@@ -97,7 +97,9 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         project_url = f"{studio.url}/projects/{memory.project_id}/data"
         console.print(f"\n[bold]galaxyloop is ready:[/] {project_url}")
         console.print(f"  log in as {USER} with password {memory.password}")
-        console.print(f"  correct {settings.batch} galaxies and watch the next ones change; Ctrl-C ends everything\n")
+        console.print(
+            f"  correct {settings.batch} galaxies: what is then measured as better goes live; Ctrl-C ends everything\n"
+        )
         _watch(studio, children, console)
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):  # the terminal may be gone
