@@ -38,6 +38,7 @@ from backend.records import Project
 from backend.services import Services
 from backend.settings import Settings
 from sync.annotations import Annotation
+from sync.tasks import Task as ProjectTask
 
 GALAXIES = Path("../shared/data/gz2")
 CLASSES = {"elliptical": "Elliptical", "spiral": "Spiral", "edge_on": "Edge-on", "merger": "Merger"}
@@ -103,9 +104,11 @@ def _measure(services: Services, classes: Mapping[str, str], *, batches: int) ->
         )
         yield step
         version = services.registry.version(PROJECT, number)
-        verdict, step = _timed(
-            batch, "gate", partial(judge, services, project, version, snapshot), lambda one: f"goes live: {one.goes_live}"
-        )
+        known = [ProjectTask(task.id, task.data, True, 1, "") for task in annotated] + [
+            ProjectTask(task.id, task.data, False, 0, "") for task in tasks
+        ]
+        judged = partial(judge, services, project, version, snapshot, project_tasks=known)
+        verdict, step = _timed(batch, "gate", judged, lambda one: f"goes live: {one.goes_live}")
         yield step
         # Predicting begins anew also where the gate refuses: with the heads that it has chosen.
         services.registry.promote(PROJECT, number, evidence=verdict.evidence, heads=verdict.heads)
