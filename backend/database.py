@@ -15,12 +15,24 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import JSON, Connection, Engine, ForeignKey, func, select
+from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.connection import connect, wait_for
 from backend.lock import locked
 
-__all__ = ["Base", "EffortRow", "PredictionRow", "ProcessRow", "ProjectRow", "UnreadableRow", "VersionRow", "open_database"]
+__all__ = [
+    "Base",
+    "EffortRow",
+    "PredictionRow",
+    "ProcessRow",
+    "ProjectRow",
+    "UnreadableRow",
+    "VersionRow",
+    "insert_of",
+    "open_database",
+]
 
 VERSION_TAG_BYTES = 3
 """Two projects have the same tag once in 16 million pairs."""
@@ -143,6 +155,11 @@ class ProcessRow(Base):
     ended_at: Mapped[float | None]
     project_id: Mapped[int | None]
     working_since: Mapped[float | None]
+
+
+def insert_of(engine: Engine) -> Any:
+    """Return the `insert` of a database, which has `on_conflict_do_update` and `on_conflict_do_nothing` on both."""
+    return sqlite_insert if engine.dialect.name == "sqlite" else postgresql_insert
 
 
 def open_database(url: str, *, password: str = "", patience_s: float = 0.0) -> Engine:

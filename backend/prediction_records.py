@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Engine, delete, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
 from backend.annotator import Prediction, Task
-from backend.database import PredictionRow
+from backend.database import PredictionRow, insert_of
 from backend.records import MAX_ID
 from sync.task_images import value_at
 
@@ -68,7 +66,7 @@ class PredictionRecords:
         """Write records, by task, over those that there are."""
         if not records:
             return
-        insert = sqlite_insert if self._engine.dialect.name == "sqlite" else postgresql_insert
+        insert = insert_of(self._engine)
         key = {"project_id": project_id, "version": version}
         # In one order: server and worker may write records of the same tasks, and on PostgreSQL wait for one another.
         rows = [

@@ -17,11 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, func, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.orm import Session
 
-from backend.database import ProjectRow, VersionRow
+from backend.database import ProjectRow, VersionRow, insert_of
 from backend.records import (
     Effort,
     LeaseLostError,
@@ -79,7 +77,7 @@ class Registry:
 
         Safe to call at any moment from any number of processes; `extra_params` of None leaves them as they are.
         """
-        insert = sqlite_insert if self.engine.dialect.name == "sqlite" else postgresql_insert
+        insert = insert_of(self.engine)
         with Session(self.engine) as session:
             known = session.execute(_PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
             if known is not None:
