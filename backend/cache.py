@@ -28,6 +28,10 @@ MEASURED_EVERY = 0.05
 CHECKED = ".checked"
 """Suffix of a file that begins with the checksum of its value; files without it are of releases that wrote none."""
 CHECKSUM_BYTES = 16
+UNFINISHED = "."
+"""What the name of a file begins with until its value is written."""
+UNFINISHED_FOR_S = 600
+"""After this long a file that a write began is of a process that ended in the middle of it; until then it is not evicted."""
 TOUCH_EVERY_S = 3600
 """How exactly the time of last use is kept: finer would cost a disk write a read."""
 
@@ -123,7 +127,7 @@ class FileCache:
         unfinished = None
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as unfinished:
+            with tempfile.NamedTemporaryFile(dir=file.parent, prefix=UNFINISHED, delete=False) as unfinished:
                 unfinished.write(_checksum(value))
                 unfinished.write(value)
             os.replace(unfinished.name, file.with_name(key + CHECKED))
@@ -145,6 +149,8 @@ class FileCache:
             try:
                 stat = file.stat()
             except FileNotFoundError:  # another process evicts as well
+                continue
+            if file.name.startswith(UNFINISHED) and time.time() - stat.st_mtime < UNFINISHED_FOR_S:
                 continue
             entries.append((stat.st_mtime, stat.st_size, file))
         size = sum(entry[1] for entry in entries)

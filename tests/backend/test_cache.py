@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.cache import CHECKED, TOUCH_EVERY_S, FileCache, MemoryCache, key_of
+from backend.cache import CHECKED, TOUCH_EVERY_S, UNFINISHED_FOR_S, FileCache, MemoryCache, key_of
 
 parts = st.lists(st.one_of(st.text(), st.binary()), max_size=5)
 
@@ -72,6 +72,17 @@ def test_a_value_is_whole_at_every_moment(cache: FileCache) -> None:
         reads = [pool.submit(cache.get, key) for _ in range(200)]
     assert all(write.exception() is None for write in writes)
     assert {read.result() for read in reads} <= set(values)
+
+
+def test_a_write_in_progress_is_not_evicted_and_the_rest_of_an_ended_one_is(cache: FileCache, tmp_path: Path) -> None:
+    cache.put(key_of("a"), b"one")
+    written, ended = (file_of(tmp_path, key_of("a")).with_name(name) for name in (".written", ".ended"))
+    written.write_bytes(bytes(20_000))
+    ended.write_bytes(bytes(20_000))
+    then = time.time() - UNFINISHED_FOR_S - 1
+    os.utime(ended, (then, then))
+    cache.evict()
+    assert sorted(stored(tmp_path)) == sorted([written, file_of(tmp_path, key_of("a"))])
 
 
 def test_a_write_leaves_nothing_else_behind(cache: FileCache, tmp_path: Path) -> None:

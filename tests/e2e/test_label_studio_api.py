@@ -268,7 +268,7 @@ def test_reading_leaves_nothing_on_label_studios_disk(
 ) -> None:
     annotate(client, tasks[0])
     assert read_annotations(client, project)
-    assert not list((label_studio_data / "export").iterdir())
+    assert not list((label_studio_data / "export").glob(f"project-{project}-*"))
 
 
 # --- predictions
