@@ -12,9 +12,11 @@ from cachetools import LRUCache
 
 from backend.annotator import Annotator
 from backend.cache import Cache
+from backend.damage import stand_ins, version_damage
 from backend.gallery import Gallery, Picture
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
+from backend.heads.errors import HeadError
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.heads.segmenter.sight import Sights
@@ -141,23 +143,44 @@ class Annotators(AnnotatorBuilder):
             _ = (self.observer, self.base_morphology, self.base_detector)
 
     def heads_of(self, project_id: int, number: int, config: LabelConfig) -> ProjectHeads:
-        """The heads of a version, those that it takes from other versions among them."""
+        """The heads of a version, those that it takes from other versions among them.
+
+        Raises
+        ------
+        HeadError
+            If its files are damaged.
+        """
         registry = self._registry
+        if reason := version_damage(registry, project_id, number):
+            raise HeadError(reason)
         taken = registry.taken_heads(project_id, number)
         return ProjectHeads.load(registry.path(project_id, number), config, taken=taken)
 
     def of(self, project: Project, *, label_config: str) -> Annotator:
-        """The annotator of a project's live version under a labelling config."""
+        """The annotator of a project's live version under a labelling config.
+
+        Where the version's files are damaged, it is that of the last good one, and has its name.
+        """
         # By name, which a project that was forgotten and attached again does not use twice.
         key = (project.id, project.live_name, config_hash(label_config))
         with self._lock:
             annotator = self._kept.get(key)
             if annotator is None:
                 config = read_config(label_config)
-                heads = self.heads_of(project.id, project.live_version, config)
-                annotator = self.build(config, heads, version=project.live_name)
+                heads, name = self._good_heads(project, config, label_config=label_config)
+                annotator = self.build(config, heads, version=name)
                 self._kept[key] = annotator
             return annotator
+
+    def _good_heads(self, project: Project, config: LabelConfig, *, label_config: str) -> tuple[ProjectHeads, str]:
+        """The heads of the live version or, where its files are damaged, of the last good one; and its name."""
+        earlier = ((one.number, one.name) for one in stand_ins(self._registry, project.id, label_config=label_config))
+        for number, name in ((project.live_version, project.live_name), *earlier):
+            try:
+                return self.heads_of(project.id, number, config), name
+            except HeadError as error:
+                log.error("event=version_damaged project=%d version=%s reason=%r", project.id, name, str(error))
+        raise AssertionError("a base version has no files")
 
 
 def _open_observer(

@@ -12,8 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.heads import HEADS, Head
+from backend.heads import HEADS, Head, HeadError
 from backend.heads.masks import PromptedMasks
+from backend.version_files import INDEX
 from sync.labelconfig import Control, LabelConfig
 from sync.matching import read_label
 
@@ -26,7 +27,6 @@ MASKS = ("BrushLabels", "PolygonLabels")
 FILLED_BY = {"Choices": "morphology", "Taxonomy": "tree", "Number": "parameters"} | dict.fromkeys(SHAPES, "detection")
 PROMPTS = ""
 """Name under which the prompted head stands: no control can be called so."""
-INDEX = "heads.json"
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ class ProjectHeads:
         for name, (place, entry) in entries.items():
             if entry["signature"] != _signature(config.control(name)):
                 continue
+            if entry["kind"] not in HEADS:
+                raise HeadError(f"{place / INDEX} names a head of the unknown kind {entry['kind']!r}")
             head = HEADS[entry["kind"]].load(place / entry["folder"])
             if isinstance(head, PromptedMasks):
                 prompted = head
@@ -87,10 +89,14 @@ class ProjectHeads:
 
 def _index(folder: Path) -> dict[str, dict[str, str]]:
     try:
-        index: dict[str, dict[str, str]] = json.loads((folder / INDEX).read_text())
+        index: dict[str, dict[str, str]] = json.loads((folder / INDEX).read_bytes())
+        return {name: {key: entry[key] for key in ("kind", "folder", "signature")} for name, entry in index.items()}
     except FileNotFoundError:
         return {}
-    return index
+    except OSError as error:
+        raise HeadError(f"{folder / INDEX} cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise HeadError(f"{folder / INDEX} is not the index of a version's heads") from error
 
 
 def controls_to_fill(config: LabelConfig) -> tuple[Control, ...]:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 __all__ = [
+    "DAMAGED",
     "MAX_ID",
+    "RETIRED",
     "Effort",
     "LeaseLostError",
     "Project",
@@ -19,6 +21,10 @@ __all__ = [
     "version_number",
 ]
 
+RETIRED = "retired"
+"""Verdict of a version that was live."""
+DAMAGED = "damaged"
+"""Verdict of a version whose files are not as they were written."""
 MAX_ID = 2**31 - 1
 """Label Studio's ids are 32-bit integers; a larger one would be refused by the database, not by us."""
 MAX_DIGITS = 9
@@ -103,8 +109,8 @@ class Version:
         Of the annotations it was trained on; empty for a base version.
     learned_from : int
         Annotations it was trained on.
-    verdict : {"base", "trained", "live", "rejected", "retired"}
-        "trained" has not been judged yet.
+    verdict : {"base", "trained", "live", "rejected", "retired", "damaged"}
+        "trained" has not been judged yet; of a "damaged" one the files are not as they were written.
     evidence : dict
         What the gate measured, and its reason.
     effort : dict

@@ -6,7 +6,6 @@ column of the project's row, so going live and rolling back are the same atomic 
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import tempfile
@@ -21,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from backend.database import ProjectRow, VersionRow, insert_of
 from backend.records import (
+    DAMAGED,
     Effort,
     LeaseLostError,
     Project,
@@ -30,10 +30,12 @@ from backend.records import (
     new_version_name,
     version_number,
 )
+from backend.version_files import seal
 
-__all__ = ["Registry"]
+__all__ = ["BASE_NUMBER", "Registry"]
 
-MANIFEST = "version.json"
+BASE_NUMBER = 1
+"""Of the version that has the shipped heads, and no folder."""
 
 
 class Registry:
@@ -213,9 +215,8 @@ class Registry:
         number = (last or 0) + 1
         unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=home))
         yield unfinished, number
-        manifest = {"config_hash": config_hash(label_config), "fingerprint": fingerprint, "learned_from": learned_from}
-        (unfinished / MANIFEST).write_text(json.dumps(manifest, indent=1))
-        _flush_to_disk(unfinished)
+        config = config_hash(label_config)
+        seal(unfinished, config_hash=config, fingerprint=fingerprint, learned_from=learned_from)
         final = self.path(project_id, number)
         with Session(self.engine) as session:
             _hold(session, project_id, holder)
@@ -226,7 +227,7 @@ class Registry:
                     number=number,
                     name=new_version_name(number, tag),
                     created_at=time.time(),
-                    config_hash=manifest["config_hash"],
+                    config_hash=config,
                     fingerprint=fingerprint,
                     learned_from=learned_from,
                     verdict="trained",
@@ -280,7 +281,7 @@ class Registry:
             project, row = session.get(ProjectRow, project_id), session.get(VersionRow, (project_id, number))
             if project is None or row is None:
                 raise RegistryError(f"project {project_id} has no version {number}")
-            if row.config_hash != config_hash(project.label_config):
+            if row.verdict != "base" and row.config_hash != config_hash(project.label_config):
                 raise RegistryError(
                     f"version {row.name} of project {project_id} was made for another labelling config and cannot go live"
                 )
@@ -300,6 +301,14 @@ class Registry:
             row.verdict, row.evidence = "rejected", evidence
             session.commit()
 
+    def note_damage(self, project_id: int, number: int, *, reason: str, holder: str | None = None) -> None:
+        """Note that the files of a version are damaged; `holder` as for `promote`."""
+        with Session(self.engine) as session:
+            _hold(session, project_id, holder)
+            row = session.get_one(VersionRow, (project_id, number))
+            row.verdict, row.evidence = DAMAGED, row.evidence | {"reason": reason}
+            session.commit()
+
     def _update(self, project_id: int, **values: Any) -> None:
         with Session(self.engine) as session:
             session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(**values))
@@ -313,13 +322,6 @@ def _hold(session: Session, project_id: int, holder: str | None) -> None:
     owner = select(ProjectRow.lease_owner).where(ProjectRow.id == project_id)
     if holder is not None and session.scalar(owner) != holder:
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
-
-
-def _flush_to_disk(folder: Path) -> None:
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
 
 
 _PROJECTS = select(ProjectRow, VersionRow.name).join(

@@ -124,6 +124,8 @@ def create_app(services: Services) -> FastAPI:
         def answer() -> bytes:
             project = services.meet(body.project, label_config=body.label_config, extra_params=None)
             annotator = services.annotators.of(project, label_config=body.label_config)
+            if annotator.version != project.live_name:  # its files are damaged: the worker lets another go live
+                services.ring([project.id])
             if context is None:
                 predictions = annotator.predict(tasks)
                 # Label Studio stores them: what they are made of must be known, for they may have to be made again.

@@ -38,6 +38,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     from backend.doctor.processes import check_process, database_ahead_s
     from backend.doctor.report import failed, passed
     from backend.doctor.round_trip import check_round_trip
+    from backend.doctor.versions import check_versions
     from backend.heartbeat import KINDS
     from backend.loop.queue import QueueUnavailable
 
@@ -49,6 +50,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
         yield failed("database and queue", f"{error}: start them, or correct their addresses")
         return
     yield passed("database and queue", "can be used")
+    yield check_versions(parts.registry)
     for kind in KINDS:
         yield check_process(parts.engine, kind)
     try:

@@ -84,6 +84,7 @@ def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
     """The version that predicts, as a worker anywhere can take it up: where parts are there, that which made them."""
     from backend.annotators import SHIPPED_VERSION
     from backend.carried import carry, without_secrets
+    from backend.damage import version_damage
     from backend.records import RegistryError
 
     settings_there = without_secrets(settings)
@@ -100,6 +101,8 @@ def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
             notices.print(
                 f"{output} goes on with {version.name}, as it was begun; {project.live_name} is live now", highlight=False
             )
+        if reason := version_damage(registry, project.id, version.number):
+            stop(f"{version.name} of project {project.id} is damaged: {reason}")
     except RegistryError as error:
         stop(str(error))
     return carry(

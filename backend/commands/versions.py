@@ -16,16 +16,17 @@ from backend.commands.terminal import ProjectId, console, stop
 if TYPE_CHECKING:
     from backend.records import Effort, Version
 
-BASE_NUMBER = 1
-"""Of the base version, which has the shipped heads."""
-
 __all__ = ["rollback", "status", "versions"]
+
+SHIPPED = 1
+"""Number of the base version, which has the shipped heads."""
 
 
 def status() -> None:
     """Say whether server and worker run, and of each project what is live, what waits, and what the loop last did."""
     from backend.commands.alive import duration, life_of
     from backend.coverage import Coverage
+    from backend.damage import damage_in_words
     from backend.heartbeat import KINDS
     from sync.labelconfig import not_supported
 
@@ -50,10 +51,12 @@ def status() -> None:
         missing = None if project.away else coverage.of(project.id, live.name)
         lacking = "not known" if missing is None else f"{missing} tasks"
         table.add_row(str(project.id), live.name, published, lacking, waits, _time(project.status_at), escape(project.status))
-        sentences += [f"project {project.id}: {sentence}" for sentence in not_supported(project.label_config)]
+        sentences += damage_in_words(services.registry, project.id)
+        unsupported = not_supported(project.label_config)
+        sentences += [f"not supported in project {project.id}: {sentence}" for sentence in unsupported]
     console.print(table)
     for sentence in sentences:
-        console.print(f"not supported in {sentence}", soft_wrap=True, highlight=False, markup=False)
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
 
 
 def versions(project: ProjectId) -> None:
@@ -92,11 +95,14 @@ def rollback(
 ) -> None:
     """Bring a version back: it is live at once, and the worker publishes its predictions."""
     from backend.commands.alive import work_to_come
+    from backend.damage import version_damage
     from backend.records import RegistryError
 
     services = open_services(read_settings())
     try:
         found = services.registry.version_named(project, version)
+        if reason := version_damage(services.registry, project, found.number):
+            stop(f"{found.name} of project {project} is damaged and cannot go live: {reason}")
         services.registry.promote(project, found.number)
     except RegistryError as error:
         stop(str(error))
@@ -159,7 +165,7 @@ def _comparisons(versions: Sequence[Version]) -> Table:
             table.add_row(
                 version.name,
                 escape(control) or "clicks",
-                "shipped" if source == BASE_NUMBER else taken,
+                "shipped" if source == SHIPPED else taken,
                 _difference(measured["versus_live"]),
                 _difference(measured["versus_shipped"]),
                 str(measured["judged_on"]),

@@ -15,13 +15,12 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from backend.heads.errors import HeadError
+from backend.version_files import ARRAYS_NAME, JSON_NAME
 
 __all__ = ["FORMAT", "StoredHead", "read", "write"]
 
 FORMAT = 1
 T = TypeVar("T")
-JSON_NAME = "head.json"
-ARRAYS_NAME = "head.safetensors"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 
+from backend.damage import replace_damaged, version_damage
 from backend.heads import NotEnoughLabels
 from backend.loop.ahead import look_ahead
 from backend.loop.audit import divide
@@ -18,7 +19,7 @@ from backend.loop.problems import note_problems
 from backend.loop.publish import prune_old, publish
 from backend.loop.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.train import train
-from backend.records import Project, Version, config_hash
+from backend.records import DAMAGED, RETIRED, Project, Version, config_hash
 from backend.services import Services
 from backend.unreadable import UnreadableList
 from sync.projects import project_state
@@ -54,7 +55,9 @@ def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
     annotations = services.annotations(project_id, label_config=state.label_config)
     snapshot = take_snapshot(annotations)
     left_out = note_problems(services, project, snapshot.annotations)
-    outcome = _learn(services, project, snapshot, lost)
+    replaced = replace_damaged(registry, project_id, holder=lost.name)
+    outcome = _learn(services, registry.project(project_id), snapshot, lost)
+    outcome = f"{replaced}; {outcome}" if replaced else outcome
     if lost.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     stored = publish(services, registry.project(project_id), state, annotations)
@@ -75,7 +78,7 @@ def _learn(services: Services, project: Project, snapshot: Snapshot, lost: Tenur
         if version.verdict == "trained":  # a kill came between its training and its judgement
             said = _judge(services, registry.project(project.id), version, snapshot, lost)
     live = registry.version(project.id, registry.project(project.id).live_version)
-    versions = [version for version in registry.versions(project.id) if version.verdict != "base"]
+    versions = [version for version in registry.versions(project.id) if version.verdict not in ("base", DAMAGED)]
     config = config_hash(project.label_config)
     outdated = live.config_hash != config
     fitting = [version for version in versions if version.config_hash == config]
@@ -83,7 +86,7 @@ def _learn(services: Services, project: Project, snapshot: Snapshot, lost: Tenur
     reason = _reason_to_wait(services, project, snapshot, versions) if same is None else f"nothing new since {same.name}"
     if same is not None and outdated:
         # One that was live under this config: what the gate has rejected stays out.
-        were_live = [one for one in registry.versions(project.id) if one.verdict in ("base", "retired")]
+        were_live = [one for one in registry.versions(project.id) if one.verdict in ("base", RETIRED)]
         said = _bring_back(services, project.id, [one for one in were_live if one.config_hash == config] or [same], lost)
     if same is not None or (reason and not outdated):
         _forget_request(services, project)
@@ -103,6 +106,9 @@ def _judge(services: Services, project: Project, version: Version, snapshot: Sna
         reason = "it was made for another labelling config"
         services.registry.reject(project.id, version.number, evidence={"reason": reason}, holder=lost.name)
         return f"{version.name} was rejected: {reason}"
+    if reason := version_damage(services.registry, project.id, version.number):
+        services.registry.note_damage(project.id, version.number, reason=reason, holder=lost.name)
+        return f"{version.name} is damaged and was not judged ({reason})"
     tasks = services.tasks(project.id)
     verdict = judge(services, project, version, divide(services, project, snapshot), project_tasks=tasks)
     evidence = verdict.evidence | {"left_out": UnreadableList(services.engine).tasks_left_out(project.id)}

@@ -67,15 +67,15 @@ class Snapshot:
 
 
 def read_stamps(folder: Path) -> dict[int, str]:
-    """Read the stamps of a version's snapshot; none where the version has no folder (the base version).
+    """Read the stamps of a version's snapshot; none where it has no folder (the base version), or a damaged list.
 
     Versions made before stamps held the content have times alone: they tell as much as they did then.
     """
     try:
-        rows = json.loads((folder / SNAPSHOT_FILE).read_text())
-    except FileNotFoundError:
+        rows = json.loads((folder / SNAPSHOT_FILE).read_bytes())
+        return {row["annotation"]: _stamp(row["updated_at"], row.get("content", "")) for row in rows}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
-    return {row["annotation"]: _stamp(row["updated_at"], row.get("content", "")) for row in rows}
 
 
 def take_snapshot(annotations: Sequence[Annotation], sides: Sides | None = None) -> Snapshot:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from backend.annotator import Task
 from backend.annotators import read_config
 from backend.bulk import Engine, Pairs, predict_and_store
+from backend.damage import version_damage
 from backend.loop.audit import held_out_tasks, mix_in
 from backend.loop.publish import show_live
 from backend.loop.storing import Storing
@@ -120,6 +121,9 @@ def prelabel(services: Services, project_id: int, wanted: Wanted, *, opening: Op
     if not tasks:
         raise PrelabelError(f"project {project_id} has no task: import images first")
     project = services.registry.meet_project(project_id, label_config=state.label_config, extra_params=None)
+    if reason := version_damage(services.registry, project_id, project.live_version):
+        sentence = f"{project.live_name} of project {project_id} is damaged ({reason})"
+        raise PrelabelError(f"{sentence}: start the worker, which lets the last good version go live")
     have = predicted_tasks(services.label_studio, project_id, project.live_name)
     done = Prelabelled(project.live_name, known=len(have))
     waiting = [task for task in tasks if task.id not in have and not (wanted.only_unlabelled and task.annotated)]

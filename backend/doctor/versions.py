@@ -1,0 +1,19 @@
+"""The live versions of the projects: their files must be as they were written."""
+
+from __future__ import annotations
+
+from backend.damage import damage_in_words
+from backend.doctor.report import Check, failed, passed
+from backend.registry import Registry
+
+__all__ = ["check_versions"]
+
+
+def check_versions(registry: Registry) -> Check:
+    """Compare the files of each project's live version with their checksums."""
+    name = "versions"
+    projects = registry.projects()
+    damages = [sentence for project in projects for sentence in damage_in_words(registry, project.id)]
+    if damages:
+        return failed(name, "; ".join(damages))
+    return passed(name, f"the files of {len(projects)} live versions are as they were written")

@@ -1,0 +1,82 @@
+"""A version's files on disk: written with a list of their checksums, and compared with it before they are used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_arrays
+
+__all__ = ["ARRAYS_NAME", "INDEX", "JSON_NAME", "damage_of", "seal"]
+
+INDEX = "heads.json"
+"""Which head of a version is in which folder."""
+JSON_NAME = "head.json"
+ARRAYS_NAME = "head.safetensors"
+MANIFEST = "version.json"
+
+
+def seal(folder: Path, **about: Any) -> None:
+    """Write a version's manifest, the checksums of its files among it, and wait until all of it is on the disk.
+
+    Parameters
+    ----------
+    **about
+        What else the manifest says of the version.
+    """
+    files = {file.relative_to(folder).as_posix(): _checksum(file) for file in sorted(folder.rglob("*")) if file.is_file()}
+    (folder / MANIFEST).write_text(json.dumps(about | {"files": files}, indent=1))
+    for file in folder.rglob("*"):
+        if file.is_file():
+            with file.open("rb") as handle:
+                os.fsync(handle.fileno())
+
+
+def damage_of(folder: Path) -> str:
+    """Compare a version's files with its manifest.
+
+    Returns
+    -------
+    str
+        What is wrong, with the file; empty where all is as it was written. A manifest of an earlier release lists no
+        checksums: then each file must be there and be JSON or safetensors, as its name says.
+    """
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        files = dict(manifest["files"]) if "files" in manifest else dict.fromkeys(_expected(folder), "")
+    except OSError as error:
+        return f"{folder / MANIFEST} cannot be read: {error.strerror}"
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return f"{folder / MANIFEST} is not as it was written"
+    for name, checksum in files.items():
+        try:
+            whole = _checksum(folder / name) == checksum if checksum else _is_whole(folder / name)
+        except OSError as error:
+            return f"{folder / name} cannot be read: {error.strerror}"
+        if not whole:
+            return f"{folder / name} is not as it was written"
+    return ""
+
+
+def _expected(folder: Path) -> list[str]:
+    """Name the files that a version of an earlier release has."""
+    index = json.loads((folder / INDEX).read_bytes())
+    heads = [entry["folder"] for entry in index.values()]
+    return [INDEX, *(f"{head}/{name}" for head in heads for name in (JSON_NAME, ARRAYS_NAME))]
+
+
+def _is_whole(file: Path) -> bool:
+    content = file.read_bytes()
+    try:
+        json.loads(content) if file.suffix == ".json" else load_arrays(content)
+    except (ValueError, SafetensorError):
+        return False
+    return True
+
+
+def _checksum(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

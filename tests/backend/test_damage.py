@@ -1,0 +1,178 @@
+"""Damaged versions: noticed before use, never answered under their name, and replaced by the last good one."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+from starlette.testclient import TestClient
+
+from backend.damage import damage_in_words, replace_damaged, stand_ins, version_damage
+from backend.database import ProjectRow
+from backend.doctor.versions import check_versions
+from backend.heads.morphology import Morphology
+from backend.project_heads import ProjectHeads
+from backend.records import DAMAGED
+from backend.server import create_app
+from backend.services import Services
+from sync.labelconfig import parse
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<Choices name="class" toName="image"><Choice value="Calm"/><Choice value="Wild"/></Choices></View>"""
+projects = count(700)
+
+
+def truncate(folder: Path) -> None:
+    file = folder / "head-0" / "head.safetensors"
+    file.write_bytes(file.read_bytes()[:-7])
+
+
+def replace_bytes(folder: Path) -> None:
+    file = folder / "head-0" / "head.safetensors"
+    content = file.read_bytes()
+    file.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
+
+
+def empty_index(folder: Path) -> None:
+    (folder / "heads.json").write_bytes(b"")
+
+
+def list_for_index(folder: Path) -> None:
+    (folder / "heads.json").write_text("[1, 2]")
+
+
+def remove_head(folder: Path) -> None:
+    shutil.rmtree(folder / "head-0")
+
+
+def junk_manifest(folder: Path) -> None:
+    (folder / "version.json").write_bytes(b"\xff\x00{")
+
+
+def no_permission(folder: Path) -> None:
+    file = folder / "head-0" / "head.json"
+    file.unlink()
+    file.mkdir()  # what root cannot read either
+
+
+DAMAGES = [shutil.rmtree, truncate, replace_bytes, empty_index, list_for_index, remove_head, junk_manifest, no_permission]
+
+
+@pytest.fixture
+def project(predicting: Services, embeddings: Callable[..., Any]) -> int:
+    """A project with two trained versions, v0002 and v0003, of which the second is live."""
+    id_ = next(projects)
+    registry = predicting.registry
+    registry.meet_project(id_, label_config=CONFIG, extra_params=None)
+    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=predicting.annotators.observer.dimension)
+    head = Morphology.fit(vectors, targets, classes=("Calm", "Wild"), exclusive=True)
+    for _ in range(2):
+        with registry.writing_version(id_, label_config=CONFIG, fingerprint="f", learned_from=20) as (folder, number):
+            ProjectHeads({"class": head}).save(folder, parse(CONFIG))
+        registry.promote(id_, number, heads={"class": number})
+    return id_
+
+
+def answering(services: Services, project: int) -> str:
+    return services.annotators.of(services.registry.project(project), label_config=CONFIG).version[:5]
+
+
+def held(services: Services, project: int) -> str:
+    """Take the project's lease for this test."""
+    with Session(services.engine) as session:
+        session.execute(update(ProjectRow).where(ProjectRow.id == project).values(lease_owner="test"))
+        session.commit()
+    return "test"
+
+
+def test_a_whole_version_answers(predicting: Services, project: int) -> None:
+    assert version_damage(predicting.registry, project, 3) == ""
+    assert answering(predicting, project) == "v0003"
+    assert replace_damaged(predicting.registry, project, holder=held(predicting, project)) == ""
+    assert damage_in_words(predicting.registry, project) == []
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_of_a_damaged_version_the_last_good_one_answers_under_its_own_name(
+    predicting: Services, project: int, damage: Callable[[Path], None]
+) -> None:
+    registry = predicting.registry
+    damage(registry.path(project, 3))
+    assert "v0003" in version_damage(registry, project, 3)
+    assert answering(predicting, project) == "v0002"
+    assert damage_in_words(registry, project)[0].startswith(f"project {project}: v0003-")
+
+    said = replace_damaged(registry, project, holder=held(predicting, project))
+    assert said.startswith("v0003-")
+    assert "is damaged (" in said
+    assert registry.project(project).live_version == 2
+    assert registry.version(project, 3).verdict == DAMAGED
+    assert "rollback" in damage_in_words(registry, project)[0]
+
+
+@pytest.mark.parametrize("damage", [truncate, empty_index, list_for_index, remove_head])
+def test_damage_of_a_version_without_checksums_is_noticed_when_its_heads_are_read(
+    predicting: Services, project: int, damage: Callable[[Path], None]
+) -> None:
+    """Versions of earlier releases have a manifest that lists no files."""
+    folder = predicting.registry.path(project, 3)
+    manifest = json.loads((folder / "version.json").read_text())
+    del manifest["files"]
+    (folder / "version.json").write_text(json.dumps(manifest))
+    damage(folder)
+    assert answering(predicting, project) == "v0002"
+    assert replace_damaged(predicting.registry, project, holder=held(predicting, project)).startswith("v0003-")
+
+
+def test_a_version_that_takes_a_head_of_a_damaged_one_is_damaged_too(predicting: Services, project: int) -> None:
+    registry = predicting.registry
+    registry.promote(project, 3, heads={"class": 2})
+    truncate(registry.path(project, 2))
+    assert "v0002" in version_damage(registry, project, 3)
+    assert answering(predicting, project) == "v0001"
+    replace_damaged(registry, project, holder=held(predicting, project))
+    assert registry.project(project).live_version == 1
+
+
+def test_the_base_version_answers_where_all_are_damaged(predicting: Services, project: int) -> None:
+    for number in (2, 3):
+        shutil.rmtree(predicting.registry.path(project, number))
+    assert answering(predicting, project) == "v0001"
+    assert [one.number for one in stand_ins(predicting.registry, project, label_config=CONFIG)] == [2, 1]
+
+
+def test_a_version_that_was_restored_can_be_brought_back(predicting: Services, project: int, tmp_path: Path) -> None:
+    registry = predicting.registry
+    shutil.copytree(registry.path(project, 3), tmp_path / "backup")
+    shutil.rmtree(registry.path(project, 3))
+    replace_damaged(registry, project, holder=held(predicting, project))
+    shutil.copytree(tmp_path / "backup", registry.path(project, 3))
+    registry.promote(project, 3)
+    assert answering(predicting, project) == "v0003"
+    assert damage_in_words(registry, project) == []
+
+
+def test_the_doctor_names_a_damaged_version(predicting: Services, project: int) -> None:
+    remove_head(predicting.registry.path(project, 3))
+    check = check_versions(predicting.registry)
+    assert not check.ok
+    assert f"project {project}: v0003-" in check.says
+
+
+def test_a_request_is_answered_and_the_worker_is_called(predicting: Services, project: int, files: Any, png: Any) -> None:
+    replace_bytes(predicting.registry.path(project, 3))
+    task = {"id": 1, "data": {"image": files.put("/data/upload/700/1.png", png())}}
+    with TestClient(create_app(predicting)) as client:
+        predicting.bell.answered(project, predicting.bell.ringing()[project])
+        body = {"tasks": [task], "project": f"{project}.1", "label_config": CONFIG, "params": {}}
+        answer = client.post("/predict", json=body).json()
+    assert answer["model_version"].startswith("v0002-")
+    assert len(answer["results"][0]["result"]) == 1
+    assert project in predicting.bell.ringing()
