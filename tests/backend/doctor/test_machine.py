@@ -73,6 +73,7 @@ def test_the_doctor_goes_as_far_as_it_can_and_fails(tmp_path: Path, monkeypatch:
         ("data folder", "ok"),
         ("model files", "ok"),
         ("database and queue", "ok"),
+        ("versions", "ok"),
         ("server", "failed"),
         ("worker", "failed"),
         ("Label Studio and its key", "failed"),

@@ -269,6 +269,7 @@ def test_a_version_of_before_there_were_lessons_is_judged_by_its_snapshot(bench:
     old = bench.version(wrong=["mood"])
     folder = bench.services.registry.path(bench.id, old)
     (folder / "lessons.json").unlink()
+    (folder / "version.json").write_text("{}")  # nor were there checksums
     take_snapshot(bench.annotations(LEARNED)).save(folder)
     verdict = bench.judge(bench.version(), live=old)
     assert verdict.evidence["controls"]["mood"]["by"] == "cross-validation and 8 held-out tasks"
