@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Double, Engine, cast, create_engine, event, extract, func, make_url, select
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
-__all__ = ["DatabaseUnavailable", "connect", "read_clock", "reason_of", "wait_for"]
+__all__ = ["DatabaseUnavailable", "connect", "is_unusable", "read_clock", "reason_of", "unavailable", "wait_for"]
 
 log = logging.getLogger("galaxyloop.database")
 
@@ -85,8 +85,20 @@ def wait_for(engine: Engine, *, patience_s: float) -> None:
     )
     try:
         attempts(lambda: engine.connect().close())
-    except OperationalError as error:
-        raise DatabaseUnavailable(f"the database {_name(engine.url)} cannot be used: {reason_of(error)}") from error
+    except DatabaseError as error:
+        raise unavailable(engine, error) from error
+
+
+def unavailable(engine: Engine, error: DatabaseError) -> DatabaseUnavailable:
+    """Make the error that says which database cannot be used, why, and what to do about a damaged file."""
+    damaged = engine.dialect.name == "sqlite" and not isinstance(error, OperationalError)
+    remedy = "; restore it from a backup, or move it away to begin without versions" if damaged else ""
+    return DatabaseUnavailable(f"the database {_name(engine.url)} cannot be used: {reason_of(error)}{remedy}")
+
+
+def is_unusable(error: DatabaseError) -> bool:
+    """Tell whether an error says that the database is away, full or damaged, rather than that it was asked for nonsense."""
+    return not isinstance(error, (DataError, IntegrityError))
 
 
 def read_clock(session: Session) -> float:
@@ -100,7 +112,7 @@ def read_clock(session: Session) -> float:
     return float(session.scalars(select(cast(extract("epoch", func.clock_timestamp()), Double))).one())
 
 
-def reason_of(error: OperationalError) -> str:
+def reason_of(error: DatabaseError) -> str:
     """Say in one line why the database did not do as it was asked."""
     return str(error.orig).strip().splitlines()[0]
 

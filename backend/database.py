@@ -14,12 +14,14 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import JSON, Connection, Engine, ForeignKey, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from backend.connection import connect, wait_for
+from backend.connection import DatabaseUnavailable, connect, unavailable, wait_for
 from backend.lock import locked
 
 __all__ = [
@@ -30,6 +32,7 @@ __all__ = [
     "ProjectRow",
     "UnreadableRow",
     "VersionRow",
+    "check_tables",
     "insert_of",
     "open_database",
 ]
@@ -184,11 +187,39 @@ def open_database(url: str, *, password: str = "", patience_s: float = 0.0) -> E
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     with _alone(engine):
         wait_for(engine, patience_s=patience_s)
-        with engine.begin() as connection:
-            _begin_alone(connection)
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        try:
+            with engine.begin() as connection:
+                _begin_alone(connection)
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+        except DatabaseError as error:
+            raise unavailable(engine, error) from error
+        except CommandError as error:
+            raise DatabaseUnavailable(
+                f"the database {engine.url.database} is of a newer galaxyloop ({error}): install that one, or restore a backup"
+            ) from error
     return engine
+
+
+def check_tables(engine: Engine) -> None:
+    """Read from every table; look at each page of a SQLite file.
+
+    Raises
+    ------
+    DatabaseUnavailable
+        If a table is missing, or the file is damaged.
+    """
+    try:
+        with engine.connect() as connection:
+            for table in Base.metadata.sorted_tables:
+                connection.execute(select(table).limit(1)).first()
+            if engine.dialect.name == "sqlite":
+                (found,) = connection.exec_driver_sql("PRAGMA quick_check(1)").one()
+                if found != "ok":
+                    name = engine.url.database
+                    raise DatabaseUnavailable(f"the database {name} is damaged ({found}): restore it from a backup")
+    except DatabaseError as error:
+        raise unavailable(engine, error) from error
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import Engine, delete, or_, select
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from backend.connection import read_clock, reason_of
@@ -146,7 +146,7 @@ class Heartbeat:
         try:
             self._write(ended=ended)
         except SQLAlchemyError as error:  # whatever it is: this thread must write again when it is over
-            reason = reason_of(error) if isinstance(error, OperationalError) else type(error).__name__
+            reason = reason_of(error) if isinstance(error, DatabaseError) else type(error).__name__
             log.warning("event=heartbeat_not_written reason=%r", reason)
 
     def _write(self, *, ended: bool) -> None:

@@ -19,7 +19,7 @@ from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from prometheus_client import generate_latest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from backend.access import Access
 from backend.annotator import Task
@@ -90,8 +90,8 @@ def create_app(services: Services) -> FastAPI:
         log.error("event=request_failed path=%s error=%s", request.url.path, type(error).__name__, exc_info=error)
         return JSONResponse({"detail": "the backend failed on this request; its log says why"}, 500)
 
-    @app.exception_handler(OperationalError)
-    async def no_database(request: Request, error: OperationalError) -> JSONResponse:
+    @app.exception_handler(DatabaseError)
+    async def no_database(request: Request, error: DatabaseError) -> JSONResponse:
         log.error("event=database_unavailable path=%s error=%r", request.url.path, reason_of(error))
         return JSONResponse({"detail": "the backend cannot use its database now; its log says why"}, 503)
 

@@ -22,13 +22,14 @@ def check(
 ) -> None:
     """Say whether database, queue and data folder can be used, and whether server and worker run; exit code 1 if not."""
     from backend.connection import DatabaseUnavailable
-    from backend.database import open_database
+    from backend.database import check_tables, open_database
     from backend.loop.queue import JobQueue, QueueUnavailable
 
     settings = read_settings()
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         engine = open_database(settings.database, password=settings.database_password.get_secret_value())
+        check_tables(engine)
         JobQueue(settings.queue_file, url=settings.queue_url).queued()
     except (DatabaseUnavailable, QueueUnavailable, ValueError) as error:
         stop(str(error))

@@ -98,7 +98,7 @@ def _prelabel_project(
 ) -> None:
     settings = read_settings()
     _step_back(settings)
-    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.exc import DatabaseError
 
     from backend.cluster import ClusterError
     from backend.connection import reason_of
@@ -119,7 +119,7 @@ def _prelabel_project(
         done = run(services, project, wanted, opening=opening, watch=lambda it, title, total: with_rate(it, title, total=total))
     except (PrelabelError, ClusterError, LabelStudioError, HeadError, CheckpointError, ValueError) as error:
         stop(str(error))
-    except OperationalError as error:
+    except DatabaseError as error:
         stop(f"the database cannot be used any more: {reason_of(error)}; what is stored stays, run it again")
     list_left_out({f"task {task}": reason for task, reason in done.left_out.items()})
     seconds = time.monotonic() - began

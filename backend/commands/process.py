@@ -34,6 +34,7 @@ def read_settings() -> Settings:
 def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Services:
     """Open what the process works with, or say why that cannot be."""
     from backend.connection import DatabaseUnavailable
+    from backend.loop.queue import QueueUnavailable
     from backend.services import Services
     from sync.network import Proxies, trusted_certificates
 
@@ -44,7 +45,7 @@ def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Se
         return Services(settings, database_patience_s=database_patience_s)
     except OSError as error:
         stop(f"the data folder {settings.data_dir} cannot be used: {error.strerror} ({error.filename})")
-    except (DatabaseUnavailable, ValueError) as error:
+    except (DatabaseUnavailable, QueueUnavailable, ValueError) as error:
         stop(str(error))
 
 

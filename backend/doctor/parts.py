@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from backend.database import open_database
+from backend.database import check_tables, open_database
 from backend.loop.bell import Bell
 from backend.loop.queue import JobQueue
 from backend.registry import Registry
@@ -37,6 +37,7 @@ def open_parts(settings: Settings) -> Parts:
         If an address is none that galaxyloop can use.
     """
     engine = open_database(settings.database, password=settings.database_password.get_secret_value())
+    check_tables(engine)
     queue = JobQueue(settings.queue_file, url=settings.queue_url)
     queue.queued()
     return Parts(settings, engine, Registry(engine, folder=settings.versions_dir), Bell(engine), queue)

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from sqlalchemy import CursorResult, Engine, select, update
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
 from backend.connection import read_clock, reason_of
@@ -32,6 +32,8 @@ __all__ = ["Holder", "LeaseLostError", "Tenure", "holder", "lease"]
 
 log = logging.getLogger("galaxyloop.lease")
 
+STRAY = 10
+"""A lease that would last this many times longer than ours is none that anybody holds: the clock has been set back since."""
 _MARK = " #"
 """Parts what people read of a lease's name from what makes it unique."""
 
@@ -94,7 +96,7 @@ def lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[Tenure
         while not done.wait(seconds / 3):
             try:
                 held = _renew(engine, project_id, tenure.name, seconds=seconds)
-            except OperationalError as error:
+            except DatabaseError as error:
                 # Busy or away for a while: the next try tells whether somebody has taken over meanwhile.
                 log.warning("event=lease_not_renewed project=%d error=%r", project_id, reason_of(error))
                 continue
@@ -136,7 +138,7 @@ def _take(engine: Engine, project_id: int, *, seconds: float) -> Tenure | None:
             select(ProjectRow.lease_owner, ProjectRow.lease_until).where(ProjectRow.id == project_id)
         ).one_or_none()
         now = read_clock(session)
-        if row is None or row.lease_until >= now:
+        if row is None or 0 <= row.lease_until - now <= STRAY * seconds:
             return None
         tenure = Tenure(f"process {os.getpid()} on {socket.gethostname()}{_MARK}{uuid.uuid4().hex}", row.lease_owner)
         session.execute(here.values(lease_owner=tenure.name, lease_until=now + seconds))

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import json
 import logging
+import math
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
 
 from huey import Huey, RedisHuey, SqliteHuey
+from huey.api import Task
 from huey.consumer import Consumer
 from huey.registry import Message
 from huey.serializer import Serializer
@@ -34,7 +37,7 @@ ANSWER_TIMEOUT_S = 5
 
 
 class QueueUnavailable(RuntimeError):  # noqa: N818 - a state to wait out rather than an error
-    """Redis cannot be reached now; the bells ring on in the registry."""
+    """The queue cannot be used now; the bells ring on in the registry."""
 
 
 class JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no type hints
@@ -67,6 +70,8 @@ class JobQueue:
     ------
     ValueError
         If the URL is none of Redis, or the driver is not installed.
+    QueueUnavailable
+        If the file is none of a queue.
     """
 
     def __init__(self, file: Path, *, url: str = "") -> None:
@@ -80,21 +85,23 @@ class JobQueue:
         Raises
         ------
         QueueUnavailable
-            If Redis cannot be reached.
+            If Redis cannot be reached, or the file cannot be used.
         """
         with self._explained():
             self._job.schedule((project_id,), delay=delay_s)
 
-    def queued(self) -> set[int]:
-        """Tell for which projects a job waits.
+    def queued(self, *, within_s: float = math.inf) -> set[int]:
+        """Tell for which projects a job waits that is due within so many seconds.
 
         Raises
         ------
         QueueUnavailable
-            If Redis cannot be reached.
+            If Redis cannot be reached, or the file cannot be used.
         """
+        latest = datetime.now(UTC).timestamp() + within_s
         with self._explained():
-            return {task.args[0] for task in [*self._huey.pending(), *self._huey.scheduled()] if task.args}
+            tasks = [*self._huey.pending(), *self._huey.scheduled()]
+            return {task.args[0] for task in tasks if task.args and _due(task) <= latest}
 
     def forget(self, project_id: int) -> None:
         """Delete the jobs of a project.
@@ -102,7 +109,7 @@ class JobQueue:
         Raises
         ------
         QueueUnavailable
-            If Redis cannot be reached.
+            If Redis cannot be reached, or the file cannot be used.
         """
         storage = self._huey.storage
         with self._explained():
@@ -153,13 +160,23 @@ class JobQueue:
         return True
 
 
+def _due(task: Task) -> float:
+    """Unix time; huey keeps times in UTC without saying so."""
+    return 0.0 if task.eta is None else float(task.eta.replace(tzinfo=UTC).timestamp())
+
+
 Queue = tuple[Huey, tuple[type[Exception], ...], float]
 """The queue itself, the errors that say that it is away, and the longest sleep of a worker that finds nothing, seconds."""
 
 
 def _on_file(file: Path) -> Queue:
     file.parent.mkdir(parents=True, exist_ok=True)
-    return SqliteHuey(NAME, filename=str(file), results=False, serializer=JsonSerializer()), (), POLL_S
+    try:
+        queue = SqliteHuey(NAME, filename=str(file), results=False, serializer=JsonSerializer())
+    except sqlite3.Error as error:
+        remedy = "if it is damaged, delete it, and it is made again"
+        raise QueueUnavailable(f"the queue {file} cannot be used: {error}; {remedy}") from error
+    return queue, (sqlite3.Error,), POLL_S
 
 
 def _on_redis(url: str) -> Queue:

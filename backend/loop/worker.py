@@ -10,9 +10,9 @@ import os
 import time
 
 import torch
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
-from backend.connection import reason_of
+from backend.connection import is_unusable, reason_of
 from backend.heartbeat import Heartbeat
 from backend.loop.cycle import run_cycle
 from backend.loop.lease import LeaseLostError, lease
@@ -47,7 +47,9 @@ def run_worker(services: Services) -> None:
                 queue_what_rings(services)
         except QueueUnavailable as error:
             log.warning("event=queue_unavailable error=%r", str(error))
-        except OperationalError as error:
+        except DatabaseError as error:
+            if not is_unusable(error):
+                raise
             log.warning("event=database_unavailable error=%r", reason_of(error))
 
     with Heartbeat(services.engine, "worker").running() as heartbeat:
@@ -71,7 +73,10 @@ def reconcile(services: Services) -> None:
 
 def queue_what_rings(services: Services) -> None:
     """Queue the answers that were lost with a worker or with the queue."""
-    for project_id in services.bell.ringing().keys() - services.queue.queued():
+    settings = services.settings
+    # A job that is due later than any is queued for was queued by a clock that ran ahead.
+    latest_s = 2 * (settings.lease_s + settings.webhook_patience_s + settings.webhook_debounce_s) + RETRY_S
+    for project_id in services.bell.ringing().keys() - services.queue.queued(within_s=latest_s):
         services.queue.schedule(project_id, delay_s=0)
 
 
@@ -79,7 +84,9 @@ def answer(services: Services, project_id: int) -> None:
     """Answer a project's bell: wait for quiet, run one cycle, and again if it rang meanwhile."""
     try:
         _answer(services, project_id)
-    except OperationalError as error:
+    except DatabaseError as error:
+        if not is_unusable(error):
+            raise
         log.warning("event=database_unavailable project=%d error=%r", project_id, reason_of(error))
         services.schedule(project_id, delay_s=RETRY_S)
 
@@ -90,7 +97,8 @@ def _answer(services: Services, project_id: int) -> None:
     if heard is None:
         return
     ready_at = heard.ready_at(debounce_s=settings.webhook_debounce_s, patience_s=settings.webhook_patience_s)
-    wait_s = ready_at - services.bell.now()
+    # Never longer than patience allows: a clock that was set back would have a bell that rang in the future.
+    wait_s = min(ready_at - services.bell.now(), settings.webhook_patience_s)
     if wait_s > 0:
         services.schedule(project_id, delay_s=wait_s)
         return
@@ -116,9 +124,9 @@ def _answer(services: Services, project_id: int) -> None:
             # It answered, and refused: asking again at once would change nothing, the next event or reconciliation will.
             if _set_status(services, project_id, f"stopped: {error}"):
                 log.error("event=label_studio_refused project=%d error=%r", project_id, str(error))
-        except OperationalError:
-            raise
         except Exception as error:
+            if isinstance(error, DatabaseError) and is_unusable(error):
+                raise
             if lost.is_set() or isinstance(error, LeaseLostError):
                 log.warning("event=taken_over project=%d", project_id)
                 return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 from starlette.testclient import TestClient
 
+from backend.database import ProjectRow
 from backend.loop.worker import answer, queue_what_rings, reconcile
 from backend.server import create_app
 from backend.services import Services
@@ -112,6 +115,21 @@ def test_what_a_killed_worker_was_at_is_queued_by_the_next_look_of_another(
     another = open_services(database_url=services.settings.database_url, queue_url=services.settings.queue_url)
     queue_what_rings(another)
     assert another.queue.queued() == {7}
+
+
+def test_what_a_clock_that_ran_ahead_has_queued_is_queued_again(services: Services, redis: Any) -> None:
+    services.bell.ring([7])
+    services.schedule(7, delay_s=3600)
+    queue_what_rings(services)
+    assert services.queue.queued(within_s=60) == {7}
+
+
+def test_a_bell_that_rang_by_a_clock_that_ran_ahead_waits_no_longer_than_patience(services: Services) -> None:
+    with services.engine.begin() as connection:
+        ahead = time.time() + 3600
+        connection.execute(update(ProjectRow).where(ProjectRow.id == 7).values(bell_first_at=ahead, bell_last_at=ahead))
+    answer(services, 7)
+    assert services.queue.queued(within_s=services.settings.webhook_patience_s + 1) == {7}
 
 
 def test_a_reconciliation_rings_for_every_project(services: Services) -> None:

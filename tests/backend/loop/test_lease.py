@@ -86,6 +86,14 @@ def test_a_project_nobody_knows_is_not_to_be_had(engine: Engine) -> None:
         assert lost is None
 
 
+def test_a_lease_of_a_clock_that_ran_ahead_is_free(engine: Engine) -> None:
+    """The clock was an hour ahead, the worker was killed, the clock was corrected."""
+    change(engine, lease_owner="killed", lease_until=time.time() + 3600)
+    with lease(engine, 1, seconds=30) as tenure:
+        assert tenure is not None
+        assert tenure.before == "killed"
+
+
 def test_it_is_free_at_once_after_the_work(engine: Engine) -> None:
     for _ in range(2):
         with lease(engine, 1, seconds=LONG_S) as lost:

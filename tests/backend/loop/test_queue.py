@@ -78,6 +78,7 @@ def test_a_new_queue_is_empty(place: Place) -> None:
 def test_a_job_waits_until_it_is_due(place: Place, delay_s: float) -> None:
     place.open().schedule(7, delay_s=delay_s)
     assert place.open().queued() == {7}
+    assert place.open().queued(within_s=1800) == ({7} if delay_s < 1800 else set())
 
 
 def test_a_message_is_json_and_never_a_pickle(place: Place) -> None:

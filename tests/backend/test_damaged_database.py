@@ -1,0 +1,89 @@
+"""Registry or queue damaged, of another time or full: one sentence that names the file and what to do, never a traceback."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, event
+from typer.testing import CliRunner
+
+from backend.cli import app
+from backend.connection import DatabaseUnavailable
+from backend.database import check_tables, open_database
+from backend.loop.queue import JobQueue, QueueUnavailable
+
+JUNK = b"this is no database, whatever its name says" * 400
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A registry with all of its tables."""
+    open_database(f"sqlite:///{tmp_path}/galaxyloop.db").dispose()
+    return tmp_path / "galaxyloop.db"
+
+
+def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "galaxyloop.db").write_bytes(JUNK)
+    with pytest.raises(DatabaseUnavailable, match=r"galaxyloop\.db cannot be used: file is not a database; restore it"):
+        open_database(f"sqlite:///{tmp_path}/galaxyloop.db")
+
+
+def test_damaged_pages_are_noticed_by_the_check(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[4096 * 2 :] = b"\x7f" * (len(content) - 4096 * 2)
+    file.write_bytes(content)
+    with pytest.raises(DatabaseUnavailable, match=r"galaxyloop\.db (is damaged|cannot be used)"):
+        check_tables(open_database(f"sqlite:///{file}"))
+
+
+def test_a_missing_table_is_noticed_by_the_check(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("DROP TABLE versions")
+    engine = open_database(f"sqlite:///{file}")
+    with pytest.raises(DatabaseUnavailable, match="no such table: versions"):
+        check_tables(engine)
+
+
+def test_a_database_of_a_newer_galaxyloop_is_refused(file: Path) -> None:
+    with sqlite3.connect(file) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(DatabaseUnavailable, match="is of a newer galaxyloop"):
+        open_database(f"sqlite:///{file}")
+
+
+def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+    """SQLite says the same of a file that may not grow as of a disk that is full."""
+
+    def bound(connection: Any, _: Any) -> None:
+        connection.execute("PRAGMA max_page_count=2")
+
+    event.listen(Engine, "connect", bound)
+    try:
+        with pytest.raises(DatabaseUnavailable, match=r"galaxyloop\.db cannot be used: database or disk is full$"):
+            open_database(f"sqlite:///{tmp_path}/galaxyloop.db")
+    finally:
+        event.remove(Engine, "connect", bound)
+
+
+@pytest.mark.parametrize("command", [["status"], ["check"], ["versions", "7"], ["worker"], ["server"], ["doctor"]])
+@pytest.mark.parametrize("damaged", ["galaxyloop.db", "queue.db"])
+def test_every_command_says_it_in_a_sentence(command: list[str], damaged: str, tmp_path: Path) -> None:
+    (tmp_path / damaged).write_bytes(JUNK)
+    environment = {"GALAXYLOOP_DATA_DIR": str(tmp_path), "COLUMNS": "400"}
+    result = CliRunner().invoke(app, command, env=environment)
+    assert result.exit_code == 1
+    assert "Traceback" not in result.output
+    assert f"{tmp_path / damaged} cannot be used: file is not a database" in result.output
+
+
+def test_a_queue_that_is_damaged_while_in_use_costs_no_event(tmp_path: Path) -> None:
+    queue = JobQueue(tmp_path / "queue.db")
+    queue.schedule(7, delay_s=60)
+    queue._huey.storage.close()
+    for file in tmp_path.glob("queue.db*"):
+        file.write_bytes(JUNK)
+    with pytest.raises(QueueUnavailable, match="cannot be used"):
+        queue.schedule(7, delay_s=0)
