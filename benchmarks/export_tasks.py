@@ -18,10 +18,10 @@ from PIL import Image
 from scipy import ndimage
 
 from sync.controls import brushlabels, choices, polygonlabels, rectanglelabels
-from sync.controls.shapes import Box, Mask
+from sync.controls.shapes import Box, Mask, Polygon
 from sync.labelconfig import Control, LabelConfig, parse
 
-__all__ = ["CONFIG", "SIDE", "write_tasks"]
+__all__ = ["CONFIG", "FRAME_OBJECTS", "FRAME_SIDE", "SIDE", "write_frame", "write_tasks"]
 
 CONFIG = """<View>
   <Image name="image" value="$image"/>
@@ -35,6 +35,10 @@ SIDE = 256
 POOL = 64
 TWO_PEOPLE_EVERY = 10
 SIZE = (SIDE, SIDE)
+FRAME_SIDE = 4000
+FRAME_OBJECTS = 2000
+"""Of each kind, boxes and outlines."""
+FRAME_CORNERS = 24
 
 
 def write_tasks(folder: Path, count: int) -> None:
@@ -51,6 +55,32 @@ def write_tasks(folder: Path, count: int) -> None:
         whole.write("]")
 
 
+def write_frame(folder: Path) -> None:
+    """Write one task, a frame of `FRAME_SIDE` pixels with `FRAME_OBJECTS` boxes and as many outlines, as `write_tasks` does."""
+    config = parse(CONFIG)
+    random = np.random.default_rng(0)
+    size = (FRAME_SIDE, FRAME_SIDE)
+    image = folder / "frame.png"
+    Image.fromarray(random.integers(0, 60, size[::-1], dtype=np.uint8)).save(image)
+    result = []
+    phase = np.arange(FRAME_CORNERS) * (2 * np.pi / FRAME_CORNERS)
+    for number in range(FRAME_OBJECTS):
+        x, y = random.uniform(40, FRAME_SIDE - 40, 2)
+        radius = random.uniform(4, 30) * random.uniform(0.9, 1.1, FRAME_CORNERS)
+        points = np.stack([x + radius * np.cos(phase), y + radius * np.sin(phase)], axis=1)
+        x, y, width, height = *random.uniform(0, FRAME_SIDE - 70, 2), *random.uniform(6, 60, 2)
+        label = "Galaxy" if number % 4 else "Star"
+        outline = Polygon(points)
+        boxes, outlines = _control(config, "boxes"), _control(config, "outlines")
+        result += [
+            rectanglelabels.encode(Box(x, y, width, height), control=boxes, label=label, size=size),
+            polygonlabels.encode(outline, control=outlines, label=label, size=size),
+        ]
+    task = {"id": 1, "data": {"image": str(image)}, "annotations": [_annotation(11, 1, result)], "predictions": []}
+    (folder / "tasks.jsonl").write_text(json.dumps(task) + "\n")
+    (folder / "tasks.json").write_text(json.dumps([task]))
+
+
 def _tasks(count: int, folder: Path, images: list[Path], random: np.random.Generator) -> Iterator[dict[str, Any]]:
     config = parse(CONFIG)
     masks = [_blob(random) for _ in range(POOL)]
@@ -65,23 +95,25 @@ def _tasks(count: int, folder: Path, images: list[Path], random: np.random.Gener
             regions += [region for group in picked for region in group[:2]] + picked[0][2:]
             result = [{**region, "id": f"r{number}-{person}-{place}"} for place, region in enumerate(regions)]
             result = [{**region, "origin": "manual" if place % 2 else "prediction"} for place, region in enumerate(result)]
-            annotations.append(
-                {
-                    "id": 10 * number + person,
-                    "completed_by": person,
-                    "result": result,
-                    "was_cancelled": False,
-                    "created_at": "2026-11-01T10:00:00Z",
-                    "updated_at": f"2026-11-01T10:00:0{person}Z",
-                    "lead_time": 12.0,
-                    "parent_prediction": None,
-                    "parent_version": "v0003",
-                }
-            )
+            annotations.append(_annotation(10 * number + person, person, result))
         image = folder / f"task{number}.png"
         os.link(images[number % POOL], image)
         data = {"image": str(image), "wcs": _cards(number)}
         yield {"id": number, "data": data, "annotations": annotations, "predictions": []}
+
+
+def _annotation(number: int, person: int, result: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "id": number,
+        "completed_by": person,
+        "result": result,
+        "was_cancelled": False,
+        "created_at": "2026-11-01T10:00:00Z",
+        "updated_at": f"2026-11-01T10:00:0{person}Z",
+        "lead_time": 12.0,
+        "parent_prediction": None,
+        "parent_version": "v0003",
+    }
 
 
 def _drawn(mask: Mask, config: LabelConfig) -> list[dict[str, Any]]:

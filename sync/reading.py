@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from sync.controls import CONTROLS
-from sync.controls.errors import ControlError
+from sync.controls.errors import ControlError, OutsideError
 from sync.controls.number import STEP_TOLERANCE
 from sync.controls.region import Region, quote
 from sync.controls.sameness import outline
@@ -129,5 +129,5 @@ def _on_the_picture(drawn: Labelled[Any]) -> Labelled[Any]:
     low, high = corners.min(axis=0), corners.max(axis=0)
     beyond = (low > 1) | (high < 0) if isinstance(drawn.shape, Point) else (low >= 1) | (high <= 0)
     if beyond.any():
-        raise ControlError("the region lies outside the picture")
+        raise OutsideError(f"the region lies outside the image of {drawn.size[0]}x{drawn.size[1]} pixels")
     return drawn

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["ControlError"]
+__all__ = ["ControlError", "OutsideError"]
 
 
 class ControlError(ValueError):
     """A region cannot be read or written; the message is one sentence that names the value and what would be right."""
+
+
+class OutsideError(ControlError):
+    """A shape lies outside its image, wholly."""

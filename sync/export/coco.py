@@ -17,17 +17,15 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
-from pycocotools import mask as coco_mask
-
-from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon, Size
+from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
+from sync.export.clipping import ring_area
+from sync.export.coco_rle import as_rle, empty_rle
 from sync.export.dataset import Dataset, readable_pictures
-from sync.export.footprints import Footprint, box_corners
 from sync.export.matching import SAME_POINT_PX
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
 
-__all__ = ["as_rle", "category_number", "write"]
+__all__ = ["category_number", "write"]
 
 VISIBLE = 2
 POINT_AREA = (2 * SAME_POINT_PX) ** 2
@@ -130,16 +128,6 @@ def category_number(label: str, dataset: Dataset) -> int:
     return dataset.labels.index(label) + 1
 
 
-def as_rle(footprint: Footprint, size: Size) -> dict[str, Any]:
-    """Return a footprint as COCO's compressed run-length encoding, its counts as text."""
-    return _rle(footprint.full(size))
-
-
-def _rle(mask: Mask) -> dict[str, Any]:
-    rle = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"size": list(mask.shape), "counts": rle["counts"].decode("ascii")}
-
-
 _NO_KEYPOINT = {"keypoints": [0, 0, 0], "num_keypoints": 0}
 """Of an object that has none, as COCO writes it."""
 
@@ -152,15 +140,15 @@ def _geometry(one: DrawnObject) -> dict[str, Any]:
             "num_keypoints": 1,
             "bbox": _around(shape, one.size),
             "area": POINT_AREA,
-            "segmentation": _rle(np.zeros(one.size[::-1], dtype=np.bool_)),
+            "segmentation": empty_rle(one.size),
         }
     assert box is not None
     numbers: dict[str, Any] = {"bbox": [box.x, box.y, box.width, box.height]}
     if footprint is not None:
         numbers |= {"segmentation": as_rle(footprint, one.size), "area": float(footprint.area)}
     elif isinstance(shape, Box):
-        corners = box_corners(shape).points.ravel().tolist()
-        numbers |= {"segmentation": [corners], "area": shape.width * shape.height, "rotation": shape.rotation}
+        ring = one.ring()
+        numbers |= {"segmentation": [ring.ravel().tolist()], "area": ring_area(ring), "rotation": shape.rotation}
     if isinstance(shape, Polygon):
         numbers["outline"] = shape.points.ravel().tolist()
     if isinstance(shape, Ellipse):

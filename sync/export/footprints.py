@@ -61,6 +61,8 @@ class Footprint:
         ControlError
             If there is none.
         """
+        if len(polygon.points) < 3:
+            raise ControlError("the outline lies outside the image")
         low = np.clip(np.floor(polygon.points.min(axis=0)), 0, size).astype(int)
         high = np.clip(np.ceil(polygon.points.max(axis=0)), 0, size).astype(int)
         width, height = (int(length) for length in high - low)

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.controls.shapes import Box, Ellipse, Point
-from sync.export.footprints import Footprint, box_corners
+from sync.export.clipping import ring_area
+from sync.export.footprints import Footprint, box_corners, ellipse_corners
 from sync.export.records import DrawnObject
 from sync.export.sky import Sky
 
@@ -38,7 +39,7 @@ class Measures:
     angle_px : float
         Of the major axis on the displayed image, degrees from x (right) towards y (down) in [0, 180); an upright box has none.
     area_px : float
-        Pixels of the mask, of the polygon or of the ellipse.
+        Pixels of the mask, of the polygon or of the ellipse, as far as it lies on the image.
     ra, dec : float
         ICRS, degrees.
     semi_major_arcsec, semi_minor_arcsec : float
@@ -124,7 +125,8 @@ def _ellipse_of(one: DrawnObject) -> tuple[NDArray[np.float64], NDArray[np.float
         return box_corners(shape).points.mean(axis=0), _matrix(shape.width / 2, shape.height / 2, shape.rotation), np.nan
     if isinstance(shape, Ellipse):
         matrix = _matrix(shape.radius_x, shape.radius_y, shape.rotation)
-        return np.array([shape.x, shape.y]), matrix, float(np.pi * shape.radius_x * shape.radius_y)
+        share = ring_area(one.ring()) / ring_area(ellipse_corners(shape).points)  # of it that lies on the image
+        return np.array([shape.x, shape.y]), matrix, share * float(np.pi * shape.radius_x * shape.radius_y)
     footprint = one.footprint()
     assert footprint is not None
     return _moments(footprint)

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sync.controls.shapes import Ellipse, Point, Polygon
-from sync.export.coco import as_rle
+from sync.export.coco_rle import as_rle
 from sync.export.dataset import Dataset, readable_pictures
 from sync.export.pictures import Picture, name_of
 from sync.export.records import DrawnObject, Record

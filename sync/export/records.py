@@ -9,8 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.controls.errors import ControlError, OutsideError
 from sync.controls.region import Region
 from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
+from sync.export.clipping import box_around, clip_box, clip_ring, ring_area
 from sync.export.footprints import Footprint, box_corners, ellipse_box, ellipse_corners
 from sync.export.pictures import Picture
 from sync.export.sky import Sky
@@ -19,6 +24,9 @@ from sync.images.errors import ImageError
 __all__ = ["Answer", "DrawnObject", "Provenance", "Record", "Shape", "Statement"]
 
 Shape = Box | Ellipse | Point | Polygon | Footprint
+
+SMALLEST_AREA = 1e-6
+"""Square pixels: what covers less of the image, such as a box that ends at its border, is not on it."""
 
 _KINDS = {Box: "box", Ellipse: "ellipse", Point: "keypoint", Polygon: "polygon", Footprint: "mask"}
 
@@ -102,30 +110,58 @@ class DrawnObject:
 
         Raises
         ------
+        OutsideError
+            If it lies outside the image.
         ControlError
-            If it covers none.
+            If it covers no pixel.
         """
         if isinstance(self.shape, Footprint):
             return self.shape
-        if isinstance(self.shape, Polygon):
-            return Footprint.of_polygon(self.shape, self.size)
-        if isinstance(self.shape, Ellipse):
-            return Footprint.of_polygon(ellipse_corners(self.shape), self.size)
+        if isinstance(self.shape, Polygon | Ellipse):
+            return Footprint.of_polygon(Polygon(self.ring()), self.size)
         return None
 
+    def ring(self) -> NDArray[np.float64]:
+        """Return the outline of a box, polygon or ellipse as corners (x, y), shape (n, 2), cut at the image's border."""
+        assert isinstance(self.shape, Box | Polygon | Ellipse)
+        return clip_ring(_corners(self.shape).points, self.size)
+
     def box(self) -> Box | None:
-        """Return the upright box around the object, None for a point."""
+        """Return the upright box around what of the object lies on the image, None for a point."""
         if isinstance(self.shape, Footprint):
             return self.shape.box
         if isinstance(self.shape, Point):
             return None
         if isinstance(self.shape, Box) and self.shape.rotation == 0:
-            return self.shape
-        if isinstance(self.shape, Ellipse):
-            return ellipse_box(self.shape)
-        points = (box_corners(self.shape) if isinstance(self.shape, Box) else self.shape).points
-        (left, top), (right, low) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-        return Box(left, top, right - left, low - top)
+            return clip_box(self.shape, self.size)
+        if isinstance(self.shape, Ellipse) and (box := ellipse_box(self.shape)) == clip_box(box, self.size):
+            return box
+        return box_around(self.ring())
+
+    def check_inside(self) -> None:
+        """Find out that the object can be exported.
+
+        Raises
+        ------
+        OutsideError
+            If nothing of it lies on the image.
+        ControlError
+            If it covers no pixel.
+        """
+        width, height = self.size
+        outside = OutsideError(f"the region lies outside the image of {width}x{height} pixels")
+        if isinstance(self.shape, Point):
+            inside = 0 <= self.shape.x <= width and 0 <= self.shape.y <= height
+        else:
+            inside = not isinstance(self.shape, Box) or ring_area(self.ring()) > SMALLEST_AREA
+        if not inside:
+            raise outside
+        try:
+            self.footprint()
+        except ControlError as error:
+            if ring_area(self.ring()) <= SMALLEST_AREA:
+                raise outside from error
+            raise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,3 +263,9 @@ class Record:
     def answers(self) -> tuple[Answer, ...]:
         """Of all statements."""
         return tuple(one for statement in self.statements for one in statement.answers)
+
+
+def _corners(shape: Box | Polygon | Ellipse) -> Polygon:
+    if isinstance(shape, Box):
+        return box_corners(shape)
+    return ellipse_corners(shape) if isinstance(shape, Ellipse) else shape

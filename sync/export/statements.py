@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from sync.controls.errors import ControlError
+from sync.controls.errors import ControlError, OutsideError
 from sync.controls.region import Region, quote, read_size
 from sync.controls.shapes import Labelled, Size
 from sync.export.footprints import Footprint
@@ -110,6 +110,8 @@ class _Reader:
                     (objects if isinstance(read, DrawnObject) else answers).append(read)  # type: ignore[arg-type]
                 regions.append(region)
             except ControlError as error:
+                if isinstance(error, OutsideError):
+                    regions.append(region)  # Label Studio's own JSON keeps it
                 name = region.get("id") if isinstance(region, Mapping) else None
                 self._report(str(error), task=self._task, annotation=self._item["id"], region=name)
         return Statement(
@@ -159,7 +161,7 @@ class _Reader:
                 provenance=self._provenance(state),
                 region=dict(region),
             )
-            one.footprint()  # one without a pixel is found out here, where it can be named
+            one.check_inside()  # here, where it can be named
             yield one
 
     def _provenance(self, state: str) -> Provenance:

@@ -25,10 +25,10 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from sync.controls.polygonlabels import joined
-from sync.controls.shapes import Box, Polygon, Size
+from sync.controls.shapes import Box
 from sync.export.dataset import Dataset, readable_pictures
-from sync.export.footprints import Footprint, ellipse_corners
-from sync.export.matching import SAME_OVERLAP, box_overlap
+from sync.export.footprints import Footprint
+from sync.export.pairing import same_boxes
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
 from sync.export.survey import OUTLINES
@@ -80,7 +80,8 @@ def _boxes(record: Record, dataset: Dataset) -> list[str]:
     """Lines of boxes: those that were drawn, and those around outlines on which none was drawn."""
     drawn = [one for one in record.objects if one.kind == "box"]
     outlined = [one for one in record.objects if one.kind in OUTLINES]
-    further = [one for one in outlined if not any(_is_same(one, box) for box in drawn)]
+    same = same_boxes(outlined, drawn)
+    further = [one for one, is_drawn in zip(outlined, same, strict=True) if not is_drawn]
     return [_line(one, _centre_and_sides(one), dataset) for one in (*drawn, *further)]
 
 
@@ -95,15 +96,8 @@ def _lacks_an_outline(record: Record, dataset: Dataset) -> bool:
     """
     boxes = [one for one in record.objects if one.kind == "box"]
     outlined = [one for one in record.objects if one.kind in OUTLINES]
-    bare = (box for box in boxes if not any(_is_same(one, box) for one in outlined))
+    bare = (box for box, is_outlined in zip(boxes, same_boxes(boxes, outlined), strict=True) if not is_outlined)
     return bool(boxes) and (not outlined or any(box.label in dataset.outlined for box in bare))
-
-
-def _is_same(one: DrawnObject, other: DrawnObject) -> bool:
-    mine, theirs = one.box(), other.box()
-    assert mine is not None
-    assert theirs is not None
-    return one.label == other.label and box_overlap(mine, theirs) >= SAME_OVERLAP
 
 
 def _report_segments(used: Counter[tuple[str, str]], dataset: Dataset) -> None:
@@ -159,16 +153,12 @@ def _centre_and_sides(one: DrawnObject) -> NDArray[np.float64]:
     """Of the upright box around an object, shape (2, 2), pixels, inside the image."""
     box = one.box()
     assert box is not None
-    low, high = _inside(np.array([[box.x, box.y], [box.x + box.width, box.y + box.height]]), one.size)
-    return np.stack([(low + high) / 2, high - low])
+    return np.array([[box.x + box.width / 2, box.y + box.height / 2], [box.width, box.height]])
 
 
 def _ring(one: DrawnObject) -> NDArray[np.float64]:
     """The corners of an outline, shape (n, 2), pixels, inside the image."""
-    if isinstance(one.shape, Footprint):
-        return outline_of(one.shape)
-    shape = one.shape if isinstance(one.shape, Polygon) else ellipse_corners(one.shape)  # type: ignore[arg-type]
-    return _inside(shape.points, one.size)
+    return outline_of(one.shape) if isinstance(one.shape, Footprint) else one.ring()
 
 
 def _without_straight(ring: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -178,8 +168,3 @@ def _without_straight(ring: NDArray[np.float64]) -> NDArray[np.float64]:
     bent: NDArray[np.float64] = ring[turns]
     return bent
 
-
-def _inside(points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
-    """YOLO takes no fraction outside [0, 1]: corners beyond the image move to its border."""
-    inside: NDArray[np.float64] = np.clip(points, 0, size)
-    return inside

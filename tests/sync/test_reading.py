@@ -155,8 +155,8 @@ def test_the_labels_may_stand_under_the_general_key() -> None:
         (boxed(x=None), "x must be a number"),
         (boxed(width=-5), "width must be above 0"),
         (boxed(width=0), "width must be above 0"),
-        (boxed(x=120), "outside the picture"),
-        (boxed(y=-40), "outside the picture"),
+        (boxed(x=120), "outside the image"),
+        (boxed(y=-40), "outside the image"),
     ],
 )
 def test_a_box_that_cannot_be_read_is_named(region: dict[str, Any], reason: str) -> None:

@@ -18,7 +18,7 @@ from pycocotools.cocoeval import COCOeval
 
 from sync.controls.polygonlabels import rasterise
 from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon
-from sync.export.coco import as_rle
+from sync.export.coco_rle import as_rle, empty_rle
 from sync.export.footprints import Footprint, ellipse_corners
 
 SIZE = (40, 30)
@@ -35,10 +35,18 @@ def only(coco: COCO) -> dict[str, Any]:
     return dict(found)
 
 
-@given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))).filter(np.any))
-def test_every_mask_comes_back_pixel_by_pixel(mask: Mask) -> None:
-    rle = as_rle(Footprint.of_mask(mask), mask.shape[::-1])
-    assert (coco_mask.decode(rle).astype(bool) == mask).all()
+@given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))).filter(np.any), st.integers(0, 5), st.integers(0, 5))
+def test_a_mask_has_the_bytes_that_pycocotools_gives_the_whole_image(mask: Mask, right: int, below: int) -> None:
+    image = np.pad(mask, ((below // 2, below - below // 2), (right // 2, right - right // 2)))
+    whole = coco_mask.encode(np.asfortranarray(image, dtype=np.uint8))
+    rle = as_rle(Footprint.of_mask(image), image.shape[::-1])
+    assert rle == {"size": list(image.shape), "counts": whole["counts"].decode()}
+    assert (coco_mask.decode(rle).astype(bool) == image).all()
+
+
+def test_a_mask_without_a_pixel_has_the_bytes_that_pycocotools_gives_it() -> None:
+    whole = coco_mask.encode(np.zeros((30, 40), dtype=np.uint8, order="F"))
+    assert empty_rle(SIZE)["counts"] == whole["counts"].decode()
 
 
 def test_a_brush_mask_comes_back_from_the_file(

@@ -1,0 +1,76 @@
+"""The part of a shape that lies on its image: readers of data sets take no coordinate beyond the border."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.controls.shapes import Box, Size
+
+__all__ = ["box_around", "clip_box", "clip_ring", "ring_area"]
+
+
+def clip_ring(points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
+    """Cut a closed outline at the border of an image.
+
+    Parts of a concave outline are joined along the border, by edges that enclose nothing.
+
+    Parameters
+    ----------
+    points : ndarray, shape (n, 2)
+        Corners (x, y), pixels from the image's top-left corner.
+    size : (width, height)
+        Of the image, pixels.
+
+    Returns
+    -------
+    ndarray, shape (m, 2)
+        Empty where nothing of the outline lies on the image.
+
+    References
+    ----------
+    Sutherland & Hodgman (1974), Communications of the ACM 17, 32.
+    """
+    for axis in (0, 1):
+        points = _half(points, axis, 0.0, 1.0)
+        points = _half(points, axis, float(size[axis]), -1.0)
+    return points
+
+
+def clip_box(box: Box, size: Size) -> Box:
+    """Cut an upright box at the border of an image; its sides are 0 where nothing of it lies on the image."""
+    left, top = min(max(box.x, 0.0), size[0]), min(max(box.y, 0.0), size[1])
+    right, low = min(max(box.x + box.width, 0.0), size[0]), min(max(box.y + box.height, 0.0), size[1])
+    inside = left == box.x and top == box.y and right == box.x + box.width and low == box.y + box.height
+    return box if inside else Box(left, top, max(right - left, 0.0), max(low - top, 0.0))
+
+
+def box_around(points: NDArray[np.float64]) -> Box:
+    """Return the upright box around corners, shape (n, 2), n at least 1."""
+    (left, top), (right, low) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
+    return Box(left, top, right - left, low - top)
+
+
+def ring_area(points: NDArray[np.float64]) -> float:
+    """Return the area that a closed outline encloses, square pixels; 0 for fewer than three corners."""
+    if len(points) < 3:
+        return 0.0
+    x, y = (points - points[0]).T
+    return abs(float(x @ np.roll(y, -1) - y @ np.roll(x, -1))) / 2
+
+
+def _half(points: NDArray[np.float64], axis: int, border: float, sign: float) -> NDArray[np.float64]:
+    """Keep what lies on one side of a border: the larger coordinates for `sign` 1, the smaller ones for -1."""
+    depth = (points[:, axis] - border) * sign
+    inside = depth >= 0
+    if inside.all():
+        return points
+    following, depth_there = np.roll(points, -1, axis=0), np.roll(depth, -1)
+    crossing = inside != (depth_there >= 0)
+    share = np.divide(depth, depth - depth_there, out=np.zeros_like(depth), where=crossing)
+    crossings = points + share[:, None] * (following - points)
+    crossings[:, axis] = border
+    # Each corner that is kept goes before the place where the edge that begins there crosses the border.
+    both = np.stack([points, crossings], axis=1).reshape(-1, 2)
+    kept: NDArray[np.float64] = both[np.stack([inside, crossing], axis=1).ravel()]
+    return kept

@@ -1,0 +1,41 @@
+"""COCO's compressed run-length encoding of a footprint, made from its own rectangle instead of the whole image.
+
+pycocotools' `encode` goes over each pixel of the image, 16 million of a frame of a survey for a galaxy of some hundreds. Runs are
+found in the rectangle around the object here, and counted on to their places in the image; the bytes are the same.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as coco_mask
+
+from sync.controls.shapes import Size
+from sync.export.footprints import Footprint
+
+__all__ = ["as_rle", "empty_rle"]
+
+
+def as_rle(footprint: Footprint, size: Size) -> dict[str, Any]:
+    """Return a footprint on an image of `size` (width, height) as COCO's compressed RLE, its counts as text."""
+    width, height = size
+    columns = np.pad(footprint.pixels.T, ((0, 0), (1, 1)))  # COCO counts down the columns
+    column, row = np.nonzero(columns[:, 1:] != columns[:, :-1])
+    # In turns where a run begins and where it ends; it goes on in the next column where the object fills a whole one.
+    turns = (column + footprint.x) * height + row + footprint.y
+    goes_on = np.flatnonzero(turns[1:-1:2] == turns[2::2]) * 2 + 1
+    turns = np.delete(turns, np.concatenate([goes_on, goes_on + 1]))
+    counts = np.diff(turns, prepend=0, append=width * height)
+    return _compressed(counts[:-1] if counts[-1] == 0 else counts, size)
+
+
+def empty_rle(size: Size) -> dict[str, Any]:
+    """Return the RLE of a mask without a pixel."""
+    return _compressed(np.array([size[0] * size[1]]), size)
+
+
+def _compressed(counts: Any, size: Size) -> dict[str, Any]:
+    width, height = size
+    rle = coco_mask.frPyObjects({"counts": counts.tolist(), "size": [height, width]}, height, width)
+    return {"size": [height, width], "counts": rle["counts"].decode("ascii")}

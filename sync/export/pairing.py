@@ -1,0 +1,67 @@
+"""Which objects of one image are around the same thing, by their boxes: thousands against thousands, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.export.matching import SAME_OVERLAP
+from sync.export.records import DrawnObject
+
+__all__ = ["overlapping", "same_boxes"]
+
+PAIRS_AT_ONCE = 2_000_000
+"""Pairs whose overlaps are in memory together."""
+
+
+def same_boxes(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> list[bool]:
+    """Tell of each of `ones` whether a box of the same class among `others` overlaps its box by `SAME_OVERLAP`."""
+    same = [False] * len(ones)
+    for one, other, _ in overlapping(ones, others, least=SAME_OVERLAP):
+        same[one] = same[one] or ones[one].label == others[other].label
+    return same
+
+
+def overlapping(
+    ones: Sequence[DrawnObject], others: Sequence[DrawnObject], *, least: float
+) -> Iterator[tuple[int, int, float]]:
+    """Yield the pairs of objects whose upright boxes overlap, ordered by the first one's place.
+
+    Parameters
+    ----------
+    ones, others : sequence of DrawnObject
+        Of one image, none of them a point.
+    least : float
+        Intersection over union, above 0, from which a pair counts.
+
+    Yields
+    ------
+    (int, int, float)
+        Place in `ones`, place in `others`, and intersection over union.
+    """
+    if not ones or not others:
+        return
+    first, second = _edges(ones), _edges(others)
+    rows = max(1, PAIRS_AT_ONCE // len(others))
+    for start in range(0, len(ones), rows):
+        shares = _overlaps(first[start : start + rows], second)
+        for one, other in np.argwhere(shares >= least).tolist():
+            yield start + one, other, float(shares[one, other])
+
+
+def _edges(objects: Sequence[DrawnObject]) -> NDArray[np.float64]:
+    """Left, top, right and low edges, shape (n, 4), pixels."""
+    boxes = [box for one in objects if (box := one.box()) is not None]
+    return np.array([(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes])
+
+
+def _overlaps(ones: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Intersection over union of each with each, shape (n, m)."""
+    corner = np.maximum(ones[:, None, :2], others[None, :, :2])
+    sides = np.clip(np.minimum(ones[:, None, 2:], others[None, :, 2:]) - corner, 0, None)
+    shared = sides[..., 0] * sides[..., 1]
+    areas, other_areas = ((edges[:, 2:] - edges[:, :2]).prod(axis=1) for edges in (ones, others))
+    overlaps: NDArray[np.float64] = shared / (areas[:, None] + other_areas[None, :] - shared)
+    return overlaps

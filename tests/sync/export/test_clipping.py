@@ -1,0 +1,195 @@
+"""What lies beyond the edge of an image is cut off, and what lies wholly outside is listed, in every format."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from hypothesis import given
+from hypothesis import strategies as st
+from pycocotools import mask as coco_mask
+
+from sync.controls.polygonlabels import rasterise
+from sync.controls.shapes import Polygon
+from sync.export.clipping import clip_ring, ring_area
+
+WIDTH, HEIGHT = SIZE = (40, 30)
+Exported = Callable[..., tuple[Path, Any]]
+Say = Callable[..., dict[str, Any]]
+
+TAGS = {"boxes": "rectanglelabels", "ellipses": "ellipselabels", "polygons": "polygonlabels", "points": "keypointlabels"}
+
+
+def drawn(control: str, label: str = "Galaxy", **value: Any) -> dict[str, Any]:
+    """A region as Label Studio stores it, in percent, with no check of where it lies."""
+    region = {"id": f"r-{control}-{len(json.dumps(value))}", "from_name": control, "to_name": "image", "type": TAGS[control]}
+    return {
+        **region,
+        "original_width": WIDTH,
+        "original_height": HEIGHT,
+        "image_rotation": 0,
+        "value": {**value, TAGS[control]: [label]},
+    }
+
+
+def box(x: float, y: float, width: float, height: float, rotation: float = 0) -> dict[str, Any]:
+    sides = {"x": x / WIDTH * 100, "y": y / HEIGHT * 100, "width": width / WIDTH * 100, "height": height / HEIGHT * 100}
+    return drawn("boxes", **sides, rotation=rotation)
+
+
+def ellipse(x: float, y: float, radius_x: float, radius_y: float, rotation: float = 0) -> dict[str, Any]:
+    radii = {"radiusX": radius_x / WIDTH * 100, "radiusY": radius_y / HEIGHT * 100}
+    return drawn("ellipses", x=x / WIDTH * 100, y=y / HEIGHT * 100, **radii, rotation=rotation)
+
+
+def polygon(*corners: tuple[float, float]) -> dict[str, Any]:
+    return drawn("polygons", points=[[x / WIDTH * 100, y / HEIGHT * 100] for x, y in corners], closed=True)
+
+
+def point(x: float, y: float) -> dict[str, Any]:
+    return drawn("points", "Nucleus", x=x / WIDTH * 100, y=y / HEIGHT * 100, width=0.5)
+
+
+OVER_THE_EDGE = {
+    "box": box(-5, -3, 15, 10),
+    "box over the far edges": box(30, 25, 20, 20),
+    "box over all edges": box(-5, -5, 60, 60),
+    "turned box": box(2, -4, 20, 10, rotation=30),
+    "ellipse": ellipse(2, 2, 9.55, 5.8, rotation=20),
+    "ellipse over a corner": ellipse(38, 28, 10, 6, rotation=130),
+    "polygon": polygon((-10, 5), (20, -8), (15, 20)),
+    "polygon around the image": polygon((-50, -50), (90, -40), (80, 80), (-60, 70)),
+}
+OUTSIDE = {
+    "box": box(45, 5, 10, 10),
+    "box that ends at the border": box(-10, 5, 10, 10),
+    "turned box": box(60, 5, 10, 10, rotation=45),
+    "ellipse": ellipse(60, 10, 6, 4),
+    "ellipse beyond a corner": ellipse(-6, -6, 8, 8),
+    "polygon": polygon((-10, 5), (-3, 8), (-5, 20)),
+    "polygon beyond a corner": polygon((38, -9), (50, -9), (50, 3)),
+    "point": point(41, 10),
+}
+
+
+@pytest.mark.parametrize("region", OVER_THE_EDGE.values(), ids=OVER_THE_EDGE)
+def test_boxes_and_areas_of_coco_are_of_what_lies_on_the_image(
+    exported: Exported, task: Say, annotation: Say, region: dict[str, Any]
+) -> None:
+    folder, summary = exported([task(annotation(region))], "coco")
+    (found,) = json.loads((folder / "annotations" / "train.json").read_text())["annotations"]
+    left, top, width, height = found["bbox"]
+    assert left >= 0
+    assert top >= 0
+    assert left + width <= WIDTH
+    assert top + height <= HEIGHT
+    assert summary.problems == 0
+    if isinstance(found["segmentation"], dict):
+        mask = coco_mask.decode(found["segmentation"])
+        assert found["area"] == mask.sum()
+        assert coco_mask.toBbox(found["segmentation"]).tolist() == pytest.approx([left, top, width, height], abs=1)
+    else:
+        ring = np.reshape(found["segmentation"][0], (-1, 2))
+        assert found["area"] == pytest.approx(ring_area(ring))
+        assert ring.min(axis=0) == pytest.approx([left, top])
+        assert ring.max(axis=0) == pytest.approx([left + width, top + height])
+
+
+def test_an_ellipse_over_the_edge_has_the_box_of_its_part_on_the_image(exported: Exported, task: Say, annotation: Say) -> None:
+    folder, _ = exported([task(annotation(ellipse(2, 2, 9.55, 5.8)))], "coco")
+    (found,) = json.loads((folder / "annotations" / "train.json").read_text())["annotations"]
+    assert found["bbox"] == pytest.approx([0, 0, 11.55, 7.8], abs=0.01)
+    assert found["ellipse"] == pytest.approx([2, 2, 9.55, 5.8, 0])
+
+
+@pytest.mark.parametrize("region", OVER_THE_EDGE.values(), ids=OVER_THE_EDGE)
+def test_yolo_lines_lie_on_the_image_and_cover_the_same_pixels(
+    exported: Exported, task: Say, annotation: Say, region: dict[str, Any]
+) -> None:
+    folder, _ = exported([task(annotation(region))], "yolo")
+    coco, _ = exported([task(annotation(region))], "coco")
+    (found,) = json.loads((coco / "annotations" / "train.json").read_text())["annotations"]
+    (file,) = folder.glob("labels/train/*.txt")
+    numbers = np.array(file.read_text().split()[1:], dtype=float)
+    if len(numbers) == 4:
+        x, y, width, height = numbers * (WIDTH, HEIGHT, WIDTH, HEIGHT)
+        assert [x - width / 2, y - height / 2, width, height] == pytest.approx(found["bbox"], abs=1e-6)
+    else:
+        assert numbers.min() >= 0
+        assert numbers.max() <= 1
+        ring = Polygon(numbers.reshape(-1, 2) * SIZE)
+        differs = rasterise(ring, SIZE) != coco_mask.decode(found["segmentation"]).astype(bool)
+        assert differs.sum() <= 3  # middles of pixels through which an edge runs
+
+
+@pytest.mark.parametrize("format", ["coco", "yolo", "parquet", "fits", "fits-table"])
+@pytest.mark.parametrize("region", OUTSIDE.values(), ids=OUTSIDE)
+def test_what_lies_outside_is_listed_and_the_rest_comes_out(
+    exported: Exported, task: Say, annotation: Say, region: dict[str, Any], format: str
+) -> None:
+    folder, summary = exported([task(annotation(region, box(5, 5, 10, 10)))], format)
+    assert summary.objects == 1
+    with (folder / "problems.csv").open(newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["region"]]
+    assert [(row["task"], row["region"]) for row in rows] == [("1", region["id"])]
+    assert rows[0]["reason"].endswith("lies outside the image of 40x30 pixels")
+
+
+def test_label_studios_own_json_keeps_and_lists_what_lies_outside(exported: Exported, task: Say, annotation: Say) -> None:
+    folder, summary = exported([task(annotation(OUTSIDE["box"], box(5, 5, 10, 10)))], "json")
+    (kept,) = json.loads((folder / "train.json").read_text())
+    assert len(kept["annotations"][0]["result"]) == 2
+    assert summary.problems == 1
+
+
+def test_an_outline_that_crosses_itself_lies_on_the_image(exported: Exported, task: Say, annotation: Say) -> None:
+    _, summary = exported([task(annotation(polygon((5, 5), (25, 25), (25, 5), (5, 25))))], "coco")
+    assert (summary.objects, summary.problems) == (1, 0)
+
+
+def test_boxes_are_the_same_in_all_formats(exported: Exported, task: Say, annotation: Say) -> None:
+    regions = [OVER_THE_EDGE[name] for name in ("box", "turned box", "ellipse", "polygon")]
+    coco, _ = exported([task(annotation(*regions))], "coco")
+    boxes = [one["bbox"] for one in json.loads((coco / "annotations" / "train.json").read_text())["annotations"]]
+    parquet, _ = exported([task(annotation(*regions))], "parquet")
+    (file,) = (parquet / "data").iterdir()
+    assert [one["bbox"] for one in pq.read_table(file).to_pylist()[0]["objects"]] == boxes
+    table, _ = exported([task(annotation(*regions))], "fits-table")
+    rows = Table.read(table / "objects.fits")
+    assert np.column_stack([rows[f"box_{name}"] for name in ("x", "y", "width", "height")]) == pytest.approx(np.array(boxes))
+
+
+def test_a_fits_mask_has_the_pixels_on_the_image(exported: Exported, task: Say, annotation: Say) -> None:
+    region = OVER_THE_EDGE["ellipse"]
+    folder, _ = exported([task(annotation(region))], "fits")
+    coco, _ = exported([task(annotation(region))], "coco")
+    (found,) = json.loads((coco / "annotations" / "train.json").read_text())["annotations"]
+    table, _ = exported([task(annotation(region))], "fits-table")
+    assert Table.read(table / "objects.fits")["mask_area"][0] == pytest.approx(found["area"], rel=0.03)
+    (file,) = folder.glob("train/*.fits.gz")
+    assert (fits.getdata(file, "INSTANCE") > 0).sum() == found["area"]
+
+
+corner = st.tuples(st.floats(-60, 90), st.floats(-60, 90))
+
+
+@given(st.lists(corner, min_size=3, max_size=8))
+def test_a_cut_outline_encloses_the_pixels_of_the_whole_one(corners: list[tuple[float, float]]) -> None:
+    points = np.array(corners)
+    cut = clip_ring(points, SIZE)
+    whole = rasterise(Polygon(points), SIZE)
+    if len(cut) < 3:
+        assert not whole.any()
+        return
+    assert (cut >= 0).all()
+    assert (cut <= SIZE).all()
+    # Where an edge that was cut runs through the middle of a pixel, its end is rounded to one side.
+    assert (rasterise(Polygon(cut), SIZE) != whole).sum() <= len(corners)
