@@ -167,4 +167,3 @@ def _without_straight(ring: NDArray[np.float64]) -> NDArray[np.float64]:
     turns = (to[:, 0] * on[:, 1] != to[:, 1] * on[:, 0]) | ((to * on).sum(axis=1) <= 0)
     bent: NDArray[np.float64] = ring[turns]
     return bent
-
