@@ -1,6 +1,6 @@
 """COCO's compressed run-length encoding of a footprint, made from its own rectangle instead of the whole image.
 
-pycocotools' `encode` goes over each pixel of the image: 16 million of a survey frame, for a galaxy of some hundreds. Here runs are
+pycocotools' `encode` goes over each pixel of the image: 16 million of a frame, for a galaxy of hundreds. Here runs are
 found in the rectangle around the object and shifted to their places in the image; the bytes are the same.
 """
 
