@@ -17,6 +17,7 @@ from backend.annotators import Annotators
 from backend.fillers import Filler, ObjectFiller, fillers_of
 from backend.fillers.filler import embedding_of
 from backend.heads import Head, NotEnoughLabels
+from backend.heads.detection import BY_EXTRACTION, Detection
 from backend.heads.parameters import Parameters
 from backend.loop.cross_validation import Plan, deal_folds, plan_of_classes, plan_of_objects
 from backend.loop.examples import Examples, ImageOfTask
@@ -182,7 +183,7 @@ class _Arena:
             inside = np.flatnonzero(touched & (fold == number))
             away = {image.task for image in (images[index] for index in np.flatnonzero(fold == number))}
             away |= {other for task in away for other in self._neighbours(task)}
-            head = self._fit(without_tasks(contender.learned, away))
+            head = self._fit(without_tasks(contender.learned, away), like=contender.head)
             if head is None:
                 self.not_fitted |= {images[index] for index in inside}
             parts.append((inside, head))
@@ -235,21 +236,28 @@ class _Arena:
                 self._seen[reference] = one
         return [self._seen.get(reference) for reference in references]
 
-    def _fit(self, learned: Examples) -> Head | None:
-        """Fit a head as training does; None, the shipped one, where there are too few labels."""
-        name = _content(learned)
+    def _fit(self, learned: Examples, *, like: Head | None) -> Head | None:
+        """Fit a head as training does; None, the shipped one, where there are too few labels.
+
+        The learned detector is trained again only for a head that uses it. Whether to use it was chosen on all images, the
+        fold's among them, so that it cannot be chosen otherwise by a fold. Both choices pass the same test, and training it for
+        each fold to leave it aside again took 20 of the 21 seconds of the gate after ten annotations (`docs/benchmarks.md`).
+        """
+        by_extraction = isinstance(like, Detection) and like.found_by == BY_EXTRACTION
+        name = _content(learned) + str(by_extraction)
         if name not in self._fitted:
             try:
-                self._fitted[name] = self._fit_anew(learned)
+                self._fitted[name] = self._fit_anew(learned, by_extraction=by_extraction)
             except NotEnoughLabels:
                 self._fitted[name] = None
         return self._fitted[name]
 
-    def _fit_anew(self, learned: Examples) -> Head:
+    def _fit_anew(self, learned: Examples, *, by_extraction: bool) -> Head:
         if self._control.tag in SHAPES:
             newest = sorted(learned.objects)[-MOST_OBJECT_IMAGES:]
             some = Examples(learned.references, objects={image: learned.objects[image] for image in newest})
-            return fit_detection(self._annotators, self._control, open_images(self._annotators.observer, some))
+            opened = open_images(self._annotators.observer, some)
+            return fit_detection(opened, self._control, detector=None if by_extraction else self._annotators.base_detector)
         answered: Mapping[ImageOfTask, object] = learned.targets or learned.values
         seen = self._observe([learned.references[image] for image in answered], embed=True, look=False)
         images = [image for image, one in zip(answered, seen, strict=True) if one is not None]

@@ -15,11 +15,13 @@ from backend.annotators import Annotators, read_config
 from backend.fillers import base_offset
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.detection import Detection
+from backend.heads.detector.learned import LearnedDetector
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
 from backend.heads.segmenter.sight import PictureSight
 from backend.heads.tree import DecisionTree
+from backend.loop.click_agreement import can_be_judged
 from backend.loop.examples import DrawnObject, Examples, ImageOfTask, gather_examples
 from backend.loop.lessons import save_lessons
 from backend.loop.snapshot import Snapshot
@@ -69,7 +71,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     config = read_config(project.label_config)
     observer = services.annotators.observer
     gathered = gather_examples(snapshot.training, config, controls_to_fill(config), sizes_of=observer.sizes)
-    heads, reasons = _fit_all(services, config, gathered)
+    heads, reasons = _fit_all(services, config, gathered, snapshot)
     if not heads.filling and heads.prompted is None and not allow_none:
         raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
     with services.registry.writing_version(
@@ -89,7 +91,9 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     return number
 
 
-def _fit_all(services: Services, config: LabelConfig, gathered: Mapping[str, Examples]) -> tuple[ProjectHeads, list[str]]:
+def _fit_all(
+    services: Services, config: LabelConfig, gathered: Mapping[str, Examples], snapshot: Snapshot
+) -> tuple[ProjectHeads, list[str]]:
     controls = controls_to_fill(config)
     filling: dict[str, Head] = {}
     prompted: PromptedMasks | None = None
@@ -99,8 +103,9 @@ def _fit_all(services: Services, config: LabelConfig, gathered: Mapping[str, Exa
         try:
             if control.tag in SHAPES:
                 opened = open_images(services.annotators.observer, examples)
-                filling[control.name] = fit_detection(services.annotators, control, opened)
-                prompted = prompted or _fit_masks(services.annotators, opened)
+                filling[control.name] = fit_detection(opened, control, detector=services.annotators.base_detector)
+                if prompted is None and can_be_judged(snapshot, control):
+                    prompted = _fit_masks(services.annotators, opened)
             elif control.tag == "Number":
                 filling[control.name] = _fit_number(services.annotators.observer, examples)
             else:
@@ -166,14 +171,14 @@ def open_images(observer: Observer, examples: Examples) -> ObjectImages:
     return opened
 
 
-def fit_detection(annotators: Annotators, control: Control, opened: ObjectImages) -> Detection:
-    """Fit the head that finds a control's objects."""
+def fit_detection(opened: ObjectImages, control: Control, *, detector: LearnedDetector | None) -> Detection:
+    """Fit the head that finds a control's objects; without a detector to fine-tune, by source extraction."""
     return Detection.fit(
         opened.pixels,
         [[(one.box, one.label) for one in drawn] for drawn in opened.objects],
         classes=[label.value for label in control.labels],
         looks=opened.looks,
-        detector=annotators.base_detector,
+        detector=detector,
     )
 
 

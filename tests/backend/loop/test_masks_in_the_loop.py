@@ -4,7 +4,7 @@ are seen before they are opened."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import pytest
 
 from backend.annotator import Task
 from backend.loop.ahead import AHEAD_TASKS, look_ahead
+from backend.loop.click_agreement import can_be_judged
 from backend.loop.gate import judge
 from backend.loop.held_out import Sides
 from backend.loop.lease import LeaseLostError
@@ -74,6 +75,34 @@ def test_outlines_teach_the_segmenter_and_the_gate_clicks_on_those_it_never_saw(
     assert (measured["judged_on"], measured["by"]) == (6, "held-out tasks")
     assert measured["candidate"] > measured["live"]
     assert verdict.heads[PROMPTS] == number
+
+
+def test_a_head_for_clicks_that_the_gate_could_not_judge_is_not_trained(
+    predicting: Services, annotations: list[Annotation]
+) -> None:
+    registry = predicting.registry
+    project = registry.meet_project(PROJECT + 2, label_config=CONFIG, extra_params=None)
+    snapshot = take_snapshot(annotations, Sides(frozenset(range(1, 5))))
+    number = train(predicting, project, snapshot, allow_none=False)
+    heads = ProjectHeads.load(registry.path(project.id, number), parse(CONFIG))
+    assert heads.prompted is None
+    assert "masks" in heads.filling
+
+
+@pytest.mark.parametrize(
+    ("held_out", "galaxies", "enough"),
+    [
+        pytest.param(range(1, 6), {}, True, id="five galaxies"),
+        pytest.param(range(1, 5), {}, False, id="four galaxies"),
+        pytest.param(range(1, 7), dict.fromkeys(range(1, 7), "M 31"), False, id="six images of one galaxy"),
+        pytest.param((), {}, False, id="none held out"),
+    ],
+)
+def test_held_out_galaxies_with_a_mask_judge_clicks(
+    annotations: list[Annotation], held_out: Sequence[int], galaxies: dict[int, str], enough: bool
+) -> None:
+    snapshot = take_snapshot(annotations, Sides(frozenset(held_out), galaxies=galaxies))
+    assert can_be_judged(snapshot, CONTROL) is enough
 
 
 # -- looking ahead --
