@@ -12,19 +12,23 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from sync.client import LabelStudioClient, LabelStudioError
 from sync.images.decode import MAX_PIXELS, unpacked
 from sync.images.displayed import Displayed, content_id, display
 from sync.images.errors import ImageError
+from sync.images.fitsextract import pick_extension, split_pictures
 from sync.images.stretches import DEFAULT_STRETCH
 from sync.labelconfig import parse
 from sync.sources.item import Item, SourceError
 from sync.storage.stored import Storage, StoredFile
 
 __all__ = ["IngestReport", "image_key_of", "ingest", "known_content"]
+
+Made = TypeVar("Made")
 
 log = logging.getLogger("galaxyloop.ingest")
 
@@ -62,6 +66,7 @@ class _Ready:
     item: Item
     content_id: str
     displayed: Displayed
+    extension: str = ""
 
     @property
     def size(self) -> int:
@@ -76,11 +81,12 @@ def ingest(
     storage: Storage,
     image_key: str = "image",
     stretch: str = DEFAULT_STRETCH,
+    extension: str = "",
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_PICTURE_BYTES,
     progress: Callable[[], None] | None = None,
 ) -> IngestReport:
-    """Make a task of every item that the project does not have yet.
+    """Make a task of every item that the project does not have yet, and of each picture of a FITS file with several.
 
     Parameters
     ----------
@@ -93,6 +99,8 @@ def ingest(
         Under which the project's labelling config looks for the picture.
     stretch : str
         A key of `STRETCHES`.
+    extension : str
+        Which of the images of a FITS file: see `pick_extension`.
     max_pixels : int
         Of an image.
     max_bytes : int
@@ -114,17 +122,19 @@ def ingest(
     doubled = 0
     batch: list[_Ready] = []
     with _Sender(lambda ready: _import(ready, client, project_id, storage, image_key)) as sender:
-        for item, ready in _prepared(items, frozenset(known), stretch=stretch, max_pixels=max_pixels, max_bytes=max_bytes):
-            if isinstance(ready, ImageError):
-                left_out[item.name] = str(ready)
-            elif ready is None or ready.content_id in known:
-                doubled += 1
-            else:
-                known.add(ready.content_id)
-                batch.append(ready)
-            if len(batch) == BATCH or sum(one.size for one in batch) >= BATCH_BYTES:
-                sender.send(batch)
-                batch = []
+        drawing = _Drawing(frozenset(known), stretch, extension, max_pixels, min(max_bytes, MAX_PICTURE_BYTES))
+        for pictures in _prepared(items, drawing):
+            for name, ready in pictures:
+                if isinstance(ready, ImageError):
+                    left_out[name] = str(ready)
+                elif ready is None or ready.content_id in known:
+                    doubled += 1
+                else:
+                    known.add(ready.content_id)
+                    batch.append(ready)
+                if len(batch) == BATCH or sum(one.size for one in batch) >= BATCH_BYTES:
+                    sender.send(batch)
+                    batch = []
             if progress is not None:
                 progress()
         sender.send(batch)
@@ -152,22 +162,50 @@ def known_content(client: LabelStudioClient, project_id: int) -> set[str]:
     return {str(task["data"]["content_id"]) for task in tasks if "content_id" in task["data"]}
 
 
-def _prepared(
-    items: Iterable[Item], known: frozenset[str], *, stretch: str, max_pixels: int, max_bytes: int
-) -> Iterator[tuple[Item, _Ready | ImageError | None]]:
-    """Read and draw items in threads, a few ahead, and give them back in order; None for one that is `known`."""
+Outcome = _Ready | ImageError | None
+"""A picture, why there is none, or None for one that the project has."""
 
-    def prepare(item: Item) -> _Ready | ImageError | None:
+
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """How items are read and drawn; see `ingest`."""
+
+    known: frozenset[str]
+    stretch: str
+    extension: str
+    max_pixels: int
+    max_bytes: int
+
+    def draw(self, item: Item) -> list[tuple[str, Outcome]]:
+        """Read an item and draw its pictures, each with its name in the list of failures."""
+        if item.identity:
+            return [(item.name, self._attempt(item, lambda: self._drawn(item, "", None)))]
+        pictures = self._attempt(item, lambda: split_pictures(pick_extension(unpacked(item.read()), self.extension)))
+        if isinstance(pictures, ImageError):
+            return [(item.name, pictures)]
+        return [
+            (
+                f"{item.name}[{extension}]" if extension else item.name,
+                self._attempt(item, partial(self._drawn, item, extension, content)),
+            )
+            for extension, content in pictures
+        ]
+
+    def _drawn(self, item: Item, extension: str, content: bytes | None) -> _Ready | None:
+        """Draw a picture; an item that is known by something else is read only where it is new."""
+        name = content_id(item.identity if content is None else content, stretch=self.stretch)
+        if name in self.known:
+            return None
+        displayed = display(item.read() if content is None else content, stretch=self.stretch, max_pixels=self.max_pixels)
+        size = len(displayed.picture)
+        if size > self.max_bytes:
+            raise ImageError(f"the picture has {size} bytes, more than the {self.max_bytes} that can be stored and read back")
+        return _Ready(item, name, displayed, extension)
+
+    @staticmethod
+    def _attempt(item: Item, work: Callable[[], Made]) -> Made | ImageError:
         try:
-            content = b"" if item.identity else unpacked(item.read())
-            name = content_id(item.identity or content, stretch=stretch)
-            if name in known:
-                return None
-            displayed = display(content or item.read(), stretch=stretch, max_pixels=max_pixels)
-            size, most = len(displayed.picture), min(max_bytes, MAX_PICTURE_BYTES)
-            if size > most:
-                raise ImageError(f"the picture has {size} bytes, more than the {most} that can be stored and read back")
-            return _Ready(item, name, displayed)
+            return work()
         except ImageError as error:
             return error
         except (LabelStudioError, SourceError):
@@ -176,17 +214,18 @@ def _prepared(
             log.exception("event=image_failed name=%r", item.name)
             return ImageError(f"it cannot be imported ({type(error).__name__}: {error})")
 
-    waiting: deque[tuple[Item, Future[_Ready | ImageError | None]]] = deque()
+
+def _prepared(items: Iterable[Item], drawing: _Drawing) -> Iterator[list[tuple[str, Outcome]]]:
+    """Read and draw items in threads, a few ahead, and give their pictures back in order."""
+    waiting: deque[Future[list[tuple[str, Outcome]]]] = deque()
     pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
     try:
         for item in items:
-            waiting.append((item, pool.submit(prepare, item)))
+            waiting.append(pool.submit(drawing.draw, item))
             if len(waiting) > 2 * THREADS:
-                first, future = waiting.popleft()
-                yield first, future.result()
+                yield waiting.popleft().result()
         while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
+            yield waiting.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -244,6 +283,8 @@ def _task(ready: _Ready, picture: str, storage: Storage, image_key: str) -> dict
     data = {**displayed.data, **said, image_key: picture, "content_id": ready.content_id}
     if ready.item.filename:
         data["filename"] = ready.item.filename
+    if ready.extension:
+        data["extension"] = ready.extension
     if displayed.science is not None:
         data["science"] = storage.put_science(StoredFile(ready.content_id + displayed.science_suffix, displayed.science))
     return {"data": data}

@@ -14,7 +14,7 @@ import typer
 
 from backend.commands.output import written_whole
 from backend.commands.process import read_settings
-from backend.commands.terminal import list_left_out, stop, with_progress
+from backend.commands.terminal import Extension, list_left_out, stop, with_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,6 +34,7 @@ def embed(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
     output: Annotated[Path, typer.Option(help="The .npz file to write: `id`, the paths, and `embedding`, a row each.")],
     checkpoint: Annotated[Path | None, typer.Option(help="An encoder of your own; without it the shipped one.")] = None,
+    extension: Extension = "",
 ) -> None:
     """Embed images into an .npz file; those that cannot be read are named and left out."""
     settings = read_settings()
@@ -51,7 +52,7 @@ def embed(
         encoder = load_encoder(checkpoint or SHIPPED_CHECKPOINT)
     except CheckpointError as error:
         stop(str(error))
-    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels)
+    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     side = encoder.config.image_px
     framed = read_ahead(found, lambda path: frame(gallery.open(path).pixels, side=side), ahead=2 * BATCH)
     ids: list[str] = []

@@ -17,6 +17,7 @@ from backend.cache import key_of
 from backend.gallery import Gallery, Picture
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.images.errors import ImageError
+from sync.images.fitsextract import pick_extension
 from sync.images.stretch import STRETCH_VERSION
 
 __all__ = ["LocalGallery", "find_images", "read_ahead"]
@@ -91,11 +92,14 @@ class LocalGallery(Gallery):
     ----------
     max_bytes, max_pixels : int
         Of a file, and of the image in it.
+    extension : str
+        Which of the images of a FITS file: see `pick_extension`.
     """
 
-    def __init__(self, *, max_bytes: int, max_pixels: int) -> None:
+    def __init__(self, *, max_bytes: int, max_pixels: int, extension: str = "") -> None:
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
+        self._extension = extension
         self._held: dict[str, Picture] = {}
 
     def open(self, reference: str) -> Picture:
@@ -135,4 +139,5 @@ class LocalGallery(Gallery):
             content = file.read_bytes()
         except OSError as error:
             raise ImageError(f"the file cannot be read: {error}") from error
+        content = pick_extension(content, self._extension)
         return Picture(key_of("image", STRETCH_VERSION, content), lambda: content, self._max_pixels)

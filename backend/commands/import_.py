@@ -12,7 +12,7 @@ import typer
 
 from backend.commands.import_sources import Wanted, items_of
 from backend.commands.process import read_settings
-from backend.commands.terminal import ProjectId, console, list_left_out, notices, stop
+from backend.commands.terminal import Extension, ProjectId, console, list_left_out, notices, stop
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -54,6 +54,7 @@ def import_(
     dec: Annotated[str | None, typer.Option(help="The catalogue's column of declination.")] = None,
     columns: Annotated[str | None, typer.Option(help="Columns that travel with the task, with commas; without it all.")] = None,
     stretch: Annotated[str, typer.Option(help="How FITS is shown: lupton, asinh, zscale or percentile.")] = "lupton",
+    extension: Extension = "",
     storage: Annotated[str, typer.Option(help="Where pictures are kept: uploads, local or s3.")] = "uploads",
     bucket: Annotated[str | None, typer.Option(help="The bucket of --storage s3.")] = None,
 ) -> None:
@@ -76,6 +77,8 @@ def import_(
     wanted.check()
     if stretch not in STRETCHES:
         stop(f"{stretch!r} is no stretch: {', '.join(STRETCHES)} are")
+    if extension and catalogue is not None:
+        stop("--extension chooses among the images of a file; all images of --mosaic are cut from, and --survey has no files")
     if storage not in STORAGES:
         stop(f"{storage!r} is no storage: {', '.join(STORAGES)} are")
     try:
@@ -88,7 +91,7 @@ def import_(
             total, items = items_of(wanted, settings, client, opened)
             kept = _storage(storage, bucket, project, settings, client)
             key = image_key_of(project_state(client, project).label_config)
-            report = _run(items, total, client, project, kept, key=key, stretch=stretch, settings=settings)
+            report = _run(items, total, client, project, kept, key=key, stretch=stretch, extension=extension, settings=settings)
     except (LabelStudioError, SourceError, StorageError, ValueError) as error:
         stop(str(error))
     list_left_out(report.left_out)
@@ -141,6 +144,7 @@ def _run(
     *,
     key: str,
     stretch: str,
+    extension: str,
     settings: Settings,
 ) -> IngestReport:
     """Import under a bar where a person looks at it."""
@@ -157,6 +161,7 @@ def _run(
             storage=storage,
             image_key=key,
             stretch=stretch,
+            extension=extension,
             max_pixels=settings.image_max_pixels,
             max_bytes=settings.image_max_bytes,
             progress=lambda: bars.advance(bar),

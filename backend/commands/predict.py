@@ -12,7 +12,7 @@ import typer
 from backend.commands.configs import read_label_config
 from backend.commands.output import written_whole
 from backend.commands.process import read_settings
-from backend.commands.terminal import list_left_out, stop, with_progress
+from backend.commands.terminal import Extension, list_left_out, stop, with_progress
 
 if TYPE_CHECKING:
     from backend.annotator import Annotator
@@ -31,6 +31,7 @@ def predict(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
     config: Annotated[str, typer.Option(help="A name from labeling_configs, or an XML file.")],
     output: Annotated[Path, typer.Option(help="The JSON file to write: tasks with predictions, as Label Studio imports them.")],
+    extension: Extension = "",
 ) -> None:
     """Predict images as tasks that Label Studio imports; those that cannot be read are named and left out."""
     xml = read_label_config(config)
@@ -41,7 +42,7 @@ def predict(
     found = find_images(paths)
     if not found:
         stop(f"there is no image in {', '.join(paths)}")
-    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels)
+    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     annotator = _shipped_annotator(xml, gallery, settings)
     try:
         key = annotator.image_key()

@@ -15,7 +15,7 @@ from rich.logging import RichHandler
 
 from backend.commands.process import bound_threads, open_services, read_settings
 from backend.commands.rate import with_rate
-from backend.commands.terminal import console, list_left_out, notices, stop
+from backend.commands.terminal import Extension, console, list_left_out, notices, stop
 from backend.records import MAX_ID
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ def prelabel(
         str | None, typer.Option(help="A version of that project, such as v0007-3f9a7c; without it the live one.")
     ] = None,
     part_images: Annotated[int, typer.Option(min=1, help="Images of a part: so many are done again after a kill.")] = 2048,
+    extension: Extension = "",
 ) -> None:
     """Store predictions for all tasks of PROJECT in bulk; or, with --input, write embeddings and predictions of any images.
 
@@ -85,10 +86,16 @@ def prelabel(
         from backend.commands.survey import Heads, survey
 
         heads = Heads(config, project_option, version)
-        survey(input, output, heads, on_ray=engine is Engine.ray, ray_address=ray_address, part_images=part_images)
+        survey(
+            *(input, output, heads),
+            on_ray=engine is Engine.ray,
+            ray_address=ray_address,
+            part_images=part_images,
+            extension=extension,
+        )
         return
-    if output or config or project_option or version:
-        stop("--output, --config, --project and --version belong to a survey: name its --input and no PROJECT")
+    if output or config or project_option or version or extension:
+        stop("--output, --config, --project, --version and --extension belong to a survey: name its --input and no PROJECT")
     assert project is not None
     _prelabel_project(project, only_unlabelled, limit, order, on_ray=engine is Engine.ray, ray_address=ray_address)
 

@@ -11,7 +11,7 @@ import typer
 
 from backend.commands.output import written_whole
 from backend.commands.process import read_settings
-from backend.commands.terminal import console, stop
+from backend.commands.terminal import Extension, console, stop
 
 if TYPE_CHECKING:
     from backend.heads.masks import PromptedMasks
@@ -29,6 +29,7 @@ def segment(
     negative: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="A pixel that is not the object's.")] = None,
     box: Annotated[list[str] | None, typer.Option(metavar="X0,Y0,X1,Y1", help="A box around the object, pixels.")] = None,
     mask: Annotated[Path | None, typer.Option(help="A mask of the image's size to mend: anything but black is inside.")] = None,
+    extension: Extension = "",
 ) -> None:
     """Outline one object of an image by points, boxes or a mask; x runs right and y down from the top left corner."""
     points = [(_numbers(text, 2, "--point"), True) for text in point or []]
@@ -43,7 +44,7 @@ def segment(
     from sync.images.errors import ImageError
 
     head, sights = _segmenter(settings)
-    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels)
+    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     try:
         pixels = gallery.open_decoded(image).pixels
         found = head.predict(

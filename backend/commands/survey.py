@@ -41,7 +41,16 @@ class Heads:
     version: str | None
 
 
-def survey(input: str, output: Path | None, heads: Heads, *, on_ray: bool, ray_address: str | None, part_images: int) -> None:
+def survey(
+    input: str,
+    output: Path | None,
+    heads: Heads,
+    *,
+    on_ray: bool,
+    ray_address: str | None,
+    part_images: int,
+    extension: str = "",
+) -> None:
     """Look at every image of `input` and write what is seen; those that cannot be read are rows with a reason."""
     if output is None:
         stop("a survey needs an --output, the folder for its parts")
@@ -61,7 +70,7 @@ def survey(input: str, output: Path | None, heads: Heads, *, on_ray: bool, ray_a
     from sync.sources.item import SourceError
 
     opening = run.on_ray(ray_address) if on_ray else run.here
-    wanted = run.Wanted(input, output, carried, part_images, heads.project)
+    wanted = run.Wanted(input, output, carried, part_images, heads.project, extension)
     try:
         done = run.run_survey(wanted, opening=opening, watch=_watch)
     except (SurveyError, SourceError, ClusterError, HeadError, CheckpointError, ValueError) as error:

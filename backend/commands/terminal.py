@@ -12,7 +12,7 @@ from rich.progress import track
 
 from backend.records import MAX_ID
 
-__all__ = ["ProjectId", "console", "list_left_out", "notices", "stop", "with_progress"]
+__all__ = ["Extension", "ProjectId", "console", "list_left_out", "notices", "stop", "with_progress"]
 
 Item = TypeVar("Item")
 
@@ -22,6 +22,10 @@ notices = Console(stderr=True)
 
 ProjectId = Annotated[
     int, typer.Argument(metavar="PROJECT", min=1, max=MAX_ID, help="Number of the project in Label Studio's address.")
+]
+
+Extension = Annotated[
+    str, typer.Option(metavar="NAME|NUMBER|NAME,VERSION", help="Which image of a FITS file, where it holds several.")
 ]
 
 

@@ -22,7 +22,7 @@ from sync.sources.bucket import SCHEME
 __all__ = ["check_build", "describe"]
 
 
-def describe(input: str, version: CarriedVersion, *, part_images: int) -> dict[str, Any]:
+def describe(input: str, version: CarriedVersion, *, part_images: int, extension: str = "") -> dict[str, Any]:
     """Describe a run, as JSON.
 
     Parameters
@@ -31,6 +31,8 @@ def describe(input: str, version: CarriedVersion, *, part_images: int) -> dict[s
         Described by its absolute path, so that the same word in another folder is another run.
     version : CarriedVersion
     part_images : int
+    extension : str
+        Described where it is named, so that surveys begun before there was a choice go on.
 
     Raises
     ------
@@ -44,6 +46,7 @@ def describe(input: str, version: CarriedVersion, *, part_images: int) -> dict[s
         "images_a_part": part_images,
         "largest_image_bytes": version.settings.image_max_bytes,
         "largest_image_pixels": version.settings.image_max_pixels,
+        **({"extension": extension} if extension else {}),
         **_build(version),
     }
 

@@ -23,6 +23,7 @@ from backend.observer import Observation
 from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
 from backend.survey.description import check_build
 from sync.images.errors import ImageError
+from sync.images.fitsextract import pick_extension
 from sync.images.stretch import STRETCH_VERSION
 from sync.sources.bucket import DeniedError
 from sync.sources.collection import Collection, Span
@@ -94,6 +95,7 @@ class SurveyWorker:
         check_build(run, carried)
         self._max_pixels = carried.settings.image_max_pixels
         self._input = str(run["input"])
+        self._extension = str(run.get("extension", ""))
         self._collection = Collection(max_bytes=carried.settings.image_max_bytes, folder=folder)
         self._held = _HeldPictures()
         seen = MemoryCache(max_bytes=SEEN_BYTES)
@@ -134,7 +136,7 @@ class SurveyWorker:
         batch: list[tuple[str, Picture | ImageError]] = []
         pixels = 0
         for name, content in self._collection.read(spans):
-            one = content if isinstance(content, ImageError) else _decoded(content, self._max_pixels)
+            one = content if isinstance(content, ImageError) else _decoded(content, self._max_pixels, self._extension)
             batch.append((name, one))
             pixels += one.pixels.shape[0] * one.pixels.shape[1] if isinstance(one, Picture) else 0
             if len(batch) == BATCH or pixels >= BATCH_PIXELS:
@@ -184,9 +186,10 @@ class _HeldPictures(Gallery):
         return self.pictures[reference]
 
 
-def _decoded(content: bytes, max_pixels: int) -> Picture | ImageError:
-    picture = Picture(key_of("image", STRETCH_VERSION, content), lambda: content, max_pixels)
+def _decoded(content: bytes, max_pixels: int, extension: str) -> Picture | ImageError:
     try:
+        chosen = pick_extension(content, extension)
+        picture = Picture(key_of("image", STRETCH_VERSION, chosen), lambda: chosen, max_pixels)
         _ = picture.pixels  # computed once and kept with the picture
     except ImageError as error:
         return error

@@ -42,6 +42,8 @@ class Wanted:
     part_images : int
     project : int or None
         Whose heads the version holds; None: the shipped ones.
+    extension : str
+        Which of the images of a FITS file: see `pick_extension`.
     """
 
     input: str
@@ -49,6 +51,7 @@ class Wanted:
     version: CarriedVersion
     part_images: int
     project: int | None = None
+    extension: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +106,7 @@ def run_survey(wanted: Wanted, *, opening: Opening, watch: Watch) -> Surveyed:
     ValueError
         If the labelling config has nothing to fill.
     """
-    run = describe(wanted.input, wanted.version, part_images=wanted.part_images)
+    run = describe(wanted.input, wanted.version, part_images=wanted.part_images, extension=wanted.extension)
     # Images are named as the person named them, so by paths that start where the person stood when the run was begun.
     kept = {"folder": str(Path.cwd()), "project": wanted.project, "labelling_config_xml": wanted.version.label_config}
     found = Collection(max_bytes=wanted.version.settings.image_max_bytes).find(wanted.input)

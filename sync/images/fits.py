@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -14,21 +14,17 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from sync.images.errors import ImageError
-from sync.images.fitsheaders import read_headers
+from sync.images.fitsaxes import colour_axis, plane_header, planes_first
+from sync.images.fitsheaders import check_compression, read_headers
+from sync.images.fitsparts import NAMELESS, Part, only_picture, parts_of, role, science_of
 from sync.images.stretch import in_colour
 
 __all__ = ["FitsBands", "band_names", "image_hdus", "read_bands", "read_fits"]
 
-# Extensions that describe others: masks, weights, errors. Pipelines add to the first of these: VAR_POISSON, DQ_2.
-NOT_AN_IMAGE = re.compile(
-    r"(.*\.)?((VAR|ERR|DQ|MASK|WHT|WGT|WEIGHT|UNC).*|BADPIX|MSK|NEXP|PSF|CON|CTX|FLAGS?|FLG|RMS|INVVAR|IVAR|STAT|STDDEV)"
-)
-MEASURED = ("SCI", "DATA")
-"""What pipelines call the extensions with the measurements; where there is one, nothing else is an image."""
-NAMELESS = {*MEASURED, "PRIMARY", "COMPRESSED_IMAGE", "IMAGE"}
-"""Names of extensions that are those of no band."""
 # The Legacy Surveys' own cut-outs name their bands; these are the weights of their viewer, per nanomaggy.
 LEGACY_WEIGHTS = {"g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2}
+COLOUR_NAMES = (("BLUE", "GREEN", "RED"), ("B", "G", "R"))
+"""Names of three bands that are colours in whatever order, the bluest first."""
 GZIP_MAGIC = b"\x1f\x8b"
 
 
@@ -39,8 +35,8 @@ class FitsBands:
     Attributes
     ----------
     planes : ndarray, shape (n, height, width)
-        Linear, in `unit`, in the order of the file, which is from the bluest to the reddest; the first row is the
-        lowest on the sky as it is shown. NaN where missing.
+        Linear, in `unit`, from the bluest to the reddest: the order of the file but where that holds red, green and blue
+        by name. The first row is the lowest on the sky as it is shown. NaN where missing.
     header : Header
         Of the first image, with its world coordinates.
     names : tuple of str
@@ -50,7 +46,8 @@ class FitsBands:
     weights : list of float or None
         What to multiply each band by so that equal numbers are grey, where that is known.
     is_picture : bool
-        Whether the file is a picture in colours, stretched by others: three planes of 8 bits, red, green and blue.
+        Whether the file is a picture in colours, stretched by others: three planes of 8 bits, red, green and blue in this
+        order; transparency lies on black.
     """
 
     planes: NDArray[np.floating]
@@ -93,8 +90,7 @@ def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
 def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
     """Read the measurements of a FITS file.
 
-    Image extensions of the size of the first one count as bands like the planes of a cube; masks, weights and tables
-    do not.
+    Image extensions of one shape and place count as bands like the planes of a cube; masks, weights and tables do not.
 
     Parameters
     ----------
@@ -106,24 +102,20 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
     Raises
     ------
     ImageError
-        If the file is damaged, truncated or too large, or holds no image with a valid pixel.
+        If the file is damaged, truncated or too large, holds no image with a valid pixel, or images that are no bands of
+        one picture.
     """
     try:
-        if any(header.get("ZIMAGE", False) for header in read_headers(data)):
-            _check_tiles(data, max_pixels)
+        headers = read_headers(data)
+        picture = only_picture(parts_of(headers))
+        packed = [part.number for part in picture if part.header.get("ZIMAGE", False)]
+        for number in packed:
+            check_compression(headers[number])
+        if packed:
+            _check_tiles(data, packed, max_pixels)
         # Not as unsigned integers: astropy does not look for BLANK among those.
         with fits.open(io.BytesIO(data), memmap=False, uint=False) as file:
-            images = _images(file)
-            is_picture = _is_picture(images)  # reading the planes changes the header
-            planes = _planes(images, max_pixels)
-            return FitsBands(
-                planes=planes,
-                header=images[0].header,
-                names=band_names(file[0].header, images, len(planes)),
-                unit=_unit(images, len(planes)),
-                weights=_weights(file, len(planes)),
-                is_picture=is_picture,
-            )
+            return _bands(file[0].header, [file[part.number] for part in picture], picture, max_pixels)
     except ImageError:
         raise
     except Exception as error:  # astropy's C codecs raise a class of their own that is not public
@@ -131,41 +123,55 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
 
 
 def image_hdus(file: fits.HDUList) -> list[Any]:
-    """Return the parts of a file that hold measurements, of whatever size."""
-    images = [hdu for hdu in file if hdu.is_image and len(hdu.shape) >= 2 and not NOT_AN_IMAGE.fullmatch(hdu.name)]
-    return [hdu for hdu in images if _role(hdu) in MEASURED] or images
+    """Return the parts of a file that hold measurements, of whatever size; none where the file holds no image."""
+    parts = parts_of(hdu.header for hdu in file)
+    if not any(part.is_image for part in parts):
+        return []
+    return [file[part.number] for part in science_of(parts)[0]]
 
 
-def _role(hdu: Any) -> str:
-    """What an extension is to its file: SCI of ``SCI``, and of ``3-1-E.SCI``, as Euclid calls a detector's."""
-    return str(hdu.name).rpartition(".")[2]
+def _bands(primary: fits.Header, images: list[Any], picture: Sequence[Part], max_pixels: int) -> FitsBands:
+    header = plane_header(images[0].header.copy(), images[0].shape)
+    are_colours = len(images) == 1 and colour_axis(images[0].shape, images[0].header) is not None
+    eight_bits = all(hdu.header["BITPIX"] == 8 and not {"BSCALE", "BZERO"} & set(hdu.header) for hdu in images)
+    planes = _planes(images, picture, max_pixels)  # reading them changes the headers
+    names, unit = band_names(primary, images, len(planes)), _unit(images, len(planes))
+    order = _colour_order(names)
+    if eight_bits and ((len(images) == 1 and len(planes) in (3, 4)) or order is not None):
+        if len(images) > 1 and order is not None:
+            planes = planes[list(order[::-1])]
+        if len(planes) == 4:
+            planes = planes[:3] * (planes[3] / np.float32(255))
+        return FitsBands(planes, header, names, unit, None, is_picture=True)
+    if are_colours:
+        planes, names = planes[2::-1], names[2::-1] or tuple(name.lower() for name in COLOUR_NAMES[0])
+        return FitsBands(planes, header, names, unit, [1.0] * len(planes), is_picture=False)
+    if order is not None:
+        planes, names = planes[list(order)], tuple(names[index] for index in order)
+    return FitsBands(planes, header, names, unit, _weights(primary, len(planes)), is_picture=False)
 
 
-def _images(file: fits.HDUList) -> list[Any]:
-    """Return the parts of the file that hold bands."""
-    images = image_hdus(file)
-    if not images:
-        raise ImageError("the FITS file holds no image of two or more dimensions")
-    return [hdu for hdu in images if hdu.shape[-2:] == images[0].shape[-2:]]
+def _colour_order(names: Sequence[str]) -> tuple[int, ...] | None:
+    """Return the indices of blue, green and red where the names are those of colours, None where they are not."""
+    upper = [name.upper() for name in names]
+    for colours in COLOUR_NAMES:
+        if sorted(upper) == sorted(colours):
+            return tuple(upper.index(colour) for colour in colours)
+    return None
 
 
-def _is_picture(images: list[Any]) -> bool:
-    header = images[0].header
-    eight_bits = header["BITPIX"] == 8 and not {"BSCALE", "BZERO"} & set(header)
-    return len(images) == 1 and images[0].shape[:-2] == (3,) and eight_bits
-
-
-def _planes(images: list[Any], max_pixels: int) -> NDArray[np.floating]:
+def _planes(images: list[Any], picture: Sequence[Part], max_pixels: int) -> NDArray[np.floating]:
     """Shape (n, height, width), native byte order, NaN where missing."""
-    height, width = images[0].shape[-2:]
-    count = sum(int(np.prod(hdu.shape[:-2], dtype=object)) for hdu in images)
-    if not (count and height and width):
-        raise ImageError(f"the FITS image has no pixels: {count} bands of {width}x{height}")
-    if count * height * width > max_pixels:
+    height, width = picture[0].plane_shape
+    pixels = sum(prod(hdu.shape) for hdu in images)
+    if not pixels:
+        raise ImageError(f"the FITS image has no pixels: {len(images)} bands of {width}x{height}")
+    if pixels > max_pixels:
+        count = pixels // (height * width)
         raise ImageError(
             f"the FITS image has {count} bands of {width}x{height} pixels, more than the {max_pixels} that are allowed"
         )
-    bands: NDArray[np.floating] = np.concatenate([_native(hdu.data).reshape(-1, height, width) for hdu in images])
+    bands: NDArray[np.floating] = np.concatenate([planes_first(_native(hdu.data), hdu.header) for hdu in images])
     if not np.isfinite(bands).any():
         raise ImageError("the FITS image has no valid pixel: all are NaN or masked")
     return bands
@@ -189,15 +195,15 @@ def band_names(primary: fits.Header, images: list[Any], count: int) -> tuple[str
     if len(together) == count:
         return tuple(together)
     numbered = tuple(str(images[0].header.get(f"BAND{number}", "")).strip() for number in range(count))
-    own = tuple(_name(primary, hdu) for hdu in images)
+    own = tuple(_name(primary, hdu, is_alone=len(images) == 1) for hdu in images)
     return next((names for names in (numbered, own) if len(names) == count and all(names)), ())
 
 
-def _name(primary: fits.Header, hdu: Any) -> str:
-    for header in (hdu.header, primary):
-        if name := str(header.get("FILTER") or header.get("BAND") or "").strip():
-            return name
-    return "" if _role(hdu) in NAMELESS else str(hdu.name)
+def _name(primary: fits.Header, hdu: Any, *, is_alone: bool) -> str:
+    """What a band is called; the file's filter is that of a single detector, and cannot tell several bands apart."""
+    own, shared = (str(header.get("FILTER") or header.get("BAND") or "").strip() for header in (hdu.header, primary))
+    called = "" if role(str(hdu.name)) in NAMELESS else str(hdu.name)
+    return own or (shared or called if is_alone else called or shared)
 
 
 def _unit(images: list[Any], count: int) -> str:
@@ -209,20 +215,18 @@ def _unit(images: list[Any], count: int) -> str:
     return found[0] if len(set(found)) == 1 else ", ".join(unit or "?" for unit in found)
 
 
-def _weights(file: fits.HDUList, count: int) -> list[float] | None:
-    names = str(file[0].header.get("BANDS", "")).strip()
+def _weights(primary: fits.Header, count: int) -> list[float] | None:
+    names = str(primary.get("BANDS", "")).strip()
     if len(names) != count or not set(names) <= LEGACY_WEIGHTS.keys():
         return None
     return [LEGACY_WEIGHTS[name] for name in names]
 
 
-def _check_tiles(data: bytes, max_pixels: int) -> None:
+def _check_tiles(data: bytes, numbers: Sequence[int], max_pixels: int) -> None:
     """Refuse tiles that would unpack to more than a tile; read as tables, none is unpacked."""
     with fits.open(io.BytesIO(data), memmap=False, disable_image_compression=True) as tables:
-        for table in tables:
+        for table in (tables[number] for number in numbers):
             header = table.header
-            if not header.get("ZIMAGE", False):
-                continue
             sides = [header.get(f"ZTILE{axis + 1}", 1 if axis else header["ZNAXIS1"]) for axis in range(header["ZNAXIS"])]
             if prod(sides) > max_pixels:
                 raise ImageError(f"the FITS image has tiles of {sides} pixels, more than the {max_pixels} that are allowed")

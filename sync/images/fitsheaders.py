@@ -5,13 +5,14 @@ astropy trusts a header's counts: NAXIS = 99999999999 fills the memory, and a Ri
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import prod
 
 from astropy.io.fits import Header
 
 from sync.images.errors import ImageError
 
-__all__ = ["read_headers"]
+__all__ = ["StoredPart", "check_compression", "read_headers", "walk"]
 
 BLOCK = 2880
 END = b"END".ljust(80)
@@ -27,39 +28,58 @@ SAFE_COMPRESSIONS = {"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"}
 RICE_SETTINGS = {"BLOCKSIZE": (16, 32), "BYTEPIX": (1, 2, 4, 8)}
 
 
-def read_headers(data: bytes) -> list[Header]:
-    """Read and check every header of a file.
+@dataclass(frozen=True, eq=False, slots=True)
+class StoredPart:
+    """One part of a FITS file (an HDU) and where it lies in the file.
+
+    Attributes
+    ----------
+    header : Header
+        Of a compressed image, that of the table that it is stored in.
+    start, data, end : int
+        Offsets of its header, of its data, and of the next part, bytes.
+    """
+
+    header: Header
+    start: int
+    data: int
+    end: int
+
+
+def walk(data: bytes) -> list[StoredPart]:
+    """Read every header of a file and check the counts that astropy would act on.
 
     Parameters
     ----------
     data : bytes
         A whole file, not gzipped.
 
-    Returns
-    -------
-    list of Header
-        Those of compressed images as the tables that they are stored in.
-
     Raises
     ------
     ImageError
-        If a count is out of range, a compression is not safe to open, or the file ends early.
+        If a count is out of range, or the file ends early.
     """
-    headers: list[Header] = []
+    parts: list[StoredPart] = []
     start = 0
-    while data[start : start + 8] in ((b"XTENSION",) if headers else (b"SIMPLE  ",)):
-        if len(headers) == MAX_HDUS:
+    while data[start : start + 8] in ((b"XTENSION",) if parts else (b"SIMPLE  ",)):
+        if len(parts) == MAX_HDUS:
             raise ImageError(f"the FITS file has more than the {MAX_HDUS} parts that are read")
         end = _end_of_header(data, start)
         header = Header.fromstring(data[start:end])
         size = _size(header)
         if end + size > len(data):
-            raise ImageError(f"the FITS file is truncated: part {len(headers)} needs {end + size} bytes of {len(data)}")
+            raise ImageError(f"the FITS file is truncated: part {len(parts)} needs {end + size} bytes of {len(data)}")
         if header.get("ZIMAGE", False):
             _check_tiling(header)
-        headers.append(header)
-        start = end + -(-size // BLOCK) * BLOCK
-    return headers
+        following = end + -(-size // BLOCK) * BLOCK
+        parts.append(StoredPart(header, start, end, following))
+        start = following
+    return parts
+
+
+def read_headers(data: bytes) -> list[Header]:
+    """Return the headers of `walk`."""
+    return [part.header for part in walk(data)]
 
 
 def _end_of_header(data: bytes, start: int) -> int:
@@ -85,13 +105,28 @@ def _size(header: Header) -> int:
     return abs(header["BITPIX"]) // 8 * (extra + prod(lengths)) if axes else 0
 
 
-def _check_tiling(header: Header) -> None:
+def check_compression(header: Header) -> None:
+    """Refuse a compressed image that astropy cannot open safely; only what is opened needs this check.
+
+    Parameters
+    ----------
+    header : Header
+        Of the table that the image is stored in.
+
+    Raises
+    ------
+    ImageError
+        If the codec is none of `SAFE_COMPRESSIONS`.
+    """
     compression = str(header.get("ZCMPTYPE", "")).strip().upper()
     if compression not in SAFE_COMPRESSIONS:
         raise ImageError(
             f"the FITS image is compressed with {compression or 'nothing known'}, which cannot be opened safely; "
             "use RICE_1 (fpack -r) or GZIP_1 (fpack -g)"
         )
+
+
+def _check_tiling(header: Header) -> None:
     _count(header, "NAXIS2", most=MAX_TILES)
     for axis in range(_count(header, "ZNAXIS", most=MAX_AXES)):
         length = _count(header, f"ZNAXIS{axis + 1}", most=MAX_LENGTH)

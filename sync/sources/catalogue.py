@@ -42,7 +42,9 @@ DEC_NAMES = (
     "delta_j2000",
     "declination",
 )
-OWN_KEYS = frozenset({"image", "content_id", "filename", "ra", "dec", "pixel_scale_arcsec", "wcs", "bands", "unit", "science"})
+OWN_KEYS = frozenset(
+    {"image", "content_id", "filename", "extension", "ra", "dec", "pixel_scale_arcsec", "wcs", "bands", "unit", "science"}
+)
 """Keys of a task's data that the import writes itself; a column of such a name travels as ``catalogue_<name>``."""
 
 

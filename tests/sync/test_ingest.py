@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from PIL import Image
 
 from sync.ingest import IngestReport, image_key_of, ingest
@@ -57,6 +58,38 @@ def test_whatever_a_library_raises_for_one_image_the_others_are_imported() -> No
     report, tasks = imported(*items)
     assert report.imported == len(tasks) == 2
     assert report.left_out == {"bad": "it cannot be imported (AttributeError: no such header)"}
+
+
+def exposure(*fills: float) -> bytes:
+    """Detectors of one exposure; each pixel of a detector of NaN is missing."""
+    file = io.BytesIO()
+    chips = [
+        fits.ImageHDU(np.random.default_rng(0).normal(fill, 1, (8, 8)), name="SCI", ver=n) for n, fill in enumerate(fills, 1)
+    ]
+    fits.HDUList([fits.PrimaryHDU(), *chips]).writeto(file)
+    return file.getvalue()
+
+
+def test_detectors_of_one_exposure_are_tasks_of_their_own() -> None:
+    studio = Studio()
+    report, tasks = imported(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
+    assert (report.imported, list(report.left_out)) == (2, ["e[SCI,2]"])
+    assert [(data["filename"], data["extension"]) for data in tasks] == [("e.fits", "SCI,1"), ("e.fits", "SCI,3")]
+    assert len({data["content_id"] for data in tasks}) == len({data["science"] for data in tasks}) == 2
+    again, _ = imported(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
+    assert (again.imported, again.known) == (0, 2)
+
+
+def test_one_detector_may_be_chosen() -> None:
+    studio = Studio()
+    items = [
+        Item("e", lambda: exposure(1, 2), "e.fits"),
+        Item("f", lambda: exposure(3), "f.fits"),
+        Item("p", lambda: png(1), "p"),
+    ]
+    report = ingest(items, client=studio, project_id=1, storage=Kept(), extension="SCI,2")  # type: ignore[arg-type]
+    assert (report.imported, list(report.left_out)) == (2, ["f"])
+    assert "no extension 'SCI,2'" in report.left_out["f"]
 
 
 def test_a_source_that_cannot_go_on_ends_the_import() -> None:

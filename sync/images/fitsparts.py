@@ -1,0 +1,312 @@
+"""The parts of a FITS file (its HDUs): which are images of the sky, and which of these are bands of one picture.
+
+Everything follows from the headers, so that no pixel is read to choose. Bands of one picture have one shape and one place on
+the sky and are called differently; the detectors of an exposure, dithers and repeated exposures are pictures of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from astropy.io.fits import Header, VerifyError
+from astropy.wcs.utils import proj_plane_pixel_scales
+from numpy.typing import NDArray
+
+from sync.images.errors import DAMAGE, ImageError
+from sync.images.fitsaxes import plane_axes, plane_header
+from sync.images.sky import celestial
+
+__all__ = [
+    "LOOKUP_TABLES",
+    "MEASURED",
+    "NAMELESS",
+    "Choice",
+    "Part",
+    "choose",
+    "listed",
+    "named_parts",
+    "only_picture",
+    "parts_of",
+    "role",
+    "science_of",
+]
+
+MEASURED = ("SCI", "DATA")
+"""What pipelines call the extensions with the measurements; where there is one, nothing else is an image."""
+NAMELESS = {*MEASURED, "", "PRIMARY", "COMPRESSED_IMAGE", "IMAGE"}
+"""Names of extensions that are those of no band."""
+LOOKUP_TABLES = {"WCSDVARR", "D2IMARR"}
+"""Names of the extensions that hold the distortions of others."""
+# Extensions that describe others: masks, weights, errors, models. Pipelines add to some of these: VAR_POISSON, DQ_2.
+NOT_AN_IMAGE = re.compile(
+    r"(.*[._-])?((VAR|ERR|DQ|MASK|WHT|WGT|WEIGHT|UNC|PSF|SEGM(AP|ENTATION)|COV|EXPTIME|EXPMAP|EXPOSURE|CHI2).*|"
+    r"(BADPIX|BPM|MSK|NEXP|NCOMB|HITS|CON|CTX|FLAGS?|FLG|RMS|SIGMA|NOISE|INVVAR|IVAR|STAT|STDDEV|QUAL|QUALITY|BKG|BACKGROUND|SKY"
+    r"|MODEL|RESIDUALS?|AREA|SAMP|TIME|D2IMARR|WCSDVARR|THUMBNAIL|PREVIEW)([._-].*)?)"
+)
+# Names that observatories give to detectors and their amplifiers: CCD12, CHIP_1, im3, N4 and S30 of DECam, WIN1.CHIP2.OUT1.
+DETECTOR_NAME = re.compile(
+    r".*(CCD|CHIP|AMP|DET|DETECTOR|SENSOR|ARRAY|QUAD|QUADRANT|SEGMENT|OUT)[^A-Z0-9]*\d+.*|(IM|EXT|TILE|[NS])_?\d+"
+)
+DETECTOR_CARDS = (
+    *("DETSEC", "CCDSEC", "CCDNUM", "CCDNAME", "CCDCHIP", "CHIP", "CHIPID", "DETECTOR", "DETID", "DET_ID", "SCA_ID"),
+    *("AMPNAME", "AMPID", "IMAGEID", "ESO DET CHIP NO", "ESO DET CHIP ID", "ESO DET OUT1 ID"),
+)
+SAME_PLACE_PX = 1.0
+"""How far bands of one picture may lie from each other."""
+MOST_NAMED = 6
+"""Parts that a message lists."""
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One HDU.
+
+    Attributes
+    ----------
+    number : int
+        0 is the first.
+    name : str
+        ``EXTNAME`` in capitals; of the first ``PRIMARY`` where it has none; else empty.
+    version : int
+        ``EXTVER``, 1 where it has none.
+    header : Header
+    """
+
+    number: int
+    name: str
+    version: int
+    header: Header
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Of the image as numpy has it; empty for a table and for an HDU without data."""
+        is_packed = self.header.get("ZIMAGE", False)
+        if not (is_packed or "SIMPLE" in self.header or _text(self.header, "XTENSION") in ("IMAGE", "IUEIMAGE")):
+            return ()
+        prefix = "Z" if is_packed and "ZNAXIS" in self.header else ""
+        return tuple(int(self.header[f"{prefix}NAXIS{axis}"]) for axis in range(int(self.header[f"{prefix}NAXIS"]), 0, -1))
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it has an image of two or more axes."""
+        return len(self.shape) >= 2
+
+    @cached_property
+    def plane_shape(self) -> tuple[int, int]:
+        """Height and width of a plane, pixels."""
+        rows, columns = plane_axes(self.shape, self.header)
+        return self.shape[rows], self.shape[columns]
+
+    @property
+    def word(self) -> str:
+        """What `--extension` calls it, such as ``SCI,2``."""
+        return f"{self.name},{self.version}" if self.name and self.number else str(self.number)
+
+    @cached_property
+    def band(self) -> str:
+        """The filter that its own header names; empty where it names none."""
+        return _text(self.header, "FILTER") or _text(self.header, "BAND")
+
+    @cached_property
+    def corners(self) -> tuple[NDArray[np.float64], float] | None:
+        """Unit vectors to corners and middle, shape (5, 3), and a pixel in radians; None without celestial coordinates."""
+        wcs = celestial(plane_header(self.header, self.shape))
+        if wcs is None:
+            return None
+        height, width = self.plane_shape
+        try:
+            places = wcs.pixel_to_world(
+                [0, 0, width - 1, width - 1, (width - 1) / 2], [0, height - 1, 0, height - 1, (height - 1) / 2]
+            )
+            vectors = np.asarray(places.icrs.cartesian.xyz.value.T, dtype=np.float64)
+            return vectors, float(np.radians(np.mean(proj_plane_pixel_scales(wcs))))
+        except DAMAGE:
+            return None
+
+    def __str__(self) -> str:
+        size = "x".join(str(length) for length in reversed(self.shape))
+        return f"{self.number} ({self.word} of {size})" if self.word != str(self.number) else f"{self.number} (of {size})"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What of a file is shown.
+
+    Attributes
+    ----------
+    pictures : tuple of tuples of Part
+        The bands of each picture, in the order of the file; a file of one field has one picture, an exposure of four
+        detectors four.
+    left_out : tuple of (Part, str)
+        The other parts that hold data, and why each is no picture.
+    """
+
+    pictures: tuple[tuple[Part, ...], ...]
+    left_out: tuple[tuple[Part, str], ...]
+
+
+def parts_of(headers: Iterable[Header]) -> list[Part]:
+    """Give the parts of a file by its headers; a compressed image's may be its own or that of the table that stores it."""
+    parts = []
+    for number, header in enumerate(headers):
+        name = _text(header, "EXTNAME").upper() or ("" if number else "PRIMARY")
+        version = header.get("EXTVER", 1) if "EXTVER" in header else 1
+        parts.append(Part(number, name, version if type(version) is int else 1, header))
+    return parts
+
+
+def role(name: str) -> str:
+    """What an extension is to its file: SCI of ``SCI``, and of ``3-1-E.SCI``, as Euclid calls a detector's."""
+    return name.rpartition(".")[2].upper()
+
+
+def science_of(parts: Sequence[Part]) -> tuple[list[Part], list[tuple[Part, str]]]:
+    """Return the images of the sky, and the other parts that hold data, each with the reason why it is none.
+
+    Raises
+    ------
+    ImageError
+        If there is no image, or only several that describe others.
+    """
+    all_images = [part for part in parts if part.is_image]
+    images = [part for part in all_images if part.name not in LOOKUP_TABLES] or all_images
+    if not images:
+        raise ImageError("the FITS file holds no image of two or more dimensions")
+    left_out = [(part, "a table or a list of values") for part in parts if not part.is_image and _has_data(part)]
+    science = [part for part in images if not NOT_AN_IMAGE.fullmatch(part.name)]
+    if not science and len(images) > 1:
+        raise ImageError(
+            f"the FITS file holds only masks, weights or models by their names ({listed(images)}): "
+            f"choose one with --extension, such as --extension {images[0].word}"
+        )
+    # An image that is alone is what there is to show, whatever it is called.
+    left_out += [(part, "a table of distortions") for part in all_images if part not in images]
+    left_out += [(part, "a mask, weight, error or model by its name") for part in images if science and part not in science]
+    science = science or images
+    if measured := [part for part in science if role(part.name) in MEASURED]:
+        left_out += [(part, f"not called {role(measured[0].name)}") for part in science if part not in measured]
+        science = measured
+    return science, left_out
+
+
+def choose(parts: Sequence[Part]) -> Choice:
+    """Find the pictures of a file.
+
+    Raises
+    ------
+    ImageError
+        As `science_of`.
+    """
+    science, left_out = science_of(parts)
+    pictures: list[list[Part]] = []
+    for part in science:
+        if pictures and _is_minor(part, pictures[0][0]):
+            left_out.append((part, "an image of another size without a name and a place"))
+        elif picture := next((picture for picture in pictures if all(_are_bands(part, other) for other in picture)), None):
+            picture.append(part)
+        else:
+            pictures.append([part])
+    return Choice(tuple(map(tuple, pictures)), tuple(sorted(left_out, key=lambda pair: pair[0].number)))
+
+
+def only_picture(parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Return the bands of the one picture of a file.
+
+    Raises
+    ------
+    ImageError
+        If there is none, or more than one: the message says how to choose.
+    """
+    pictures = choose(parts).pictures
+    if len(pictures) > 1:
+        firsts = [picture[0] for picture in pictures]
+        raise ImageError(
+            f"the FITS file holds {len(pictures)} images that are no bands of one picture, as of several detectors "
+            f"({listed(firsts)}): choose one with --extension, such as --extension {firsts[0].word}, "
+            "or import the file, which makes a task of each"
+        )
+    return pictures[0]
+
+
+def named_parts(parts: Sequence[Part], extension: str) -> list[Part]:
+    """Return the images that a word of `--extension` names.
+
+    Parameters
+    ----------
+    parts : sequence of Part
+    extension : str
+        A number (0 is the first HDU), a name, or ``name,version``; names in any case.
+
+    Raises
+    ------
+    ImageError
+        If no image is called so.
+    """
+    word = extension.strip()
+    name, comma, version = word.rpartition(",")
+    if word.isdecimal():
+        named = [part for part in parts if part.number == int(word)]
+    elif comma and version.strip().isdecimal():
+        named = [part for part in parts if part.name == name.strip().upper() and part.version == int(version)]
+    else:
+        named = [part for part in parts if part.name == word.upper()]
+    images = [part for part in named if part.is_image]
+    if not images:
+        there = listed([part for part in parts if part.is_image]) or "none"
+        kind = "no extension" if not named else "no image in extension"
+        raise ImageError(f"the FITS file has {kind} {word!r}; its images are {there}")
+    return images
+
+
+def listed(parts: Sequence[Part]) -> str:
+    """Name parts for a message, the first few of many."""
+    more = f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
+    return ", ".join(str(part) for part in parts[:MOST_NAMED]) + more
+
+
+def _are_bands(one: Part, other: Part) -> bool:
+    """Whether two images can be bands of one picture."""
+    if one.plane_shape != other.plane_shape or not _lie_together(one, other):
+        return False
+    if one.band and other.band and one.band != other.band:
+        return True
+    if one.band and one.band == other.band:  # one filter twice: another detector or exposure
+        return False
+    if one.name == other.name and one.name:
+        return False
+    if DETECTOR_NAME.fullmatch(one.name) and DETECTOR_NAME.fullmatch(other.name):
+        return False
+    cards = [(_text(one.header, name), _text(other.header, name)) for name in DETECTOR_CARDS]
+    return not any(ours and theirs and ours != theirs for ours, theirs in cards)
+
+
+def _lie_together(one: Part, other: Part) -> bool:
+    """Whether two images of one shape show one place; those without coordinates lie where the others do."""
+    if one.corners is None or other.corners is None:
+        return True
+    (ours, pixel), (theirs, _) = one.corners, other.corners
+    return bool(np.abs(np.nan_to_num(ours) - np.nan_to_num(theirs)).max() <= SAME_PLACE_PX * pixel)
+
+
+def _is_minor(part: Part, first: Part) -> bool:
+    """Whether an image is something small beside the first: of another size, without name, coordinates or detector."""
+    if part.plane_shape == first.plane_shape or part.name not in NAMELESS or part.name in MEASURED:
+        return False
+    return part.corners is None and not any(_text(part.header, name) for name in DETECTOR_CARDS)
+
+
+def _has_data(part: Part) -> bool:
+    return part.number > 0 or part.header.get("NAXIS", 0) != 0
+
+
+def _text(header: Header, name: str) -> str:
+    """The value of a card as text; empty where there is none, or none that can be read."""
+    try:
+        value = header.get(name, "")
+    except (VerifyError, *DAMAGE):
+        return ""
+    return str(value).strip() if isinstance(value, str | int | float) else ""
