@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
@@ -73,14 +74,19 @@ class LabelStudioClient:
     Raises
     ------
     ValueError
-        If `url` is not an http(s) address, `api_key` is empty, or the environment's certificates or proxy cannot be used.
+        If `url` is no http(s) address or holds a password, if `api_key` is empty or no key, or if the environment's certificates or
+        proxy cannot be used.
     """
 
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 60.0, patience_s: float = 15.0) -> None:
         if not url.startswith(("http://", "https://")):
-            raise ValueError(f"the address of Label Studio must start with http:// or https://, not {url!r}")
+            raise ValueError("the address of Label Studio must start with http:// or https://, such as http://127.0.0.1:8080")
         if not api_key.strip():
             raise ValueError("the API key of Label Studio is empty: a personal access token is needed")
+        if not (api_key.strip().isascii() and api_key.strip().isprintable()):
+            raise ValueError("the API key of Label Studio has a character that no key has: copy the token again")
+        if "@" in urlsplit(url).netloc:
+            raise ValueError("the address of Label Studio holds a user name or password: give the host alone, and an API key")
         self.url = url.rstrip("/")
         self._api_key = api_key.strip()
         self._patience_s = patience_s

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from backend.cache import key_of
+from backend.commands.terminal import notices
 from backend.gallery import Gallery, Picture
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.images.errors import ImageError
@@ -48,13 +49,20 @@ def find_images(words: Iterable[str]) -> list[str]:
 
 
 def _images_below(folder: str) -> list[str]:
-    below = (
-        os.path.join(place, name)
-        for place, _, names in os.walk(folder)
-        for name in names
-        if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")
-    )
-    return sorted(below)
+    """List a folder's images, without hidden files and folders; a symbolic link counts where it leads to a place below."""
+    root = os.path.realpath(folder)
+    below: list[str] = []
+    outside: list[str] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        images = [name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")]
+        paths = [os.path.join(place, name) for name in images]
+        outside += [path for path in paths if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(root)]
+        below += paths
+    if outside:
+        example = f"{len(outside)} symbolic links in {folder} lead out of it and are left out, such as {min(outside)}"
+        notices.print(f"{example}: name them themselves to read them", markup=False, highlight=False, soft_wrap=True)
+    return sorted(set(below) - set(outside))
 
 
 def read_ahead(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int) -> Iterator[tuple[str, Read | ImageError]]:

@@ -88,17 +88,17 @@ def status(project: ProjectId) -> None:
         lacking = count_unpredicted(client, project, known.live_name) if known else 0
     except (LabelStudioError, LabelConfigError, ValueError) as error:
         stop(f"{error}; here: {known.status}" if known and known.away else str(error))
-    table = Table("project", f"{project}, {state.title}")
+    table = Table("project", escape(f"{project}, {state.title}"))
     table.add_row("tasks", f"{state.task_count}, {done} of them annotated")
     table.add_row("controls that can be filled", escape(", ".join(control.name for control in config.controls)) or "none")
     for sentence in config.passed_over:
         table.add_row("not supported", escape(sentence))
-    table.add_row("order of tasks", state.sampling)
+    table.add_row("order of tasks", escape(state.sampling))
     table.add_row("backend", f"{url} is attached" if backend else f"{url} is not attached: galaxyloop project attach {project}")
     table.add_row("events", _events(services.engine, webhook=events))
     table.add_row("server", life_of(services.engine, "server"))
     table.add_row("worker", life_of(services.engine, "worker"))
-    table.add_row("version on show", state.model_version or "none")
+    table.add_row("version on show", escape(state.model_version or "none"))
     if known is None:
         table.add_row("live version", "none: the loop does not know the project yet")
     else:

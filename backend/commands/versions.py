@@ -79,7 +79,7 @@ def versions(project: ProjectId) -> None:
             _time(version.created_at),
             _learned_from(version),
             str(evidence.get("judged_on", "")),
-            str(evidence.get("reason", "")),
+            escape(str(evidence.get("reason", ""))),
         )
     console.print(table)
     if any(_measured(version) for version in found):

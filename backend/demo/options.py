@@ -59,6 +59,8 @@ def check_machine(options: DemoOptions) -> None:
     if options.images is not None and not options.images.is_dir():
         raise DemoError(f"{options.images} is not a folder of images")
     options.data_dir.mkdir(parents=True, exist_ok=True)
+    # Label Studio's database in it holds a token, and Label Studio lets every user of the machine read it.
+    options.data_dir.chmod(0o700)
     free = shutil.disk_usage(options.data_dir).free
     if free < NEEDED_BYTES:
         raise DemoError(f"{options.data_dir} has {free // 2**20} MiB free, the demo needs {NEEDED_BYTES // 2**20} MiB")

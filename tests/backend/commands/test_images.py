@@ -62,6 +62,23 @@ def test_hidden_files_of_a_folder_are_no_images() -> None:
     assert find_images(["deep"]) == ["deep/c.png"]
 
 
+@pytest.mark.usefixtures("inside")
+def test_hidden_folders_are_not_entered() -> None:
+    Path("deep/.trash").mkdir()
+    Path("deep/.trash/d.png").write_bytes(b"")
+    assert find_images(["deep"]) == ["deep/c.png"]
+
+
+@pytest.mark.usefixtures("inside")
+def test_links_of_a_folder_are_followed_only_below_it(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("deep/below.png").symlink_to("c.png")
+    Path("deep/outside.png").symlink_to("../b.png")
+    Path("deep/up").symlink_to("..", target_is_directory=True)
+    assert find_images(["deep"]) == ["deep/below.png", "deep/c.png"]
+    assert "1 symbolic links in deep lead out of it and are left out, such as deep/outside.png" in capsys.readouterr().err
+    assert find_images(["deep/outside.png"]) == ["deep/outside.png"]
+
+
 def test_files_are_read_in_order_and_errors_stand_in_their_places() -> None:
     def read(path: str) -> str:
         if path == "b":
