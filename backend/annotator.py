@@ -7,7 +7,7 @@ and the other tasks are predicted all the same.
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -145,10 +145,18 @@ class Annotator:
             )
         return keys[0]
 
-    def predict(self, tasks: Sequence[Task]) -> list[Prediction]:
-        """Predict tasks, one prediction each, in order."""
+    def predict(self, tasks: Sequence[Task], *, stop: Callable[[], bool] = lambda: False) -> list[Prediction]:
+        """Predict tasks, one prediction each, in order.
+
+        Parameters
+        ----------
+        stop : callable
+            Asked every `CHUNK` tasks whether to leave the rest.
+        """
         predictions: list[Prediction] = []
         for start in range(0, len(tasks), CHUNK):
+            if stop():
+                break
             predictions += self._predict_chunk(tasks[start : start + CHUNK])
         return predictions
 

@@ -6,6 +6,7 @@ that does not fit gets one sentence, never a traceback.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -25,12 +26,13 @@ __all__ = [
     "VersionsRequest",
     "WebhookRequest",
     "body_of",
-    "body_schema",
     "predict_body",
     "project_id_of",
 ]
 
 MAX_TASKS = 100_000
+BODY_TIMEOUT_S = 60.0
+"""Longest time for a body to arrive."""
 PROJECT_ID = re.compile(r"([0-9]{1,18})(?:\.[0-9]*)?")
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -142,7 +144,10 @@ class VersionsRequest(BaseModel):
 
     project: int | None = Field(None, gt=0, le=MAX_ID)
 
-    _id = field_validator("project", mode="before")(project_id_of)
+    @field_validator("project", mode="before")
+    @classmethod
+    def _id(cls, value: Any) -> int | None:
+        return None if value is None else project_id_of(value)
 
 
 def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
@@ -151,7 +156,8 @@ def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     Raises
     ------
     HTTPException
-        413 if the body is larger than the settings allow, 422 if it does not fit `model`.
+        408 if the body takes too long, 413 if it is larger than the settings allow, 415 if it does not call itself JSON,
+        422 if it does not fit `model`.
     """
 
     async def read(request: Request) -> Body:
@@ -174,20 +180,21 @@ async def predict_body(request: Request) -> PredictRequest:
     return _parsed(PromptRequest, content) if prompted else body
 
 
-def body_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """Describe a body for OpenAPI, since `body_of` reads it past FastAPI."""
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
-    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
-
-
 async def _content(request: Request) -> bytes:
     limit: int = request.app.state.max_body_bytes
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > limit:
-            raise HTTPException(413, f"the body is larger than {limit} bytes")
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > limit:
+                    raise HTTPException(413, f"the body is larger than {limit} bytes")
+    except TimeoutError as error:
+        raise HTTPException(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from error
+    # A page of another site may send texts and forms without asking; JSON only where we allow it, and we do not.
+    kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if content and not (kind == "application/json" or kind.endswith("+json")):
+        raise HTTPException(415, "the body must be JSON, with the header Content-Type: application/json")
     return bytes(content) or b"{}"
 
 

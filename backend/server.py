@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
@@ -17,13 +18,15 @@ from typing import Annotated, Any
 from anyio import CapacityLimiter, to_thread
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import generate_latest
 from sqlalchemy.exc import DatabaseError
 
+from backend.abandoned import watch_client
 from backend.access import Access
 from backend.annotator import Task
 from backend.connection import reason_of
+from backend.contract import BODY_REFUSED, REFUSED, describe, takes
 from backend.coverage import Coverage
 from backend.heartbeat import BEAT_S, Heartbeat
 from backend.metrics import Metrics
@@ -34,7 +37,6 @@ from backend.protocol import (
     VersionsRequest,
     WebhookRequest,
     body_of,
-    body_schema,
     predict_body,
 )
 from backend.records import MAX_ID
@@ -46,6 +48,8 @@ __all__ = ["create_app"]
 log = logging.getLogger("galaxyloop.server")
 
 START_TRAINING = "START_TRAINING"
+CLIENT_CLOSED = 499
+"""Status, after nginx, of an answer that nobody waits for."""
 KNOWN_ACTIONS = frozenset(
     {
         START_TRAINING, "ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED",
@@ -81,7 +85,12 @@ def create_app(services: Services) -> FastAPI:
         for task in tasks:
             task.cancel()
 
-    app = FastAPI(title="galaxyloop", description="Label Studio ML backend for galaxies.", lifespan=lifespan)
+    app = FastAPI(
+        title="galaxyloop",
+        description="Label Studio ML backend for galaxies.",
+        lifespan=lifespan,
+        openapi_url=None,  # below, for those alone who may call
+    )
     app.state.max_body_bytes = settings.max_body_bytes
     caller, event = Depends(access.of_caller), Depends(access.of_event)
 
@@ -104,7 +113,7 @@ def create_app(services: Services) -> FastAPI:
     async def health() -> dict[str, str]:
         return {"status": "UP", "model_class": "galaxyloop"}
 
-    @app.post("/setup", dependencies=[caller], openapi_extra=body_schema(SetupRequest))
+    @app.post("/setup", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=takes(SetupRequest))
     async def setup(body: Annotated[SetupRequest, Depends(body_of(SetupRequest))]) -> dict[str, str]:
         warning = await to_thread.run_sync(_warning, body.label_config)
         if warning and warned.get(body.project) != warning:
@@ -116,18 +125,20 @@ def create_app(services: Services) -> FastAPI:
         answer = {"model_version": project.live_name}
         return answer | ({"warning": warning} if warning else {})
 
-    @app.post("/predict", dependencies=[caller], openapi_extra=body_schema(PredictRequest))
-    async def predict(body: Annotated[PredictRequest, Depends(predict_body)]) -> Response:
+    @app.post("/predict", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=takes(PredictRequest))
+    async def predict(request: Request, body: Annotated[PredictRequest, Depends(predict_body)]) -> Response:
         context = body.params.context if body.params else None
         tasks = [Task(id=item.id, data=item.data, stored=item.stored) for item in body.tasks]
 
-        def answer() -> bytes:
+        def answer(abandoned: threading.Event) -> bytes:
             project = services.meet(body.project, label_config=body.label_config, extra_params=None)
             annotator = services.annotators.of(project, label_config=body.label_config)
             if annotator.version != project.live_name:  # its files are damaged: the worker lets another go live
                 services.ring([project.id])
             if context is None:
-                predictions = annotator.predict(tasks)
+                predictions = annotator.predict(tasks, stop=abandoned.is_set)
+                if len(predictions) < len(tasks):
+                    return b""
                 # Label Studio stores them: what they are made of must be known, for they may have to be made again.
                 pairs = records_of(zip(tasks, predictions, strict=True), annotator.config.image_key.values())
                 services.prediction_records.write(project.id, project.live_version, pairs)
@@ -138,15 +149,19 @@ def create_app(services: Services) -> FastAPI:
             return f'{{"results": [{results}], "model_version": {json.dumps(annotator.version)}}}'.encode()
 
         kind = "bulk" if context is None else "prompt"
-        with metrics.seconds.labels(kind).time():
-            content = await to_thread.run_sync(answer, limiter=bulk if context is None else prompts)
+        async with watch_client(request) as abandoned:
+            with metrics.seconds.labels(kind).time():
+                content = await to_thread.run_sync(answer, abandoned, limiter=bulk if context is None else prompts)
+        if abandoned.is_set():
+            log.info("event=request_abandoned project=%d tasks=%d", body.project, len(tasks))
+            return Response(status_code=CLIENT_CLOSED)
         if context is None:
             metrics.predictions.inc(len(tasks))
         else:
             metrics.prompts.inc()
         return Response(content, media_type="application/json")
 
-    @app.post("/webhook", dependencies=[event], openapi_extra=body_schema(WebhookRequest))
+    @app.post("/webhook", dependencies=[event], responses=BODY_REFUSED, openapi_extra=takes(WebhookRequest))
     async def webhook(body: Annotated[WebhookRequest, Depends(body_of(WebhookRequest))]) -> dict[str, str]:
         metrics.events.labels(body.action if body.action in KNOWN_ACTIONS else "other").inc()
         config = body.project.label_config
@@ -166,17 +181,21 @@ def create_app(services: Services) -> FastAPI:
 
         return {"versions": await to_thread.run_sync(names)}
 
-    @app.get("/versions", dependencies=[caller])
+    @app.get("/versions", dependencies=[caller], responses=BODY_REFUSED)
     async def versions_by_get(project: Annotated[int | None, Query(gt=0, le=MAX_ID)] = None) -> dict[str, list[str]]:
         return await versions(project)
 
-    @app.post("/versions", dependencies=[caller], openapi_extra=body_schema(VersionsRequest))
+    @app.post("/versions", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=takes(VersionsRequest, required=False))
     async def versions_by_post(body: Annotated[VersionsRequest, Depends(body_of(VersionsRequest))]) -> dict[str, Any]:
         return await versions(body.project)
 
-    @app.get("/metrics", dependencies=[caller])
+    @app.get("/metrics", dependencies=[caller], responses=REFUSED, response_class=PlainTextResponse)
     async def expose_metrics() -> Response:
         return Response(await to_thread.run_sync(generate_latest, metrics.exposed), media_type="text/plain; version=0.0.4")
+
+    @app.get("/openapi.json", dependencies=[caller], include_in_schema=False)
+    async def contract() -> dict[str, Any]:
+        return describe(app)
 
     return app
 

@@ -74,8 +74,8 @@ class LabelStudioClient:
     Raises
     ------
     ValueError
-        If `url` is no http(s) address or holds a password, if `api_key` is empty or no key, or if the environment's certificates or
-        proxy cannot be used.
+        If `url` is no http(s) address or holds a password, if `api_key` is empty or no key, or if the environment's
+        certificates or proxy cannot be used.
     """
 
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 60.0, patience_s: float = 15.0) -> None:

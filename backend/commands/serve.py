@@ -20,6 +20,7 @@ def server() -> None:
     import torch
     import uvicorn
 
+    from backend.connections import bounded_connection
     from backend.server import create_app
 
     log_to_stderr()
@@ -32,7 +33,14 @@ def server() -> None:
     # A full garbage collection over all that torch brings stops every thread for 0.3 s: what is there now stays, unexamined.
     gc.freeze()
     services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
-    uvicorn.run(create_app(services), host=settings.host, port=settings.port, access_log=False, log_config=None)
+    uvicorn.run(
+        create_app(services),
+        host=settings.host,
+        port=settings.port,
+        http=bounded_connection(),
+        access_log=False,
+        log_config=None,
+    )
 
 
 def worker() -> None:

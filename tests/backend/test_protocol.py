@@ -19,6 +19,7 @@ from sync.labelconfig import MAX_CHARACTERS
 
 CONFIG = '<View><Image name="image" value="$image"/><Choices name="c" toName="image"><Choice value="Spiral"/></Choices></View>'
 TASK = {"id": 1, "data": {"image": "/data/upload/1/nowhere.png"}}
+JSON = {"Content-Type": "application/json"}
 NEEDED = ("project", "schema", "label_config", "tasks", "action")
 BODIES: dict[str, dict[str, Any]] = {
     "/setup": {
@@ -46,7 +47,7 @@ def client(predicting: Services) -> Iterator[TestClient]:
 
 def refused(client: TestClient, path: str, content: bytes) -> str:
     """Send a body that must be refused; return the sentence."""
-    answer = client.post(path, content=content, headers={"Content-Type": "application/json"})
+    answer = client.post(path, content=content, headers=JSON)
     assert answer.status_code == 422, answer.text
     sentence = answer.json()["detail"]
     assert isinstance(sentence, str)
@@ -140,7 +141,7 @@ def test_a_field_of_the_wrong_kind_is_named(client: TestClient, path: str, chang
 @pytest.mark.parametrize("path", [*BODIES, "/versions"])
 def test_a_body_that_is_too_large_is_refused(open_services: Callable[..., Services], path: str) -> None:
     small = TestClient(create_app(open_services(max_body_bytes=1000)))
-    answer = small.post(path, content=b" " * 1001)
+    answer = small.post(path, content=b" " * 1001, headers=JSON)
     assert (answer.status_code, answer.json()) == (413, {"detail": "the body is larger than 1000 bytes"})
 
 
@@ -163,13 +164,13 @@ def test_whatever_stands_in_a_field_the_answer_is_no_traceback(
     client: TestClient, value: Any, path: str, data: st.DataObject
 ) -> None:
     key = data.draw(st.sampled_from(list(BODIES[path])))
-    answer = client.post(path, content=changed(path, **{key: value}))
+    answer = client.post(path, content=changed(path, **{key: value}), headers=JSON)
     assert answer.status_code in (200, 422), answer.text
 
 
 @given(context=st.fixed_dictionaries({"result": json_values}))
 def test_whatever_a_context_holds_it_has_one_answer(client: TestClient, context: dict[str, Any]) -> None:
-    answer = client.post("/predict", content=changed("/predict", params={"context": context}))
+    answer = client.post("/predict", content=changed("/predict", params={"context": context}), headers=JSON)
     assert [one["result"] for one in answer.json()["results"]] == [[]]
 
 

@@ -297,7 +297,7 @@ def test_metrics_tell_who_is_alive_and_what_waits(services: Services) -> None:
 def test_the_protocol_is_described(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/health", "/setup", "/predict", "/webhook", "/versions", "/metrics"} == paths.keys()
-    assert paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]["required"]
+    assert paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/PredictRequest")
 
 
 # -- one limit for a labelling config --

@@ -1,0 +1,66 @@
+"""What OpenAPI says of the server: every status of every path, bodies that are read past FastAPI, and their schemas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from backend.protocol import PredictRequest, SetupRequest, VersionsRequest, WebhookRequest
+
+__all__ = ["BODY_REFUSED", "REFUSED", "describe", "takes"]
+
+BODIES: tuple[type[BaseModel], ...] = (SetupRequest, PredictRequest, WebhookRequest, VersionsRequest)
+SCHEMAS = "#/components/schemas/{model}"
+
+
+class Refusal(BaseModel):
+    """Why a request was not answered, in one sentence."""
+
+    detail: str
+
+
+def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Refusal, "description": DESCRIPTIONS[status]} for status in statuses}
+
+
+DESCRIPTIONS = {
+    401: "Credentials are missing or wrong.",
+    408: "The body did not arrive in time.",
+    413: "The body is larger than the settings allow.",
+    415: "The body does not call itself JSON.",
+    422: "What was sent does not fit.",
+    500: "The backend failed; its log says why.",
+    503: "The database cannot be used now.",
+}
+REFUSED = _refusals(401, 500, 503)
+"""Of every path that asks for credentials."""
+BODY_REFUSED = REFUSED | _refusals(408, 413, 415, 422)
+"""Of every path that reads a body as well."""
+
+
+def takes(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+    """Describe a path's body."""
+    schema = {"$ref": SCHEMAS.format(model=model.__name__)}
+    return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Write the description of all paths."""
+    description = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+    _, definitions = models_json_schema([(body, "validation") for body in BODIES], ref_template=SCHEMAS)
+    schemas = description.setdefault("components", {}).setdefault("schemas", {})
+    schemas.update(definitions.get("$defs", {}))
+    for operations in description["paths"].values():
+        for operation in operations.values():
+            # FastAPI's own description of 422 is not what we send.
+            if "422" in operation["responses"]:
+                operation["responses"]["422"]["content"] = {
+                    "application/json": {"schema": {"$ref": SCHEMAS.format(model=Refusal.__name__)}}
+                }
+    for unused in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(unused, None)
+    return description

@@ -1,0 +1,134 @@
+"""Connections: whoever does not finish a request is let go, and nobody takes all of the descriptors."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from fastapi import FastAPI
+
+from backend import protocol
+from backend.annotator import CHUNK
+from backend.connections import bounded_connection
+from backend.server import create_app
+from backend.services import Services
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<Choices name="c" toName="image"><Choice value="Spiral"/></Choices></View>"""
+HEAD_TIMEOUT_S = 0.4
+MOST = 8
+
+
+def serving(app: FastAPI) -> Iterator[tuple[str, int]]:
+    connection = bounded_connection(most=MOST, head_timeout_s=HEAD_TIMEOUT_S)
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, http=connection, log_config=None, access_log=False, timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listener])), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield listener.getsockname()
+    server.should_exit = True
+    thread.join(20)
+
+
+@pytest.fixture(scope="module")
+def address(predicting: Services) -> Iterator[tuple[str, int]]:
+    yield from serving(create_app(predicting))
+
+
+def ended_after(connection: socket.socket) -> float:
+    """Seconds until the other side closes."""
+    began = time.monotonic()
+    connection.settimeout(5)
+    while connection.recv(4096):
+        pass
+    return time.monotonic() - began
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: "])
+def test_a_request_whose_head_does_not_end_is_closed(sent: bytes, address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(sent)
+        assert ended_after(connection) < 10 * HEAD_TIMEOUT_S
+
+
+def test_a_head_that_comes_in_drops_has_no_longer(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        began = time.monotonic()
+        with suppress(OSError):  # reset or broken pipe
+            while time.monotonic() - began < 20 * HEAD_TIMEOUT_S:
+                connection.sendall(b"G")
+                time.sleep(0.05)
+        assert time.monotonic() - began < 10 * HEAD_TIMEOUT_S
+
+
+def test_a_second_request_that_does_not_end_is_closed_as_the_first(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
+        began = time.monotonic()
+        connection.settimeout(5)
+        received = b""
+        while more := connection.recv(4096):
+            received += more
+        assert b'"status":"UP"' in received
+        assert time.monotonic() - began < 10 * HEAD_TIMEOUT_S
+
+
+def test_a_connection_that_is_kept_serves_many_requests(address: tuple[str, int]) -> None:
+    with httpx.Client(base_url=f"http://{address[0]}:{address[1]}") as client:
+        for pause in (0, 0.1, 0.1):
+            time.sleep(pause)
+            assert client.get("/health").json()["status"] == "UP"
+
+
+def test_one_connection_too_many_is_closed_and_the_others_go_on(address: tuple[str, int]) -> None:
+    with httpx.Client(base_url=f"http://{address[0]}:{address[1]}") as client:
+        client.get("/health")
+        idle = [socket.create_connection(address) for _ in range(MOST + 4)]
+        time.sleep(0.1)
+        assert client.get("/health").status_code == 200
+        for connection in idle:
+            ended_after(connection)
+            connection.close()
+    assert httpx.get(f"http://{address[0]}:{address[1]}/health").status_code == 200
+
+
+def test_a_body_that_does_not_end_is_refused(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "BODY_TIMEOUT_S", 0.3)
+    with socket.create_connection(address) as connection:
+        head = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        connection.sendall(head)
+        connection.settimeout(5)
+        assert b"408 Request Timeout" in connection.recv(4096)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"])
+def test_a_body_that_does_not_call_itself_json_is_refused(kind: str, address: tuple[str, int]) -> None:
+    """A page of another site may send these without asking."""
+    answer = httpx.post(f"http://{address[0]}:{address[1]}/setup", content=b"{}", headers={"Content-Type": kind})
+    assert answer.status_code == 415
+
+
+def test_an_abandoned_request_keeps_nobody_waiting(address: tuple[str, int], files: Any) -> None:
+    """The first pictures cannot be had at once; the client leaves, the others are not asked for, and the next is served."""
+    first, later = "/data/upload/750/1.png", "/data/upload/750/2.png"
+    files.held[first] = threading.Event()
+    tasks = [{"id": number, "data": {"image": first if number < CHUNK else later}} for number in range(3 * CHUNK)]
+    body = {"tasks": tasks, "project": "750.1", "label_config": CONFIG, "params": {}}
+    url = f"http://{address[0]}:{address[1]}/predict"
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(url, json=body, timeout=1)
+    threading.Timer(1.0, files.held[first].set).start()
+    assert httpx.post(url, json=body | {"tasks": []}, timeout=30).json()["results"] == []
+    assert first in files.asked
+    assert later not in files.asked
