@@ -75,7 +75,14 @@ WITH_IMAGES = frozenset({"coco", "parquet", "yolo"})
 WITHOUT_PIXELS = frozenset({"json"})
 """Formats that keep regions as Label Studio has them, in percent of the picture."""
 
-_PACKAGES = {"crowdkit": "crowd-kit", "pyarrow": "pyarrow", "pycocotools": "pycocotools"}
+_PACKAGES = {
+    "crowdkit": "crowd-kit",
+    "mocpy": "mocpy",
+    "pyarrow": "pyarrow",
+    "pycocotools": "pycocotools",
+    "regions": "regions",
+    "yaml": "pyyaml",
+}
 """What the extra `export` installs: modules, and what the registry calls them."""
 
 

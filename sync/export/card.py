@@ -12,7 +12,7 @@ from sync.export import ON_SKY
 from sync.export.agreement import ClassAgreement, ShapeAgreement
 from sync.export.dataset import Dataset
 from sync.export.problems import PROBLEMS_FILE
-from sync.export.rows import COLUMNS
+from sync.export.rows import columns_of
 from sync.export.splits import Splitting
 from sync.export.survey import Survey
 from sync.export.tally import Tally
@@ -70,7 +70,7 @@ def data_card(facts: Facts) -> str:
         _agreement(facts),
         _provenance(facts),
         _splits(facts),
-        _columns() if facts.format in _TABLES else "",
+        _columns(facts.dataset) if facts.format in _TABLES else "",
         f"## Licence and credit\n\nLicence: {facts.licence or 'not stated'}.\n\nCredit: {facts.credit or 'not stated'}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -164,11 +164,15 @@ def _splits(facts: Facts) -> str:
     )
 
 
-def _columns() -> str:
-    rows = [[f"`{column.name}`", column.unit, column.description] for column in COLUMNS]
+def _columns(dataset: Dataset) -> str:
+    rows = [[f"`{column.name}`", column.unit, column.description] for column in columns_of(dataset)]
     return "## Columns\n\n" + _table(["column", "unit", "what"], rows)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [columns, ["---"] * len(columns), *([cell.replace("|", "\\|") for cell in row] for row in rows)]
+    lines = [
+        columns,
+        ["---"] * len(columns),
+        *([" ".join(cell.replace("|", "\\|").splitlines()) for cell in row] for row in rows),
+    ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -20,6 +20,7 @@ from typing import IO, Any
 from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.export.clipping import ring_area
 from sync.export.coco_rle import as_rle, empty_rle
+from sync.export.data_columns import content_of, data_for_json, original_name
 from sync.export.dataset import Dataset, readable_pictures
 from sync.export.matching import SAME_POINT_PX
 from sync.export.pictures import name_of
@@ -75,6 +76,9 @@ class _SplitFile:
             "width": size[0],
             "height": size[1],
             "file_name": name,
+            "original_file_name": original_name(record),
+            "content_id": content_of(record),
+            "data": data_for_json(self._dataset.data_columns, record),
             **_origin(record),
             "coco_url": record.reference if len(record.reference) < 2000 else "",
             "answers": [

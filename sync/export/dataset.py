@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from sync.export.data_columns import DataColumn
 from sync.export.pictures import Picture
 from sync.export.records import Record
 from sync.export.statements import Report
@@ -31,6 +32,8 @@ class Dataset:
         Kinds of objects that occur, as `DrawnObject.kind` names them.
     outlined : frozenset of str
         Classes of which a mask, a polygon or an ellipse was drawn somewhere.
+    data_columns : tuple of DataColumn
+        What the tasks' data hold besides the images.
     splits : tuple of str
         Names of the splits, ``("train",)`` where nothing is split.
     report : callable
@@ -45,6 +48,7 @@ class Dataset:
     keypoint_labels: tuple[str, ...]
     kinds: frozenset[str]
     outlined: frozenset[str]
+    data_columns: tuple[DataColumn, ...]
     splits: tuple[str, ...]
     report: Report
     tally: Tally

@@ -13,6 +13,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from sync.export.texts import FITS, escaped
+
 __all__ = ["BLOCK", "as_ascii", "cards", "image_block", "padded", "primary_block", "table_header", "text_dtype"]
 
 BLOCK = 2880
@@ -53,9 +55,25 @@ def table_header(
     units: tuple[str, ...],
     comments: tuple[str, ...],
     ucds: tuple[str, ...] = (),
+    nulls: tuple[int | None, ...] = (),
+    logical: tuple[bool, ...] = (),
 ) -> bytes:
-    """Return the header of a table whose rows are the bytes of `dtype`, big-endian; units, comments and UCDs are by column."""
-    return _header(_table_cards(tuple(dtype.descr), name, units, comments, ucds).replace(_rows_card(0), _rows_card(rows), 1))
+    """Return the header of a table whose rows are the bytes of `dtype`, big-endian.
+
+    Parameters
+    ----------
+    dtype : dtype
+    name : str
+    rows : int
+    units, comments, ucds : tuple of str
+        By column; empty for none.
+    nulls : tuple of int or None
+        By column: the number that says that there is nothing.
+    logical : tuple of bool
+        By column: whether its bytes are T and F.
+    """
+    known = _table_cards(tuple(dtype.descr), name, units, comments, ucds, nulls, logical)
+    return _header(known.replace(_rows_card(0), _rows_card(rows), 1))
 
 
 def text_dtype(width: int) -> str:
@@ -70,8 +88,7 @@ def padded(data: bytes) -> bytes:
 
 def as_ascii(text: str) -> str:
     """FITS has printable ASCII only: all else is written as its escape."""
-    ascii_text = text.encode("ascii", "backslashreplace").decode("ascii")
-    return "".join(letter if letter.isprintable() else f"\\x{ord(letter):02x}" for letter in ascii_text)
+    return escaped(text, FITS)
 
 
 def _header(*parts: str) -> bytes:
@@ -91,16 +108,29 @@ def _image_cards(name: str, version: int, shape: tuple[int, ...], dtype: str) ->
 
 @lru_cache(maxsize=256)
 def _table_cards(
-    columns: tuple[Any, ...], name: str, units: tuple[str, ...], comments: tuple[str, ...], ucds: tuple[str, ...]
+    columns: tuple[Any, ...],
+    name: str,
+    units: tuple[str, ...],
+    comments: tuple[str, ...],
+    ucds: tuple[str, ...],
+    nulls: tuple[int | None, ...],
+    logical: tuple[bool, ...],
 ) -> str:
     table = fits.BinTableHDU(np.zeros(0, dtype=list(columns)), name=name)
+    for number, null in enumerate(nulls, start=1):
+        if null is not None:
+            table.header.set(f"TNULL{number}", null, after=f"TFORM{number}")
+    for number, is_logical in enumerate(logical, start=1):
+        if is_logical:
+            table.header[f"TFORM{number}"] = "L"
     for number, (unit, comment) in enumerate(zip(units, comments, strict=True), start=1):
         if unit:
             table.header.set(f"TUNIT{number}", unit, after=f"TFORM{number}")
         if comment:
             table.header[f"TCOMM{number}"] = comment
     for number, ucd in enumerate(ucds, start=1):
-        table.header[f"TUCD{number}"] = ucd
+        if ucd:
+            table.header[f"TUCD{number}"] = ucd
     return _text(table.header)
 
 

@@ -3,7 +3,7 @@
 The first row of a FITS image is the bottom one, so masks are turned over on the way: they lie exactly on the cut-out's own
 pixels. An image of integers holds one object a pixel. Where objects overlap there are several layers, `INSTANCE` and `CLASS`
 with EXTVER 1, 2 and so on, with each object whole in one of them: so every mask comes back pixel by pixel. `OBJECTS` says
-what each number is.
+what each number is, and `TASK`, of one row, holds the columns of the task's data.
 """
 
 from __future__ import annotations
@@ -18,11 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.controls.shapes import Size
+from sync.export.data_columns import content_of, data_row, named, original_name
 from sync.export.dataset import Dataset
 from sync.export.fits_blocks import as_ascii, cards, image_block, padded, primary_block, table_header, text_dtype
+from sync.export.fits_columns import FitsTable
 from sync.export.footprints import Footprint
 from sync.export.pictures import name_of
 from sync.export.records import Record
+from sync.export.rows import LEFT_OUT, Column
+from sync.export.texts import FITS, Texts
 
 __all__ = ["write"]
 
@@ -50,6 +54,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
     Tasks whose image has no known size are reported: there is nothing to make an image of.
     """
+    texts = Texts(FITS, format="FITS", report=dataset.report)
     for split in dataset.splits:
         (folder / split).mkdir()
     for record in records:
@@ -59,10 +64,10 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
             continue
         file = folder / record.split / name_of(record, ".fits.gz")
         # Most of a mask is 0. astropy's own compressed images take 20 times as long to write.
-        file.write_bytes(gzip.compress(_file(record, size, dataset), compresslevel=1, mtime=0))
+        file.write_bytes(gzip.compress(_file(record, size, dataset, texts), compresslevel=1, mtime=0))
 
 
-def _file(record: Record, size: Size, dataset: Dataset) -> bytes:
+def _file(record: Record, size: Size, dataset: Dataset, texts: Texts) -> bytes:
     layers, layer_of = _paint(record, size, dataset.labels)
     header = record.sky.header(size)
     sky = "" if header is None else str(header.tostring(sep="", endcard=False, padding=False))
@@ -72,13 +77,15 @@ def _file(record: Record, size: Size, dataset: Dataset) -> bytes:
     for version, layer in enumerate(layers, start=1):
         blocks.append(image_block(layer.instances, "INSTANCE", version=version, sky=sky))
         blocks.append(image_block(layer.classes, "CLASS", version=version, sky=sky))
-    blocks.append(_objects(record, layer_of, dataset))
+    blocks.append(_objects(record, layer_of, dataset, texts))
+    blocks.append(_task(record, dataset, texts))
     return b"".join(blocks)
 
 
 def _origin(record: Record) -> dict[str, str | int]:
-    """Cards that say which Image tag and page it is, where tasks have several images."""
-    return {} if record.image is None else {"IMAGE": as_ascii(record.image[0]), "PAGE": record.image[1]}
+    """Cards that say which file it is, and which Image tag and page, where tasks have several images."""
+    origin: dict[str, str | int] = {"FILENAME": as_ascii(original_name(record)), "CONTENT": as_ascii(content_of(record))}
+    return origin if record.image is None else {**origin, "IMAGE": as_ascii(record.image[0]), "PAGE": record.image[1]}
 
 
 @lru_cache(maxsize=8)
@@ -122,20 +129,20 @@ def _smallest(most: int) -> type[np.integer[Any]]:
     return np.uint8 if most < 2**8 else np.int16 if most < 2**15 else np.int32
 
 
-def _objects(record: Record, layer_of: dict[int, int], dataset: Dataset) -> bytes:
+def _objects(record: Record, layer_of: dict[int, int], dataset: Dataset, texts: Texts) -> bytes:
     """The table of all objects; those without a mask, such as boxes, are in layer 0."""
     rows = [
         (
             number,
             layer_of.get(number, 0),
             dataset.labels.index(one.label) + 1,
-            as_ascii(one.label),
+            texts(one.label, task=record.task),
             one.kind,
-            as_ascii(one.id),
+            texts(one.id, task=record.task),
             np.nan if one.probability is None else one.probability,
             one.provenance.made_by,
             one.provenance.state,
-            as_ascii(one.provenance.version),
+            texts(one.provenance.version, task=record.task),
             ",".join(map(str, one.provenance.annotators)),
             one.provenance.time,
         )
@@ -149,3 +156,18 @@ def _objects(record: Record, layer_of: dict[int, int], dataset: Dataset) -> byte
     empty = ("",) * len(_COLUMNS)
     header = table_header(dtype, "OBJECTS", rows=len(rows), units=empty, comments=empty)
     return header + padded(np.array(rows, dtype=dtype).tobytes())
+
+
+_OF_TASK = ("task", "original_file_name", "content_id")
+
+
+def _task(record: Record, dataset: Dataset, texts: Texts) -> bytes:
+    """The table of one row with the task's data, by which a file is joined to where it came from."""
+    carried = named([one for one in dataset.data_columns if one.key not in LEFT_OUT], taken=_OF_TASK, clean=as_ascii)
+    types = (int, str, str, *(column.dtype for column in carried.values()))
+    optional = (False, False, False, *(column.optional for column in carried.values()))
+    names = (*_OF_TASK, *carried)
+    table = FitsTable([Column(name, kind, "", "", "", may) for name, kind, may in zip(names, types, optional, strict=True)])
+    row = (record.task, original_name(record), content_of(record), *data_row(carried.values(), record))
+    data = table.data([table.measured(row, texts)])
+    return table.header("TASK") + padded(data)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ import pyarrow.parquet as pq
 
 from sync.controls.shapes import Ellipse, Point, Polygon
 from sync.export.coco_rle import as_rle
+from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
 from sync.export.dataset import Dataset, readable_pictures
 from sync.export.pictures import Picture, name_of
 from sync.export.records import DrawnObject, Record
+from sync.export.texts import UNICODE, Texts, escaped
 
 __all__ = ["write"]
 
@@ -62,11 +65,14 @@ _ANSWER = {
     "probability": pa.float64(),
     **_PROVENANCE,
 }
+_TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: pa.string()}
 _ROW = {
     "image": pa.struct({"bytes": pa.binary(), "path": pa.string()}),
     "task": pa.int64(),
     "image_name": pa.string(),
     "page": pa.int64(),
+    "original_file_name": pa.string(),
+    "content_id": pa.string(),
     "width": pa.int64(),
     "height": pa.int64(),
     "ra": pa.float64(),
@@ -79,19 +85,23 @@ _ROW = {
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `data/`; the image of a row is null where its file cannot be had."""
     (folder / "data").mkdir()
+    texts = Texts(UNICODE, format="Parquet", report=dataset.report)
+    carried = named(_without_own(dataset.data_columns), taken=_ROW, clean=partial(escaped, pattern=UNICODE))
+    fields = _ROW | {name: _TYPES[column.dtype] for name, column in carried.items()}
     with ExitStack() as stack:
-        files = {split: stack.enter_context(_Split(folder / "data", split)) for split in dataset.splits}
+        files = {split: stack.enter_context(_Split(folder / "data", split, fields)) for split in dataset.splits}
         for record, picture in readable_pictures(records, dataset):
-            files[record.split].add(_row(record, picture))
+            row = _row(record, picture) | dict(zip(carried, data_row(carried.values(), record), strict=True))
+            files[record.split].add(_written(row, texts, record.task))
 
 
 class _Split:
     """The files of one split: rows gather to row groups, and row groups to files that get their final names at the end."""
 
-    def __init__(self, folder: Path, split: str) -> None:
+    def __init__(self, folder: Path, split: str, fields: dict[str, pa.DataType]) -> None:
         self._folder = folder
         self._split = split
-        self._schema = pa.schema(_ROW, metadata={"huggingface": json.dumps({"info": {"features": _features(_ROW)}})})
+        self._schema = pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": _features(fields)}})})
         self._rows: list[dict[str, Any]] = []
         self._bytes = 0
         self._files: list[Path] = []
@@ -136,6 +146,8 @@ def _row(record: Record, picture: Picture | None) -> dict[str, Any]:
         "task": record.task,
         "image_name": None if record.image is None else record.image[0],
         "page": None if record.image is None else record.image[1],
+        "original_file_name": original_name(record),
+        "content_id": content_of(record),
         "width": width,
         "height": height,
         "ra": ra,
@@ -147,6 +159,22 @@ def _row(record: Record, picture: Picture | None) -> dict[str, Any]:
         ],
         "objects": [_object(one) for one in record.objects],
     }
+
+
+def _without_own(columns: Iterable[DataColumn]) -> list[DataColumn]:
+    """The columns but for those that `_ROW` holds as they are."""
+    return [column for column in columns if column.key not in ("ra", "dec")]
+
+
+def _written(value: Any, texts: Texts, task: int) -> Any:
+    """A row with its texts as UTF-8 can hold them."""
+    if isinstance(value, str):
+        return texts(value, task=task)
+    if isinstance(value, dict):
+        return {key: _written(held, texts, task) for key, held in value.items()}
+    if isinstance(value, list) and value and not isinstance(value[0], int | float):
+        return [_written(held, texts, task) for held in value]
+    return value
 
 
 def _object(one: DrawnObject) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from sync.images.stretch import to_png
 if TYPE_CHECKING:
     from sync.export.records import Record
 
-__all__ = ["FITS_SUFFIXES", "Picture", "Pictures", "as_picture", "is_fits", "name_of"]
+__all__ = ["FITS_SUFFIXES", "Picture", "Pictures", "as_picture", "basename", "is_fits", "name_of"]
 
 Item = TypeVar("Item")
 
@@ -132,12 +132,12 @@ def as_picture(content: bytes, *, max_pixels: int) -> Picture:
 
 def is_fits(reference: str) -> bool:
     """Whether a reference names a FITS file."""
-    return _basename(reference).lower().endswith(FITS_SUFFIXES)
+    return basename(reference).lower().endswith(FITS_SUFFIXES)
 
 
 def name_of(record: Record, suffix: str) -> str:
     """Return the file name of a record's image: its task and its place in it, which no other has, and what it was called."""
-    stem = re.sub(r"[^\w.-]", "_", PurePosixPath(_basename(record.reference)).stem, flags=re.ASCII)[:LONGEST_NAME]
+    stem = re.sub(r"[^\w.-]", "_", PurePosixPath(basename(record.reference)).stem, flags=re.ASCII)[:LONGEST_NAME]
     place = ""
     if record.image is not None:
         to_name, page = record.image
@@ -146,7 +146,8 @@ def name_of(record: Record, suffix: str) -> str:
     return f"{record.task:06d}{place}" + (f"-{stem}" if stem else "") + suffix
 
 
-def _basename(reference: str) -> str:
+def basename(reference: str) -> str:
+    """Return the file name in a reference; empty where it names none."""
     reference = as_stored(reference)
     if reference[:5].lower() == "data:":
         return ""

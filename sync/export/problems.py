@@ -7,6 +7,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from sync.export.texts import safe_cell
+
 __all__ = ["PROBLEMS_FILE", "Problems"]
 
 PROBLEMS_FILE = "problems.csv"
@@ -29,7 +31,7 @@ class Problems:
         self.first = ""
 
     def __enter__(self) -> Self:
-        self._file = self._path.open("w", newline="", encoding="utf-8")
+        self._file = self._path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
         self._rows = csv.writer(self._file)
         self._rows.writerow(["task", "annotation", "region", "reason"])
         return self
@@ -49,6 +51,6 @@ class Problems:
         task, annotation : number, or None where there is none
         region : str or None
         """
-        self._rows.writerow([task, annotation, region, reason])
+        self._rows.writerow([safe_cell(cell) for cell in (task, annotation, region, reason)])
         self.count += 1
         self.first = self.first or reason

@@ -1,8 +1,11 @@
-"""Rows of a catalogue: one an object, with its units; and one for each thing that was said of a whole image."""
+"""Rows of a catalogue: one an object, with its units; and one for each thing that was said of a whole image.
+
+Behind our own columns come those of the tasks' data, so that a catalogue is joined to the one that was imported.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,15 +13,16 @@ import numpy as np
 from astropy.table import Table
 
 from sync.controls.errors import ControlError
+from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
 from sync.export.dataset import Dataset
 from sync.export.measuring import Measures, measure
 from sync.export.records import Answer, DrawnObject, Record
 from sync.export.storage_references import as_stored
 
-__all__ = ["COLUMNS", "Column", "Row", "empty_table", "rows_of"]
+__all__ = ["COLUMNS", "Column", "Row", "columns_of", "empty_table", "rows_of"]
 
 Row = tuple[Any, ...]
-"""In the order of `COLUMNS`; NaN and "" where there is nothing."""
+"""In the order of `columns_of`; NaN and "" where there is nothing, and None in columns of the tasks' data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +33,14 @@ class Column:
     ----------
     name : str
     dtype : type
-        int, float or str.
+        int, float or str, and of the tasks' data also bool.
     unit : str
         As astropy writes it; empty for none.
     ucd : str
         What the Virtual Observatory calls it.
     description : str
+    optional : bool
+        Whether a row may have None there.
 
     References
     ----------
@@ -46,6 +52,7 @@ class Column:
     unit: str
     ucd: str
     description: str
+    optional: bool = False
 
 
 COLUMNS = (
@@ -83,11 +90,35 @@ COLUMNS = (
     Column("time", str, "", "time.processing", "of the last change, ISO 8601"),
     Column("image_name", str, "", "meta.id", "name of the Image tag, where tasks have several images"),
     Column("page", int, "", "meta.number", "of an image with pages, from 0"),
+    Column("original_file_name", str, "", "meta.id;meta.file", "of the image's file where it came from"),
+    Column("content_id", str, "", "meta.id", "of the image's content, as the import wrote it"),
 )
 
+LEFT_OUT = frozenset({"wcs"})
+"""Keys of the tasks' data that no catalogue has a column for: `ra` and `dec` say what it says."""
 
-def rows_of(records: Iterable[Record], *, dataset: Dataset) -> Iterator[Row]:
-    """Yield the rows of records, in their order."""
+
+def columns_of(dataset: Dataset, *, clean: Callable[[str], str] = lambda name: name) -> tuple[Column, ...]:
+    """Return the columns of a catalogue.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    clean : callable, optional
+        Writes a name as the format can hold it.
+    """
+    return (
+        *COLUMNS,
+        *(
+            Column(name, column.dtype, "", "", "of the tasks' data", column.optional)
+            for name, column in _carried(dataset, clean).items()
+        ),
+    )
+
+
+def rows_of(records: Iterable[Record], *, dataset: Dataset, clean: Callable[[str], str] = lambda name: name) -> Iterator[Row]:
+    """Yield the rows of records, in their order and in that of `columns_of`."""
+    carried = list(_carried(dataset, clean).values())
     for record in records:
         objects = record.objects
         try:
@@ -95,22 +126,28 @@ def rows_of(records: Iterable[Record], *, dataset: Dataset) -> Iterator[Row]:
         except (ControlError, ValueError) as error:
             dataset.leave_out(record, f"the objects cannot be measured: {error}")
             continue
+        further = (original_name(record), content_of(record), *data_row(carried, record))
         if record.answers:
             ra, dec = _centre(record)
             for answer in record.answers:
-                yield _row_of_answer(answer, record, ra, dec)
+                yield (*_row_of_answer(answer, record, ra, dec), *further)
         for one, measured in zip(objects, measures, strict=True):
-            yield _row_of_object(one, measured, record)
+            yield (*_row_of_object(one, measured, record), *further)
 
 
-def empty_table() -> Table:
+def empty_table(columns: Sequence[Column]) -> Table:
     """Return a table of the columns without a row, from which formats take their headers."""
-    table = Table({column.name: np.zeros(0, dtype=column.dtype) for column in COLUMNS})
-    for column in COLUMNS:
+    table = Table({column.name: np.zeros(0, dtype=column.dtype) for column in columns})
+    for column in columns:
         table[column.name].unit = column.unit or None
         table[column.name].description = column.description
-        table[column.name].meta = {"ucd": column.ucd}
+        table[column.name].meta = {"ucd": column.ucd} if column.ucd else {}
     return table
+
+
+def _carried(dataset: Dataset, clean: Callable[[str], str]) -> dict[str, DataColumn]:
+    columns = [column for column in dataset.data_columns if column.key not in LEFT_OUT]
+    return named(columns, taken=[column.name for column in COLUMNS], clean=clean)
 
 
 def _centre(record: Record) -> tuple[float, float]:

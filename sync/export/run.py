@@ -16,6 +16,7 @@ from sync.export import HOLDS, ON_SKY, WHOLE_IMAGE, WITH_IMAGES, WITHOUT_PIXELS,
 from sync.export.agreement import class_agreement
 from sync.export.card import CARD_FILE, Facts, data_card
 from sync.export.consensus import CONSENSUS, Decision
+from sync.export.data_columns import MOST_COLUMNS
 from sync.export.dataset import Dataset
 from sync.export.holding import held, holders_of, report_foreign
 from sync.export.images import image_of_task, number_of, placed, reference_of, split_by_image
@@ -31,6 +32,7 @@ from sync.export.spool import Spool
 from sync.export.statements import ANSWERING_TAGS, Report, read_statements
 from sync.export.survey import Survey, is_read, survey
 from sync.export.tally import Tally
+from sync.export.task_list import TaskList
 from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
 
@@ -142,16 +144,22 @@ def export(
             keypoint_labels=_labels_of(plan.config, "KeyPointLabels"),
             kinds=frozenset(found.kinds),
             outlined=frozenset(found.outlined),
+            data_columns=found.data_columns.columns(),
             splits=tuple(plan.fractions or (ONLY_SPLIT,)),
             report=problems.add,
             tally=tally,
         )
         _check_something_fits(plan, dataset)
+        if found.data_columns.dropped:
+            kept = f"a data set carries {MOST_COLUMNS} columns along"
+            reason = f"{found.data_columns.dropped:,} values of the tasks' data are left out: {kept}"
+            problems.add(reason, task=None)
         decide = CONSENSUS[plan.consensus](found.votes, plan.config)
         tasks_with_pictures = sized.pictures(spool)
         records = _records(tasks_with_pictures, plan, decide=decide, splitting=splitting, sky_of=sky_of, report=problems.add)
         records = held(records, format=plan.format, report=problems.add)
-        write(tally.counted(watch(records, found.tasks)), folder, dataset=dataset)
+        with TaskList(folder, dataset.data_columns, format=plan.format) as task_list:
+            write(tally.counted(task_list.listed(watch(records, found.tasks))), folder, dataset=dataset)
         report_foreign(found.foreign, format=plan.format, report=problems.add)
         if not tally.tasks.total():
             because = f": {problems.first}" if problems.first else ""
@@ -170,7 +178,7 @@ def export(
             licence=plan.licence,
             credit=plan.credit,
         )
-        (folder / CARD_FILE).write_text(data_card(facts), encoding="utf-8")
+        (folder / CARD_FILE).write_text(data_card(facts), encoding="utf-8", errors="backslashreplace")
         empty = tally.empty(dataset.splits)
     return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count, empty, tally.unit)
 
@@ -239,10 +247,17 @@ def _report_sizes(
 
 
 def _labels(config: LabelConfig, found: Survey) -> tuple[str, ...]:
-    """Classes of objects, in the config's order, and then those that only tasks name."""
+    """Classes of objects, in the config's order, and then those that only tasks name, in the order of their first use.
+
+    Their places are class numbers, and stay the same from export to export: annotations have rising numbers, so what is
+    labelled later comes behind.
+    """
     controls = [control for control in config.controls if control.tag not in ANSWERING_TAGS and not control.only_prompts]
     known = dict.fromkeys(label.value for control in controls for label in control.labels)
-    return (*known, *sorted(found.extra_labels - known.keys()))
+    return (
+        *known,
+        *(label for label in sorted(found.extra_labels, key=lambda one: (found.extra_labels[one], one)) if label not in known),
+    )
 
 
 def _labels_of(config: LabelConfig, tag: str) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 
 from sync.controls.shapes import Size
 from sync.export.agreement import Overlaps
+from sync.export.data_columns import DataColumns
 from sync.export.images import is_first, number_of, reference_of
 from sync.export.measuring import measure
 from sync.export.records import Statement
@@ -40,11 +41,13 @@ class Survey:
         Tasks that two or more people annotated.
     votes : list of Vote
     overlaps : Overlaps
-    extra_labels : set of str
-        Classes of objects that the labelling config leaves to the task.
+    extra_labels : dict
+        Classes of objects that the labelling config leaves to the task, to the first place where each was used: number of the
+        annotation, and of the region in it.
     kinds : set of str
     foreign : Counter
         Regions of controls that are not ours to read, by (name of the control, type of the region).
+    data_columns : DataColumns
     outlined : set of str
         Classes of which a mask, a polygon or an ellipse was drawn.
     places : list of TaskPlace
@@ -57,9 +60,10 @@ class Survey:
     several: int = 0
     votes: list[Vote] = field(default_factory=list)
     overlaps: Overlaps = field(default_factory=Overlaps)
-    extra_labels: set[str] = field(default_factory=set)
+    extra_labels: dict[str, tuple[int, int]] = field(default_factory=dict)
     kinds: set[str] = field(default_factory=set)
     foreign: Counter[tuple[str, str]] = field(default_factory=Counter)
+    data_columns: DataColumns = field(default_factory=DataColumns)
     outlined: set[str] = field(default_factory=set)
     places: list[TaskPlace] = field(default_factory=list)
 
@@ -81,16 +85,17 @@ def survey(
         Gives a task's place on the sky and what its file is known by; None where no splits are wanted, for which alone all
         masks have to be read here.
     """
-    found = Survey()
+    found = Survey(data_columns=DataColumns(image_keys=frozenset(config.image_key.values())))
     for task, size in tasks:
         annotations = [one for one in task.get("annotations") or [] if isinstance(one, Mapping)]
         live = [one for one in annotations if not one.get("was_cancelled")]
         found.tasks += 1
         if is_first(task):
+            found.data_columns.add(data if isinstance(data := task.get("data"), Mapping) else {})
             found.annotations += len(live)
         found.skipped += len(annotations) - len(live)
-        regions = [region for one in live for region in _regions(one)]
-        _note_labels(regions, config, found)
+        for one in live:
+            _note_labels(one, config, found)
         if not is_read(task, places=sky_of is not None):
             continue
         statements = read_statements(task, config, report=_unheard, size=size)  # the second pass reports
@@ -127,8 +132,9 @@ _KIND_OF_TAG = {
 }
 
 
-def _note_labels(regions: Iterable[Mapping[str, Any]], config: LabelConfig, found: Survey) -> None:
-    for region in regions:
+def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, found: Survey) -> None:
+    number = annotation.get("id")
+    for place, region in enumerate(_regions(annotation)):
         control = config.control(region.get("from_name"))
         if control is None:
             found.foreign[str(region.get("from_name") or ""), str(region.get("type") or "unknown")] += 1
@@ -139,11 +145,12 @@ def _note_labels(regions: Iterable[Mapping[str, Any]], config: LabelConfig, foun
         if not isinstance(value, Mapping) or not isinstance(value.get(control.tag.lower()), list):
             continue
         names = [name for name in value[control.tag.lower()] if isinstance(name, str)]
-        labels = {label for name in names if (label := read_label(name, control)) is not None}
-        if not control.labels:
-            found.extra_labels |= labels
+        labels = [label for name in names if (label := read_label(name, control)) is not None]
+        for label in labels if not control.labels else ():
+            used = (number if isinstance(number, int) else 0, place)
+            found.extra_labels[label] = min(found.extra_labels.get(label, used), used)
         if kind in OUTLINES:
-            found.outlined |= labels
+            found.outlined.update(labels)
 
 
 def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelConfig, sky: Sky, content: str) -> TaskPlace:

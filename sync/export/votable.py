@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
-import re
+import math
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 from astropy.io.votable import from_table, writeto
@@ -13,7 +15,8 @@ from astropy.io.votable.tree import CooSys
 
 from sync.export.dataset import Dataset
 from sync.export.records import Record
-from sync.export.rows import Row, empty_table, rows_of
+from sync.export.rows import Row, columns_of, empty_table, rows_of
+from sync.export.texts import XML, Texts, escaped
 
 __all__ = ["write"]
 
@@ -21,12 +24,13 @@ END = "</TABLE>"
 SYSTEM = "sky"
 """Name of the coordinate system, to which the columns of positions refer."""
 
-_NO_XML = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
-    """Write `objects.vot`; numbers that are not there are NaN, texts empty."""
-    votable = from_table(empty_table(), table_id="objects")
+    """Write `objects.vot`; what is not there is NaN or empty."""
+    texts = Texts(XML, format="VOTable", report=dataset.report)
+    clean = partial(escaped, pattern=XML)
+    columns = columns_of(dataset, clean=clean)
+    votable = from_table(empty_table(columns), table_id="objects")
     for field in votable.get_first_table().fields:
         if field.datatype == "unicodeChar":
             field.arraysize = "*"  # texts of any length
@@ -36,13 +40,24 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     xml = io.BytesIO()
     writeto(votable, xml)
     head, end, tail = xml.getvalue().decode("utf-8").partition(END)
-    with (folder / "objects.vot").open("w", encoding="utf-8") as file:
+    head = head.replace(' datatype="bit"', ' datatype="boolean"')  # which may be missing
+    with (folder / "objects.vot").open("w", encoding="utf-8", newline="") as file:
         file.write(head.rstrip() + "\n<DATA><TABLEDATA>\n")
-        for row in rows_of(records, dataset=dataset):
-            file.write(_xml_of(row))
+        for row in rows_of(records, dataset=dataset, clean=clean):
+            file.write(_xml_of(row, texts))
         file.write("</TABLEDATA></DATA>\n" + end + tail)
 
 
-def _xml_of(row: Row) -> str:
-    cells = (escape(_NO_XML.sub("?", cell)) if isinstance(cell, str) else repr(cell).replace("nan", "NaN") for cell in row)
-    return "<TR>" + "".join(f"<TD>{cell}</TD>" for cell in cells) + "</TR>\n"
+def _xml_of(row: Row, texts: Texts) -> str:
+    return "<TR>" + "".join(f"<TD>{_cell(cell, texts, task=row[0])}</TD>" for cell in row) + "</TR>\n"
+
+
+def _cell(cell: Any, texts: Texts, *, task: object) -> str:
+    if isinstance(cell, str):
+        # Parsers take a carriage return for the end of a line, unless it is a reference.
+        return escape(texts(cell, task=task), {"\r": "&#13;"})
+    if cell is None:
+        return ""
+    if isinstance(cell, float) and not math.isfinite(cell):
+        return "NaN" if math.isnan(cell) else "+Inf" if cell > 0 else "-Inf"
+    return repr(cell)

@@ -13,7 +13,6 @@ mask's exactly.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections import Counter
@@ -21,6 +20,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
@@ -32,11 +32,15 @@ from sync.export.pairing import same_boxes
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
 from sync.export.survey import OUTLINES
+from sync.export.texts import UNICODE, Texts
 
 __all__ = ["FOLDERS", "outline_of", "write"]
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 """Names of the splits, as YOLO calls them."""
+
+ONE_LINE = 10**9
+"""Characters: no name is folded."""
 
 HALF_WAY = 0.5
 """Between 0, out, and 1, in."""
@@ -137,11 +141,13 @@ def _place(folder: Path, kind: str, split: str) -> Path:
 def _describe(folder: Path, dataset: Dataset, used: list[str]) -> None:
     """Write `data.yaml` of the splits that hold a task; YOLO demands a validation split: without one it is the training one."""
     sides = {"train": "train", "val": "train"} | {FOLDERS[split]: FOLDERS[split] for split in used}
-    lines = [f"{side}: images/{split}" for side, split in sides.items()]
-    # JSON's strings are YAML's too.
-    lines += ["names:", *(f"  {number}: {json.dumps(label)}" for number, label in enumerate(dataset.labels))]
+    texts = Texts(UNICODE, format="YOLO", report=dataset.report)
+    described = {side: f"images/{split}" for side, split in sides.items()}
+    names = {number: texts(label) for number, label in enumerate(dataset.labels)}
     folder.mkdir(exist_ok=True)
-    (folder / "data.yaml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    # ASCII with YAML's escapes: readers differ in the encoding that they take a file to have, and strip what is no plain text.
+    with (folder / "data.yaml").open("w", encoding="ascii") as file:
+        yaml.safe_dump(described | {"names": names}, file, allow_unicode=False, sort_keys=False, width=ONE_LINE)
 
 
 def _line(one: DrawnObject, numbers: NDArray[np.float64], dataset: Dataset) -> str:

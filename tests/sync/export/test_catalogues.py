@@ -74,7 +74,7 @@ def test_one_row_an_object_and_one_an_answer_in_the_columns_and_units_that_are_d
 ) -> None:
     folder, done = exported(said, format)
     table = read(folder, format)
-    assert done.problems == 0
+    assert done.problems == (1 if format == "fits-table" else 0)  # FITS has no é
     assert table.colnames == [column.name for column in COLUMNS]
     assert {name: table[name].unit for name in ("ra", "semi_major", "position_angle", "area", "x")} == {
         "ra": units.deg,
@@ -166,5 +166,5 @@ def test_every_text_becomes_printable_ascii_of_the_same_meaning(text: str) -> No
     written = as_ascii(text)
     assert written.isascii()
     assert written.isprintable()
-    if text.isascii() and text.isprintable():
+    if text.isascii() and text.isprintable() and text == text.rstrip():
         assert written == text

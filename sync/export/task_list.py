@@ -1,0 +1,65 @@
+"""The list of images beside every data set, `tasks.csv`: which task and file each is, and the columns that came in with it.
+
+With it a data set is joined to a catalogue or to a folder of files by any column, also where a format has no place for columns.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
+from sync.export.pictures import Picture, name_of
+from sync.export.records import Record
+from sync.export.texts import safe_cell
+
+__all__ = ["TASKS_FILE", "TaskList"]
+
+TASKS_FILE = "tasks.csv"
+
+_OWN = ("task", "image_name", "page", "split", "file_name", "original_file_name", "content_id", "width", "height")
+
+
+class TaskList:
+    """Writes the list; a context manager.
+
+    Parameters
+    ----------
+    folder : Path
+    columns : sequence of DataColumn
+    format : str
+        A key of `FORMATS`.
+    """
+
+    def __init__(self, folder: Path, columns: Sequence[DataColumn], *, format: str) -> None:
+        self._path = folder / TASKS_FILE
+        self._columns = named(columns, taken=_OWN)
+        self._format = format
+
+    def __enter__(self) -> Self:
+        self._file = self._path.open("w", newline="", encoding="utf-8", errors="backslashreplace")
+        self._rows = csv.writer(self._file)
+        self._rows.writerow([safe_cell(name) for name in (*_OWN, *self._columns)])
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def listed(self, records: Iterable[Record]) -> Iterator[Record]:
+        """Give records on and list them."""
+        for record in records:
+            image_name, page = record.image or (None, None)
+            width, height = record.size or (None, None)
+            place = (record.task, image_name, page, record.split, self._file_name(record))
+            own = (*place, original_name(record), content_of(record), width, height)
+            self._rows.writerow([safe_cell(cell) for cell in (*own, *data_row(self._columns.values(), record))])
+            yield record
+
+    def _file_name(self, record: Record) -> str:
+        """The file's name in the data set; empty where it has none."""
+        if self._format == "fits":
+            return name_of(record, ".fits.gz")
+        return name_of(record, record.picture.suffix) if isinstance(record.picture, Picture) else ""

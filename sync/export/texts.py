@@ -1,0 +1,82 @@
+"""Texts that a format cannot hold as they are: its characters are written as escapes, and the list of problems says so."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from sync.export.statements import Report
+
+__all__ = ["ECSV", "FITS", "UNICODE", "XML", "Texts", "escaped", "safe_cell"]
+
+_BLANK_ENDS = r"|\A\s+|\s+\Z"
+UNICODE = re.compile("[\ud800-\udfff]")
+"""Halves of characters, which UTF-8 does not have."""
+ECSV = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]" + _BLANK_ENDS)
+"""astropy's reader ends a line at each character that Unicode calls a line boundary, and strips cells."""
+XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]" + _BLANK_ENDS)
+"""XML 1.0 has no other characters, and astropy's reader strips cells."""
+FITS = re.compile(r"[^\x20-\x7e]|\s+\Z")
+"""FITS has printable ASCII only, and spaces at the end of a text have no meaning."""
+
+MOST_REPORTED = 1000
+"""Texts of which each gets its own row in the list of problems."""
+
+# Spreadsheets read the wide forms as well.
+_FORMULA = tuple("=+-@\t\r\n＝＋－＠")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
+
+
+def escaped(text: str, pattern: re.Pattern[str]) -> str:
+    """Write the characters that `pattern` matches as Python's escapes, such as ``\\x85``."""
+    return pattern.sub(lambda match: "".join(map(_escape, match[0])), text)
+
+
+class Texts:
+    """Writes texts for one format.
+
+    Parameters
+    ----------
+    pattern : re.Pattern
+        Matches the characters that the format cannot hold.
+    format : str
+        As sentences name it.
+    report : callable
+        Called once with each text that is escaped, up to `MOST_REPORTED`.
+    """
+
+    def __init__(self, pattern: re.Pattern[str], *, format: str, report: Report) -> None:
+        self._pattern = pattern
+        self._format = format
+        self._report = report
+        self._reported: set[str] = set()
+
+    def __call__(self, text: str, *, task: object = None) -> str:
+        """Return a text as the format can hold it."""
+        if not self._pattern.search(text):
+            return text
+        written = escaped(text, self._pattern)
+        if written not in self._reported and len(self._reported) <= MOST_REPORTED:
+            self._reported.add(written)
+            reason = f"{self._format} cannot hold the text {text[:80]!r}: it is written as {written[:200]!r}"
+            if len(self._reported) > MOST_REPORTED:
+                reason = f"further texts that {self._format} cannot hold are written with escapes and not listed one by one"
+            self._report(reason, task=task)
+        return written
+
+
+def safe_cell(value: Any) -> Any:
+    """Return a cell of a CSV file that no spreadsheet takes for a formula: a text that begins like one is put after a quote.
+
+    Numbers stay numbers, also as texts such as ``-1.5``.
+    """
+    if not isinstance(value, str):
+        return value
+    text = escaped(value, _UNSAFE)
+    return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
+
+
+def _escape(letter: str) -> str:
+    number = ord(letter)
+    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}" if number < 0x10000 else f"\\U{number:08x}"

@@ -1,0 +1,174 @@
+"""Labels of any characters: each file opens with its usual reader, and gives the label back or lists what it became."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import quoteattr
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from astropy.io import fits
+from astropy.table import Table
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sync.controls.shapes import Box, Mask
+from sync.export.texts import ECSV, FITS, UNICODE, XML, escaped, safe_cell
+from sync.labelconfig import parse
+
+SIZE = (40, 30)
+Exported = Callable[..., tuple[Path, Any]]
+Say = Callable[..., dict[str, Any]]
+
+CONFIG = """
+<View>
+  <Image name="image" value="$image"/>
+  <RectangleLabels name="boxes" toName="image" value="$classes"/>
+</View>
+"""
+LABELS = [
+    "🌀 ring",
+    "a\x85b",
+    "a\u2028b",
+    "nul\x00",
+    "carriage\rreturn",
+    "two\nlines",
+    "tab\tbed",
+    "\"quoted\" 'twice'",
+    "back\\slash",
+    "half \ud83c",
+    "bell \x07",
+    " ends blank ",
+    "yes",
+    "no",
+    "null",
+    "1.5",
+    "-lead",
+    "key: value",
+    "# comment",
+    "- item",
+    "{a: b}",
+    "<b>&amp;]]>",
+    "a,b;c",
+    "=1+1",
+    "galaxie à barre",
+    "\x1b[31mred",
+]
+
+
+def labelled(task: Say, annotation: Say) -> list[dict[str, Any]]:
+    """One task with a box of each label; the labelling config leaves its classes to the task."""
+    percent = {"x": 10, "y": 10, "width": 30, "height": 30, "rotation": 0}
+    regions = [
+        {
+            "id": f"r{number}",
+            "from_name": "boxes",
+            "to_name": "image",
+            "type": "rectanglelabels",
+            "original_width": SIZE[0],
+            "original_height": SIZE[1],
+            "value": {**percent, "rectanglelabels": [label]},
+        }
+        for number, label in enumerate(LABELS)
+    ]
+    return [task(annotation(*regions))]
+
+
+def reasons(folder: Path) -> str:
+    file = folder / "problems.csv"
+    return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+@pytest.mark.parametrize(
+    ("format", "file", "pattern"),
+    [("ecsv", "objects.ecsv", ECSV), ("votable", "objects.vot", XML), ("fits-table", "objects.fits", FITS)],
+)
+def test_tables_open_with_astropy_and_give_labels_back_or_list_them(
+    exported: Exported, task: Say, annotation: Say, format: str, file: str, pattern: re.Pattern[str]
+) -> None:
+    folder, summary = exported(labelled(task, annotation), format, config=parse(CONFIG))
+    table = Table.read(folder / file)
+    assert [str(label) for label in table["class"]] == [escaped(label, pattern) for label in LABELS]
+    changed = [label for label in LABELS if escaped(label, pattern) != label]
+    assert summary.problems == len(changed)
+    assert all(repr(escaped(label, pattern)) in reasons(folder).replace('""', '"') for label in changed)
+
+
+def test_parquet_and_coco_give_labels_back(exported: Exported, task: Say, annotation: Say) -> None:
+    folder, _ = exported(labelled(task, annotation), "parquet", config=parse(CONFIG))
+    (file,) = (folder / "data").iterdir()
+    (row,) = pq.read_table(file).to_pylist()
+    assert [one["label"] for one in row["objects"]] == [escaped(label, UNICODE) for label in LABELS]
+    folder, summary = exported(labelled(task, annotation), "coco", config=parse(CONFIG))
+    found = json.loads((folder / "annotations" / "train.json").read_text())
+    assert [one["name"] for one in found["categories"]] == LABELS
+    assert summary.problems == 0
+
+
+def as_ultralytics_reads(file: Path) -> dict[str, Any]:
+    """Read a file as `ultralytics.utils.YAML.load` does (8.3): undecodable bytes and what is no plain text are dropped."""
+    text = file.read_bytes().decode("utf-8", errors="ignore")
+    if not text.isprintable():
+        text = re.sub(r"[^\x09\x0A\x0D\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010ffff]+", "", text)
+    return dict(yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
+
+
+def test_yolo_names_open_in_ultralytics(exported: Exported, task: Say, annotation: Say) -> None:
+    folder, _ = exported(labelled(task, annotation), "yolo", config=parse(CONFIG))
+    names = [escaped(label, UNICODE) for label in LABELS]
+    for read in (
+        as_ultralytics_reads(folder / "data.yaml"),
+        yaml.safe_load((folder / "data.yaml").read_text(encoding="cp1252")),
+        yaml.safe_load((folder / "data.yaml").read_bytes()),
+    ):
+        assert read["names"] == dict(enumerate(names))
+        assert read["train"] == "images/train"
+
+
+def test_fits_masks_open_and_give_labels_back_or_list_them(
+    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
+) -> None:
+    label = "arc-en-ciel à 2\u2028"
+    config = parse(
+        f'<View><Image name="image" value="$image"/><BrushLabels name="masks" toName="image"><Label value={quoteattr(label)}/>'
+        "</BrushLabels></View>"
+    )
+    drawn = region("masks", ragged_mask, label="Arm", size=SIZE)
+    drawn["value"]["brushlabels"] = [label]
+    folder, summary = exported([task(annotation(drawn))], "fits", config=config)
+    (file,) = folder.glob("train/*.fits.gz")
+    with fits.open(file) as hdus:
+        assert hdus["OBJECTS"].data["class"][0] == r"arc-en-ciel \xe0 2\u2028"
+    assert summary.problems == 1
+
+
+def test_a_text_of_label_studio_ends_no_export(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    drawn = {**region("boxes", Box(1, 1, 5, 5), label="Star", size=SIZE), "id": "=half \ud83c"}
+    bad = {**region("boxes", Box(1, 1, 5, 5), label="Star", size=SIZE), "id": "=half \ud83c"}
+    bad["value"] = {**bad["value"], "rectanglelabels": ["\ud83c\x00"]}
+    for format in ("coco", "yolo", "fits", "ecsv", "votable", "fits-table", "parquet", "json"):
+        folder, _ = exported([task(annotation(drawn, bad), note="\ud83c", filename="\udc80.png")], format)
+        with (folder / "problems.csv").open(newline="", encoding="utf-8") as file:
+            assert any(row["region"].startswith("'=half") for row in csv.DictReader(file))
+
+
+@pytest.mark.parametrize("cell", ["-1.5", "+3", "-1e-5", "plain", "a=b", "", 3, -1.5, None])
+def test_numbers_and_plain_texts_stay_as_they_are_in_a_csv_file(cell: object) -> None:
+    assert safe_cell(cell) == cell
+
+
+@pytest.mark.parametrize("cell", ["=1+1", "+cmd", "-cmd", "@sum", "\tx", "\rx", "-1+1", "+-1", "-", "＝1"])
+def test_what_a_spreadsheet_takes_for_a_formula_is_put_after_a_quote(cell: str) -> None:
+    assert safe_cell(cell) == f"'{cell}"
+
+
+@given(st.text(st.characters(codec=None)))
+def test_escaped_texts_hold_nothing_more_to_escape(text: str) -> None:
+    for pattern in (ECSV, FITS, UNICODE, XML):
+        assert not pattern.search(escaped(text, pattern))
