@@ -81,7 +81,7 @@ def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
     centres = np.array([centre for centre, _, _ in read])
     places = sky.positions(centres, size)
     steps = sky.steps(centres, size)
-    if sky.wcs is None and sky.scale_arcsec is not None:
+    if sky.celestial is None and sky.scale_arcsec is not None:
         sizes_only = np.broadcast_to(np.eye(2) * sky.scale_arcsec, steps.shape)
     else:
         sizes_only = steps

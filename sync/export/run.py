@@ -25,7 +25,7 @@ from sync.export.pictures import Picture, Pictures
 from sync.export.problems import Problems
 from sync.export.records import Record
 from sync.export.sizes import SizedTasks, report_stated
-from sync.export.sky import NOWHERE, SkyError
+from sync.export.sky import NOWHERE
 from sync.export.sky_reader import SkyReader
 from sync.export.splits import Splitting, split_tasks
 from sync.export.spool import Spool
@@ -35,6 +35,7 @@ from sync.export.tally import Tally
 from sync.export.task_list import TaskList
 from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
+from sync.sky.errors import SkyError
 
 __all__ = ["ExportError", "Plan", "Summary", "export"]
 

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping
 from typing import Any
 
-from astropy.io.fits import Header
+from astropy.io import fits
 
 from sync.export.images import is_first, reference_of
 from sync.export.pictures import Pictures, is_fits
-from sync.export.sky import NOWHERE, Sky, SkyError
+from sync.export.sky import NOWHERE, Sky
 from sync.images.decode import unpacked
-from sync.images.errors import ImageError
+from sync.images.errors import DAMAGE, ImageError
+from sync.images.fits import image_hdus
 from sync.images.fitsheaders import read_headers
+from sync.images.sky import sky_in_file
 from sync.labelconfig import LabelConfig
+from sync.sky.celestial import CelestialSky
+from sync.sky.errors import NoSkyError, SkyError
 
 __all__ = ["SkyReader"]
 
@@ -73,7 +78,7 @@ class SkyReader:
             if not data.get("wcs"):
                 raise
             return Sky.of_task(data), ""  # what an import kept of the header
-        return Sky.of_task(data, _image_header(content)), hashlib.sha256(content).hexdigest()
+        return Sky.of_task(data, _image_sky(content)), hashlib.sha256(content).hexdigest()
 
 
 def _data_of(task: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -81,10 +86,18 @@ def _data_of(task: Mapping[str, Any]) -> Mapping[str, Any]:
     return data if isinstance(data, Mapping) else {}
 
 
-def _image_header(content: bytes) -> Header | None:
-    """The header of the first image of a FITS file that has a celestial WCS; None where there is none."""
-    for header in read_headers(unpacked(content)):
-        axes = header.get("ZNAXIS", header["NAXIS"])
-        if axes >= 2 and str(header.get("CTYPE1", "")):
-            return header
-    return None
+def _image_sky(content: bytes) -> CelestialSky | None:
+    """The coordinates of the image of a FITS file that is shown; None where its header does not speak of any."""
+    file = unpacked(content)
+    if not read_headers(file):  # checks every count before astropy acts on it; a picture that is only called FITS has none
+        return None
+    try:
+        with fits.open(io.BytesIO(file), memmap=False, uint=False) as opened:
+            images = image_hdus(opened)
+            return sky_in_file(images[0].header, file) if images else None
+    except NoSkyError:
+        return None
+    except (SkyError, ImageError):
+        raise
+    except DAMAGE as error:
+        raise ImageError(f"the FITS file is damaged ({type(error).__name__})") from error

@@ -158,7 +158,7 @@ def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelCo
     size = next((one.size for said in statements for one in said.objects), sky.measured_size)
     centre, radius = sky.centre, 0.0
     galaxies = np.zeros((0, 2)) if centre is None else np.array([centre])
-    if size is not None and sky.wcs is not None:
+    if size is not None and sky.celestial is not None:
         middle = np.array([[size[0] / 2, size[1] / 2]])
         centre_of_image = sky.positions(middle, size)[0]
         steps = sky.steps(middle, size)[0]

@@ -58,7 +58,7 @@ class Tally:
     def _count(self, record: Record, times: int) -> None:
         self.tasks[record.split] += times
         self.unit = self.unit if record.image is None else "images"
-        self.on_sky += times * (record.sky.wcs is not None)
+        self.on_sky += times * (record.sky.celestial is not None)
         for one in record.objects:
             self.objects[one.kind, one.label, record.split] += times
         for answer in record.answers:

@@ -87,5 +87,5 @@ def display(content: bytes, *, stretch: str, max_pixels: int = MAX_PIXELS) -> Di
         ".png",
         science=file,
         science_suffix=".fits",
-        data=sky_of(bands.header) | {name: value for name, value in known.items() if value},
+        data=sky_of(bands.header, file) | {name: value for name, value in known.items() if value},
     )

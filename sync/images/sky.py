@@ -2,72 +2,74 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
-from astropy.io.fits import Header
-from astropy.wcs import WCS
-from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
+from astropy.io import fits
 
 from sync.images.errors import DAMAGE
+from sync.sky.celestial import CelestialSky
+from sync.sky.errors import NoSkyError, SkyError
+from sync.sky.reader import read_sky
+from sync.sky.tables import wants_tables
+from sync.sky.task_cards import task_cards
 
-__all__ = ["celestial", "sky_of"]
-
-ARCSEC_A_DEGREE = 3600.0
-SAME_FRAME = {"J2000": "FK5", "ICRF": "ICRS"}
-"""What people write into `RADESYS`, and what the standard calls it."""
-PLACES = ("RA", "GLON")
-"""Longitudes among the galaxies: not those of the Sun or a planet; and astropy 8.0.2 takes ecliptic ones for ICRS."""
-
-
-def celestial(header: Header) -> WCS | None:
-    """Read the celestial part of a header's world coordinates; None where it has none that can be read."""
-    try:
-        # Of a cube, too, only two axes: distortions are theirs, and with a third astropy refuses them.
-        wcs = WCS(header, naxis=2).celestial
-        frame = wcs.wcs.radesys.strip().upper()
-        wcs.wcs.radesys = SAME_FRAME.get(frame, frame)
-        if not (wcs.has_celestial and wcs.wcs.lngtyp in PLACES):
-            return None
-        wcs_to_celestial_frame(wcs)  # raises where astropy does not know it
-    except DAMAGE:  # a header that makes no sense still belongs to an image that can be shown
-        return None
-    return wcs
+__all__ = ["sky_in_file", "sky_of"]
 
 
-def sky_of(header: Header) -> dict[str, Any]:
+def sky_of(header: fits.Header, content: bytes | None = None) -> dict[str, Any]:
     """Say where an image lies, as it stands in a task's data.
 
     Parameters
     ----------
     header : Header
         Of an image of at least two axes.
+    content : bytes, optional
+        The whole file, whose further extensions may hold lookup tables of a distortion.
 
     Returns
     -------
     dict
-        `ra` and `dec` of the middle, degrees (ICRS or the header's own equatorial frame); `pixel_scale_arcsec`;
-        `wcs`, the cards of the FITS array as numbers and texts, `NAXIS1` and `NAXIS2` among them. Rows are counted as
-        FITS counts them, from the bottom of what is shown. Empty where the header has no celestial coordinates.
+        `ra` and `dec` of the middle, degrees, ICRS; `pixel_scale_arcsec`; `wcs`, the cards of the FITS array as numbers and
+        texts, `NAXIS1` and `NAXIS2` among them. Rows are counted as FITS counts them, from the bottom of what is shown.
+        `sky_problem` says what of the header's coordinates is left out, where something is. Empty where the header does not
+        speak of coordinates.
     """
-    wcs = celestial(header)
-    if wcs is None:
+    try:
+        sky = sky_in_file(header, content)
+        cards, problems = task_cards(sky)
+    except NoSkyError:
         return {}
-    width, height = int(header["NAXIS1"]), int(header["NAXIS2"])
-    scale = float(np.mean(proj_plane_pixel_scales(wcs))) * ARCSEC_A_DEGREE
-    middle = wcs.pixel_to_world((width - 1) / 2, (height - 1) / 2)
-    ra, dec = float(middle.icrs.ra.deg), float(middle.icrs.dec.deg)
-    if not np.isfinite([ra, dec, scale]).all():
-        return {}
-    return {"ra": ra, "dec": dec, "pixel_scale_arcsec": scale, "wcs": _cards(wcs, width=width, height=height)}
+    except SkyError as error:
+        return {"sky_problem": str(error)}
+    problem = {"sky_problem": "; ".join(problems)} if problems else {}
+    width, height = cards["NAXIS1"], cards["NAXIS2"]
+    (place,) = sky.positions((width - 1) / 2, (height - 1) / 2)
+    scale = sky.pixel_scale_arcsec
+    if not np.isfinite([*place, scale]).all():  # the middle of a mosaic of which a corner is on the sky
+        return {"wcs": cards} | problem
+    return {"ra": float(place[0]), "dec": float(place[1]), "pixel_scale_arcsec": scale, "wcs": cards} | problem
 
 
-def _cards(wcs: WCS, *, width: int, height: int) -> dict[str, Any]:
-    """The header of `wcs` with a CD matrix, distortions included."""
-    header = wcs.to_header(relax=True)
-    for name in [name for name in header if name.startswith(("PC1_", "PC2_", "CDELT"))]:
-        del header[name]
-    cards = {name: value for name, value in header.items() if name not in ("COMMENT", "HISTORY", "") and value != ""}
-    matrix = wcs.pixel_scale_matrix
-    cards |= {f"CD{row + 1}_{column + 1}": float(matrix[row, column]) for row in range(2) for column in range(2)}
-    return cards | {"NAXIS": 2, "NAXIS1": width, "NAXIS2": height}
+def sky_in_file(header: fits.Header, content: bytes | None) -> CelestialSky:
+    """Read the coordinates of an image, with the lookup tables that the file holds.
+
+    Raises
+    ------
+    SkyError
+        If there are none that can be computed, or they are of other axes than the two that are shown.
+    """
+    if content is None or not wants_tables(header):
+        sky = read_sky(header)
+    else:
+        try:
+            with fits.open(io.BytesIO(content), memmap=False) as file:
+                sky = read_sky(header, file)
+        except SkyError:
+            raise
+        except DAMAGE:  # of another extension
+            sky = read_sky(header)
+    if (sky.axes.first, sky.axes.second) != (1, 2):
+        raise SkyError(f"the axes of the sky are {sky.axes.first} and {sky.axes.second}, and the image shows axes 1 and 2")
+    return sky

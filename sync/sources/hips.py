@@ -12,7 +12,8 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from sync.images.errors import DAMAGE, ImageError
-from sync.images.sky import celestial
+from sync.sky.errors import SkyError
+from sync.sky.reader import read_sky
 from sync.sources.catalogue import Position
 from sync.sources.cube import write_cube
 from sync.sources.item import SourceError
@@ -70,9 +71,10 @@ class HipsSurvey:
             If the service refuses, does not answer, or has nothing at the position.
         """
         answers = [self._ask(name, position) for name in self.names]
-        wcs = celestial(answers[0].header)
-        if wcs is None:
-            raise ImageError(f"hips2fits sent a cut-out of {self.names[0]} without celestial coordinates")
+        try:
+            wcs = read_sky(answers[0].header).wcs
+        except SkyError as error:
+            raise ImageError(f"hips2fits sent a cut-out of {self.names[0]} without celestial coordinates: {error}") from error
         planes = [np.asarray(answer.data) for answer in answers]
         for name, plane in zip(self.names, planes, strict=True):
             if not (np.isfinite(plane) & (plane != 0)).any():

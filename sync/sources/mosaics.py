@@ -19,7 +19,7 @@ from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_area, proj_plane_
 from numpy.typing import NDArray
 
 from sync.images.errors import DAMAGE, ImageError
-from sync.images.sky import ARCSEC_A_DEGREE
+from sync.sky.celestial import ARCSEC_A_DEGREE
 from sync.sources.catalogue import Position
 from sync.sources.cube import write_cube
 from sync.sources.item import SourceError

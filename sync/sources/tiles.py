@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from sync.images.errors import DAMAGE
 from sync.images.fits import band_names, image_hdus
-from sync.images.sky import celestial
+from sync.sky.errors import SkyError
+from sync.sky.reader import read_sky
 from sync.sources.item import SourceError
 
 __all__ = ["Tile", "read_tiles"]
@@ -117,9 +118,10 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
     if not images:
         raise SourceError(f"the mosaic {file} holds no image of two axes")
     for hdu in images:
-        wcs = celestial(hdu.header)
-        if wcs is None:
-            raise SourceError(f"the mosaic {file} has no celestial coordinates in its header")
+        try:
+            wcs = read_sky(hdu.header, opened).wcs
+        except SkyError as error:
+            raise SourceError(f"the mosaic {file} has no celestial coordinates in its header: {error}") from error
         planes = list(np.ndindex(*hdu.shape[:-2]))
         names = band_names(opened[0].header, [hdu], len(planes)) or ("",) * len(planes)
         middle, reach = _reach(wcs, hdu.shape[-2:])

@@ -20,10 +20,12 @@ from sync.controls.shapes import Box, Ellipse, Point, Size
 from sync.export.footprints import Footprint, ellipse_corners
 from sync.export.measuring import measure
 from sync.export.records import DrawnObject, Provenance, Shape
-from sync.export.sky import NOWHERE, Sky, SkyError
+from sync.export.sky import NOWHERE, Sky
 from sync.images.fits import read_fits
 from sync.images.fitsheaders import read_headers
 from sync.images.sky import sky_of
+from sync.sky.errors import SkyError
+from sync.sky.reader import read_sky
 
 SCALE_ARCSEC = 0.262
 CUT_OUTS = Path(__file__).parents[4] / "shared" / "data" / "fits"
@@ -69,7 +71,7 @@ def test_a_star_in_a_fits_file_is_found_where_the_displayed_image_shows_it() -> 
     fits.PrimaryHDU(data, header=fits.Header(cards_without_size(turn=25))).writeto(content)
     shown = read_fits(content.getvalue(), max_pixels=10**6)
     y, x = np.unravel_index(shown.sum(axis=2).argmax(), shown.shape[:2])
-    place = Sky.of_task({}, header).positions(np.array([[x + 0.5, y + 0.5]]), (200, 160))[0]
+    place = Sky.of_task({}, read_sky(header)).positions(np.array([[x + 0.5, y + 0.5]]), (200, 160))[0]
     expected = np.array(WCS(header).pixel_to_world_values(column, row))
     assert place == pytest.approx(expected, abs=1e-9)
     assert SkyCoord(*place, unit="deg").separation(where).arcsec < SCALE_ARCSEC
@@ -83,7 +85,7 @@ def test_the_galaxy_of_a_real_cut_out_is_where_its_survey_says() -> None:
     assert rows
     for row in rows:
         header = next(header for header in read_headers((CUT_OUTS / row["file"]).read_bytes()) if "CTYPE1" in header)
-        sky, size = Sky.of_task({}, header), (int(row["px"]), int(row["px"]))
+        sky, size = Sky.of_task({}, read_sky(header)), (int(row["px"]), int(row["px"]))
         middle = np.array([[size[0] / 2, size[1] / 2]])
         place = SkyCoord(*sky.positions(middle, size)[0], unit="deg")
         named = SkyCoord(float(row["ra_deg"]), float(row["dec_deg"]), unit="deg")
@@ -96,7 +98,9 @@ def test_what_an_import_keeps_of_a_header_leads_to_the_same_places() -> None:
     header = fits.Header({"NAXIS": 2, **cards(turn=25)})
     points = np.array([[0.0, 0.0], [200.0, 160.0], [17.5, 91.0]])
     kept = Sky.of_task(sky_of(header))
-    assert kept.positions(points, (200, 160)) == pytest.approx(Sky.of_task({}, header).positions(points, (200, 160)), abs=1e-9)
+    assert kept.positions(points, (200, 160)) == pytest.approx(
+        Sky.of_task({}, read_sky(header)).positions(points, (200, 160)), abs=1e-9
+    )
     assert kept.centre == pytest.approx((150, 2), abs=1e-9)
 
 

@@ -73,9 +73,8 @@ def test_galactic_coordinates_give_an_equatorial_position() -> None:
         {"CTYPE2": "DEC--XYZ"},
         {"CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN"},
         {"CTYPE1": "MALN-CAR", "CTYPE2": "MALT-CAR"},
-        {"CTYPE1": "ELON-TAN", "CTYPE2": "ELAT-TAN"},
         {"RADESYS": "GAPPT"},
     ],
 )
 def test_an_image_without_sensible_coordinates_has_none(cards: dict[str, object]) -> None:
-    assert sky_of(header(**cards)) == {}
+    assert sky_of(header(**cards)).keys() <= {"sky_problem"}

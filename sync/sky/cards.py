@@ -1,0 +1,206 @@
+"""The cards of a header that say where the image lies: their parsed values, and those of the two celestial axes alone.
+
+Other cards are never parsed: many headers in archives have a card that astropy refuses, and it refuses the whole header for
+it (astropy 8.0.2: a CONTINUE card with a number, an unquoted NaN). Axes of wavelength, polarisation or time are taken out
+before astropy reads the header, for the same reason.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from astropy.io.fits import Card, Header
+from astropy.io.fits.card import Undefined
+from astropy.io.fits.verify import VerifyError
+
+from sync.images.errors import DAMAGE
+from sync.sky.errors import NoSkyError, SkyError
+
+__all__ = ["UNREADABLE", "Axes", "Value", "celestial_axes", "image_size", "is_number", "planar_cards", "sky_cards"]
+
+Value = str | int | float | bool
+
+UNREADABLE = "a value that is not valid FITS"
+"""Stands for the value of a card that cannot be parsed: it is refused where it is needed, and costs nothing elsewhere."""
+MAX_CARDS = 400
+MAX_AXES = 8
+CARD_LENGTH = 80
+
+_AXIS = re.compile(r"(CRPIX|CRVAL|CDELT|CROTA|CTYPE|CUNIT|CPDIS|CQDIS|D2IMDIS)(\d)")
+_ELEMENT = re.compile(r"(PC|CD|PV|PS)(\d)_(\d{1,3})")
+_OLD_ELEMENT = re.compile(r"PC00(\d)00(\d)")
+_WHOLE = re.compile(
+    r"(A|B|AP|BP)_(ORDER|DMAX|\d_\d)|(DP|DQ|D2IM)\d(\..+)?|(CPERR|CQERR|DVERR|D2IMERR)\d?|AXISCORR|PROJP\d|WAT\d_\d{3}"
+    r"|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX|EPOCH|NAXIS\d?|ZNAXIS\d?|ZIMAGE"
+    # Plate solutions of the Digitized Sky Survey, which astropy applies.
+    r"|PLTRA[HMS]|PLTDEC(SN|[DMS])|PLTSCALE|[XY]PIXELSZ|CNPIX[12]|PPO\d|AMD[XY]\d{1,2}"
+)
+_CELESTIAL = re.compile(r"(RA|DEC|[A-Z]LON|[A-Z]LAT|[A-Z]{2}LN|[A-Z]{2}LT)(-.*)?")
+_LONGITUDE = re.compile(r"(RA|[A-Z]LON|[A-Z]{2}LN)(-.*)?")
+_TABLE_AXIS = re.compile(r"....-TAB")
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """Which axes of a FITS array are those of the sky.
+
+    Attributes
+    ----------
+    first, second : int
+        As FITS counts them, from 1; `first` is the one that varies faster.
+    longitude : int
+        Which of the two is the longitude.
+    """
+
+    first: int
+    second: int
+    longitude: int
+
+
+def sky_cards(header: Header | Mapping[str, Any]) -> dict[str, Value]:
+    """Read the cards that say where an image lies; of a keyword that comes twice, the last one counts, as for astropy.
+
+    Parameters
+    ----------
+    header : Header or mapping
+        Of a FITS file, or the cards that a task keeps as an object of names and values.
+
+    Raises
+    ------
+    SkyError
+        If a mapping has more than `MAX_CARDS` cards, or one whose value no card has.
+    """
+    if isinstance(header, Header):
+        return dict(_parsed(header))
+    if len(header) > MAX_CARDS:
+        raise SkyError(f"the WCS has {len(header)} cards, more than the {MAX_CARDS} that are read")
+    cards: dict[str, Value] = {}
+    for key, value in header.items():
+        name = str(key).strip().upper()
+        if value is None or not _is_read(name):
+            continue
+        if not isinstance(value, Value):
+            raise SkyError(f"the WCS card {name} must be a number or a text, not {str(value)[:80]!r}")
+        cards[name] = value
+    return cards
+
+
+def _is_read(keyword: str) -> bool:
+    patterns = (_AXIS, _ELEMENT, _WHOLE, _OLD_ELEMENT)
+    return any(pattern.fullmatch(keyword) for pattern in patterns)
+
+
+def _parsed(header: Header) -> Iterator[tuple[str, Value]]:
+    for card in header.cards:
+        try:
+            keyword = str(card.keyword)
+        except (VerifyError, *DAMAGE):  # a card whose name cannot be read is none of those that are needed
+            continue
+        if not _is_read(keyword):
+            continue
+        try:
+            value = _split_text(card) if keyword.startswith("WAT") else card.value
+        except (VerifyError, *DAMAGE):
+            value = _first_of(card)
+        if not isinstance(value, Undefined) and value is not None:
+            yield keyword, value if isinstance(value, Value) else UNREADABLE
+
+
+def _split_text(card: Card) -> str:
+    """The text of a card that is one piece of a longer text: blanks at its end count, which astropy takes away."""
+    match = re.search(r"'(.*)'", card.image)
+    return "" if match is None else match[1]
+
+
+def _first_of(card: Card) -> Any:
+    """The value of a card that astropy joined with a CONTINUE card behind it which continues nothing."""
+    try:
+        return Card.fromstring(card._image[:CARD_LENGTH]).value  # its public `image` raises what `value` has raised
+    except (VerifyError, *DAMAGE):
+        return UNREADABLE
+
+
+def is_number(value: Value | None) -> bool:
+    """Whether a value of a card is a finite number."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return False
+
+
+def image_size(cards: Mapping[str, Value]) -> tuple[int, int] | None:
+    """Return width and height of the array, also where it is stored compressed; None where the cards do not tell."""
+    names = ("ZNAXIS1", "ZNAXIS2") if cards.get("ZIMAGE") is True else ("NAXIS1", "NAXIS2")
+    width, height = (cards.get(name) for name in names)
+    if type(width) is int and type(height) is int and width > 0 and height > 0:
+        return width, height
+    return None
+
+
+def celestial_axes(cards: Mapping[str, Value]) -> Axes:
+    """Find the two axes of the sky by their types, in whatever order they come.
+
+    Raises
+    ------
+    NoSkyError
+        If no axis is one of the sky.
+    SkyError
+        If there are not both a longitude and a latitude.
+    """
+    types = {axis: _type_of(cards, axis) for axis in range(1, MAX_AXES + 1)}
+    named = {axis: kind for axis, kind in types.items() if kind}
+    if not named:
+        raise NoSkyError("the header has no CTYPE1 and CTYPE2, which name celestial axes such as RA---TAN and DEC--TAN")
+    celestial = [axis for axis, kind in named.items() if _CELESTIAL.fullmatch(kind)]
+    longitudes = [axis for axis in celestial if _LONGITUDE.fullmatch(named[axis])]
+    latitudes = [axis for axis in celestial if axis not in longitudes]
+    if not longitudes or not latitudes:
+        listed = ", ".join(f"CTYPE{axis} = {kind!r}" for axis, kind in named.items())
+        kind_of_error = SkyError if celestial else NoSkyError
+        raise kind_of_error(f"the header has no celestial axes ({listed}): two must be of types such as RA---TAN and DEC--TAN")
+    longitude, latitude = longitudes[0], latitudes[0]
+    for axis in (longitude, latitude):
+        if _TABLE_AXIS.fullmatch(named[axis]):
+            raise SkyError(f"the sky coordinates are in a table (CTYPE{axis} = {named[axis]!r}), which is not supported")
+    return Axes(min(longitude, latitude), max(longitude, latitude), longitude)
+
+
+def _type_of(cards: Mapping[str, Value], axis: int) -> str:
+    value = cards.get(f"CTYPE{axis}", "")
+    return value.strip().upper() if isinstance(value, str) and value != UNREADABLE else ""
+
+
+def planar_cards(cards: Mapping[str, Value], axes: Axes) -> dict[str, Value]:
+    """Return the cards of the two celestial axes alone, renamed to axes 1 and 2.
+
+    Raises
+    ------
+    SkyError
+        If a place on the sky depends on a third axis as well.
+    """
+    renamed = {str(axes.first): "1", str(axes.second): "2"}
+    plane: dict[str, Value] = {}
+    for key, value in cards.items():
+        if key.startswith(("NAXIS", "ZNAXIS")) or key == "ZIMAGE":
+            continue
+        if match := _AXIS.fullmatch(key):
+            if match[2] in renamed:
+                plane[match[1] + renamed[match[2]]] = value
+        elif match := _ELEMENT.fullmatch(key) or _OLD_ELEMENT.fullmatch(key):
+            name, row, column = match.groups() if len(match.groups()) == 3 else ("PC", *match.groups())
+            if name in ("PV", "PS"):
+                if row in renamed:
+                    plane[f"{name}{renamed[row]}_{column}"] = value
+            elif row in renamed and column in renamed:
+                plane[f"{name}{renamed[row]}_{renamed[column]}"] = value
+            elif row in renamed and (not is_number(value) or value != 0):
+                raise SkyError(f"the place on the sky depends on axis {column} as well ({key} = {value!r})")
+        else:
+            plane[key] = value
+    return plane

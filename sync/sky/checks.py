@@ -1,0 +1,195 @@
+"""What the cards of the two celestial axes must say before astropy reads them: it takes a missing or odd value for 0 or 1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from astropy import units
+
+from sync.sky.cards import UNREADABLE, Axes, Value, is_number
+from sync.sky.errors import SkyError
+
+__all__ = ["checked_cards"]
+
+WHOLE_SKY_DEG = 180.0
+"""Width of an image that is taken for a map of the whole sky where CRVAL is missing."""
+YEARS = (1000.0, 3000.0)
+"""Of an equinox: precession far from today is not defined."""
+_UNITS = {
+    "deg": "deg",
+    "degs": "deg",
+    "degree": "deg",
+    "degrees": "deg",
+    "arcmin": "arcmin",
+    "arcmins": "arcmin",
+    "arcminute": "arcmin",
+    "arcminutes": "arcmin",
+    "arcsec": "arcsec",
+    "arcsecs": "arcsec",
+    "arcsecond": "arcsec",
+    "arcseconds": "arcsec",
+    "asec": "arcsec",
+    "mas": "mas",
+    "rad": "rad",
+    "rads": "rad",
+    "radian": "rad",
+    "radians": "rad",
+}
+"""Ways to write the units of angles; what is missing here is looked up in astropy."""
+_SYSTEMS = {
+    "J2000": "FK5",
+    "J2000.0": "FK5",
+    "FK5/J2000": "FK5",
+    "FK5 J2000": "FK5",
+    "FK5J2000": "FK5",
+    "B1950": "FK4",
+    "B1950.0": "FK4",
+    "FK4/B1950": "FK4",
+    "FK4 B1950": "FK4",
+    "ICRF": "ICRS",
+    "ICRF2": "ICRS",
+    "ICRF3": "ICRS",
+    "ICRS/J2000": "ICRS",
+    "ICRS J2000": "ICRS",
+}
+"""What people write into ``RADESYS``, and what the standard calls it."""
+_STANDARD_SYSTEMS = ("ICRS", "FK5", "FK4", "FK4-NO-E")
+_EQUINOX = re.compile(r"[JB]?\s*(\d{4}(\.\d*)?)", re.IGNORECASE)
+
+
+def checked_cards(plane: Mapping[str, Value], axes: Axes, size: tuple[int, int] | None) -> dict[str, Value]:
+    """Check the cards of the celestial axes and write units and frames as the standard does.
+
+    Parameters
+    ----------
+    plane : mapping
+        As `planar_cards` gives them: of axes 1 and 2.
+    axes : Axes
+        What the axes are called in the file, for messages.
+    size : (width, height) or None
+        Of the image, pixels.
+
+    Raises
+    ------
+    SkyError
+        If a card that is needed is missing, or no number.
+    """
+    cards: dict[str, Value] = {key: value for key, value in plane.items() if not _is_empty(value)}
+    named = {"1": str(axes.first), "2": str(axes.second)}
+    if _is_whole_sky(cards, size):  # the one kind of image at whose reference point 0 is likely, as the standard has it
+        cards.setdefault("CRVAL1", 0.0)
+        cards.setdefault("CRVAL2", 0.0)
+    for axis in "12":
+        cards[f"CTYPE{axis}"] = str(cards[f"CTYPE{axis}"]).strip().upper()
+        _check(cards, f"CRVAL{axis}", f"CRVAL{named[axis]}")
+        if f"CRPIX{axis}" in cards:
+            _check(cards, f"CRPIX{axis}", f"CRPIX{named[axis]}")
+        _write_unit(cards, axis, named[axis])
+    _check_scale(cards, named)
+    for key in [key for key in cards if key in ("LONPOLE", "LATPOLE") or key.startswith("PROJP")]:
+        if not is_number(cards[key]):  # as astropy, which then takes the default
+            del cards[key]
+    for key in [key for key in cards if key.startswith("PV")]:
+        if not is_number(cards[key]):
+            raise SkyError(f"the WCS card {_named(key, named)} must be a number, not {_shown(cards[key])}")
+    _write_frame(cards, axes)
+    return cards
+
+
+def _is_empty(value: Value) -> bool:
+    return isinstance(value, str) and not value.strip()
+
+
+def _check(cards: Mapping[str, Value], key: str, name: str) -> None:
+    if key not in cards:
+        raise SkyError(f"the header gives no position: the WCS card {name} is missing or empty")
+    if not is_number(cards[key]):
+        raise SkyError(f"the header gives no position: the WCS card {name} must be a number, not {_shown(cards[key])}")
+
+
+def _is_whole_sky(cards: Mapping[str, Value], size: tuple[int, int] | None) -> bool:
+    step = cards.get("CDELT1", cards.get("CD1_1"))
+    return size is not None and is_number(step) and abs(float(step or 0)) * size[0] >= WHOLE_SKY_DEG
+
+
+def _shown(value: Value) -> str:
+    return value if value == UNREADABLE and isinstance(value, str) else repr(value)[:80]
+
+
+def _named(key: str, named: Mapping[str, str]) -> str:
+    """The keyword as the file has it: `key` counts the celestial axes as 1 and 2."""
+    return re.sub(r"^([A-Z]+)([12])", lambda match: match[1] + named[match[2]], key)
+
+
+def _check_scale(cards: dict[str, Value], named: Mapping[str, str]) -> None:
+    """Check the cards that give a pixel its size: CD, or PC or CROTA with CDELT; what those in use make idle is left out."""
+    matrix = [key for key in cards if key.startswith("CD") and "_" in key]
+    scales = [key for key in ("CDELT1", "CDELT2") if key in cards]
+    turns = [key for key in cards if key.startswith(("PC", "CROTA"))]
+    used = matrix + [key for key in turns if key.startswith("PC")] if matrix else scales + turns
+    if not matrix:
+        if any(key.startswith("PC") for key in turns):
+            used = [key for key in used if not key.startswith("CROTA")]
+        elif not scales:
+            raise SkyError("the WCS gives a pixel no size: CD1_1 to CD2_2, or CDELT1 and CDELT2, are missing")
+    for key in {*matrix, *scales, *turns} - set(used):
+        if not is_number(cards[key]):
+            del cards[key]
+    for key in used:
+        if not is_number(cards[key]):
+            raise SkyError(f"the WCS card {_named(key, named)} must be a number, not {_shown(cards[key])}")
+
+
+def _write_unit(cards: dict[str, Value], axis: str, name: str) -> None:
+    text = cards.pop(f"CUNIT{axis}", "deg")
+    unit = _UNITS.get(text.strip().lower().rstrip(".")) if isinstance(text, str) else None
+    if unit is None and isinstance(text, str):
+        unit = _known_to_astropy(text.strip())
+    if unit is None:
+        raise SkyError(f"the WCS card CUNIT{name} must be a unit of angles such as deg, arcsec or rad, not {_shown(text)}")
+    if unit not in _UNITS:
+        factor = float(units.Unit(unit).to("deg"))
+        for key in [f"CRVAL{axis}", f"CDELT{axis}", f"CD{axis}_1", f"CD{axis}_2"]:
+            value = cards.get(key)
+            if isinstance(value, int | float):
+                cards[key] = value * factor
+        unit = "deg"
+    cards[f"CUNIT{axis}"] = unit
+
+
+def _known_to_astropy(text: str) -> str | None:
+    try:
+        unit = units.Unit(text)
+        unit.to("deg")
+    except (TypeError, ValueError):  # UnitConversionError is a TypeError
+        return None
+    return str(unit.to_string())
+
+
+def _write_frame(cards: dict[str, Value], axes: Axes) -> None:
+    """Write RADESYS and EQUINOX for equatorial and ecliptic axes; for others they mean nothing."""
+    system, equinox = cards.pop("RADECSYS", ""), cards.pop("EPOCH", None)
+    system, equinox = cards.pop("RADESYS", system), cards.pop("EQUINOX", equinox)
+    longitude = str(cards["CTYPE1" if axes.longitude == axes.first else "CTYPE2"])
+    if not longitude.startswith(("RA", "ELON")):
+        return
+    if not isinstance(system, str):
+        raise SkyError(f"the WCS card RADESYS must be one of {', '.join(_STANDARD_SYSTEMS)}, not {_shown(system)}")
+    text = system.strip().upper()
+    name = _SYSTEMS.get(text, text)
+    if name and name not in _STANDARD_SYSTEMS:
+        known = ", ".join(_STANDARD_SYSTEMS)
+        raise SkyError(f"RADESYS = {system.strip()[:80]!r} does not lead to ICRS: it must be one of {known}")
+    if name:
+        cards["RADESYS"] = name
+    if name == "ICRS":
+        return
+    if isinstance(equinox, str) and (match := _EQUINOX.fullmatch(equinox.strip())):
+        equinox = float(match[1])
+    if isinstance(equinox, float) and equinox != equinox:  # NaN is what a header without an equinox has
+        equinox = None
+    if equinox is not None and not (is_number(equinox) and YEARS[0] <= float(equinox) <= YEARS[1]):
+        raise SkyError(f"the WCS card EQUINOX must be a year such as 2000.0, not {_shown(equinox)}")
+    if equinox is not None:
+        cards["EQUINOX"] = float(equinox)

@@ -1,0 +1,85 @@
+"""A polynomial (SIP) in the place of a distortion that header cards cannot carry: lookup tables and plate solutions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
+from sync.sky.errors import SkyError
+
+__all__ = ["fit_cards"]
+
+ORDER = 5
+GRID = 25
+"""Points a side to which the polynomial is fitted; it is tried at twice as many."""
+
+
+def fit_cards(sky: CelestialSky, size: tuple[int, int]) -> tuple[dict[str, Any], float]:
+    """Fit a tangent projection with SIP polynomials to the coordinates of an image.
+
+    Parameters
+    ----------
+    sky : CelestialSky
+    size : (width, height)
+        Pixels.
+
+    Returns
+    -------
+    cards : dict
+        Of a header, ICRS.
+    residual : float
+        Largest deviation on a grid of pixels, arcsec.
+
+    Raises
+    ------
+    SkyError
+        If a part of the image lies off the sky.
+    """
+    middle = (np.array(size) - 1) / 2
+    (centre,) = sky.positions(*middle)
+    powers = [(p, q) for total in range(1, ORDER + 1) for p in range(total, -1, -1) for q in [total - p]]
+    reach = np.maximum(middle, 1.0)
+    pixels, plane = _grid(sky, size, centre, GRID)
+    coefficients, *_ = np.linalg.lstsq(_terms((pixels - middle) / reach, powers), plane, rcond=None)
+    tried, expected = _grid(sky, size, centre, 2 * GRID)
+    fitted = _terms((tried - middle) / reach, powers) @ coefficients
+    residual = float(np.hypot(*(fitted - expected).T).max()) * ARCSEC_A_DEGREE
+    scaled = {power: value / np.prod(reach ** np.array(power)) for power, value in zip(powers, coefficients, strict=True)}
+    matrix = np.stack([scaled[1, 0], scaled[0, 1]], axis=1)
+    cards: dict[str, Any] = {"WCSAXES": 2, "CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "RADESYS": "ICRS"}
+    for axis in range(2):
+        cards |= {
+            f"CRPIX{axis + 1}": float(middle[axis] + 1),
+            f"CRVAL{axis + 1}": float(centre[axis]),
+            f"CUNIT{axis + 1}": "deg",
+        }
+        cards |= {f"CD{axis + 1}_{column + 1}": float(matrix[axis, column]) for column in range(2)}
+    cards |= {"A_ORDER": ORDER, "B_ORDER": ORDER}
+    for p, q in powers:
+        if p + q > 1:
+            a, b = np.linalg.solve(matrix, scaled[p, q])
+            cards |= {f"A_{p}_{q}": float(a), f"B_{p}_{q}": float(b)}
+    return cards, residual
+
+
+def _grid(
+    sky: CelestialSky, size: tuple[int, int], centre: NDArray[np.float64], count: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Pixels, and where they lie on the plane that touches the sky at `centre`, degrees; both of shape (n, 2)."""
+    columns, rows = np.meshgrid(np.linspace(0, size[0] - 1, count), np.linspace(0, size[1] - 1, count))
+    pixels = np.stack([columns.ravel(), rows.ravel()], axis=1)
+    ra, dec = np.radians(sky.positions(*pixels.T)).T
+    ra0, dec0 = np.radians(centre)
+    depth = np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(ra - ra0)
+    if not (depth > 0).all():  # NaN as well
+        raise SkyError("the distortion cannot be fitted: a part of the image lies off the sky")
+    east = np.cos(dec) * np.sin(ra - ra0) / depth
+    north = (np.cos(dec0) * np.sin(dec) - np.sin(dec0) * np.cos(dec) * np.cos(ra - ra0)) / depth
+    return pixels, np.degrees(np.stack([east, north], axis=1))
+
+
+def _terms(points: NDArray[np.float64], powers: list[tuple[int, int]]) -> NDArray[np.float64]:
+    return np.stack([points[:, 0] ** p * points[:, 1] ** q for p, q in powers], axis=1)

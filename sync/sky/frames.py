@@ -1,0 +1,47 @@
+"""Celestial frames of headers, and the way from each to ICRS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from astropy.wcs import WCS
+from astropy.wcs.utils import wcs_to_celestial_frame
+
+from sync.sky.errors import SkyError
+
+__all__ = ["celestial_frame"]
+
+
+def celestial_frame(wcs: WCS) -> Any:
+    """Return the frame of astropy in which a WCS gives longitudes and latitudes.
+
+    Ecliptic axes are of the mean ecliptic and equinox of the header's EQUINOX, as the standard says (Calabretta & Greisen
+    2002, A&A 395, 1077, section 3.1): astropy 8.0.2 takes them for right ascension and declination.
+
+    Raises
+    ------
+    SkyError
+        If the axes are not of the celestial sphere, or astropy does not know the frame.
+    """
+    kind = str(wcs.wcs.lngtyp).strip()
+    if kind == "RA" or kind == "GLON":
+        return wcs_to_celestial_frame(wcs)
+    if kind == "ELON":
+        from astropy.coordinates import BarycentricMeanEcliptic
+        from astropy.time import Time
+
+        year = float(wcs.wcs.equinox)
+        besselian = str(wcs.wcs.radesys).startswith("FK4")
+        if not np.isfinite(year):
+            year = 1950.0 if besselian else 2000.0
+        return BarycentricMeanEcliptic(equinox=Time(year, format="byear" if besselian else "jyear"))
+    if kind == "SLON":
+        from astropy.coordinates import Supergalactic
+
+        return Supergalactic()
+    axes = ", ".join(str(name) for name in wcs.wcs.ctype)
+    raise SkyError(
+        f"the WCS ({axes}) does not lead to ICRS: it must be equatorial, galactic or ecliptic, not that of the Sun, a planet or"
+        " the Earth"
+    )

@@ -1,0 +1,89 @@
+"""The coordinates of an image as cards: numbers and texts from which astropy makes the same coordinates again.
+
+Cards keep every digit: `WCS.to_header` of astropy 8.0.2 rounds to 12, which is 4e-6 arcsec of right ascension.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sync.sky.celestial import CelestialSky
+from sync.sky.errors import SkyError
+from sync.sky.fitting import fit_cards
+
+__all__ = ["image_cards", "task_cards"]
+
+_REPLACED = ("CRVAL", "CRPIX", "CDELT", "CROTA", "CUNIT", "CD", "PC")
+_NOT_CARRIED = ("CPDIS", "CPERR", "DP", "D2IM", "AXISCORR", "DVERR", "PROJP")
+_PLATE = "AMDX1"
+"""A card of a plate solution, whose pixels are counted from a corner of the plate."""
+
+
+def task_cards(sky: CelestialSky) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the cards of an image that a task keeps, and what they leave out.
+
+    Returns
+    -------
+    cards : dict
+        With a CD matrix, degrees, `NAXIS1` and `NAXIS2`.
+    problems : tuple of str
+        A sentence for each part of a distortion that the cards do not carry exactly.
+
+    Raises
+    ------
+    SkyError
+        If the size of the image is not known.
+    """
+    if sky.size is None:
+        raise SkyError("the header does not give the size of the image: NAXIS1 and NAXIS2 must be whole numbers above 0")
+    return image_cards(sky, sky.size)
+
+
+def image_cards(sky: CelestialSky, size: tuple[int, int]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the cards of an image that is shown at `size` (width, height), and what they leave out, as `task_cards`."""
+    measured = sky.size or size
+    zoom = np.array(size) / measured
+    if sky.has_tables or _PLATE in sky.cards:
+        cards, residual = fit_cards(sky, measured)
+        problems = (*sky.omitted, f"a polynomial stands for the distortion, and deviates by {residual:.1g} arcsec at most")
+    else:
+        cards, problems = _exact_cards(sky), sky.omitted
+    for axis in (1, 2):
+        cards[f"CRPIX{axis}"] = float((cards[f"CRPIX{axis}"] - 0.5) * zoom[axis - 1] + 0.5)
+        for row in (1, 2):
+            cards[f"CD{row}_{axis}"] = float(cards[f"CD{row}_{axis}"] / zoom[axis - 1])
+    if (zoom != 1).any():
+        _scale_polynomials(cards, zoom)
+    return cards | {"NAXIS": 2, "NAXIS1": int(size[0]), "NAXIS2": int(size[1])}, problems
+
+
+def _exact_cards(sky: CelestialSky) -> dict[str, Any]:
+    wcs = sky.wcs.wcs
+    carried = {
+        key: value for key, value in sky.cards.items() if not key.startswith((*_REPLACED, *_NOT_CARRIED)) and key != "WCSAXES"
+    }
+    matrix = sky.wcs.pixel_scale_matrix
+    return {
+        "WCSAXES": 2,
+        **carried,
+        **{f"CRPIX{axis + 1}": float(wcs.crpix[axis]) for axis in range(2)},
+        **{f"CRVAL{axis + 1}": float(wcs.crval[axis]) for axis in range(2)},
+        **{f"CUNIT{axis + 1}": "deg" for axis in range(2)},
+        **{f"CD{row + 1}_{column + 1}": float(matrix[row, column]) for row in range(2) for column in range(2)},
+        **(
+            {"LONPOLE": float(wcs.lonpole), "LATPOLE": float(wcs.latpole)}
+            if np.isfinite([wcs.lonpole, wcs.latpole]).all()
+            else {}
+        ),
+    }
+
+
+def _scale_polynomials(cards: dict[str, Any], zoom: Any) -> None:
+    """Write the SIP polynomials of pixels `zoom` times smaller."""
+    for key in [key for key in cards if key[:2] in ("A_", "B_") or key[:3] in ("AP_", "BP_")]:
+        name, *powers = key.split("_")
+        if len(powers) == 2 and all(power.isdigit() for power in powers):
+            own = zoom[0 if name.startswith("A") else 1]
+            cards[key] = float(cards[key] * own / (zoom[0] ** int(powers[0]) * zoom[1] ** int(powers[1])))
