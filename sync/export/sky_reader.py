@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping
 from typing import Any
-
-from astropy.io import fits
 
 from sync.export.images import is_first, reference_of
 from sync.export.pictures import Pictures, is_fits
 from sync.export.sky import NOWHERE, Sky
 from sync.images.decode import unpacked
-from sync.images.errors import DAMAGE, ImageError
-from sync.images.fits import image_hdus
+from sync.images.errors import ImageError
+from sync.images.fitsaxes import plane_header
 from sync.images.fitsheaders import read_headers
+from sync.images.fitsparts import only_picture, parts_of
 from sync.images.sky import sky_in_file
 from sync.labelconfig import LabelConfig
 from sync.sky.celestial import CelestialSky
@@ -89,15 +87,11 @@ def _data_of(task: Mapping[str, Any]) -> Mapping[str, Any]:
 def _image_sky(content: bytes) -> CelestialSky | None:
     """The coordinates of the image of a FITS file that is shown; None where its header does not speak of any."""
     file = unpacked(content)
-    if not read_headers(file):  # checks every count before astropy acts on it; a picture that is only called FITS has none
+    headers = read_headers(file)
+    if not headers:  # a picture that is only called FITS
         return None
+    first = only_picture(parts_of(headers))[0]
     try:
-        with fits.open(io.BytesIO(file), memmap=False, uint=False) as opened:
-            images = image_hdus(opened)
-            return sky_in_file(images[0].header, file) if images else None
+        return sky_in_file(plane_header(first.header, first.shape), file)
     except NoSkyError:
         return None
-    except (SkyError, ImageError):
-        raise
-    except DAMAGE as error:
-        raise ImageError(f"the FITS file is damaged ({type(error).__name__})") from error

@@ -6,15 +6,17 @@ PNG and numpy have them, without a word.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from astropy.io.fits import Header, VerifyError
-from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from sync.images.errors import DAMAGE
+from sync.sky.cards import UNREADABLE, Axes, celestial_axes, planar_cards, sky_cards
+from sync.sky.errors import SkyError
 
 __all__ = ["colour_axis", "plane_axes", "plane_header", "planes_first"]
 
@@ -43,7 +45,12 @@ def colour_axis(shape: Sequence[int], header: Header) -> int | None:
 
 
 def plane_axes(shape: Sequence[int], header: Header) -> tuple[int, int]:
-    """Return the axes of rows and columns in numpy's order: the last two, without those of colours and of one pixel."""
+    """Return the axes of rows and columns in numpy's order: those of the sky, else the last two.
+
+    Axes of colours and of one pixel do not count.
+    """
+    if (celestial := _sky_axes(shape, header)) is not None:
+        return celestial
     colours = colour_axis(shape, header)
     axes = [axis for axis in range(len(shape)) if axis != colours]
     wide = [axis for axis in axes if shape[axis] > 1]
@@ -51,6 +58,18 @@ def plane_axes(shape: Sequence[int], header: Header) -> tuple[int, int]:
     if len(wide) == 2 and last not in wide and last != colours and not ctype(header, 1):
         axes = wide
     return axes[-2], axes[-1]
+
+
+def _sky_axes(shape: Sequence[int], header: Header) -> tuple[int, int] | None:
+    """Rows and columns on the sky, where the header names two such axes of more than one pixel."""
+    if not any(ctype(header, axis + 1).startswith(CELESTIAL) for axis in range(2, len(shape))):
+        return None  # as nearly all files: the first two axes
+    try:
+        axes = celestial_axes({f"CTYPE{axis + 1}": ctype(header, axis + 1) for axis in range(len(shape))})
+    except SkyError:
+        return None
+    rows, columns = len(shape) - axes.second, len(shape) - axes.first
+    return (rows, columns) if shape[rows] > 1 and shape[columns] > 1 else None
 
 
 def planes_first(data: NDArray[Any], header: Header) -> NDArray[Any]:
@@ -67,15 +86,13 @@ def plane_header(header: Header, shape: Sequence[int]) -> Header:
     if (first, second) == (1, 2):
         return header
     turned = header.copy()
-    try:
-        world = WCS(header).sub([first, second]).to_header(relax=True)
-        for name in WCS(header).to_header(relax=True):
-            turned.remove(name, ignore_missing=True)
-        for name in [name for name in turned if name.startswith(("CTYPE", "CD", "PC", "CUNIT", "CRPIX", "CRVAL"))]:
-            del turned[name]
-        turned.update(world)
-    except (VerifyError, *DAMAGE):  # an image without a place can be shown
-        pass
+    cards = sky_cards(header)
+    for name in cards:
+        turned.remove(name, ignore_missing=True, remove_all=True)
+    with contextlib.suppress(SkyError):  # an image without a place can be shown
+        turned.update(
+            {name: value for name, value in planar_cards(cards, Axes(first, second, first)).items() if value != UNREADABLE}
+        )
     turned["NAXIS1"], turned["NAXIS2"] = shape[columns], shape[rows]
     return turned
 

@@ -13,12 +13,12 @@ from functools import cached_property
 
 import numpy as np
 from astropy.io.fits import Header, VerifyError
-from astropy.wcs.utils import proj_plane_pixel_scales
 from numpy.typing import NDArray
 
 from sync.images.errors import DAMAGE, ImageError
 from sync.images.fitsaxes import plane_axes, plane_header
-from sync.images.sky import celestial
+from sync.sky.celestial import ARCSEC_A_DEGREE
+from sync.sky.reader import find_sky
 
 __all__ = [
     "LOOKUP_TABLES",
@@ -114,18 +114,15 @@ class Part:
     @cached_property
     def corners(self) -> tuple[NDArray[np.float64], float] | None:
         """Unit vectors to corners and middle, shape (5, 3), and a pixel in radians; None without celestial coordinates."""
-        wcs = celestial(plane_header(self.header, self.shape))
-        if wcs is None:
+        sky, _ = find_sky(plane_header(self.header, self.shape))
+        if sky is None:
             return None
         height, width = self.plane_shape
-        try:
-            places = wcs.pixel_to_world(
-                [0, 0, width - 1, width - 1, (width - 1) / 2], [0, height - 1, 0, height - 1, (height - 1) / 2]
-            )
-            vectors = np.asarray(places.icrs.cartesian.xyz.value.T, dtype=np.float64)
-            return vectors, float(np.radians(np.mean(proj_plane_pixel_scales(wcs))))
-        except DAMAGE:
-            return None
+        columns = np.array([0, 0, width - 1, width - 1, (width - 1) / 2])
+        rows = np.array([0, height - 1, 0, height - 1, (height - 1) / 2])
+        ra, dec = np.radians(sky.positions(columns, rows)).T
+        vectors = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+        return vectors, float(np.radians(sky.pixel_scale_arcsec / ARCSEC_A_DEGREE))
 
     def __str__(self) -> str:
         size = "x".join(str(length) for length in reversed(self.shape))
