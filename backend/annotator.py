@@ -1,7 +1,7 @@
 """The annotator: Label Studio tasks in, predictions out (config, images, embeddings and sources, heads, regions and a score).
 
-Exactly one prediction a task, in order. A picture that cannot be read gives its task an empty prediction and a logged sentence,
-and the other tasks are predicted all the same.
+Exactly one prediction a task, in order. A picture that cannot be read, or on which a head fails, gives its task an empty
+prediction and a logged sentence, and the other tasks are predicted all the same.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from backend.heads.morphology import Morphology
 from backend.observer import Observation, Observer
 from backend.project_heads import ProjectHeads, controls_to_fill
 from backend.prompts import answer_prompts
+from sync.failures import attempt, attempt_together, reason_of_item
 from sync.images.errors import ImageError
 from sync.labelconfig import Control, LabelConfig
 from sync.task_images import images_of_control, place_region, references_of, value_at
@@ -68,7 +69,7 @@ class Prediction:
     model_version : str
         Name of the version that made it.
     problem : str
-        Why a picture could not be read, in a sentence; empty where all could.
+        Why a picture could not be read or a control not be filled, in a sentence; empty where all could.
     """
 
     result: list[dict[str, Any]]
@@ -177,8 +178,9 @@ class Annotator:
                 head=self.masks,
                 sight_of=lambda name, page: self._observer.sight(self._reference(tasks[0], name, page)),
             )
-        except (ImageError, ValueError) as error:
-            log.warning("event=prompt_not_answered task=%d version=%s reason=%r", tasks[0].id, self.version, str(error))
+        except Exception as error:
+            reason = error if isinstance(error, ValueError) else reason_of_item(error)
+            log.warning("event=prompt_not_answered task=%d version=%s reason=%r", tasks[0].id, self.version, str(reason))
             return predictions
         if regions:
             score = float(np.mean([region.get("score", 0.5) for region in regions]))
@@ -200,12 +202,14 @@ class Annotator:
                 (0, image) for image in images_of_control(task.data, self.config, finders[0].control) if image[0] == to_name
             ]
             for one in self._observe([task], places, finders):
-                if isinstance(one, Observation) and one.sight is not None:
-                    boxes = [found.source.box for filler in finders for found in filler.detect(one)]
-                    try:
-                        self.masks.look_ahead(one.sight, boxes)
-                    except (ImageError, ValueError) as error:
-                        log.warning("event=not_seen_ahead task=%d version=%s reason=%r", task.id, self.version, str(error))
+                if isinstance(one, Observation):
+                    seen = attempt(partial(self._look_ahead, one, finders))
+                    if isinstance(seen, ImageError):
+                        log.warning("event=not_seen_ahead task=%d version=%s reason=%r", task.id, self.version, str(seen))
+
+    def _look_ahead(self, seen: Observation, finders: Sequence[ObjectFiller]) -> None:
+        if seen.sight is not None:
+            self.masks.look_ahead(seen.sight, [found.source.box for filler in finders for found in filler.detect(seen)])
 
     def _predict_chunk(self, tasks: Sequence[Task]) -> list[Prediction]:
         """Predict tasks image by image; images that the same fillers fill are looked at together."""
@@ -213,17 +217,35 @@ class Annotator:
         for to_name, fillers in self._by_image.items():
             filled_on: dict[tuple[int, _Image], list[Filler]] = {}
             for index, task in enumerate(tasks):
-                for filler in fillers:
-                    for image in images_of_control(task.data, self.config, filler.control):
-                        if image[0] == to_name:
-                            filled_on.setdefault((index, image), []).append(filler)
+                asked_on = attempt(partial(self._images_to_fill, task, to_name, fillers))
+                if isinstance(asked_on, ImageError):
+                    drafts[index].problem = str(asked_on)
+                    continue
+                for filler, image in asked_on:
+                    filled_on.setdefault((index, image), []).append(filler)
             together: dict[tuple[int, ...], list[tuple[int, _Image]]] = {}
             for place, asked in filled_on.items():
                 together.setdefault(tuple(map(id, asked)), []).append(place)
             for places in together.values():
                 for start in range(0, len(places), CHUNK):
                     self._fill(tasks, places[start : start + CHUNK], filled_on[places[0]], drafts)
-        return [draft.prediction(self.config, self.version) for draft in drafts]
+        return [self._put_together(task, draft) for task, draft in zip(tasks, drafts, strict=True)]
+
+    def _images_to_fill(self, task: Task, to_name: str, fillers: Sequence[Filler]) -> list[tuple[Filler, _Image]]:
+        """The images of an Image tag on which each filler is asked."""
+        return [
+            (filler, image)
+            for filler in fillers
+            for image in images_of_control(task.data, self.config, filler.control)
+            if image[0] == to_name
+        ]
+
+    def _put_together(self, task: Task, draft: _Draft) -> Prediction:
+        prediction = attempt(partial(draft.prediction, self.config, self.version))
+        if not isinstance(prediction, ImageError):
+            return prediction
+        log.warning("event=task_not_predicted task=%d version=%s reason=%r", task.id, self.version, str(prediction))
+        return Prediction([], NOTHING_TO_ASK, self.version, str(prediction))
 
     def _fill(
         self,
@@ -240,8 +262,15 @@ class Annotator:
         good = [place for place, seen in zip(places, observed, strict=True) if isinstance(seen, Observation)]
         observations = [seen for seen in observed if isinstance(seen, Observation)]
         for filler in fillers:
-            for (index, image), filled in zip(good, filler.fill(observations), strict=True):
-                drafts[index].filled.append((filler.control, image, filled))
+            for (index, image), filled in zip(good, attempt_together(filler.fill, observations), strict=True):
+                if isinstance(filled, ImageError):
+                    drafts[index].problem = str(filled)
+                    log.warning(
+                        "event=control_not_filled task=%d version=%s control=%s reason=%r",
+                        tasks[index].id, self.version, filler.control.name, str(filled),
+                    )  # fmt: skip
+                else:
+                    drafts[index].filled.append((filler.control, image, filled))
 
     def _observe(
         self, tasks: Sequence[Task], places: Sequence[tuple[int, _Image]], fillers: Sequence[Filler]
@@ -249,10 +278,11 @@ class Annotator:
         seen: dict[int, Observation | ImageError] = {}
         references: dict[int, str] = {}
         for number, (index, image) in enumerate(places):
-            try:
-                references[number] = self._reference(tasks[index], *image)
-            except ImageError as error:
-                seen[number] = error
+            reference = attempt(partial(self._reference, tasks[index], *image))
+            if isinstance(reference, ImageError):
+                seen[number] = reference
+            else:
+                references[number] = reference
         observed = self._observer.observe(
             list(references.values()),
             embed=any(filler.needs_embedding for filler in fillers),
@@ -299,4 +329,7 @@ class _Draft:
         shown = [(image, each) for control, image, each in filled if control.name not in hidden]
         regions = [place_region(region, config, image) for image, each in shown for region in each.regions]
         sure = [each.confidence for _, each in shown if each.confidence is not None]
-        return Prediction(regions, float(np.mean(sure)) if sure else NOTHING_TO_ASK, version, self.problem)
+        score = float(np.mean(sure)) if sure else NOTHING_TO_ASK
+        if not np.isfinite(score):
+            raise ValueError(f"the score of the prediction is {score}")
+        return Prediction(regions, score, version, self.problem)

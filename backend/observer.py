@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from cachetools import TTLCache
@@ -17,12 +18,13 @@ from numpy.typing import NDArray
 
 from backend.cache import Cache, key_of
 from backend.gallery import Gallery, Picture
-from backend.heads.segmenter.sight import PictureSight, Sights
+from backend.heads.segmenter.sight import PictureSight, Sights, check_side
 from backend.heads.source_archive import ARCHIVE_VERSION, pack, unpack
 from backend.heads.sources import ExtractionSettings, Source, extract
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.pyramids import PicturePyramid, Pyramids
 from sync.controls.shapes import Size
+from sync.failures import attempt, attempt_together
 from sync.images.errors import ImageError
 
 __all__ = ["Observation", "Observer"]
@@ -115,10 +117,8 @@ class Observer:
             known = self._known_sizes.get(reference)
         if known is not None:
             return known
-        try:
-            return self._noted(reference, self._pyramids.size_of(self._gallery.open(reference)))
-        except ImageError:
-            return None
+        size = attempt(lambda: self._pyramids.size_of(self._gallery.open(reference)))
+        return None if isinstance(size, ImageError) else self._noted(reference, size)
 
     def _noted(self, reference: str, size: Size) -> Size:
         if len(reference) <= LONGEST_KEPT:
@@ -143,10 +143,12 @@ class Observer:
             Whether the heads need feature maps.
         """
         wanted = tuple(dict.fromkeys(extractions))
-        seen = list(self._pool.map(lambda reference: self._see(reference, wanted, look=look), references))
+        see = partial(self._see, wanted=wanted, look=look)
+        seen = list(self._pool.map(lambda reference: attempt(partial(see, reference)), references))
         if embed:
             good = [index for index, one in enumerate(seen) if isinstance(one, Observation)]
-            for index, embedding in zip(good, self._embed([seen[index] for index in good]), strict=True):
+            pictures = [one.picture for one in seen if isinstance(one, Observation)]
+            for index, embedding in zip(good, attempt_together(self._embeddings.of, pictures), strict=True):
                 one = seen[index]
                 if isinstance(embedding, ImageError) or isinstance(one, ImageError):
                     seen[index] = embedding if isinstance(embedding, ImageError) else one
@@ -154,33 +156,18 @@ class Observer:
                     seen[index] = replace(one, embedding=embedding)
         return seen
 
-    def _see(self, reference: str, wanted: tuple[ExtractionSettings, ...], *, look: bool) -> Observation | ImageError:
-        try:
-            picture = self._gallery.open(reference)
-            size, sources = None, {}
-            for settings in wanted:
-                size, sources[settings] = self._sources(picture, settings)
-            pyramid = self._pyramids.of(picture, size=size) if look else None
-            size = pyramid.size if pyramid else size
-            if size:
-                self._noted(reference, size)
-            return Observation(picture, None, size, sources, pyramid, self._sights.of(picture, size) if size else None)
-        except ImageError as error:
-            return error
-
-    def _embed(self, observations: Sequence[Observation | ImageError]) -> list[NDArray[np.float32] | ImageError]:
-        pictures = [one.picture for one in observations if isinstance(one, Observation)]
-        try:
-            return list(self._embeddings.of(pictures))
-        except ImageError:
-            return [self._embed_one(picture) for picture in pictures]
-
-    def _embed_one(self, picture: Picture) -> NDArray[np.float32] | ImageError:
-        try:
-            embedding: NDArray[np.float32] = self._embeddings.of([picture])[0]
-            return embedding
-        except ImageError as error:
-            return error
+    def _see(self, reference: str, *, wanted: tuple[ExtractionSettings, ...], look: bool) -> Observation:
+        picture = self._gallery.open(reference)
+        size, sources = None, {}
+        for settings in wanted:
+            size, sources[settings] = self._sources(picture, settings)
+        if look and size is None:
+            size = self._pyramids.size_of(picture)
+        if size is None:
+            return Observation(picture, None, None, sources)
+        self._noted(reference, size)
+        sight = self._sights.of(picture, size)  # first: it refuses what is too long to be looked at in tiles
+        return Observation(picture, None, size, sources, self._pyramids.of(picture, size=size) if look else None, sight)
 
     def _sources(self, picture: Picture, settings: ExtractionSettings) -> tuple[Size, tuple[Source, ...]]:
         key = key_of("sources", ARCHIVE_VERSION, repr(settings), picture.key)
@@ -189,6 +176,7 @@ class Observer:
             return unpack(archived)
         pixels = picture.pixels
         size = (pixels.shape[1], pixels.shape[0])
+        check_side(size)
         sources = extract(pixels, settings=settings).sources
         self._cache.put(key, pack(size, sources))
         return size, sources

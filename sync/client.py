@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
+from sync.failures import RunError
 from sync.network import advice, open_client
 
 __all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable"]
@@ -35,7 +36,7 @@ large"): it looks their files up in one condition each."""
 _SECRET = re.compile(r"(?i:bearer|basic|token)\s+[\w.~+/=-]{16,}|eyJ[\w.=-]{8,}")
 
 
-class LabelStudioError(RuntimeError):
+class LabelStudioError(RunError, RuntimeError):
     """Label Studio refused a request; the message is one sentence and holds no token.
 
     Attributes

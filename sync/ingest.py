@@ -7,30 +7,26 @@ an import that was killed in between finds them again.
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from sync.client import LabelStudioClient, LabelStudioError
+from sync.failures import attempt
 from sync.images.decode import MAX_PIXELS, unpacked
 from sync.images.displayed import Displayed, content_id, display
 from sync.images.errors import ImageError
 from sync.images.fitsextract import pick_extension, split_pictures
 from sync.images.stretches import DEFAULT_STRETCH
 from sync.labelconfig import parse
-from sync.sources.item import Item, SourceError
+from sync.sources.item import Item
 from sync.storage.stored import Storage, StoredFile
 
 __all__ = ["IngestReport", "image_key_of", "ingest", "known_content"]
-
-Made = TypeVar("Made")
-
-log = logging.getLogger("galaxyloop.ingest")
 
 BATCH = 50
 """Pictures stored and tasks made together; Label Studio takes at most 100 files in a request."""
@@ -179,14 +175,14 @@ class _Drawing:
     def draw(self, item: Item) -> list[tuple[str, Outcome]]:
         """Read an item and draw its pictures, each with its name in the list of failures."""
         if item.identity:
-            return [(item.name, self._attempt(item, lambda: self._drawn(item, "", None)))]
-        pictures = self._attempt(item, lambda: split_pictures(pick_extension(unpacked(item.read()), self.extension)))
+            return [(item.name, attempt(lambda: self._drawn(item, "", None)))]
+        pictures = attempt(lambda: split_pictures(pick_extension(unpacked(item.read()), self.extension)))
         if isinstance(pictures, ImageError):
             return [(item.name, pictures)]
         return [
             (
                 f"{item.name}[{extension}]" if extension else item.name,
-                self._attempt(item, partial(self._drawn, item, extension, content)),
+                attempt(partial(self._drawn, item, extension, content)),
             )
             for extension, content in pictures
         ]
@@ -201,18 +197,6 @@ class _Drawing:
         if size > self.max_bytes:
             raise ImageError(f"the picture has {size} bytes, more than the {self.max_bytes} that can be stored and read back")
         return _Ready(item, name, displayed, extension)
-
-    @staticmethod
-    def _attempt(item: Item, work: Callable[[], Made]) -> Made | ImageError:
-        try:
-            return work()
-        except ImageError as error:
-            return error
-        except (LabelStudioError, SourceError):
-            raise
-        except Exception as error:  # of one image among thousands, by whatever library reads it: the others are imported
-            log.exception("event=image_failed name=%r", item.name)
-            return ImageError(f"it cannot be imported ({type(error).__name__}: {error})")
 
 
 def _prepared(items: Iterable[Item], drawing: _Drawing) -> Iterator[list[tuple[str, Outcome]]]:

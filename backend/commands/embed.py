@@ -6,7 +6,7 @@ Memory stays flat: an image is framed as soon as it is decoded, and embeddings g
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ import typer
 
 from backend.commands.output import written_whole
 from backend.commands.process import read_settings
-from backend.commands.terminal import Extension, list_left_out, stop, with_progress
+from backend.commands.terminal import Extension, end_with_left_out, stop, with_progress
 
 if TYPE_CHECKING:
     import numpy as np
@@ -70,7 +70,7 @@ def embed(
         rows.flush()
         embeddings = np.memmap(rows, np.float32, "r", shape=(len(ids), encoder.config.dimension))
         np.savez(file, id=np.array(ids), embedding=embeddings)
-    list_left_out(left_out)
+    end_with_left_out(left_out)
 
 
 def _embedded(encoder: Encoder, framed: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
@@ -88,7 +88,12 @@ def _embedded_batch(encoder: Encoder, batch: list[tuple[str, Read]]) -> Iterator
     import numpy as np
     import torch
 
-    frames = [read for _, read in batch if isinstance(read, np.ndarray)]
-    embeddings = iter(encoder.embed(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)).numpy() if frames else [])
+    from sync.failures import attempt_together
+
+    def embed_frames(frames: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        embedded: NDArray[np.float32] = encoder.embed(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)).numpy()
+        return embedded
+
+    embeddings = iter(attempt_together(embed_frames, [read for _, read in batch if isinstance(read, np.ndarray)]))
     for path, read in batch:
         yield path, next(embeddings) if isinstance(read, np.ndarray) else read

@@ -16,6 +16,7 @@ from typing import TypeVar
 from backend.cache import key_of
 from backend.commands.terminal import notices
 from backend.gallery import Gallery, Picture
+from sync.failures import attempt
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.images.errors import ImageError
 from sync.images.fitsextract import pick_extension
@@ -70,17 +71,14 @@ def read_ahead(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int)
 
     Yields
     ------
-    path, what `read` made of it or the ImageError that it raised
+    path, what `read` made of it or why it made nothing
     """
     waiting: deque[tuple[str, Future[Read]]] = deque()
     pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
 
     def outcome() -> tuple[str, Read | ImageError]:
         path, future = waiting.popleft()
-        try:
-            return path, future.result()
-        except ImageError as error:
-            return path, error
+        return path, attempt(future.result)
 
     try:
         for path in paths:

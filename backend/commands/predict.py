@@ -12,7 +12,7 @@ import typer
 from backend.commands.configs import read_label_config
 from backend.commands.output import written_whole
 from backend.commands.process import read_settings
-from backend.commands.terminal import Extension, list_left_out, stop, with_progress
+from backend.commands.terminal import Extension, end_with_left_out, stop, with_progress
 
 if TYPE_CHECKING:
     from backend.annotator import Annotator
@@ -56,6 +56,9 @@ def predict(
             gallery.hold(batch)
             predictions = annotator.predict([Task(id=tasks, data={key: path}) for path in batch])
             for path, prediction in zip(batch, predictions, strict=True):
+                if prediction.problem:
+                    left_out[path] = prediction.problem
+                    continue
                 task = {"data": {key: path}, "predictions": [prediction.as_json()]}
                 file.write((",\n" if tasks else "[\n").encode() + json.dumps(task).encode())
                 tasks += 1
@@ -63,7 +66,7 @@ def predict(
             path, reason = next(iter(left_out.items()))
             stop(f"none of {len(found)} images could be read; the first was {path}: {reason}")
         file.write(b"\n]\n")
-    list_left_out(left_out)
+    end_with_left_out(left_out)
 
 
 def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> Annotator:

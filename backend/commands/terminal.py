@@ -12,7 +12,17 @@ from rich.progress import track
 
 from backend.records import MAX_ID
 
-__all__ = ["Extension", "ProjectId", "console", "list_left_out", "notices", "stop", "with_progress"]
+__all__ = [
+    "Extension",
+    "ProjectId",
+    "console",
+    "end_with_left_out",
+    "list_left_out",
+    "notices",
+    "stop",
+    "with_progress",
+    "wrong_call",
+]
 
 Item = TypeVar("Item")
 
@@ -29,10 +39,20 @@ Extension = Annotated[
 ]
 
 
+INCOMPLETE, WRONG_CALL = 1, 2
+"""Exit codes; 0 is all done. `docs/commands.md` has the rule."""
+
+
 def stop(reason: str) -> NoReturn:
-    """End the command with one sentence and exit code 1."""
+    """End the command with one sentence: the work failed, or not all of it is done."""
     print(f"galaxyloop: {reason}", file=sys.stderr)  # noqa: T201
-    raise typer.Exit(1)
+    raise typer.Exit(INCOMPLETE)
+
+
+def wrong_call(reason: str) -> NoReturn:
+    """End the command with one sentence before it has begun: the call must be changed."""
+    print(f"galaxyloop: {reason}", file=sys.stderr)  # noqa: T201
+    raise typer.Exit(WRONG_CALL)
 
 
 def with_progress(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
@@ -41,8 +61,15 @@ def with_progress(items: Iterable[Item], title: str, *, total: int) -> Iterator[
 
 
 def list_left_out(reasons: Mapping[str, str]) -> None:
-    """Name the images that a command left out, each with the reason; nothing is said where there are none."""
+    """Name the items that a command left out, a line each with the reason; nothing is said where there are none."""
     if reasons:
         print(f"galaxyloop: {len(reasons)} could not be read and are left out:", file=sys.stderr)  # noqa: T201
-    for path, reason in reasons.items():
-        print(f"  {path}: {reason}", file=sys.stderr)  # noqa: T201
+    for name, reason in reasons.items():
+        print(f"  {' '.join(name.splitlines())}: {reason}", file=sys.stderr)  # noqa: T201
+
+
+def end_with_left_out(reasons: Mapping[str, str]) -> None:
+    """List what a command left out; the exit code says whether anything was."""
+    list_left_out(reasons)
+    if reasons:
+        raise typer.Exit(INCOMPLETE)

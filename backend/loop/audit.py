@@ -11,6 +11,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from backend.annotators import read_config
 from backend.bulk import Pairs
@@ -18,6 +19,7 @@ from backend.loop.held_out import DEFAULT_SHARE, audit_share, audit_tasks, sides
 from backend.loop.snapshot import Snapshot
 from backend.records import Project
 from backend.services import Services
+from sync.failures import attempt
 from sync.images.errors import ImageError
 from sync.tasks import Task
 
@@ -108,8 +110,9 @@ def _contents(services: Services, snapshot: Snapshot, image_keys: Sequence[str])
         for key in image_keys:
             reference = annotation.data.get(key)
             if isinstance(reference, str) and reference.startswith(UPLOADS):
-                try:
-                    contents[annotation.task_id] = services.annotators.open(reference).key
-                except ImageError as error:
-                    log.info("event=not_opened task=%d reason=%r", annotation.task_id, str(error))
+                picture = attempt(partial(services.annotators.open, reference))
+                if isinstance(picture, ImageError):
+                    log.info("event=not_opened task=%d reason=%r", annotation.task_id, str(picture))
+                else:
+                    contents[annotation.task_id] = picture.key
     return contents

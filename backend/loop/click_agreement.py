@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +19,13 @@ from backend.loop.snapshot import Snapshot
 from backend.observer import Observer
 from backend.project_heads import MASKS
 from sync.controls.shapes import Mask, Point
+from sync.failures import attempt
 from sync.images.errors import ImageError
 from sync.labelconfig import Control
 
 __all__ = ["can_be_judged", "click_scores"]
+
+log = logging.getLogger("galaxyloop.click_agreement")
 
 MOST_MASKS = 100
 """Judged in all: more would cost seconds and tell no more."""
@@ -71,17 +76,23 @@ def click_scores(
     room = MOST_MASKS
     for image in sorted(images, reverse=True):
         masks = [one.mask for one in truth.objects[image] if one.mask is not None]
-        try:
-            sight = observer.sight(truth.references[image])
-            masks = [mask for mask in masks if mask.shape == sight.size[::-1]][:room]
-            overlaps = [[_overlap(head, sight, mask) for mask in masks] for head in heads]
-        except ImageError:
-            continue
-        if masks:
+        overlaps = attempt(partial(_overlaps, observer, truth.references[image], masks, heads, most=room))
+        if isinstance(overlaps, ImageError):
+            log.warning("event=clicks_not_judged task=%d reason=%r", image.task, str(overlaps))
+        elif overlaps.size:
             judged.append(image)
-            scores.append(np.mean(overlaps, axis=1))
-            room -= len(masks)
+            scores.append(overlaps.mean(axis=1))
+            room -= overlaps.shape[1]
     return judged, np.reshape(scores, (len(judged), len(heads))).T
+
+
+def _overlaps(
+    observer: Observer, reference: str, masks: Sequence[Mask], heads: Sequence[PromptedMasks], *, most: int
+) -> NDArray[np.float64]:
+    """Overlaps of each head, shape (h, m), with the masks that have the picture's size, `most` of them."""
+    sight = observer.sight(reference)
+    fitting = [mask for mask in masks if mask.shape == sight.size[::-1]][:most]
+    return np.array([[_overlap(head, sight, mask) for mask in fitting] for head in heads], np.float64)
 
 
 def _overlap(head: PromptedMasks, sight: PictureSight, mask: Mask) -> float:

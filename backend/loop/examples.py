@@ -25,6 +25,8 @@ from sync.annotations import Annotation
 from sync.controls.errors import ControlError
 from sync.controls.polygonlabels import rasterise
 from sync.controls.shapes import Box, Ellipse, Labelled, Polygon, Size
+from sync.failures import attempt
+from sync.images.errors import ImageError
 from sync.labelconfig import Control, LabelConfig
 from sync.task_images import images_of_control, reference_of_image
 
@@ -102,12 +104,11 @@ def gather_examples(
     sizes = _sizes(annotations, config, controls, sizes_of)
     for annotation in annotations:
         for control in controls:
-            try:
-                read = _read(annotation, control, config, sizes)
-            except ControlError as error:
+            read = attempt(partial(_read, annotation, control, config, sizes))
+            if isinstance(read, ImageError):
                 log.warning(
                     "event=annotation_not_read task=%d annotation=%d control=%s reason=%r",
-                    annotation.task_id, annotation.id, control.name, str(error),
+                    annotation.task_id, annotation.id, control.name, str(read),
                 )  # fmt: skip
                 continue
             for image, (reference, on_image) in read.items():

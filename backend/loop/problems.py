@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 from backend.annotators import read_config
 from backend.loop.reading import needs_picture, read_regions, regions_of
@@ -16,7 +17,8 @@ from backend.records import Project, config_hash
 from backend.services import Services
 from backend.unreadable import Unreadable, UnreadableList
 from sync.annotations import Annotation
-from sync.controls.errors import ControlError
+from sync.failures import attempt
+from sync.images.errors import ImageError
 from sync.labelconfig import Control, LabelConfig
 from sync.task_images import reference_of_image
 
@@ -51,16 +53,21 @@ def note_problems(services: Services, project: Project, annotations: Sequence[An
 
 def _outcome(services: Services, annotation: Annotation, control: Control, config: LabelConfig) -> tuple[str, str]:
     """Whether an annotation can be read for a control; where not, why."""
-    try:
-        answered = regions_of(annotation, control, config)
-        for image, regions in answered.items():
-            size = None
-            if needs_picture(regions, control):
-                (size,) = services.annotators.observer.sizes([reference_of_image(annotation.data, config, image)])
-            read_regions(regions, control, size=size)
-    except ControlError as error:
-        return "", str(error)
+    answered = attempt(partial(_read, services, annotation, control, config))
+    if isinstance(answered, ImageError):
+        return "", str(answered)
     return (READ if answered else NOT_ANSWERED), ""
+
+
+def _read(services: Services, annotation: Annotation, control: Control, config: LabelConfig) -> bool:
+    """Read an annotation for a control; return whether it answers it."""
+    answered = regions_of(annotation, control, config)
+    for image, regions in answered.items():
+        size = None
+        if needs_picture(regions, control):
+            (size,) = services.annotators.observer.sizes([reference_of_image(annotation.data, config, image)])
+        read_regions(regions, control, size=size)
+    return bool(answered)
 
 
 def _unreadable(annotations: Sequence[Annotation], readings: Sequence[dict[str, tuple[str, str]]]) -> list[Unreadable]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,12 +11,17 @@ from numpy.typing import NDArray
 
 from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
 from backend.heads.calibration import brier_score, expected_calibration_error
+from backend.heads.detected import Detected
 from backend.loop.agreement import class_agreement, matched_boxes, number_agreement
 from backend.loop.examples import Examples, ImageOfTask
 from backend.observer import Observation
+from sync.failures import attempt
+from sync.images.errors import ImageError
 from sync.labelconfig import Control
 
 __all__ = ["Scores", "calibration_of", "score_filler"]
+
+log = logging.getLogger("galaxyloop.scoring")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +77,20 @@ def score_filler(
         return Scores(number_agreement(filler.values(observations), values, spread=spread), none, none)
     assert isinstance(filler, ObjectFiller)
     drawn = [truth.objects[image] for image in images]
-    predicted = [filler.detect(one) for one in observations]
+    predicted = [_detected(filler, one) for one in observations]
     hits = np.array([matched_boxes(*both) for both in zip(predicted, drawn, strict=True)], np.int64)
     counts = np.array([len(one) for one in predicted], np.int64)
     both = counts + [len(one) for one in drawn]
     return Scores(np.where(both > 0, 2 * hits / np.maximum(both, 1), 1.0), counts, hits)
+
+
+def _detected(filler: ObjectFiller, observation: Observation) -> Sequence[Detected]:
+    """What a filler detects on an image; nothing on one on which it fails, which counts against it."""
+    detected = attempt(lambda: filler.detect(observation))
+    if isinstance(detected, ImageError):
+        log.warning("event=image_not_judged control=%s reason=%r", filler.control.name, str(detected))
+        return ()
+    return detected
 
 
 def calibration_of(

@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from backend.annotators import Annotators, read_config
 from backend.fillers import base_offset
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.detection import Detection
+from backend.heads.detection_fit import score_grid
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.masks import PromptedMasks
 from backend.heads.morphology import Morphology
@@ -30,6 +32,7 @@ from backend.observer import Observation, Observer
 from backend.project_heads import SHAPES, ProjectHeads, controls_to_fill
 from backend.records import Project
 from backend.services import Services
+from sync.failures import attempt, reason_of_item
 from sync.images.errors import ImageError
 from sync.labelconfig import Control, LabelConfig
 
@@ -94,24 +97,28 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
 def _fit_all(
     services: Services, config: LabelConfig, gathered: Mapping[str, Examples], snapshot: Snapshot
 ) -> tuple[ProjectHeads, list[str]]:
-    controls = controls_to_fill(config)
+    annotators = services.annotators
     filling: dict[str, Head] = {}
     prompted: PromptedMasks | None = None
     reasons = []
-    for control in controls:
+    for control in controls_to_fill(config):
         examples = gathered[control.name]
         try:
             if control.tag in SHAPES:
-                opened = open_images(services.annotators.observer, examples)
-                filling[control.name] = fit_detection(opened, control, detector=services.annotators.base_detector)
+                opened = open_images(annotators.observer, examples)
+                filling[control.name] = fit_detection(opened, control, detector=annotators.base_detector)
                 if prompted is None and can_be_judged(snapshot, control):
-                    prompted = _fit_masks(services.annotators, opened)
+                    prompted = _fit_masks(annotators, opened)
             elif control.tag == "Number":
-                filling[control.name] = _fit_number(services.annotators.observer, examples)
+                filling[control.name] = _fit_number(annotators.observer, examples)
             else:
-                filling[control.name] = _fit_classes(services.annotators, control, examples)
+                filling[control.name] = _fit_classes(annotators, control, examples)
         except NotEnoughLabels as error:
             reasons.append(f"{control.name}: {error}")
+        except Exception as error:
+            reason = reason_of_item(error)  # the other controls are trained all the same
+            log.error("event=control_not_trained control=%s reason=%r", control.name, str(reason), exc_info=error)
+            reasons.append(f"{control.name}: {reason}")
     return ProjectHeads(filling, prompted), reasons
 
 
@@ -149,6 +156,11 @@ class ObjectImages:
     sights: list[PictureSight] = field(default_factory=list)
     objects: list[list[DrawnObject]] = field(default_factory=list)
 
+    def only(self, kept: Sequence[int]) -> ObjectImages:
+        """Those at some places."""
+        parts = (self.pixels, self.looks, self.sights, self.objects)
+        return ObjectImages(*([part[index] for index in kept] for part in parts))  # type: ignore[arg-type]
+
 
 def open_images(observer: Observer, examples: Examples) -> ObjectImages:
     """Open the newest annotated images that can be read, as many as are held at once."""
@@ -161,10 +173,10 @@ def open_images(observer: Observer, examples: Examples) -> ObjectImages:
         room -= seen.look.size[0] * seen.look.size[1]
         if room < 0 and opened.pixels:
             break
-        try:
-            opened.pixels.append(seen.picture.pixels)
-        except ImageError:
+        pixels = attempt(partial(getattr, seen.picture, "pixels"))
+        if isinstance(pixels, ImageError):
             continue
+        opened.pixels.append(pixels)
         opened.looks.append(seen.look)
         opened.sights.append(seen.sight)
         opened.objects.append(examples.objects[image])
@@ -172,7 +184,25 @@ def open_images(observer: Observer, examples: Examples) -> ObjectImages:
 
 
 def fit_detection(opened: ObjectImages, control: Control, *, detector: LearnedDetector | None) -> Detection:
-    """Fit the head that finds a control's objects; without a detector to fine-tune, by source extraction."""
+    """Fit the head that finds a control's objects; without a detector to fine-tune, by source extraction.
+
+    Images on which a finder fails are left out.
+    """
+    try:
+        return _fit_detection(opened, control, detector)
+    except NotEnoughLabels:
+        raise
+    except Exception as error:
+        reason = reason_of_item(error)
+        kept = [index for index in range(len(opened.pixels)) if _can_be_searched(opened, index, detector)]
+        left_out = len(opened.pixels) - len(kept)
+        if not left_out:
+            raise
+        log.warning("event=images_left_out control=%s images=%d reason=%r", control.name, left_out, str(reason))
+        return _fit_detection(opened.only(kept), control, detector)
+
+
+def _fit_detection(opened: ObjectImages, control: Control, detector: LearnedDetector | None) -> Detection:
     return Detection.fit(
         opened.pixels,
         [[(one.box, one.label) for one in drawn] for drawn in opened.objects],
@@ -180,6 +210,13 @@ def fit_detection(opened: ObjectImages, control: Control, *, detector: LearnedDe
         looks=opened.looks,
         detector=detector,
     )
+
+
+def _can_be_searched(opened: ObjectImages, index: int, detector: LearnedDetector | None) -> bool:
+    """Whether the finders of objects run on one image and on what was drawn on it."""
+    searched = attempt(lambda: score_grid(opened.pixels[index], [one.box for one in opened.objects[index]]))
+    looked = attempt(lambda: None if detector is None else detector.predict(opened.looks[index]))
+    return not (isinstance(searched, ImageError) or isinstance(looked, ImageError))
 
 
 def _fit_masks(annotators: Annotators, opened: ObjectImages) -> PromptedMasks | None:
@@ -193,6 +230,9 @@ def _fit_masks(annotators: Annotators, opened: ObjectImages) -> PromptedMasks | 
     try:
         return annotators.base_masks.fit(opened.sights, masks)
     except NotEnoughLabels:
+        return None
+    except Exception as error:  # the detector that is trained already is kept
+        log.error("event=masks_not_trained reason=%r", str(reason_of_item(error)), exc_info=error)
         return None
 
 

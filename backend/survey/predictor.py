@@ -6,6 +6,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from backend.gallery import Gallery, Picture
 from backend.observer import Observation
 from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
 from backend.survey.description import check_build
+from sync.failures import attempt, attempt_together
 from sync.images.errors import ImageError
 from sync.images.fitsextract import pick_extension
 from sync.images.stretch import STRETCH_VERSION
@@ -147,33 +149,45 @@ class SurveyWorker:
 
     def _rows(self, read: list[tuple[str, Picture | ImageError]]) -> tuple[list[dict[str, Any]], list[Any]]:
         rows: list[dict[str, Any]] = [
-            {"id": name, "error": str(one) if isinstance(one, ImageError) else None} for name, one in read
+            {"id": _printable(name), "error": str(one) if isinstance(one, ImageError) else None} for name, one in read
         ]
         embeddings: list[Any] = [None] * len(rows)
         good = [index for index, (_, one) in enumerate(read) if isinstance(one, Picture)]
-        observations = self._observe([one for _, one in read if isinstance(one, Picture)])
-        said = {column_of(filler.control): ask(filler, observations) for filler in self._fillers} if good else {}
-        for place, (index, observation) in enumerate(zip(good, observations, strict=True)):
+        for index, asked in zip(good, self._ask([one for _, one in read if isinstance(one, Picture)]), strict=True):
+            if isinstance(asked, ImageError):
+                rows[index]["error"] = str(asked)
+                continue
+            observation, answers = asked
             height, width = observation.picture.pixels.shape[:2]
-            answers = {name: one[place] for name, one in said.items()}
             rows[index] |= {"width": width, "height": height, "version": self._version, "score": _score(answers)}
             rows[index] |= {name: answer for name, (answer, _) in answers.items()}
             embeddings[index] = observation.embedding
         return rows, embeddings
 
-    def _observe(self, pictures: list[Picture]) -> list[Observation]:
+    def _ask(self, pictures: list[Picture]) -> list[tuple[Observation, dict[str, Said]] | ImageError]:
+        """What is seen of each picture, and what the heads say of it by column; or why nothing is."""
+        asked: list[Observation | ImageError] = self._observe(pictures)
+        said: list[dict[str, Said]] = [{} for _ in pictures]
+        for filler in self._fillers:
+            seen = [(index, one) for index, one in enumerate(asked) if isinstance(one, Observation)]
+            answers = attempt_together(partial(ask, filler), [one for _, one in seen])
+            for (index, _), answer in zip(seen, answers, strict=True):
+                if isinstance(answer, ImageError):
+                    asked[index] = answer
+                else:
+                    said[index][column_of(filler.control)] = answer
+        return [(one, own) if isinstance(one, Observation) else one for one, own in zip(asked, said, strict=True)]
+
+    def _observe(self, pictures: list[Picture]) -> list[Observation | ImageError]:
         if not pictures:
             return []
         self._held.pictures = {str(number): picture for number, picture in enumerate(pictures)}
-        seen = self._observer.observe(
+        return self._observer.observe(
             list(self._held.pictures),
             embed=True,
             extractions=[settings for filler in self._fillers if (settings := filler.needs_sources)],
             look=any(filler.needs_look for filler in self._fillers),
         )
-        observations = [one for one in seen if isinstance(one, Observation)]
-        assert len(observations) == len(pictures), "what is decoded can be looked at"
-        return observations
 
 
 class _HeldPictures(Gallery):
@@ -187,13 +201,18 @@ class _HeldPictures(Gallery):
 
 
 def _decoded(content: bytes, max_pixels: int, extension: str) -> Picture | ImageError:
-    try:
+    def decode_picture() -> Picture:
         chosen = pick_extension(content, extension)
         picture = Picture(key_of("image", STRETCH_VERSION, chosen), lambda: chosen, max_pixels)
         _ = picture.pixels  # computed once and kept with the picture
-    except ImageError as error:
-        return error
-    return picture
+        return picture
+
+    return attempt(decode_picture)
+
+
+def _printable(name: str) -> str:
+    """A name as UTF-8 can hold it: bytes of a file's name that are none are written as escapes."""
+    return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _score(answers: Mapping[str, Said]) -> float:

@@ -16,6 +16,7 @@ from PIL import Image
 
 from sync.controls.shapes import Size
 from sync.export.storage_references import as_stored
+from sync.failures import attempt
 from sync.images.decode import decode
 from sync.images.errors import DAMAGE, ImageError
 from sync.images.stretch import to_png
@@ -88,10 +89,7 @@ class Pictures:
 
         def outcome() -> tuple[Item, Picture | ImageError | None]:
             item, future = waiting.popleft()
-            try:
-                return item, None if future is None else future.result()
-            except ImageError as error:
-                return item, error
+            return item, None if future is None else attempt(future.result)
 
         try:
             for item in items:

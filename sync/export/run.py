@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ from sync.export.statements import ANSWERING_TAGS, Report, read_statements
 from sync.export.survey import Survey, is_read, survey
 from sync.export.tally import Tally
 from sync.export.task_list import TaskList
+from sync.failures import attempt, reason_of_item
 from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
 from sync.sky.errors import SkyError
@@ -202,39 +204,60 @@ def _records(
     sky_of: SkyReader,
     report: Report,
 ) -> Iterator[Record]:
-    config = plan.config
     for task, picture, size in tasks:
-        number, data = int(task["id"]), task.get("data")
-        data = data if isinstance(data, Mapping) else {}
-        read = read_statements(task, config, report=report, size=size)
-        if not read:
-            continue
-        if plan.format not in WITHOUT_PIXELS:
-            _report_sizes(task, plan, picture, size, report=report)
-        try:
-            statements = placed(decide(number_of(task), read), config, image_of_task(task, config))
-        except ControlError as error:
-            report(f"consensus cannot be put together: {error}", task=number)
-            continue
-        try:
-            sky = sky_of(task)
-        except (SkyError, ImageError) as error:
-            report(f"the place on the sky is left out: {error}", task=number)
-            sky = NOWHERE
-        for fault in sky.faults:
-            report(f"a number of the place on the sky is left out: {fault}", task=number)
-        yield Record(
-            task=number,
-            data=data,
-            reference=reference_of(task, config),
-            size=size or next((one.size for said in statements for one in said.objects), None),
-            sky=sky,
-            split=splitting.split_of[number] if splitting else ONLY_SPLIT,
-            statements=tuple(statements),
-            picture=picture if plan.format in WITH_IMAGES else None,
-            number=number_of(task),
-            image=image_of_task(task, config) if len(config.image_key) > 1 or config.paged else None,
-        )
+        make = partial(_record, task, picture, size, plan, decide=decide, splitting=splitting, sky_of=sky_of, report=report)
+        record = attempt(make)
+        if isinstance(record, ImageError):
+            report(f"the task is left out: {record}", task=task.get("id"))
+        elif record is not None:
+            yield record
+
+
+def _record(
+    task: Mapping[str, Any],
+    picture: Picture | ImageError | None,
+    size: Size | None,
+    plan: Plan,
+    *,
+    decide: Decision,
+    splitting: Splitting | None,
+    sky_of: SkyReader,
+    report: Report,
+) -> Record | None:
+    """The record of a task; None where nothing of it is exported."""
+    config = plan.config
+    number, data = int(task["id"]), task.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    read = read_statements(task, config, report=report, size=size)
+    if not read:
+        return None
+    if plan.format not in WITHOUT_PIXELS:
+        _report_sizes(task, plan, picture, size, report=report)
+    try:
+        statements = placed(decide(number_of(task), read), config, image_of_task(task, config))
+    except ControlError as error:
+        report(f"consensus cannot be put together: {error}", task=number)
+        return None
+    try:
+        sky = sky_of(task)
+    except Exception as error:
+        reason = error if isinstance(error, SkyError) else reason_of_item(error)
+        report(f"the place on the sky is left out: {reason}", task=number)
+        sky = NOWHERE
+    for fault in sky.faults:
+        report(f"a number of the place on the sky is left out: {fault}", task=number)
+    return Record(
+        task=number,
+        data=data,
+        reference=reference_of(task, config),
+        size=size or next((one.size for said in statements for one in said.objects), None),
+        sky=sky,
+        split=splitting.split_of[number] if splitting else ONLY_SPLIT,
+        statements=tuple(statements),
+        picture=picture if plan.format in WITH_IMAGES else None,
+        number=number_of(task),
+        image=image_of_task(task, config) if len(config.image_key) > 1 or config.paged else None,
+    )
 
 
 def _report_sizes(

@@ -9,6 +9,7 @@ from typing import Any
 from sync.export.images import is_first, reference_of
 from sync.export.pictures import Pictures, is_fits
 from sync.export.sky import NOWHERE, Sky
+from sync.failures import attempt
 from sync.images.decode import unpacked
 from sync.images.errors import ImageError
 from sync.images.fitsaxes import plane_header
@@ -17,7 +18,7 @@ from sync.images.fitsparts import only_picture, parts_of
 from sync.images.sky import sky_in_file
 from sync.labelconfig import LabelConfig
 from sync.sky.celestial import CelestialSky
-from sync.sky.errors import NoSkyError, SkyError
+from sync.sky.errors import NoSkyError
 
 __all__ = ["SkyReader"]
 
@@ -55,10 +56,8 @@ class SkyReader:
         else empty.
         """
         known = _data_of(task).get("content_id")
-        try:
-            sky, hashed = self._read(task)
-        except (SkyError, ImageError):
-            sky, hashed = NOWHERE, ""
+        read = attempt(lambda: self._read(task))
+        sky, hashed = (NOWHERE, "") if isinstance(read, ImageError) else read
         return sky, known if isinstance(known, str) and known else hashed
 
     def _read(self, task: Mapping[str, Any]) -> tuple[Sky, str]:

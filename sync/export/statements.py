@@ -14,6 +14,7 @@ from sync.controls.shapes import Labelled, Size
 from sync.export.footprints import Footprint
 from sync.export.origins import ACCEPTED, ANSWERING_TAGS, DRAWN, EDITED, states_of
 from sync.export.records import Answer, DrawnObject, Provenance, Statement
+from sync.failures import reason_of_item
 from sync.labelconfig import Control, LabelConfig, join_path
 from sync.reading import read_region
 
@@ -53,8 +54,8 @@ def read_statements(
             if item.get("was_cancelled"):
                 continue
             statement = _Reader(task.get("id"), item, config, report, size).read()
-        except ControlError as error:
-            report(str(error), task=task.get("id"), annotation=number)
+        except Exception as error:
+            report(str(reason_of_item(error)), task=task.get("id"), annotation=number)
             continue
         statements.append(statement)
     return sorted(statements, key=lambda statement: (statement.time, statement.annotation or 0))
@@ -109,11 +110,11 @@ class _Reader:
                 for read in self._read(region, state):
                     (objects if isinstance(read, DrawnObject) else answers).append(read)  # type: ignore[arg-type]
                 regions.append(region)
-            except ControlError as error:
+            except Exception as error:
                 if isinstance(error, OutsideError):
                     regions.append(region)  # Label Studio's own JSON keeps it
                 name = region.get("id") if isinstance(region, Mapping) else None
-                self._report(str(error), task=self._task, annotation=self._item["id"], region=name)
+                self._report(str(reason_of_item(error)), task=self._task, annotation=self._item["id"], region=name)
         return Statement(
             annotation=self._item["id"],
             annotator=self._annotator,

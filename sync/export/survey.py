@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,12 @@ from sync.export.data_columns import DataColumns
 from sync.export.images import is_first, number_of, reference_of
 from sync.export.measuring import measure
 from sync.export.records import Statement
-from sync.export.sky import Sky
+from sync.export.sky import NOWHERE, Sky
 from sync.export.splits import TaskPlace
 from sync.export.statements import ANSWERING_TAGS, read_statements
 from sync.export.votes import Vote, newest_of_each, votes_of
+from sync.failures import attempt
+from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
 from sync.matching import read_label
 
@@ -87,26 +90,41 @@ def survey(
     """
     found = Survey(data_columns=DataColumns(image_keys=frozenset(config.image_key.values())))
     for task, size in tasks:
-        annotations = [one for one in task.get("annotations") or [] if isinstance(one, Mapping)]
-        live = [one for one in annotations if not one.get("was_cancelled")]
-        found.tasks += 1
-        if is_first(task):
-            found.data_columns.add(data if isinstance(data := task.get("data"), Mapping) else {})
-            found.annotations += len(live)
-        found.skipped += len(annotations) - len(live)
-        for one in live:
-            _note_labels(one, config, found)
-        if not is_read(task, places=sky_of is not None):
-            continue
-        statements = read_statements(task, config, report=_unheard, size=size)  # the second pass reports
-        voters = newest_of_each(statements)
-        if len(voters) > 1:
-            found.several += 1
-            found.votes += votes_of(number_of(task), voters, config)
-            found.overlaps.add(voters, config)
-        if sky_of is not None and statements:
-            found.places.append(_place(task, statements, config, *sky_of(task)))
+        attempt(partial(_look_at, task, size, config, found, sky_of=sky_of))  # what fails is reported by the second pass
     return found
+
+
+def _look_at(
+    task: Mapping[str, Any],
+    size: Size | None,
+    config: LabelConfig,
+    found: Survey,
+    *,
+    sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None,
+) -> None:
+    annotations = [one for one in task.get("annotations") or [] if isinstance(one, Mapping)]
+    live = [one for one in annotations if not one.get("was_cancelled")]
+    found.tasks += 1
+    if is_first(task):
+        found.data_columns.add(data if isinstance(data := task.get("data"), Mapping) else {})
+        found.annotations += len(live)
+    found.skipped += len(annotations) - len(live)
+    for one in live:
+        _note_labels(one, config, found)
+    if not is_read(task, places=sky_of is not None):
+        return
+    statements = read_statements(task, config, report=_unheard, size=size)  # the second pass reports
+    voters = newest_of_each(statements)
+    if len(voters) > 1:
+        found.several += 1
+        found.votes += votes_of(number_of(task), voters, config)
+        found.overlaps.add(voters, config)
+    if sky_of is not None and statements:
+        sky, content = sky_of(task)
+        place = attempt(partial(_place, task, statements, config, sky, content))
+        if isinstance(place, ImageError):
+            place = _place(task, statements, config, NOWHERE, content)
+        found.places.append(place)
 
 
 def is_read(task: Mapping[str, Any], *, places: bool) -> bool:

@@ -55,10 +55,13 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
     data = unpacked(data)
     kind = _kind(data[:LONGEST_MAGIC])
     if kind == "FITS":
-        return read_fits(data, max_pixels=max_pixels)
-    if kind == "TIFF":
-        return read_tiff(data, max_pixels=max_pixels)
-    return read_raster(data, formats=(kind,), max_pixels=max_pixels)
+        pixels = read_fits(data, max_pixels=max_pixels)
+    elif kind == "TIFF":
+        pixels = read_tiff(data, max_pixels=max_pixels)
+    else:
+        pixels = read_raster(data, formats=(kind,), max_pixels=max_pixels)
+    # numpy takes one row that was turned upside down for contiguous, and torch refuses its negative stride (numpy#23349).
+    return pixels if min(pixels.strides) > 0 else pixels.copy()
 
 
 def kind_of(data: bytes) -> str:

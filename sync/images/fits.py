@@ -166,6 +166,8 @@ def _planes(images: list[Any], picture: Sequence[Part], max_pixels: int) -> NDAr
     pixels = sum(prod(hdu.shape) for hdu in images)
     if not pixels:
         raise ImageError(f"the FITS image has no pixels: {len(images)} bands of {width}x{height}")
+    if height == 1 or width == 1:
+        raise ImageError(f"the FITS image is one line of {width}x{height} pixels, as of a spectrum, and no picture")
     if pixels > max_pixels:
         count = pixels // (height * width)
         raise ImageError(

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
+from sync.failures import attempt
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.images.errors import ImageError
 from sync.sources.bucket import SCHEME, Buckets
@@ -170,10 +171,7 @@ def _finished(
         yield from one
         return
     name, reading = one
-    try:
-        yield name, reading.result()
-    except ImageError as error:
-        yield name, error
+    yield name, attempt(reading.result)
 
 
 def _read_file(file: Path, max_bytes: int) -> bytes:

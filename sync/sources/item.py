@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sync.failures import RunError
+
 __all__ = ["Item", "SourceError"]
 
 
-class SourceError(ValueError):
+class SourceError(RunError, ValueError):
     """A source of images that cannot be used at all; the message is one sentence for the person who named it."""
 
 

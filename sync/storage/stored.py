@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from sync.failures import RunError
+
 __all__ = ["Storage", "StorageError", "StoredFile", "never_synced"]
 
 
-class StorageError(RuntimeError):
+class StorageError(RunError, RuntimeError):
     """A storage that cannot be used; the message is one sentence that says what to set."""
 
 

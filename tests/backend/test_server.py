@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import threading
@@ -15,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
+from PIL import Image
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
@@ -209,6 +211,22 @@ def test_a_broken_image_empties_its_own_task_only(client: TestClient, files: Any
     results = predict(client, [good, *bad, good])["results"]
     assert [bool(one["result"]) for one in results] == [True, *[False] * len(bad), True]
     assert all(0 <= one["score"] <= 1 for one in results)
+
+
+def test_an_image_that_is_too_long_empties_its_own_task_only(
+    client: TestClient, predicting: Services, files: Any, png: Callable[..., bytes]
+) -> None:
+    strip = io.BytesIO()
+    Image.new("1", (20_001, 1)).save(strip, "PNG")
+    good, bad = files.put("/data/upload/6/good.png", png()), files.put("/data/upload/6/strip.png", strip.getvalue())
+    config = CONFIG.replace(
+        "</View>", '<RectangleLabels name="r" toName="image"><Label value="Galaxy"/></RectangleLabels></View>'
+    )
+    tasks = [{"id": number, "data": {"image": image}} for number, image in enumerate([good, bad, good], start=1)]
+    body = {"tasks": tasks, "project": f"{next(PROJECTS)}.1", "label_config": config, "params": {"context": None}}
+    answer = client.post("/predict", json=body)
+    assert answer.status_code == 200
+    assert [bool(one["result"]) for one in answer.json()["results"]] == [True, False, True]
 
 
 def test_no_task_gets_no_prediction(client: TestClient) -> None:

@@ -57,7 +57,7 @@ def test_whatever_a_library_raises_for_one_image_the_others_are_imported() -> No
     items = [Item("a", lambda: png(1), "a.png"), Item("bad", fail, "b.png"), Item("c", lambda: png(2), "c.png")]
     report, tasks = imported(*items)
     assert report.imported == len(tasks) == 2
-    assert report.left_out == {"bad": "it cannot be imported (AttributeError: no such header)"}
+    assert report.left_out == {"bad": "it cannot be read or worked on (AttributeError: no such header)"}
 
 
 def exposure(*fills: float) -> bytes:

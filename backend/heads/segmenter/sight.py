@@ -18,8 +18,9 @@ from backend.gallery import Picture
 from backend.heads.segmenter.windows import WINDOWS_VERSION
 from backend.lvm.tiles import Tile
 from sync.controls.shapes import Size
+from sync.images.errors import ImageError
 
-__all__ = ["LARGEST_SIDE_PX", "PictureSight", "Seen", "Sights", "WindowEncoder"]
+__all__ = ["LARGEST_SIDE_PX", "PictureSight", "Seen", "Sights", "WindowEncoder", "check_side"]
 
 Seen = tuple[Tensor, ...]
 """What an encoder gives of one window, each of shape (1, channels, height, width), float32."""
@@ -48,6 +49,21 @@ class WindowEncoder(Protocol):
     def see(self, pixels: NDArray[np.float32], window: Tile) -> Seen:
         """Look at one window of a picture, shape (height, width, 3)."""
         ...
+
+
+def check_side(size: Size) -> None:
+    """Refuse a picture of `size` (width, height) that is too long: a strip of few pixels would be cut into very many tiles.
+
+    Raises
+    ------
+    ImageError
+        If a side is longer than `LARGEST_SIDE_PX`.
+    """
+    if max(size) > LARGEST_SIDE_PX:
+        raise ImageError(
+            f"the image has {size[0]}x{size[1]} pixels, and objects are looked for in images of at most {LARGEST_SIDE_PX} "
+            "a side: cut it into parts"
+        )
 
 
 class Sights:
@@ -109,10 +125,7 @@ class PictureSight:
     """
 
     def __init__(self, sights: Sights, size: Size, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> None:
-        if max(size) > LARGEST_SIDE_PX:
-            raise ValueError(
-                f"an image of {size[0]}x{size[1]} pixels is too large to outline in: at most {LARGEST_SIDE_PX} a side"
-            )
+        check_side(size)
         self._sights = sights
         self._pixels = pixels
         self.key = key

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from astropy.io import fits
+from PIL import Image
 from typer.testing import Result
 
 from backend.cache import FileCache
@@ -31,7 +33,7 @@ def small_encoder(tmp_path: Path) -> Path:
 
 
 def test_embeddings_are_the_backends(run: Run, pictures: Path, tmp_path: Path) -> None:
-    assert run("embed", "pictures", "--output", "out.npz").exit_code == 0
+    assert run("embed", "pictures", "--output", "out.npz").exit_code == 1  # one file is no image
     written = np.load("out.npz", allow_pickle=False)
     gallery = LocalGallery(max_bytes=10**6, max_pixels=10**6)
     embeddings = Embeddings(load_encoder(SHIPPED_CHECKPOINT), FileCache(tmp_path / "cache", max_bytes=10**6), fingerprint="f")
@@ -43,7 +45,7 @@ def test_embeddings_are_the_backends(run: Run, pictures: Path, tmp_path: Path) -
 
 
 def test_an_encoder_of_ones_own_embeds(run: Run, pictures: Path, small_encoder: Path) -> None:
-    assert run("embed", "pictures", "--output", "out.npz", "--checkpoint", small_encoder).exit_code == 0
+    assert run("embed", "pictures", "--output", "out.npz", "--checkpoint", small_encoder).exit_code == 1
     assert np.load("out.npz")["embedding"].shape == (3, 24)
 
 
@@ -60,7 +62,7 @@ def test_batches_do_not_change_what_is_written(
 
 def test_unreadable_images_are_listed_at_the_end_and_left_out(run: Run, pictures: Path, small_encoder: Path) -> None:
     result = run("embed", "pictures", "missing.png", "--output", "out.npz", "--checkpoint", small_encoder)
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     lines = result.stderr.splitlines()
     assert "2 could not be read" in lines[0]
     assert lines[1].startswith("  pictures/broken.jpg: the image starts with")
@@ -90,3 +92,12 @@ def test_nothing_is_kept_but_the_output(run: Run, pictures: Path, small_encoder:
     before = set(Path().iterdir())
     run("embed", "pictures", "--output", "out.npz", "--checkpoint", small_encoder)
     assert set(Path().iterdir()) - before == {Path("out.npz")}
+
+
+def test_a_spectrum_among_the_images_is_a_line_of_the_list(run: Run, pictures: Path, small_encoder: Path) -> None:
+    fits.PrimaryHDU(np.arange(200, dtype=np.float32).reshape(1, 200)).writeto("pictures/spectrum_1xN.fits")
+    Image.new("L", (20_001, 1)).save("pictures/strip.png")
+    result = run("embed", "pictures", "--output", "out.npz", "--checkpoint", small_encoder)
+    assert result.exit_code == 1
+    assert "  pictures/spectrum_1xN.fits: the FITS image is one line of 200x1 pixels" in result.stderr.splitlines()[2]
+    assert len(np.load("out.npz")["id"]) == 4

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
+from PIL import Image
 from typer.testing import Result
 
 from sync.labelconfig import parse
@@ -21,7 +22,7 @@ CONFIGS = Path(__file__).resolve().parents[3] / "labeling_configs"
 def predicted(run: Run, *words: Any) -> list[dict[str, Any]]:
     """Predict the folder of pictures; read what was written."""
     result = run("predict", "pictures", "--output", "out.json", *words)
-    assert result.exit_code == 0, result.output
+    assert result.exit_code == 1, result.output  # one file is no image
     tasks: list[dict[str, Any]] = json.loads(Path("out.json").read_text())
     return tasks
 
@@ -47,7 +48,7 @@ def test_tasks_stand_under_the_configs_key_in_the_order_of_the_paths(run: Run, p
 
 def test_unreadable_images_are_listed_and_left_out(run: Run, pictures: Path) -> None:
     result = run("predict", "pictures", "missing.png", "--config", "boxes", "--output", "out.json")
-    assert result.exit_code == 0
+    assert result.exit_code == 1
     assert "pictures/broken.jpg: the image starts with" in result.stderr
     assert "missing.png: there is no such file" in result.stderr
     assert len(json.loads(Path("out.json").read_text())) == 3
@@ -86,3 +87,11 @@ def test_a_config_that_cannot_be_filled_is_one_sentence(
 
 def test_a_config_that_is_neither_shipped_nor_a_file_is_named(refused: Callable[..., str], pictures: Path) -> None:
     assert "no-such-config" in refused("predict", "pictures", "--config", "no-such-config", "--output", "out.json")
+
+
+def test_an_image_that_is_too_long_to_be_searched_is_left_out_alone(run: Run, pictures: Path) -> None:
+    Image.new("L", (20_001, 1)).save("pictures/strip.png")
+    result = run("predict", "pictures", "--config", "boxes", "--output", "out.json")
+    assert result.exit_code == 1
+    assert "  pictures/strip.png: the image has 20001x1 pixels" in result.stderr
+    assert len(json.loads(Path("out.json").read_text())) == 3

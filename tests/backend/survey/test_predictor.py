@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import shutil
 from collections.abc import Callable
 from importlib.resources import files as resources
 from pathlib import Path
@@ -13,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
+from astropy.io import fits
+from PIL import Image
 from pycocotools import mask as coco
 
 from backend.annotator import Annotator, Task
@@ -121,6 +125,25 @@ def test_masks_are_cocos_run_lengths(images: list[str]) -> None:
             middle = int(found["y"] + found["height"] / 2), int(found["x"] + found["width"] / 2)
             assert mask[middle] == 1
             assert mask[0, 0] == 0
+
+
+def test_an_image_that_a_head_cannot_take_is_a_row_with_its_reason(images: list[str], tmp_path: Path) -> None:
+    Image.new("L", (20_001, 1)).save(tmp_path / "strip.png")
+    fits.PrimaryHDU(np.ones((1, 50), np.float32)).writeto(tmp_path / "spectrum.fits")
+    names = [
+        str(tmp_path / "strip.png"),
+        images[0],
+        str(tmp_path / "spectrum.fits"),
+        os.fsdecode(bytes(tmp_path) + b"/na\xffme.png"),
+    ]
+    shutil.copy(images[0], names[3])
+    part = part_of(VIEW.format(OBJECTS.format("RectangleLabels")), names)
+    rows = rows_of(part)
+    assert part.unreadable == 2
+    assert "20001x1 pixels" in rows[0]["error"]
+    assert "one line of 50x1 pixels" in rows[2]["error"]
+    assert rows[1]["objects"] == rows[3]["objects"] != []
+    assert rows[3]["id"].endswith("na\\udcffme.png")
 
 
 def test_ellipses_stand_beside_their_boxes(images: list[str]) -> None:

@@ -118,3 +118,14 @@ def test_fits_files_with_wrong_headers_are_read_or_refused(name: str, data: st.D
     for place in data.draw(st.lists(st.sampled_from(cards), max_size=3)):
         damaged[place + 10 : place + 30] = data.draw(st.sampled_from(HEADER_VALUES)).rjust(20).encode()
     decodes_or_says_why_not(bytes(damaged))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_one_line_that_is_turned_is_laid_out_as_torch_takes_it(orientation: int) -> None:
+    exif = Image.Exif()
+    exif[274] = orientation
+    file = io.BytesIO()
+    Image.new("L", (30, 1)).save(file, "PNG", exif=exif)
+    pixels = decode(file.getvalue())
+    assert min(pixels.strides) > 0
+    assert pixels.flags.c_contiguous

@@ -202,6 +202,12 @@ def test_a_file_without_an_image_is_an_error(shape: tuple[int, ...]) -> None:
         decode(written(fits.PrimaryHDU(np.ones(shape) if shape else None)))
 
 
+@pytest.mark.parametrize("shape", [(1, 200), (200, 1), (1, 1), (3, 1, 200)])
+def test_one_line_of_pixels_is_a_spectrum_and_no_picture(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImageError, match=r"is one line of .* as of a spectrum"):
+        decode(written(fits.PrimaryHDU(np.ones(shape, np.float32))))
+
+
 def test_a_truncated_file_is_an_error() -> None:
     data = image(galaxy())
     end = 2880 + 40 * 60 * 8

@@ -1,0 +1,72 @@
+"""What one item costs: its reason; and what ends the run all the same."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from collections.abc import Sequence
+
+import pytest
+
+from sync.client import LabelStudioError
+from sync.controls.errors import ControlError
+from sync.failures import LONGEST_REASON, attempt, attempt_together
+from sync.images.errors import ImageError
+from sync.sources.item import SourceError
+from sync.storage.stored import StorageError
+
+
+def failing(error: BaseException) -> object:
+    raise error
+
+
+def inverses(numbers: Sequence[int]) -> list[float]:
+    return [1 / number for number in numbers]
+
+
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError("by 0"), KeyError("NAXIS"), MemoryError(), RecursionError("deep"), OSError("bad")]
+)
+def test_whatever_a_library_raises_of_one_item_is_its_reason(error: Exception) -> None:
+    reason = attempt(lambda: failing(error))
+    assert isinstance(reason, ImageError)
+    assert type(error).__name__ in str(reason)
+
+
+@pytest.mark.parametrize("error", [ImageError("there is no such file"), ControlError("x must be a number")])
+def test_a_known_failure_keeps_its_sentence(error: Exception) -> None:
+    assert str(attempt(lambda: failing(error))) == str(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        OSError(errno.EMFILE, "Too many open files"),
+        LabelStudioError("refused"),
+        SourceError("the bucket does not answer"),
+        StorageError("no bucket"),
+        KeyboardInterrupt(),
+        SystemExit(1),
+    ],
+)
+def test_what_no_item_has_caused_ends_the_run(error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        attempt(lambda: failing(error))
+    with pytest.raises(type(error)):
+        attempt_together(lambda items: [failing(error) for _ in items], [1, 2])
+
+
+def test_one_item_does_not_take_the_others_of_its_batch_with_it() -> None:
+    one, none, two = attempt_together(inverses, [1, 0, 2])
+    assert (one, two) == (1.0, 0.5)
+    assert isinstance(none, ImageError)
+    assert attempt_together(inverses, []) == []
+
+
+def test_a_reason_is_one_short_line_and_the_traceback_is_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "galaxyloop.items"):
+        reason = attempt(lambda: failing(ValueError("first\nsecond " + "x" * 10_000)))
+    assert "\n" not in str(reason)
+    assert len(str(reason)) < LONGEST_REASON + 100
+    assert caplog.records[0].exc_info is not None
