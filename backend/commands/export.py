@@ -42,6 +42,13 @@ class Consensus(StrEnum):
     all = "all"
 
 
+class Objects(StrEnum):
+    """What becomes of a box and an outline around the same thing; `sync.export.merging.OBJECTS`."""
+
+    merged = "merged"
+    separate = "separate"
+
+
 def export(
     project: ProjectId,
     output: Annotated[Path, typer.Option(help="The folder to make; it must not exist, or be empty.")],
@@ -51,6 +58,9 @@ def export(
         str, typer.Option(help="Shares of train, validation and test such as 0.8,0.1,0.1; two numbers are train and test.")
     ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Of the splits.")] = 0,
+    objects: Annotated[
+        Objects, typer.Option(help="Whether a box and an outline of the same object become one object.")
+    ] = Objects.merged,
     licence: Annotated[str, typer.Option(help="Licence line of the data card.")] = "",
     credit: Annotated[str, typer.Option(help="Credit line of the data card.")] = "",
 ) -> None:
@@ -79,6 +89,7 @@ def export(
                 seed=seed,
                 licence=licence,
                 credit=credit,
+                objects=objects,
             )
             done = _exported(client, output, plan, settings, task_count=state.task_count)
     except (ExportError, LabelStudioError, ValueError) as error:

@@ -153,6 +153,11 @@ def _geometry(one: DrawnObject) -> dict[str, Any]:
     elif isinstance(shape, Box):
         ring = one.ring()
         numbers |= {"segmentation": [ring.ravel().tolist()], "area": ring_area(ring), "rotation": shape.rotation}
+    if one.boxed is not None:
+        numbers |= {"box_region": one.boxed.id, "box_control": one.boxed.control}
+        drawn = one.boxed.shape
+        assert isinstance(drawn, Box)
+        numbers["drawn_box"] = [drawn.x, drawn.y, drawn.width, drawn.height, drawn.rotation]
     if isinstance(shape, Polygon):
         numbers["outline"] = shape.points.ravel().tolist()
     if isinstance(shape, Ellipse):

@@ -109,7 +109,7 @@ def _answers(control: Control, voters: Sequence[Statement], task: int, verdicts:
     given = [answer for voter in voters for answer in voter.answers if answer.control == control.name]
     if not given:
         return []
-    provenance = _joined([answer.provenance for answer in given])
+    provenance = Provenance.joined([answer.provenance for answer in given])
     codec = CONTROLS[control.tag]
     if control.tag == "Number":
         number = float(np.median([answer.number for answer in given if answer.number is not None]))
@@ -164,7 +164,7 @@ def _merged(cluster: Cluster, verdict: _Verdict, control: Control) -> DrawnObjec
         label=verdict.label,
         shape=shape,
         probability=verdict.probability,
-        provenance=_joined([one.provenance for one in members]),
+        provenance=Provenance.joined([one.provenance for one in members]),
         region=region,
     )
 
@@ -198,19 +198,6 @@ def _most_covered(footprints: Sequence[Footprint], size: Size) -> Footprint | No
         counts[footprint.y : footprint.y + rows, footprint.x : footprint.x + columns] += footprint.pixels
     most: Mask = counts * 2 > len(footprints)
     return Footprint.of_mask(most) if most.any() else None
-
-
-def _joined(origins: Sequence[Provenance]) -> Provenance:
-    """The provenance of something that several annotations had a part in."""
-    makers, states = {one.made_by for one in origins}, {one.state for one in origins}
-    return Provenance(
-        made_by=makers.pop() if len(makers) == 1 else "mixed",
-        state=states.pop() if len(states) == 1 else "mixed",
-        version=", ".join(sorted({one.version for one in origins if one.version})),
-        annotators=tuple(sorted({person for one in origins for person in one.annotators})),
-        annotations=tuple(sorted({number for one in origins for number in one.annotations})),
-        time=max(one.time for one in origins),
-    )
 
 
 def _of_task(control: Control, labels: Sequence[str], paths: tuple[TaxonomyPath, ...] = ()) -> Control:

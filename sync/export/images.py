@@ -157,4 +157,18 @@ def _sorted(
             on_images.setdefault(image, []).append(number)
         except ControlError as error:
             report(str(error), task=task.get("id"), annotation=annotation.get("id"), region=region.get("id"))
-    return on_images, loose, draws
+    return on_images, _with_relations(loose, annotation["result"], on_images), draws
+
+
+def _with_relations(loose: list[int], result: list[Any], on_images: dict[Image, list[int]]) -> list[int]:
+    """Add relations to the images of the regions that they begin at; return the places of what lies on none."""
+    image_of = {result[number].get("id"): image for image, numbers in on_images.items() for number in numbers}
+    kept = []
+    for number in loose:
+        region = result[number]
+        begins = region.get("from_id") if isinstance(region, Mapping) and region.get("type") == "relation" else None
+        if isinstance(begins, str) and begins in image_of:
+            on_images[image_of[begins]].append(number)
+        else:
+            kept.append(number)
+    return kept

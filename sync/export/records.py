@@ -5,9 +5,9 @@ A *statement* is one annotation that was read; a *record* is a task with the sta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +38,7 @@ class Provenance:
     Attributes
     ----------
     made_by : {"human", "model", "mixed"}
-        Mixed: consensus joined what a person drew with what a model proposed.
+        Mixed: what a person drew was joined with what a model proposed, by consensus, or as box and outline of one object.
     state : {"drawn", "accepted", "edited", "mixed"}
         A person's own work; or a model's, accepted as it was, or edited.
     version : str
@@ -57,6 +57,19 @@ class Provenance:
     annotators: tuple[int, ...]
     annotations: tuple[int, ...]
     time: str
+
+    @classmethod
+    def joined(cls, origins: Sequence[Provenance]) -> Self:
+        """Return the provenance of what several regions had a part in."""
+        makers, states = {one.made_by for one in origins}, {one.state for one in origins}
+        return cls(
+            made_by=makers.pop() if len(makers) == 1 else "mixed",
+            state=states.pop() if len(states) == 1 else "mixed",
+            version=", ".join(sorted({one.version for one in origins if one.version})),
+            annotators=tuple(sorted({person for one in origins for person in one.annotators})),
+            annotations=tuple(sorted({number for one in origins for number in one.annotations})),
+            time=max(one.time for one in origins),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON writes it."""
@@ -89,6 +102,8 @@ class DrawnObject:
     provenance : Provenance
     region : dict
         As Label Studio has it.
+    boxed : DrawnObject or None
+        The box that was drawn around the same object, where this is its outline.
     """
 
     id: str
@@ -99,6 +114,7 @@ class DrawnObject:
     probability: float | None
     provenance: Provenance
     region: Region
+    boxed: DrawnObject | None = None
 
     @property
     def kind(self) -> str:
@@ -127,7 +143,9 @@ class DrawnObject:
         return clip_ring(_corners(self.shape).points, self.size)
 
     def box(self) -> Box | None:
-        """Return the upright box around what of the object lies on the image, None for a point."""
+        """Return the upright box around what of the object lies on the image, the drawn one if there is; None for a point."""
+        if self.boxed is not None:
+            return self.boxed.box()
         if isinstance(self.shape, Footprint):
             return self.shape.box
         if isinstance(self.shape, Point):

@@ -90,6 +90,7 @@ COLUMNS = (
     Column("time", str, "", "time.processing", "of the last change, ISO 8601"),
     Column("image_name", str, "", "meta.id", "name of the Image tag, where tasks have several images"),
     Column("page", int, "", "meta.number", "of an image with pages, from 0"),
+    Column("box_region", str, "", "meta.id.assoc", "Label Studio's id of the box that was drawn around the same object"),
     Column("original_file_name", str, "", "meta.id;meta.file", "of the image's file where it came from"),
     Column("content_id", str, "", "meta.id", "of the image's content, as the import wrote it"),
 )
@@ -194,7 +195,8 @@ def _head(one: Answer | DrawnObject, record: Record, kind: str) -> tuple[Any, ..
 def _tail(one: Answer | DrawnObject, record: Record) -> tuple[Any, ...]:
     made = one.provenance
     provenance = (made.made_by, made.state, made.version, ",".join(map(str, made.annotators)), made.time)
-    return (*provenance, *(record.image or ("", 0)))
+    box = one.boxed if isinstance(one, DrawnObject) else None
+    return (*provenance, *(record.image or ("", 0)), "" if box is None else box.id)
 
 
 def _probability(one: Answer | DrawnObject) -> float:

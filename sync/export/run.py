@@ -22,6 +22,7 @@ from sync.export.dataset import Dataset
 from sync.export.holding import held, holders_of, report_foreign
 from sync.export.images import image_of_task, number_of, placed, reference_of, split_by_image
 from sync.export.left_prompts import without_prompts
+from sync.export.merging import OBJECTS, merged
 from sync.export.pictures import Picture, Pictures
 from sync.export.problems import Problems
 from sync.export.records import Record
@@ -65,6 +66,8 @@ class Plan:
         Name of a split to its share of the tasks; None: no splits.
     seed : int
     licence, credit : str
+    objects : str
+        One of `OBJECTS`: whether box and outline of one object are one.
     """
 
     project: int
@@ -76,6 +79,7 @@ class Plan:
     seed: int
     licence: str
     credit: str
+    objects: str = OBJECTS[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +242,8 @@ def _record(
     except ControlError as error:
         report(f"consensus cannot be put together: {error}", task=number)
         return None
+    if plan.objects == "merged" and plan.format not in WITHOUT_PIXELS:
+        statements = [merged(statement) for statement in statements]
     try:
         sky = sky_of(task)
     except Exception as error:

@@ -69,7 +69,8 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
             labels = _place(folder / name, "labels", FOLDERS[record.split]) / f"{file.stem}.txt"
             labels.write_text("".join(lines_of(record, dataset)), encoding="ascii")
             used[name, record.split] += 1
-        turned += sum(isinstance(one.shape, Box) and one.shape.rotation != 0 for one in record.objects)
+        drawn = [(one.boxed or one).shape for one in record.objects]
+        turned += sum(isinstance(shape, Box) and shape.rotation != 0 for shape in drawn)
     for name in sets:
         _describe(folder / name, dataset, [split for split in dataset.splits if used[name, split]])
     if turned:

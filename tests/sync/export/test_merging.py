@@ -1,0 +1,147 @@
+"""A box and an outline of one object are one object in every format but Label Studio's own."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from astropy.table import Table
+from pycocotools import mask as coco_mask
+
+from sync.controls.shapes import Box, Ellipse, Mask, Polygon
+
+SIZE = (40, 30)
+Exported = Callable[..., tuple[Path, Any]]
+Say = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def square() -> Mask:
+    mask = np.zeros((30, 40), dtype=bool)
+    mask[6:16, 8:20] = True
+    return mask
+
+
+@pytest.fixture
+def both(region: Say, square: Mask) -> list[dict[str, Any]]:
+    """A box and a mask of one galaxy."""
+    box = region("boxes", Box(7.5, 5, 13, 11.5), label="Galaxy", size=SIZE)
+    return [{**box, "id": "the-box"}, {**region("masks", square, label="Galaxy", size=SIZE), "id": "the-mask"}]
+
+
+def annotations(folder: Path) -> list[dict[str, Any]]:
+    return list(json.loads((folder / "annotations" / "train.json").read_text())["annotations"])
+
+
+def test_coco_has_one_annotation_with_the_drawn_box_and_the_mask(
+    exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]], square: Mask
+) -> None:
+    folder, summary = exported([task(annotation(*both))], "coco")
+    (found,) = annotations(folder)
+    assert found["bbox"] == pytest.approx([7.5, 5, 13, 11.5])
+    assert (coco_mask.decode(found["segmentation"]).astype(bool) == square).all()
+    assert found["area"] == square.sum()
+    assert (found["region"], found["box_region"]) == ("the-mask", "the-box")
+    assert found["drawn_box"] == pytest.approx([7.5, 5, 13, 11.5, 0])
+    assert summary.objects == 1
+
+
+@pytest.mark.parametrize("format", ["ecsv", "votable", "fits-table"])
+def test_catalogues_have_one_row(
+    exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]], square: Mask, format: str
+) -> None:
+    folder, _ = exported([task(annotation(*both))], format)
+    (file,) = folder.glob("objects.*")
+    (row,) = Table.read(file)
+    assert (row["kind"], row["region"], row["box_region"]) == ("mask", "the-mask", "the-box")
+    assert [row[f"box_{name}"] for name in ("x", "y", "width", "height")] == pytest.approx([7.5, 5, 13, 11.5])
+    assert row["mask_area"] == square.sum()
+
+
+def test_parquet_has_one_object_and_yolo_one_line_in_each_set(
+    exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]]
+) -> None:
+    folder, _ = exported([task(annotation(*both))], "parquet")
+    (file,) = (folder / "data").iterdir()
+    ((one,),) = pq.read_table(file).column("objects").to_pylist()
+    assert (one["bbox"], one["box_region"], one["area"]) == (pytest.approx([7.5, 5, 13, 11.5]), "the-box", 120)
+    folder, _ = exported([task(annotation(*both))], "yolo")
+    for name in ("detect", "segment"):
+        (file,) = (folder / name / "labels" / "train").iterdir()
+        assert len(file.read_text().splitlines()) == 1
+
+
+def test_separate_objects_stay_two(exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]]) -> None:
+    folder, _ = exported([task(annotation(*both))], "coco", objects="separate")
+    assert [one["region"] for one in annotations(folder)] == ["the-box", "the-mask"]
+
+
+def test_label_studios_own_json_keeps_both(exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]]) -> None:
+    folder, _ = exported([task(annotation(*both))], "json")
+    (kept,) = json.loads((folder / "train.json").read_text())
+    assert [one["id"] for one in kept["annotations"][0]["result"]] == ["the-box", "the-mask"]
+
+
+def test_another_class_or_a_small_overlap_is_another_object(
+    exported: Exported, task: Say, annotation: Say, region: Say, square: Mask
+) -> None:
+    mask = region("masks", square, label="Galaxy", size=SIZE)
+    star = region("boxes", Box(7.5, 5, 13, 11.5), label="Star", size=SIZE)
+    neighbour = region("boxes", Box(16, 6, 12, 10), label="Galaxy", size=SIZE)
+    folder, _ = exported([task(annotation(mask, star, neighbour))], "coco")
+    assert len(annotations(folder)) == 3
+
+
+@pytest.mark.parametrize("ends", [("the-box", "the-mask"), ("the-mask", "the-box")])
+def test_a_relation_links_a_box_that_is_much_larger(
+    exported: Exported, task: Say, annotation: Say, region: Say, square: Mask, ends: tuple[str, str]
+) -> None:
+    box = {**region("boxes", Box(2, 2, 36, 26), label="Galaxy", size=SIZE), "id": "the-box"}
+    mask = {**region("masks", square, label="Galaxy", size=SIZE), "id": "the-mask"}
+    relation = {"type": "relation", "from_id": ends[0], "to_id": ends[1], "direction": "right"}
+    folder, _ = exported([task(annotation(box, mask))], "coco")
+    assert len(annotations(folder)) == 2
+    folder, _ = exported([task(annotation(box, mask, relation))], "coco")
+    assert len(annotations(folder)) == 1
+
+
+def test_each_outline_takes_the_box_that_fits_best(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    ellipse = region("ellipses", Ellipse(14, 11, 6, 5), label="Galaxy", size=SIZE)
+    wide, tight = (
+        {**region("boxes", box, label="Galaxy", size=SIZE), "id": name}
+        for name, box in (("wide", Box(7, 5, 14, 12)), ("tight", Box(8, 6, 12, 10)))
+    )
+    folder, _ = exported([task(annotation(wide, ellipse, tight))], "coco")
+    alone, joined = annotations(folder)
+    assert (alone["region"], joined["box_region"]) == ("wide", "tight")
+
+
+def test_a_box_of_a_model_and_a_mask_of_a_person_are_of_mixed_origin(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    outline = Polygon(np.array([[8.0, 6.0], [20.0, 6.0], [20.0, 16.0], [8.0, 16.0]]))
+    box = region("boxes", Box(8, 6, 12, 10), label="Galaxy", size=SIZE, origin="prediction", score=0.75)
+    drawn = region("polygons", outline, label="Galaxy", size=SIZE)
+    folder, _ = exported([task(annotation(box, drawn))], "coco")
+    (found,) = annotations(folder)
+    assert found["provenance"]["made_by"] == "mixed"
+    assert found["score"] == 0.75
+
+
+def test_thousands_of_objects_are_paired_in_seconds(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    random = np.random.default_rng(0)
+    regions = []
+    for number, (x, y) in enumerate(random.uniform(0, 950, (1000, 2))):
+        box = region("boxes", Box(x, y, 20, 16), label="Galaxy", size=(1000, 1000))
+        outline = Polygon(np.array([[x, y], [x + 20, y], [x + 20, y + 16], [x, y + 16]]))
+        polygon = region("polygons", outline, label="Galaxy", size=(1000, 1000))
+        regions += [{**box, "id": f"b{number}"}, {**polygon, "id": f"p{number}"}]
+    folder, _ = exported([task(annotation(*regions))], "ecsv", size=(1000, 1000))
+    rows = Table.read(folder / "objects.ecsv")
+    assert len(rows) == 1000
+    assert [name[1:] for name in rows["region"]] == [name[1:] for name in rows["box_region"]]
