@@ -26,6 +26,8 @@ class Format(StrEnum):
     coco = "coco"
     yolo = "yolo"
     fits = "fits"
+    ds9 = "ds9"
+    moc = "moc"
     ecsv = "ecsv"
     votable = "votable"
     fits_table = "fits-table"

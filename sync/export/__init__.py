@@ -37,10 +37,12 @@ class Writer(Protocol):
 
 FORMATS = {
     "coco": "sync.export.coco",
+    "ds9": "sync.export.ds9",
     "ecsv": "sync.export.ecsv",
     "fits": "sync.export.fits_masks",
     "fits-table": "sync.export.fits_table",
     "json": "sync.export.label_studio_json",
+    "moc": "sync.export.moc",
     "parquet": "sync.export.parquet",
     "votable": "sync.export.votable",
     "yolo": "sync.export.yolo",
@@ -53,10 +55,12 @@ WHOLE_IMAGE = "image"
 _EVERYTHING = frozenset({"box", "ellipse", "keypoint", "mask", "polygon", WHOLE_IMAGE})
 HOLDS = {
     "coco": _EVERYTHING,
+    "ds9": _EVERYTHING - {WHOLE_IMAGE},
     "ecsv": _EVERYTHING,
     "fits": _EVERYTHING - {WHOLE_IMAGE},
     "fits-table": _EVERYTHING,
     "json": _EVERYTHING,
+    "moc": _EVERYTHING - {WHOLE_IMAGE, "keypoint"},
     "parquet": _EVERYTHING,
     "votable": _EVERYTHING,
     "yolo": _EVERYTHING - {WHOLE_IMAGE, "keypoint"},
@@ -66,7 +70,7 @@ HOLDS = {
 HOLDS_ALL = frozenset({"json"})
 """Formats that keep the regions of every control of Label Studio, those that are not ours to read included."""
 
-ON_SKY = frozenset({"ecsv", "fits", "fits-table", "votable"})
+ON_SKY = frozenset({"ds9", "ecsv", "fits", "fits-table", "moc", "votable"})
 """Formats that say where things are on the sky; for the others no WCS is read, which takes 2 ms a task."""
 
 WITH_IMAGES = frozenset({"coco", "parquet", "yolo"})

@@ -7,9 +7,11 @@ from typing import Any
 
 from sync.export.statements import Report
 
-__all__ = ["ECSV", "FITS", "UNICODE", "XML", "Texts", "escaped", "safe_cell"]
+__all__ = ["DS9", "ECSV", "FITS", "UNICODE", "XML", "Texts", "escaped", "safe_cell"]
 
 _BLANK_ENDS = r"|\A\s+|\s+\Z"
+DS9 = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{}]" + _BLANK_ENDS)
+"""A region is a line, and its text stands in braces."""
 UNICODE = re.compile("[\ud800-\udfff]")
 """Halves of characters, which UTF-8 does not have."""
 ECSV = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]" + _BLANK_ENDS)
