@@ -135,7 +135,7 @@ class Sky:
         """Return the WCS cards of an image of `size`, None where there is none."""
         if self.celestial is None:
             return None
-        cards, _ = image_cards(self.celestial, size)
+        cards = image_cards(self.celestial, size)
         return Header({key: value for key, value in cards.items() if not key.startswith("NAXIS")})
 
 

@@ -19,6 +19,10 @@ from sync.sky.cards import Axes, Value
 __all__ = ["ARCSEC_A_DEGREE", "CelestialSky"]
 
 ARCSEC_A_DEGREE = 3600.0
+CYLINDRICAL = ("CAR", "CEA", "CYP", "MER")
+"""Projections whose columns go on where a map of the whole sky ends."""
+EDGE_PX = 1e-6
+"""By which a place on the very edge of an image may miss it for rounding, pixels."""
 SAME_PIXEL = 1e-3
 """Pixels by which the way from the sky back to a pixel may miss it; farther off, the place is not on the image."""
 
@@ -55,6 +59,17 @@ class CelestialSky:
         """Whether `wcs` has lookup tables, which no header cards can carry."""
         wcs = self.wcs
         return any(table is not None for table in (wcs.cpdis1, wcs.cpdis2, wcs.det2im1, wcs.det2im2))
+
+    @cached_property
+    def turn_px(self) -> NDArray[np.float64] | None:
+        """Columns and rows that make a turn of 360 degrees on a cylindrical map; None for other projections."""
+        code = str(self.wcs.wcs.ctype[self.wcs.wcs.lng])[-3:]
+        if code not in CYLINDRICAL or self.wcs.has_distortion:
+            return None
+        turn = np.zeros(2)
+        turn[self.wcs.wcs.lng] = 360.0
+        pixels: NDArray[np.float64] = np.linalg.solve(self.wcs.pixel_scale_matrix, turn)
+        return pixels
 
     @cached_property
     def pixel_scale_arcsec(self) -> float:
@@ -123,4 +138,21 @@ class CelestialSky:
                 missed = np.abs(self.wcs.wcs_world2pix(back, 0) - self.wcs.wcs_world2pix(world, 0)).max(axis=1)
                 pixels[np.flatnonzero(valid)[~(missed < SAME_PIXEL)]] = np.nan
         pixels[~np.isfinite(pixels).all(axis=1)] = np.nan
+        return self._on_the_image(pixels)
+
+    def _on_the_image(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Move pixels of a cylindrical map that lie beyond its edge by a turn, where that brings them onto the image."""
+        if self.size is None or self.turn_px is None:
+            return pixels
+        for turn in (self.turn_px, -self.turn_px):
+            moved = pixels + turn
+            better = ~self.holds(pixels) & self.holds(moved)
+            pixels = np.where(better[:, None], moved, pixels)
         return pixels
+
+    def holds(self, pixels: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether pixels, shape (n, 2), lie on the image; of an image whose size is not known, all do."""
+        size = np.array((np.inf, np.inf) if self.size is None else self.size)
+        with np.errstate(invalid="ignore"):
+            inside: NDArray[np.bool_] = np.all((pixels >= -0.5 - EDGE_PX) & (pixels <= size - 0.5 + EDGE_PX), axis=1)
+        return inside

@@ -17,14 +17,16 @@ GRID = 25
 """Points a side to which the polynomial is fitted; it is tried at twice as many."""
 
 
-def fit_cards(sky: CelestialSky, size: tuple[int, int]) -> tuple[dict[str, Any], float]:
+def fit_cards(sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> tuple[dict[str, Any], float]:
     """Fit a tangent projection with SIP polynomials to the coordinates of an image.
 
     Parameters
     ----------
     sky : CelestialSky
     size : (width, height)
-        Pixels.
+        Of the image, or of a part of it, pixels.
+    corner : (column, row)
+        First pixel of the part, from which the cards count.
 
     Returns
     -------
@@ -39,12 +41,12 @@ def fit_cards(sky: CelestialSky, size: tuple[int, int]) -> tuple[dict[str, Any],
         If a part of the image lies off the sky.
     """
     middle = (np.array(size) - 1) / 2
-    (centre,) = sky.positions(*middle)
+    (centre,) = sky.positions(*(middle + corner))
     powers = [(p, q) for total in range(1, ORDER + 1) for p in range(total, -1, -1) for q in [total - p]]
     reach = np.maximum(middle, 1.0)
-    pixels, plane = _grid(sky, size, centre, GRID)
+    pixels, plane = _grid(sky, size, corner, centre, GRID)
     coefficients, *_ = np.linalg.lstsq(_terms((pixels - middle) / reach, powers), plane, rcond=None)
-    tried, expected = _grid(sky, size, centre, 2 * GRID)
+    tried, expected = _grid(sky, size, corner, centre, 2 * GRID)
     fitted = _terms((tried - middle) / reach, powers) @ coefficients
     residual = float(np.hypot(*(fitted - expected).T).max()) * ARCSEC_A_DEGREE
     scaled = {power: value / np.prod(reach ** np.array(power)) for power, value in zip(powers, coefficients, strict=True)}
@@ -66,12 +68,12 @@ def fit_cards(sky: CelestialSky, size: tuple[int, int]) -> tuple[dict[str, Any],
 
 
 def _grid(
-    sky: CelestialSky, size: tuple[int, int], centre: NDArray[np.float64], count: int
+    sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int], centre: NDArray[np.float64], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Pixels, and where they lie on the plane that touches the sky at `centre`, degrees; both of shape (n, 2)."""
     columns, rows = np.meshgrid(np.linspace(0, size[0] - 1, count), np.linspace(0, size[1] - 1, count))
     pixels = np.stack([columns.ravel(), rows.ravel()], axis=1)
-    ra, dec = np.radians(sky.positions(*pixels.T)).T
+    ra, dec = np.radians(sky.positions(*(pixels + corner).T)).T
     ra0, dec0 = np.radians(centre)
     depth = np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(ra - ra0)
     if not (depth > 0).all():  # NaN as well

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
+from sync.sky.cards import Value
 from sync.sky.errors import SkyError
 
 __all__ = ["celestial_frame"]
 
 
-def celestial_frame(wcs: WCS) -> Any:
+def celestial_frame(wcs: WCS, cards: Mapping[str, Value]) -> Any:
     """Return the frame of astropy in which a WCS gives longitudes and latitudes.
 
     Ecliptic axes are of the mean ecliptic and equinox of the header's EQUINOX, as the standard says (Calabretta & Greisen
     2002, A&A 395, 1077, section 3.1): astropy 8.0.2 takes them for right ascension and declination.
+
+    Parameters
+    ----------
+    wcs : WCS
+    cards : mapping
+        From which it was made.
 
     Raises
     ------
@@ -31,10 +38,8 @@ def celestial_frame(wcs: WCS) -> Any:
         from astropy.coordinates import BarycentricMeanEcliptic
         from astropy.time import Time
 
-        year = float(wcs.wcs.equinox)
-        besselian = str(wcs.wcs.radesys).startswith("FK4")
-        if not np.isfinite(year):
-            year = 1950.0 if besselian else 2000.0
+        besselian = str(cards.get("RADESYS", "")).startswith("FK4")
+        year = float(cards.get("EQUINOX", 1950.0 if besselian else 2000.0))
         return BarycentricMeanEcliptic(equinox=Time(year, format="byear" if besselian else "jyear"))
     if kind == "SLON":
         from astropy.coordinates import Supergalactic

@@ -60,7 +60,7 @@ def read_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) ->
         size = _size(cards, axes)
         plane = checked_cards(planar_cards(cards, axes), axes, size)
         wcs, omitted = _distorted(plane, file, size)
-        sky = CelestialSky(wcs, celestial_frame(wcs), axes, size, omitted, plane)
+        sky = CelestialSky(wcs, celestial_frame(wcs, plane), axes, size, omitted, plane)
         # Raises here, where the file can be named, what an impossible equinox raises.
         sky.positions(np.zeros(1), np.zeros(1))
     except SkyError:
@@ -132,7 +132,9 @@ def _wcs(plane: Mapping[str, Value], file: HDUList | None, size: tuple[int, int]
 def _centre(wcs: WCS, size: tuple[int, int]) -> None:
     """Move the reference point of a cylindrical map of the whole sky from its edge: astropy reads only half of it otherwise."""
     with contextlib.suppress(*DAMAGE):  # of a map whose corners lie off the sky, which needs nothing
+        wcs.wcs.bounds_check(False, False)  # its columns beyond 180 degrees are what this is about
         wcs.wcs.cylfix(np.array(size, dtype=np.intc))
+    wcs.wcs.bounds_check(True, True)
 
 
 def _sentence(error: BaseException) -> str:

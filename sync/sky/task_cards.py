@@ -5,6 +5,7 @@ Cards keep every digit: `WCS.to_header` of astropy 8.0.2 rounds to 12, which is 
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,10 @@ from sync.sky.celestial import CelestialSky
 from sync.sky.errors import SkyError
 from sync.sky.fitting import fit_cards
 
-__all__ = ["image_cards", "task_cards"]
+__all__ = ["image_cards", "task_cards", "window_cards"]
+
+EXACT_ARCSEC = 1e-6
+"""A deviation that no measurement notices."""
 
 _REPLACED = ("CRVAL", "CRPIX", "CDELT", "CROTA", "CUNIT", "CD", "PC")
 _NOT_CARRIED = ("CPDIS", "CPERR", "DP", "D2IM", "AXISCORR", "DVERR", "PROJP")
@@ -38,25 +42,56 @@ def task_cards(sky: CelestialSky) -> tuple[dict[str, Any], tuple[str, ...]]:
     """
     if sky.size is None:
         raise SkyError("the header does not give the size of the image: NAXIS1 and NAXIS2 must be whole numbers above 0")
-    return image_cards(sky, sky.size)
+    return window_cards(sky, (0, 0), sky.size)
 
 
-def image_cards(sky: CelestialSky, size: tuple[int, int]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the cards of an image that is shown at `size` (width, height), and what they leave out, as `task_cards`."""
-    measured = sky.size or size
-    zoom = np.array(size) / measured
+def window_cards(sky: CelestialSky, corner: tuple[int, int], size: tuple[int, int]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Return the cards of a part of an image, and what they leave out, as `task_cards`.
+
+    Parameters
+    ----------
+    sky : CelestialSky
+    corner : (column, row)
+        First pixel of the part, counted from 0; it may lie beyond the edge.
+    size : (width, height)
+        Of the part, pixels.
+    """
+    cards, problems = _exact_cards(sky), sky.omitted
     if sky.has_tables or _PLATE in sky.cards:
-        cards, residual = fit_cards(sky, measured)
-        problems = (*sky.omitted, f"a polynomial stands for the distortion, and deviates by {residual:.1g} arcsec at most")
-    else:
-        cards, problems = _exact_cards(sky), sky.omitted
+        try:
+            fitted, residual = fit_cards(sky, size, corner)
+        except SkyError as error:
+            problems = (*problems, str(error))
+        else:
+            sentence = f"a polynomial stands for the distortion, and deviates by {residual:.1g} arcsec at most"
+            return fitted | _size_cards(size), (*problems, sentence) if residual > EXACT_ARCSEC else problems
+    elif str(sky.wcs.wcs.lngtyp).strip() not in ("RA", "GLON"):
+        # Other programs, too, take ecliptic axes for equatorial ones: where equatorial cards say the same, they are better.
+        with contextlib.suppress(SkyError):
+            fitted, residual = fit_cards(sky, size, corner)
+            if residual < EXACT_ARCSEC:
+                return fitted | _size_cards(size), problems
     for axis in (1, 2):
-        cards[f"CRPIX{axis}"] = float((cards[f"CRPIX{axis}"] - 0.5) * zoom[axis - 1] + 0.5)
-        for row in (1, 2):
-            cards[f"CD{row}_{axis}"] = float(cards[f"CD{row}_{axis}"] / zoom[axis - 1])
+        cards[f"CRPIX{axis}"] -= corner[axis - 1]
+    return cards | _size_cards(size), problems
+
+
+def image_cards(sky: CelestialSky, size: tuple[int, int]) -> dict[str, Any]:
+    """Return the cards of an image that is shown at `size` (width, height)."""
+    measured = sky.size or size
+    cards, _ = window_cards(sky, (0, 0), measured)
+    zoom = np.array(size) / measured
     if (zoom != 1).any():
+        for axis in (1, 2):
+            cards[f"CRPIX{axis}"] = float((cards[f"CRPIX{axis}"] - 0.5) * zoom[axis - 1] + 0.5)
+            for row in (1, 2):
+                cards[f"CD{row}_{axis}"] = float(cards[f"CD{row}_{axis}"] / zoom[axis - 1])
         _scale_polynomials(cards, zoom)
-    return cards | {"NAXIS": 2, "NAXIS1": int(size[0]), "NAXIS2": int(size[1])}, problems
+    return cards | _size_cards(size)
+
+
+def _size_cards(size: tuple[int, int]) -> dict[str, int]:
+    return {"NAXIS": 2, "NAXIS1": int(size[0]), "NAXIS2": int(size[1])}
 
 
 def _exact_cards(sky: CelestialSky) -> dict[str, Any]:
@@ -72,11 +107,8 @@ def _exact_cards(sky: CelestialSky) -> dict[str, Any]:
         **{f"CRVAL{axis + 1}": float(wcs.crval[axis]) for axis in range(2)},
         **{f"CUNIT{axis + 1}": "deg" for axis in range(2)},
         **{f"CD{row + 1}_{column + 1}": float(matrix[row, column]) for row in range(2) for column in range(2)},
-        **(
-            {"LONPOLE": float(wcs.lonpole), "LATPOLE": float(wcs.latpole)}
-            if np.isfinite([wcs.lonpole, wcs.latpole]).all()
-            else {}
-        ),
+        # wcslib has a number of a hundred digits for what is not defined, as of axes without a projection.
+        **{name: pole for name, pole in (("LONPOLE", float(wcs.lonpole)), ("LATPOLE", float(wcs.latpole))) if abs(pole) <= 360},
     }
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 __all__ = ["write_cube"]
@@ -16,7 +16,7 @@ __all__ = ["write_cube"]
 
 def write_cube(
     planes: NDArray[np.floating] | NDArray[np.uint8],
-    wcs: WCS,
+    sky: Mapping[str, Any],
     *,
     bands: Sequence[str],
     units: Sequence[str] = (),
@@ -27,8 +27,8 @@ def write_cube(
     Parameters
     ----------
     planes : ndarray, shape (n, height, width)
-    wcs : WCS
-        Of the planes, celestial.
+    sky : mapping
+        Cards of the coordinates of the planes.
     bands : sequence of n str
         Written as ``BAND0``, ``BAND1`` …: ``BANDS`` would say that they are in the Legacy Surveys' nanomaggies.
     units : sequence of n str
@@ -36,7 +36,7 @@ def write_cube(
     cards : mapping
         What else the header says of all bands.
     """
-    header = wcs.to_header(relax=True)
+    header = fits.Header({name: value for name, value in sky.items() if not name.startswith("NAXIS")})
     for number, name in enumerate(bands):
         header[f"BAND{number}"] = name
     if len(set(units)) == 1:

@@ -12,18 +12,18 @@ from typing import Self
 
 import numpy as np
 from astropy import units
-from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.wcs import WCS
-from astropy.wcs.utils import pixel_to_pixel, proj_plane_pixel_area, proj_plane_pixel_scales
+from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
 from sync.images.errors import DAMAGE, ImageError
-from sync.sky.celestial import ARCSEC_A_DEGREE
+from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
+from sync.sky.task_cards import task_cards
 from sync.sources.catalogue import Position
 from sync.sources.cube import write_cube
+from sync.sources.curved_maps import is_square, resample_map, tangent_sky
 from sync.sources.item import SourceError
-from sync.sources.tiles import Tile, read_tiles
+from sync.sources.tiles import Place, Tile, read_tiles, unit_vectors
 
 __all__ = ["Mosaics"]
 
@@ -99,20 +99,21 @@ class Mosaics:
         ImageError
             If a band does not cover the position, or has no valid pixel there.
         """
-        place = SkyCoord(position.ra, position.dec, unit="deg")
+        place = (position.ra % 360.0, position.dec)
         with self._lock:
             bands = {band: _there(tiles, place, band, position) for band, tiles in self._bands.items()}
             first = next(iter(bands.values()))
-            plane, wcs = _first(first, place, fov_arcsec)
+            plane, sky = _first(first, place, fov_arcsec)
             side = len(plane)
-            planes = [_filled(plane, first, wcs)]
+            planes = [_filled(plane, first, sky)]
             for tiles in list(bands.values())[1:]:
-                planes.append(_filled(np.full((side, side), np.nan, dtype=np.float32), tiles, wcs))
+                planes.append(_filled(np.full((side, side), np.nan, dtype=np.float32), tiles, sky))
         for name, plane in zip(bands, planes, strict=True):
             if not np.isfinite(plane).any():
                 raise ImageError(f"the {name} mosaic has no valid pixel {_around(position)}")
         units = [tiles[0].unit for tiles in bands.values()]
-        return write_cube(np.stack(planes), wcs, bands=tuple(bands), units=units, cards=_agreed(bands.values()))
+        cards, _ = task_cards(sky)
+        return write_cube(np.stack(planes), cards, bands=tuple(bands), units=units, cards=_agreed(bands.values()))
 
     def _read(self, word: str) -> list[Tile]:
         band, path = ("", word) if os.path.lexists(word) or "=" not in word else word.split("=", 1)
@@ -149,7 +150,7 @@ def _show_the_same_place(one: Tile, other: Tile) -> bool:
     return one.holds_the_middle_of(other) or other.holds_the_middle_of(one)
 
 
-def _there(tiles: Sequence[Tile], place: SkyCoord, band: str, position: Position) -> list[Tile]:
+def _there(tiles: Sequence[Tile], place: Place, band: str, position: Position) -> list[Tile]:
     """The tiles of a band that cover a place."""
     there = [tile for tile in tiles if tile.pixel_of(place) is not None]
     if not there:
@@ -163,32 +164,58 @@ def _agreed(bands: Iterable[Sequence[Tile]]) -> dict[str, float | str]:
     return {name: value for name, value in one.items() if all(other.get(name) == value for other in others)}
 
 
-def _first(tiles: Sequence[Tile], place: SkyCoord, fov_arcsec: float) -> tuple[Plane, WCS]:
+def _first(tiles: Sequence[Tile], place: Place, fov_arcsec: float) -> tuple[Plane, CelestialSky]:
     """The square of the first band, on the pixels of the tile that has most of it."""
     cuts = []
     for tile in tiles:
-        side = max(1, round(fov_arcsec / ARCSEC_A_DEGREE / float(np.mean(proj_plane_pixel_scales(tile.wcs)))))
+        scale = tile.sky.pixel_scale_arcsec
+        side = max(1, round(fov_arcsec / scale))
         if side > MAX_SIDE_PX:
             raise ImageError(f"{fov_arcsec:g} arcsec are {side} pixels of {tile.file.name}: {MAX_SIDE_PX} are the most")
-        x, y = tile.wcs.world_to_pixel(place)
-        cuts.append(tile.cut(float(x), float(y), side))
+        pixel = tile.pixel_of(place)
+        assert pixel is not None, "only tiles that cover the place are given"
+        if is_square(tile.sky, *pixel, side):
+            cuts.append(tile.cut(*pixel, side))
+        else:
+            target = tangent_sky(place, side=side, scale_arcsec=scale)
+            cuts.append((_from_map(tile, target, side), target))
     return max(cuts, key=lambda cut: np.isfinite(cut[0]).mean())
 
 
-def _filled(plane: Plane, tiles: Sequence[Tile], wcs: WCS) -> Plane:
+def _filled(plane: Plane, tiles: Sequence[Tile], sky: CelestialSky) -> Plane:
     """Fill what is missing of a plane from the tiles, from the one that has most to the one that has least."""
     if np.isfinite(plane).all():
         return plane
-    found = [_plane(tile, wcs, len(plane)) for tile in tiles]
+    found = [_plane(tile, sky, len(plane)) for tile in tiles]
     for other in sorted(found, key=lambda other: -np.isfinite(other).sum()):
         plane = np.where(np.isfinite(plane), plane, other)
     return plane
 
 
-def _plane(tile: Tile, target: WCS, side: int) -> Plane:
+def _from_map(tile: Tile, target: CelestialSky, side: int) -> Plane:
+    """A map of the whole sky on the pixels of `target`, in its own type."""
+    plane: Plane = resample_map(tile, target, side)
+    if not _is_surface_brightness(tile.unit):
+        pixel = tile.sky.pixels(target.positions((side - 1) / 2, (side - 1) / 2))[0]
+        if np.isfinite(area := _area(tile.sky, *pixel)) and area > 0:
+            plane = plane * (_area(target, (side - 1) / 2, (side - 1) / 2) / area)
+    return plane if tile.is_double else plane.astype(np.float32)
+
+
+def _area(sky: CelestialSky, x: float, y: float) -> float:
+    """Of a pixel on the sky, square arcsec."""
+    moves = 0.5 * np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
+    vectors = unit_vectors(sky.positions(x + moves[:, 0], y + moves[:, 1]))
+    return float(np.linalg.norm(np.cross(vectors[1] - vectors[0], vectors[3] - vectors[2])) * np.degrees(ARCSEC_A_DEGREE) ** 2)
+
+
+def _plane(tile: Tile, target: CelestialSky, side: int) -> Plane:
     """A tile on the pixels of `target`, shape (side, side): sliced where they are the same, resampled otherwise."""
     corners = np.array([[0, 0, side - 1, side - 1], [0, side - 1, 0, side - 1]], dtype=float)
-    theirs = np.array(pixel_to_pixel(target, tile.wcs, *corners))
+    theirs = tile.sky.pixels(target.positions(*corners)).T
+    middle = tile.sky.pixels(target.positions((side - 1) / 2, (side - 1) / 2))[0]
+    if not np.isfinite(theirs).all() or not is_square(tile.sky, float(middle[0]), float(middle[1]), side):
+        return _from_map(tile, target, side)
     shift = theirs - corners
     x, y = theirs.mean(axis=1)
     if np.ptp(shift, axis=1).max() < SAME_PIXELS and np.abs(shift - np.rint(shift)).max() < SAME_PIXELS:
@@ -198,13 +225,14 @@ def _plane(tile: Tile, target: WCS, side: int) -> Plane:
     except ModuleNotFoundError as error:
         raise SourceError("bands on different pixels need reproject: install galaxyloop[import]") from error
     part = tile.cut(float(x), float(y), int(np.ceil(np.ptp(theirs, axis=1).max())) + 2 * MARGIN_PX)
-    larger = proj_plane_pixel_area(target) / proj_plane_pixel_area(tile.wcs)
+    larger = proj_plane_pixel_area(target.wcs) / proj_plane_pixel_area(tile.sky.wcs)
     # Interpolation looks only at the pixels around a point: a star between the points would be lost.
     resample = reproject_exact if larger > FINER else reproject_interp
-    resampled: Plane = resample(part, target, shape_out=(side, side), return_footprint=False)
+    pixels, sky = part
+    resampled: Plane = resample((pixels, sky.wcs), target.wcs, shape_out=(side, side), return_footprint=False)
     if not _is_surface_brightness(tile.unit):
         resampled = resampled * larger  # what a pixel holds grows with its area
-    return resampled.astype(part[0].dtype)
+    return resampled.astype(pixels.dtype)
 
 
 def _is_surface_brightness(unit: str) -> bool:

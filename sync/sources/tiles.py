@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-import copy
+import logging
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.nddata import NoOverlapError, overlap_slices
-from astropy.wcs import WCS, Sip
 from numpy.typing import NDArray
 
 from sync.images.errors import DAMAGE
 from sync.images.fits import band_names, image_hdus
+from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
 from sync.sky.errors import SkyError
 from sync.sky.reader import read_sky
+from sync.sky.task_cards import window_cards
 from sync.sources.item import SourceError
 
-__all__ = ["Tile", "read_tiles"]
+__all__ = ["Place", "Tile", "read_tiles", "unit_vectors"]
+
+log = logging.getLogger("galaxyloop.mosaics")
+
+Place = tuple[float, float]
+"""Right ascension and declination, ICRS, degrees."""
 
 PHOTOMETRY = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTFLAM", "PHOTPLAM", "PHOTZPT", "PHOTBW", "EXPTIME", "GAIN")
 """Cards that say what the values mean."""
@@ -40,16 +46,16 @@ class Tile:
         Empty where neither the header nor a name says which.
     section : Section
         Gives an array when sliced, and reads only that from the disk.
-    leading : tuple of int
-        Index of the plane in a cube.
+    index : tuple of int and None
+        Of the plane in the array; None for its two axes on the sky, rows first.
     shape : tuple of int
         Height, width.
-    wcs : WCS
+    sky : CelestialSky
     unit : str
     photometry : mapping
         Those of `PHOTOMETRY` that its header has.
     middle : ndarray, shape (3,)
-        Unit vector to its middle.
+        Unit vector to its middle; 0 where that lies off the map.
     reach : float
         Cosine of the angle to its farthest corner.
     """
@@ -57,42 +63,56 @@ class Tile:
     file: Path
     band: str
     section: Any
-    leading: tuple[int, ...]
+    index: tuple[int | None, ...]
     shape: tuple[int, int]
-    wcs: WCS
+    sky: CelestialSky
     unit: str
     photometry: Mapping[str, float | str]
     middle: NDArray[np.float64]
     reach: float
 
-    def pixel_of(self, place: SkyCoord) -> tuple[float, float] | None:
+    def pixel_of(self, place: Place) -> tuple[float, float] | None:
         """The pixel x, y of a place, None where it lies outside."""
-        if place.cartesian.xyz.value @ self.middle < self.reach:
+        if unit_vectors(np.array([place]))[0] @ self.middle < self.reach:
             return None
-        x, y = (float(value) for value in self.wcs.world_to_pixel(place))
-        height, width = self.shape
-        return (x, y) if -0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5 else None
+        pixels = self.sky.pixels(np.array([place]))
+        x, y = pixels[0].tolist()
+        return (x, y) if self.sky.holds(pixels)[0] else None
 
     def holds_the_middle_of(self, other: Tile) -> bool:
         """Whether the middle of another tile lies on this one."""
-        near = self.middle @ other.middle >= self.reach  # most are not: it saves the transformation
-        return bool(near) and self.pixel_of(SkyCoord(*other.middle, representation_type="cartesian")) is not None
+        if self.middle @ other.middle < self.reach:  # most are not: it saves the transformation
+            return False
+        height, width = other.shape
+        ra, dec = other.sky.positions((width - 1) / 2, (height - 1) / 2)[0].tolist()
+        return self.pixel_of((ra, dec)) is not None
 
-    def cut(self, x: float, y: float, side: int) -> tuple[NDArray[np.floating], WCS]:
-        """A square around a pixel, shape (side, side), NaN beyond the edge, with its world coordinates."""
+    @property
+    def is_double(self) -> bool:
+        """Whether values need 64 bits to be exact."""
+        return _is_double(self.read(slice(0, 1), slice(0, 1)).dtype)
+
+    def read(self, rows: slice, columns: slice) -> NDArray[np.floating]:
+        """Read a rectangle of pixels."""
+        slices = iter((rows, columns))
+        part = np.asarray(self.section[tuple(next(slices) if number is None else number for number in self.index)])
+        pixels: NDArray[np.floating] = part.astype(np.float64 if _is_double(part.dtype) else np.float32)
+        return pixels
+
+    def cut(self, x: float, y: float, side: int) -> tuple[NDArray[np.floating], CelestialSky]:
+        """A square around a pixel, shape (side, side), NaN beyond the edge, with its coordinates."""
+        # As `overlap_slices` of astropy places a square: this pixel is its first.
+        corner = math.ceil(x - side / 2), math.ceil(y - side / 2)
+        cards, _ = window_cards(self.sky, corner, (side, side))
+        sky = read_sky(cards)
         try:
             inside, here = overlap_slices(self.shape, (side, side), (y, x), mode="partial")
         except NoOverlapError:
-            return np.full((side, side), np.nan, dtype=np.float32), self.wcs
-        part = np.asarray(self.section[(*self.leading, *inside)])
-        exact = part.dtype.itemsize <= 2 or part.dtype.newbyteorder("=") == np.float32
-        plane: NDArray[np.floating] = np.full((side, side), np.nan, dtype=np.float32 if exact else np.float64)
+            return np.full((side, side), np.nan, dtype=np.float32), sky
+        part = self.read(*inside)
+        plane = np.full((side, side), np.nan, dtype=part.dtype)
         plane[here] = part
-        wcs = copy.deepcopy(self.wcs)
-        wcs.wcs.crpix -= (inside[1].start - here[1].start, inside[0].start - here[0].start)
-        if wcs.sip is not None:
-            wcs.sip = Sip(wcs.sip.a, wcs.sip.b, wcs.sip.ap, wcs.sip.bp, wcs.wcs.crpix)
-        return plane, wcs
+        return plane, sky
 
 
 def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[Tile]:
@@ -119,17 +139,26 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
         raise SourceError(f"the mosaic {file} holds no image of two axes")
     for hdu in images:
         try:
-            wcs = read_sky(hdu.header, opened).wcs
+            sky = read_sky(hdu.header, opened)
         except SkyError as error:
             raise SourceError(f"the mosaic {file} has no celestial coordinates in its header: {error}") from error
-        planes = list(np.ndindex(*hdu.shape[:-2]))
+        for omitted in sky.omitted:
+            log.warning("event=distortion_left_out mosaic=%s reason=%r", file, omitted)
+        rows, columns = len(hdu.shape) - sky.axes.second, len(hdu.shape) - sky.axes.first
+        if rows < 0:
+            raise SourceError(f"the mosaic {file} has its celestial coordinates on axes that its image lacks")
+        shape = hdu.shape[rows], hdu.shape[columns]
+        others = [length for axis, length in enumerate(hdu.shape) if axis not in (rows, columns)]
+        planes = list(np.ndindex(*others))
         names = band_names(opened[0].header, [hdu], len(planes)) or ("",) * len(planes)
-        middle, reach = _reach(wcs, hdu.shape[-2:])
+        middle, reach = _reach(sky, shape)
         unit = str(hdu.header.get("BUNIT", "")).strip()
         photometry = _photometry(hdu.header, opened[0].header)
-        for number, (leading, name) in enumerate(zip(planes, names, strict=True)):
+        for number, (place, name) in enumerate(zip(planes, names, strict=True)):
+            numbers = iter(place)
+            index = tuple(None if axis in (rows, columns) else next(numbers) for axis in range(len(hdu.shape)))
             called = name if not band else band if len(planes) == 1 else f"{band} {name or number}"
-            yield Tile(file, called, hdu.section, leading, hdu.shape[-2:], wcs, unit, photometry, middle, reach)
+            yield Tile(file, called, hdu.section, index, shape, sky, unit, photometry, middle, reach)
 
 
 def _photometry(*headers: fits.Header) -> dict[str, float | str]:
@@ -142,11 +171,23 @@ def _photometry(*headers: fits.Header) -> dict[str, float | str]:
     return cards
 
 
-def _reach(wcs: WCS, shape: tuple[int, int]) -> tuple[NDArray[np.float64], float]:
+def _is_double(dtype: np.dtype[Any]) -> bool:
+    return not (dtype.itemsize <= 2 or dtype.newbyteorder("=") == np.float32)
+
+
+def unit_vectors(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vectors, shape (n, 3), of right ascension and declination in degrees, shape (n, 2)."""
+    ra, dec = np.radians(places).T
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+
+
+def _reach(sky: CelestialSky, shape: tuple[int, int]) -> tuple[NDArray[np.float64], float]:
     """Unit vector to the middle of an image, and the cosine of the angle to its farthest corner, with a margin."""
     height, width = shape
-    corners = wcs.pixel_to_world([-1, -1, width, width, (width - 1) / 2], [-1, height, -1, height, (height - 1) / 2]).icrs
-    vectors = corners.cartesian.xyz.value.T
+    columns, rows = np.array([-1, -1, width, width, (width - 1) / 2]), np.array([-1, height, -1, height, (height - 1) / 2])
+    vectors = unit_vectors(sky.positions(columns, rows))
     cosines = vectors[:4] @ vectors[4]
-    wide = max(shape) * np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix))) > WIDEST_DEG
-    return vectors[4], -2.0 if wide or not np.isfinite(cosines).all() else float(cosines.min()) - 1e-9
+    wide = max(shape) * sky.pixel_scale_arcsec / ARCSEC_A_DEGREE > WIDEST_DEG
+    if wide or not np.isfinite(cosines).all():
+        return np.nan_to_num(vectors[4]), -2.0
+    return vectors[4], float(cosines.min()) - 1e-9
