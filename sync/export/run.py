@@ -250,6 +250,8 @@ def _record(
         reason = error if isinstance(error, SkyError) else reason_of_item(error)
         report(f"the place on the sky is left out: {reason}", task=number)
         sky = NOWHERE
+    for omitted in sky.celestial.omitted if sky.celestial is not None else ():
+        report(f"places on the sky are less exact: {omitted}", task=number)
     for fault in sky.faults:
         report(f"a number of the place on the sky is left out: {fault}", task=number)
     return Record(

@@ -38,6 +38,8 @@ def is_square(sky: CelestialSky, x: float, y: float, side: int) -> bool:
     code = str(sky.wcs.wcs.ctype[sky.wcs.wcs.lng])[5:8]
     if (code in FLAT or not code) and width < FLAT_DEG:
         return True
+    if str(sky.wcs.wcs.lngtyp).strip() not in ("RA", "GLON"):
+        return False  # no cards of a map in an ecliptic frame are read alike by all programs
     half = side / 2
     moves = np.array([(a, b) for a in (-half, 0.0, half) for b in (-half, 0.0, half)])
     vectors = unit_vectors(sky.positions(x + moves[:, 0], y + moves[:, 1]))
