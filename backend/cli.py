@@ -17,6 +17,7 @@ from backend.commands.doctor import doctor
 from backend.commands.embed import embed
 from backend.commands.export import export
 from backend.commands.import_ import import_
+from backend.commands.import_regions import import_regions
 from backend.commands.predict import predict
 from backend.commands.prelabel import prelabel
 from backend.commands.pretrain import pretrain
@@ -45,6 +46,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     segment,
     pretrain,
     export,
+    import_regions,
 )
 PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach, detach, forget, problems)
 

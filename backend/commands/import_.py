@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from sync.sources.item import Item
     from sync.storage.stored import Storage
 
-__all__ = ["import_"]
+__all__ = ["alone", "import_"]
 
 STORAGES = ("uploads", "local", "s3")
 
@@ -85,7 +85,7 @@ def import_(
         with ExitStack() as opened:
             opened.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", AstropyWarning)  # of headers and tables that it mends by itself
-            _alone(project, settings, opened)
+            alone(project, settings, opened)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             opened.enter_context(client)
             total, items = items_of(wanted, settings, client, opened)
@@ -100,7 +100,7 @@ def import_(
         raise typer.Exit(1)
 
 
-def _alone(project: int, settings: Settings, opened: ExitStack) -> None:
+def alone(project: int, settings: Settings, opened: ExitStack) -> None:
     """Keep out another import into the project: each would look for what is there before the other has sent it."""
     from backend.lock import locked
 

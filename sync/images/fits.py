@@ -19,7 +19,7 @@ from sync.images.fitsheaders import check_compression, read_headers
 from sync.images.fitsparts import NAMELESS, Part, only_picture, parts_of, role, science_of
 from sync.images.stretch import in_colour
 
-__all__ = ["FitsBands", "band_names", "image_hdus", "read_bands", "read_fits"]
+__all__ = ["FitsBands", "band_names", "check_tiles", "image_hdus", "read_bands", "read_fits"]
 
 # The Legacy Surveys' own cut-outs name their bands; these are the weights of their viewer, per nanomaggy.
 LEGACY_WEIGHTS = {"g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2}
@@ -112,7 +112,7 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
         for number in packed:
             check_compression(headers[number])
         if packed:
-            _check_tiles(data, packed, max_pixels)
+            check_tiles(data, packed, max_pixels)
         # Not as unsigned integers: astropy does not look for BLANK among those.
         with fits.open(io.BytesIO(data), memmap=False, uint=False) as file:
             return _bands(file[0].header, [file[part.number] for part in picture], picture, max_pixels)
@@ -224,7 +224,7 @@ def _weights(primary: fits.Header, count: int) -> list[float] | None:
     return [LEGACY_WEIGHTS[name] for name in names]
 
 
-def _check_tiles(data: bytes, numbers: Sequence[int], max_pixels: int) -> None:
+def check_tiles(data: bytes, numbers: Sequence[int], max_pixels: int) -> None:
     """Refuse tiles that would unpack to more than a tile; read as tables, none is unpacked."""
     with fits.open(io.BytesIO(data), memmap=False, disable_image_compression=True) as tables:
         for table in (tables[number] for number in numbers):

@@ -1,0 +1,45 @@
+"""The pictures that regions are placed on: their sizes, and where they lie on the sky."""
+
+from __future__ import annotations
+
+from astropy.wcs import WCS
+
+from sync.controls.shapes import Size
+from sync.export.pictures import Picture
+from sync.export.sky import Sky, SkyError
+from sync.images.errors import ImageError
+from sync.regions.gathering import Target
+from sync.regions.marks import Canvas, RegionsError
+
+__all__ = ["canvas_of"]
+
+
+def canvas_of(target: Target, picture: Picture | ImageError | None) -> Canvas:
+    """Return the picture of an image of a task.
+
+    Its size is that of its file; where that cannot be had, the one in the task's `wcs`, or what a file of regions states.
+
+    Raises
+    ------
+    RegionsError
+        If nothing tells its size, or its sky is needed and cannot be read.
+    """
+    sky = Sky()
+    if target.image.first:
+        try:
+            sky = Sky.of_task(target.image.task.data)
+        except SkyError as error:
+            if target.placed_by_sky or any(mark.position is not None for _, mark in target.marks):
+                raise RegionsError(str(error)) from error
+    size = picture.size if isinstance(picture, Picture) else sky.measured_size or target.size
+    if size is None:
+        raise RegionsError(f"the size of its picture is not known: {picture or 'it has no picture'}")
+    return Canvas(size, _displayed(sky, size))
+
+
+def _displayed(sky: Sky, size: Size) -> WCS | None:
+    """The WCS of a picture, which may be shown in another size than it was measured."""
+    if sky.wcs is None or sky.measured_size in (None, size):
+        return sky.wcs
+    header = sky.header(size)
+    return None if header is None else WCS(header)

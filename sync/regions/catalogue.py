@@ -1,0 +1,334 @@
+"""Catalogues: ellipses as SExtractor and photutils measure them, and columns with the classes or numbers of images.
+
+SExtractor counts pixels from 1 at the middle of the first, photutils from 0, both from the bottom of the picture; angles run
+from x towards y. On the sky, half-axes are degrees unless their column says another unit or is named for one, and angles are
+those from north through east. `KRON_RADIUS` multiplies both half-axes, where it is above 0.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy import units
+from astropy.table import Table
+from numpy.typing import NDArray
+
+from sync.regions.array_shapes import ellipse_of_array
+from sync.regions.files import read_text
+from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError
+from sync.sources.catalogue import has_positions, open_catalogue, positions
+from sync.sources.item import SourceError
+
+__all__ = ["Columns", "open_table", "read"]
+
+MAX_ROWS = 5_000_000
+LABEL_COLUMNS = ("label", "class", "category", "type")
+NAME_COLUMNS = ("filename", "file_name", "file", "image")
+ID_COLUMNS = ("content_id",)
+TASK_COLUMNS = ("task", "task_id")
+SCORE_COLUMNS = ("probability", "score")
+
+_X = {"x_image": 1.0, "xwin_image": 1.0, "xpeak_image": 1.0, "xcentroid": 0.0, "x_centroid": 0.0}
+"""Columns of x, and what is the number of the first pixel's middle."""
+_Y = {"y_image": 1.0, "ywin_image": 1.0, "ypeak_image": 1.0, "ycentroid": 0.0, "y_centroid": 0.0}
+_PIXEL_AXES = (("a_image", "b_image"), ("awin_image", "bwin_image"), ("semimajor_sigma", "semiminor_sigma"))
+_PIXEL_ANGLES = ("theta_image", "thetawin_image", "orientation")
+_SKY_AXES = (
+    ("a_world", "b_world", units.deg),
+    ("awin_world", "bwin_world", units.deg),
+    ("a_arcsec", "b_arcsec", units.arcsec),
+    ("semi_major_arcsec", "semi_minor_arcsec", units.arcsec),
+    ("semi_major", "semi_minor", None),
+    ("a", "b", None),
+)
+_SKY_ANGLES = ("theta_j2000", "theta_sky", "thetawin_j2000", "thetawin_sky", "position_angle", "pa")
+_KRON = ("kron_radius",)
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a catalogue hold what, beyond their usual names.
+
+    Attributes
+    ----------
+    of_controls : mapping of str to str
+        Name of a control to the column with its answers, or with the labels of its objects.
+    ra, dec : str or None
+    objects : frozenset of str
+        Names of the controls that mark objects.
+    """
+
+    of_controls: Mapping[str, str]
+    objects: frozenset[str] = frozenset()
+    ra: str | None = None
+    dec: str | None = None
+
+
+def read(file: Path, columns: Columns) -> tuple[list[MarkedImage], list[Problem]]:
+    """Read a catalogue with ellipses, answers, or both.
+
+    Rows with a file name, a content id or a task belong to that image; others to the picture on which they lie. Where there are
+    pixels alone, they are of the image that is called as the file.
+
+    Returns
+    -------
+    images : list of MarkedImage
+    problems : list of (str, str)
+        Name of each row that is left out, and why.
+
+    Raises
+    ------
+    RegionsError
+        If the file cannot be read, or holds nothing that can be imported.
+    """
+    table = open_table(file)
+    if len(table) > MAX_ROWS:
+        raise RegionsError(f"it has {len(table):,} rows, more than the {MAX_ROWS:,} that are read: split it")
+    return _Reader(file, table, columns).read()
+
+
+def open_table(file: Path) -> Table:
+    """Open a catalogue: what `galaxyloop import` opens, and SExtractor's own texts.
+
+    Raises
+    ------
+    RegionsError
+        If it cannot be read.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            if file.suffix.lower() in (".cat", ".txt", ".sex", ".dat", ".asc"):
+                return Table.read(read_text(file).splitlines(), format="ascii.sextractor")
+            return open_catalogue(file)
+    except SourceError as error:
+        raise RegionsError(str(error).removeprefix(f"{file} ")) from error
+    except RegionsError:
+        raise
+    except Exception as error:  # astropy's readers raise whatever their conversions do
+        raise RegionsError(f"it cannot be read as a catalogue: {_first_line(error)}") from error
+
+
+class _Reader:
+    def __init__(self, file: Path, table: Table, columns: Columns) -> None:
+        self._file = file
+        self._table = table
+        self._by_lower = {str(name).strip().lower(): str(name) for name in reversed(table.colnames)}
+        self._columns = columns
+        for control, column in columns.of_controls.items():
+            if column not in table.colnames:
+                raise RegionsError(f"it has no column {column!r} for {control!r}: it has {', '.join(table.colnames[:40])}")
+        self._places = self._positions()
+
+    def read(self) -> tuple[list[MarkedImage], list[Problem]]:
+        ellipses = self._ellipses()
+        answers = {name: column for name, column in self._columns.of_controls.items() if name not in self._columns.objects}
+        if ellipses is None and not answers:
+            raise RegionsError(
+                "it has neither ellipses (X_IMAGE, Y_IMAGE, A_IMAGE, B_IMAGE, THETA_IMAGE; or a position, A_WORLD, B_WORLD, "
+                "THETA_J2000) nor a column of answers: name one with --column CONTROL=COLUMN"
+            )
+        names, contents, tasks = (self._texts(listed) for listed in (NAME_COLUMNS, ID_COLUMNS, TASK_COLUMNS))
+        known = names or contents or tasks
+        groups: dict[Any, MarkedImage] = {}
+        problems: list[Problem] = []
+        for row in range(len(self._table)):
+            name = f"row {row + 1}"
+            said = tuple(self._answers(row, name, answers))
+            mark = None
+            if ellipses is not None:
+                try:
+                    mark = ellipses.mark(row, name, self._labels(row), self._places[row])
+                except RegionsError as error:
+                    if not said:
+                        problems.append((name, str(error)))
+            if mark is None and not said:
+                continue
+            marks = () if mark is None else (mark,)
+            if known:
+                task = tasks[row] if tasks else ""
+                key: Any = (names[row] if names else "", contents[row] if contents else "", task)
+                image = MarkedImage(
+                    names[row] if names and names[row] else name,
+                    (names[row],) if names and names[row] else (),
+                    contents[row] if contents else "",
+                    int(task) if task.isdecimal() else None,
+                    self._places[row] if said else None,
+                )
+            elif said:
+                key, image = row, MarkedImage(name, position=self._places[row])
+                if image.position is None:
+                    problems.append((name, "it names no image: neither a position, nor a filename, content_id or task"))
+                    continue
+            else:
+                on_sky = self._places[row] is not None
+                key, image = on_sky, MarkedImage("", (self._file.name,), by_place=on_sky)
+            _gather(groups, key, image, marks, said)
+        return [_frozen(group) for group in groups.values()], problems
+
+    def _positions(self) -> Sequence[tuple[float, float] | None]:
+        named = self._columns.ra is not None or self._columns.dec is not None
+        if not named and not has_positions(self._table):
+            return [None] * len(self._table)
+        try:
+            found = positions(self._table, ra=self._columns.ra, dec=self._columns.dec)
+        except SourceError as error:
+            raise RegionsError(str(error)) from error
+        return [None if place is None else (place.ra, place.dec) for place in found]
+
+    def _ellipses(self) -> _Ellipses | None:
+        kron = self._numbers(next((name for name in _KRON if name in self._by_lower), None))
+        scale = np.where(np.isfinite(kron) & (kron > 0), kron, 1.0)
+        x, y = (next((name for name in listed if name in self._by_lower), None) for listed in (_X, _Y))
+        axes = next((pair for pair in _PIXEL_AXES if all(name in self._by_lower for name in pair)), None)
+        if x is not None and y is not None and axes is not None:
+            middles = np.stack([self._numbers(x) - _X[x], self._numbers(y) - _Y[y]], axis=1)
+            a, b = (self._numbers(name) * scale for name in axes)
+            return _Ellipses(a, b, self._angles(_PIXEL_ANGLES), middles)
+        for major, minor, unit in _SKY_AXES:
+            if {major, minor} <= self._by_lower.keys() and any(place is not None for place in self._places):
+                a, b = (self._degrees(name, unit) * scale for name in (major, minor))
+                return _Ellipses(a, b, self._angles(_SKY_ANGLES), None)
+        return None
+
+    def _numbers(self, name: str | None) -> NDArray[np.float64]:
+        """A column as numbers, NaN where it has none; all NaN without a column."""
+        if name is None:
+            return np.full(len(self._table), np.nan)
+        column: Any = self._table[self._by_lower[name]]
+        try:
+            numbers: Any = np.ma.MaskedArray(getattr(column, "value", column))  # type: ignore[no-untyped-call]
+            filled: NDArray[np.float64] = numbers.astype(np.float64).filled(np.nan)
+        except (TypeError, ValueError) as error:
+            raise RegionsError(f"its column {self._by_lower[name]} holds no numbers") from error
+        return filled
+
+    def _angles(self, listed: Sequence[str]) -> NDArray[np.float64]:
+        """The angles of the first of the columns that there is, degrees; 0 without one."""
+        name = next((name for name in listed if name in self._by_lower), None)
+        if name is None:
+            return np.zeros(len(self._table))
+        unit = getattr(self._table[self._by_lower[name]], "unit", None)
+        return self._numbers(name) * self._factor(name, unit or units.deg)
+
+    def _degrees(self, name: str, unit: units.Unit | None) -> NDArray[np.float64]:
+        stated = getattr(self._table[self._by_lower[name]], "unit", None) or unit
+        if stated is None:
+            raise RegionsError(
+                f"its column {self._by_lower[name]} states no unit: give it one, or name the columns a_arcsec and b_arcsec"
+            )
+        return self._numbers(name) * self._factor(name, stated)
+
+    def _factor(self, name: str, unit: Any) -> float:
+        try:
+            return float(units.Unit(unit).to(units.deg))
+        except (units.UnitConversionError, ValueError, TypeError) as error:
+            raise RegionsError(f"its column {self._by_lower[name]} has the unit {unit}, which is none of angles") from error
+
+    def _texts(self, listed: Sequence[str]) -> list[str] | None:
+        """The texts of the first of the columns that there is; None without one."""
+        name = next((self._by_lower[name] for name in listed if name in self._by_lower), None)
+        return None if name is None else [_text(value) for value in self._table[name]]
+
+    def _labels(self, row: int) -> tuple[str, ...]:
+        named = [column for control, column in self._columns.of_controls.items() if control in self._columns.objects]
+        usual = [self._by_lower[name] for name in LABEL_COLUMNS if name in self._by_lower]
+        return tuple(text for name in named or usual[:1] if (text := _text(self._table[name][row])))
+
+    def _answers(self, row: int, name: str, answers: Mapping[str, str]) -> list[Answer]:
+        said = []
+        for control, column in answers.items():
+            value = self._table[column][row]
+            if value is np.ma.masked:
+                continue
+            number = getattr(value, "value", value)
+            if isinstance(number, int | float | np.number) and not isinstance(number, bool | np.bool_):
+                if np.isfinite(number):
+                    said.append(Answer(name, control, float(number) if float(number) % 1 else int(number)))
+            elif text := _text(value):
+                said.append(Answer(name, control, text))
+        return said
+
+
+def _gather(groups: dict[Any, Any], key: Any, image: MarkedImage, marks: tuple[Mark, ...], said: tuple[Answer, ...]) -> None:
+    """Add a row to its image; lists are frozen at the end, so that a long catalogue takes no quadratic time."""
+    _, held, answers = groups.setdefault(key, (image, [], []))
+    held.extend(marks)
+    answers.extend(said)
+
+
+def _frozen(group: Any) -> MarkedImage:
+    image, marks, answers = group
+    frozen: MarkedImage = replace(image, marks=tuple(marks), answers=tuple(answers))
+    return frozen
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Ellipses:
+    """The ellipses of all rows: middles in pixels of the array, or none where they are on the sky.
+
+    Half-axes are in pixels, on the sky in degrees; angles in degrees.
+    """
+
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+    angle: NDArray[np.float64]
+    middles: NDArray[np.float64] | None
+
+    def mark(self, row: int, name: str, labels: tuple[str, ...], position: tuple[float, float] | None) -> Mark:
+        """Return the mark of a row; raises `RegionsError` where it has none."""
+        a, b, angle = float(self.a[row]), float(self.b[row]), float(self.angle[row])
+        if not (np.isfinite([a, b, angle]).all() and a > 0 and b > 0):
+            raise RegionsError("its half-axes must be numbers above 0, and its angle a number")
+        if self.middles is None:
+            if position is None:
+                raise RegionsError("it has no position on the sky")
+            return Mark(name, partial(_draw_on_sky, *position, a, b, angle), labels, position=position)
+        x, y = self.middles[row].tolist()
+        if not np.isfinite([x, y]).all():
+            raise RegionsError("it has no place in pixels")
+        return Mark(name, partial(_draw_in_pixels, x, y, a, b, angle), labels)
+
+
+def _draw_in_pixels(x: float, y: float, a: float, b: float, angle: float, canvas: Canvas) -> Drawn:
+    return Drawn(ellipse_of_array(x, y, a, b, angle, canvas))
+
+
+def _draw_on_sky(ra: float, dec: float, a: float, b: float, angle: float, canvas: Canvas) -> Drawn:
+    """Place an ellipse by the positions of the ends of its major axis, and by how large a pixel is there."""
+    from astropy.coordinates import SkyCoord
+    from astropy.wcs.utils import skycoord_to_pixel
+
+    if canvas.wcs is None:
+        raise RegionsError("the task has no sky coordinates (wcs)")
+    middle = SkyCoord(ra, dec, unit="deg")
+    step = a / 2 * units.deg
+    ends = SkyCoord([middle, *(middle.directional_offset_by((angle + turn) * units.deg, step) for turn in (0, 180))])
+    try:
+        x, y = skycoord_to_pixel(ends, canvas.wcs, origin=0, mode="all")
+    except Exception as error:  # of projections that do not reach the place
+        raise RegionsError(f"its place cannot be found on the picture: {_first_line(error)}") from error
+    if not np.isfinite([x, y]).all():
+        raise RegionsError("its place cannot be found on the picture")
+    along = np.array([x[1] - x[2], y[1] - y[2]])
+    semi_major = float(np.hypot(*along))
+    turn = float(np.degrees(np.arctan2(along[1], along[0])))
+    return Drawn(ellipse_of_array(float(x[0]), float(y[0]), semi_major, semi_major * b / a, turn, canvas))
+
+
+def _text(value: Any) -> str:
+    if value is np.ma.masked or value is None:
+        return ""
+    if isinstance(value, bytes):
+        value = value.decode("utf-8", "replace")
+    return str(value).strip()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -1,0 +1,87 @@
+"""Files of regions: read whole, within a bound, and told by their content."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from sync.regions.marks import RegionsError
+
+__all__ = ["MAX_BYTES", "MAX_TEXT_BYTES", "read_bytes", "read_text", "stem_of"]
+
+MAX_BYTES = 512 * 2**20
+"""Of one file."""
+MAX_TEXT_BYTES = 256 * 2**20
+"""Of a file of text: parsed, it fills several times as much memory."""
+
+SUFFIXES = (
+    ".gz",
+    ".fz",
+    ".fits",
+    ".fit",
+    ".fts",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".gif",
+    ".webp",
+    ".tif",
+    ".tiff",
+    ".bmp",
+    ".reg",
+    ".crtf",
+    ".txt",
+    ".json",
+    ".cat",
+    ".csv",
+    ".ecsv",
+    ".vot",
+    ".votable",
+    ".xml",
+    ".parquet",
+    ".ldac",
+)
+
+
+def read_bytes(file: Path, *, most: int = MAX_BYTES) -> bytes:
+    """Return a file's bytes.
+
+    Raises
+    ------
+    RegionsError
+        If it cannot be read, is no plain file, or has more than `most` bytes.
+    """
+    try:
+        if not file.is_file():
+            raise RegionsError("there is no such file" if not os.path.lexists(file) else "it is no plain file")
+        with file.open("rb") as opened:
+            content = opened.read(most + 1)
+    except OSError as error:
+        raise RegionsError(f"it cannot be read: {error.strerror or error}") from error
+    if len(content) > most:
+        raise RegionsError(f"it has more than the {most:,} bytes that are read: split it")
+    return content
+
+
+def read_text(file: Path, *, most: int = MAX_TEXT_BYTES) -> str:
+    """Return a file's text, which is UTF-8, or UTF-16 with its mark.
+
+    Raises
+    ------
+    RegionsError
+        As for `read_bytes`, and if it is no text.
+    """
+    content = read_bytes(file, most=most)
+    encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise RegionsError(f"it is no text in UTF-8: byte {error.start} cannot be decoded") from error
+
+
+def stem_of(name: str) -> str:
+    """Return the name of a file without its folders and without the suffixes of images, tables and regions."""
+    stem = name.replace("\\", "/").rstrip("/").rpartition("/")[2].strip()
+    while stem.lower().endswith(SUFFIXES) and "." in stem.strip("."):
+        stem = stem.rpartition(".")[0]
+    return stem

@@ -1,0 +1,142 @@
+"""The formats of regions, and which of them a file has, by its content."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sync.images.decode import kind_of, unpacked
+from sync.images.errors import ImageError
+from sync.images.fitsheaders import read_headers
+from sync.regions import catalogue, coco, label_images, sky_regions, yolo
+from sync.regions.files import MAX_BYTES, read_bytes
+from sync.regions.marks import MarkedImage, Problem, RegionsError
+
+__all__ = ["FORMATS", "Reading", "format_of", "read"]
+
+START_BYTES = 64 * 2**10
+CATALOGUES = frozenset(
+    {".csv", ".ecsv", ".vot", ".votable", ".vo", ".xml", ".parquet", ".cat", ".sex", ".asc", ".ldac", ".tsv"}
+)
+
+Read = tuple[list[MarkedImage], list[Problem]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the readers are told beyond the file.
+
+    Attributes
+    ----------
+    classes : mapping of int to str
+        Class of each value of a label image.
+    columns : Columns
+        Of a catalogue.
+    """
+
+    classes: Mapping[int, str] = field(default_factory=dict)
+    columns: catalogue.Columns = field(default_factory=lambda: catalogue.Columns({}))
+
+
+FORMATS: dict[str, Callable[[Path, Reading], Read]] = {
+    "labels": lambda file, reading: ([label_images.read(file, classes=reading.classes)], []),
+    "ds9": lambda file, _: sky_regions.read(file),
+    "coco": lambda file, _: coco.read(file),
+    "yolo": lambda file, _: yolo.read(file),
+    "catalogue": lambda file, reading: catalogue.read(file, reading.columns),
+}
+
+
+def read(file: Path, reading: Reading, *, format: str = "auto") -> Read:
+    """Read a file or a folder of regions.
+
+    Parameters
+    ----------
+    file : Path
+    reading : Reading
+    format : str
+        A key of `FORMATS`, or ``auto``.
+
+    Returns
+    -------
+    images : list of MarkedImage
+    problems : list of (str, str)
+        Name of each thing that is left out, and why.
+
+    Raises
+    ------
+    RegionsError
+        If it cannot be read at all.
+    """
+    try:
+        return FORMATS[format_of(file) if format == "auto" else format](file, reading)
+    except ModuleNotFoundError as error:
+        raise RegionsError(f"it needs {error.name}, not installed here: pip install 'galaxyloop[import]'") from error
+    except OSError as error:
+        raise RegionsError(f"it cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise RegionsError("it needs more memory than there is") from error
+
+
+def format_of(file: Path) -> str:
+    """Tell the format of a file.
+
+    Raises
+    ------
+    RegionsError
+        If it has none of them.
+    """
+    if file.is_dir():
+        if yolo.is_folder(file):
+            return "yolo"
+        raise RegionsError("the folder holds no labels of YOLO (data.yaml, labels/**/*.txt): name the files in it")
+    if file.suffix.lower() in CATALOGUES and not _start(file).startswith(b"SIMPLE"):
+        return "catalogue"
+    start = _start(file)
+    text = start.removeprefix(b"\xef\xbb\xbf").lstrip()
+    if start.startswith((b"\x1f\x8b", b"SIMPLE")):
+        return _of_fits(file)
+    if kind_of(start[:12]):
+        return "labels"
+    if text.startswith((b"{", b"[")):
+        return "coco"
+    if file.suffix.lower() == ".txt" and _are_numbers(text):
+        raise RegionsError("it looks like a label file of YOLO: name the folder of the data set, where data.yaml is")
+    return "ds9"
+
+
+def _of_fits(file: Path) -> str:
+    """Tell a label image, a catalogue and a table of regions apart by the headers of the file."""
+    try:
+        content = unpacked(read_bytes(file, most=MAX_BYTES))
+        if kind_of(content[:12]) != "FITS":
+            return "labels"
+        headers = read_headers(content)
+    except ImageError as error:
+        raise RegionsError(str(error)) from error
+    images = [header for header in headers if header.get("ZIMAGE", False) or _is_image(header)]
+    if images:
+        return "labels"
+    columns = {str(value).strip().upper() for header in headers for key, value in header.items() if key.startswith("TTYPE")}
+    return "ds9" if {"SHAPE", "X", "Y"} <= columns else "catalogue"
+
+
+def _is_image(header: Mapping[str, object]) -> bool:
+    axes = header.get("NAXIS")
+    return header.get("XTENSION", "IMAGE").strip() == "IMAGE" and isinstance(axes, int) and axes >= 2  # type: ignore[attr-defined]
+
+
+def _start(file: Path) -> bytes:
+    try:
+        if not file.is_file():
+            return read_bytes(file)  # which says what is wrong
+        with file.open("rb") as opened:
+            return opened.read(START_BYTES)
+    except OSError as error:
+        raise RegionsError(f"it cannot be read: {error.strerror or error}") from error
+
+
+def _are_numbers(text: bytes) -> bool:
+    words = text.partition(b"\n")[0].split()
+    return len(words) >= 5 and all(word.replace(b".", b"", 1).replace(b"-", b"").replace(b"e", b"").isdigit() for word in words)

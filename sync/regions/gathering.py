@@ -1,0 +1,136 @@
+"""Gathering: what files mark, brought together by the images of tasks that it belongs on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from sync.controls.shapes import Size
+from sync.regions.formats import Reading, read
+from sync.regions.marks import Answer, Canvas, Mark, MarkedImage, RegionsError
+from sync.regions.problems import LeftOut
+from sync.regions.tasks import TaskImage, TaskIndex
+
+__all__ = ["Gathering", "Target"]
+
+NOWHERE = "it lies on the picture of no task"
+
+
+@dataclass
+class Target:
+    """One image of a task, and all that files have for it, each with the file.
+
+    Attributes
+    ----------
+    image : TaskImage
+    marks : list of (str, Mark)
+    placed_by_sky : list of (str, Mark)
+        Those that are on the picture only if it shows their position.
+    answers : list of (str, Answer)
+    sources : list of (str, MarkedImage)
+    """
+
+    image: TaskImage
+    marks: list[tuple[str, Mark]] = field(default_factory=list)
+    placed_by_sky: list[tuple[str, Mark]] = field(default_factory=list)
+    answers: list[tuple[str, Answer]] = field(default_factory=list)
+    sources: list[tuple[str, MarkedImage]] = field(default_factory=list)
+
+    @property
+    def size(self) -> Size | None:
+        """That a file states for the image."""
+        return next((marked.size for _, marked in self.sources if marked.size is not None), None)
+
+
+class Gathering:
+    """Reads files one after the other.
+
+    Parameters
+    ----------
+    index : TaskIndex
+    left_out : LeftOut
+    key : str
+        One of `KEYS`.
+    """
+
+    def __init__(self, index: TaskIndex, left_out: LeftOut, *, key: str) -> None:
+        self._index = index
+        self._left_out = left_out
+        self._key = key
+        self._targets: dict[tuple[int, str, int], Target] = {}
+        self._not_shown: dict[int, tuple[str, Mark]] = {}
+
+    def add(self, file: Path, reading: Reading, *, format: str) -> None:
+        """Read a file, and give what is on each of its images to the image of a task."""
+        try:
+            images, problems = read(file, reading, format=format)
+        except RegionsError as error:
+            self._left_out.add(str(file), "", str(error))
+            return
+        for name, reason in problems:
+            self._left_out.add(str(file), name, reason)
+        for marked in images:
+            if self._goes_by_place(marked):
+                self._place(str(file), marked.marks)
+            else:
+                self._match(str(file), marked)
+
+    def targets(self) -> list[Target]:
+        """Return the images on which something may go, in the order of their tasks."""
+        return [self._targets[key] for key in sorted(self._targets)]
+
+    def shown(self, target: Target, canvas: Canvas) -> list[tuple[str, Mark]]:
+        """Return the marks of an image, of those that are placed by the sky the ones that its picture shows."""
+        shown = [(file, mark) for file, mark in target.placed_by_sky if _shows(canvas, mark)]
+        for _, mark in shown:
+            self._not_shown.pop(id(mark), None)
+        return target.marks + shown
+
+    def report_not_shown(self) -> None:
+        """Report the marks that no picture has shown."""
+        for file, mark in self._not_shown.values():
+            self._left_out.add(file, mark.name, NOWHERE)
+
+    def _goes_by_place(self, marked: MarkedImage) -> bool:
+        if self._key == "sky":
+            return not marked.answers and bool(marked.marks) and all(mark.position is not None for mark in marked.marks)
+        return self._key == "auto" and marked.by_place
+
+    def _match(self, file: str, marked: MarkedImage) -> None:
+        try:
+            image = self._index.find(marked, key=self._key)
+        except RegionsError as error:
+            lost = len(marked.marks) + len(marked.answers)
+            self._left_out.add(file, marked.source, str(error), objects=max(lost, 1))
+            return
+        target = self._target(image)
+        target.sources.append((file, marked))
+        target.marks += [(file, mark) for mark in marked.marks]
+        target.answers += [(file, answer) for answer in marked.answers]
+
+    def _place(self, file: str, marks: tuple[Mark, ...]) -> None:
+        positions = np.array([mark.position for mark in marks], np.float64).reshape(-1, 2)
+        for mark, images in zip(marks, self._index.showing(positions), strict=True):
+            self._not_shown[id(mark)] = (file, mark)
+            for image in images:
+                self._target(image).placed_by_sky.append((file, mark))
+
+    def _target(self, image: TaskImage) -> Target:
+        return self._targets.setdefault(image.key, Target(image))
+
+
+def _shows(canvas: Canvas, mark: Mark) -> bool:
+    """Tell whether the middle of a mark lies on a picture."""
+    if canvas.wcs is None or mark.position is None:
+        return False
+    from astropy.coordinates import SkyCoord
+    from astropy.wcs.utils import skycoord_to_pixel
+
+    try:
+        x, y = skycoord_to_pixel(SkyCoord(*mark.position, unit="deg"), canvas.wcs, origin=0, mode="all")
+    except Exception:  # of projections that do not reach the place: it is on another picture
+        return False
+    width, height = canvas.size
+    return bool(-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5)

@@ -1,0 +1,207 @@
+"""Label images: segmentation maps in which 0 is background and each other value is one object.
+
+FITS, whose rows are counted from the bottom of what is shown, and PNG or TIFF, whose first row is the top one. Files of
+`galaxyloop export --format fits` have layers of objects that overlap, and a table of their classes.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from sync.controls.region import MAX_PIXELS
+from sync.export.footprints import Footprint
+from sync.images.decode import kind_of, unpacked
+from sync.images.errors import DAMAGE, ImageError
+from sync.images.fits import check_tiles
+from sync.images.fitsheaders import check_compression, read_headers
+from sync.images.fitsparts import Part, parts_of
+from sync.images.raster import check_pixels
+from sync.images.sky import sky_of
+from sync.regions.files import read_bytes
+from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, RegionsError
+
+__all__ = ["NO_LABEL_IMAGE", "labelled_pixels", "read"]
+
+INSTANCES = "INSTANCE"
+"""Extensions of our own exports; the others of these files say the same again by class."""
+MAX_OBJECTS = 1_000_000
+NO_LABEL_IMAGE = "it holds no label image: one of whole numbers with two axes is needed"
+_RASTERS = ("PNG", "TIFF")
+
+
+def read(file: Path, *, classes: Mapping[int, str] | None = None) -> MarkedImage:
+    """Read a label image, plain or gzipped.
+
+    Parameters
+    ----------
+    file : Path
+    classes : mapping of int to str, optional
+        Class of each value.
+
+    Raises
+    ------
+    RegionsError
+        If it is no label image, too large, or damaged.
+    """
+    try:
+        content = unpacked(read_bytes(file))
+        kind = kind_of(content)
+        if kind == "FITS":
+            return _of_fits(file, content, dict(classes or {}))
+        if kind in _RASTERS:
+            pixels = _raster(content, kind)
+            marks = _marks(pixels, dict(classes or {}), {})
+            height, width = pixels.shape
+            return MarkedImage("", (file.name,), size=(width, height), marks=tuple(marks))
+        raise RegionsError("it is no label image: FITS, PNG or TIFF are read")
+    except ImageError as error:
+        raise RegionsError(str(error)) from error
+
+
+def labelled_pixels(pixels: NDArray[np.int64]) -> Iterator[tuple[int, Footprint]]:
+    """Yield each value above 0 with the pixels that have it, in the order of the values.
+
+    Parameters
+    ----------
+    pixels : ndarray of int, shape (height, width)
+        The first row is the picture's top one.
+
+    Raises
+    ------
+    RegionsError
+        If a value is negative, or there are more than `MAX_OBJECTS`.
+    """
+    values, places = np.unique(pixels, return_inverse=True)
+    if values[0] < 0:
+        raise RegionsError(f"it has the value {values[0]}: 0 is background, and objects have values above it")
+    if len(values) > MAX_OBJECTS:
+        raise RegionsError(f"it has {len(values):,} values, more than the {MAX_OBJECTS:,} objects that are read")
+    numbers = places.reshape(pixels.shape) + (1 if values[0] > 0 else 0)  # 0 stays background
+    values = values[values > 0]
+    for number, (value, place) in enumerate(zip(values.tolist(), ndimage.find_objects(numbers), strict=True), start=1):
+        rows, columns = place
+        yield value, Footprint(columns.start, rows.start, numbers[rows, columns] == number)
+
+
+def _marks(pixels: NDArray[np.int64], classes: Mapping[int, str], rows: Mapping[int, Mapping[str, Any]]) -> list[Mark]:
+    marks = []
+    for value, footprint in labelled_pixels(pixels):
+        row = rows.get(value, {})
+        label = classes.get(value, row.get("class", ""))
+        marks.append(
+            Mark(
+                name=f"object {value}",
+                draw=partial(_draw, footprint),
+                labels=(label,) if label else (),
+                score=row.get("probability"),
+            )
+        )
+    return marks
+
+
+def _draw(footprint: Footprint, canvas: Canvas) -> Drawn:
+    return Drawn(footprint)
+
+
+def _of_fits(file: Path, content: bytes, classes: Mapping[int, str]) -> MarkedImage:
+    headers = read_headers(content)
+    layers = _layers(parts_of(headers))
+    for part in layers:
+        if part.header.get("ZIMAGE", False):
+            check_compression(headers[part.number])
+            check_tiles(content, [part.number], MAX_PIXELS)
+    try:
+        with warnings.catch_warnings(), fits.open(io.BytesIO(content), memmap=False) as opened:
+            warnings.simplefilter("ignore")
+            rows = _objects(opened)
+            sky = sky_of(opened[layers[0].number].header)
+            marks: list[Mark] = []
+            for part in layers:
+                pixels = opened[part.number].data
+                marks += _marks(_whole_numbers(pixels.reshape(pixels.shape[-2:]))[::-1], classes, rows)
+    except (RegionsError, ImageError):
+        raise
+    except Exception as error:  # astropy's C codecs raise a class of their own that is not public
+        raise RegionsError(f"the FITS file is damaged ({type(error).__name__})") from error
+    height, width = layers[0].shape[-2:]
+    place = (sky["ra"], sky["dec"]) if sky else None
+    return MarkedImage("", (file.name,), position=place, size=(width, height), marks=tuple(marks))
+
+
+def _layers(parts: Sequence[Part]) -> list[Part]:
+    """Return the images of objects: the layers of our own exports, or the first image of whole numbers."""
+    images = [part for part in parts if part.is_image and prod(part.shape[:-2]) == 1]
+    own = [part for part in images if part.name == INSTANCES]
+    whole = [part for part in images if _bits(part) > 0] or images
+    layers = own or whole[:1]
+    if not layers:
+        raise RegionsError(NO_LABEL_IMAGE)
+    for part in layers:
+        height, width = part.shape[-2:]
+        if not 0 < height * width <= MAX_PIXELS:
+            raise RegionsError(f"it has {width}x{height} pixels: 1 to {MAX_PIXELS:,} are read")
+        if part.shape[-2:] != layers[0].shape[-2:]:
+            raise RegionsError(f"its layers {INSTANCES} have different sizes")
+    return layers
+
+
+def _bits(part: Part) -> int:
+    """BITPIX of an image, also of a compressed one: below 0 for floats."""
+    return int(part.header.get("ZBITPIX", part.header["BITPIX"]))
+
+
+def _objects(opened: fits.HDUList) -> dict[int, dict[str, Any]]:
+    """Classes and scores of the objects of our own exports, by their numbers."""
+    if "OBJECTS" not in opened:
+        return {}
+    table = opened["OBJECTS"].data
+    names = {name.lower() for name in table.names}
+    if not {"instance", "class"} <= names:
+        return {}
+    rows = {}
+    for row in table:
+        probability = float(row["probability"]) if "probability" in names else np.nan
+        score = probability if 0 <= probability <= 1 else None
+        rows[int(row["instance"])] = {"class": str(row["class"]).strip(), "probability": score}
+    return rows
+
+
+def _raster(content: bytes, kind: str) -> NDArray[np.int64]:
+    try:
+        with Image.open(io.BytesIO(content), formats=(kind,)) as image:
+            check_pixels(image.width, image.height, max_pixels=MAX_PIXELS)
+            if len(image.getbands()) != 1:
+                raise RegionsError(f"it is a picture in colours ({image.mode}): a label image has one number a pixel")
+            image.load()
+            return _whole_numbers(np.asarray(image))
+    except (RegionsError, ImageError):
+        raise
+    except Image.DecompressionBombError as error:
+        raise RegionsError(f"it has more than the {MAX_PIXELS:,} pixels that are read") from error
+    except DAMAGE as error:
+        raise RegionsError(f"the {kind} file is damaged or truncated ({type(error).__name__})") from error
+
+
+def _whole_numbers(pixels: NDArray[Any]) -> NDArray[np.int64]:
+    """Return labels as integers; NaN, which stands for missing pixels, is background."""
+    if pixels.dtype.kind not in "biuf":
+        raise RegionsError(f"it holds {pixels.dtype.name} values: a label image holds whole numbers")
+    if pixels.dtype.kind == "f":
+        pixels = np.where(np.isnan(pixels), 0, pixels)
+        if not (np.abs(pixels) < 2**53).all() or (pixels % 1 != 0).any():
+            raise RegionsError("it holds numbers that are not whole: it is no label image")
+    if pixels.dtype == np.uint64 and (pixels > np.iinfo(np.int64).max).any():
+        raise RegionsError("it holds numbers beyond 2^63")
+    return pixels.astype(np.int64)

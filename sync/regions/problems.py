@@ -1,0 +1,41 @@
+"""What an import of regions leaves out: each reason once a file, with how often and where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+__all__ = ["LeftOut"]
+
+NAMED = 5
+
+
+@dataclass
+class LeftOut:
+    """Gathers what is left out.
+
+    Attributes
+    ----------
+    count : int
+        Of all that was left out.
+    """
+
+    count: int = 0
+    _held: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _counts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def add(self, file: str, name: str, reason: str, *, objects: int = 1) -> None:
+        """Note something of a file, with how many objects are left out."""
+        self.count += objects
+        self._counts[file, reason] = self._counts.get((file, reason), 0) + 1
+        held = self._held.setdefault((file, reason), [])
+        if name and len(held) < NAMED:
+            held.append(name)
+
+    def lines(self) -> Iterator[str]:
+        """Give a line for each file and reason."""
+        for (file, reason), names in self._held.items():
+            count = self._counts[file, reason]
+            more = f" and {count - len(names):,} more" if count > len(names) > 0 else ""
+            place = f", {', '.join(names)}{more}" if names else ""
+            yield f"{file}{place}: {reason}"

@@ -1,0 +1,212 @@
+"""An import of regions: files are read, their images matched to tasks, and what is marked on them is stored batch by batch."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sync.client import LabelStudioClient
+from sync.controls.region import Region
+from sync.export.pictures import Picture, Pictures
+from sync.images.errors import ImageError
+from sync.labelconfig import LabelConfig
+from sync.regions.canvases import canvas_of
+from sync.regions.fitting import Fitting, unique_ids
+from sync.regions.formats import Reading
+from sync.regions.gathering import Gathering, Target
+from sync.regions.marks import Canvas, RegionsError
+from sync.regions.problems import LeftOut
+from sync.regions.storing import Results, store_annotations, store_predictions
+from sync.regions.tasks import TaskIndex
+from sync.task_images import place_region
+from sync.tasks import read_tasks
+
+__all__ = ["Plan", "Report", "import_regions"]
+
+TASKS_A_BATCH = 5000
+"""Label Studio counts all predictions of a project at each import: few large ones are best."""
+BYTES_A_BATCH = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is imported, and as what.
+
+    Attributes
+    ----------
+    project : int
+    config : LabelConfig
+    model : str
+        Name of the model whose predictions the regions become; empty for annotations.
+    format, key : str
+        As `read` and `TaskIndex.find` take them.
+    control, label : str
+        As `Fitting` takes them.
+    reading : Reading
+    """
+
+    project: int
+    config: LabelConfig
+    model: str = ""
+    format: str = "auto"
+    key: str = "auto"
+    control: str = ""
+    label: str = ""
+    reading: Reading = field(default_factory=Reading)
+
+
+@dataclass
+class Report:
+    """What became of the files.
+
+    Attributes
+    ----------
+    objects, answers : int
+        In the tasks below.
+    new, known : int
+        Tasks whose regions were stored now, and that had them.
+    changed : Counter
+        As in `Fitting`.
+    left_out : LeftOut
+    """
+
+    objects: int = 0
+    answers: int = 0
+    new: int = 0
+    known: int = 0
+    changed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    left_out: LeftOut = field(default_factory=LeftOut)
+
+
+def import_regions(
+    files: Sequence[Path],
+    plan: Plan,
+    *,
+    client: LabelStudioClient,
+    pictures: Pictures,
+    progress: Callable[[int, int], None] | None = None,
+) -> Report:
+    """Import the regions of files.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Files, and folders of YOLO data sets.
+    plan : Plan
+    client : LabelStudioClient
+    pictures : Pictures
+        Fetches the pictures of tasks: regions are stored in shares of their sizes.
+    progress : callable, optional
+        Called with the number of images done, and of all.
+
+    Raises
+    ------
+    RegionsError
+        If the plan names a control or label that the config lacks.
+    LabelStudioError
+        If Label Studio refuses, or does not answer: another run goes on.
+    """
+    fitting = Fitting(plan.config, control=plan.control, label=plan.label, scored=bool(plan.model))
+    report = Report(changed=fitting.changed)
+    gathering = Gathering(TaskIndex.of(read_tasks(client, plan.project), plan.config), report.left_out, key=plan.key)
+    for file in files:
+        gathering.add(file, plan.reading, format=plan.format)
+    maker = _Maker(plan, fitting, gathering, report)
+    targets = gathering.targets()
+    results: Results = {}
+    size = 0
+    for number, (target, picture) in enumerate(pictures.ahead(targets, lambda target: target.image.reference or None), start=1):
+        task = target.image.task.id
+        if results and task not in results and (len(results) >= TASKS_A_BATCH or size >= BYTES_A_BATCH):
+            _store(client, plan, results, report)
+            results, size = {}, 0
+        regions = maker.regions(target, picture)
+        if regions is not None:
+            results.setdefault(task, []).extend(regions)
+            size += len(json.dumps(regions))
+        if progress is not None:
+            progress(number, len(targets))
+    _store(client, plan, results, report)
+    gathering.report_not_shown()
+    return report
+
+
+class _Maker:
+    """Makes the regions of one image after the other, and reports what cannot be made."""
+
+    def __init__(self, plan: Plan, fitting: Fitting, gathering: Gathering, report: Report) -> None:
+        self._plan = plan
+        self._fitting = fitting
+        self._gathering = gathering
+        self._report = report
+
+    def regions(self, target: Target, picture: Picture | ImageError | None) -> list[Region] | None:
+        """Return the regions of an image; None where there is nothing to store."""
+        number = target.image.task.id
+        try:
+            canvas = canvas_of(target, picture)
+        except RegionsError as error:
+            files = {file for file, _ in (*target.marks, *target.placed_by_sky, *target.answers)}
+            for file in sorted(files):
+                self._report.left_out.add(file, f"task {number}", str(error))
+            return None
+        if not self._have_its_size(target, canvas):
+            return None
+        regions = self._objects(target, canvas) + self._answers(target)
+        empty = bool(target.sources) and not any(marked.marks or marked.answers for _, marked in target.sources)
+        return regions if regions or (empty and not target.placed_by_sky and not self._plan.model) else None
+
+    def _objects(self, target: Target, canvas: Canvas) -> list[Region]:
+        made: list[Region] = []
+        for file, mark in self._gathering.shown(target, canvas):
+            try:
+                region = self._fitting.object_region(mark, canvas, image=target.image.image[0])
+            except RegionsError as error:
+                self._report.left_out.add(file, f"{mark.name} (task {target.image.task.id})", str(error))
+            else:
+                made.append(place_region(region, self._plan.config, target.image.image))
+        self._report.objects += len(made)
+        return made
+
+    def _answers(self, target: Target) -> list[Region]:
+        made: dict[str, Region] = {}
+        for file, answer in target.answers:
+            try:
+                region = self._fitting.answer_region(answer)
+                before = made.setdefault(region["from_name"], region)
+                if before["value"] != region["value"]:
+                    raise RegionsError(f"{region['from_name']!r} is answered differently before, and that answer is taken")
+            except RegionsError as error:
+                self._report.left_out.add(file, f"{answer.name} (task {target.image.task.id})", str(error))
+        self._report.answers += len(made)
+        return list(made.values())
+
+    def _have_its_size(self, target: Target, canvas: Canvas) -> bool:
+        """Take away what was marked on an image of another size; tell whether anything is left."""
+        for file, marked in target.sources:
+            if marked.size is not None and marked.size != canvas.size:
+                theirs, ours = ("x".join(map(str, size)) for size in (marked.size, canvas.size))
+                reason = f"its image has {theirs} pixels, and the picture of task {target.image.task.id} has {ours}"
+                self._report.left_out.add(file, marked.source, reason, objects=max(len(marked.marks), 1))
+                others = set(map(id, marked.marks))
+                target.marks[:] = [(file, mark) for file, mark in target.marks if id(mark) not in others]
+        return bool(target.marks or target.placed_by_sky or target.answers) or all(
+            marked.size in (None, canvas.size) for _, marked in target.sources
+        )
+
+
+def _store(client: LabelStudioClient, plan: Plan, results: Results, report: Report) -> None:
+    if not results:
+        return
+    results = {task: unique_ids(regions) for task, regions in results.items()}
+    if plan.model:
+        stored = store_predictions(client, plan.project, results, model=plan.model)
+    else:
+        stored = store_annotations(client, plan.project, results)
+    report.new += len(stored.new)
+    report.known += len(stored.known)
+    for task, reason in stored.refused.items():
+        report.left_out.add(f"task {task}", "", reason)

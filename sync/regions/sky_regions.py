@@ -1,0 +1,264 @@
+"""Region files of DS9, CASA (CRTF) and FITS, read by astropy's `regions`.
+
+The package gives up at the first line that it cannot parse, and passes over others with a warning. So a DS9 file is parsed
+statement by statement where it does not go through as a whole, and each statement that is left out is named.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sync.controls.region import MAX_PIXELS
+from sync.export.footprints import Footprint
+from sync.regions.array_shapes import box_of_array, ellipse_of_array, point_of_array, polygon_of_array
+from sync.regions.files import read_bytes, read_text
+from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError, Shape
+
+if TYPE_CHECKING:
+    from regions import PixelRegion, Region
+
+__all__ = ["read"]
+
+FRAMES = frozenset({"image", "icrs", "fk5", "j2000", "fk4", "b1950", "galactic", "ecliptic"})
+"""What `regions` places."""
+OTHER_FRAMES = re.compile(r"(linear|amplifier|detector|physical|tile|wcs[0-9a-z]?)")
+MAX_REGIONS = 1_000_000
+_STATEMENT = re.compile(r"[#+\- ]*([A-Za-z0-9_]+)")
+_QUOTED = 60
+
+
+def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
+    """Read a region file.
+
+    Parameters
+    ----------
+    file : Path
+        Regions in pixels belong to the image that is called as the file; those on the sky to whatever shows their middle.
+
+    Returns
+    -------
+    images : list of MarkedImage
+    problems : list of (str, str)
+        Name of each statement that is left out, and why.
+
+    Raises
+    ------
+    RegionsError
+        If the file cannot be read, or holds no region.
+    """
+    start = read_bytes(file)[:8]
+    problems: list[Problem] = []
+    if start.startswith(b"SIMPLE"):
+        named = _parsed_whole(read_bytes(file), "fits", problems)
+    else:
+        text = read_text(file)
+        named = _parsed_whole(text, "crtf", problems) if text.lstrip().startswith("#CRTF") else _ds9(text, problems)
+    marks: list[Mark] = []
+    for name, region in named:
+        if len(marks) == MAX_REGIONS:
+            raise RegionsError(f"it has more than the {MAX_REGIONS:,} regions that are read: split it")
+        try:
+            marks.append(_mark(name, region))
+        except RegionsError as error:
+            problems.append((name, str(error)))
+    if not marks and not problems:
+        raise RegionsError("it holds no region")
+    in_pixels = tuple(mark for mark in marks if mark.position is None)
+    on_sky = tuple(mark for mark in marks if mark.position is not None)
+    images = [MarkedImage("", (file.name,), marks=in_pixels)] if in_pixels else []
+    return images + ([MarkedImage("", (file.name,), marks=on_sky, by_place=True)] if on_sky else []), problems
+
+
+def _parsed_whole(content: str | bytes, format: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
+    import io
+
+    from astropy.io import fits
+    from regions import Regions
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            if isinstance(content, bytes):
+                with fits.open(io.BytesIO(content), memmap=False) as opened:
+                    tables = [hdu for hdu in opened if isinstance(hdu, fits.BinTableHDU)]
+                    if not tables:
+                        raise RegionsError("the FITS file has no table of regions")
+                    from astropy.table import Table
+
+                    parsed = Regions.parse(Table.read(tables[0]), format=format)
+            else:
+                parsed = Regions.parse(content, format=format)
+        except RegionsError:
+            raise
+        except Exception as error:  # the parsers raise whatever their conversions do
+            raise RegionsError(f"it cannot be read as regions ({format}): {_first_line(error)}") from error
+    problems += [("a region", str(warning.message)) for warning in caught]
+    yield from ((f"region {number}", region) for number, region in enumerate(parsed, start=1))
+
+
+def _ds9(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
+    """Parse a DS9 file as a whole, else statement by statement."""
+    from regions import Regions
+
+    if any(character in text for character in "\0\x01\x02"):
+        raise RegionsError("it is no text: DS9 region files are")
+    statements = list(_statements(text))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            whole = list(Regions.parse(text, format="ds9"))
+        except Exception:
+            whole = []
+    if whole and len(whole) == len(statements):
+        yield from zip((name for name, _, _ in statements), whole, strict=True)
+        return
+    for name, prefix, statement in statements:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                parsed = Regions.parse(f"{prefix}\n{statement}", format="ds9")
+            except Exception as error:
+                problems.append((name, f"{_short(statement)} cannot be read: {_first_line(error)}"))
+                continue
+        if not len(parsed):
+            reason = str(caught[0].message).rstrip(".") if caught else "it is no region"
+            problems.append((name, _why_not(prefix, statement, reason)))
+        yield from ((name, region) for region in parsed)
+
+
+def _statements(text: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the name, what stands before, and the text of each statement with a region: globals and the frame come before."""
+    shared: list[str] = []
+    frame = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        for part in _parts(line):
+            statement = part.strip()
+            if not statement or (statement.startswith("#") and not statement.startswith(("# text(", "# composite("))):
+                continue
+            match = _STATEMENT.match(statement)
+            word = match[1].lower() if match else ""
+            if word == "global":
+                shared.append(statement)
+            elif (word in FRAMES or OTHER_FRAMES.fullmatch(word)) and "(" not in statement.partition("#")[0]:
+                frame = word
+            elif word != "composite":
+                yield f"line {number}", "\n".join([*shared[-8:], frame]), statement
+
+
+def _parts(line: str) -> list[str]:
+    """Split a line at semicolons outside of braces and quotes."""
+    if ";" not in line:
+        return [line]
+    parts, begin, closing = [], 0, ""
+    for place, character in enumerate(line):
+        if closing:
+            closing = "" if character == closing else closing
+        elif character in "{'\"" and "#" in line[begin:place]:  # before it, quotes are units of angle
+            closing = "}" if character == "{" else character
+        elif character == ";":
+            parts.append(line[begin:place])
+            begin = place + 1
+    return [*parts, line[begin:]]
+
+
+def _why_not(prefix: str, statement: str, reason: str) -> str:
+    frame = prefix.rpartition("\n")[2]
+    if not frame:
+        return f"{_short(statement)} has no coordinate frame before it: write image, icrs, fk5 or galactic on a line of its own"
+    if OTHER_FRAMES.fullmatch(frame):
+        return f"{_short(statement)} is in the frame {frame!r}: save the regions in image, fk5, icrs or galactic coordinates"
+    return f"{_short(statement)} is left out: {reason}"
+
+
+def _mark(name: str, region: Region) -> Mark:
+    import regions
+
+    if isinstance(region, regions.TextPixelRegion | regions.TextSkyRegion):
+        raise RegionsError("it is a text, which marks no object")
+    if isinstance(region, regions.LinePixelRegion | regions.LineSkyRegion):
+        raise RegionsError("it is a line, which marks no object")
+    if str(region.meta.get("include", 1)) in ("0", "-", "False"):
+        raise RegionsError("it is excluded (a minus stands before it)")
+    texts = [region.meta.get("text", region.meta.get("label", "")), *region.meta.get("tag", ())]
+    labels = tuple(str(text).strip() for text in texts if str(text).strip())
+    position = _position(region) if isinstance(region, regions.SkyRegion) else None
+    return Mark(name, partial(_draw, region), labels, may_be_unlabelled=True, position=position)
+
+
+def _position(region: Any) -> tuple[float, float]:
+    """Right ascension and declination of a region's middle, of a polygon that of its corners."""
+    from astropy.coordinates import SkyCoord
+
+    place = region.vertices if hasattr(region, "vertices") else region.center
+    icrs = place.icrs
+    if not icrs.isscalar:
+        middle = icrs.cartesian.mean()
+        icrs = SkyCoord(middle, frame="icrs", representation_type="cartesian")
+        icrs.representation_type = "unitspherical"
+    ra, dec = float(icrs.ra.deg), float(icrs.dec.deg)
+    if not np.isfinite([ra, dec]).all():
+        raise RegionsError("its place is no number")
+    return ra, dec
+
+
+def _draw(region: Any, canvas: Canvas) -> Drawn:
+    import regions
+
+    if isinstance(region, regions.SkyRegion):
+        if canvas.wcs is None:
+            raise RegionsError("the task has no sky coordinates (wcs)")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                region = region.to_pixel(canvas.wcs)
+        except Exception as error:  # of projections that do not reach the place
+            raise RegionsError(f"its place cannot be found on the picture: {_first_line(error)}") from error
+    return Drawn(_shape(region, canvas), partial(_footprint, region, canvas))
+
+
+def _shape(region: PixelRegion, canvas: Canvas) -> Shape:
+    import regions
+
+    if isinstance(region, regions.CirclePixelRegion):
+        return ellipse_of_array(region.center.x, region.center.y, region.radius, region.radius, 0, canvas)
+    if isinstance(region, regions.EllipsePixelRegion):
+        angle = region.angle.to_value("deg")
+        return ellipse_of_array(region.center.x, region.center.y, region.width / 2, region.height / 2, angle, canvas)
+    if isinstance(region, regions.RectanglePixelRegion):
+        angle = region.angle.to_value("deg")
+        return box_of_array(region.center.x, region.center.y, region.width, region.height, angle, canvas)
+    if isinstance(region, regions.PointPixelRegion):
+        return point_of_array(region.center.x, region.center.y, canvas)
+    if isinstance(region, regions.PolygonPixelRegion):
+        return polygon_of_array(np.stack([region.vertices.x, region.vertices.y], axis=1).astype(float), canvas)
+    return _footprint(region, canvas)
+
+
+def _footprint(region: PixelRegion, canvas: Canvas) -> Footprint:
+    """The pixels of the picture whose middles lie in a region, as `regions` has them."""
+    width, height = canvas.size
+    around = region.bounding_box
+    if (around.shape[0] * around.shape[1]) > MAX_PIXELS:
+        raise RegionsError(f"it is {around.shape[1]}x{around.shape[0]} pixels large")
+    mask = region.to_mask(mode="center")
+    on_picture, of_mask = mask.get_overlap_slices((height, width))
+    if on_picture is None:
+        raise RegionsError("it lies outside the picture")
+    inside = mask.data[of_mask] > 0
+    rows, columns = on_picture
+    return Footprint.of_mask(inside[::-1], x=columns.start, y=height - rows.stop)
+
+
+def _short(statement: str) -> str:
+    return repr(statement if len(statement) <= _QUOTED else statement[:_QUOTED] + "…")
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

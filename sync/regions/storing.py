@@ -1,0 +1,127 @@
+"""Storing what was imported: once, however often the import is run.
+
+The ids of regions follow from what they say. A prediction of the model with the same ids is there already, one with others is
+changed in place, and predictions of other models are not touched. An annotation that shares an id with what is imported was
+made by an earlier import, and is left as it is: somebody may have corrected it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sync.annotations import TASKS_A_REQUEST, read_annotations
+from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
+from sync.controls.region import Region
+from sync.predictions import predicted_tasks, push
+from sync.replacing import replace
+
+__all__ = ["CHANGED", "Stored", "store_annotations", "store_predictions"]
+
+CHANGED = "the task has an annotation of an earlier import, with other regions: it is kept; delete it to import this one"
+
+Results = dict[int, list[Region]]
+"""Regions by the number of their task."""
+
+
+@dataclass
+class Stored:
+    """What became of the tasks of a batch.
+
+    Attributes
+    ----------
+    new, known : set of int
+        Tasks whose regions were stored now, and that had them.
+    refused : dict of int to str
+        The others, and why.
+    """
+
+    new: set[int] = field(default_factory=set)
+    known: set[int] = field(default_factory=set)
+    refused: dict[int, str] = field(default_factory=dict)
+
+
+def store_predictions(client: LabelStudioClient, project_id: int, results: Results, *, model: str) -> Stored:
+    """Store a prediction a task, in the place of one of the same model.
+
+    Raises
+    ------
+    LabelStudioError
+        If Label Studio does not answer: another run goes on.
+    """
+    stored = Stored()
+    there = predicted_tasks(client, project_id, model, task_ids=results.keys())
+    before = dict(_predictions(client, project_id, there, model)) if there else {}
+    stored.known = {task for task in there if _said(before.get(task, [])) == _said(results[task])}
+    bodies = {task: _prediction(task, regions, model) for task, regions in results.items() if task not in stored.known}
+    changed = [bodies[task] for task in sorted(bodies.keys() & there)]
+    if changed:
+        notes = read_annotations(client, project_id, task_ids=[body["task"] for body in changed])
+        parents = {note.parent_prediction for note in notes if note.parent_prediction is not None}
+        stored.new |= replace(client, project_id, changed, parents=parents)
+    fresh = [bodies[task] for task in sorted(bodies.keys() - there)]
+    if push(client, project_id, fresh) == len(fresh):
+        stored.new |= {body["task"] for body in fresh}
+    else:
+        stored.new |= predicted_tasks(client, project_id, model, task_ids=[body["task"] for body in fresh])
+    stored.refused = dict.fromkeys(bodies.keys() - stored.new, "Label Studio did not take its prediction")
+    return stored
+
+
+def store_annotations(client: LabelStudioClient, project_id: int, results: Results) -> Stored:
+    """Store an annotation a task, unless an earlier import did.
+
+    Raises
+    ------
+    LabelStudioError
+        If Label Studio does not answer: another run goes on.
+    """
+    stored = Stored()
+    earlier: dict[int, list[set[str]]] = {}
+    for note in read_annotations(client, project_id, task_ids=results.keys()):
+        if not note.was_cancelled:
+            earlier.setdefault(note.task_id, []).append({str(region.get("id")) for region in note.result})
+    for task, regions in sorted(results.items()):
+        ids = {region["id"] for region in regions}
+        same = [held for held in earlier.get(task, []) if held & ids or held == ids]
+        if same:
+            if any(ids <= held for held in same):
+                stored.known.add(task)
+            else:
+                stored.refused[task] = CHANGED
+            continue
+        try:
+            client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": regions, "was_cancelled": False})
+        except LabelStudioUnavailable:
+            raise
+        except LabelStudioError as error:
+            stored.refused[task] = str(error)
+        else:
+            stored.new.add(task)
+    return stored
+
+
+def _prediction(task: int, regions: Sequence[Region], model: str) -> dict[str, Any]:
+    scores = [region["score"] for region in regions if "score" in region]
+    score = sum(scores) / len(scores) if scores else None
+    return {"task": task, "result": list(regions), "score": score, "model_version": model}
+
+
+def _said(regions: Sequence[Region]) -> dict[str, float | None]:
+    return {str(region.get("id")): region.get("score") for region in regions}
+
+
+def _predictions(
+    client: LabelStudioClient, project_id: int, tasks: Collection[int], model: str
+) -> Iterator[tuple[int, list[Region]]]:
+    """Read the regions of the model's predictions; of several of one task the last."""
+    ids = sorted(tasks)
+    for start in range(0, len(ids), TASKS_A_REQUEST):
+        query = json.dumps({"selectedItems": {"all": False, "included": ids[start : start + TASKS_A_REQUEST]}})
+        fields = {"fields": "all", "include": "id,predictions,model_version,result"}
+        for task in client.pages("/api/tasks/", project=project_id, **fields, query=query):
+            for item in task["predictions"]:
+                if item["model_version"] == model and isinstance(item["result"], list):
+                    yield int(task["id"]), item["result"]

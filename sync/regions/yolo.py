@@ -1,0 +1,220 @@
+"""YOLO: a folder with a text file of labels an image, for detection, segmentation, turned boxes (OBB) or key points.
+
+All numbers are fractions of the picture's sides. Of `data.yaml` only the names of the classes and the shape of key points are
+read: the folders that it names are not followed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.controls.region import quote
+from sync.controls.shapes import Box, Point, Polygon
+from sync.regions.files import read_text
+from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError
+
+__all__ = ["is_folder", "read"]
+
+MAX_DESCRIPTION_BYTES = 2**20
+MAX_LABEL_BYTES = 64 * 2**20
+MAX_FILES = 1_000_000
+DESCRIPTIONS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
+NAME_LISTS = ("classes.txt", "obj.names", "names.txt")
+"""What older tools write in the place of `data.yaml`: a name a line."""
+NO_LABELS = frozenset({*NAME_LISTS, "train.txt", "val.txt", "test.txt", "readme.txt", "requirements.txt", "notes.txt"})
+BOX, TURNED = 4, 8
+"""Numbers of an upright box, and of the corners of a turned one."""
+FAR = 10.0
+RIGHT_ANGLE_PX = 0.02
+"""How far the corners of a turned box may lie off a rectangle, pixels and shares of its sides: six digits are usual."""
+
+
+def is_folder(folder: Path) -> bool:
+    """Tell whether a folder, or one right below it, holds labels of YOLO."""
+    return any(True for _ in _sets(folder))
+
+
+def read(folder: Path) -> tuple[list[MarkedImage], list[Problem]]:
+    """Read a data set: the folder with `data.yaml`, or one with several such folders.
+
+    Returns
+    -------
+    images : list of MarkedImage
+    problems : list of (str, str)
+        File and number of each line that is left out, and why.
+
+    Raises
+    ------
+    RegionsError
+        If there is no file of labels.
+    """
+    images: list[MarkedImage] = []
+    problems: list[Problem] = []
+    for place in _sets(folder):
+        names, points = _description(place)
+        for file in _label_files(place):
+            if len(images) == MAX_FILES:
+                raise RegionsError(f"it has more than the {MAX_FILES:,} files of labels that are read: split it")
+            try:
+                marks = tuple(_marks(file, str(file.relative_to(folder)), names, points, problems))
+            except RegionsError as error:
+                problems.append((str(file.relative_to(folder)), str(error)))
+                continue
+            images.append(MarkedImage(str(file.relative_to(folder)), (file.name,), marks=marks))
+    if not images and not problems:
+        raise RegionsError("it holds no label file of YOLO: labels/**/*.txt, with data.yaml beside it, is read")
+    return images, problems
+
+
+def _sets(folder: Path) -> Iterator[Path]:
+    """Yield the folder if it is a data set, else the folders right below it that are."""
+    if _is_set(folder):
+        yield folder
+        return
+    below = sorted(place for place in folder.iterdir() if place.is_dir()) if folder.is_dir() else []
+    yield from (place for place in below if _is_set(place))
+
+
+def _is_set(folder: Path) -> bool:
+    if any((folder / name).is_file() for name in (*DESCRIPTIONS, *NAME_LISTS)):
+        return True
+    return next(iter(_label_files(folder)), None) is not None and (folder / "labels").is_dir()
+
+
+def _label_files(folder: Path) -> Iterator[Path]:
+    """Yield label files: those below a folder `labels`, or all; links that lead out of the folder are not followed."""
+    inside = folder.resolve()
+    files = sorted(folder.rglob("*.txt"))
+    below = [file for file in files if "labels" in file.relative_to(folder).parts[:-1]]
+    for file in below or files:
+        if file.name.lower() not in NO_LABELS and file.is_file() and file.resolve().is_relative_to(inside):
+            yield file
+
+
+def _description(folder: Path) -> tuple[dict[int, str], tuple[int, int] | None]:
+    """Return the names of the classes, and how many key points of how many numbers an object has."""
+    for name in DESCRIPTIONS:
+        if (folder / name).is_file():
+            return _of_yaml(folder / name)
+    for name in NAME_LISTS:
+        if (folder / name).is_file():
+            listed = read_text(folder / name, most=MAX_DESCRIPTION_BYTES).splitlines()
+            return dict(enumerate(line.strip() for line in listed)), None
+    return {}, None
+
+
+def _of_yaml(file: Path) -> tuple[dict[int, str], tuple[int, int] | None]:
+    import yaml
+
+    try:
+        content = yaml.safe_load(read_text(file, most=MAX_DESCRIPTION_BYTES))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise RegionsError(f"{file.name} is no YAML: {str(error).splitlines()[0] if str(error) else error!r}") from error
+    listed = content.get("names") if isinstance(content, dict) else None
+    if isinstance(listed, list):
+        listed = dict(enumerate(listed))
+    names = {}
+    for number, name in (listed or {}).items() if isinstance(listed, dict) else ():
+        if not str(number).isdecimal() or isinstance(name, list | dict):
+            raise RegionsError(
+                f"{file.name} must name its classes as a list or by their numbers, not {quote(number)}: {quote(name)}"
+            )
+        names[int(number)] = str(name)
+    shape = content.get("kpt_shape") if isinstance(content, dict) else None
+    points = None
+    if isinstance(shape, list) and len(shape) == 2 and all(type(side) is int for side in shape):
+        points = (shape[0], shape[1]) if shape[0] > 0 and shape[1] in (2, 3) else None
+    return names, points
+
+
+def _marks(
+    file: Path, shown: str, names: dict[int, str], points: tuple[int, int] | None, problems: list[Problem]
+) -> Iterator[Mark]:
+    for number, line in enumerate(read_text(file, most=MAX_LABEL_BYTES).splitlines(), start=1):
+        words = line.split()
+        if not words:
+            continue
+        try:
+            kind, numbers = _parsed(words)
+            label = names.get(kind, str(kind))
+            yield from _of_line(f"line {number}", label, numbers, points)
+        except RegionsError as error:
+            problems.append((f"{shown}, line {number}", str(error)))
+
+
+def _parsed(words: list[str]) -> tuple[int, NDArray[np.float64]]:
+    try:
+        kind = float(words[0])
+        numbers = np.array([float(word) for word in words[1:]])
+    except ValueError:
+        raise RegionsError(f"it must hold numbers, not {quote(' '.join(words))}") from None
+    if not (math.isfinite(kind) and kind >= 0 and kind % 1 == 0):
+        raise RegionsError(f"its class must be a whole number from 0, not {quote(words[0])}")
+    if not (np.abs(numbers) <= FAR).all():  # False for NaN
+        raise RegionsError("its numbers must be fractions of the picture's sides, 0 to 1; are they pixels?")
+    return int(kind), numbers
+
+
+def _of_line(name: str, label: str, numbers: NDArray[np.float64], points: tuple[int, int] | None) -> Iterator[Mark]:
+    if points is not None:
+        count, width = points
+        if len(numbers) - BOX != count * width:
+            raise RegionsError(f"it has {len(numbers)} numbers, and kpt_shape asks for {BOX + count * width}")
+        for place, row in enumerate(numbers[BOX:].reshape(count, width).tolist(), start=1):
+            if (width < 3 and (row[0] or row[1])) or (width == 3 and row[2] > 0):
+                yield Mark(f"{name}, key point {place}", partial(_draw_point, row[0], row[1]), (label,))
+        numbers = numbers[:BOX]
+    # An odd number of them ends with the probability that a prediction states.
+    score = None
+    if len(numbers) % 2 and len(numbers) > BOX:
+        score, numbers = float(numbers[-1]), numbers[:-1]
+        if not 0 <= score <= 1:
+            raise RegionsError(f"its probability must lie between 0 and 1, not {score:g}")
+    if len(numbers) == BOX:
+        yield Mark(name, partial(_draw_box, numbers), (label,), score=score)
+    elif len(numbers) >= 6 and len(numbers) % 2 == 0:
+        yield Mark(name, partial(_draw_corners, numbers.reshape(-1, 2)), (label,), score=score)
+    else:
+        raise RegionsError(
+            f"it has {len(numbers)} numbers after its class: 4 are a box, and 6 or more the corners of an outline"
+        )
+
+
+def _draw_point(x: float, y: float, canvas: Canvas) -> Drawn:
+    return Drawn(Point(x * canvas.size[0], y * canvas.size[1]))
+
+
+def _draw_box(numbers: NDArray[np.float64], canvas: Canvas) -> Drawn:
+    x, y, width, height = (numbers * (*canvas.size, *canvas.size)).tolist()
+    return Drawn(Box(x - width / 2, y - height / 2, width, height))
+
+
+def _draw_corners(fractions: NDArray[np.float64], canvas: Canvas) -> Drawn:
+    corners = fractions * canvas.size
+    return Drawn((turned_box(corners) if len(corners) * 2 == TURNED else None) or Polygon(corners))
+
+
+def turned_box(corners: NDArray[np.float64]) -> Box | None:
+    """Return the box whose corners these are, shape (4, 2), in order; None where they are those of no rectangle."""
+    first, second, third, last = corners
+    along, down = second - first, last - first
+    if along[0] * down[1] - along[1] * down[0] < 0:  # counted the other way round
+        along, down = down, along
+    width, height = float(np.hypot(*along)), float(np.hypot(*down))
+    off: Any = RIGHT_ANGLE_PX * max(1.0, width / 100, height / 100)
+    if not width or not height or np.abs(first + along + down - third).max() > off:
+        return None
+    if abs(float(along @ down)) > off * max(width, height):
+        return None
+    rotation = math.degrees(math.atan2(along[1], along[0])) % 360.0
+    if min(rotation % 90, 90 - rotation % 90) < 1e-3:
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        return Box(float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1]))
+    return Box(float(first[0]), float(first[1]), width, height, rotation)
