@@ -6,6 +6,7 @@ statement by statement where it does not go through as a whole, and each stateme
 
 from __future__ import annotations
 
+import io
 import re
 import warnings
 from collections.abc import Iterator
@@ -14,9 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.io import fits
+from astropy.table import QTable
 
 from sync.controls.region import MAX_PIXELS
 from sync.export.footprints import Footprint
+from sync.images.errors import ImageError
+from sync.images.fitsheaders import read_headers
 from sync.regions.array_shapes import box_of_array, ellipse_of_array, point_of_array, polygon_of_array
 from sync.regions.files import read_bytes, read_text
 from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError, Shape
@@ -77,26 +82,23 @@ def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
 
 
 def _parsed_whole(content: str | bytes, format: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
-    import io
-
-    from astropy.io import fits
     from regions import Regions
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             if isinstance(content, bytes):
+                read_headers(content)
                 with fits.open(io.BytesIO(content), memmap=False) as opened:
-                    tables = [hdu for hdu in opened if isinstance(hdu, fits.BinTableHDU)]
-                    if not tables:
-                        raise RegionsError("the FITS file has no table of regions")
-                    from astropy.table import Table
-
-                    parsed = Regions.parse(Table.read(tables[0]), format=format)
+                    if "REGION" not in opened:
+                        raise RegionsError("the FITS file has no extension REGION, as region files have")
+                    parsed = Regions.parse(QTable.read(opened["REGION"]), format=format)
             else:
                 parsed = Regions.parse(content, format=format)
         except RegionsError:
             raise
+        except ImageError as error:
+            raise RegionsError(str(error)) from error
         except Exception as error:  # the parsers raise whatever their conversions do
             raise RegionsError(f"it cannot be read as regions ({format}): {_first_line(error)}") from error
     problems += [("a region", str(warning.message)) for warning in caught]

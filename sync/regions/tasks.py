@@ -203,9 +203,9 @@ class _Places:
         if self._tree is None or not len(positions):
             return [[] for _ in positions]
         points = _unit(positions)
-        near = self._tree.query_ball_point(points, _chord(float(self._radii.max())))
+        near: list[list[int]] = list(self._tree.query_ball_point(points, _chord(float(self._radii.max()))))
         found = []
-        for point, numbers in zip(points, list(near), strict=True):
+        for point, numbers in zip(points, near, strict=True):
             order = np.array(sorted(numbers), dtype=np.intp)
             apart = np.linalg.norm(np.asarray(self._tree.data)[order] - point, axis=1)
             found.append([self._images[number] for number in order[apart <= _chord(self._radii[order])].tolist()])
@@ -220,7 +220,7 @@ def _radius_deg(data: dict[str, Any]) -> float:
         return 0.0
     sides = [side if type(side) is int and 0 < side < 10**6 else 0 for side in (cards.get("NAXIS1"), cards.get("NAXIS2"))]
     # A catalogue's position may lie off the middle of its cut-out: anywhere on it.
-    return min(1.1 * float(np.hypot(*sides)) * scale / 3600, 180.0)
+    return min(1.1 * float(np.hypot(sides[0], sides[1])) * scale / 3600, 180.0)
 
 
 def _unit(positions: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,103 @@
+"""Label images: each value is an object, pixel by pixel; a FITS file's first row is the picture's last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from PIL import Image
+
+from sync.controls.shapes import Mask
+from sync.export.footprints import Footprint
+from sync.regions import label_images
+from sync.regions.marks import Canvas, MarkedImage, RegionsError
+from tests.sync.regions.conftest import sky_of_canvas
+
+CANVAS = Canvas((64, 48))
+
+
+def labels(dtype: str = "int32") -> np.ndarray:
+    pixels = np.zeros((48, 64), dtype=dtype)
+    pixels[0:3, 0:5] = 1
+    pixels[20:30, 10:40] = 7
+    pixels[22:24, 20:22] = 0
+    pixels[40:, 60:] = 200
+    return pixels
+
+
+def masks(image: MarkedImage) -> dict[str, Mask]:
+    drawn = {}
+    for mark in image.marks:
+        shape = mark.draw(CANVAS).shape
+        assert isinstance(shape, Footprint)
+        drawn[mark.name] = shape.full(CANVAS.size)
+    return drawn
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "uint32", "int64", "float32", "float64"])
+def test_rows_of_fits_are_turned_over(tmp_path: Path, dtype: str) -> None:
+    fits.writeto(tmp_path / "a_seg.fits", labels(dtype))
+    image = label_images.read(tmp_path / "a_seg.fits")
+    assert image.size == (64, 48)
+    drawn = masks(image)
+    assert list(drawn) == ["object 1", "object 7", "object 200"]
+    for value in (1, 7, 200):
+        assert np.array_equal(drawn[f"object {value}"], (labels() == value)[::-1])
+
+
+@pytest.mark.parametrize("mode", ["uint8", "uint16", "palette", "tiff"])
+def test_rows_of_png_are_the_pictures(tmp_path: Path, mode: str) -> None:
+    file = tmp_path / ("a.tif" if mode == "tiff" else "a.png")
+    picture = Image.fromarray(labels("uint16" if mode == "tiff" else "uint8" if mode == "palette" else mode))
+    if mode == "palette":
+        picture = picture.convert("L")
+        picture.putpalette([channel for value in range(256) for channel in (value, 0, 255 - value)])
+    picture.save(file)
+    drawn = masks(label_images.read(file))
+    for value in (1, 7, 200):
+        assert np.array_equal(drawn[f"object {value}"], labels() == value)
+
+
+def test_compressed_gzipped_and_later_extensions_are_read(tmp_path: Path) -> None:
+    header = sky_of_canvas(64, 48).to_header()
+    packed = fits.CompImageHDU(labels(), header=header, name="SEGMAP", compression_type="RICE_1")
+    science = fits.ImageHDU(np.ones((48, 64), np.float32), name="SCI")
+    fits.HDUList([fits.PrimaryHDU(), science, packed]).writeto(tmp_path / "a.fits.gz")
+    image = label_images.read(tmp_path / "a.fits.gz")
+    assert np.array_equal(masks(image)["object 7"], (labels() == 7)[::-1])
+    assert image.position == pytest.approx((150, 2))
+
+
+def test_classes_are_those_of_the_table(tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "a.fits", labels())
+    image = label_images.read(tmp_path / "a.fits", classes={7: "Galaxy"})
+    assert [mark.labels for mark in image.marks] == [(), ("Galaxy",), ()]
+
+
+def test_an_image_that_is_all_one_object_has_one(tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "a.fits", np.full((48, 64), 5, np.int16))
+    assert masks(label_images.read(tmp_path / "a.fits"))["object 5"].all()
+
+
+@pytest.mark.parametrize(
+    "pixels", [np.full((4, 4), -1, np.int16), np.full((4, 4), 0.5), np.zeros((2, 3, 4), np.int16), np.full((4, 4), np.inf)]
+)
+def test_what_is_no_label_image_is_refused(tmp_path: Path, pixels: np.ndarray) -> None:
+    fits.writeto(tmp_path / "a.fits", pixels)
+    with pytest.raises(RegionsError):
+        label_images.read(tmp_path / "a.fits")
+
+
+def test_pictures_bombs_and_damage_are_refused(tmp_path: Path) -> None:
+    Image.new("RGB", (8, 8)).save(tmp_path / "rgb.png")
+    Image.new("L", (20000, 20000)).save(tmp_path / "bomb.png")
+    fits.writeto(tmp_path / "whole.fits", labels())
+    (tmp_path / "cut.fits").write_bytes((tmp_path / "whole.fits").read_bytes()[:4000])
+    (tmp_path / "claim.fits").write_bytes(
+        (tmp_path / "whole.fits").read_bytes().replace(b"NAXIS1  =                   64", b"NAXIS1  =           2000000000")
+    )
+    for name in ("rgb.png", "bomb.png", "cut.fits", "claim.fits", "missing.fits"):
+        with pytest.raises(RegionsError):
+            label_images.read(tmp_path / name)
