@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from astropy.wcs import WCS
-
 from sync.controls.shapes import Size
 from sync.export.pictures import Picture
-from sync.export.sky import Sky, SkyError
+from sync.export.sky import Sky
 from sync.images.errors import ImageError
 from sync.regions.gathering import Target
 from sync.regions.marks import Canvas, RegionsError
+from sync.sky.celestial import CelestialSky
+from sync.sky.errors import SkyError
+from sync.sky.reader import read_sky
+from sync.sky.task_cards import image_cards
 
 __all__ = ["canvas_of"]
 
@@ -37,9 +39,9 @@ def canvas_of(target: Target, picture: Picture | ImageError | None) -> Canvas:
     return Canvas(size, _displayed(sky, size))
 
 
-def _displayed(sky: Sky, size: Size) -> WCS | None:
-    """The WCS of a picture, which may be shown in another size than it was measured."""
-    if sky.wcs is None or sky.measured_size in (None, size):
-        return sky.wcs
-    header = sky.header(size)
-    return None if header is None else WCS(header)
+def _displayed(sky: Sky, size: Size) -> CelestialSky | None:
+    """The coordinates of a picture, which may be shown in another size than it was measured."""
+    if sky.celestial is None or sky.measured_size in (None, size):
+        return sky.celestial
+    cards, _ = image_cards(sky.celestial, size)
+    return read_sky(cards)

@@ -301,25 +301,21 @@ def _draw_in_pixels(x: float, y: float, a: float, b: float, angle: float, canvas
 
 
 def _draw_on_sky(ra: float, dec: float, a: float, b: float, angle: float, canvas: Canvas) -> Drawn:
-    """Place an ellipse by the positions of the ends of its major axis, and by how large a pixel is there."""
+    """Place an ellipse by two opposite points of its major axis, half way out."""
     from astropy.coordinates import SkyCoord
-    from astropy.wcs.utils import skycoord_to_pixel
 
-    if canvas.wcs is None:
+    if canvas.sky is None:
         raise RegionsError("the task has no sky coordinates (wcs)")
     middle = SkyCoord(ra, dec, unit="deg")
-    step = a / 2 * units.deg
-    ends = SkyCoord([middle, *(middle.directional_offset_by((angle + turn) * units.deg, step) for turn in (0, 180))])
-    try:
-        x, y = skycoord_to_pixel(ends, canvas.wcs, origin=0, mode="all")
-    except Exception as error:  # of projections that do not reach the place
-        raise RegionsError(f"its place cannot be found on the picture: {_first_line(error)}") from error
-    if not np.isfinite([x, y]).all():
+    ends = middle.directional_offset_by([angle, angle + 180] * units.deg, a / 2 * units.deg)
+    places = np.array([[ra, dec], *zip(ends.ra.deg, ends.dec.deg, strict=True)])
+    (x, y), one, other = canvas.sky.pixels(places)
+    along = one - other
+    if not np.isfinite([x, y, *along]).all():
         raise RegionsError("its place cannot be found on the picture")
-    along = np.array([x[1] - x[2], y[1] - y[2]])
     semi_major = float(np.hypot(*along))
     turn = float(np.degrees(np.arctan2(along[1], along[0])))
-    return Drawn(ellipse_of_array(float(x[0]), float(y[0]), semi_major, semi_major * b / a, turn, canvas))
+    return Drawn(ellipse_of_array(float(x), float(y), semi_major, semi_major * b / a, turn, canvas))
 
 
 def _text(value: Any) -> str:

@@ -85,7 +85,7 @@ class _Reader:
 
     def _image(self, number: Any, marks: tuple[Mark, ...]) -> MarkedImage:
         row = self._images.get(number, {})
-        names = tuple(str(row[key]) for key in ("filename", "file_name", "coco_url") if isinstance(row.get(key), str))
+        names = tuple(str(row[key]) for key in ("original_file_name", "file_name", "coco_url") if isinstance(row.get(key), str))
         task = row.get("task", number)
         return MarkedImage(
             source=names[0] if names else f"image {number}",

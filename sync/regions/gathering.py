@@ -123,14 +123,8 @@ class Gathering:
 
 def _shows(canvas: Canvas, mark: Mark) -> bool:
     """Tell whether the middle of a mark lies on a picture."""
-    if canvas.wcs is None or mark.position is None:
+    if canvas.sky is None or mark.position is None:
         return False
-    from astropy.coordinates import SkyCoord
-    from astropy.wcs.utils import skycoord_to_pixel
-
-    try:
-        x, y = skycoord_to_pixel(SkyCoord(*mark.position, unit="deg"), canvas.wcs, origin=0, mode="all")
-    except Exception:  # of projections that do not reach the place: it is on another picture
-        return False
+    ((x, y),) = canvas.sky.pixels(np.array([mark.position])).tolist()
     width, height = canvas.size
-    return bool(-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5)
+    return bool(-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5)  # False for NaN

@@ -136,7 +136,7 @@ def _of_fits(file: Path, content: bytes, classes: Mapping[int, str]) -> MarkedIm
     except Exception as error:  # astropy's C codecs raise a class of their own that is not public
         raise RegionsError(f"the FITS file is damaged ({type(error).__name__})") from error
     height, width = layers[0].shape[-2:]
-    place = (sky["ra"], sky["dec"]) if sky else None
+    place = (sky["ra"], sky["dec"]) if "ra" in sky else None
     return MarkedImage("", (file.name,), position=place, size=(width, height), marks=tuple(marks))
 
 

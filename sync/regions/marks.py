@@ -11,11 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.export.footprints import Footprint
+from sync.sky.celestial import CelestialSky
 
 __all__ = ["Answer", "Canvas", "Drawn", "Mark", "MarkedImage", "Problem", "RegionsError", "Shape"]
 
@@ -38,12 +38,12 @@ class Canvas:
     ----------
     size : (width, height)
         Pixels.
-    wcs : astropy.wcs.WCS or None
+    sky : CelestialSky or None
         Of the FITS array with as many pixels, whose first row is the picture's last; None where the task has no sky.
     """
 
     size: Size
-    wcs: WCS | None = None
+    sky: CelestialSky | None = None
 
     def from_array(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return points of the picture for points of the FITS array.

@@ -214,12 +214,12 @@ def _draw(region: Any, canvas: Canvas) -> Drawn:
     import regions
 
     if isinstance(region, regions.SkyRegion):
-        if canvas.wcs is None:
+        if canvas.sky is None:
             raise RegionsError("the task has no sky coordinates (wcs)")
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                region = region.to_pixel(canvas.wcs)
+                region = region.to_pixel(canvas.sky.wcs)
         except Exception as error:  # of projections that do not reach the place
             raise RegionsError(f"its place cannot be found on the picture: {_first_line(error)}") from error
     return Drawn(_shape(region, canvas), partial(_footprint, region, canvas))

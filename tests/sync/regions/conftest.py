@@ -7,6 +7,7 @@ import pytest
 from astropy.wcs import WCS
 
 from sync.regions.marks import Canvas
+from sync.sky.reader import read_sky
 
 
 def sky_of_canvas(width: int, height: int, *, ra: float = 150.0, dec: float = 2.0, scale_arcsec: float = 0.4) -> WCS:
@@ -24,4 +25,4 @@ def sky_of_canvas(width: int, height: int, *, ra: float = 150.0, dec: float = 2.
 @pytest.fixture
 def canvas() -> Canvas:
     """A picture that is wider than high, so that a mistaken axis is seen."""
-    return Canvas((64, 48), sky_of_canvas(64, 48))
+    return Canvas((64, 48), read_sky(sky_of_canvas(64, 48).to_header()))

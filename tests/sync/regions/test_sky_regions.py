@@ -80,7 +80,9 @@ def test_masks_of_sky_regions_are_those_of_astropy(tmp_path: Path, canvas: Canva
     }
     text = Regions([region.copy(**place)]).serialize(format="ds9", precision=12)
     # What the file says, whose numbers are those of the text.
-    expected = Regions.parse(text, format="ds9")[0].to_pixel(canvas.wcs).to_mask(mode="center").to_image(canvas.size[::-1]) > 0
+    expected = (
+        Regions.parse(text, format="ds9")[0].to_pixel(canvas.sky.wcs).to_mask(mode="center").to_image(canvas.size[::-1]) > 0
+    )
     mark = read_one(tmp_path / "a.reg", text)
     assert SkyCoord(*mark.position, unit="deg").separation(MIDDLE) < 3 * u.arcsec
     assert np.array_equal(imported_mask(mark, canvas), expected[::-1])
