@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from astropy import units
+from astropy.coordinates import SkyCoord
 from numpy.typing import NDArray
 
 from sync.controls.shapes import Size
 from sync.export.dataset import Dataset
 from sync.export.footprints import Footprint
 from sync.export.records import Record
+from sync.export.sky import Sky
 from sync.export.yolo import outline_of
 
 if TYPE_CHECKING:
@@ -46,9 +49,13 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     images, objects = _Coverage(), _Coverage()
     for record in records:
         size = record.size or record.sky.measured_size
-        border = None if size is None else record.sky.positions(_border(size), size)
-        if border is None or not images.add(border, cells=CELLS_AN_IMAGE):
-            dataset.leave_out(record, f"a MOC needs the sky of the whole image, at most {2 * WIDEST_DEG:g} deg of it")
+        border = _image_border(record.sky, size)
+        if border is None:
+            dataset.leave_out(record, "a MOC needs the image's place on the sky: a WCS, or ra, dec and pixel_scale_arcsec")
+            continue
+        if not images.add(border, cells=CELLS_AN_IMAGE):
+            limit = f"wider than {2 * WIDEST_DEG:g} deg or reaches beyond what its projection maps"
+            dataset.leave_out(record, f"a MOC cannot hold the image: it is {limit}")
             continue
         for one in record.objects:
             ring = outline_of(one.shape) if isinstance(one.shape, Footprint) else one.ring()
@@ -101,6 +108,20 @@ def _order_for(places: NDArray[np.float64], cells: int) -> int | None:
         return None
     # A cell of order k has a side of sqrt(pi / 3) / 2**k.
     return int(np.clip(np.ceil(np.log2(np.sqrt(np.pi / 3) * cells / shorter)), 0, LARGEST_ORDER))
+
+
+def _image_border(sky: Sky, size: Size | None) -> NDArray[np.float64] | None:
+    """Points around an image, degrees; without a WCS those of the circle around it, whichever way it is turned."""
+    if size is None:
+        return None
+    if sky.celestial is not None:
+        return sky.positions(_border(size), size)
+    if sky.centre is None or sky.scale_arcsec is None:
+        return None
+    centre = SkyCoord(*sky.centre, unit="deg")
+    turns = np.linspace(0, 360, 4 * POINTS_A_SIDE, endpoint=False)
+    around = centre.directional_offset_by(turns * units.deg, sky.scale_arcsec * np.hypot(*size) / 2 * units.arcsec)
+    return np.stack([around.ra.deg, around.dec.deg], axis=1)
 
 
 def _border(size: Size) -> NDArray[np.float64]:

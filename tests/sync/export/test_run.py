@@ -38,7 +38,10 @@ def test_every_format_has_a_writer_and_comes_with_a_data_card(
     exported: Exported, task: Say, annotation: Say, region: Say, format: str
 ) -> None:
     assert callable(writer(format).write)
-    folder, done = exported([task(annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)))], format)
+    cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0, "CRPIX1": 1.0, "CRPIX2": 1.0}
+    sky = {**cards, "CDELT1": -1e-4, "CDELT2": 1e-4}
+    drawn = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
+    folder, done = exported([task(annotation(drawn), wcs=sky)], format)
     assert (done.tasks, done.objects, done.problems) == (1, 1, 0)
     assert (folder / "README.md").is_file()
     assert not (folder / "problems.csv").exists()

@@ -161,6 +161,18 @@ def test_a_moc_covers_the_images_and_the_objects(
     assert covered.sum() < 2 * expected.sum()
 
 
+def test_a_moc_of_an_image_without_wcs_is_the_circle_around_it(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    drawn = region("ellipses", SHAPES["ellipses"][0], label="Galaxy", size=SIZE)
+    folder, summary = exported([task(annotation(drawn), ra=10, dec=20, pixel_scale_arcsec=0.36)], "moc")
+    assert (summary.tasks, summary.problems) == (1, 1)  # the object's place is not known
+    images = MOC.load(folder / "images.fits")
+    area = np.pi * (WIDTH**2 + HEIGHT**2) / 4 * SCALE**2
+    assert images.sky_fraction * 4 * np.pi * (180 / np.pi) ** 2 == pytest.approx(area, rel=0.5)
+    assert images.contains_skycoords(SkyCoord([10], [20], unit="deg")).all()
+
+
 @pytest.mark.parametrize(("ra", "dec"), [(0.0, 0.0), (150.0, 90.0), (359.9999, -89.999)])
 def test_a_moc_goes_over_the_seam_and_the_poles(
     exported: Exported, task: Say, annotation: Say, region: Say, ra: float, dec: float
