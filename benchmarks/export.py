@@ -30,10 +30,12 @@ from rich.console import Console
 
 ARM_SCRIPT = Path(__file__).with_name("export_arm.py")
 COUNTS = (1000, 10_000)
-FORMATS = ("json", "coco", "yolo", "parquet", "fits", "ecsv", "votable", "fits-table")
+FORMATS = ("json", "coco", "yolo", "parquet", "fits", "ecsv", "votable", "fits-table", "ds9")
 COMMON = ("json", "coco", "yolo")
 VOTED = ("coco", "dawid-skene", "0.8,0.1,0.1")
 """One arm with all that costs a further look at every mask."""
+
+COLUMNS = ["format", "by", "tasks", "seconds", "of the processor", "peak memory, MB", "output, MB", "objects in it"]
 
 Numbers = dict[str, Any]
 
@@ -45,7 +47,7 @@ def main() -> None:
     quick = parser.parse_args().quick
     console = Console()
     machine = f"{machine_line()}; load average {os.getloadavg()[0]:.1f} before"
-    measured: list[Numbers] = []
+    numbers: list[Numbers] = []
     for count in (100,) if quick else COUNTS:
         with tempfile.TemporaryDirectory() as folder:
             write_tasks(Path(folder), count)
@@ -53,19 +55,17 @@ def main() -> None:
             arms += [(THEIRS, name, "", "") for name in COMMON]
             for arm in arms:
                 with console.status(f"{count} tasks, {' '.join(arm)}"):
-                    measured.append(_measured(arm, Path(folder), count))
-                console.print(measured[-1], highlight=False)
-    table = markdown_table(
-        ["format", "by", "tasks", "seconds", "of the processor", "peak memory, MB", "output, MB", "objects in it"],
-        [_row(one) for one in measured],
-    )
+                    numbers.append(measured(arm, Path(folder), count))
+                console.print(numbers[-1], highlight=False)
+    table = markdown_table(COLUMNS, [table_row(one) for one in numbers])
     console.print(table, markup=False)
     if not quick:
-        write_numbers("export", {"machine": machine, "measured": measured})
+        write_numbers("export", {"machine": machine, "measured": numbers})
         write_section("export", f"One run on {machine}.\n\n{table}")
 
 
-def _measured(arm: tuple[str, ...], folder: Path, count: int) -> Numbers:
+def measured(arm: tuple[str, ...], folder: Path, count: int) -> Numbers:
+    """Run one arm: exporter, format, consensus and split."""
     exporter, name, consensus, split = arm
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, str(ARM_SCRIPT), exporter, name, str(folder), str(Path(out) / "export"), consensus, split]
@@ -77,7 +77,8 @@ def _measured(arm: tuple[str, ...], folder: Path, count: int) -> Numbers:
     return numbers | json.loads(done.stdout.splitlines()[-1])
 
 
-def _row(one: Numbers) -> list[str]:
+def table_row(one: Numbers) -> list[str]:
+    """One arm as a row of the table."""
     name = f"{one['format']}, {one['consensus']}, split" if one["split"] else one["format"]
     head = [name, one["exporter"], f"{one['tasks']:,}"]
     if "failed" in one:

@@ -13,15 +13,19 @@ from typing import Any
 from export_tasks import CONFIG
 
 OURS, THEIRS = "galaxyloop", "label_studio_sdk.converter"
+WHOLE = "galaxyloop, masks of the whole image by pycocotools.encode"
+"""As before masks were encoded in their own rectangles."""
 
 
 def main() -> None:
     """Read the arm from the command line: exporter, format, folder of tasks, folder to write, consensus, split."""
     exporter, name, source, output, consensus, split = sys.argv[1:]
     began, began_cpu = time.perf_counter(), time.process_time()
+    if exporter == WHOLE:
+        _encode_whole_images()
     found = (
         _ours(name, Path(source), Path(output), consensus, split)
-        if exporter == OURS
+        if exporter in (OURS, WHOLE)
         else _theirs(name, Path(source), Path(output))
     )
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
@@ -42,6 +46,22 @@ def _ours(name: str, source: Path, output: Path, consensus: str, split: str) -> 
     pictures = Pictures(lambda reference: Path(reference).read_bytes(), max_pixels=10**8)
     done = export((with_parents(task) for task in _lines(source)), output, plan=plan, pictures=pictures)
     return {"objects": done.objects, "problems": done.problems}
+
+
+def _encode_whole_images() -> None:
+    import numpy as np
+    from pycocotools import mask as coco_mask
+
+    from sync.controls.shapes import Size
+    from sync.export import coco, parquet
+    from sync.export.footprints import Footprint
+
+    def as_rle(footprint: Footprint, size: Size) -> dict[str, Any]:
+        whole = footprint.full(size)
+        rle = coco_mask.encode(np.asfortranarray(whole, dtype=np.uint8))
+        return {"size": list(whole.shape), "counts": rle["counts"].decode("ascii")}
+
+    coco.as_rle = parquet.as_rle = as_rle
 
 
 def _lines(source: Path) -> Iterator[dict[str, Any]]:
