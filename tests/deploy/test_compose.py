@@ -57,6 +57,19 @@ def test_docker_compose_accepts_the_file(names: tuple[str, ...]) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+# -- what a container may do --
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_has_no_more_rights_than_it_needs_and_limits(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["mem_limit"]
+    assert 0 < service["pids_limit"] <= 512
+    assert name == "label-studio" or service["read_only"]
+
+
 # -- commands and settings --
 
 
