@@ -14,12 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.cache import Cache, key_of
-from sync.images.decode import decode
+from sync.images.decode import claimed_pixels, decode
 from sync.images.fetch import Fetcher
 from sync.images.stretch import STRETCH_VERSION
 
 __all__ = ["Gallery", "Picture"]
 
+LARGE_PIXELS = 4_000_000
+"""From here on a picture is decoded alone and not held: 12 bytes a pixel, and as much again, twice over, to measure it."""
 UPLOADS = "/data/upload/"
 """Label Studio never rewrites an uploaded file: its name carries a random prefix. All other references may change content."""
 
@@ -48,6 +50,22 @@ class Picture:
             If it cannot be fetched or decoded.
         """
         return decode(self.read(), max_pixels=self.max_pixels)
+
+    @cached_property
+    def is_large(self) -> bool:
+        """Whether decoding and measuring it takes so much memory that only one such picture may be at hand at a time.
+
+        Raises
+        ------
+        ImageError
+            If it cannot be fetched.
+        """
+        return claimed_pixels(self.read()) > LARGE_PIXELS
+
+    def forget_if_large(self) -> None:
+        """Let go of the decoded pixels of a large picture; they are decoded again when they are asked for."""
+        if "pixels" in self.__dict__ and self.pixels.shape[0] * self.pixels.shape[1] > LARGE_PIXELS:
+            del self.__dict__["pixels"]
 
 
 class Gallery:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -76,6 +77,7 @@ class Observer:
         self._pool = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="observer")
         self._known_sizes: TTLCache[str, Size] = TTLCache(SIZES_KEPT, SIZE_KEPT_S)
         self._sizes_lock = threading.Lock()
+        self._one_large = threading.Lock()
 
     @property
     def encoder(self) -> str:
@@ -143,7 +145,7 @@ class Observer:
             Whether the heads need feature maps.
         """
         wanted = tuple(dict.fromkeys(extractions))
-        see = partial(self._see, wanted=wanted, look=look)
+        see = partial(self._see, wanted=wanted, look=look, embed=embed)
         seen = list(self._pool.map(lambda reference: attempt(partial(see, reference)), references))
         if embed:
             good = [index for index, one in enumerate(seen) if isinstance(one, Observation)]
@@ -156,11 +158,11 @@ class Observer:
                     seen[index] = replace(one, embedding=embedding)
         return seen
 
-    def _see(self, reference: str, *, wanted: tuple[ExtractionSettings, ...], look: bool) -> Observation:
+    def _see(self, reference: str, *, wanted: tuple[ExtractionSettings, ...], look: bool, embed: bool) -> Observation:
         picture = self._gallery.open(reference)
         size, sources = None, {}
         for settings in wanted:
-            size, sources[settings] = self._sources(picture, settings)
+            size, sources[settings] = self._sources(picture, settings, embed=embed)
         if look and size is None:
             size = self._pyramids.size_of(picture)
         if size is None:
@@ -169,14 +171,19 @@ class Observer:
         sight = self._sights.of(picture, size)  # first: it refuses what is too long to be looked at in tiles
         return Observation(picture, None, size, sources, self._pyramids.of(picture, size=size) if look else None, sight)
 
-    def _sources(self, picture: Picture, settings: ExtractionSettings) -> tuple[Size, tuple[Source, ...]]:
+    def _sources(self, picture: Picture, settings: ExtractionSettings, *, embed: bool) -> tuple[Size, tuple[Source, ...]]:
         key = key_of("sources", ARCHIVE_VERSION, repr(settings), picture.key)
         archived = self._cache.get(key)
         if archived is not None:
             return unpack(archived)
-        pixels = picture.pixels
-        size = (pixels.shape[1], pixels.shape[0])
-        check_side(size)
-        sources = extract(pixels, settings=settings).sources
-        self._cache.put(key, pack(size, sources))
+        with self._one_large if picture.is_large else nullcontext():
+            pixels = picture.pixels
+            size = (pixels.shape[1], pixels.shape[0])
+            check_side(size)
+            sources = extract(pixels, settings=settings).sources
+            self._cache.put(key, pack(size, sources))
+            if embed and picture.is_large:
+                self._embeddings.of([picture])  # while it is decoded; it is in the cache from then on
+            del pixels
+            picture.forget_if_large()
         return size, sources

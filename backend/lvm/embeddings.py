@@ -58,7 +58,7 @@ class Embeddings:
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             side = self._encoder.config.image_px
-            frames = np.stack([frame(pictures[index].pixels, side=side) for index in batch])
+            frames = np.stack([_framed(pictures[index], side=side) for index in batch])
             computed = self._encoder.embed(torch.from_numpy(frames).permute(0, 3, 1, 2)).numpy()
             for index, embedding in zip(batch, computed, strict=True):
                 embeddings[index] = embedding
@@ -67,3 +67,9 @@ class Embeddings:
 
     def _key(self, picture: Picture) -> str:
         return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, picture.key)
+
+
+def _framed(picture: Picture, *, side: int) -> NDArray[np.float32]:
+    framed = frame(picture.pixels, side=side)
+    picture.forget_if_large()
+    return framed

@@ -10,13 +10,14 @@ import io
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from sync.images.errors import DAMAGE, ImageError
 from sync.images.fits import read_fits
 from sync.images.raster import read_raster
 from sync.images.tiff import read_tiff
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "decode", "kind_of", "unpacked"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "claimed_pixels", "decode", "kind_of", "unpacked"]
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fts", ".fz", ".gif", ".webp", ".gz"})
 """What counts as an image in a folder; `decode` itself goes by the content."""
@@ -77,6 +78,26 @@ def kind_of(data: bytes) -> str:
         if start.startswith(magic):
             return name
     return ""
+
+
+def claimed_pixels(data: bytes) -> int:
+    """Estimate from the first bytes how many pixels a file will decode to, without decoding it.
+
+    Width times height of a web image; of any other kind, whose values are seldom packed, the number of bytes. A gzipped file
+    counts as the largest that is unpacked, and 0 stands for a file that is none of an image.
+    """
+    if data.startswith(GZIP_MAGIC):
+        return MAX_UNPACKED_BYTES
+    kind = kind_of(data)
+    if kind in ("FITS", "TIFF"):
+        return len(data)
+    try:
+        with Image.open(io.BytesIO(data), formats=(kind,)) as image:
+            return int(image.width * image.height)
+    except Image.DecompressionBombError:
+        return MAX_PIXELS
+    except DAMAGE:
+        return 0
 
 
 def unpacked(data: bytes) -> bytes:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
-from backend.heads.sources import ExtractionSettings
+from backend.heads.sources import ExtractionSettings, extract
 from backend.observer import Observation, Observer
 from backend.services import Services
 from sync.images.errors import ImageError
@@ -112,3 +114,32 @@ def test_sizes_are_looked_up_in_order_and_kept(observer: Observer, files: Any, p
     for reference in references:
         files.put(reference, b"and now it is no image any more")
     assert observer.sizes(references) == [(60, 50), (40, 50)]
+
+
+def test_large_pictures_are_decoded_one_at_a_time_and_not_held(
+    observer: Observer, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Four at once would need four times the memory, and two hundred held together would fill the machine."""
+    monkeypatch.setattr("backend.gallery.LARGE_PIXELS", 10_000)
+    references = [upload(files, f"large-{number}.png", png(seed=900 + number)) for number in range(6)]
+    at_once, most, lock = 0, 0, threading.Lock()
+
+    def watched(pixels: Any, **settings: Any) -> Any:
+        nonlocal at_once, most
+        with lock:
+            at_once += 1
+            most = max(most, at_once)
+        try:
+            time.sleep(0.05)
+            return extract(pixels, **settings)
+        finally:
+            with lock:
+                at_once -= 1
+
+    monkeypatch.setattr("backend.observer.extract", watched)
+    observations = observer.observe(references, embed=True, extractions=[EXTRACTION])
+    assert most == 1
+    for observation in observations:
+        assert isinstance(observation, Observation)
+        assert observation.embedding is not None
+        assert "pixels" not in vars(observation.picture)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from sync.images.decode import decode
+from sync.images.decode import claimed_pixels, decode
 from sync.images.errors import ImageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
@@ -129,3 +129,13 @@ def test_one_line_that_is_turned_is_laid_out_as_torch_takes_it(orientation: int)
     pixels = decode(file.getvalue())
     assert min(pixels.strides) > 0
     assert pixels.flags.c_contiguous
+
+
+def test_how_large_a_file_will_be_is_estimated_without_decoding_it() -> None:
+    content = io.BytesIO()
+    Image.new("L", (300, 200)).save(content, "PNG")
+    png = content.getvalue()
+    assert claimed_pixels(png) == claimed_pixels(png[:60]) == 60_000
+    assert claimed_pixels(gzip.compress(png)) > 10**8
+    assert claimed_pixels(b"II*\x00" + bytes(5000)) == 5004
+    assert claimed_pixels(b"no image") == claimed_pixels(b"") == claimed_pixels(png[:9]) == 0
