@@ -20,7 +20,6 @@ import numpy as np
 
 from sync.annotations import Annotation
 from sync.export.splits import SAME_GALAXY_ARCSEC, TaskPlace, link_tasks
-from sync.sources.catalogue import DEC_NAMES, RA_NAMES
 from sync.task_images import value_at
 
 __all__ = ["DEFAULT_SHARE", "LEAST_CELLS", "Sides", "audit_share", "audit_tasks", "galaxy_of", "sides_of"]
@@ -28,6 +27,20 @@ __all__ = ["DEFAULT_SHARE", "LEAST_CELLS", "Sides", "audit_share", "audit_tasks"
 log = logging.getLogger("galaxyloop.audit")
 
 DEFAULT_SHARE = 0.2
+RA_NAMES = ("ra", "raj2000", "_raj2000", "ra_icrs", "ra_deg", "ra_j2000", "alpha_j2000", "right_ascension")
+DEC_NAMES = (
+    "dec",
+    "dej2000",
+    "decj2000",
+    "_dej2000",
+    "de_icrs",
+    "dec_icrs",
+    "dec_deg",
+    "dec_j2000",
+    "delta_j2000",
+    "declination",
+)
+"""Keys of a task's position. The order is fixed: with another one, tasks of existing projects would change sides."""
 LARGEST_SHARE = 0.5
 LEAST_CELLS = 10
 """A project whose tasks lie in fewer cells holds nothing out: all of it might come to stand on one side."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,10 @@ from sync.sources.item import SourceError
 from sync.sources.json_columns import json_values
 
 __all__ = ["degrees"]
+
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d{1,3},\d+\s*")
+"""No angle has thousands that a comma could separate."""
+UNIT_IN_NAME = re.compile(r".*[\[(]\s*([A-Za-z\u00b0]+)\s*[\])]\s*$|.*_(rad|hours)$", re.IGNORECASE)
 
 
 def degrees(column: Any, *, sexagesimal: units.UnitBase) -> NDArray[np.float64]:
@@ -38,13 +43,17 @@ def degrees(column: Any, *, sexagesimal: units.UnitBase) -> NDArray[np.float64]:
         numbers = units.Quantity(numbers, unit).to_value(units.deg)
     for index in np.flatnonzero(np.isnan(numbers)):
         if isinstance(values[index], str):
-            numbers[index] = _sexagesimal(values[index], sexagesimal)
+            numbers[index] = _sexagesimal(values[index], _unit_of_texts(column, sexagesimal))
     return numbers
 
 
 def _number(value: Any) -> float:
+    if isinstance(value, list) and len(value) == 1:  # FITS columns of arrays of one value
+        value = value[0]
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return np.nan
+    if isinstance(value, str) and DECIMAL_COMMA.fullmatch(value):
+        value = value.replace(",", ".")
     try:
         return float(value)
     except ValueError:
@@ -58,15 +67,27 @@ def _sexagesimal(text: str, unit: units.UnitBase) -> float:
         return np.nan
 
 
+def _unit_of_texts(column: Any, usual: units.UnitBase) -> units.UnitBase:
+    """The unit of the first part of sexagesimal texts: degrees where the column says so, though hours are usual."""
+    return units.deg if str(getattr(column, "unit", None) or "").lower().startswith(("deg", "d:")) else usual
+
+
 def _unit(column: Any, *, hours: bool) -> units.UnitBase:
     """The unit of a column's numbers, also as FITS files of all sorts name it: DEG, Degrees, hr, hours."""
-    said = str(getattr(column, "unit", None) or "").strip()
+    said = str(getattr(column, "unit", None) or "").strip().strip("\"'")
+    is_said = bool(said)
+    if not said:
+        match = UNIT_IN_NAME.match(str(column.info.name))
+        said = (match[1] or match[2]) if match else ""
     if not said:
         return units.deg
-    for name in (said, said.lower(), said.lower().rstrip("s")):
+    bare = said.lower().replace("\u00b0", "deg").rstrip(".").partition(" ")[0]
+    for name in (said, said.lower(), said.lower().rstrip("s"), bare, bare.rstrip("s")):
         unit = units.Unit(name, parse_strict="silent")
         if unit.is_equivalent(units.deg):
             return unit
         if unit == units.hour and hours:
             return units.hourangle
+    if not is_said:  # what stands in a name's brackets may be anything, such as J2000
+        return units.deg
     raise SourceError(f"the column {column.info.name!r} is in {said!r}, which is no unit of angles that is known")

@@ -2,46 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import io
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy import units
 from astropy.table import Table
 
-from sync.sources.angles import degrees
-from sync.sources.csv_table import read_csv
+from sync.sources.csv_table import BAD_ROWS_KEY, decode_text
+from sync.sources.fits_tables import read_fits_table
 from sync.sources.item import SourceError
 from sync.sources.json_columns import json_rows
+from sync.sources.sky_columns import has_sky_columns, sky_degrees
+from sync.sources.table_bounds import PACKED, read_bounded
+from sync.sources.text_table import read_text_table
 
-__all__ = ["OWN_KEYS", "Position", "Row", "has_positions", "open_catalogue", "positions", "rows"]
+__all__ = ["OWN_KEYS", "Position", "Row", "bad_rows", "has_positions", "open_catalogue", "positions", "rows"]
 
-FORMATS = {
-    ".csv": "csv",
-    ".ecsv": "ascii.ecsv",
-    ".vot": "votable",
-    ".vo": "votable",
-    ".votable": "votable",
-    ".xml": "votable",
-    ".fits": "fits",
-    ".fit": "fits",
-    ".parquet": "parquet",
+HEAD_BYTES = 4096
+LONGEST_REASON = 300
+
+FITS_SUFFIXES = (".fits", ".fit", ".fts", ".ldac")
+XML_SUFFIXES = (".vot", ".vo", ".votable", ".xml")
+PACKED_SUFFIX = re.compile(r"\.(gz|bz2|xz)$", re.IGNORECASE)
+FOREIGN = {
+    b"\x89HDF": "HDF5: write it as FITS or Parquet",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV",
+    b"\x80": "a pickle, which may run any program and is never read: write it as CSV or Parquet",
+    b"\x93NUMPY": "a numpy array: write it as CSV or Parquet",
+    b"\x1f\x9d": "packed by compress: unpack it",
+    b"#ASDF": "ASDF: write it as FITS or ECSV",
+    b"ARROW1": "an Arrow file: write it as Parquet",
 }
-RA_NAMES = ("ra", "raj2000", "_raj2000", "ra_icrs", "ra_deg", "ra_j2000", "alpha_j2000", "right_ascension")
-DEC_NAMES = (
-    "dec",
-    "dej2000",
-    "decj2000",
-    "_dej2000",
-    "de_icrs",
-    "dec_icrs",
-    "dec_deg",
-    "dec_j2000",
-    "delta_j2000",
-    "declination",
-)
+"""What files of other formats begin with, and what to do with them."""
 OWN_KEYS = frozenset(
     {"image", "content_id", "filename", "extension", "ra", "dec", "pixel_scale_arcsec", "wcs", "bands", "unit", "science"}
 )
@@ -72,29 +69,36 @@ class Row:
     columns: dict[str, Any]
 
 
-def open_catalogue(file: Path) -> Table:
-    """Read a CSV, ECSV, VOTable, FITS table or Parquet file.
+def open_catalogue(file: Path, *, table: str | None = None, as_text: Collection[str] = ()) -> Table:
+    """Read a table of a FITS, VOTable, Parquet, ECSV, CSV or other text file, told by its content.
+
+    It may be packed by gzip, bzip2 or xz. Nothing that it refers to is opened, and nothing in it is unpickled.
+
+    Parameters
+    ----------
+    file : Path
+    table : str, optional
+        Which of several tables: name, or number.
+    as_text : collection of str
+        Columns of a text table that stay as they are written, though they hold numbers.
 
     Raises
     ------
     SourceError
-        If it is of another kind, cannot be read, or has no row.
+        If it cannot be read, has no row, or has several tables and none is chosen.
     """
-    kind = FORMATS.get(file.suffix.lower())
-    if kind is None:
-        raise SourceError(f"{file} is no catalogue that can be read: its name must end with one of {', '.join(FORMATS)}")
     try:
-        table = _read(file, kind)
-    # The readers of five formats raise whatever their libraries do (ExpatError, ArrowInvalid, InconsistentTableError …).
+        read = _read(file, table, as_text)
+    except SourceError:
+        raise
+    # The readers of so many formats raise whatever their libraries do (ExpatError, ArrowInvalid, InconsistentTableError …).
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name:
             raise SourceError(f"{file} needs {error.name}: install galaxyloop[import]") from error
-        raise SourceError(
-            f"{file} cannot be read as a catalogue: {str(error).splitlines()[0] if str(error) else error!r}"
-        ) from error
-    if not len(table):
+        raise SourceError(f"{file} cannot be read as a catalogue: {_sentence(error)}") from error
+    if not len(read) or not read.colnames:
         raise SourceError(f"{file} has no row")
-    return table
+    return read
 
 
 def positions(table: Table, *, ra: str | None = None, dec: str | None = None) -> list[Position | None]:
@@ -104,26 +108,28 @@ def positions(table: Table, *, ra: str | None = None, dec: str | None = None) ->
     ----------
     table : Table
     ra, dec : str, optional
-        Names of the columns; without them the usual names are looked for. Numbers are degrees unless the column says
-        another unit; other texts are sexagesimal, hours and degrees.
+        Names of the columns; without them UCDs, the usual names and columns of SkyCoord are looked for. Numbers are
+        degrees unless the column says another unit; other texts are sexagesimal, hours and degrees.
 
     Raises
     ------
     SourceError
-        If there is no such column, none of the usual ones, or if it has a unit that is none of angles.
+        If there is no such column, none that is known, if its unit is none of angles, or its frame is not converted.
     """
-    right = degrees(table[_named(table, ra, RA_NAMES, "right ascension", "--ra")], sexagesimal=units.hourangle)
-    declined = degrees(table[_named(table, dec, DEC_NAMES, "declination", "--dec")], sexagesimal=units.deg)
-    # Beyond one turn, and beyond the poles, are numbers that stand for "unknown", such as -999.
-    sensible = (np.abs(right) <= 360) & (np.abs(declined) <= 90)
-    wrapped = right % 360 % 360  # twice, because -1e-20 % 360 is 360
-    triples = zip(sensible.tolist(), wrapped.tolist(), declined.tolist(), strict=True)
-    return [Position(longitude, latitude) if good else None for good, longitude, latitude in triples]
+    right, declined = sky_degrees(table, ra=ra, dec=dec)
+    missing = (np.isnan(right) | np.isnan(declined)).tolist()
+    triples = zip(missing, right.tolist(), declined.tolist(), strict=True)
+    return [None if absent else Position(longitude, latitude) for absent, longitude, latitude in triples]
 
 
 def has_positions(table: Table) -> bool:
-    """Say whether there are columns of both coordinates under their usual names."""
-    return _usual(table, RA_NAMES) is not None and _usual(table, DEC_NAMES) is not None
+    """Say whether the columns of a position are found without being named."""
+    return has_sky_columns(table)
+
+
+def bad_rows(table: Table) -> dict[int, str]:
+    """Return the rows that could not be read: the number of each, 1 is the first, and why."""
+    return dict(table.meta.get(BAD_ROWS_KEY, {}))
 
 
 def rows(table: Table, *, columns: Sequence[str] | None = None) -> Iterator[Row]:
@@ -149,14 +155,36 @@ def rows(table: Table, *, columns: Sequence[str] | None = None) -> Iterator[Row]
     return (Row(number, dict(zip(keys, row, strict=True))) for number, row in enumerate(values, start=1))
 
 
-def _read(file: Path, kind: str) -> Table:
-    if kind == "csv":
-        return read_csv(file)
-    if kind == "parquet":
-        from sync.sources.parquet_table import read_parquet  # pyarrow is an extra
+def _read(file: Path, table: str | None, as_text: Collection[str]) -> Table:
+    with file.open("rb") as opened:
+        start = opened.read(512)
+        suffix = Path(PACKED_SUFFIX.sub("", file.name)).suffix.lower()
+        if start.startswith(b"PAR1") or suffix == ".parquet":
+            from sync.sources.parquet_table import read_parquet  # pyarrow is an extra
 
-        return read_parquet(file)
-    return Table.read(file, format=kind)
+            return read_parquet(file)
+        if start.startswith(b"SIMPLE  =") or (suffix in FITS_SUFFIXES and not start.startswith(tuple(PACKED))):
+            return read_fits_table(opened, size=file.stat().st_size, table=table, file=file)
+        opened.seek(0)
+        content = read_bounded(opened, file=file)
+    if content.startswith(b"SIMPLE  =") or suffix in FITS_SUFFIXES:
+        return read_fits_table(io.BytesIO(content), size=len(content), table=table, file=file)
+    for magic, name in FOREIGN.items():
+        if content.startswith(magic):
+            raise SourceError(f"{file} cannot be read as a catalogue: it is {name}")
+    head = decode_text(content[:HEAD_BYTES]).lstrip().lower()
+    if head.startswith(("<!doctype html", "<html", "<table", "<head", "<body")):
+        raise SourceError(f"{file} cannot be read as a catalogue: it is a web page, save the table as CSV")
+    if head.startswith("<") or suffix in XML_SUFFIXES:
+        from sync.sources.votable_table import read_votable
+
+        return read_votable(content, table=table, file=file)
+    return read_text_table(content, table=table, as_text=as_text, file=file)
+
+
+def _sentence(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return re.sub(r"^None:\d+:\d+: ", "", lines[0])[:LONGEST_REASON] if lines else repr(error)
 
 
 def _keys(names: Sequence[str]) -> list[str]:
@@ -168,21 +196,3 @@ def _keys(names: Sequence[str]) -> list[str]:
             key = f"catalogue_{key}"
         keys.append(key)
     return keys
-
-
-def _named(table: Table, wanted: str | None, usual: Sequence[str], meaning: str, option: str) -> str:
-    if wanted is not None:
-        if wanted not in table.colnames:
-            raise SourceError(f"the catalogue has no column {wanted!r}: it has {', '.join(table.colnames)}")
-        return wanted
-    name = _usual(table, usual)
-    if name is None:
-        raise SourceError(
-            f"the catalogue has no column of {meaning}: name it with {option}, it has {', '.join(table.colnames)}"
-        )
-    return name
-
-
-def _usual(table: Table, usual: Sequence[str]) -> str | None:
-    by_lower = {str(name).strip().lower(): str(name) for name in reversed(table.colnames)}
-    return next((by_lower[name] for name in usual if name in by_lower), None)

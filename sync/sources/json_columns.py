@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.time import Time
 from astropy.units import Quantity
 from numpy.typing import NDArray
@@ -40,13 +41,17 @@ def json_rows(columns: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
 
 
 def json_values(column: Any) -> list[Any]:
-    """Return the values of a column: NaN, infinity and masked are None; dates are ISO 8601.
+    """Return the values of a column: NaN, infinity and masked are None; dates are ISO 8601, coordinates named numbers.
 
     Parameters
     ----------
     column : Column, mixin column or ndarray
         An array in each row becomes a list.
     """
+    if isinstance(column, SkyCoord) and column.ndim == 1:
+        names = [name for name in column.get_representation_component_names() if _has_values(getattr(column, name))]
+        parts = [json_values(getattr(column, name)) for name in names]
+        return [dict(zip(names, values, strict=True)) for values in zip(*parts, strict=True)]
     if isinstance(column, Time):
         column = column.isot
     elif isinstance(column, Quantity):
@@ -60,6 +65,11 @@ def json_values(column: Any) -> list[Any]:
         values[absent | missing] = None
     listed: list[Any] = values.tolist()
     return [_plain(value) for value in listed] if data.dtype.kind in "OV" else listed
+
+
+def _has_values(component: Quantity) -> bool:
+    """Whether it is measured: the distance of a direction alone is 1, without a unit."""
+    return bool(component.unit.physical_type != "dimensionless")
 
 
 def _plain_array(data: NDArray[Any]) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from astropy.table import Column, MaskedColumn, Table
 
+from sync.sources.table_bounds import check_cells
+
 __all__ = ["read_parquet"]
 
 
@@ -19,6 +21,7 @@ def read_parquet(file: Path) -> Table:
     integers among which one is missing.
     """
     with parquet.ParquetFile(file) as opened:
+        check_cells(opened.metadata.num_rows, opened.metadata.num_columns, file=file)
         if b"table_meta_yaml" in (opened.schema_arrow.metadata or {}):
             return Table.read(file, format="parquet")
         read = opened.read()

@@ -94,7 +94,10 @@ def test_a_hundred_thousand_rows_take_seconds() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("c.txt", "ra,dec\n1,2\n", "must end with one of .csv"),
+        ("c.txt", "\x01\x02,\x03", "it is no text, and no format that is known"),
+        ("c.xlsx", "PK\x03\x04", "an Excel workbook: unpack it, or save the sheet as CSV"),
+        ("c.pkl", "cposix\nsystem\n\x04", "it is no text"),
+        ("c.html", "<!DOCTYPE html><table></table>", "it is a web page, save the table as CSV"),
         ("c.csv", "ra,dec\n", "has no row"),
         ("c.fits", "no table", "cannot be read as a catalogue"),
         ("c.vot", "<no", "cannot be read as a catalogue"),

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
+import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sync.sources.catalogue import Position, open_catalogue, positions, rows
+from sync.sources.catalogue import Position, bad_rows, open_catalogue, positions, rows
+from sync.sources.item import SourceError
+
+DATA = Path(__file__).parent / "data"
 
 
 def read(folder: Path, content: str | bytes) -> tuple[dict[str, Any], Position | None]:
@@ -36,6 +44,133 @@ def read(folder: Path, content: str | bytes) -> tuple[dict[str, Any], Position |
 )
 def test_a_table_is_read_whoever_wrote_it(tmp_path: Path, content: str) -> None:
     assert read(tmp_path, content) == ({"name": "M51"}, Position(150.1, 2.2))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "sep=;\r\nname;ra;dec\r\nM51;150,1;2,2\r\n",
+        '"sep=,"\nname,ra,dec\nM51,150.1,2.2\n',
+        "sep=\t\nname\tra\tdec\nM51\t150.1\t2.2\n",
+        "name\tra\tdec\r\nM51\t150,1\t2,2\r\n".encode("utf-16"),
+        b"\xfe\xff" + "name,ra,dec\nM51,150.1,2.2\n".encode("utf-16-be"),
+        "name,ra,dec\nM51,150.1,2.2\n".encode("utf-16-le"),
+        "name,ra,dec\rM51,150.1,2.2\r",
+        "name,ra,dec,,\nM51,150.1,2.2,,\n",
+        "\n\nname,ra,dec\n\n,,\nM51,150.1,2.2\n\n",
+        'name,ra,dec\n"M51","150,1","2,2"\n',
+        "name | ra | dec\nM51 | 150.1 | 2.2\n",
+        "name   ra     dec\nM51    150.1  2.2\n",
+        "  name   ra     dec  \n  M51    150.1  2.2  \n",
+        "name\tra  dec\nM51\t150.1  2.2\n".replace("\t", " "),
+        "# id of a galaxy\n# name ra dec\nM51 150.1 2.2\n",
+        "# name ra dec\n# three words here\nM51 150.1 2.2\n",
+        "#   1 name   Name\n#   2 ra  [deg]\n#   3 dec [deg]\n M51 150.1 2.2\n",
+        "name\tra\tdec\n5S\tN\tN\nM51\t150.1\t2.2\n",
+        "name  ra     dec\n----  -----  ---\nM51   150.1  2.2\n",
+        "|name|ra    |dec   |\n|char|double|double|\n  M51  150.1  2.2   \n",
+        "| name | ra    | dec |\n| M51  | 150.1 | 2.2 |\n",
+        "# %ECSV 1.0\n# ---\n# delimiter: ','\n# datatype:\n# - {name: name, datatype: string}\n"
+        "# - {name: ra, datatype: float64}\n# - {name: dec, datatype: float64}\nname,ra,dec\nM51,150.1,2.2\n",
+    ],
+    ids=repr,
+)
+def test_a_text_of_each_kind_is_read(tmp_path: Path, content: str | bytes) -> None:
+    assert read(tmp_path, content) == ({"name": "M51"}, Position(150.1, 2.2))
+
+
+VIZIER = """#
+#   VizieR Astronomical Server
+#Name: J/ApJ/1/table{number}
+#Column\tRAJ2000\t(F10.6)\tRight ascension
+RAJ2000\tDEJ2000\tName
+"h:m:s"\tdeg\t
+----------\t----------\t---
+10 00 24.0\t2.2\tM51
+10 00 24.0\t3.2\t
+"""
+
+
+def test_the_tables_of_vizier_have_units_and_dashes_below_the_names(tmp_path: Path) -> None:
+    columns, position = read(tmp_path, VIZIER.format(number=1))
+    assert (columns["Name"], position) == ("M51", Position(pytest.approx(150.1), 2.2))  # type: ignore[arg-type]
+    assert len(open_catalogue(tmp_path / "table.csv")) == 2
+
+
+def test_one_of_several_tables_of_vizier_is_chosen(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"1 J/ApJ/1/table1 \(2 rows\), 2 J/ApJ/1/table2 \(2 rows\)"):
+        read(tmp_path, VIZIER.format(number=1) + "\n" + VIZIER.format(number=2) + "\n")
+    assert len(open_catalogue(tmp_path / "table.csv", table="J/ApJ/1/table2")) == 2
+
+
+def test_decimal_commas_of_positions_hold_beside_points(tmp_path: Path) -> None:
+    table = open_catalogue(DATA / "semicolon_comma_mixed.csv")
+    assert positions(table) == [Position(10.5, -0.2), Position(187.70593, 12.39112)]
+    assert [row.columns["z"] for row in rows(table)] == [0.05, 0.004]
+    columns, position = read(tmp_path, "ra;dec;z\n10.5;-0,2;1,5\n187,7;12.3;2\n")
+    assert (columns, position) == ({"z": 1.5}, Position(10.5, -0.2))
+
+
+def test_thousands_are_no_numbers(tmp_path: Path) -> None:
+    columns, position = read(tmp_path, "ra;dec;flux\n1.150,5;2,2;1.234,5\n")
+    assert (columns["flux"], position) == ("1.234,5", None)
+
+
+def test_a_bad_row_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text('name,ra,dec\nA,1,2\nB,1,2,3,4\n"C"x,1,2\nD,5\nE,3,4\n')
+    table = open_catalogue(tmp_path / "table.csv")
+    assert bad_rows(table) == {2: "line 3 has 5 values for 3 columns", 3: "line 4 cannot be read (',' expected after '\"')"}
+    assert positions(table) == [Position(1, 2), None, None, None, Position(3, 4)]
+
+
+def test_rows_that_an_open_quote_swallows_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text('name,ra,dec\nA,1,2\n"B,1,2\nC,3,4\nD,5,6\n')
+    assert "lines 3 to 6 cannot be read" in bad_rows(open_catalogue(tmp_path / "table.csv"))[2]
+
+
+def test_a_table_without_names_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"has no line with the names of its columns: it begins with 1, 150.1, 2.2"):
+        read(tmp_path, "1,150.1,2.2\n2,150.2,2.3\n")
+
+
+def test_a_column_of_keys_stays_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("objid,ra\n587722981741363294.0,1\n5,2\n")
+    assert list(open_catalogue(tmp_path / "table.csv", as_text=["objid"])["objid"]) == ["587722981741363294.0", "5"]
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
+def test_a_packed_table_is_unpacked_and_a_bomb_is_refused(
+    tmp_path: Path, pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "table.csv.gz").write_bytes(pack(b"ra,dec\n1,2\n"))
+    assert positions(open_catalogue(tmp_path / "table.csv.gz")) == [Position(1, 2)]
+    monkeypatch.setattr("sync.sources.table_bounds.SMALL_BYTES", 2**20)
+    (tmp_path / "table.csv.gz").write_bytes(pack(b"0" * 2**24))
+    with pytest.raises(SourceError, match="unpacks to more than"):
+        open_catalogue(tmp_path / "table.csv.gz")
+
+
+def test_a_text_is_never_taken_for_an_address(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.05)
+        (tmp_path / "table.ecsv").write_text(f"http://127.0.0.1:{listener.getsockname()[1]}/table.csv")
+        with pytest.raises(SourceError):
+            open_catalogue(tmp_path / "table.ecsv")
+        with pytest.raises(SourceError):
+            open_catalogue(Path(f"http://127.0.0.1:{listener.getsockname()[1]}/table.csv"))
+        with pytest.raises(TimeoutError):
+            listener.accept()
+
+
+@pytest.mark.parametrize(
+    "meta", ["!!python/object/apply:os.mkdir [made]", "!!python/name:os.system", "!!python/module:this", "!unknown {a: 1}"]
+)
+def test_ecsv_makes_no_objects(tmp_path: Path, meta: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    header = f"# %ECSV 1.0\n# ---\n# datatype:\n# - {{name: ra, datatype: float64}}\n# meta: {meta}\n"
+    with pytest.raises(SourceError, match="cannot be read as a catalogue"):
+        read(tmp_path, f"{header}ra\n1.0\n")
+    assert not (tmp_path / "made").exists()
 
 
 def test_a_number_that_is_missing_leaves_the_others_numbers(tmp_path: Path) -> None:
