@@ -50,8 +50,16 @@ def import_(
         Path | None, typer.Option(help="A CSV with addresses of images, on hosts in GALAXYLOOP_IMAGE_HOSTS.")
     ] = None,
     url_column: Annotated[str, typer.Option(help="Its column of addresses.")] = "url",
-    ra: Annotated[str | None, typer.Option(help="The catalogue's column of right ascension.")] = None,
-    dec: Annotated[str | None, typer.Option(help="The catalogue's column of declination.")] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A table joined to PATHS by --key; its columns travel with the tasks."),
+    ] = None,
+    key: Annotated[str, typer.Option(help="Its column of file names or ids.")] = "filename",
+    catalogue_table: Annotated[
+        str | None, typer.Option(metavar="NAME|NUMBER", help="Which table, where the file of rows holds several.")
+    ] = None,
+    ra: Annotated[str | None, typer.Option(help="The column of right ascension.")] = None,
+    dec: Annotated[str | None, typer.Option(help="The column of declination.")] = None,
     columns: Annotated[str | None, typer.Option(help="Columns that travel with the task, with commas; without it all.")] = None,
     stretch: Annotated[str, typer.Option(help="How FITS is shown: lupton, asinh, zscale or percentile.")] = "lupton",
     extension: Extension = "",
@@ -73,7 +81,22 @@ def import_(
     from sync.storage.stored import StorageError
 
     named = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else None
-    wanted = Wanted(paths or [], catalogue, mosaic or [], survey or [], urls, ra, dec, named, url_column, fov_arcsec, pixels)
+    wanted = Wanted(
+        paths=paths or [],
+        catalogue=catalogue,
+        mosaics=mosaic or [],
+        surveys=survey or [],
+        urls=urls,
+        table=table,
+        key=key,
+        catalogue_table=catalogue_table,
+        ra=ra,
+        dec=dec,
+        columns=named,
+        url_column=url_column,
+        fov_arcsec=fov_arcsec,
+        pixels=pixels,
+    )
     wanted.check()
     if stretch not in STRETCHES:
         stop(f"{stretch!r} is no stretch: {', '.join(STRETCHES)} are")

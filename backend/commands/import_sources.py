@@ -30,7 +30,11 @@ class Wanted:
         Words of the command.
     mosaics : list of str
         Files, folders and patterns, each with `NAME=` before it where a band is named.
-    catalogue, urls : Path or None
+    catalogue, urls, table : Path or None
+        `table` is joined to the files by its column `key`.
+    key : str
+    catalogue_table : str or None
+        Which of several tables of the file of rows.
     ra, dec : str or None
     columns : list of str or None
         None stands for all.
@@ -44,6 +48,9 @@ class Wanted:
     mosaics: list[str]
     surveys: list[str]
     urls: Path | None
+    table: Path | None
+    key: str
+    catalogue_table: str | None
     ra: str | None
     dec: str | None
     columns: list[str] | None
@@ -60,6 +67,10 @@ class Wanted:
             stop("say where the cut-outs of the catalogue come from: --mosaic or --survey")
         if self.catalogue is None and (self.mosaics or self.surveys):
             stop("--mosaic and --survey need a --catalogue with the positions to cut out")
+        if self.table is not None and not self.paths:
+            stop("--table joins a table to files: which table of a --catalogue or of --urls is read says --catalogue-table")
+        if self.catalogue_table is not None and self.table is None and self.paths:
+            stop("--catalogue-table says which table of a file of rows is read: name the file with --table")
         if not self.fov_arcsec > 0:
             stop(f"--fov-arcsec must be positive, not {self.fov_arcsec:g}")
 
@@ -76,11 +87,20 @@ def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, open
         found = find_images(wanted.paths)
         if not found:
             stop(f"there is no image in {', '.join(wanted.paths)}")
-        return len(found), file_items(found, max_bytes=settings.image_max_bytes)
+        files = list(file_items(found, max_bytes=settings.image_max_bytes))
+        if wanted.table is None:
+            return len(files), iter(files)
+        from sync.sources.table_join import join_table
+
+        table = open_catalogue(wanted.table, table=wanted.catalogue_table, as_text=[wanted.key])
+        joined = join_table(
+            files, table, key=wanted.key, file=wanted.table, ra=wanted.ra, dec=wanted.dec, columns=wanted.columns
+        )
+        return len(joined), iter(joined)
     if wanted.urls is not None:
         from sync.images.fetch import Fetcher, FetchLimits
 
-        table = open_catalogue(wanted.urls)
+        table = open_catalogue(wanted.urls, table=wanted.catalogue_table)
         fetcher = Fetcher(
             label_studio_url=settings.label_studio_url,
             authorization=client.authorization,
@@ -90,7 +110,7 @@ def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, open
         opened.callback(fetcher.close)
         return len(table), address_items(table, fetcher.fetch, column=wanted.url_column, columns=wanted.columns)
     assert wanted.catalogue is not None
-    table = open_catalogue(wanted.catalogue)
+    table = open_catalogue(wanted.catalogue, table=wanted.catalogue_table)
     if wanted.surveys:
         from sync.sources.hips import HipsSurvey
 

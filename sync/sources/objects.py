@@ -11,11 +11,11 @@ from astropy.table import Table
 
 from sync.images.errors import ImageError
 from sync.images.references import shorten
-from sync.sources.catalogue import Position, Row, has_positions, positions, rows
+from sync.sources.catalogue import Position, Row, bad_rows, has_positions, positions, rows
 from sync.sources.item import Item, SourceError
 from sync.sources.json_columns import json_values
 
-__all__ = ["address_items", "cutout_items"]
+__all__ = ["address_items", "bad_row_item", "cutout_items", "with_position"]
 
 
 def cutout_items(
@@ -47,7 +47,11 @@ def cutout_items(
         If a column is missing.
     """
     pairs = zip(rows(table, columns=columns), positions(table, ra=ra, dec=dec), strict=True)
-    return (_cutout(row, position, cut, identity) for row, position in pairs)
+    unreadable = bad_rows(table)
+    return (
+        bad_row_item(row.number, unreadable[row.number]) if row.number in unreadable else _cutout(row, position, cut, identity)
+        for row, position in pairs
+    )
 
 
 def address_items(
@@ -74,7 +78,18 @@ def address_items(
         raise SourceError(f"the list has no column {column!r}: it has {', '.join(table.colnames)}")
     places = positions(table) if has_positions(table) else [None] * len(table)
     triples = zip(rows(table, columns=columns), json_values(table[column]), places, strict=True)
-    return (_at_address(row, address, position, fetch) for row, address, position in triples)
+    unreadable = bad_rows(table)
+    return (
+        bad_row_item(row.number, unreadable[row.number])
+        if row.number in unreadable
+        else _at_address(row, address, position, fetch)
+        for row, address, position in triples
+    )
+
+
+def bad_row_item(number: int, reason: str) -> Item:
+    """Give an item that stands for a row that cannot be read: importing it names the row and the reason."""
+    return Item(f"row {number}", partial(_raise, reason), filename="")
 
 
 def _cutout(
@@ -88,14 +103,14 @@ def _cutout(
         name=f"row {row.number} ({name})",
         read=partial(cut, position),
         filename=f"{name}.fits",
-        data=_with_position(row, position),
+        data=with_position(row, position),
         identity=identity(position) if identity else b"",
     )
 
 
 def _at_address(row: Row, address: object, position: Position | None, fetch: Callable[[str], bytes]) -> Item:
     # Without a position the task keeps that of the image's header.
-    data = row.columns if position is None else _with_position(row, position)
+    data = row.columns if position is None else with_position(row, position)
     if address is None or not str(address).strip():
         return Item(f"row {row.number}", _no_address, filename="", data=data)
     place = str(address).strip()
@@ -103,11 +118,15 @@ def _at_address(row: Row, address: object, position: Position | None, fetch: Cal
     return Item(f"row {row.number} ({shorten(place)})", partial(fetch, place), filename=filename, data=data)
 
 
-def _with_position(row: Row, position: Position) -> dict[str, Any]:
-    """A row's columns and its position; the catalogue's own `ra` and `dec` where they say anything else."""
+def with_position(row: Row, position: Position) -> dict[str, Any]:
+    """Return a row's columns and its position; the catalogue's own `ra` and `dec` where they say anything else."""
     own = {"ra": position.ra, "dec": position.dec}
     same = {f"catalogue_{name}": value for name, value in own.items()}
     return {key: value for key, value in row.columns.items() if key not in same or value != same[key]} | own
+
+
+def _raise(reason: str) -> bytes:
+    raise ImageError(reason)
 
 
 def _no_address() -> bytes:

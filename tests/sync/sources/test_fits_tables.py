@@ -76,7 +76,7 @@ def test_missing_scaled_and_padded_values_are_astropys(file: Path) -> None:
         "id": "1237648720693755918",
     }  # fmt: skip
     assert second == {
-        "n": 7, "flux": 12.0, "count": 3_000_000_000, "name": None, "mags": [3.5, None], "peaks": [], "is_red": False, "id": "5"
+        "n": 7, "flux": 12.0, "count": 3_000_000_000, "name": "", "mags": [3.5, None], "peaks": [], "is_red": False, "id": "5"
     }  # fmt: skip
 
 
