@@ -1,7 +1,8 @@
 """A table joined to pictures by file name or id: the commonest data set of a team is a folder of JPEGs and a CSV of ids.
 
-A key is compared with a picture's path, its file name, and its name without a suffix, in this order and whatever
-their case; then as an integer, so that 123 is 000123.jpg. A row may be that of several pictures; a picture that two rows claim has none.
+A key is compared with a picture's path, its file name, and its name without a suffix, in this order and whatever their
+case; then as an integer, so that 123 is 000123.jpg. A row may be that of several pictures; a picture that two rows claim has
+none.
 """
 
 from __future__ import annotations
