@@ -24,7 +24,7 @@ from backend.heads.segmenter.grid import Edges, edges_of
 from backend.heads.segmenter.kept_outlines import kept_outlines
 from backend.heads.segmenter.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmenter.outlined import endless_examples
-from backend.heads.segmenter.prompting import boxed, clicked, look_ahead, mended
+from backend.heads.segmenter.prompting import boxed, clicked, holds_object, look_ahead, mended
 from backend.heads.segmenter.reader import WindowReader
 from backend.heads.segmenter.rules import keep_clicks, largest_part
 from backend.heads.segmenter.sight import PictureSight
@@ -165,7 +165,7 @@ class PromptedMasks:
         quality : float
             Intersection over union that the network expects, 0 to 1.
 
-        None if there is nothing under the prompts, or none of them is positive.
+        None if there is nothing but sky under the prompts, or none of them is positive.
 
         Raises
         ------
@@ -179,7 +179,7 @@ class PromptedMasks:
         self._check(sight)
         checked = checked_points(points, sight.size, others=len(boxes))
         clicks = [(column + 0.5, row + 0.5, positive) for (row, column), positive in checked.items()]
-        edges = _edges(boxes, sight.size)
+        edges = [box for box in _edges(boxes, sight.size) if holds_object(self._reader, sight, box)]
         if mask is not None and mask.shape != sight.size[::-1]:
             raise ValueError(
                 f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels does not fit an image of {sight.size[0]}x{sight.size[1]}"

@@ -50,6 +50,17 @@ SADDLE = 0.5
 """Two hills are two objects if the pass between them lies below this fraction of the lower peak (`backend.heads.sources`)."""
 DIP = 0.8
 """A click mends the hill of the mask if the light between them does not fall below this fraction of the click's."""
+HILL_SADDLE = 0.8
+"""A click that takes away takes a whole hill if the pass to the others lies below this fraction of its peak."""
+
+WITHIN, AROUND = 0.6, (1.1, 1.8)
+"""Ellipses in a box and around it, in half its sides, of which the light is compared."""
+LEAST_AROUND = 20
+"""Points around a box, to compare with."""
+SMALLEST_HALF = 0.75
+"""Of the side of a box, points: a smaller one holds no point's middle."""
+LEAST_SCATTER = 0.2
+"""In the noise of a pixel: a sky that is cut off at black scatters less."""
 
 Spot = tuple[float, float]
 """x and y on the grid; the middle of its first point is (0.5, 0.5)."""
@@ -140,6 +151,17 @@ class Isophotes:
         """The light at a spot, smoothed, in the noise of the sky."""
         return float(self.light[self._point(spot)])
 
+    def summit(self, spot: Spot) -> Spot:
+        """The brightest point of the object under a spot; the spot's own where it is on none."""
+        row, column = self._summit(self._point(spot))
+        return column + 0.5, row + 0.5
+
+    def outlies(self, spot: Spot) -> bool:
+        """Whether a spot lies where people rarely draw the outline of the object under it: at its rim, or outside."""
+        place = self._point(spot)
+        summit = self._summit(place)
+        return bool(self._shared(summit)[place] < ROOM * USUAL_ISOPHOTE * self.light[summit])
+
     def contrast(self, spot: Spot, shown: tuple[int, int]) -> float:
         """The light at a spot above the middle of what is `shown` (width, height), in the scatter of the darker half of it."""
         visible = self.light[: shown[1], : shown[0]]
@@ -147,19 +169,50 @@ class Isophotes:
         scatter = float(np.median(middle - visible[visible <= middle])) * PER_DEVIATION
         return (self.at(spot) - middle) / max(scatter, FAINTEST)
 
+    def excess(self, box: tuple[float, float, float, float], shown: tuple[float, float]) -> float:
+        """How far the light in the middle of a box (left, top, right, bottom) exceeds that around it, in the scatter there.
+
+        Infinite where too little of what is `shown` (width, height) lies around the box to compare with.
+        """
+        left, top, right, bottom = box
+        middles = np.arange(len(self.light)) + 0.5
+        across = (middles - (left + right) / 2) / max((right - left) / 2, SMALLEST_HALF)
+        down = (middles - (top + bottom) / 2) / max((bottom - top) / 2, SMALLEST_HALF)
+        distance = np.hypot(across[None], down[:, None])
+        distance[middles > shown[1]] = distance[:, middles > shown[0]] = np.inf
+        inside, around = self.light[distance < WITHIN], self.light[(distance > AROUND[0]) & (distance < AROUND[1])]
+        if not inside.size or around.size < LEAST_AROUND:
+            return np.inf
+        level = float(np.median(around))
+        scatter = float(np.median(np.abs(around - level))) * PER_DEVIATION
+        return (float(inside.mean()) - level) / max(scatter, LEAST_SCATTER)
+
     def side_of(self, taken: Sequence[Spot], kept: Sequence[Spot]) -> NDArray[np.bool_]:
         """The points that the light connects with spots to be taken away rather than with those to be kept, shape (n, n).
 
         A watershed that floods from all spots, the brightest points first, meets in the valley between two hills; of one hill a
-        spot on the flank gets what lies below it. Where a spot of both kinds stands on one point, it is taken away.
+        spot on the flank gets what lies below it, of another hill all of it. Where a spot of both kinds stands on one point, it
+        is taken away.
         """
-        markers = np.zeros(self.light.shape, np.int32)
+        markers = np.where(self.companions(taken, kept), 2, 0).astype(np.int32)
         for spot in kept:
             markers[self._point(spot)] = 1
         for spot in taken:
             markers[self._point(spot)] = 2
         side: NDArray[np.bool_] = watershed(-self.light, markers) == 2
         return side
+
+    def companions(self, taken: Sequence[Spot], kept: Sequence[Spot]) -> NDArray[np.bool_]:
+        """The hills that hold a spot to be taken away and are lower than one that holds a spot to be kept, shape (n, n).
+
+        A hill is smaller than an object: a companion within the outline of a galaxy is one, though the valley between them is
+        too shallow to divide objects.
+        """
+        hills = divide(self.light, self.light >= LOWEST_SNR, floor=LEAST_PEAK, saddle=HILL_SADDLE, rise=LEAST_RISE)
+        own = {int(hills[self._point(spot)]) for spot in kept} - {0}
+        lower = [hill for spot in taken if own and (hill := int(hills[self._point(spot)])) > min(own) and hill not in own]
+        held: NDArray[np.bool_] = np.isin(hills, lower)  # the numbers of hills rise as their peaks fall
+        return held
 
     def no_brighter(self, taken: Sequence[Spot], kept: Sequence[Spot]) -> NDArray[np.bool_]:
         """The points that are no brighter than a spot to be taken away on the hill of one to be kept, shape (n, n)."""
@@ -187,6 +240,10 @@ class Isophotes:
 
     def _meant(self, place: tuple[int, int], inside: NDArray[np.bool_], sign: int, kept: Sequence[Spot]) -> NDArray[np.bool_]:
         """What a click on the wrong side of an outline means, shape (n, n); `kept` are the positive clicks."""
+        if sign < 0:
+            hill = self.companions([(place[1] + 0.5, place[0] + 0.5)], kept or self.summits_of(inside))
+            if hill.any():
+                return hill
         here, shared = float(self.light[place].clip(FAINTEST)), self._shared(place)
         other = inside if sign > 0 else inside & (self.light > here)
         bridge = float(shared[other].max(initial=0))

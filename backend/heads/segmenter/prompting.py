@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
+from scipy import ndimage
 from torch import Tensor
 
 from backend.heads.segmenter.clicks import Click
@@ -26,7 +28,7 @@ from backend.heads.segmenter.windows import nearest_window, window_around
 from backend.lvm.tiles import Tile
 from sync.controls.shapes import Mask
 
-__all__ = ["boxed", "clicked", "look_ahead", "mended"]
+__all__ = ["boxed", "clicked", "holds_object", "look_ahead", "mended"]
 
 LEAST_POINTS = 24
 """What covers fewer points of the decoder's grid is seen too coarsely to be sure of."""
@@ -37,6 +39,12 @@ BRIGHT_SNR, CLEAR_SNR = 3.0, 5.0
 object, and below the second, in the scatter of the smoothed sky, in the whole picture; what has faded in the whole picture must
 reach the second in its own window. Both were chosen on val, where all of 98
 clicks on galaxies and 2 of 134 on sky are above one of them; `docs/masks.md` has the shares on pictures that chose nothing."""
+BOX_EXCESS, BOX_SNR = 2.5, 6.0
+"""A box is on empty sky where its middle exceeds what is around it by less than the first, in the scatter there, and its peak is
+below the second in the whole picture: the brightest of many points is higher than one point under a click. On 14 crops of SDSS
+frames and the Hubble Deep Field all of 299 boxes of extracted sources and 4 of 168 on sky are above one of them."""
+STANDS_OUT, AROUND_POINTS = 3.0, 2
+"""A compact source on the rim of a galaxy is one of its own where its peak is so many times the light in so many points around."""
 AT_ONCE = 16
 """Objects decoded together: bounds the memory."""
 
@@ -59,9 +67,23 @@ def clicked(reader: WindowReader, sight: PictureSight, click: Click) -> WindowMa
     small = whole.points < LEAST_POINTS
     found = _uncut(reader, sight, [one for one in windows[1:] if small or _fits(whole, one)], click) or whole
     if found.points and _on_light(reader, sight, found.window, click):
-        return found
+        smaller = [window for window in windows if window.width < found.window.width]
+        return _beside(reader, sight, found, smaller, click) or found
     compact = None if small else _uncut(reader, sight, windows[1:], click)  # in the whole of a large picture it has faded
     return compact if compact and _light(reader, sight, compact.window, click) >= CLEAR_SNR else None
+
+
+@torch.no_grad()
+def holds_object(reader: WindowReader, sight: PictureSight, box: Edges) -> bool:
+    """Whether a box holds more than sky: its middle is brighter than what is around it, or its peak clear in the whole picture."""
+    window = window_around(box, sight.size, sides=sight.sides, shown_px=sight.shown_px)
+    isophotes = reader.read(sight, window)[1].isophotes
+    scale = window.scale / _points_per(reader)
+    placed = ((torch.tensor([box]) - _corner(window).repeat(2)) * scale)[0].tolist()
+    if isophotes.excess((*placed,), (window.width * scale, window.height * scale)) >= BOX_EXCESS:
+        return True
+    x, y = isophotes.peak_in((*placed,))
+    return _contrast(reader, sight, (window.x + x / scale, window.y + y / scale)) >= BOX_SNR
 
 
 @torch.no_grad()
@@ -128,6 +150,40 @@ def mended(
     return found
 
 
+def _beside(
+    reader: WindowReader, sight: PictureSight, found: WindowMask, smaller: Sequence[Tile], click: Click
+) -> WindowMask | None:
+    """A compact source under a click at the rim of a large object, in whose window it is too small to be told apart.
+
+    None where no smaller window has one, and where it hardly exceeds the light around it and the object's own outline, as a click
+    on its peak gives it, holds the click: a knot in a spiral arm is a part of the galaxy.
+    """
+    window, scale = found.window, found.window.scale / _points_per(reader)
+    isophotes = reader.read(sight, window)[1].isophotes
+    placed = _placed(click, window, 1 / _points_per(reader))[:2]
+    if not isophotes.outlies(placed):
+        return None
+    compact = _uncut(reader, sight, smaller, click)
+    if compact is None or not (rise := _rise(reader, sight, compact, click)):
+        return None
+    if rise >= STANDS_OUT:
+        return compact
+    x, y = isophotes.summit(placed)
+    whole = _under(reader, sight, window, (window.x + x / scale, window.y + y / scale, True))
+    return compact if whole.holds_right((*click[:2], False)) else None
+
+
+def _rise(reader: WindowReader, sight: PictureSight, found: WindowMask, click: Click) -> float:
+    """The peak of the object under a click over the light around its mask; 0 where the mask has no peak, as a piece of a flank."""
+    isophotes = reader.read(sight, found.window)[1].isophotes
+    summit = isophotes.summit(_placed(click, found.window, 1 / _points_per(reader))[:2])
+    inside = (found.logits > 0).numpy()
+    if not inside[int(summit[1]), int(summit[0])]:
+        return 0.0
+    around = ndimage.binary_dilation(inside, iterations=AROUND_POINTS) & ~inside
+    return isophotes.at(summit) / max(float(np.median(isophotes.light[around])), 1.0)
+
+
 def _uncut(reader: WindowReader, sight: PictureSight, windows: Sequence[Tile], click: Click) -> WindowMask | None:
     """The object under a click in the smallest of some windows, the largest first, of which the border does not cut it."""
     for window in reversed(windows):
@@ -141,11 +197,16 @@ def _on_light(reader: WindowReader, sight: PictureSight, window: Tile, click: Cl
     """Whether there is more than sky under a click: bright in a window, or clear in the whole picture."""
     if _light(reader, sight, window, click) >= BRIGHT_SNR:
         return True
-    whole = nearest_window(sight.sides[0], click[:2], sight.size, shown_px=sight.shown_px)
-    x, y, _ = _placed(click, whole, 1 / _points_per(reader))
+    return _contrast(reader, sight, click[:2]) >= CLEAR_SNR
+
+
+def _contrast(reader: WindowReader, sight: PictureSight, place: Spot) -> float:
+    """The light at a place of the picture in its whole, above the middle of it, in the scatter of the smoothed sky."""
+    whole = nearest_window(sight.sides[0], place, sight.size, shown_px=sight.shown_px)
     scale = whole.scale / _points_per(reader)
     shown = (max(int(whole.width * scale), 1), max(int(whole.height * scale), 1))
-    return reader.read(sight, whole)[1].isophotes.contrast((x, y), shown) >= CLEAR_SNR
+    spot = (place[0] - whole.x) * scale, (place[1] - whole.y) * scale
+    return reader.read(sight, whole)[1].isophotes.contrast(spot, shown)
 
 
 def _light(reader: WindowReader, sight: PictureSight, window: Tile, click: Click) -> float:

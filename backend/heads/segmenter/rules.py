@@ -63,7 +63,7 @@ def apply_rules(
     """
     negative = [(x, y) for x, y, positive in asked.placed if not positive]
     taken = torch.from_numpy(isophotes.side_of(negative, asked.spots)) if negative else None
-    outside = torch.from_numpy(isophotes.beyond(asked.spots))
+    outside = torch.from_numpy(isophotes.beyond(asked.spots) | isophotes.companions(negative, asked.spots))
     kept = replace(decoded, logits=decoded.logits.masked_fill(outside & (decoded.logits > 0), -1.0))
     for click, placed in zip(asked.clicks, asked.placed, strict=True):
         if not kept.holds_right(click):

@@ -179,6 +179,44 @@ def test_a_click_on_empty_sky_answers_nothing_and_one_on_a_faint_galaxy_does(sid
     assert ask(sight, [(*faint, True)])[int(faint[1]), int(faint[0])]
 
 
+@pytest.mark.parametrize("side", [64, 200, 700])
+def test_a_box_on_empty_sky_answers_nothing_and_one_around_a_faint_galaxy_does(side: int) -> None:
+    width = max(side / 30, 3)
+    faint, reach = (0.7 * side, 0.6 * side), 2 * width
+    sight = sight_of(galaxies(side, (*faint, width, 0.06), noise=0.01))
+    rng = np.random.default_rng(side)
+    for x, y in rng.uniform(0.02, 0.2, (6, 2)) * side:
+        assert not ask(sight, [], boxes=[Box(x, y, *rng.uniform(0.1, 0.25, 2) * side)]).any()
+    around = Box(faint[0] - reach, faint[1] - reach, 2 * reach, 2 * reach)
+    assert ask(sight, [], boxes=[around])[int(faint[1]), int(faint[0])]
+    both = ask(sight, [], boxes=[Box(1, 1, side / 5, side / 5), around])
+    assert both.any()
+    assert not both[: side // 3, : side // 3].any()
+
+
+def test_a_click_on_a_star_beside_a_galaxy_fifty_times_as_wide_gives_the_star() -> None:
+    galaxy, width, star = (450.0, 450.0), 85.0, (634.0, 440.0)
+    sight = sight_of(galaxies(1000, (*galaxy, width, 0.6), (*star, 1.6, 0.5)))
+    assert 0 < ask(sight, [(*star, True)]).sum() < 300
+    for place in (galaxy, (450.0 - 1.4 * width, 450.0)):
+        assert ask(sight, [(*place, True)]).sum() > 20_000
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5 * np.pi, np.pi])
+def test_a_negative_click_on_any_side_of_a_companion_takes_all_of_it(angle: float) -> None:
+    middle, companion, width = (58.0, 58.0), (84.0, 58.0), 4.0
+    sight = sight_of(galaxies(128, (*middle, 10.0, 0.6), (*companion, width, 0.4)))
+    rows, columns = np.indices((128, 128)) + 0.5
+    galaxy, core = (np.hypot(columns - x, rows - y) for x, y in (middle, companion))
+    drawn = (galaxy < 20) | (core < 8)
+    edge = (companion[0] + 1.6 * width * np.cos(angle), companion[1] + 1.6 * width * np.sin(angle), False)
+    assert drawn[int(edge[1]), int(edge[0])]
+    after = ask(sight, [(*middle, True), edge], mask=drawn)
+    assert (after & (core < 1.2 * width)).sum() < 0.1 * (core < 1.2 * width).sum()
+    assert (after & (galaxy < 12)).sum() > 0.9 * (galaxy < 12).sum()
+    assert_rules(after, [(*middle, True), edge])
+
+
 def test_a_click_on_sky_and_one_on_a_galaxy_give_the_galaxy() -> None:
     sight = sight_of(galaxies(96, (60, 60, 6, 0.6)))
     mask = ask(sight, [(10, 10, True), (60, 60, True)])
