@@ -40,11 +40,11 @@ object, and below the second, in the scatter of the smoothed sky, in the whole p
 reach the second in its own window. Both were chosen on val, where all of 98
 clicks on galaxies and 2 of 134 on sky are above one of them; `docs/masks.md` has the shares on pictures that chose nothing."""
 BOX_EXCESS, BOX_SNR = 2.5, 6.0
-"""A box is on empty sky where its middle exceeds what is around it by less than the first, in the scatter there, and its peak is
-below the second in the whole picture: the brightest of many points is higher than one point under a click. On 14 crops of SDSS
-frames and the Hubble Deep Field all of 299 boxes of extracted sources and 4 of 168 on sky are above one of them."""
+"""A box is on empty sky where its middle exceeds what is around it by less than the first, in the scatter there, and its peak
+is below the second in the whole picture: the brightest of many points is higher than one point under a click. On 14 crops of
+SDSS frames and the Hubble Deep Field all of 299 boxes of extracted sources and 4 of 168 on sky are above one of them."""
 STANDS_OUT, AROUND_POINTS = 3.0, 2
-"""A compact source on the rim of a galaxy is one of its own where its peak is so many times the light in so many points around."""
+"""A compact source on the rim of a galaxy is an object of its own where its peak is so many times the light so near to it."""
 AT_ONCE = 16
 """Objects decoded together: bounds the memory."""
 
@@ -75,7 +75,7 @@ def clicked(reader: WindowReader, sight: PictureSight, click: Click) -> WindowMa
 
 @torch.no_grad()
 def holds_object(reader: WindowReader, sight: PictureSight, box: Edges) -> bool:
-    """Whether a box holds more than sky: its middle is brighter than what is around it, or its peak clear in the whole picture."""
+    """Whether a box holds more than sky: a middle brighter than what is around it, or a peak clear in the whole picture."""
     window = window_around(box, sight.size, sides=sight.sides, shown_px=sight.shown_px)
     isophotes = reader.read(sight, window)[1].isophotes
     scale = window.scale / _points_per(reader)
@@ -155,8 +155,8 @@ def _beside(
 ) -> WindowMask | None:
     """A compact source under a click at the rim of a large object, in whose window it is too small to be told apart.
 
-    None where no smaller window has one, and where it hardly exceeds the light around it and the object's own outline, as a click
-    on its peak gives it, holds the click: a knot in a spiral arm is a part of the galaxy.
+    None where no smaller window has one, and where it hardly exceeds the light around it and the object's own outline, as a
+    click on its peak gives it, holds the click: a knot in a spiral arm is a part of the galaxy.
     """
     window, scale = found.window, found.window.scale / _points_per(reader)
     isophotes = reader.read(sight, window)[1].isophotes
@@ -174,7 +174,7 @@ def _beside(
 
 
 def _rise(reader: WindowReader, sight: PictureSight, found: WindowMask, click: Click) -> float:
-    """The peak of the object under a click over the light around its mask; 0 where the mask has no peak, as a piece of a flank."""
+    """The peak of the object under a click over the light around its mask; 0 where the mask, a piece of a flank, has none."""
     isophotes = reader.read(sight, found.window)[1].isophotes
     summit = isophotes.summit(_placed(click, found.window, 1 / _points_per(reader))[:2])
     inside = (found.logits > 0).numpy()
