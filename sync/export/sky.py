@@ -79,7 +79,7 @@ class Sky:
                 numbers[key] = None
                 faults.append(str(error))
         ra, dec = numbers["ra"], numbers["dec"]
-        centre = None if ra is None or dec is None else (ra, dec)
+        centre = None if ra is None or dec is None else (ra % 360.0, dec)
         cards = data.get("wcs")
         if image is None and not _is_missing(cards):
             if not isinstance(cards, Mapping):
@@ -142,7 +142,7 @@ class Sky:
 NOWHERE = Sky()
 
 
-_RANGES = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0), "pixel_scale_arcsec": (0.0, 1e6)}
+_RANGES = {"ra": (-360.0, 360.0), "dec": (-90.0, 90.0), "pixel_scale_arcsec": (0.0, 1e6)}
 
 
 def _is_missing(value: Any) -> bool:

@@ -132,7 +132,7 @@ class CelestialSky:
                 own = SkyCoord(longitude, latitude, unit="deg", frame="icrs").transform_to(self.frame).spherical
                 longitude, latitude = own.lon.deg, own.lat.deg
             world[:, self.wcs.wcs.lng], world[:, self.wcs.wcs.lat] = longitude, latitude
-            pixels[valid] = self.wcs.all_world2pix(world, 0, quiet=True)
+            pixels[valid] = self.wcs.all_world2pix(world, 0, tolerance=EDGE_PX, quiet=True)
             if self.wcs.has_distortion:
                 back = self.wcs.all_pix2world(pixels[valid], 0)
                 missed = np.abs(self.wcs.wcs_world2pix(back, 0) - self.wcs.wcs_world2pix(world, 0)).max(axis=1)
