@@ -23,12 +23,14 @@ from sync.failures import attempt
 from sync.images.errors import ImageError
 from sync.labelconfig import Control
 
-__all__ = ["can_be_judged", "click_scores"]
+__all__ = ["MOST_OF_IMAGE", "can_be_judged", "click_scores"]
 
 log = logging.getLogger("galaxyloop.click_agreement")
 
 MOST_MASKS = 100
-"""Judged in all: more would cost seconds and tell no more."""
+"""Judged in all: more would cost seconds, a fourteenth for each head, and tell no more."""
+MOST_OF_IMAGE = 4
+"""Of one image, drawn at random: an image counts once, and further images tell more than its further masks."""
 
 
 def can_be_judged(snapshot: Snapshot, control: Control) -> bool:
@@ -40,16 +42,10 @@ def can_be_judged(snapshot: Snapshot, control: Control) -> bool:
     if control.tag not in MASKS:
         return False
     galaxies = snapshot.sides.galaxies
-    return (
-        len(
-            {
-                galaxies.get(one.task_id, str(one.task_id))
-                for one in snapshot.judging
-                if any(region.get("from_name") == control.name for region in one.result)
-            }
-        )
-        >= LEAST_GROUPS
-    )
+    outlined = [
+        one.task_id for one in snapshot.judging if any(region.get("from_name") == control.name for region in one.result)
+    ]
+    return len({galaxies.get(task, str(task)) for task in outlined}) >= LEAST_GROUPS
 
 
 def click_scores(
@@ -89,10 +85,12 @@ def click_scores(
 def _overlaps(
     observer: Observer, reference: str, masks: Sequence[Mask], heads: Sequence[PromptedMasks], *, most: int
 ) -> NDArray[np.float64]:
-    """Overlaps of each head, shape (h, m), with the masks that have the picture's size, `most` of them."""
+    """Overlaps of each head, shape (h, m), with masks that have the picture's size, at most `most` and `MOST_OF_IMAGE`."""
     sight = observer.sight(reference)
-    fitting = [mask for mask in masks if mask.shape == sight.size[::-1]][:most]
-    return np.array([[_overlap(head, sight, mask) for mask in fitting] for head in heads], np.float64)
+    fitting = [mask for mask in masks if mask.shape == sight.size[::-1]]
+    drawn = np.random.default_rng(0).permutation(len(fitting))[: min(most, MOST_OF_IMAGE)].tolist()
+    overlaps = {head: [_overlap(head, sight, fitting[place]) for place in drawn] for head in dict.fromkeys(heads)}
+    return np.array([overlaps[head] for head in heads], np.float64)
 
 
 def _overlap(head: PromptedMasks, sight: PictureSight, mask: Mask) -> float:

@@ -6,8 +6,7 @@ head that is fitted anew, in the same way, on what the first one learned from wi
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,16 +14,13 @@ from numpy.typing import NDArray
 
 from backend.annotators import Annotators
 from backend.fillers import Filler, ObjectFiller, fillers_of
-from backend.fillers.filler import embedding_of
-from backend.heads import Head, NotEnoughLabels
-from backend.heads.detection import BY_EXTRACTION, Detection
-from backend.heads.parameters import Parameters
+from backend.heads import Head
 from backend.loop.cross_validation import Plan, deal_folds, plan_of_classes, plan_of_objects
 from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.held_out import Sides
 from backend.loop.lessons import without_tasks
+from backend.loop.refitting import MOST_OBJECT_IMAGES, Refits
 from backend.loop.scoring import Scores, score_filler
-from backend.loop.train import fit_classes, fit_detection, open_images
 from backend.observer import Observation
 from backend.project_heads import SHAPES, ProjectHeads
 from sync.labelconfig import Control
@@ -35,8 +31,6 @@ AUDIT_ENOUGH = 30
 """Held-out groups of images from which on they alone judge: they speak of all of the project's galaxies, and cost no refit."""
 MOST_JUDGED = 300
 """Newest images that judge classes and numbers."""
-MOST_OBJECT_IMAGES = 20
-"""Newest images that object heads are refitted on and judged by in cross-validation, and as many held-out ones."""
 
 
 @dataclass(frozen=True)
@@ -146,8 +140,7 @@ class _Arena:
     def __init__(self, annotators: Annotators, control: Control, truth: Examples, sides: Sides) -> None:
         self._annotators, self._control = annotators, control
         self._truth, self._sides = truth, sides
-        self._seen: dict[str, Observation] = {}
-        self._fitted: dict[str, Head | None] = {}
+        self.refits = Refits(annotators, control)
         # Images of folds without which too few labels are left to fit a head: they say nothing of it.
         self.not_fitted: set[ImageOfTask] = set()
 
@@ -156,7 +149,7 @@ class _Arena:
 
     def readable(self, images: Sequence[ImageOfTask]) -> list[ImageOfTask]:
         objects = self._control.tag in SHAPES
-        seen = self._observe([self._truth.references[image] for image in images], embed=not objects, look=objects)
+        seen = self.refits.observe([self._truth.references[image] for image in images], embed=not objects, look=objects)
         return [image for image, one in zip(images, seen, strict=True) if one is not None]
 
     def touched(self, contender: Contender, images: Sequence[ImageOfTask]) -> NDArray[np.bool_]:
@@ -183,7 +176,7 @@ class _Arena:
             inside = np.flatnonzero(touched & (fold == number))
             away = {image.task for image in (images[index] for index in np.flatnonzero(fold == number))}
             away |= {other for task in away for other in self._neighbours(task)}
-            head = self._fit(without_tasks(contender.learned, away), like=contender.head)
+            head = self.refits.fit(without_tasks(contender.learned, away), like=contender.head)
             if head is None:
                 self.not_fitted |= {images[index] for index in inside}
             parts.append((inside, head))
@@ -216,7 +209,7 @@ class _Arena:
     def _observed(self, filler: Filler | None, images: Sequence[ImageOfTask]) -> list[Observation]:
         references = [self._truth.references[image] for image in images]
         if not isinstance(filler, ObjectFiller):
-            return [self._seen[reference] for reference in references]
+            return [self.refits.seen(reference) for reference in references]
         settings = filler.needs_sources
         seen = self._annotators.observer.observe(
             references, embed=False, extractions=[settings] if settings else [], look=filler.needs_look
@@ -224,50 +217,9 @@ class _Arena:
         # A picture that has become unreadable since counts as one on which nothing is found.
         blank = {settings: ()} if settings else {}
         return [
-            one if isinstance(one, Observation) else replace(self._seen[reference], sources=blank)
+            one if isinstance(one, Observation) else replace(self.refits.seen(reference), sources=blank)
             for one, reference in zip(seen, references, strict=True)
         ]
-
-    def _observe(self, references: Sequence[str], *, embed: bool, look: bool) -> list[Observation | None]:
-        """Observations, kept by reference; None of what cannot be read."""
-        new = [reference for reference in dict.fromkeys(references) if reference not in self._seen]
-        for reference, one in zip(new, self._annotators.observer.observe(new, embed=embed, look=look), strict=True):
-            if isinstance(one, Observation):
-                self._seen[reference] = one
-        return [self._seen.get(reference) for reference in references]
-
-    def _fit(self, learned: Examples, *, like: Head | None) -> Head | None:
-        """Fit a head as training does; None, the shipped one, where there are too few labels.
-
-        The learned detector is trained again only for a head that uses it. Whether to use it was chosen on all images, the
-        fold's among them, so that it cannot be chosen otherwise by a fold. Both choices pass the same test, and training it for
-        each fold to leave it aside again took 20 of the 21 seconds of the gate after ten annotations (`docs/benchmarks.md`).
-        """
-        by_extraction = isinstance(like, Detection) and like.found_by == BY_EXTRACTION
-        name = _content(learned) + str(by_extraction)
-        if name not in self._fitted:
-            try:
-                self._fitted[name] = self._fit_anew(learned, by_extraction=by_extraction)
-            except NotEnoughLabels:
-                self._fitted[name] = None
-        return self._fitted[name]
-
-    def _fit_anew(self, learned: Examples, *, by_extraction: bool) -> Head:
-        if self._control.tag in SHAPES:
-            newest = sorted(learned.objects)[-MOST_OBJECT_IMAGES:]
-            some = Examples(learned.references, objects={image: learned.objects[image] for image in newest})
-            opened = open_images(self._annotators.observer, some)
-            return fit_detection(opened, self._control, detector=None if by_extraction else self._annotators.base_detector)
-        answered: Mapping[ImageOfTask, object] = learned.targets or learned.values
-        seen = self._observe([learned.references[image] for image in answered], embed=True, look=False)
-        images = [image for image, one in zip(answered, seen, strict=True) if one is not None]
-        if not images:
-            raise NotEnoughLabels("there are no labelled images")
-        embeddings = np.stack([embedding_of(self._seen[learned.references[image]]) for image in images])
-        if self._control.tag == "Number":
-            return Parameters.fit(embeddings, np.array([learned.values[image] for image in images]))
-        targets = np.stack([learned.targets[image] for image in images])
-        return fit_classes(embeddings, targets, control=self._control, base=self._annotators.base_morphology)
 
 
 def filler_of(annotators: Annotators, control: Control, head: Head | None) -> Filler | None:
@@ -281,14 +233,3 @@ def filler_of(annotators: Annotators, control: Control, head: Head | None) -> Fi
         detector=annotators.base_detector,
     )
     return made[0] if made else None
-
-
-def _content(learned: Examples) -> str:
-    """Name examples by their content."""
-    digest = hashlib.sha256()
-    for image, reference in learned.references.items():
-        objects = [(one.label, one.box) for one in learned.objects.get(image, [])]
-        target = learned.targets.get(image)
-        said = (image, reference, None if target is None else target.tolist(), learned.values.get(image), objects)
-        digest.update(repr(said).encode())
-    return digest.hexdigest()

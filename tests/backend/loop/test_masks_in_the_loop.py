@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from backend.annotator import Task
+from backend.heads.masks import PromptedMasks
 from backend.loop.ahead import AHEAD_TASKS, look_ahead
-from backend.loop.click_agreement import can_be_judged
+from backend.loop.click_agreement import MOST_OF_IMAGE, can_be_judged, click_scores
+from backend.loop.examples import DrawnObject, Examples, ImageOfTask
 from backend.loop.gate import judge
 from backend.loop.held_out import Sides
 from backend.loop.lease import LeaseLostError
@@ -24,6 +26,7 @@ from backend.records import Project
 from backend.services import Services
 from sync.annotations import Annotation
 from sync.controls import brushlabels
+from sync.controls.shapes import Box
 from sync.labelconfig import parse
 from sync.projects import ProjectState
 from sync.tasks import Task as StudioTask
@@ -103,6 +106,23 @@ def test_held_out_galaxies_with_a_mask_judge_clicks(
 ) -> None:
     snapshot = take_snapshot(annotations, Sides(frozenset(held_out), galaxies=galaxies))
     assert can_be_judged(snapshot, CONTROL) is enough
+
+
+def test_some_masks_of_an_image_are_clicked_and_once_for_a_head_that_stands_on_both_sides(
+    predicting: Services, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(PromptedMasks, "predict", lambda _self, _sight, *, points: asked.append(points))
+    masks = [np.zeros((100, 200), bool) for _ in range(MOST_OF_IMAGE + 2)]
+    for place, mask in enumerate(masks):
+        mask[10:20, 20 * place : 20 * place + 10] = True
+    image = ImageOfTask(1, "image")
+    drawn = {image: [DrawnObject("Galaxy", Box(0, 0, 1, 1), mask) for mask in masks]}
+    truth = Examples({image: picture(files, png, PROJECT + 3, 1)}, objects=drawn)
+    head = predicting.annotators.base_masks
+    judged, scores = click_scores(predicting.annotators.observer, [image], truth, [head, head, head])
+    assert (judged, scores.tolist()) == ([image], [[0.0], [0.0], [0.0]])
+    assert len(asked) == MOST_OF_IMAGE
 
 
 # -- looking ahead --
