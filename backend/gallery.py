@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.cache import Cache, key_of
-from sync.images.decode import claimed_pixels, decode
+from sync.images.decode import claimed_pixels, decode, is_stretched
 from sync.images.fetch import Fetcher
-from sync.images.stretch import STRETCH_VERSION
+from sync.images.stretch import FIRST_STRETCH_VERSION, STRETCH_VERSION
 
-__all__ = ["Gallery", "Picture"]
+__all__ = ["Gallery", "Picture", "picture_key"]
 
 LARGE_PIXELS = 4_000_000
 """From here on a picture is decoded alone and not held: 12 bytes a pixel, and as much again, twice over, to measure it."""
@@ -68,6 +68,11 @@ class Picture:
             del self.__dict__["pixels"]
 
 
+def picture_key(content: bytes) -> str:
+    """Name an image file by its content and by how it is shown: a new stretch is another picture only of what is stretched."""
+    return key_of("image", STRETCH_VERSION if is_stretched(content) else FIRST_STRETCH_VERSION, content)
+
+
 class Gallery:
     """Opens pictures by reference.
 
@@ -104,7 +109,7 @@ class Gallery:
 
     def _fetch(self, reference: str) -> tuple[str, bytes]:
         content = self._fetcher.fetch(reference)
-        key = key_of("image", STRETCH_VERSION, content)
+        key = picture_key(content)
         if reference.startswith(UPLOADS):
             self._cache.put(key, content)
             self._cache.put(self._reference_key(reference), key.encode("ascii"))

@@ -13,14 +13,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from backend.cache import key_of
 from backend.commands.terminal import notices
-from backend.gallery import Gallery, Picture
+from backend.gallery import Gallery, Picture, picture_key
 from sync.failures import attempt
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.images.errors import ImageError
 from sync.images.fitsextract import pick_extension
-from sync.images.stretch import STRETCH_VERSION
 
 __all__ = ["LocalGallery", "find_images", "read_ahead"]
 
@@ -146,4 +144,4 @@ class LocalGallery(Gallery):
         except OSError as error:
             raise ImageError(f"the file cannot be read: {error}") from error
         content = pick_extension(content, self._extension)
-        return Picture(key_of("image", STRETCH_VERSION, content), lambda: content, self._max_pixels)
+        return Picture(picture_key(content), lambda: content, self._max_pixels)

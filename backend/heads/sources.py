@@ -26,6 +26,16 @@ GREY_LEVEL = 1 / 255
 SKY_MESH_PX = 256
 SINGLE_MESH_BELOW_PX = 640
 DETECTION_SIGMA = 3.0
+EMPTY_SHARE = 0.01
+"""Of a picture: smaller black areas are left to the noise."""
+HARD_EDGE = 4 * GREY_LEVEL
+SOLID = 0.7
+"""How lit the surroundings of the lit pixels are at least: single photons on black are no picture with an edge."""
+FEWEST_PHOTONS = 16
+SPARSE = 0.3
+"""Share of the pixels with a photon, below which most have none."""
+DARKER_THAN_EDGE = 0.25
+"""Share of the lit pixels; half of a frame of sky is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +171,12 @@ def segment(image: NDArray[np.float32], *, settings: ExtractionSettings) -> Hill
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"an image has the shape (height, width, 3), not {image.shape}")
     grey = _finite(image).mean(axis=2, dtype=np.float32)
+    empty = _empty_areas(grey)
+    if empty is not None:
+        grey = np.where(empty, _level_beside(grey, empty), grey)
     smooth = ndimage.gaussian_filter(grey, settings.smoothing_px)
-    brightness, noise = _subtract_sky(np.ascontiguousarray(smooth, dtype=np.float32))
+    brightness, noise = _subtract_sky(np.ascontiguousarray(smooth, dtype=np.float32), empty)
+    noise = max(noise, _photon_noise(grey, settings.smoothing_px))
     segments = divide(
         brightness,
         brightness >= DETECTION_SIGMA * noise,
@@ -177,16 +191,79 @@ def _finite(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return image if np.isfinite(image).all() else np.nan_to_num(image, nan=0.0, posinf=1.0, neginf=0.0)
 
 
-def _subtract_sky(smooth: NDArray[np.float32]) -> tuple[NDArray[np.float32], float]:
-    """The brightness above the sky, and its noise.
+def _empty_areas(grey: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Where a picture has no measurements, None where it has them everywhere.
+
+    Such an area is black with a hard edge against a sky that is not; what is black since the sky itself is has no such edge.
+    """
+    black = grey == 0
+    if black.mean() < EMPTY_SHARE:
+        return None
+    empty = ndimage.binary_opening(black, np.ones((5, 5)), border_value=0)
+    if empty.mean() < EMPTY_SHARE:
+        return None
+    lit = ~black
+    edge = grey[_beside(empty) & lit]
+    if edge.size == 0 or (edge <= HARD_EDGE).mean() > 0.1:
+        return None
+    is_solid = ndimage.uniform_filter(lit.astype(np.float32), 3, mode="nearest")[lit].mean() > SOLID
+    # At its edge a frame is as bright as elsewhere, and a galaxy on black is as faint as it gets.
+    level = np.median(edge)
+    is_sky = (grey[lit] < level).mean() > DARKER_THAN_EDGE
+    is_sky |= lit.mean() > DARKER_THAN_EDGE < (grey[lit] <= level).mean()  # of few levels, many pixels have the same one
+    return np.asarray(empty, dtype=np.bool_) if is_solid and is_sky else None
+
+
+def _photon_noise(grey: NDArray[np.float32], smoothing_px: float) -> float:
+    """The noise of single photons on a sky without any, after smoothing; 0 of every other picture.
+
+    The clipping with which noise is measured takes them for sources.
+    """
+    lit = grey > np.median(grey)
+    if not 0 < lit.mean() < SPARSE:
+        return 0.0
+    numbers, count = ndimage.label(lit, np.ones((3, 3)))
+    sizes = np.bincount(numbers.ravel(), minlength=count + 1)
+    is_small = sizes <= 2
+    is_small[0] = False
+    if is_small.sum() < FEWEST_PHOTONS or is_small.sum() < 0.7 * count:
+        return 0.0
+    alone = is_small[numbers]
+    density = float(alone.sum()) / grey.size
+    height = float(np.median(grey[alone])) - float(np.median(grey))
+    return height * float(np.sqrt(density / (4 * np.pi))) / smoothing_px
+
+
+def _beside(empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    grown: NDArray[np.bool_] = ndimage.binary_dilation(empty, np.ones((3, 3)), iterations=2)
+    return grown & ~empty
+
+
+def _level_beside(grey: NDArray[np.float32], empty: NDArray[np.bool_]) -> np.float32:
+    return np.float32(np.median(grey[_beside(empty) & (grey > 0)]))
+
+
+def _subtract_sky(smooth: NDArray[np.float32], empty: NDArray[np.bool_] | None) -> tuple[NDArray[np.float32], float]:
+    """The brightness above the sky, and its noise; `empty` says where there is none to measure.
 
     One sky level for a cut-out: a mesh finer than a cut-out's galaxy would subtract the galaxy.
     """
     height, width = smooth.shape
     mesh = SKY_MESH_PX if max(height, width) > SINGLE_MESH_BELOW_PX else max(height, width)
-    background = sep.Background(smooth, bw=mesh, bh=mesh, fw=3, fh=3)
-    above = np.ascontiguousarray(smooth - background.back(dtype=np.float32))
-    return above, max(float(background.globalrms), GREY_LEVEL)
+    if empty is None:
+        background = sep.Background(smooth, bw=mesh, bh=mesh, fw=3, fh=3)
+        return np.ascontiguousarray(smooth - background.back(dtype=np.float32)), _noise_of(background)
+    # sep takes a mesh that is mostly masked for one without a sky: here all that is measured is one mesh.
+    measured = np.ascontiguousarray(smooth[~empty][None])
+    background = sep.Background(measured, bw=measured.size, bh=1, fw=1, fh=1)
+    above = np.where(empty, np.float32(0), smooth - np.float32(background.globalback))
+    return np.ascontiguousarray(above), _noise_of(background)
+
+
+def _noise_of(background: sep.Background) -> float:
+    """At least one grey level; 1 is what sep gives for a sky without noise, and more than brightness in [0, 1] can have."""
+    rms = float(background.globalrms)
+    return max(rms, GREY_LEVEL) if rms < 1 else GREY_LEVEL
 
 
 def _measure(image: NDArray[np.float32], hills: Hills, settings: ExtractionSettings) -> tuple[Source, ...]:

@@ -16,17 +16,16 @@ import pyarrow.parquet as parquet
 
 from backend.annotator import NOTHING_TO_ASK
 from backend.annotators import AnnotatorBuilder
-from backend.cache import MemoryCache, key_of
+from backend.cache import MemoryCache
 from backend.carried import CarriedVersion
 from backend.fillers import Filler
-from backend.gallery import Gallery, Picture
+from backend.gallery import Gallery, Picture, picture_key
 from backend.observer import Observation
 from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
 from backend.survey.description import check_build
 from sync.failures import attempt, attempt_together
 from sync.images.errors import ImageError
 from sync.images.fitsextract import pick_extension
-from sync.images.stretch import STRETCH_VERSION
 from sync.sources.bucket import DeniedError
 from sync.sources.collection import Collection, Span
 from sync.sources.item import SourceError
@@ -203,7 +202,7 @@ class _HeldPictures(Gallery):
 def _decoded(content: bytes, max_pixels: int, extension: str) -> Picture | ImageError:
     def decode_picture() -> Picture:
         chosen = pick_extension(content, extension)
-        picture = Picture(key_of("image", STRETCH_VERSION, chosen), lambda: chosen, max_pixels)
+        picture = Picture(picture_key(chosen), lambda: chosen, max_pixels)
         _ = picture.pixels  # computed once and kept with the picture
         return picture
 

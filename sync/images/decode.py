@@ -17,7 +17,7 @@ from sync.images.fits import read_fits
 from sync.images.raster import read_raster
 from sync.images.tiff import read_tiff
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "claimed_pixels", "decode", "kind_of", "unpacked"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "claimed_pixels", "decode", "is_stretched", "kind_of", "unpacked"]
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fts", ".fz", ".gif", ".webp", ".gz"})
 """What counts as an image in a folder; `decode` itself goes by the content."""
@@ -98,6 +98,11 @@ def claimed_pixels(data: bytes) -> int:
         return MAX_PIXELS
     except DAMAGE:
         return 0
+
+
+def is_stretched(data: bytes) -> bool:
+    """Whether what is seen of a file depends on the stretch: not of PNG, JPEG, GIF and WebP."""
+    return kind_of(data) not in {*WEB_MAGICS.values(), "WEBP"}
 
 
 def unpacked(data: bytes) -> bytes:

@@ -12,7 +12,7 @@ import numpy as np
 from sync.images.decode import MAX_PIXELS, decode, kind_of, unpacked
 from sync.images.fits import read_bands
 from sync.images.sky import sky_of
-from sync.images.stretch import STRETCH_VERSION, to_png
+from sync.images.stretch import FIRST_STRETCH_VERSION, to_png
 from sync.images.stretches import STRETCHES
 
 __all__ = ["Displayed", "content_id", "display"]
@@ -58,7 +58,7 @@ def content_id(content: bytes, *, stretch: str) -> str:
         A key of `STRETCHES`; it makes a difference only where it is used: for FITS, and for what is not told by its bytes.
     """
     kind = kind_of(content)
-    shown_by = () if kind in WEB_SUFFIXES else (STRETCH_VERSION,) if kind == "TIFF" else (stretch, STRETCH_VERSION)
+    shown_by = () if kind in WEB_SUFFIXES else (FIRST_STRETCH_VERSION,) if kind == "TIFF" else (stretch, FIRST_STRETCH_VERSION)
     known_by = hashlib.sha256("\0".join(shown_by).encode())
     known_by.update(content)  # joined, a large file would be in memory twice
     return known_by.hexdigest()[:ID_CHARACTERS]

@@ -16,14 +16,20 @@ from astropy.visualization import AsinhStretch, ManualInterval
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["STRETCH_VERSION", "asinh", "in_colour", "lupton", "three_bands", "to_png"]
+from sync.images.cleaning import clean
 
-STRETCH_VERSION = "asinh-sky-2"  # goes into cache keys: change it with anything below that changes pixels
+__all__ = ["FIRST_STRETCH_VERSION", "STRETCH_VERSION", "asinh", "in_colour", "lupton", "three_bands", "to_png"]
+
+STRETCH_VERSION = "asinh-sky-3"  # goes into cache keys: change it with anything below that changes pixels
+FIRST_STRETCH_VERSION = "asinh-sky-2"
+"""Goes into what must outlive a new stretch: content ids, so that nothing is imported twice, and keys of PNG and JPEG files."""
 
 BLACK_SIGMA = -2.5  # below the sky, so that faint light is not lost in black
 SOFT_SIGMA = 4.2  # linear below, logarithmic above
 WHITE_SIGMA = 182.0  # at least; brighter images are white at their own WHITE_PERCENTILE
 WHITE_PERCENTILE = 99.8
+COMMON_PERCENTILE = 95.0  # what lies beyond it is a small part of the frame
+STAR_RATIO = 1000.0  # a star that is brighter than the common pixels by more is white, so that the galaxies beside it are seen
 SOURCE_SIGMA = 5.0  # pixels that surely show something
 MAX_SAMPLE = 100_000  # pixels to measure on
 
@@ -41,10 +47,7 @@ def asinh(image: NDArray[np.floating]) -> NDArray[np.float32]:
     ndarray, shape (height, width)
         In [0, 1]; zero where missing, and everywhere in an image without contrast.
     """
-    sky, noise = _sky(image)
-    if noise == 0:
-        return np.zeros(image.shape, dtype=np.float32)
-    return _curve(_above(image, sky, noise))
+    return _stretched(clean(image))
 
 
 def lupton(red: NDArray[np.floating], green: NDArray[np.floating], blue: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -71,7 +74,7 @@ def lupton(red: NDArray[np.floating], green: NDArray[np.floating], blue: NDArray
     """
     if not red.shape == green.shape == blue.shape:
         raise ValueError(f"bands must have one shape, not {red.shape}, {green.shape} and {blue.shape}")
-    planes = (red, green, blue)
+    planes = tuple(clean(plane) for plane in (red, green, blue))
     return _composed(planes, [_sky(plane) for plane in planes])
 
 
@@ -92,14 +95,16 @@ def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = 
     ndarray, shape (height, width, 3)
         In [0, 1].
     """
-    if len(bands) == 1:
-        return np.repeat(asinh(bands[0])[..., None], 3, axis=-1)
-    skies = [_sky(band) for band in bands]
-    known = _grey_world(bands, skies) if weights is None else weights
+    planes = [clean(band) for band in bands]
+    if len(planes) == 1:
+        return np.repeat(_stretched(planes[0])[..., None], 3, axis=-1)
+    skies = [_sky(plane) for plane in planes]
+    known = _grey_world(planes, skies) if weights is None else weights
     with np.errstate(over="ignore", invalid="ignore"):
-        weighted = [band * weight for band, weight in zip(bands, known, strict=True)]
-    if len(bands) != 3:
-        return lupton(*three_bands(weighted))
+        weighted = [plane * weight for plane, weight in zip(planes, known, strict=True)]
+    if len(planes) != 3:
+        mixed = three_bands(weighted)
+        return _composed(mixed, [_sky(plane) for plane in mixed])
     # Finding the sky is most of the work: of three bands it is known, and only weighted.
     scaled = [(sky * weight, noise * weight) for (sky, noise), weight in zip(skies, known, strict=True)]
     return _composed(three_bands(weighted), scaled[::-1])
@@ -137,6 +142,13 @@ def to_png(pixels: NDArray[np.float32]) -> bytes:
     return file.getvalue()
 
 
+def _stretched(image: NDArray[np.floating]) -> NDArray[np.float32]:
+    sky, noise = _sky(image)
+    if noise == 0:
+        return np.zeros(image.shape, dtype=np.float32)
+    return _curve(_above(image, sky, noise))
+
+
 def _composed(planes: Sequence[NDArray[np.floating]], skies: Sequence[tuple[float, float]]) -> NDArray[np.float32]:
     """Compose red, green and blue, each with the level and the noise of its sky."""
     noises = [noise for _, noise in skies if noise]
@@ -153,7 +165,7 @@ def _composed(planes: Sequence[NDArray[np.floating]], skies: Sequence[tuple[floa
     return bands
 
 
-def _grey_world(bands: NDArray[np.floating], skies: Sequence[tuple[float, float]]) -> list[float]:
+def _grey_world(bands: Sequence[NDArray[np.floating]], skies: Sequence[tuple[float, float]]) -> list[float]:
     """Weights that give the sources the same median in every band."""
     step = -(-bands[0].size // MAX_SAMPLE)
     samples = [band.reshape(-1)[::step].astype(np.float64) for band in bands]
@@ -199,7 +211,10 @@ def _sky(image: NDArray[np.floating]) -> tuple[float, float]:
 def _curve(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Asinh from BLACK_SIGMA to white; `image` is in units of the sky's noise."""
     valid = image[~np.isnan(image)]
-    bright = float(np.percentile(valid[:: -(-valid.size // MAX_SAMPLE)], WHITE_PERCENTILE)) if valid.size else 0.0
+    sample = valid[:: -(-valid.size // MAX_SAMPLE)]
+    bright = float(np.percentile(sample, WHITE_PERCENTILE)) if valid.size else 0.0
+    if bright > STAR_RATIO:
+        bright = min(bright, STAR_RATIO * max(float(np.percentile(sample, COMMON_PERCENTILE)), 1.0))
     white = max(WHITE_SIGMA, bright)
     scaled = ManualInterval(BLACK_SIGMA, white)(np.nan_to_num(image, nan=BLACK_SIGMA))
     return np.asarray(AsinhStretch(SOFT_SIGMA / (white - BLACK_SIGMA))(scaled), dtype=np.float32).clip(0, 1)

@@ -8,11 +8,16 @@ import numpy as np
 from astropy.visualization import AsymmetricPercentileInterval, BaseInterval, ZScaleInterval
 from numpy.typing import NDArray
 
-from sync.images.stretch import asinh, in_colour, three_bands
+from sync.images.cleaning import clean
+from sync.images.stretch import WHITE_PERCENTILE, asinh, in_colour, three_bands
 
 __all__ = ["DEFAULT_STRETCH", "STRETCHES"]
 
 FAINT_PERCENTILE, BRIGHT_PERCENTILE = 0.5, 99.5
+COMMON_PERCENTILE = 80.0
+
+STAR_RATIO = 180.0
+"""Above the middle, in units of what the common pixels lie above it: a star that is brighter is white."""
 
 Stretch = Callable[[NDArray[np.floating], Sequence[float] | None], NDArray[np.float32]]
 
@@ -22,7 +27,7 @@ def _lupton(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDA
 
 
 def _asinh(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDArray[np.float32]:
-    return np.stack([asinh(band) for band in three_bands(list(bands))], axis=-1)
+    return np.stack([asinh(band) for band in three_bands([clean(band) for band in bands])], axis=-1)
 
 
 def _zscale(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDArray[np.float32]:
@@ -35,7 +40,7 @@ def _percentile(bands: NDArray[np.floating], weights: Sequence[float] | None) ->
 
 def _linear(bands: NDArray[np.floating], interval: BaseInterval) -> NDArray[np.float32]:
     """Show each band linearly between the limits that `interval` finds in it; black where missing or without contrast."""
-    shown = [_between(band.astype(np.float64), interval) for band in three_bands(list(bands))]
+    shown = [_between(band.astype(np.float64), interval) for band in three_bands([clean(band) for band in bands])]
     return np.stack(shown, axis=-1).astype(np.float32)
 
 
@@ -44,6 +49,11 @@ def _between(band: NDArray[np.float64], interval: BaseInterval) -> NDArray[np.fl
     if not valid.size:
         return np.zeros(band.shape)
     low, high = (float(limit) for limit in interval.get_limits(valid))
+    middle, common, bright = (float(level) for level in np.percentile(valid, (50, COMMON_PERCENTILE, WHITE_PERCENTILE)))
+    if common > middle:
+        high = min(high, middle + STAR_RATIO * (common - middle))
+    if not low < high:  # most pixels are equal, as of an image that counts photons
+        low, high = float(valid.min()), bright if bright > valid.min() else float(valid.max())
     if not low < high:
         return np.zeros(band.shape)
     return np.nan_to_num((np.clip(band, low, high) - low) / (high - low))
