@@ -16,6 +16,7 @@ Plane = NDArray[np.floating]
 Line = NDArray[np.float64]
 
 MAX_SAMPLE = 100_000
+TIES_SAMPLE = 20_000
 FEWEST_TIES = 0.001
 """Share of the pixels that have one value to the last bit, from which it may be one that somebody wrote there."""
 MOST_SENTINELS = 4
@@ -71,14 +72,14 @@ def _without_sentinels(band: Plane) -> Plane:
 def _sentinel(band: Plane) -> float | None:
     """A value that was written where nothing was measured, None if there is none."""
     flat = band.reshape(-1)
-    sample = flat[:: -(-flat.size // MAX_SAMPLE)]
+    sample = flat[:: -(-flat.size // TIES_SAMPLE)]
     sample = np.sort(sample[np.isfinite(sample)])
     if sample.size < GRID:
         return None
     starts = np.flatnonzero(np.concatenate([[True], sample[1:] != sample[:-1]]))
     counts = np.diff(np.append(starts, sample.size))
-    most = np.argsort(counts)[::-1][:MOST_SENTINELS]
-    for place in most[counts[most] >= max(FEWEST_TIES * sample.size, 3)]:
+    many = np.flatnonzero(counts >= max(FEWEST_TIES * sample.size, 3))
+    for place in many[np.argsort(-counts[many])][:MOST_SENTINELS]:
         value, start, count = float(sample[starts[place]]), starts[place], counts[place]
         rest = np.concatenate([sample[:start], sample[start + count :]])
         levels = np.delete(sample[starts], place)
