@@ -23,7 +23,16 @@ from loop_stage import Stage, free_port, wait_until
 from backend.demo.processes import Child
 from sync.attach import WEBHOOK_SECRET_HEADER
 
-__all__ = ["AT_ONCE", "LABEL_STUDIO_ML", "Acknowledgement", "an_event", "measure_alternative", "measure_ours"]
+__all__ = [
+    "AT_ONCE",
+    "LABEL_STUDIO_ML",
+    "Acknowledgement",
+    "an_event",
+    "measure_alternative",
+    "measure_ours",
+    "post",
+    "request_bytes",
+]
 
 AT_ONCE = 50
 ALTERNATIVE_AT_ONCE = 8
@@ -95,10 +104,10 @@ def measure_ours(stage: Stage, body: bytes, *, project: int, rounds: int) -> Ite
     """Measure our server, idle and while it predicts a whole project."""
     settings = stage.services.settings
     headers = {WEBHOOK_SECRET_HEADER: settings.webhook_secret.get_secret_value()}
-    times, lost = asyncio.run(_rounds(settings.port, _request(body, headers), rounds))
+    times, lost = asyncio.run(_rounds(settings.port, request_bytes(body, headers), rounds))
     yield Acknowledgement("galaxyloop", "idle", len(body), times, lost, AT_ONCE * rounds)
     stage.rest()
-    times, lost = asyncio.run(_beside_bulk(stage, project, _request(body, headers), rounds))
+    times, lost = asyncio.run(_beside_bulk(stage, project, request_bytes(body, headers), rounds))
     yield Acknowledgement("galaxyloop", "predicting in bulk", len(body), times, lost, AT_ONCE * rounds)
     stage.rest()
 
@@ -106,7 +115,7 @@ def measure_ours(stage: Stage, body: bytes, *, project: int, rounds: int) -> Ite
 def measure_alternative(folder: Path, body: bytes) -> Acknowledgement:
     """Measure label-studio-ml 1.0.9 under an empty model, with few events: it starts a process for each one."""
     with _label_studio_ml(folder) as port:
-        times, lost = asyncio.run(_rounds(port, _request(body, {}), 1, at_once=ALTERNATIVE_AT_ONCE))
+        times, lost = asyncio.run(_rounds(port, request_bytes(body, {}), 1, at_once=ALTERNATIVE_AT_ONCE))
     name = f"label-studio-ml 1.0.9, empty model, {ALTERNATIVE_AT_ONCE} at once"
     return Acknowledgement(name, "idle", len(body), times, lost, ALTERNATIVE_AT_ONCE)
 
@@ -118,12 +127,12 @@ async def _beside_bulk(stage: Stage, project: int, request: bytes, rounds: int) 
     everything = {"tasks": tasks, "project": f"{project}.1", "label_config": stage.known(project).label_config}
     body = json.dumps(everything).encode()
     credentials = f"{settings.basic_auth_user}:{settings.basic_auth_password.get_secret_value()}".encode()
-    bulk = _request(body, {"Authorization": "Basic " + base64.b64encode(credentials).decode()}, path="/predict")
+    bulk = request_bytes(body, {"Authorization": "Basic " + base64.b64encode(credentials).decode()}, path="/predict")
     times: list[float] = []
     lost = 0
     for _ in range(rounds):
         # A bulk request for each round, so that every event arrives while one is being answered.
-        predicting = asyncio.create_task(_post(settings.port, bulk, patience_s=600.0))
+        predicting = asyncio.create_task(post(settings.port, bulk, patience_s=600.0))
         await asyncio.sleep(0.3)
         some, missed = await _rounds(settings.port, request, 1)
         if predicting.done():
@@ -137,13 +146,13 @@ async def _rounds(port: int, request: bytes, rounds: int, *, at_once: int = AT_O
     """Send `at_once` requests together, `rounds` times; return their milliseconds and how many were lost."""
     times = []
     for _ in range(rounds):
-        answers = await asyncio.gather(*(_post(port, request, patience_s=GIVE_UP_S) for _ in range(at_once)))
+        answers = await asyncio.gather(*(post(port, request, patience_s=GIVE_UP_S) for _ in range(at_once)))
         times += [(1000 * seconds, fine) for seconds, fine in answers]
     lost = sum(not fine or milliseconds > 1000 * LABEL_STUDIO_GIVES_UP_S for milliseconds, fine in times)
     return [milliseconds for milliseconds, fine in times if fine], lost
 
 
-async def _post(port: int, request: bytes, *, patience_s: float) -> tuple[float, bool]:
+async def post(port: int, request: bytes, *, patience_s: float) -> tuple[float, bool]:
     """Send one request over a connection of its own; return the seconds it took, and whether it was answered with success."""
     began = time.perf_counter()
     try:
@@ -160,7 +169,7 @@ async def _post(port: int, request: bytes, *, patience_s: float) -> tuple[float,
     return time.perf_counter() - began, status.split()[1:2] in ([b"200"], [b"201"])
 
 
-def _request(body: bytes, headers: Mapping[str, str], *, path: str = "/webhook") -> bytes:
+def request_bytes(body: bytes, headers: Mapping[str, str], *, path: str = "/webhook") -> bytes:
     """A POST as it travels; the server closes the connection after its answer."""
     fields: dict[str, Any] = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": len(body)}
     lines = [f"{name}: {value}" for name, value in {**fields, "Connection": "close", **headers}.items()]

@@ -55,6 +55,11 @@ class Child:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """Its number; 0 before it was started."""
+        return self._process.pid if self._process is not None else 0
+
     def stop(self) -> None:
         """End the process: asked first, then made to."""
         if self._process is None or self._process.poll() is not None:
