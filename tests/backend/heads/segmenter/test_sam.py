@@ -26,6 +26,10 @@ from backend.segmenters import open_segmenter
 from sync.controls.shapes import Box, Point
 
 
+LAYERS = 3
+"""Of twelve; of these the third looks at all of the image, the others at windows of it."""
+
+
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     torch.manual_seed(0)
@@ -37,7 +41,10 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def sam(checkpoint: Path) -> tuple[SamWindows, PromptedMasks]:
-    return load_sam(checkpoint)
+    """As loaded, but with few of the encoder's layers: what is tested is all around them."""
+    windows, head = load_sam(checkpoint)
+    windows._encoder.blocks = windows._encoder.blocks[:LAYERS]
+    return windows, head
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +64,7 @@ def test_it_sees_and_decodes_what_sams_own_predictor_does(checkpoint: Path, sam:
     side = windows.shown_px  # of this size SAM takes an image as it is
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     predictor = SamPredictor(sam_model_registry["vit_b"](checkpoint=str(checkpoint)))
+    predictor.model.image_encoder.blocks = predictor.model.image_encoder.blocks[:LAYERS]
     predictor.set_image(image)
     window = nearest_window(side, (0, 0), (side, side), shown_px=side)
     seen = windows.see(image.astype(np.float32) / 255, window)
