@@ -65,9 +65,11 @@ def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:
     import pandas as pd
     from crowdkit.metrics.data import alpha_krippendorff
 
-    topics: dict[str, list[tuple[str, str, str]]] = defaultdict(list)
+    topics: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
+    numbers: dict[str, int] = {}  # pandas takes no half of a surrogate pair
     for vote in votes:
-        topics[vote.question[1]].append((str(vote.question), vote.annotator, vote.label))
+        label = numbers.setdefault(vote.label, len(numbers))
+        topics[vote.question[1]].append((ascii(vote.question), vote.annotator, label))
     found = []
     for topic, rows in sorted(topics.items()):
         counts: dict[str, int] = defaultdict(int)

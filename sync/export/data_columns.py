@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -143,11 +144,15 @@ def named(
     given: dict[str, DataColumn] = {}
     used = set(own)
     for column in columns:
-        name = clean(column.key) or "catalogue_"
-        if name.casefold() in own and f"catalogue_{name}".casefold() in keys:
+        first = clean(column.key) or "catalogue_"
+        if first.casefold() in own and f"catalogue_{first}".casefold() in keys:
             continue  # the import's own ra, say: the format's column holds it, and catalogue_ra is the catalogue's
-        while name.casefold() in used or (name != clean(column.key) and name.casefold() in keys):
-            name = f"catalogue_{name}"
+        prefixed = (f"catalogue_{number or ''}{'_' if number else ''}{first}" for number in chain([0], count(2)))
+        name = next(
+            name
+            for name in chain([first], prefixed)
+            if name.casefold() not in used and (name == first or name.casefold() not in keys)
+        )
         used.add(name.casefold())
         given[name] = column
     return given

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from sync.export.fits_blocks import table_header, text_dtype
+from sync.export.fits_blocks import as_ascii, table_header, text_dtype
 from sync.export.rows import Column
 from sync.export.texts import Texts
 
-__all__ = ["FitsTable"]
+__all__ = ["FitsTable", "fits_name"]
+
+LONGEST_NAME = 40
+"""Characters, quotes counting double: with what is written before a name that is taken, it fits a card of a header."""
 
 LONGEST_TEXT = 1000
 """Characters. Each row of a table takes the room of the longest text: longer ones are cut, and listed."""
@@ -69,6 +72,14 @@ class FitsTable:
         numbers = {int: ">i8", float: ">f8", bool: "u1"}
         forms = [numbers.get(column.dtype) or text_dtype(self._widths[place]) for place, column in enumerate(self._columns)]
         return np.dtype([(column.name, form) for column, form in zip(self._columns, forms, strict=True)])
+
+
+def fits_name(name: str) -> str:
+    """Write a column's name as FITS can hold it: ASCII, cut to `LONGEST_NAME`."""
+    text = as_ascii(name).strip()
+    while len(text) + text.count("'") > LONGEST_NAME:
+        text = text[:-1].rstrip()
+    return text
 
 
 def _cell(cell: Any, column: Column, texts: Texts, task: object) -> Any:

@@ -21,7 +21,7 @@ from sync.controls.shapes import Size
 from sync.export.data_columns import content_of, data_row, named, original_name
 from sync.export.dataset import Dataset
 from sync.export.fits_blocks import as_ascii, cards, image_block, padded, primary_block, table_header, text_dtype
-from sync.export.fits_columns import FitsTable
+from sync.export.fits_columns import FitsTable, fits_name
 from sync.export.footprints import Footprint
 from sync.export.pictures import name_of
 from sync.export.records import Record
@@ -163,7 +163,7 @@ _OF_TASK = ("task", "original_file_name", "content_id")
 
 def _task(record: Record, dataset: Dataset, texts: Texts) -> bytes:
     """The table of one row with the task's data, by which a file is joined to where it came from."""
-    carried = named([one for one in dataset.data_columns if one.key not in LEFT_OUT], taken=_OF_TASK, clean=as_ascii)
+    carried = named([one for one in dataset.data_columns if one.key not in LEFT_OUT], taken=_OF_TASK, clean=fits_name)
     types = (int, str, str, *(column.dtype for column in carried.values()))
     optional = (False, False, False, *(column.optional for column in carried.values()))
     names = (*_OF_TASK, *carried)

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 
 from sync.export.dataset import Dataset
-from sync.export.fits_blocks import BLOCK, as_ascii, primary_block
-from sync.export.fits_columns import FitsTable
+from sync.export.fits_blocks import BLOCK, primary_block
+from sync.export.fits_columns import FitsTable, fits_name
 from sync.export.records import Record
 from sync.export.rows import columns_of, rows_of
 from sync.export.texts import FITS, Texts
@@ -26,10 +26,10 @@ ROWS_AT_ONCE = 5000
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `objects.fits`; numbers that are not there are NaN, or the column's TNULL, and texts empty."""
     texts = Texts(FITS, format="FITS", report=dataset.report)
-    columns = columns_of(dataset, clean=as_ascii)
+    columns = columns_of(dataset, clean=fits_name)
     table = FitsTable(columns)
     with tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8") as waiting:
-        for row in rows_of(records, dataset=dataset, clean=as_ascii):
+        for row in rows_of(records, dataset=dataset, clean=fits_name):
             waiting.write(json.dumps(table.measured(row, texts)) + "\n")
         waiting.seek(0)
         with (folder / "objects.fits").open("wb") as file:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import product
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from sync.controls.shapes import Box, Point
 from sync.export.footprints import Footprint, box_corners
+from sync.export.pairing import LEAST_OVERLAP, SAME_OVERLAP, overlapping
 from sync.export.records import DrawnObject, Statement
 
 __all__ = ["SAME_OVERLAP", "SAME_POINT_PX", "Cluster", "box_overlap", "cluster_objects", "match", "overlap"]
-
-SAME_OVERLAP = 0.5
-"""Intersection over union from which two shapes are the same object."""
 
 SAME_POINT_PX = 5.0
 """Distance up to which two points are the same object."""
@@ -48,11 +46,22 @@ def match(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> list[tu
     """Pair objects one to one; each pair with its overlap, at least `SAME_OVERLAP`."""
     if not ones or not others:
         return []
-    table: NDArray[np.float64] = np.array([[overlap(one, other) for other in others] for one in ones])
+    table = np.zeros((len(ones), len(others)))
+    for row, column in _near(ones, others):
+        table[row, column] = overlap(ones[row], others[column])
     # What is no match must not be paired for the sake of the total either.
     rows, columns = linear_sum_assignment(np.where(table >= SAME_OVERLAP, -table, 0))
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return [(row, column, float(table[row, column])) for row, column in pairs if table[row, column] >= SAME_OVERLAP]
+
+
+def _near(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> Iterator[tuple[int, int]]:
+    """Yield the pairs of places that may overlap: shapes whose boxes do, and all points."""
+    points, other_points = ([n for n, one in enumerate(each) if one.kind == "keypoint"] for each in (ones, others))
+    yield from product(points, other_points)
+    shapes, other_shapes = ([n for n, one in enumerate(each) if one.kind != "keypoint"] for each in (ones, others))
+    pairs = overlapping([ones[n] for n in shapes], [others[n] for n in other_shapes], least=LEAST_OVERLAP)
+    yield from ((shapes[row], other_shapes[column]) for row, column, _ in pairs)
 
 
 def overlap(one: DrawnObject, other: DrawnObject) -> float:

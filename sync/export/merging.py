@@ -10,8 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from sync.export.matching import SAME_OVERLAP
-from sync.export.pairing import overlapping
+from sync.export.pairing import LEAST_OVERLAP, SAME_OVERLAP, overlapping
 from sync.export.records import DrawnObject, Provenance, Statement
 from sync.export.survey import OUTLINES
 
@@ -19,8 +18,6 @@ __all__ = ["OBJECTS", "merged"]
 
 OBJECTS = ("merged", "separate")
 """What `--objects` takes."""
-
-LEAST_OVERLAP = 1e-9
 
 
 def merged(statement: Statement) -> Statement:

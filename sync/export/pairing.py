@@ -7,10 +7,15 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.export.matching import SAME_OVERLAP
 from sync.export.records import DrawnObject
 
-__all__ = ["overlapping", "same_boxes"]
+__all__ = ["LEAST_OVERLAP", "SAME_OVERLAP", "overlapping", "same_boxes"]
+
+SAME_OVERLAP = 0.5
+"""Intersection over union from which two shapes are the same object."""
+
+LEAST_OVERLAP = 1e-9
+"""Intersection over union of two shapes that overlap at all."""
 
 PAIRS_AT_ONCE = 2_000_000
 """Pairs whose overlaps are in memory together."""

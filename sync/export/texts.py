@@ -7,7 +7,7 @@ from typing import Any
 
 from sync.export.statements import Report
 
-__all__ = ["DS9", "ECSV", "FITS", "UNICODE", "XML", "Texts", "escaped", "safe_cell"]
+__all__ = ["DS9", "ECSV", "FITS", "NAMES", "UNICODE", "XML", "Texts", "escaped", "safe_cell"]
 
 _BLANK_ENDS = r"|\A\s+|\s+\Z"
 DS9 = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{}]" + _BLANK_ENDS)
@@ -16,6 +16,8 @@ UNICODE = re.compile("[\ud800-\udfff]")
 """Halves of characters, which UTF-8 does not have."""
 ECSV = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]" + _BLANK_ENDS)
 """astropy's reader ends a line at each character that Unicode calls a line boundary, and strips cells."""
+NAMES = re.compile("[\t\n]|" + ECSV.pattern)
+"""Of columns: readers split their line before they look for quotes."""
 XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]" + _BLANK_ENDS)
 """XML 1.0 has no other characters, and astropy's reader strips cells."""
 FITS = re.compile(r"[^\x20-\x7e]|\s+\Z")

@@ -16,7 +16,7 @@ from astropy.io.votable.tree import CooSys
 from sync.export.dataset import Dataset
 from sync.export.records import Record
 from sync.export.rows import Row, columns_of, empty_table, rows_of
-from sync.export.texts import XML, Texts, escaped
+from sync.export.texts import NAMES, XML, Texts, escaped
 
 __all__ = ["write"]
 
@@ -28,7 +28,7 @@ SYSTEM = "sky"
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `objects.vot`; what is not there is NaN or empty."""
     texts = Texts(XML, format="VOTable", report=dataset.report)
-    clean = partial(escaped, pattern=XML)
+    clean = partial(escaped, pattern=NAMES)
     columns = columns_of(dataset, clean=clean)
     votable = from_table(empty_table(columns), table_id="objects")
     for field in votable.get_first_table().fields:

@@ -117,11 +117,13 @@ def _aggregated(votes: Iterable[Vote], aggregator: type) -> dict[Question, Share
     found: dict[Question, Shares] = {}
     for topic in by_topic.values():
         questions: Mapping[Question, int] = {question: n for n, question in enumerate({vote.question: None for vote in topic})}
-        rows = [(questions[vote.question], vote.annotator, vote.label) for vote in topic]
+        labels = sorted({vote.label for vote in topic})
+        numbers = {label: number for number, label in enumerate(labels)}  # pandas takes no half of a surrogate pair
+        rows = [(questions[vote.question], vote.annotator, numbers[vote.label]) for vote in topic]
         frame = pd.DataFrame(rows, columns=["task", "worker", "label"])
         shares = aggregator().fit_predict_proba(frame)
         for question, number in questions.items():
-            found[question] = {str(label): float(share) for label, share in shares.loc[number].items()}
+            found[question] = {labels[int(label)]: float(share) for label, share in shares.loc[number].items()}
     return found
 
 

@@ -161,7 +161,7 @@ def test_names_are_those_of_the_catalogue_and_taken_ones_are_prefixed() -> None:
     names = {name: column.key for name, column in named(columns.columns(), taken=["class", "ra", "task"]).items()}
     assert names == {
         "catalogue_Class": "Class",
-        "catalogue_catalogue_class": "class",
+        "catalogue_2_class": "class",
         "catalogue_ra": "catalogue_ra",
         "catalogue_": "",
         "n": "n",
