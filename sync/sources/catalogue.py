@@ -183,7 +183,7 @@ def _read(file: Path, table: str | None, as_text: Collection[str]) -> Table:
 
 
 def _sentence(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
+    lines = str(error).strip().splitlines() or str(error.__cause__ or "").strip().splitlines()
     return re.sub(r"^None:\d+:\d+: ", "", lines[0])[:LONGEST_REASON] if lines else repr(error)
 
 

@@ -88,7 +88,9 @@ def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> T
 
 def decode_text(content: bytes) -> str:
     """Return a text with line ends of one character: UTF-8, UTF-16 (Excel's "Unicode text"), else cp1252."""
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        text = content.decode("utf-32", errors="replace")
+    elif content.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = content.decode("utf-16", errors="replace")
     elif b"\0" in content[:200] and not content.startswith(b"\0\0"):
         text = content.decode("utf-16-be" if content[:1] == b"\0" else "utf-16-le", errors="replace")
@@ -120,7 +122,8 @@ def _from_header_on(text: str, separator: str | None) -> str:
 
 
 def _split(line: str, delimiter: str) -> list[str]:
-    return line.split() if delimiter == " " else line.split(delimiter)
+    bare = line.replace("\t", " ").strip(" ") if delimiter == " " else line
+    return next(csv.reader([bare], delimiter=delimiter, skipinitialspace=True), [])
 
 
 def _delimiter(line: str) -> str:

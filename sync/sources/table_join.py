@@ -26,6 +26,7 @@ SUFFIX = re.compile(r"\.(?:png|jpe?g|gif|webp|tiff?|fits?|fts|fz)(?:\.(?:gz|bz2|
 WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?")
 ROUNDED = re.compile(r"[+-]?\d(?:\.\d+)?[eE]\+?\d+")
 NAMED_ROWS = 5
+LISTED_ROWS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,11 @@ def join_table(
     needed = sorted({index for claim in claims for index in claim})
     data = dict(zip(needed, _rows(table, needed, ra=ra, dec=dec, columns=columns), strict=True))
     joined = [_joined(item, claim, data, file=file) for item, claim in zip(items, claims, strict=True)]
-    return joined + list(_without_picture(values, unreadable, set(needed), file=file))
+    left_over = list(_without_picture(values, unreadable, set(needed), file=file))
+    if len(left_over) > LISTED_ROWS:  # of a catalogue of the sky beside some thousand pictures of it
+        name = f"{len(left_over) - LISTED_ROWS} more rows of {file}"
+        left_over[LISTED_ROWS:] = [replace(bad_row_item(0, "no picture is called so"), name=name)]
+    return joined + left_over
 
 
 def _text(value: object) -> str:

@@ -74,6 +74,26 @@ def test_a_catalogue_is_cut_out_of_a_mosaic_and_its_columns_travel(
     assert fits.getdata(tmp_path / "data" / first["science"]).shape == (2, 40, 40)
 
 
+def test_a_table_is_joined_to_pictures_by_their_ids(
+    client: LabelStudioClient, project: int, run: Callable[..., Result], pictures: Callable[[int], Path], tmp_path: Path
+) -> None:
+    folder, table = pictures(4), tmp_path / "ids.csv"
+    table.write_text("objid,ra,dec,class\n000,150.5,2.0,Spiral\n1,151.0,3.0,Smooth\n002,1,2,Spiral,x\n77,1,2,Smooth\n")
+    for imported in (2, 0):
+        result = run(project, folder, "--table", table, "--key", "objid")
+        assert f"{imported} imported, {2 - imported} there already, 4 left out" in result.stdout
+        assert result.exit_code == 1
+    assert result.stderr.count("is that of this picture") == 2
+    assert f"row 3 of {table}: line 4 has 5 values for 4 columns" in result.stderr
+    assert f"row 4 of {table} (77): no picture is called so" in result.stderr
+    named = {task.data["filename"]: task.data for task in read_tasks(client, project)}
+    kept = ("objid", "ra", "dec", "class")
+    assert [[named[f"{number:03d}.png"][key] for key in kept] for number in (0, 1)] == [
+        ["000", 150.5, 2.0, "Spiral"],
+        ["1", 151.0, 3.0, "Smooth"],
+    ]
+
+
 def test_the_picture_stands_where_the_labelling_config_looks_for_it(
     client: LabelStudioClient, run: Callable[..., Result], picture: Callable[..., Any], pictures: Callable[[int], Path]
 ) -> None:

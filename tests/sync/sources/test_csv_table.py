@@ -55,6 +55,7 @@ def test_a_table_is_read_whoever_wrote_it(tmp_path: Path, content: str) -> None:
         "name\tra\tdec\r\nM51\t150,1\t2,2\r\n".encode("utf-16"),
         b"\xfe\xff" + "name,ra,dec\nM51,150.1,2.2\n".encode("utf-16-be"),
         "name,ra,dec\nM51,150.1,2.2\n".encode("utf-16-le"),
+        "name,ra,dec\nM51,150.1,2.2\n".encode("utf-32"),
         "name,ra,dec\rM51,150.1,2.2\r",
         "name,ra,dec,,\nM51,150.1,2.2,,\n",
         "\n\nname,ra,dec\n\n,,\nM51,150.1,2.2\n\n",
@@ -77,6 +78,11 @@ def test_a_table_is_read_whoever_wrote_it(tmp_path: Path, content: str) -> None:
 )
 def test_a_text_of_each_kind_is_read(tmp_path: Path, content: str | bytes) -> None:
     assert read(tmp_path, content) == ({"name": "M51"}, Position(150.1, 2.2))
+
+
+def test_texts_in_quotes_may_have_spaces_where_spaces_separate(tmp_path: Path) -> None:
+    columns, position = read(tmp_path, '#name ra dec\n"M 51" 150.1 2.2\n')
+    assert (columns, position) == ({"name": "M 51"}, Position(150.1, 2.2))
 
 
 VIZIER = """#

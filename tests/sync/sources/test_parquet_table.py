@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from astropy import units
 from astropy.table import MaskedColumn, Table
 
 from sync.sources.catalogue import Position, open_catalogue, positions, rows
+from sync.sources.item import SourceError
 
 OBJECT_ID = 1237648720693755918
 
@@ -63,6 +65,40 @@ def test_what_is_no_text_does_not_stop_the_import(file: Path) -> None:
 def test_names_that_come_twice_are_told_apart(file: Path) -> None:
     parquet.write_table(pa.table([pa.array([1]), pa.array([2])], names=["z", "z"]), file)
     assert [row.columns for row in rows(open_catalogue(file))] == [{"z": 1, "z_1": 2}]
+
+
+PICKLE = pickle.dumps(Path("made").mkdir)
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": PICKLE},
+        {b"PANDAS": PICKLE},
+    ],
+    ids=["extension type", "pandas"],
+)
+def test_what_is_pickled_in_the_metadata_stays_bytes(file: Path, metadata: dict[bytes, bytes]) -> None:
+    schema = pa.schema([pa.field("ra", pa.float64(), metadata=metadata)], metadata=metadata)
+    parquet.write_table(pa.table([pa.array([1.0])], schema=schema), file)
+    assert [row.columns for row in rows(open_catalogue(file), columns=["ra"])] == [{"catalogue_ra": 1.0}]
+
+
+def test_astropys_metadata_makes_no_objects(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    meta = b"datatype:\n- {name: ra, datatype: float64}\nmeta: !!python/object/apply:os.mkdir [made]\n"
+    parquet.write_table(pa.table({"ra": [1.0]}).replace_schema_metadata({b"table_meta_yaml": meta}), file)
+    with pytest.raises(SourceError, match="cannot be read as a catalogue: could not determine a constructor"):
+        open_catalogue(file)
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_small_file_with_too_many_rows_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.sources.table_bounds.MAX_CELLS", 10**6)
+    parquet.write_table(pa.table({"ra": pa.array(np.zeros(2 * 10**6, dtype=np.int8))}), file)
+    assert file.stat().st_size < 10**5
+    with pytest.raises(SourceError, match="claims 2000000 rows of 1 columns, more than the 1000000 values"):
+        open_catalogue(file)
 
 
 def test_the_units_and_masks_that_astropy_wrote_hold(file: Path) -> None:

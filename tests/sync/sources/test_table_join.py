@@ -102,6 +102,12 @@ def test_what_is_left_over_is_listed_on_both_sides() -> None:
     }
 
 
+def test_the_rows_of_a_large_catalogue_are_counted_and_its_first_thousand_listed() -> None:
+    items = join_table(pictures("7.png"), Table({"id": np.arange(5000)}), key="id", file=FILE)
+    assert (len(items), items[-1].name) == (1002, "3999 more rows of ids.csv")
+    assert reasons(items)["row 1 of ids.csv (0)"] == "no picture is called so"
+
+
 def test_a_key_that_comes_twice_is_named_unless_the_rows_are_the_same() -> None:
     table = Table({"id": ["a", "a", "b", "b"], "z": [1, 1, 2, 3]})
     first, second = join_table(pictures("a.png", "b.png"), table, key="id", file=FILE)
