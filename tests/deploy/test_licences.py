@@ -1,0 +1,71 @@
+"""Licences: what an installation of galaxyloop brings may be used beside it; nothing is copyleft beyond the LGPL and MPL."""
+
+from __future__ import annotations
+
+import re
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+
+from packaging.requirements import Requirement
+
+EXTRAS = ("export", "import", "pretrain", "ray", "s3", "services", "survey")
+STRONG = re.compile(r"(?<!L)GPL|(?<!Lesser )General Public License|Affero|SSPL|Commons Clause", re.IGNORECASE)
+PERMISSIVE = re.compile(
+    r"MIT|BSD|Apache|ISC|Python|PSF|MPL|Mozilla|LGPL|Lesser|HPND|CC0|Zlib|Unlicense|BSL|0BSD|hereby granted, free of charge",
+    re.IGNORECASE,
+)
+BEGINNING = 400
+"""Characters of a licence's text that name it."""
+BY_HAND = ("nvidia-", "cuda-toolkit")
+"""Under CUDA's own terms, which were read by hand: PyTorch's wheels for Linux need them, and nobody changes them."""
+
+
+def brought() -> dict[str, Distribution]:
+    """Every distribution that galaxyloop and its extras need, by name; what is not installed for this platform is left out."""
+    found: dict[str, Distribution] = {}
+    waiting = [(Requirement(f"galaxyloop[{','.join(EXTRAS)}]"))]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while waiting:
+        wanted = waiting.pop()
+        if (wanted.name, frozenset(wanted.extras)) in seen:
+            continue
+        seen.add((wanted.name, frozenset(wanted.extras)))
+        try:
+            package = distribution(wanted.name)
+        except PackageNotFoundError:
+            continue
+        found[wanted.name.lower()] = package
+        for text in package.requires or ():
+            need = Requirement(text)
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in (*wanted.extras, "")):
+                waiting.append(need)
+    return found
+
+
+def terms_of(package: Distribution) -> str:
+    """What a distribution says of its licence: the expression, else the classifiers, else the beginning of the text."""
+    about = package.metadata
+    classifiers = [line.rpartition("::")[2] for line in about.get_all("Classifier") or () if line.startswith("License ::")]
+    free = (about.get("License") or "").strip().splitlines()
+    terms = about.get("License-Expression") or " or ".join(classifiers) or (free[0] if free else "")
+    if terms and terms != "UNKNOWN":
+        return terms
+    texts = [
+        file.read_text() for file in package.files or () if file.name.upper().startswith(("LICENSE", "LICENCE", "COPYING"))
+    ]
+    return " or ".join(text[:BEGINNING] for text in texts)
+
+
+def test_nothing_is_copyleft_beyond_the_lgpl() -> None:
+    packages = brought()
+    assert len(packages) > 60
+    strong = {name: terms_of(package) for name, package in packages.items() if STRONG.search(terms_of(package))}
+    assert not strong
+
+
+def test_every_licence_is_known() -> None:
+    unknown = {
+        name: terms_of(package)
+        for name, package in brought().items()
+        if not PERMISSIVE.search(terms_of(package)) and not name.startswith(BY_HAND) and name != "galaxyloop"
+    }
+    assert not unknown
