@@ -285,6 +285,10 @@ def _check_on_picture(shape: Shape, size: Size) -> None:
         low, high = np.array([around.x, around.y]), np.array([around.x + around.width, around.y + around.height])
     if not np.isfinite([low, high]).all():
         raise RegionsError("its numbers must be finite")
+    if isinstance(shape, Box | Ellipse):
+        sides = (shape.width, shape.height) if isinstance(shape, Box) else (shape.radius_x, shape.radius_y)
+        if min(sides) <= 0:
+            raise RegionsError(f"its sides must be above 0, not {sides[0]:g} and {sides[1]:g}")
     beyond = ((low > size) | (high < 0)) if isinstance(shape, Point) else ((low >= size) | (high <= 0))
     if beyond.any():
         raise RegionsError(f"it lies outside the picture of {size[0]}x{size[1]} pixels")

@@ -23,7 +23,8 @@ __all__ = ["KEYS", "TaskImage", "TaskIndex"]
 
 KEYS = ("auto", "filename", "content_id", "id", "sky")
 SAME_PLACE_ARCSEC = 1.0
-"""Positions no farther apart are those of one galaxy."""
+MOST_SAME_ARCSEC = 10.0
+"""Positions no farther apart than a pixel are those of one galaxy, within these bounds."""
 ROLES = re.compile(
     r"[-_. ]?(seg|segm|segmap|segmentation|masks?|labels?|labelled|instances?|inst|regions?|cat|catalog(ue)?)$", re.I
 )
@@ -189,14 +190,18 @@ class _Places:
                 places.append((ra, dec))
                 radii.append(_radius_deg(data))
         self._radii = np.array(radii)
+        scales = [_number(image.task.data.get("pixel_scale_arcsec")) or 0.0 for image in self._images]
+        self._same = np.clip(np.array(scales), SAME_PLACE_ARCSEC, MOST_SAME_ARCSEC) / 3600
         self._tree: Any = cKDTree(_unit(np.array(places))) if places else None
 
     def at(self, position: tuple[float, float]) -> list[TaskImage]:
         """Return the images with their middle at a position."""
         if self._tree is None:
             return []
-        near = self._tree.query_ball_point(_unit(np.array([position]))[0], _chord(SAME_PLACE_ARCSEC / 3600))
-        return [self._images[number] for number in sorted(near)]
+        point = _unit(np.array([position]))[0]
+        near = np.array(sorted(self._tree.query_ball_point(point, _chord(float(self._same.max())))), dtype=np.intp)
+        apart = np.linalg.norm(np.asarray(self._tree.data)[near] - point, axis=1)
+        return [self._images[number] for number in near[apart <= _chord(self._same[near])].tolist()]
 
     def around(self, positions: NDArray[np.float64]) -> list[list[TaskImage]]:
         """Return, for each position, the images within whose radius it lies."""

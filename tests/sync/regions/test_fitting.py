@@ -1,0 +1,192 @@
+"""Which control a shape goes to, what it becomes there, and which label it has."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from sync.controls import CONTROLS
+from sync.controls.shapes import Box, Ellipse, Point, Polygon
+from sync.export.footprints import Footprint, box_corners
+from sync.labelconfig import LabelConfig, parse
+from sync.reading import read_region
+from sync.regions.fitting import Fitting, ellipse_pixels, unique_ids
+from sync.regions.marks import Answer, Canvas, Drawn, Mark, RegionsError, Shape
+
+CANVAS = Canvas((64, 48))
+ONE = '<Label value="Galaxy"/>'
+BOTH = '<Label value="Galaxy" alias="G"/><Label value="Star" predicted_values="stellar"/>'
+TURNED = Box(60, 10, 30, 8, 70)
+MASK = np.zeros((48, 64), dtype=bool)
+MASK[5:20, 5:30] = True
+MASK[9:12, 20:24] = False
+MASK[40:44, 50:60] = True
+SHAPES: dict[str, Shape] = {
+    "mask": Footprint.of_mask(MASK),
+    "polygon": Polygon(np.array([[3.2, 4.1], [40.3, 6.2], [21.1, 42.9]])),
+    "ellipse": Ellipse(30.2, 20.1, 12.3, 6.2, 40),
+    "box": Box(3.5, 4.25, 20.5, 11),
+    "point": Point(12.5, 7.25),
+}
+
+
+def config(*tags: str, labels: str = ONE, more: str = "") -> LabelConfig:
+    controls = "".join(f'<{tag} name="{tag}" toName="i">{labels}</{tag}>' for tag in tags)
+    return parse(f'<View><Image name="i" value="$i"/>{controls}{more}</View>')
+
+
+def mark(shape: Shape, *labels: str, free: bool = False, control: str = "") -> Mark:
+    return Mark("it", lambda _: Drawn(shape), labels, may_be_unlabelled=free, score=0.5, control=control)
+
+
+@pytest.mark.parametrize(
+    ("kind", "tags"),
+    [
+        ("mask", ["BrushLabels", "PolygonLabels", "RectangleLabels"]),
+        ("polygon", ["PolygonLabels", "BrushLabels", "RectangleLabels"]),
+        ("ellipse", ["EllipseLabels", "BrushLabels", "PolygonLabels", "RectangleLabels"]),
+        ("box", ["RectangleLabels", "PolygonLabels", "BrushLabels"]),
+        ("point", ["KeyPointLabels"]),
+    ],
+)
+def test_a_shape_goes_to_the_nearest_control_that_there_is(kind: str, tags: list[str]) -> None:
+    for number in range(len(tags)):
+        fitting = Fitting(config(*reversed(tags[number:])))
+        region = fitting.object_region(mark(SHAPES[kind]), CANVAS, image="i")
+        assert region["from_name"] == tags[number]
+        assert sum(fitting.changed.values()) == (number > 0)
+    with pytest.raises(RegionsError, match=f"no control for a {kind}"):
+        Fitting(config("KeyPointLabels" if kind != "point" else "BrushLabels")).object_region(
+            mark(SHAPES[kind]), CANVAS, image="i"
+        )
+
+
+def test_an_outline_of_a_mask_holds_its_pixels() -> None:
+    region = Fitting(config("PolygonLabels")).object_region(mark(SHAPES["mask"]), CANVAS, image="i")
+    polygon = CONTROLS["PolygonLabels"].decode(region).shape
+    assert np.array_equal(Footprint.of_polygon(polygon, CANVAS.size).full(CANVAS.size), MASK)
+
+
+def test_a_turned_box_is_told_from_a_corner_on_the_picture() -> None:
+    assert not 0 <= box_corners(Box(66, 10, 30, 8, 110)).points[0, 0] <= 64
+    for box in (TURNED, Box(66, 10, 30, 8, 110)):
+        region = Fitting(config("RectangleLabels")).object_region(mark(box), CANVAS, image="i")
+        again = box_corners(CONTROLS["RectangleLabels"].decode(region).shape).points
+        assert sorted(map(tuple, again.round(6))) == sorted(map(tuple, box_corners(box).points.round(6)))
+
+
+def test_an_ellipse_that_label_studio_cannot_hold_is_no_ellipse() -> None:
+    region = Fitting(config("EllipseLabels", "BrushLabels")).object_region(mark(Ellipse(30, 20, 40, 9)), CANVAS, image="i")
+    assert region["from_name"] == "BrushLabels"
+    with pytest.raises(RegionsError, match="half the picture"):
+        Fitting(config("EllipseLabels")).object_region(mark(Ellipse(30, 20, 40, 9)), CANVAS, image="i")
+
+
+@pytest.mark.parametrize(
+    ("labels", "free", "asked", "stored"),
+    [
+        (("Galaxy",), False, "", "G"),
+        (("  gaLAXY ",), False, "", "G"),
+        (("stellar",), False, "", "Star"),
+        (("comet",), False, "Star", None),
+        (("comet",), True, "Star", "Star"),
+        (("NGC 1", "star"), True, "", "Star"),
+        ((), False, "Star", "Star"),
+        ((), False, "", None),
+        (("comet",), True, "", None),
+    ],
+)
+def test_labels_are_those_of_the_config(labels: tuple[str, ...], free: bool, asked: str, stored: str | None) -> None:
+    fitting = Fitting(config("RectangleLabels", labels=BOTH), label=asked)
+    if stored is None:
+        with pytest.raises(RegionsError, match="label"):
+            fitting.object_region(mark(SHAPES["box"], *labels, free=free), CANVAS, image="i")
+    else:
+        region = fitting.object_region(mark(SHAPES["box"], *labels, free=free), CANVAS, image="i")
+        assert region["value"]["rectanglelabels"] == [stored]
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        Box(70, 5, 5, 5),
+        Box(-9, 5, 5, 5),
+        Ellipse(80, 20, 5, 5),
+        Point(64.1, 3),
+        Polygon(np.array([[-5.0, -5], [-1, -5], [-1, -1]])),
+        Box(float("nan"), 5, 5, 5),
+        Box(5, 5, float("inf"), 5),
+        Box(5, 5, 0, 5),
+    ],
+)
+def test_what_lies_outside_is_refused(shape: Shape) -> None:
+    tags = ("BrushLabels", "PolygonLabels", "RectangleLabels", "KeyPointLabels", "EllipseLabels")
+    with pytest.raises(RegionsError):
+        Fitting(config(*tags)).object_region(mark(shape), CANVAS, image="i")
+
+
+def test_tools_for_prompts_take_nothing_and_an_exports_own_control_comes_first() -> None:
+    tool = '<RectangleLabels name="drag" toName="i" smart="true" smartOnly="true"><Label value="Galaxy"/></RectangleLabels>'
+    further = '<RectangleLabels name="second" toName="i"><Label value="Galaxy"/></RectangleLabels>'
+    fitting = Fitting(config("RectangleLabels", more=tool + further))
+    assert fitting.object_region(mark(SHAPES["box"]), CANVAS, image="i")["from_name"] == "RectangleLabels"
+    assert fitting.object_region(mark(SHAPES["box"], control="second"), CANVAS, image="i")["from_name"] == "second"
+    assert fitting.object_region(mark(SHAPES["box"], control="drag"), CANVAS, image="i")["from_name"] == "RectangleLabels"
+
+
+def test_ids_follow_from_what_a_region_says_and_equal_ones_differ() -> None:
+    fitting = Fitting(config("RectangleLabels"))
+    first, again, other = (
+        fitting.object_region(mark(shape), CANVAS, image="i") for shape in (SHAPES["box"], SHAPES["box"], Box(1, 1, 2, 2))
+    )
+    assert first["id"] == again["id"] != other["id"]
+    assert len({region["id"] for region in unique_ids([first, again, other])}) == 3
+    assert unique_ids([first, again]) == unique_ids([again, first])
+
+
+@pytest.mark.parametrize("number", range(20))
+def test_pixels_of_an_ellipse_have_their_middles_inside(number: int) -> None:
+    random = np.random.default_rng(number)
+    ellipse = Ellipse(*random.uniform((0, 0, 1, 1, 0), (64, 48, 30, 30, 360)))
+    y, x = np.indices((48, 64)) + 0.5
+    turn = np.radians(ellipse.rotation)
+    along = (x - ellipse.x) * np.cos(turn) + (y - ellipse.y) * np.sin(turn)
+    across = (y - ellipse.y) * np.cos(turn) - (x - ellipse.x) * np.sin(turn)
+    inside = (along / ellipse.radius_x) ** 2 + (across / ellipse.radius_y) ** 2 < 1
+    assert np.array_equal(ellipse_pixels(ellipse, CANVAS.size).full(CANVAS.size), inside)
+
+
+ANSWERS = """
+<Choices name="one" toName="i"><Choice value="Spiral"/><Choice value="Smooth"/></Choices>
+<Choices name="many" toName="i" choice="multiple"><Choice value="Bar"/><Choice value="Ring"/></Choices>
+<Taxonomy name="tree" toName="i"><Choice value="Featured"><Choice value="Arms"/></Choice></Taxonomy>
+<Number name="z" toName="i" min="0" max="10"/>
+"""
+
+
+@pytest.mark.parametrize(
+    ("control", "value", "stored"),
+    [
+        ("one", "spiral", ("Spiral",)),
+        ("many", "Bar|ring", ("Bar", "Ring")),
+        ("tree", "Featured/Arms", (("Featured", "Arms"),)),
+        ("tree", "arms", (("Featured", "Arms"),)),
+        ("z", 0.25, 0.25),
+        ("z", "0.25", 0.25),
+        ("one", "comet", None),
+        ("one", "Spiral|Smooth", None),
+        ("tree", "Featured/Bar", None),
+        ("z", 11, None),
+        ("z", "far", None),
+        ("nothing", "Spiral", None),
+    ],
+)
+def test_answers_are_those_of_the_config(control: str, value: str | float, stored: object) -> None:
+    read = config("BrushLabels", more=ANSWERS)
+    if stored is None:
+        with pytest.raises(RegionsError):
+            Fitting(read).answer_region(Answer("it", control, value))
+    else:
+        held = read.control(control)
+        assert held is not None
+        assert read_region(Fitting(read).answer_region(Answer("it", control, value)), held) == stored
