@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
@@ -27,6 +26,8 @@ __all__ = ["read"]
 BEYOND = 2
 """How many pictures far a corner may lie: pycocotools takes memory for each pixel of an edge."""
 CORNERS_OF_A_BOX = 4
+LARGEST = 1e9
+"""Pixels."""
 
 
 def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
@@ -230,7 +231,7 @@ def _ring(listed: object) -> NDArray[np.float64]:
 def _numbers(listed: list[Any], name: str) -> NDArray[np.float64]:
     """Return numbers that are finite."""
     for number in listed:
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) <= LARGEST:  # False for NaN
             raise RegionsError(f"its {name} must hold finite numbers, not {quote(number)}")
     return np.array(listed, np.float64)
 

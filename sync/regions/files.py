@@ -64,7 +64,7 @@ def read_bytes(file: Path, *, most: int = MAX_BYTES) -> bytes:
 
 
 def read_text(file: Path, *, most: int = MAX_TEXT_BYTES) -> str:
-    """Return a file's text, which is UTF-8, or UTF-16 with its mark.
+    """Return a file's text: UTF-8, UTF-16 with its mark, or Latin-1, which older programs write.
 
     Raises
     ------
@@ -76,7 +76,9 @@ def read_text(file: Path, *, most: int = MAX_TEXT_BYTES) -> str:
     try:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
-        raise RegionsError(f"it is no text in UTF-8: byte {error.start} cannot be decoded") from error
+        if encoding == "utf-16" or b"\0" in content:
+            raise RegionsError(f"it is no text: byte {error.start} cannot be decoded") from error
+        return content.decode("latin-1")
 
 
 def stem_of(name: str) -> str:

@@ -22,6 +22,7 @@ from sync.controls.region import Region, quote
 from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.export.footprints import Footprint, box_corners, ellipse_box, ellipse_corners
 from sync.export.yolo import outline_of
+from sync.images.errors import DAMAGE
 from sync.labelconfig import Control, LabelConfig
 from sync.matching import read_label, read_path
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, RegionsError, Shape
@@ -103,8 +104,12 @@ class Fitting:
             drawn = mark.draw(canvas)
             _check_on_picture(drawn.shape, canvas.size)
             return self._encoded(mark, drawn, canvas.size, image)
+        except RegionsError:
+            raise
         except ControlError as error:
             raise RegionsError(str(error)) from error
+        except DAMAGE as error:  # of the libraries that draw it, for one object among thousands
+            raise RegionsError(f"it cannot be drawn ({type(error).__name__}: {error})") from error
 
     def answer_region(self, answer: Answer) -> Region:
         """Return the region of an answer.
@@ -289,6 +294,8 @@ def _check_on_picture(shape: Shape, size: Size) -> None:
         sides = (shape.width, shape.height) if isinstance(shape, Box) else (shape.radius_x, shape.radius_y)
         if min(sides) <= 0:
             raise RegionsError(f"its sides must be above 0, not {sides[0]:g} and {sides[1]:g}")
+    if not isinstance(shape, Point) and (high <= low).any():
+        raise RegionsError("it has no area")
     beyond = ((low > size) | (high < 0)) if isinstance(shape, Point) else ((low >= size) | (high <= 0))
     if beyond.any():
         raise RegionsError(f"it lies outside the picture of {size[0]}x{size[1]} pixels")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sync.images.decode import kind_of, unpacked
-from sync.images.errors import ImageError
+from sync.images.errors import DAMAGE, ImageError
 from sync.images.fitsheaders import read_headers
 from sync.regions import catalogue, coco, label_images, sky_regions, yolo
 from sync.regions.files import MAX_BYTES, read_bytes
@@ -75,8 +75,12 @@ def read(file: Path, reading: Reading, *, format: str = "auto") -> Read:
         raise RegionsError(f"it needs {error.name}, not installed here: pip install 'galaxyloop[import]'") from error
     except OSError as error:
         raise RegionsError(f"it cannot be read: {error.strerror or error}") from error
+    except RegionsError:
+        raise
     except MemoryError as error:
         raise RegionsError("it needs more memory than there is") from error
+    except DAMAGE as error:  # of the libraries that read it, for one file among thousands
+        raise RegionsError(f"it cannot be read ({type(error).__name__}: {error})") from error
 
 
 def format_of(file: Path) -> str:

@@ -35,6 +35,8 @@ FRAMES = frozenset({"image", "icrs", "fk5", "j2000", "fk4", "b1950", "galactic",
 """What `regions` places."""
 OTHER_FRAMES = re.compile(r"(linear|amplifier|detector|physical|tile|wcs[0-9a-z]?)")
 MAX_REGIONS = 1_000_000
+BLOCK = 1024
+"""Statements that are parsed together."""
 _STATEMENT = re.compile(r"[#+\- ]*([A-Za-z0-9_]+)")
 _QUOTED = 60
 
@@ -61,10 +63,10 @@ def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
     start = read_bytes(file)[:8]
     problems: list[Problem] = []
     if start.startswith(b"SIMPLE"):
-        named = _parsed_whole(read_bytes(file), "fits", problems)
+        named = _of_table(read_bytes(file), problems)
     else:
         text = read_text(file)
-        named = _parsed_whole(text, "crtf", problems) if text.lstrip().startswith("#CRTF") else _ds9(text, problems)
+        named = _crtf(text, problems) if text.lstrip().startswith("#CRTF") else _ds9(text, problems)
     marks: list[Mark] = []
     for name, region in named:
         if len(marks) == MAX_REGIONS:
@@ -81,58 +83,98 @@ def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
     return images + ([MarkedImage("", (file.name,), marks=on_sky, by_place=True)] if on_sky else []), problems
 
 
-def _parsed_whole(content: str | bytes, format: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
+def _of_table(content: bytes, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
+    """Parse the extension REGION of a FITS file."""
     from regions import Regions
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            if isinstance(content, bytes):
-                read_headers(content)
-                with fits.open(io.BytesIO(content), memmap=False) as opened:
-                    if "REGION" not in opened:
-                        raise RegionsError("the FITS file has no extension REGION, as region files have")
-                    parsed = Regions.parse(QTable.read(opened["REGION"]), format=format)
-            else:
-                parsed = Regions.parse(content, format=format)
+            read_headers(content)
+            with fits.open(io.BytesIO(content), memmap=False) as opened:
+                if "REGION" not in opened:
+                    raise RegionsError("the FITS file has no extension REGION, as region files have")
+                parsed = Regions.parse(QTable.read(opened["REGION"]), format="fits")
         except RegionsError:
             raise
         except ImageError as error:
             raise RegionsError(str(error)) from error
-        except Exception as error:  # the parsers raise whatever their conversions do
-            raise RegionsError(f"it cannot be read as regions ({format}): {_first_line(error)}") from error
-    problems += [("a region", str(warning.message)) for warning in caught]
+        except Exception as error:  # the parser raises whatever its conversions do
+            raise RegionsError(f"it cannot be read as a table of regions: {_first_line(error)}") from error
+    problems += [("a region", str(warning.message)) for warning in caught if "not supported" in str(warning.message)]
     yield from ((f"region {number}", region) for number, region in enumerate(parsed, start=1))
 
 
 def _ds9(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
-    """Parse a DS9 file as a whole, else statement by statement."""
-    from regions import Regions
-
+    """Parse a DS9 file in blocks of statements, those with a bad one in halves."""
     if any(character in text for character in "\0\x01\x02"):
         raise RegionsError("it is no text: DS9 region files are")
     statements = list(_statements(text))
+    blocks = [statements[start : start + BLOCK] for start in range(0, len(statements), BLOCK)][::-1]
+    while blocks:
+        block = blocks.pop()
+        parsed = _parsed(block)
+        if parsed is not None:
+            yield from zip((name for name, _, _ in block), parsed, strict=True)
+        elif len(block) > 1:
+            blocks += [block[len(block) // 2 :], block[: len(block) // 2]]
+        else:
+            yield from _parsed_alone(*block[0], problems)
+
+
+def _parsed(block: list[tuple[str, str, str]]) -> list[Region] | None:
+    """Parse statements together; None unless each of them is a region."""
+    from regions import Regions
+
+    lines, before = [], ""
+    for _, prefix, statement in block:
+        lines += [prefix, statement] if prefix != before else [statement]
+        before = prefix
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            whole = list(Regions.parse(text, format="ds9"))
-        except Exception:
-            whole = []
-    if whole and len(whole) == len(statements):
-        yield from zip((name for name, _, _ in statements), whole, strict=True)
-        return
-    for name, prefix, statement in statements:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
+            parsed = list(Regions.parse("\n".join(lines), format="ds9"))
+        except Exception:  # which one it is shows when they are parsed in halves
+            return None
+    return parsed if len(parsed) == len(block) else None
+
+
+def _parsed_alone(name: str, prefix: str, statement: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
+    """Parse one statement, or note why it is left out; an annulus of several rings is several regions."""
+    from regions import Regions
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            parsed = list(Regions.parse(f"{prefix}\n{statement}", format="ds9"))
+        except Exception as error:  # the parser raises whatever its conversions do
+            problems.append((name, f"{_short(statement)} cannot be read: {_first_line(error)}"))
+            return
+    if not parsed:
+        reason = str(caught[0].message).rstrip(".") if caught else "it is no region"
+        problems.append((name, _why_not(prefix, statement, reason)))
+    yield from ((name, region) for region in parsed)
+
+
+def _crtf(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
+    """Parse a CRTF file line by line; lines with `global` come before each."""
+    from regions import Regions
+
+    shared = ["#CRTFv0"]
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip() or line.lstrip().startswith("#"):
+            continue
+        if line.lstrip().lower().startswith("global"):
+            shared.append(line)
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             try:
-                parsed = Regions.parse(f"{prefix}\n{statement}", format="ds9")
-            except Exception as error:
-                problems.append((name, f"{_short(statement)} cannot be read: {_first_line(error)}"))
+                parsed = list(Regions.parse("\n".join([*shared[-8:], line]), format="crtf"))
+            except Exception as error:  # the parser raises whatever its conversions do
+                problems.append((f"line {number}", f"{_short(line)} cannot be read: {_first_line(error)}"))
                 continue
-        if not len(parsed):
-            reason = str(caught[0].message).rstrip(".") if caught else "it is no region"
-            problems.append((name, _why_not(prefix, statement, reason)))
-        yield from ((name, region) for region in parsed)
+        yield from ((f"line {number}", region) for region in parsed)
 
 
 def _statements(text: str) -> Iterator[tuple[str, str, str]]:
