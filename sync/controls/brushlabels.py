@@ -19,7 +19,7 @@ from sync.controls.region import (
 from sync.controls.shapes import Labelled, Mask, Size
 from sync.labelconfig import Control
 
-__all__ = ["decode", "encode", "resized"]
+__all__ = ["decode", "encode", "encode_part", "resized"]
 
 TAG = "BrushLabels"
 
@@ -47,6 +47,28 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
     if not mask.any():
         raise ControlError(f"a mask for {control.name!r} has no pixel inside")
     value = {"format": "rle", "rle": rle.encode(mask), "brushlabels": write_labels([label], control)}
+    return new_region(control, TAG, value, score=score, size=size)
+
+
+def encode_part(part: Mask, *, x: int, y: int, control: Control, label: str, size: Size, score: float | None = None) -> Region:
+    """Return the region that `encode` returns for a mask that is empty but for `part`, whose first pixel is at (x, y).
+
+    Raises
+    ------
+    ControlError
+        If the part is empty, not boolean, or reaches beyond the image.
+    """
+    width, height = check_size(size)
+    if part.dtype != np.bool_ or part.ndim != 2:
+        raise ControlError(f"a part of a mask must be boolean of shape (h, w), not {part.dtype} of shape {part.shape}")
+    if not (0 <= x <= width - part.shape[1] and 0 <= y <= height - part.shape[0]):
+        raise ControlError(
+            f"a part of {part.shape[1]}x{part.shape[0]} pixels at ({x}, {y}) leaves an image of {width}x{height}"
+        )
+    if not part.any():
+        raise ControlError(f"a mask for {control.name!r} has no pixel inside")
+    packed = rle.encode_part(part, x=x, y=y, size=size)
+    value = {"format": "rle", "rle": packed, "brushlabels": write_labels([label], control)}
     return new_region(control, TAG, value, score=score, size=size)
 
 

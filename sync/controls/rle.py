@@ -17,7 +17,7 @@ from sync.controls.errors import ControlError
 from sync.controls.region import check_size
 from sync.controls.shapes import Mask, Size
 
-__all__ = ["decode", "encode", "pixel_count"]
+__all__ = ["decode", "encode", "encode_part", "pixel_count"]
 
 CHANNELS = 4
 WORD_BITS = 8
@@ -42,9 +42,41 @@ def encode(mask: Mask) -> list[int]:
     height, width = mask.shape
     flat = np.ascontiguousarray(mask, dtype=np.bool_).ravel()
     turns = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    return _packed(turns, starts_inside=bool(flat[0]), pixels=height * width)
+
+
+def encode_part(part: Mask, *, x: int, y: int, size: Size) -> list[int]:
+    """Return the bytes that `encode` returns for an image of `size` in which `part`, at column `x` and row `y`, is all there is.
+
+    The time that it takes is that of the part, and not of the image, which may be a frame of a survey.
+
+    Parameters
+    ----------
+    part : ndarray of bool, shape (h, w)
+        With at least one pixel, wholly on the image.
+    x, y : int
+    size : (width, height)
+        Of the image, pixels.
+    """
+    width, height = size
+    edges = np.diff(np.pad(part, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    rows, columns = np.nonzero(edges)
+    turns = (rows + y).astype(np.int64) * width + columns + x
+    # A row that ends at the image's right edge and one that goes on at its left are one run: their turns are at one place.
+    once = np.ones(len(turns), dtype=np.bool_)
+    twice = np.flatnonzero(turns[1:] == turns[:-1])
+    once[twice] = once[twice + 1] = False
+    turns = turns[once]
+    starts_inside = bool(turns[0] == 0)
+    return _packed(turns[(turns > 0) & (turns < width * height)], starts_inside=starts_inside, pixels=width * height)
+
+
+def _packed(turns: NDArray[np.int64], *, starts_inside: bool, pixels: int) -> list[int]:
+    """Write the runs between `turns`, the pixels at which a mask changes."""
     starts = np.concatenate([[0], turns])
-    lengths = np.concatenate([turns, [flat.size]]) - starts
-    lengths, words = _split(lengths * CHANNELS, np.where(flat[starts], 255, 0))
+    lengths = np.concatenate([turns, [pixels]]) - starts
+    inside = (np.arange(len(starts)) % 2 == 0) == starts_inside
+    lengths, words = _split(lengths * CHANNELS, np.where(inside, 255, 0))
 
     field = np.searchsorted([8, 16, 256], lengths)
     length_bits = np.asarray(FIELD_BITS)[field]
@@ -53,7 +85,7 @@ def encode(mask: Mask) -> list[int]:
     table = np.unpackbits((tokens << (TOKEN_BITS - token_bits)).astype(">u4").view(np.uint8).reshape(-1, 4), axis=1)
     run_bits = table[np.arange(TOKEN_BITS) < token_bits[:, None]]
 
-    header = (height * width * CHANNELS) << (HEADER_BITS - 32) | (WORD_BITS - 1) << 16
+    header = (pixels * CHANNELS) << (HEADER_BITS - 32) | (WORD_BITS - 1) << 16
     for place, bits_of_field in zip((12, 8, 4, 0), FIELD_BITS, strict=True):
         header |= (bits_of_field - 1) << place
     header_bytes = np.frombuffer((header << 3).to_bytes(7, "big"), dtype=np.uint8)

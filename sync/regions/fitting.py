@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sync.controls import CONTROLS, ControlError
+from sync.controls import CONTROLS, ControlError, brushlabels
 from sync.controls.ellipselabels import MAX_RADIUS_PERCENT
 from sync.controls.number import STEP_TOLERANCE
 from sync.controls.polygonlabels import MAX_CORNERS
@@ -144,9 +144,8 @@ class Fitting:
                 refusals.append(_no_label(mark, control))
                 continue
             try:
-                value = _held(drawn, control.tag, size)
-                more = {"score": mark.score if self._scored else None, "size": size}
-                region = CONTROLS[control.tag].encode(value, control=control, label=label, **more)
+                score = mark.score if self._scored else None
+                region = _region(drawn, control, label, size, score)
             except ControlError as error:
                 refusals.append(str(error))
                 continue
@@ -183,16 +182,18 @@ def _no_label(mark: Mark, control: Control) -> str:
     return f"it has no class, and {control.name!r} has several labels ({has}): name one with --label"
 
 
-def _held(drawn: Drawn, tag: str, size: Size) -> Any:
-    """Return the shape that a control of a tag holds for what was drawn."""
-    held: dict[str, Callable[[], Any]] = {
-        "BrushLabels": lambda: _footprint(drawn, size).full(size),
+def _region(drawn: Drawn, control: Control, label: str, size: Size, score: float | None) -> Region:
+    """Return what was drawn as a region of a control, as whatever shape it holds."""
+    if control.tag == "BrushLabels":
+        part = _footprint(drawn, size)
+        return brushlabels.encode_part(part.pixels, x=part.x, y=part.y, control=control, label=label, size=size, score=score)
+    held: dict[str, Callable[[], Shape]] = {
         "PolygonLabels": lambda: _polygon(drawn, size),
         "EllipseLabels": lambda: _checked_ellipse(drawn.shape, size),
         "RectangleLabels": lambda: _inside_box(drawn, size),
         "KeyPointLabels": lambda: drawn.shape,
     }
-    return held[tag]()
+    return CONTROLS[control.tag].encode(held[control.tag](), control=control, label=label, size=size, score=score)
 
 
 def _footprint(drawn: Drawn, size: Size) -> Footprint:

@@ -83,16 +83,20 @@ def labelled_pixels(pixels: NDArray[np.int64]) -> Iterator[tuple[int, Footprint]
     RegionsError
         If a value is negative, or there are more than `MAX_OBJECTS`.
     """
-    values, places = np.unique(pixels, return_inverse=True)
-    if values[0] < 0:
-        raise RegionsError(f"it has the value {values[0]}: 0 is background, and objects have values above it")
-    if len(values) > MAX_OBJECTS:
-        raise RegionsError(f"it has {len(values):,} values, more than the {MAX_OBJECTS:,} objects that are read")
-    numbers = places.reshape(pixels.shape) + (1 if values[0] > 0 else 0)  # 0 stays background
-    values = values[values > 0]
-    for number, (value, place) in enumerate(zip(values.tolist(), ndimage.find_objects(numbers), strict=True), start=1):
-        rows, columns = place
-        yield value, Footprint(columns.start, rows.start, numbers[rows, columns] == number)
+    if (lowest := int(pixels.min())) < 0:
+        raise RegionsError(f"it has the value {lowest}: 0 is background, and objects have values above it")
+    values = None
+    if pixels.max() > MAX_OBJECTS:  # found by their values, each would take memory for all those below it
+        values, places = np.unique(pixels, return_inverse=True)
+        pixels = places.reshape(pixels.shape) + (1 if lowest > 0 else 0)  # 0 stays background
+        values = values[values > 0]
+        if len(values) > MAX_OBJECTS:
+            raise RegionsError(f"it has {len(values):,} values, more than the {MAX_OBJECTS:,} objects that are read")
+    for number, place in enumerate(ndimage.find_objects(pixels), start=1):
+        if place is not None:
+            rows, columns = place
+            value = number if values is None else int(values[number - 1])
+            yield value, Footprint(columns.start, rows.start, pixels[rows, columns] == number)
 
 
 def _marks(pixels: NDArray[np.int64], classes: Mapping[int, str], rows: Mapping[int, Mapping[str, Any]]) -> list[Mark]:

@@ -52,6 +52,14 @@ def test_we_read_what_we_write(mask: NDArray[np.bool_]) -> None:
     assert (rle.decode(rle.encode(mask), size=(width, height)) == mask).all()
 
 
+@given(MASKS, st.tuples(*[st.integers(0, 5)] * 4))
+def test_a_part_has_the_bytes_of_the_whole_mask(mask: NDArray[np.bool_], around: tuple[int, int, int, int]) -> None:
+    left, right, top, low = around
+    whole = np.pad(mask, ((top, low), (left, right)))
+    if mask.any():
+        assert rle.encode_part(mask, x=left, y=top, size=whole.shape[::-1]) == rle.encode(whole)
+
+
 @given(npst.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(4))))
 def test_we_read_colours_as_the_sdk_does(image: NDArray[np.uint8]) -> None:
     height, width, _ = image.shape

@@ -101,3 +101,13 @@ def test_pictures_bombs_and_damage_are_refused(tmp_path: Path) -> None:
     for name in ("rgb.png", "bomb.png", "cut.fits", "claim.fits", "missing.fits"):
         with pytest.raises(RegionsError):
             label_images.read(tmp_path / name)
+
+
+def test_values_beyond_the_number_of_objects_are_read(tmp_path: Path) -> None:
+    for lowest in (0, 3):
+        pixels = np.full((48, 64), lowest, np.int32)
+        pixels[0:3, 0:5] = 2**31 - 1
+        fits.writeto(tmp_path / f"{lowest}.fits", pixels)
+        drawn = masks(label_images.read(tmp_path / f"{lowest}.fits"))
+        assert list(drawn) == (["object 3"] if lowest else []) + [f"object {2**31 - 1}"]
+        assert np.array_equal(drawn[f"object {2**31 - 1}"], (pixels == 2**31 - 1)[::-1])
