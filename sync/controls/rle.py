@@ -48,7 +48,7 @@ def encode(mask: Mask) -> list[int]:
 def encode_part(part: Mask, *, x: int, y: int, size: Size) -> list[int]:
     """Return the bytes that `encode` returns for an image of `size` in which `part`, at column `x` and row `y`, is all there is.
 
-    The time that it takes is that of the part, and not of the image, which may be a frame of a survey.
+    It takes the time of the part, not of the image, which may be a frame of a survey.
 
     Parameters
     ----------
