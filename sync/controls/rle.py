@@ -46,7 +46,7 @@ def encode(mask: Mask) -> list[int]:
 
 
 def encode_part(part: Mask, *, x: int, y: int, size: Size) -> list[int]:
-    """Return the bytes that `encode` returns for an image of `size` in which `part`, at column `x` and row `y`, is all there is.
+    """Return the bytes that `encode` returns for an image of `size` that is empty but for `part`, at column `x` and row `y`.
 
     It takes the time of the part, not of the image, which may be a frame of a survey.
 
