@@ -20,7 +20,6 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from sync.regions.array_shapes import ellipse_of_array
-from sync.regions.files import read_text
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError
 from sync.sources.catalogue import has_positions, open_catalogue, positions
 from sync.sources.item import SourceError
@@ -94,7 +93,7 @@ def read(file: Path, columns: Columns) -> tuple[list[MarkedImage], list[Problem]
 
 
 def open_table(file: Path) -> Table:
-    """Open a catalogue: what `galaxyloop import` opens, and SExtractor's own texts.
+    """Open a catalogue as `galaxyloop import` does; numbers of files and tasks stay as they are written.
 
     Raises
     ------
@@ -104,15 +103,9 @@ def open_table(file: Path) -> Table:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if file.suffix.lower() in (".cat", ".txt", ".sex", ".dat", ".asc"):
-                return Table.read(read_text(file).splitlines(), format="ascii.sextractor")
-            return open_catalogue(file)
+            return open_catalogue(file, as_text=[*NAME_COLUMNS, *ID_COLUMNS, *TASK_COLUMNS])
     except SourceError as error:
         raise RegionsError(str(error).removeprefix(f"{file} ")) from error
-    except RegionsError:
-        raise
-    except Exception as error:  # astropy's readers raise whatever their conversions do
-        raise RegionsError(f"it cannot be read as a catalogue: {_first_line(error)}") from error
 
 
 class _Reader:
