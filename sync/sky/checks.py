@@ -10,10 +10,12 @@ from astropy import units
 from sync.sky.cards import UNREADABLE, Axes, Value, is_number
 from sync.sky.errors import SkyError
 
-__all__ = ["checked_cards"]
+__all__ = ["POLYNOMIALS", "checked_cards"]
 
 WHOLE_SKY_DEG = 180.0
 """Width of an image that is taken for a map of the whole sky where CRVAL is missing."""
+POLYNOMIALS = ("A_", "B_", "AP_", "BP_")
+"""How the names of SIP cards begin."""
 YEARS = (1000.0, 3000.0)
 """Of an equinox: precession far from today is not defined."""
 _UNITS = {
@@ -94,6 +96,9 @@ def checked_cards(plane: Mapping[str, Value], axes: Axes, size: tuple[int, int] 
         if not is_number(cards[key]):
             raise SkyError(f"the WCS card {_named(key, named)} must be a number, not {_shown(cards[key])}")
     _write_frame(cards, axes)
+    for key, value in cards.items():
+        if isinstance(value, float) and not is_number(value) and not key.startswith(POLYNOMIALS):
+            raise SkyError(f"the WCS card {_named(key, named)} must be a finite number, not {_shown(value)}")
     return cards
 
 

@@ -17,9 +17,9 @@ from astropy.io.fits.verify import VerifyError
 from astropy.wcs import WCS
 
 from sync.images.errors import DAMAGE
-from sync.sky.cards import Axes, Value, celestial_axes, image_size, planar_cards, sky_cards
+from sync.sky.cards import Axes, Value, celestial_axes, image_size, is_number, planar_cards, sky_cards
 from sync.sky.celestial import CelestialSky
-from sync.sky.checks import checked_cards
+from sync.sky.checks import POLYNOMIALS, checked_cards
 from sync.sky.errors import SkyError
 from sync.sky.frames import celestial_frame
 from sync.sky.tables import check_tables
@@ -27,7 +27,6 @@ from sync.sky.tables import check_tables
 __all__ = ["find_sky", "read_sky"]
 
 _LOOKUP_KEYS = ("CPDIS", "DP", "CPERR", "D2IM", "AXISCORR")
-_POLYNOMIAL_KEYS = ("A_", "B_", "AP_", "BP_", "WAT")
 
 
 def find_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) -> tuple[CelestialSky | None, str]:
@@ -59,7 +58,7 @@ def read_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) ->
         axes = celestial_axes(cards)
         size = _size(cards, axes)
         plane = checked_cards(planar_cards(cards, axes), axes, size)
-        wcs, omitted = _distorted(plane, file, size)
+        wcs, plane, omitted = _distorted(plane, file, size)
         sky = CelestialSky(wcs, celestial_frame(wcs, plane), axes, size, omitted, plane)
         # Raises here, where the file can be named, what an impossible equinox raises.
         sky.positions(np.zeros(1), np.zeros(1))
@@ -79,8 +78,10 @@ def _size(cards: Mapping[str, Value], axes: Axes) -> tuple[int, int] | None:
     return image_size({f"NAXIS{n}": cards.get(f"{prefix}NAXIS{axis}", 0) for n, axis in ((1, axes.first), (2, axes.second))})
 
 
-def _distorted(plane: dict[str, Value], file: HDUList | None, size: tuple[int, int] | None) -> tuple[WCS, tuple[str, ...]]:
-    """Make a WCS with all distortions that can be had, and name the others."""
+def _distorted(
+    plane: dict[str, Value], file: HDUList | None, size: tuple[int, int] | None
+) -> tuple[WCS, dict[str, Value], tuple[str, ...]]:
+    """Make a WCS with all distortions that can be had; return it, the cards of which it is made, and what is left out."""
     omitted = []
     tables = [key for key in plane if key.startswith(_LOOKUP_KEYS)]
     reason = check_tables(plane, file) if tables else ""
@@ -89,15 +90,18 @@ def _distorted(plane: dict[str, Value], file: HDUList | None, size: tuple[int, i
         plane = _without(plane, tables)
     if unapplied := _unknown_distortion(plane):
         omitted.append(unapplied)
-    polynomials = [key for key in plane if key.startswith(_POLYNOMIAL_KEYS)]
+    polynomials = [key for key in plane if key.startswith((*POLYNOMIALS, "WAT"))]
     if not polynomials:
-        return _wcs(plane, file, size), tuple(omitted)
+        return _wcs(plane, file, size), plane, tuple(omitted)
     try:
-        return _wcs(plane, file, size), tuple(omitted)
+        if bad := next((key for key in polynomials if key.startswith(POLYNOMIALS) and not is_number(plane[key])), ""):
+            raise SkyError(f"{bad} = {plane[bad]!r} is no finite number")
+        return _wcs(plane, file, size), plane, tuple(omitted)
     except DAMAGE as error:
-        wcs = _wcs(_without(plane, polynomials), file, size)
+        plane = _without(plane, polynomials)
+        wcs = _wcs(plane, file, size)
         omitted.append(f"the distortion {polynomials[0]} is left out: {_sentence(error)}")
-        return wcs, tuple(omitted)
+        return wcs, plane, tuple(omitted)
 
 
 def _without(plane: Mapping[str, Value], keys: list[str]) -> dict[str, Value]:
@@ -117,6 +121,9 @@ def _wcs(plane: Mapping[str, Value], file: HDUList | None, size: tuple[int, int]
     header["WCSAXES"] = 2
     for key, value in plane.items():
         header[key] = value
+    if "A_ORDER" in plane and str(plane["CTYPE1"]).endswith("-TAN") and str(plane["CTYPE2"]).endswith("-TAN"):
+        # astropy applies the polynomial all the same, and says so at length for every image.
+        header["CTYPE1"], header["CTYPE2"] = f"{plane['CTYPE1']}-SIP", f"{plane['CTYPE2']}-SIP"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # astropy mends units and projections aloud
         wcs = WCS(header, fobj=file)

@@ -147,6 +147,13 @@ def test_a_sip_polynomial_without_its_half_is_named_and_the_rest_is_read() -> No
     assert separation(sky.positions(COLUMNS, ROWS), WCS(tangent()).pixel_to_world(COLUMNS, ROWS)) < 1e-6
 
 
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), "x", True])
+def test_a_coefficient_that_is_no_number_is_named_and_never_kept(value: Any) -> None:
+    sky = read_sky({**tangent(NAXIS=2, NAXIS1=SIDE, NAXIS2=SIDE, **SIP), "A_2_0": value})
+    assert "A_2_0" in sky.omitted[0]
+    json.dumps(task_cards(sky)[0], allow_nan=False)
+
+
 def test_the_polynomials_of_iraf_are_read_and_their_absence_is_named() -> None:
     numbers = "3. 4. 4. 2. -0.2 0.2 -0.2 0.2 0.001 0.002 0.003 0.004 0.001 0.002 0.003 0.001 0.002 0.001"
     header = tangent(NAXIS=2, NAXIS1=SIDE, NAXIS2=SIDE, CTYPE1="RA---TNX", CTYPE2="DEC--TNX")
