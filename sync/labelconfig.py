@@ -51,7 +51,20 @@ MAX_CHARACTERS = 4_000_000
 MAX_TAXONOMY_DEPTH = 50
 
 _CANONICAL_TAG = {tag.lower(): tag for tag in FILLABLE_TAGS}
-_VARIABLE = re.compile(r"\$[^$, {}]+")
+_VARIABLE = re.compile(r"\$[^$, {}'\"]+")
+_OTHER_MARKS = {
+    "labels": "RectangleLabels, EllipseLabels, PolygonLabels or BrushLabels",
+    "rectangle": "RectangleLabels",
+    "ellipse": "EllipseLabels",
+    "polygon": "PolygonLabels",
+    "brush": "BrushLabels",
+    "keypoint": "KeyPointLabels",
+    "bitmask": "BrushLabels",
+    "bitmasklabels": "BrushLabels",
+    "vector": "PolygonLabels",
+    "vectorlabels": "PolygonLabels",
+}
+"""Tags that mark objects on an image and are not read, and what does the same and is."""
 _MARKING_TAGS = ("RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels", "KeyPointLabels")
 
 
@@ -238,6 +251,7 @@ def parse(xml: str) -> LabelConfig:
     elements: dict[str, Element] = {}
     conditions: dict[str, tuple[Condition, ...]] = {}
     passed_over: list[str] = []
+    others: list[Element] = []
     for element, around in _walk(root, passed_over):
         name = element.get("name")
         if not name:
@@ -260,6 +274,8 @@ def parse(xml: str) -> LabelConfig:
                 if name in elements:
                     raise LabelConfigError(f"the labelling config has two controls called {name!r}: rename one")
                 elements[name] = element
+            elif element.tag.lower() in _OTHER_MARKS:
+                others.append(element)
     passed_over += [
         f"the Image {name!r} shows {reference!r}, which is no key of the task's data: put the whole reference under a key, "
         'such as value="$image"'
@@ -267,15 +283,25 @@ def parse(xml: str) -> LabelConfig:
     ]
     controls = []
     for name, element in elements.items():
-        to_names = [target.strip() for target in _attribute(element, "toName").split(",")]
-        to_names = [target for target in to_names if target in images]
+        to_names = [target for target in _targets(element) if target in images]
         if not to_names:
             continue
         fault = _unsupported(element, name)
         if fault:
             passed_over.append(fault)
-        else:
-            controls.append(_control(element, name=name, to_names=to_names))
+            continue
+        control = _control(element, name=name, to_names=to_names)
+        controls.append(control)
+        if control.tag != "Number" and not control.labels:
+            passed_over.append(
+                f"the {control.tag} {name!r} have no labels in the config: what they take from the task's data or from a URL "
+                "is not predicted"
+            )
+    passed_over += [
+        f"the {element.tag} {element.get('name')!r} is not read: use {_OTHER_MARKS[element.tag.lower()]}"
+        for element in others
+        if not images.keys().isdisjoint(_targets(element))
+    ]
     names = frozenset(name for element in root.iter() if (name := element.get("name")))
     return LabelConfig(tuple(controls), images, frozenset(paged), conditions, tuple(passed_over), names)
 
@@ -305,6 +331,11 @@ def _condition(element: Element) -> Condition | None:
         return Condition("choice-selected", values=(choice,)) if choice else None
     values = _attribute(element, "whenLabelValue") if when == "region-selected" else choice
     return Condition(when, _attribute(element, "whenTagName"), tuple(values.split(",")) if values else ())
+
+
+def _targets(element: Element) -> list[str]:
+    """Return the names of the tags that a control annotates."""
+    return [target.strip() for target in _attribute(element, "toName").split(",")]
 
 
 def _unsupported(element: Element, name: str) -> str:

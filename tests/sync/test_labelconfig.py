@@ -204,6 +204,10 @@ CHOICE = '<Choices name="kind" toName="image"><Choice value="Spiral"/></Choices>
         ('<Image name="i" value="$images[{{idx}}]"/>', "the Image 'i' shows"),
         ('<Image name="i" value="picture.png"/>', "the Image 'i' shows 'picture.png'"),
         ('<Image name="i"/>', "the Image 'i' shows ''"),
+        ('<Image name="i" value="$image[\'url\']"/>', "the Image 'i' shows"),
+        ('<Rectangle name="r" toName="image"/>', "the Rectangle 'r' is not read: use RectangleLabels"),
+        ('<Labels name="l" toName="image"><Label value="A"/></Labels>', "the Labels 'l' is not read"),
+        ('<BitmaskLabels name="b" toName="image"><Label value="A"/></BitmaskLabels>', "use BrushLabels"),
         (CHOICE.replace("toName", 'perRegion="true" toName'), "'kind' asks about each region"),
         (CHOICE.replace("toName", 'allowNested="true" toName'), "'kind' are nested"),
     ],
@@ -218,7 +222,23 @@ def test_what_is_not_supported_is_named_in_a_sentence(xml: str, words: str) -> N
 @pytest.mark.parametrize(
     "xml",
     [
+        '<Choices name="c" toName="image" value="$options"/>',
+        '<RectangleLabels name="c" toName="image" value="$options"/>',
+        '<Taxonomy name="c" toName="image" apiUrl="https://host/tree.json"/>',
+    ],
+)
+def test_a_control_without_labels_of_its_own_is_named(xml: str) -> None:
+    config = parse(f'<View><Image name="image" value="$image"/>{xml}</View>')
+    (sentence,) = config.passed_over
+    assert "'c' have no labels in the config" in sentence
+    assert config.controls
+
+
+@pytest.mark.parametrize(
+    "xml",
+    [
         '<Image name="i" value="$images[0]"/>',
+        '<Text name="t" value="$text"/><Labels name="l" toName="t"><Label value="A"/></Labels>',
         '<Image name="i" value="$image.url"/>',
         '<Image name="i" valuelist="$images"/>',
         '<Text name="t" value="some $text"/><Choices name="c" toName="t"><Choice value="a"/></Choices>',
