@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import glob
 import os
+import sys
 import warnings
 from contextlib import ExitStack
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from backend.commands.import_ import alone
 from backend.commands.process import read_settings
-from backend.commands.terminal import ProjectId, console, notices, stop
+from backend.commands.terminal import INCOMPLETE, ProjectId, console, notices, stop, wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -79,7 +80,10 @@ def import_regions(
     ] = None,
     column: Annotated[
         list[str] | None,
-        typer.Option(metavar="CONTROL=COLUMN", help="A catalogue's column with what a control holds; once a control."),
+        typer.Option(
+            metavar="CONTROL=COLUMN",
+            help="A catalogue's column with what a control holds; once a control. Without it columns called as a control.",
+        ),
     ] = None,
     ra: Annotated[str | None, typer.Option(help="The catalogue's column of right ascension.")] = None,
     dec: Annotated[str | None, typer.Option(help="The catalogue's column of declination.")] = None,
@@ -122,16 +126,10 @@ def import_regions(
     except (LabelStudioError, LabelConfigError) as error:
         stop(str(error))
     except (RegionsError, ValueError) as error:
-        _wrong(str(error))
+        wrong_call(str(error))
     _say(report, become, model, shown=shown)
     if report.left_out.count:
-        raise typer.Exit(1)
-
-
-def _wrong(reason: str) -> NoReturn:
-    """End a call that makes no sense, with exit code 2."""
-    notices.print(f"galaxyloop: {reason}", highlight=False, markup=False, soft_wrap=True)
-    raise typer.Exit(2)
+        raise typer.Exit(INCOMPLETE)
 
 
 def _check_model(name: str) -> None:
@@ -140,13 +138,13 @@ def _check_model(name: str) -> None:
     from sync.predictions import KEPT_SUFFIX
 
     if not name.strip() or name != name.strip() or "," in name or len(name) > 100 or not name.isprintable():
-        _wrong(f"--model must be a name of 1 to 100 characters without commas, not {name!r}")
+        wrong_call(f"--model must be a name of 1 to 100 characters without commas, not {name!r}")
     try:
         version_number(name.removesuffix(KEPT_SUFFIX))
     except RegistryError:
         if not name.endswith(KEPT_SUFFIX):
             return
-    _wrong(f"--model {name!r} is how galaxyloop names its own versions: choose another name")
+    wrong_call(f"--model {name!r} is how galaxyloop names its own versions: choose another name")
 
 
 def _files(words: list[str]) -> list[Path]:
@@ -169,10 +167,11 @@ def _reading(config: LabelConfig, classes: Path | None, pairs: list[str], ra: st
         name, equals, column = pair.partition("=")
         if not equals or not column or config.control(name) is None:
             known = ", ".join(control.name for control in config.controls)
-            _wrong(f"--column must be CONTROL=COLUMN, with one of the project's controls ({known}), not {pair!r}")
+            wrong_call(f"--column must be CONTROL=COLUMN, with one of the project's controls ({known}), not {pair!r}")
         columns[name] = column
     objects = frozenset(control.name for control in config.controls if control.marks_objects)
-    return Reading(read_classes(classes) if classes else {}, Columns(columns, objects, ra, dec))
+    answers = frozenset(control.name for control in config.controls if not control.marks_objects)
+    return Reading(read_classes(classes) if classes else {}, Columns(columns, objects, answers, ra, dec))
 
 
 def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Settings, opened: ExitStack) -> Report:
@@ -214,15 +213,19 @@ def _show(client: LabelStudioClient, state: ProjectState, model: str, report: Re
 
 
 def _say(report: Report, become: Become, model: str, *, shown: bool) -> None:
+    if report.left_out.count:
+        print(f"galaxyloop: {report.left_out.count:,} regions or files are left out:", file=sys.stderr)  # noqa: T201
     for line in report.left_out.lines():
-        notices.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
+        print(f"  {line}", file=sys.stderr)  # noqa: T201
     for (kind, other), number in sorted(report.changed.items()):
-        console.print(f"{number:,} of {kind} kind became {other}: the labelling config has no nearer control", highlight=False)
+        console.print(
+            f"{number:,} × {kind} stored as {other}: the labelling config has no control for a {kind}", highlight=False
+        )
     what = f"predictions of {model}" if become is Become.predictions else "annotations"
     answers = f" and {report.answers:,} answers" if report.answers else ""
     console.print(
         f"{report.objects:,} objects{answers} as {what}: {report.new:,} tasks stored, {report.known:,} there already, "
-        f"{report.left_out.count:,} regions or files left out",
+        f"{report.left_out.count:,} left out",
         highlight=False,
         markup=False,
         soft_wrap=True,

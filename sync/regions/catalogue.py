@@ -58,13 +58,15 @@ class Columns:
     ----------
     of_controls : mapping of str to str
         Name of a control to the column with its answers, or with the labels of its objects.
+    objects, answering : frozenset of str
+        Names of the controls that mark objects, and of those that answer about the whole image: columns that are called as one
+        of these are read where `of_controls` is empty.
     ra, dec : str or None
-    objects : frozenset of str
-        Names of the controls that mark objects.
     """
 
     of_controls: Mapping[str, str]
     objects: frozenset[str] = frozenset()
+    answering: frozenset[str] = frozenset()
     ra: str | None = None
     dec: str | None = None
 
@@ -122,6 +124,9 @@ class _Reader:
     def read(self) -> tuple[list[MarkedImage], list[Problem]]:
         ellipses = self._ellipses()
         answers = {name: column for name, column in self._columns.of_controls.items() if name not in self._columns.objects}
+        if not self._columns.of_controls:
+            usual = {name: self._by_lower.get(name.lower(), "") for name in sorted(self._columns.answering)}
+            answers = {name: column for name, column in usual.items() if column}
         if ellipses is None and not answers:
             raise RegionsError(
                 "it has neither ellipses (X_IMAGE, Y_IMAGE, A_IMAGE, B_IMAGE, THETA_IMAGE; or a position, A_WORLD, B_WORLD, "

@@ -18,7 +18,7 @@ from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from sync.annotations import read_annotations
-from sync.client import LabelStudioClient
+from sync.client import LabelStudioClient, LabelStudioUnavailable
 from sync.controls.shapes import Mask
 from sync.labelconfig import parse
 from sync.projects import create_project, project_state
@@ -132,7 +132,11 @@ def test_predictions_come_back_to_the_pixel_and_twice_is_once(
 
 
 def test_annotations_by_the_sky_and_classes_of_a_table_are_there_once(
-    client: LabelStudioClient, project: int, import_regions: Callable[..., Result], tmp_path: Path
+    client: LabelStudioClient,
+    project: int,
+    import_regions: Callable[..., Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     place = sky_of(1).pixel_to_world(12.3, 9.8)
     ring = CircleAnnulusSkyRegion(place, 1 * place.ra.unit / 3600, 3 * place.ra.unit / 3600)
@@ -149,8 +153,21 @@ def test_annotations_by_the_sky_and_classes_of_a_table_are_there_once(
         "--as",
         "annotations",
     )
+    send, sent = LabelStudioClient.send, []
+
+    def send_one(self: LabelStudioClient, method: str, path: str, **body: Any) -> Any:
+        """As if Label Studio went away after the first annotation."""
+        if path.endswith("/annotations/"):
+            sent.append(path)
+        if len(sent) > 1:
+            raise LabelStudioUnavailable("it went away")
+        return send(self, method, path, **body)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LabelStudioClient, "send", send_one)
+        assert (import_regions(*words).exit_code, len(sent)) == (1, 2)
     done = import_regions(*words)
-    assert (done.exit_code, "2 tasks stored" in done.stdout) == (1, True), done.output
+    assert (done.exit_code, "1 tasks stored, 1 there already" in done.stdout) == (1, True), done.output
     for reason in ("no task of the project has its", "no label of 'class'", "the picture of no task"):
         assert reason in done.stderr
     again = import_regions(*words)

@@ -100,6 +100,12 @@ def test_columns_answer_controls_and_missing_values_do_not(tmp_path: Path) -> No
     }
 
 
+def test_a_column_that_is_called_as_a_control_answers_it(tmp_path: Path) -> None:
+    (tmp_path / "c.csv").write_text("filename,Morphology,z\na.fits,Spiral,0.5\n")
+    (image,), _ = catalogue.read(tmp_path / "c.csv", Columns({}, answering=frozenset({"morphology", "redshift"})))
+    assert [(answer.control, answer.value) for answer in image.answers] == [("morphology", "Spiral")]
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
