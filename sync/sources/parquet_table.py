@@ -9,9 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from astropy.table import Column, MaskedColumn, Table
 
-from sync.sources.table_bounds import check_cells
+from sync.sources.item import SourceError
+from sync.sources.table_bounds import MAX_BYTES, check_cells
 
 __all__ = ["read_parquet"]
+
+ROWS_AT_ONCE = 1024
 
 
 def read_parquet(file: Path) -> Table:
@@ -22,15 +25,26 @@ def read_parquet(file: Path) -> Table:
     """
     with parquet.ParquetFile(file) as opened:
         check_cells(opened.metadata.num_rows, opened.metadata.num_columns, file=file)
-        if b"table_meta_yaml" in (opened.schema_arrow.metadata or {}):
-            return Table.read(file, format="parquet")
-        read = opened.read()
+        read = _read(opened, file=file)
+    if b"table_meta_yaml" in (read.schema.metadata or {}):
+        return Table.read(file, format="parquet")
     table = Table()
     for name, values in zip(read.column_names, read.columns, strict=True):
         column = _column(values)
         if column is not None:
             table.add_column(column, name=str(name), rename_duplicate=True)
     return table
+
+
+def _read(opened: parquet.ParquetFile, *, file: Path) -> pa.Table:
+    """Read row by row what a dictionary may hold once for millions of rows, until it is too much."""
+    batches, size = [], 0
+    for batch in opened.iter_batches(ROWS_AT_ONCE):
+        size += batch.nbytes
+        if size > MAX_BYTES:
+            raise SourceError(f"{file} unpacks to more than {MAX_BYTES} bytes, which are not read: leave out its long columns")
+        batches.append(batch)
+    return pa.Table.from_batches(batches, schema=opened.schema_arrow)
 
 
 def _column(values: pa.ChunkedArray) -> Column | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from astropy.table import Table
 
 from sync.sources.csv_table import decode_text, read_delimited
+from sync.sources.ecsv_table import read_ecsv
 from sync.sources.item import SourceError
 from sync.sources.table_choice import TableEntry, choose_table
 
@@ -44,6 +45,8 @@ def read_text_table(content: bytes, *, table: str | None = None, as_text: Collec
     text = decode_text(content)
     if CONTROL_CHARACTERS.search(text[:HEAD_CHARACTERS]):
         raise SourceError(f"{file} cannot be read as a catalogue: it is no text, and no format that is known")
+    if text.startswith("# %ECSV"):
+        return read_ecsv(text, file=file)
     kind = _format(text)
     if kind is not None:
         # Lines, not a text: astropy takes a text of one line for a file's name or an address.
@@ -63,8 +66,6 @@ def _format(text: str) -> str | None:
     if not lines:
         return None
     first = lines[0].strip()
-    if first.startswith("# %ECSV"):
-        return "ascii.ecsv"
     if any(line.lower().startswith("byte-by-byte description of file") for line in lines):
         return "ascii.mrt" if first.lower().startswith("title:") else "ascii.cds"
     if re.match(r"#\s+1\s+\S+", first) and not all(line.startswith("#") for line in lines):

@@ -134,6 +134,16 @@ def test_rows_that_an_open_quote_swallows_are_counted(tmp_path: Path) -> None:
     assert "lines 3 to 6 cannot be read" in bad_rows(open_catalogue(tmp_path / "table.csv"))[2]
 
 
+def test_a_bad_row_of_ecsv_is_named_and_the_others_are_read(tmp_path: Path) -> None:
+    header = "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: name, datatype: string}\n# - {name: ra, datatype: float64}\n"
+    header += "# - {name: dec, unit: deg, datatype: float64}\nname ra dec\n"
+    (tmp_path / "table.ecsv").write_text(f'{header}"M 51" 1.0 2.0\nA 1 2 3\nB 3.0 x\nC "" 2.0\nD 5.0 6.0\n')
+    table = open_catalogue(tmp_path / "table.ecsv")
+    assert bad_rows(table) == {2: "line 9 has 4 values for 3 columns", 3: "line 10 has 'x' in a column of numbers"}
+    assert positions(table) == [Position(1, 2), None, None, None, Position(5, 6)]
+    assert next(rows(table)).columns["name"] == "M 51"
+
+
 def test_a_table_without_names_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"has no line with the names of its columns: it begins with 1, 150.1, 2.2"):
         read(tmp_path, "1,150.1,2.2\n2,150.2,2.3\n")

@@ -101,6 +101,15 @@ def test_a_small_file_with_too_many_rows_is_refused(file: Path, monkeypatch: pyt
         open_catalogue(file)
 
 
+def test_a_long_text_of_a_dictionary_is_not_unpacked_a_million_times(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.sources.parquet_table.MAX_BYTES", 10**6)
+    indices = pa.array(np.zeros(10**4, dtype=np.int32))
+    parquet.write_table(pa.table({"note": pa.DictionaryArray.from_arrays(indices, ["x" * 10**3]).cast(pa.string())}), file)
+    assert file.stat().st_size < 10**5
+    with pytest.raises(SourceError, match="unpacks to more than 1000000 bytes"):
+        open_catalogue(file)
+
+
 def test_the_units_and_masks_that_astropy_wrote_hold(file: Path) -> None:
     table = Table({"ra": [10.0, 11.0] * units.hourangle, "dec": [1.0, 2.0], "id": MaskedColumn([OBJECT_ID, 0], mask=[0, 1])})
     table.write(file)

@@ -15,6 +15,7 @@ from astropy.time import Time
 from sync.sources.catalogue import Position, has_positions, open_catalogue, positions, rows
 from sync.sources.item import SourceError
 
+DATA = Path(__file__).parent / "data"
 PLACES = SkyCoord([10.5, 200.0], [-0.2, 5.0], unit="deg")
 
 
@@ -36,6 +37,16 @@ def test_a_column_of_coordinates_is_the_position(tmp_path: Path, suffix: str, fr
     table = open_catalogue(file)
     agree(positions(table), PLACES)
     agree(positions(table, ra="coord"), PLACES)
+
+
+def test_coordinates_that_another_astropy_wrote_are_read() -> None:
+    agree(positions(open_catalogue(DATA / "sc.ecsv")), PLACES)
+
+
+def test_columns_of_a_votable_are_called_by_their_names_not_their_ids() -> None:
+    table = open_catalogue(DATA / "id.vot")
+    assert table.colnames == ["ra", "dec", "redshift"]
+    agree(positions(table), PLACES[:1])
 
 
 def test_coordinates_travel_as_numbers_and_not_as_a_sentence() -> None:
