@@ -39,6 +39,7 @@ AS_WRITTEN = re.compile(r"0\d+|.*_.*")
 """Python would read these names as numbers: 000123, 12_3."""
 LONGEST_NUMBER = 64
 MAX_FIELDS = 100_000
+HEAD_CHARACTERS = 100_000
 
 
 def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> Table:
@@ -66,6 +67,8 @@ def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> T
     text = _from_header_on(text[named.end() :] if named else text, named[1] if named else None)
     header = text.partition("\n")[0]
     delimiter = named[1] if named else _delimiter(header)
+    if delimiter == " " and not _is_spaced(text):
+        delimiter = NO_DELIMITER
     text, units_of = _without_units(text, delimiter)
     if delimiter == " ":
         text = re.sub(r"[ \t]+\n", "\n", re.sub(r"\n[ \t]+", "\n", text.replace("\t", " "))).strip(" ")
@@ -132,6 +135,13 @@ def _delimiter(line: str) -> str:
     if delimiter in unquoted:
         return delimiter
     return " " if len(unquoted.split()) > 1 else NO_DELIMITER
+
+
+def _is_spaced(text: str) -> bool:
+    """Whether the first row has as many words as the header: the name of one column alone may have a space."""
+    lines = [line for line in text[:HEAD_CHARACTERS].split("\n") if line.strip() and not line.startswith("#")][:2]
+    widths = {len(_split(line, " ")) for line in lines}
+    return len(widths) == 1
 
 
 def _without_units(text: str, delimiter: str) -> tuple[str, list[str]]:

@@ -70,6 +70,7 @@ EQUATORIAL = (
     ("rastack", "decstack"),
     ("ra_rad", "dec_rad"),
     ("ra_hours", "dec_deg"),
+    ("ra_hms", "dec_dms"),
     ("alpha_sky", "delta_sky"),
     ("alphawin_sky", "deltawin_sky"),
 )

@@ -233,6 +233,11 @@ def test_addresses_alone_may_hold_commas(tmp_path: Path) -> None:
     assert open_catalogue(tmp_path / "list.csv")["url"][0] == "https://host/1,2.png"
 
 
+def test_the_name_of_one_column_may_have_a_space(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("image url\nhttps://host/1,2.png\n")
+    assert open_catalogue(tmp_path / "list.csv")["image url"][0] == "https://host/1,2.png"
+
+
 def test_letters_of_an_older_excel_are_read(tmp_path: Path) -> None:
     columns, _ = read(tmp_path, "name,ra,dec\nCafé,1,2\n".encode("cp1252"))
     assert columns == {"name": "Café"}
