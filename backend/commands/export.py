@@ -91,7 +91,7 @@ def export(
                 seed=seed,
                 licence=licence,
                 credit=credit,
-                objects=objects,
+                objects=objects.value,
             )
             done = _exported(client, output, plan, settings, task_count=state.task_count)
     except (ExportError, LabelStudioError, ValueError) as error:

@@ -16,6 +16,7 @@ from sync.export.rows import columns_of
 from sync.export.splits import Splitting
 from sync.export.survey import Survey
 from sync.export.tally import Tally
+from sync.export.task_list import TASKS_FILE
 
 __all__ = ["CARD_FILE", "Facts", "data_card"]
 
@@ -95,6 +96,7 @@ def _counts(facts: Facts) -> str:
         f"- Objects: {tally.objects.total():,}; answers about whole images: {tally.answers.total():,}.",
         f"- Annotators: {len(+tally.annotators)}; tasks that two or more people annotated: {survey.several:,}.",
         f"- Consensus: `{facts.consensus}`. {_CONSENSUS[facts.consensus]}",
+        f"- `{TASKS_FILE}` lists the images with their original file names and the columns that came in with them.",
         *([f"- Tasks with a WCS: {tally.on_sky:,}."] if facts.format in ON_SKY else []),
         f"- Problems: {facts.problems:,}"
         + (f"; `{PROBLEMS_FILE}` says what was left out or changed, and why." if facts.problems else "."),

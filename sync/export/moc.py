@@ -1,7 +1,8 @@
 """MOC: which part of the sky the images cover, and which the objects, as FITS files that Aladin, TOPCAT and mocpy open.
 
-`images.fits` is the coverage of the images, `objects.fits` that of the objects with an outline or a box, over all splits. Cells
-are a sixteenth of an image, and an eighth of an object, or smaller: coverage is rounded up to whole cells.
+`images.fits` is the coverage of the images, `objects.fits` that of the objects with an outline or a box, over all splits.
+Points are laid over each, and a cell is covered that holds one of them; cells are twice as wide as the points lie apart, so that
+none is missed inside. So maps of the whole sky, seams and poles need no care, and no outline is too odd.
 """
 
 from __future__ import annotations
@@ -12,36 +13,30 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from astropy import units
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import Latitude, Longitude, SkyCoord
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Size
+from sync.controls.shapes import Box, Size
 from sync.export.dataset import Dataset
-from sync.export.footprints import Footprint
-from sync.export.records import Record
+from sync.export.records import DrawnObject, Record
 from sync.export.sky import Sky
-from sync.export.yolo import outline_of
 
 if TYPE_CHECKING:
     from mocpy import MOC
 
 __all__ = ["write"]
 
-CELLS_AN_IMAGE = 16
-CELLS_AN_OBJECT = 8
-"""Along its shorter side, at least."""
+POINTS_ALONG_IMAGE = 48
+POINTS_ALONG_OBJECT = 16
+"""Along the shorter side, at least."""
+MOST_POINTS_ALONG = 192
+"""Along the longer side."""
 
 LARGEST_ORDER = 24
 """Cells of 0.01 arcsec."""
 
-POINTS_A_SIDE = 8
-"""Of an image's border, which is no great circle."""
-
-WIDEST_DEG = 60.0
-"""From the middle of a shape: a polygon on a sphere does not say which side is its inside."""
-
-TOGETHER = 500
-"""Coverages that are joined at once."""
+CELLS_TOGETHER = 1_000_000
+"""Points whose cells are joined at once."""
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
@@ -49,37 +44,44 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     images, objects = _Coverage(), _Coverage()
     for record in records:
         size = record.size or record.sky.measured_size
-        border = _image_border(record.sky, size)
-        if border is None:
+        if size is None or not images.add(_places_of_image(record.sky, size)):
             dataset.leave_out(record, "a MOC needs the image's place on the sky: a WCS, or ra, dec and pixel_scale_arcsec")
             continue
-        if not images.add(border, cells=CELLS_AN_IMAGE):
-            limit = f"wider than {2 * WIDEST_DEG:g} deg or reaches beyond what its projection maps"
-            dataset.leave_out(record, f"a MOC cannot hold the image: it is {limit}")
-            continue
         for one in record.objects:
-            ring = outline_of(one.shape) if isinstance(one.shape, Footprint) else one.ring()
-            if not objects.add(record.sky.positions(ring, one.size), cells=CELLS_AN_OBJECT):
-                dataset.report("the object's place on the sky is not known", task=record.task, region=one.id)
+            points, shape = _points_of(one)
+            if not objects.add(record.sky.positions(points, one.size).reshape(*shape, 2)):
+                dataset.report("the object is left out: its place on the sky is not known", task=record.task, region=one.id)
     for name, coverage in (("images", images), ("objects", objects)):
         coverage.whole().save(folder / f"{name}.fits", format="fits", overwrite=True)
 
 
 class _Coverage:
-    """A union that grows by polygons."""
+    """A union of cells that grows by points."""
 
     def __init__(self) -> None:
         self._parts: list[MOC] = []
+        self._points: dict[int, list[NDArray[np.float64]]] = {}
+        self._count = 0
 
-    def add(self, places: NDArray[np.float64], *, cells: int) -> bool:
-        """Add the polygon of `places`, (right ascension, declination) in degrees; tell whether it is one."""
-        from mocpy import MOC
+    def add(self, places: NDArray[np.float64]) -> bool:
+        """Add a grid of points.
 
-        order = _order_for(places, cells)
-        if order is None:
+        Parameters
+        ----------
+        places : ndarray, shape (rows, columns, 2)
+            Right ascension and declination, degrees; NaN where nothing is covered.
+
+        Returns
+        -------
+        bool
+            Whether there is a point.
+        """
+        known = places[np.isfinite(places).all(axis=2)]
+        if not len(known):
             return False
-        self._parts += MOC.from_polygons([places[:, 0] % 360, places[:, 1]], max_depth=order, n_threads=1)
-        if len(self._parts) >= TOGETHER:
+        self._points.setdefault(_order_for(places), []).append(known)
+        self._count += len(known)
+        if self._count > CELLS_TOGETHER:
             self._parts = [self.whole()]
         return True
 
@@ -87,46 +89,65 @@ class _Coverage:
         """Return all of it."""
         from mocpy import MOC
 
+        for order, points in self._points.items():
+            right_ascension, declination = np.concatenate(points).T * units.deg
+            cells = MOC.from_lonlat(Longitude(right_ascension), Latitude(declination), max_norder=order)
+            self._parts.append(cells)
+        self._points, self._count = {}, 0
         return MOC.new_empty(0).union(MOC.new_empty(0), *self._parts)
 
 
-def _order_for(places: NDArray[np.float64], cells: int) -> int | None:
-    """The HEALPix order at which `cells` or more fit along the shorter side of a polygon; None where it is none."""
-    if len(places) < 3 or not np.isfinite(places).all():
-        return None
-    longitude, latitude = np.radians(places).T
-    vectors = np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=1)
-    middle = vectors.mean(axis=0)
-    length = np.linalg.norm(middle)
-    if length == 0 or (vectors @ middle).min() < length * np.cos(np.radians(WIDEST_DEG)):
-        return None
-    flat = vectors - np.outer(vectors @ middle, middle) / length**2
-    flat -= flat.mean(axis=0)
-    _, _, axes = np.linalg.svd(flat, full_matrices=False)
-    shorter = float(np.ptp(flat @ axes[:2].T, axis=0).min())
-    if shorter <= 0:
-        return None
+def _order_for(places: NDArray[np.float64]) -> int:
+    """The HEALPix order of cells that are twice as wide as neighbours on a grid lie apart."""
+    longitude, latitude = np.radians(places[..., 0]), np.radians(places[..., 1])
+    vectors = np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=-1)
+    steps = [np.linalg.norm(np.diff(vectors, axis=axis), axis=-1).ravel() for axis in (0, 1)]
+    # Where neighbours are not known, or apart by the seam of a map, the others say how far points lie apart.
+    apart = max((float(np.median(known)) for step in steps if len(known := step[np.isfinite(step)])), default=0.0)
+    if apart <= 0:
+        return LARGEST_ORDER
     # A cell of order k has a side of sqrt(pi / 3) / 2**k.
-    return int(np.clip(np.ceil(np.log2(np.sqrt(np.pi / 3) * cells / shorter)), 0, LARGEST_ORDER))
+    return int(np.clip(np.floor(np.log2(np.sqrt(np.pi / 3) / (2 * apart))), 0, LARGEST_ORDER))
 
 
-def _image_border(sky: Sky, size: Size | None) -> NDArray[np.float64] | None:
-    """Points around an image, degrees; without a WCS those of the circle around it, whichever way it is turned."""
-    if size is None:
-        return None
+def _places_of_image(sky: Sky, size: Size) -> NDArray[np.float64]:
+    """Places all over an image; without a WCS those of the circle around it, whichever way it is turned."""
     if sky.celestial is not None:
-        return sky.positions(_border(size), size)
+        points, shape = _grid(Box(0, 0, *size), POINTS_ALONG_IMAGE)
+        return sky.positions(points, size).reshape(*shape, 2)
     if sky.centre is None or sky.scale_arcsec is None:
-        return None
-    centre = SkyCoord(*sky.centre, unit="deg")
-    turns = np.linspace(0, 360, 4 * POINTS_A_SIDE, endpoint=False)
-    around = centre.directional_offset_by(turns * units.deg, sky.scale_arcsec * np.hypot(*size) / 2 * units.arcsec)
-    return np.stack([around.ra.deg, around.dec.deg], axis=1)
+        return np.full((1, 1, 2), np.nan)
+    radius = sky.scale_arcsec * np.hypot(*size) / 2
+    turns, radii = np.meshgrid(np.arange(0, 360, 4), np.linspace(0, radius, POINTS_ALONG_IMAGE))
+    around = SkyCoord(*sky.centre, unit="deg").directional_offset_by(turns * units.deg, radii * units.arcsec)
+    return np.stack([around.ra.deg, around.dec.deg], axis=2)
 
 
-def _border(size: Size) -> NDArray[np.float64]:
-    """Points around an image, shape (n, 2), pixels."""
-    along = np.arange(POINTS_A_SIDE) / POINTS_A_SIDE
-    zero, one = np.zeros_like(along), np.ones_like(along)
-    x, y = np.concatenate([along, one, 1 - along, zero]), np.concatenate([zero, along, one, 1 - along])
-    return np.stack([x, y], axis=1) * size
+def _points_of(one: DrawnObject) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """A grid of points over an object, (x, y) in pixels, and its rows and columns; NaN outside the object."""
+    footprint = one.footprint()
+    if footprint is None:
+        box = one.box()
+        assert box is not None
+        return _grid(box, POINTS_ALONG_IMAGE)
+    height, width = footprint.pixels.shape
+    # An odd number of points along each pixel, so that one of them is its middle; of a large object each k-th pixel.
+    each = 2 * int(np.ceil(POINTS_ALONG_OBJECT / min(height, width)) // 2) + 1
+    skip = int(np.ceil(max(height, width) / MOST_POINTS_ALONG))
+    inside = footprint.pixels[::skip, ::skip]
+    inside = inside if inside.any() else np.ones_like(inside)  # too thin: its box is covered
+    if max(inside.shape) * each > MOST_POINTS_ALONG * POINTS_ALONG_OBJECT:
+        each = 1  # a line one pixel wide
+    inside = np.repeat(np.repeat(inside, each, axis=0), each, axis=1)
+    y, x = np.indices(inside.shape) * (skip / each) + (0.5 if skip > 1 else 0.5 / each)
+    points: NDArray[np.float64] = np.stack([footprint.x + x.ravel(), footprint.y + y.ravel()], axis=1)
+    points[~inside.ravel()] = np.nan
+    return points, (inside.shape[0], inside.shape[1])
+
+
+def _grid(box: Box, along: int) -> tuple[NDArray[np.float64], tuple[int, int]]:
+    """Points (x, y) all over a box, its border included, and their rows and columns."""
+    step = max(min(box.width, box.height) / along, max(box.width, box.height) / MOST_POINTS_ALONG)
+    columns, rows = (max(2, int(np.ceil(side / step)) + 1) for side in (box.width, box.height))
+    y, x = np.meshgrid(np.linspace(0, box.height, rows), np.linspace(0, box.width, columns), indexing="ij")
+    return np.stack([box.x + x.ravel(), box.y + y.ravel()], axis=1), (rows, columns)

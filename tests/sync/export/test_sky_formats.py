@@ -161,6 +161,17 @@ def test_a_moc_covers_the_images_and_the_objects(
     assert covered.sum() < 2 * expected.sum()
 
 
+def test_a_moc_of_a_map_of_the_whole_sky_is_the_whole_sky(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    cards = {"CTYPE1": "RA---AIT", "CTYPE2": "DEC--AIT", "CRVAL1": 0.0, "CRVAL2": 0.0, "CRPIX1": 100.5, "CRPIX2": 50.5}
+    scale = {"CDELT1": -324 / 200, "CDELT2": 162 / 100, "NAXIS1": 200, "NAXIS2": 100}
+    crossed = Polygon(np.array([[60.0, 60.0], [140.0, 40.0], [140.0, 60.0], [60.0, 40.0]]))
+    drawn = region("polygons", crossed, label="Galaxy", size=(200, 100))
+    folder, summary = exported([task(annotation(drawn), wcs={**cards, **scale})], "moc", size=(200, 100))
+    assert summary.problems == 0
+    assert MOC.load(folder / "images.fits").sky_fraction > 0.97
+    assert 0 < MOC.load(folder / "objects.fits").sky_fraction < 0.2
+
+
 def test_a_moc_of_an_image_without_wcs_is_the_circle_around_it(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
