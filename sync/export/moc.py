@@ -1,8 +1,8 @@
 """MOC: which part of the sky the images cover, and which the objects, as FITS files that Aladin, TOPCAT and mocpy open.
 
 `images.fits` is the coverage of the images, `objects.fits` that of the objects with an outline or a box, over all splits.
-Points are laid over each, and a cell is covered that holds one of them; cells are twice as wide as the points lie apart, so that
-none is missed inside. So maps of the whole sky, seams and poles need no care, and no outline is too odd.
+Points are laid over each, and a cell is covered that holds one of them; cells are twice as wide as the points lie apart, so
+that none is missed inside. So maps of the whole sky, seams and poles need no care, and no outline is too odd.
 """
 
 from __future__ import annotations
