@@ -72,7 +72,9 @@ class Gathering:
         for name, reason in problems:
             self._left_out.add(str(file), name, reason)
         for marked in images:
-            if self._goes_by_place(marked):
+            if marked.on_sky and self._key == "sky":
+                self._place(str(file), marked.on_sky)
+            elif self._goes_by_place(marked):
                 self._place(str(file), marked.marks)
             else:
                 self._match(str(file), marked)
@@ -102,6 +104,9 @@ class Gathering:
         try:
             image = self._index.find(marked, key=self._key)
         except RegionsError as error:
+            if marked.on_sky and self._key == "auto":
+                self._place(file, marked.on_sky)
+                return
             lost = len(marked.marks) + len(marked.answers)
             self._left_out.add(file, marked.source, str(error), objects=max(lost, 1))
             return

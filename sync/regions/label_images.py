@@ -28,9 +28,12 @@ from sync.images.fits import check_tiles
 from sync.images.fitsheaders import check_compression, read_headers
 from sync.images.fitsparts import Part, parts_of
 from sync.images.raster import check_pixels
-from sync.images.sky import sky_of
+from sync.images.sky import sky_in_file
 from sync.regions.files import read_bytes
 from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, RegionsError
+from sync.regions.resampling import marks_on_sky
+from sync.sky.celestial import CelestialSky
+from sync.sky.errors import SkyError
 
 __all__ = ["NO_LABEL_IMAGE", "labelled_pixels", "read"]
 
@@ -130,7 +133,7 @@ def _of_fits(file: Path, content: bytes, classes: Mapping[int, str]) -> MarkedIm
         with warnings.catch_warnings(), fits.open(io.BytesIO(content), memmap=False) as opened:
             warnings.simplefilter("ignore")
             rows = _objects(opened)
-            sky = sky_of(opened[layers[0].number].header)
+            sky = _sky(opened[layers[0].number].header, content)
             marks: list[Mark] = []
             for part in layers:
                 pixels = opened[part.number].data
@@ -140,8 +143,17 @@ def _of_fits(file: Path, content: bytes, classes: Mapping[int, str]) -> MarkedIm
     except Exception as error:  # astropy's C codecs raise a class of their own that is not public
         raise RegionsError(f"the FITS file is damaged ({type(error).__name__})") from error
     height, width = layers[0].shape[-2:]
-    place = (sky["ra"], sky["dec"]) if "ra" in sky else None
-    return MarkedImage("", (file.name,), position=place, size=(width, height), marks=tuple(marks))
+    drawn = [mark.draw(Canvas((width, height))).shape for mark in marks]
+    footprints = [shape for shape in drawn if isinstance(shape, Footprint)]
+    on_sky = () if sky is None else marks_on_sky(marks, footprints, sky, height=height)
+    return MarkedImage("", (file.name,), size=(width, height), marks=tuple(marks), on_sky=on_sky)
+
+
+def _sky(header: fits.Header, content: bytes) -> CelestialSky | None:
+    try:
+        return sky_in_file(header, content)
+    except SkyError:  # then the image is found by its name
+        return None
 
 
 def _layers(parts: Sequence[Part]) -> list[Part]:

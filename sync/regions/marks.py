@@ -151,6 +151,8 @@ class MarkedImage:
         That the file states, pixels.
     marks : tuple of Mark
     answers : tuple of Answer
+    on_sky : tuple of Mark
+        The same marks placed by the sky, for an image that is no task's: a map of which tasks show parts.
     by_place : bool
         Whether each mark belongs to whatever pictures show its position.
     """
@@ -163,4 +165,5 @@ class MarkedImage:
     size: Size | None = None
     marks: tuple[Mark, ...] = ()
     answers: tuple[Answer, ...] = ()
+    on_sky: tuple[Mark, ...] = ()
     by_place: bool = False

@@ -130,6 +130,14 @@ def test_predictions_come_back_to_the_pixel_and_twice_is_once(
     import_regions(tmp_path / "south_seg.fits", "--label", "Galaxy", "--model", "other")
     assert len(client.get("/api/predictions/", task=tasks["south"])) == 2
 
+    fits.writeto(tmp_path / "survey.fits", segmentation_map(), sky_of(1).to_header())  # a map that no task is called as
+    done = import_regions(tmp_path / "survey.fits", "--label", "Galaxy", "--model", "survey")
+    assert done.exit_code == 0, done.output
+    mapped = [one for one in client.get("/api/predictions/", task=tasks["south"]) if one["model_version"] == "survey"]
+    assert [np.array_equal(*pair) for pair in zip(masks_of(mapped[0]["result"]), [labels == 4, labels == 9], strict=True)] == [
+        True
+    ] * 2
+
 
 def test_annotations_by_the_sky_and_classes_of_a_table_are_there_once(
     client: LabelStudioClient,

@@ -13,6 +13,7 @@ from sync.controls.shapes import Mask
 from sync.export.footprints import Footprint
 from sync.regions import label_images
 from sync.regions.marks import Canvas, MarkedImage, RegionsError
+from sync.sky.reader import read_sky
 from tests.sync.regions.conftest import sky_of_canvas
 
 CANVAS = Canvas((64, 48))
@@ -67,7 +68,21 @@ def test_compressed_gzipped_and_later_extensions_are_read(tmp_path: Path) -> Non
     fits.HDUList([fits.PrimaryHDU(), science, packed]).writeto(tmp_path / "a.fits.gz")
     image = label_images.read(tmp_path / "a.fits.gz")
     assert np.array_equal(masks(image)["object 7"], (labels() == 7)[::-1])
-    assert image.position == pytest.approx((150, 2))
+    assert image.on_sky[0].position == pytest.approx((150, 2), abs=0.01)
+
+
+def test_a_map_of_a_mosaic_is_exact_on_its_cutouts_and_near_on_other_pixels(tmp_path: Path) -> None:
+    wcs = sky_of_canvas(64, 48)
+    fits.writeto(tmp_path / "mosaic_seg.fits", labels(), wcs.to_header())
+    mark = label_images.read(tmp_path / "mosaic_seg.fits").on_sky[1]
+    cutout = wcs[17:37, 8:30]  # rows of the array
+    drawn = mark.draw(Canvas((22, 20), read_sky(cutout.to_header()))).shape
+    assert isinstance(drawn, Footprint)
+    assert np.array_equal(drawn.full((22, 20)), (labels()[17:37, 8:30] == 7)[::-1])
+    finer = sky_of_canvas(128, 96, scale_arcsec=0.2)
+    twice = mark.draw(Canvas((128, 96), read_sky(finer.to_header()))).shape
+    assert isinstance(twice, Footprint)
+    assert np.array_equal(twice.full((128, 96)), np.kron((labels() == 7)[::-1], np.ones((2, 2))) > 0)
 
 
 def test_classes_are_those_of_the_table(tmp_path: Path) -> None:

@@ -1,0 +1,65 @@
+"""Objects of a segmentation map on pictures of the same sky with other pixels, such as cut-outs of the mosaic."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.export.footprints import Footprint
+from sync.regions.marks import Canvas, Drawn, Mark, RegionsError
+from sync.sky.celestial import CelestialSky
+
+__all__ = ["marks_on_sky"]
+
+
+def marks_on_sky(marks: Sequence[Mark], footprints: Sequence[Footprint], sky: CelestialSky, *, height: int) -> tuple[Mark, ...]:
+    """Return marks that are placed by the sky; those without a place on it are left out.
+
+    Parameters
+    ----------
+    marks : sequence of Mark
+    footprints : sequence of Footprint
+        Of each mark, on the map, whose first row is the top one.
+    sky : CelestialSky
+        Of the map as the file has it.
+    height : int
+        Of the map, pixels.
+    """
+    middles = np.array([(one.x + (one.pixels.shape[1] - 1) / 2, one.y + (one.pixels.shape[0] - 1) / 2) for one in footprints])
+    if not len(middles):
+        return ()
+    places = sky.positions(middles[:, 0], height - 1 - middles[:, 1])
+    return tuple(
+        replace(mark, position=(ra, dec), draw=partial(_draw, footprint, sky, height))
+        for mark, footprint, (ra, dec) in zip(marks, footprints, places.tolist(), strict=True)
+        if np.isfinite([ra, dec]).all()
+    )
+
+
+def _draw(footprint: Footprint, sky: CelestialSky, height: int, canvas: Canvas) -> Drawn:
+    """Give each pixel of a picture that of the map on which its middle lies."""
+    if canvas.sky is None:
+        raise RegionsError("the task has no sky coordinates (wcs)")
+    rows, columns = footprint.pixels.shape
+    x = footprint.x + np.array([-1, columns, columns, -1])
+    y = footprint.y + np.array([-1, -1, rows, rows])
+    corners = canvas.from_array(canvas.sky.pixels(sky.positions(x, height - 1 - y)))
+    if not np.isfinite(corners).all():
+        raise RegionsError("its place cannot be found on the picture")
+    low = np.clip(np.floor(corners.min(axis=0)), 0, canvas.size).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0)), 0, canvas.size).astype(int)
+    across, down = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
+    if not across.size:
+        raise RegionsError("it lies outside the picture")
+    on_map = sky.pixels(canvas.sky.positions(across.ravel(), canvas.size[1] - 1 - down.ravel()))
+    found: NDArray[np.bool_] = np.isfinite(on_map).all(axis=1)
+    near = np.rint(np.where(found[:, None], on_map, -1)).astype(int)
+    column, row = near[:, 0] - footprint.x, height - 1 - near[:, 1] - footprint.y
+    found &= (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+    inside = np.zeros(across.size, dtype=np.bool_)
+    inside[found] = footprint.pixels[row[found], column[found]]
+    return Drawn(Footprint.of_mask(inside.reshape(across.shape), x=int(low[0]), y=int(low[1])))
