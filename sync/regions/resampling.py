@@ -56,7 +56,7 @@ def _draw(footprint: Footprint, sky: CelestialSky, height: int, canvas: Canvas) 
     if not across.size:
         raise RegionsError("it lies outside the picture")
     on_map = sky.pixels(canvas.sky.positions(across.ravel(), canvas.size[1] - 1 - down.ravel()))
-    found: NDArray[np.bool_] = np.isfinite(on_map).all(axis=1)
+    found: NDArray[np.bool_] = np.isfinite(on_map[:, 0]) & np.isfinite(on_map[:, 1])
     near = np.rint(np.where(found[:, None], on_map, -1)).astype(int)
     column, row = near[:, 0] - footprint.x, height - 1 - near[:, 1] - footprint.y
     found &= (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
