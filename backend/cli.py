@@ -18,6 +18,7 @@ from backend.commands.embed import embed
 from backend.commands.export import export
 from backend.commands.import_ import import_
 from backend.commands.import_regions import import_regions
+from backend.commands.inspect_ import inspect
 from backend.commands.predict import predict
 from backend.commands.prelabel import prelabel
 from backend.commands.pretrain import pretrain
@@ -40,6 +41,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     status,
     versions,
     rollback,
+    inspect,
     embed,
     predict,
     prelabel,

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
-from skimage.measure import approximate_polygon, find_contours
 
 from sync.controls.errors import ControlError
 from sync.controls.region import (
@@ -114,6 +113,8 @@ def outline(mask: Mask, *, tolerance_px: float = TOLERANCE_PX) -> list[Polygon]:
     list of Polygon
         The part with the most pixels first.
     """
+    from skimage.measure import find_contours  # brings scipy.signal and scipy.stats, which take a second
+
     parts, _ = ndimage.label(mask)
     sizes = np.bincount(parts.ravel())
     found = ndimage.find_objects(parts)
@@ -196,6 +197,8 @@ def joined(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 
 def _simplified(ring: NDArray[np.float64], tolerance_px: float) -> NDArray[np.float64]:
+    from skimage.measure import approximate_polygon
+
     closed = np.vstack([ring, ring[:1]])
     simple: NDArray[np.float64] = approximate_polygon(closed, tolerance_px)[:-1]
     return simple if len(simple) >= 3 and _area(simple) > 0 else ring

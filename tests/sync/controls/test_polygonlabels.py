@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import skimage.measure  # noqa: F401 - loaded here, not within the deadline of an example
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst

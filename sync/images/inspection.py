@@ -1,0 +1,288 @@
+"""What the product reads of a file: which images it shows and how, where they lie, and what it leaves out, with the reasons.
+
+The same functions as those of an import, so that an inspection and an import cannot differ.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+
+from sync.images.cleaning import clean
+from sync.images.decode import decode, kind_of, unpacked
+from sync.images.displayed import WEB_SUFFIXES, display
+from sync.images.errors import ImageError
+from sync.images.fits import FitsBands, read_bands
+from sync.images.fitsextract import pick_extension, split_pictures
+from sync.images.fitsheaders import read_headers
+from sync.images.fitsparts import Choice, Part, choose, named_parts, parts_of
+from sync.images.sky import sky_in_file, sky_of
+from sync.sky.errors import SkyError
+
+__all__ = ["InspectedPicture", "Inspection", "draw", "inspect_image"]
+
+ZERO_POINTS = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTZPT", "ABMAG0", "ZEROPNT")
+"""Cards with the magnitude of one unit."""
+UNIT_ZERO_POINTS = {"nanomaggy": 22.5, "nmgy": 22.5, "maggy": 0.0, "jy": 8.9, "ujy": 23.9, "mjy": 16.4, "njy": 31.4}
+"""AB magnitude of one unit."""
+SAMPLE_PX = 1000
+"""Pixels a side on which padding is counted."""
+
+
+@dataclass(frozen=True)
+class InspectedPicture:
+    """One picture that an import makes a task of.
+
+    Attributes
+    ----------
+    extension : str
+        What `--extension` calls it; empty where the file is no FITS.
+    shape : (height, width)
+        Pixels.
+    bands : tuple of str
+        Empty where the file names none.
+    planes : int
+        How many bands it has.
+    unit : str
+    zero_point : float or None
+        AB magnitude of one unit, where the header tells; `zero_point_from` says by which card or unit.
+    stretch : str
+        How it is drawn.
+    sky : mapping
+        `ra`, `dec` (degrees, ICRS), `pixel_scale_arcsec`, `rotation_deg`, `east`, `frame`, `projection`; empty without.
+    problems : tuple of str
+        What is left out of it, a sentence each.
+    """
+
+    extension: str
+    shape: tuple[int, int]
+    bands: tuple[str, ...]
+    planes: int
+    unit: str
+    zero_point: float | None
+    zero_point_from: str
+    stretch: str
+    sky: Mapping[str, Any]
+    problems: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As `galaxyloop inspect --json` writes it."""
+        keys = ("ra", "dec", "pixel_scale_arcsec", "rotation_deg", "east", "frame", "projection")
+        return {
+            "extension": self.extension or None,
+            "shape": list(self.shape),
+            "planes": self.planes,
+            "bands": list(self.bands),
+            "unit": self.unit or None,
+            "zero_point": self.zero_point,
+            "zero_point_from": self.zero_point_from or None,
+            "stretch": self.stretch,
+            **{key: self.sky.get(key) for key in keys},
+        }
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What is read of a file.
+
+    Attributes
+    ----------
+    format : str
+    pictures : tuple of InspectedPicture
+    extensions : tuple of mappings
+        Of a FITS file: `number`, `name`, `shape`, and what it is used for or why it is not.
+    problems : tuple of str
+    """
+
+    format: str
+    pictures: tuple[InspectedPicture, ...] = ()
+    extensions: tuple[Mapping[str, Any], ...] = ()
+    problems: tuple[str, ...] = field(default=())
+
+
+def inspect_image(content: bytes, *, extension: str, stretch: str, max_pixels: int) -> Inspection:
+    """Read an image file as an import does, without drawing it.
+
+    Parameters
+    ----------
+    content : bytes
+        A whole file.
+    extension : str
+        See `pick_extension`.
+    stretch : str
+        A key of `STRETCHES`.
+    max_pixels : int
+
+    Raises
+    ------
+    ImageError
+        If it is no image that can be read.
+    """
+    data = unpacked(content)
+    packing = ", gzipped" if data is not content else ""
+    kind = kind_of(data)
+    if kind != "FITS":
+        pixels = decode(data, max_pixels=max_pixels)
+        height, width = pixels.shape[:2]
+        drawn = "none: shown as it is" if kind in WEB_SUFFIXES else "8 and 16 bits as they are, other numbers by lupton"
+        shown = InspectedPicture("", (height, width), (), 3, "", None, "", drawn, {}, ())
+        return Inspection(kind + packing, (shown,))
+    headers = read_headers(data)
+    parts = parts_of(headers)
+    chosen = pick_extension(data, extension)
+    choice = choose(parts_of(read_headers(chosen)))
+    pictures, problems = [], []
+    for word, file in split_pictures(chosen):
+        name = word or extension.strip() or ", ".join(part.word for part in choice.pictures[0])
+        try:
+            pictures.append(_picture(read_bands(file, max_pixels=max_pixels), file, name, stretch))
+        except ImageError as error:
+            problems.append(f"{name}: {error}")
+    if not pictures:
+        raise ImageError("; ".join(problems))
+    if len(choice.pictures) > 1:
+        problems.append(
+            f"it holds {len(choice.pictures)} pictures: an import makes a task of each, all other commands need --extension, "
+            f"such as --extension {choice.pictures[0][0].word}"
+        )
+    return Inspection(_fits_format(headers) + packing, tuple(pictures), _extensions(parts, extension), tuple(problems))
+
+
+def _fits_format(headers: list[fits.Header]) -> str:
+    packed = [header for header in headers if header.get("ZIMAGE", False)]
+    codecs = sorted({str(header.get("ZCMPTYPE", "")).strip() for header in packed} - {""})
+    return "FITS" + (f", compressed with {', '.join(codecs)}" if codecs else "")
+
+
+def _extensions(parts: list[Part], extension: str) -> tuple[Mapping[str, Any], ...]:
+    """What each part of a file is used for."""
+    if extension:
+        asked = {part.number for part in named_parts(parts, extension)}
+        return tuple(_extension(part, "shown" if part.number in asked else "not asked for") for part in parts)
+    try:
+        choice = choose(parts)
+    except ImageError:  # one that describes others is asked for
+        choice = Choice((), ())
+    use = {part.number: f"picture {number + 1}" for number, picture in enumerate(choice.pictures) for part in picture}
+    use |= {part.number: f"left out: {reason}" for part, reason in choice.left_out}
+    return tuple(_extension(part, use.get(part.number, "left out" if part.shape else "no data")) for part in parts)
+
+
+def _extension(part: Part, use: str) -> Mapping[str, Any]:
+    return {"number": part.number, "name": part.word if part.name else "", "shape": list(part.shape), "use": use}
+
+
+def _picture(bands: FitsBands, file: bytes, word: str, stretch: str) -> InspectedPicture:
+    height, width = bands.planes.shape[1:]
+    with fits.open(io.BytesIO(file), memmap=False) as opened:
+        primary = opened[0].header.copy()
+    zero_point, source = _zero_point(bands, primary)
+    drawn = "none: red, green and blue of 8 bits are shown as they are" if bands.is_picture else stretch
+    sky, problems = _sky(bands, file)
+    return InspectedPicture(
+        word,
+        (height, width),
+        bands.names,
+        len(bands.planes),
+        bands.unit,
+        zero_point,
+        source,
+        drawn,
+        sky,
+        (*problems, *_pixel_problems(bands)),
+    )
+
+
+def _zero_point(bands: FitsBands, primary: fits.Header) -> tuple[float | None, str]:
+    """The AB magnitude of one unit, and what says so."""
+    for header in (bands.header, primary):
+        for name in ZERO_POINTS:
+            value = _number(header, name)
+            if value is not None:
+                return value, name
+        flux, pivot = _number(header, "PHOTFLAM"), _number(header, "PHOTPLAM")
+        if flux and pivot and flux > 0 and pivot > 0:  # HST: erg/s/cm2/Angstrom of one unit a second, and the pivot wavelength
+            return -2.5 * math.log10(flux) - 5 * math.log10(pivot) - 2.408, "PHOTFLAM and PHOTPLAM"
+    unit = bands.unit.strip().lower().removesuffix("s")
+    unit = {"nanomaggie": "nanomaggy", "maggie": "maggy"}.get(unit, unit)
+    if unit in UNIT_ZERO_POINTS and not (unit == "mjy" and bands.unit.strip().startswith("M")):
+        return UNIT_ZERO_POINTS[unit], f"BUNIT = {bands.unit}"
+    return None, ""
+
+
+def _number(header: fits.Header, name: str) -> float | None:
+    try:
+        value = header.get(name)
+    except (fits.VerifyError, ValueError):
+        return None
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and math.isfinite(value) else None
+
+
+def _sky(bands: FitsBands, file: bytes) -> tuple[dict[str, Any], list[str]]:
+    """Where the picture lies, and what of its coordinates is left out."""
+    kept = sky_of(bands.header, file)
+    problems = [str(kept["sky_problem"])] if "sky_problem" in kept else []
+    if "ra" not in kept:
+        return {}, problems or ["the header has no celestial coordinates"]
+    try:
+        sky = sky_in_file(bands.header, file)
+    except SkyError as error:
+        return {}, [str(error)]
+    height, width = bands.planes.shape[1:]
+    x, y = (width - 1) / 2, (height - 1) / 2
+    (ra, dec), (ra_up, dec_up), (ra_right, dec_right) = np.radians(
+        sky.positions(np.array([x, x, x + 1]), np.array([y, y + 1, y]))
+    )
+    up = np.array([_east(ra_up - ra) * np.cos(dec), dec_up - dec])
+    right = np.array([_east(ra_right - ra) * np.cos(dec), dec_right - dec])
+    return {
+        **{name: kept[name] for name in ("ra", "dec", "pixel_scale_arcsec")},
+        # Position angle of the picture's upward direction, from north through east.
+        "rotation_deg": round(float(np.degrees(np.arctan2(up[0], up[1]))), 4) + 0.0,
+        "east": "left of north" if right[0] * up[1] - right[1] * up[0] < 0 else "right of north, mirrored",
+        "frame": sky.frame.name.upper() if hasattr(sky.frame, "name") else str(sky.frame),
+        "projection": str(sky.wcs.wcs.ctype[sky.wcs.wcs.lng]),
+    }, problems
+
+
+def _east(difference: float) -> float:
+    return float((difference + np.pi) % (2 * np.pi) - np.pi)
+
+
+def _pixel_problems(bands: FitsBands) -> list[str]:
+    """What of the pixels is not shown, measured on a sample."""
+    height, width = bands.planes.shape[1:]
+    step = max(1, max(height, width) // SAMPLE_PX)
+    problems = []
+    for number, plane in enumerate(bands.planes[:, ::step, ::step]):
+        name = f"band {bands.names[number]}: " if len(bands.planes) > 1 and bands.names else ""
+        missing = 1 - float(np.isfinite(plane).mean())
+        if missing > 0:
+            problems.append(f"{name}{missing:.1%} of the pixels are missing (NaN or BLANK) and black")
+        if bands.is_picture:
+            continue
+        cleaned = clean(plane)
+        padding = 1 - float(np.isfinite(cleaned).mean()) - missing
+        if padding > 0:
+            problems.append(f"{name}{padding:.1%} of the pixels are padding or a value for bad ones, and black")
+        if cleaned is not plane and padding <= 0:
+            problems.append(f"{name}hot pixels or a slope of the sky are taken out of what is shown")
+    return problems
+
+
+def draw(content: bytes, *, extension: str, stretch: str, max_pixels: int) -> bytes:
+    """Return the picture that annotators would see of a file with one picture.
+
+    Raises
+    ------
+    ImageError
+        If there is none, or more than one.
+    """
+    return display(pick_extension(unpacked(content), extension), stretch=stretch, max_pixels=max_pixels).picture
