@@ -173,3 +173,16 @@ def test_no_more_than_some_hundred_columns_are_carried(exported: Exported, task:
     folder, summary = exported([task(annotation(drawn), **{f"c{number}": number for number in range(1200)})], "fits-table")
     assert summary.problems == 1
     assert len(Table.read(folder / "objects.fits").colnames) < 999
+
+
+@pytest.mark.parametrize(
+    ("format", "file"), [("ecsv", "objects.ecsv"), ("votable", "objects.vot"), ("fits-table", "objects.fits")]
+)
+def test_columns_of_any_name_are_carried(
+    exported: Exported, task: Say, annotation: Say, region: Say, format: str, file: str
+) -> None:
+    names = ["x" * 90, "x" * 91, "'" * 60, "two\nlines", 'a,"b"', "half \ud83c", "é", " blank ", "=k", "", "TASK"]
+    drawn = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
+    folder, _ = exported([task(annotation(drawn), **{name: number for number, name in enumerate(names)})], format)
+    table = Table.read(folder / file)
+    assert [int(table[name][0]) for name in table.colnames[-len(names) :]] == list(range(len(names)))

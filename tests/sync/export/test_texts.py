@@ -158,6 +158,15 @@ def test_a_text_of_label_studio_ends_no_export(exported: Exported, task: Say, an
             assert any(row["region"].startswith("'=half") for row in csv.DictReader(file))
 
 
+@pytest.mark.parametrize("consensus", ["latest", "majority", "dawid-skene"])
+def test_two_people_may_use_a_label_that_is_no_unicode(exported: Exported, task: Say, annotation: Say, consensus: str) -> None:
+    (labelled_task,) = labelled(task, annotation)
+    (one,) = labelled_task["annotations"]
+    labelled_task["annotations"].append({**one, "id": one["id"] + 1, "completed_by": 2})
+    _, summary = exported([labelled_task], "coco", config=parse(CONFIG), consensus=consensus)
+    assert summary.objects == len(LABELS)
+
+
 @pytest.mark.parametrize("cell", ["-1.5", "+3", "-1e-5", "plain", "a=b", "", 3, -1.5, None])
 def test_numbers_and_plain_texts_stay_as_they_are_in_a_csv_file(cell: object) -> None:
     assert safe_cell(cell) == cell
