@@ -5,13 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-import skimage.measure  # noqa: F401 - loaded here, not within the deadline of an example
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as npst
 from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.draw import polygon2mask
+from skimage.measure import approximate_polygon, find_contours  # noqa: F401 - loaded before the deadline of an example
 
 from sync.controls import polygonlabels
 from sync.controls.errors import ControlError
