@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from sync.labelconfig import LabelConfig
 from sync.regions.files import stem_of
 from sync.regions.marks import MarkedImage, RegionsError
+from sync.sky.reader import find_sky
 from sync.task_images import references_of
 from sync.tasks import Task
 
@@ -182,15 +183,15 @@ class _Places:
         self._images: list[TaskImage] = []
         places: list[tuple[float, float]] = []
         radii: list[float] = []
+        scales: list[float] = []
         for image in images:
-            data = image.task.data
-            ra, dec = _number(data.get("ra")), _number(data.get("dec"))
-            if image.first and ra is not None and dec is not None and abs(dec) <= 90:
+            place = _place_of(image.task.data) if image.first else None
+            if place is not None:
                 self._images.append(image)
-                places.append((ra, dec))
-                radii.append(_radius_deg(data))
+                places.append(place[:2])
+                scales.append(place[2])
+                radii.append(_radius_deg(image.task.data, place[2]))
         self._radii = np.array(radii)
-        scales = [_number(image.task.data.get("pixel_scale_arcsec")) or 0.0 for image in self._images]
         self._same = np.clip(np.array(scales), SAME_PLACE_ARCSEC, MOST_SAME_ARCSEC) / 3600
         self._tree: Any = cKDTree(_unit(np.array(places))) if places else None
 
@@ -217,15 +218,31 @@ class _Places:
         return found
 
 
-def _radius_deg(data: dict[str, Any]) -> float:
+def _place_of(data: dict[str, Any]) -> tuple[float, float, float] | None:
+    """Return right ascension and declination of a task, degrees, and the width of a pixel, arcsec, 0 where unknown.
+
+    Tasks that were not made by `galaxyloop import` may have the `wcs` alone.
+    """
+    ra, dec, scale = (_number(data.get(key)) for key in ("ra", "dec", "pixel_scale_arcsec"))
+    if (ra is None or dec is None or scale is None) and isinstance(cards := data.get("wcs"), dict):
+        sky, _ = find_sky(cards)
+        if sky is not None and sky.size is not None:
+            middle = sky.positions((sky.size[0] - 1) / 2, (sky.size[1] - 1) / 2)[0].tolist()
+            ra, dec = (ra, dec) if ra is not None and dec is not None else middle
+            scale = sky.pixel_scale_arcsec if scale is None else scale
+    if ra is None or dec is None or not np.isfinite([ra, dec]).all() or not abs(dec) <= 90:
+        return None
+    return ra, dec, max(scale or 0.0, 0.0)
+
+
+def _radius_deg(data: dict[str, Any], scale_arcsec: float) -> float:
     """How far the corners of an image lie from its middle, degrees, with room to spare."""
     cards = data.get("wcs")
-    scale = _number(data.get("pixel_scale_arcsec"))
-    if not isinstance(cards, dict) or not scale:
+    if not isinstance(cards, dict):
         return 0.0
     sides = [side if type(side) is int and 0 < side < 10**6 else 0 for side in (cards.get("NAXIS1"), cards.get("NAXIS2"))]
     # A catalogue's position may lie off the middle of its cut-out: anywhere on it.
-    return min(1.1 * float(np.hypot(sides[0], sides[1])) * scale / 3600, 180.0)
+    return min(1.1 * float(np.hypot(sides[0], sides[1])) * scale_arcsec / 3600, 180.0)
 
 
 def _unit(positions: NDArray[np.float64]) -> NDArray[np.float64]:

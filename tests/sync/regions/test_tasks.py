@@ -11,6 +11,7 @@ from sync.labelconfig import parse
 from sync.regions.marks import MarkedImage, RegionsError
 from sync.regions.tasks import TaskIndex
 from sync.tasks import Task
+from tests.sync.regions.conftest import sky_of_canvas
 
 CONFIG = parse(
     '<View><Image name="i" value="$image"/><BrushLabels name="b" toName="i"><Label value="Galaxy"/></BrushLabels></View>'
@@ -94,6 +95,15 @@ def test_keys_are_taken_alone() -> None:
 def test_the_sky_has_candidates_within_their_pictures() -> None:
     found = INDEX.showing(np.array([[10.0, 20.0], [10.0, 20.005], [10.0, 20.05], [190.0, -20.0]]))
     assert [[image.task.id for image in images] for images in found] == [[12, 15], [12, 15], [], []]
+
+
+def test_a_task_with_a_wcs_alone_has_its_place() -> None:
+    cards = {**sky_of_canvas(64, 48).to_header(), "NAXIS1": 64, "NAXIS2": 48}
+    index = TaskIndex.of([task(1, image="a.png", wcs=cards), task(2, image="b.png", wcs={"CTYPE1": "RA---TAN"})], CONFIG)
+    assert [[image.task.id for image in images] for images in index.showing(np.array([[150.0, 2.003], [150.0, 2.1]]))] == [
+        [1],
+        [],
+    ]
 
 
 def test_pages_are_images_of_their_own() -> None:
