@@ -8,9 +8,9 @@ none.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 from astropy.table import Table
@@ -23,7 +23,7 @@ from sync.sources.objects import bad_row_item, with_position
 __all__ = ["join_table"]
 
 SUFFIX = re.compile(r"\.(?:png|jpe?g|gif|webp|tiff?|fits?|fts|fz)(?:\.(?:gz|bz2|fz))?$|\.gz$", re.IGNORECASE)
-WHOLE = re.compile(r"([+-]?\d+)(?:\.0*)?")
+WHOLE = re.compile(r"([+-]?\d{1,100})(?:\.0*)?")
 ROUNDED = re.compile(r"[+-]?\d(?:\.\d+)?[eE]\+?\d+")
 NAMED_ROWS = 5
 LISTED_ROWS = 1000
@@ -37,6 +37,7 @@ class _Keys:
     names: dict[str, list[int]]
     stems: dict[str, list[int]]
     integers: dict[int, list[int]]
+    """Of keys that are not written as Python writes the integer, such as 000123 and 123.0."""
 
 
 def join_table(
@@ -88,11 +89,13 @@ def join_table(
     needed = sorted({index for claim in claims for index in claim})
     data = dict(zip(needed, _rows(table, needed, ra=ra, dec=dec, columns=columns), strict=True))
     joined = [_joined(item, claim, data, file=file) for item, claim in zip(items, claims, strict=True)]
-    left_over = list(_without_picture(values, unreadable, set(needed), file=file))
-    if len(left_over) > LISTED_ROWS:  # of a catalogue of the sky beside some thousand pictures of it
-        name = f"{len(left_over) - LISTED_ROWS} more rows of {file}"
-        left_over[LISTED_ROWS:] = [replace(bad_row_item(0, "no picture is called so"), name=name)]
-    return joined + left_over
+    used = set(needed)
+    left_over = (index for index, value in enumerate(values) if index not in used or index + 1 in unreadable)
+    listed = [_without_picture(index, values[index], unreadable, file=file) for index in islice(left_over, LISTED_ROWS)]
+    more = sum(1 for _ in left_over)
+    if more:  # of a catalogue of the sky beside some thousand pictures of it
+        listed.append(replace(bad_row_item(0, "no picture is called so"), name=f"{more} more rows of {file}"))
+    return joined + listed
 
 
 def _text(value: object) -> str:
@@ -100,39 +103,50 @@ def _text(value: object) -> str:
 
 
 def _keys(values: dict[int, str]) -> _Keys:
-    keys = _Keys(defaultdict(list), defaultdict(list), defaultdict(list), defaultdict(list))
+    keys = _Keys({}, {}, {}, {})
     for index, value in values.items():
         path = _path(value)
         if "/" in path:
-            keys.paths[path].append(index)
-        else:
-            keys.names[path].append(index)
-            keys.stems[SUFFIX.sub("", path)].append(index)
-            whole = WHOLE.fullmatch(SUFFIX.sub("", path))
-            if whole:
-                keys.integers[int(whole[1])].append(index)
+            keys.paths.setdefault(path, []).append(index)
+            continue
+        keys.names.setdefault(path, []).append(index)
+        stem = _stem(path)
+        if stem != path:
+            keys.stems.setdefault(stem, []).append(index)
+        whole = WHOLE.fullmatch(stem)
+        if whole and str(int(whole[1])) != path:
+            keys.integers.setdefault(int(whole[1]), []).append(index)
     return keys
 
 
 def _path(name: str) -> str:
     """A path as it is compared: parts as Linux separates them, without `./`, in lower case."""
-    return PurePosixPath(name.replace("\\", "/")).as_posix().lower().strip("/")
+    path = name.strip().replace("\\", "/").lower()
+    return path.strip("/") if "/./" not in path and not path.startswith("./") else PurePosixPath(path).as_posix().strip("/")
+
+
+def _stem(name: str) -> str:
+    return SUFFIX.sub("", name) if "." in name else name
 
 
 def _rows_of(picture: str, keys: _Keys) -> list[int]:
     path = _path(picture)
     parts = path.split("/")
-    ends = ["/".join(parts[start:]) for start in range(len(parts) - 1)]
-    for end in ends:  # the longest first
-        claim = keys.paths.get(end) or keys.paths.get(SUFFIX.sub("", end))
-        if claim:
-            return claim
-    name, stem = parts[-1], SUFFIX.sub("", parts[-1])
+    if keys.paths:
+        for start in range(len(parts) - 1):  # the longest end first
+            end = "/".join(parts[start:])
+            claim = keys.paths.get(end) or keys.paths.get(_stem(end))
+            if claim:
+                return claim
+    name, stem = parts[-1], _stem(parts[-1])
     claim = keys.names.get(name) or keys.names.get(stem) or keys.stems.get(stem)
     if claim:
         return claim
     whole = WHOLE.fullmatch(stem)
-    return keys.integers.get(int(whole[1]), []) if whole else []
+    if whole is None:
+        return []
+    number = int(whole[1])
+    return sorted({*keys.names.get(str(number), ()), *keys.integers.get(number, ())})
 
 
 def _rows(
@@ -157,18 +171,15 @@ def _joined(item: Item, claim: Sequence[int], data: dict[int, dict[str, object]]
     return replace(item, data={**item.data, **first})
 
 
-def _without_picture(values: Sequence[str], unreadable: dict[int, str], used: set[int], *, file: Path) -> Iterator[Item]:
-    for index, value in enumerate(values):
-        number = index + 1
-        if number in unreadable:
-            reason = unreadable[number]
-        elif index in used:
-            continue
-        elif not value:
-            reason = "the row has no key"
-        elif ROUNDED.fullmatch(value):
-            reason = "no picture is called so: the key is a rounded number, write the column as text"
-        else:
-            reason = "no picture is called so"
-        called = f" ({value})" if value else ""
-        yield replace(bad_row_item(number, reason), name=f"row {number} of {file}{called}")
+def _without_picture(index: int, value: str, unreadable: dict[int, str], *, file: Path) -> Item:
+    number = index + 1
+    if number in unreadable:
+        reason = unreadable[number]
+    elif not value:
+        reason = "the row has no key"
+    elif ROUNDED.fullmatch(value):
+        reason = "no picture is called so: the key is a rounded number, write the column as text"
+    else:
+        reason = "no picture is called so"
+    called = f" ({value})" if value else ""
+    return replace(bad_row_item(number, reason), name=f"row {number} of {file}{called}")

@@ -53,6 +53,7 @@ def reasons(items: list[Item]) -> dict[str, str]:
         ("000123", "123.jpg"),
         ("000123", "000123.jpg"),
         ("-5", "-5.png"),
+        ("9" * 5000, "9" * 5000 + ".png"),
     ],
 )
 def test_a_key_is_matched_with_or_without_folder_suffix_and_zeros(key: str, picture: str) -> None:
