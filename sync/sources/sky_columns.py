@@ -48,6 +48,8 @@ EQUATORIAL = (
     ("ra_icrs", "de_icrs"),
     ("ra_icrs", "dec_icrs"),
     ("_ra_icrs", "_de_icrs"),
+    ("raicrs", "deicrs"),
+    ("_raicrs", "_deicrs"),
     ("ra_deg", "dec_deg"),
     ("radeg", "dedeg"),
     ("radeg", "decdeg"),

@@ -73,6 +73,8 @@ def test_a_frame_that_needs_a_place_and_a_time_is_refused_and_no_table_is_downlo
         (("SGL", "SGB"), "supergalactic"),
         (("elon", "elat"), "barycentricmeanecliptic"),
         (("R.A.", "Dec."), "icrs"),
+        (("RAICRS", "DEICRS"), "icrs"),
+        (("_RA.icrs", "_DE.icrs"), "icrs"),
         (("RA [deg]", "DEC [deg]"), "icrs"),
         (("Right Ascension (J2000)", "Declination (J2000)"), "icrs"),
         (("TARGET_RA", "TARGET_DEC"), "icrs"),

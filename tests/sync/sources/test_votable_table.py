@@ -162,6 +162,15 @@ def test_entities_are_refused(file: Path, entity: str) -> None:
         open_catalogue(file)
 
 
+def test_the_document_type_of_old_services_is_not_fetched(file: Path, listener: socket.socket) -> None:
+    write(file, field("ra") + field("dec"), data((10.5, -0.2)))
+    kind = f'<!DOCTYPE VOTABLE SYSTEM "http://127.0.0.1:{listener.getsockname()[1]}/VOTable.dtd">'
+    file.write_text(file.read_text().replace("<VOTABLE", f"{kind}\n<VOTABLE", 1))
+    assert positions(open_catalogue(file)) == [Position(10.5, -0.2)]
+    with pytest.raises(TimeoutError):
+        listener.accept()
+
+
 def test_the_error_message_of_a_service_is_said(file: Path) -> None:
     info = '<INFO name="QUERY_STATUS" value="ERROR">no such table</INFO>'
     file.write_text(f'<?xml version="1.0"?><VOTABLE version="1.3"><RESOURCE type="results">{info}</RESOURCE></VOTABLE>')
