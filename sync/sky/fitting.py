@@ -13,6 +13,8 @@ from sync.sky.errors import SkyError
 __all__ = ["fit_cards"]
 
 ORDER = 5
+SMALLEST_PX = 4.0
+"""Half a side of the smallest part to which it is fitted: one pixel has no slope."""
 GRID = 25
 """Points a side to which the polynomial is fitted; it is tried at twice as many."""
 
@@ -43,7 +45,7 @@ def fit_cards(sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int] 
     middle = (np.array(size) - 1) / 2
     (centre,) = sky.positions(*(middle + corner))
     powers = [(p, q) for total in range(1, ORDER + 1) for p in range(total, -1, -1) for q in [total - p]]
-    reach = np.maximum(middle, 1.0)
+    reach = np.maximum(middle, SMALLEST_PX)
     pixels, plane = _grid(sky, size, corner, centre, GRID)
     coefficients, *_ = np.linalg.lstsq(_terms((pixels - middle) / reach, powers), plane, rcond=None)
     tried, expected = _grid(sky, size, corner, centre, 2 * GRID)
@@ -71,7 +73,9 @@ def _grid(
     sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int], centre: NDArray[np.float64], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Pixels, and where they lie on the plane that touches the sky at `centre`, degrees; both of shape (n, 2)."""
-    columns, rows = np.meshgrid(np.linspace(0, size[0] - 1, count), np.linspace(0, size[1] - 1, count))
+    middle = (np.array(size) - 1) / 2
+    first, last = middle - np.maximum(middle, SMALLEST_PX), middle + np.maximum(middle, SMALLEST_PX)
+    columns, rows = np.meshgrid(*(np.linspace(first[axis], last[axis], count) for axis in range(2)))
     pixels = np.stack([columns.ravel(), rows.ravel()], axis=1)
     ra, dec = np.radians(sky.positions(*(pixels + corner).T)).T
     ra0, dec0 = np.radians(centre)

@@ -138,6 +138,8 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
     if not images:
         raise SourceError(f"the mosaic {file} holds no image of two axes")
     for hdu in images:
+        if 0 in hdu.shape:
+            raise SourceError(f"the mosaic {file} holds an image without pixels")
         try:
             sky = read_sky(hdu.header, opened)
         except SkyError as error:

@@ -93,6 +93,16 @@ def test_a_mosaic_with_tables_is_cut_at_the_right_place(tmp_path: Path) -> None:
         assert WCS(cut[0].header, naxis=2).pixel_to_world(x, y).separation(star).arcsec < 1e-3
 
 
+@pytest.mark.parametrize("side", [2, 9])
+def test_the_smallest_cut_out_of_a_mosaic_with_tables_has_a_place(tmp_path: Path, side: int) -> None:
+    file = tmp_path / "exposure.fits"
+    file.write_bytes(file_with_tables())
+    with Mosaics([f"r={file}"]) as mosaics:
+        assert fits.getdata(io.BytesIO(mosaics.cut(Position(10.0, 10.0), fov_arcsec=0.36))).shape == (1, 1, 1)
+        data = display(mosaics.cut(Position(10.0, 10.0), fov_arcsec=0.36 * side), stretch="lupton").data
+    assert SkyCoord(data["ra"], data["dec"], unit="deg").separation(SkyCoord(10, 10, unit="deg")).arcsec < 0.36
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
