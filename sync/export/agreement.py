@@ -62,14 +62,16 @@ def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:
     ----------
     Krippendorff (1980), Content Analysis, chapter 12.
     """
-    import pandas as pd
-    from crowdkit.metrics.data import alpha_krippendorff
-
     topics: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
     numbers: dict[str, int] = {}  # pandas takes no half of a surrogate pair
     for vote in votes:
         label = numbers.setdefault(vote.label, len(numbers))
         topics[vote.question[1]].append((ascii(vote.question), vote.annotator, label))
+    if not topics:
+        return []
+    import pandas as pd
+    from crowdkit.metrics.data import alpha_krippendorff
+
     found = []
     for topic, rows in sorted(topics.items()):
         counts: dict[str, int] = defaultdict(int)
