@@ -103,7 +103,6 @@ class _Reader:
         label = str(category.get("name") or "")
         if not label and self._categories and row.get("category_id") is not None:
             raise RegionsError(f"it has the category {quote(row['category_id'])}, which the file does not list")
-        label = label or str(row.get("category_id", ""))
         score = row.get("score")
         score = float(score) if isinstance(score, int | float) and 0 <= score <= 1 else None
         control = str(row.get("control") or "")

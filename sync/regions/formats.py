@@ -17,8 +17,12 @@ __all__ = ["FORMATS", "Reading", "format_of", "read"]
 
 START_BYTES = 64 * 2**10
 CATALOGUES = frozenset(
-    {".csv", ".ecsv", ".vot", ".votable", ".vo", ".xml", ".parquet", ".cat", ".sex", ".asc", ".ldac", ".tsv"}
+    {
+        *(".csv", ".tsv", ".ecsv", ".vot", ".votable", ".vo", ".xml", ".parquet"),
+        *(".cat", ".sex", ".asc", ".dat", ".ldac", ".tbl", ".mrt", ".ipac"),
+    }
 )
+PACKED = frozenset({".gz", ".bz2", ".xz"})
 
 Read = tuple[list[MarkedImage], list[Problem]]
 
@@ -95,7 +99,8 @@ def format_of(file: Path) -> str:
         if yolo.is_folder(file):
             return "yolo"
         raise RegionsError("the folder holds no labels of YOLO (data.yaml, labels/**/*.txt): name the files in it")
-    if file.suffix.lower() in CATALOGUES and not _start(file).startswith(b"SIMPLE"):
+    inner = Path(file.stem) if file.suffix.lower() in PACKED else file
+    if inner.suffix.lower() in CATALOGUES and not _start(file).startswith(b"SIMPLE"):
         return "catalogue"
     start = _start(file)
     text = start.removeprefix(b"\xef\xbb\xbf").lstrip()

@@ -143,8 +143,8 @@ def _marks(
             continue
         try:
             kind, numbers = _parsed(words)
-            label = names.get(kind, str(kind))
-            yield from _of_line(f"line {number}", label, numbers, points)
+            labels = (names.get(kind, str(kind)),) if names else ()  # without any names the classes mean nothing
+            yield from _of_line(f"line {number}", labels, numbers, points)
         except RegionsError as error:
             problems.append((f"{shown}, line {number}", str(error)))
 
@@ -162,14 +162,16 @@ def _parsed(words: list[str]) -> tuple[int, NDArray[np.float64]]:
     return int(kind), numbers
 
 
-def _of_line(name: str, label: str, numbers: NDArray[np.float64], points: tuple[int, int] | None) -> Iterator[Mark]:
+def _of_line(
+    name: str, labels: tuple[str, ...], numbers: NDArray[np.float64], points: tuple[int, int] | None
+) -> Iterator[Mark]:
     if points is not None:
         count, width = points
         if len(numbers) - BOX != count * width:
             raise RegionsError(f"it has {len(numbers)} numbers, and kpt_shape asks for {BOX + count * width}")
         for place, row in enumerate(numbers[BOX:].reshape(count, width).tolist(), start=1):
             if (width < 3 and (row[0] or row[1])) or (width == 3 and row[2] > 0):
-                yield Mark(f"{name}, key point {place}", partial(_draw_point, row[0], row[1]), (label,))
+                yield Mark(f"{name}, key point {place}", partial(_draw_point, row[0], row[1]), labels)
         numbers = numbers[:BOX]
     # An odd number of them ends with the probability that a prediction states.
     score = None
@@ -178,9 +180,9 @@ def _of_line(name: str, label: str, numbers: NDArray[np.float64], points: tuple[
         if not 0 <= score <= 1:
             raise RegionsError(f"its probability must lie between 0 and 1, not {score:g}")
     if len(numbers) == BOX:
-        yield Mark(name, partial(_draw_box, numbers), (label,), score=score)
+        yield Mark(name, partial(_draw_box, numbers), labels, score=score)
     elif len(numbers) >= 6 and len(numbers) % 2 == 0:
-        yield Mark(name, partial(_draw_corners, numbers.reshape(-1, 2)), (label,), score=score)
+        yield Mark(name, partial(_draw_corners, numbers.reshape(-1, 2)), labels, score=score)
     else:
         raise RegionsError(
             f"it has {len(numbers)} numbers after its class: 4 are a box, and 6 or more the corners of an outline"

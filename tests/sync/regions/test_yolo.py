@@ -73,6 +73,15 @@ def test_a_bad_line_is_named_and_costs_itself(tmp_path: Path, line: str) -> None
     assert len(image.marks) == 1
 
 
+def test_classes_without_names_are_none(tmp_path: Path) -> None:
+    folder = data_set(tmp_path, "3 0.5 0.5 0.2 0.2\n", "nc: 4\n")
+    (image,), _ = yolo.read(folder)
+    assert image.marks[0].labels == ()
+    (folder / "data.yaml").write_text("names: [Galaxy]\n")
+    (image,), _ = yolo.read(folder)
+    assert image.marks[0].labels == ("3",)
+
+
 def test_nothing_outside_of_the_folder_is_read(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("0 0.5 0.5 0.2 0.2\n")
     folder = data_set(tmp_path / "set", "0 0.5 0.5 0.2 0.2\n", "path: ../..\ntrain: /etc\nnames: [Galaxy]\n")
