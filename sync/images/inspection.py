@@ -143,7 +143,7 @@ def inspect_image(content: bytes, *, extension: str, stretch: str, max_pixels: i
         try:
             pictures.append(_picture(read_bands(file, max_pixels=max_pixels), file, name, stretch))
         except ImageError as error:
-            problems.append(f"{name}: {error}")
+            problems.append(f"{word}: {error}" if word else str(error))
     if not pictures:
         raise ImageError("; ".join(problems))
     if len(choice.pictures) > 1:
