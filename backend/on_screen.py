@@ -11,11 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from sync.controls.errors import ControlError
-from sync.controls.polygonlabels import rasterise
 from sync.controls.shapes import Mask, Point, Polygon, Size
+from sync.export.footprints import Footprint
 from sync.labelconfig import Control
 from sync.reading import read_region
 
@@ -23,6 +21,8 @@ __all__ = ["ShownObject", "object_hit", "regions_on_screen", "stored_ids"]
 
 PARTS = ("drafts", "annotations", "predictions")
 """Keys of a task as a request has it; what comes first hides what comes after."""
+MOST_PIXELS = 4_000_000_000
+"""Of the pictures of the regions that are looked through, the newest: about four seconds where all are masks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,19 +76,28 @@ def object_hit(
         return None
     first = next((point for point, positive in clicks if positive), clicks[0][0])
     row, column = min(int(first.y), size[1] - 1), min(int(first.x), size[0] - 1)
-    hit: ShownObject | None = None
-    for region in regions:
-        if region.get("from_name") != control.name:
-            continue
+    hit: tuple[str, Footprint] | None = None
+    of_control = [region for region in regions if region.get("from_name") == control.name]
+    for region in of_control[-max(1, MOST_PIXELS // (size[0] * size[1])) :]:
         try:
             drawn = read_region(region, control, size=size)
+            if label not in drawn.labels or not _may_hold(drawn.shape, first):
+                continue
+            polygon = isinstance(drawn.shape, Polygon)
+            mask = Footprint.of_polygon(drawn.shape, size) if polygon else Footprint.of_mask(drawn.shape)
         except ControlError:
             continue
-        mask = rasterise(drawn.shape, size) if isinstance(drawn.shape, Polygon) else drawn.shape
-        is_hit = label in drawn.labels and mask.shape == size[::-1] and mask[row, column]
-        if is_hit and (hit is None or mask.sum() < hit.mask.sum()):
-            hit = ShownObject(str(region.get("id") or ""), np.asarray(mask, dtype=bool))
-    return hit
+        if mask.holds(column, row) and (hit is None or mask.area < hit[1].area):
+            hit = str(region.get("id") or ""), mask
+    return None if hit is None else ShownObject(hit[0], hit[1].full(size))
+
+
+def _may_hold(shape: object, click: Point) -> bool:
+    """Whether a click can lie on a shape: not outside the box around a polygon, which is then not filled."""
+    if not isinstance(shape, Polygon):
+        return True
+    (left, top), (right, low) = shape.points.min(axis=0), shape.points.max(axis=0)
+    return bool(left - 1 <= click.x <= right + 1 and top - 1 <= click.y <= low + 1)
 
 
 def _items(task: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any]]:

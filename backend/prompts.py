@@ -15,9 +15,10 @@ from backend.prompt_choice import PROMPT_TYPES, choose_prompts
 from backend.regions import regions_of_mask
 from sync.controls import CONTROLS
 from sync.controls.errors import ControlError
-from sync.controls.polygonlabels import rasterise
-from sync.controls.shapes import Box, Ellipse, Labelled, Mask, Point, Polygon, Size
-from sync.export.footprints import ellipse_box
+from sync.controls.region import read_labels, read_value
+from sync.controls.rle import pixel_count
+from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon, Size
+from sync.export.footprints import Footprint, ellipse_box
 from sync.labelconfig import LabelConfig
 from sync.task_images import image_of_region, place_region
 
@@ -25,6 +26,9 @@ __all__ = ["answer_prompts"]
 
 MAX_PROMPTS = 200
 """More clicks on one object are no work of a person."""
+MOST_MASK_PIXELS = 400_000_000
+"""Of the masks of one request together: a second at most; on a picture of 2 million pixels as many as prompts are read."""
+MASKS = ("BrushLabels", "PolygonLabels")
 
 
 def answer_prompts(
@@ -66,23 +70,25 @@ def answer_prompts(
     chosen, image = choose_prompts(prompts, config, stored=stored_ids(task))
     if len(chosen) > MAX_PROMPTS:
         raise ControlError(f"{len(chosen)} prompts were sent for one object, at most {MAX_PROMPTS} are read")
-    drawn = [CONTROLS[PROMPT_TYPES[str(prompt["type"])]].decode(dict(prompt)) for prompt in chosen]
-    target = None
-    if drawn:
-        target = prompt_target(config, label=drawn[-1].label, to_name=image[0], from_name=chosen[-1].get("from_name"))
+    if not chosen:
+        return []
+    target = prompt_target(config, label=_label_of(chosen[-1]), to_name=image[0], from_name=chosen[-1].get("from_name"))
     if target is None:
         return []
     control, label = target
     sight = sight_of(*image)
     size = sight.size
-    points = [(_scaled_point(one.shape, one.size, size), one.positive) for one in drawn if isinstance(one.shape, Point)]
-    boxes = [_scaled_box(box, one.size, size) for one in drawn if (box := _box_of(one.shape)) is not None]
-    masks = [mask for one in drawn if (mask := _mask_of(one, size)) is not None]
+    _check_cost(chosen, size)
+    # In pixels of the picture as it is: what a prompt states of its size is not believed, and costs nothing.
+    drawn = [CONTROLS[_tag_of(prompt)].decode(dict(prompt), size=size) for prompt in chosen if _tag_of(prompt) not in MASKS]
+    points = [(one.shape, one.positive) for one in drawn if isinstance(one.shape, Point)]
+    boxes = [box for one in drawn if (box := _box_of(one.shape)) is not None]
+    masks = [prompt for prompt in chosen if _tag_of(prompt) in MASKS]
     hit = None
     if points and not boxes and not masks:
         shown = [region for region in regions_on_screen(task) if _lies_on(region, image, config)]
         hit = object_hit(shown, points, control=control, label=label, size=size)
-    found = head.predict(sight, points=points, boxes=boxes, mask=hit.mask if hit else _together(masks))
+    found = head.predict(sight, points=points, boxes=boxes, mask=hit.mask if hit else _together(masks, size))
     if found is None:
         return []
     mask, quality = found
@@ -108,29 +114,40 @@ def _box_of(shape: object) -> Box | None:
     return ellipse_box(shape) if isinstance(shape, Ellipse) else None
 
 
-def _mask_of(drawn: Labelled[Any], size: Size) -> Mask | None:
-    """The mask of a brush or a polygon, of an image of `size` (width, height)."""
-    if isinstance(drawn.shape, Polygon):
-        return rasterise(Polygon(drawn.shape.points * np.divide(size, drawn.size)), size)
-    if not isinstance(drawn.shape, np.ndarray):
+def _tag_of(prompt: Mapping[str, Any]) -> str:
+    return PROMPT_TYPES[str(prompt["type"])]
+
+
+def _label_of(prompt: Mapping[str, Any]) -> str:
+    tag = _tag_of(prompt)
+    return read_labels(read_value(prompt, tag), tag)[0]
+
+
+def _check_cost(prompts: Sequence[Mapping[str, Any]], size: Size) -> None:
+    """Refuse masks that cost too much on a picture of `size` (width, height), before any of them is unpacked."""
+    pixels = size[0] * size[1]
+    masks = [prompt for prompt in prompts if _tag_of(prompt) in MASKS]
+    if len(masks) * pixels > MOST_MASK_PIXELS:
+        raise ControlError(
+            f"{len(masks)} masks were sent for one object on a picture of {size[0]}x{size[1]} pixels; "
+            f"at most {MOST_MASK_PIXELS // pixels} are read"
+        )
+    for prompt in masks:
+        if _tag_of(prompt) == "BrushLabels":
+            drawn_on = pixel_count(read_value(prompt, "BrushLabels").get("rle"))
+            if drawn_on != pixels:
+                raise ControlError(f"a mask of {drawn_on} pixels does not fit an image of {size[0]}x{size[1]}")
+
+
+def _together(prompts: Sequence[Mapping[str, Any]], size: Size) -> Mask | None:
+    """All drawn masks of an image of `size` (width, height) as one."""
+    if not prompts:
         return None
-    if drawn.shape.shape != size[::-1]:
-        shown = f"{drawn.shape.shape[1]}x{drawn.shape.shape[0]}"
-        raise ControlError(f"a mask of {shown} pixels does not fit an image of {size[0]}x{size[1]}")
-    return drawn.shape
-
-
-def _together(masks: Sequence[Mask]) -> Mask | None:
-    """All drawn masks as one."""
-    union: Mask | None = np.logical_or.reduce(masks) if masks else None
+    union = np.zeros(size[::-1], dtype=np.bool_)
+    for prompt in prompts:
+        shape = CONTROLS[_tag_of(prompt)].decode(dict(prompt), size=size).shape
+        if isinstance(shape, Polygon):
+            Footprint.of_polygon(shape, size).paint(union)
+        else:
+            union |= shape
     return union
-
-
-def _scaled_point(point: Point, shown: Size, size: Size) -> Point:
-    """Move a point from the image as the browser says it is to the image as it is."""
-    return Point(point.x * size[0] / shown[0], point.y * size[1] / shown[1])
-
-
-def _scaled_box(box: Box, shown: Size, size: Size) -> Box:
-    across, down = size[0] / shown[0], size[1] / shown[1]
-    return Box(box.x * across, box.y * down, box.width * across, box.height * down, box.rotation)

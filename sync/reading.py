@@ -16,6 +16,7 @@ import numpy as np
 from sync.controls import CONTROLS
 from sync.controls.errors import ControlError, OutsideError
 from sync.controls.number import STEP_TOLERANCE
+from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region, quote
 from sync.controls.sameness import outline
 from sync.controls.shapes import Labelled, Point, Size
@@ -74,7 +75,7 @@ def _tidied(region: Mapping[str, Any], control: Control) -> Region:
         raise ControlError(f"the {kind} of {control.name!r} has no label")
     if isinstance(value.get(tag), str) and tag != "number":
         value[tag] = [value[tag]]
-    if isinstance(value.get("points"), list):
+    if isinstance(value.get("points"), list) and len(value["points"]) <= MAX_CORNERS:
         value["points"] = [
             [_number(coordinate) for coordinate in point] if isinstance(point, list | tuple) else point
             for point in value["points"]

@@ -20,7 +20,7 @@ from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.matching import mask_overlap
 from backend.heads.prompts import checked_boxes, checked_points
 from backend.heads.segmenter.clicks import Click
-from backend.heads.segmenter.grid import Edges, edges_of
+from backend.heads.segmenter.grid import Edges
 from backend.heads.segmenter.kept_outlines import kept_outlines
 from backend.heads.segmenter.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmenter.outlined import endless_examples
@@ -31,6 +31,7 @@ from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.training import Schedule, train_network
 from backend.heads.segmenter.window_mask import WindowMask
 from sync.controls.shapes import Box, Mask, Point, Size
+from sync.export.footprints import Footprint
 
 __all__ = ["FINE_TUNING", "MINIMUM_MASKS", "PromptedMasks"]
 
@@ -80,7 +81,7 @@ class PromptedMasks:
     def fit(
         self,
         sights: Sequence[PictureSight],
-        masks: Sequence[Sequence[Mask]],
+        masks: Sequence[Sequence[Mask | Footprint]],
         *,
         schedule: Schedule = FINE_TUNING,
         seed: int = 0,
@@ -91,7 +92,7 @@ class PromptedMasks:
         Parameters
         ----------
         sights : sequence of PictureSight
-        masks : for each picture, a sequence of ndarray of bool, shape (height, width)
+        masks : for each picture, a sequence of Footprint, or of ndarray of bool, shape (height, width)
             Empty ones are left out.
         report : callable, optional
             Told each step and its loss.
@@ -105,14 +106,10 @@ class PromptedMasks:
         ValueError
             If a mask has not the size of its picture.
         """
-        drawn = [[mask for mask in some if mask.any()] for some in masks]
-        for sight, some in zip(sights, drawn, strict=True):
+        drawn = []
+        for sight, some in zip(sights, masks, strict=True):
             self._check(sight)
-            for mask in some:
-                if mask.shape != sight.size[::-1]:
-                    raise ValueError(
-                        f"a mask of shape {mask.shape} does not fit an image of {sight.size[0]}x{sight.size[1]} pixels"
-                    )
+            drawn.append([cut for mask in some if (cut := _cut(mask, sight.size)) is not None])
         count = sum(len(some) for some in drawn)
         if count < MINIMUM_MASKS:
             raise NotEnoughLabels(f"there are {count} masks, and at least {MINIMUM_MASKS} are needed to train")
@@ -127,15 +124,14 @@ class PromptedMasks:
         trained = train_network(network, examples, schedule, seed=seed, report=report)
         return type(self)(_rounded(trained), self.encoder)
 
-    def _agreement(self, sights: Sequence[PictureSight], masks: Sequence[Sequence[Mask]]) -> float:
+    def _agreement(self, sights: Sequence[PictureSight], masks: Sequence[Sequence[Footprint]]) -> float:
         """Mean intersection over union of some of the masks with what this head draws in their boxes."""
         every = [(sight, mask) for sight, some in zip(sights, masks, strict=True) for mask in some]
         step = math.ceil(len(every) / COMPARED)
         overlaps = []
         for sight, mask in every[::step]:
-            left, top, right, bottom = edges_of(mask)
-            (found,) = self.outline(sight, [Box(left, top, right - left, bottom - top)])
-            overlaps.append(mask_overlap(found.mask(), mask))
+            (found,) = self.outline(sight, [mask.box])
+            overlaps.append(mask_overlap(found.mask(), mask.full(sight.size)))
         return float(np.mean(overlaps))
 
     def predict(
@@ -282,6 +278,15 @@ def _config(fields: dict[str, Any]) -> SegmenterConfig:
 def _edges(boxes: Sequence[Box], size: Size) -> list[Edges]:
     windows = checked_boxes(boxes, size)
     return [(float(c.start), float(r.start), float(c.stop), float(r.stop)) for r, c in windows]
+
+
+def _cut(mask: Mask | Footprint, size: Size) -> Footprint | None:
+    """A mask on a picture of `size` (width, height), cut to the rectangle around it; None where it is empty."""
+    if isinstance(mask, Footprint):
+        return mask
+    if mask.shape != size[::-1]:
+        raise ValueError(f"a mask of shape {mask.shape} does not fit an image of {size[0]}x{size[1]} pixels")
+    return Footprint.of_mask(mask) if mask.any() else None
 
 
 def _holds(box: Edges, click: Click) -> bool:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from backend.heads.detection import Detected
-from backend.loop.examples import DrawnObject
+from backend.loop.drawn import DrawnObject
 from sync.controls.shapes import Box
 
 __all__ = ["class_agreement", "matched_boxes", "number_agreement", "overlap"]

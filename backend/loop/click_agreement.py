@@ -14,6 +14,7 @@ from backend.heads.matching import mask_overlap
 from backend.heads.segmenter.clicks import first_click
 from backend.heads.segmenter.sight import PictureSight
 from backend.loop.comparison import LEAST_GROUPS
+from backend.loop.drawn import Outline
 from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.snapshot import Snapshot
 from backend.observer import Observer
@@ -71,8 +72,8 @@ def click_scores(
     scores: list[NDArray[np.float64]] = []
     room = MOST_MASKS
     for image in sorted(images, reverse=True):
-        masks = [one.mask for one in truth.objects[image] if one.mask is not None]
-        overlaps = attempt(partial(_overlaps, observer, truth.references[image], masks, heads, most=room))
+        outlines = [one.outline for one in truth.objects[image] if one.outline is not None]
+        overlaps = attempt(partial(_overlaps, observer, truth.references[image], outlines, heads, most=room))
         if isinstance(overlaps, ImageError):
             log.warning("event=clicks_not_judged task=%d reason=%r", image.task, str(overlaps))
         elif overlaps.size:
@@ -83,13 +84,17 @@ def click_scores(
 
 
 def _overlaps(
-    observer: Observer, reference: str, masks: Sequence[Mask], heads: Sequence[PromptedMasks], *, most: int
+    observer: Observer, reference: str, outlines: Sequence[Outline], heads: Sequence[PromptedMasks], *, most: int
 ) -> NDArray[np.float64]:
-    """Overlaps of each head, shape (h, m), with masks that have the picture's size, at most `most` and `MOST_OF_IMAGE`."""
+    """Overlaps of each head, shape (h, m), with outlines drawn on a picture of its present size, a few of them."""
     sight = observer.sight(reference)
-    fitting = [mask for mask in masks if mask.shape == sight.size[::-1]]
+    fitting = [one for one in outlines if one.size == sight.size]
     drawn = np.random.default_rng(0).permutation(len(fitting))[: min(most, MOST_OF_IMAGE)].tolist()
-    overlaps = {head: [_overlap(head, sight, fitting[place]) for place in drawn] for head in dict.fromkeys(heads)}
+    overlaps: dict[PromptedMasks, list[float]] = {head: [] for head in heads}
+    for place in drawn:
+        mask = fitting[place].footprint().full(sight.size)
+        for head, own in overlaps.items():
+            own.append(_overlap(head, sight, mask))
     return np.array([overlaps[head] for head in heads], np.float64)
 
 

@@ -18,19 +18,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.questions import QuestionTree
+from backend.loop.drawn import DrawnObject, draw_objects
 from backend.loop.reading import read_regions, regions_of
 from backend.project_heads import SHAPES
-from backend.regions import box_of_mask
 from sync.annotations import Annotation
-from sync.controls.errors import ControlError
-from sync.controls.polygonlabels import rasterise
-from sync.controls.shapes import Box, Ellipse, Labelled, Polygon, Size
+from sync.controls.shapes import Size
 from sync.failures import attempt
 from sync.images.errors import ImageError
 from sync.labelconfig import Control, LabelConfig
 from sync.task_images import images_of_control, reference_of_image
 
-__all__ = ["DrawnObject", "Examples", "ImageOfTask", "SizesOf", "gather_examples"]
+__all__ = ["Examples", "ImageOfTask", "SizesOf", "gather_examples"]
 
 log = logging.getLogger("galaxyloop.examples")
 
@@ -42,15 +40,6 @@ class ImageOfTask:
     task: int
     to_name: str
     page: int = 0
-
-
-@dataclass(frozen=True)
-class DrawnObject:
-    """An object as an annotator drew it: its upright box in pixels, and its mask where it has one."""
-
-    label: str
-    box: Box
-    mask: NDArray[np.bool_] | None
 
 
 @dataclass
@@ -155,56 +144,11 @@ def _read(
         size = sizes.get(reference) if control.tag in SHAPES else None
         if control.tag in SHAPES and regions and size is None:
             continue
-        values = read_regions(regions, control, size=size)
-        drawn = [_drawn(value) for value in values] if control.tag in SHAPES else values
-        read[ImageOfTask(annotation.task_id, *image)] = reference, drawn
+        if size is None:
+            read[ImageOfTask(annotation.task_id, *image)] = reference, read_regions(regions, control)
+            continue
+        read[ImageOfTask(annotation.task_id, *image)] = reference, list(draw_objects(regions, control, size=size))
     return read
-
-
-def _drawn(read: Labelled[Any]) -> DrawnObject:
-    shape = read.shape
-    if isinstance(shape, Box):
-        return DrawnObject(read.label, _inside(_upright(shape), read.size), None)
-    if isinstance(shape, Ellipse):
-        return DrawnObject(read.label, _inside(_around(shape), read.size), None)
-    mask = _filled(shape, read.size) if isinstance(shape, Polygon) else shape
-    return DrawnObject(read.label, box_of_mask(mask), mask)
-
-
-def _filled(polygon: Polygon, size: Size) -> NDArray[np.bool_]:
-    """The pixels inside an outline; one that goes round no pixel's middle has the pixel that it lies on."""
-    mask = rasterise(polygon, size)
-    if not mask.any():
-        x, y = np.clip(polygon.points.mean(axis=0), 0, np.array(size) - 1).astype(int)
-        mask[y, x] = True
-    return mask
-
-
-def _inside(box: Box, size: Size) -> Box:
-    """The part of a box that lies on the picture."""
-    left, top = max(box.x, 0.0), max(box.y, 0.0)
-    width, height = min(box.x + box.width, size[0]) - left, min(box.y + box.height, size[1]) - top
-    if width <= 0 or height <= 0:
-        raise ControlError("the region lies outside the picture")
-    return Box(left, top, width, height)
-
-
-def _upright(box: Box) -> Box:
-    """The upright box around a turned one."""
-    angle = np.radians(box.rotation)
-    across = np.array([np.cos(angle), np.sin(angle)]) * box.width
-    down = np.array([-np.sin(angle), np.cos(angle)]) * box.height
-    corners = np.array([box.x, box.y]) + np.array([0 * across, across, down, across + down])
-    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-    return Box(float(left), float(top), float(right - left), float(bottom - top))
-
-
-def _around(ellipse: Ellipse) -> Box:
-    """The upright box around an ellipse."""
-    angle = np.radians(ellipse.rotation)
-    half_width = float(np.hypot(ellipse.radius_x * np.cos(angle), ellipse.radius_y * np.sin(angle)))
-    half_height = float(np.hypot(ellipse.radius_x * np.sin(angle), ellipse.radius_y * np.cos(angle)))
-    return Box(ellipse.x - half_width, ellipse.y - half_height, 2 * half_width, 2 * half_height)
 
 
 def _soft_label_of(control: Control) -> Callable[[Sequence[Any]], NDArray[np.float64]]:

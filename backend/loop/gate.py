@@ -193,7 +193,7 @@ def _decide_prompts(
 
 
 def _has_mask(drawn: Sequence[Any]) -> bool:
-    return any(one.mask is not None for one in drawn)
+    return any(one.outline is not None for one in drawn)
 
 
 def _objects(contest: Contest, truth: Examples) -> Objects:

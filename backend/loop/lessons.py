@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from backend.loop.examples import DrawnObject, Examples, ImageOfTask
+from backend.loop.drawn import DrawnObject
+from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.snapshot import SNAPSHOT_FILE
 from sync.controls.shapes import Box
 

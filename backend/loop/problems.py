@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from backend.annotators import read_config
+from backend.loop.drawn import check_cost
 from backend.loop.reading import needs_picture, read_regions, regions_of
 from backend.project_heads import controls_to_fill
 from backend.records import Project, config_hash
@@ -66,6 +67,7 @@ def _read(services: Services, annotation: Annotation, control: Control, config: 
         size = None
         if needs_picture(regions, control):
             (size,) = services.annotators.observer.sizes([reference_of_image(annotation.data, config, image)])
+        check_cost(regions, control, size=size or (1, 1))
         read_regions(regions, control, size=size)
     return bool(answered)
 

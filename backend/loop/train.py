@@ -24,7 +24,8 @@ from backend.heads.parameters import Parameters
 from backend.heads.segmenter.sight import PictureSight
 from backend.heads.tree import DecisionTree
 from backend.loop.click_agreement import can_be_judged
-from backend.loop.examples import DrawnObject, Examples, ImageOfTask, gather_examples
+from backend.loop.drawn import DrawnObject
+from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from backend.loop.lessons import save_lessons
 from backend.loop.snapshot import Snapshot
 from backend.lvm.pyramids import PicturePyramid
@@ -32,6 +33,7 @@ from backend.observer import Observation, Observer
 from backend.project_heads import SHAPES, ProjectHeads, controls_to_fill
 from backend.records import Project
 from backend.services import Services
+from sync.export.footprints import Footprint
 from sync.failures import attempt, reason_of_item
 from sync.images.errors import ImageError
 from sync.labelconfig import Control, LabelConfig
@@ -44,6 +46,8 @@ OBJECT_IMAGES = 200
 """Newest annotated images that object heads learn from: their few parameters gain nothing from more, and time grows with it."""
 OBJECT_PIXELS = 50_000_000
 """Pixels of these that are held at once, 0.6 GB: of full frames, the newest 18."""
+MASK_PIXELS = 200_000_000
+"""Pixels of the masks on these that are held at once, each in its own rectangle: 0.2 GB, those on the newest images."""
 
 
 def train(services: Services, project: Project, snapshot: Snapshot, *, allow_none: bool, holder: str | None = None) -> int:
@@ -221,10 +225,14 @@ def _can_be_searched(opened: ObjectImages, index: int, detector: LearnedDetector
 
 def _fit_masks(annotators: Annotators, opened: ObjectImages) -> PromptedMasks | None:
     """Fine-tune the head that answers prompts; None where there are too few masks."""
-    masks = [
-        [one.mask for one in drawn if one.mask is not None and one.mask.shape == picture.shape[:2]]
-        for picture, drawn in zip(opened.pixels, opened.objects, strict=True)
-    ]
+    masks: list[list[Footprint]] = []
+    room = MASK_PIXELS
+    for sight, drawn in zip(opened.sights, opened.objects, strict=True):
+        masks.append([])
+        for one in drawn:
+            if one.outline is not None and one.outline.size == sight.size and room > 0:
+                masks[-1].append(one.outline.footprint())
+                room -= masks[-1][-1].pixels.size
     if not any(masks):
         return None
     try:

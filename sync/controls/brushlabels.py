@@ -23,6 +23,11 @@ __all__ = ["decode", "encode", "encode_part", "resized"]
 
 TAG = "BrushLabels"
 
+LARGER_AT_MOST = 4
+"""So many times as many pixels as the picture has a mask of another size at most: it is refused by its header, not unpacked."""
+SMALL_PIXELS = 4_000_000
+"""Pixels of a mask that may be unpacked whatever the picture's size."""
+
 
 def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
     """Return the region of a mask.
@@ -81,7 +86,7 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
     Raises
     ------
     ControlError
-        If the mask fits neither size.
+        If the mask fits neither size, or has far more pixels than `size`.
     """
     value = read_value(region, TAG)
     if value.get("format") != "rle":
@@ -94,6 +99,11 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
     size = check_size(size)
     pixels = rle.pixel_count(packed)
     drawn_on = size if pixels == size[0] * size[1] else _stated(region, pixels) or size
+    if pixels > max(LARGER_AT_MOST * size[0] * size[1], SMALL_PIXELS):
+        raise ControlError(
+            f"a mask of {pixels} pixels does not fit an image of {size[0]}x{size[1]}: "
+            f"one of another size has at most {LARGER_AT_MOST} times as many"
+        )
     mask = rle.decode(packed, size=drawn_on)  # type: ignore[arg-type]
     return Labelled(shape=resized(mask, size), labels=labels, size=size)
 

@@ -26,7 +26,7 @@ from sync.controls.region import (
 from sync.controls.shapes import Labelled, Mask, Polygon, Size
 from sync.labelconfig import Control
 
-__all__ = ["decode", "encode", "encode_mask", "joined", "outline", "rasterise"]
+__all__ = ["MAX_CORNERS", "decode", "encode", "encode_mask", "joined", "outline", "rasterise"]
 
 TAG = "PolygonLabels"
 
@@ -37,6 +37,8 @@ MAX_CORNERS = 100_000
 
 CROSSINGS_AT_ONCE = 1_000_000
 """Rows that edges cross, which are in memory together: 100,000 edges from top to bottom would fill it."""
+MAX_CROSSINGS = 20_000_000
+"""Rows that all edges cross together: a second of work, and no outline that a person draws has a hundredth of them."""
 
 
 def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
@@ -143,6 +145,11 @@ def rasterise(polygon: Polygon, size: Size) -> Mask:
     Returns
     -------
     ndarray of bool, shape (height, width)
+
+    Raises
+    ------
+    ControlError
+        If the outline runs up and down so often that filling it takes seconds.
     """
     width, height = check_size(size)
     starts = np.asarray(polygon.points, dtype=np.float64)
@@ -152,6 +159,8 @@ def rasterise(polygon: Polygon, size: Size) -> Mask:
     (x_top, y_top), (x_low, y_low) = np.where(down, starts, ends).T, np.where(down, ends, starts).T
     first, last = (np.ceil(np.clip(y, 0, height) - 0.5).astype(np.intp) for y in (y_top, y_low))
     counts = last - first
+    if counts.sum() > MAX_CROSSINGS:
+        raise ControlError(f"an outline of {len(starts)} corners crosses the {height} rows of the image too often to be filled")
     crossings = np.zeros((height, width + 1), dtype=np.uint8)  # only whether they are odd matters, so they may run over
     for some in np.split(np.arange(len(starts)), np.flatnonzero(np.diff(np.cumsum(counts) // CROSSINGS_AT_ONCE)) + 1):
         # One number for each row that each of these edges crosses.

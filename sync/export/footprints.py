@@ -81,6 +81,12 @@ class Footprint:
         height, width = self.pixels.shape
         return Box(float(self.x), float(self.y), float(width), float(height))
 
+    def holds(self, column: int, row: int) -> bool:
+        """Whether a pixel of the image is the object's."""
+        height, width = self.pixels.shape
+        inside = self.x <= column < self.x + width and self.y <= row < self.y + height
+        return inside and bool(self.pixels[row - self.y, column - self.x])
+
     def full(self, size: Size) -> Mask:
         """Return the mask of the whole image of `size`, shape (height, width)."""
         width, height = size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -135,8 +136,6 @@ def test_what_is_no_prompt_opens_no_picture(prompts: object) -> None:
         {"value": {"x": float("nan"), "y": 5, "keypointlabels": ["Galaxy"]}},
         {"value": {"x": "5", "y": 5, "keypointlabels": ["Galaxy"]}},
         {"value": {"x": 500, "y": 5, "keypointlabels": ["Galaxy"]}},
-        {"original_width": 0},
-        {"original_width": None},
         {"is_positive": "yes"},
     ],
 )
@@ -158,8 +157,44 @@ def test_a_drawn_mask_is_mended(answer: Callable[..., Any], pixels: NDArray[np.f
 def test_a_mask_of_another_size_is_refused_in_a_sentence(answer: Callable[..., Any]) -> None:
     control = parse(f'<View><Image name="image" value="$image"/>{BRUSH}</View>').controls[0]
     brushed = brushlabels.encode(np.ones((10, 10), bool), control=control, label="Galaxy", score=0.5, size=(10, 10))
-    with pytest.raises(ValueError, match="10x10 pixels does not fit"):
+    with pytest.raises(ValueError, match="a mask of 100 pixels does not fit an image of 200x100"):
         answer(brushed)
+
+
+def claimed(kind: str, tag: str, value: dict[str, Any], *, side: int = 10_000) -> dict[str, Any]:
+    """A prompt of a config with smart brushes and polygons, which says that its picture has a side of so many pixels."""
+    value = value | {tag.lower(): ["Galaxy"]}
+    region = {"id": "p", "from_name": kind, "to_name": "image", "type": tag.lower(), "value": value}
+    return region | {"original_width": side, "original_height": side}
+
+
+CLAIMS = """<View><Image name="image" value="$image"/>
+<BrushLabels name="objects" toName="image"><Label value="Galaxy"/></BrushLabels>
+<BrushLabels name="brush" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></BrushLabels>
+<PolygonLabels name="outline" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></PolygonLabels></View>"""
+
+
+def test_what_a_prompt_claims_of_its_picture_costs_nothing(pixels: NDArray[np.float32], sights: Sights) -> None:
+    sight = sights.of_pixels(pixels)
+    triangle = {"points": [[0, 0], [100, 0], [0, 100]], "closed": True}
+    everywhere = brushlabels.rle.encode(np.ones((100, 200), bool))
+    larger = [*(10_000 * 10_000 * 4).to_bytes(4, "big"), *everywhere[4:]]
+    many = {"points": [[0, 0], [1, 1], [0, 1]] * 350_000, "closed": True}
+
+    def ask(*prompts: dict[str, Any]) -> list[dict[str, Any]]:
+        return answer_prompts(list(prompts), task={}, config=parse(CLAIMS), head=SHIPPED, sight_of=lambda _name, _page: sight)
+
+    ask(claimed("outline", "PolygonLabels", triangle))
+    tracemalloc.start()
+    assert ask(*[claimed("outline", "PolygonLabels", triangle)] * 60)
+    with pytest.raises(ValueError, match="a mask of 100000000 pixels does not fit an image of 200x100"):
+        ask(claimed("brush", "BrushLabels", {"format": "rle", "rle": larger}))
+    for value in (many, {"points": [[1e308, 0], [float("nan"), 0], [0, 100]]}, {"points": [[10**300, 0], [5, 5], [0, 100]]}):
+        with pytest.raises(ValueError, match=" "):
+            ask(claimed("outline", "PolygonLabels", value))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 20 * 2**20
 
 
 def test_more_clicks_than_a_person_makes_are_refused(answer: Callable[..., Any]) -> None:

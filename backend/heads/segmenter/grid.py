@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from backend.heads.segmenter.network import SegmenterConfig
 from backend.lvm.tiles import Tile
@@ -23,17 +22,34 @@ def edges_of(mask: Mask) -> Edges:
     return float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1
 
 
-def on_grid(mask: Mask, window: Tile, *, config: SegmenterConfig) -> Tensor:
+def on_grid(mask: Mask, window: Tile, *, config: SegmenterConfig, x: int = 0, y: int = 0) -> Tensor:
     """Share of each point that is the mask's, 0 to 1, shape (points, points).
+
+    A point stands for a rectangle of pixels of the window, as in torch's adaptive average pooling. Rows and columns are
+    averaged one after the other, so that a window far larger than its picture costs no more than that.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (height, width)
-        Of the picture.
+        Of the picture, or a part of it.
+    x, y : int
+        Where the mask's first pixel lies in the picture.
     """
     side = round(config.shown_px / window.scale)
-    padded = np.zeros((side, side), np.float32)
-    part = mask[window.y : window.y + window.height, window.x : window.x + window.width]
-    padded[: part.shape[0], : part.shape[1]] = part
-    size = (config.points, config.points)
-    return functional.interpolate(torch.from_numpy(padded)[None, None], size=size, mode="area")[0, 0]
+    top, low = max(window.y, y), min(window.y + window.height, y + mask.shape[0])
+    left, right = max(window.x, x), min(window.x + window.width, x + mask.shape[1])
+    if top >= low or left >= right:
+        return torch.zeros(config.points, config.points)
+    part = torch.from_numpy(mask[top - y : low - y, left - x : right - x].astype(np.float32))
+    rows = _averages(top - window.y, low - window.y, side=side, points=config.points)
+    columns = _averages(left - window.x, right - window.x, side=side, points=config.points)
+    return rows @ part @ columns.T
+
+
+def _averages(start: int, stop: int, *, side: int, points: int) -> Tensor:
+    """Weights of the pixels `start` to `stop` of a side in each point's mean, shape (points, stop - start)."""
+    first = torch.arange(points) * side // points
+    last = -(-(torch.arange(points) + 1) * side // points)
+    pixels = torch.arange(start, stop)
+    inside = (pixels >= first[:, None]) & (pixels < last[:, None])
+    return inside / (last - first)[:, None].float()

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from backend.heads.errors import NotEnoughLabels
-from backend.heads.segmenter.grid import edges_of, on_grid
+from backend.heads.segmenter.grid import on_grid
 from backend.heads.segmenter.network import SegmenterConfig
 from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.training import Example
 from backend.heads.segmenter.windows import nearest_window, window_around
 from backend.lvm.tiles import Tile
-from sync.controls.shapes import Mask
+from sync.export.footprints import Footprint
 
 __all__ = ["endless_examples", "example_of"]
 
@@ -23,14 +23,14 @@ LEAST_POINTS = 12
 
 
 def endless_examples(
-    sights: Sequence[PictureSight], masks: Sequence[Sequence[Mask]], *, config: SegmenterConfig, seed: int
+    sights: Sequence[PictureSight], masks: Sequence[Sequence[Footprint]], *, config: SegmenterConfig, seed: int
 ) -> Iterator[Example]:
     """Every picture's masks in random order, over and over: the tightest window of one, or a larger one that holds it.
 
     Parameters
     ----------
-    masks : for each picture, a sequence of ndarray of bool, shape (height, width)
-        None of them empty, at least one in all.
+    masks : for each picture, a sequence of Footprint
+        At least one in all.
     """
     rng = np.random.default_rng(seed)
     places = [(picture, mask) for picture, some in enumerate(masks) for mask in range(len(some))]
@@ -47,21 +47,22 @@ def endless_examples(
 
 
 def example_of(
-    sight: PictureSight, masks: Sequence[Mask], chosen: int, *, config: SegmenterConfig, rng: np.random.Generator
+    sight: PictureSight, masks: Sequence[Footprint], chosen: int, *, config: SegmenterConfig, rng: np.random.Generator
 ) -> Example | None:
     """One mask of a picture in a window in which it would be asked for, with the others that are seen there.
 
     None where it covers no point of the decoder's grid.
     """
     window = _window(sight, masks[chosen], rng)
-    shares = torch.stack([on_grid(mask, window, config=config) for mask in masks])
+    shares = torch.stack([on_grid(mask.pixels, window, config=config, x=mask.x, y=mask.y) for mask in masks])
     seen_well = (shares >= 0.5).sum(dim=(1, 2)) >= LEAST_POINTS
     seen_well[chosen] = bool((shares[chosen] >= 0.5).any())
     return Example(sight.see(window), shares[seen_well]) if seen_well[chosen] else None
 
 
-def _window(sight: PictureSight, mask: Mask, rng: np.random.Generator) -> Tile:
-    edges = edges_of(mask)
+def _window(sight: PictureSight, mask: Footprint, rng: np.random.Generator) -> Tile:
+    box = mask.box
+    edges = (box.x, box.y, box.x + box.width, box.y + box.height)
     tightest = window_around(edges, sight.size, sides=sight.sides, shown_px=sight.shown_px)
     side = round(sight.shown_px / tightest.scale)
     larger = [one for one in sight.sides if one >= side]

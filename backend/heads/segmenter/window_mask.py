@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -13,6 +14,9 @@ from backend.lvm.tiles import Tile
 from sync.controls.shapes import Mask, Size
 
 __all__ = ["WindowMask"]
+
+FLAT = 4
+"""A window whose picture is so many times as long as it is wide is unfolded side by side: a strip has far less pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +51,16 @@ class WindowMask:
     def pixels(self) -> Tensor:
         """Logits in pixels of the picture, shape (window.height, window.width)."""
         side = round(self.shown_px / self.window.scale)
-        unfolded = functional.interpolate(self.logits[None, None], size=(side, side), mode="bilinear", align_corners=False)
-        return unfolded[0, 0, : self.window.height, : self.window.width]
+        logits = self.logits[None, None]
+        width, height = self.window.width, self.window.height
+        if FLAT * height < side:
+            rows = _resized(logits, side, height, axis=2)
+            return functional.interpolate(rows, size=(height, side), mode="bilinear")[0, 0, :, :width]
+        if FLAT * width < side:
+            columns = _resized(logits, side, width, axis=3)
+            return functional.interpolate(columns, size=(side, width), mode="bilinear")[0, 0, :height]
+        unfolded = functional.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
+        return unfolded[0, 0, :height, :width]
 
     def holds_right(self, click: Click) -> bool:
         """Whether a click lies on the right side of the outline, as `pixels` has it there, which need not be unfolded."""
@@ -87,3 +99,13 @@ class WindowMask:
         )
         whole[rows, columns] = (self.pixels > 0).numpy()
         return whole
+
+
+def _resized(logits: Tensor, side: int, kept: int, *, axis: int) -> Tensor:
+    """The first `kept` of the `side` lines to which an axis of logits, shape (1, 1, n, n), unfolds, by linear interpolation."""
+    points = logits.shape[axis]
+    places = ((torch.arange(kept) + 0.5) * (points / side) - 0.5).clamp(min=0)
+    before = places.long().clamp(max=points - 1)
+    after, share = (before + 1).clamp(max=points - 1), places - before
+    share = share.reshape([-1 if index == axis else 1 for index in range(4)])
+    return logits.index_select(axis, before) * (1 - share) + logits.index_select(axis, after) * share

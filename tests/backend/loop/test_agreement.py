@@ -13,7 +13,7 @@ from backend.heads.detection import Detected
 from backend.heads.questions import QuestionTree
 from backend.heads.sources import Source
 from backend.loop.agreement import class_agreement, matched_boxes, number_agreement, overlap
-from backend.loop.examples import DrawnObject
+from backend.loop.drawn import DrawnObject
 from sync.controls.shapes import Box, Ellipse
 
 SIZE = (60, 50)
@@ -32,9 +32,7 @@ def found(box: Box, label: str = "Galaxy") -> Detected:
 
 
 def drawn(box: Box, label: str = "Galaxy") -> DrawnObject:
-    mask = np.zeros(SIZE[::-1], bool)
-    mask[int(box.y) : int(box.y + box.height), int(box.x) : int(box.x + box.width)] = True
-    return DrawnObject(label, box, mask)
+    return DrawnObject(label, box, None)
 
 
 probabilities = arrays(np.float64, (6, 3), elements=st.floats(0.01, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))

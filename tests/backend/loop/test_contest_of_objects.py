@@ -11,7 +11,8 @@ import pytest
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import FINE_TUNING, LearnedDetector
 from backend.loop.contest import Contender, hold_contest
-from backend.loop.examples import DrawnObject, Examples, ImageOfTask
+from backend.loop.drawn import DrawnObject
+from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.held_out import Sides
 from backend.services import Services
 from sync.controls.shapes import Box

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from backend.heads.questions import QuestionTree
+from backend.loop.drawn import MOST_REGIONS, DrawnObject
 from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from backend.project_heads import SHAPES
 from sync.annotations import Annotation
@@ -55,6 +58,11 @@ def gather(*annotations: Annotation) -> dict[str, Examples]:
     return gather_examples(annotations, CONFIG, CONFIG.controls, sizes_of=lambda references: [SIZE] * len(references))
 
 
+def pixels_of(drawn: DrawnObject) -> NDArray[np.bool_]:
+    assert drawn.outline is not None
+    return drawn.outline.footprint().full(drawn.outline.size)
+
+
 def test_every_control_has_its_examples_even_if_there_are_none() -> None:
     gathered = gather()
     assert list(gathered) == [one.name for one in CONFIG.controls]
@@ -93,7 +101,7 @@ def test_numbers_become_their_mean() -> None:
 def test_of_objects_the_newest_annotation_counts() -> None:
     old, new = Box(1, 1, 5, 5), Box(20, 10, 8, 6)
     (drawn,) = gather(annotation(boxed(new), by=2), annotation(boxed(old), by=1))["boxes"].objects[IMAGE]
-    assert (drawn.box.x, drawn.box.width, drawn.mask) == (pytest.approx(20), pytest.approx(8), None)
+    assert (drawn.box.x, drawn.box.width, drawn.outline) == (pytest.approx(20), pytest.approx(8), None)
 
 
 def test_a_turned_box_is_framed_upright() -> None:
@@ -112,14 +120,14 @@ def test_an_ellipse_is_framed_upright(rotation: float, frame: tuple[float, ...])
 def test_a_brush_stroke_is_its_mask_and_a_frame_around_it() -> None:
     region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
     (drawn,) = gather(annotation(region))["mask"].objects[IMAGE]
-    assert (drawn.mask == DISC).all()
+    assert (pixels_of(drawn) == DISC).all()
     assert (drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height) == (15, 10, 11, 11)
 
 
 def test_an_outline_is_filled() -> None:
     (region,) = polygonlabels.encode_mask(DISC, control=control("outline"), label="Galaxy", score=1.0, size=SIZE)
     (drawn,) = gather(annotation(region))["outline"].objects[IMAGE]
-    assert (drawn.mask & DISC).sum() / (drawn.mask | DISC).sum() > 0.8
+    assert (pixels_of(drawn) & DISC).sum() / (pixels_of(drawn) | DISC).sum() > 0.8
 
 
 def test_a_class_but_no_box_says_that_there_is_nothing_to_box() -> None:
@@ -166,8 +174,8 @@ def test_objects_are_in_the_pictures_pixels_whatever_size_they_state(stated: dic
     (filled,), (brushed,) = gathered["outline"].objects[IMAGE], gathered["mask"].objects[IMAGE]
     assert (box.box.x, box.box.y, box.box.width, box.box.height) == pytest.approx((8, 6, 12, 9))
     assert (ring.box.x, ring.box.y, ring.box.width, ring.box.height) == pytest.approx((12, 12, 16, 6))
-    assert (brushed.mask == DISC).all()
-    assert (filled.mask & DISC).sum() / (filled.mask | DISC).sum() > 0.8
+    assert (pixels_of(brushed) == DISC).all()
+    assert (pixels_of(filled) & DISC).sum() / (pixels_of(filled) | DISC).sum() > 0.8
 
 
 def test_a_box_is_cut_to_the_picture() -> None:
@@ -181,7 +189,7 @@ def test_an_outline_around_no_pixels_middle_has_the_pixel_that_it_lies_on() -> N
     tiny = Polygon(np.array([[10.6, 10.6], [10.9, 10.6], [10.9, 10.9]]))
     region = polygonlabels.encode(tiny, control=control("outline"), label="Galaxy", size=SIZE)
     (drawn,) = gather(annotation(region))["outline"].objects[IMAGE]
-    assert np.argwhere(drawn.mask).tolist() == [[10, 10]]
+    assert np.argwhere(pixels_of(drawn)).tolist() == [[10, 10]]
 
 
 def test_objects_on_a_picture_that_cannot_be_read_are_not_taken_for_none() -> None:
@@ -325,3 +333,30 @@ def test_whatever_a_region_holds_it_is_read_or_left_out(results: list[Any]) -> N
         mine = [region for region in results if region.get("from_name") == control_.name]
         if mine and control_.tag in SHAPES:
             assert gathered[control_.name].objects.get(IMAGE, mine) != []
+
+
+def test_a_thousand_outlines_on_a_large_frame_take_their_own_pixels_only() -> None:
+    size = (8_000, 8_000)
+    triangle = polygonlabels.encode(
+        Polygon(np.array([[10, 10], [90, 10], [10, 90]], float)), control=control("outline"), label="Galaxy", size=size
+    )
+    note = annotation(*[triangle | {"id": str(number)} for number in range(1_000)])
+    tracemalloc.start()
+    drawn = gather_examples([note], CONFIG, [control("outline")], sizes_of=lambda _: [size])["outline"].objects[IMAGE]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(drawn) == 1_000
+    assert peak < 20 * 2**20
+
+
+def test_what_an_annotation_costs_is_known_before_it_is_read(caplog: pytest.LogCaptureFixture) -> None:
+    region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
+    many, huge = annotation(*[region] * (MOST_REGIONS + 1)), annotation(*[region] * 500, task=2)
+    sizes = {"1.png": SIZE, "2.png": (10_000, 10_000)}
+    with caplog.at_level(logging.WARNING):
+        gathered = gather_examples(
+            [many, huge], CONFIG, [control("mask")], sizes_of=lambda names: [sizes[name] for name in names]
+        )
+    assert gathered["mask"].objects == {}
+    assert "at most 10000 are read" in caplog.text
+    assert "500 masks on a picture of 10000x10000 pixels" in caplog.text

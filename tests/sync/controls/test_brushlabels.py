@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -79,3 +80,15 @@ def test_a_mask_that_does_not_fit_its_image_is_refused(size: tuple[int, int]) ->
     region |= {"original_width": size[0], "original_height": size[1]}
     with pytest.raises(ControlError, match="does not fit"):
         brushlabels.decode(region)
+
+
+def test_a_mask_of_far_more_pixels_than_the_picture_is_refused_by_its_header() -> None:
+    region = encode(np.ones((20, 30), dtype=np.bool_))
+    region["value"]["rle"][:4] = list((10_000 * 10_000 * 4).to_bytes(4, "big"))
+    region |= {"original_width": 10_000, "original_height": 10_000}
+    tracemalloc.start()
+    with pytest.raises(ControlError, match="a mask of 100000000 pixels does not fit an image of 30x20"):
+        brushlabels.decode(region, size=(30, 20))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**20

@@ -178,3 +178,9 @@ def test_points_that_make_no_outline_are_refused(points: Any) -> None:
     region["value"]["points"] = points
     with pytest.raises(ControlError):
         polygonlabels.decode(region)
+
+
+def test_an_outline_that_runs_up_and_down_for_ever_is_refused() -> None:
+    zigzag = Polygon(np.array([[number % 9_000, (number % 2) * 9_000] for number in range(90_000)], float))
+    with pytest.raises(ControlError, match="crosses the 9000 rows of the image too often"):
+        polygonlabels.rasterise(zigzag, (9_000, 9_000))
