@@ -52,7 +52,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach, detach, forget, problems)
 
-app = typer.Typer(help="Annotate galaxies in Label Studio with a model that learns from every batch.", no_args_is_help=True)
+EXIT_CODES = "Exit codes: 0 all is done; 1 the work failed, or what was left out is named; 2 wrong call, nothing was begun."
+
+app = typer.Typer(
+    help="Annotate galaxies in Label Studio with a model that learns from every batch.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+)
 project_app = typer.Typer(help="Label Studio projects.", no_args_is_help=True)
 app.add_typer(project_app, name="project")
 for command in COMMANDS:

@@ -7,6 +7,8 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from sync.failures import WrongCallError
+
 __all__ = [
     "DAMAGED",
     "MAX_ID",
@@ -31,7 +33,7 @@ MAX_DIGITS = 9
 """Of a version's number, which the database keeps as an integer of 32 bits."""
 
 
-class RegistryError(LookupError):
+class RegistryError(WrongCallError, LookupError):
     """A project or version that does not exist or cannot go live; the message says which and why."""
 
 

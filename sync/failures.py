@@ -17,7 +17,7 @@ from typing import TypeVar
 from sync.controls.errors import ControlError
 from sync.images.errors import ImageError
 
-__all__ = ["RunError", "attempt", "attempt_together", "reason_of_item"]
+__all__ = ["RunError", "WrongCallError", "attempt", "attempt_together", "reason_of_item"]
 
 log = logging.getLogger("galaxyloop.items")
 
@@ -31,6 +31,10 @@ LONGEST_REASON = 300
 
 class RunError(Exception):
     """A failure that no single item has caused: the run ends, and its message is one sentence."""
+
+
+class WrongCallError(Exception):
+    """What a call names does not exist, or cannot be used so: the call must be changed; the message is one sentence."""
 
 
 def reason_of_item(error: Exception) -> ImageError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backend.commands.terminal import stop
+from backend.commands.terminal import stop, wrong_call
 
 __all__ = ["read_label_config"]
 
@@ -16,7 +16,7 @@ def read_label_config(config: str) -> str:
     path = Path(config)
     shipped = files("labeling_configs").joinpath(f"{config}.xml")
     if not path.is_file() and not shipped.is_file():
-        stop(f"{config} is neither an XML file nor a name in labeling_configs")
+        wrong_call(f"{config} is neither an XML file nor a name in labeling_configs")
     try:
         return path.read_text(encoding="utf-8") if path.is_file() else shipped.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

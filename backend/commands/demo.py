@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands.terminal import console, stop
+from backend.commands.terminal import console, stop_for
 
 __all__ = ["demo"]
 
@@ -33,4 +33,4 @@ def demo(
 
         run_demo(options, console)
     except (DemoError, StudioError, LabelStudioError, OSError) as error:
-        stop(str(error))
+        stop_for(error)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.commands.process import open_services, read_settings
-from backend.commands.terminal import ProjectId, console, stop
+from backend.commands.terminal import ProjectId, console, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.services import Services
@@ -27,7 +27,7 @@ def detach(project: ProjectId) -> None:
         project_state(services.label_studio, project)
         there = detach_backend(services.label_studio, project, url=services.settings.public_url)
     except (LabelStudioError, ValueError) as error:
-        stop(str(error))
+        stop_for(error)
     try:
         services.registry.project(project)
     except RegistryError:
@@ -37,7 +37,7 @@ def detach(project: ProjectId) -> None:
         services.registry.set_away(project, DETACHED)
         services.registry.set_status(project, f"detached: galaxyloop project attach {project}")
     if not there:
-        stop(f"project {project} has no backend at {services.settings.public_url}")
+        wrong_call(f"project {project} has no backend at {services.settings.public_url}")
     console.print(f"project {project} is detached" + ("; its versions are kept" if known else ""))
 
 
@@ -58,7 +58,7 @@ def forget(
     except (LabelStudioError, ProjectInUseError, ValueError) as error:
         stop(f"{error}; nothing was deleted")
     if not known and not where:
-        stop(f"project {project} is not known here: nothing to forget")
+        wrong_call(f"project {project} is not known here: nothing to forget")
     console.print(f"project {project} is forgotten{where}")
 
 

@@ -14,7 +14,7 @@ import typer
 
 from backend.commands.output import written_whole
 from backend.commands.process import read_settings
-from backend.commands.terminal import Extension, end_with_left_out, stop, with_progress
+from backend.commands.terminal import Extension, end_with_left_out, stop, stop_for, with_progress, wrong_call
 
 if TYPE_CHECKING:
     import numpy as np
@@ -47,11 +47,11 @@ def embed(
 
     found = find_images(paths)
     if not found:
-        stop(f"there is no image in {', '.join(paths)}")
+        wrong_call(f"there is no image in {', '.join(paths)}")
     try:
         encoder = load_encoder(checkpoint or SHIPPED_CHECKPOINT)
     except CheckpointError as error:
-        stop(str(error))
+        stop_for(error)
     gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     side = encoder.config.image_px
     framed = read_ahead(found, lambda path: frame(gallery.open(path).pixels, side=side), ahead=2 * BATCH)

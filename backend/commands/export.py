@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.commands.process import read_settings
-from backend.commands.terminal import ProjectId, console, stop, with_progress
+from backend.commands.terminal import INCOMPLETE, ProjectId, console, stop, stop_for, with_progress, wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -79,6 +79,9 @@ def export(
         stop(f"export needs {', '.join(missing)}, not installed here: pip install 'galaxyloop[export]'")
     try:
         fractions = parse_fractions(split) if split else None
+    except ValueError as error:
+        wrong_call(str(error))
+    try:
         with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
             state = project_state(client, project)
             plan = Plan(
@@ -95,7 +98,7 @@ def export(
             )
             done = _exported(client, output, plan, settings, task_count=state.task_count)
     except (ExportError, LabelStudioError, ValueError) as error:
-        stop(str(error))
+        stop_for(error)
     except OSError as error:
         stop(f"{output} cannot be written: {error.strerror or error}")
     console.print(
@@ -108,6 +111,8 @@ def export(
         )
     for name in done.empty_splits:
         console.print(f"no task is in {name}: there are too few, or too many belong together", highlight=False)
+    if done.problems:
+        raise typer.Exit(INCOMPLETE)
 
 
 def _exported(client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int) -> Summary:

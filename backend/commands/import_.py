@@ -12,7 +12,17 @@ import typer
 
 from backend.commands.import_sources import Wanted, items_of
 from backend.commands.process import read_settings
-from backend.commands.terminal import Extension, ProjectId, console, list_left_out, notices, stop
+from backend.commands.terminal import (
+    INCOMPLETE,
+    Extension,
+    ProjectId,
+    console,
+    list_left_out,
+    notices,
+    stop,
+    stop_for,
+    wrong_call,
+)
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -98,12 +108,17 @@ def import_(
         pixels=pixels,
     )
     wanted.check()
+    for rows in (catalogue, urls, table):
+        if rows is not None and not rows.exists():
+            wrong_call(f"there is no file {rows}")
     if stretch not in STRETCHES:
-        stop(f"{stretch!r} is no stretch: {', '.join(STRETCHES)} are")
+        wrong_call(f"{stretch!r} is no stretch: {', '.join(STRETCHES)} are")
     if extension and catalogue is not None:
-        stop("--extension chooses among the images of a file; all images of --mosaic are cut from, and --survey has no files")
+        wrong_call("--extension chooses among the images of a file; all of --mosaic are cut from, and --survey has no files")
     if storage not in STORAGES:
-        stop(f"{storage!r} is no storage: {', '.join(STORAGES)} are")
+        wrong_call(f"{storage!r} is no storage: {', '.join(STORAGES)} are")
+    if storage == "s3" and not bucket:
+        wrong_call("--storage s3 needs a --bucket")
     try:
         with ExitStack() as opened:
             opened.enter_context(warnings.catch_warnings())
@@ -116,11 +131,11 @@ def import_(
             key = image_key_of(project_state(client, project).label_config)
             report = _run(items, total, client, project, kept, key=key, stretch=stretch, extension=extension, settings=settings)
     except (LabelStudioError, SourceError, StorageError, ValueError) as error:
-        stop(str(error))
+        stop_for(error)
     list_left_out(report.left_out)
     console.print(f"{report.imported} imported, {report.known} there already, {len(report.left_out)} left out")
     if report.left_out:
-        raise typer.Exit(1)
+        raise typer.Exit(INCOMPLETE)
 
 
 def alone(project: int, settings: Settings, opened: ExitStack) -> None:
@@ -144,13 +159,14 @@ def _storage(name: str, bucket: str | None, project: int, settings: Settings, cl
 
         root = settings.local_files_document_root
         if root is None:
-            stop("--storage local needs LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, the folder that Label Studio serves files from")
+            wrong_call(
+                "--storage local needs LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, the folder that Label Studio serves files from"
+            )
         return LocalFiles(client, project, document_root=root)
     if name == "s3":
         from sync.storage.s3 import S3, Bucket
 
-        if not bucket:
-            stop("--storage s3 needs a --bucket")
+        assert bucket, "checked before anything is opened"
         secret = settings.s3_secret_access_key.get_secret_value()
         return S3(client, project, bucket=Bucket(bucket, key_id=settings.s3_access_key_id, secret=secret))
     from sync.storage.uploads import Uploads

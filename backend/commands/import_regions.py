@@ -15,7 +15,7 @@ import typer
 
 from backend.commands.import_ import alone
 from backend.commands.process import read_settings
-from backend.commands.terminal import INCOMPLETE, ProjectId, console, notices, stop, wrong_call
+from backend.commands.terminal import INCOMPLETE, ProjectId, console, notices, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -124,7 +124,7 @@ def import_regions(
             report = _run(files, plan, client, settings, opened)
             shown = as_predictions and _show(client, state, model, report)
     except (LabelStudioError, LabelConfigError) as error:
-        stop(str(error))
+        stop_for(error)
     except (RegionsError, ValueError) as error:
         wrong_call(str(error))
     _say(report, become, model, shown=shown)

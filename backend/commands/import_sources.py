@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.commands.terminal import stop
+from backend.commands.terminal import wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -62,17 +62,17 @@ class Wanted:
         """Stop where the words do not name one source."""
         if sum([bool(self.paths), self.catalogue is not None, self.urls is not None]) != 1:
             quoted = "; patterns of --mosaic must be quoted" if self.paths and self.mosaics else ""
-            stop(f"name one source: files and folders, or --catalogue, or --urls{quoted}")
+            wrong_call(f"name one source: files and folders, or --catalogue, or --urls{quoted}")
         if self.catalogue is not None and bool(self.mosaics) == bool(self.surveys):
-            stop("say where the cut-outs of the catalogue come from: --mosaic or --survey")
+            wrong_call("say where the cut-outs of the catalogue come from: --mosaic or --survey")
         if self.catalogue is None and (self.mosaics or self.surveys):
-            stop("--mosaic and --survey need a --catalogue with the positions to cut out")
+            wrong_call("--mosaic and --survey need a --catalogue with the positions to cut out")
         if self.table is not None and not self.paths:
-            stop("--table joins a table to files: which table of a --catalogue or of --urls is read says --catalogue-table")
+            wrong_call("--table joins a table to files: --catalogue-table says which table of a --catalogue or --urls is read")
         if self.catalogue_table is not None and self.table is None and self.paths:
-            stop("--catalogue-table says which table of a file of rows is read: name the file with --table")
+            wrong_call("--catalogue-table says which table of a file of rows is read: name the file with --table")
         if not self.fov_arcsec > 0:
-            stop(f"--fov-arcsec must be positive, not {self.fov_arcsec:g}")
+            wrong_call(f"--fov-arcsec must be positive, not {self.fov_arcsec:g}")
 
 
 def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, opened: ExitStack) -> tuple[int, Iterator[Item]]:
@@ -86,7 +86,7 @@ def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, open
 
         found = find_images(wanted.paths)
         if not found:
-            stop(f"there is no image in {', '.join(wanted.paths)}")
+            wrong_call(f"there is no image in {', '.join(wanted.paths)}")
         files = list(file_items(found, max_bytes=settings.image_max_bytes))
         if wanted.table is None:
             return len(files), iter(files)
@@ -137,6 +137,6 @@ def _mosaic_files(words: list[str]) -> list[str]:
         name, equals, path = ("", "", word) if os.path.lexists(word) or "=" not in word else word.partition("=")
         found = find_images([path])
         if not found:
-            stop(f"there is no mosaic in {path}")
+            wrong_call(f"there is no mosaic in {path}")
         files += [f"{name}{equals}{file}" for file in found]
     return files

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from backend.commands.terminal import stop
+from backend.commands.terminal import stop, wrong_call
 
 __all__ = ["written_whole"]
 
@@ -20,7 +20,7 @@ def written_whole(path: Path) -> Iterator[BinaryIO]:
     Where nothing can be written the command ends at once with a sentence, not after an hour of work.
     """
     if path.is_dir():
-        stop(f"{path} is a folder: name a file for the output")
+        wrong_call(f"{path} is a folder: name a file for the output")
     unfinished = path.with_name(f".{path.name}.{os.getpid()}.unfinished")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

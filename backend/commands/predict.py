@@ -12,7 +12,7 @@ import typer
 from backend.commands.configs import read_label_config
 from backend.commands.output import written_whole
 from backend.commands.process import read_settings
-from backend.commands.terminal import Extension, end_with_left_out, stop, with_progress
+from backend.commands.terminal import Extension, end_with_left_out, stop, stop_for, with_progress, wrong_call
 
 if TYPE_CHECKING:
     from backend.annotator import Annotator
@@ -41,13 +41,13 @@ def predict(
 
     found = find_images(paths)
     if not found:
-        stop(f"there is no image in {', '.join(paths)}")
+        wrong_call(f"there is no image in {', '.join(paths)}")
     gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     annotator = _shipped_annotator(xml, gallery, settings)
     try:
         key = annotator.image_key()
     except ValueError as error:
-        stop(str(error))
+        wrong_call(str(error))
     left_out: dict[str, str] = {}
     tasks = 0
     with written_whole(output) as file:
@@ -83,7 +83,7 @@ def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> A
     try:
         return builder.build(parse(xml), ProjectHeads(), version=SHIPPED_VERSION)
     except (CheckpointError, HeadError, LabelConfigError) as error:
-        stop(str(error))
+        stop_for(error)
 
 
 def _readable_batches(

@@ -15,7 +15,7 @@ from rich.logging import RichHandler
 
 from backend.commands.process import bound_threads, open_services, read_settings
 from backend.commands.rate import with_rate
-from backend.commands.terminal import Extension, console, list_left_out, notices, stop
+from backend.commands.terminal import INCOMPLETE, Extension, console, list_left_out, notices, stop, stop_for, wrong_call
 from backend.records import MAX_ID
 
 if TYPE_CHECKING:
@@ -74,12 +74,12 @@ def prelabel(
     Whatever is killed, the same command goes on: nothing is stored twice, no part is made twice. docs/scale.md tells more.
     """
     if ray_address is not None and engine is not Engine.ray:
-        stop("--ray-address needs --engine ray")
+        wrong_call("--ray-address needs --engine ray")
     if (project is None) == (input is None):
-        stop("name either a PROJECT of Label Studio or a survey's --input")
+        wrong_call("name either a PROJECT of Label Studio or a survey's --input")
     if input is not None:
         if only_unlabelled or limit or order is not Order.id:
-            stop("--only-unlabelled, --limit and --order belong to a PROJECT of Label Studio")
+            wrong_call("--only-unlabelled, --limit and --order belong to a PROJECT of Label Studio")
         settings = read_settings()
         if "threads" in settings.model_fields_set:  # else it may be alone on its machine, and takes all of it
             _step_back(settings)
@@ -95,7 +95,7 @@ def prelabel(
         )
         return
     if output or config or project_option or version or extension:
-        stop("--output, --config, --project, --version and --extension belong to a survey: name its --input and no PROJECT")
+        wrong_call("--output, --config, --project, --version and --extension belong to a survey: name an --input, no PROJECT")
     assert project is not None
     _prelabel_project(project, only_unlabelled, limit, order, on_ray=engine is Engine.ray, ray_address=ray_address)
 
@@ -125,7 +125,7 @@ def _prelabel_project(
     try:
         done = run(services, project, wanted, opening=opening, watch=lambda it, title, total: with_rate(it, title, total=total))
     except (PrelabelError, ClusterError, LabelStudioError, HeadError, CheckpointError, ValueError) as error:
-        stop(str(error))
+        stop_for(error)
     except DatabaseError as error:
         stop(f"the database cannot be used any more: {reason_of(error)}; what is stored stays, run it again")
     list_left_out({f"task {task}": reason for task, reason in done.left_out.items()})
@@ -147,6 +147,8 @@ def _prelabel_project(
         )
     if done.lost:
         stop(f"Label Studio took no prediction for {len(done.lost)} tasks ({_named(done.lost)})")
+    if done.left_out:
+        raise typer.Exit(INCOMPLETE)
 
 
 def _named(tasks: Sequence[int]) -> str:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from backend.commands.terminal import notices, stop
+from backend.commands.terminal import notices, stop_for, wrong_call
 
 __all__ = ["pretrain"]
 
@@ -40,9 +40,9 @@ def pretrain(
 
     wanted = tuple(dict.fromkeys(name.strip() for name in objectives.split(",")))
     if unknown := sorted(set(wanted) - set(OBJECTIVES)):
-        stop(f"{unknown[0]!r} is no objective: {', '.join(OBJECTIVES)} are")
+        wrong_call(f"{unknown[0]!r} is no objective: {', '.join(OBJECTIVES)} are")
     if network not in NETWORKS:
-        stop(f"{network!r} is no network: {', '.join(NETWORKS)} are")
+        wrong_call(f"{network!r} is no network: {', '.join(NETWORKS)} are")
     shape = NETWORKS[network]
     config = PretrainConfig(epochs=epochs, batch=batch, objectives=wanted, learning_rate=learning_rate, seed=seed)
     try:
@@ -51,4 +51,4 @@ def pretrain(
             notices.print(f"left out {len(pool.unreadable)} images, the first: {pool.unreadable[0]}", markup=False)
         pretrain(pool, output=output, config=config, network=shape, start=start)
     except (CheckpointError, PoolError) as error:
-        stop(str(error))
+        stop_for(error)

@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from backend.commands.process import open_services, read_settings
-from backend.commands.terminal import ProjectId, console, stop
+from backend.commands.terminal import ProjectId, console, stop_for
 
 __all__ = ["problems"]
 
@@ -20,7 +20,7 @@ def problems(project: ProjectId) -> None:
     try:
         services.registry.project(project)
     except RegistryError as error:
-        stop(str(error))
+        stop_for(error)
     unreadable = UnreadableList(services.engine)
     items = unreadable.of(project)
     if not items:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from backend.commands.terminal import stop
+from backend.commands.terminal import stop, wrong_call
 from backend.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except SettingsError as error:
-        stop(f"the secrets cannot be read: {error.__cause__ or error}")
+        wrong_call(f"the secrets cannot be read: {error.__cause__ or error}")
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         name = str(first["loc"][0])
         variable = name if name.isupper() else f"GALAXYLOOP_{name.upper()}"
-        stop(f"the setting {variable} is {first['input']!r}: {first['msg']}")
+        wrong_call(f"the setting {variable} is {first['input']!r}: {first['msg']}")
 
 
 def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Services:

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from backend.commands.configs import read_label_config
 from backend.commands.process import open_services, read_settings
-from backend.commands.terminal import ProjectId, console, stop
+from backend.commands.terminal import ProjectId, console, stop, stop_for
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -34,7 +34,7 @@ def create(
         with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
             console.print(create_project(client, title, xml, instructions=instructions))
     except (LabelStudioError, ValueError) as error:
-        stop(str(error))
+        stop_for(error)
 
 
 def attach(
@@ -52,7 +52,7 @@ def attach(
     try:
         other = attach_project(services, project, batch=batch)
     except (LabelStudioError, RegistryError, ValueError) as error:
-        stop(str(error))
+        stop_for(error)
     if other:
         stop(
             f"project {project} is attached, but Label Studio asks only its first backend, {other}: remove that in its settings"
@@ -87,7 +87,9 @@ def status(project: ProjectId) -> None:
         config = parse(state.label_config)
         lacking = count_unpredicted(client, project, known.live_name) if known else 0
     except (LabelStudioError, LabelConfigError, ValueError) as error:
-        stop(f"{error}; here: {known.status}" if known and known.away else str(error))
+        if known and known.away:
+            stop(f"{error}; here: {known.status}")
+        stop_for(error)
     table = Table("project", escape(f"{project}, {state.title}"))
     table.add_row("tasks", f"{state.task_count}, {done} of them annotated")
     table.add_row("controls that can be filled", escape(", ".join(control.name for control in config.controls)) or "none")

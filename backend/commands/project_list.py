@@ -6,7 +6,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from backend.commands.process import open_services, read_settings
-from backend.commands.terminal import console, stop
+from backend.commands.terminal import console, stop_for
 
 __all__ = ["list_projects"]
 
@@ -35,7 +35,7 @@ def list_projects() -> None:
                 escape(project.status) if project else "",
             )
     except (LabelStudioError, ValueError) as error:
-        stop(str(error))
+        stop_for(error)
     for project in known.values():
         live = services.registry.version(project.id, project.live_version).name
         table.add_row(str(project.id), "[dim]not in Label Studio[/]", "", "", "", live, escape(project.status))

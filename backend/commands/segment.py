@@ -11,7 +11,7 @@ import typer
 
 from backend.commands.output import written_whole
 from backend.commands.process import read_settings
-from backend.commands.terminal import Extension, console, stop
+from backend.commands.terminal import Extension, console, stop, wrong_call
 
 if TYPE_CHECKING:
     from backend.heads.masks import PromptedMasks
@@ -36,7 +36,9 @@ def segment(
     points += [(_numbers(text, 2, "--negative"), False) for text in negative or []]
     boxes = [_numbers(text, 4, "--box") for text in box or []]
     if not any(positive for _, positive in points) and not boxes and mask is None:
-        stop("give at least one --point, --box or --mask: nothing says which object is meant")
+        wrong_call("give at least one --point, --box or --mask: nothing says which object is meant")
+    if not Path(image).exists():
+        wrong_call(f"{image}: there is no such file")
     settings = read_settings()
     from backend.commands.images import LocalGallery
     from backend.heads.errors import HeadError
@@ -70,7 +72,7 @@ def _numbers(text: str, count: int, option: str) -> Sequence[float]:
     except ValueError:
         numbers = []
     if len(numbers) != count or not all(math.isfinite(number) for number in numbers):
-        stop(f"{option} takes {count} numbers with commas between, not {text!r}")
+        wrong_call(f"{option} takes {count} numbers with commas between, not {text!r}")
     return numbers
 
 

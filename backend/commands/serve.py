@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 
 from backend.commands.process import bound_threads, log_to_stderr, open_services, read_settings
-from backend.commands.terminal import stop
+from backend.commands.terminal import wrong_call
 
 __all__ = ["server", "worker"]
 
@@ -26,9 +26,9 @@ def server() -> None:
     log_to_stderr()
     open_to_all = not settings.basic_auth_password.get_secret_value()
     if open_to_all and settings.host not in {"127.0.0.1", "localhost", "::1"}:
-        stop(f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: everybody could call the backend")
+        wrong_call(f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: everybody could call the backend")
     if open_to_all and settings.webhook_secret.get_secret_value():
-        stop("set GALAXYLOOP_BASIC_AUTH_PASSWORD beside the webhook secret: Start Training carries nothing else")
+        wrong_call("set GALAXYLOOP_BASIC_AUTH_PASSWORD beside the webhook secret: Start Training carries nothing else")
     torch.set_num_threads(settings.threads)
     # A full garbage collection over all that torch brings stops every thread for 0.3 s: what is there now stays, unexamined.
     gc.freeze()

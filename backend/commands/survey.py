@@ -8,10 +8,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from backend.commands.configs import read_label_config
 from backend.commands.process import open_services, read_settings
 from backend.commands.rate import with_rate
-from backend.commands.terminal import console, notices, stop
+from backend.commands.terminal import INCOMPLETE, console, notices, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.carried import CarriedVersion
@@ -53,11 +55,11 @@ def survey(
 ) -> None:
     """Look at every image of `input` and write what is seen; those that cannot be read are rows with a reason."""
     if output is None:
-        stop("a survey needs an --output, the folder for its parts")
+        wrong_call("a survey needs an --output, the folder for its parts")
     if heads.config is None and heads.project is None:
-        stop("a survey needs a --config, or the --project whose heads predict")
+        wrong_call("a survey needs a --config, or the --project whose heads predict")
     if heads.version is not None and heads.project is None:
-        stop("--version needs a --project")
+        wrong_call("--version needs a --project")
     if find_spec("pyarrow") is None:
         stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
     settings = read_settings()
@@ -74,7 +76,7 @@ def survey(
     try:
         done = run.run_survey(wanted, opening=opening, watch=_watch)
     except (SurveyError, SourceError, ClusterError, HeadError, CheckpointError, ValueError) as error:
-        stop(str(error))
+        stop_for(error)
     except OSError as error:
         stop(f"{output} cannot be written: {error.strerror or error}")
     unreadable = f", {done.unreadable:,} of them unreadable: their column error says why" if done.unreadable else ""
@@ -83,6 +85,8 @@ def survey(
         highlight=False,
         soft_wrap=True,
     )
+    if done.unreadable:
+        raise typer.Exit(INCOMPLETE)
 
 
 def _watch(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[Part]:
@@ -113,7 +117,7 @@ def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
         if reason := version_damage(registry, project.id, version.number):
             stop(f"{version.name} of project {project.id} is damaged: {reason}")
     except RegistryError as error:
-        stop(str(error))
+        stop_for(error)
     return carry(
         registry.path(project.id, version.number),
         name=version.name,
@@ -131,7 +135,7 @@ def _begun(output: Path, project: int) -> dict[str, Any]:
     try:
         begun = begun_run(output) or {}
     except SurveyError as error:
-        stop(str(error))
+        stop_for(error)
     except OSError as error:
         stop(f"{output} cannot be read: {error.strerror or error}")
     return begun if begun.get("project") == project else {}

@@ -11,8 +11,10 @@ from rich.console import Console
 from rich.progress import track
 
 from backend.records import MAX_ID
+from sync.failures import WrongCallError
 
 __all__ = [
+    "INCOMPLETE",
     "Extension",
     "ProjectId",
     "console",
@@ -20,6 +22,7 @@ __all__ = [
     "list_left_out",
     "notices",
     "stop",
+    "stop_for",
     "with_progress",
     "wrong_call",
 ]
@@ -39,6 +42,8 @@ Extension = Annotated[
 ]
 
 
+NOT_FOUND = 404
+"""HTTP status of Label Studio's answer where it has no such project."""
 INCOMPLETE, WRONG_CALL = 1, 2
 """Exit codes; 0 is all done. `docs/commands.md` has the rule."""
 
@@ -53,6 +58,12 @@ def wrong_call(reason: str) -> NoReturn:
     """End the command with one sentence before it has begun: the call must be changed."""
     print(f"galaxyloop: {reason}", file=sys.stderr)  # noqa: T201
     raise typer.Exit(WRONG_CALL)
+
+
+def stop_for(error: Exception) -> NoReturn:
+    """End the command with an error's sentence: as a wrong call where it names what does not exist."""
+    named_nothing = isinstance(error, WrongCallError) or getattr(error, "status", None) == NOT_FOUND
+    (wrong_call if named_nothing else stop)(str(error))
 
 
 def with_progress(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from backend.commands.process import open_services, read_settings
-from backend.commands.terminal import ProjectId, console, stop
+from backend.commands.terminal import ProjectId, console, stop, stop_for
 
 if TYPE_CHECKING:
     from backend.records import Effort, Version
@@ -68,7 +68,7 @@ def versions(project: ProjectId) -> None:
     try:
         live = services.registry.project(project).live_version
     except RegistryError as error:
-        stop(str(error))
+        stop_for(error)
     found = services.registry.versions(project)
     table = Table(Column("version", no_wrap=True), "verdict", "made", "learned from", "judged on", "reason")
     for version in found:
@@ -105,7 +105,7 @@ def rollback(
             stop(f"{found.name} of project {project} is damaged and cannot go live: {reason}")
         services.registry.promote(project, found.number)
     except RegistryError as error:
-        stop(str(error))
+        stop_for(error)
     services.ring_at_once(project)
     known = services.registry.project(project)
     then = known.status if known.away else work_to_come(services.engine, "stores its predictions")

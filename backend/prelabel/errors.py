@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["PrelabelError"]
+from sync.failures import WrongCallError
+
+__all__ = ["NoProjectError", "PrelabelError"]
 
 
 class PrelabelError(RuntimeError):
     """A project that cannot be pre-labelled, or not to the end; the message is one sentence."""
+
+
+class NoProjectError(WrongCallError, PrelabelError):
+    """Label Studio has no project of that number."""

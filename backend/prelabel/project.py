@@ -20,7 +20,7 @@ from backend.loop.audit import held_out_tasks, mix_in
 from backend.loop.publish import show_live
 from backend.loop.storing import Storing
 from backend.prelabel.engines import Opening
-from backend.prelabel.errors import PrelabelError
+from backend.prelabel.errors import NoProjectError, PrelabelError
 from backend.prelabel.turn import turn
 from backend.project_heads import controls_to_fill
 from backend.records import Project
@@ -147,7 +147,7 @@ def _state(services: Services, project_id: int) -> ProjectState:
     except LabelStudioError as error:
         if error.status != NOT_FOUND:
             raise
-        raise PrelabelError(f"Label Studio at {services.settings.label_studio_url} has no project {project_id}") from error
+        raise NoProjectError(f"Label Studio at {services.settings.label_studio_url} has no project {project_id}") from error
     except LabelConfigError as error:
         raise PrelabelError(f"the labelling config of project {project_id} cannot be read: {error}") from error
     if not fillable:

@@ -35,7 +35,7 @@ from sync.export.statements import ANSWERING_TAGS, Report, read_statements
 from sync.export.survey import Survey, is_read, survey
 from sync.export.tally import Tally
 from sync.export.task_list import TaskList
-from sync.failures import attempt, reason_of_item
+from sync.failures import WrongCallError, attempt, reason_of_item
 from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
 from sync.sky.errors import SkyError
@@ -47,6 +47,10 @@ ONLY_SPLIT = "train"
 
 class ExportError(RuntimeError):
     """Nothing can be exported; the message is one sentence."""
+
+
+class OutputTakenError(WrongCallError, ExportError):
+    """The folder that is named holds something already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,7 +307,7 @@ def _written_whole(output: Path) -> Iterator[Path]:
     output = output.absolute()
     try:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
-            raise ExportError(f"{output} is there already and not an empty folder: name another one")
+            raise OutputTakenError(f"{output} is there already and not an empty folder: name another one")
         unfinished = output.with_name(f".{output.name}.{os.getpid()}.unfinished")
         unfinished.mkdir(parents=True)
     except OSError as error:

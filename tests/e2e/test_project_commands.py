@@ -76,7 +76,7 @@ def test_a_backend_that_would_never_be_asked_is_said_to_be_so(
 @pytest.mark.parametrize("words", [("status", 4711), ("attach", 4711)])
 def test_a_project_that_is_not_there_is_refused_in_one_sentence(run: Callable[..., Result], words: tuple[Any, ...]) -> None:
     result = run(*words)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     (sentence,) = result.stderr.splitlines()
     assert sentence == "galaxyloop: Label Studio has no project 4711 that this key may see"
 

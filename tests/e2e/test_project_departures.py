@@ -101,7 +101,7 @@ def test_a_detached_project_has_no_backend_and_no_webhook_and_keeps_its_versions
     assert why_no_cycle(services, project).startswith("detached")
     assert "is live; detached: galaxyloop project attach" in run("rollback", project, "v0001").stdout
     again = run("project", "detach", project)
-    assert (again.exit_code, again.stderr.startswith(f"galaxyloop: project {project} has no backend at")) == (1, True)
+    assert (again.exit_code, again.stderr.startswith(f"galaxyloop: project {project} has no backend at")) == (2, True)
     assert run("project", "attach", project).exit_code == 0
     assert why_no_cycle(services, project) == ""
 

@@ -41,7 +41,7 @@ def catalogue(tmp_path: Path) -> Path:
         (["--catalogue", "galaxies.csv", "--mosaic", "g=empty"], "there is no mosaic in empty"),
         (["--catalogue", "galaxies.csv"], "say where the cut-outs of the catalogue come from: --mosaic or --survey"),
         (["a.png", "--mosaic", "m.fits"], "--mosaic and --survey need a --catalogue"),
-        (["--catalogue", "galaxies.csv", "--survey", "a", "--table", "2"], "which table of a --catalogue or of --urls is read"),
+        (["--catalogue", "galaxies.csv", "--survey", "a", "--table", "2"], "which table of a --catalogue or --urls is read"),
         (["--catalogue", "galaxies.csv", "--survey", "a", "--catalogue-table", "2"], "galaxies.csv has no table '2'"),
         (["a.png", "--catalogue-table", "2"], "name the file with --table"),
         (
@@ -56,7 +56,7 @@ def catalogue(tmp_path: Path) -> Path:
         (["a.png", "--storage", "local"], "--storage local needs LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"),
         (["a.png", "--storage", "s3"], "--storage s3 needs a --bucket"),
         (["empty"], "there is no image in empty"),
-        (["--catalogue", "nowhere.csv", "--survey", "a"], "nowhere.csv cannot be read as a catalogue"),
+        (["--catalogue", "nowhere.csv", "--survey", "a"], "there is no file nowhere.csv"),
         (["--catalogue", "galaxies.csv", "--survey", "a", "--pixels", "0"], "1 to 4096 pixels a side, not 0"),
         (["--catalogue", "galaxies.csv", "--survey", "a", "--ra", "alpha"], "no column 'alpha': it has name, ra, dec"),
         (["--catalogue", "galaxies.csv", "--survey", "a", "--columns", "z"], "no column 'z': it has name, ra, dec"),

@@ -30,7 +30,7 @@ def rows(folder: str = "out") -> list[dict[str, Any]]:
 
 def test_every_image_is_a_row_of_a_part(survey: Run) -> None:
     done = survey("--part-images", 3)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert done.stdout == (
         "4 images stand in 2 parts in out; this run looked at 4, 1 of them unreadable: their column error says why\n"
     )
@@ -59,7 +59,7 @@ def test_a_bucket_is_surveyed_as_a_folder_is(run: Run, pictures: Path, s3: Any) 
     for name in ("a.PNG", "b.png", "broken.jpg"):
         s3.put_object(Bucket="sky", Key=f"dr10/{name}", Body=(pictures / name).read_bytes())
     done = run("prelabel", "--input", "s3://sky/dr10/*", "--output", "out", "--config", "morphology")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert [(row["id"], row["error"] is None) for row in rows()] == [
         ("s3://sky/dr10/a.PNG", True),
         ("s3://sky/dr10/b.png", True),
@@ -69,7 +69,7 @@ def test_a_bucket_is_surveyed_as_a_folder_is(run: Run, pictures: Path, s3: Any) 
 
 def test_what_a_project_has_learned_predicts(run: Run, pictures: Path, trained: Services) -> None:
     done = run("prelabel", "--input", "pictures", "--output", "out", "--project", 7)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert {row["version"] for row in rows() if row["error"] is None} == {trained.registry.version(7, 2).name}
     assert all(set(row["class"]) == {"Round", "Flat"} for row in rows() if row["error"] is None)
 
@@ -77,7 +77,7 @@ def test_what_a_project_has_learned_predicts(run: Run, pictures: Path, trained: 
 def test_an_earlier_version_can_be_named_and_does_not_mix_with_another(run: Run, pictures: Path, trained: Services) -> None:
     words = ("prelabel", "--input", "pictures", "--output", "out", "--project", 7)
     refused = run(*words, "--version", "v0001", "--config", "morphology")
-    assert refused.exit_code == 0, refused.output
+    assert refused.exit_code == 1, refused.output  # one file is no image
     assert {row["version"] for row in rows() if row["error"] is None} == {trained.registry.version(7, 1).name}
     again = run(*words, "--version", "v0002", "--config", "morphology")
     assert again.exit_code == 1

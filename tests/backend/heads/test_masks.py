@@ -174,7 +174,7 @@ def test_prompts_that_make_no_sense_are_refused_in_a_sentence(prompts: dict[str,
 
 
 def test_a_picture_of_thirty_thousand_pixels_a_side_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match="too large to outline"):
+    with pytest.raises(ValueError, match="30000x1 pixels, and objects are looked for"):
         sight_of(np.zeros((1, 30_000, 3), np.float32))
 
 

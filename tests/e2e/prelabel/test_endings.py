@@ -29,7 +29,7 @@ def test_tasks_whose_picture_cannot_be_read_are_listed_and_the_others_are_in(
     client.send("POST", f"/api/projects/{project}/import", json=[{"image": "/data/upload/1/gone.png"}])
     last = max(task.id for task in read_tasks(client, project))
     done = run(project)
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 1, done.output
     assert f"  task {last}: " in done.stderr
     assert each_once(client, project)
     client.send("PATCH", f"/api/tasks/{last}/", json={"data": read_tasks(client, project)[0].data})
