@@ -49,7 +49,8 @@ NOT_AN_IMAGE = re.compile(
 )
 # Names that observatories give to detectors and their amplifiers: CCD12, CHIP_1, im3, N4 and S30 of DECam, WIN1.CHIP2.OUT1.
 DETECTOR_NAME = re.compile(
-    r".*(CCD|CHIP|AMP|DET|DETECTOR|SENSOR|ARRAY|QUAD|QUADRANT|SEGMENT|OUT)[^A-Z0-9]*\d+.*|(IM|EXT|TILE|[NS])_?\d+"
+    r".*(CCD|CHIP|AMP|DET|DETECTOR|SENSOR|ARRAY|QUAD|QUADRANT|SEGMENT|OUT)[^A-Z0-9]*\d+.*|(CCD|CHIP|AMP|DET|DETECTOR)[_ -][A-Z]"
+    r"|(SCI|IM|EXT|TILE|HDU|[NSQ])_?\d+|NRC[AB](\d|LONG)"
 )
 DETECTOR_CARDS = (
     *("DETSEC", "CCDSEC", "CCDNUM", "CCDNAME", "CCDCHIP", "CHIP", "CHIPID", "DETECTOR", "DETID", "DET_ID", "SCA_ID"),
@@ -57,6 +58,8 @@ DETECTOR_CARDS = (
 )
 SAME_PLACE_PX = 1.0
 """How far bands of one picture may lie from each other."""
+MINOR_SHARE = 0.25
+"""Of the first image's pixels: a nameless image that is no larger is something beside it."""
 MOST_NAMED = 6
 """Parts that a message lists."""
 
@@ -202,7 +205,7 @@ def choose(parts: Sequence[Part]) -> Choice:
     pictures: list[list[Part]] = []
     for part in science:
         if pictures and _is_minor(part, pictures[0][0]):
-            left_out.append((part, "an image of another size without a name and a place"))
+            left_out.append((part, "a small image without a name and a place"))
         elif picture := next((picture for picture in pictures if all(_are_bands(part, other) for other in picture)), None):
             picture.append(part)
         else:
@@ -290,8 +293,13 @@ def _lie_together(one: Part, other: Part) -> bool:
 
 
 def _is_minor(part: Part, first: Part) -> bool:
-    """Whether an image is something small beside the first: of another size, without name, coordinates or detector."""
-    if part.plane_shape == first.plane_shape or part.name not in NAMELESS or part.name in MEASURED:
+    """Whether an image is something small beside the first: without name, coordinates or detector."""
+    height, width = part.plane_shape
+    if (
+        height * width > MINOR_SHARE * first.plane_shape[0] * first.plane_shape[1]
+        or part.name not in NAMELESS
+        or part.name in MEASURED
+    ):
         return False
     return part.corners is None and not any(_text(part.header, name) for name in DETECTOR_CARDS)
 

@@ -58,6 +58,9 @@ TABLE = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(3.0
         [image("SCI", 1), image("SCI", 2)],  # two exposures of one place
         [image("CCD1", ra=None), image("CCD2", ra=None)],
         [image("N4", ra=None), image("S30", ra=None)],
+        [image("SCI1", ra=None), image("ERR1", ra=None), image("SCI2", ra=None)],
+        [image("CHIP_A", ra=None), image("CHIP_B", ra=None)],
+        [image(ra=None), image(ra=None, shape=(20, 20))],
         [image("WIN1.CHIP1.OUT1", ra=None), image("WIN1.CHIP2.OUT1", ra=None)],
         [image(ra=None, DETSEC="[1:16,1:16]"), image(ra=None, DETSEC="[17:32,1:16]")],
         [image(FILTER="r"), image(FILTER="r", ra=10.0)],
