@@ -151,7 +151,7 @@ def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
         "Switch on <b>Auto-Annotation</b> below the picture, then click an empty part of the page: while the switch has the "
         "focus, keys do nothing."
     ]
-    steps += [_way(tool, asked) for tool in tools]
+    steps += [_way(tool, asked, alone=len(tools) == 1) for tool in tools]
     steps += [
         f"Where an object has {_article(thing)} {thing} already, hold <kbd>Ctrl</kbd> while you do so: without it Label Studio "
         "selects what is there."
@@ -171,12 +171,18 @@ def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
     return [heading, listed, _table(tuple(button for tool in tools for button in tool.buttons))]
 
 
-def _way(tool: Question, asked: list[Question]) -> str:
-    """The keys of a smart tool; where a control that is drawn by hand has that key, the key of all smart tools."""
+def _way(tool: Question, asked: list[Question], *, alone: bool) -> str:
+    """The keys of a smart tool.
+
+    Where a control that is drawn by hand has its key, and where a smart point is the only smart tool, which has none then (Label
+    Studio 1.23.2), the key of all smart tools.
+    """
     control, names = tool.control, " or ".join(_key_and_name(button) for button in tool.buttons[:LISTED_LABELS])
     key, verb = ("K", "click the object") if control.tag == "KeyPointLabels" else ("R", "drag a box around the object")
     drawn = any(question.control.tag == control.tag and not question.control.smart_only for question in asked)
     keys = "<kbd>M</kbd>, or click the button of smart tools, until it shows this tool" if drawn else f"<kbd>{key}</kbd>"
+    if alone and control.tag == "KeyPointLabels":
+        keys = "<kbd>M</kbd>"
     return f"Press {names}, then {keys}, and {verb}."
 
 

@@ -65,6 +65,13 @@ def test_a_rectangle_that_is_drawn_by_hand_leaves_its_key_to_it() -> None:
     assert "<kbd>R</kbd>" not in annotator_instructions(view(boxes + smart))
 
 
+def test_a_smart_point_without_another_smart_tool_has_no_key_of_its_own() -> None:
+    point = '<KeyPointLabels name="click" toName="image" smart="true" smartOnly="true"><Label value="Ask"/></KeyPointLabels>'
+    html = annotator_instructions(view(point))
+    assert "<kbd>M</kbd>, and click the object" in html
+    assert "<kbd>K</kbd>" not in html
+
+
 def test_labels_are_text_whatever_they_hold() -> None:
     html = annotator_instructions(
         view('<Choices name="c" toName="image"><Choice value="&lt;b onclick=x&gt; &amp; co"/></Choices>')
