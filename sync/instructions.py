@@ -174,8 +174,8 @@ def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
 def _way(tool: Question, asked: list[Question], *, alone: bool) -> str:
     """The keys of a smart tool.
 
-    Where a control that is drawn by hand has its key, and where a smart point is the only smart tool, which has none then (Label
-    Studio 1.23.2), the key of all smart tools.
+    Where a control that is drawn by hand has its key, and where a smart point is the only smart tool and has none (Label Studio
+    1.23.2), the key of all smart tools.
     """
     control, names = tool.control, " or ".join(_key_and_name(button) for button in tool.buttons[:LISTED_LABELS])
     key, verb = ("K", "click the object") if control.tag == "KeyPointLabels" else ("R", "drag a box around the object")

@@ -180,6 +180,8 @@ class PromptedMasks:
             raise ValueError(
                 f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels does not fit an image of {sight.size[0]}x{sight.size[1]}"
             )
+        if mask is None and not edges:
+            clicks = self._from_the_first_object(sight, clicks)
         found = self._found(sight, clicks, edges, mask)
         if not found:
             return None
@@ -231,6 +233,16 @@ class PromptedMasks:
             if shown is not None:
                 return [*found, mended(self._reader, sight, shown, beside) if len(beside) > 1 else shown]
         return found
+
+    def _from_the_first_object(self, sight: PictureSight, clicks: Sequence[Click]) -> list[Click]:
+        """The clicks without the positive ones on empty sky before the first on an object.
+
+        Those answered nothing, but Label Studio keeps their points and sends them again with each later click.
+        """
+        for index, click in enumerate(clicks):
+            if click[2] and self._clicked(sight, click) is not None:
+                return [before for before in clicks[:index] if not before[2]] + list(clicks[index:])
+        return list(clicks)
 
     def _clicked(self, sight: PictureSight, click: Click) -> WindowMask | None:
         return self._reader.first(sight, click, lambda: clicked(self._reader, sight, click))

@@ -73,7 +73,8 @@ def test_a_mask_holds_its_clicks_and_nothing_that_is_not_connected_with_one(
     clicks = [(x * side, y * side, positive) for (x, y), positive in places]
     mask = ask(sight, clicks)
     if mask.any():
-        assert_rules(mask, clicks)
+        first = next(i for i, click in enumerate(clicks) if click[2] and ask(sight, [click]).any())
+        assert_rules(mask, [click for click in clicks[:first] if not click[2]] + clicks[first:])
     if not any(positive for _, _, positive in clicks):
         assert not mask.any()
 
@@ -217,11 +218,11 @@ def test_a_negative_click_on_any_side_of_a_companion_takes_all_of_it(angle: floa
     assert_rules(after, [(*middle, True), edge])
 
 
-def test_a_click_on_sky_and_one_on_a_galaxy_give_the_galaxy() -> None:
+def test_a_click_on_sky_before_one_on_a_galaxy_changes_nothing() -> None:
     sight = sight_of(galaxies(96, (60, 60, 6, 0.6)))
-    mask = ask(sight, [(10, 10, True), (60, 60, True)])
-    assert mask[60, 60]
-    assert_rules(mask, [(10, 10, True), (60, 60, True)])
+    alone = ask(sight, [(60, 60, True)])
+    assert alone[60, 60]
+    assert np.array_equal(ask(sight, [(10, 10, True), (60, 60, True)]), alone)
 
 
 def test_negative_clicks_alone_ask_for_nothing() -> None:
