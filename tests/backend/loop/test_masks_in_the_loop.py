@@ -15,7 +15,8 @@ from backend.annotator import Task
 from backend.heads.masks import PromptedMasks
 from backend.loop.ahead import AHEAD_TASKS, look_ahead
 from backend.loop.click_agreement import MOST_OF_IMAGE, can_be_judged, click_scores
-from backend.loop.examples import DrawnObject, Examples, ImageOfTask
+from backend.loop.drawn import DrawnObject, Outline
+from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.gate import judge
 from backend.loop.held_out import Sides
 from backend.loop.lease import LeaseLostError
@@ -113,11 +114,9 @@ def test_some_masks_of_an_image_are_clicked_and_once_for_a_head_that_stands_on_b
 ) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(PromptedMasks, "predict", lambda _self, _sight, *, points: asked.append(points))
-    masks = [np.zeros((100, 200), bool) for _ in range(MOST_OF_IMAGE + 2)]
-    for place, mask in enumerate(masks):
-        mask[10:20, 20 * place : 20 * place + 10] = True
     image = ImageOfTask(1, "image")
-    drawn = {image: [DrawnObject("Galaxy", Box(0, 0, 1, 1), mask) for mask in masks]}
+    one = DrawnObject("Galaxy", Box(70, 20, 60, 60), Outline(outline(), CONTROL, (200, 100)))
+    drawn = {image: [one] * (MOST_OF_IMAGE + 2)}
     truth = Examples({image: picture(files, png, PROJECT + 3, 1)}, objects=drawn)
     head = predicting.annotators.base_masks
     judged, scores = click_scores(predicting.annotators.observer, [image], truth, [head, head, head])
