@@ -14,7 +14,6 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from sync.controls.errors import ControlError
 from sync.images.errors import ImageError
 
 __all__ = ["RunError", "WrongCallError", "attempt", "attempt_together", "reason_of_item"]
@@ -47,6 +46,9 @@ def reason_of_item(error: Exception) -> ImageError:
     """
     if isinstance(error, ImageError):
         return error
+    # Here, since its package loads the codecs of all controls, and every command begins by importing this module.
+    from sync.controls.errors import ControlError
+
     if isinstance(error, ControlError):
         return ImageError(str(error))
     if isinstance(error, RunError) or (isinstance(error, OSError) and error.errno in NO_ITEMS_FAULT):

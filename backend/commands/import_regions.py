@@ -7,6 +7,7 @@ import os
 import sys
 import warnings
 from contextlib import ExitStack
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from sync.client import LabelStudioClient
     from sync.labelconfig import LabelConfig
     from sync.projects import ProjectState
+    from sync.regions.catalogue import Columns
     from sync.regions.formats import Reading
     from sync.regions.run import Plan, Report
 
@@ -87,6 +89,9 @@ def import_regions(
     ] = None,
     ra: Annotated[str | None, typer.Option(help="The catalogue's column of right ascension.")] = None,
     dec: Annotated[str | None, typer.Option(help="The catalogue's column of declination.")] = None,
+    catalogue_table: Annotated[
+        str | None, typer.Option(metavar="NAME|NUMBER", help="The table to read of a catalogue of several.")
+    ] = None,
 ) -> None:
     """Import regions that exist already, as predictions or annotations of tasks that exist.
 
@@ -97,6 +102,7 @@ def import_regions(
     from sync.client import LabelStudioClient, LabelStudioError
     from sync.labelconfig import LabelConfigError, parse
     from sync.projects import project_state
+    from sync.regions.catalogue import Columns
     from sync.regions.marks import RegionsError
     from sync.regions.run import Plan
 
@@ -119,7 +125,7 @@ def import_regions(
                 key=key.value,
                 control=control,
                 label=label,
-                reading=_reading(config, classes, column or [], ra, dec),
+                reading=_reading(config, classes, column or [], Columns({}, ra=ra, dec=dec, table=catalogue_table)),
             )
             report = _run(files, plan, client, settings, opened)
             shown = as_predictions and _show(client, state, model, report)
@@ -156,9 +162,8 @@ def _files(words: list[str]) -> list[Path]:
     return [Path(name) for name in named]
 
 
-def _reading(config: LabelConfig, classes: Path | None, pairs: list[str], ra: str | None, dec: str | None) -> Reading:
-    """What the readers are told beyond the files."""
-    from sync.regions.catalogue import Columns
+def _reading(config: LabelConfig, classes: Path | None, pairs: list[str], named: Columns) -> Reading:
+    """What the readers are told beyond the files; `named` are the columns that options name."""
     from sync.regions.classes import read_classes
     from sync.regions.formats import Reading
 
@@ -171,7 +176,8 @@ def _reading(config: LabelConfig, classes: Path | None, pairs: list[str], ra: st
         columns[name] = column
     objects = frozenset(control.name for control in config.controls if control.marks_objects)
     answers = frozenset(control.name for control in config.controls if not control.marks_objects)
-    return Reading(read_classes(classes) if classes else {}, Columns(columns, objects, answers, ra, dec))
+    chosen = replace(named, of_controls=columns, objects=objects, answering=answers)
+    return Reading(read_classes(classes) if classes else {}, chosen)
 
 
 def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Settings, opened: ExitStack) -> Report:

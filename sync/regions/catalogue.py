@@ -62,6 +62,8 @@ class Columns:
         Names of the controls that mark objects, and of those that answer about the whole image: columns that are called as one
         of these are read where `of_controls` is empty.
     ra, dec : str or None
+    table : str or None
+        Name or number of the one to read, in a file of several tables.
     """
 
     of_controls: Mapping[str, str]
@@ -69,6 +71,7 @@ class Columns:
     answering: frozenset[str] = frozenset()
     ra: str | None = None
     dec: str | None = None
+    table: str | None = None
 
 
 def read(file: Path, columns: Columns) -> tuple[list[MarkedImage], list[Problem]]:
@@ -88,14 +91,19 @@ def read(file: Path, columns: Columns) -> tuple[list[MarkedImage], list[Problem]
     RegionsError
         If the file cannot be read, or holds nothing that can be imported.
     """
-    table = open_table(file)
+    table = open_table(file, table=columns.table)
     if len(table) > MAX_ROWS:
         raise RegionsError(f"it has {len(table):,} rows, more than the {MAX_ROWS:,} that are read: split it")
     return _Reader(file, table, columns).read()
 
 
-def open_table(file: Path) -> Table:
+def open_table(file: Path, *, table: str | None = None) -> Table:
     """Open a catalogue as `galaxyloop import` does; numbers of files and tasks stay as they are written.
+
+    Parameters
+    ----------
+    table : str, optional
+        Name or number of one of several tables.
 
     Raises
     ------
@@ -105,7 +113,7 @@ def open_table(file: Path) -> Table:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return open_catalogue(file, as_text=[*NAME_COLUMNS, *ID_COLUMNS, *TASK_COLUMNS])
+            return open_catalogue(file, table=table, as_text=[*NAME_COLUMNS, *ID_COLUMNS, *TASK_COLUMNS])
     except SourceError as error:
         raise RegionsError(str(error).removeprefix(f"{file} ")) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -126,3 +127,16 @@ def test_a_table_of_pixels_alone_belongs_to_the_image_of_its_name(tmp_path: Path
     rows.writeto(tmp_path / "galaxy.fits")
     (image,), _ = catalogue.read(tmp_path / "galaxy.fits", NONE)
     assert (image.names, image.by_place) == (("galaxy.fits",), False)
+
+
+def test_one_of_several_tables_is_chosen_by_name_or_number(tmp_path: Path) -> None:
+    file = tmp_path / "two.fits"
+    stars, galaxies = Table({"filename": ["a.png"], "mood": ["Star"]}), Table({"filename": ["a.png"], "mood": ["Spiral"]})
+    tables = [fits.BinTableHDU(stars, name="STARS"), fits.BinTableHDU(galaxies, name="GALAXIES")]
+    fits.HDUList([fits.PrimaryHDU(), *tables]).writeto(file)
+    mood = Columns({}, answering=frozenset({"mood"}))
+    with pytest.raises(RegionsError, match="several tables: choose one with --catalogue-table"):
+        catalogue.read(file, mood)
+    for table in ("GALAXIES", "2"):
+        (image,), _ = catalogue.read(file, replace(mood, table=table))
+        assert "Spiral" in str(image)
