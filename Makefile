@@ -10,7 +10,7 @@ STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --disable-pip-version-check
 
-.PHONY: demo up test lint bench setup clean
+.PHONY: demo up test test-units test-e2e lint bench setup clean
 
 demo: $(VENV)/.product $(STUDIO)/.ready
 	@$(BIN)/galaxyloop demo $(if $(IMAGES),--images "$(IMAGES)") --data-dir "$(DATA_DIR)" --port $(PORT) --backend-port $(BACKEND_PORT)
@@ -20,8 +20,20 @@ up:
 	@sh deploy/secrets.sh
 	docker compose up --build --detach --wait
 
+# Two processes with one computing thread each: the tests with a real Label Studio mostly wait for it. PYTEST="tests/sync -k sky"
+# runs what it says, in one.
 test: $(VENV)/.developer $(STUDIO)/.ready .venv-label-studio-ml/.ready
+ifdef PYTEST
 	$(BIN)/python -m pytest $(PYTEST)
+else
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-units test-e2e
+endif
+
+test-units:
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e
+
+test-e2e:
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -o cache_dir=.cache/pytest-e2e
 
 lint: $(VENV)/.developer
 	$(BIN)/ruff check .

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 __all__ = ["clean"]
 
@@ -106,11 +105,15 @@ def _is_sentinel(band: Plane, value: float, share: float, rest: Plane, levels: P
 
 def _is_block(band: Plane, value: float) -> bool:
     """Whether most pixels of a value lie among others of that value."""
+    from scipy import ndimage  # here and below: few frames need it, and `inspect` starts without it
+
     alike = band == value
     return bool(ndimage.uniform_filter(alike.astype(np.float32), 3, mode="nearest")[alike].mean() > 0.85)
 
 
 def _lies_in_light(band: Plane, value: float, sky: float, spread: float) -> bool:
+    from scipy import ndimage
+
     alike = band == value
     around = band[ndimage.binary_dilation(alike, np.ones((3, 3))) & ~alike & np.isfinite(band)]
     return bool(around.size and np.median(around) > sky + FAR * spread)
@@ -126,6 +129,8 @@ def _without_hot_pixels(band: Plane) -> Plane:
     noise = float(np.percentile(sample, 95)) - sky
     if noise <= 0 or (sample > sky + HOT_NOISE * noise).mean() < HOT_SHARE:
         return band
+    from scipy import ndimage
+
     filled = np.where(np.isfinite(band), band, sky)
     ring = np.ones((3, 3), dtype=bool)
     ring[1, 1] = False

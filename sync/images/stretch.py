@@ -12,7 +12,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from astropy.stats import sigma_clip
-from astropy.visualization import AsinhStretch, ManualInterval
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -210,6 +209,8 @@ def _sky(image: NDArray[np.floating]) -> tuple[float, float]:
 
 def _curve(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Asinh from BLACK_SIGMA to white; `image` is in units of the sky's noise."""
+    from astropy.visualization import AsinhStretch, ManualInterval  # here, since it loads matplotlib
+
     valid = image[~np.isnan(image)]
     sample = valid[:: -(-valid.size // MAX_SAMPLE)]
     bright = float(np.percentile(sample, WHITE_PERCENTILE)) if valid.size else 0.0

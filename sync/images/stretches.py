@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from astropy.visualization import AsymmetricPercentileInterval, BaseInterval, ZScaleInterval
 from numpy.typing import NDArray
 
 from sync.images.cleaning import clean
 from sync.images.stretch import WHITE_PERCENTILE, asinh, in_colour, three_bands
+
+if TYPE_CHECKING:
+    from astropy.visualization import BaseInterval
 
 __all__ = ["DEFAULT_STRETCH", "STRETCHES"]
 
@@ -31,10 +34,14 @@ def _asinh(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDAr
 
 
 def _zscale(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDArray[np.float32]:
+    from astropy.visualization import ZScaleInterval  # here, since it loads matplotlib
+
     return _linear(bands, ZScaleInterval())
 
 
 def _percentile(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDArray[np.float32]:
+    from astropy.visualization import AsymmetricPercentileInterval
+
     return _linear(bands, AsymmetricPercentileInterval(FAINT_PERCENTILE, BRIGHT_PERCENTILE))
 
 
