@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partialmethod
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from backend.cli import app
 from backend.heads.morphology import Morphology
 from backend.project_heads import ProjectHeads
 from backend.services import Services
+from sync.client import LabelStudioClient
 from sync.labelconfig import parse
 
 CONFIG = """<View><Image name="image" value="$image"/>
@@ -25,6 +27,12 @@ CONFIG = """<View><Image name="image" value="$image"/>
 def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process of the tests does not step back."""
     monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Label Studio that is not there is not waited for: how long it would be is tested with the client."""
+    monkeypatch.setattr(LabelStudioClient, "__init__", partialmethod(LabelStudioClient.__init__, patience_s=0.1))
 
 
 @pytest.fixture
