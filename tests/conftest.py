@@ -17,10 +17,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+import hypothesis
 import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import create_engine, make_url
+
+# How long an example takes says more of what else the machine does: two processes of tests run at once.
+hypothesis.settings.register_profile("galaxyloop", deadline=None)
+hypothesis.settings.load_profile("galaxyloop")
 
 HOST = "127.0.0.1"
 DEADLINE_S = 60.0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterator
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,21 @@ from backend.services import Services
 from sync.client import LabelStudioClient
 from sync.labelconfig import parse
 
+LOGGERS = ("galaxyloop.annotator", "httpx")
+"""Those whose level a command sets for its process."""
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
 
 
 @pytest.fixture(autouse=True)
-def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The process of the tests does not step back."""
+def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process of the tests does not step back, and logs afterwards what it logged before."""
     monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in LOGGERS)]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

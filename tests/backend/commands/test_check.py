@@ -32,10 +32,10 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def refused(*words: str) -> str:
+def refused(*words: str, code: int = 1) -> str:
     """Run a command that must fail with one sentence; return it."""
     result = run(*words)
-    assert result.exit_code == 1, result.output
+    assert result.exit_code == code, result.output
     return next(line for line in result.stderr.splitlines() if line.startswith("galaxyloop: "))
 
 
@@ -133,4 +133,4 @@ def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setenv("GALAXYLOOP_SECRETS_DIR", str(tmp_path))
     monkeypatch.setattr(Path, "read_text", refuse)
-    assert refused("check") == f"galaxyloop: the secrets cannot be read: [Errno 13] Permission denied: '{secret}'"
+    assert refused("check", code=2) == f"galaxyloop: the secrets cannot be read: [Errno 13] Permission denied: '{secret}'"

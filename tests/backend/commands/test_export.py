@@ -35,7 +35,7 @@ def test_a_missing_extra_is_named_in_a_sentence(monkeypatch: pytest.MonkeyPatch,
 
 def test_a_split_that_does_not_add_up_is_refused(tmp_path: Path) -> None:
     code, said = run("--format", "json", "--output", str(tmp_path / "out"), "--split", "0.8,0.1")
-    assert code == 1
+    assert code == 2
     assert "add up to 1" in said
     assert list(tmp_path.iterdir()) == []
 
