@@ -306,10 +306,10 @@ class Loop:
 
         self.wait_until(healthy, "the server answers")
 
-    def command(self, *arguments: str) -> str:
-        """Run a `galaxyloop` command and return what it prints."""
+    def command(self, *arguments: str, code: int = 0) -> str:
+        """Run a `galaxyloop` command, which ends with `code`, and return what it prints."""
         result = CliRunner().invoke(app, list(arguments), env={**self.environment, "COLUMNS": "300"}, catch_exceptions=False)
-        assert result.exit_code == 0, result.output
+        assert result.exit_code == code, result.output
         return result.output
 
     def new_project(
