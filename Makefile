@@ -20,20 +20,22 @@ up:
 	@sh deploy/secrets.sh
 	docker compose up --build --detach --wait
 
-# Two processes with one computing thread each: the tests with a real Label Studio mostly wait for it. PYTEST="tests/sync -k sky"
-# runs what it says, in one.
+# Two processes with one computing thread each: the tests with a real Label Studio mostly wait for it. What those say comes in
+# one piece at their end. PYTEST="tests/sync -k sky" runs what it says, in one process.
 test: $(VENV)/.developer $(STUDIO)/.ready .venv-label-studio-ml/.ready
 ifdef PYTEST
 	$(BIN)/python -m pytest $(PYTEST)
 else
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=line test-units test-e2e
+	@$(MAKE) --no-print-directory --jobs=2 test-units test-e2e
 endif
 
 test-units:
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e
 
 test-e2e:
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -o cache_dir=.cache/pytest-e2e
+	@mkdir -p .cache
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -o cache_dir=.cache/pytest-e2e \
+		> .cache/tests-e2e.log 2>&1; status=$$?; cat .cache/tests-e2e.log; exit $$status
 
 lint: $(VENV)/.developer
 	$(BIN)/ruff check .
