@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     batch: int = Field(10, ge=1, description="Annotations that make a new training; a project's extra_params go first.")
     webhook_debounce_s: float = Field(2.0, ge=0, description="Quiet time after an event before the loop looks.")
     webhook_patience_s: float = Field(20.0, ge=0, description="Longest time the loop waits for quiet.")
-    reconcile_every_s: float = Field(120.0, gt=0, description="How often the loop looks without any event.")
+    reconcile_every_s: float = Field(120.0, gt=0, description="How often the loop looks without any event, in whole minutes.")
     lease_s: float = Field(30.0, gt=0, description="How long a project stays with a worker that died.")
     worker_niceness: int = Field(10, ge=0, le=19, description="How far the worker steps back behind the server.")
 
