@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import logging
 
-from backend.records import DAMAGED, RETIRED, Version, config_hash
-from backend.registry import BASE_NUMBER, Registry
+from backend.records import BASE_NUMBER, DAMAGED, RETIRED, Version, config_hash
+from backend.registry import Registry
 from backend.version_files import damage_of
 
 __all__ = ["damage_in_words", "replace_damaged", "stand_ins", "version_damage"]

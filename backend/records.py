@@ -10,6 +10,7 @@ from typing import Any
 from sync.failures import WrongCallError
 
 __all__ = [
+    "BASE_NUMBER",
     "DAMAGED",
     "MAX_ID",
     "RETIRED",
@@ -23,6 +24,8 @@ __all__ = [
     "version_number",
 ]
 
+BASE_NUMBER = 1
+"""Of the version that has the shipped heads, and no folder."""
 RETIRED = "retired"
 """Verdict of a version that was live."""
 DAMAGED = "damaged"

@@ -32,10 +32,7 @@ from backend.records import (
 )
 from backend.version_files import seal
 
-__all__ = ["BASE_NUMBER", "Registry"]
-
-BASE_NUMBER = 1
-"""Of the version that has the shipped heads, and no folder."""
+__all__ = ["Registry"]
 
 
 class Registry:

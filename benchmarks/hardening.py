@@ -2,8 +2,8 @@
 
 Run: .venv/bin/python benchmarks/hardening.py [--quick]
 
-It prints a table, and writes benchmarks/results/hardening.json and the table of docs/benchmarks.md; half an hour at most. The
-soak is a script of its own (soak.py).
+It prints a table, and writes benchmarks/results/hardening.json and the table of docs/benchmarks.md; a tenth of it (--quick)
+took two minutes. The soak is a script of its own (soak.py).
 
 How the cost grows. A kill costs what its process was at: a training is done again, a request gets no answer. Events share their
 writes, so that a hundred at once take what the server's one thread takes to read them. Memory follows the largest request that

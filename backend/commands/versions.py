@@ -12,14 +12,12 @@ from rich.table import Column, Table
 
 from backend.commands.process import open_services, read_settings
 from backend.commands.terminal import ProjectId, console, stop, stop_for
+from backend.records import BASE_NUMBER
 
 if TYPE_CHECKING:
     from backend.records import Effort, Version
 
 __all__ = ["rollback", "status", "versions"]
-
-SHIPPED = 1
-"""Number of the base version, which has the shipped heads."""
 
 
 def status() -> None:
@@ -165,7 +163,7 @@ def _comparisons(versions: Sequence[Version]) -> Table:
             table.add_row(
                 version.name,
                 escape(control) or "clicks",
-                "shipped" if source == SHIPPED else taken,
+                "shipped" if source == BASE_NUMBER else taken,
                 _difference(measured["versus_live"]),
                 _difference(measured["versus_shipped"]),
                 str(measured["judged_on"]),

@@ -27,15 +27,13 @@ from backend.loop.lessons import read_lessons
 from backend.loop.scoring import calibration_of
 from backend.loop.snapshot import Snapshot
 from backend.project_heads import PROMPTS, SHAPES, ProjectHeads, controls_to_fill
-from backend.records import Project, Version
+from backend.records import BASE_NUMBER, Project, Version
 from backend.services import Services
 from sync.labelconfig import Control, LabelConfig
 from sync.tasks import Task
 
 __all__ = ["Verdict", "judge"]
 
-SHIPPED_NUMBER = 1
-"""The base version has no folder: a head that comes from there is the shipped one."""
 CANDIDATE, LIVE, SHIPPED = range(3)
 NAMES = ("candidate", "live", "shipped")
 
@@ -78,7 +76,7 @@ class _Sides:
     def source(self, taken: Taken, control: str) -> int:
         """Number of the version whose folder holds a control's head."""
         if taken is Taken.SHIPPED:
-            return SHIPPED_NUMBER
+            return BASE_NUMBER
         return self.candidate.number if taken is Taken.CANDIDATE else self.live.head_from(control)
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sync.export.pictures import basename
 from sync.labelconfig import LabelConfig
 from sync.regions.files import stem_of
 from sync.regions.marks import MarkedImage, RegionsError
@@ -274,21 +274,10 @@ def _only(fitting: list[TaskImage]) -> TaskImage:
 def _names_of(image: TaskImage) -> list[str]:
     """Return the file names of an image: that of its import, and that of its picture."""
     given = image.task.data.get("filename") if image.first else None
-    picture = _base(_path_of(image.reference))
+    picture = _base(basename(image.reference))
     names = [given if isinstance(given, str) else "", picture, _UPLOADED.sub("", picture)]
     return list(dict.fromkeys(_base(name) for name in names if name))
 
 
 def _base(name: str) -> str:
     return PurePosixPath(name.replace("\\", "/")).name
-
-
-def _path_of(reference: str) -> str:
-    if reference[:5].lower() == "data:":
-        return ""
-    try:
-        parts = urlsplit(reference)
-    except ValueError:
-        return ""
-    query = parse_qs(parts.query)
-    return next((query[key][0] for key in ("d", "filepath") if query.get(key)), unquote(parts.path))
