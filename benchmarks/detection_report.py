@@ -34,16 +34,16 @@ def write_report(cells: Sequence[Cell], *, sizes: Sequence[int], side: int, scen
         How many validated and tested.
     """
     rows = _rows(cells)
-    heading = ("arm", "scenes", "boxes", *HEADINGS, "error / ResNet50's", "learning, s", "seeds")
-    table = markdown_table(heading, rows, title="Galaxies found in scenes")
+    heading = ("method", "scenes", "boxes", *HEADINGS, "error / ResNet50's", "training, s", "seeds")
+    table = markdown_table(heading, rows, title="Detection of galaxies in scenes")
     print(table)
     _draw(cells, IMAGES / f"{NAME}.png")
     hardware = "; ".join(sorted({cell.hardware for cell in cells}))
     lines = [
-        f"{scenes[1]} test scenes of {side} px; no arm has learned from their galaxies and frames. Schedule of all networks:"
-        f" {RECIPE.steps(50)} steps at 50 scenes, growing as the square root of their number; Mask R-CNN sees {RECIPE.batch}"
-        f" scenes a step (AdamW, {RECIPE.rate:g}). From which score on a find counts was chosen on {scenes[0]} validation"
-        f" scenes, for all arms alike. Error is 1 - TP/(TP+FP+FN). {hardware}.",
+        f"{scenes[1]} test scenes of {side} px; no method was trained on their galaxies or frames. All networks are trained for"
+        f" {RECIPE.steps(50)} steps at 50 scenes; the steps grow as the square root of the number of scenes. Mask R-CNN takes"
+        f" {RECIPE.batch} scenes a step (AdamW, {RECIPE.rate:g}). The score threshold of every method was chosen on {scenes[0]}"
+        f" validation scenes. Error is 1 - TP/(TP+FP+FN). Machine: {hardware}.",
         table,
         _missing(cells, sizes),
         f"![Accuracy against the number of training scenes](images/{NAME}.png)",
@@ -62,7 +62,7 @@ def _rows(cells: Sequence[Cell]) -> list[list[str]]:
             rows.append(
                 [
                     one.title,
-                    f"{size:,}" if one.learns else "none here",
+                    f"{size:,}" if one.learns else "none",
                     f"{mean(cell.boxes for cell in group):,.0f}" if one.learns else "",
                     *(f"{_mean(group, name):.3f}" for name in COLUMNS),
                     "" if ratio is None else f"{ratio:.2f}",
@@ -80,7 +80,7 @@ def _missing(cells: Sequence[Cell], sizes: Sequence[int]) -> str:
         left = [size for size in sizes if one.learns and size not in {cell.scenes for cell in cells if cell.arm == arm}]
         if left:
             gaps.append(f"{one.title}: {', '.join(f'{size:,}' for size in left)}")
-    return f"Not measured (hours on two cores; the same script goes on from here): {'; '.join(gaps)}." if gaps else ""
+    return f"Not measured (hours on two cores; a further run of the script adds them): {'; '.join(gaps)}." if gaps else ""
 
 
 def _draw(cells: Sequence[Cell], file: Path) -> None:

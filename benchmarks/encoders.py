@@ -156,7 +156,7 @@ def main(
     if shipped is not None:
         tests = {name: read(data, name, test=True) for name in TEST_LADDER}
         results["test"] = measure(load_encoder(shipped), fingerprint(shipped), tests, TEST_LADDER)
-        text += "\n\n**The shipped encoder on the test parts, labels drawn from them, the rest judged**\n\n"
+        text += "\n\n**The shipped encoder on the test parts: labels drawn from them, scored on the rest**\n\n"
         text += markdown_table(columns("", TEST_LADDER), [row("shipped", results["test"])])
     write_numbers("encoders", results)
     write_section("encoders", text)

@@ -35,7 +35,7 @@ COMMON = ("json", "coco", "yolo")
 VOTED = ("coco", "dawid-skene", "0.8,0.1,0.1")
 """One arm with all that costs a further look at every mask."""
 
-COLUMNS = ["format", "by", "tasks", "seconds", "of the processor", "peak memory, MB", "output, MB", "objects in it"]
+COLUMNS = ["format", "program", "tasks", "seconds", "CPU seconds", "peak memory, MB", "output, MB", "objects"]
 
 Numbers = dict[str, Any]
 

@@ -13,7 +13,7 @@ from typing import Any
 from export_tasks import CONFIG
 
 OURS, THEIRS = "galaxyloop", "label_studio_sdk.converter"
-WHOLE = "galaxyloop, masks of the whole image by pycocotools.encode"
+WHOLE = "galaxyloop, masks of the whole image encoded by pycocotools"
 """As before masks were encoded in their own rectangles."""
 
 

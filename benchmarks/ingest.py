@@ -227,7 +227,7 @@ def _write(measured: Sequence[Measured]) -> None:
         ]
         for one in measured
     ]
-    columns = ["way, storage", "files", "images", "s", "images/s", "computing, s", "peak memory, MiB", "again, nothing new, s"]
+    columns = ["method, storage", "files", "images", "s", "images/s", "CPU, s", "peak memory, MiB", "second run, s"]
     write_section("ingest", f"One run on {machine_line()}.\n\n" + markdown_table(columns, rows))
 
 

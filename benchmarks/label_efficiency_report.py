@@ -33,20 +33,20 @@ __all__ = ["write_report"]
 
 NAME = "label_efficiency"
 COUNTED = (
-    "Every label that an arm is fitted on is counted, and no arm sees another: none stops early or sets a temperature on "
-    "further ones. With one seed all arms begin with the same galaxies. Intervals are over seeds and test galaxies."
+    "Every label that a method is fitted on is counted, and no method uses further labels, for example for early stopping or a "
+    "temperature. All methods start with the same galaxies for a given seed. Intervals are over seeds and test galaxies."
 )
 SAMPLES = 1000
 TARGETS = (0.85, 0.9, 0.95)
 CLASS_RUNGS = (100, 1000)
 FACTORS = (
     ("pre-training: ResNet18 / LVM frozen, random", "resnet18", "lvm_random"),
-    ("human in the loop: LVM random / LVM active", "lvm_random", "lvm_informed"),
+    ("active learning: LVM random / LVM active", "lvm_random", "lvm_informed"),
     ("both: ResNet18 / LVM active", "resnet18", "lvm_informed"),
     ("votes of other sets: LVM random / with votes, random", "lvm_random", "voted_random"),
     ("all three: ResNet18 / with votes, active", "resnet18", "voted_informed"),
     ("votes of other galaxies: ResNet18 / with those votes, random", "resnet18", "voted_here_random"),
-    ("the same with active learning", "resnet18", "voted_here_informed"),
+    ("votes of other galaxies, and active learning", "resnet18", "voted_here_informed"),
     ("on the same network: from scratch / LVM frozen, random", "scratch", "lvm_random"),
 )
 
@@ -145,7 +145,7 @@ def _auc_table(curves: dict[str, Curve]) -> str:
         low, high = curve.band()
         at = {rung: f"{curve.macro[0, j]:.3f} ({low[j]:.3f}-{high[j]:.3f})" for j, rung in enumerate(curve.rungs)}
         rows.append([ARMS[name].title, str(len(curve.seeds)), *(at.get(rung, "") for rung in rungs)])
-    columns = ["arm", "seeds", *(f"{rung:,}" for rung in rungs)]
+    columns = ["method", "seeds", *(f"{rung:,}" for rung in rungs)]
     return markdown_table(columns, rows, title="Macro AUC on the test galaxies by number of labels (95 % interval)")
 
 
@@ -154,7 +154,7 @@ def _needed_table(curves: dict[str, Curve]) -> str:
     for name, curve in curves.items():
         ends = f"<{curve.rungs[0]:,}", f">{curve.rungs[-1]:,}"
         rows.append([ARMS[name].title, *(_labels_text(curve.needed[target], ends) for target in TARGETS)])
-    return markdown_table(["arm", *(f"AUC {target}" for target in TARGETS)], rows, title="Labels needed (95 % interval)")
+    return markdown_table(["method", *(f"AUC {target}" for target in TARGETS)], rows, title="Labels needed (95 % interval)")
 
 
 Factor = tuple[str, float, list[Bounds]]
@@ -177,7 +177,9 @@ def _factor_table(factors: Sequence[Factor]) -> str:
         low, high = (f"{end:.1f}" if 0 < end < math.inf else "?" for end in (spread.low, spread.high))
         rows.setdefault(title, []).append(f"{_bounds_text(plain, '.1f')} ({low}-{high})")
     columns = ["times fewer labels", *(f"AUC {target}" for target in TARGETS)]
-    return markdown_table(columns, [[title, *texts] for title, texts in rows.items()], title="What saves the labels")
+    return markdown_table(
+        columns, [[title, *texts] for title, texts in rows.items()], title="Reduction of the labels by each part"
+    )
 
 
 def _class_table(curves: dict[str, Curve]) -> str:
@@ -187,7 +189,7 @@ def _class_table(curves: dict[str, Curve]) -> str:
             if rung in CLASS_RUNGS or rung == curve.rungs[-1]:
                 areas = [f"{area:.3f}" for area in curve.classes[j]]
                 rows.append([ARMS[name].title, f"{rung:,}", *areas, f"{curve.brier[j]:.3f}", f"{curve.ece[j]:.3f}"])
-    columns = ["arm", "labels", *(f"AUC {name}" for name in CLASSES), "Brier", "ECE"]
+    columns = ["method", "labels", *(f"AUC {name}" for name in CLASSES), "Brier", "ECE"]
     return markdown_table(columns, rows, title="Classes and calibration")
 
 

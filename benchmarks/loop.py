@@ -111,7 +111,7 @@ Cells = tuple[str, list[str], list[list[str]]]
 
 
 def _prelabelling_table(measured: Sequence[Prelabelling]) -> Cells:
-    columns = ["config", "tasks", "ours, new images, s", "ours, known images, s", "retrieve predictions, s", "times faster"]
+    columns = ["config", "tasks", "new images, s", "cached images, s", "Retrieve Predictions, s", "speed-up, cached"]
     rows = [
         [
             one.config,
@@ -123,11 +123,15 @@ def _prelabelling_table(measured: Sequence[Prelabelling]) -> Cells:
         ]
         for one in measured
     ]
-    return "Pre-labelling a project, against Label Studio's own action on the same server and version", columns, rows
+    return (
+        "Pre-labelling, compared with Label Studio's Retrieve Predictions action on the same server and version",
+        columns,
+        rows,
+    )
 
 
 def _acknowledgement_table(measured: Sequence[Acknowledgement]) -> Cells:
-    columns = ["server", "meanwhile", "events", "body, kB", "p50, ms", "p99, ms", "lost in Label Studio's 1 s"]
+    columns = ["server", "load", "events", "body, kB", "p50, ms", "p99, ms", "not acknowledged in 1 s"]
     rows = [
         [
             one.server,
@@ -140,11 +144,11 @@ def _acknowledgement_table(measured: Sequence[Acknowledgement]) -> Cells:
         ]
         for one in measured
     ]
-    return f"Webhook acknowledged, {AT_ONCE} events at once", columns, rows
+    return f"Acknowledgement of webhooks, {AT_ONCE} events at once", columns, rows
 
 
 def _turnaround_table(measured: Sequence[Turnaround]) -> Cells:
-    columns = ["config", "tasks", "new version live, s", "first predictions, s", "all, and renamed, s", "rejected"]
+    columns = ["config", "tasks", "new version live, s", "first predictions, s", "all predictions, s", "rejected"]
     rows = []
     for config, tasks in dict.fromkeys((one.config, one.tasks) for one in measured):
         batches = [one for one in measured if (one.config, one.tasks) == (config, tasks)]
@@ -153,7 +157,7 @@ def _turnaround_table(measured: Sequence[Turnaround]) -> Cells:
         live = _spread([one.live_s for one in batches])
         rejected = f"{len(batches) - len(all_)} of {len(batches)}"
         rows.append([config, str(tasks), live, _spread(first), _spread(all_), rejected])
-    return "From the last submit of a batch of 10 to the new version's predictions", columns, rows
+    return "Time from the last submission of a batch of 10 to the new version's predictions", columns, rows
 
 
 def _spread(seconds: Sequence[float]) -> str:

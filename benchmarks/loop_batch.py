@@ -100,7 +100,7 @@ def main() -> None:
 
 
 def _steps_table(steps: Sequence[Step], classes: Mapping[str, str]) -> str:
-    columns = ["arm", "batch", "step", "seconds", "CPU seconds", "result"]
+    columns = ["method", "batch", "step", "seconds", "CPU seconds", "result"]
     rows = [[one.arm, str(one.batch), one.name, f"{one.seconds:.1f}", f"{one.cpu_s:.1f}", one.result] for one in steps]
     return markdown_table(columns, rows, title=f"Batches of {BATCH}, everything.xml, {len(classes)} galaxies of {SIDE_PX} px")
 
@@ -111,15 +111,15 @@ def _ratio_table(steps: Sequence[Step]) -> str:
     for batch in sorted({one.batch for one in steps if one.batch}):
         before, now = (sum(one.cpu_s for one in steps if (one.arm, one.batch) == (arm, batch)) for arm in ARMS)
         rows.append([str(batch), f"{before:.1f}", f"{now:.1f}", f"{before / now:.1f}"])
-    columns = ["batch", f"{ARMS[0]}, CPU seconds", f"{ARMS[1]}, CPU seconds", "times less"]
-    return markdown_table(columns, rows, title="A batch in all")
+    columns = ["batch", f"{ARMS[0]}, CPU seconds", f"{ARMS[1]}, CPU seconds", "ratio"]
+    return markdown_table(columns, rows, title="Whole batches")
 
 
 def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches: int) -> Iterator[Step]:
     first = _services(address, folder / "first")
     project = first.registry.meet_project(PROJECT, label_config=CONFIG.read_text(), extra_params=None)
     tasks = [Task(number, {"image": reference}) for number, reference in enumerate(classes, start=1)]
-    predicted, step = _timed("both", 0, "predict all, pictures never seen", partial(_predict, first, project, tasks), _counted)
+    predicted, step = _timed("both", 0, "predict all, new images", partial(_predict, first, project, tasks), _counted)
     yield step
     for arm in ARMS:
         shutil.copytree(first.settings.data_dir, folder / arm)  # each arm knows the pictures and has outlined nothing since
@@ -172,7 +172,7 @@ def _batches(
         # Predicting begins anew also where the gate refuses: with the heads that it has chosen.
         services.registry.promote(PROJECT, number, evidence=verdict.evidence, heads=verdict.heads)
         project = services.registry.project(PROJECT)
-        predicted, step = _timed(arm, batch, "predict the rest", partial(_predict, services, project, tasks), _counted)
+        predicted, step = _timed(arm, batch, "predict the other tasks", partial(_predict, services, project, tasks), _counted)
         yield step
 
 

@@ -37,8 +37,8 @@ from rich.console import Console
 
 CROPS = 1000
 WORKERS = (1, 2)
-COLUMNS = ["by", "workers", "config", "images", "seconds", "images/s", "stored"]
-GROWTH = ["by", "workers", "config", "images/s beyond the start", "seconds to start"]
+COLUMNS = ["method", "workers", "config", "images", "seconds", "images/s", "stored"]
+GROWTH = ["method", "workers", "config", "images/s after start-up", "start-up, s"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def main() -> None:
     for one in _measured(QUICK if quick else FULL, console):
         console.print(one, highlight=False)
         measured.append(one)
-    tables = [markdown_table(COLUMNS, _rows(measured)), markdown_table(GROWTH, _growth(measured), title="How it grows")]
+    tables = [markdown_table(COLUMNS, _rows(measured)), markdown_table(GROWTH, _growth(measured), title="Rate after start-up")]
     console.print(*tables, sep="\n\n", markup=False)
     if not quick:
         write_numbers("prelabel", {"machine": machine, "measured": [asdict(one) for one in measured]})

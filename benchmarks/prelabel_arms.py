@@ -24,7 +24,7 @@ from sync.client import LabelStudioClient
 __all__ = ["LOCAL", "RAY", "RETRIEVE_ACTION", "SURVEY", "Measured", "measure_projects", "measure_surveys", "open_ray"]
 
 LOCAL, RAY, SURVEY = "galaxyloop prelabel", "galaxyloop prelabel --engine ray", "galaxyloop prelabel --input"
-RETRIEVE_ACTION = "Label Studio's retrieve predictions"
+RETRIEVE_ACTION = "Label Studio's Retrieve Predictions"
 ACTION_WITHIN_S = 900.0
 CLUSTER = """
 import sys, ray

@@ -50,13 +50,13 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
     # A first click is remembered, so each is on another pixel.
     others = (Point(x + right, y + down) for right, down in product(range(-12, 13), repeat=2))
     steps: dict[str, Callable[[], object]] = {
-        "looking at one window (only the first time)": lambda: segmenter.windows.see(pixels, window),
-        "reading what was seen of it": lambda: sight.see(window),
-        "slicing it into isophotes": lambda: Guide.of(network, seen),
+        "encoder on one window (only for the first click)": lambda: segmenter.windows.see(pixels, window),
+        "reading its cached features": lambda: sight.see(window),
+        "isophotes of the window": lambda: Guide.of(network, seen),
         "neck": lambda: network.embed(seen),
         "prompt encoder and mask decoder": lambda: decode(network, embedding, prompts),
-        "all of a first click, when seen": lambda: segmenter.base.predict(sight, points=[(next(others), True)]),
-        "all of a second click": lambda: segmenter.base.predict(sight, points=begun),
+        "whole first click, features cached": lambda: segmenter.base.predict(sight, points=[(next(others), True)]),
+        "whole second click": lambda: segmenter.base.predict(sight, points=begun),
     }
     with torch.no_grad():
         return {name: _milliseconds(step, times) for name, step in steps.items()}

@@ -17,34 +17,35 @@ __all__ = ["quality_numbers", "quality_tables", "write_quality"]
 CLICKS = (1, 3, 5)
 GOALS = (0.85, 0.9)
 COLUMNS = (
-    "outlined by",
+    "method",
     *(f"IoU after {number} click{'s' if number > 1 else ''}" for number in CLICKS),
     *(part for goal in GOALS for part in (f"clicks to {goal:.0%}", f"reached {goal:.0%}")),
 )
 CURVES = IMAGES / "prompts_clicks.png"
 
 TITLES = {
-    "outlines": "Held-out outlines of real galaxies ({}); fitted on people's outlines of the train part, which the shipped "
-    "head has already learned from, and, for 40, on those of train and val together: there are no 50",
-    "scenes": "Galaxies of held-out scenes ({}); fitted on masks of scenes of the train part",
-    "blends": "Of these, galaxies that share pixels with another one ({})",
+    "outlines": "Outlines of real galaxies in the test part ({}). Fine-tuned on annotators' outlines of the train part, which "
+    "also trained the shipped head, and for 40 on those of train and val, which have no 50",
+    "scenes": "Galaxies of test scenes ({}). Fine-tuned on masks of scenes of the train part",
+    "blends": "Blends: those of them that share pixels with another galaxy ({})",
 }
 HOW = """
-One run on {machine}, {minutes:.0f} minutes of one core; `{part}` part. The simulated hand clicks near the middle of what is
-wrong most, off by 15 % of its radius (standard deviation); each arm's own errors decide its next clicks. It clicks {least}
-times, then on until {enough:.0%} is reached, {most} times at most; an object that never gets there counts {most}. Hands on
-each object: {hands[outlines]} on outlines, {hands[scenes]} on scenes. In brackets 95 % intervals, pictures drawn anew.
+One run on {machine}, {minutes:.0f} minutes of one core; `{part}` part. The simulated annotator clicks near the middle of the
+largest error, with a standard deviation of 15 % of its radius; each method's own errors decide its next clicks. It clicks
+{least} times, and then until an IoU of {enough:.0%} is reached, at most {most} times; an object that never reaches a goal counts
+as {most} clicks. Simulated annotators per object: {hands[outlines]} on outlines, {hands[scenes]} on scenes. Values in brackets
+are 95 % intervals from a bootstrap over images.
 
-The shipped head has learned from the 32 outlines of the train part and from other scenes, and from none of the objects
-judged. Fits with the product's default schedule took: {fits}. The watershed's threshold and the distance between its peaks
-were chosen on other parts, to its best, for outlines and for scenes apart.
+The shipped head was trained on the 32 outlines of the train part and on other scenes, and on none of the test objects.
+Fine-tuning with the product's default schedule took: {fits}. The threshold of the watershed and the distance between its peaks
+were chosen on other parts, the best ones for outlines and for scenes separately.
 """
 LIMITS = """
-What it does not show. Twenty outlines of one survey, one galaxy each, drawn like isophotes, say little of tails and shells.
-They are not exact, either: they include blended neighbours. In scenes the true outline is by construction an isophote at
-the fraction of the peak that source extraction uses: that flatters source extraction and the first guess, most where
-galaxies stand alone. Watershed and source extraction know no finer unit than a segment, so their clicks soon change
-nothing, where a person would paint. Nobody was timed.
+What it does not show. The outlines are twenty of one survey, one galaxy each, drawn like isophotes: they do not show how well
+tails and shells are outlined. They also include blended neighbours. In scenes the true outline is by construction an isophote
+at the fraction of the peak that source extraction uses: this favours source extraction and the first guess, most for isolated
+galaxies. Watershed and source extraction select whole segments, so further clicks soon change nothing, where an annotator would
+paint. No annotator's time was measured.
 """
 
 Groups = dict[str, list[Judged]]
@@ -72,8 +73,8 @@ def write_quality(quality: Quality, plan: Plan, seconds: float) -> None:
         quality_tables(quality, plan),
         LIMITS.strip(),
         f"![IoU against clicks](images/{CURVES.name})",
-        "In the curves a hand that has reached 90 % rests. Below, the shipped head after one click: in cyan people's outline "
-        "or the scene's mask, in orange ours, the click as a cross.",
+        "In the curves, the clicks on an object end at an IoU of 90 %. Below, the shipped head after one click: in cyan the "
+        "annotators' outline or the scene's mask, in orange the predicted mask, the click as a cross.",
         *sheets,
     ]
     write_section("prompts_quality", "\n\n".join(lines))
@@ -87,7 +88,7 @@ def quality_tables(quality: Quality, plan: Plan) -> str:
     tables = []
     for group, judged in _groups(quality).items():
         objects, pictures = len({id(one.object) for one in judged}), len({one.object.number for one in judged})
-        title = titles[group].format(f"{objects} in {pictures} pictures")
+        title = titles[group].format(f"{objects} in {pictures} images")
         tables.append(markdown_table(COLUMNS, [_row(arm, some) for arm, some in _by_arm(judged).items()], title=title))
     tables.append(_differences(quality))
     return "\n\n".join(tables)
@@ -135,8 +136,8 @@ def _differences(quality: Quality) -> str:
             if arm != SHIPPED:
                 gains = [difference(arms[SHIPPED], some, overlap_after(number)).show(3) for number in CLICKS]
                 rows.append([group, arm, *gains, difference(arms[SHIPPED], some, until(GOALS[0])).show(1)])
-    columns = ["", "shipped, less", *(f"IoU after {number}" for number in CLICKS), f"clicks to {GOALS[0]:.0%}"]
-    return markdown_table(columns, rows, title="The shipped head less each other arm, on the same objects")
+    columns = ["objects", "shipped minus", *(f"IoU after {number}" for number in CLICKS), f"clicks to {GOALS[0]:.0%}"]
+    return markdown_table(columns, rows, title="Difference between the shipped head and each other method, on the same objects")
 
 
 def _draw_curves(groups: Groups, file: Path) -> None:

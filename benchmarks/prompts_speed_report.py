@@ -17,36 +17,37 @@ SLOWER = 1.1
 """So many times as long is slowing down: less is within what one run tells."""
 VIT_B = "SAM ViT-B, encoding"
 KINDS = {
-    "first click": "first click on a new picture (cold)",
+    "first click": "first click on a new image (cold)",
     "later clicks": "later clicks on the object (warm)",
-    "first click on another object": "first click on another galaxy of the picture",
-    "first click, training": "cold, beside a training",
-    "later clicks, training": "warm, beside a training",
-    VIT_B: "SAM ViT-B, encoding at each click",
+    "first click on another object": "first click on another galaxy of the image",
+    "first click, training": "cold, during a training",
+    "later clicks, training": "warm, during a training",
+    VIT_B: "SAM ViT-B, encoder run at each click",
     "SAM ViT-B on one thread, encoding": "the same, on one thread",
-    "SAM ViT-B, embedding kept": "SAM ViT-B in galaxyloop, embedding kept",
+    "SAM ViT-B, embedding kept": "SAM ViT-B in galaxyloop, embedding cached",
     "SAM ViT-B on one thread, embedding kept": "the same, on one thread",
 }
 
 
 HOW = """
-One run on {machine}; load average {load:.1f} before. A click is timed from its request's connection to the last byte of the
-answer, by a server process with default settings: one computing thread on two cores. Pictures come from a stand-in for
-Label Studio's file server on the same machine. ViT-B has random weights, which change no time; it runs in the same server,
-on all cores and on one thread, and the faster of both is compared; each of its clicks is on a new picture, so it encodes
-each time, as Label Studio's example for SAM 2 does on every click. (Its older example for SAM keeps the embedding of the
-last picture only.)
+One run on {machine}; load average {load:.1f} before. A click is timed from opening its request's connection to the last byte
+of the answer. The server process has default settings: one computing thread on two cores. A file server on the same machine
+serves the images, as Label Studio does. SAM ViT-B has random weights, which does not change its time. It runs in the same
+server, once with one thread and once with all cores, and the faster of both is compared. Each of its clicks is on a new image,
+so its encoder runs each time, as in Label Studio's example for SAM 2 on every click. (The older example for SAM keeps the
+embedding of the last image only.)
 """
 GROWTH = """
-How the cost grows. For each halving of a picture's side down to 96 px that an object needs, one window is looked at, always
-at 256 px: a larger picture costs a window more, not four times as much; what grows with its area is decoding the file and
-writing the mask. A further click costs about the same whatever its number: what the first click found is remembered, and is
-mended once with all clicks; each click that the mask does not heed yet adds a flood of isophotes.
+How the cost grows. The encoder runs once for each window of an image that an object needs: the whole image, and one window for
+each halving of its side, down to 96 px. Every window is encoded at 256 px, so an image of twice the side costs one window more,
+not four times as much. Decoding the file and writing the mask grow with the image's area. Further clicks cost about the same,
+whatever their number: the server keeps the mask of the first click, and one pass refines it with all further clicks. Each click
+that the mask does not agree with adds one flood fill of isophotes.
 """
 LIMITS = """
-What it does not show. Label Studio and the browser add their own time, and a real file server makes a cold click slower.
-Ten annotators without a pause are no people: that row is the server's limit. The training beside is one process, niced by
-10, on one thread, as the worker's is.
+What it does not show. Label Studio and the browser add their own time, and a remote file server makes a cold click slower. Ten
+clients that click without a pause are not realistic: read that row as the server's limit. The training is one process with nice
+level 10 and one thread, like the worker's.
 """
 
 
@@ -72,7 +73,7 @@ def speed_tables(numbers: Mapping[str, Any]) -> str:
         if "annotators" in one.kind or "regions" in one.kind
     ]
     many = markdown_table(
-        ["", "picture", "p50, ms", "p95, ms", "clicks", "failed"], others, title="Many at once, and much at once"
+        ["", "image", "p50, ms", "p95, ms", "clicks", "failed"], others, title="Ten annotators at once, and 100 regions"
     )
     growth = {one.kind: one for one in times if one.kind.startswith("click ")}
     chosen = [kind for kind in ("click 1", "click 2", "click 5", "click 10", f"click {ANNOTATOR_CLICKS}") if kind in growth]
@@ -97,7 +98,7 @@ def _by_side(times: Sequence[Times]) -> list[list[str]]:
 def _ratios(times: Sequence[Times]) -> list[list[str]]:
     """How many times faster our cold and warm clicks are than ViT-B's encoding ones."""
     return [
-        [f"ViT-B, encoding, the faster way / {name}", *(f"**{_faster(times, kind, side):.0f}×**" for side in SIDES)]
+        [f"ViT-B with its encoder, the faster of both / {name}", *(f"**{_faster(times, kind, side):.0f}×**" for side in SIDES)]
         for kind, name in (("first click", "cold"), ("later clicks", "warm"))
     ]
 
@@ -113,7 +114,7 @@ def _aims(times: Sequence[Times]) -> list[list[str]]:
     rows = [
         ("a warm click under 50 ms", f"p50 {warm:.0f} ms at most", warm < 50),
         ("a cold click 20 times faster than ViT-B", f"{faster:.0f} times at least", faster >= 20),
-        ("a warm click beside a training: p95 under 150 ms", f"{beside:.0f} ms at most", beside < 150),
+        ("a warm click during a training: p95 under 150 ms", f"{beside:.0f} ms at most", beside < 150),
         ("ten annotators at once without an error", f"{failed} clicks without a mask", failed == 0),
         ("100 regions on an image without slowing down", f"{laden / bare:.2f} times as long", laden < SLOWER * bare),
     ]

@@ -51,13 +51,13 @@ COLUMNS = [
     "network",
     "parameters, M",
     "side, px",
-    "on",
+    "device",
     "batch",
     "fastest, images/s",
     "float32",
     "bfloat16",
-    "from files, in turn",
-    "from files, decoded ahead",
+    "from files, serial",
+    "from files, decoding in a second thread",
     "peak memory, MB",
 ]
 
@@ -84,8 +84,8 @@ def main() -> None:
     if not quick:
         write_numbers("throughput", {"machine": machine, "measured": measured, "peaks_mb": peaks, "growth": growth})
         _plot(measured)
-        image = f"![Images a second of each network]({PLOT.relative_to(PAGE.parent)})"
-        bare = f"Of the peak memory, {measured[0]['bare_mb']:.0f} MB are the process without any network."
+        image = f"![Images per second of each network]({PLOT.relative_to(PAGE.parent)})"
+        bare = f"The process without a network takes {measured[0]['bare_mb']:.0f} MB of the peak memory."
         write_section("throughput", f"One run on {machine}. {bare}\n\n{speeds}\n\n{grows}\n\n{image}")
 
 
@@ -139,15 +139,15 @@ def _row(measured: Numbers, peak_mb: float) -> list[str]:
 
 
 def _growth_table(averaged: Numbers, by_side: Sequence[Numbers]) -> str:
-    columns = ["what grows", "to", "milliseconds an image"]
+    columns = ["variable", "value", "milliseconds per image"]
     rows = [
-        ["images at once, four views", count, f"{1000 * seconds / int(count):.1f}"]
+        ["batch size, four views", count, f"{1000 * seconds / int(count):.1f}"]
         for count, seconds in averaged["seconds_for"].items()
     ]
     for one in by_side:
         side = one["arm"]["side"]
-        rows.append(["side of the frame, one view", f"{side} px", f"{1000 / median(one['rates'][_fastest(one)]):.1f}"])
-    return markdown_table(columns, rows, title="How the time grows, on one thread")
+        rows.append(["image side, one view", f"{side} px", f"{1000 / median(one['rates'][_fastest(one)]):.1f}"])
+    return markdown_table(columns, rows, title="Time per image, on one thread")
 
 
 def _spread(rates: Sequence[float]) -> str:

@@ -146,10 +146,10 @@ def _tables(runs: dict[tuple[str, str], list[Run]]) -> list[str]:
             f"{one.p_value:.2g}", worst, f"{one.first:.3f}", f"{one.last:.3f}",
         ])  # fmt: skip
     columns = [
-        "set", "rule", "orders", "trained", "live", "steps that fall (by chance)", "p", "worst step (95 %)",
-        "score at first", "at the end",
+        "set", "rule", "orders", "trained", "live", "steps that get worse (expected by chance)", "p", "worst step (95 %)",
+        "first score", "last score",
     ]  # fmt: skip
-    tables = [markdown_table(columns, rows, title="From one live version to the next, on all tasks without a label")]
+    tables = [markdown_table(columns, rows, title="Steps from one live version to the next, scored on all unlabelled tasks")]
     shares = [
         [name, rule, *(f"{share:.3f}" for share in np.mean([run.right for run in each], axis=0))]
         for (name, rule), each in runs.items()
@@ -157,7 +157,7 @@ def _tables(runs: dict[tuple[str, str], list[Run]]) -> list[str]:
     ]
     if shares:
         labels = [str(BATCH * batch) for batch in range(DEFAULT_BATCHES + 1)]
-        tables.append(markdown_table(["set", "rule", *labels], shares, title="Share of right classes after so many labels"))
+        tables.append(markdown_table(["set", "rule", *labels], shares, title="Share of correct classes, by number of labels"))
     return tables
 
 
