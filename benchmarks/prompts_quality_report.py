@@ -33,8 +33,8 @@ HOW = """
 One run on {machine}, {minutes:.0f} minutes of one core; `{part}` part. The simulated annotator clicks near the middle of the
 largest error, with a standard deviation of 15 % of its radius; each method's own errors decide its next clicks. It clicks
 {least} times, and then until an IoU of {enough:.0%} is reached, at most {most} times; an object that never reaches a goal
-counts as {most} clicks. Simulated annotators per object: {hands[outlines]} on outlines, {hands[scenes]} on scenes. Values in brackets
-are 95 % intervals from a bootstrap over images.
+counts as {most} clicks. Simulated annotators per object: {hands[outlines]} on outlines, {hands[scenes]} on scenes. Values
+in brackets are 95 % intervals from a bootstrap over images.
 
 The shipped head was trained on the 32 outlines of the train part and on other scenes, and on none of the test objects.
 Fine-tuning with the product's default schedule took: {fits}. The threshold of the watershed and the distance between its peaks
