@@ -15,70 +15,70 @@ __all__ = ["SECRETS_DIR_VARIABLE", "Settings"]
 
 SECRETS_DIR_VARIABLE = "GALAXYLOOP_SECRETS_DIR"
 SECRETS_DIR = "/run/secrets"
-"""Where containers find the files of their secrets."""
+"""Folder in which containers have their secrets as files."""
 
 
 def _half_the_cores() -> int:
-    # Two processes with as many threads as cores each wait for one another: a 22 ms pass then took a second (docs/loop.md).
+    # Server and worker with one thread per core each slow one another down: a 22 ms encoder pass took one second.
     return max(1, (os.cpu_count() or 2) // 2)
 
 
 class Settings(BaseSettings):
-    """Settings, each read from `GALAXYLOOP_<NAME>` (Label Studio's from their usual names), else from a file of that name."""
+    """Settings, read from the environment variable `GALAXYLOOP_<NAME>` (Label Studio's: its own names), else from a file."""
 
     model_config = SettingsConfigDict(env_prefix="GALAXYLOOP_", extra="ignore", populate_by_name=True)
 
     label_studio_url: str = Field(
         "http://127.0.0.1:8080",
         validation_alias=AliasChoices("LABEL_STUDIO_URL", "GALAXYLOOP_LABEL_STUDIO_URL"),
-        description="Where this process reaches Label Studio.",
+        description="URL of Label Studio, as this process reaches it.",
     )
     label_studio_api_key: SecretStr = Field(
         SecretStr(""),
         validation_alias=AliasChoices("LABEL_STUDIO_API_KEY", "GALAXYLOOP_LABEL_STUDIO_API_KEY"),
-        description="A personal access token of the user that reads annotations and stores predictions.",
+        description="Access token of the user that reads annotations and stores predictions.",
     )
     label_studio_public_url: str = Field(
         "",
         validation_alias=AliasChoices("LABEL_STUDIO_HOST", "GALAXYLOOP_LABEL_STUDIO_PUBLIC_URL"),
-        description="What Label Studio calls itself in image references, where that differs.",
+        description="URL of Label Studio in image references, if it differs.",
     )
-    data_dir: Path = Field(Path("galaxyloop-data"), description="Versions, embeddings, queue and database.")
-    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite in the data folder.")
-    database_password: SecretStr = Field(SecretStr(""), description="Password of the database, where its URL has none.")
+    data_dir: Path = Field(Path("galaxyloop-data"), description="Folder of versions, caches, queue and database.")
+    database_url: str = Field("", description="SQLAlchemy URL of the registry; empty: SQLite in the data folder.")
+    database_password: SecretStr = Field(SecretStr(""), description="Password of the database, if its URL has none.")
     queue_url: str = Field("", description="Redis URL of the job queue; empty: SQLite in the data folder.")
 
     host: str = Field("127.0.0.1", description="Address the backend listens on.")
     port: int = Field(9090, ge=1, le=65535, description="Port the backend listens on.")
-    backend_url: str = Field("", description="Where Label Studio reaches the backend; empty: host and port as set.")
-    basic_auth_user: str = Field("galaxyloop", description="User name that Label Studio sends.")
-    basic_auth_password: SecretStr = Field(SecretStr(""), description="Password; empty: no check, loopback only.")
-    webhook_secret: SecretStr = Field(SecretStr(""), description="Secret in the header of Label Studio's events.")
-    max_body_bytes: int = Field(256 * 2**20, gt=0, description="Largest request; annotations carry their masks.")
-    predictions_at_once: int = Field(2, ge=1, description="Prompts answered at the same time.")
+    backend_url: str = Field("", description="URL of the backend, as Label Studio reaches it; empty: host and port.")
+    basic_auth_user: str = Field("galaxyloop", description="User name of basic auth, which Label Studio sends.")
+    basic_auth_password: SecretStr = Field(SecretStr(""), description="Password of basic auth; empty: no check, loopback only.")
+    webhook_secret: SecretStr = Field(SecretStr(""), description="Secret in the header of Label Studio's webhooks.")
+    max_body_bytes: int = Field(256 * 2**20, gt=0, description="Largest request body, bytes; annotations include masks.")
+    predictions_at_once: int = Field(2, ge=1, description="Prompt requests that are computed at the same time.")
     threads: int = Field(default_factory=_half_the_cores, ge=1, description="Computing threads of each process.")
 
-    sam_checkpoint: Path | None = Field(None, description="An official SAM checkpoint (sam_vit_b/l/h) for the masks.")
+    sam_checkpoint: Path | None = Field(None, description="Official SAM checkpoint (sam_vit_b, _l or _h) for the masks.")
     image_hosts: str = Field("", description="Further hosts that images may come from, comma-separated host[:port].")
-    image_max_bytes: int = Field(64 * 2**20, gt=0, description="Largest image file.")
-    image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image.")
-    image_timeout_s: float = Field(20.0, gt=0, description="Longest time to fetch an image.")
-    cache_max_bytes: int = Field(4 * 2**30, gt=0, description="Size of the cache of images, embeddings and sources.")
+    image_max_bytes: int = Field(64 * 2**20, gt=0, description="Largest image file, bytes.")
+    image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image, width times height, pixels.")
+    image_timeout_s: float = Field(20.0, gt=0, description="Time-out for fetching an image, seconds.")
+    cache_max_bytes: int = Field(4 * 2**30, gt=0, description="Size of both caches together, bytes.")
 
     local_files_document_root: Path | None = Field(
         None,
         validation_alias=AliasChoices("GALAXYLOOP_LOCAL_FILES_DOCUMENT_ROOT", "LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"),
-        description="Folder that Label Studio serves local files from, for imports into it.",
+        description="Folder of Label Studio's local files, for imports.",
     )
-    s3_access_key_id: str = Field("", description="Key that Label Studio signs S3 addresses with; empty: its own.")
+    s3_access_key_id: str = Field("", description="S3 key that Label Studio signs URLs with; empty: its own.")
     s3_secret_access_key: SecretStr = Field(SecretStr(""), description="Secret of that key.")
 
-    batch: int = Field(10, ge=1, description="Annotations that make a new training; a project's extra_params go first.")
-    webhook_debounce_s: float = Field(2.0, ge=0, description="Quiet time after an event before the loop looks.")
-    webhook_patience_s: float = Field(20.0, ge=0, description="Longest time the loop waits for quiet.")
-    reconcile_every_s: float = Field(120.0, gt=0, description="How often the loop looks without any event, in whole minutes.")
-    lease_s: float = Field(30.0, gt=0, description="How long a project stays with a worker that died.")
-    worker_niceness: int = Field(10, ge=0, le=19, description="How far the worker steps back behind the server.")
+    batch: int = Field(10, ge=1, description="New or changed annotations that start a training; extra_params override it.")
+    webhook_debounce_s: float = Field(2.0, ge=0, description="Debounce after a webhook, seconds.")
+    webhook_patience_s: float = Field(20.0, ge=0, description="Longest debounce while webhooks continue, seconds.")
+    reconcile_every_s: float = Field(120.0, gt=0, description="Interval of reconciliation, seconds; checked once a minute.")
+    lease_s: float = Field(30.0, gt=0, description="Lease of a project, seconds; after a worker dies, another waits this long.")
+    worker_niceness: int = Field(10, ge=0, le=19, description="Nice level of the worker process.")
 
     @classmethod
     def settings_customise_sources(
@@ -89,7 +89,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read what the environment does not say from files, one a setting, where there is a folder of them."""
+        """Read settings that the environment lacks from the files of the secrets folder, one file per setting."""
         named = os.environ.get(SECRETS_DIR_VARIABLE)
         folder = Path(named or SECRETS_DIR)
         files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if named or folder.is_dir() else ()
@@ -102,17 +102,17 @@ class Settings(BaseSettings):
 
     @property
     def public_url(self) -> str:
-        """Where Label Studio reaches the backend."""
+        """URL of the backend, as Label Studio reaches it."""
         return self.backend_url or f"http://{self.host}:{self.port}"
 
     @property
     def versions_dir(self) -> Path:
-        """Folder of the trained versions, one folder a project."""
+        """Folder of the trained versions, with one folder per project."""
         return self.data_dir / "versions"
 
     @property
     def cache_dir(self) -> Path:
-        """Folder of what can be computed again."""
+        """Folder of the cache of images, embeddings and sources."""
         return self.data_dir / "cache"
 
     @property
