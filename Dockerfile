@@ -1,10 +1,10 @@
-# Two images: `galaxyloop` (server, worker and all other commands) and `label-studio`, each from the pins that the tests run with.
-# Neither runs as root. docs/deploy.md says what of this has been run and what has not.
+# Two images: `galaxyloop` (server, worker and all other commands) and `label-studio`, each with the versions that the tests use.
+# Neither runs as root. docs/deploy.md lists what was tested and what was not.
 ARG PYTHON=3.11-slim-bookworm
 
 FROM python:${PYTHON} AS base
 ENV PYTHONUNBUFFERED=1 PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 HOME=/tmp
-# The same number in both: the files of a volume belong to it.
+# Both images use the same user id, which owns the files of the volumes.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp galaxyloop
 
 
@@ -21,7 +21,7 @@ CMD ["label-studio", "start", "--no-browser", "--internal-host", "0.0.0.0", "--p
 
 
 FROM base AS galaxyloop
-# The index of PyTorch's wheels without CUDA, which are far smaller. Empty: PyPI's, which bring CUDA (docker-compose.gpu.yml).
+# The index of PyTorch's wheels without CUDA, which are much smaller. Empty: PyPI's wheels with CUDA (docker-compose.gpu.yml).
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /build
 COPY constraints.txt ./

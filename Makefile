@@ -1,4 +1,4 @@
-# Each target sets up what it needs. Python 3.11 or newer is all that must be there.
+# Each target installs what it needs. The only requirement is Python 3.11 or newer.
 PYTHON ?= python3
 PORT ?= 8080
 BACKEND_PORT ?= 9090
@@ -15,13 +15,13 @@ PIP_INSTALL := -m pip install --disable-pip-version-check
 demo: $(VENV)/.product $(STUDIO)/.ready
 	@$(BIN)/galaxyloop demo $(if $(IMAGES),--images "$(IMAGES)") --data-dir "$(DATA_DIR)" --port $(PORT) --backend-port $(BACKEND_PORT)
 
-# Everything as services, in containers (docs/deploy.md).
+# Run Label Studio and galaxyloop as services in containers (docs/deploy.md).
 up:
 	@sh deploy/secrets.sh
 	docker compose up --build --detach --wait
 
-# Two processes with one computing thread each: the tests with a real Label Studio mostly wait for it. What those say comes in
-# one piece at their end. PYTEST="tests/sync -k sky" runs what it says, in one process.
+# Two processes with one computing thread each, because the tests with a real Label Studio mostly wait for it. The output of
+# these is printed at their end. PYTEST="tests/sync -k sky" runs pytest with these arguments, in one process.
 test: $(VENV)/.developer $(STUDIO)/.ready .venv-label-studio-ml/.ready
 ifdef PYTEST
 	$(BIN)/python -m pytest $(PYTEST)
@@ -52,10 +52,10 @@ clean:
 
 define new_venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "galaxyloop needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version); try: make PYTHON=python3.11" >&2; exit 1; }
-	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1) || { echo "$(PYTHON) cannot make a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
+	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1) || { echo "$(PYTHON) cannot create a virtual environment: install its venv module (Debian: apt-get install python3-venv)" >&2; exit 1; }
 endef
 
-no_network = { echo "pip could not install $(1): see its message above; it needs the network and a few GB of disk" >&2; exit 1; }
+no_network = { echo "pip could not install $(1): see its message above; it needs network access and a few GB of disk space" >&2; exit 1; }
 
 $(VENV)/.product: pyproject.toml constraints.txt
 	$(call new_venv,$(VENV))
@@ -64,7 +64,7 @@ $(VENV)/.product: pyproject.toml constraints.txt
 	@touch $@
 
 $(VENV)/.developer: $(VENV)/.product
-	@echo "installing what tests and checks need into $(VENV)"
+	@echo "installing the developer tools into $(VENV)"
 	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[dev]' || $(call no_network,the developer tools)
 	@touch $@
 
@@ -74,8 +74,8 @@ $(STUDIO)/.ready: constraints-label-studio.txt
 	@$(STUDIO)/bin/python $(PIP_INSTALL) -c constraints-label-studio.txt label-studio || $(call no_network,Label Studio)
 	@touch $@
 
-# label-studio-ml 1.0.9 pins a Flask of 2021, so it never shares an environment with the product; it sees the product's packages
-# behind its own.
+# label-studio-ml 1.0.9 pins a Flask of 2021, so it has an environment of its own. A .pth file adds the product's packages to it,
+# after its own.
 .venv-label-studio-ml/.ready: constraints-label-studio-ml.txt $(VENV)/.product
 	$(call new_venv,.venv-label-studio-ml)
 	@echo "installing label-studio-ml into .venv-label-studio-ml"

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Label Studio reads its secrets from the environment only: this takes them from the files that compose mounts, then becomes it.
+# Label Studio reads its secrets from environment variables only. This script sets them from the files that Compose mounts, and
+# then runs its arguments.
 set -eu
 secrets="${GALAXYLOOP_SECRETS_DIR:-/run/secrets}"
 LABEL_STUDIO_PASSWORD="$(cat "$secrets/label_studio_password")"

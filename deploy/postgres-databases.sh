@@ -1,6 +1,6 @@
 #!/bin/sh
-# PostgreSQL's image runs this once, on an empty volume: a database and a user each for Label Studio and galaxyloop, of which
-# neither can look into the other's.
+# Create a database and a user each for Label Studio and galaxyloop; neither user can open the other's database. PostgreSQL's
+# image runs this script once, on an empty volume.
 set -eu
 for name in label_studio galaxyloop; do
     PASSWORD_FILE="${GALAXYLOOP_SECRETS_DIR:-/run/secrets}/${name}_database_password"

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Makes the secrets of docker-compose.yml, at random, one a file; those that are there stay.
+# Create the secrets of docker-compose.yml at random, one per file; existing files are kept.
 set -eu
 folder="${1:-secrets}"
 mkdir -p "$folder"
-# Others on this machine are kept out by the folder; the files themselves must be readable by the containers' users.
+# The folder keeps other users of this machine out; the files themselves must be readable by the containers' users.
 chmod 700 "$folder"
 for name in postgres_password label_studio_database_password galaxyloop_database_password label_studio_password \
     label_studio_api_key galaxyloop_basic_auth_password galaxyloop_webhook_secret; do
