@@ -5,8 +5,8 @@ Run: .venv/bin/python benchmarks/loop_batch_studio.py [--images 120] [--batches 
 A fresh Label Studio, server and worker with their default settings hold a project of the demo's config, everything.xml, and
 galaxies of 424 px. Ten tasks a batch, the least sure ones first as the queue serves them, get the predicted outlines, of which
 one in five is moved, and the class of the Galaxy Zoo 2 votes. The clock starts when the last one is submitted. "Trained" and
-"judged" are when the version stands in the registry; "next 20 stored" is when the 20 tasks that the queue serves next have
-predictions of the new version, "all, and renamed" when every task has one and Label Studio shows them. A rejected version has
+"judged" are when the version stands in the registry; "next 20 predicted" is when the 20 tasks that the queue serves next have
+predictions of the new version, "all predictions" when every task has one and Label Studio shows them. A rejected version has
 only the first two. CPU seconds are the worker's.
 
 What it does not show. Label Studio stands on SQLite and on the same cores; annotators who work on while the worker trains.
@@ -63,7 +63,7 @@ def main() -> None:
     ):
         classes = galaxies(Path(folder) / "galaxies", count=options.images)
         turns = list(_measure(stage, classes, batches=options.batches))
-    columns = ["batch", "trained, s", "judged, s", f"next {NEXT} stored, s", "all, and renamed, s", "worker, CPU s"]
+    columns = ["batch", "trained, s", "judged, s", f"next {NEXT} predicted, s", "all predictions, s", "worker, CPU s"]
     rows = [
         [
             str(one.batch),
