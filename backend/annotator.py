@@ -21,8 +21,8 @@ from backend.heads.morphology import Morphology
 from backend.observer import Observation, Observer
 from backend.project_heads import ProjectHeads, controls_to_fill
 from backend.prompts import answer_prompts
-from sync.failures import attempt, attempt_together, reason_of_item
-from sync.images.errors import ImageError
+from sync.errors.failures import attempt, attempt_together, reason_of_item
+from sync.errors.images import ImageError
 from sync.labelconfig import Control, LabelConfig
 from sync.task_images import images_of_control, place_region, references_of, value_at
 from sync.visibility import hidden_controls

@@ -25,8 +25,8 @@ from backend.heads.sources import ExtractionSettings, Source, extract
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.pyramids import PicturePyramid, Pyramids
 from sync.controls.shapes import Size
-from sync.failures import attempt, attempt_together
-from sync.images.errors import ImageError
+from sync.errors.failures import attempt, attempt_together
+from sync.errors.images import ImageError
 
 __all__ = ["Observation", "Observer"]
 

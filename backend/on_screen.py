@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sync.controls.errors import ControlError
 from sync.controls.shapes import Mask, Point, Polygon, Size
+from sync.errors.controls import ControlError
 from sync.export.footprints import Footprint
 from sync.labelconfig import Control
 from sync.reading import read_region

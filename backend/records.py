@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from sync.failures import WrongCallError
+from sync.errors.failures import WrongCallError
 
 __all__ = [
     "BASE_NUMBER",

@@ -16,10 +16,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from sync.client import LabelStudioClient, LabelStudioError
-from sync.failures import attempt
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
 from sync.images.decode import MAX_PIXELS, unpacked
 from sync.images.displayed import Displayed, content_id, display
-from sync.images.errors import ImageError
 from sync.images.fitsextract import pick_extension, split_pictures
 from sync.images.stretches import DEFAULT_STRETCH
 from sync.labelconfig import parse

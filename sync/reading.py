@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 
 from sync.controls import CONTROLS
-from sync.controls.errors import ControlError, OutsideError
 from sync.controls.number import STEP_TOLERANCE
 from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region, quote
 from sync.controls.sameness import outline
 from sync.controls.shapes import Labelled, Point, Size
+from sync.errors.controls import ControlError, OutsideError
 from sync.labelconfig import Control
 from sync.matching import read_label, read_path
 

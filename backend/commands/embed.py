@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from backend.lvm.encoder import Encoder
-    from sync.images.errors import ImageError
+    from sync.errors.images import ImageError
 
     Read = NDArray[np.float32] | ImageError
 
@@ -43,7 +43,7 @@ def embed(
     from backend.commands.images import LocalGallery, find_images, read_ahead
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
     from backend.lvm.framing import frame
-    from sync.images.errors import ImageError
+    from sync.errors.images import ImageError
 
     found = find_images(paths)
     if not found:
@@ -88,7 +88,7 @@ def _embedded_batch(encoder: Encoder, batch: list[tuple[str, Read]]) -> Iterator
     import numpy as np
     import torch
 
-    from sync.failures import attempt_together
+    from sync.errors.failures import attempt_together
 
     def embed_frames(frames: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
         embedded: NDArray[np.float32] = encoder.embed(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)).numpy()

@@ -15,9 +15,9 @@ from typing import TypeVar
 
 from backend.commands.terminal import notices
 from backend.gallery import Gallery, Picture, picture_key
-from sync.failures import attempt
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES
-from sync.images.errors import ImageError
 from sync.images.fitsextract import pick_extension
 
 __all__ = ["LocalGallery", "find_images", "read_ahead"]

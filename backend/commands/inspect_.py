@@ -64,8 +64,8 @@ def _inspected(
 ) -> tuple[dict[str, Any], bool]:
     """What is read of a file, and whether it can be."""
     from backend.commands.output import written_whole
-    from sync.failures import attempt
-    from sync.images.errors import ImageError
+    from sync.errors.failures import attempt
+    from sync.errors.images import ImageError
     from sync.images.inspection import draw, inspect_image
     from sync.sources.files import read_file
 
@@ -99,8 +99,8 @@ def _inspected(
 
 def _catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None:
     """What a file with a table is, None for one that is none."""
+    from sync.errors.images import ImageError
     from sync.images.decode import kind_of, unpacked
-    from sync.images.errors import ImageError
 
     try:
         is_fits = kind_of(unpacked(content)) == "FITS"

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from backend.commands.images import LocalGallery
     from backend.gallery import Picture
     from backend.settings import Settings
-    from sync.images.errors import ImageError
+    from sync.errors.images import ImageError
 
 __all__ = ["predict"]
 

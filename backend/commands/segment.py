@@ -43,7 +43,7 @@ def segment(
     from backend.commands.images import LocalGallery
     from backend.heads.errors import HeadError
     from sync.controls.shapes import Box, Point
-    from sync.images.errors import ImageError
+    from sync.errors.images import ImageError
 
     head, sights = _segmenter(settings)
     gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)

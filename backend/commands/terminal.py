@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from backend.records import MAX_ID
-from sync.failures import WrongCallError
+from sync.errors.failures import WrongCallError
 
 __all__ = [
     "INCOMPLETE",

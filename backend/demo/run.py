@@ -26,7 +26,7 @@ from backend.demo.tiles import cut_deep_field, prepare_folder
 from backend.services import Services
 from backend.settings import Settings
 from sync.client import LabelStudioClient
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.instructions import annotator_instructions
 from sync.projects import (
     attach_backend,

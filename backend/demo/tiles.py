@@ -12,8 +12,8 @@ from PIL import Image
 from skimage.data import hubble_deep_field
 
 from backend.heads.sources import extract
+from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES, decode
-from sync.images.errors import ImageError
 from sync.images.stretch import to_png
 
 __all__ = ["cut_deep_field", "prepare_folder"]

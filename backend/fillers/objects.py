@@ -20,7 +20,7 @@ from backend.project_heads import MASKS
 from backend.regions import regions_of_mask
 from sync.controls import ControlError, ellipselabels, rectanglelabels
 from sync.controls.shapes import Size
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.labelconfig import Control
 
 __all__ = ["ObjectFiller"]

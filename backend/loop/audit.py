@@ -19,8 +19,8 @@ from backend.loop.held_out import DEFAULT_SHARE, audit_share, audit_tasks, sides
 from backend.loop.snapshot import Snapshot
 from backend.records import Project
 from backend.services import Services
-from sync.failures import attempt
-from sync.images.errors import ImageError
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
 from sync.tasks import Task
 
 __all__ = ["divide", "held_out_tasks", "mix_in"]

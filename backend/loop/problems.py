@@ -18,8 +18,8 @@ from backend.records import Project, config_hash
 from backend.services import Services
 from backend.unreadable import Unreadable, UnreadableList
 from sync.annotations import Annotation
-from sync.failures import attempt
-from sync.images.errors import ImageError
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
 from sync.labelconfig import Control, LabelConfig
 from sync.task_images import reference_of_image
 

@@ -15,8 +15,8 @@ from backend.heads.detected import Detected
 from backend.loop.agreement import class_agreement, matched_boxes, number_agreement
 from backend.loop.examples import Examples, ImageOfTask
 from backend.observer import Observation
-from sync.failures import attempt
-from sync.images.errors import ImageError
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
 from sync.labelconfig import Control
 
 __all__ = ["Scores", "calibration_of", "score_filler"]

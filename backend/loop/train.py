@@ -33,9 +33,9 @@ from backend.observer import Observation, Observer
 from backend.project_heads import SHAPES, ProjectHeads, controls_to_fill
 from backend.records import Project
 from backend.services import Services
+from sync.errors.failures import attempt, reason_of_item
+from sync.errors.images import ImageError
 from sync.export.footprints import Footprint
-from sync.failures import attempt, reason_of_item
-from sync.images.errors import ImageError
 from sync.labelconfig import Control, LabelConfig
 
 __all__ = ["ObjectImages", "fit_classes", "fit_detection", "open_images", "train"]

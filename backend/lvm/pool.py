@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backend.lvm.framing import frame
+from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES, decode
-from sync.images.errors import ImageError
 
 __all__ = ["Pool", "PoolError", "read_pool"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sync.failures import WrongCallError
+from sync.errors.failures import WrongCallError
 
 __all__ = ["NoProjectError", "PrelabelError"]
 

@@ -23,8 +23,8 @@ from backend.gallery import Gallery, Picture, picture_key
 from backend.observer import Observation
 from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
 from backend.survey.description import check_build
-from sync.failures import attempt, attempt_together
-from sync.images.errors import ImageError
+from sync.errors.failures import attempt, attempt_together
+from sync.errors.images import ImageError
 from sync.images.fitsextract import pick_extension
 from sync.sources.bucket import DeniedError
 from sync.sources.collection import Collection, Span

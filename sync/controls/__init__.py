@@ -20,8 +20,8 @@ from sync.controls import (
     rectanglelabels,
     taxonomy,
 )
-from sync.controls.errors import ControlError
 from sync.controls.region import Region
+from sync.errors.controls import ControlError
 
 __all__ = ["CONTROLS", "Codec", "ControlError"]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from sync.controls import rle
-from sync.controls.errors import ControlError
 from sync.controls.region import (
     Region,
     check_size,
@@ -17,6 +16,7 @@ from sync.controls.region import (
     write_labels,
 )
 from sync.controls.shapes import Labelled, Mask, Size
+from sync.errors.controls import ControlError
 from sync.labelconfig import Control
 
 __all__ = ["decode", "encode", "encode_part", "resized"]

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from sync.controls import CONTROLS
-from sync.controls.errors import ControlError
 from sync.controls.region import Region, read_size
 from sync.controls.shapes import Size
+from sync.errors.controls import ControlError
 
 __all__ = ["decoder"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from sync.controls.errors import ControlError
 from sync.controls.region import (
     Region,
     check_size,
@@ -16,6 +15,7 @@ from sync.controls.region import (
     write_labels,
 )
 from sync.controls.shapes import Labelled, Point, Size
+from sync.errors.controls import ControlError
 from sync.labelconfig import Control
 
 __all__ = ["decode", "encode"]

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
 
-from sync.controls.errors import ControlError
 from sync.controls.region import (
     Region,
     as_number,
@@ -24,6 +23,7 @@ from sync.controls.region import (
     write_labels,
 )
 from sync.controls.shapes import Labelled, Mask, Polygon, Size
+from sync.errors.controls import ControlError
 from sync.labelconfig import Control
 
 __all__ = ["MAX_CORNERS", "decode", "encode", "encode_mask", "joined", "outline", "rasterise"]

@@ -6,7 +6,6 @@ corner.
 
 from __future__ import annotations
 
-from sync.controls.errors import ControlError
 from sync.controls.region import (
     Region,
     check_size,
@@ -21,6 +20,7 @@ from sync.controls.region import (
     write_rotation,
 )
 from sync.controls.shapes import Box, Labelled, Size
+from sync.errors.controls import ControlError
 from sync.labelconfig import Control
 
 __all__ = ["decode", "encode"]

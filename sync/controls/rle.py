@@ -13,9 +13,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.errors import ControlError
 from sync.controls.region import check_size
 from sync.controls.shapes import Mask, Size
+from sync.errors.controls import ControlError
 
 __all__ = ["decode", "encode", "encode_part", "pixel_count"]
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from sync.errors.images import ImageError
 from sync.export.data_columns import DataColumn
 from sync.export.pictures import Picture
 from sync.export.records import Record
 from sync.export.statements import Report
 from sync.export.tally import Tally
-from sync.images.errors import ImageError
 
 __all__ = ["Dataset", "readable_pictures"]
 

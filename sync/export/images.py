@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from sync.controls.errors import ControlError
+from sync.errors.controls import ControlError
 from sync.export.origins import states_of
 from sync.export.records import Answer, DrawnObject, Statement
 from sync.export.statements import Report

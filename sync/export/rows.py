@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from sync.controls.errors import ControlError
+from sync.errors.controls import ControlError
 from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
 from sync.export.dataset import Dataset
 from sync.export.measuring import Measures, measure

@@ -11,8 +11,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sync.controls.errors import ControlError
 from sync.controls.shapes import Size
+from sync.errors.controls import ControlError
+from sync.errors.failures import WrongCallError, attempt, reason_of_item
+from sync.errors.images import ImageError
+from sync.errors.sky import SkyError
 from sync.export import HOLDS, ON_SKY, WHOLE_IMAGE, WITH_IMAGES, WITHOUT_PIXELS, writer
 from sync.export.agreement import class_agreement
 from sync.export.card import CARD_FILE, Facts, data_card
@@ -35,10 +38,7 @@ from sync.export.statements import ANSWERING_TAGS, Report, read_statements
 from sync.export.survey import Survey, is_read, survey
 from sync.export.tally import Tally
 from sync.export.task_list import TaskList
-from sync.failures import WrongCallError, attempt, reason_of_item
-from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
-from sync.sky.errors import SkyError
 
 __all__ = ["ExportError", "Plan", "Summary", "export"]
 

@@ -16,8 +16,8 @@ from astropy.io.fits import Header
 from numpy.typing import NDArray
 
 from sync.controls.shapes import Size
+from sync.errors.sky import SkyError
 from sync.sky.celestial import CelestialSky
-from sync.sky.errors import SkyError
 from sync.sky.reader import read_sky
 from sync.sky.task_cards import image_cards
 

@@ -6,19 +6,19 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
+from sync.errors.sky import NoSkyError
 from sync.export.images import is_first, reference_of
 from sync.export.pictures import Pictures, is_fits
 from sync.export.sky import NOWHERE, Sky
-from sync.failures import attempt
 from sync.images.decode import unpacked
-from sync.images.errors import ImageError
 from sync.images.fitsaxes import plane_header
 from sync.images.fitsheaders import read_headers
 from sync.images.fitsparts import only_picture, parts_of
 from sync.images.sky import sky_in_file
 from sync.labelconfig import LabelConfig
 from sync.sky.celestial import CelestialSky
-from sync.sky.errors import NoSkyError
 
 __all__ = ["SkyReader"]
 

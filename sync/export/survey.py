@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from sync.controls.shapes import Size
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
 from sync.export.agreement import Overlaps
 from sync.export.data_columns import DataColumns
 from sync.export.images import is_first, number_of, reference_of
@@ -24,8 +26,6 @@ from sync.export.sky import NOWHERE, Sky
 from sync.export.splits import TaskPlace
 from sync.export.statements import ANSWERING_TAGS, read_statements
 from sync.export.votes import Vote, newest_of_each, votes_of
-from sync.failures import attempt
-from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
 from sync.matching import read_label
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sync.images.errors import DAMAGE, ImageError
+from sync.errors.images import DAMAGE, ImageError
 from sync.images.fits import read_fits
 from sync.images.raster import read_raster
 from sync.images.tiff import read_tiff

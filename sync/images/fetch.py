@@ -15,8 +15,8 @@ from urllib.parse import unquote
 
 import httpx
 
+from sync.errors.images import ImageError
 from sync.images.deadline import DeadlineTransport, deadline
-from sync.images.errors import ImageError
 from sync.images.references import Policy, Target, shorten
 from sync.network import Proxies, advice, trusted_certificates
 

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.images.fitsaxes import colour_axis, plane_header, planes_first
 from sync.images.fitsheaders import check_compression, read_headers
 from sync.images.fitsparts import NAMELESS, Part, only_picture, parts_of, role, science_of

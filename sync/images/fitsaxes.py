@@ -14,9 +14,9 @@ import numpy as np
 from astropy.io.fits import Header, VerifyError
 from numpy.typing import NDArray
 
-from sync.images.errors import DAMAGE
+from sync.errors.images import DAMAGE
+from sync.errors.sky import SkyError
 from sync.sky.cards import UNREADABLE, Axes, celestial_axes, planar_cards, sky_cards
-from sync.sky.errors import SkyError
 
 __all__ = ["colour_axis", "plane_axes", "plane_header", "planes_first"]
 

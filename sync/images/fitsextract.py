@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 from astropy.io.fits import Header
 
+from sync.errors.images import ImageError
 from sync.images.decode import kind_of, unpacked
-from sync.images.errors import ImageError
 from sync.images.fitsheaders import BLOCK, StoredPart, walk
 from sync.images.fitsparts import LOOKUP_TABLES, Part, choose, named_parts, parts_of
 

@@ -10,7 +10,7 @@ from math import prod
 
 from astropy.io.fits import Header
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 
 __all__ = ["StoredPart", "check_compression", "read_headers", "walk"]
 

@@ -15,7 +15,7 @@ import numpy as np
 from astropy.io.fits import Header, VerifyError
 from numpy.typing import NDArray
 
-from sync.images.errors import DAMAGE, ImageError
+from sync.errors.images import DAMAGE, ImageError
 from sync.images.fitsaxes import plane_axes, plane_header
 from sync.sky.celestial import ARCSEC_A_DEGREE
 from sync.sky.reader import find_sky

@@ -14,16 +14,16 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
+from sync.errors.images import ImageError
+from sync.errors.sky import SkyError
 from sync.images.cleaning import clean
 from sync.images.decode import decode, kind_of, unpacked
 from sync.images.displayed import WEB_SUFFIXES, display
-from sync.images.errors import ImageError
 from sync.images.fits import FitsBands, read_bands
 from sync.images.fitsextract import pick_extension, split_pictures
 from sync.images.fitsheaders import read_headers
 from sync.images.fitsparts import Choice, Part, choose, named_parts, parts_of
 from sync.images.sky import sky_in_file, sky_of
-from sync.sky.errors import SkyError
 
 __all__ = ["InspectedPicture", "Inspection", "draw", "inspect_image"]
 

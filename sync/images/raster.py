@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sync.images.errors import DAMAGE, ImageError
+from sync.errors.images import DAMAGE, ImageError
 from sync.images.stretch import in_colour
 
 __all__ = ["check_pixels", "read_raster", "turn_upright"]

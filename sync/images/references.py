@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urljoin, urlsplit
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 
 __all__ = ["Policy", "Target", "shorten"]
 

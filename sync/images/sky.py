@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 
-from sync.images.errors import DAMAGE
+from sync.errors.images import DAMAGE
+from sync.errors.sky import NoSkyError, SkyError
 from sync.sky.celestial import CelestialSky
-from sync.sky.errors import NoSkyError, SkyError
 from sync.sky.reader import read_sky
 from sync.sky.tables import wants_tables
 from sync.sky.task_cards import task_cards

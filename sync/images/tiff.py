@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tifffile import COMPRESSION, PHOTOMETRIC, TiffFile, TiffPage
 
-from sync.images.errors import DAMAGE, ImageError
+from sync.errors.images import DAMAGE, ImageError
 from sync.images.raster import ORIENTATION_TAG, check_pixels, read_raster, turn_upright
 from sync.images.stretch import in_colour, lupton
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from sync.controls.shapes import Size
+from sync.errors.images import ImageError
+from sync.errors.sky import SkyError
 from sync.export.pictures import Picture
 from sync.export.sky import Sky
-from sync.images.errors import ImageError
 from sync.regions.gathering import Target
 from sync.regions.marks import Canvas, RegionsError
 from sync.sky.celestial import CelestialSky
-from sync.sky.errors import SkyError
 from sync.sky.reader import read_sky
 from sync.sky.task_cards import image_cards
 

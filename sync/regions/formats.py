@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sync.errors.images import DAMAGE, ImageError
 from sync.images.decode import kind_of, unpacked
-from sync.images.errors import DAMAGE, ImageError
 from sync.images.fitsheaders import read_headers
 from sync.regions import catalogue, coco, label_images, sky_regions, yolo
 from sync.regions.files import MAX_BYTES, read_bytes

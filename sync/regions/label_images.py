@@ -21,9 +21,10 @@ from PIL import Image
 from scipy import ndimage
 
 from sync.controls.region import MAX_PIXELS
+from sync.errors.images import DAMAGE, ImageError
+from sync.errors.sky import SkyError
 from sync.export.footprints import Footprint
 from sync.images.decode import kind_of, unpacked
-from sync.images.errors import DAMAGE, ImageError
 from sync.images.fits import check_tiles
 from sync.images.fitsheaders import check_compression, read_headers
 from sync.images.fitsparts import Part, parts_of
@@ -33,7 +34,6 @@ from sync.regions.files import read_bytes
 from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, RegionsError
 from sync.regions.resampling import marks_on_sky
 from sync.sky.celestial import CelestialSky
-from sync.sky.errors import SkyError
 
 __all__ = ["NO_LABEL_IMAGE", "labelled_pixels", "read"]
 

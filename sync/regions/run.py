@@ -10,8 +10,8 @@ from pathlib import Path
 
 from sync.client import LabelStudioClient
 from sync.controls.region import Region
+from sync.errors.images import ImageError
 from sync.export.pictures import Picture, Pictures
-from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig
 from sync.regions.canvases import canvas_of
 from sync.regions.fitting import Fitting, unique_ids

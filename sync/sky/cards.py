@@ -17,8 +17,8 @@ from astropy.io.fits import Card, Header
 from astropy.io.fits.card import Undefined
 from astropy.io.fits.verify import VerifyError
 
-from sync.images.errors import DAMAGE
-from sync.sky.errors import NoSkyError, SkyError
+from sync.errors.images import DAMAGE
+from sync.errors.sky import NoSkyError, SkyError
 
 __all__ = ["UNREADABLE", "Axes", "Value", "celestial_axes", "image_size", "is_number", "planar_cards", "sky_cards"]
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 from astropy import units
 
+from sync.errors.sky import SkyError
 from sync.sky.cards import UNREADABLE, Axes, Value, is_number
-from sync.sky.errors import SkyError
 
 __all__ = ["POLYNOMIALS", "checked_cards"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sync.errors.sky import SkyError
 from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
-from sync.sky.errors import SkyError
 
 __all__ = ["fit_cards"]
 

@@ -8,8 +8,8 @@ from typing import Any
 from astropy.wcs import WCS
 from astropy.wcs.utils import wcs_to_celestial_frame
 
+from sync.errors.sky import SkyError
 from sync.sky.cards import Value
-from sync.sky.errors import SkyError
 
 __all__ = ["celestial_frame"]
 

@@ -16,11 +16,11 @@ from astropy.io.fits import HDUList, Header
 from astropy.io.fits.verify import VerifyError
 from astropy.wcs import WCS
 
-from sync.images.errors import DAMAGE
+from sync.errors.images import DAMAGE
+from sync.errors.sky import SkyError
 from sync.sky.cards import Axes, Value, celestial_axes, image_size, is_number, planar_cards, sky_cards
 from sync.sky.celestial import CelestialSky
 from sync.sky.checks import POLYNOMIALS, checked_cards
-from sync.sky.errors import SkyError
 from sync.sky.frames import celestial_frame
 from sync.sky.tables import check_tables
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import numpy as np
 from astropy.io.fits import HDUList, Header, ImageHDU
 
-from sync.images.errors import DAMAGE
+from sync.errors.images import DAMAGE
 from sync.sky.cards import Value, is_number
 
 __all__ = ["MAX_TABLE_VALUES", "check_tables", "wants_tables"]

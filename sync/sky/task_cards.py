@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from sync.errors.sky import SkyError
 from sync.sky.celestial import CelestialSky
-from sync.sky.errors import SkyError
 from sync.sky.fitting import fit_cards
 
 __all__ = ["image_cards", "task_cards", "window_cards"]

@@ -12,8 +12,8 @@ from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
+from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES
-from sync.images.errors import ImageError
 from sync.sources.item import SourceError
 
 __all__ = ["SCHEME", "Buckets", "DeniedError"]

@@ -16,9 +16,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from sync.failures import attempt
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES
-from sync.images.errors import ImageError
 from sync.sources.bucket import SCHEME, Buckets
 from sync.sources.files import read_file
 from sync.sources.item import SourceError

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
 from sync.sky.reader import read_sky
 from sync.sources.tiles import Place, Tile, unit_vectors

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.sources.item import Item
 
 __all__ = ["file_items", "read_file"]

@@ -10,8 +10,8 @@ import numpy as np
 from astropy.coordinates import Angle, Latitude, Longitude
 from numpy.typing import NDArray
 
-from sync.images.errors import DAMAGE, ImageError
-from sync.sky.errors import SkyError
+from sync.errors.images import DAMAGE, ImageError
+from sync.errors.sky import SkyError
 from sync.sky.reader import read_sky
 from sync.sky.task_cards import task_cards
 from sync.sources.catalogue import Position

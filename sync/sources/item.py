@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync.failures import RunError
+from sync.errors.failures import RunError
 
 __all__ = ["Item", "SourceError"]
 

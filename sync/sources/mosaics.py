@@ -16,7 +16,7 @@ from astropy.io import fits
 from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
-from sync.images.errors import DAMAGE, ImageError
+from sync.errors.images import DAMAGE, ImageError
 from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
 from sync.sky.task_cards import task_cards
 from sync.sources.catalogue import Position

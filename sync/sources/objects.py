@@ -9,7 +9,7 @@ from typing import Any
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.images.references import shorten
 from sync.sources.catalogue import Position, Row, bad_rows, has_positions, positions, rows
 from sync.sources.item import Item, SourceError

@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.sources.item import SourceError
 
 __all__ = ["Rows", "look_at_rows", "read_rows"]

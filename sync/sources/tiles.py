@@ -14,10 +14,10 @@ from astropy.io import fits
 from astropy.nddata import NoOverlapError, overlap_slices
 from numpy.typing import NDArray
 
-from sync.images.errors import DAMAGE
+from sync.errors.images import DAMAGE
+from sync.errors.sky import SkyError
 from sync.images.fits import band_names, image_hdus
 from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
-from sync.sky.errors import SkyError
 from sync.sky.reader import read_sky
 from sync.sky.task_cards import window_cards
 from sync.sources.item import SourceError

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from sync.failures import RunError
+from sync.errors.failures import RunError
 
 __all__ = ["Storage", "StorageError", "StoredFile", "never_synced"]
 

@@ -33,8 +33,8 @@ from backend.lvm.pyramids import Pyramids
 from backend.observer import Observation
 from backend.project_heads import ProjectHeads, controls_to_fill
 from backend.segmenters import BASE_SEGMENTER
+from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.errors import ImageError
 from sync.labelconfig import Control, parse
 from sync.validation import check_prediction
 

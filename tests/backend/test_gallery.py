@@ -10,7 +10,7 @@ import pytest
 from backend.cache import CHECKED, FileCache
 from backend.gallery import Gallery
 from backend.services import Services
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.images.fetch import Fetcher
 
 UPLOAD = "/data/upload/7/0123abcd-galaxy.png"

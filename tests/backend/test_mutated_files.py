@@ -15,9 +15,9 @@ from PIL import Image
 
 from backend.heads.sources import ExtractionSettings, extract
 from backend.lvm.framing import frame
+from sync.errors.images import ImageError
 from sync.images.decode import decode
 from sync.images.displayed import display
-from sync.images.errors import ImageError
 from sync.images.stretches import STRETCHES
 
 SHAPE = (24, 40)

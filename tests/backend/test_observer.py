@@ -13,7 +13,7 @@ import pytest
 from backend.heads.sources import ExtractionSettings, extract
 from backend.observer import Observation, Observer
 from backend.services import Services
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 
 EXTRACTION = ExtractionSettings()
 

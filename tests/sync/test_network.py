@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from sync.client import LabelStudioClient, LabelStudioError
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.images.fetch import Fetcher, FetchLimits
 from sync.network import Proxies, trusted_certificates
 

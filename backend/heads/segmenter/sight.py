@@ -18,7 +18,7 @@ from backend.gallery import Picture
 from backend.heads.segmenter.windows import WINDOWS_VERSION
 from backend.lvm.tiles import Tile
 from sync.controls.shapes import Size
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 
 __all__ = ["LARGEST_SIDE_PX", "PictureSight", "Seen", "Sights", "WindowEncoder", "check_side"]
 

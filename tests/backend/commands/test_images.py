@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from backend.commands.images import LocalGallery, find_images, read_ahead
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from PIL import Image
 
 from backend.demo.tiles import cut_deep_field, prepare_folder
 from backend.heads.sources import extract
+from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.errors import ImageError
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from label_studio_sdk.converter.brush import decode_from_annotation
 from numpy.typing import NDArray
 
 from sync.controls import brushlabels
-from sync.controls.errors import ControlError
+from sync.errors.controls import ControlError
 from sync.labelconfig import Control, Label
 
 CONTROL = Control(name="mask", to_name="image", tag="BrushLabels", labels=(Label("Galaxy"),))

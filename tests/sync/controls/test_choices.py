@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import choices
-from sync.controls.errors import ControlError
+from sync.errors.controls import ControlError
 from sync.labelconfig import Control, Label
 
 LABELS = tuple(Label(name) for name in ("Spiral", "Elliptical", "Merger"))

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import number
-from sync.controls.errors import ControlError
+from sync.errors.controls import ControlError
 from sync.labelconfig import Control
 
 FREE = Control(name="z", to_name="image", tag="Number")

@@ -14,9 +14,9 @@ from skimage.draw import polygon2mask
 from skimage.measure import approximate_polygon, find_contours  # noqa: F401 - loaded before the deadline of an example
 
 from sync.controls import polygonlabels
-from sync.controls.errors import ControlError
 from sync.controls.polygonlabels import outline, rasterise
 from sync.controls.shapes import Polygon, Size
+from sync.errors.controls import ControlError
 from sync.labelconfig import Control, Label
 
 CONTROL = Control(name="p", to_name="image", tag="PolygonLabels", labels=(Label("Galaxy"),))

@@ -11,7 +11,7 @@ from label_studio_sdk.converter.brush import decode_rle, encode_rle, mask2rle
 from numpy.typing import NDArray
 
 from sync.controls import rle
-from sync.controls.errors import ControlError
+from sync.errors.controls import ControlError
 
 SHAPES = npst.array_shapes(min_dims=2, max_dims=2, min_side=1, max_side=80)
 MASKS = npst.arrays(np.bool_, SHAPES) | npst.arrays(np.bool_, SHAPES, fill=st.booleans())

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import taxonomy
-from sync.controls.errors import ControlError
+from sync.errors.controls import ControlError
 from sync.labelconfig import parse
 
 (CONTROL,) = parse(

@@ -14,10 +14,10 @@ from PIL import Image
 
 from sync.controls import CONTROLS
 from sync.controls.shapes import Mask, Size
+from sync.errors.images import ImageError
 from sync.export.pictures import Pictures
 from sync.export.run import Plan, Summary, export
 from sync.export.spool import with_parents
-from sync.images.errors import ImageError
 from sync.labelconfig import LabelConfig, parse
 
 CONFIG = """

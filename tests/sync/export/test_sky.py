@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls.shapes import Box, Ellipse, Point, Size
+from sync.errors.sky import SkyError
 from sync.export.footprints import Footprint, ellipse_corners
 from sync.export.measuring import measure
 from sync.export.records import DrawnObject, Provenance, Shape
@@ -24,7 +25,6 @@ from sync.export.sky import NOWHERE, Sky
 from sync.images.fits import read_fits
 from sync.images.fitsheaders import read_headers
 from sync.images.sky import sky_of
-from sync.sky.errors import SkyError
 from sync.sky.reader import read_sky
 
 SCALE_ARCSEC = 0.262

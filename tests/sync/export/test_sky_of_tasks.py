@@ -12,8 +12,8 @@ import pytest
 from astropy.table import Table
 
 from sync.controls.shapes import Box
+from sync.errors.sky import SkyError
 from sync.export.sky import Sky
-from sync.sky.errors import SkyError
 
 Exported = Callable[..., tuple[Path, Any]]
 Say = Callable[..., dict[str, Any]]

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from sync.errors.images import ImageError
 from sync.images.decode import claimed_pixels, decode
-from sync.images.errors import ImageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 10, 3), dtype=np.uint8)
 MAGICS = [

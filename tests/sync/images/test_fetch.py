@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.images.fetch import Fetcher, FetchLimits
 
 TOKEN = "Bearer very-secret"

@@ -11,8 +11,8 @@ import pytest
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.errors import ImageError
 from sync.images.fits import read_bands
 from sync.images.stretch import asinh, in_colour
 

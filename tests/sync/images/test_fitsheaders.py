@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.images.fitsheaders import read_headers
 
 

@@ -10,8 +10,8 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.errors import ImageError
 from sync.images.fits import read_bands
 from sync.images.fitsextract import pick_extension, split_pictures
 from sync.images.fitsheaders import read_headers

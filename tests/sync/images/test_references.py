@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.images.references import Policy, Target, shorten
 
 LABEL_STUDIO = "http://ls.example:8080"

@@ -9,8 +9,8 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image
 
+from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.errors import ImageError
 from sync.images.stretch import asinh, lupton
 
 RNG = np.random.default_rng(0)

@@ -12,7 +12,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from sync.sky.errors import NoSkyError, SkyError
+from sync.errors.sky import NoSkyError, SkyError
 from sync.sky.reader import find_sky, read_sky
 
 TANGENT = {

@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.sources.bucket import READS, Buckets, DeniedError
 from sync.sources.collection import Collection, Span
 from sync.sources.item import SourceError

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 import pytest
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.sources.collection import Collection, Span
 from sync.sources.item import SourceError
 

@@ -15,8 +15,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from PIL import Image
 
+from sync.errors.images import ImageError
 from sync.images.displayed import display
-from sync.images.errors import ImageError
 from sync.sources.catalogue import Position
 from sync.sources.hips import HipsSurvey
 from sync.sources.item import SourceError

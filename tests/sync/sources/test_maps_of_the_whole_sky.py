@@ -13,7 +13,7 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.sky.reader import read_sky
 from sync.sources.catalogue import Position
 from sync.sources.mosaics import Mosaics

@@ -14,8 +14,8 @@ from astropy.io.fits import Header
 from astropy.wcs import WCS
 from PIL import Image
 
+from sync.errors.images import ImageError
 from sync.images.displayed import display
-from sync.images.errors import ImageError
 from sync.sources.catalogue import Position
 from sync.sources.item import SourceError
 from sync.sources.mosaics import Mosaics

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from astropy.table import MaskedColumn, Table
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.sources.catalogue import Position
 from sync.sources.item import SourceError
 from sync.sources.objects import address_items, cutout_items

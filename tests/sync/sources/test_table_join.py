@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 from sync.sources.catalogue import open_catalogue
 from sync.sources.item import Item, SourceError
 from sync.sources.table_join import join_table

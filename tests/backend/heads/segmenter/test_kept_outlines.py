@@ -19,7 +19,7 @@ from backend.heads.segmenter.network import SegmenterNetwork
 from backend.heads.segmenter.sight import PictureSight, Sights
 from backend.heads.segmenter.window_mask import WindowMask
 from sync.controls.shapes import Box
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 
 Sky = Callable[..., NDArray[np.float32]]
 SIZE = (160, 120)

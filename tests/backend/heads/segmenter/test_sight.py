@@ -14,7 +14,7 @@ from backend.gallery import Picture
 from backend.heads.segmenter.lvm_windows import LvmWindows, Sky
 from backend.heads.segmenter.sight import Sights
 from backend.heads.segmenter.windows import nearest_window
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 
 
 def picture_of(pixels: NDArray[np.float32]) -> Picture:

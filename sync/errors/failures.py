@@ -14,7 +14,7 @@ import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from sync.images.errors import ImageError
+from sync.errors.images import ImageError
 
 __all__ = ["RunError", "WrongCallError", "attempt", "attempt_together", "reason_of_item"]
 
@@ -47,7 +47,7 @@ def reason_of_item(error: Exception) -> ImageError:
     if isinstance(error, ImageError):
         return error
     # Here, since its package loads the codecs of all controls, and every command begins by importing this module.
-    from sync.controls.errors import ControlError
+    from sync.errors.controls import ControlError
 
     if isinstance(error, ControlError):
         return ImageError(str(error))

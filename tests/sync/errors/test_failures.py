@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import pytest
 
 from sync.client import LabelStudioError
-from sync.controls.errors import ControlError
-from sync.failures import LONGEST_REASON, attempt, attempt_together
-from sync.images.errors import ImageError
+from sync.errors.controls import ControlError
+from sync.errors.failures import LONGEST_REASON, attempt, attempt_together
+from sync.errors.images import ImageError
 from sync.sources.item import SourceError
 from sync.storage.stored import StorageError
 

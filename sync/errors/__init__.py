@@ -1,0 +1,1 @@
+"""Exceptions that inputs can cause, and the failures of single items in a list."""
