@@ -24,9 +24,9 @@ from backend.heads.source_archive import ARCHIVE_VERSION, pack, unpack
 from backend.heads.sources import ExtractionSettings, Source, extract
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.pyramids import PicturePyramid, Pyramids
-from sync.controls.shapes import Size
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
+from sync.geometry.shapes import Size
 
 __all__ = ["Observation", "Observer"]
 

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sync.controls.shapes import Mask, Point, Polygon, Size
 from sync.errors.controls import ControlError
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Mask, Point, Polygon, Size
 from sync.labelconfig import Control
 from sync.reading import read_region
 

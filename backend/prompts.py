@@ -16,9 +16,9 @@ from backend.regions import regions_of_mask
 from sync.controls import CONTROLS
 from sync.controls.region import read_labels, read_value
 from sync.controls.rle import pixel_count
-from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon, Size
 from sync.errors.controls import ControlError
-from sync.export.footprints import Footprint, ellipse_box
+from sync.geometry.footprint import Footprint, ellipse_box
+from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon, Size
 from sync.labelconfig import LabelConfig
 from sync.task_images import image_of_region, place_region
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from skimage.measure import regionprops
 
 from sync.controls import brushlabels, ellipselabels, polygonlabels, rectanglelabels
-from sync.controls.shapes import Box, Ellipse
+from sync.geometry.shapes import Box, Ellipse
 from sync.labelconfig import Control
 
 __all__ = ["box_of_mask", "ellipse_of_mask", "regions_of_mask"]

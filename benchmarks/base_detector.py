@@ -40,7 +40,7 @@ from backend.lvm.pyramids import Pyramids
 from backend.scenes.folders import Part, generator_of, outlined
 from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 CLASSES = ("galaxy",)
 SIDE = 256

@@ -33,7 +33,7 @@ from backend.heads.segmenter.training import Schedule, Training
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import generator_of
 from backend.segmenters import BASE_SEGMENTER
-from sync.controls.shapes import Mask, Point
+from sync.geometry.shapes import Mask, Point
 
 SCHEDULES = (
     Schedule(steps=1800, rate=6e-4, examples=2),

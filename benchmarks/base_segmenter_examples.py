@@ -16,7 +16,7 @@ from backend.heads.segmenter.sight import Sights
 from backend.heads.segmenter.training import Example
 from backend.scenes.folders import Part, generator_of, outlined
 from backend.scenes.generator import SceneGenerator
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 OUTLINE_SHARE = 0.5
 SCENE_SIDES = (96, 384)

@@ -26,7 +26,7 @@ from backend.heads.sources import extract
 from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.pyramids import Pyramids
 from backend.scenes.scene import Scene
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 __all__ = ["ARMS", "Arm", "Bench"]
 

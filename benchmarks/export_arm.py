@@ -52,9 +52,9 @@ def _encode_whole_images() -> None:
     import numpy as np
     from pycocotools import mask as coco_mask
 
-    from sync.controls.shapes import Size
     from sync.export import coco, parquet
-    from sync.export.footprints import Footprint
+    from sync.geometry.footprint import Footprint
+    from sync.geometry.shapes import Size
 
     def as_rle(footprint: Footprint, size: Size) -> dict[str, Any]:
         whole = footprint.full(size)

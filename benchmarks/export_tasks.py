@@ -18,7 +18,7 @@ from PIL import Image
 from scipy import ndimage
 
 from sync.controls import brushlabels, choices, polygonlabels, rectanglelabels
-from sync.controls.shapes import Box, Mask, Polygon
+from sync.geometry.shapes import Box, Mask, Polygon
 from sync.labelconfig import Control, LabelConfig, parse
 
 __all__ = ["CONFIG", "FRAME_OBJECTS", "FRAME_SIDE", "SIDE", "write_frame", "write_tasks"]

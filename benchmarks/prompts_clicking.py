@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.heads.matching import mask_overlap
 from backend.heads.segmenter.clicks import Click, first_click, next_click
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 JITTER = 0.15
 """Standard deviation of a click, as a share of the radius of what is clicked."""

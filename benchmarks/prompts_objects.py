@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backend.heads.segmenter.sight import PictureSight, Seen, Sights, WindowEncoder
 from backend.lvm.tiles import Tile
 from backend.scenes.folders import Part, generator_of
-from sync.controls.shapes import Mask, Size
+from sync.geometry.shapes import Mask, Size
 
 __all__ = ["Object", "Picture", "objects_of", "outlines", "scenes"]
 

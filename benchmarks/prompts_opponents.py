@@ -20,7 +20,7 @@ from skimage.segmentation import watershed
 
 from backend.heads.segmenter.clicks import Click
 from backend.heads.sources import extract
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 __all__ = ["RECIPES", "Recipe", "source_extraction", "watershed_at_click"]
 

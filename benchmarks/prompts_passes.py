@@ -19,7 +19,7 @@ from backend.heads.segmenter.sight import PictureSight, Sights
 from backend.heads.segmenter.windows import nearest_window
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.segmenters import open_segmenter
-from sync.controls.shapes import Point
+from sync.geometry.shapes import Point
 
 __all__ = ["time_passes"]
 

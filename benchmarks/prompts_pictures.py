@@ -16,7 +16,7 @@ from prompts_server import Asked, Serving
 
 from backend.heads.segmenter.clicks import Click, first_click, next_click
 from backend.scenes.generator import SceneGenerator
-from sync.controls.shapes import Mask, Size
+from sync.geometry.shapes import Mask, Size
 
 __all__ = ["Scenery", "click_on", "sceneries"]
 

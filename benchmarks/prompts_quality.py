@@ -24,7 +24,7 @@ from backend.heads.segmenter.sight import WindowEncoder
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import Part
 from backend.segmenters import open_segmenter
-from sync.controls.shapes import Mask, Point
+from sync.geometry.shapes import Mask, Point
 
 __all__ = ["ENOUGH", "LEAST_CLICKS", "MOST_CLICKS", "Arm", "Judged", "Plan", "Quality", "measure_quality"]
 

@@ -25,7 +25,7 @@ from loop_stage import free_port, wait_until
 from backend.demo.processes import Child
 from backend.heads.segmenter.clicks import Click
 from sync.controls import brushlabels, rle
-from sync.controls.shapes import Mask, Size
+from sync.geometry.shapes import Mask, Size
 
 __all__ = ["Answer", "Asked", "Serving", "mask_region", "serving"]
 

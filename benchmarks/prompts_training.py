@@ -21,7 +21,7 @@ from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene
 from backend.segmenters import open_segmenter
 from backend.settings import Settings
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 SCENES, SIDE = 20, 256
 

@@ -22,7 +22,7 @@ from backend.loop.comparison import Comparison, compare
 from backend.loop.cross_validation import deal_folds, plan_of_objects
 from backend.loop.decision import Objects, Taken, decide
 from backend.scenes.folders import generator_of
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 __all__ = ["Scenes", "draw_scenes", "run_scenes"]
 

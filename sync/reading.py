@@ -18,8 +18,8 @@ from sync.controls.number import STEP_TOLERANCE
 from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region, quote
 from sync.controls.sameness import outline
-from sync.controls.shapes import Labelled, Point, Size
 from sync.errors.controls import ControlError, OutsideError
+from sync.geometry.shapes import Labelled, Point, Size
 from sync.labelconfig import Control
 from sync.matching import read_label, read_path
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from backend.heads.masks import PromptedMasks
     from backend.heads.segmenter.sight import Sights
     from backend.settings import Settings
-    from sync.controls.shapes import Mask
+    from sync.geometry.shapes import Mask
 
 __all__ = ["segment"]
 
@@ -42,8 +42,8 @@ def segment(
     settings = read_settings()
     from backend.commands.images import LocalGallery
     from backend.heads.errors import HeadError
-    from sync.controls.shapes import Box, Point
     from sync.errors.images import ImageError
+    from sync.geometry.shapes import Box, Point
 
     head, sights = _segmenter(settings)
     gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)

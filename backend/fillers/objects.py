@@ -19,8 +19,8 @@ from backend.observer import Observation
 from backend.project_heads import MASKS
 from backend.regions import regions_of_mask
 from sync.controls import ControlError, ellipselabels, rectanglelabels
-from sync.controls.shapes import Size
 from sync.errors.images import ImageError
+from sync.geometry.shapes import Size
 from sync.labelconfig import Control
 
 __all__ = ["ObjectFiller"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Ellipse
+from sync.geometry.shapes import Ellipse
 
 __all__ = ["FEATURES", "describe"]
 

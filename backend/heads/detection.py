@@ -27,7 +27,7 @@ from backend.heads.matching import clearly_better
 from backend.heads.source_detector import SourceDetector
 from backend.heads.sources import ExtractionSettings, Source
 from backend.lvm.pyramids import PicturePyramid
-from sync.controls.shapes import Size
+from sync.geometry.shapes import Size
 
 __all__ = ["BY_EXTRACTION", "BY_LEARNING", "MAXIMUM_OBJECTS", "MINIMUM_IMAGES", "Detected", "Detection"]
 

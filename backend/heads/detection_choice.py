@@ -22,7 +22,7 @@ from backend.heads.extracted import sources_of
 from backend.heads.matching import box_overlaps, clearly_better, corners, f1
 from backend.heads.source_detector import SourceDetector
 from backend.lvm.pyramids import PicturePyramid
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 __all__ = ["Contest", "Drawn", "hold_contest", "least_score"]
 

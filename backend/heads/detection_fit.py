@@ -20,7 +20,7 @@ from backend.heads.extracted import KEPT_IMAGES, content_of, sources_of
 from backend.heads.matching import box_overlaps, clearly_better, corners, f1
 from backend.heads.outlines import outline
 from backend.heads.sources import ExtractionSettings, Source, segment
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 __all__ = ["MATCH_AT", "Choice", "Examples", "Grid", "choose", "gather", "grow", "score_grid"]
 

@@ -30,8 +30,8 @@ from backend.heads.segmenter.rules import keep_clicks, largest_part
 from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.training import Schedule, train_network
 from backend.heads.segmenter.window_mask import WindowMask
-from sync.controls.shapes import Box, Mask, Point, Size
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Box, Mask, Point, Size
 
 __all__ = ["FINE_TUNING", "MINIMUM_MASKS", "PromptedMasks"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 __all__ = ["box_overlaps", "clearly_better", "corners", "f1", "mask_overlap"]
 

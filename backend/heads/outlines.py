@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sync.controls.shapes import Box, Ellipse
+from sync.geometry.shapes import Box, Ellipse
 
 __all__ = ["bounding_box", "filled", "moment_ellipse", "outline", "tighten"]
 

@@ -14,7 +14,7 @@ from backend.heads.outlines import tighten
 from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.window_mask import WindowMask
 from backend.heads.sources import Source
-from sync.controls.shapes import Box, Mask
+from sync.geometry.shapes import Box, Mask
 
 __all__ = ["in_one_part", "outlined", "separated"]
 

@@ -9,7 +9,7 @@ from safetensors.numpy import load, save
 
 from backend.heads.catalogue import FEATURES
 from backend.heads.sources import Source
-from sync.controls.shapes import Box, Ellipse, Size
+from sync.geometry.shapes import Box, Ellipse, Size
 
 __all__ = ["ARCHIVE_VERSION", "pack", "unpack"]
 

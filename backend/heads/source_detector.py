@@ -23,7 +23,7 @@ from backend.heads.errors import NotEnoughLabels
 from backend.heads.matching import corners
 from backend.heads.morphology import Morphology
 from backend.heads.sources import ExtractionSettings, Source
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 __all__ = ["SourceDetector"]
 

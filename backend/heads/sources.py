@@ -18,7 +18,7 @@ from scipy import ndimage
 from backend.heads.catalogue import describe
 from backend.heads.deblend import divide
 from backend.heads.outlines import bounding_box, moment_ellipse, outline
-from sync.controls.shapes import Box, Ellipse
+from sync.geometry.shapes import Box, Ellipse
 
 __all__ = ["Extraction", "ExtractionSettings", "Hills", "Source", "extract", "segment"]
 

@@ -10,7 +10,7 @@ from scipy.optimize import linear_sum_assignment
 
 from backend.heads.detection import Detected
 from backend.loop.drawn import DrawnObject
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 __all__ = ["class_agreement", "matched_boxes", "number_agreement", "overlap"]
 

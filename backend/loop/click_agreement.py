@@ -19,9 +19,9 @@ from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.snapshot import Snapshot
 from backend.observer import Observer
 from backend.project_heads import MASKS
-from sync.controls.shapes import Mask, Point
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
+from sync.geometry.shapes import Mask, Point
 from sync.labelconfig import Control
 
 __all__ = ["MOST_OF_IMAGE", "can_be_judged", "click_scores"]

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from sync.controls.region import Region
-from sync.controls.shapes import Box, Ellipse, Labelled, Polygon, Size
 from sync.errors.controls import ControlError
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Box, Ellipse, Labelled, Polygon, Size
 from sync.labelconfig import Control
 from sync.reading import read_region
 

@@ -22,9 +22,9 @@ from backend.loop.drawn import DrawnObject, draw_objects
 from backend.loop.reading import read_regions, regions_of
 from backend.project_heads import SHAPES
 from sync.annotations import Annotation
-from sync.controls.shapes import Size
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
+from sync.geometry.shapes import Size
 from sync.labelconfig import Control, LabelConfig
 from sync.task_images import images_of_control, reference_of_image
 

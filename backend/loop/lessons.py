@@ -16,7 +16,7 @@ import numpy as np
 from backend.loop.drawn import DrawnObject
 from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.snapshot import SNAPSHOT_FILE
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 __all__ = ["LESSONS_FILE", "read_lessons", "save_lessons", "without_tasks"]
 

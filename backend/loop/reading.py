@@ -13,8 +13,8 @@ from backend.project_heads import SHAPES, controls_to_fill
 from sync.annotations import Annotation
 from sync.controls import rle
 from sync.controls.region import Region, quote, read_size
-from sync.controls.shapes import Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Size
 from sync.labelconfig import Control, LabelConfig
 from sync.reading import read_region
 from sync.task_images import image_of_region, images_of_control

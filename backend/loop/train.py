@@ -35,7 +35,7 @@ from backend.records import Project
 from backend.services import Services
 from sync.errors.failures import attempt, reason_of_item
 from sync.errors.images import ImageError
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
 from sync.labelconfig import Control, LabelConfig
 
 __all__ = ["ObjectImages", "fit_classes", "fit_detection", "open_images", "train"]

@@ -19,7 +19,7 @@ from backend.cache import Cache, key_of
 from backend.gallery import Picture
 from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import TILE_PX, TILES_VERSION, Tile, cut, tiles_of
-from sync.controls.shapes import Size
+from sync.geometry.shapes import Size
 
 __all__ = ["FINEST_STRIDE_PX", "Levels", "PicturePyramid", "Pyramids"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from sync.controls.shapes import Size
+from sync.geometry.shapes import Size
 
 __all__ = ["OVERLAP_PX", "TILES_VERSION", "TILE_PX", "Tile", "cut", "tiles_of"]
 

@@ -15,8 +15,8 @@ from sync.controls.region import (
     read_value,
     write_labels,
 )
-from sync.controls.shapes import Labelled, Mask, Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Labelled, Mask, Size
 from sync.labelconfig import Control
 
 __all__ = ["decode", "encode", "encode_part", "resized"]

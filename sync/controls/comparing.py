@@ -8,8 +8,8 @@ from typing import Any
 
 from sync.controls import CONTROLS
 from sync.controls.region import Region, read_size
-from sync.controls.shapes import Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Size
 
 __all__ = ["decoder"]
 

@@ -14,8 +14,8 @@ from sync.controls.region import (
     size_for,
     write_labels,
 )
-from sync.controls.shapes import Labelled, Point, Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Labelled, Point, Size
 from sync.labelconfig import Control
 
 __all__ = ["decode", "encode"]

@@ -22,8 +22,8 @@ from sync.controls.region import (
     size_for,
     write_labels,
 )
-from sync.controls.shapes import Labelled, Mask, Polygon, Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Labelled, Mask, Polygon, Size
 from sync.labelconfig import Control
 
 __all__ = ["MAX_CORNERS", "decode", "encode", "encode_mask", "joined", "outline", "rasterise"]

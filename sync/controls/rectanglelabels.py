@@ -19,8 +19,8 @@ from sync.controls.region import (
     write_labels,
     write_rotation,
 )
-from sync.controls.shapes import Box, Labelled, Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Box, Labelled, Size
 from sync.labelconfig import Control
 
 __all__ = ["decode", "encode"]

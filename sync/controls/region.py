@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import numpy as np
 
-from sync.controls.shapes import Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Size
 from sync.labelconfig import Control
 
 __all__ = [

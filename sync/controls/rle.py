@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.controls.region import check_size
-from sync.controls.shapes import Mask, Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Mask, Size
 
 __all__ = ["decode", "encode", "encode_part", "pixel_count"]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Box, Ellipse, Labelled, Point
+from sync.geometry.shapes import Box, Ellipse, Labelled, Point
 
 __all__ = ["SAME", "outline", "same_answer", "same_shape"]
 

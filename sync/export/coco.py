@@ -17,14 +17,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any
 
-from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
-from sync.export.clipping import ring_area
 from sync.export.coco_rle import as_rle, empty_rle
 from sync.export.data_columns import content_of, data_for_json, original_name
 from sync.export.dataset import Dataset, readable_pictures
 from sync.export.matching import SAME_POINT_PX
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
+from sync.geometry.clipping import ring_area
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 
 __all__ = ["category_number", "write"]
 

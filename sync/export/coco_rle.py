@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from pycocotools import mask as coco_mask
 
-from sync.controls.shapes import Size
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Size
 
 __all__ = ["as_rle", "empty_rle"]
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Box, Ellipse, Point
 from sync.export.dataset import Dataset
-from sync.export.footprints import Footprint, box_corners
 from sync.export.measuring import Measures, measure
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
 from sync.export.texts import DS9, Texts
 from sync.export.yolo import outline_of
+from sync.geometry.footprint import Footprint, box_corners
+from sync.geometry.shapes import Box, Ellipse, Point
 
 if TYPE_CHECKING:
     from regions import PixelRegion, SkyRegion

@@ -17,16 +17,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Size
 from sync.export.data_columns import content_of, data_row, named, original_name
 from sync.export.dataset import Dataset
 from sync.export.fits_blocks import as_ascii, cards, image_block, padded, primary_block, table_header, text_dtype
 from sync.export.fits_columns import FitsTable, fits_name
-from sync.export.footprints import Footprint
 from sync.export.pictures import name_of
 from sync.export.records import Record
 from sync.export.rows import LEFT_OUT, Column
 from sync.export.texts import FITS, Texts
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Size
 
 __all__ = ["write"]
 

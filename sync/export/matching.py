@@ -9,10 +9,10 @@ from itertools import product
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from sync.controls.shapes import Box, Point
-from sync.export.footprints import Footprint, box_corners
 from sync.export.pairing import LEAST_OVERLAP, SAME_OVERLAP, overlapping
 from sync.export.records import DrawnObject, Statement
+from sync.geometry.footprint import Footprint, box_corners
+from sync.geometry.shapes import Box, Point
 
 __all__ = ["SAME_OVERLAP", "SAME_POINT_PX", "Cluster", "box_overlap", "cluster_objects", "match", "overlap"]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Box, Ellipse, Point
-from sync.export.clipping import ring_area
-from sync.export.footprints import Footprint, box_corners, ellipse_corners
 from sync.export.records import DrawnObject
 from sync.export.sky import Sky
+from sync.geometry.clipping import ring_area
+from sync.geometry.footprint import Footprint, box_corners, ellipse_corners
+from sync.geometry.shapes import Box, Ellipse, Point
 
 __all__ = ["Measures", "measure"]
 

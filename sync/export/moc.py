@@ -16,10 +16,10 @@ from astropy import units
 from astropy.coordinates import Latitude, Longitude, SkyCoord
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Box, Size
 from sync.export.dataset import Dataset
 from sync.export.records import DrawnObject, Record
 from sync.export.sky import Sky
+from sync.geometry.shapes import Box, Size
 
 if TYPE_CHECKING:
     from mocpy import MOC

@@ -17,13 +17,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sync.controls.shapes import Ellipse, Point, Polygon
 from sync.export.coco_rle import as_rle
 from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
 from sync.export.dataset import Dataset, readable_pictures
 from sync.export.pictures import Picture, name_of
 from sync.export.records import DrawnObject, Record
 from sync.export.texts import UNICODE, Texts, escaped
+from sync.geometry.shapes import Ellipse, Point, Polygon
 
 __all__ = ["write"]
 

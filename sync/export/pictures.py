@@ -14,10 +14,10 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from PIL import Image
 
-from sync.controls.shapes import Size
 from sync.errors.failures import attempt
 from sync.errors.images import DAMAGE, ImageError
 from sync.export.storage_references import as_stored
+from sync.geometry.shapes import Size
 from sync.images.decode import decode
 from sync.images.stretch import to_png
 

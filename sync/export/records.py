@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.controls.region import Region
-from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.errors.controls import ControlError, OutsideError
 from sync.errors.images import ImageError
-from sync.export.clipping import box_around, clip_box, clip_ring, ring_area
-from sync.export.footprints import Footprint, box_corners, ellipse_box, ellipse_corners
 from sync.export.pictures import Picture
 from sync.export.sky import Sky
+from sync.geometry.clipping import box_around, clip_box, clip_ring, ring_area
+from sync.geometry.footprint import Footprint, box_corners, ellipse_box, ellipse_corners
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 
 __all__ = ["Answer", "DrawnObject", "Provenance", "Record", "Shape", "Statement"]
 

@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from sync.controls.shapes import Size
 from sync.errors.controls import ControlError
 from sync.errors.failures import WrongCallError, attempt, reason_of_item
 from sync.errors.images import ImageError
@@ -38,6 +37,7 @@ from sync.export.statements import ANSWERING_TAGS, Report, read_statements
 from sync.export.survey import Survey, is_read, survey
 from sync.export.tally import Tally
 from sync.export.task_list import TaskList
+from sync.geometry.shapes import Size
 from sync.labelconfig import LabelConfig
 
 __all__ = ["ExportError", "Plan", "Summary", "export"]

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from sync.controls.region import read_size
-from sync.controls.shapes import Size
 from sync.errors.controls import ControlError
 from sync.errors.images import ImageError
 from sync.export import WITH_IMAGES, WITHOUT_PIXELS
 from sync.export.images import number_of, reference_of
 from sync.export.pictures import Picture, Pictures
 from sync.export.statements import Report, regions_drawn, stated_size
+from sync.geometry.shapes import Size
 from sync.labelconfig import LabelConfig
 
 __all__ = ["SizedTasks", "report_stated"]

@@ -15,8 +15,8 @@ import numpy as np
 from astropy.io.fits import Header
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Size
 from sync.errors.sky import SkyError
+from sync.geometry.shapes import Size
 from sync.sky.celestial import CelestialSky
 from sync.sky.reader import read_sky
 from sync.sky.task_cards import image_cards

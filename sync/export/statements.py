@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from sync.controls.region import Region, quote, read_size
-from sync.controls.shapes import Labelled, Size
 from sync.errors.controls import ControlError, OutsideError
 from sync.errors.failures import reason_of_item
-from sync.export.footprints import Footprint
 from sync.export.origins import ACCEPTED, ANSWERING_TAGS, DRAWN, EDITED, states_of
 from sync.export.records import Answer, DrawnObject, Provenance, Statement
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Labelled, Size
 from sync.labelconfig import Control, LabelConfig, join_path
 from sync.reading import read_region
 

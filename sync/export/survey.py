@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 
-from sync.controls.shapes import Size
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.export.agreement import Overlaps
@@ -26,6 +25,7 @@ from sync.export.sky import NOWHERE, Sky
 from sync.export.splits import TaskPlace
 from sync.export.statements import ANSWERING_TAGS, read_statements
 from sync.export.votes import Vote, newest_of_each, votes_of
+from sync.geometry.shapes import Size
 from sync.labelconfig import LabelConfig
 from sync.matching import read_label
 

@@ -25,14 +25,14 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from sync.controls.polygonlabels import joined
-from sync.controls.shapes import Box
 from sync.export.dataset import Dataset, readable_pictures
-from sync.export.footprints import Footprint
 from sync.export.pairing import same_boxes
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
 from sync.export.survey import OUTLINES
 from sync.export.texts import UNICODE, Texts
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Box
 
 __all__ = ["FOLDERS", "outline_of", "write"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Box, Ellipse, Point, Polygon
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.regions.marks import Canvas
 
 __all__ = ["box_about", "box_of_array", "ellipse_of_array", "point_of_array", "polygon_of_array"]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from sync.controls.shapes import Size
 from sync.errors.images import ImageError
 from sync.errors.sky import SkyError
 from sync.export.pictures import Picture
 from sync.export.sky import Sky
+from sync.geometry.shapes import Size
 from sync.regions.gathering import Target
 from sync.regions.marks import Canvas, RegionsError
 from sync.sky.celestial import CelestialSky

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from sync.controls.polygonlabels import MAX_CORNERS, joined
 from sync.controls.region import MAX_PIXELS, quote
-from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon, Size
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon, Size
 from sync.regions.files import read_text
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError, Shape
 

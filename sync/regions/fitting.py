@@ -19,10 +19,10 @@ from sync.controls.ellipselabels import MAX_RADIUS_PERCENT
 from sync.controls.number import STEP_TOLERANCE
 from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region, quote
-from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.errors.images import DAMAGE
-from sync.export.footprints import Footprint, box_corners, ellipse_box, ellipse_corners
 from sync.export.yolo import outline_of
+from sync.geometry.footprint import Footprint, box_corners, ellipse_box, ellipse_corners
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.labelconfig import Control, LabelConfig
 from sync.matching import read_label, read_path
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, RegionsError, Shape

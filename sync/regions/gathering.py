@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sync.controls.shapes import Size
+from sync.geometry.shapes import Size
 from sync.regions.formats import Reading, read
 from sync.regions.marks import Answer, Canvas, Mark, MarkedImage, RegionsError
 from sync.regions.problems import LeftOut

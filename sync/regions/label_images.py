@@ -23,7 +23,7 @@ from scipy import ndimage
 from sync.controls.region import MAX_PIXELS
 from sync.errors.images import DAMAGE, ImageError
 from sync.errors.sky import SkyError
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
 from sync.images.decode import kind_of, unpacked
 from sync.images.fits import check_tiles
 from sync.images.fitsheaders import check_compression, read_headers

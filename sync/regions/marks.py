@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Box, Ellipse, Point, Polygon, Size
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.sky.celestial import CelestialSky
 
 __all__ = ["Answer", "Canvas", "Drawn", "Mark", "MarkedImage", "Problem", "RegionsError", "Shape"]

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
 from sync.regions.marks import Canvas, Drawn, Mark, RegionsError
 from sync.sky.celestial import CelestialSky
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.controls.region import quote
-from sync.controls.shapes import Box, Point, Polygon
+from sync.geometry.shapes import Box, Point, Polygon
 from sync.regions.files import read_text
 from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError
 

@@ -14,7 +14,7 @@ from prompts_quality import MOST_CLICKS, Judged
 from prompts_statistics import difference, mean_of, overlap_after, reached, until
 
 from backend.heads.segmenter.clicks import Click
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 LEFT, RIGHT = (40.0, 50.0), (80.0, 50.0)
 

@@ -25,7 +25,7 @@ from backend.cli import app
 from backend.loop.held_out import DEFAULT_SHARE, audit_tasks
 from sync.controls import polygonlabels
 from sync.controls.polygonlabels import rasterise
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 from sync.projects import project_state
 from sync.tasks import read_tasks
 

@@ -17,7 +17,7 @@ from backend.records import Effort
 from sync.annotations import Annotation, annotations_of
 from sync.client import LabelStudioClient
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
-from sync.controls.shapes import Box, Ellipse, Polygon
+from sync.geometry.shapes import Box, Ellipse, Polygon
 from sync.labelconfig import parse
 from sync.parents import find_parent
 from sync.predictions import push

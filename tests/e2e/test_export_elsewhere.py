@@ -16,7 +16,7 @@ from PIL import Image
 
 from sync.client import LabelStudioClient
 from sync.controls import CONTROLS
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 from sync.labelconfig import parse
 from sync.projects import create_project
 from sync.tasks import read_tasks

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels
-from sync.controls.shapes import Box, Ellipse, Polygon
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Box, Ellipse, Polygon
 from sync.labelconfig import Control, parse
 from sync.reading import read_region
 

@@ -9,7 +9,7 @@ import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
 from sync.controls import CONTROLS
-from sync.controls.shapes import Box, Ellipse, Point, Polygon
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelconfig import Control, parse
 from sync.validation import check_prediction
 

@@ -20,7 +20,7 @@ from backend.heads.detector.training import Example, Schedule, examples_of, trai
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.matching import corners
 from backend.lvm.pyramids import PicturePyramid, Pyramids
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 __all__ = ["FINE_TUNING", "LearnedDetector", "targets"]
 

@@ -10,7 +10,7 @@ from torchvision.ops import nms
 
 from backend.heads.detector.network import SAME_OBJECT_ABOVE, Found
 from backend.lvm.tiles import Tile
-from sync.controls.shapes import Size
+from sync.geometry.shapes import Size
 
 __all__ = ["merge"]
 

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torchvision.models.detection.fcos import FCOS, FCOSClassificationHead, FCOSHead, FCOSRegressionHead
 from torchvision.ops import FeaturePyramidNetwork, nms
 
-from sync.controls.shapes import Size
+from sync.geometry.shapes import Size
 
 __all__ = ["NORM_GROUPS", "DetectorConfig", "DetectorNetwork", "Found"]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from backend.heads.catalogue import FEATURES
 from backend.heads.matching import box_overlaps, corners
 from backend.heads.sources import Source
-from sync.controls.shapes import Box, Ellipse, Size
+from sync.geometry.shapes import Box, Ellipse, Size
 
 __all__ = ["outline_boxes"]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from backend.heads.detector.network import DetectorNetwork
 from backend.lvm.pyramids import Levels, PicturePyramid
 from backend.lvm.tiles import Tile
-from sync.controls.shapes import Size
+from sync.geometry.shapes import Size
 
 __all__ = ["Example", "Schedule", "examples_of", "train_network"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 __all__ = ["Click", "first_click", "next_click"]
 

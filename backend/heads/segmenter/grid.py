@@ -8,7 +8,7 @@ from torch import Tensor
 
 from backend.heads.segmenter.network import SegmenterConfig
 from backend.lvm.tiles import Tile
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 __all__ = ["Edges", "edges_of", "on_grid"]
 

@@ -17,7 +17,7 @@ from backend.heads.segmenter.sight import Seen
 from backend.heads.segmenter.windows import halving
 from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import Tile, cut
-from sync.controls.shapes import Size
+from sync.geometry.shapes import Size
 
 __all__ = ["LvmWindows", "Sky", "above_sky", "shown"]
 

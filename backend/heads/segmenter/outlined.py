@@ -14,7 +14,7 @@ from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.training import Example
 from backend.heads.segmenter.windows import nearest_window, window_around
 from backend.lvm.tiles import Tile
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
 
 __all__ = ["endless_examples", "example_of"]
 

@@ -26,7 +26,7 @@ from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.window_mask import WindowMask
 from backend.heads.segmenter.windows import nearest_window, window_around
 from backend.lvm.tiles import Tile
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 __all__ = ["boxed", "clicked", "holds_object", "look_ahead", "mended"]
 

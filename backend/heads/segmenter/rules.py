@@ -19,7 +19,7 @@ from torch import Tensor
 from backend.heads.segmenter.clicks import Click
 from backend.heads.segmenter.isophotes import Isophotes, Spot
 from backend.heads.segmenter.window_mask import WindowMask
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 __all__ = ["Asked", "apply_rules", "keep_clicks", "keep_object", "largest_part"]
 

@@ -24,7 +24,7 @@ from backend.heads.segmenter.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmenter.sight import Seen
 from backend.lvm.checkpoint import CheckpointError
 from backend.lvm.tiles import Tile, cut
-from sync.controls.shapes import Size
+from sync.geometry.shapes import Size
 
 __all__ = ["SAM_CONFIG", "SamWindows", "load_sam"]
 

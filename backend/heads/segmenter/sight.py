@@ -17,8 +17,8 @@ from backend.cache import Cache, key_of
 from backend.gallery import Picture
 from backend.heads.segmenter.windows import WINDOWS_VERSION
 from backend.lvm.tiles import Tile
-from sync.controls.shapes import Size
 from sync.errors.images import ImageError
+from sync.geometry.shapes import Size
 
 __all__ = ["LARGEST_SIDE_PX", "PictureSight", "Seen", "Sights", "WindowEncoder", "check_side"]
 

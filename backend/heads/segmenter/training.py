@@ -28,7 +28,7 @@ from backend.heads.segmenter.grid import edges_of
 from backend.heads.segmenter.guide import Guide
 from backend.heads.segmenter.network import SegmenterNetwork
 from backend.heads.segmenter.sight import Seen
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 __all__ = ["Example", "Schedule", "Training", "train_network"]
 

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from backend.heads.segmenter.clicks import Click
 from backend.lvm.tiles import Tile
-from sync.controls.shapes import Mask, Size
+from sync.geometry.shapes import Mask, Size
 
 __all__ = ["WindowMask"]
 

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 
 from backend.lvm.tiles import Tile
-from sync.controls.shapes import Size
+from sync.geometry.shapes import Size
 
 __all__ = ["LEAST_SIDE_PX", "WINDOWS_VERSION", "halving", "nearest_window", "window_around"]
 

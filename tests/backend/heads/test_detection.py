@@ -14,7 +14,7 @@ from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.matching import box_overlaps, corners, f1
 from backend.heads.source_detector import SourceDetector
 from backend.heads.sources import Source, extract
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 Sky = Callable[..., NDArray[np.float32]]
 Drawn = list[tuple[Box, str]]

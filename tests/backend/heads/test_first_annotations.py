@@ -17,7 +17,7 @@ from backend.heads.matching import box_overlaps, corners
 from backend.heads.sources import extract
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.pyramids import Pyramids
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 from sync.images.decode import decode
 
 Images = list[NDArray[np.float32]]

@@ -22,7 +22,7 @@ from backend.heads.segmenter.training import Schedule
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import outlined
 from backend.segmenters import BASE_SEGMENTER
-from sync.controls.shapes import Box, Mask, Point
+from sync.geometry.shapes import Box, Mask, Point
 
 Sky = Callable[..., NDArray[np.float32]]
 OUTLINED = Path(__file__).parents[3] / "../shared/data/masks"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.heads.matching import box_overlaps, clearly_better, corners, f1, mask_overlap
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 sizes = st.floats(0.5, 100)
 boxes = st.builds(Box, st.floats(-50, 50), st.floats(-50, 50), sizes, sizes)

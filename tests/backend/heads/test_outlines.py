@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from backend.heads.outlines import bounding_box, filled, moment_ellipse, outline, tighten
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 masks = arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=12))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.heads.prompts import MAXIMUM_PROMPTS, checked_boxes, checked_points
-from sync.controls.shapes import Box, Point
+from sync.geometry.shapes import Box, Point
 
 
 @given(st.floats(0, 40), st.floats(0, 30), st.booleans())

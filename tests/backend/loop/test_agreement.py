@@ -14,7 +14,7 @@ from backend.heads.questions import QuestionTree
 from backend.heads.sources import Source
 from backend.loop.agreement import class_agreement, matched_boxes, number_agreement, overlap
 from backend.loop.drawn import DrawnObject
-from sync.controls.shapes import Box, Ellipse
+from sync.geometry.shapes import Box, Ellipse
 
 SIZE = (60, 50)
 boxes = st.builds(Box, st.integers(0, 40), st.integers(0, 30), st.integers(1, 20), st.integers(1, 20))

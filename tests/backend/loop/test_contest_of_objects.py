@@ -15,7 +15,7 @@ from backend.loop.drawn import DrawnObject
 from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.held_out import Sides
 from backend.services import Services
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 from sync.labelconfig import parse
 
 CONFIG = """<View><Image name="image" value="$image"/>

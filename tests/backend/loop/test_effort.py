@@ -14,7 +14,7 @@ from backend.loop.effort import measure_effort, shape_overlap
 from backend.records import Effort
 from sync.controls import CONTROLS, brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.controls.region import Region
-from sync.controls.shapes import Box, Ellipse, Labelled, Mask, Polygon
+from sync.geometry.shapes import Box, Ellipse, Labelled, Mask, Polygon
 from sync.labelconfig import parse
 
 CONFIG = parse("""<View><Image name="image" value="$image"/>

@@ -18,7 +18,7 @@ from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from backend.project_heads import SHAPES
 from sync.annotations import Annotation
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
-from sync.controls.shapes import Box, Ellipse, Polygon
+from sync.geometry.shapes import Box, Ellipse, Polygon
 from sync.labelconfig import parse
 
 CONFIG = parse("""<View><Image name="image" value="$image"/>

@@ -27,7 +27,7 @@ from backend.records import Project
 from backend.services import Services
 from sync.annotations import Annotation
 from sync.controls import brushlabels
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 from sync.labelconfig import parse
 from sync.projects import ProjectState
 from sync.tasks import Task as StudioTask

@@ -19,7 +19,7 @@ from typer.testing import CliRunner, Result
 from backend.cli import app
 from sync.annotations import read_annotations
 from sync.client import LabelStudioClient, LabelStudioUnavailable
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 from sync.labelconfig import parse
 from sync.projects import create_project, project_state
 from sync.reading import read_region

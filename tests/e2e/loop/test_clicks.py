@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from sync.controls import brushlabels, keypointlabels, rectanglelabels
-from sync.controls.shapes import Box, Point
+from sync.geometry.shapes import Box, Point
 from sync.labelconfig import parse
 from sync.projects import create_project, upload_images
 from sync.tasks import read_tasks

@@ -15,7 +15,7 @@ from backend.loop.agreement import overlap
 from backend.loop.examples import gather_examples
 from backend.loop.snapshot import take_snapshot
 from sync.annotations import read_annotations
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 from sync.tasks import read_tasks
 
 if TYPE_CHECKING:

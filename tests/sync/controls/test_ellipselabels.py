@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import ellipselabels
-from sync.controls.shapes import Ellipse, Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Ellipse, Size
 from sync.labelconfig import Control, Label
 
 CONTROL = Control(name="e", to_name="image", tag="EllipseLabels", labels=(Label("Galaxy"),))

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import keypointlabels
-from sync.controls.shapes import Point, Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Point, Size
 from sync.labelconfig import Control, Label
 
 CONTROL = Control(name="kp", to_name="image", tag="KeyPointLabels", labels=(Label("Arm"),))

@@ -15,8 +15,8 @@ from skimage.measure import approximate_polygon, find_contours  # noqa: F401 - l
 
 from sync.controls import polygonlabels
 from sync.controls.polygonlabels import outline, rasterise
-from sync.controls.shapes import Polygon, Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Polygon, Size
 from sync.labelconfig import Control, Label
 
 CONTROL = Control(name="p", to_name="image", tag="PolygonLabels", labels=(Label("Galaxy"),))

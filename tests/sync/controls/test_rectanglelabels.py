@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import rectanglelabels
-from sync.controls.shapes import Box, Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Box, Size
 from sync.labelconfig import Control, Label
 
 CONTROL = Control(name="box", to_name="image", tag="RectangleLabels", labels=(Label("Galaxy"),))

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 from sync.controls import CONTROLS
-from sync.controls.shapes import Mask, Size
 from sync.errors.images import ImageError
 from sync.export.pictures import Pictures
 from sync.export.run import Plan, Summary, export
 from sync.export.spool import with_parents
+from sync.geometry.shapes import Mask, Size
 from sync.labelconfig import LabelConfig, parse
 
 CONFIG = """

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from sync.controls.shapes import Box
 from sync.export.agreement import Overlaps, class_agreement
 from sync.export.records import Statement
 from sync.export.statements import read_statements
 from sync.export.votes import votes_of
+from sync.geometry.shapes import Box
 from sync.labelconfig import LabelConfig
 
 SIZE = (40, 30)

@@ -15,9 +15,9 @@ from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.controls.shapes import Box, Ellipse, Mask, Point
 from sync.export.fits_blocks import as_ascii
 from sync.export.rows import COLUMNS
+from sync.geometry.shapes import Box, Ellipse, Mask, Point
 
 SIZE = (40, 30)
 FILES = {"ecsv": "objects.ecsv", "votable": "objects.vot", "fits-table": "objects.fits"}

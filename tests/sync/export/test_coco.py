@@ -17,9 +17,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from sync.controls.polygonlabels import rasterise
-from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon
 from sync.export.coco_rle import as_rle, empty_rle
-from sync.export.footprints import Footprint, ellipse_corners
+from sync.geometry.footprint import Footprint, ellipse_corners
+from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
 
 SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]

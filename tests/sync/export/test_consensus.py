@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sync.controls.shapes import Box, Ellipse, Mask, Point
 from sync.export.consensus import CONSENSUS
-from sync.export.footprints import Footprint
 from sync.export.records import Statement
 from sync.export.statements import read_statements
 from sync.export.votes import newest_of_each, votes_of
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Box, Ellipse, Mask, Point
 from sync.labelconfig import LabelConfig, parse
 
 SIZE = (40, 30)

@@ -15,8 +15,8 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from sync.controls.shapes import Box
 from sync.export.data_columns import DataColumns, named
+from sync.geometry.shapes import Box
 
 SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]

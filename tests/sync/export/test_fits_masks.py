@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sync.controls.shapes import Box, Ellipse, Mask
 from sync.export.fits_blocks import image_block, primary_block
+from sync.geometry.shapes import Box, Ellipse, Mask
 
 SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]

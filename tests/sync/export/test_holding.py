@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sync.controls.shapes import Box
 from sync.export.run import ExportError
+from sync.geometry.shapes import Box
 from sync.labelconfig import parse
 
 SIZE = (40, 30)

@@ -13,7 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from sync.controls import choices, rectanglelabels
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 from sync.labelconfig import LabelConfig, parse
 
 Exported = Callable[..., tuple[Path, Any]]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 from sync.labelconfig import parse
 
 SIZE = (40, 30)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sync.controls import CONTROLS
-from sync.controls.shapes import Box, Point
+from sync.geometry.shapes import Box, Point
 from sync.labelconfig import LabelConfig, parse
 
 CONFIG = """<View><Image name="image" value="$image"/>

@@ -13,7 +13,7 @@ import pytest
 from astropy.table import Table
 from pycocotools import mask as coco_mask
 
-from sync.controls.shapes import Box, Ellipse, Mask, Polygon
+from sync.geometry.shapes import Box, Ellipse, Mask, Polygon
 
 SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sync.controls.shapes import Box, Ellipse, Point, Polygon
 from sync.export.origins import states_of
 from sync.export.spool import with_parents
 from sync.export.statements import read_statements
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelconfig import LabelConfig
 
 SIZE = (40, 30)

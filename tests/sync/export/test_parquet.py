@@ -14,7 +14,7 @@ from datasets import load_dataset
 from PIL import Image
 from pycocotools import mask as coco_mask
 
-from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon
+from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
 
 SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]

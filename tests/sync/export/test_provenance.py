@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sync.controls.shapes import Box, Point
 from sync.export.spool import with_parents
 from sync.export.statements import read_statements
+from sync.geometry.shapes import Box, Point
 from sync.labelconfig import LabelConfig
 
 SIZE = (40, 30)

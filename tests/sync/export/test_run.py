@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from sync.controls.shapes import Box, Mask
 from sync.export import FORMATS, writer
 from sync.export.pictures import Pictures
 from sync.export.run import ExportError, Plan, export
+from sync.geometry.shapes import Box, Mask
 from sync.labelconfig import LabelConfig
 
 SIZE = (40, 30)

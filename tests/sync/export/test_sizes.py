@@ -14,7 +14,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 PICTURE = (200, 100)
 STATED: list[dict[str, Any]] = [

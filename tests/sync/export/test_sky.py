@@ -16,12 +16,12 @@ from astropy.wcs import WCS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.controls.shapes import Box, Ellipse, Point, Size
 from sync.errors.sky import SkyError
-from sync.export.footprints import Footprint, ellipse_corners
 from sync.export.measuring import measure
 from sync.export.records import DrawnObject, Provenance, Shape
 from sync.export.sky import NOWHERE, Sky
+from sync.geometry.footprint import Footprint, ellipse_corners
+from sync.geometry.shapes import Box, Ellipse, Point, Size
 from sync.images.fits import read_fits
 from sync.images.fitsheaders import read_headers
 from sync.images.sky import sky_of

@@ -14,8 +14,8 @@ from mocpy import MOC
 from regions import EllipseSkyRegion, PixelRegion, RectangleSkyRegion, Regions, SkyRegion
 
 from sync.controls.polygonlabels import rasterise
-from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon
-from sync.export.footprints import box_corners, ellipse_corners
+from sync.geometry.footprint import box_corners, ellipse_corners
+from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
 
 WIDTH, HEIGHT = SIZE = (40, 30)
 SCALE = 0.36 / 3600

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
-from sync.controls.shapes import Box
 from sync.errors.sky import SkyError
 from sync.export.sky import Sky
+from sync.geometry.shapes import Box
 
 Exported = Callable[..., tuple[Path, Any]]
 Say = Callable[..., dict[str, Any]]

@@ -18,8 +18,8 @@ from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.controls.shapes import Box, Mask
 from sync.export.texts import ECSV, FITS, UNICODE, XML, escaped, safe_cell
+from sync.geometry.shapes import Box, Mask
 from sync.labelconfig import parse
 
 SIZE = (40, 30)

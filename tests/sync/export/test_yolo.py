@@ -15,9 +15,9 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from sync.controls.polygonlabels import rasterise
-from sync.controls.shapes import Box, Ellipse, Mask, Point, Polygon, Size
-from sync.export.footprints import Footprint, ellipse_corners
 from sync.export.yolo import outline_of
+from sync.geometry.footprint import Footprint, ellipse_corners
+from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon, Size
 
 SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]

@@ -11,7 +11,7 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from sync.controls.shapes import Box, Mask, Point
+from sync.geometry.shapes import Box, Mask, Point
 from sync.labelconfig import parse
 from sync.reading import read_region
 from sync.regions import coco

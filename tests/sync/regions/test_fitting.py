@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from sync.controls import CONTROLS
-from sync.controls.shapes import Box, Ellipse, Point, Polygon
-from sync.export.footprints import Footprint, box_corners
+from sync.geometry.footprint import Footprint, box_corners
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelconfig import LabelConfig, parse
 from sync.reading import read_region
 from sync.regions.fitting import Fitting, ellipse_pixels, unique_ids

@@ -9,8 +9,8 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
-from sync.controls.shapes import Mask
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Mask
 from sync.regions import label_images
 from sync.regions.marks import Canvas, MarkedImage, RegionsError
 from sync.sky.reader import read_sky

@@ -12,7 +12,7 @@ from astropy.coordinates import SkyCoord
 from regions import PixCoord, Regions
 
 from sync.controls import CONTROLS
-from sync.controls.shapes import Box, Ellipse, Point, Polygon
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelconfig import parse
 from sync.reading import read_region
 from sync.regions import sky_regions

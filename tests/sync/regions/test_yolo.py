@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sync.controls.shapes import Box, Point, Polygon
-from sync.export.footprints import box_corners
+from sync.geometry.footprint import box_corners
+from sync.geometry.shapes import Box, Point, Polygon
 from sync.regions import yolo
 from sync.regions.marks import Canvas, RegionsError
 

@@ -14,10 +14,10 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.controls.shapes import Ellipse
 from sync.export.measuring import measure
 from sync.export.records import DrawnObject, Provenance
 from sync.export.sky import Sky
+from sync.geometry.shapes import Ellipse
 from sync.sky.reader import read_sky
 from sync.sky.task_cards import image_cards, task_cards
 

@@ -17,7 +17,7 @@ from backend.gallery import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
 from backend.lvm.pyramids import PicturePyramid, Pyramids
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ from backend.heads.detector.network import Found
 from backend.heads.sources import extract
 from backend.lvm.encoder import Encoder
 from backend.lvm.pyramids import PicturePyramid, Pyramids
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 Discs = Callable[..., Any]
 Look = Callable[..., PicturePyramid]

@@ -19,7 +19,7 @@ from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.matching import box_overlaps, corners, f1
 from backend.lvm.encoder import Encoder
 from backend.lvm.pyramids import Pyramids
-from sync.controls.shapes import Box
+from sync.geometry.shapes import Box
 
 Discs = Callable[..., Any]
 SHORT = Schedule(steps=2, rate=1e-3, step_pixels=1)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from backend.heads.segmenter.clicks import first_click, next_click
-from sync.controls.shapes import Mask
+from sync.geometry.shapes import Mask
 
 masks = arrays(bool, (12, 15), elements=st.booleans())
 

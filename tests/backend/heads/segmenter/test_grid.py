@@ -13,7 +13,7 @@ from backend.heads.segmenter.grid import on_grid
 from backend.heads.segmenter.network import SegmenterConfig
 from backend.heads.segmenter.window_mask import WindowMask
 from backend.lvm.tiles import Tile
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
 
 CONFIG = SegmenterConfig((8, 8))
 

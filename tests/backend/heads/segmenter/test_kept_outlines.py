@@ -18,8 +18,8 @@ from backend.heads.segmenter.lvm_windows import LvmWindows
 from backend.heads.segmenter.network import SegmenterNetwork
 from backend.heads.segmenter.sight import PictureSight, Sights
 from backend.heads.segmenter.window_mask import WindowMask
-from sync.controls.shapes import Box
 from sync.errors.images import ImageError
+from sync.geometry.shapes import Box
 
 Sky = Callable[..., NDArray[np.float32]]
 SIZE = (160, 120)

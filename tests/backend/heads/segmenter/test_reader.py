@@ -14,7 +14,7 @@ from backend.heads.segmenter.lvm_windows import LvmWindows
 from backend.heads.segmenter.network import SegmenterNetwork
 from backend.heads.segmenter.sight import PictureSight, Sights
 from backend.lvm.tiles import Tile
-from sync.controls.shapes import Point
+from sync.geometry.shapes import Point
 
 Sky = Callable[..., NDArray[np.float32]]
 FIRST, SECOND, ELSEWHERE = (Point(60, 60), True), (Point(68, 60), True), (Point(58, 62), True)

@@ -25,7 +25,7 @@ from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.tiles import Tile
 from backend.scenes.generator import SceneGenerator
 from backend.segmenters import BASE_SEGMENTER
-from sync.controls.shapes import Box, Mask, Point
+from sync.geometry.shapes import Box, Mask, Point
 
 WINDOWS = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
 SHIPPED = PromptedMasks.load(BASE_SEGMENTER)

@@ -23,7 +23,7 @@ from backend.heads.segmenter.training import Schedule
 from backend.heads.segmenter.windows import nearest_window
 from backend.lvm.checkpoint import CheckpointError, load_encoder
 from backend.segmenters import open_segmenter
-from sync.controls.shapes import Box, Point
+from sync.geometry.shapes import Box, Point
 
 LAYERS = 3
 """Of twelve; of these the third looks at all of the image, the others at windows of it."""

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from sync.controls.shapes import Mask
-from sync.export.footprints import Footprint
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Mask
 
 pixels = arrays(np.bool_, (8, 9)).filter(np.any)
 

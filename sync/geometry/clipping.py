@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.shapes import Box, Size
+from sync.geometry.shapes import Box, Size
 
 __all__ = ["box_around", "clip_box", "clip_ring", "ring_area"]
 

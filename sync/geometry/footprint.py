@@ -11,8 +11,8 @@ from typing import Self
 import numpy as np
 
 from sync.controls.polygonlabels import rasterise
-from sync.controls.shapes import Box, Ellipse, Mask, Polygon, Size
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Box, Ellipse, Mask, Polygon, Size
 
 __all__ = ["ELLIPSE_CORNERS", "Footprint", "box_corners", "ellipse_box", "ellipse_corners"]
 

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from sync.controls.polygonlabels import rasterise
-from sync.controls.shapes import Polygon
-from sync.export.clipping import clip_ring, ring_area
+from sync.geometry.clipping import clip_ring, ring_area
+from sync.geometry.shapes import Polygon
 
 WIDTH, HEIGHT = SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]
