@@ -11,7 +11,6 @@ from pathlib import Path
 from cachetools import LRUCache
 
 from backend.annotator import Annotator
-from backend.cache import Cache
 from backend.damage import stand_ins, version_damage
 from backend.gallery import Gallery, Picture
 from backend.heads.detection import Detection
@@ -28,6 +27,7 @@ from backend.project_heads import ProjectHeads
 from backend.records import Project, config_hash
 from backend.registry import Registry
 from backend.segmenters import Segmenter, open_segmenter
+from sync.files.cache import Cache
 from sync.labelconfig import LabelConfig, LabelConfigError, parse
 
 __all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "SHIPPED_VERSION", "AnnotatorBuilder", "Annotators", "read_config"]

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.connection import DatabaseUnavailable, connect, unavailable, wait_for
-from backend.lock import locked
+from sync.files.lock import locked
 
 __all__ = [
     "Base",

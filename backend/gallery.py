@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.cache import Cache, key_of
+from sync.files.cache import Cache, key_of
 from sync.images.decode import claimed_pixels, decode, is_stretched
 from sync.images.fetch import Fetcher
 from sync.images.stretch import FIRST_STRETCH_VERSION, STRETCH_VERSION

@@ -17,7 +17,6 @@ import numpy as np
 from cachetools import TTLCache
 from numpy.typing import NDArray
 
-from backend.cache import Cache, key_of
 from backend.gallery import Gallery, Picture
 from backend.heads.segmenter.sight import PictureSight, Sights, check_side
 from backend.heads.source_archive import ARCHIVE_VERSION, pack, unpack
@@ -26,6 +25,7 @@ from backend.lvm.embeddings import Embeddings
 from backend.lvm.pyramids import PicturePyramid, Pyramids
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
+from sync.files.cache import Cache, key_of
 from sync.geometry.shapes import Size
 
 __all__ = ["Observation", "Observer"]

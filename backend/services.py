@@ -8,7 +8,6 @@ from functools import cached_property
 from typing import Any
 
 from backend.annotators import Annotators
-from backend.cache import Cache, FileCache
 from backend.database import open_database
 from backend.gallery import Gallery
 from backend.loop.bell import Bell
@@ -19,6 +18,7 @@ from backend.registry import Registry
 from backend.settings import Settings
 from sync.annotations import Annotation, AnnotationReader
 from sync.client import LabelStudioClient
+from sync.files.cache import Cache, FileCache
 from sync.images.fetch import Fetcher, FetchLimits
 from sync.tasks import Task
 

@@ -28,7 +28,6 @@ from rich.table import Table
 
 import backend.scenes
 from backend.annotators import BASE_DETECTOR
-from backend.cache import FileCache, key_of
 from backend.heads.detection_choice import least_score
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.detector.training import Schedule
@@ -40,6 +39,7 @@ from backend.lvm.pyramids import Pyramids
 from backend.scenes.folders import Part, generator_of, outlined
 from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene
+from sync.files.cache import FileCache, key_of
 from sync.geometry.shapes import Box
 
 CLASSES = ("galaxy",)

@@ -20,12 +20,12 @@ from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
 from backend.annotators import BASE_MORPHOLOGY
-from backend.cache import FileCache, key_of
 from backend.gallery import Picture
 from backend.heads.calibration import brier_score, expected_calibration_error
 from backend.heads.morphology import Morphology
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
+from sync.files.cache import FileCache, key_of
 
 CLASSES = ("elliptical", "spiral", "edge_on", "merger")
 LABELS = {"gz1": ("coarse5", "sdss_dr7_objid"), "gz2": ("clean_label", "dr7objid")}

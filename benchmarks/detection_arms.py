@@ -16,7 +16,6 @@ from detection_scores import Finds
 from PIL import Image
 
 from backend.annotators import BASE_DETECTOR
-from backend.cache import FileCache, key_of
 from backend.gallery import Picture
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.detector.training import Schedule
@@ -26,6 +25,7 @@ from backend.heads.sources import extract
 from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.pyramids import Pyramids
 from backend.scenes.scene import Scene
+from sync.files.cache import FileCache, key_of
 from sync.geometry.shapes import Box
 
 __all__ = ["ARMS", "Arm", "Bench"]

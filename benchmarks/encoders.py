@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from report import machine_line, markdown_table, write_numbers, write_section
 from rich.progress import track
 
-from backend.cache import FileCache, key_of
 from backend.gallery import Picture
 from backend.heads.morphology import Morphology
 from backend.lvm.backbones.swin import SwinConfig
@@ -32,6 +31,7 @@ from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.encoder import Encoder, quarter_turns
 from backend.lvm.framing import frame
+from sync.files.cache import FileCache, key_of
 from sync.images.decode import decode
 
 LADDER = {"gz2": (32, 64), "gz1": (32, 64, 256, 600)}

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from prompts_pictures import sceneries
 
-from backend.cache import FileCache
 from backend.heads.segmenter.decoding import WindowPrompts, decode
 from backend.heads.segmenter.guide import Guide
 from backend.heads.segmenter.sight import PictureSight, Sights
 from backend.heads.segmenter.windows import nearest_window
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.segmenters import open_segmenter
+from sync.files.cache import FileCache
 from sync.geometry.shapes import Point
 
 __all__ = ["time_passes"]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import torch
 
-from backend.cache import FileCache
 from backend.heads.masks import PromptedMasks
 from backend.heads.segmenter.lvm_windows import LvmWindows
 from backend.heads.segmenter.sight import PictureSight, Sights
@@ -21,6 +20,7 @@ from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene
 from backend.segmenters import open_segmenter
 from backend.settings import Settings
+from sync.files.cache import FileCache
 from sync.geometry.shapes import Mask
 
 SCENES, SIDE = 20, 256

@@ -140,7 +140,7 @@ def import_(
 
 def alone(project: int, settings: Settings, opened: ExitStack) -> None:
     """Keep out another import into the project: each would look for what is there before the other has sent it."""
-    from backend.lock import locked
+    from sync.files.lock import locked
 
     folder = settings.data_dir / "imports"
     try:

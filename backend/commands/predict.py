@@ -72,10 +72,10 @@ def predict(
 def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> Annotator:
     """The annotator of a project that nobody has annotated yet, over `gallery`."""
     from backend.annotators import SHIPPED_VERSION, AnnotatorBuilder
-    from backend.cache import FileCache
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.project_heads import ProjectHeads
+    from sync.files.cache import FileCache
     from sync.labelconfig import LabelConfigError, parse
 
     cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
-from backend.cache import Cache, key_of
 from backend.gallery import Picture
 from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import TILE_PX, TILES_VERSION, Tile, cut, tiles_of
+from sync.files.cache import Cache, key_of
 from sync.geometry.shapes import Size
 
 __all__ = ["FINEST_STRIDE_PX", "Levels", "PicturePyramid", "Pyramids"]

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from backend.annotators import BASE_DETECTOR, BASE_MORPHOLOGY
-from backend.cache import key_of
 from backend.carried import CarriedVersion
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
 from backend.records import config_hash
 from backend.segmenters import BASE_SEGMENTER
 from backend.survey.errors import SurveyError
+from sync.files.cache import key_of
 from sync.images.stretch import STRETCH_VERSION
 from sync.sources.bucket import SCHEME
 

@@ -14,10 +14,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from backend.lock import locked
 from backend.survey.errors import SurveyError
 from backend.survey.plan import read_plan, write_plan
-from backend.survey.whole import UNFINISHED, writing_whole
+from sync.files.atomic import UNFINISHED, writing_whole
+from sync.files.lock import locked
 from sync.sources.collection import Span
 
 __all__ = ["SurveyFolder", "begun_run", "open_folder"]

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from backend.survey.errors import SurveyError
-from backend.survey.whole import writing_whole
+from sync.files.atomic import writing_whole
 from sync.sources.collection import Span
 
 __all__ = ["cut_into_parts", "read_plan", "write_plan"]

@@ -16,7 +16,6 @@ import pyarrow.parquet as parquet
 
 from backend.annotator import NOTHING_TO_ASK
 from backend.annotators import AnnotatorBuilder
-from backend.cache import MemoryCache
 from backend.carried import CarriedVersion
 from backend.fillers import Filler
 from backend.gallery import Gallery, Picture, picture_key
@@ -25,6 +24,7 @@ from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
 from backend.survey.description import check_build
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
+from sync.files.cache import MemoryCache
 from sync.images.fitsextract import pick_extension
 from sync.sources.bucket import DeniedError
 from sync.sources.collection import Collection, Span

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from backend.cache import CHECKED, FileCache
 from backend.gallery import Gallery
 from backend.services import Services
 from sync.errors.images import ImageError
+from sync.files.cache import CHECKED, FileCache
 from sync.images.fetch import Fetcher
 
 UPLOAD = "/data/upload/7/0123abcd-galaxy.png"

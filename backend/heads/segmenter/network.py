@@ -18,7 +18,7 @@ from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn import functional
 
-from backend.cache import key_of
+from sync.files.cache import key_of
 
 __all__ = ["SegmenterConfig", "SegmenterNetwork"]
 

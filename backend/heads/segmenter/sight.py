@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
-from backend.cache import Cache, key_of
 from backend.gallery import Picture
 from backend.heads.segmenter.windows import WINDOWS_VERSION
 from backend.lvm.tiles import Tile
 from sync.errors.images import ImageError
+from sync.files.cache import Cache, key_of
 from sync.geometry.shapes import Size
 
 __all__ = ["LARGEST_SIDE_PX", "PictureSight", "Seen", "Sights", "WindowEncoder", "check_side"]

@@ -12,12 +12,12 @@ from astropy.io import fits
 from PIL import Image
 from typer.testing import Result
 
-from backend.cache import FileCache
 from backend.commands.images import LocalGallery
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, load_encoder, save_model
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.encoder import Encoder
+from sync.files.cache import FileCache
 
 Run = Callable[..., Result]
 

@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from backend.lock import locked
+from sync.files.lock import locked
 
 
 @pytest.fixture(autouse=True)

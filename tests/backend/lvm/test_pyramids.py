@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from backend.cache import FileCache
 from backend.gallery import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
 from backend.lvm.pyramids import FINEST_STRIDE_PX, Pyramids
+from sync.files.cache import FileCache
 
 
 class Album:

@@ -21,7 +21,6 @@ from pycocotools import mask as coco
 
 from backend.annotator import Annotator, Task
 from backend.annotators import AnnotatorBuilder
-from backend.cache import MemoryCache
 from backend.carried import CarriedVersion, carry
 from backend.commands.images import LocalGallery
 from backend.heads.parameters import Parameters
@@ -30,6 +29,7 @@ from backend.settings import Settings
 from backend.survey.description import describe
 from backend.survey.errors import SurveyError
 from backend.survey.predictor import ENOUGH_DENIED, Job, Part, SurveyWorker
+from sync.files.cache import MemoryCache
 from sync.labelconfig import parse
 from sync.sources.bucket import Buckets, DeniedError
 from sync.sources.collection import Span

@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.cache import FileCache, key_of
 from backend.gallery import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
 from backend.lvm.pyramids import PicturePyramid, Pyramids
+from sync.files.cache import FileCache, key_of
 from sync.geometry.shapes import Box
 
 

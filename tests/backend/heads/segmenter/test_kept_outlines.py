@@ -10,7 +10,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from backend.cache import FileCache
 from backend.heads.masks import PromptedMasks
 from backend.heads.segmenter import prompting
 from backend.heads.segmenter.decoding import Candidates, WindowPrompts, decode
@@ -19,6 +18,7 @@ from backend.heads.segmenter.network import SegmenterNetwork
 from backend.heads.segmenter.sight import PictureSight, Sights
 from backend.heads.segmenter.window_mask import WindowMask
 from sync.errors.images import ImageError
+from sync.files.cache import FileCache
 from sync.geometry.shapes import Box
 
 Sky = Callable[..., NDArray[np.float32]]

@@ -14,7 +14,6 @@ import pytest
 import torch
 from segment_anything import SamPredictor, sam_model_registry
 
-from backend.cache import FileCache
 from backend.heads.masks import PromptedMasks
 from backend.heads.segmenter.decoding import WindowPrompts, decode
 from backend.heads.segmenter.sam import SamWindows, _kind, load_sam
@@ -23,6 +22,7 @@ from backend.heads.segmenter.training import Schedule
 from backend.heads.segmenter.windows import nearest_window
 from backend.lvm.checkpoint import CheckpointError, load_encoder
 from backend.segmenters import open_segmenter
+from sync.files.cache import FileCache
 from sync.geometry.shapes import Box, Point
 
 LAYERS = 3

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.cache import FileCache, key_of
 from backend.gallery import Picture
 from backend.heads.segmenter.lvm_windows import LvmWindows, Sky
 from backend.heads.segmenter.sight import Sights
 from backend.heads.segmenter.windows import nearest_window
 from sync.errors.images import ImageError
+from sync.files.cache import FileCache, key_of
 
 
 def picture_of(pixels: NDArray[np.float32]) -> Picture:

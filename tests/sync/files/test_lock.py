@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from backend.lock import locked
+from sync.files.lock import locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from backend.lock import locked
+from sync.files.lock import locked
 with locked(Path(sys.argv[1]), wait=False):
     print("held", flush=True)
     time.sleep(60)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.survey.whole import writing_whole
+from sync.files.atomic import writing_whole
 
 
 def test_a_file_has_its_name_when_it_is_whole(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.cache import CHECKED, TOUCH_EVERY_S, UNFINISHED_FOR_S, FileCache, MemoryCache, key_of
+from sync.files.cache import CHECKED, TOUCH_EVERY_S, UNFINISHED_FOR_S, FileCache, MemoryCache, key_of
 
 parts = st.lists(st.one_of(st.text(), st.binary()), max_size=5)
 

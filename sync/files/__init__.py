@@ -1,0 +1,1 @@
+"""Files of this machine: atomic writes, locks, and a cache of bounded size."""
