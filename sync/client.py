@@ -21,7 +21,7 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from sync.errors.failures import RunError
-from sync.network import advice, open_client
+from sync.http.network import advice, open_client
 
 __all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable"]
 

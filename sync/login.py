@@ -7,7 +7,7 @@ import re
 import httpx
 
 from sync.client import LabelStudioError, LabelStudioUnavailable
-from sync.network import open_client
+from sync.http.network import open_client
 
 __all__ = ["login"]
 

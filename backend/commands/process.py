@@ -36,7 +36,7 @@ def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Se
     from backend.connection import DatabaseUnavailable
     from backend.loop.queue import QueueUnavailable
     from backend.services import Services
-    from sync.network import Proxies, trusted_certificates
+    from sync.http.network import Proxies, trusted_certificates
 
     try:
         # Where they cannot be used, that is said now and not at the first picture.

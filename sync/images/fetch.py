@@ -16,9 +16,9 @@ from urllib.parse import unquote
 import httpx
 
 from sync.errors.images import ImageError
-from sync.images.deadline import DeadlineTransport, deadline
+from sync.http.deadline import DeadlineTransport, deadline
+from sync.http.network import Proxies, advice, trusted_certificates
 from sync.images.references import Policy, Target, shorten
-from sync.network import Proxies, advice, trusted_certificates
 
 __all__ = ["FetchLimits", "Fetcher"]
 

@@ -22,8 +22,8 @@ from cryptography.x509.oid import NameOID
 
 from sync.client import LabelStudioClient, LabelStudioError
 from sync.errors.images import ImageError
+from sync.http.network import Proxies, trusted_certificates
 from sync.images.fetch import Fetcher, FetchLimits
-from sync.network import Proxies, trusted_certificates
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 REFERENCE = "/data/upload/1/a.png"

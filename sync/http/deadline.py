@@ -16,7 +16,7 @@ from typing import Any
 import httpcore
 import httpx
 
-from sync.network import Proxies
+from sync.http.network import Proxies
 
 __all__ = ["DeadlineTransport", "deadline"]
 

@@ -1,0 +1,1 @@
+"""HTTP connections: certificates, proxies, and a deadline over a whole exchange."""
