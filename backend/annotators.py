@@ -28,7 +28,7 @@ from backend.records import Project, config_hash
 from backend.registry import Registry
 from backend.segmenters import Segmenter, open_segmenter
 from sync.files.cache import Cache
-from sync.labelconfig import LabelConfig, LabelConfigError, parse
+from sync.labelling.config import LabelConfig, LabelConfigError, parse
 
 __all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "SHIPPED_VERSION", "AnnotatorBuilder", "Annotators", "read_config"]
 

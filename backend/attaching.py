@@ -9,7 +9,7 @@ from backend.records import RegistryError
 from backend.services import Services
 from sync.attach import asked_instead, attach_backend
 from sync.attach_undo import undone_on_failure
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.origin import is_same_project, read_origin
 from sync.projects import project_state, set_uncertainty_sampling
 

@@ -17,7 +17,7 @@ from backend.annotator import Annotator
 from backend.annotators import AnnotatorBuilder
 from backend.project_heads import ProjectHeads
 from backend.settings import Settings
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 __all__ = ["CarriedVersion", "carry", "without_secrets"]
 

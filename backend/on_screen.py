@@ -14,7 +14,7 @@ from typing import Any
 from sync.errors.controls import ControlError
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Mask, Point, Polygon, Size
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 from sync.reading import read_region
 
 __all__ = ["ShownObject", "object_hit", "regions_on_screen", "stored_ids"]

@@ -15,8 +15,8 @@ from pathlib import Path
 from backend.heads import HEADS, Head, HeadError
 from backend.heads.masks import PromptedMasks
 from backend.version_files import INDEX
-from sync.labelconfig import Control, LabelConfig
-from sync.matching import read_label
+from sync.labelling.config import Control, LabelConfig
+from sync.labelling.matching import read_label
 
 __all__ = ["FILLED_BY", "MASKS", "PROMPTS", "SHAPES", "ProjectHeads", "controls_to_fill", "prompt_target"]
 

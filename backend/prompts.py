@@ -19,7 +19,7 @@ from sync.controls.rle import pixel_count
 from sync.errors.controls import ControlError
 from sync.geometry.footprint import Footprint, ellipse_box
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon, Size
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 from sync.task_images import image_of_region, place_region
 
 __all__ = ["answer_prompts"]

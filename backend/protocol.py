@@ -17,7 +17,7 @@ from pydantic_core import from_json
 
 from backend.loop.held_out import audit_share
 from backend.records import MAX_ID
-from sync.labelconfig import MAX_CHARACTERS
+from sync.labelling.config import MAX_CHARACTERS
 
 __all__ = [
     "PredictRequest",

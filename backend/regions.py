@@ -10,7 +10,7 @@ from skimage.measure import regionprops
 
 from sync.controls import brushlabels, ellipselabels, polygonlabels, rectanglelabels
 from sync.geometry.shapes import Box, Ellipse
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["box_of_mask", "ellipse_of_mask", "regions_of_mask"]
 

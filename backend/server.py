@@ -41,7 +41,7 @@ from backend.protocol import (
 )
 from backend.records import MAX_ID
 from backend.services import Services
-from sync.labelconfig import FILLABLE_TAGS, LabelConfigError, parse
+from sync.labelling.config import FILLABLE_TAGS, LabelConfigError, parse
 
 __all__ = ["create_app"]
 

@@ -39,7 +39,7 @@ def _ours(name: str, source: Path, output: Path, consensus: str, split: str) -> 
     from sync.export.run import Plan, export
     from sync.export.splits import parse_fractions
     from sync.export.spool import with_parents
-    from sync.labelconfig import parse
+    from sync.labelling.config import parse
 
     fractions = parse_fractions(split) if split else None
     plan = Plan(1, "Galaxies", parse(CONFIG), name, consensus, fractions, 0, "", "")

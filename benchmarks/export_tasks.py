@@ -19,7 +19,7 @@ from scipy import ndimage
 
 from sync.controls import brushlabels, choices, polygonlabels, rectanglelabels
 from sync.geometry.shapes import Box, Mask, Polygon
-from sync.labelconfig import Control, LabelConfig, parse
+from sync.labelling.config import Control, LabelConfig, parse
 
 __all__ = ["CONFIG", "FRAME_OBJECTS", "FRAME_SIDE", "SIDE", "write_frame", "write_tasks"]
 

@@ -24,7 +24,7 @@ from backend.loop.change import MOST_TASKS
 from backend.loop.comparison import Comparison, compare
 from backend.loop.cross_validation import deal_folds, plan_of_classes
 from backend.loop.decision import Taken, decide, decide_on_change
-from sync.labelconfig import Control, parse
+from sync.labelling.config import Control, parse
 
 __all__ = ["BATCH", "HELD_OUT_ONE_IN", "Galaxies", "Run", "by_gate", "by_point_estimate", "read_galaxies", "run_loop"]
 

@@ -22,7 +22,7 @@ from sync.images.decode import MAX_PIXELS, unpacked
 from sync.images.displayed import Displayed, content_id, display
 from sync.images.fitsextract import pick_extension, split_pictures
 from sync.images.stretches import DEFAULT_STRETCH
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.sources.item import Item
 from sync.storage.stored import Storage, StoredFile
 

@@ -20,8 +20,8 @@ from sync.controls.region import Region, quote
 from sync.controls.sameness import outline
 from sync.errors.controls import ControlError, OutsideError
 from sync.geometry.shapes import Labelled, Point, Size
-from sync.labelconfig import Control
-from sync.matching import read_label, read_path
+from sync.labelling.config import Control
+from sync.labelling.matching import read_label, read_path
 
 __all__ = ["read_region"]
 

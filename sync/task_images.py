@@ -13,7 +13,7 @@ from typing import Any
 
 from sync.controls.region import Region, quote
 from sync.errors.controls import ControlError
-from sync.labelconfig import Control, LabelConfig
+from sync.labelling.config import Control, LabelConfig
 
 __all__ = ["image_of_region", "images_of_control", "page_of", "place_region", "reference_of_image", "references_of", "value_at"]
 

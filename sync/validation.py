@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from sync.controls import CONTROLS, ControlError
 from sync.controls.number import STEP_TOLERANCE, allowed
 from sync.controls.region import quote
-from sync.labelconfig import Control, LabelConfig
+from sync.labelling.config import Control, LabelConfig
 from sync.task_images import page_of
 
 __all__ = ["Validator", "check_prediction"]

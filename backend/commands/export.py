@@ -72,7 +72,7 @@ def export(
     from sync.export import missing_packages
     from sync.export.run import ExportError, Plan
     from sync.export.splits import parse_fractions
-    from sync.labelconfig import parse
+    from sync.labelling.config import parse
     from sync.projects import project_state
 
     if missing := missing_packages():

@@ -21,7 +21,7 @@ from backend.commands.terminal import INCOMPLETE, ProjectId, console, notices, s
 if TYPE_CHECKING:
     from backend.settings import Settings
     from sync.client import LabelStudioClient
-    from sync.labelconfig import LabelConfig
+    from sync.labelling.config import LabelConfig
     from sync.projects import ProjectState
     from sync.regions.catalogue import Columns
     from sync.regions.formats import Reading
@@ -100,7 +100,7 @@ def import_regions(
     """
     settings = read_settings()
     from sync.client import LabelStudioClient, LabelStudioError
-    from sync.labelconfig import LabelConfigError, parse
+    from sync.labelling.config import LabelConfigError, parse
     from sync.projects import project_state
     from sync.regions.catalogue import Columns
     from sync.regions.marks import RegionsError

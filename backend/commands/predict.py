@@ -76,7 +76,7 @@ def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> A
     from backend.lvm.checkpoint import CheckpointError
     from backend.project_heads import ProjectHeads
     from sync.files.cache import FileCache
-    from sync.labelconfig import LabelConfigError, parse
+    from sync.labelling.config import LabelConfigError, parse
 
     cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
     builder = AnnotatorBuilder(gallery, cache, None, sam_checkpoint=settings.sam_checkpoint)

@@ -24,7 +24,7 @@ def create(
 ) -> None:
     """Create a project in Label Studio, with instructions for its annotators, and print its number."""
     from sync.client import LabelStudioClient, LabelStudioError
-    from sync.instructions import annotator_instructions
+    from sync.labelling.instructions import annotator_instructions
     from sync.projects import create_project
 
     xml = read_label_config(config)
@@ -46,7 +46,7 @@ def attach(
     from backend.commands.alive import is_alive, life_of, work_to_come
     from backend.records import RegistryError
     from sync.client import LabelStudioError
-    from sync.labelconfig import not_supported
+    from sync.labelling.config import not_supported
 
     services = open_services(read_settings())
     try:
@@ -72,7 +72,7 @@ def status(project: ProjectId) -> None:
     from sync.attach import attached
     from sync.client import LabelStudioError
     from sync.coverage import count_unpredicted
-    from sync.labelconfig import LabelConfigError, parse
+    from sync.labelling.config import LabelConfigError, parse
     from sync.projects import project_state
     from sync.tasks import read_tasks
 

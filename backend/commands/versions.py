@@ -26,7 +26,7 @@ def status() -> None:
     from backend.coverage import Coverage
     from backend.damage import damage_in_words
     from backend.heartbeat import KINDS
-    from sync.labelconfig import not_supported
+    from sync.labelling.config import not_supported
 
     services = open_services(read_settings())
     for kind in KINDS:

@@ -27,7 +27,7 @@ from backend.services import Services
 from backend.settings import Settings
 from sync.client import LabelStudioClient
 from sync.errors.images import ImageError
-from sync.instructions import annotator_instructions
+from sync.labelling.instructions import annotator_instructions
 from sync.projects import (
     attach_backend,
     create_project,

@@ -16,8 +16,8 @@ from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
 from backend.heads.tree import DecisionTree
 from backend.project_heads import ProjectHeads
-from sync.labelconfig import Control
-from sync.matching import match_labels
+from sync.labelling.config import Control
+from sync.labelling.matching import match_labels
 
 __all__ = ["fillers_of"]
 

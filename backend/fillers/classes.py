@@ -16,8 +16,8 @@ from backend.heads.sources import ExtractionSettings
 from backend.heads.tree import DecisionTree
 from backend.observer import Observation
 from sync.controls import choices, taxonomy
-from sync.labelconfig import Control
-from sync.matching import match_labels
+from sync.labelling.config import Control
+from sync.labelling.matching import match_labels
 
 __all__ = ["ClassFiller", "base_offset", "base_probabilities"]
 

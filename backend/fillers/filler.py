@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from backend.heads.sources import ExtractionSettings
 from backend.observer import Observation
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["Filled", "Filler", "embedding_of"]
 

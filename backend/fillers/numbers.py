@@ -12,7 +12,7 @@ from backend.heads.parameters import Parameters
 from backend.heads.sources import ExtractionSettings
 from backend.observer import Observation
 from sync.controls import number
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["NumberFiller"]
 

@@ -21,7 +21,7 @@ from backend.regions import regions_of_mask
 from sync.controls import ControlError, ellipselabels, rectanglelabels
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Size
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["ObjectFiller"]
 

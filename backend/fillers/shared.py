@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.project_heads import MASKS, ProjectHeads
-from sync.labelconfig import Control
-from sync.matching import read_label
+from sync.labelling.config import Control
+from sync.labelling.matching import read_label
 
 __all__ = ["SharedObjects", "shared_objects"]
 

@@ -20,7 +20,7 @@ from backend.loop.comparison import Comparison, compare
 from backend.loop.contest import Contender, Contest, filler_of
 from backend.loop.decision import Decision, Taken, decide_on_change
 from backend.observer import Observation
-from sync.labelconfig import Control, LabelConfig
+from sync.labelling.config import Control, LabelConfig
 from sync.task_images import images_of_control, reference_of_image
 from sync.tasks import Task
 

@@ -22,7 +22,7 @@ from backend.project_heads import MASKS
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Mask, Point
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["MOST_OF_IMAGE", "can_be_judged", "click_scores"]
 

@@ -23,7 +23,7 @@ from backend.loop.refitting import MOST_OBJECT_IMAGES, Refits
 from backend.loop.scoring import Scores, score_filler
 from backend.observer import Observation
 from backend.project_heads import SHAPES, ProjectHeads
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["AUDIT_ENOUGH", "Contender", "Contest", "filler_of", "hold_contest"]
 

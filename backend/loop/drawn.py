@@ -16,7 +16,7 @@ from sync.controls.region import Region
 from sync.errors.controls import ControlError
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Labelled, Polygon, Size
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 from sync.reading import read_region
 
 __all__ = ["DrawnObject", "Outline", "check_cost", "draw_objects"]

@@ -23,7 +23,7 @@ from sync.controls.polygonlabels import rasterise
 from sync.controls.region import Region
 from sync.controls.sameness import SAME, outline, same_answer, same_shape
 from sync.geometry.shapes import Box, Labelled, Polygon
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["measure_effort", "shape_overlap"]
 

@@ -25,7 +25,7 @@ from sync.annotations import Annotation
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Size
-from sync.labelconfig import Control, LabelConfig
+from sync.labelling.config import Control, LabelConfig
 from sync.task_images import images_of_control, reference_of_image
 
 __all__ = ["Examples", "ImageOfTask", "SizesOf", "gather_examples"]

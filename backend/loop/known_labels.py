@@ -6,8 +6,8 @@ from backend.heads.morphology import Morphology
 from backend.heads.questions import QuestionTree
 from backend.loop.contest import Contender
 from backend.project_heads import SHAPES
-from sync.labelconfig import Control
-from sync.matching import match_labels
+from sync.labelling.config import Control
+from sync.labelling.matching import match_labels
 
 __all__ = ["new_labels"]
 

@@ -20,7 +20,7 @@ from backend.unreadable import Unreadable, UnreadableList
 from sync.annotations import Annotation
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
-from sync.labelconfig import Control, LabelConfig
+from sync.labelling.config import Control, LabelConfig
 from sync.task_images import reference_of_image
 
 __all__ = ["note_problems"]

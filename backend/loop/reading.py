@@ -15,10 +15,10 @@ from sync.controls import rle
 from sync.controls.region import Region, quote, read_size
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Size
-from sync.labelconfig import Control, LabelConfig
+from sync.labelling.config import Control, LabelConfig
+from sync.labelling.visibility import hidden_controls
 from sync.reading import read_region
 from sync.task_images import image_of_region, images_of_control
-from sync.visibility import hidden_controls
 
 __all__ = ["needs_picture", "read_regions", "regions_of"]
 

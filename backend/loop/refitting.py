@@ -19,7 +19,7 @@ from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.train import fit_classes, fit_detection, open_images
 from backend.observer import Observation
 from backend.project_heads import SHAPES
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["MOST_OBJECT_IMAGES", "Refits"]
 

@@ -17,7 +17,7 @@ from backend.loop.examples import Examples, ImageOfTask
 from backend.observer import Observation
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["Scores", "calibration_of", "score_filler"]
 

@@ -36,7 +36,7 @@ from backend.services import Services
 from sync.errors.failures import attempt, reason_of_item
 from sync.errors.images import ImageError
 from sync.geometry.footprint import Footprint
-from sync.labelconfig import Control, LabelConfig
+from sync.labelling.config import Control, LabelConfig
 
 __all__ = ["ObjectImages", "fit_classes", "fit_detection", "open_images", "train"]
 

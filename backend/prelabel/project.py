@@ -29,7 +29,7 @@ from sync.annotations import read_annotations
 from sync.attach import attached, show_predictions
 from sync.client import LabelStudioError
 from sync.doubled import delete_doubled
-from sync.labelconfig import LabelConfigError, parse
+from sync.labelling.config import LabelConfigError, parse
 from sync.predictions import count_predictions, predicted_tasks
 from sync.projects import ProjectState, project_state
 from sync.tasks import Task as StudioTask

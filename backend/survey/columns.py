@@ -17,7 +17,7 @@ from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
 from backend.heads.detected import Detected
 from backend.observer import Observation
 from backend.project_heads import MASKS
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["Said", "ask", "column_of", "make_batch", "make_schema"]
 

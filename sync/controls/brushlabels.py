@@ -17,7 +17,7 @@ from sync.controls.region import (
 )
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Labelled, Mask, Size
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["decode", "encode", "encode_part", "resized"]
 

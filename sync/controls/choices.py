@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from sync.controls.region import Region, new_region, read_labels, read_value, write_labels
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["decode", "encode"]
 

@@ -16,7 +16,7 @@ from sync.controls.region import (
 )
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Labelled, Point, Size
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["decode", "encode"]
 

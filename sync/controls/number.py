@@ -6,7 +6,7 @@ import math
 
 from sync.controls.region import Region, finite, new_region, quote, read_value
 from sync.errors.controls import ControlError
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["allowed", "decode", "encode"]
 

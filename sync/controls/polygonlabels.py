@@ -24,7 +24,7 @@ from sync.controls.region import (
 )
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Labelled, Mask, Polygon, Size
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["MAX_CORNERS", "decode", "encode", "encode_mask", "joined", "outline", "rasterise"]
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Size
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = [
     "MAX_PIXELS",

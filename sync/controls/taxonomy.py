@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sync.controls.region import Region, new_region, quote, read_value
 from sync.errors.controls import ControlError
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 __all__ = ["decode", "encode"]
 

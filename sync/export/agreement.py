@@ -10,7 +10,7 @@ from itertools import combinations
 from sync.export.matching import match
 from sync.export.records import Statement
 from sync.export.votes import Vote
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 
 __all__ = ["ClassAgreement", "Overlaps", "ShapeAgreement", "class_agreement"]
 

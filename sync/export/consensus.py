@@ -14,7 +14,7 @@ from sync.export.records import Answer, DrawnObject, Provenance, Shape, Statemen
 from sync.export.votes import NOTHING, YES, Question, Vote, dawid_skene, majority, newest_of_each, votes_of
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Mask, Point, Size
-from sync.labelconfig import Control, Label, LabelConfig, join_path
+from sync.labelling.config import Control, Label, LabelConfig, join_path
 from sync.reading import read_region
 
 __all__ = ["CONSENSUS", "Decision", "everything", "latest", "voted"]

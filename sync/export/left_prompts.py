@@ -10,7 +10,7 @@ from typing import Any
 
 from sync.export.origins import states_of
 from sync.export.statements import Report
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 
 __all__ = ["without_prompts"]
 

@@ -38,7 +38,7 @@ from sync.export.survey import Survey, is_read, survey
 from sync.export.tally import Tally
 from sync.export.task_list import TaskList
 from sync.geometry.shapes import Size
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 
 __all__ = ["ExportError", "Plan", "Summary", "export"]
 

@@ -17,7 +17,7 @@ from sync.export.images import number_of, reference_of
 from sync.export.pictures import Picture, Pictures
 from sync.export.statements import Report, regions_drawn, stated_size
 from sync.geometry.shapes import Size
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 
 __all__ = ["SizedTasks", "report_stated"]
 

@@ -17,7 +17,7 @@ from sync.images.fitsaxes import plane_header
 from sync.images.fitsheaders import read_headers
 from sync.images.fitsparts import only_picture, parts_of
 from sync.images.sky import sky_in_file
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 from sync.sky.celestial import CelestialSky
 
 __all__ = ["SkyReader"]

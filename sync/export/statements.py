@@ -15,7 +15,7 @@ from sync.export.origins import ACCEPTED, ANSWERING_TAGS, DRAWN, EDITED, states_
 from sync.export.records import Answer, DrawnObject, Provenance, Statement
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Labelled, Size
-from sync.labelconfig import Control, LabelConfig, join_path
+from sync.labelling.config import Control, LabelConfig, join_path
 from sync.reading import read_region
 
 __all__ = ["ANSWERING_TAGS", "Report", "read_statements", "regions_drawn", "stated_size"]

@@ -26,8 +26,8 @@ from sync.export.splits import TaskPlace
 from sync.export.statements import ANSWERING_TAGS, read_statements
 from sync.export.votes import Vote, newest_of_each, votes_of
 from sync.geometry.shapes import Size
-from sync.labelconfig import LabelConfig
-from sync.matching import read_label
+from sync.labelling.config import LabelConfig
+from sync.labelling.matching import read_label
 
 __all__ = ["OUTLINES", "Survey", "is_read", "survey"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sync.export.matching import Cluster, cluster_objects
 from sync.export.records import Statement
-from sync.labelconfig import Control, LabelConfig
+from sync.labelling.config import Control, LabelConfig
 
 __all__ = ["NO", "NOTHING", "YES", "Question", "Vote", "dawid_skene", "majority", "newest_of_each", "votes_of"]
 

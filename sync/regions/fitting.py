@@ -23,8 +23,8 @@ from sync.errors.images import DAMAGE
 from sync.export.yolo import outline_of
 from sync.geometry.footprint import Footprint, box_corners, ellipse_box, ellipse_corners
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
-from sync.labelconfig import Control, LabelConfig
-from sync.matching import read_label, read_path
+from sync.labelling.config import Control, LabelConfig
+from sync.labelling.matching import read_label, read_path
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, RegionsError, Shape
 
 __all__ = ["Fitting", "ellipse_pixels", "unique_ids"]

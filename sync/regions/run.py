@@ -12,7 +12,7 @@ from sync.client import LabelStudioClient
 from sync.controls.region import Region
 from sync.errors.images import ImageError
 from sync.export.pictures import Picture, Pictures
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 from sync.regions.canvases import canvas_of
 from sync.regions.fitting import Fitting, unique_ids
 from sync.regions.formats import Reading

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.export.pictures import basename
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 from sync.regions.files import stem_of
 from sync.regions.marks import MarkedImage, RegionsError
 from sync.sky.reader import find_sky

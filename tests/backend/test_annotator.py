@@ -14,7 +14,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from backend.annotator import CHUNK, NOTHING_TO_ASK, Annotator, Task
 from backend.project_heads import ProjectHeads
 from backend.services import Services
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.validation import check_prediction
 
 SHIPPED = {path.name: path.read_text() for path in resources("labeling_configs").iterdir() if path.name.endswith(".xml")}

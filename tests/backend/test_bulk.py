@@ -15,7 +15,7 @@ from backend.bulk import Pairs, predict_and_store, predicting_here
 from backend.project_heads import ProjectHeads
 from backend.services import Services
 from sync.client import LabelStudioClient
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices></View>"""

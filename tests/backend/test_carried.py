@@ -17,7 +17,7 @@ from backend.heads.morphology import Morphology
 from backend.project_heads import ProjectHeads
 from backend.services import Services
 from backend.settings import Settings
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""

@@ -22,7 +22,7 @@ from backend.project_heads import ProjectHeads
 from backend.records import DAMAGED
 from backend.server import create_app
 from backend.services import Services
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Calm"/><Choice value="Wild"/></Choices></View>"""

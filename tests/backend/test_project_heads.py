@@ -17,7 +17,7 @@ from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
 from backend.heads.segmenter.network import SegmenterConfig
 from backend.project_heads import PROMPTS, ProjectHeads, controls_to_fill, prompt_target
-from sync.labelconfig import LabelConfig, parse
+from sync.labelling.config import LabelConfig, parse
 
 CHOICES = '<Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Ring"/></Choices>'
 NUMBER = '<Number name="redshift" toName="image"/>'

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from backend.prompt_choice import choose_prompts
-from sync.labelconfig import LabelConfig, parse
+from sync.labelling.config import LabelConfig, parse
 
 SMART, ONLY, NEVER = 'smart="true"', 'smart="true" smartOnly="true"', 'smart="false"'
 

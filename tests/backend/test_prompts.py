@@ -19,7 +19,7 @@ from backend.regions import regions_of_mask
 from backend.segmenters import BASE_SEGMENTER
 from sync.controls import brushlabels
 from sync.images.decode import decode
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.validation import check_prediction
 
 BRUSH = '<BrushLabels name="objects" toName="image"><Label value="Galaxy"/></BrushLabels>'

@@ -15,7 +15,7 @@ from backend.protocol import SetupRequest, project_id_of
 from backend.records import MAX_ID
 from backend.server import create_app
 from backend.services import Services
-from sync.labelconfig import MAX_CHARACTERS
+from sync.labelling.config import MAX_CHARACTERS
 
 CONFIG = '<View><Image name="image" value="$image"/><Choices name="c" toName="image"><Choice value="Spiral"/></Choices></View>'
 TASK = {"id": 1, "data": {"image": "/data/upload/1/nowhere.png"}}

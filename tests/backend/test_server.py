@@ -23,7 +23,7 @@ from starlette.testclient import TestClient
 from backend.heartbeat import Heartbeat
 from backend.server import create_app
 from backend.services import Services
-from sync.labelconfig import FILLABLE_TAGS, MAX_CHARACTERS, parse
+from sync.labelling.config import FILLABLE_TAGS, MAX_CHARACTERS, parse
 from sync.validation import check_prediction
 
 CAPTURED = Path(__file__).parents[2].parent / "shared" / "label-studio-requests.json"

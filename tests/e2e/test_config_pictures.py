@@ -23,7 +23,7 @@ from typer.testing import CliRunner
 from backend.cli import app
 from sync.client import LabelStudioClient
 from sync.ingest import ingest
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.predictions import push
 from sync.projects import create_project
 from sync.sources.item import Item

@@ -18,7 +18,7 @@ from sync.annotations import Annotation, annotations_of
 from sync.client import LabelStudioClient
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.parents import find_parent
 from sync.predictions import push
 from sync.projects import create_project, upload_images

@@ -26,7 +26,7 @@ from sync.controls import CONTROLS
 from sync.controls.polygonlabels import rasterise
 from sync.controls.rle import decode
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.predictions import push
 from sync.projects import create_project, upload_images
 from sync.tasks import read_tasks

@@ -17,7 +17,7 @@ from PIL import Image
 from sync.client import LabelStudioClient
 from sync.controls import CONTROLS
 from sync.geometry.shapes import Box
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.projects import create_project
 from sync.tasks import read_tasks
 

@@ -13,7 +13,7 @@ from backend.cli import app
 from backend.commands.configs import read_label_config
 from sync.attach import WEBHOOK_SECRET_HEADER, attach_backend
 from sync.client import LabelStudioClient
-from sync.instructions import annotator_instructions
+from sync.labelling.instructions import annotator_instructions
 from sync.projects import create_project, project_state
 
 

@@ -20,7 +20,7 @@ from backend.services import Services
 from backend.settings import Settings
 from sync.attach import attached
 from sync.client import LabelStudioClient
-from sync.labelconfig import MAX_CHARACTERS
+from sync.labelling.config import MAX_CHARACTERS
 from sync.projects import create_project, project_state
 
 CONFIG = """<View><Image name="image" value="$image"/>

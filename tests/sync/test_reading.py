@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Box, Ellipse, Polygon
-from sync.labelconfig import Control, parse
+from sync.labelling.config import Control, parse
 from sync.reading import read_region
 
 CONFIG = parse("""<View><Image name="image" value="$image"/>

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from sync.errors.controls import ControlError
-from sync.labelconfig import LabelConfig, parse
+from sync.labelling.config import LabelConfig, parse
 from sync.task_images import image_of_region, images_of_control, place_region, references_of
 
 

@@ -10,7 +10,7 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from sync.controls import CONTROLS
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
-from sync.labelconfig import Control, parse
+from sync.labelling.config import Control, parse
 from sync.validation import check_prediction
 
 XML = """<View>

@@ -18,7 +18,7 @@ from backend.heads.morphology import Morphology
 from backend.project_heads import ProjectHeads
 from backend.services import Services
 from sync.client import LabelStudioClient
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 LOGGERS = ("galaxyloop.annotator", "httpx")
 """Those whose level a command sets for its process."""

@@ -12,7 +12,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from PIL import Image
 from typer.testing import Result
 
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.validation import check_prediction
 
 Run = Callable[..., Result]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.heads.questions import QuestionTree
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 PATHS = (("Smooth", "Round"), ("Smooth", "Cigar"), ("Disk", "Arms"), ("Disk", "Bar"), ("Star",))
 TREE = QuestionTree.of(PATHS)

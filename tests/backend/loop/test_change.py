@@ -12,7 +12,7 @@ from backend.fillers import ClassFiller
 from backend.heads.morphology import Morphology
 from backend.loop.change import ProjectTasks, change_of_classes
 from backend.services import Services
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.tasks import Task
 
 CONFIG = parse(

@@ -16,7 +16,7 @@ from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.held_out import Sides
 from backend.services import Services
 from sync.geometry.shapes import Box
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels></View>"""

@@ -15,7 +15,7 @@ from backend.records import Effort
 from sync.controls import CONTROLS, brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.controls.region import Region
 from sync.geometry.shapes import Box, Ellipse, Labelled, Mask, Polygon
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 CONFIG = parse("""<View><Image name="image" value="$image"/>
 <Choices name="shape" toName="image" choice="multiple"><Choice value="Disk"/><Choice value="Arms"/></Choices>

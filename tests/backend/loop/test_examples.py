@@ -19,7 +19,7 @@ from backend.project_heads import SHAPES
 from sync.annotations import Annotation
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 CONFIG = parse("""<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices>

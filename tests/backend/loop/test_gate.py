@@ -20,7 +20,7 @@ from backend.project_heads import ProjectHeads
 from backend.services import Services
 from sync.annotations import Annotation
 from sync.controls import choices
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.tasks import Task
 
 # Words that the shipped head does not know: only what a test trains can fill them.

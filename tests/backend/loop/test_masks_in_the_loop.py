@@ -28,7 +28,7 @@ from backend.services import Services
 from sync.annotations import Annotation
 from sync.controls import brushlabels
 from sync.geometry.shapes import Box
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.projects import ProjectState
 from sync.tasks import Task as StudioTask
 

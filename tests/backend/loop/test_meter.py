@@ -17,7 +17,7 @@ from backend.services import Services
 from sync.annotations import Annotation
 from sync.client import LabelStudioError
 from sync.controls import choices
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="mood" toName="image"><Choice value="Calm"/><Choice value="Wild"/></Choices></View>"""

@@ -17,7 +17,7 @@ from backend.project_heads import ProjectHeads
 from backend.services import Services
 from sync.annotations import Annotation
 from sync.controls import taxonomy
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 # Words that the shipped head does not know: only what is trained here can fill them.
 CONFIG = """<View><Image name="image" value="$image"/>

@@ -30,7 +30,7 @@ from backend.survey.description import describe
 from backend.survey.errors import SurveyError
 from backend.survey.predictor import ENOUGH_DENIED, Job, Part, SurveyWorker
 from sync.files.cache import MemoryCache
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.sources.bucket import Buckets, DeniedError
 from sync.sources.collection import Span
 from sync.sources.item import SourceError

@@ -12,7 +12,7 @@ from PIL import Image
 
 from sync.controls import brushlabels, keypointlabels, rectanglelabels
 from sync.geometry.shapes import Box, Point
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.projects import create_project, upload_images
 from sync.tasks import read_tasks
 

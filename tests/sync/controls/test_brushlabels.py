@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from sync.controls import brushlabels
 from sync.errors.controls import ControlError
-from sync.labelconfig import Control, Label
+from sync.labelling.config import Control, Label
 
 CONTROL = Control(name="mask", to_name="image", tag="BrushLabels", labels=(Label("Galaxy"),))
 MASKS = npst.arrays(np.bool_, npst.array_shapes(min_dims=2, max_dims=2, max_side=40))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sync.controls import choices
 from sync.errors.controls import ControlError
-from sync.labelconfig import Control, Label
+from sync.labelling.config import Control, Label
 
 LABELS = tuple(Label(name) for name in ("Spiral", "Elliptical", "Merger"))
 SINGLE = Control(name="m", to_name="image", tag="Choices", labels=LABELS)

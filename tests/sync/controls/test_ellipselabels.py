@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sync.controls import ellipselabels
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Ellipse, Size
-from sync.labelconfig import Control, Label
+from sync.labelling.config import Control, Label
 
 CONTROL = Control(name="e", to_name="image", tag="EllipseLabels", labels=(Label("Galaxy"),))
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sync.controls import keypointlabels
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Point, Size
-from sync.labelconfig import Control, Label
+from sync.labelling.config import Control, Label
 
 CONTROL = Control(name="kp", to_name="image", tag="KeyPointLabels", labels=(Label("Arm"),))
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from sync.controls import number
 from sync.errors.controls import ControlError
-from sync.labelconfig import Control
+from sync.labelling.config import Control
 
 FREE = Control(name="z", to_name="image", tag="Number")
 

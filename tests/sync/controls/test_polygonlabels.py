@@ -17,7 +17,7 @@ from sync.controls import polygonlabels
 from sync.controls.polygonlabels import outline, rasterise
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Polygon, Size
-from sync.labelconfig import Control, Label
+from sync.labelling.config import Control, Label
 
 CONTROL = Control(name="p", to_name="image", tag="PolygonLabels", labels=(Label("Galaxy"),))
 MASKS = npst.arrays(np.bool_, npst.array_shapes(min_dims=2, max_dims=2, max_side=24))

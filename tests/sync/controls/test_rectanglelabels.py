@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sync.controls import rectanglelabels
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Box, Size
-from sync.labelconfig import Control, Label
+from sync.labelling.config import Control, Label
 
 CONTROL = Control(name="box", to_name="image", tag="RectangleLabels", labels=(Label("Galaxy"),))
 SIZES = st.tuples(st.integers(1, 5000), st.integers(1, 5000))

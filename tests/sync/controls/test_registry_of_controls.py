@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import CONTROLS, ControlError
-from sync.labelconfig import FILLABLE_TAGS
+from sync.labelling.config import FILLABLE_TAGS
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),

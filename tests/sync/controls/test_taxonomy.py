@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from sync.controls import taxonomy
 from sync.errors.controls import ControlError
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 (CONTROL,) = parse(
     '<View><Image name="image" value="$image"/><Taxonomy name="t" toName="image"><Choice value="Smooth"/>'

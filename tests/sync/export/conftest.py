@@ -18,7 +18,7 @@ from sync.export.pictures import Pictures
 from sync.export.run import Plan, Summary, export
 from sync.export.spool import with_parents
 from sync.geometry.shapes import Mask, Size
-from sync.labelconfig import LabelConfig, parse
+from sync.labelling.config import LabelConfig, parse
 
 CONFIG = """
 <View>

@@ -12,7 +12,7 @@ from sync.export.records import Statement
 from sync.export.statements import read_statements
 from sync.export.votes import votes_of
 from sync.geometry.shapes import Box
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 
 SIZE = (40, 30)
 Say = Callable[..., dict[str, Any]]

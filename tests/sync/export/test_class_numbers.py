@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.geometry.shapes import Box
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]

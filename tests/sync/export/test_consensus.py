@@ -14,7 +14,7 @@ from sync.export.statements import read_statements
 from sync.export.votes import newest_of_each, votes_of
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Mask, Point
-from sync.labelconfig import LabelConfig, parse
+from sync.labelling.config import LabelConfig, parse
 
 SIZE = (40, 30)
 Say = Callable[..., dict[str, Any]]

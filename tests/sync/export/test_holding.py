@@ -11,7 +11,7 @@ import pytest
 
 from sync.export.run import ExportError
 from sync.geometry.shapes import Box
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]

@@ -14,7 +14,7 @@ from astropy.table import Table
 
 from sync.controls import choices, rectanglelabels
 from sync.geometry.shapes import Box
-from sync.labelconfig import LabelConfig, parse
+from sync.labelling.config import LabelConfig, parse
 
 Exported = Callable[..., tuple[Path, Any]]
 Say = Callable[..., dict[str, Any]]

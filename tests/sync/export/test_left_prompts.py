@@ -10,7 +10,7 @@ import pytest
 
 from sync.controls import CONTROLS
 from sync.geometry.shapes import Box, Point
-from sync.labelconfig import LabelConfig, parse
+from sync.labelling.config import LabelConfig, parse
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <RectangleLabels name="boxes" toName="image" smart="false"><Label value="Galaxy"/></RectangleLabels>

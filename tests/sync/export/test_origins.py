@@ -12,7 +12,7 @@ from sync.export.origins import states_of
 from sync.export.spool import with_parents
 from sync.export.statements import read_statements
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 
 SIZE = (40, 30)
 Say = Callable[..., dict[str, Any]]

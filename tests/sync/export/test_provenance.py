@@ -11,7 +11,7 @@ import pytest
 from sync.export.spool import with_parents
 from sync.export.statements import read_statements
 from sync.geometry.shapes import Box, Point
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 
 SIZE = (40, 30)
 Say = Callable[..., dict[str, Any]]

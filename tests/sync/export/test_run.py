@@ -17,7 +17,7 @@ from sync.export import FORMATS, writer
 from sync.export.pictures import Pictures
 from sync.export.run import ExportError, Plan, export
 from sync.geometry.shapes import Box, Mask
-from sync.labelconfig import LabelConfig
+from sync.labelling.config import LabelConfig
 
 SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]

@@ -121,7 +121,7 @@ def test_a_point_is_counted_as_ds9_counts(exported: Exported, task: Say, annotat
 )
 def test_any_label_is_read_back_or_listed(exported: Exported, task: Say, annotation: Say, region: Say, label: str) -> None:
     from sync.export.texts import DS9, escaped
-    from sync.labelconfig import parse
+    from sync.labelling.config import parse
 
     config = parse('<View><Image name="image" value="$image"/><RectangleLabels name="boxes" toName="image" value="$c"/></View>')
     drawn = region("boxes", Box(8, 6, 14, 9), label="Star", size=SIZE)

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from sync.export.texts import ECSV, FITS, UNICODE, XML, escaped, safe_cell
 from sync.geometry.shapes import Box, Mask
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 
 SIZE = (40, 30)
 Exported = Callable[..., tuple[Path, Any]]

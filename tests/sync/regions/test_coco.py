@@ -12,7 +12,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from sync.geometry.shapes import Box, Mask, Point
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.reading import read_region
 from sync.regions import coco
 from sync.regions.fitting import Fitting

@@ -13,7 +13,7 @@ from regions import PixCoord, Regions
 
 from sync.controls import CONTROLS
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.reading import read_region
 from sync.regions import sky_regions
 from sync.regions.fitting import Fitting

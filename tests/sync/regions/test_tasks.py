@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sync.labelconfig import parse
+from sync.labelling.config import parse
 from sync.regions.marks import MarkedImage, RegionsError
 from sync.regions.tasks import TaskIndex
 from sync.tasks import Task

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from sync.labelconfig import Condition, LabelConfig
+from sync.labelling.config import Condition, LabelConfig
 
 __all__ = ["hidden_controls"]
 

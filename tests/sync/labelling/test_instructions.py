@@ -7,8 +7,8 @@ from importlib.resources import files
 
 import pytest
 
-from sync.instructions import LISTED_LABELS, annotator_instructions
-from sync.labelconfig import LabelConfigError, parse
+from sync.labelling.config import LabelConfigError, parse
+from sync.labelling.instructions import LISTED_LABELS, annotator_instructions
 
 SHIPPED = {path.name: path.read_text() for path in files("labeling_configs").iterdir() if path.name.endswith(".xml")}
 TAGS = {"p", "b", "br", "h4", "kbd", "table", "tbody", "tr", "td"}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.labelconfig import Control, Label, match_labels, parse
-from sync.matching import read_label
-from sync.synonyms import SYNONYMS, normalise
+from sync.labelling.config import Control, Label, match_labels, parse
+from sync.labelling.matching import read_label
+from sync.labelling.synonyms import SYNONYMS, normalise
 
 CLASSES = ["elliptical", "spiral", "edge_on", "merger"]
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from sync.labelconfig import parse
-from sync.visibility import hidden_controls
+from sync.labelling.config import parse
+from sync.labelling.visibility import hidden_controls
 
 IMAGE = '<Image name="image" value="$image"/>'
 KIND = '<Choices name="kind" toName="image"><Choice value="Spiral" alias="s"/><Choice value="Elliptical"/></Choices>'

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from sync.synonyms import BROADER, HUBBLE_LETTERS, SYNONYMS, normalise
+from sync.labelling.synonyms import BROADER, HUBBLE_LETTERS, SYNONYMS, normalise
 
 if TYPE_CHECKING:
-    from sync.labelconfig import Control, Label
+    from sync.labelling.config import Control, Label
 
 __all__ = ["match_labels", "read_label", "read_path"]
 

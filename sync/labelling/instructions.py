@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from defusedxml.ElementTree import fromstring
 
-from sync.labelconfig import Control, LabelConfig, parse
+from sync.labelling.config import Control, LabelConfig, parse
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
 
-from sync.labelconfig import FILLABLE_TAGS, Control, Label, LabelConfigError, parse
+from sync.labelling.config import FILLABLE_TAGS, Control, Label, LabelConfigError, parse
 
 IMAGE = '<Image name="image" value="$image"/>'
 

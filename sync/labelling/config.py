@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from sync.matching import match_labels
+from sync.labelling.matching import match_labels
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
