@@ -11,11 +11,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sync.controls.reading import read_region
 from sync.errors.controls import ControlError
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Mask, Point, Polygon, Size
 from sync.labelling.config import Control
-from sync.reading import read_region
 
 __all__ = ["ShownObject", "object_hit", "regions_on_screen", "stored_ids"]
 

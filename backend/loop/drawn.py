@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from sync.controls.reading import read_region
 from sync.controls.region import Region
 from sync.errors.controls import ControlError
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Labelled, Polygon, Size
 from sync.labelling.config import Control
-from sync.reading import read_region
 
 __all__ = ["DrawnObject", "Outline", "check_cost", "draw_objects"]
 

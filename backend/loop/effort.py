@@ -1,6 +1,6 @@
 """Effort: what an annotator did with each region that was predicted, control by control.
 
-What was submitted is compared with what was predicted; `sync.controls.sameness` says why. Regions keep the ids that they had
+What was submitted is compared with what was predicted; `sync.controls.equality` says why. Regions keep the ids that they had
 in the prediction, and what nobody touched comes back bit for bit; but a class that was cleared and chosen anew has a new id, so
 what is said of the whole image is found by control.
 """
@@ -19,9 +19,9 @@ from backend.project_heads import SHAPES
 from backend.records import Effort
 from sync.controls import ControlError
 from sync.controls.comparing import decoder
+from sync.controls.equality import SAME, outline, same_answer, same_shape
 from sync.controls.polygonlabels import rasterise
 from sync.controls.region import Region
-from sync.controls.sameness import SAME, outline, same_answer, same_shape
 from sync.geometry.shapes import Box, Labelled, Polygon
 from sync.labelling.config import Control
 

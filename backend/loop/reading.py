@@ -12,12 +12,12 @@ from typing import Any
 from backend.project_heads import SHAPES, controls_to_fill
 from sync.annotations import Annotation
 from sync.controls import rle
+from sync.controls.reading import read_region
 from sync.controls.region import Region, quote, read_size
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Size
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.visibility import hidden_controls
-from sync.reading import read_region
 from sync.task_images import image_of_region, images_of_control
 
 __all__ = ["needs_picture", "read_regions", "regions_of"]
@@ -70,7 +70,7 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
 
 
 def read_regions(regions: Sequence[Region], control: Control, *, size: Size | None = None) -> list[Any]:
-    """Read regions of a control on one picture, as `sync.reading.read_region` does.
+    """Read regions of a control on one picture, as `sync.controls.reading.read_region` does.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ from typing import Any
 
 from sync.controls import ControlError
 from sync.controls.comparing import decoder
-from sync.controls.sameness import same_answer, same_shape
+from sync.controls.equality import same_answer, same_shape
 from sync.geometry.shapes import Labelled
 
 __all__ = ["ACCEPTED", "ANSWERING_TAGS", "DRAWN", "EDITED", "RELABELLED", "states_of"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+from sync.controls.reading import read_region
 from sync.controls.region import Region, quote, read_size
 from sync.errors.controls import ControlError, OutsideError
 from sync.errors.failures import reason_of_item
@@ -16,7 +17,6 @@ from sync.export.records import Answer, DrawnObject, Provenance, Statement
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Labelled, Size
 from sync.labelling.config import Control, LabelConfig, join_path
-from sync.reading import read_region
 
 __all__ = ["ANSWERING_TAGS", "Report", "read_statements", "regions_drawn", "stated_size"]
 

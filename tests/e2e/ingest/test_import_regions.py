@@ -19,10 +19,10 @@ from typer.testing import CliRunner, Result
 from backend.cli import app
 from sync.annotations import read_annotations
 from sync.client import LabelStudioClient, LabelStudioUnavailable
+from sync.controls.reading import read_region
 from sync.geometry.shapes import Mask
 from sync.labelling.config import parse
 from sync.projects import create_project, project_state
-from sync.reading import read_region
 from sync.tasks import read_tasks
 
 CONFIG = """

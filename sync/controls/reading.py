@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from sync.controls import CONTROLS
+from sync.controls.equality import outline
 from sync.controls.number import STEP_TOLERANCE
 from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region, quote
-from sync.controls.sameness import outline
 from sync.errors.controls import ControlError, OutsideError
 from sync.geometry.shapes import Labelled, Point, Size
 from sync.labelling.config import Control
