@@ -12,7 +12,7 @@ import secrets
 from fastapi import HTTPException, Request
 
 from backend.settings import Settings
-from sync.attach import WEBHOOK_SECRET_HEADER
+from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
 
 __all__ = ["Access"]
 

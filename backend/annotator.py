@@ -23,9 +23,9 @@ from backend.project_heads import ProjectHeads, controls_to_fill
 from backend.prompts import answer_prompts
 from sync.errors.failures import attempt, attempt_together, reason_of_item
 from sync.errors.images import ImageError
+from sync.label_studio.task_images import images_of_control, place_region, references_of, value_at
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.visibility import hidden_controls
-from sync.task_images import images_of_control, place_region, references_of, value_at
 
 __all__ = ["Annotator", "Prediction", "Task"]
 

@@ -7,11 +7,11 @@ from contextlib import suppress
 from backend.forgetting import ProjectInUseError, forget_project
 from backend.records import RegistryError
 from backend.services import Services
-from sync.attach import asked_instead, attach_backend
-from sync.attach_undo import undone_on_failure
+from sync.label_studio.attach import asked_instead, attach_backend
+from sync.label_studio.attach_undo import undone_on_failure
+from sync.label_studio.origin import is_same_project, read_origin
+from sync.label_studio.projects import project_state, set_uncertainty_sampling
 from sync.labelling.config import parse
-from sync.origin import is_same_project, read_origin
-from sync.projects import project_state, set_uncertainty_sampling
 
 __all__ = ["attach_project"]
 

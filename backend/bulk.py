@@ -13,8 +13,8 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 from backend.annotator import CHUNK, Annotator, Prediction, Task
-from sync.client import LabelStudioClient
-from sync.predictions import push
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.predictions import push
 
 __all__ = ["Engine", "Pairs", "Stored", "predict_and_store", "predicting_here"]
 

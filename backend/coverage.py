@@ -7,8 +7,8 @@ import threading
 import time
 
 from backend.settings import Settings
-from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
-from sync.coverage import count_unpredicted
+from sync.label_studio.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
+from sync.label_studio.coverage import count_unpredicted
 
 __all__ = ["Coverage"]
 

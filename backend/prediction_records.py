@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from backend.annotator import Prediction, Task
 from backend.database import PredictionRow, insert_of
 from backend.records import MAX_ID
-from sync.task_images import value_at
+from sync.label_studio.task_images import value_at
 
 __all__ = ["PredictionRecord", "PredictionRecords", "data_hash", "records_of"]
 

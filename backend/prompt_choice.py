@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from sync.label_studio.task_images import page_of
 from sync.labelling.config import Control, LabelConfig
-from sync.task_images import page_of
 
 __all__ = ["PROMPT_TYPES", "choose_prompts"]
 

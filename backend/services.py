@@ -16,11 +16,11 @@ from backend.prediction_records import PredictionRecords
 from backend.records import Project
 from backend.registry import Registry
 from backend.settings import Settings
-from sync.annotations import Annotation, AnnotationReader
-from sync.client import LabelStudioClient
 from sync.files.cache import Cache, FileCache
 from sync.images.fetch import Fetcher, FetchLimits
-from sync.tasks import Task
+from sync.label_studio.annotations import Annotation, AnnotationReader
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.tasks import Task
 
 __all__ = ["Services", "open_caches", "open_gallery"]
 

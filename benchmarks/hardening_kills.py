@@ -15,8 +15,8 @@ from loop_stage import Stage, wait_until
 
 from backend.loop.snapshot import read_stamps
 from backend.version_files import damage_of
-from sync.annotations import read_annotations
-from sync.predictions import count_predictions, predicted_tasks
+from sync.label_studio.annotations import read_annotations
+from sync.label_studio.predictions import count_predictions, predicted_tasks
 
 __all__ = ["Kills", "measure_kills"]
 

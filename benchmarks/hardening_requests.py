@@ -19,7 +19,7 @@ from loop_stage import Stage
 from loop_webhooks import an_event, post, request_bytes
 from PIL import Image
 
-from sync.attach import WEBHOOK_SECRET_HEADER
+from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
 
 __all__ = ["Events", "Requests", "measure_events", "measure_images", "measure_malformed", "memory_mb"]
 

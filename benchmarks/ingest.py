@@ -32,10 +32,10 @@ from report import machine_line, markdown_table, write_numbers, write_section
 from rich.console import Console
 from skimage.data import hubble_deep_field
 
-from sync.client import LabelStudioClient
-from sync.login import login
-from sync.projects import create_project, project_state
-from sync.studio import LabelStudioServer
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.local_server import LabelStudioServer
+from sync.label_studio.login import login
+from sync.label_studio.projects import create_project, project_state
 
 COUNTS = (200, 1000)
 CROP_PX = 256

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from label_studio_sdk._legacy import Client
 
-from sync.client import LabelStudioClient
+from sync.label_studio.client import LabelStudioClient
 
 
 def main() -> None:

@@ -46,8 +46,8 @@ from backend.loop.train import train
 from backend.records import Project
 from backend.services import Services
 from backend.settings import Settings
-from sync.annotations import Annotation
-from sync.tasks import Task as ProjectTask
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.tasks import Task as ProjectTask
 
 GALAXIES = Path("../shared/data/gz2")
 CLASSES = {"elliptical": "Elliptical", "spiral": "Spiral", "edge_on": "Edge-on", "merger": "Merger"}

@@ -30,8 +30,8 @@ from report import machine_line, markdown_table, write_section
 from rich.console import Console
 
 from backend.records import Version
-from sync.projects import create_project, upload_images
-from sync.tasks import Task
+from sync.label_studio.projects import create_project, upload_images
+from sync.label_studio.tasks import Task
 
 CONFIG = "everything.xml"
 NEXT = 20

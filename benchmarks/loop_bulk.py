@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from loop_stage import ASK_EVERY_S, Stage
 
-from sync.projects import project_state
-from sync.tasks import Task
+from sync.label_studio.projects import project_state
+from sync.label_studio.tasks import Task
 
 __all__ = ["BATCH", "Prelabelling", "Turnaround", "measure_prelabelling", "measure_turnaround"]
 

@@ -28,10 +28,10 @@ from backend.demo.processes import Child
 from backend.records import Project
 from backend.services import Services
 from backend.settings import Settings
-from sync.client import LabelStudioClient
-from sync.projects import attach_backend, create_project, login, project_state, upload_images
-from sync.studio import LabelStudioServer
-from sync.tasks import Task, read_tasks
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.local_server import LabelStudioServer
+from sync.label_studio.projects import attach_backend, create_project, login, project_state, upload_images
+from sync.label_studio.tasks import Task, read_tasks
 
 __all__ = ["ASK_EVERY_S", "LABEL_STUDIO", "Stage", "cut_crops", "free_port", "open_stage", "wait_until"]
 

@@ -21,7 +21,7 @@ import numpy as np
 from loop_stage import Stage, free_port, wait_until
 
 from backend.demo.processes import Child
-from sync.attach import WEBHOOK_SECRET_HEADER
+from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
 
 __all__ = [
     "AT_ONCE",

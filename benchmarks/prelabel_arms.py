@@ -19,7 +19,7 @@ from pathlib import Path
 from loop_bulk import RETRIEVE
 from loop_stage import Stage
 
-from sync.client import LabelStudioClient
+from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["LOCAL", "RAY", "RETRIEVE_ACTION", "SURVEY", "Measured", "measure_projects", "measure_surveys", "open_ray"]
 

@@ -24,7 +24,7 @@ from loop_stage import Stage, open_stage
 from report import machine_line, markdown_table, write_numbers, write_section
 from rich.console import Console
 
-from sync.attach import WEBHOOK_SECRET_HEADER
+from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
 
 CROPS = 200
 CONFIG = "everything.xml"

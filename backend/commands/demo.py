@@ -23,8 +23,8 @@ def demo(
 ) -> None:
     """Start Label Studio, the backend and a worker on this machine, with real galaxies already annotated."""
     from backend.demo.options import DemoError, DemoOptions, check_machine
-    from sync.client import LabelStudioError
-    from sync.studio import StudioError
+    from sync.label_studio.client import LabelStudioError
+    from sync.label_studio.local_server import StudioError
 
     options = DemoOptions(images, data_dir, port, backend_port, label_studio)
     try:

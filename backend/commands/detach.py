@@ -19,8 +19,8 @@ def detach(project: ProjectId) -> None:
     """Take backend and webhook off a project in Label Studio; versions and stored predictions are kept."""
     from backend.loop.presence import DETACHED
     from backend.records import RegistryError
-    from sync.client import LabelStudioError
-    from sync.projects import detach_backend, project_state
+    from sync.label_studio.client import LabelStudioError
+    from sync.label_studio.projects import detach_backend, project_state
 
     services = open_services(read_settings())
     try:
@@ -47,7 +47,7 @@ def forget(
 ) -> None:
     """Detach a project where it still exists, and delete all that this installation keeps of it, its versions included."""
     from backend.forgetting import ProjectInUseError, forget_project
-    from sync.client import LabelStudioError
+    from sync.label_studio.client import LabelStudioError
 
     services = open_services(read_settings())
     if not yes:
@@ -65,9 +65,9 @@ def forget(
 def _detach_where_it_exists(services: Services, project: int) -> str:
     """Detach the project that was attached here; say what was found where it is not there any more."""
     from backend.records import RegistryError
-    from sync.client import LabelStudioError
-    from sync.origin import is_same_project
-    from sync.projects import detach_backend, project_state
+    from sync.label_studio.client import LabelStudioError
+    from sync.label_studio.origin import is_same_project
+    from sync.label_studio.projects import detach_backend, project_state
 
     try:
         origin = services.registry.project(project).origin

@@ -14,8 +14,8 @@ from backend.commands.terminal import INCOMPLETE, ProjectId, console, stop, stop
 
 if TYPE_CHECKING:
     from backend.settings import Settings
-    from sync.client import LabelStudioClient
     from sync.export.run import Plan, Summary
+    from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["export"]
 
@@ -68,12 +68,12 @@ def export(
 ) -> None:
     """Export a project's annotations as a data set, with who or what made each and a data card."""
     settings = read_settings()
-    from sync.client import LabelStudioClient, LabelStudioError
     from sync.export import missing_packages
     from sync.export.run import ExportError, Plan
     from sync.export.splits import parse_fractions
+    from sync.label_studio.client import LabelStudioClient, LabelStudioError
+    from sync.label_studio.projects import project_state
     from sync.labelling.config import parse
-    from sync.projects import project_state
 
     if missing := missing_packages():
         stop(f"export needs {', '.join(missing)}, not installed here: pip install 'galaxyloop[export]'")

@@ -26,8 +26,8 @@ from backend.commands.terminal import (
 
 if TYPE_CHECKING:
     from backend.settings import Settings
-    from sync.client import LabelStudioClient
     from sync.ingest import IngestReport
+    from sync.label_studio.client import LabelStudioClient
     from sync.sources.item import Item
     from sync.storage.stored import Storage
 
@@ -83,10 +83,10 @@ def import_(
     settings = read_settings()
     from astropy.utils.exceptions import AstropyWarning
 
-    from sync.client import LabelStudioClient, LabelStudioError
     from sync.images.stretches import STRETCHES
     from sync.ingest import image_key_of
-    from sync.projects import project_state
+    from sync.label_studio.client import LabelStudioClient, LabelStudioError
+    from sync.label_studio.projects import project_state
     from sync.sources.item import SourceError
     from sync.storage.stored import StorageError
 

@@ -20,9 +20,9 @@ from backend.commands.terminal import INCOMPLETE, ProjectId, console, notices, s
 
 if TYPE_CHECKING:
     from backend.settings import Settings
-    from sync.client import LabelStudioClient
+    from sync.label_studio.client import LabelStudioClient
+    from sync.label_studio.projects import ProjectState
     from sync.labelling.config import LabelConfig
-    from sync.projects import ProjectState
     from sync.regions.catalogue import Columns
     from sync.regions.formats import Reading
     from sync.regions.run import Plan, Report
@@ -99,9 +99,9 @@ def import_regions(
     again doubles nothing. docs/import-regions.md tells more.
     """
     settings = read_settings()
-    from sync.client import LabelStudioClient, LabelStudioError
+    from sync.label_studio.client import LabelStudioClient, LabelStudioError
+    from sync.label_studio.projects import project_state
     from sync.labelling.config import LabelConfigError, parse
-    from sync.projects import project_state
     from sync.regions.catalogue import Columns
     from sync.regions.marks import RegionsError
     from sync.regions.run import Plan
@@ -141,7 +141,7 @@ def import_regions(
 def _check_model(name: str) -> None:
     """Refuse names that Label Studio cannot list, and those of our own versions."""
     from backend.records import RegistryError, version_number
-    from sync.predictions import KEPT_SUFFIX
+    from sync.label_studio.predictions import KEPT_SUFFIX
 
     if not name.strip() or name != name.strip() or "," in name or len(name) > 100 or not name.isprintable():
         wrong_call(f"--model must be a name of 1 to 100 characters without commas, not {name!r}")

@@ -13,7 +13,7 @@ from backend.commands.terminal import wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
-    from sync.client import LabelStudioClient
+    from sync.label_studio.client import LabelStudioClient
     from sync.sources.catalogue import Position
     from sync.sources.item import Item
 

@@ -114,7 +114,7 @@ def _prelabel_project(
     from backend.prelabel import engines
     from backend.prelabel.project import PrelabelError, Wanted
     from backend.prelabel.project import prelabel as run
-    from sync.client import LabelStudioError
+    from sync.label_studio.client import LabelStudioError
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=notices, show_path=False)])
     logging.getLogger("galaxyloop.annotator").setLevel(logging.ERROR)  # pictures that cannot be read are listed at the end

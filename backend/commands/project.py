@@ -23,9 +23,9 @@ def create(
     config: Annotated[str, typer.Option(help="A name from labeling_configs, or an XML file.")],
 ) -> None:
     """Create a project in Label Studio, with instructions for its annotators, and print its number."""
-    from sync.client import LabelStudioClient, LabelStudioError
+    from sync.label_studio.client import LabelStudioClient, LabelStudioError
+    from sync.label_studio.projects import create_project
     from sync.labelling.instructions import annotator_instructions
-    from sync.projects import create_project
 
     xml = read_label_config(config)
     settings = read_settings()
@@ -45,7 +45,7 @@ def attach(
     from backend.attaching import attach_project
     from backend.commands.alive import is_alive, life_of, work_to_come
     from backend.records import RegistryError
-    from sync.client import LabelStudioError
+    from sync.label_studio.client import LabelStudioError
     from sync.labelling.config import not_supported
 
     services = open_services(read_settings())
@@ -69,12 +69,12 @@ def attach(
 def status(project: ProjectId) -> None:
     """Say how a project stands: its tasks in Label Studio, whether the backend hears of it, and what the loop did."""
     from backend.commands.alive import duration, life_of
-    from sync.attach import attached
-    from sync.client import LabelStudioError
-    from sync.coverage import count_unpredicted
+    from sync.label_studio.attach import attached
+    from sync.label_studio.client import LabelStudioError
+    from sync.label_studio.coverage import count_unpredicted
+    from sync.label_studio.projects import project_state
+    from sync.label_studio.tasks import read_tasks
     from sync.labelling.config import LabelConfigError, parse
-    from sync.projects import project_state
-    from sync.tasks import read_tasks
 
     services = open_services(read_settings())
     url = services.settings.public_url

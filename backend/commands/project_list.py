@@ -13,9 +13,9 @@ __all__ = ["list_projects"]
 
 def list_projects() -> None:
     """List the projects: tasks, how many are annotated, whether the backend is attached, what is live, what went wrong."""
-    from sync.attach import attached
-    from sync.client import LabelStudioError
-    from sync.projects import list_states
+    from sync.label_studio.attach import attached
+    from sync.label_studio.client import LabelStudioError
+    from sync.label_studio.projects import list_states
 
     services = open_services(read_settings())
     known = {project.id: project for project in services.registry.projects()}

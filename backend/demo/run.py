@@ -25,10 +25,10 @@ from backend.demo.processes import Child
 from backend.demo.tiles import cut_deep_field, prepare_folder
 from backend.services import Services
 from backend.settings import Settings
-from sync.client import LabelStudioClient
 from sync.errors.images import ImageError
-from sync.labelling.instructions import annotator_instructions
-from sync.projects import (
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.local_server import LabelStudioServer
+from sync.label_studio.projects import (
     attach_backend,
     create_project,
     detach_backend,
@@ -37,7 +37,7 @@ from sync.projects import (
     set_uncertainty_sampling,
     upload_images,
 )
-from sync.studio import LabelStudioServer
+from sync.labelling.instructions import annotator_instructions
 
 __all__ = ["run_demo"]
 

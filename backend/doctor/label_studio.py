@@ -10,8 +10,8 @@ import httpx
 from backend.doctor.processes import MAX_DIFFERENCE_S
 from backend.doctor.report import Check, failed, passed
 from backend.settings import Settings
-from sync.client import LabelStudioClient, LabelStudioError
 from sync.http.network import open_client
+from sync.label_studio.client import LabelStudioClient, LabelStudioError
 
 __all__ = ["check_clock", "check_key", "check_version", "open_label_studio"]
 

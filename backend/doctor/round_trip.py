@@ -14,9 +14,9 @@ from backend.doctor.parts import Parts
 from backend.doctor.report import Check, failed, passed
 from backend.forgetting import ProjectInUseError, forget_project
 from backend.loop.lease import lease
-from sync.attach import backend_body, event_headers
-from sync.client import LabelStudioClient, LabelStudioError
-from sync.projects import create_project, list_states
+from sync.label_studio.attach import backend_body, event_headers
+from sync.label_studio.client import LabelStudioClient, LabelStudioError
+from sync.label_studio.projects import create_project, list_states
 
 __all__ = ["check_round_trip"]
 

@@ -11,8 +11,8 @@ from backend.loop.lease import LeaseLostError
 from backend.prediction_records import data_hash
 from backend.records import Project
 from backend.services import Services
-from sync.projects import ProjectState
-from sync.tasks import Task
+from sync.label_studio.projects import ProjectState
+from sync.label_studio.tasks import Task
 
 __all__ = ["AHEAD_TASKS", "look_ahead"]
 

@@ -21,7 +21,7 @@ from backend.records import Project
 from backend.services import Services
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
-from sync.tasks import Task
+from sync.label_studio.tasks import Task
 
 __all__ = ["divide", "held_out_tasks", "mix_in"]
 

@@ -20,9 +20,9 @@ from backend.loop.comparison import Comparison, compare
 from backend.loop.contest import Contender, Contest, filler_of
 from backend.loop.decision import Decision, Taken, decide_on_change
 from backend.observer import Observation
+from sync.label_studio.task_images import images_of_control, reference_of_image
+from sync.label_studio.tasks import Task
 from sync.labelling.config import Control, LabelConfig
-from sync.task_images import images_of_control, reference_of_image
-from sync.tasks import Task
 
 __all__ = ["MOST_TASKS", "ProjectTasks", "change_of_classes", "limit_change"]
 

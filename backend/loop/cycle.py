@@ -22,7 +22,7 @@ from backend.loop.train import train
 from backend.records import DAMAGED, RETIRED, Project, Version, config_hash
 from backend.services import Services
 from backend.unreadable import UnreadableList
-from sync.projects import project_state
+from sync.label_studio.projects import project_state
 
 __all__ = ["run_cycle"]
 

@@ -21,12 +21,12 @@ from backend.heads.questions import QuestionTree
 from backend.loop.drawn import DrawnObject, draw_objects
 from backend.loop.reading import read_regions, regions_of
 from backend.project_heads import SHAPES
-from sync.annotations import Annotation
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Size
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.task_images import images_of_control, reference_of_image
 from sync.labelling.config import Control, LabelConfig
-from sync.task_images import images_of_control, reference_of_image
 
 __all__ = ["Examples", "ImageOfTask", "SizesOf", "gather_examples"]
 

@@ -29,8 +29,8 @@ from backend.loop.snapshot import Snapshot
 from backend.project_heads import PROMPTS, SHAPES, ProjectHeads, controls_to_fill
 from backend.records import BASE_NUMBER, Project, Version
 from backend.services import Services
+from sync.label_studio.tasks import Task
 from sync.labelling.config import Control, LabelConfig
-from sync.tasks import Task
 
 __all__ = ["Verdict", "judge"]
 

@@ -18,9 +18,9 @@ from typing import Any
 
 import numpy as np
 
-from sync.annotations import Annotation
 from sync.export.splits import SAME_GALAXY_ARCSEC, TaskPlace, link_tasks
-from sync.task_images import value_at
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.task_images import value_at
 
 __all__ = ["DEFAULT_SHARE", "LEAST_CELLS", "Sides", "audit_share", "audit_tasks", "galaxy_of", "sides_of"]
 

@@ -26,7 +26,7 @@ from sqlalchemy.orm import Session
 from backend.connection import read_clock, reason_of
 from backend.database import ProjectRow
 from backend.records import LeaseLostError
-from sync.client import LabelStudioUnavailable
+from sync.label_studio.client import LabelStudioUnavailable
 
 __all__ = ["Holder", "LeaseLostError", "Tenure", "holder", "lease"]
 

@@ -15,8 +15,8 @@ from backend.loop.effort import measure_effort
 from backend.project_heads import controls_to_fill
 from backend.records import Project
 from backend.services import Services
-from sync.annotations import Annotation
-from sync.parents import find_parent, has_parent
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.parents import find_parent, has_parent
 
 __all__ = ["A_CYCLE", "meter_effort"]
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from backend.prediction_records import PredictionRecord, data_hash
-from sync.tasks import Task
+from sync.label_studio.tasks import Task
 
 __all__ = ["RETRY_FAILED_S", "ToPredict", "choose_tasks"]
 

@@ -11,10 +11,10 @@ import logging
 
 from backend.records import Project
 from backend.services import Services
-from sync.attach import attached
-from sync.client import LabelStudioError
-from sync.origin import is_same_project, read_origin, why_absent
-from sync.projects import project_state
+from sync.label_studio.attach import attached
+from sync.label_studio.client import LabelStudioError
+from sync.label_studio.origin import is_same_project, read_origin, why_absent
+from sync.label_studio.projects import project_state
 
 __all__ = ["DETACHED", "GONE", "note_detached", "why_no_cycle"]
 

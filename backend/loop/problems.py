@@ -17,11 +17,11 @@ from backend.project_heads import controls_to_fill
 from backend.records import Project, config_hash
 from backend.services import Services
 from backend.unreadable import Unreadable, UnreadableList
-from sync.annotations import Annotation
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.task_images import reference_of_image
 from sync.labelling.config import Control, LabelConfig
-from sync.task_images import reference_of_image
 
 __all__ = ["note_problems"]
 

@@ -15,10 +15,10 @@ from datetime import UTC, datetime
 from backend.loop.storing import Storing
 from backend.records import Project
 from backend.services import Services
-from sync.annotations import Annotation
-from sync.projects import ProjectState, rename_backend
-from sync.pruning import prune
-from sync.tasks import read_tasks
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.projects import ProjectState, rename_backend
+from sync.label_studio.pruning import prune
+from sync.label_studio.tasks import read_tasks
 
 __all__ = ["prune_old", "publish", "show_live"]
 

@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from backend.project_heads import SHAPES, controls_to_fill
-from sync.annotations import Annotation
 from sync.controls import rle
 from sync.controls.reading import read_region
 from sync.controls.region import Region, quote, read_size
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Size
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.task_images import image_of_region, images_of_control
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.visibility import hidden_controls
-from sync.task_images import image_of_region, images_of_control
 
 __all__ = ["needs_picture", "read_regions", "regions_of"]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend.loop.held_out import Sides
-from sync.annotations import Annotation
+from sync.label_studio.annotations import Annotation
 
 __all__ = ["Snapshot", "read_stamps", "take_snapshot"]
 

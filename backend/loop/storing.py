@@ -14,9 +14,9 @@ from backend.loop.outdated import ToPredict, choose_tasks
 from backend.prediction_records import PredictionRecord, data_hash
 from backend.records import Project
 from backend.services import Services
-from sync.predictions import count_predictions, predicted_tasks
-from sync.replacing import replace
-from sync.tasks import Task as StudioTask
+from sync.label_studio.predictions import count_predictions, predicted_tasks
+from sync.label_studio.replacing import replace
+from sync.label_studio.tasks import Task as StudioTask
 
 __all__ = ["Storing"]
 

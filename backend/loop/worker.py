@@ -19,8 +19,8 @@ from backend.loop.lease import LeaseLostError, lease
 from backend.loop.presence import note_detached, why_no_cycle
 from backend.loop.queue import QueueUnavailable
 from backend.services import Services
-from sync.attach import NotAttachedError
-from sync.client import LabelStudioError, LabelStudioUnavailable
+from sync.label_studio.attach import NotAttachedError
+from sync.label_studio.client import LabelStudioError, LabelStudioUnavailable
 
 __all__ = ["answer", "reconcile", "run_worker"]
 

@@ -12,7 +12,7 @@ from backend.carried import CarriedVersion, carry
 from backend.cluster import open_cluster
 from backend.records import Project
 from backend.services import Services, open_caches, open_gallery
-from sync.client import LabelStudioClient
+from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["Opening", "TaskWorker", "here", "on_ray"]
 

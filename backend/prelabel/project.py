@@ -25,15 +25,15 @@ from backend.prelabel.turn import turn
 from backend.project_heads import controls_to_fill
 from backend.records import Project
 from backend.services import Services
-from sync.annotations import read_annotations
-from sync.attach import attached, show_predictions
-from sync.client import LabelStudioError
-from sync.doubled import delete_doubled
+from sync.label_studio.annotations import read_annotations
+from sync.label_studio.attach import attached, show_predictions
+from sync.label_studio.client import LabelStudioError
+from sync.label_studio.duplicates import delete_doubled
+from sync.label_studio.predictions import count_predictions, predicted_tasks
+from sync.label_studio.projects import ProjectState, project_state
+from sync.label_studio.tasks import Task as StudioTask
+from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import LabelConfigError, parse
-from sync.predictions import count_predictions, predicted_tasks
-from sync.projects import ProjectState, project_state
-from sync.tasks import Task as StudioTask
-from sync.tasks import read_tasks
 
 __all__ = ["PrelabelError", "Prelabelled", "Wanted", "prelabel"]
 

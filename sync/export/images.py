@@ -14,8 +14,8 @@ from sync.errors.controls import ControlError
 from sync.export.origins import states_of
 from sync.export.records import Answer, DrawnObject, Statement
 from sync.export.statements import Report
+from sync.label_studio.task_images import image_of_region, images_of_control, place_region, reference_of_image, references_of
 from sync.labelling.config import LabelConfig
-from sync.task_images import image_of_region, images_of_control, place_region, reference_of_image, references_of
 
 __all__ = ["image_of_task", "is_first", "joined", "number_of", "placed", "reference_of", "split_by_image"]
 

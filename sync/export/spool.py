@@ -13,12 +13,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sync.annotations import TASKS_A_REQUEST
-from sync.client import LabelStudioClient
 from sync.export.origins import states_of
 from sync.export.storage_references import as_fetched
-from sync.predictions import KEPT_SUFFIX
-from sync.tasks import read_tasks
+from sync.label_studio.annotations import TASKS_A_REQUEST
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.predictions import KEPT_SUFFIX
+from sync.label_studio.tasks import read_tasks
 
 __all__ = ["Spool", "read_annotated", "with_parents"]
 

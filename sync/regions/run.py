@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sync.client import LabelStudioClient
 from sync.controls.region import Region
 from sync.errors.images import ImageError
 from sync.export.pictures import Picture, Pictures
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.task_images import place_region
+from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import LabelConfig
 from sync.regions.canvases import canvas_of
 from sync.regions.fitting import Fitting, unique_ids
@@ -21,8 +23,6 @@ from sync.regions.marks import Canvas, RegionsError
 from sync.regions.problems import LeftOut
 from sync.regions.storing import Results, store_annotations, store_predictions
 from sync.regions.tasks import TaskIndex
-from sync.task_images import place_region
-from sync.tasks import read_tasks
 
 __all__ = ["Plan", "Report", "import_regions"]
 

@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync.annotations import TASKS_A_REQUEST, read_annotations
-from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
 from sync.controls.region import Region
-from sync.predictions import predicted_tasks, push
-from sync.replacing import replace
+from sync.label_studio.annotations import TASKS_A_REQUEST, read_annotations
+from sync.label_studio.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
+from sync.label_studio.predictions import predicted_tasks, push
+from sync.label_studio.replacing import replace
 
 __all__ = ["CHANGED", "Stored", "store_annotations", "store_predictions"]
 

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.export.pictures import basename
+from sync.label_studio.task_images import references_of
+from sync.label_studio.tasks import Task
 from sync.labelling.config import LabelConfig
 from sync.regions.files import stem_of
 from sync.regions.marks import MarkedImage, RegionsError
 from sync.sky.reader import find_sky
-from sync.task_images import references_of
-from sync.tasks import Task
 
 __all__ = ["KEYS", "TaskImage", "TaskIndex"]
 

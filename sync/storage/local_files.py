@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
-from sync.client import LabelStudioClient
+from sync.label_studio.client import LabelStudioClient
 from sync.storage.folder import keep
 from sync.storage.stored import StoredFile, never_synced
 

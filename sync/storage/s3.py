@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from sync.client import LabelStudioClient
+from sync.label_studio.client import LabelStudioClient
 from sync.storage.stored import StorageError, StoredFile, never_synced
 
 __all__ = ["S3", "Bucket"]

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from sync.client import LabelStudioClient, LabelStudioError
+from sync.label_studio.client import LabelStudioClient, LabelStudioError
 from sync.storage.folder import keep
 from sync.storage.stored import StoredFile
 

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from backend.server import create_app
 from backend.services import Services
 from backend.settings import Settings
-from sync.attach import WEBHOOK_SECRET_HEADER
+from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
 
 PASSWORD, SECRET = "pässword: with a colon", "a-secret"
 EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 1, "label_config": "<View/>"}}

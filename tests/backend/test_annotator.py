@@ -14,8 +14,8 @@ from label_studio_sdk.label_interface import LabelInterface
 from backend.annotator import CHUNK, NOTHING_TO_ASK, Annotator, Task
 from backend.project_heads import ProjectHeads
 from backend.services import Services
+from sync.label_studio.validation import check_prediction
 from sync.labelling.config import parse
-from sync.validation import check_prediction
 
 SHIPPED = {path.name: path.read_text() for path in resources("labeling_configs").iterdir() if path.name.endswith(".xml")}
 CHOICES = '<Choices name="{0}" toName="{1}"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices>'

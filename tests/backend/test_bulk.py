@@ -14,7 +14,7 @@ from backend.annotator import CHUNK, Prediction, Task
 from backend.bulk import Pairs, predict_and_store, predicting_here
 from backend.project_heads import ProjectHeads
 from backend.services import Services
-from sync.client import LabelStudioClient
+from sync.label_studio.client import LabelStudioClient
 from sync.labelling.config import parse
 
 CONFIG = """<View><Image name="image" value="$image"/>

@@ -35,8 +35,8 @@ from backend.project_heads import ProjectHeads, controls_to_fill
 from backend.segmenters import BASE_SEGMENTER
 from sync.errors.images import ImageError
 from sync.images.decode import decode
+from sync.label_studio.validation import check_prediction
 from sync.labelling.config import Control, parse
-from sync.validation import check_prediction
 
 BASE = Morphology.load(BASE_MORPHOLOGY)
 MASKS = PromptedMasks.load(BASE_SEGMENTER)

@@ -9,7 +9,7 @@ import pytest
 from backend.loop.outdated import RETRY_FAILED_S, choose_tasks
 from backend.prediction_records import PredictionRecord, PredictionRecords, data_hash
 from backend.services import Services
-from sync.tasks import Task
+from sync.label_studio.tasks import Task
 
 NOW = 1_000_000.0
 KEYS = {"image"}

@@ -19,8 +19,8 @@ from backend.regions import regions_of_mask
 from backend.segmenters import BASE_SEGMENTER
 from sync.controls import brushlabels
 from sync.images.decode import decode
+from sync.label_studio.validation import check_prediction
 from sync.labelling.config import parse
-from sync.validation import check_prediction
 
 BRUSH = '<BrushLabels name="objects" toName="image"><Label value="Galaxy"/></BrushLabels>'
 TOOLS = """<KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels>

@@ -23,8 +23,8 @@ from starlette.testclient import TestClient
 from backend.heartbeat import Heartbeat
 from backend.server import create_app
 from backend.services import Services
+from sync.label_studio.validation import check_prediction
 from sync.labelling.config import FILLABLE_TAGS, MAX_CHARACTERS, parse
-from sync.validation import check_prediction
 
 CAPTURED = Path(__file__).parents[2].parent / "shared" / "label-studio-requests.json"
 REQUESTS: list[dict[str, Any]] = json.loads(CAPTURED.read_text()) if CAPTURED.is_file() else []

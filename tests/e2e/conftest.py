@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from backend.demo.processes import port_is_free
-from sync.client import LabelStudioClient
-from sync.login import login
-from sync.studio import DATABASE, LabelStudioServer
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.local_server import DATABASE, LabelStudioServer
+from sync.label_studio.login import login
 
 ROOT = Path(__file__).parents[2]
 USER, PASSWORD = "admin@example.com", "galaxies-for-tests"

@@ -26,8 +26,8 @@ from backend.loop.held_out import DEFAULT_SHARE, audit_tasks
 from sync.controls import polygonlabels
 from sync.controls.polygonlabels import rasterise
 from sync.geometry.shapes import Mask
-from sync.projects import project_state
-from sync.tasks import read_tasks
+from sync.label_studio.projects import project_state
+from sync.label_studio.tasks import read_tasks
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 

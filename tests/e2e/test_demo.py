@@ -19,8 +19,8 @@ from astropy.io import fits
 from PIL import Image
 from skimage.data import hubble_deep_field
 
-from sync.projects import project_state
-from sync.tasks import read_tasks
+from sync.label_studio.projects import project_state
+from sync.label_studio.tasks import read_tasks
 
 FEWEST_TILES = 36
 SECOND_START_S = 60.0

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from sync.client import LabelStudioClient
-from sync.doubled import delete_doubled
-from sync.projects import create_project
-from sync.tasks import read_tasks
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.duplicates import delete_doubled
+from sync.label_studio.projects import create_project
+from sync.label_studio.tasks import read_tasks
 
 XML = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices></View>"""

@@ -14,15 +14,15 @@ from playwright.sync_api import Page, sync_playwright
 from backend.loop.effort import measure_effort
 from backend.project_heads import controls_to_fill
 from backend.records import Effort
-from sync.annotations import Annotation, annotations_of
-from sync.client import LabelStudioClient
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon
+from sync.label_studio.annotations import Annotation, annotations_of
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.parents import find_parent
+from sync.label_studio.predictions import push
+from sync.label_studio.projects import create_project, upload_images
+from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
-from sync.parents import find_parent
-from sync.predictions import push
-from sync.projects import create_project, upload_images
-from sync.tasks import read_tasks
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 

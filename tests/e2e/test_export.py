@@ -21,15 +21,15 @@ from PIL import Image
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from sync.client import LabelStudioClient
 from sync.controls import CONTROLS
 from sync.controls.polygonlabels import rasterise
 from sync.controls.rle import decode
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.predictions import push
+from sync.label_studio.projects import create_project, upload_images
+from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
-from sync.predictions import push
-from sync.projects import create_project, upload_images
-from sync.tasks import read_tasks
 
 CONFIG = """
 <View>

@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from sync.client import LabelStudioClient
 from sync.controls import CONTROLS
 from sync.geometry.shapes import Box
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import create_project
+from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
-from sync.projects import create_project
-from sync.tasks import read_tasks
 
 CONFIG = """
 <View>

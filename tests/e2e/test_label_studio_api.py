@@ -13,17 +13,17 @@ import httpx
 import pytest
 from PIL import Image
 
-from sync.annotations import RECHECK_EVERY_S, AnnotationReader, read_annotations
-from sync.attach import WEBHOOK_SECRET_HEADER, attach_backend, rename_backend
-from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
-from sync.login import login
-from sync.prediction_ids import prediction_ids
-from sync.predictions import KEPT_SUFFIX, predicted_tasks, push
-from sync.projects import create_project, project_state, set_uncertainty_sampling, upload_images
-from sync.pruning import prune
-from sync.replacing import replace
-from sync.studio import LabelStudioServer, StudioError
-from sync.tasks import read_tasks
+from sync.label_studio.annotations import RECHECK_EVERY_S, AnnotationReader, read_annotations
+from sync.label_studio.attach import WEBHOOK_SECRET_HEADER, attach_backend, rename_backend
+from sync.label_studio.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
+from sync.label_studio.local_server import LabelStudioServer, StudioError
+from sync.label_studio.login import login
+from sync.label_studio.prediction_ids import prediction_ids
+from sync.label_studio.predictions import KEPT_SUFFIX, predicted_tasks, push
+from sync.label_studio.projects import create_project, project_state, set_uncertainty_sampling, upload_images
+from sync.label_studio.pruning import prune
+from sync.label_studio.replacing import replace
+from sync.label_studio.tasks import read_tasks
 
 CONFIG = """
 <View>

@@ -11,10 +11,10 @@ from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.commands.configs import read_label_config
-from sync.attach import WEBHOOK_SECRET_HEADER, attach_backend
-from sync.client import LabelStudioClient
+from sync.label_studio.attach import WEBHOOK_SECRET_HEADER, attach_backend
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import create_project, project_state
 from sync.labelling.instructions import annotator_instructions
-from sync.projects import create_project, project_state
 
 
 @pytest.fixture

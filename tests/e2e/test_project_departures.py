@@ -18,10 +18,10 @@ from backend.loop.worker import answer
 from backend.server import create_app
 from backend.services import Services
 from backend.settings import Settings
-from sync.attach import attached
-from sync.client import LabelStudioClient
+from sync.label_studio.attach import attached
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import create_project, project_state
 from sync.labelling.config import MAX_CHARACTERS
-from sync.projects import create_project, project_state
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="c" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""

@@ -20,8 +20,8 @@ from backend.heads.morphology import Morphology
 from backend.heads.parameters import Parameters
 from backend.project_heads import MASKS, SHAPES, ProjectHeads, controls_to_fill, prompt_target
 from backend.segmenters import BASE_SEGMENTER
+from sync.label_studio.validation import check_prediction
 from sync.labelling.config import LabelConfig, match_labels, parse
-from sync.validation import check_prediction
 
 CLASSES = ["elliptical", "spiral", "edge_on", "merger"]
 SHIPPED = {path.name: path.read_text() for path in files("labeling_configs").iterdir() if path.name.endswith(".xml")}

@@ -17,7 +17,7 @@ from backend.cli import app
 from backend.heads.morphology import Morphology
 from backend.project_heads import ProjectHeads
 from backend.services import Services
-from sync.client import LabelStudioClient
+from sync.label_studio.client import LabelStudioClient
 from sync.labelling.config import parse
 
 LOGGERS = ("galaxyloop.annotator", "httpx")

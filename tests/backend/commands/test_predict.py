@@ -12,8 +12,8 @@ from label_studio_sdk.label_interface import LabelInterface
 from PIL import Image
 from typer.testing import Result
 
+from sync.label_studio.validation import check_prediction
 from sync.labelling.config import parse
-from sync.validation import check_prediction
 
 Run = Callable[..., Result]
 CONFIGS = Path(__file__).resolve().parents[3] / "labeling_configs"

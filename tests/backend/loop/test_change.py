@@ -12,8 +12,8 @@ from backend.fillers import ClassFiller
 from backend.heads.morphology import Morphology
 from backend.loop.change import ProjectTasks, change_of_classes
 from backend.services import Services
+from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
-from sync.tasks import Task
 
 CONFIG = parse(
     '<View><Image name="image" value="$image"/><Choices name="mood" toName="image">'

@@ -16,9 +16,9 @@ from backend.heads.questions import QuestionTree
 from backend.loop.drawn import MOST_REGIONS, DrawnObject
 from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from backend.project_heads import SHAPES
-from sync.annotations import Annotation
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon
+from sync.label_studio.annotations import Annotation
 from sync.labelling.config import parse
 
 CONFIG = parse("""<View><Image name="image" value="$image"/>

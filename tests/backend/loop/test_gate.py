@@ -18,10 +18,10 @@ from backend.loop.lessons import save_lessons
 from backend.loop.snapshot import take_snapshot
 from backend.project_heads import ProjectHeads
 from backend.services import Services
-from sync.annotations import Annotation
 from sync.controls import choices
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
-from sync.tasks import Task
 
 # Words that the shipped head does not know: only what a test trains can fill them.
 CONFIG = """<View><Image name="image" value="$image"/>

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.loop.held_out import DEFAULT_SHARE, LEAST_CELLS, Sides, audit_share, audit_tasks, sides_of
-from sync.annotations import Annotation
+from sync.label_studio.annotations import Annotation
 
 KEYS = ["image"]
 

@@ -17,7 +17,7 @@ from backend.database import ProjectRow
 from backend.loop.lease import holder, lease
 from backend.loop.worker import answer
 from backend.services import Services
-from sync.client import LabelStudioClient, LabelStudioUnavailable
+from sync.label_studio.client import LabelStudioClient, LabelStudioUnavailable
 
 pytestmark = pytest.mark.databases
 

@@ -25,12 +25,12 @@ from backend.loop.train import train
 from backend.project_heads import PROMPTS, ProjectHeads
 from backend.records import Project
 from backend.services import Services
-from sync.annotations import Annotation
 from sync.controls import brushlabels
 from sync.geometry.shapes import Box
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.projects import ProjectState
+from sync.label_studio.tasks import Task as StudioTask
 from sync.labelling.config import parse
-from sync.projects import ProjectState
-from sync.tasks import Task as StudioTask
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <BrushLabels name="masks" toName="image"><Label value="Galaxy"/></BrushLabels>

@@ -14,9 +14,9 @@ from backend.loop import meter
 from backend.loop.meter import meter_effort
 from backend.records import Effort
 from backend.services import Services
-from sync.annotations import Annotation
-from sync.client import LabelStudioError
 from sync.controls import choices
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.client import LabelStudioError
 from sync.labelling.config import parse
 
 CONFIG = """<View><Image name="image" value="$image"/>

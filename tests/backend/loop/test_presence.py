@@ -11,7 +11,7 @@ import pytest
 from backend.loop.presence import DETACHED, GONE, note_detached, why_no_cycle
 from backend.loop.worker import answer
 from backend.services import Services
-from sync.client import LabelStudioError
+from sync.label_studio.client import LabelStudioError
 
 HERE, ELSEWHERE = "2026-01-01T00:00:00Z", "2026-09-09T00:00:00Z"
 CREATED, AGAIN = "2026-02-02T00:00:00Z", "2026-03-03T00:00:00Z"

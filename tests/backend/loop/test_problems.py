@@ -10,7 +10,7 @@ from backend.loop.problems import note_problems
 from backend.records import Project
 from backend.services import Services
 from backend.unreadable import Unreadable, UnreadableList
-from sync.annotations import Annotation
+from sync.label_studio.annotations import Annotation
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Smooth"/></Choices>

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from backend.loop.held_out import Sides
 from backend.loop.snapshot import read_stamps, take_snapshot
-from sync.annotations import Annotation
+from sync.label_studio.annotations import Annotation
 
 REGION = {"from_name": "c", "to_name": "image", "type": "choices", "value": {"choices": ["Spiral"]}}
 

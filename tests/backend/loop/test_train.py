@@ -15,8 +15,8 @@ from backend.loop.snapshot import take_snapshot
 from backend.loop.train import train
 from backend.project_heads import ProjectHeads
 from backend.services import Services
-from sync.annotations import Annotation
 from sync.controls import taxonomy
+from sync.label_studio.annotations import Annotation
 from sync.labelling.config import parse
 
 # Words that the shipped head does not know: only what is trained here can fill them.

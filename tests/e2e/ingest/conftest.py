@@ -13,10 +13,10 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
-from sync.client import LabelStudioClient
 from sync.images.decode import decode
 from sync.images.fetch import Fetcher
-from sync.projects import create_project
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import create_project
 
 CONFIG = """
 <View>

@@ -17,13 +17,13 @@ from regions import CircleAnnulusSkyRegion, PixCoord, Regions
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
-from sync.annotations import read_annotations
-from sync.client import LabelStudioClient, LabelStudioUnavailable
 from sync.controls.reading import read_region
 from sync.geometry.shapes import Mask
+from sync.label_studio.annotations import read_annotations
+from sync.label_studio.client import LabelStudioClient, LabelStudioUnavailable
+from sync.label_studio.projects import create_project, project_state
+from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
-from sync.projects import create_project, project_state
-from sync.tasks import read_tasks
 
 CONFIG = """
 <View>

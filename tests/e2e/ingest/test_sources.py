@@ -15,9 +15,9 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from typer.testing import Result
 
-from sync.client import LabelStudioClient
-from sync.projects import create_project, project_state
-from sync.tasks import read_tasks
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import create_project, project_state
+from sync.label_studio.tasks import read_tasks
 
 CONFIG = """
 <View>

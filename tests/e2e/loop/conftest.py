@@ -36,10 +36,10 @@ from backend.project_heads import INDEX
 from backend.records import Version
 from backend.services import Services
 from backend.settings import Settings
-from sync.annotations import read_annotations
-from sync.client import LabelStudioClient
-from sync.projects import create_project, project_state, upload_images
-from sync.tasks import read_tasks
+from sync.label_studio.annotations import read_annotations
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import create_project, project_state, upload_images
+from sync.label_studio.tasks import read_tasks
 
 BATCH = 8
 TILE_PX = 96

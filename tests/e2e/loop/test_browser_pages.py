@@ -12,8 +12,8 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from sync.controls import brushlabels
-from sync.projects import create_project, upload_images
-from sync.tasks import read_tasks
+from sync.label_studio.projects import create_project, upload_images
+from sync.label_studio.tasks import read_tasks
 
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project

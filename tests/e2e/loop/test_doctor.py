@@ -14,10 +14,10 @@ from typer.testing import CliRunner
 from backend.cli import app
 from backend.commands.alive import is_alive
 from backend.doctor.round_trip import CONFIG, TITLE
-from sync.client import LabelStudioClient
-from sync.login import login
-from sync.projects import create_project, list_states
-from sync.studio import LabelStudioServer
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.local_server import LabelStudioServer
+from sync.label_studio.login import login
+from sync.label_studio.projects import create_project, list_states
 from tests.e2e.loop.conftest import Loop
 
 USER, PASSWORD = "admin@example.com", "galaxies-for-tests"

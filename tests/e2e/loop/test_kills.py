@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sync.studio import LabelStudioServer
+from sync.label_studio.local_server import LabelStudioServer
 
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project

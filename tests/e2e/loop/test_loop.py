@@ -11,8 +11,8 @@ from backend.annotators import read_config
 from backend.loop.examples import ImageOfTask, gather_examples
 from backend.loop.snapshot import take_snapshot
 from backend.records import config_hash
-from sync.annotations import read_annotations
-from sync.projects import set_uncertainty_sampling
+from sync.label_studio.annotations import read_annotations
+from sync.label_studio.projects import set_uncertainty_sampling
 
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project

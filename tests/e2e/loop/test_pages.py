@@ -12,9 +12,9 @@ from PIL import Image
 
 from sync.controls import brushlabels, keypointlabels, rectanglelabels
 from sync.geometry.shapes import Box, Point
+from sync.label_studio.projects import create_project, upload_images
+from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
-from sync.projects import create_project, upload_images
-from sync.tasks import read_tasks
 
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project

@@ -14,9 +14,9 @@ from backend.annotators import read_config
 from backend.loop.agreement import overlap
 from backend.loop.examples import gather_examples
 from backend.loop.snapshot import take_snapshot
-from sync.annotations import read_annotations
 from sync.geometry.shapes import Box
-from sync.tasks import read_tasks
+from sync.label_studio.annotations import read_annotations
+from sync.label_studio.tasks import read_tasks
 
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project

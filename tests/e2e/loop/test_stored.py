@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from backend.loop import publish
-from sync.annotations import read_annotations
-from sync.client import LabelStudioClient
-from sync.tasks import read_tasks
+from sync.label_studio.annotations import read_annotations
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.tasks import read_tasks
 
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project

@@ -18,9 +18,9 @@ from typer.testing import CliRunner, Result
 from backend.cli import app
 from backend.services import Services
 from backend.settings import Settings
-from sync.client import LabelStudioClient
-from sync.projects import create_project, upload_images
-from sync.tasks import read_tasks
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import create_project, upload_images
+from sync.label_studio.tasks import read_tasks
 
 TILES = 16
 TILE_PX = 64

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from typing import Any
 
-from sync.client import LabelStudioClient
-from sync.tasks import read_tasks
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.tasks import read_tasks
 
 __all__ = ["each_once", "is_base", "predictions", "stored", "task_of"]
 

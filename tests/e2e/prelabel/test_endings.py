@@ -14,9 +14,9 @@ from backend.bulk import Engine
 from backend.prelabel import engines
 from backend.records import Project
 from backend.services import Services
-from sync.client import LabelStudioClient
-from sync.projects import create_project
-from sync.tasks import read_tasks
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import create_project
+from sync.label_studio.tasks import read_tasks
 from tests.e2e.prelabel.stored import each_once, predictions
 
 MORPHOLOGY = files("labeling_configs").joinpath("morphology.xml").read_text()

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import pytest
 from typer.testing import Result
 
-from sync.client import LabelStudioClient
-from sync.projects import project_state
-from sync.tasks import read_tasks
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import project_state
+from sync.label_studio.tasks import read_tasks
 from tests.e2e.prelabel.stored import each_once, is_base, predictions, task_of
 
 TILES = 16

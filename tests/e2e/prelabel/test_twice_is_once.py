@@ -20,8 +20,8 @@ from backend.prelabel import engines
 from backend.prelabel.project import PrelabelError, Wanted, prelabel
 from backend.records import Project
 from backend.services import Services
-from sync.client import LabelStudioClient
-from sync.tasks import read_tasks
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.tasks import read_tasks
 from tests.e2e.prelabel.stored import each_once, predictions, stored
 
 TILES = 16

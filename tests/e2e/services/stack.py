@@ -21,9 +21,9 @@ import httpx
 import pytest
 
 from backend.loop.snapshot import SNAPSHOT_FILE
-from sync.annotations import read_annotations
-from sync.client import LabelStudioClient
-from sync.projects import project_state
+from sync.label_studio.annotations import read_annotations
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import project_state
 from tests.e2e.services.compose import BACKEND_URL, COMPOSE, ROOT, all_but, command_of_stage, environment_of
 from tests.e2e.services.containers import Name, Process, free_port, healthy, write_names
 

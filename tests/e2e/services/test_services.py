@@ -12,8 +12,8 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.exc import OperationalError
 
-from sync.client import LabelStudioError
-from sync.tasks import read_tasks
+from sync.label_studio.client import LabelStudioError
+from sync.label_studio.tasks import read_tasks
 from tests.e2e.services.compose import BACKEND_URL, COMPOSE
 from tests.e2e.services.containers import Process
 from tests.e2e.services.stack import PUBLIC_URL, Stack

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 import pytest
 
-from sync.client import LabelStudioError
 from sync.errors.controls import ControlError
 from sync.errors.failures import LONGEST_REASON, attempt, attempt_together
 from sync.errors.images import ImageError
+from sync.label_studio.client import LabelStudioError
 from sync.sources.item import SourceError
 from sync.storage.stored import StorageError
 

@@ -20,10 +20,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from sync.client import LabelStudioClient, LabelStudioError
 from sync.errors.images import ImageError
 from sync.http.network import Proxies, trusted_certificates
 from sync.images.fetch import Fetcher, FetchLimits
+from sync.label_studio.client import LabelStudioClient, LabelStudioError
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 REFERENCE = "/data/upload/1/a.png"

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
 from sync.regions.marks import MarkedImage, RegionsError
 from sync.regions.tasks import TaskIndex
-from sync.tasks import Task
 from tests.sync.regions.conftest import sky_of_canvas
 
 CONFIG = parse(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sync.client import LabelStudioClient
+from sync.label_studio.client import LabelStudioClient
 from sync.storage.s3 import S3, Bucket
 from sync.storage.stored import StorageError, StoredFile
 

@@ -6,10 +6,10 @@ without looking again: where an import stored one meanwhile, the task has two of
 
 from __future__ import annotations
 
-from sync.annotations import read_annotations
-from sync.client import LabelStudioClient
-from sync.prediction_ids import prediction_ids
-from sync.pruning import delete_prediction, keep_parent
+from sync.label_studio.annotations import read_annotations
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.prediction_ids import prediction_ids
+from sync.label_studio.pruning import delete_prediction, keep_parent
 
 __all__ = ["delete_doubled"]
 

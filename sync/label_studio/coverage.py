@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from sync.client import LabelStudioClient
+from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["count_unpredicted"]
 

@@ -9,7 +9,7 @@ import base64
 import logging
 from typing import Any
 
-from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
+from sync.label_studio.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
 
 __all__ = [
     "WEBHOOK_SECRET_HEADER",

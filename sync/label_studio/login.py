@@ -6,8 +6,8 @@ import re
 
 import httpx
 
-from sync.client import LabelStudioError, LabelStudioUnavailable
 from sync.http.network import open_client
+from sync.label_studio.client import LabelStudioError, LabelStudioUnavailable
 
 __all__ = ["login"]
 

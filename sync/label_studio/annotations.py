@@ -14,8 +14,8 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sync.client import LabelStudioClient
-from sync.tasks import Task, read_tasks
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.tasks import Task, read_tasks
 
 __all__ = ["RECHECK_EVERY_S", "Annotation", "AnnotationReader", "annotations_of", "read_annotations"]
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from sync.annotations import TASKS_A_REQUEST
-from sync.client import LabelStudioClient
+from sync.label_studio.annotations import TASKS_A_REQUEST
+from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["prediction_ids"]
 

@@ -10,8 +10,8 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from sync.controls import CONTROLS
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
+from sync.label_studio.validation import check_prediction
 from sync.labelling.config import Control, parse
-from sync.validation import check_prediction
 
 XML = """<View>
   <Image name="image" value="$image"/>

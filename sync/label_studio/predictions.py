@@ -10,10 +10,10 @@ import logging
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
-from sync.annotations import TASKS_A_REQUEST
-from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
-from sync.prediction_ids import prediction_ids
-from sync.tasks import existing_tasks
+from sync.label_studio.annotations import TASKS_A_REQUEST
+from sync.label_studio.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
+from sync.label_studio.prediction_ids import prediction_ids
+from sync.label_studio.tasks import existing_tasks
 
 __all__ = ["KEPT_SUFFIX", "count_predictions", "predicted_tasks", "push", "version_counts"]
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sync.annotations import annotations_of
+from sync.label_studio.annotations import annotations_of
 
 GOOD: dict[str, Any] = {
     "id": 7,

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from sync.client import LabelStudioClient
+from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["Task", "existing_tasks", "read_tasks"]
 

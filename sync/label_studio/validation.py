@@ -13,8 +13,8 @@ from typing import Any, Protocol
 from sync.controls import CONTROLS, ControlError
 from sync.controls.number import STEP_TOLERANCE, allowed
 from sync.controls.region import quote
+from sync.label_studio.task_images import page_of
 from sync.labelling.config import Control, LabelConfig
-from sync.task_images import page_of
 
 __all__ = ["Validator", "check_prediction"]
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from sync.errors.controls import ControlError
+from sync.label_studio.task_images import image_of_region, images_of_control, place_region, references_of
 from sync.labelling.config import LabelConfig, parse
-from sync.task_images import image_of_region, images_of_control, place_region, references_of
 
 
 def config(value: str, to_name: str = "image", choices: str = "") -> LabelConfig:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sync.annotations import Annotation
-from sync.client import LabelStudioClient, LabelStudioError
-from sync.predictions import KEPT_SUFFIX
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.client import LabelStudioClient, LabelStudioError
+from sync.label_studio.predictions import KEPT_SUFFIX
 
 __all__ = ["Parent", "find_parent", "has_parent"]
 

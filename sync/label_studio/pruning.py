@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
 
-from sync.annotations import TASKS_A_REQUEST, Annotation
-from sync.client import LabelStudioClient, LabelStudioError
-from sync.prediction_ids import prediction_ids
-from sync.predictions import KEPT_SUFFIX, predicted_tasks, version_counts
+from sync.label_studio.annotations import TASKS_A_REQUEST, Annotation
+from sync.label_studio.client import LabelStudioClient, LabelStudioError
+from sync.label_studio.prediction_ids import prediction_ids
+from sync.label_studio.predictions import KEPT_SUFFIX, predicted_tasks, version_counts
 
 __all__ = ["delete_prediction", "keep_parent", "prune"]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sync.studio import LabelStudioServer, StudioError
+from sync.label_studio.local_server import LabelStudioServer, StudioError
 
 
 def program(directory: Path, script: str) -> Path:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sync.attach import attach_backend, detach_backend, rename_backend
-from sync.client import LabelStudioClient, LabelStudioError
-from sync.login import login
-from sync.tasks import read_tasks
+from sync.label_studio.attach import attach_backend, detach_backend, rename_backend
+from sync.label_studio.client import LabelStudioClient, LabelStudioError
+from sync.label_studio.login import login
+from sync.label_studio.tasks import read_tasks
 
 __all__ = [
     "ProjectState",

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
+from sync.label_studio.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
 
 LEGACY_KEY = "0123456789abcdef"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sync.client import LabelStudioClient, LabelStudioError
+from sync.label_studio.client import LabelStudioClient, LabelStudioError
 
 __all__ = ["Absence", "is_same_project", "read_origin", "why_absent"]
 

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from sync.annotations import Annotation
-from sync.client import LabelStudioClient, LabelStudioError
-from sync.parents import Parent, find_parent, has_parent
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.client import LabelStudioClient, LabelStudioError
+from sync.label_studio.parents import Parent, find_parent, has_parent
 
 
 class Shelf:

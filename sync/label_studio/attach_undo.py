@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sync.client import LabelStudioClient, LabelStudioError
+from sync.label_studio.client import LabelStudioClient, LabelStudioError
 
 __all__ = ["undone_on_failure"]
 

@@ -10,10 +10,10 @@ import logging
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sync.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
-from sync.prediction_ids import prediction_ids
-from sync.predictions import predicted_tasks, push
-from sync.pruning import delete_prediction, keep_parent
+from sync.label_studio.client import LabelStudioClient, LabelStudioError, LabelStudioUnavailable
+from sync.label_studio.prediction_ids import prediction_ids
+from sync.label_studio.predictions import predicted_tasks, push
+from sync.label_studio.pruning import delete_prediction, keep_parent
 
 __all__ = ["replace"]
 
