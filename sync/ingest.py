@@ -18,8 +18,8 @@ from typing import Any, Self
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.images.decode import MAX_PIXELS, unpacked
-from sync.images.displayed import Displayed, content_id, display
-from sync.images.fitsextract import pick_extension, split_pictures
+from sync.images.fits_extraction import pick_extension, split_pictures
+from sync.images.import_picture import Displayed, content_id, display
 from sync.images.stretches import DEFAULT_STRETCH
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
 from sync.labelling.config import parse

@@ -18,7 +18,7 @@ from backend.gallery import Gallery, Picture, picture_key
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES
-from sync.images.fitsextract import pick_extension
+from sync.images.fits_extraction import pick_extension
 
 __all__ = ["LocalGallery", "find_images", "read_ahead"]
 

@@ -25,7 +25,7 @@ from backend.survey.description import check_build
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
 from sync.files.cache import MemoryCache
-from sync.images.fitsextract import pick_extension
+from sync.images.fits_extraction import pick_extension
 from sync.sources.bucket import DeniedError
 from sync.sources.collection import Collection, Span
 from sync.sources.item import SourceError

@@ -13,9 +13,9 @@ from sync.export.images import is_first, reference_of
 from sync.export.pictures import Pictures, is_fits
 from sync.export.sky import NOWHERE, Sky
 from sync.images.decode import unpacked
-from sync.images.fitsaxes import plane_header
-from sync.images.fitsheaders import read_headers
-from sync.images.fitsparts import only_picture, parts_of
+from sync.images.fits.axes import plane_header
+from sync.images.fits.headers import read_headers
+from sync.images.fits.parts import only_picture, parts_of
 from sync.images.sky import sky_in_file
 from sync.labelling.config import LabelConfig
 from sync.sky.celestial import CelestialSky

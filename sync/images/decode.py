@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sync.errors.images import DAMAGE, ImageError
-from sync.images.fits import read_fits
+from sync.images.fits.reader import read_fits
 from sync.images.raster import read_raster
 from sync.images.tiff import read_tiff
 

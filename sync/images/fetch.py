@@ -18,7 +18,7 @@ import httpx
 from sync.errors.images import ImageError
 from sync.http.deadline import DeadlineTransport, deadline
 from sync.http.network import Proxies, advice, trusted_certificates
-from sync.images.references import Policy, Target, shorten
+from sync.images.url_policy import Policy, Target, shorten
 
 __all__ = ["FetchLimits", "Fetcher"]
 

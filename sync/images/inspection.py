@@ -18,11 +18,11 @@ from sync.errors.images import ImageError
 from sync.errors.sky import SkyError
 from sync.images.cleaning import clean
 from sync.images.decode import decode, kind_of, unpacked
-from sync.images.displayed import WEB_SUFFIXES, display
-from sync.images.fits import FitsBands, read_bands
-from sync.images.fitsextract import pick_extension, split_pictures
-from sync.images.fitsheaders import read_headers
-from sync.images.fitsparts import Choice, Part, choose, named_parts, parts_of
+from sync.images.fits.headers import read_headers
+from sync.images.fits.parts import Choice, Part, choose, named_parts, parts_of
+from sync.images.fits.reader import FitsBands, read_bands
+from sync.images.fits_extraction import pick_extension, split_pictures
+from sync.images.import_picture import WEB_SUFFIXES, display
 from sync.images.sky import sky_in_file, sky_of
 
 __all__ = ["InspectedPicture", "Inspection", "draw", "inspect_image"]

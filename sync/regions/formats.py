@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sync.errors.images import DAMAGE, ImageError
 from sync.images.decode import kind_of, unpacked
-from sync.images.fitsheaders import read_headers
+from sync.images.fits.headers import read_headers
 from sync.regions import catalogue, coco, label_images, sky_regions, yolo
 from sync.regions.files import MAX_BYTES, read_bytes
 from sync.regions.marks import MarkedImage, Problem, RegionsError

@@ -25,9 +25,9 @@ from sync.errors.images import DAMAGE, ImageError
 from sync.errors.sky import SkyError
 from sync.geometry.footprint import Footprint
 from sync.images.decode import kind_of, unpacked
-from sync.images.fits import check_tiles
-from sync.images.fitsheaders import check_compression, read_headers
-from sync.images.fitsparts import Part, parts_of
+from sync.images.fits.headers import check_compression, read_headers
+from sync.images.fits.parts import Part, parts_of
+from sync.images.fits.reader import check_tiles
 from sync.images.raster import check_pixels
 from sync.images.sky import sky_in_file
 from sync.regions.files import read_bytes

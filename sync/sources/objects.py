@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from sync.errors.images import ImageError
-from sync.images.references import shorten
+from sync.images.url_policy import shorten
 from sync.sources.catalogue import Position, Row, bad_rows, has_positions, positions, rows
 from sync.sources.item import Item, SourceError
 from sync.sources.json_columns import json_values

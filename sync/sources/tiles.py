@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from sync.errors.images import DAMAGE
 from sync.errors.sky import SkyError
-from sync.images.fits import band_names, image_hdus
+from sync.images.fits.reader import band_names, image_hdus
 from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
 from sync.sky.reader import read_sky
 from sync.sky.task_cards import window_cards

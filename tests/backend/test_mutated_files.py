@@ -17,7 +17,7 @@ from backend.heads.sources import ExtractionSettings, extract
 from backend.lvm.framing import frame
 from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.displayed import display
+from sync.images.import_picture import display
 from sync.images.stretches import STRETCHES
 
 SHAPE = (24, 40)

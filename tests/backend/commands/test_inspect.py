@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
-from sync.images.displayed import display
+from sync.images.import_picture import display
 
 
 def sky(rotation: float = 0.0, *, mirrored: bool = False, ctype: tuple[str, str] = ("RA---TAN", "DEC--TAN")) -> fits.Header:

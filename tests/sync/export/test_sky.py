@@ -22,8 +22,8 @@ from sync.export.records import DrawnObject, Provenance, Shape
 from sync.export.sky import NOWHERE, Sky
 from sync.geometry.footprint import Footprint, ellipse_corners
 from sync.geometry.shapes import Box, Ellipse, Point, Size
-from sync.images.fits import read_fits
-from sync.images.fitsheaders import read_headers
+from sync.images.fits.headers import read_headers
+from sync.images.fits.reader import read_fits
 from sync.images.sky import sky_of
 from sync.sky.reader import read_sky
 

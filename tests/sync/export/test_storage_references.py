@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.export.storage_references import as_fetched, as_stored
-from sync.images.references import Policy
+from sync.images.url_policy import Policy
 
 REFERENCES = st.builds("{}://sky/{}".format, st.sampled_from(["s3", "gs", "azure-blob"]), st.text(min_size=1))
 TEXTS = st.text() | REFERENCES

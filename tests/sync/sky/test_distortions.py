@@ -14,7 +14,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS, DistortionLookupTable
 
-from sync.images.displayed import display
+from sync.images.import_picture import display
 from sync.images.sky import sky_of
 from sync.sky.reader import read_sky
 from sync.sky.tables import MAX_TABLE_VALUES

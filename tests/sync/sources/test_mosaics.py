@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 from PIL import Image
 
 from sync.errors.images import ImageError
-from sync.images.displayed import display
+from sync.images.import_picture import display
 from sync.sources.catalogue import Position
 from sync.sources.item import SourceError
 from sync.sources.mosaics import Mosaics

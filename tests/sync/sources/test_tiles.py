@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from sync.images.displayed import display
+from sync.images.import_picture import display
 from sync.sources.catalogue import Position
 from sync.sources.item import SourceError
 from sync.sources.mosaics import Mosaics

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.displayed import content_id, display
+from sync.images.import_picture import content_id, display
 from sync.images.stretches import STRETCHES
 
 VALUES = np.random.default_rng(0).normal(100, 5, (3, 20, 30)).astype(np.float32)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from sync.images.decode import MAX_PIXELS, decode, kind_of, unpacked
-from sync.images.fits import read_bands
+from sync.images.fits.reader import read_bands
 from sync.images.sky import sky_of
 from sync.images.stretch import FIRST_STRETCH_VERSION, to_png
 from sync.images.stretches import STRETCHES

@@ -12,8 +12,8 @@ from astropy.io.fits import Header
 
 from sync.errors.images import ImageError
 from sync.images.decode import kind_of, unpacked
-from sync.images.fitsheaders import BLOCK, StoredPart, walk
-from sync.images.fitsparts import LOOKUP_TABLES, Part, choose, named_parts, parts_of
+from sync.images.fits.headers import BLOCK, StoredPart, walk
+from sync.images.fits.parts import LOOKUP_TABLES, Part, choose, named_parts, parts_of
 
 __all__ = ["pick_extension", "split_pictures"]
 

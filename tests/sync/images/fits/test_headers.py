@@ -7,7 +7,7 @@ import pytest
 from astropy.io import fits
 
 from sync.errors.images import ImageError
-from sync.images.fitsheaders import read_headers
+from sync.images.fits.headers import read_headers
 
 
 def card(key: str, value: str) -> bytes:

@@ -11,8 +11,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from sync.images.decode import decode
-from sync.images.displayed import display
-from sync.images.fits import read_bands
+from sync.images.fits.reader import read_bands
+from sync.images.import_picture import display
 from sync.images.sky import sky_of
 from sync.images.stretches import STRETCHES
 

@@ -12,10 +12,10 @@ from astropy.wcs import WCS
 
 from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.fits import read_bands
-from sync.images.fitsextract import pick_extension, split_pictures
-from sync.images.fitsheaders import read_headers
-from sync.images.fitsparts import choose, parts_of
+from sync.images.fits.headers import read_headers
+from sync.images.fits.parts import choose, parts_of
+from sync.images.fits.reader import read_bands
+from sync.images.fits_extraction import pick_extension, split_pictures
 
 RNG = np.random.default_rng(0)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.fits import read_bands
+from sync.images.fits.reader import read_bands
 from sync.images.stretch import asinh, in_colour
 
 REAL = Path(__file__).parents[3].parent / "shared" / "data" / "fits"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors.images import ImageError
-from sync.images.references import Policy, Target, shorten
+from sync.images.url_policy import Policy, Target, shorten
 
 LABEL_STUDIO = "http://ls.example:8080"
 PNG = "/data/upload/1/349e27d8-up0.png"

@@ -16,7 +16,7 @@ from astropy.io.fits import Header, VerifyError
 from numpy.typing import NDArray
 
 from sync.errors.images import DAMAGE, ImageError
-from sync.images.fitsaxes import plane_axes, plane_header
+from sync.images.fits.axes import plane_axes, plane_header
 from sync.sky.celestial import ARCSEC_A_DEGREE
 from sync.sky.reader import find_sky
 
