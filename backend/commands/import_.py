@@ -26,10 +26,10 @@ from backend.commands.terminal import (
 
 if TYPE_CHECKING:
     from backend.settings import Settings
-    from sync.ingest import IngestReport
+    from sync.importing.importer import IngestReport
+    from sync.importing.inputs.item import Item
+    from sync.importing.storage.stored import Storage
     from sync.label_studio.client import LabelStudioClient
-    from sync.sources.item import Item
-    from sync.storage.stored import Storage
 
 __all__ = ["alone", "import_"]
 
@@ -84,11 +84,11 @@ def import_(
     from astropy.utils.exceptions import AstropyWarning
 
     from sync.images.stretches import STRETCHES
-    from sync.ingest import image_key_of
+    from sync.importing.importer import image_key_of
+    from sync.importing.inputs.item import SourceError
+    from sync.importing.storage.stored import StorageError
     from sync.label_studio.client import LabelStudioClient, LabelStudioError
     from sync.label_studio.projects import project_state
-    from sync.sources.item import SourceError
-    from sync.storage.stored import StorageError
 
     named = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else None
     wanted = Wanted(
@@ -155,7 +155,7 @@ def alone(project: int, settings: Settings, opened: ExitStack) -> None:
 def _storage(name: str, bucket: str | None, project: int, settings: Settings, client: LabelStudioClient) -> Storage:
     """The storage that is named."""
     if name == "local":
-        from sync.storage.local_files import LocalFiles
+        from sync.importing.storage.local_files import LocalFiles
 
         root = settings.local_files_document_root
         if root is None:
@@ -164,12 +164,12 @@ def _storage(name: str, bucket: str | None, project: int, settings: Settings, cl
             )
         return LocalFiles(client, project, document_root=root)
     if name == "s3":
-        from sync.storage.s3 import S3, Bucket
+        from sync.importing.storage.s3 import S3, Bucket
 
         assert bucket, "checked before anything is opened"
         secret = settings.s3_secret_access_key.get_secret_value()
         return S3(client, project, bucket=Bucket(bucket, key_id=settings.s3_access_key_id, secret=secret))
-    from sync.storage.uploads import Uploads
+    from sync.importing.storage.uploads import Uploads
 
     return Uploads(client, project, science=settings.data_dir / "science")
 
@@ -189,7 +189,7 @@ def _run(
     """Import under a bar where a person looks at it."""
     from rich.progress import Progress
 
-    from sync.ingest import ingest
+    from sync.importing.importer import ingest
 
     with Progress(console=notices, disable=not notices.is_terminal) as bars:
         bar = bars.add_task("importing", total=total)

@@ -13,9 +13,9 @@ from backend.commands.terminal import wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
+    from sync.importing.inputs.catalogue import Position
+    from sync.importing.inputs.item import Item
     from sync.label_studio.client import LabelStudioClient
-    from sync.sources.catalogue import Position
-    from sync.sources.item import Item
 
 __all__ = ["Wanted", "items_of"]
 
@@ -77,9 +77,9 @@ class Wanted:
 
 def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, opened: ExitStack) -> tuple[int, Iterator[Item]]:
     """How many items there are, and the items, of whatever source is named."""
-    from sync.sources.catalogue import open_catalogue
-    from sync.sources.files import file_items
-    from sync.sources.objects import address_items, cutout_items
+    from sync.importing.inputs.catalogue import open_catalogue
+    from sync.importing.inputs.files import file_items
+    from sync.importing.inputs.objects import address_items, cutout_items
 
     if wanted.paths:
         from backend.commands.images import find_images
@@ -90,7 +90,7 @@ def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, open
         files = list(file_items(found, max_bytes=settings.image_max_bytes))
         if wanted.table is None:
             return len(files), iter(files)
-        from sync.sources.table_join import join_table
+        from sync.importing.inputs.table_join import join_table
 
         table = open_catalogue(wanted.table, table=wanted.catalogue_table, as_text=[wanted.key])
         joined = join_table(
@@ -112,13 +112,13 @@ def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, open
     assert wanted.catalogue is not None
     table = open_catalogue(wanted.catalogue, table=wanted.catalogue_table)
     if wanted.surveys:
-        from sync.sources.hips import HipsSurvey
+        from sync.importing.inputs.hips import HipsSurvey
 
         survey = HipsSurvey(tuple(wanted.surveys), fov_arcsec=wanted.fov_arcsec, side_px=wanted.pixels)
         return len(table), cutout_items(
             table, survey.cut, identity=survey.identity, ra=wanted.ra, dec=wanted.dec, columns=wanted.columns
         )
-    from sync.sources.mosaics import Mosaics
+    from sync.importing.inputs.mosaics import Mosaics
 
     mosaics = opened.enter_context(Mosaics(_mosaic_files(wanted.mosaics)))
 

@@ -67,7 +67,7 @@ def _inspected(
     from sync.errors.failures import attempt
     from sync.errors.images import ImageError
     from sync.images.inspection import draw, inspect_image
-    from sync.sources.files import read_file
+    from sync.importing.inputs.files import read_file
 
     content = attempt(lambda: read_file(Path(path), settings.image_max_bytes))
     if isinstance(content, ImageError):
@@ -108,8 +108,8 @@ def _catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None
         is_fits = False
     if not is_fits and not path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES):
         return None
-    from sync.sources.catalogue import open_catalogue
-    from sync.sources.item import SourceError
+    from sync.importing.inputs.catalogue import open_catalogue
+    from sync.importing.inputs.item import SourceError
 
     try:
         table = open_catalogue(path)

@@ -69,7 +69,7 @@ def survey(
     from backend.lvm.checkpoint import CheckpointError
     from backend.survey import run
     from backend.survey.errors import SurveyError
-    from sync.sources.item import SourceError
+    from sync.importing.inputs.item import SourceError
 
     opening = run.on_ray(ray_address) if on_ray else run.here
     wanted = run.Wanted(input, output, carried, part_images, heads.project, extension)

@@ -17,7 +17,7 @@ from backend.segmenters import BASE_SEGMENTER
 from backend.survey.errors import SurveyError
 from sync.files.cache import key_of
 from sync.images.stretch import STRETCH_VERSION
-from sync.sources.bucket import SCHEME
+from sync.importing.inputs.bucket import SCHEME
 
 __all__ = ["check_build", "describe"]
 

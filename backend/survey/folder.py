@@ -18,7 +18,7 @@ from backend.survey.errors import SurveyError
 from backend.survey.plan import read_plan, write_plan
 from sync.files.atomic import UNFINISHED, writing_whole
 from sync.files.lock import locked
-from sync.sources.collection import Span
+from sync.importing.inputs.collection import Span
 
 __all__ = ["SurveyFolder", "begun_run", "open_folder"]
 

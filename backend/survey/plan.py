@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backend.survey.errors import SurveyError
 from sync.files.atomic import writing_whole
-from sync.sources.collection import Span
+from sync.importing.inputs.collection import Span
 
 __all__ = ["cut_into_parts", "read_plan", "write_plan"]
 

@@ -17,7 +17,7 @@ from backend.survey.errors import SurveyError
 from backend.survey.folder import SurveyFolder, open_folder
 from backend.survey.plan import cut_into_parts
 from backend.survey.predictor import Given, Job, Part, SurveyWorker
-from sync.sources.collection import Collection
+from sync.importing.inputs.collection import Collection
 
 __all__ = ["Opening", "Surveyed", "Wanted", "here", "on_ray", "run_survey"]
 

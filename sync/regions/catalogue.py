@@ -19,10 +19,10 @@ from astropy import units
 from astropy.table import Table
 from numpy.typing import NDArray
 
+from sync.importing.inputs.catalogue import has_positions, open_catalogue, positions
+from sync.importing.inputs.item import SourceError
 from sync.regions.array_shapes import ellipse_of_array
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError
-from sync.sources.catalogue import has_positions, open_catalogue, positions
-from sync.sources.item import SourceError
 
 __all__ = ["Columns", "open_table", "read"]
 

@@ -21,14 +21,14 @@ from skimage.data import hubble_deep_field
 from typer.testing import CliRunner
 
 from backend.cli import app
-from sync.ingest import ingest
+from sync.importing.importer import ingest
+from sync.importing.inputs.item import Item
+from sync.importing.storage.uploads import Uploads
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.predictions import push
 from sync.label_studio.projects import create_project
 from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
-from sync.sources.item import Item
-from sync.storage.uploads import Uploads
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 

@@ -15,7 +15,7 @@ import pytest
 from backend.survey import folder as survey_folder
 from backend.survey.errors import SurveyError
 from backend.survey.folder import SurveyFolder, begun_run
-from sync.sources.collection import Span
+from sync.importing.inputs.collection import Span
 
 RUN = {"input": "in", "version": "v0001"}
 PLAN = [[Span("a.png")], [Span("b.png")]]

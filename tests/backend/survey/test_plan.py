@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.survey.plan import cut_into_parts, read_plan, write_plan
-from sync.sources.collection import Span
+from sync.importing.inputs.collection import Span
 
 SPANS = st.lists(
     st.one_of(st.builds(Span, st.text(min_size=1)), st.builds(Span, st.text(), st.just(0), st.integers(1, 50), st.text()))

@@ -30,10 +30,10 @@ from backend.survey.description import describe
 from backend.survey.errors import SurveyError
 from backend.survey.predictor import ENOUGH_DENIED, Job, Part, SurveyWorker
 from sync.files.cache import MemoryCache
+from sync.importing.inputs.bucket import Buckets, DeniedError
+from sync.importing.inputs.collection import Span
+from sync.importing.inputs.item import SourceError
 from sync.labelling.config import parse
-from sync.sources.bucket import Buckets, DeniedError
-from sync.sources.collection import Span
-from sync.sources.item import SourceError
 
 VIEW = '<View><Image name="image" value="$image"/>{}</View>'
 NUMBER = '<Number name="redshift" toName="image"/>'

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from sync.ingest import ingest, known_content
+from sync.importing.importer import ingest, known_content
+from sync.importing.inputs.files import file_items
+from sync.importing.storage.stored import StoredFile
+from sync.importing.storage.uploads import Uploads
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.projects import project_state
 from sync.label_studio.tasks import read_tasks
-from sync.sources.files import file_items
-from sync.storage.stored import StoredFile
-from sync.storage.uploads import Uploads
 
 MANY = 120
 ROOT = Path(__file__).parents[3]

@@ -11,9 +11,9 @@ import pytest
 from sync.errors.controls import ControlError
 from sync.errors.failures import LONGEST_REASON, attempt, attempt_together
 from sync.errors.images import ImageError
+from sync.importing.inputs.item import SourceError
+from sync.importing.storage.stored import StorageError
 from sync.label_studio.client import LabelStudioError
-from sync.sources.item import SourceError
-from sync.storage.stored import StorageError
 
 
 def failing(error: BaseException) -> object:

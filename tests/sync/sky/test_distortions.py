@@ -16,11 +16,11 @@ from astropy.wcs import WCS, DistortionLookupTable
 
 from sync.images.import_picture import display
 from sync.images.sky import sky_of
+from sync.importing.inputs.catalogue import Position
+from sync.importing.inputs.mosaics import Mosaics
 from sync.sky.reader import read_sky
 from sync.sky.tables import MAX_TABLE_VALUES
 from sync.sky.task_cards import task_cards
-from sync.sources.catalogue import Position
-from sync.sources.mosaics import Mosaics
 
 SIDE = 64
 PUBLIC = Path(astropy.__file__).parent / "wcs/tests/data"

@@ -1,0 +1,1 @@
+"""Importing images into a project: inputs, display, storage, tasks."""

@@ -1,0 +1,198 @@
+"""Catalogues: rows with a position or an address, whose columns travel with the task."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from sync.importing.inputs.csv_table import BAD_ROWS_KEY, decode_text
+from sync.importing.inputs.fits_tables import read_fits_table
+from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.json_columns import json_rows
+from sync.importing.inputs.sky_columns import has_sky_columns, sky_degrees
+from sync.importing.inputs.table_bounds import PACKED, read_bounded
+from sync.importing.inputs.text_table import read_text_table
+
+__all__ = ["OWN_KEYS", "Position", "Row", "bad_rows", "has_positions", "open_catalogue", "positions", "rows"]
+
+HEAD_BYTES = 4096
+LONGEST_REASON = 300
+
+FITS_SUFFIXES = (".fits", ".fit", ".fts", ".ldac")
+XML_SUFFIXES = (".vot", ".vo", ".votable", ".xml")
+PACKED_SUFFIX = re.compile(r"\.(gz|bz2|xz)$", re.IGNORECASE)
+FOREIGN = {
+    b"\x89HDF": "HDF5: write it as FITS or Parquet",
+    b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV",
+    b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV",
+    b"\x80": "a pickle, which may run any program and is never read: write it as CSV or Parquet",
+    b"\x93NUMPY": "a numpy array: write it as CSV or Parquet",
+    b"\x1f\x9d": "packed by compress: unpack it",
+    b"#ASDF": "ASDF: write it as FITS or ECSV",
+    b"ARROW1": "an Arrow file: write it as Parquet",
+}
+"""What files of other formats begin with, and what to do with them."""
+OWN_KEYS = frozenset(
+    {"image", "content_id", "filename", "extension", "ra", "dec", "pixel_scale_arcsec", "wcs", "bands", "unit", "science"}
+)
+"""Keys of a task's data that the import writes itself; a column of such a name travels as ``catalogue_<name>``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Degrees, ICRS."""
+
+    ra: float
+    dec: float
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One object of a catalogue.
+
+    Attributes
+    ----------
+    number : int
+        1 is the first row.
+    columns : dict
+        JSON values; None where the catalogue has none.
+    """
+
+    number: int
+    columns: dict[str, Any]
+
+
+def open_catalogue(file: Path, *, table: str | None = None, as_text: Collection[str] = ()) -> Table:
+    """Read a table of a FITS, VOTable, Parquet, ECSV, CSV or other text file, told by its content.
+
+    It may be packed by gzip, bzip2 or xz. Nothing that it refers to is opened, and nothing in it is unpickled.
+
+    Parameters
+    ----------
+    file : Path
+    table : str, optional
+        Which of several tables: name, or number.
+    as_text : collection of str
+        Columns of a text table that stay as they are written, though they hold numbers.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read, has no row, or has several tables and none is chosen.
+    """
+    try:
+        read = _read(file, table, as_text)
+    except SourceError:
+        raise
+    # The readers of so many formats raise whatever their libraries do (ExpatError, ArrowInvalid, InconsistentTableError …).
+    except Exception as error:
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            raise SourceError(f"{file} needs {error.name}: install galaxyloop[import]") from error
+        raise SourceError(f"{file} cannot be read as a catalogue: {_sentence(error)}") from error
+    if not len(read) or not read.colnames:
+        raise SourceError(f"{file} has no row")
+    return read
+
+
+def positions(table: Table, *, ra: str | None = None, dec: str | None = None) -> list[Position | None]:
+    """Return each row's position, None where it has none that makes sense.
+
+    Parameters
+    ----------
+    table : Table
+    ra, dec : str, optional
+        Names of the columns; without them UCDs, the usual names and columns of SkyCoord are looked for. Numbers are
+        degrees unless the column says another unit; other texts are sexagesimal, hours and degrees.
+
+    Raises
+    ------
+    SourceError
+        If there is no such column, none that is known, if its unit is none of angles, or its frame is not converted.
+    """
+    right, declined = sky_degrees(table, ra=ra, dec=dec)
+    missing = (np.isnan(right) | np.isnan(declined)).tolist()
+    triples = zip(missing, right.tolist(), declined.tolist(), strict=True)
+    return [None if absent else Position(longitude, latitude) for absent, longitude, latitude in triples]
+
+
+def has_positions(table: Table) -> bool:
+    """Say whether the columns of a position are found without being named."""
+    return has_sky_columns(table)
+
+
+def bad_rows(table: Table) -> dict[int, str]:
+    """Return the rows that could not be read: the number of each, 1 is the first, and why."""
+    return dict(table.meta.get(BAD_ROWS_KEY, {}))
+
+
+def rows(table: Table, *, columns: Sequence[str] | None = None) -> Iterator[Row]:
+    """Give the columns of each row as JSON values; columns are checked at once, rows read when their turn comes.
+
+    Parameters
+    ----------
+    table : Table
+    columns : sequence of str, optional
+        Which; all without it.
+
+    Raises
+    ------
+    SourceError
+        If there is no such column.
+    """
+    for name in columns or ():
+        if name not in table.colnames:
+            raise SourceError(f"the catalogue has no column {name!r}: it has {', '.join(table.colnames)}")
+    names = list(columns or table.colnames)
+    keys = _keys(names)
+    values = json_rows([table[name] for name in names])
+    return (Row(number, dict(zip(keys, row, strict=True))) for number, row in enumerate(values, start=1))
+
+
+def _read(file: Path, table: str | None, as_text: Collection[str]) -> Table:
+    with file.open("rb") as opened:
+        start = opened.read(512)
+        suffix = Path(PACKED_SUFFIX.sub("", file.name)).suffix.lower()
+        if start.startswith(b"PAR1") or suffix == ".parquet":
+            from sync.importing.inputs.parquet_table import read_parquet  # pyarrow is an extra
+
+            return read_parquet(file)
+        if start.startswith(b"SIMPLE  =") or (suffix in FITS_SUFFIXES and not start.startswith(tuple(PACKED))):
+            return read_fits_table(opened, size=file.stat().st_size, table=table, file=file)
+        opened.seek(0)
+        content = read_bounded(opened, file=file)
+    if content.startswith(b"SIMPLE  =") or suffix in FITS_SUFFIXES:
+        return read_fits_table(io.BytesIO(content), size=len(content), table=table, file=file)
+    for magic, name in FOREIGN.items():
+        if content.startswith(magic):
+            raise SourceError(f"{file} cannot be read as a catalogue: it is {name}")
+    head = decode_text(content[:HEAD_BYTES]).lstrip().lower()
+    if head.startswith(("<!doctype html", "<html", "<table", "<head", "<body")):
+        raise SourceError(f"{file} cannot be read as a catalogue: it is a web page, save the table as CSV")
+    if head.startswith("<") or suffix in XML_SUFFIXES:
+        from sync.importing.inputs.votable_table import read_votable
+
+        return read_votable(content, table=table, file=file)
+    return read_text_table(content, table=table, as_text=as_text, file=file)
+
+
+def _sentence(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or str(error.__cause__ or "").strip().splitlines()
+    return re.sub(r"^None:\d+:\d+: ", "", lines[0])[:LONGEST_REASON] if lines else repr(error)
+
+
+def _keys(names: Sequence[str]) -> list[str]:
+    """Each column's key in a task's data: its name, or one that is nobody's."""
+    keys: list[str] = []
+    for name in names:
+        key = f"catalogue_{name}" if name in OWN_KEYS else name
+        while key != name and (key in names or key in keys):
+            key = f"catalogue_{key}"
+        keys.append(key)
+    return keys

@@ -1,0 +1,210 @@
+"""Collections of images too many to list in memory: a folder, a pattern, Parquet files, a bucket; named one span at a time.
+
+A span is what one entry of a list can name: an image file, an object, or some rows of a Parquet file.
+"""
+
+from __future__ import annotations
+
+import errno
+import glob
+import os
+import socket
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
+from sync.images.decode import IMAGE_SUFFIXES
+from sync.importing.inputs.bucket import SCHEME, Buckets
+from sync.importing.inputs.files import read_file
+from sync.importing.inputs.item import SourceError
+
+__all__ = ["Collection", "Span"]
+
+PARQUET_SUFFIXES = (".parquet", ".pq")
+AT_ONCE = 8
+"""Files read at the same time: most of a read from a bucket is waiting."""
+AHEAD = 32
+DISK_FAILURES = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE, errno.ENFILE})
+"""What a disk, a network or this process has to answer for, and not the image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Some images that follow each other.
+
+    Attributes
+    ----------
+    source : str
+        A path, or an address in a bucket.
+    first : int or None
+        First row of a Parquet file; None where the source is one image.
+    count : int
+    fingerprint : str or None
+        Of the Parquet file when its rows were counted: those of another in its place are not read.
+    """
+
+    source: str
+    first: int | None = None
+    count: int = 1
+    fingerprint: str | None = None
+
+    def split(self, count: int) -> tuple[Span, Span]:
+        """The first `count` images and the others."""
+        assert self.first is not None, "an image has no parts"
+        return replace(self, count=count), replace(self, first=self.first + count, count=self.count - count)
+
+
+class Collection:
+    """Finds and reads images.
+
+    Parameters
+    ----------
+    max_bytes : int
+        Of an image file.
+    folder : Path
+        What relative paths are relative to: where the person stands who named them, and not where a worker starts.
+    """
+
+    def __init__(self, *, max_bytes: int, folder: Path = Path()) -> None:
+        self._max_bytes = max_bytes
+        self._folder = folder
+
+    @cached_property
+    def _buckets(self) -> Buckets:
+        return Buckets()
+
+    def find(self, word: str) -> Iterator[Span]:
+        """Name the images of a folder and those below it, of a pattern with `*` and `**`, a file, or `s3://bucket/…`.
+
+        Raises
+        ------
+        SourceError
+            If nothing is there, a Parquet file cannot be read, or the bucket does not answer.
+        """
+        spans = self._find_objects(word) if word.startswith(SCHEME) else self._find_files(word)
+        first = next(spans, None)
+        if first is None:
+            raise SourceError(f"there is no image in {word}")
+        yield first
+        yield from spans
+
+    def check(self, word: str) -> None:
+        """See whether what a word names can be there at all on this machine: else a million images would be to blame.
+
+        Raises
+        ------
+        SourceError
+            If the folder that it lies in is not there.
+        """
+        if word.startswith(SCHEME):
+            return
+        root = Path(word)
+        while glob.has_magic(str(root)) and not os.path.lexists(self._folder / root):
+            root = root.parent
+        if not (self._folder / root).exists():
+            raise SourceError(f"{self._folder / root} is not there on {socket.gethostname()}: every worker must see the images")
+
+    def read(self, spans: Iterable[Span]) -> Iterator[tuple[str, bytes | ImageError]]:
+        """Give the name and the bytes of each image in order, several files being read at once and a few ahead.
+
+        Raises
+        ------
+        SourceError
+            If a bucket does not answer, a disk fails, or a Parquet file has changed: the images are not to blame.
+        """
+        waiting: deque[Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]]] = deque()
+        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="collection")
+        try:
+            for span in spans:
+                waiting.append(self._begin(span, pool))
+                if len(waiting) > AHEAD:
+                    yield from _finished(waiting.popleft())
+            while waiting:
+                yield from _finished(waiting.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+    def _begin(
+        self, span: Span, pool: ThreadPoolExecutor
+    ) -> Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]]:
+        if span.first is not None:
+            from sync.importing.inputs.table_rows import read_rows
+
+            file = self._folder / span.source
+            return read_rows(file, span.first, span.count, name=span.source, fingerprint=span.fingerprint)
+        if span.source.startswith(SCHEME):
+            return span.source, pool.submit(self._buckets.read, span.source, max_bytes=self._max_bytes)
+        return span.source, pool.submit(_read_file, self._folder / span.source, self._max_bytes)
+
+    def _find_objects(self, word: str) -> Iterator[Span]:
+        for address in self._buckets.find(word):
+            if address.endswith(PARQUET_SUFFIXES):
+                raise SourceError(f"{address} is a Parquet file in a bucket: copy it to a disk, where rows can be looked up")
+            yield Span(address)
+
+    def _find_files(self, word: str) -> Iterator[Span]:
+        if os.path.isdir(word):
+            matches: Iterable[str] = [word]
+        elif not os.path.lexists(word) and glob.has_magic(word):
+            matches = _matching(word)
+        elif os.path.exists(word):
+            matches = [word]
+        else:
+            raise SourceError(f"there is no {word}")
+        for match in matches:
+            for file in _files_below(match) if os.path.isdir(match) else (match,):
+                if not file.lower().endswith(PARQUET_SUFFIXES):
+                    yield Span(file)
+                elif span := _rows_of(file):
+                    yield span
+
+
+def _finished(
+    one: Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]],
+) -> Iterator[tuple[str, bytes | ImageError]]:
+    if not isinstance(one, tuple):
+        yield from one
+        return
+    name, reading = one
+    yield name, attempt(reading.result)
+
+
+def _read_file(file: Path, max_bytes: int) -> bytes:
+    try:
+        return read_file(file, max_bytes)
+    except ImageError as error:
+        if isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FAILURES:
+            raise SourceError(f"{file} cannot be read: {error.__cause__.strerror}") from error
+        raise
+
+
+def _matching(pattern: str) -> Iterator[str]:
+    """What a pattern matches, in order: files alone of one with `**`, which names a folder and what is in it."""
+    folders_too = "**" not in pattern.split(os.sep)
+    found = glob.iglob(pattern, recursive=True)
+    # Each once: more than one `**` may lead to a file in more than one way.
+    yield from sorted({match for match in found if folders_too or not os.path.isdir(match)})
+
+
+def _files_below(folder: str) -> Iterator[str]:
+    for place, folders, names in os.walk(folder, onerror=_unreadable_folder):
+        folders.sort()
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in (*IMAGE_SUFFIXES, *PARQUET_SUFFIXES):
+                yield os.path.join(place, name)
+
+
+def _unreadable_folder(error: OSError) -> None:
+    raise SourceError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
+
+
+def _rows_of(file: str) -> Span | None:
+    from sync.importing.inputs.table_rows import look_at_rows
+
+    rows = look_at_rows(Path(file))
+    return Span(file, 0, rows.count, rows.fingerprint) if rows.count else None

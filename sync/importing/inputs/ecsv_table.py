@@ -1,0 +1,82 @@
+"""ECSV files: read by astropy; a row that is broken is masked and named, so that it does not end the whole file."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from astropy.table import Table
+from astropy.table.meta import get_header_from_yaml
+
+from sync.importing.inputs.csv_table import BAD_ROWS_KEY
+from sync.importing.inputs.table_bounds import check_cells
+
+__all__ = ["read_ecsv"]
+
+NUMBERS = ("int", "uint", "float")
+
+
+def read_ecsv(text: str, *, file: Path) -> Table:
+    """Read an ECSV file.
+
+    A row with another number of values than there are columns, or with a text in a column of numbers, is masked and named
+    in the table's `meta`.
+
+    Parameters
+    ----------
+    text : str
+        With line ends of one character.
+    file : Path
+        For messages.
+    """
+    # Lines, not a text: astropy takes a text of one line for a file's name or an address.
+    lines = text.rstrip("\n").split("\n")
+    check_cells(len(lines), 1, file=file)
+    try:
+        return Table.read(lines, format="ascii.ecsv")
+    except ValueError:
+        mended, bad = _without_bad_rows(lines)
+        if not bad:
+            raise
+    table = Table.read(mended, format="ascii.ecsv")
+    table.meta[BAD_ROWS_KEY] = bad
+    return table
+
+
+def _without_bad_rows(lines: Sequence[str]) -> tuple[list[str], dict[int, str]]:
+    """The lines with an empty row in the place of each that is broken, and what is wrong with these."""
+    comments = [line[1:].removeprefix(" ") for line in lines if line.startswith("#")]
+    header = get_header_from_yaml(comments[1:])
+    delimiter = str(header.get("delimiter", " "))
+    types = [str(column["datatype"]) if "subtype" not in column else "string" for column in header["datatype"]]
+    mended, bad, number = list(lines), {}, -1  # the line of names comes first
+    for index, line in enumerate(lines):
+        if line.startswith("#") or not line.strip():
+            continue
+        number += 1
+        if number == 0:
+            continue
+        values = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
+        reason = _reason(values, types)
+        if reason and line.count('"') % 2 == 0:  # else a text goes on in the next line
+            bad[number] = f"line {index + 1} {reason}"
+            mended[index] = delimiter.join(['""'] * len(types))
+    return mended, bad
+
+
+def _reason(values: Sequence[str], types: Sequence[str]) -> str:
+    if len(values) != len(types):
+        return f"has {len(values)} values for {len(types)} columns"
+    for value, kind in zip(values, types, strict=True):
+        if kind.startswith(NUMBERS) and value and not _is_number(value):
+            return f"has {value[:50]!r} in a column of numbers"
+    return ""
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

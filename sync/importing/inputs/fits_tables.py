@@ -1,0 +1,63 @@
+"""Tables of FITS files: which of several, also of FITS_LDAC, and sizes checked before anything is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import IO
+
+from astropy.io import fits
+from astropy.table import Table
+
+from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.table_bounds import check_cells
+from sync.importing.inputs.table_choice import TableEntry, choose_table
+
+__all__ = ["read_fits_table"]
+
+LDAC_HEADERS = "LDAC_IMHEAD"
+"""SExtractor keeps the image's header in a table of this name before the one of objects."""
+
+
+def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, file: Path) -> Table:
+    """Read a table of a FITS file.
+
+    Parameters
+    ----------
+    opened : binary file
+    size : int
+        Bytes of the file.
+    table : str, optional
+        Name or number of its extension.
+    file : Path
+        For messages.
+
+    Raises
+    ------
+    SourceError
+        If it has no table, several and no word which, or one that is larger than the file.
+    """
+    with fits.open(opened, memmap=False, lazy_load_hdus=False) as hdus:
+        entries = [
+            TableEntry(number, str(hdu.name), int(hdu.header.get("NAXIS2", 0)), hdu)
+            for number, hdu in enumerate(hdus)
+            if isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and not isinstance(hdu, fits.CompImageHDU)
+        ]
+        if not entries:
+            raise SourceError(f"{file} has no table, only images")
+        objects = [entry for entry in entries if entry.name != LDAC_HEADERS] if table is None else entries
+        hdu = choose_table(objects or entries, table, file=file)
+        _check(hdu, size=size, file=file)
+        return Table.read(hdu, format="fits")
+
+
+def _check(hdu: fits.BinTableHDU | fits.TableHDU, *, size: int, file: Path) -> None:
+    header = hdu.header
+    if header.get("ZTABLE"):
+        raise SourceError(f"{file} holds a table that fpack compressed, which astropy does not read: unpack it with funpack")
+    width, rows, heap, fields = (int(header.get(key, 0)) for key in ("NAXIS1", "NAXIS2", "PCOUNT", "TFIELDS"))
+    start = int(hdu.fileinfo()["datLoc"])
+    if min(width, rows, heap) < 0 or start + width * rows + heap > size or rows > size:
+        raise SourceError(
+            f"{file} has {size} bytes, but its table claims {rows} rows of {width} bytes: it is damaged, copy it again"
+        )
+    check_cells(rows, fields, file=file)

@@ -1,0 +1,121 @@
+"""Cut-outs around positions from a public survey, through the hips2fits service of the CDS and astroquery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from astropy.coordinates import Angle, Latitude, Longitude
+from numpy.typing import NDArray
+
+from sync.errors.images import DAMAGE, ImageError
+from sync.errors.sky import SkyError
+from sync.importing.inputs.catalogue import Position
+from sync.importing.inputs.cube import write_cube
+from sync.importing.inputs.item import SourceError
+from sync.sky.reader import read_sky
+from sync.sky.task_cards import task_cards
+
+__all__ = ["HipsSurvey"]
+
+MAX_SIDE_PX = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class HipsSurvey:
+    """Cut-outs of one size from one or more surveys of the service, one a band.
+
+    Attributes
+    ----------
+    names : sequence of str
+        As the service names them, such as ``CDS/P/DESI-Legacy-Surveys/DR10/g``; the bluest first. Or one survey that is a
+        picture in colours, such as ``CDS/P/DESI-Legacy-Surveys/DR10/color``.
+    fov_arcsec : float
+        Side of a cut-out.
+    side_px : int
+        The same in pixels.
+
+    Raises
+    ------
+    SourceError
+        If the size is out of range, or astroquery is not installed.
+    """
+
+    names: Sequence[str]
+    fov_arcsec: float
+    side_px: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.side_px <= MAX_SIDE_PX:
+            raise SourceError(f"a cut-out must have 1 to {MAX_SIDE_PX} pixels a side, not {self.side_px}")
+        _service()
+
+    def identity(self, position: Position) -> bytes:
+        """Stand for the content of a cut-out: what is asked for decides what is sent, and need not be sent again."""
+        asked = (*self.names, f"{position.ra:.8f}", f"{position.dec:.8f}", f"{self.fov_arcsec:g}", str(self.side_px))
+        return "\0".join(("hips2fits", *asked)).encode()
+
+    def cut(self, position: Position) -> bytes:
+        """Ask the service for a cut-out.
+
+        Returns
+        -------
+        bytes
+            A FITS file: a plane a survey, or red, green and blue of a picture, with its world coordinates.
+
+        Raises
+        ------
+        ImageError
+            If the service refuses, does not answer, or has nothing at the position.
+        """
+        answers = [self._ask(name, position) for name in self.names]
+        try:
+            sky, _ = task_cards(read_sky(answers[0].header))
+        except SkyError as error:
+            raise ImageError(f"hips2fits sent a cut-out of {self.names[0]} without celestial coordinates: {error}") from error
+        planes = [np.asarray(answer.data) for answer in answers]
+        for name, plane in zip(self.names, planes, strict=True):
+            if not (np.isfinite(plane) & (plane != 0)).any():
+                raise ImageError(f"{name} has nothing at ra {position.ra:.5f}, dec {position.dec:.5f}")
+            if plane.ndim != 2 and len(planes) > 1:
+                raise ImageError(f"{name} is a picture in colours: it cannot be one band of several")
+        if planes[0].ndim != 2:
+            return _picture(self.names[0], planes[0], sky)
+        units = [str(answer.header.get("BUNIT", "")).strip() for answer in answers]
+        return write_cube(np.stack(planes).astype(np.float32), sky, bands=self.names, units=units)
+
+    def _ask(self, name: str, position: Position) -> Any:
+        try:
+            answer = _service().query(
+                hips=name,
+                width=self.side_px,
+                height=self.side_px,
+                projection="TAN",
+                ra=Longitude(position.ra, "deg"),
+                dec=Latitude(position.dec, "deg"),
+                fov=Angle(self.fov_arcsec, "arcsec"),
+                format="fits",
+            )
+            return answer[0]
+        except DAMAGE as error:  # requests' exceptions are OSErrors; astroquery raises AttributeError with the answer's text
+            reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            raise ImageError(f"hips2fits gave no cut-out of {name}: {reason[:200]}") from error
+
+
+def _picture(name: str, planes: NDArray[Any], sky: Mapping[str, Any]) -> bytes:
+    """Write red, green and blue as a FITS file that is shown as it is; a fourth plane is transparency."""
+    if planes.dtype != np.uint8 or planes.ndim != 3 or len(planes) not in (3, 4):
+        shape = "x".join(str(side) for side in planes.shape)
+        raise ImageError(f"{name} is neither one band nor a picture in colours: it has {shape} values of {planes.dtype.name}")
+    return write_cube(planes[:3], sky, bands=[f"{name} {colour}" for colour in ("red", "green", "blue")])
+
+
+def _service() -> Any:
+    """Return astroquery's service: a new one for each request, since a session is not for two threads."""
+    try:
+        from astroquery.hips2fits import hips2fitsClass
+    except ModuleNotFoundError as error:
+        raise SourceError("cut-outs from a public service need astroquery: install galaxyloop[import]") from error
+    return hips2fitsClass()

@@ -1,0 +1,248 @@
+"""Cut-outs around positions from FITS mosaics of this machine: a plane a band, on the pixels of the first band."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from astropy import units
+from astropy.io import fits
+from astropy.wcs.utils import proj_plane_pixel_area
+from numpy.typing import NDArray
+
+from sync.errors.images import DAMAGE, ImageError
+from sync.importing.inputs.catalogue import Position
+from sync.importing.inputs.cube import write_cube
+from sync.importing.inputs.curved_maps import is_square, resample_map, tangent_sky
+from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.tiles import Place, Tile, read_tiles, unit_vectors
+from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
+from sync.sky.task_cards import task_cards
+
+__all__ = ["Mosaics"]
+
+SAME_PIXELS = 0.01
+"""Pixels by which the grids of two mosaics may differ and still be cut alike; anything more is resampled."""
+MAX_SIDE_PX = 4096
+MARGIN_PX = 8
+"""Pixels around a cut-out that its resampling may need."""
+FINER = 1.2
+"""Times that a tile's pixel fits into one of the cut-out, beyond which all that lie in one are added up."""
+
+Plane = NDArray[np.floating]
+
+
+class Mosaics:
+    """Mosaics of one or more fields, kept open; a context manager.
+
+    Parameters
+    ----------
+    words : sequence of str or Path
+        Files, the bluest band first, each with ``NAME=`` before it where a person names the band. Else the header does
+        (`FILTER`, `BAND`, an extension's name), or the start of the file's name. Images of one band are its tiles.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be read, has no image or no celestial coordinates, or if it cannot be told what band it is.
+    """
+
+    def __init__(self, words: Sequence[str | Path]) -> None:
+        self._open: list[fits.HDUList] = []
+        self._lock = threading.Lock()  # astropy's files have one position for all threads
+        self._bands: dict[str, list[Tile]] = {}
+        try:
+            for word in words:
+                tiles = self._read(str(word))
+                _check_that_none_is_lost(tiles)
+                for tile in tiles:
+                    self._bands.setdefault(tile.band or tile.file.name.split(".")[0], []).append(tile)
+            for tiles in self._bands.values():
+                _check_that_tiles_are_no_bands([tile for tile in tiles if not tile.band])
+        except SourceError:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
+        for file in self._open:
+            file.close()
+
+    def cut(self, position: Position, *, fov_arcsec: float) -> bytes:
+        """Cut a square around a position.
+
+        Parameters
+        ----------
+        position : Position
+        fov_arcsec : float
+            Side of the square; rounded to pixels of the first band.
+
+        Returns
+        -------
+        bytes
+            A FITS file: a plane a band, the world coordinates of the cut-out, NaN beyond a mosaic's edge.
+
+        Raises
+        ------
+        ImageError
+            If a band does not cover the position, or has no valid pixel there.
+        """
+        place = (position.ra % 360.0, position.dec)
+        with self._lock:
+            bands = {band: _there(tiles, place, band, position) for band, tiles in self._bands.items()}
+            first = next(iter(bands.values()))
+            plane, sky = _first(first, place, fov_arcsec)
+            side = len(plane)
+            planes = [_filled(plane, first, sky)]
+            for tiles in list(bands.values())[1:]:
+                planes.append(_filled(np.full((side, side), np.nan, dtype=np.float32), tiles, sky))
+        for name, plane in zip(bands, planes, strict=True):
+            if not np.isfinite(plane).any():
+                raise ImageError(f"the {name} mosaic has no valid pixel {_around(position)}")
+        units = [tiles[0].unit for tiles in bands.values()]
+        cards, _ = task_cards(sky)
+        return write_cube(np.stack(planes), cards, bands=tuple(bands), units=units, cards=_agreed(bands.values()))
+
+    def _read(self, word: str) -> list[Tile]:
+        band, path = ("", word) if os.path.lexists(word) or "=" not in word else word.split("=", 1)
+        try:
+            # Not mapped into memory: scaled integers cannot be, and a section reads no more than itself anyway.
+            opened = fits.open(path, memmap=False, uint=False)  # unsigned, astropy does not look for BLANK
+            self._open.append(opened)
+        except DAMAGE as error:
+            raise SourceError(f"the mosaic {path} cannot be read as FITS: {error}") from error
+        return list(read_tiles(opened, Path(path), band=band.strip()))
+
+
+def _check_that_none_is_lost(tiles: Sequence[Tile]) -> None:
+    """Refuse images of one file that have one name and show the same place: no pipeline writes tiles like that."""
+    for one, other in combinations(tiles, 2):
+        if one.band and one.band == other.band and _show_the_same_place(one, other):
+            raise SourceError(
+                f"{one.file} holds several images of the same place, all called {one.band}: "
+                "each needs a FILTER or BAND of its own in its header"
+            )
+
+
+def _check_that_tiles_are_no_bands(nameless: Sequence[Tile]) -> None:
+    """Refuse files of which nothing says that they are one band, where they show the same place: one would be lost."""
+    for one, other in combinations(nameless, 2):
+        if _show_the_same_place(one, other):
+            raise SourceError(
+                f"{one.file} and {other.file} show the same place, and no FILTER or BAND says what they are: "
+                f"name their bands, as in --mosaic g={one.file}"
+            )
+
+
+def _show_the_same_place(one: Tile, other: Tile) -> bool:
+    return one.holds_the_middle_of(other) or other.holds_the_middle_of(one)
+
+
+def _there(tiles: Sequence[Tile], place: Place, band: str, position: Position) -> list[Tile]:
+    """The tiles of a band that cover a place."""
+    there = [tile for tile in tiles if tile.pixel_of(place) is not None]
+    if not there:
+        raise ImageError(f"no {band} mosaic covers the place {_around(position)}")
+    return there
+
+
+def _agreed(bands: Iterable[Sequence[Tile]]) -> dict[str, float | str]:
+    """The cards on which all tiles of all bands agree: one card of a cut-out speaks for all of its planes."""
+    one, *others = [tile.photometry for tiles in bands for tile in tiles]
+    return {name: value for name, value in one.items() if all(other.get(name) == value for other in others)}
+
+
+def _first(tiles: Sequence[Tile], place: Place, fov_arcsec: float) -> tuple[Plane, CelestialSky]:
+    """The square of the first band, on the pixels of the tile that has most of it."""
+    cuts = []
+    for tile in tiles:
+        scale = tile.sky.pixel_scale_arcsec
+        side = max(1, round(fov_arcsec / scale))
+        if side > MAX_SIDE_PX:
+            raise ImageError(f"{fov_arcsec:g} arcsec are {side} pixels of {tile.file.name}: {MAX_SIDE_PX} are the most")
+        pixel = tile.pixel_of(place)
+        assert pixel is not None, "only tiles that cover the place are given"
+        if is_square(tile.sky, *pixel, side):
+            cuts.append(tile.cut(*pixel, side))
+        else:
+            target = tangent_sky(place, side=side, scale_arcsec=scale)
+            cuts.append((_from_map(tile, target, side), target))
+    return max(cuts, key=lambda cut: np.isfinite(cut[0]).mean())
+
+
+def _filled(plane: Plane, tiles: Sequence[Tile], sky: CelestialSky) -> Plane:
+    """Fill what is missing of a plane from the tiles, from the one that has most to the one that has least."""
+    if np.isfinite(plane).all():
+        return plane
+    found = [_plane(tile, sky, len(plane)) for tile in tiles]
+    for other in sorted(found, key=lambda other: -np.isfinite(other).sum()):
+        plane = np.where(np.isfinite(plane), plane, other)
+    return plane
+
+
+def _from_map(tile: Tile, target: CelestialSky, side: int) -> Plane:
+    """A map of the whole sky on the pixels of `target`, in its own type."""
+    plane: Plane = resample_map(tile, target, side)
+    if not _is_surface_brightness(tile.unit):
+        pixel = tile.sky.pixels(target.positions((side - 1) / 2, (side - 1) / 2))[0]
+        if np.isfinite(area := _area(tile.sky, *pixel)) and area > 0:
+            plane = plane * (_area(target, (side - 1) / 2, (side - 1) / 2) / area)
+    return plane if tile.is_double else plane.astype(np.float32)
+
+
+def _area(sky: CelestialSky, x: float, y: float) -> float:
+    """Of a pixel on the sky, square arcsec."""
+    moves = 0.5 * np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
+    vectors = unit_vectors(sky.positions(x + moves[:, 0], y + moves[:, 1]))
+    return float(np.linalg.norm(np.cross(vectors[1] - vectors[0], vectors[3] - vectors[2])) * np.degrees(ARCSEC_A_DEGREE) ** 2)
+
+
+def _plane(tile: Tile, target: CelestialSky, side: int) -> Plane:
+    """A tile on the pixels of `target`, shape (side, side): sliced where they are the same, resampled otherwise."""
+    corners = np.array([[0, 0, side - 1, side - 1], [0, side - 1, 0, side - 1]], dtype=float)
+    theirs = tile.sky.pixels(target.positions(*corners)).T
+    middle = tile.sky.pixels(target.positions((side - 1) / 2, (side - 1) / 2))[0]
+    if not np.isfinite(theirs).all() or not is_square(tile.sky, float(middle[0]), float(middle[1]), side):
+        return _from_map(tile, target, side)
+    shift = theirs - corners
+    x, y = theirs.mean(axis=1)
+    if np.ptp(shift, axis=1).max() < SAME_PIXELS and np.abs(shift - np.rint(shift)).max() < SAME_PIXELS:
+        return tile.cut(float(x), float(y), side)[0]
+    try:
+        from reproject import reproject_exact, reproject_interp  # brings dask: only where bands lie on different pixels
+    except ModuleNotFoundError as error:
+        raise SourceError("bands on different pixels need reproject: install galaxyloop[import]") from error
+    part = tile.cut(float(x), float(y), int(np.ceil(np.ptp(theirs, axis=1).max())) + 2 * MARGIN_PX)
+    larger = proj_plane_pixel_area(target.wcs) / proj_plane_pixel_area(tile.sky.wcs)
+    # Interpolation looks only at the pixels around a point: a star between the points would be lost.
+    resample = reproject_exact if larger > FINER else reproject_interp
+    pixels, sky = part
+    resampled: Plane = resample((pixels, sky.wcs), target.wcs, shape_out=(side, side), return_footprint=False)
+    if not _is_surface_brightness(tile.unit):
+        resampled = resampled * larger  # what a pixel holds grows with its area
+    return resampled.astype(pixels.dtype)
+
+
+def _is_surface_brightness(unit: str) -> bool:
+    """Whether a unit is one per solid angle, such as MJy/sr; of what astropy does not know, it is not."""
+    known = units.Unit(unit, parse_strict="silent")
+    if isinstance(known, units.UnrecognizedUnit):
+        return False
+    known = known.decompose()
+    return any(base == units.rad and power < 0 for base, power in zip(known.bases, known.powers, strict=True))
+
+
+def _around(position: Position) -> str:
+    return f"at ra {position.ra:.5f}, dec {position.dec:.5f}"

@@ -1,0 +1,79 @@
+"""Parquet files as tables: texts, numbers and dates exactly as they are, and what is missing masked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+from astropy.table import Column, MaskedColumn, Table
+
+from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.table_bounds import MAX_BYTES, check_cells
+
+__all__ = ["read_parquet"]
+
+ROWS_AT_ONCE = 1024
+
+
+def read_parquet(file: Path) -> Table:
+    """Read a Parquet file; a column whose values no table can hold, such as images, is left out.
+
+    Astropy reads what astropy wrote, with units, masks and times. In files of others it refuses missing texts and rounds
+    integers among which one is missing.
+    """
+    with parquet.ParquetFile(file) as opened:
+        check_cells(opened.metadata.num_rows, opened.metadata.num_columns, file=file)
+        read = _read(opened, file=file)
+    if b"table_meta_yaml" in (read.schema.metadata or {}):
+        return Table.read(file, format="parquet")
+    table = Table()
+    for name, values in zip(read.column_names, read.columns, strict=True):
+        column = _column(values)
+        if column is not None:
+            table.add_column(column, name=str(name), rename_duplicate=True)
+    return table
+
+
+def _read(opened: parquet.ParquetFile, *, file: Path) -> pa.Table:
+    """Read row by row what a dictionary may hold once for millions of rows, until it is too much."""
+    batches, size = [], 0
+    for batch in opened.iter_batches(ROWS_AT_ONCE):
+        size += batch.nbytes
+        if size > MAX_BYTES:
+            raise SourceError(f"{file} unpacks to more than {MAX_BYTES} bytes, which are not read: leave out its long columns")
+        batches.append(batch)
+    return pa.Table.from_batches(batches, schema=opened.schema_arrow)
+
+
+def _column(values: pa.ChunkedArray) -> Column | None:
+    kind = values.type
+    try:
+        if isinstance(kind, pa.BaseExtensionType):
+            return _column(pa.chunked_array([chunk.storage for chunk in values.chunks], type=kind.storage_type))
+        if pa.types.is_dictionary(kind):
+            return _column(values.cast(kind.value_type))
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
+            filler = pa.scalar(False if pa.types.is_boolean(kind) else 0).cast(kind)
+            return MaskedColumn(values.fill_null(filler).to_numpy(), mask=values.is_null().to_numpy())
+        if _is_text_or_date(kind):
+            values = values.cast(pa.large_string())
+        return _objects(values.to_pylist())
+    except (pa.ArrowException, ValueError, OverflowError):
+        return None
+
+
+def _is_text_or_date(kind: pa.DataType) -> bool:
+    """What Arrow itself writes best: dates to the nanosecond, and bytes where they are UTF-8."""
+    types = pa.types
+    is_date = types.is_timestamp(kind) or types.is_date(kind) or types.is_time(kind)
+    is_bytes = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
+    return bool(is_date or is_bytes or types.is_binary_view(kind))
+
+
+def _objects(values: list[object]) -> Column:
+    """Any values, None among them; numpy left alone would make a matrix of lists of equal lengths."""
+    data = np.empty(len(values), dtype=object)
+    data[:] = values
+    return Column(data)

@@ -1,0 +1,70 @@
+"""How large a table may be, checked before memory is spent on it."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+import os
+import zlib
+from pathlib import Path
+from typing import IO
+
+from sync.importing.inputs.item import SourceError
+
+__all__ = ["MAX_BYTES", "PACKED", "check_cells", "read_bounded"]
+
+MAX_BYTES = 2 * 2**30
+"""Of a text or an XML document, unpacked: some ten million rows of positions."""
+MAX_CELLS = 200_000_000
+"""Rows times columns: 1.6 GB of double-precision numbers."""
+SMALL_BYTES = 64 * 2**20
+LARGEST_RATIO = 100
+"""Tables pack to a tenth; a file that packs to a thousandth was made to fill a memory."""
+PIECE_BYTES = 2**20
+PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
+
+
+def check_cells(rows: int, columns: int, *, file: Path) -> None:
+    """Refuse a table with more than MAX_CELLS.
+
+    Raises
+    ------
+    SourceError
+        If it has.
+    """
+    if rows * max(columns, 1) > MAX_CELLS:
+        raise SourceError(
+            f"{file} claims {rows} rows of {columns} columns, more than the {MAX_CELLS} values that are read: split it, "
+            "or keep the columns that are needed"
+        )
+
+
+def read_bounded(opened: IO[bytes], *, file: Path, most: int = MAX_BYTES) -> bytes:
+    """Return the content of a file, unpacked where gzip, bzip2 or xz packed it.
+
+    Raises
+    ------
+    SourceError
+        If there are more than `most` bytes, or they cannot be unpacked.
+    """
+    start = opened.read(6)
+    size = opened.seek(0, os.SEEK_END)
+    opened.seek(0)
+    unpack = next((unpack for magic, unpack in PACKED.items() if start.startswith(magic)), None)
+    if unpack is None:
+        if size > most:
+            raise SourceError(f"{file} has {size} bytes, more than the {most} that are read: split it")
+        return opened.read(most)
+    most = min(most, max(SMALL_BYTES, LARGEST_RATIO * size))
+    pieces, total = [], 0
+    try:
+        with unpack(opened, "rb") as stream:  # type: ignore[operator]
+            while piece := stream.read(PIECE_BYTES):
+                pieces.append(piece)
+                total += len(piece)
+                if total > most:
+                    raise SourceError(f"{file} unpacks to more than {most} bytes, which are not read: unpack and split it")
+    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        raise SourceError(f"{file} cannot be unpacked: {error}") from error
+    return b"".join(pieces)

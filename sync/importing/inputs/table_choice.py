@@ -1,0 +1,75 @@
+"""Which of several tables of a file is meant: by its name, or by its number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from sync.importing.inputs.item import SourceError
+
+__all__ = ["TableEntry", "choose_table"]
+
+Content = TypeVar("Content")
+LISTED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class TableEntry(Generic[Content]):
+    """One table of a file.
+
+    Attributes
+    ----------
+    number : int
+        As its format counts: of a FITS file, that of the extension; else 1 is the first table.
+    name : str
+        Empty where it has none.
+    rows : int or None
+        None where only reading the table would tell.
+    content : object
+    """
+
+    number: int
+    name: str
+    rows: int | None
+    content: Content
+
+
+def choose_table(entries: Sequence[TableEntry[Content]], wanted: str | None, *, file: Path) -> Content:
+    """Return the table that is meant.
+
+    Parameters
+    ----------
+    entries : sequence of TableEntry
+    wanted : str or None
+        Name, whatever its case, or number. Without it the only table that has rows.
+    file : Path
+        For the message.
+
+    Raises
+    ------
+    SourceError
+        If there is no table, none or several of that name, or several tables and no word which.
+    """
+    if not entries:
+        raise SourceError(f"{file} has no table")
+    if wanted is None:
+        chosen = [entry for entry in entries if entry.rows != 0] or list(entries[:1])
+    else:
+        chosen = [entry for entry in entries if entry.name.lower() == wanted.strip().lower()]
+        chosen = chosen or [entry for entry in entries if str(entry.number) == wanted.strip()]
+    if len(chosen) == 1:
+        return chosen[0].content
+    listed = ", ".join(_described(entry) for entry in entries[:LISTED])
+    more = f" and {len(entries) - LISTED} more" if len(entries) > LISTED else ""
+    if wanted is None:
+        raise SourceError(f"{file} has several tables: choose one with --catalogue-table, by name or number: {listed}{more}")
+    if chosen:
+        raise SourceError(f"{file} has several tables named {wanted!r}: choose one by its number: {listed}{more}")
+    raise SourceError(f"{file} has no table {wanted!r}: it has {listed}{more}")
+
+
+def _described(entry: TableEntry[Content]) -> str:
+    rows = "" if entry.rows is None else f" ({entry.rows} rows)"
+    return f"{entry.number}{f' {entry.name}' if entry.name else ''}{rows}"

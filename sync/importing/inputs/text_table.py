@@ -1,0 +1,114 @@
+"""Text tables by what their first lines say: ECSV, CDS and MRT, IPAC, SExtractor and others of astropy, else CSV."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+
+from astropy.table import Table
+
+from sync.importing.inputs.csv_table import decode_text, read_delimited
+from sync.importing.inputs.ecsv_table import read_ecsv
+from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.table_choice import TableEntry, choose_table
+
+__all__ = ["read_text_table"]
+
+HEAD_LINES = 400
+HEAD_CHARACTERS = 100_000
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
+RDB_TYPES = re.compile(r"\d*[SNM](?:\t\d*[SNM])*\s*", re.IGNORECASE)
+VIZIER_DASHES = re.compile(r"-+(?:[\t;|]-+)*[\t;|]?")
+VIZIER_NAME = re.compile(r"#(?:Name:\s*|Table\s+)([^\s:]+)")
+IPAC_TYPES = ("double", "float", "real", "int", "integer", "char", "long", "date", "d", "r", "i", "c", "l", "f")
+
+
+def read_text_table(content: bytes, *, table: str | None = None, as_text: Collection[str] = (), file: Path) -> Table:
+    """Read a text table in whichever format its first lines show.
+
+    Parameters
+    ----------
+    content : bytes
+    table : str, optional
+        Name or number, of VizieR's files with several tables.
+    as_text : collection of str
+        Columns that stay as they are written, though they hold numbers.
+    file : Path
+        For messages.
+
+    Raises
+    ------
+    SourceError
+        If there are several tables and no word which, or more values than are read.
+    """
+    text = decode_text(content)
+    if CONTROL_CHARACTERS.search(text[:HEAD_CHARACTERS]):
+        raise SourceError(f"{file} cannot be read as a catalogue: it is no text, and no format that is known")
+    if text.startswith("# %ECSV"):
+        return read_ecsv(text, file=file)
+    kind = _format(text)
+    if kind is not None:
+        # Lines, not a text: astropy takes a text of one line for a file's name or an address.
+        return Table.read(text.rstrip("\n").split("\n"), format=kind)
+    sections = _vizier_sections(text)
+    if sections:
+        return read_delimited(choose_table(sections, table, file=file), as_text=as_text, file=file)
+    if table is not None:
+        choose_table([TableEntry(1, "", None, None)], table, file=file)
+    return read_delimited(text, as_text=as_text, file=file)
+
+
+def _format(text: str) -> str | None:
+    """Astropy's name of the format; None for one that separates columns by a character or spaces."""
+    start = text[:HEAD_CHARACTERS]
+    lines = [line for line in start.split("\n")[:HEAD_LINES] if line.strip()]
+    if not lines:
+        return None
+    first = lines[0].strip()
+    if any(line.lower().startswith("byte-by-byte description of file") for line in lines):
+        return "ascii.mrt" if first.lower().startswith("title:") else "ascii.cds"
+    if re.match(r"#\s+1\s+\S+", first) and not all(line.startswith("#") for line in lines):
+        return "ascii.sextractor"
+    if re.match(r"#[KNUF]\s", first):
+        return "ascii.daophot"
+    if first.startswith("\\begin") or re.match(r"\\(documentclass|startdata|tablehead)", first):
+        return "ascii.aastex" if "deluxetable" in start else "ascii.latex"
+    bars = [line.strip() for line in lines if line.strip().startswith("|")]
+    if len(bars) > 1 and first.startswith(("\\", "|")):
+        types = [word.strip().lower() for word in bars[1].strip("|").split("|")]
+        if types and all(any(name.startswith(word) for name in IPAC_TYPES) for word in types if word):
+            return "ascii.ipac"
+        if first.startswith("|"):
+            return "ascii.fixed_width"
+    data = [line for line in lines if not line.startswith("#")][:2]
+    if len(data) > 1 and RDB_TYPES.fullmatch(data[1]) and "\t" in data[1]:
+        return "ascii.rdb"
+    if len(lines) > 1 and re.fullmatch(r"-+(?: +-+)+", lines[1].strip()) and "\t" not in lines[0]:
+        return "ascii.fixed_width_two_line"
+    if re.fullmatch(r"=+(?:\s+=+)+", first):
+        return "ascii.rst"
+    return None
+
+
+def _vizier_sections(text: str) -> list[TableEntry[str]]:
+    """The tables of VizieR's `asu-tsv`: each a line of names, one of units, one of dashes, and rows to the next blank line."""
+    if "\n---" not in text:
+        return []
+    lines = text.split("\n")
+    dashes = [
+        index
+        for index, line in enumerate(lines)
+        if index >= 2 and line.startswith("--") and VIZIER_DASHES.fullmatch(line.strip())
+    ]
+    dashes = [index for index in dashes if lines[index - 2].strip() and not lines[index - 2].startswith("#")]
+    sections = []
+    for number, index in enumerate(dashes, start=1):
+        end = index + 1
+        while end < len(lines) and lines[end].strip() and not lines[end].startswith("#"):
+            end += 1
+        before = dashes[number - 2] if number > 1 else 0
+        names = [match[1] for line in lines[before:index] if (match := VIZIER_NAME.match(line))]
+        rows = end - index - 1
+        sections.append(TableEntry(number, names[-1] if names else "", rows, "\n".join(lines[index - 2 : end]) + "\n"))
+    return sections

@@ -1,0 +1,195 @@
+"""The planes of a FITS mosaic as tiles: one each image and each plane of a cube, of which only what is cut is read."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from astropy.nddata import NoOverlapError, overlap_slices
+from numpy.typing import NDArray
+
+from sync.errors.images import DAMAGE
+from sync.errors.sky import SkyError
+from sync.images.fits.reader import band_names, image_hdus
+from sync.importing.inputs.item import SourceError
+from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
+from sync.sky.reader import read_sky
+from sync.sky.task_cards import window_cards
+
+__all__ = ["Place", "Tile", "read_tiles", "unit_vectors"]
+
+log = logging.getLogger("galaxyloop.mosaics")
+
+Place = tuple[float, float]
+"""Right ascension and declination, ICRS, degrees."""
+
+PHOTOMETRY = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTFLAM", "PHOTPLAM", "PHOTZPT", "PHOTBW", "EXPTIME", "GAIN")
+"""Cards that say what the values mean."""
+WIDEST_DEG = 60.0
+"""Of a tile whose corners say how far it reaches; a map of the whole sky has its corners together."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tile:
+    """One plane of a mosaic.
+
+    Attributes
+    ----------
+    file : Path
+    band : str
+        Empty where neither the header nor a name says which.
+    section : Section
+        Gives an array when sliced, and reads only that from the disk.
+    index : tuple of int and None
+        Of the plane in the array; None for its two axes on the sky, rows first.
+    shape : tuple of int
+        Height, width.
+    sky : CelestialSky
+    unit : str
+    photometry : mapping
+        Those of `PHOTOMETRY` that its header has.
+    middle : ndarray, shape (3,)
+        Unit vector to its middle; 0 where that lies off the map.
+    reach : float
+        Cosine of the angle to its farthest corner.
+    """
+
+    file: Path
+    band: str
+    section: Any
+    index: tuple[int | None, ...]
+    shape: tuple[int, int]
+    sky: CelestialSky
+    unit: str
+    photometry: Mapping[str, float | str]
+    middle: NDArray[np.float64]
+    reach: float
+
+    def pixel_of(self, place: Place) -> tuple[float, float] | None:
+        """The pixel x, y of a place, None where it lies outside."""
+        if unit_vectors(np.array([place]))[0] @ self.middle < self.reach:
+            return None
+        pixels = self.sky.pixels(np.array([place]))
+        x, y = pixels[0].tolist()
+        return (x, y) if self.sky.holds(pixels)[0] else None
+
+    def holds_the_middle_of(self, other: Tile) -> bool:
+        """Whether the middle of another tile lies on this one."""
+        if self.middle @ other.middle < self.reach:  # most are not: it saves the transformation
+            return False
+        height, width = other.shape
+        ra, dec = other.sky.positions((width - 1) / 2, (height - 1) / 2)[0].tolist()
+        return self.pixel_of((ra, dec)) is not None
+
+    @property
+    def is_double(self) -> bool:
+        """Whether values need 64 bits to be exact."""
+        return _is_double(self.read(slice(0, 1), slice(0, 1)).dtype)
+
+    def read(self, rows: slice, columns: slice) -> NDArray[np.floating]:
+        """Read a rectangle of pixels."""
+        slices = iter((rows, columns))
+        part = np.asarray(self.section[tuple(next(slices) if number is None else number for number in self.index)])
+        pixels: NDArray[np.floating] = part.astype(np.float64 if _is_double(part.dtype) else np.float32)
+        return pixels
+
+    def cut(self, x: float, y: float, side: int) -> tuple[NDArray[np.floating], CelestialSky]:
+        """A square around a pixel, shape (side, side), NaN beyond the edge, with its coordinates."""
+        # As `overlap_slices` of astropy places a square: this pixel is its first.
+        corner = math.ceil(x - side / 2), math.ceil(y - side / 2)
+        cards, _ = window_cards(self.sky, corner, (side, side))
+        sky = read_sky(cards)
+        try:
+            inside, here = overlap_slices(self.shape, (side, side), (y, x), mode="partial")
+        except NoOverlapError:
+            return np.full((side, side), np.nan, dtype=np.float32), sky
+        part = self.read(*inside)
+        plane = np.full((side, side), np.nan, dtype=part.dtype)
+        plane[here] = part
+        return plane, sky
+
+
+def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[Tile]:
+    """Give the tiles of an open file.
+
+    Parameters
+    ----------
+    opened : HDUList
+    file : Path
+        For messages.
+    band : str
+        What a person calls it; else the header's names.
+
+    Raises
+    ------
+    SourceError
+        If the file is damaged, or holds no image, or one without celestial coordinates.
+    """
+    try:
+        images = image_hdus(opened)
+    except DAMAGE as error:
+        raise SourceError(f"the mosaic {file} cannot be read as FITS: {error}") from error
+    if not images:
+        raise SourceError(f"the mosaic {file} holds no image of two axes")
+    for hdu in images:
+        if 0 in hdu.shape:
+            raise SourceError(f"the mosaic {file} holds an image without pixels")
+        try:
+            sky = read_sky(hdu.header, opened)
+        except SkyError as error:
+            raise SourceError(f"the mosaic {file} has no celestial coordinates in its header: {error}") from error
+        for omitted in sky.omitted:
+            log.warning("event=distortion_left_out mosaic=%s reason=%r", file, omitted)
+        rows, columns = len(hdu.shape) - sky.axes.second, len(hdu.shape) - sky.axes.first
+        if rows < 0:
+            raise SourceError(f"the mosaic {file} has its celestial coordinates on axes that its image lacks")
+        shape = hdu.shape[rows], hdu.shape[columns]
+        others = [length for axis, length in enumerate(hdu.shape) if axis not in (rows, columns)]
+        planes = list(np.ndindex(*others))
+        names = band_names(opened[0].header, [hdu], len(planes)) or ("",) * len(planes)
+        middle, reach = _reach(sky, shape)
+        unit = str(hdu.header.get("BUNIT", "")).strip()
+        photometry = _photometry(hdu.header, opened[0].header)
+        for number, (place, name) in enumerate(zip(planes, names, strict=True)):
+            numbers = iter(place)
+            index = tuple(None if axis in (rows, columns) else next(numbers) for axis in range(len(hdu.shape)))
+            called = name if not band else band if len(planes) == 1 else f"{band} {name or number}"
+            yield Tile(file, called, hdu.section, index, shape, sky, unit, photometry, middle, reach)
+
+
+def _photometry(*headers: fits.Header) -> dict[str, float | str]:
+    """Read `PHOTOMETRY` from the first of the headers that has each."""
+    cards: dict[str, float | str] = {}
+    for name in PHOTOMETRY:
+        value = next((header[name] for header in headers if name in header), None)
+        if isinstance(value, int | float | str):
+            cards[name] = value
+    return cards
+
+
+def _is_double(dtype: np.dtype[Any]) -> bool:
+    return not (dtype.itemsize <= 2 or dtype.newbyteorder("=") == np.float32)
+
+
+def unit_vectors(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Unit vectors, shape (n, 3), of right ascension and declination in degrees, shape (n, 2)."""
+    ra, dec = np.radians(places).T
+    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
+
+
+def _reach(sky: CelestialSky, shape: tuple[int, int]) -> tuple[NDArray[np.float64], float]:
+    """Unit vector to the middle of an image, and the cosine of the angle to its farthest corner, with a margin."""
+    height, width = shape
+    columns, rows = np.array([-1, -1, width, width, (width - 1) / 2]), np.array([-1, height, -1, height, (height - 1) / 2])
+    vectors = unit_vectors(sky.positions(columns, rows))
+    cosines = vectors[:4] @ vectors[4]
+    wide = max(shape) * sky.pixel_scale_arcsec / ARCSEC_A_DEGREE > WIDEST_DEG
+    if wide or not np.isfinite(cosines).all():
+        return np.nan_to_num(vectors[4]), -2.0
+    return vectors[4], float(cosines.min()) - 1e-9

@@ -1,0 +1,174 @@
+"""VOTables: columns by their names, with UCDs and the frames of COOSYS.
+
+References to other files and hosts are refused, not followed.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from xml.parsers import expat
+
+from astropy.table import Table
+
+from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.sky_columns import FRAME_KEY, UCD_KEY
+from sync.importing.inputs.table_bounds import check_cells
+from sync.importing.inputs.table_choice import TableEntry, choose_table
+
+if TYPE_CHECKING:
+    from astropy.io.votable.tree import CooSys, TableElement, VOTableFile
+
+__all__ = ["check_references", "read_votable"]
+
+ROWS_AT_ONCE = 256
+"""Astropy reserves memory for so many rows where a table does not say how many it has."""
+LETTERS_OF_A_NUMBER = 8
+LONGEST_COUNT = 19
+
+ROWS_AT_ONCE = 256
+"""Astropy reserves memory for so many rows where a table does not say how many it has."""
+LETTERS_OF_A_NUMBER = 8
+LONGEST_COUNT = 19
+
+
+def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Table:
+    """Read a table of a VOTable.
+
+    Parameters
+    ----------
+    content : bytes
+        The XML document.
+    table : str, optional
+        Its name, ID or number; 1 is the first.
+    file : Path
+        For messages.
+
+    Raises
+    ------
+    SourceError
+        If it refers to another file or host, declares an entity, has no table, or several and no word which.
+    """
+    from astropy.io import votable
+
+    check_references(content, file=file)
+    # A cell that cannot be converted is masked: without this one cell ends the whole document.
+    document = votable.parse(io.BytesIO(content), verify="ignore", invalid="mask")
+    elements = list(document.iter_tables())
+    if not elements:
+        raise SourceError(_without_table(document, file))
+    if table is not None:
+        elements_by_id = {element.ID: element for element in elements if element.ID}
+        if table in elements_by_id:
+            return _table(elements_by_id[table], document)
+    entries = [TableEntry(number, _name(one), len(one.array), one) for number, one in enumerate(elements, start=1)]
+    return _table(choose_table(entries, table, file=file), document)
+
+
+def check_references(content: bytes, *, file: Path) -> None:
+    """Refuse a document whose reading would open another file, expand entities, or reserve memory that it only claims.
+
+    Raises
+    ------
+    SourceError
+        If a STREAM has a `href`, an entity is declared, or a table claims more than it can hold.
+    xml.parsers.expat.ExpatError
+        If it is no XML.
+    """
+    parser = expat.ParserCreate()
+
+    rows, cells = 0, 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal rows, cells
+        element = tag.rpartition(":")[2]
+        if element == "TABLE":
+            rows, cells = _number(attributes.get("nrows", "")), 0
+            if rows > len(content):
+                raise SourceError(f"{file} claims {rows} rows, more than the file can hold: it is damaged")
+        elif element == "FIELD":
+            size = math.prod(max(_number(part), 1) for part in attributes.get("arraysize", "").split("x"))
+            cells += size // LETTERS_OF_A_NUMBER if "char" in attributes.get("datatype", "").lower() else size
+        elif element == "DATA":
+            check_cells(max(rows, ROWS_AT_ONCE), cells, file=file)
+        if element.upper() == "STREAM":
+            for name, value in attributes.items():
+                if name.rpartition(":")[2].lower() == "href":
+                    raise SourceError(
+                        f"{file} keeps its data elsewhere (STREAM href={value[:200]!r}), and references are not followed: save "
+                        "the table with its data in the file"
+                    )
+
+    def declared(name: str, *_: Any) -> None:
+        raise SourceError(f"{file} declares the XML entity {name[:50]!r}: entities are not read, save the table without")
+
+    parser.StartElementHandler = start
+    parser.EntityDeclHandler = declared
+    parser.Parse(content, True)
+
+
+def _table(element: TableElement, document: VOTableFile) -> Table:
+    table = element.to_table(use_names_over_ids=True)
+    systems = {system.ID: system for system in document.iter_coosys() if system.ID}
+    groups = {
+        entry.ref: group.ref
+        for group in element.groups
+        for entry in group.entries
+        if getattr(group, "ref", None) in systems and getattr(entry, "ref", None)
+    }
+    only = next(iter(systems.values())) if len(systems) == 1 else None
+    for name, field in zip(table.colnames, element.fields, strict=True):
+        ucd = str(field.ucd or "")
+        if ucd:
+            table[name].meta[UCD_KEY] = ucd
+        system = systems.get(field.ref) or systems.get(groups.get(field.ID)) or (only if _is_position(ucd) else None)
+        if system is not None and _is_position(ucd, unknown=True):
+            frame = _frame(system)
+            if frame is not None:
+                table[name].meta[FRAME_KEY] = frame
+    return table
+
+
+def _is_position(ucd: str, *, unknown: bool = False) -> bool:
+    first = ucd.lower().partition(";")[0]
+    return first.startswith(("pos.eq", "pos_eq", "pos.galactic", "pos_gal")) or (unknown and not first)
+
+
+def _frame(system: CooSys) -> Any:
+    """The frame of a COOSYS; its name where astropy has none that is the same, None where it does not say."""
+    from astropy.coordinates import FK4, FK5
+
+    name = str(system.system or "")
+    if not name or name.upper() in ("UNKNOWN", "BARYCENTRIC", "GEO_APP", "XY"):
+        return None
+    equinox = system.equinox
+    if name.lower().removeprefix("eq_") in ("fk4", "fk5") and not equinox:
+        return FK4() if name.lower().endswith("fk4") else FK5()
+    if equinox and equinox[0].isdigit():  # documents of before the standard said J2000 wrote 2000
+        equinox = ("B" if name.lower().endswith("fk4") else "J") + equinox
+    try:
+        system.equinox = equinox
+        return system.to_astropy_frame()
+    except ValueError:
+        return name
+
+
+def _number(text: str) -> int:
+    digits = text.strip().rstrip("*")
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < LONGEST_COUNT else 0
+
+
+def _name(element: TableElement) -> str:
+    return str(element.name or element.ID or "")
+
+
+def _without_table(document: VOTableFile, file: Path) -> str:
+    """Why a document has none: services answer a wrong question with a document that says so."""
+    infos = [*document.infos, *(info for resource in document.resources for info in resource.infos)]
+    for info in infos:
+        if str(info.name).upper() == "QUERY_STATUS" and str(info.value).upper() == "ERROR":
+            text = " ".join(str(info.content or "").split())[:200]
+            return f"{file} has no table: it is the error message of a service{f' ({text})' if text else ''}"
+    return f"{file} has no table"

@@ -1,0 +1,158 @@
+"""Images in a bucket, against moto's S3: which keys a word names, their bytes, and whose fault it is where there are none."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+from botocore.response import StreamingBody
+
+from sync.errors.images import ImageError
+from sync.importing.inputs.bucket import READS, Buckets, DeniedError
+from sync.importing.inputs.collection import Collection, Span
+from sync.importing.inputs.item import SourceError
+
+KEYS = ("survey/a.png", "survey/b.jpg", "survey/deep/c.png", "survey/deep/d[1].png", "survey/readme.txt", "survey2/e.png")
+
+
+@pytest.fixture
+def survey(s3: Any) -> Any:
+    """The bucket with the objects of `KEYS`, each of which holds its own key."""
+    for key in KEYS:
+        s3.put_object(Bucket="sky", Key=key, Body=key.encode())
+    return s3
+
+
+@pytest.mark.usefixtures("survey")
+@pytest.mark.parametrize(
+    ("word", "keys"),
+    [
+        ("s3://sky/survey/*.png", ["survey/a.png"]),
+        ("s3://sky/survey/**/*.png", ["survey/a.png", "survey/deep/c.png", "survey/deep/d[1].png"]),
+        ("s3://sky/survey/?.[jp]*", ["survey/a.png", "survey/b.jpg"]),
+        ("s3://sky/survey/[!a].*", ["survey/b.jpg"]),
+        ("s3://sky/survey", ["survey/a.png", "survey/b.jpg", "survey/deep/c.png", "survey/deep/d[1].png"]),
+        ("s3://sky/survey/deep/", ["survey/deep/c.png", "survey/deep/d[1].png"]),
+        ("s3://sky/survey/readme.txt", ["survey/readme.txt"]),
+        ("s3://sky", ["survey/a.png", "survey/b.jpg", "survey/deep/c.png", "survey/deep/d[1].png", "survey2/e.png"]),
+        ("s3://sky/survey/*.gif", []),
+    ],
+)
+def test_a_word_means_a_pattern_or_what_lies_below(word: str, keys: list[str]) -> None:
+    assert list(Buckets().find(word)) == [f"s3://sky/{key}" for key in keys]
+
+
+def test_more_keys_than_a_page_are_found(s3: Any) -> None:
+    for number in range(1005):
+        s3.put_object(Bucket="sky", Key=f"many/{number:04d}.png", Body=b"")
+    assert len(list(Buckets().find("s3://sky/many/*.png"))) == 1005
+
+
+@pytest.mark.usefixtures("survey")
+def test_a_collection_reads_objects_as_it_reads_files() -> None:
+    collection = Collection(max_bytes=1000)
+    found = list(collection.read(collection.find("s3://sky/survey/*.*g")))
+    assert found == [(f"s3://sky/{key}", key.encode()) for key in KEYS[:2]]
+
+
+@pytest.mark.usefixtures("survey")
+def test_an_object_that_is_gone_or_too_large_is_its_own_fault() -> None:
+    buckets = Buckets()
+    with pytest.raises(ImageError, match="the object cannot be read"):
+        buckets.read("s3://sky/survey/gone.png", max_bytes=1000)
+    with pytest.raises(ImageError, match="has 12 bytes, more than the 5 that are allowed"):
+        buckets.read("s3://sky/survey/a.png", max_bytes=5)
+
+
+def answered(code: str, status: int) -> Callable[..., Any]:
+    """A `get_object` that S3 refuses: moto checks no credentials."""
+
+    def refuse(**_: str) -> None:
+        response: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+        raise ClientError(response, "GetObject")
+
+    return refuse
+
+
+@pytest.mark.usefixtures("survey")
+@pytest.mark.parametrize(
+    ("code", "status", "fault"),
+    [
+        ("AccessDenied", 403, DeniedError),
+        ("InvalidObjectState", 403, DeniedError),
+        ("NoSuchKey", 404, ImageError),
+        ("InvalidAccessKeyId", 403, SourceError),
+        ("SignatureDoesNotMatch", 403, SourceError),
+        ("RequestTimeTooSkewed", 403, SourceError),
+        ("ExpiredToken", 400, SourceError),
+        ("NoSuchBucket", 404, SourceError),
+        ("SlowDown", 503, SourceError),
+    ],
+)
+def test_only_an_object_that_is_gone_or_denied_is_to_blame_for_a_refusal(
+    monkeypatch: pytest.MonkeyPatch, code: str, status: int, fault: type[Exception]
+) -> None:
+    buckets = Buckets()
+    monkeypatch.setattr(buckets._s3, "get_object", answered(code, status))
+    with pytest.raises(fault, match=code):
+        buckets.read("s3://sky/survey/a.png", max_bytes=1000)
+
+
+class Breaking:
+    """Bytes that break off on their way the first `times`, whatever reads them."""
+
+    def __init__(self, s3: Any, times: int) -> None:
+        self.get, self.left, self.asked = s3.get_object, times, 0
+
+    def __call__(self, **words: str) -> Any:
+        self.asked += 1
+        found = self.get(**words)
+        if self.left:
+            self.left -= 1
+            found["Body"] = StreamingBody(io.BytesIO(b"surv"), found["ContentLength"])
+        return found
+
+
+@pytest.mark.usefixtures("survey")
+def test_bytes_that_break_off_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    buckets = Buckets()
+    breaking = Breaking(buckets._s3, times=2)
+    monkeypatch.setattr(buckets._s3, "get_object", breaking)
+    assert buckets.read("s3://sky/survey/a.png", max_bytes=1000) == b"survey/a.png"
+    assert breaking.asked == 3
+
+
+@pytest.mark.usefixtures("survey")
+def test_bytes_that_break_off_again_and_again_end_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sync.importing.inputs.bucket.LONGEST_WAIT_S", 0.0)
+    buckets = Buckets()
+    breaking = Breaking(buckets._s3, times=100)
+    monkeypatch.setattr(buckets._s3, "get_object", breaking)
+    with pytest.raises(SourceError, match=r"s3://sky/survey/a\.png cannot be read to its end"):
+        buckets.read("s3://sky/survey/a.png", max_bytes=1000)
+    assert breaking.asked == READS
+
+
+@pytest.mark.usefixtures("survey")
+def test_a_bucket_that_is_not_there_ends_the_work() -> None:
+    with pytest.raises(SourceError, match="the bucket 'nowhere' cannot be listed"):
+        list(Buckets().find("s3://nowhere/*.png"))
+    with pytest.raises(SourceError, match=r"s3://nowhere/a\.png cannot be read"):
+        Buckets().read("s3://nowhere/a.png", max_bytes=1000)
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_service_that_does_not_answer_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr("sync.importing.inputs.bucket.ATTEMPTS", 1)
+    with pytest.raises(SourceError, match="cannot be read"):
+        list(Collection(max_bytes=1000).read([Span("s3://sky/survey/a.png")]))
+
+
+def test_rows_of_a_parquet_file_are_not_looked_up_in_a_bucket(s3: Any) -> None:
+    s3.put_object(Bucket="sky", Key="tables/a.parquet", Body=b"")
+    with pytest.raises(SourceError, match=r"s3://sky/tables/a\.parquet is a Parquet file in a bucket: copy it"):
+        list(Collection(max_bytes=1000).find("s3://sky/tables/*.parquet"))

@@ -1,0 +1,206 @@
+"""Collections: what a word names, span by span, and each image in order; what fails is told from what is broken."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+
+from sync.errors.images import ImageError
+from sync.importing.inputs.collection import Collection, Span
+from sync.importing.inputs.item import SourceError
+
+MAX_BYTES = 1000
+
+
+@pytest.fixture
+def collection() -> Collection:
+    return Collection(max_bytes=MAX_BYTES)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Images in a folder and below it, a file of rows, and what is neither."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name in ("b.png", "a.JPG", "deep/c.fits", "notes.txt", ".hidden.png"):
+        (tmp_path / "in" / name).write_bytes(name.encode())
+    parquet.write_table(
+        pa.table({"image": [b"one", b"two", b"three"], "id": ["1", "2", "3"]}), tmp_path / "in" / "rows.parquet"
+    )
+    return tmp_path / "in"
+
+
+def read(collection: Collection, *spans: Span) -> list[tuple[str, str | bytes]]:
+    return [(name, str(one) if isinstance(one, ImageError) else one) for name, one in collection.read(spans)]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("word", "sources"),
+    [
+        ("in", ["in/a.JPG", "in/b.png", "in/rows.parquet", "in/deep/c.fits"]),
+        ("in/b.png", ["in/b.png"]),
+        ("in/notes.txt", ["in/notes.txt"]),
+        ("in/*.png", ["in/b.png"]),
+        ("in/**/*.fits", ["in/deep/c.fits"]),
+        ("in/d*", ["in/deep/c.fits"]),
+        ("in/[ab]*", ["in/a.JPG", "in/b.png"]),
+        ("in/**", ["in/a.JPG", "in/b.png", "in/deep/c.fits", "in/notes.txt", "in/rows.parquet"]),
+        ("**/deep/**/*.fits", ["in/deep/c.fits"]),
+        ("**/**/*.fits", ["in/deep/c.fits"]),
+    ],
+)
+def test_a_word_means_a_folder_a_file_or_what_matches(collection: Collection, word: str, sources: list[str]) -> None:
+    assert [span.source for span in collection.find(word)] == sources
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_parquet_file_is_a_span_of_its_rows(collection: Collection) -> None:
+    (span,) = collection.find("in/rows.parquet")
+    assert span == Span("in/rows.parquet", 0, 3, span.fingerprint)
+    assert [name for name, _ in collection.read(span.split(2))] == ["1", "2", "3"]
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("word", "reason"), [("nowhere", "there is no nowhere"), ("in/*.gif", "there is no image in")])
+def test_a_word_that_names_nothing_is_one_sentence(collection: Collection, word: str, reason: str) -> None:
+    with pytest.raises(SourceError, match=reason):
+        list(collection.find(word))
+
+
+def test_a_folder_is_named_without_holding_it(collection: Collection, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "one.png").touch()
+    found = collection.find(str(tmp_path))
+    assert next(found).source.endswith("a/one.png")
+    (tmp_path / "b" / "two.png").touch()
+    assert [Path(span.source).name for span in found] == ["one.png", "two.png"]
+
+
+@pytest.mark.usefixtures("folder")
+def test_images_come_in_order_though_several_are_read_at_once(collection: Collection) -> None:
+    Path("in/many").mkdir()
+    names = [f"in/many/{number}.png" for number in range(100)]
+    for name in names:
+        Path(name).write_text(name)
+    assert read(collection, *map(Span, names)) == [(name, name.encode()) for name in names]
+
+
+@pytest.mark.usefixtures("folder")
+def test_only_a_few_are_read_ahead(collection: Collection) -> None:
+    asked = itertools.count()
+    spans = (Span("in/b.png") for _ in iter(lambda: next(asked), 1000))
+    images = collection.read(spans)
+    next(images)
+    assert next(asked) < 50
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_image_that_cannot_be_read_has_its_reason_in_its_place(collection: Collection) -> None:
+    Path("in/large.png").write_bytes(bytes(MAX_BYTES + 1))
+    found = read(collection, Span("in/gone.png"), Span("in/b.png"), Span("in/large.png"), Span("in"))
+    assert [name for name, _ in found] == ["in/gone.png", "in/b.png", "in/large.png", "in"]
+    assert found[0][1] == "there is no such file"
+    assert found[1][1] == b"b.png"
+    assert "more than the 1000 that are allowed" in found[2][1]  # type: ignore[operator]
+    assert found[3][1] == "this is no file"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_disk_that_fails_is_not_the_images_fault(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(self: Path) -> bytes:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "read_bytes", fails)
+    with pytest.raises(SourceError, match=r"in/b\.png cannot be read: Input/output error"):
+        read(collection, Span("in/b.png"))
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Callable[..., str]:
+    """Writes a Parquet file of so many rows."""
+
+    def write(count: int, *, row_group_size: int = 10, column: str = "image") -> str:
+        images = [f"image {number}".encode() for number in range(count)]
+        file = tmp_path / "many.parquet"
+        parquet.write_table(pa.table({column: images}), file, row_group_size=row_group_size)
+        return str(file)
+
+    return write
+
+
+@pytest.mark.parametrize(("first", "count"), [(0, 25), (0, 3), (9, 2), (10, 10), (24, 1), (13, 12)])
+def test_any_rows_of_a_parquet_file_can_be_read(
+    collection: Collection, rows: Callable[..., str], first: int, count: int
+) -> None:
+    file = rows(25)
+    found = read(collection, Span(file, first, count))
+    assert found == [(f"{file}#{number}", f"image {number}".encode()) for number in range(first, first + count)]
+
+
+def test_rows_are_called_by_their_id_or_by_the_path_that_they_came_from(collection: Collection, tmp_path: Path) -> None:
+    hub = pa.struct({"bytes": pa.binary(), "path": pa.string()})
+    images = pa.array([{"bytes": b"one", "path": "a.png"}, {"bytes": None, "path": "b.png"}, None], hub)
+    parquet.write_table(pa.table({"image": images}), tmp_path / "hub.parquet")
+    found = read(collection, *collection.find(str(tmp_path / "hub.parquet")))
+    assert found == [
+        ("a.png", b"one"),
+        ("b.png", "the row has no image"),
+        (f"{tmp_path / 'hub.parquet'}#2", "the row has no image"),
+    ]
+    parquet.write_table(pa.table({"id": [7], "image": [b"one"]}), tmp_path / "ids.parquet")
+    assert read(collection, *collection.find(str(tmp_path / "ids.parquet"))) == [("7", b"one")]
+
+
+def test_a_parquet_file_without_images_or_none_at_all_is_one_sentence(
+    collection: Collection, rows: Callable[..., str], tmp_path: Path
+) -> None:
+    with pytest.raises(SourceError, match="has no column `image` with encoded images, only picture"):
+        list(collection.find(rows(3, column="picture")))
+    parquet.write_table(pa.table({"image": ["a path"]}), tmp_path / "texts.parquet")
+    with pytest.raises(SourceError, match="holds string, not the bytes of encoded images"):
+        list(collection.find(str(tmp_path / "texts.parquet")))
+    (tmp_path / "broken.parquet").write_text("no Parquet")
+    with pytest.raises(SourceError, match=r"broken\.parquet cannot be read as Parquet"):
+        list(collection.find(str(tmp_path / "broken.parquet")))
+
+
+def test_rows_of_another_file_in_its_place_are_not_read(collection: Collection, rows: Callable[..., str]) -> None:
+    (span,) = collection.find(rows(25))
+    for changed in (24, 26):
+        file = rows(changed)
+        with pytest.raises(SourceError, match=r"many\.parquet has changed since its rows were counted"):
+            read(collection, span)
+    with pytest.raises(SourceError, match=r"has only 6 of the rows 20 to 29"):
+        read(collection, Span(file, 20, 10))
+
+
+def test_a_copy_of_a_parquet_file_is_the_same_file(collection: Collection, rows: Callable[..., str], tmp_path: Path) -> None:
+    (span,) = collection.find(rows(25))
+    (tmp_path / "elsewhere").mkdir()
+    copy = tmp_path / "elsewhere" / "many.parquet"
+    copy.write_bytes(Path(span.source).read_bytes())
+    os.utime(copy, (0, 0))
+    assert len(read(collection, replace(span, source=str(copy)))) == 25
+
+
+def test_rows_in_a_damaged_page_have_their_reason_and_those_before_are_there(collection: Collection, tmp_path: Path) -> None:
+    file = tmp_path / "damaged.parquet"
+    images = [bytes([number]) * 500 for number in range(20)]
+    parquet.write_table(pa.table({"image": images}), file, row_group_size=10, compression="zstd", use_dictionary=False)
+    start = parquet.ParquetFile(file).metadata.row_group(1).column(0).data_page_offset
+    content = bytearray(file.read_bytes())
+    content[start : start + 40] = b"\xff" * 40
+    file.write_bytes(content)
+    found = read(collection, Span(str(file), 0, 20))
+    assert len(found) == 20
+    assert [one for _, one in found[:10]] == images[:10]
+    assert all("the Parquet file is damaged here" in str(one) for _, one in found[10:])

@@ -1,0 +1,125 @@
+"""hips2fits through astroquery, against a server of our own."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from PIL import Image
+
+from sync.errors.images import ImageError
+from sync.images.import_picture import display
+from sync.importing.inputs.catalogue import Position
+from sync.importing.inputs.hips import HipsSurvey
+from sync.importing.inputs.item import SourceError
+
+hips2fits = pytest.importorskip("astroquery.hips2fits", reason="no astroquery: install galaxyloop[import]")
+
+PLACE = Position(150.1, 2.2)
+
+
+def cut_out(asked: dict[str, str]) -> bytes:
+    """What the service sends: a plane in the projection that was asked for."""
+    width, height = int(asked["width"]), int(asked["height"])
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
+    wcs.wcs.crval = [float(asked["ra"]), float(asked["dec"])]
+    wcs.wcs.crpix = [(width + 1) / 2, (height + 1) / 2]
+    wcs.wcs.cdelt = [-float(asked["fov"]) / width, float(asked["fov"]) / width]
+    plane = np.random.default_rng(len(asked["hips"])).normal(size=(height, width)).astype(np.float32)
+    if asked["hips"] == "empty":
+        plane[:] = np.nan
+    if asked["hips"] == "colour":
+        plane = np.zeros((3, height, width), np.uint8)
+        plane[0, 0, 0], plane[2, -1, -1] = 200, 100  # red at the lower left, blue at the upper right
+    file = io.BytesIO()
+    fits.PrimaryHDU(plane, wcs.to_header()).writeto(file)
+    return file.getvalue()
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
+    """A service on this machine; what it was asked for."""
+    queries: list[dict[str, str]] = []
+
+    class Service(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            queries.append({name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()})
+            body = b'{"title": "Bad Request", "description": "no such survey"}'
+            known = queries[-1]["hips"] != "unknown"
+            body = cut_out(queries[-1]) if known else body
+            self.send_response(200 if known else 400)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: Any) -> None:
+            """Keep the tests' output clean."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(hips2fits.hips2fitsClass, "server", f"http://127.0.0.1:{server.server_address[1]}/hips2fits")
+        yield queries
+        server.shutdown()
+
+
+def test_survey_field_of_view_and_size_are_asked_for(asked: list[dict[str, str]]) -> None:
+    content = HipsSurvey(("some/g", "some/red"), fov_arcsec=90, side_px=64).cut(PLACE)
+    assert [query["hips"] for query in asked] == ["some/g", "some/red"]
+    assert (asked[0]["width"], asked[0]["height"], asked[0]["format"]) == ("64", "64", "fits")
+    assert float(asked[0]["fov"]) == pytest.approx(90 / 3600)
+    shown = display(content, stretch="asinh")
+    assert shown.data["bands"] == ["some/g", "some/red"]
+    assert (shown.data["ra"], shown.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
+    assert shown.data["pixel_scale_arcsec"] == pytest.approx(90 / 64, rel=1e-4)
+    assert fits.getdata(io.BytesIO(shown.science or b"")).shape == (2, 64, 64)
+
+
+@pytest.mark.usefixtures("asked")
+def test_a_survey_in_colours_is_shown_as_it_is_and_upright() -> None:
+    shown = display(HipsSurvey(("colour",), fov_arcsec=60, side_px=16).cut(PLACE), stretch="zscale")
+    pixels = np.asarray(Image.open(io.BytesIO(shown.picture)))
+    assert pixels[-1, 0].tolist() == [200, 0, 0]
+    assert pixels[0, -1].tolist() == [0, 0, 100]
+    assert shown.data["bands"] == ["colour red", "colour green", "colour blue"]
+    assert (shown.data["ra"], shown.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
+
+
+@pytest.mark.parametrize(
+    ("surveys", "reason"),
+    [
+        (("unknown",), "no cut-out of unknown"),
+        (("empty",), "has nothing at ra 150.1"),
+        (("some/g", "colour"), "colour is a picture in colours: it cannot be one band of several"),
+    ],
+)
+@pytest.mark.usefixtures("asked")
+def test_what_the_service_cannot_give_is_said_in_a_sentence(surveys: tuple[str, ...], reason: str) -> None:
+    with pytest.raises(ImageError, match=reason) as refused:
+        HipsSurvey(surveys, fov_arcsec=60, side_px=16).cut(PLACE)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_service_that_is_down_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hips2fits.hips2fitsClass, "server", "http://127.0.0.1:1/")
+    with pytest.raises(ImageError, match="hips2fits gave no cut-out of some/g"):
+        HipsSurvey(("some/g",), fov_arcsec=60, side_px=16).cut(PLACE)
+
+
+def test_everything_that_changes_a_cut_out_changes_its_identity() -> None:
+    surveys = [HipsSurvey(names, fov, side) for names in (("a",), ("a", "b")) for fov in (60, 61) for side in (16, 17)]
+    places = [PLACE, Position(PLACE.ra + 1e-6, PLACE.dec)]
+    assert len({survey.identity(place) for survey in surveys for place in places}) == 16
+
+
+def test_a_size_of_nothing_is_refused() -> None:
+    with pytest.raises(SourceError, match="1 to 4096 pixels a side, not 0"):
+        HipsSurvey(("a",), fov_arcsec=60, side_px=0)

@@ -1,0 +1,102 @@
+"""Cut-outs: the star stays where its coordinates say, in every band, whatever pixels the bands lie on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.io.fits import Header
+from astropy.wcs import WCS
+from PIL import Image
+
+from sync.errors.images import ImageError
+from sync.images.import_picture import display
+from sync.importing.inputs.catalogue import Position
+from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.mosaics import Mosaics
+
+
+def pixel_of(position: Position, header: Header) -> tuple[int, int]:
+    x, y = WCS(header).celestial.world_to_pixel(SkyCoord(position.ra, position.dec, unit="deg"))
+    return round(float(x)), round(float(y))
+
+
+def test_the_star_lies_where_the_cut_outs_coordinates_say(mosaic: Callable[..., Path], star: Position) -> None:
+    aside = Position(star.ra + 0.001, star.dec - 0.0015)
+    with Mosaics([mosaic("r.fits", BUNIT="nJy")]) as mosaics, fits.open(io.BytesIO(mosaics.cut(aside, fov_arcsec=30))) as cut:
+        (plane,) = cut[0].data
+        assert plane.shape == (60, 60)
+        x, y = pixel_of(star, cut[0].header)
+        assert np.unravel_index(plane.argmax(), plane.shape) == (y, x)
+        assert cut[0].header["BUNIT"] == "nJy"
+
+
+def test_the_tasks_wcs_counts_rows_from_the_bottom_of_the_picture(mosaic: Callable[..., Path], star: Position) -> None:
+    with Mosaics([mosaic("r.fits")]) as mosaics:
+        shown = display(mosaics.cut(Position(star.ra + 0.001, star.dec - 0.0015), fov_arcsec=30), stretch="lupton")
+    x, y = pixel_of(star, Header(shown.data["wcs"]))
+    picture = np.asarray(Image.open(io.BytesIO(shown.picture)).convert("L")).astype(float)
+    seen_y, seen_x = np.unravel_index(picture.argmax(), picture.shape)
+    assert abs(seen_x - x) <= 1
+    assert abs((shown.data["wcs"]["NAXIS2"] - 1 - seen_y) - y) <= 1
+    assert abs(seen_y - y) > 5  # the other way round it would be elsewhere
+    assert shown.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-4)
+
+
+@pytest.mark.parametrize("other", [{}, {"shift_px": 30.0}, {"shift_px": 0.4}, {"turned_deg": 25.0}])
+def test_bands_on_other_pixels_are_brought_onto_those_of_the_first(
+    mosaic: Callable[..., Path], star: Position, other: dict[str, float]
+) -> None:
+    files = [mosaic("a.fits", FILTER="g"), mosaic("b.fits", FILTER="r", flux=500.0, **other)]
+    with Mosaics(files) as mosaics, fits.open(io.BytesIO(mosaics.cut(star, fov_arcsec=20))) as cut:
+        first, second = cut[0].data
+        assert np.unravel_index(first.argmax(), first.shape) == np.unravel_index(second.argmax(), second.shape)
+        assert np.isfinite(second).all()
+        assert second.max() - 10 == pytest.approx((first.max() - 10) / 2, rel=0.15)
+        assert (cut[0].header["BAND0"], cut[0].header["BAND1"]) == ("g", "r")
+
+
+def test_several_files_of_a_band_are_tiles(mosaic: Callable[..., Path], star: Position) -> None:
+    with Mosaics([mosaic("far.fits", FILTER="r", shift_px=-5000.0), mosaic("near.fits", FILTER="r")]) as mosaics:
+        assert fits.getdata(io.BytesIO(mosaics.cut(star, fov_arcsec=10))).shape == (1, 20, 20)
+
+
+def test_beyond_the_edge_a_cut_out_is_empty(mosaic: Callable[..., Path], star: Position) -> None:
+    with Mosaics([mosaic("r.fits")]) as mosaics:
+        plane = fits.getdata(io.BytesIO(mosaics.cut(Position(star.ra, star.dec + 0.015), fov_arcsec=30)))[0]
+    assert np.isnan(plane[-1]).all()
+    assert np.isfinite(plane[0]).all()
+
+
+def test_the_same_cut_out_has_the_same_bytes(mosaic: Callable[..., Path], star: Position) -> None:
+    with Mosaics([mosaic("r.fits")]) as mosaics:
+        assert mosaics.cut(star, fov_arcsec=10) == mosaics.cut(star, fov_arcsec=10)
+
+
+def test_a_position_that_no_mosaic_covers_is_refused(mosaic: Callable[..., Path], star: Position) -> None:
+    with Mosaics([mosaic("r.fits")]) as mosaics:
+        for far in (Position(star.ra + 1, star.dec), Position(star.ra + 180, -star.dec)):
+            with pytest.raises(ImageError, match=r"no r mosaic covers the place at ra \d+\.\d+, dec"):
+                mosaics.cut(far, fov_arcsec=10)
+
+
+def test_a_cut_out_that_would_fill_the_memory_is_refused(mosaic: Callable[..., Path], star: Position) -> None:
+    with Mosaics([mosaic("r.fits")]) as mosaics, pytest.raises(ImageError, match="4096 are the most"):
+        mosaics.cut(star, fov_arcsec=1e6)
+
+
+def test_a_mosaic_without_image_or_coordinates_is_named(tmp_path: Path) -> None:
+    flat, empty, text = tmp_path / "flat.fits", tmp_path / "empty.fits", tmp_path / "text.fits"
+    fits.PrimaryHDU(np.zeros((5, 5))).writeto(flat)
+    fits.PrimaryHDU().writeto(empty)
+    text.write_text("no mosaic")
+    for file, reason in ((flat, "no celestial coordinates"), (empty, "no image of two axes"), (text, "cannot be read as FITS")):
+        with pytest.raises(SourceError, match=rf"{file.name}.*{reason}"):
+            Mosaics([file])
+    with pytest.raises(SourceError, match="cannot be read as FITS"):
+        Mosaics([tmp_path / "nowhere.fits"])

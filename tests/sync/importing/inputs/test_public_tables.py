@@ -1,0 +1,68 @@
+"""The tables that astropy is tested with: each is read, or refused in one sentence; none raises anything else."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from pathlib import Path
+
+import astropy
+import pytest
+from astropy.table import Table
+from astropy.utils.exceptions import AstropyWarning
+
+from sync.importing.inputs.catalogue import has_positions, open_catalogue, positions, rows
+from sync.importing.inputs.item import SourceError
+
+ROOT = Path(astropy.__file__).parent
+SUFFIXES = (
+    *(".xml", ".vot", ".ecsv", ".fits", ".dat", ".csv", ".parquet", ".txt"),
+    *(".gz", ".bz2", ".xz", ".Z", ".tex", ".rdb", ".tab"),
+)
+FILES = [file for file in sorted((ROOT / "io").rglob("tests/**/*")) if file.suffix in SUFFIXES and file.is_file()]
+FORMATS = {
+    "io/ascii/tests/data/cds.dat": "ascii.cds",
+    "io/ascii/tests/data/cds2.dat": "ascii.cds",
+    "io/ascii/tests/data/daophot3.dat": "ascii.daophot",
+    "io/ascii/tests/data/ipac.dat": "ascii.ipac",
+    "io/ascii/tests/data/latex1.tex": "ascii.latex",
+    "io/ascii/tests/data/latex2.tex": "ascii.aastex",
+    "io/ascii/tests/data/sextractor3.dat": "ascii.sextractor",
+    "io/ascii/tests/data/short.rdb": "ascii.rdb",
+    "io/ascii/tests/data/fixed_width_2_line.txt": "ascii.fixed_width_two_line",
+    "io/ascii/tests/data/subtypes.ecsv": "ascii.ecsv",
+    "io/ascii/tests/data/simple_csv.csv": "ascii.csv",
+    "io/fits/tests/data/tb.fits": "fits",
+    "io/fits/tests/data/btable.fits": "fits",
+    "io/fits/tests/data/chandra_time.fits": "fits",
+    "io/fits/tests/data/variable_length_table.fits": "fits",
+    "io/votable/tests/data/parquet_binary.xml.parquet": "parquet",
+    "coordinates/tests/accuracy/data/rv.ecsv": "ascii.ecsv",
+}
+
+
+@pytest.mark.skipif(not FILES, reason="this astropy was installed without its tests")
+def test_each_is_read_or_refused_in_one_sentence() -> None:
+    refused = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for file in FILES:
+            try:
+                table = open_catalogue(file)
+                json.dumps([row.columns for row in rows(table)], allow_nan=False)
+                assert not has_positions(table) or len(positions(table)) == len(table)
+            except SourceError as error:
+                refused.append(str(error))
+    assert [sentence for sentence in refused if "\n" in sentence or len(sentence) > 2000] == []
+
+
+@pytest.mark.parametrize(("name", "kind"), FORMATS.items(), ids=str)
+def test_values_are_astropys(name: str, kind: str) -> None:
+    if not (ROOT / name).is_file():
+        pytest.skip("this astropy was installed without its tests")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", AstropyWarning)
+        read, expected = open_catalogue(ROOT / name), Table.read(ROOT / name, format=kind)
+    assert read.colnames == expected.colnames
+    for column in expected.colnames:
+        assert [str(value) for value in read[column]] == [str(value) for value in expected[column]]

@@ -1,0 +1,141 @@
+"""A table joined to pictures: names with and without folder and suffix, ids of all spellings, and what is left over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from sync.errors.images import ImageError
+from sync.importing.inputs.catalogue import open_catalogue
+from sync.importing.inputs.item import Item, SourceError
+from sync.importing.inputs.table_join import join_table
+
+FILE = Path("ids.csv")
+
+
+def pictures(*names: str) -> list[Item]:
+    return [Item(name, name.encode, filename=Path(name).name) for name in names]
+
+
+def reasons(items: list[Item]) -> dict[str, str]:
+    """What importing the items would list as left out."""
+    listed = {}
+    for item in items:
+        try:
+            item.read()
+        except ImageError as error:
+            listed[item.name] = str(error)
+    return listed
+
+
+@pytest.mark.parametrize(
+    ("key", "picture"),
+    [
+        ("a.jpg", "images/a.jpg"),
+        ("a", "images/a.jpg"),
+        ("A.JPG", "images/a.jpg"),
+        ("a.jpg", "images/a.png"),
+        ("a.fits", "a.fits.gz"),
+        ("a", "a.fits.fz"),
+        ("images/a.jpg", "/data/images/a.jpg"),
+        ("images/a", "/data/images/a.jpg"),
+        ("./images/a.jpg", "images/a.jpg"),
+        ("images\\a.jpg", "images/a.jpg"),
+        (" a.jpg ", "images/a.jpg"),
+        ("NGC 1.5", "NGC 1.5.png"),
+        ("J1000+02.5", "J1000+02.5.fits"),
+        ("587722981741363294", "587722981741363294.jpg"),
+        ("587722981741363294.0", "587722981741363294.jpg"),
+        ("123", "000123.jpg"),
+        ("000123", "123.jpg"),
+        ("000123", "000123.jpg"),
+        ("-5", "-5.png"),
+        ("9" * 5000, "9" * 5000 + ".png"),
+    ],
+)
+def test_a_key_is_matched_with_or_without_folder_suffix_and_zeros(key: str, picture: str) -> None:
+    (item,) = join_table(pictures(picture), Table({"id": [key], "z": [0.5]}), key="id", file=FILE)
+    assert (item.data, item.name, item.read()) == ({"id": key, "z": 0.5}, picture, picture.encode())
+
+
+@pytest.mark.parametrize("suffix", ["csv", "fits", "vot", "ecsv", "parquet"])
+def test_large_ids_match_from_every_format(tmp_path: Path, suffix: str) -> None:
+    file = tmp_path / f"ids.{suffix}"
+    table = Table({"objid": np.array([587722981741363294, 7]), "class": ["Spiral", "Smooth"]})
+    table.write(file, format="votable" if suffix == "vot" else None)
+    read = open_catalogue(file, as_text=["objid"])
+    items = join_table(pictures("587722981741363294.jpg", "7.jpg"), read, key="objid", file=file)
+    assert [(str(item.data["objid"]), item.data["class"]) for item in items] == [
+        ("587722981741363294", "Spiral"),
+        ("7", "Smooth"),
+    ]
+
+
+def test_folders_tell_pictures_of_one_name_apart() -> None:
+    table = Table({"path": ["g/1.png", "r/1.png"], "band": ["g", "r"]})
+    first, second = join_table(pictures("data/g/1.png", "data/r/1.png"), table, key="path", file=FILE)
+    assert (first.data["band"], second.data["band"]) == ("g", "r")
+
+
+def test_a_row_may_be_that_of_several_pictures() -> None:
+    items = join_table(pictures("g/1.png", "r/1.png"), Table({"id": [1], "z": [0.5]}), key="id", file=FILE)
+    assert [item.data["z"] for item in items] == [0.5, 0.5]
+
+
+def test_the_exact_name_comes_before_the_number() -> None:
+    table = Table({"id": ["001", "1"], "z": [0.1, 0.2]})
+    items = join_table(pictures("1.png", "001.png", "01.png"), table, key="id", file=FILE)
+    assert [item.data.get("z") for item in items] == [0.2, 0.1, None]
+    assert reasons(items) == {"01.png": "the rows 1, 2 of ids.csv are all those of this picture and differ: keep one"}
+
+
+def test_what_is_left_over_is_listed_on_both_sides() -> None:
+    table = Table({"id": ["a", "b", "", "5.8772298e+17"], "z": [1, 2, 3, 4]})
+    items = join_table(pictures("a.png", "c.png"), table, key="id", file=FILE)
+    assert reasons(items) == {
+        "c.png": "no row of ids.csv is that of this picture",
+        "row 2 of ids.csv (b)": "no picture is called so",
+        "row 3 of ids.csv": "the row has no key",
+        "row 4 of ids.csv (5.8772298e+17)": "no picture is called so: the key is a rounded number, write the column as text",
+    }
+
+
+def test_the_rows_of_a_large_catalogue_are_counted_and_its_first_thousand_listed() -> None:
+    items = join_table(pictures("7.png"), Table({"id": np.arange(5000)}), key="id", file=FILE)
+    assert (len(items), items[-1].name) == (1002, "3999 more rows of ids.csv")
+    assert reasons(items)["row 1 of ids.csv (0)"] == "no picture is called so"
+
+
+def test_a_key_that_comes_twice_is_named_unless_the_rows_are_the_same() -> None:
+    table = Table({"id": ["a", "a", "b", "b"], "z": [1, 1, 2, 3]})
+    first, second = join_table(pictures("a.png", "b.png"), table, key="id", file=FILE)
+    assert first.data["z"] == 1
+    assert reasons([second]) == {"b.png": "the rows 3, 4 of ids.csv are all those of this picture and differ: keep one"}
+
+
+def test_a_row_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "ids.csv"
+    file.write_text("id,z\na,1\nb,2,3,4\n")
+    items = join_table(pictures("a.png"), open_catalogue(file), key="id", file=FILE)
+    assert reasons(items) == {"row 2 of ids.csv": "line 3 has 4 values for 2 columns"}
+
+
+def test_the_position_of_a_row_is_that_of_the_task() -> None:
+    table = Table({"filename": ["a.png", "b.png"], "RA": ["10:00:00", ""], "Dec": [2.0, 3.0], "class": ["Spiral", "Smooth"]})
+    first, second = join_table(pictures("a.png", "b.png"), table, key="filename", file=FILE)
+    assert first.data == {
+        "catalogue_filename": "a.png", "RA": "10:00:00", "Dec": 2.0, "class": "Spiral", "ra": pytest.approx(150), "dec": 2.0
+    }  # fmt: skip
+    assert "ra" not in second.data
+    (named, _) = join_table(pictures("a.png", "b.png"), table, key="filename", file=FILE, columns=["class"])
+    assert named.data == {"class": "Spiral", "ra": pytest.approx(150), "dec": 2.0}
+
+
+def test_a_table_of_other_pictures_is_refused() -> None:
+    with pytest.raises(SourceError, match=r"no row of ids\.csv is that of a picture: its column 'id' holds 'x', the first"):
+        join_table(pictures("a.png"), Table({"id": ["x"]}), key="id", file=FILE)
+    with pytest.raises(SourceError, match=r"ids\.csv has no column 'filename': .* it has id"):
+        join_table(pictures("a.png"), Table({"id": ["x"]}), key="filename", file=FILE)

@@ -1,0 +1,231 @@
+"""Mosaics as observatories write them: extensions, cubes, scaled integers, overlapping tiles, bands that nothing names."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from sync.images.import_picture import display
+from sync.importing.inputs.catalogue import Position
+from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.mosaics import Mosaics
+
+
+def cut(files: Sequence[str | Path], star: Position, *, fov_arcsec: float = 20) -> fits.PrimaryHDU:
+    with Mosaics(files) as mosaics:
+        return fits.open(io.BytesIO(mosaics.cut(star, fov_arcsec=fov_arcsec)))[0]
+
+
+def bands(hdu: fits.PrimaryHDU) -> list[str]:
+    return [hdu.header[f"BAND{number}"] for number in range(len(hdu.data))]
+
+
+def sky(file: Path) -> tuple[Any, fits.Header]:
+    with fits.open(file) as opened:
+        return opened[0].data.copy(), opened[0].header.copy()
+
+
+def test_each_extension_is_a_band_of_its_name(mosaic: Callable[..., Path], star: Position, tmp_path: Path) -> None:
+    data, header = sky(mosaic("one.fits"))
+    file = tmp_path / "bands.fits"
+    images = [fits.ImageHDU(data * factor, header, name=name) for name, factor in (("G", 1), ("R", 2), ("WEIGHT", 3))]
+    fits.HDUList([fits.PrimaryHDU(), *images]).writeto(file)
+    hdu = cut([file], star)
+    assert bands(hdu) == ["G", "R"]
+    assert hdu.data[1] == pytest.approx(2 * hdu.data[0])
+
+
+def test_each_plane_of_a_cube_is_a_band(mosaic: Callable[..., Path], star: Position, tmp_path: Path) -> None:
+    data, header = sky(mosaic("one.fits"))
+    file = tmp_path / "cube.fits"
+    fits.PrimaryHDU(np.stack([data, 3 * data]), header).writeto(file)
+    for number, name in enumerate("gr"):
+        fits.setval(file, f"BAND{number}", value=name)
+    hdu = cut([file], star)
+    assert bands(hdu) == ["g", "r"]
+    assert hdu.data[1] == pytest.approx(3 * hdu.data[0])
+
+
+def test_two_detectors_of_one_filter_are_tiles(mosaic: Callable[..., Path], star: Position, tmp_path: Path) -> None:
+    detectors = []
+    for number, shift in enumerate((-5000.0, 0.0)):
+        data, header = sky(mosaic("one.fits", shift_px=shift))
+        detectors.append(fits.ImageHDU(data, header, name=f"CCD{number}"))
+    file = tmp_path / "camera.fits"
+    fits.HDUList([fits.PrimaryHDU(header=fits.Header({"FILTER": "F115W"})), *detectors]).writeto(file)
+    assert bands(cut([file], star)) == ["F115W"]
+
+
+def test_scaled_integers_are_read_and_what_is_blank_is_missing(
+    mosaic: Callable[..., Path], star: Position, tmp_path: Path
+) -> None:
+    data, header = sky(mosaic("one.fits"))
+    plain = cut([mosaic("one.fits")], star).data
+    counts = tmp_path / "counts.fits"
+    fits.PrimaryHDU(data.round().astype(np.uint16), header).writeto(counts)
+    assert cut([counts], star).data == pytest.approx(plain, abs=0.5)
+    blank = tmp_path / "blank.fits"
+    whole = data.round().astype(np.int16)
+    whole[whole == whole.max()] = -1
+    fits.PrimaryHDU(whole, header).writeto(blank)
+    fits.setval(blank, "BLANK", value=-1)
+    assert np.isnan(cut([blank], star).data).sum() == 1
+    with fits.open(counts, mode="update", uint=True) as opened:
+        opened[0].data[opened[0].data == opened[0].data.max()] = 0
+        opened[0].header["BLANK"] = -32768  # as 0 is stored
+    assert np.isnan(cut([counts], star).data).sum() == 1
+
+
+def test_of_two_tiles_the_fuller_is_cut_and_the_other_fills_what_it_lacks(mosaic: Callable[..., Path], star: Position) -> None:
+    left, right = mosaic("left.fits", FILTER="r"), mosaic("right.fits", FILTER="r")
+    whole = cut([mosaic("whole.fits", FILTER="r")], star).data
+    for file, lost in ((left, np.s_[:, 222:]), (right, np.s_[:, :222])):
+        with fits.open(file, mode="update") as opened:
+            opened[0].data[lost] = np.nan
+    assert np.isnan(cut([left], star).data).any()
+    for order in ([left, right], [right, left]):
+        assert cut(order, star).data[0] == pytest.approx(whole[0], nan_ok=True)
+
+
+def test_the_same_place_twice_without_a_band_is_refused_and_a_person_may_name_it(
+    mosaic: Callable[..., Path], star: Position
+) -> None:
+    files = [mosaic("COSMOS.g.fits"), mosaic("COSMOS.r.fits")]
+    with pytest.raises(SourceError, match="show the same place, and no FILTER or BAND says what they are"):
+        Mosaics(files)
+    assert bands(cut([f"{name}={file}" for name, file in zip("gr", files, strict=True)], star)) == ["g", "r"]
+
+
+def test_a_small_mosaic_inside_a_large_one_without_a_band_is_refused(mosaic: Callable[..., Path], tmp_path: Path) -> None:
+    large = mosaic("COSMOS.g.fits")
+    data, header = sky(large)
+    header["CRPIX1"] -= 340
+    header["CRPIX2"] -= 240
+    small = tmp_path / "COSMOS.r.fits"
+    fits.PrimaryHDU(data[240:, 340:], header).writeto(small)
+    for files in ([large, small], [small, large]):
+        with pytest.raises(SourceError, match="show the same place"):
+            Mosaics(files)
+
+
+def test_neighbours_without_a_band_are_tiles(mosaic: Callable[..., Path], star: Position) -> None:
+    files = [mosaic("COSMOS.1.fits", shift_px=-390.0), mosaic("COSMOS.2.fits")]
+    assert bands(cut(files, star)) == ["COSMOS"]
+
+
+def test_bands_of_one_file_under_one_filter_are_refused(mosaic: Callable[..., Path], tmp_path: Path) -> None:
+    data, header = sky(mosaic("one.fits"))
+    images = [fits.ImageHDU(data, header, name=name) for name in "GRI"]
+    file = tmp_path / "bands.fits"
+    fits.HDUList([fits.PrimaryHDU(header=fits.Header({"FILTER": "gri"})), *images]).writeto(file)
+    with pytest.raises(SourceError, match=r"bands.fits holds several images of the same place, all called gri"):
+        Mosaics([file])
+
+
+def test_a_cut_out_keeps_what_says_what_its_values_mean_where_the_bands_agree(
+    mosaic: Callable[..., Path], star: Position
+) -> None:
+    files = [mosaic(f"{band}.fits", FILTER=band, MAGZERO=25.5, EXPTIME=time) for band, time in (("g", 30.0), ("r", 60.0))]
+    alone, together = cut(files[:1], star).header, cut(files, star).header
+    assert (alone["MAGZERO"], alone["EXPTIME"]) == (25.5, 30.0)
+    assert together["MAGZERO"] == 25.5
+    assert "EXPTIME" not in together
+
+
+def test_values_keep_their_precision(mosaic: Callable[..., Path], star: Position, tmp_path: Path) -> None:
+    data, header = sky(mosaic("one.fits"))
+    fine = tmp_path / "fine.fits"
+    fits.PrimaryHDU(data + np.float64(1e9), header).writeto(fine)
+    assert cut([fine], star).data.astype("f8") - 1e9 == pytest.approx(cut([mosaic("one.fits")], star).data, abs=1e-4)
+
+
+def test_bands_in_different_units_keep_their_own(mosaic: Callable[..., Path], star: Position) -> None:
+    files = [mosaic("g.fits", FILTER="g", BUNIT="nJy"), mosaic("r.fits", FILTER="r", BUNIT="adu")]
+    with Mosaics(files) as mosaics:
+        shown = display(mosaics.cut(star, fov_arcsec=10), stretch="lupton")
+    assert (shown.data["bands"], shown.data["unit"]) == (["g", "r"], "nJy, adu")
+
+
+@pytest.mark.parametrize(("unit", "kept"), [("nJy", "sum"), ("MJy/sr", "peak")])
+def test_resampled_flux_is_kept_and_so_is_surface_brightness(
+    mosaic: Callable[..., Path], star: Position, tmp_path: Path, unit: str, kept: str
+) -> None:
+    data, header = sky(mosaic("fine.fits"))
+    rows, columns = np.indices(data.shape) - np.array(np.unravel_index(data.argmax(), data.shape))[:, None, None]
+    smooth = np.exp(-(rows**2 + columns**2) / 800)
+    fine, coarse = tmp_path / "a.fits", tmp_path / "b.fits"
+    fits.PrimaryHDU(smooth, header).writeto(fine)
+    rough = header.copy()
+    for axis in (1, 2):
+        rough[f"CRPIX{axis}"] = (header[f"CRPIX{axis}"] - 0.5) / 2 + 0.5
+        rough[f"CDELT{axis}"] = header[f"CDELT{axis}"] * 2
+    fits.PrimaryHDU(np.zeros((150, 200)), rough).writeto(coarse)
+    for file, name in ((fine, "r"), (coarse, "g")):
+        fits.setval(file, "FILTER", value=name)
+        fits.setval(file, "BUNIT", value=unit)
+    resampled = cut([coarse, fine], star, fov_arcsec=90).data[1]
+    assert resampled.shape == (90, 90)
+    expected = {"sum": smooth.sum(), "peak": smooth.max()}[kept]
+    assert {"sum": resampled.sum(), "peak": resampled.max()}[kept] == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("unit", ["nJy", "MJy/sr"])
+def test_a_star_between_the_pixels_of_the_first_band_is_not_lost(
+    mosaic: Callable[..., Path], star: Position, tmp_path: Path, unit: str
+) -> None:
+    coarse = mosaic("a.fits", FILTER="g", BUNIT=unit)
+    _, header = sky(coarse)
+    fine = tmp_path / "b.fits"
+    for axis in (1, 2):
+        header[f"CRPIX{axis}"] = (header[f"CRPIX{axis}"] - 0.5) * 5 + 0.5
+        header[f"CDELT{axis}"] /= 5
+    header["FILTER"] = "r"
+    values = np.zeros((1500, 2000), np.float32)
+    x, y = WCS(header).world_to_pixel(SkyCoord(star.ra, star.dec, unit="deg"))
+    for aside in range(5):
+        values[:] = 0
+        values[round(float(y)), round(float(x)) + aside] = 1000  # nJy in one pixel of 0.1 arcsec
+        fits.PrimaryHDU(values, header).writeto(fine, overwrite=True)
+        area = 1 if unit == "nJy" else 25
+        assert cut([coarse, fine], star).data[1].sum() * area == pytest.approx(1000, rel=1e-3)
+
+
+@pytest.mark.parametrize("distortion", ["SIP", "TPV"])
+def test_a_distorted_mosaic_gives_cut_outs_that_know_where_they_are(
+    mosaic: Callable[..., Path], star: Position, distortion: str
+) -> None:
+    file = mosaic("r.fits")
+    if distortion == "SIP":
+        cards = {"CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-6, "B_0_2": 1e-6}
+    else:
+        cards = {"CTYPE1": "RA---TPV", "CTYPE2": "DEC--TPV", "PV1_1": 1.0, "PV2_1": 1.0, "PV1_4": 1e-4}
+    for name, value in cards.items():
+        fits.setval(file, name, value=value)
+    with Mosaics([file]) as mosaics:
+        shown = display(mosaics.cut(star, fov_arcsec=20), stretch="lupton")
+    assert shown.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-3)
+    kept = "A_2_0" if distortion == "SIP" else "PV1_4"
+    assert shown.data["wcs"][kept] == pytest.approx(cards[kept])
+
+
+def test_a_frame_of_the_sun_is_no_place_among_the_galaxies(mosaic: Callable[..., Path]) -> None:
+    file = mosaic("sun.fits")
+    for axis, kind in ((1, "HPLN-TAN"), (2, "HPLT-TAN")):
+        fits.setval(file, f"CTYPE{axis}", value=kind)
+    with pytest.raises(SourceError, match="no celestial coordinates"):
+        Mosaics([file])
+
+
+def test_coordinates_that_are_said_in_other_words_are_understood(mosaic: Callable[..., Path], star: Position) -> None:
+    plain = cut([mosaic("r.fits")], star)
+    named = cut([mosaic("r.fits", RADESYS="J2000")], star)
+    assert named.data.shape == plain.data.shape
+    assert named.header["RADESYS"] == "FK5"

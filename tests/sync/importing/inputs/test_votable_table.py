@@ -1,0 +1,188 @@
+"""VOTables as services write them: names, UCDs, COOSYS, several tables, and references that nobody follows."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.coordinates import FK4, SkyCoord
+from astropy.io import votable
+from astropy.table import MaskedColumn, Table
+
+from sync.importing.inputs.catalogue import Position, open_catalogue, positions, rows
+from sync.importing.inputs.item import SourceError
+
+DOCUMENT = """<?xml version="1.0"?>
+<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE>{systems}<TABLE name="{name}">
+{fields}<DATA>{data}</DATA></TABLE>{more}</RESOURCE></VOTABLE>"""
+
+
+def field(name: str, ucd: str = "", ref: str = "", kind: str = "double") -> str:
+    words = {"name": name, "ID": f"id_{name}", "datatype": kind, "unit": "deg" if ucd else "", "ucd": ucd, "ref": ref}
+    return "<FIELD " + " ".join(f'{key}="{value}"' for key, value in words.items() if value) + "/>"
+
+
+def data(*records: tuple[object, ...]) -> str:
+    lines = ("<TR>" + "".join(f"<TD>{value}</TD>" for value in record) + "</TR>" for record in records)
+    return "<TABLEDATA>" + "".join(lines) + "</TABLEDATA>"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "table.vot"
+
+
+def write(file: Path, fields: str, content: str, *, systems: str = "", more: str = "") -> Path:
+    file.write_text(DOCUMENT.format(systems=systems, name="first", fields=fields, data=content, more=more))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("right", "declined"),
+    [("pos.eq.ra;meta.main", "pos.eq.dec;meta.main"), ("POS_EQ_RA_MAIN", "POS_EQ_DEC_MAIN"), ("pos.eq.ra", "pos.eq.dec")],
+)
+def test_ucds_say_where_the_position_is(file: Path, right: str, declined: str) -> None:
+    fields = field("x", right) + field("y", declined) + field("e_x", "stat.error;pos.eq.ra")
+    assert positions(open_catalogue(write(file, fields, data((10.5, -0.2, 1.0))))) == [Position(10.5, -0.2)]
+
+
+def test_the_main_position_comes_before_usual_names(file: Path) -> None:
+    fields = field("ra", "pos.eq.ra") + field("dec", "pos.eq.dec")
+    fields += field("best_ra", "pos.eq.ra;meta.main") + field("best_dec", "pos.eq.dec;meta.main")
+    assert positions(open_catalogue(write(file, fields, data((1, 2, 10.5, -0.2))))) == [Position(10.5, -0.2)]
+
+
+@pytest.mark.parametrize(
+    ("system", "frame"),
+    [
+        ('system="eq_FK4" equinox="B1950"', "fk4"),
+        ('system="eq_FK4" equinox="1950"', "fk4"),
+        ('system="FK4"', "fk4"),
+        ('system="eq_FK5" equinox="J2000"', "fk5"),
+        ('system="FK5"', "fk5"),
+        ('system="ICRS"', "icrs"),
+        ('system="galactic"', "galactic"),
+    ],
+)
+@pytest.mark.parametrize("ref", ["S", ""])
+def test_coosys_is_converted_as_astropy_does(file: Path, system: str, frame: str, ref: str) -> None:
+    place = SkyCoord(10.5, -0.2, unit="deg", frame=FK4(equinox="B1950") if frame == "fk4" else frame)
+    prefix = ("pos.galactic.lon", "pos.galactic.lat") if frame == "galactic" else ("pos.eq.ra", "pos.eq.dec")
+    fields = field("x", prefix[0], ref) + field("y", prefix[1], ref)
+    (found,) = positions(open_catalogue(write(file, fields, data((10.5, -0.2)), systems=f'<COOSYS ID="S" {system}/>')))
+    assert found is not None
+    assert SkyCoord(found.ra, found.dec, unit="deg").separation(place.icrs).arcsec < 1e-6
+
+
+def test_a_frame_that_is_not_converted_is_named(file: Path) -> None:
+    fields = field("ra", "pos.eq.ra", "S") + field("dec", "pos.eq.dec", "S")
+    table = open_catalogue(write(file, fields, data((1, 2)), systems='<COOSYS ID="S" system="AZ_EL_OF_MINE"/>'))
+    with pytest.raises(SourceError, match="in the frame 'AZ_EL_OF_MINE', which cannot be converted to ICRS"):
+        positions(table)
+
+
+@pytest.mark.parametrize("kind", ["tabledata", "binary", "binary2"])
+def test_each_serialisation_gives_astropys_values(file: Path, kind: str) -> None:
+    table = Table(
+        {
+            "ra": [10.5, 11.5],
+            "dec": [-0.2, 0.3],
+            "name": ["M 51", "é"],
+            "n": MaskedColumn([1, 2], mask=[False, kind != "binary"], dtype=np.int64),
+            "mags": np.array([[1.5, 2.5], [3.5, 4.5]], dtype=np.float32),
+            "is_red": [True, False],
+        }
+    )
+    votable.writeto(votable.from_table(table), str(file), tabledata_format=kind)
+    first, second = (row.columns for row in rows(open_catalogue(file)))
+    assert (first["name"], first["n"], first["mags"], first["is_red"]) == ("M 51", 1, [1.5, 2.5], True)
+    assert (second["name"], second["n"]) == ("é", 2 if kind == "binary" else None)
+
+
+def test_a_cell_that_is_no_number_is_missing_and_the_rest_is_read(file: Path) -> None:
+    table = open_catalogue(write(file, field("ra") + field("dec"), data(("abc", 1), (10.5, -0.2))))
+    assert positions(table) == [None, Position(10.5, -0.2)]
+
+
+def test_one_of_several_tables_is_chosen_by_name_or_number(file: Path) -> None:
+    more = f'<TABLE name="second">{field("ra")}{field("dec")}<DATA>{data((1, 2), (3, 4))}</DATA></TABLE>'
+    write(file, field("ra") + field("dec"), data((10.5, -0.2)), more=more)
+    with pytest.raises(SourceError, match=r"choose one with --catalogue-table, .*: 1 first \(1 rows\), 2 second \(2 rows\)"):
+        open_catalogue(file)
+    assert [len(open_catalogue(file, table=name)) for name in ("second", "SECOND", "2", "1", "first")] == [2, 2, 2, 1, 1]
+    with pytest.raises(SourceError, match="has no table 'third': it has 1 first"):
+        open_catalogue(file, table="third")
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as opened:
+        opened.settimeout(0.05)
+        yield opened
+
+
+@pytest.mark.parametrize("element", ["BINARY", "BINARY2", "FITS", "PARQUET", "TABLEDATA"])
+@pytest.mark.parametrize("scheme", ["http", "https", "ftp", "file"])
+def test_a_reference_is_refused_and_nothing_is_opened(
+    file: Path, tmp_path: Path, listener: socket.socket, element: str, scheme: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_bytes(np.array([1.0, 2.0], dtype=">f8").tobytes())
+    address = f"file://{secret}" if scheme == "file" else f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/x"
+    write(file, field("ra") + field("dec"), f'<{element}><STREAM href="{address}"/></{element}>')
+    with pytest.raises(SourceError, match="references are not followed: save the table with its data") as refused:
+        open_catalogue(file)
+    assert "\n" not in str(refused.value)
+    with pytest.raises(TimeoutError):
+        listener.accept()
+
+
+def test_a_prefix_does_not_hide_a_reference(file: Path) -> None:
+    write(file, field("ra"), '<BINARY><STREAM href="file:///etc/x"/></BINARY>')
+    file.write_text(file.read_text().replace("<STREAM", '<v:STREAM xmlns:v="http://www.ivoa.net/xml/VOTable/v1.3"'))
+    with pytest.raises(SourceError, match="references are not followed"):
+        open_catalogue(file)
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [
+        '<!ENTITY a SYSTEM "file:///etc/passwd">',
+        '<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">',
+        '<!ENTITY % a SYSTEM "http://h/x">',
+    ],
+)
+def test_entities_are_refused(file: Path, entity: str) -> None:
+    write(file, field("name", kind="char"), data(("&a;",)))
+    file.write_text(file.read_text().replace("<VOTABLE", f"<!DOCTYPE VOTABLE [{entity}]>\n<VOTABLE", 1))
+    with pytest.raises(SourceError, match=r"declares the XML entity '[ab]'"):
+        open_catalogue(file)
+
+
+def test_the_document_type_of_old_services_is_not_fetched(file: Path, listener: socket.socket) -> None:
+    write(file, field("ra") + field("dec"), data((10.5, -0.2)))
+    kind = f'<!DOCTYPE VOTABLE SYSTEM "http://127.0.0.1:{listener.getsockname()[1]}/VOTable.dtd">'
+    file.write_text(file.read_text().replace("<VOTABLE", f"{kind}\n<VOTABLE", 1))
+    assert positions(open_catalogue(file)) == [Position(10.5, -0.2)]
+    with pytest.raises(TimeoutError):
+        listener.accept()
+
+
+def test_the_error_message_of_a_service_is_said(file: Path) -> None:
+    info = '<INFO name="QUERY_STATUS" value="ERROR">no such table</INFO>'
+    file.write_text(f'<?xml version="1.0"?><VOTABLE version="1.3"><RESOURCE type="results">{info}</RESOURCE></VOTABLE>')
+    with pytest.raises(SourceError, match=r"it is the error message of a service \(no such table\)"):
+        open_catalogue(file)
+
+
+def test_a_claim_of_many_rows_costs_nothing(file: Path) -> None:
+    write(file, field("ra") + field("dec"), data((10.5, -0.2)))
+    file.write_text(file.read_text().replace('name="first"', 'name="first" nrows="100000000000"'))
+    with pytest.raises(SourceError, match="claims 100000000000 rows, more than the file can hold"):
+        open_catalogue(file)
+    write(file, field("ra").replace("<FIELD", '<FIELD arraysize="100000x10000"'), data((10.5,)))
+    with pytest.raises(SourceError, match="claims 256 rows of 1000000000 columns, more than the 200000000 values"):
+        open_catalogue(file)

@@ -1,0 +1,35 @@
+"""The S3 storage against moto's server: keys, bytes and types; and a sentence where the bucket refuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from sync.importing.storage.s3 import S3, Bucket
+from sync.importing.storage.stored import StorageError, StoredFile
+from sync.label_studio.client import LabelStudioClient
+
+
+@pytest.fixture
+def client() -> Iterator[LabelStudioClient]:
+    """A Label Studio that is not there: science values need none."""
+    with LabelStudioClient("http://127.0.0.1:1", "a-legacy-token", patience_s=0.1) as connected:
+        yield connected
+
+
+def test_a_file_lies_under_its_project_with_its_bytes_and_its_type(s3: Any, client: LabelStudioClient) -> None:
+    storage = S3(client, 7, bucket=Bucket("sky"))
+    reference = storage.put_science(StoredFile("abc.fits", b"science"))
+    assert storage.put_science(StoredFile("abc.fits", b"science")) == reference == "s3://sky/galaxyloop/7/abc.fits"
+    (listed,) = s3.list_objects_v2(Bucket="sky")["Contents"]
+    assert listed["Key"] == "galaxyloop/7/abc.fits"
+    stored = s3.get_object(Bucket="sky", Key=listed["Key"])
+    assert (stored["Body"].read(), stored["ContentType"]) == (b"science", "image/fits")
+
+
+@pytest.mark.usefixtures("s3")
+def test_a_bucket_that_is_not_there_is_named(client: LabelStudioClient) -> None:
+    with pytest.raises(StorageError, match=r"the bucket 'nowhere' does not take galaxyloop/7/abc\.fits"):
+        S3(client, 7, bucket=Bucket("nowhere")).put_science(StoredFile("abc.fits", b""))

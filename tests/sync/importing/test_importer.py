@@ -1,0 +1,125 @@
+"""An import that meets what it cannot read; tests/e2e/ingest runs it against the real Label Studio."""
+
+from __future__ import annotations
+
+import gzip
+import io
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from PIL import Image
+
+from sync.importing.importer import IngestReport, image_key_of, ingest
+from sync.importing.inputs.item import Item, SourceError
+from sync.importing.storage.stored import StoredFile
+
+
+class Studio:
+    """Takes tasks, as Label Studio does."""
+
+    def __init__(self) -> None:
+        self.tasks: list[dict[str, Any]] = []
+
+    def pages(self, path: str, **asked: Any) -> list[dict[str, Any]]:
+        return self.tasks
+
+    def send(self, method: str, path: str, *, json: list[dict[str, Any]]) -> dict[str, int]:
+        self.tasks += json
+        return {"task_count": len(json)}
+
+
+class Kept:
+    def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
+        return [f"/data/{file.name}" for file in files]
+
+    def put_science(self, file: StoredFile) -> str:
+        return file.name
+
+
+def imported(*items: Item, studio: Studio | None = None) -> tuple[IngestReport, list[dict[str, Any]]]:
+    studio = studio or Studio()
+    return ingest(items, client=studio, project_id=1, storage=Kept()), [task["data"] for task in studio.tasks]  # type: ignore[arg-type]
+
+
+def png(seed: int) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_whatever_a_library_raises_for_one_image_the_others_are_imported() -> None:
+    def fail() -> bytes:
+        raise AttributeError("no such header")
+
+    items = [Item("a", lambda: png(1), "a.png"), Item("bad", fail, "b.png"), Item("c", lambda: png(2), "c.png")]
+    report, tasks = imported(*items)
+    assert report.imported == len(tasks) == 2
+    assert report.left_out == {"bad": "it cannot be read or worked on (AttributeError: no such header)"}
+
+
+def exposure(*fills: float) -> bytes:
+    """Detectors of one exposure; each pixel of a detector of NaN is missing."""
+    file = io.BytesIO()
+    chips = [
+        fits.ImageHDU(np.random.default_rng(0).normal(fill, 1, (8, 8)), name="SCI", ver=n) for n, fill in enumerate(fills, 1)
+    ]
+    fits.HDUList([fits.PrimaryHDU(), *chips]).writeto(file)
+    return file.getvalue()
+
+
+def test_detectors_of_one_exposure_are_tasks_of_their_own() -> None:
+    studio = Studio()
+    report, tasks = imported(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
+    assert (report.imported, list(report.left_out)) == (2, ["e[SCI,2]"])
+    assert [(data["filename"], data["extension"]) for data in tasks] == [("e.fits", "SCI,1"), ("e.fits", "SCI,3")]
+    assert len({data["content_id"] for data in tasks}) == len({data["science"] for data in tasks}) == 2
+    again, _ = imported(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
+    assert (again.imported, again.known) == (0, 2)
+
+
+def test_one_detector_may_be_chosen() -> None:
+    studio = Studio()
+    items = [
+        Item("e", lambda: exposure(1, 2), "e.fits"),
+        Item("f", lambda: exposure(3), "f.fits"),
+        Item("p", lambda: png(1), "p"),
+    ]
+    report = ingest(items, client=studio, project_id=1, storage=Kept(), extension="SCI,2")  # type: ignore[arg-type]
+    assert (report.imported, list(report.left_out)) == (2, ["f"])
+    assert "no extension 'SCI,2'" in report.left_out["f"]
+
+
+def test_a_source_that_cannot_go_on_ends_the_import() -> None:
+    def fail() -> bytes:
+        raise SourceError("bands on different pixels need reproject")
+
+    with pytest.raises(SourceError, match="reproject"):
+        imported(Item("a", fail, "a.fits"))
+
+
+def test_a_file_and_the_same_file_gzipped_are_one_image() -> None:
+    report, tasks = imported(Item("a", lambda: png(1), "a.png"), Item("a.gz", lambda: gzip.compress(png(1)), "a.png.gz"))
+    assert (report.imported, report.known, len(tasks)) == (1, 1, 1)
+
+
+def test_a_column_called_as_the_picture_is_not_lost() -> None:
+    studio = Studio()
+    item = Item("a", lambda: png(1), "a.png", data={"photo": "plate 7"})
+    ingest([item], client=studio, project_id=1, storage=Kept(), image_key="photo")  # type: ignore[arg-type]
+    ((data,),) = [[task["data"] for task in studio.tasks]]
+    assert (data["catalogue_photo"], data["photo"]) == ("plate 7", f"/data/{data['content_id']}.png")
+
+
+@pytest.mark.parametrize(
+    ("config", "key"),
+    [
+        ('<View><Image name="i" value="$photo"/></View>', "photo"),
+        ('<View><Image name="i" value="$a"/><Image name="j" value="$a"/></View>', "a"),
+        ("<View></View>", "image"),
+    ],
+)
+def test_the_labelling_config_says_under_which_key_a_picture_stands(config: str, key: str) -> None:
+    assert image_key_of(config) == key
