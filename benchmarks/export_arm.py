@@ -36,9 +36,9 @@ def main() -> None:
 
 def _ours(name: str, source: Path, output: Path, consensus: str, split: str) -> dict[str, Any]:
     from sync.export.pictures import Pictures
+    from sync.export.reading.spool import with_parents
     from sync.export.run import Plan, export
     from sync.export.splits import parse_fractions
-    from sync.export.spool import with_parents
     from sync.labelling.config import parse
 
     fractions = parse_fractions(split) if split else None

@@ -36,7 +36,7 @@ class Format(StrEnum):
 
 
 class Consensus(StrEnum):
-    """What counts where several people annotated a task; the keys of `sync.export.consensus.CONSENSUS`."""
+    """What counts where several people annotated a task; the keys of `sync.export.consensus.consensus.CONSENSUS`."""
 
     latest = "latest"
     majority = "majority"
@@ -117,8 +117,8 @@ def export(
 
 def _exported(client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int) -> Summary:
     from sync.export.pictures import AHEAD, Pictures
+    from sync.export.reading.spool import read_annotated
     from sync.export.run import export
-    from sync.export.spool import read_annotated
     from sync.images.fetch import Fetcher, FetchLimits
 
     fetcher = Fetcher(

@@ -36,16 +36,16 @@ class Writer(Protocol):
 
 
 FORMATS = {
-    "coco": "sync.export.coco",
-    "ds9": "sync.export.ds9",
-    "ecsv": "sync.export.ecsv",
-    "fits": "sync.export.fits_masks",
-    "fits-table": "sync.export.fits_table",
-    "json": "sync.export.label_studio_json",
-    "moc": "sync.export.moc",
-    "parquet": "sync.export.parquet",
-    "votable": "sync.export.votable",
-    "yolo": "sync.export.yolo",
+    "coco": "sync.export.formats.coco",
+    "ds9": "sync.export.formats.ds9",
+    "ecsv": "sync.export.formats.ecsv",
+    "fits": "sync.export.formats.fits_masks",
+    "fits-table": "sync.export.formats.fits_table",
+    "json": "sync.export.formats.label_studio_json",
+    "moc": "sync.export.formats.moc",
+    "parquet": "sync.export.formats.parquet",
+    "votable": "sync.export.formats.votable",
+    "yolo": "sync.export.formats.yolo",
 }
 """Name of a format to its module, which is imported when it is asked for: some need the extra `export`."""
 

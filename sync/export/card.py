@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sync.export import ON_SKY
-from sync.export.agreement import ClassAgreement, ShapeAgreement
+from sync.export.consensus.agreement import ClassAgreement, ShapeAgreement
 from sync.export.dataset import Dataset
+from sync.export.first_pass import Survey
+from sync.export.formats.rows import columns_of
 from sync.export.problems import PROBLEMS_FILE
-from sync.export.rows import columns_of
 from sync.export.splits import Splitting
-from sync.export.survey import Survey
 from sync.export.tally import Tally
 from sync.export.task_list import TASKS_FILE
 

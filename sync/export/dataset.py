@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from sync.errors.images import ImageError
 from sync.export.data_columns import DataColumn
 from sync.export.pictures import Picture
+from sync.export.reading.statements import Report
 from sync.export.records import Record
-from sync.export.statements import Report
 from sync.export.tally import Tally
 
 __all__ = ["Dataset", "readable_pictures"]

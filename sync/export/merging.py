@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from sync.export.first_pass import OUTLINES
 from sync.export.pairing import LEAST_OVERLAP, SAME_OVERLAP, overlapping
 from sync.export.records import DrawnObject, Provenance, Statement
-from sync.export.survey import OUTLINES
 
 __all__ = ["OBJECTS", "merged"]
 

@@ -16,25 +16,25 @@ from sync.errors.failures import WrongCallError, attempt, reason_of_item
 from sync.errors.images import ImageError
 from sync.errors.sky import SkyError
 from sync.export import HOLDS, ON_SKY, WHOLE_IMAGE, WITH_IMAGES, WITHOUT_PIXELS, writer
-from sync.export.agreement import class_agreement
+from sync.export.capabilities import held, holders_of, report_foreign
 from sync.export.card import CARD_FILE, Facts, data_card
-from sync.export.consensus import CONSENSUS, Decision
+from sync.export.consensus.agreement import class_agreement
+from sync.export.consensus.consensus import CONSENSUS, Decision
 from sync.export.data_columns import MOST_COLUMNS
 from sync.export.dataset import Dataset
-from sync.export.holding import held, holders_of, report_foreign
-from sync.export.images import image_of_task, number_of, placed, reference_of, split_by_image
-from sync.export.left_prompts import without_prompts
+from sync.export.first_pass import Survey, is_read, survey
 from sync.export.merging import OBJECTS, merged
 from sync.export.pictures import Picture, Pictures
 from sync.export.problems import Problems
+from sync.export.reading.images import image_of_task, number_of, placed, reference_of, split_by_image
+from sync.export.reading.left_prompts import without_prompts
+from sync.export.reading.sizes import SizedTasks, report_stated
+from sync.export.reading.sky import SkyReader
+from sync.export.reading.spool import Spool
+from sync.export.reading.statements import ANSWERING_TAGS, Report, read_statements
 from sync.export.records import Record
-from sync.export.sizes import SizedTasks, report_stated
 from sync.export.sky import NOWHERE
-from sync.export.sky_reader import SkyReader
 from sync.export.splits import Splitting, split_tasks
-from sync.export.spool import Spool
-from sync.export.statements import ANSWERING_TAGS, Report, read_statements
-from sync.export.survey import Survey, is_read, survey
 from sync.export.tally import Tally
 from sync.export.task_list import TaskList
 from sync.geometry.shapes import Size

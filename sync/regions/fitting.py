@@ -20,7 +20,7 @@ from sync.controls.number import STEP_TOLERANCE
 from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region, quote
 from sync.errors.images import DAMAGE
-from sync.export.yolo import outline_of
+from sync.export.formats.yolo import outline_of
 from sync.geometry.footprint import Footprint, box_corners, ellipse_box, ellipse_corners
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.labelling.config import Control, LabelConfig

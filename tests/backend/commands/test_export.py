@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from backend.cli import app
 from backend.commands.export import Consensus, Format
 from sync.export import FORMATS, missing_packages
-from sync.export.consensus import CONSENSUS
+from sync.export.consensus.consensus import CONSENSUS
 
 
 def run(*words: str) -> tuple[int, str]:

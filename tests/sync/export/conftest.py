@@ -15,8 +15,8 @@ from PIL import Image
 from sync.controls import CONTROLS
 from sync.errors.images import ImageError
 from sync.export.pictures import Pictures
+from sync.export.reading.spool import with_parents
 from sync.export.run import Plan, Summary, export
-from sync.export.spool import with_parents
 from sync.geometry.shapes import Mask, Size
 from sync.labelling.config import LabelConfig, parse
 

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sync.export.spool import with_parents
-from sync.export.statements import read_statements
+from sync.export.reading.spool import with_parents
+from sync.export.reading.statements import read_statements
 from sync.geometry.shapes import Box, Point
 from sync.labelling.config import LabelConfig
 

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors.sky import SkyError
-from sync.export.measuring import measure
+from sync.export.measures import measure
 from sync.export.records import DrawnObject, Provenance, Shape
 from sync.export.sky import NOWHERE, Sky
 from sync.geometry.footprint import Footprint, ellipse_corners

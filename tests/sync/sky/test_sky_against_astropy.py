@@ -14,7 +14,7 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sync.export.measuring import measure
+from sync.export.measures import measure
 from sync.export.records import DrawnObject, Provenance
 from sync.export.sky import Sky
 from sync.geometry.shapes import Ellipse

@@ -1,0 +1,1 @@
+"""Consensus of several annotators: votes, matched objects, and their agreement."""

@@ -1,0 +1,207 @@
+"""The first pass over a project's annotations: what has to be known before a record can be written.
+
+Votes, agreement, the classes and kinds that occur, and the place of each task on the sky. Of each task little is kept: no
+mask, no outline.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
+from sync.export.consensus.agreement import Overlaps
+from sync.export.consensus.votes import Vote, newest_of_each, votes_of
+from sync.export.data_columns import DataColumns
+from sync.export.measures import measure
+from sync.export.reading.images import is_first, number_of, reference_of
+from sync.export.reading.statements import ANSWERING_TAGS, read_statements
+from sync.export.records import Statement
+from sync.export.sky import NOWHERE, Sky
+from sync.export.splits import TaskPlace
+from sync.geometry.shapes import Size
+from sync.labelling.config import LabelConfig
+from sync.labelling.matching import read_label
+
+__all__ = ["OUTLINES", "Survey", "is_read", "survey"]
+
+
+@dataclass
+class Survey:
+    """What a first look at all tasks has found.
+
+    Attributes
+    ----------
+    tasks, annotations, skipped : int
+        Of the project: images, annotations without the skipped ones, and skipped ones.
+    several : int
+        Tasks that two or more people annotated.
+    votes : list of Vote
+    overlaps : Overlaps
+    extra_labels : dict
+        Classes of objects that the labelling config leaves to the task, to the first place where each was used: number of the
+        annotation, and of the region in it.
+    kinds : set of str
+    foreign : Counter
+        Regions of controls that are not ours to read, by (name of the control, type of the region).
+    data_columns : DataColumns
+    outlined : set of str
+        Classes of which a mask, a polygon or an ellipse was drawn.
+    places : list of TaskPlace
+        Empty unless asked for.
+    """
+
+    tasks: int = 0
+    annotations: int = 0
+    skipped: int = 0
+    several: int = 0
+    votes: list[Vote] = field(default_factory=list)
+    overlaps: Overlaps = field(default_factory=Overlaps)
+    extra_labels: dict[str, tuple[int, int]] = field(default_factory=dict)
+    kinds: set[str] = field(default_factory=set)
+    foreign: Counter[tuple[str, str]] = field(default_factory=Counter)
+    data_columns: DataColumns = field(default_factory=DataColumns)
+    outlined: set[str] = field(default_factory=set)
+    places: list[TaskPlace] = field(default_factory=list)
+
+
+def survey(
+    tasks: Iterable[tuple[Mapping[str, Any], Size | None]],
+    config: LabelConfig,
+    *,
+    sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None,
+) -> Survey:
+    """Look at all tasks once.
+
+    Parameters
+    ----------
+    tasks : iterable of (mapping, size)
+        As `split_by_image` leaves them, and the sizes of their pictures where those are known.
+    config : LabelConfig
+    sky_of : callable or None
+        Gives a task's place on the sky and what its file is known by; None where no splits are wanted, for which alone all
+        masks have to be read here.
+    """
+    found = Survey(data_columns=DataColumns(image_keys=frozenset(config.image_key.values())))
+    for task, size in tasks:
+        attempt(partial(_look_at, task, size, config, found, sky_of=sky_of))  # what fails is reported by the second pass
+    return found
+
+
+def _look_at(
+    task: Mapping[str, Any],
+    size: Size | None,
+    config: LabelConfig,
+    found: Survey,
+    *,
+    sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None,
+) -> None:
+    annotations = [one for one in task.get("annotations") or [] if isinstance(one, Mapping)]
+    live = [one for one in annotations if not one.get("was_cancelled")]
+    found.tasks += 1
+    if is_first(task):
+        found.data_columns.add(data if isinstance(data := task.get("data"), Mapping) else {})
+        found.annotations += len(live)
+    found.skipped += len(annotations) - len(live)
+    for one in live:
+        _note_labels(one, config, found)
+    if not is_read(task, places=sky_of is not None):
+        return
+    statements = read_statements(task, config, report=_unheard, size=size)  # the second pass reports
+    voters = newest_of_each(statements)
+    if len(voters) > 1:
+        found.several += 1
+        found.votes += votes_of(number_of(task), voters, config)
+        found.overlaps.add(voters, config)
+    if sky_of is not None and statements:
+        sky, content = sky_of(task)
+        place = attempt(partial(_place, task, statements, config, sky, content))
+        if isinstance(place, ImageError):
+            place = _place(task, statements, config, NOWHERE, content)
+        found.places.append(place)
+
+
+def is_read(task: Mapping[str, Any], *, places: bool) -> bool:
+    """Tell whether a first look reads a task's shapes: for its place, or since several people annotated it."""
+    live = [one for one in task.get("annotations") or [] if isinstance(one, Mapping) and not one.get("was_cancelled")]
+    return places or len(live) > 1
+
+
+def _regions(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    result = annotation.get("result")
+    return [region for region in result if isinstance(region, Mapping)] if isinstance(result, list) else []
+
+
+OUTLINES = frozenset({"mask", "polygon", "ellipse"})
+"""Kinds of objects that have an outline of their own."""
+
+_KIND_OF_TAG = {
+    "RectangleLabels": "box",
+    "EllipseLabels": "ellipse",
+    "BrushLabels": "mask",
+    "PolygonLabels": "polygon",
+    "KeyPointLabels": "keypoint",
+}
+
+
+def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, found: Survey) -> None:
+    number = annotation.get("id")
+    for place, region in enumerate(_regions(annotation)):
+        control = config.control(region.get("from_name"))
+        if control is None:
+            found.foreign[str(region.get("from_name") or ""), str(region.get("type") or "unknown")] += 1
+        if control is None or control.tag in ANSWERING_TAGS:
+            continue
+        kind, value = _KIND_OF_TAG[control.tag], region.get("value")
+        found.kinds.add(kind)
+        if not isinstance(value, Mapping) or not isinstance(value.get(control.tag.lower()), list):
+            continue
+        names = [name for name in value[control.tag.lower()] if isinstance(name, str)]
+        labels = [label for name in names if (label := read_label(name, control)) is not None]
+        for label in labels if not control.labels else ():
+            used = (number if isinstance(number, int) else 0, place)
+            found.extra_labels[label] = min(found.extra_labels.get(label, used), used)
+        if kind in OUTLINES:
+            found.outlined.update(labels)
+
+
+def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelConfig, sky: Sky, content: str) -> TaskPlace:
+    newest = statements[-1]
+    size = next((one.size for said in statements for one in said.objects), sky.measured_size)
+    centre, radius = sky.centre, 0.0
+    galaxies = np.zeros((0, 2)) if centre is None else np.array([centre])
+    if size is not None and sky.celestial is not None:
+        middle = np.array([[size[0] / 2, size[1] / 2]])
+        centre_of_image = sky.positions(middle, size)[0]
+        steps = sky.steps(middle, size)[0]
+        if np.isfinite(steps).all():
+            centre = (float(centre_of_image[0]), float(centre_of_image[1]))
+            radius = max(float(np.hypot(*(steps @ (size[0] / 2, sign * size[1] / 2)))) for sign in (1, -1))
+            drawn = [(one.ra, one.dec) for said in statements for one in measure(said.objects, sky)]
+            known = np.array([place for place in drawn if np.isfinite(place).all()]).reshape(-1, 2)
+            galaxies = np.concatenate([galaxies, known]) if len(galaxies) or len(known) else np.array([centre])
+    elif size is not None and sky.scale_arcsec is not None:
+        radius = sky.scale_arcsec * float(np.hypot(*size)) / 2
+    label = _class_of(newest, config)
+    reference = reference_of(task, config)
+    return TaskPlace(int(task["id"]), label, reference, galaxies, centre, radius, content)
+
+
+def _class_of(statement: Statement, config: LabelConfig) -> str:
+    """The class that a split is balanced by: the first question's answer, else the most frequent object's; else ""."""
+    said = {answer.control: answer.labels for answer in statement.answers if answer.labels}
+    first = next((said[control.name] for control in config.controls if control.name in said), None)
+    if first is not None:
+        return "|".join(first)
+    labels = Counter(one.label for one in statement.objects)
+    return min(labels, key=lambda label: (-labels[label], label)) if labels else ""
+
+
+def _unheard(reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
+    """Take a report of what the second pass will report again."""

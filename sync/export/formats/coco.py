@@ -1,0 +1,184 @@
+"""COCO: boxes, instance masks as RLE, and key points, one JSON file a split, with the images beside it.
+
+Coordinates are COCO's: pixels from the image's top-left corner. A box has its four corners in `segmentation`; it is exact in
+`bbox`, where a turned one has the upright box around it. Brush masks, polygons and ellipses are RLE in `segmentation`, pixel by
+pixel; polygons and ellipses have their own numbers in `outline` and `ellipse` as well. What was said of the whole image is in
+`answers` of the image.
+
+pycocotools reads what its evaluations ask for from every annotation of a file, whichever category is meant: so a key point has
+a segmentation (without a pixel), a box and an area; in a file with key points all other annotations say that they have none.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+from sync.export.consensus.objects import SAME_POINT_PX
+from sync.export.data_columns import content_of, data_for_json, original_name
+from sync.export.dataset import Dataset, readable_pictures
+from sync.export.formats.coco_rle import as_rle, empty_rle
+from sync.export.pictures import name_of
+from sync.export.records import DrawnObject, Record
+from sync.geometry.clipping import ring_area
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
+
+__all__ = ["category_number", "write"]
+
+VISIBLE = 2
+POINT_AREA = (2 * SAME_POINT_PX) ** 2
+"""Object keypoint similarity measures distances in roots of the object's area; a point is given that of the square in which
+another point is the same one."""
+
+
+def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
+    """Write `annotations/<split>.json` and `images/`.
+
+    An image whose file cannot be had keeps its annotations.
+    """
+    (folder / "annotations").mkdir()
+    (folder / "images").mkdir()
+    with ExitStack() as stack:
+        files = {split: stack.enter_context(_SplitFile(folder, split, dataset)) for split in dataset.splits}
+        for record, picture in readable_pictures(records, dataset):
+            name = name_of(record, picture.suffix if picture else ".png")
+            if picture is not None:
+                (folder / "images" / name).write_bytes(picture.content)
+            size = record.size or (picture.size if picture else None)
+            if size is None:
+                dataset.leave_out(record, "COCO needs the size of the image, and nothing tells it")
+                continue
+            files[record.split].add(record, name=name, size=size)
+
+
+class _SplitFile:
+    """One COCO file, written as it grows: the images first, the annotations gather in a file beside it."""
+
+    def __init__(self, folder: Path, split: str, dataset: Dataset) -> None:
+        self._path = folder / "annotations" / f"{split}.json"
+        self._dataset = dataset
+        self._count = 0
+
+    def __enter__(self) -> _SplitFile:
+        self._gathering = self._path.with_suffix(".annotations")
+        self._images: IO[str] = self._path.open("w", encoding="utf-8")
+        self._annotations: IO[str] = self._gathering.open("w+", encoding="utf-8")
+        self._images.write('{"info": ' + json.dumps(_info(self._dataset)) + ',\n"images": [')
+        self._first = True
+        return self
+
+    def add(self, record: Record, *, name: str, size: Size) -> None:
+        image = {
+            "id": record.number,
+            "width": size[0],
+            "height": size[1],
+            "file_name": name,
+            "original_file_name": original_name(record),
+            "content_id": content_of(record),
+            "data": data_for_json(self._dataset.data_columns, record),
+            **_origin(record),
+            "coco_url": record.reference if len(record.reference) < 2000 else "",
+            "answers": [
+                {"control": answer.control, "labels": list(answer.labels), "number": answer.number}
+                | {"probability": answer.probability, "provenance": answer.provenance.as_json()}
+                for answer in record.answers
+            ],
+        }
+        self._images.write(("\n" if self._first else ",\n") + json.dumps(image))
+        self._first = False
+        for one in record.objects:
+            self._annotations.write(("\n" if not self._count else ",\n") + json.dumps(self._annotation(one, record)))
+            self._count += 1
+
+    def _annotation(self, one: DrawnObject, record: Record) -> dict[str, Any]:
+        annotation: dict[str, Any] = {
+            "id": self._count + 1,
+            "image_id": record.number,
+            "category_id": category_number(one.label, self._dataset),
+            "iscrowd": 0,
+            **(_NO_KEYPOINT if "keypoint" in self._dataset.kinds else {}),
+            **_geometry(one),
+            "region": one.id,
+            "control": one.control,
+            "provenance": one.provenance.as_json(),
+        }
+        if one.probability is not None:
+            annotation["score"] = one.probability
+        return annotation
+
+    def __exit__(self, *failure: object) -> None:
+        self._images.write('\n],\n"annotations": [')
+        self._annotations.seek(0)
+        while part := self._annotations.read(1 << 20):
+            self._images.write(part)
+        self._images.write('\n],\n"categories": ' + json.dumps(_categories(self._dataset)) + "}\n")
+        self._annotations.close()
+        self._images.close()
+        self._gathering.unlink()
+
+
+def _origin(record: Record) -> dict[str, Any]:
+    """Which task, Image tag and page an image is, where tasks have several."""
+    if record.image is None:
+        return {}
+    return {"task": record.task, "image": record.image[0], "page": record.image[1]}
+
+
+def category_number(label: str, dataset: Dataset) -> int:
+    """Return the number of a class, from 1."""
+    return dataset.labels.index(label) + 1
+
+
+_NO_KEYPOINT = {"keypoints": [0, 0, 0], "num_keypoints": 0}
+"""Of an object that has none, as COCO writes it."""
+
+
+def _geometry(one: DrawnObject) -> dict[str, Any]:
+    shape, box, footprint = one.shape, one.box(), one.footprint()
+    if isinstance(shape, Point):
+        return {
+            "keypoints": [shape.x, shape.y, VISIBLE],
+            "num_keypoints": 1,
+            "bbox": _around(shape, one.size),
+            "area": POINT_AREA,
+            "segmentation": empty_rle(one.size),
+        }
+    assert box is not None
+    numbers: dict[str, Any] = {"bbox": [box.x, box.y, box.width, box.height]}
+    if footprint is not None:
+        numbers |= {"segmentation": as_rle(footprint, one.size), "area": float(footprint.area)}
+    elif isinstance(shape, Box):
+        ring = one.ring()
+        numbers |= {"segmentation": [ring.ravel().tolist()], "area": ring_area(ring), "rotation": shape.rotation}
+    if one.boxed is not None:
+        numbers |= {"box_region": one.boxed.id, "box_control": one.boxed.control}
+        drawn = one.boxed.shape
+        assert isinstance(drawn, Box)
+        numbers["drawn_box"] = [drawn.x, drawn.y, drawn.width, drawn.height, drawn.rotation]
+    if isinstance(shape, Polygon):
+        numbers["outline"] = shape.points.ravel().tolist()
+    if isinstance(shape, Ellipse):
+        numbers["ellipse"] = [shape.x, shape.y, shape.radius_x, shape.radius_y, shape.rotation]
+    return numbers
+
+
+def _around(point: Point, size: Size) -> list[float]:
+    """The square in which another point is the same one, as far as it lies on the image: readers drop boxes without a side."""
+    left, top = max(point.x - SAME_POINT_PX, 0.0), max(point.y - SAME_POINT_PX, 0.0)
+    right, low = min(point.x + SAME_POINT_PX, size[0]), min(point.y + SAME_POINT_PX, size[1])
+    return [left, top, right - left, low - top]
+
+
+def _info(dataset: Dataset) -> dict[str, str]:
+    return {"description": dataset.title, "contributor": "galaxyloop export"}
+
+
+def _categories(dataset: Dataset) -> list[dict[str, Any]]:
+    return [
+        {"id": category_number(label, dataset), "name": label, "supercategory": "object"}
+        | ({"keypoints": ["centre"], "skeleton": []} if label in dataset.keypoint_labels else {})
+        for label in dataset.labels
+    ]

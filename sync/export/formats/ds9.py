@@ -1,0 +1,111 @@
+"""DS9 region files, which astropy's `regions` reads as well: one file an image, `regions/<split>/<task>.reg`.
+
+Where the sky of the image is known, regions are in ICRS, and lie right on any image of that part of the sky; else they are in
+image coordinates as DS9 counts them: from the bottom, the middle of the first pixel is (1, 1). A mask is a polygon, whose parts
+and holes are joined by bridges. The label is the region's text, and its tags say the control, the kind and who made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.export.dataset import Dataset
+from sync.export.formats.yolo import outline_of
+from sync.export.measures import Measures, measure
+from sync.export.pictures import name_of
+from sync.export.records import DrawnObject, Record
+from sync.export.texts import DS9, Texts
+from sync.geometry.footprint import Footprint, box_corners
+from sync.geometry.shapes import Box, Ellipse, Point
+
+if TYPE_CHECKING:
+    from regions import PixelRegion, SkyRegion
+
+__all__ = ["write"]
+
+HEADER = "# Region file format: DS9 astropy/regions\n"
+
+SKEW = 1e-3
+"""A box stays a box on the sky where pixels are square to this share; else it is a polygon."""
+
+
+def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
+    """Write a file for each image, also for one without an object."""
+    from regions import Regions
+
+    texts = Texts(DS9, format="DS9", report=dataset.report)
+    for split in dataset.splits:
+        (folder / "regions" / split).mkdir(parents=True)
+    for record in records:
+        regions = []
+        for one, measured in zip(record.objects, measure(record.objects, record.sky), strict=True):
+            region = _on_sky(one, measured, record) or _on_image(one)
+            region.meta["text"] = texts(one.label, task=record.task)
+            made = one.provenance
+            region.meta["tag"] = [texts(tag) for tag in (one.control, one.kind, made.made_by, made.state, made.version) if tag]
+            regions.append(region)
+        text = Regions(regions).serialize(format="ds9") or HEADER
+        (folder / "regions" / record.split / name_of(record, ".reg")).write_text(text, encoding="utf-8")
+
+
+def _on_sky(one: DrawnObject, measured: Measures, record: Record) -> SkyRegion | None:
+    """The region in ICRS; None where the image's place is not known, or not for all of the object."""
+    from astropy import units
+    from astropy.coordinates import SkyCoord
+    from regions import EllipseSkyRegion, PointSkyRegion, PolygonSkyRegion, RectangleSkyRegion
+
+    if not np.isfinite((measured.ra, measured.dec)).all():
+        return None
+    centre = SkyCoord(measured.ra, measured.dec, unit="deg")
+    shape = one.shape
+    if isinstance(shape, Point):
+        return PointSkyRegion(centre)
+    if isinstance(shape, Ellipse):
+        # `regions` and DS9 turn from west, with north up and east left; a position angle turns from north.
+        angle = (0.0 if np.isnan(measured.position_angle) else measured.position_angle) + 90
+        sides = np.array([measured.semi_major_arcsec, measured.semi_minor_arcsec]) * 2 * units.arcsec
+        return EllipseSkyRegion(centre, *sides, angle * units.deg) if np.isfinite(sides).all() else None
+    if isinstance(shape, Box):
+        step = record.sky.steps(np.array([[measured.x, measured.y]]), one.size)[0]
+        largest, smallest = np.linalg.svd(step, compute_uv=False) if np.isfinite(step).all() else (np.nan, np.nan)
+        if largest - smallest < SKEW * largest:
+            turn = np.radians(shape.rotation)
+            east, north = step @ (np.cos(turn), np.sin(turn))
+            sides = np.array([shape.width, shape.height]) * largest * units.arcsec
+            return RectangleSkyRegion(centre, *sides, (np.degrees(np.arctan2(east, north)) + 90) * units.deg)
+    places = record.sky.positions(_corners(one), one.size)
+    return PolygonSkyRegion(SkyCoord(places, unit="deg")) if np.isfinite(places).all() else None
+
+
+def _on_image(one: DrawnObject) -> PixelRegion:
+    from astropy import units
+    from regions import EllipsePixelRegion, PixCoord, PointPixelRegion, PolygonPixelRegion, RectanglePixelRegion
+
+    def place(points: Any) -> Any:
+        """Rows are counted from the bottom, and so angles turn the other way."""
+        x, y = np.asarray(points, dtype=np.float64).T
+        return PixCoord(x - 0.5, one.size[1] - y - 0.5)
+
+    shape = one.shape
+    if isinstance(shape, Point):
+        return PointPixelRegion(place((shape.x, shape.y)))
+    if isinstance(shape, Ellipse):
+        centre = place((shape.x, shape.y))
+        return EllipsePixelRegion(centre, 2 * shape.radius_x, 2 * shape.radius_y, -shape.rotation * units.deg)
+    if isinstance(shape, Box):
+        centre = place(box_corners(shape).points.mean(axis=0))
+        return RectanglePixelRegion(centre, shape.width, shape.height, -shape.rotation * units.deg)
+    return PolygonPixelRegion(place(_corners(one)))
+
+
+def _corners(one: DrawnObject) -> NDArray[np.float64]:
+    """Corners of an outline, shape (n, 2), pixels."""
+    shape = one.shape
+    if isinstance(shape, Footprint):
+        return outline_of(shape)
+    return box_corners(shape).points if isinstance(shape, Box) else shape.points  # type: ignore[union-attr]

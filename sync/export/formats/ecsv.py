@@ -1,0 +1,38 @@
+"""ECSV: the catalogue as text with units, `objects.ecsv`; the header is astropy's."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sync.export.dataset import Dataset
+from sync.export.formats.rows import columns_of, empty_table, rows_of
+from sync.export.records import Record
+from sync.export.texts import ECSV, NAMES, Texts, escaped
+
+__all__ = ["write"]
+
+
+def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
+    """Write `objects.ecsv`; what is not there is empty."""
+    texts = Texts(ECSV, format="ECSV", report=dataset.report)
+    header = io.StringIO()
+    clean = partial(escaped, pattern=NAMES)
+    columns = columns_of(dataset, clean=clean)
+    empty_table(columns).write(header, format="ascii.ecsv", delimiter=",")
+    with (folder / "objects.ecsv").open("w", encoding="utf-8", newline="") as file:
+        file.write(header.getvalue())
+        rows = csv.writer(file, lineterminator="\n")
+        for row in rows_of(records, dataset=dataset, clean=clean):
+            rows.writerow([_cell(cell, texts, task=row[0]) for cell in row])
+
+
+def _cell(cell: Any, texts: Texts, *, task: object) -> Any:
+    if isinstance(cell, str):
+        return texts(cell, task=task)
+    return "" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else cell

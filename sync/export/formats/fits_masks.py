@@ -1,0 +1,173 @@
+"""FITS masks: a file a task, with the instances and their classes as integer images on the sky of the cut-out.
+
+The first row of a FITS image is the bottom one, so masks are turned over on the way: they lie exactly on the cut-out's own
+pixels. An image of integers holds one object a pixel. Where objects overlap there are several layers, `INSTANCE` and `CLASS`
+with EXTVER 1, 2 and so on, with each object whole in one of them: so every mask comes back pixel by pixel. `OBJECTS` says
+what each number is, and `TASK`, of one row, holds the columns of the task's data.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.export.data_columns import content_of, data_row, named, original_name
+from sync.export.dataset import Dataset
+from sync.export.formats.fits_blocks import as_ascii, cards, image_block, padded, primary_block, table_header, text_dtype
+from sync.export.formats.fits_columns import FitsTable, fits_name
+from sync.export.formats.rows import LEFT_OUT, Column
+from sync.export.pictures import name_of
+from sync.export.records import Record
+from sync.export.texts import FITS, Texts
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Size
+
+__all__ = ["write"]
+
+LONGEST_LABEL = 60
+"""A card of a header has 80 characters; the whole label is in `OBJECTS`."""
+
+_COLUMNS = (
+    ("instance", ">i4"),
+    ("layer", ">i2"),
+    ("class_number", ">i2"),
+    ("class", "S"),
+    ("kind", "S"),
+    ("region", "S"),
+    ("probability", ">f8"),
+    ("made_by", "S"),
+    ("state", "S"),
+    ("version", "S"),
+    ("annotator", "S"),
+    ("time", "S"),
+)
+
+
+def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
+    """Write `<split>/<task>.fits.gz`.
+
+    Tasks whose image has no known size are reported: there is nothing to make an image of.
+    """
+    texts = Texts(FITS, format="FITS", report=dataset.report)
+    for split in dataset.splits:
+        (folder / split).mkdir()
+    for record in records:
+        size = record.size or record.sky.measured_size
+        if size is None:
+            dataset.leave_out(record, "a mask needs the size of the image, and nothing tells it")
+            continue
+        file = folder / record.split / name_of(record, ".fits.gz")
+        # Most of a mask is 0. astropy's own compressed images take 20 times as long to write.
+        file.write_bytes(gzip.compress(_file(record, size, dataset, texts), compresslevel=1, mtime=0))
+
+
+def _file(record: Record, size: Size, dataset: Dataset, texts: Texts) -> bytes:
+    layers, layer_of = _paint(record, size, dataset.labels)
+    header = record.sky.header(size)
+    sky = "" if header is None else str(header.tostring(sep="", endcard=False, padding=False))
+    blocks = [
+        primary_block(cards({"TASK": record.task, "SPLIT": record.split, **_origin(record)}) + _class_cards(dataset.labels))
+    ]
+    for version, layer in enumerate(layers, start=1):
+        blocks.append(image_block(layer.instances, "INSTANCE", version=version, sky=sky))
+        blocks.append(image_block(layer.classes, "CLASS", version=version, sky=sky))
+    blocks.append(_objects(record, layer_of, dataset, texts))
+    blocks.append(_task(record, dataset, texts))
+    return b"".join(blocks)
+
+
+def _origin(record: Record) -> dict[str, str | int]:
+    """Cards that say which file it is, and which Image tag and page, where tasks have several images."""
+    origin: dict[str, str | int] = {"FILENAME": as_ascii(original_name(record)), "CONTENT": as_ascii(content_of(record))}
+    return origin if record.image is None else {**origin, "IMAGE": as_ascii(record.image[0]), "PAGE": record.image[1]}
+
+
+@lru_cache(maxsize=8)
+def _class_cards(labels: tuple[str, ...]) -> str:
+    return cards({f"CLASS{number}": as_ascii(label)[:LONGEST_LABEL] for number, label in enumerate(labels, start=1)})
+
+
+class _Layer:
+    """Two images of the displayed orientation: 0 where there is nothing, else the number of the object and of its class."""
+
+    def __init__(self, size: Size, *, instances: int, classes: int) -> None:
+        self.instances: NDArray[Any] = np.zeros(size[::-1], dtype=_smallest(instances))
+        self.classes: NDArray[Any] = np.zeros(size[::-1], dtype=_smallest(classes))
+
+    def is_free(self, footprint: Footprint) -> bool:
+        height, width = footprint.pixels.shape
+        there = self.instances[footprint.y : footprint.y + height, footprint.x : footprint.x + width]
+        return not there[footprint.pixels].any()
+
+
+def _paint(record: Record, size: Size, labels: tuple[str, ...]) -> tuple[list[_Layer], dict[int, int]]:
+    """Paint each object into the first layer where its pixels are free; return the layers, and each object's layer from 1."""
+    new_layer = partial(_Layer, size, instances=len(record.objects), classes=len(labels))
+    layers = [new_layer()]
+    layer_of = {}
+    for number, one in enumerate(record.objects, start=1):
+        footprint = one.footprint()
+        if footprint is None:
+            continue
+        place = next((n for n, layer in enumerate(layers) if layer.is_free(footprint)), len(layers))
+        if place == len(layers):
+            layers.append(new_layer())
+        footprint.paint(layers[place].instances, number)
+        footprint.paint(layers[place].classes, labels.index(one.label) + 1)
+        layer_of[number] = place + 1
+    return layers, layer_of
+
+
+def _smallest(most: int) -> type[np.integer[Any]]:
+    """The smallest integers of FITS, whose bytes have no sign, that count to `most`."""
+    return np.uint8 if most < 2**8 else np.int16 if most < 2**15 else np.int32
+
+
+def _objects(record: Record, layer_of: dict[int, int], dataset: Dataset, texts: Texts) -> bytes:
+    """The table of all objects; those without a mask, such as boxes, are in layer 0."""
+    rows = [
+        (
+            number,
+            layer_of.get(number, 0),
+            dataset.labels.index(one.label) + 1,
+            texts(one.label, task=record.task),
+            one.kind,
+            texts(one.id, task=record.task),
+            np.nan if one.probability is None else one.probability,
+            one.provenance.made_by,
+            one.provenance.state,
+            texts(one.provenance.version, task=record.task),
+            ",".join(map(str, one.provenance.annotators)),
+            one.provenance.time,
+        )
+        for number, one in enumerate(record.objects, start=1)
+    ]
+    widths = [
+        max((len(str(row[place])) for row in rows), default=0) if form == "S" else 0 for place, (_, form) in enumerate(_COLUMNS)
+    ]
+    forms = [text_dtype(width) if form == "S" else form for width, (_, form) in zip(widths, _COLUMNS, strict=True)]
+    dtype = np.dtype([(name, form) for (name, _), form in zip(_COLUMNS, forms, strict=True)])
+    empty = ("",) * len(_COLUMNS)
+    header = table_header(dtype, "OBJECTS", rows=len(rows), units=empty, comments=empty)
+    return header + padded(np.array(rows, dtype=dtype).tobytes())
+
+
+_OF_TASK = ("task", "original_file_name", "content_id")
+
+
+def _task(record: Record, dataset: Dataset, texts: Texts) -> bytes:
+    """The table of one row with the task's data, by which a file is joined to where it came from."""
+    carried = named([one for one in dataset.data_columns if one.key not in LEFT_OUT], taken=_OF_TASK, clean=fits_name)
+    types = (int, str, str, *(column.dtype for column in carried.values()))
+    optional = (False, False, False, *(column.optional for column in carried.values()))
+    names = (*_OF_TASK, *carried)
+    table = FitsTable([Column(name, kind, "", "", "", may) for name, kind, may in zip(names, types, optional, strict=True)])
+    row = (record.task, original_name(record), content_of(record), *data_row(carried.values(), record))
+    data = table.data([table.measured(row, texts)])
+    return table.header("TASK") + padded(data)

@@ -1,0 +1,40 @@
+"""FITS binary table: the catalogue as `objects.fits`, extension OBJECTS.
+
+Texts have a fixed width there, which is known only when all rows are: they wait in a file, so that memory stays flat.
+"""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+
+from sync.export.dataset import Dataset
+from sync.export.formats.fits_blocks import BLOCK, primary_block
+from sync.export.formats.fits_columns import FitsTable, fits_name
+from sync.export.formats.rows import columns_of, rows_of
+from sync.export.records import Record
+from sync.export.texts import FITS, Texts
+
+__all__ = ["write"]
+
+ROWS_AT_ONCE = 5000
+
+
+def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
+    """Write `objects.fits`; numbers that are not there are NaN, or the column's TNULL, and texts empty."""
+    texts = Texts(FITS, format="FITS", report=dataset.report)
+    columns = columns_of(dataset, clean=fits_name)
+    table = FitsTable(columns)
+    with tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8") as waiting:
+        for row in rows_of(records, dataset=dataset, clean=fits_name):
+            waiting.write(json.dumps(table.measured(row, texts)) + "\n")
+        waiting.seek(0)
+        with (folder / "objects.fits").open("wb") as file:
+            file.write(primary_block())
+            file.write(table.header("OBJECTS"))
+            while lines := list(islice(waiting, ROWS_AT_ONCE)):
+                file.write(table.data([json.loads(line) for line in lines]))
+            file.write(bytes(-table.size % BLOCK))

@@ -1,0 +1,61 @@
+"""Label Studio's own JSON: tasks with annotations that it imports again, one file a split.
+
+Regions are those of Label Studio, byte by byte where consensus left them alone; each carries its `provenance` besides. Another
+Label Studio refuses a whole file that names an annotator whom it does not know (1.23.2), so that people stand in the provenance
+alone, by their numbers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from contextlib import ExitStack
+from itertools import groupby
+from pathlib import Path
+from typing import IO, Any
+
+from sync.controls.region import Region
+from sync.export.dataset import Dataset
+from sync.export.reading.images import joined
+from sync.export.records import Answer, DrawnObject, Record, Statement
+from sync.export.storage_references import as_stored
+
+__all__ = ["write"]
+
+KEPT = ("id", "created_at", "updated_at", "lead_time", "ground_truth")
+"""Fields of an annotation that mean the same anywhere."""
+
+
+def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
+    """Write `<split>.json`, a list of tasks."""
+    with ExitStack() as stack:
+        files: dict[str, IO[str]] = {}
+        for split in dataset.splits:
+            files[split] = stack.enter_context((folder / f"{split}.json").open("w", encoding="utf-8"))
+        begun: set[str] = set()
+        for _, images in groupby(records, key=lambda record: record.task):
+            record, *further = images
+            files[record.split].write(",\n" if record.split in begun else "[\n")
+            begun.add(record.split)
+            statements = joined([record.statements, *(one.statements for one in further)])
+            annotations = [_annotation(statement) for statement in statements]
+            task = {"id": record.task, "data": as_stored(record.data), "annotations": annotations}
+            files[record.split].write(json.dumps(task))  # json.dump takes five times as long
+        for split, file in files.items():
+            file.write("\n]\n" if split in begun else "[]\n")
+
+
+def _annotation(statement: Statement) -> dict[str, Any]:
+    read: tuple[DrawnObject | Answer, ...] = (*statement.objects, *statement.answers)
+    made = {_key(one.region): one.provenance.as_json() for one in read}
+    result = [{**region, "provenance": made[_key(region)]} if _key(region) in made else region for region in statement.regions]
+    fields = {key: statement.fields[key] for key in KEPT if key in statement.fields}
+    # Without it an import would make it true.
+    fields.setdefault("ground_truth", False)
+    provenance = {"annotator": statement.annotator, "version": statement.fields.get("parent_version", "")}
+    return {**fields, "was_cancelled": False, "provenance": provenance, "result": result}
+
+
+def _key(region: Region) -> tuple[object, object]:
+    """A shape with labels of two controls is two regions of one id."""
+    return region.get("id"), region.get("from_name")

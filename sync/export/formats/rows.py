@@ -1,0 +1,203 @@
+"""Rows of a catalogue: one an object, with its units; and one for each thing that was said of a whole image.
+
+Behind our own columns come those of the tasks' data, so that a catalogue is joined to the one that was imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from astropy.table import Table
+
+from sync.errors.controls import ControlError
+from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
+from sync.export.dataset import Dataset
+from sync.export.measures import Measures, measure
+from sync.export.records import Answer, DrawnObject, Record
+from sync.export.storage_references import as_stored
+
+__all__ = ["COLUMNS", "Column", "Row", "columns_of", "empty_table", "rows_of"]
+
+Row = tuple[Any, ...]
+"""In the order of `columns_of`; NaN and "" where there is nothing, and None in columns of the tasks' data."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column.
+
+    Attributes
+    ----------
+    name : str
+    dtype : type
+        int, float or str, and of the tasks' data also bool.
+    unit : str
+        As astropy writes it; empty for none.
+    ucd : str
+        What the Virtual Observatory calls it.
+    description : str
+    optional : bool
+        Whether a row may have None there.
+
+    References
+    ----------
+    The UCD1+ controlled vocabulary, IVOA 2023.
+    """
+
+    name: str
+    dtype: type
+    unit: str
+    ucd: str
+    description: str
+    optional: bool = False
+
+
+COLUMNS = (
+    Column("task", int, "", "meta.id.parent", "Label Studio's number of the task"),
+    Column("annotation", str, "", "meta.id.assoc", "numbers of the annotations it comes from"),
+    Column("region", str, "", "meta.id;meta.main", "Label Studio's id of the region"),
+    Column("split", str, "", "meta.code.class", "train, validation or test"),
+    Column("image", str, "", "meta.ref.url", "reference of the image"),
+    Column("control", str, "", "meta.code", "name of the control in the labelling config"),
+    Column("kind", str, "", "meta.code.class", "box, ellipse, mask, polygon, keypoint, or image: said of the whole image"),
+    Column("class", str, "", "src.class", "label; several are joined by |, the levels of a taxonomy by /"),
+    Column("value", float, "", "stat.value", "of a Number, in the project's own unit"),
+    Column("probability", float, "", "stat.probability", "of the class: a model's score, or what consensus found"),
+    Column("ra", float, "deg", "pos.eq.ra;meta.main", "right ascension of the centre, ICRS"),
+    Column("dec", float, "deg", "pos.eq.dec;meta.main", "declination of the centre, ICRS"),
+    Column("semi_major", float, "arcsec", "phys.angSize.smajAxis", "semi-major axis"),
+    Column("semi_minor", float, "arcsec", "phys.angSize.sminAxis", "semi-minor axis"),
+    Column("axis_ratio", float, "", "phys.size.axisRatio", "semi-minor by semi-major axis"),
+    Column("position_angle", float, "deg", "pos.posAng", "of the major axis, from north through east, 0 to 180"),
+    Column("area", float, "arcsec2", "phys.angArea", "of the mask"),
+    Column("x", float, "pix", "pos.cartesian.x;instr.pixel", "centre from the image's left edge"),
+    Column("y", float, "pix", "pos.cartesian.y;instr.pixel", "centre from the image's top edge"),
+    Column("semi_major_px", float, "pix", "phys.size.smajAxis;instr.pixel", "semi-major axis"),
+    Column("semi_minor_px", float, "pix", "phys.size.sminAxis;instr.pixel", "semi-minor axis"),
+    Column("angle_px", float, "deg", "pos.posAng;instr.pixel", "of the major axis, from x (right) towards y (down), 0 to 180"),
+    Column("mask_area", float, "pix", "phys.area;instr.pixel", "number of pixels of the mask"),
+    Column("box_x", float, "pix", "pos.cartesian.x;instr.pixel", "left edge of the upright box around it"),
+    Column("box_y", float, "pix", "pos.cartesian.y;instr.pixel", "top edge of the upright box around it"),
+    Column("box_width", float, "pix", "phys.size;instr.pixel", "of the upright box around it"),
+    Column("box_height", float, "pix", "phys.size;instr.pixel", "of the upright box around it"),
+    Column("made_by", str, "", "meta.code", "human, model or mixed"),
+    Column("state", str, "", "meta.code.status", "drawn, accepted, edited or mixed"),
+    Column("version", str, "", "meta.version", "of the model"),
+    Column("annotator", str, "", "meta.id", "Label Studio's numbers of the annotators"),
+    Column("time", str, "", "time.processing", "of the last change, ISO 8601"),
+    Column("image_name", str, "", "meta.id", "name of the Image tag, where tasks have several images"),
+    Column("page", int, "", "meta.number", "of an image with pages, from 0"),
+    Column("box_region", str, "", "meta.id.assoc", "Label Studio's id of the box that was drawn around the same object"),
+    Column("original_file_name", str, "", "meta.id;meta.file", "of the image's file where it came from"),
+    Column("content_id", str, "", "meta.id", "of the image's content, as the import wrote it"),
+)
+
+LEFT_OUT = frozenset({"wcs"})
+"""Keys of the tasks' data that no catalogue has a column for: `ra` and `dec` say what it says."""
+
+
+def columns_of(dataset: Dataset, *, clean: Callable[[str], str] = lambda name: name) -> tuple[Column, ...]:
+    """Return the columns of a catalogue.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    clean : callable, optional
+        Writes a name as the format can hold it.
+    """
+    return (
+        *COLUMNS,
+        *(
+            Column(name, column.dtype, "", "", "of the tasks' data", column.optional)
+            for name, column in _carried(dataset, clean).items()
+        ),
+    )
+
+
+def rows_of(records: Iterable[Record], *, dataset: Dataset, clean: Callable[[str], str] = lambda name: name) -> Iterator[Row]:
+    """Yield the rows of records, in their order and in that of `columns_of`."""
+    carried = list(_carried(dataset, clean).values())
+    for record in records:
+        objects = record.objects
+        try:
+            measures = measure(objects, record.sky)
+        except (ControlError, ValueError) as error:
+            dataset.leave_out(record, f"the objects cannot be measured: {error}")
+            continue
+        further = (original_name(record), content_of(record), *data_row(carried, record))
+        if record.answers:
+            ra, dec = _centre(record)
+            for answer in record.answers:
+                yield (*_row_of_answer(answer, record, ra, dec), *further)
+        for one, measured in zip(objects, measures, strict=True):
+            yield (*_row_of_object(one, measured, record), *further)
+
+
+def empty_table(columns: Sequence[Column]) -> Table:
+    """Return a table of the columns without a row, from which formats take their headers."""
+    table = Table({column.name: np.zeros(0, dtype=column.dtype) for column in columns})
+    for column in columns:
+        table[column.name].unit = column.unit or None
+        table[column.name].description = column.description
+        table[column.name].meta = {"ucd": column.ucd} if column.ucd else {}
+    return table
+
+
+def _carried(dataset: Dataset, clean: Callable[[str], str]) -> dict[str, DataColumn]:
+    columns = [column for column in dataset.data_columns if column.key not in LEFT_OUT]
+    return named(columns, taken=[column.name for column in COLUMNS], clean=clean)
+
+
+def _centre(record: Record) -> tuple[float, float]:
+    """Where the galaxy is that the image shows: as the task says, else the image's middle."""
+    if record.sky.centre is not None:
+        return record.sky.centre
+    size = record.size or record.sky.measured_size
+    if size is None:
+        return np.nan, np.nan
+    ra, dec = record.sky.positions(np.array([[size[0] / 2, size[1] / 2]]), size)[0].tolist()
+    return ra, dec
+
+
+def _row_of_answer(answer: Answer, record: Record, ra: float, dec: float) -> Row:
+    nothing = np.nan
+    said = ("|".join(answer.labels), nothing if answer.number is None else answer.number, _probability(answer))
+    measures = (ra, dec, *[nothing] * 15)
+    return (*_head(answer, record, "image"), *said, *measures, *_tail(answer, record))
+
+
+def _row_of_object(one: DrawnObject, measured: Measures, record: Record) -> Row:
+    box = one.box()
+    corner = (np.nan,) * 4 if box is None else (box.x, box.y, box.width, box.height)
+    on_sky = (
+        measured.ra,
+        measured.dec,
+        measured.semi_major_arcsec,
+        measured.semi_minor_arcsec,
+        measured.axis_ratio,
+        measured.position_angle,
+        measured.area_arcsec2,
+    )
+    in_pixels = (measured.x, measured.y, measured.semi_major_px, measured.semi_minor_px, measured.angle_px, measured.area_px)
+    said = (one.label, np.nan, _probability(one))
+    return (*_head(one, record, one.kind), *said, *on_sky, *in_pixels, *corner, *_tail(one, record))
+
+
+def _head(one: Answer | DrawnObject, record: Record, kind: str) -> tuple[Any, ...]:
+    annotations = ",".join(map(str, one.provenance.annotations))
+    reference = as_stored(record.reference) if record.reference[:5].lower() != "data:" else ""
+    return record.task, annotations, str(one.region.get("id", "")), record.split, reference, one.control, kind
+
+
+def _tail(one: Answer | DrawnObject, record: Record) -> tuple[Any, ...]:
+    made = one.provenance
+    provenance = (made.made_by, made.state, made.version, ",".join(map(str, made.annotators)), made.time)
+    box = one.boxed if isinstance(one, DrawnObject) else None
+    return (*provenance, *(record.image or ("", 0)), "" if box is None else box.id)
+
+
+def _probability(one: Answer | DrawnObject) -> float:
+    return np.nan if one.probability is None else one.probability

@@ -1,0 +1,174 @@
+"""Tasks with several images, taken apart: in a data set each Image tag and each page is an image of its own, with its own file.
+
+A task of one image stays as it is. Of the others each part is the task with the regions on one of its images; what was said of
+the whole task, such as a class, goes with the first one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from sync.errors.controls import ControlError
+from sync.export.reading.origins import states_of
+from sync.export.reading.statements import Report
+from sync.export.records import Answer, DrawnObject, Statement
+from sync.label_studio.task_images import image_of_region, images_of_control, place_region, reference_of_image, references_of
+from sync.labelling.config import LabelConfig
+
+__all__ = ["image_of_task", "is_first", "joined", "number_of", "placed", "reference_of", "split_by_image"]
+
+Image = tuple[str, int]
+"""Name of an Image tag and number of a page."""
+_PART = "image"
+"""Where a part of a task keeps which one it is."""
+
+
+def split_by_image(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, report: Report) -> Iterator[Mapping[str, Any]]:
+    """Yield tasks image by image.
+
+    Parameters
+    ----------
+    tasks : iterable of mapping
+        As `with_parents` leaves them.
+    config : LabelConfig
+    report : callable
+        Called with a sentence for each region that lies on no image of its task.
+    """
+    if len(config.image_key) < 2 and not config.paged:
+        yield from tasks
+        return
+    number = 0
+    for task in tasks:
+        for place, (image, annotated) in enumerate(_parts(task, config, report).items()):
+            number += 1
+            part = {"to_name": image[0], "page": image[1], "number": number, "first": place == 0}
+            yield {**task, "annotations": annotated, _PART: part}
+
+
+def image_of_task(task: Mapping[str, Any], config: LabelConfig) -> Image:
+    """Return the image that a task, or a part of it, shows: of a whole task the first that a control annotates."""
+    part = task.get(_PART)
+    if isinstance(part, Mapping):
+        return str(part["to_name"]), int(part["page"])
+    return next((control.to_name for control in config.controls), next(iter(config.image_key), "")), 0
+
+
+def number_of(task: Mapping[str, Any]) -> int:
+    """Return the number of an image in the data set: the task's where each task has one image."""
+    part = task.get(_PART)
+    return int(part["number"]) if isinstance(part, Mapping) else int(task["id"])
+
+
+def is_first(task: Mapping[str, Any]) -> bool:
+    """Tell whether this is a whole task, or the first part of one."""
+    part = task.get(_PART)
+    return bool(part["first"]) if isinstance(part, Mapping) else True
+
+
+def reference_of(task: Mapping[str, Any], config: LabelConfig) -> str:
+    """Return the reference of the image that a task, or a part of it, shows; empty where there is none."""
+    data = task.get("data")
+    return reference_of_image(data if isinstance(data, Mapping) else {}, config, image_of_task(task, config))
+
+
+def placed(statements: Iterable[Statement], config: LabelConfig, image: Image) -> list[Statement]:
+    """Return statements whose regions name their image; those that consensus made name the first of their control."""
+    return [statement if statement.annotation is not None else _placed(statement, config, image) for statement in statements]
+
+
+def joined(parts: Iterable[tuple[Statement, ...]]) -> list[Statement]:
+    """Put the statements on the images of one task together again, annotation by annotation."""
+    whole: dict[tuple[int | None, int], Statement] = {}
+    for statements in parts:
+        for place, one in enumerate(statements):
+            key = (one.annotation, place if one.annotation is None else 0)
+            before = whole.get(key)
+            whole[key] = one if before is None else _together(before, one)
+    return list(whole.values())
+
+
+def _together(one: Statement, other: Statement) -> Statement:
+    regions = (*one.regions, *other.regions)
+    return replace(one, objects=one.objects + other.objects, answers=one.answers + other.answers, regions=regions)
+
+
+def _placed(statement: Statement, config: LabelConfig, image: Image) -> Statement:
+    def on_image(one: DrawnObject) -> DrawnObject:
+        return replace(one, region=place_region(one.region, config, image))
+
+    def about(one: Answer) -> Answer:
+        control = config.control(one.control)
+        each = control is not None and control.per_item
+        return replace(one, region=place_region(one.region, config, image)) if each else one
+
+    objects, answers = tuple(map(on_image, statement.objects)), tuple(map(about, statement.answers))
+    regions = (*(one.region for one in answers), *(one.region for one in objects))
+    return replace(statement, objects=objects, answers=answers, regions=regions)
+
+
+def _parts(task: Mapping[str, Any], config: LabelConfig, report: Report) -> dict[Image, list[Any]]:
+    """The task's annotations on each of its images that they speak of."""
+    data = task.get("data")
+    data = data if isinstance(data, Mapping) else {}
+    known = [(name, page) for name in config.image_key for page in range(len(references_of(data, config, name)))]
+    first = image_of_task(task, config)
+    annotated = {
+        image for control in config.controls if control.marks_objects for image in images_of_control(data, config, control)
+    } or {first}
+    parts: dict[Image, list[Any]] = {}
+    for annotation in task.get("annotations") or []:
+        result = annotation.get("result") if isinstance(annotation, Mapping) else None
+        if not isinstance(result, list) or annotation.get("was_cancelled"):
+            parts.setdefault(first, []).append(annotation)
+            continue
+        on_images, loose, draws = _sorted(task, annotation, config, set(known), report)
+        # As in training: what was begun from a prediction speaks of all images, on which the predicted objects were shown.
+        if annotation.get("parent_prediction") is not None or not draws:
+            on_images |= {image: [] for image in annotated if image not in on_images}
+        order = [image for image in known if image in on_images] or [first]
+        states = annotation.get("states") or states_of(result, None)
+        for place, image in enumerate(order):
+            numbers = [*(loose if place == 0 else []), *on_images.get(image, [])]
+            part = {**annotation, "result": [result[number] for number in sorted(numbers)]}
+            part["states"] = [states[number] for number in sorted(numbers)]
+            parts.setdefault(image, []).append(part)
+    return {image: parts[image] for image in dict.fromkeys((*known, first)) if image in parts}
+
+
+def _sorted(
+    task: Mapping[str, Any], annotation: Mapping[str, Any], config: LabelConfig, known: set[Image], report: Report
+) -> tuple[dict[Image, list[int]], list[int], bool]:
+    """The places of an annotation's regions on each image, those of regions on none, and whether any of them is an object."""
+    on_images: dict[Image, list[int]] = {}
+    loose: list[int] = []
+    draws = False
+    for number, region in enumerate(annotation["result"]):
+        control = config.control(region.get("from_name")) if isinstance(region, Mapping) else None
+        if control is None:
+            loose.append(number)
+            continue
+        draws = draws or control.marks_objects
+        try:
+            image = image_of_region(region, control, config)
+            if image not in known:
+                raise ControlError(f"the region lies on page {image[1] + 1} of {image[0]!r}, which the task does not have")
+            on_images.setdefault(image, []).append(number)
+        except ControlError as error:
+            report(str(error), task=task.get("id"), annotation=annotation.get("id"), region=region.get("id"))
+    return on_images, _with_relations(loose, annotation["result"], on_images), draws
+
+
+def _with_relations(loose: list[int], result: list[Any], on_images: dict[Image, list[int]]) -> list[int]:
+    """Add relations to the images of the regions that they begin at; return the places of what lies on none."""
+    image_of = {result[number].get("id"): image for image, numbers in on_images.items() for number in numbers}
+    kept = []
+    for number in loose:
+        region = result[number]
+        begins = region.get("from_id") if isinstance(region, Mapping) and region.get("type") == "relation" else None
+        if isinstance(begins, str) and begins in image_of:
+            on_images[image_of[begins]].append(number)
+        else:
+            kept.append(number)
+    return kept

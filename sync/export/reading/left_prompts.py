@@ -1,0 +1,60 @@
+"""Prompts that were left in annotations: Label Studio stores the click where a suggestion was not accepted, and drops the mask.
+
+They say nothing of the image, and so they are not exported; an annotation of nothing else answers nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from sync.export.reading.origins import states_of
+from sync.export.reading.statements import Report
+from sync.labelling.config import LabelConfig
+
+__all__ = ["without_prompts"]
+
+
+def without_prompts(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, report: Report) -> Iterator[Mapping[str, Any]]:
+    """Yield tasks without the regions of controls that only prompt (`Control.only_prompts`); each is reported.
+
+    Parameters
+    ----------
+    tasks : iterable of mapping
+        As `read_annotated` yields them.
+    report : Report
+        Told of each prompt that was left.
+    """
+    tools = {control.name for control in config.controls if control.only_prompts}
+    for task in tasks:
+        annotations = task.get("annotations")
+        if not tools or not isinstance(annotations, list):
+            yield task
+            continue
+        kept = [part for annotation in annotations if (part := _without(annotation, tools, task, report)) is not None]
+        if kept or not annotations:
+            yield {**task, "annotations": kept}
+
+
+def _without(annotation: Any, tools: set[str], task: Mapping[str, Any], report: Report) -> Any:
+    result = annotation.get("result") if isinstance(annotation, Mapping) else None
+    if not isinstance(result, list):
+        return annotation
+    prompts = [isinstance(region, Mapping) and region.get("from_name") in tools for region in result]
+    if not any(prompts):
+        return annotation
+    for region in (region for region, is_prompt in zip(result, prompts, strict=True) if is_prompt):
+        report(
+            f"the prompt of {region['from_name']!r} is left out: its suggestion was not accepted before submitting",
+            task=task.get("id"),
+            annotation=annotation.get("id"),
+            region=region.get("id"),
+        )
+    if all(prompts):
+        return None
+    states = annotation.get("states") or states_of(result, None)
+    return {
+        **annotation,
+        "result": [region for region, is_prompt in zip(result, prompts, strict=True) if not is_prompt],
+        "states": [state for state, is_prompt in zip(states, prompts, strict=True) if not is_prompt],
+    }

@@ -1,0 +1,90 @@
+"""The sizes of pictures: what is drawn is stored in percent, and becomes pixels of the picture as it is.
+
+What regions state of their picture may be a thumbnail's size, or nothing. So every picture on which something was drawn is
+looked at, once, while the tasks before it are being worked on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from sync.controls.region import read_size
+from sync.errors.controls import ControlError
+from sync.errors.images import ImageError
+from sync.export import WITH_IMAGES, WITHOUT_PIXELS
+from sync.export.pictures import Picture, Pictures
+from sync.export.reading.images import number_of, reference_of
+from sync.export.reading.statements import Report, regions_drawn, stated_size
+from sync.geometry.shapes import Size
+from sync.labelling.config import LabelConfig
+
+__all__ = ["SizedTasks", "report_stated"]
+
+Task = Mapping[str, Any]
+
+PERCENT_OF: Size = (1000, 1000)
+"""Size for a format that keeps percentages, where nothing tells the picture's."""
+
+
+class SizedTasks:
+    """Gives tasks with their pictures and the sizes of these.
+
+    Parameters
+    ----------
+    pictures : Pictures
+    config : LabelConfig
+    format : str
+        A key of `FORMATS`: some hold the files, some keep percentages.
+    """
+
+    def __init__(self, pictures: Pictures, config: LabelConfig, *, format: str) -> None:
+        self._pictures = pictures
+        self._config = config
+        self._format = format
+        self._known: dict[int, Size | None] = {}
+
+    def sizes(self, tasks: Iterable[Task], *, wanted: Callable[[Task], bool]) -> Iterator[tuple[Task, Size | None]]:
+        """Yield tasks with the sizes of their pictures; None where it is not `wanted`, or cannot be had."""
+        for task, picture in self._pictures.ahead(tasks, lambda task: self._reference(task) if wanted(task) else None):
+            if picture is not None:
+                self._known[number_of(task)] = picture.size if isinstance(picture, Picture) else None
+            yield task, self._size(task, picture)
+
+    def pictures(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Picture | ImageError | None, Size | None]]:
+        """Yield tasks with their pictures and their sizes; no picture where the format and the size need none."""
+        for task, picture in self._pictures.ahead(tasks, self._reference_or_known):
+            # As in the first pass, though the picture be there now: what was voted on there must be the same here.
+            known = number_of(task) in self._known
+            yield task, picture, self._known[number_of(task)] if known else self._size(task, picture)
+
+    def _reference_or_known(self, task: Task) -> str | None:
+        if self._format not in WITH_IMAGES and self._known.get(number_of(task)):
+            return None
+        return self._reference(task)
+
+    def _reference(self, task: Task) -> str | None:
+        """The reference of a picture that has to be opened."""
+        drawn = next(regions_drawn(task, self._config), None) is not None
+        percent = self._format in WITHOUT_PIXELS and stated_size(task, self._config) is not None
+        if self._format not in WITH_IMAGES and (not drawn or percent):
+            return None
+        return reference_of(task, self._config)
+
+    def _size(self, task: Task, picture: Picture | ImageError | None) -> Size | None:
+        if isinstance(picture, Picture):
+            return picture.size
+        return (stated_size(task, self._config) or PERCENT_OF) if self._format in WITHOUT_PIXELS else None
+
+
+def report_stated(task: Task, config: LabelConfig, *, size: Size, report: Report) -> None:
+    """Report, once a task, that its regions state another size than that of the picture, in whose pixels they are given."""
+    for region in regions_drawn(task, config):
+        try:
+            stated = read_size(region)
+        except ControlError:
+            continue
+        if stated != size:
+            now, before = ("x".join(map(str, each)) for each in (size, stated))
+            report(f"the image file has {now} pixels, and was annotated with {before}", task=task.get("id"))
+            return

@@ -1,0 +1,185 @@
+"""From a task as Label Studio lists it to statements: what each annotator said, checked, in pixels.
+
+What cannot be read is reported and left out, and the rest of its annotation and of its task is kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+from sync.controls.reading import read_region
+from sync.controls.region import Region, quote, read_size
+from sync.errors.controls import ControlError, OutsideError
+from sync.errors.failures import reason_of_item
+from sync.export.reading.origins import ACCEPTED, ANSWERING_TAGS, DRAWN, EDITED, states_of
+from sync.export.records import Answer, DrawnObject, Provenance, Statement
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Labelled, Size
+from sync.labelling.config import Control, LabelConfig, join_path
+
+__all__ = ["ANSWERING_TAGS", "Report", "read_statements", "regions_drawn", "stated_size"]
+
+
+class Report(Protocol):
+    """Takes what was left out; `Problems.add` is one."""
+
+    def __call__(self, reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
+        """Note one thing."""
+
+
+def read_statements(
+    task: Mapping[str, Any], config: LabelConfig, *, report: Report, size: Size | None = None
+) -> list[Statement]:
+    """Read the submitted annotations of a task, ordered by time; skipped ones are left out.
+
+    Parameters
+    ----------
+    task : mapping
+        As `split_by_image` leaves it.
+    config : LabelConfig
+        The project's.
+    report : callable
+        Called with a sentence for each annotation and region that is left out.
+    size : (width, height), optional
+        Of the task's picture, pixels. Default: what its regions state.
+    """
+    statements = []
+    size = size or stated_size(task, config)
+    for item in task.get("annotations") or []:
+        number = item.get("id") if isinstance(item, Mapping) else None
+        try:
+            if not isinstance(item, Mapping) or isinstance(number, bool) or not isinstance(number, int):
+                raise ControlError(f"an annotation must be an object with a number, not {quote(item)}")
+            if item.get("was_cancelled"):
+                continue
+            statement = _Reader(task.get("id"), item, config, report, size).read()
+        except Exception as error:
+            report(str(reason_of_item(error)), task=task.get("id"), annotation=number)
+            continue
+        statements.append(statement)
+    return sorted(statements, key=lambda statement: (statement.time, statement.annotation or 0))
+
+
+def regions_drawn(task: Mapping[str, Any], config: LabelConfig) -> Iterator[Mapping[str, Any]]:
+    """Yield the shapes of a task's submitted annotations, not checked."""
+    for item in task.get("annotations") or []:
+        result = item.get("result") if isinstance(item, Mapping) and not item.get("was_cancelled") else None
+        for region in result if isinstance(result, list) else []:
+            control = config.control(region.get("from_name")) if isinstance(region, Mapping) else None
+            if control is not None and control.tag not in ANSWERING_TAGS:
+                yield region
+
+
+def stated_size(task: Mapping[str, Any], config: LabelConfig) -> Size | None:
+    """Return the first size of the picture that a shape states; None where none does."""
+    for region in regions_drawn(task, config):
+        try:
+            return read_size(region)
+        except ControlError:
+            continue
+    return None
+
+
+class _Reader:
+    """Reads one annotation; `size` is that of the task's picture, None where nothing tells it."""
+
+    def __init__(self, task: object, item: Mapping[str, Any], config: LabelConfig, report: Report, size: Size | None) -> None:
+        self._task = task
+        self._item = item
+        self._config = config
+        self._report = report
+        self._size = size
+        person = item.get("completed_by")
+        person = person.get("id") if isinstance(person, Mapping) else person
+        self._annotator = person if isinstance(person, int) and not isinstance(person, bool) else None
+
+    def read(self) -> Statement:
+        result, time = self._item.get("result"), self._item.get("updated_at")
+        if result is None:
+            result = []
+        if not isinstance(result, list):
+            raise ControlError(f"an annotation's result must be a list of regions, not {quote(result)}")
+        if not isinstance(time, str):
+            raise ControlError(f"an annotation's updated_at must be a time, not {quote(time)}")
+        objects: list[DrawnObject] = []
+        answers: list[Answer] = []
+        regions: list[Region] = []
+        for region, state in zip(result, self._item.get("states") or states_of(result, None), strict=True):
+            try:
+                for read in self._read(region, state):
+                    (objects if isinstance(read, DrawnObject) else answers).append(read)  # type: ignore[arg-type]
+                regions.append(region)
+            except Exception as error:
+                if isinstance(error, OutsideError):
+                    regions.append(region)  # Label Studio's own JSON keeps it
+                name = region.get("id") if isinstance(region, Mapping) else None
+                self._report(str(reason_of_item(error)), task=self._task, annotation=self._item["id"], region=name)
+        return Statement(
+            annotation=self._item["id"],
+            annotator=self._annotator,
+            time=time,
+            objects=tuple(objects),
+            answers=tuple(answers),
+            regions=tuple(regions),
+            fields={key: value for key, value in self._item.items() if key != "result"},
+        )
+
+    def _read(self, region: Any, state: str) -> Iterator[DrawnObject | Answer]:
+        """Yield what a region says: nothing for one of a control that is not ours to read, such as a comment's."""
+        if not isinstance(region, Mapping):
+            raise ControlError(f"a region must be an object, not {quote(region)}")
+        control = self._config.control(region.get("from_name"))
+        if control is None:
+            return
+        if control.tag not in ANSWERING_TAGS and self._size is None:
+            raise ControlError("nothing tells the size of the picture: its file cannot be had, and no region states one")
+        decoded = read_region(region, control, size=self._size)
+        if control.tag in ANSWERING_TAGS:
+            yield self._answer(region, control, decoded, state)
+        else:
+            yield from self._objects(region, control, decoded, state)
+
+    def _answer(self, region: Mapping[str, Any], control: Control, decoded: Any, state: str) -> Answer:
+        number, labels = (decoded, ()) if control.tag == "Number" else (None, decoded)
+        labels = tuple(join_path(path) for path in labels) if control.tag == "Taxonomy" else labels
+        return Answer(control.name, labels, number, _score(region, state), self._provenance(state), dict(region))
+
+    def _objects(
+        self, region: Mapping[str, Any], control: Control, decoded: Labelled[Any], state: str
+    ) -> Iterator[DrawnObject]:
+        if not decoded.positive:
+            raise ControlError("a point that says 'not here' is a prompt and no object")
+        shape = Footprint.of_mask(decoded.shape) if control.tag == "BrushLabels" else decoded.shape
+        for label in decoded.labels:
+            one = DrawnObject(
+                id=str(region.get("id") or ""),
+                control=control.name,
+                label=label,
+                shape=shape,
+                size=decoded.size,
+                probability=_score(region, state),
+                provenance=self._provenance(state),
+                region=dict(region),
+            )
+            one.check_inside()  # here, where it can be named
+            yield one
+
+    def _provenance(self, state: str) -> Provenance:
+        predicted = state != DRAWN
+        return Provenance(
+            made_by="model" if predicted else "human",
+            state=state if state in (ACCEPTED, DRAWN) else EDITED,
+            version=str(self._item.get("parent_version") or "") if predicted else "",
+            annotators=() if self._annotator is None else (self._annotator,),
+            annotations=(self._item["id"],),
+            time=str(self._item["updated_at"]),
+        )
+
+
+def _score(region: Mapping[str, Any], state: str) -> float | None:
+    """What the model thought of the class; None where the class is not the model's, though the region has the score still."""
+    score = region.get("score")
+    if state not in (ACCEPTED, EDITED) or isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
+        return None
+    return float(score)

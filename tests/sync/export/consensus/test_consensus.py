@@ -1,0 +1,229 @@
+"""What stands in the data set where several people annotated one task."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sync.export.consensus.consensus import CONSENSUS
+from sync.export.consensus.votes import newest_of_each, votes_of
+from sync.export.reading.statements import read_statements
+from sync.export.records import Statement
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Box, Ellipse, Mask, Point
+from sync.labelling.config import LabelConfig, parse
+
+SIZE = (40, 30)
+Say = Callable[..., dict[str, Any]]
+Decide = Callable[..., list[list[Statement]]]
+
+
+@pytest.fixture
+def read(config: LabelConfig, task: Say) -> Callable[..., list[Statement]]:
+    return lambda *notes: read_statements(task(*notes), config, report=lambda reason, **_: pytest.fail(reason))
+
+
+@pytest.fixture
+def decide(config: LabelConfig, read: Any) -> Decide:
+    """Decide on tasks, each given by its annotations."""
+
+    def of(how: str, *tasks: list[dict[str, Any]]) -> list[list[Statement]]:
+        said = [read(*notes) for notes in tasks]
+        votes = [vote for number, one in enumerate(said) for vote in votes_of(number, newest_of_each(one), config)]
+        decision = CONSENSUS[how](votes, config)
+        return [decision(number, one) for number, one in enumerate(said)]
+
+    return of
+
+
+def mask_of(rows: slice, columns: slice) -> Mask:
+    mask = np.zeros((30, 40), dtype=bool)
+    mask[rows, columns] = True
+    return mask
+
+
+def test_latest_is_the_newest_annotation_and_all_are_all(decide: Decide, annotation: Say, region: Say) -> None:
+    notes = [
+        annotation(region("morphology", [label]), by=by, at=f"2026-11-0{day}T00:00:00Z")
+        for by, label, day in ((1, "Spiral", 3), (2, "Smooth", 4), (3, "Merger", 2))
+    ]
+    assert [one.answers[0].labels for one in decide("latest", notes)[0]] == [("Smooth",)]
+    assert [one.answers[0].labels for one in decide("all", notes)[0]] == [("Merger",), ("Spiral",), ("Smooth",)]
+
+
+@pytest.mark.parametrize("how", ["majority", "dawid-skene"])
+def test_one_annotation_stays_as_it_is(decide: Decide, read: Any, annotation: Say, region: Say, how: str) -> None:
+    note = annotation(region("morphology", ["Spiral"]), region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
+    ((said,),) = decide(how, [note])
+    assert said.annotation == note["id"]
+    assert said.regions == tuple(note["result"])
+
+
+def test_the_majority_has_the_class_and_its_share(decide: Decide, annotation: Say, region: Say) -> None:
+    notes = [annotation(region("morphology", [label]), by=n) for n, label in enumerate(["Spiral", "Smooth", "Spiral"])]
+    ((said,),) = decide("majority", notes)
+    (answer,) = said.answers
+    assert (answer.labels, answer.probability) == (("Spiral",), pytest.approx(2 / 3))
+    assert answer.provenance.annotators == (0, 1, 2)
+
+
+def test_a_tie_goes_to_the_newest(decide: Decide, annotation: Say, region: Say) -> None:
+    for newest in ("Spiral", "Smooth"):
+        other = {"Spiral": "Smooth", "Smooth": "Spiral"}[newest]
+        notes = [
+            annotation(region("morphology", [other]), by=1, at="2026-11-01T00:00:00Z"),
+            annotation(region("morphology", [newest]), by=2, at="2026-11-02T00:00:00Z"),
+        ]
+        assert decide("majority", notes)[0][0].answers[0].labels == (newest,)
+
+
+def test_nobody_votes_twice(decide: Decide, annotation: Say, region: Say) -> None:
+    notes = [
+        annotation(region("morphology", [label]), by=by, at=f"2026-11-0{day}T00:00:00Z")
+        for by, label, day in ((1, "Spiral", 1), (1, "Spiral", 2), (2, "Smooth", 1), (3, "Smooth", 1))
+    ]
+    assert decide("majority", notes)[0][0].answers[0].labels == ("Smooth",)
+
+
+def test_several_classes_are_voted_on_one_by_one_and_numbers_become_their_median(
+    decide: Decide, annotation: Say, region: Say
+) -> None:
+    said = [(["Bar"], 1.0), (["Bar", "Ring"], 2.0), (["Bar"], 9.0)]
+    notes = [annotation(region("features", labels), region("redshift", z), by=n) for n, (labels, z) in enumerate(said)]
+    ((merged,),) = decide("majority", notes)
+    features, redshift = merged.answers
+    assert features.labels == ("Bar",)
+    assert redshift.number == 2.0
+
+
+def test_paths_of_a_taxonomy_are_voted_on_whole(decide: Decide, annotation: Say, region: Say) -> None:
+    paths = [("Featured", "Arms"), ("Featured", "Arms"), ("Round",)]
+    ((merged,),) = decide("majority", [annotation(region("tree", [path]), by=n) for n, path in enumerate(paths)])
+    assert merged.answers[0].labels == ("Featured/Arms",)
+
+
+@pytest.mark.parametrize("how", ["majority", "dawid-skene"])
+def test_who_ticked_nothing_voted_against_it(decide: Decide, annotation: Say, region: Say, how: str) -> None:
+    """Label Studio stores no region for them, of this control or, where nothing else was asked, of any."""
+    notes = [annotation(region("features", ["Bar"]), by=0), annotation(region("redshift", 0.5), by=1), annotation(by=2)]
+    ((merged,),) = decide(how, notes)
+    assert [answer.control for answer in merged.answers] == ["redshift"]
+
+
+def test_who_ticked_nothing_lowers_the_share_of_a_class_that_stands(decide: Decide, annotation: Say, region: Say) -> None:
+    notes = [annotation(region("features", ["Bar"]), by=n) for n in range(2)] + [annotation(by=2)]
+    ((merged,),) = decide("majority", notes)
+    (answer,) = merged.answers
+    assert (answer.labels, answer.probability) == (("Bar",), pytest.approx(2 / 3))
+
+
+def test_who_said_no_class_of_a_control_that_takes_one_does_not_vote(decide: Decide, annotation: Say, region: Say) -> None:
+    ((merged,),) = decide("majority", [annotation(region("morphology", ["Spiral"]), by=0), annotation(by=1), annotation(by=2)])
+    assert merged.answers[0].labels == ("Spiral",)
+
+
+def test_a_shape_that_can_be_read_but_not_written_stays_as_its_person_drew_it(
+    decide: Decide, annotation: Say, region: Say
+) -> None:
+    """As a turned box whose corner is left of the image."""
+    notes = []
+    for by, label in enumerate(["Star", "Galaxy", "Galaxy"]):
+        box = region("boxes", Box(0, 5, 20, 10, 350), label=label, size=SIZE)
+        box["value"]["x"] = -2.5
+        notes.append(annotation(box, region("morphology", ["Spiral"]), by=by))
+    ((merged,),) = decide("majority", notes)
+    (one,) = merged.objects
+    assert (merged.answers[0].labels, one.label, one.probability) == (("Spiral",), "Galaxy", pytest.approx(2 / 3))
+    assert one.id == one.region["id"]
+    assert one.region["value"] == {**notes[2]["result"][0]["value"], "rectanglelabels": ["Galaxy"]}
+    assert one.region["id"] in {note["result"][0]["id"] for note in notes}
+    assert isinstance(one.shape, Box)
+    assert one.shape.x == pytest.approx(-1)
+
+
+def test_classes_that_only_tasks_name_are_voted_on_as_well(annotation: Say, region: Say, task: Say) -> None:
+    config = parse(
+        '<View><Image name="image" value="$image"/><Taxonomy name="tree" toName="image" value="$classes"/>'
+        '<RectangleLabels name="boxes" toName="image" value="$classes"/></View>'
+    )
+    tree = {"from_name": "tree", "to_name": "image", "type": "taxonomy", "value": {"taxonomy": [["Lenticular", "S0/a"]]}}
+    box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
+    box["value"]["rectanglelabels"] = ["Quasar"]
+    notes = [annotation(tree, box, by=n) for n in range(2)]
+    said = read_statements(task(*notes), config, report=lambda reason, **_: pytest.fail(reason))
+    (merged,) = CONSENSUS["majority"](list(votes_of(1, said, config)), config)(1, said)
+    assert merged.answers[0].labels == ("Lenticular/S0/a",)
+    assert merged.answers[0].region["value"] == {"taxonomy": [["Lenticular", "S0/a"]]}
+    assert merged.objects[0].label == "Quasar"
+
+
+def test_dawid_and_skene_trust_who_is_mostly_right(decide: Decide, annotation: Say, region: Say) -> None:
+    """Two careful people and three who guess: on the last task the three outvote the two."""
+    random = np.random.default_rng(3)
+    labels = ["Spiral", "Smooth"]
+    tasks = []
+    for number in range(60):
+        truth = labels[number % 2]
+        votes = [truth, truth, *(labels[random.integers(2)] for _ in range(3))]
+        tasks.append([annotation(region("morphology", [label]), by=n) for n, label in enumerate(votes)])
+    last = ["Spiral", "Spiral", "Smooth", "Smooth", "Smooth"]
+    tasks.append([annotation(region("morphology", [label]), by=n) for n, label in enumerate(last)])
+    assert decide("majority", *tasks)[-1][0].answers[0].labels == ("Smooth",)
+    answer = decide("dawid-skene", *tasks)[-1][0].answers[0]
+    assert answer.labels == ("Spiral",)
+    assert answer.probability is not None
+    assert answer.probability > 0.9
+
+
+def test_an_object_that_most_drew_stands_and_one_that_few_drew_does_not(decide: Decide, annotation: Say, region: Say) -> None:
+    boxes = [[Box(4, 4, 10, 10)], [Box(5, 4, 10, 10), Box(30, 20, 5, 5)], [Box(4, 6, 10, 10)]]
+    notes = [
+        annotation(*(region("boxes", box, label="Galaxy", size=SIZE) for box in drawn), by=n) for n, drawn in enumerate(boxes)
+    ]
+    ((merged,),) = decide("majority", notes)
+    (one,) = merged.objects
+    assert isinstance(one.shape, Box)
+    assert (one.shape.x, one.shape.y, one.shape.width, one.shape.height) == pytest.approx((4, 4, 10, 10))
+    assert one.provenance.annotators == (0, 1, 2)
+    assert one.probability == 1
+    assert merged.regions == (one.region,)
+
+
+def test_masks_become_the_pixels_that_most_covered(decide: Decide, annotation: Say, region: Say) -> None:
+    masks = [mask_of(slice(5, 15), slice(5, 15)), mask_of(slice(5, 15), slice(7, 17)), mask_of(slice(5, 17), slice(5, 15))]
+    notes = [annotation(region("masks", mask, label="Arm", size=SIZE), by=n) for n, mask in enumerate(masks)]
+    ((merged,),) = decide("majority", notes)
+    (one,) = merged.objects
+    assert isinstance(one.shape, Footprint)
+    assert (one.shape.full(SIZE) == (np.sum(masks, axis=0) >= 2)).all()
+
+
+def test_points_meet_in_the_middle_and_of_other_shapes_the_most_alike_is_kept(
+    decide: Decide, annotation: Say, region: Say
+) -> None:
+    notes = [
+        annotation(
+            region("points", Point(10 + n, 10), label="Nucleus", size=SIZE),
+            region("ellipses", Ellipse(20 + shift, 15, 8, 5, 10), label="Galaxy", size=SIZE),
+            by=n,
+        )
+        for n, shift in enumerate((0, 1, 3))
+    ]
+    ((merged,),) = decide("majority", notes)
+    ellipse, point = merged.objects
+    assert isinstance(point.shape, Point)
+    assert (point.shape.x, point.shape.y) == pytest.approx((11, 10))
+    assert isinstance(ellipse.shape, Ellipse)
+    assert ellipse.shape.x == pytest.approx(21)
+
+
+def test_what_a_person_and_a_model_made_together_is_mixed(decide: Decide, annotation: Say, region: Say) -> None:
+    notes = [
+        annotation(region("boxes", Box(4, 4, 10, 10), label="Star", size=SIZE, origin=origin), by=n, parent_version="v0003")
+        for n, origin in enumerate(("manual", "prediction"))
+    ]
+    made = decide("majority", notes)[0][0].objects[0].provenance
+    assert (made.made_by, made.state, made.version) == ("mixed", "mixed", "v0003")

@@ -1,0 +1,121 @@
+"""FITS masks, read back by astropy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from sync.export.formats.fits_blocks import image_block, primary_block
+from sync.geometry.shapes import Box, Ellipse, Mask
+
+SIZE = (40, 30)
+Exported = Callable[..., tuple[Path, Any]]
+Say = Callable[..., dict[str, Any]]
+
+CARDS = {
+    "CTYPE1": "RA---TAN",
+    "CTYPE2": "DEC--TAN",
+    "CRVAL1": 150.0,
+    "CRVAL2": 2.0,
+    "CRPIX1": 11.0,
+    "CRPIX2": 7.0,
+    "CD1_1": -1e-4,
+    "CD1_2": 2e-5,
+    "CD2_1": 2e-5,
+    "CD2_2": 1e-4,
+    "NAXIS1": 40,
+    "NAXIS2": 30,
+}
+
+
+def opened(folder: Path, split: str = "train") -> fits.HDUList:
+    (file,) = (folder / split).iterdir()
+    return fits.open(file)
+
+
+def displayed(hdu: Any) -> Any:
+    """The image as annotators saw it: FITS counts rows from the bottom."""
+    return hdu.data[::-1]
+
+
+@given(arrays(np.int32, st.tuples(st.integers(1, 9), st.integers(1, 9))))
+def test_every_image_of_integers_comes_back_upside_down_as_fits_has_it(image: Any) -> None:
+    file = fits.HDUList.fromstring(primary_block() + image_block(image, "INSTANCE", version=1, sky=""))
+    assert (displayed(file["INSTANCE"]) == image).all()
+
+
+def test_overlapping_masks_come_back_pixel_by_pixel_from_their_layers(
+    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
+) -> None:
+    other = np.zeros_like(ragged_mask)
+    other[10:20, 10:30] = True
+    apart = np.zeros_like(ragged_mask)
+    apart[0:2, 0:2] = True
+    masks = [ragged_mask, other, apart]
+    drawn = [region("masks", mask, label=label, size=SIZE) for mask, label in zip(masks, ("Arm", "Galaxy", "Arm"), strict=True)]
+    folder, _ = exported([task(annotation(*drawn))], "fits")
+    with opened(folder) as file:
+        file.verify("exception")
+        assert [row["layer"] for row in file["OBJECTS"].data] == [1, 2, 1]
+        for number, (row, mask) in enumerate(zip(file["OBJECTS"].data, masks, strict=True), start=1):
+            assert row["instance"] == number
+            assert (displayed(file["INSTANCE", int(row["layer"])]) == number)[mask].all()
+            assert ((displayed(file["INSTANCE", int(row["layer"])]) == number) == mask).all()
+            classes = displayed(file["CLASS", int(row["layer"])])
+            assert (classes[mask] == row["class_number"]).all()
+            assert file[0].header[f"CLASS{row['class_number']}"] == row["class"]
+
+
+def test_masks_carry_the_wcs_of_the_cut_out(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    drawn = region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE)
+    folder, _ = exported([task(annotation(drawn), wcs=CARDS)], "fits")
+    before = WCS(fits.Header(CARDS))
+    with opened(folder) as file:
+        for name in ("INSTANCE", "CLASS"):
+            after = WCS(file[name].header)
+            pixels = np.array([[0.0, 0], [39, 29], [10, 3]])
+            assert after.all_pix2world(pixels, 0) == pytest.approx(before.all_pix2world(pixels, 0), abs=1e-9)
+
+
+def test_a_mask_lies_on_the_pixels_of_the_fits_file_that_was_annotated(
+    exported: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    """Bright pixels of a file, annotated on its display, are the pixels that the exported mask names."""
+    light = np.zeros((30, 40), dtype=np.float32)
+    light[3:9, 5:14] = 100
+    file = fits.PrimaryHDU(light, header=fits.Header({key: value for key, value in CARDS.items() if "NAXIS" not in key}))
+    content = BytesIO()
+    file.writeto(content)
+    drawn = region("masks", np.ascontiguousarray(light[::-1] > 0), label="Galaxy", size=SIZE)
+    folder, done = exported(
+        [task(annotation(drawn), image="/data/cutout.fits")], "fits", files={"/data/cutout.fits": content.getvalue()}
+    )
+    assert done.problems == 0
+    with opened(folder) as masks:
+        assert ((masks["INSTANCE"].data > 0) == (light > 0)).all()
+        assert WCS(masks["INSTANCE"].header).wcs.crval.tolist() == [150.0, 2.0]
+
+
+def test_boxes_are_in_the_table_alone(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    folder, _ = exported([task(annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)))], "fits")
+    with opened(folder) as file:
+        assert [(row["kind"], row["layer"]) for row in file["OBJECTS"].data] == [("box", 0)]
+        assert not file["INSTANCE"].data.any()
+        assert "CTYPE1" not in file["INSTANCE"].header
+
+
+def test_a_task_of_unknown_size_is_listed(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    box = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
+    folder, done = exported([task(annotation(region("morphology", ["Spiral"]))), task(box)], "fits")
+    assert (done.tasks, done.answers) == (1, 0)
+    assert "size of the image" in (folder / "problems.csv").read_text()
