@@ -11,7 +11,6 @@ from pathlib import Path
 from cachetools import LRUCache
 
 from backend.annotator import Annotator
-from backend.damage import stand_ins, version_damage
 from backend.gallery import Gallery, Picture
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
@@ -24,8 +23,9 @@ from backend.lvm.embeddings import Embeddings
 from backend.lvm.pyramids import Pyramids
 from backend.observer import Observer
 from backend.project_heads import ProjectHeads
-from backend.records import Project, config_hash
-from backend.registry import Registry
+from backend.registry.damage import stand_ins, version_damage
+from backend.registry.records import Project, config_hash
+from backend.registry.store import Registry
 from backend.segmenters import Segmenter, open_segmenter
 from sync.files.cache import Cache
 from sync.labelling.config import LabelConfig, LabelConfigError, parse

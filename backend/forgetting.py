@@ -12,9 +12,9 @@ from typing import Protocol
 from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
-from backend.database import Base, ProcessRow, ProjectRow
 from backend.loop.lease import holder, lease
 from backend.loop.queue import JobQueue, QueueUnavailable
+from backend.registry.tables import Base, ProcessRow, ProjectRow
 from backend.settings import Settings
 
 __all__ = ["Installation", "ProjectInUseError", "forget_project"]

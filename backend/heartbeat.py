@@ -21,8 +21,8 @@ from sqlalchemy import Engine, delete, or_, select
 from sqlalchemy.exc import DatabaseError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from backend.connection import read_clock, reason_of
-from backend.database import ProcessRow
+from backend.registry.connection import read_clock, reason_of
+from backend.registry.tables import ProcessRow
 
 __all__ = ["BEAT_S", "KINDS", "Heartbeat", "Kind", "Process", "read_processes"]
 

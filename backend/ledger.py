@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from backend.database import EffortRow, VersionRow
-from backend.records import Effort
+from backend.registry.records import Effort
+from backend.registry.tables import EffortRow, VersionRow
 
 __all__ = ["Entry", "Ledger"]
 

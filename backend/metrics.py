@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from backend.coverage import Coverage
 from backend.heartbeat import KINDS, read_processes
 from backend.loop.bell import Bell
-from backend.registry import Registry
+from backend.registry.store import Registry
 
 __all__ = ["Metrics"]
 

@@ -17,8 +17,8 @@ from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
 from backend.annotator import Prediction, Task
-from backend.database import PredictionRow, insert_of
-from backend.records import MAX_ID
+from backend.registry.records import MAX_ID
+from backend.registry.tables import PredictionRow, insert_of
 from sync.label_studio.task_images import value_at
 
 __all__ = ["PredictionRecord", "PredictionRecords", "data_hash", "records_of"]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backend.heads import HEADS, Head, HeadError
 from backend.heads.masks import PromptedMasks
-from backend.version_files import INDEX
+from backend.registry.version_files import INDEX
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label
 

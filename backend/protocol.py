@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
 from backend.loop.held_out import audit_share
-from backend.records import MAX_ID
+from backend.registry.records import MAX_ID
 from sync.labelling.config import MAX_CHARACTERS
 
 __all__ = [

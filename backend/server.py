@@ -25,7 +25,6 @@ from sqlalchemy.exc import DatabaseError
 from backend.abandoned import watch_client
 from backend.access import Access
 from backend.annotator import Task
-from backend.connection import reason_of
 from backend.contract import BODY_REFUSED, REFUSED, describe, takes
 from backend.coverage import Coverage
 from backend.heartbeat import BEAT_S, Heartbeat
@@ -39,7 +38,8 @@ from backend.protocol import (
     body_of,
     predict_body,
 )
-from backend.records import MAX_ID
+from backend.registry.connection import reason_of
+from backend.registry.records import MAX_ID
 from backend.services import Services
 from sync.labelling.config import FILLABLE_TAGS, LabelConfigError, parse
 

@@ -8,13 +8,13 @@ from functools import cached_property
 from typing import Any
 
 from backend.annotators import Annotators
-from backend.database import open_database
 from backend.gallery import Gallery
 from backend.loop.bell import Bell
 from backend.loop.queue import JobQueue, QueueUnavailable
 from backend.prediction_records import PredictionRecords
-from backend.records import Project
-from backend.registry import Registry
+from backend.registry.records import Project
+from backend.registry.store import Registry
+from backend.registry.tables import open_database
 from backend.settings import Settings
 from sync.files.cache import Cache, FileCache
 from sync.images.fetch import Fetcher, FetchLimits

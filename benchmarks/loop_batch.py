@@ -43,7 +43,7 @@ from backend.loop.gate import judge
 from backend.loop.held_out import audit_tasks, sides_of
 from backend.loop.snapshot import Snapshot, take_snapshot
 from backend.loop.train import train
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from backend.settings import Settings
 from sync.label_studio.annotations import Annotation

@@ -29,7 +29,7 @@ from loop_stage import ASK_EVERY_S, Stage, open_stage
 from report import machine_line, markdown_table, write_section
 from rich.console import Console
 
-from backend.records import Version
+from backend.registry.records import Version
 from sync.label_studio.projects import create_project, upload_images
 from sync.label_studio.tasks import Task
 

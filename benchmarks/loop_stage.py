@@ -25,7 +25,7 @@ from rich.console import Console
 from skimage.data import hubble_deep_field
 
 from backend.demo.processes import Child
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from backend.settings import Settings
 from sync.label_studio.client import LabelStudioClient

@@ -21,9 +21,9 @@ def check(
     worker: Annotated[bool, typer.Option("--worker", help="Look only for a worker on this machine, not for a server.")] = False,
 ) -> None:
     """Say whether database, queue and data folder can be used, and whether server and worker run; exit code 1 if not."""
-    from backend.connection import DatabaseUnavailable
-    from backend.database import check_tables, open_database
     from backend.loop.queue import JobQueue, QueueUnavailable
+    from backend.registry.connection import DatabaseUnavailable
+    from backend.registry.tables import check_tables, open_database
 
     settings = read_settings()
     try:

@@ -18,7 +18,7 @@ __all__ = ["detach", "forget"]
 def detach(project: ProjectId) -> None:
     """Take backend and webhook off a project in Label Studio; versions and stored predictions are kept."""
     from backend.loop.presence import DETACHED
-    from backend.records import RegistryError
+    from backend.registry.records import RegistryError
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.projects import detach_backend, project_state
 
@@ -64,7 +64,7 @@ def forget(
 
 def _detach_where_it_exists(services: Services, project: int) -> str:
     """Detach the project that was attached here; say what was found where it is not there any more."""
-    from backend.records import RegistryError
+    from backend.registry.records import RegistryError
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.origin import is_same_project
     from sync.label_studio.projects import detach_backend, project_state

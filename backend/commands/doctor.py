@@ -31,7 +31,6 @@ def doctor() -> None:
 
 
 def _checks(settings: Settings) -> Iterator[Check]:
-    from backend.connection import DatabaseUnavailable
     from backend.doctor import label_studio
     from backend.doctor.machine import check_data_folder, check_models
     from backend.doctor.parts import open_parts
@@ -41,6 +40,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     from backend.doctor.versions import check_versions
     from backend.heartbeat import KINDS
     from backend.loop.queue import QueueUnavailable
+    from backend.registry.connection import DatabaseUnavailable
 
     yield check_data_folder(settings.data_dir)
     yield check_models()

@@ -140,7 +140,7 @@ def import_regions(
 
 def _check_model(name: str) -> None:
     """Refuse names that Label Studio cannot list, and those of our own versions."""
-    from backend.records import RegistryError, version_number
+    from backend.registry.records import RegistryError, version_number
     from sync.label_studio.predictions import KEPT_SUFFIX
 
     if not name.strip() or name != name.strip() or "," in name or len(name) > 100 or not name.isprintable():

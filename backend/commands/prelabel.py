@@ -16,7 +16,7 @@ from rich.logging import RichHandler
 from backend.commands.process import bound_threads, open_services, read_settings
 from backend.commands.rate import with_rate
 from backend.commands.terminal import INCOMPLETE, Extension, console, list_left_out, notices, stop, stop_for, wrong_call
-from backend.records import MAX_ID
+from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -108,12 +108,12 @@ def _prelabel_project(
     from sqlalchemy.exc import DatabaseError
 
     from backend.cluster import ClusterError
-    from backend.connection import reason_of
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.prelabel import engines
     from backend.prelabel.project import PrelabelError, Wanted
     from backend.prelabel.project import prelabel as run
+    from backend.registry.connection import reason_of
     from sync.label_studio.client import LabelStudioError
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=notices, show_path=False)])

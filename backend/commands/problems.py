@@ -13,8 +13,8 @@ __all__ = ["problems"]
 
 def problems(project: ProjectId) -> None:
     """List the annotations that cannot be read, and the tasks that are left out of training and judging for that."""
-    from backend.records import RegistryError
-    from backend.unreadable import UnreadableList
+    from backend.registry.records import RegistryError
+    from backend.registry.unreadable import UnreadableList
 
     services = open_services(read_settings())
     try:

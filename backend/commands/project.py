@@ -44,7 +44,7 @@ def attach(
     """Attach the backend to a project so that it predicts, hears of every annotation, and is asked for uncertain tasks."""
     from backend.attaching import attach_project
     from backend.commands.alive import is_alive, life_of, work_to_come
-    from backend.records import RegistryError
+    from backend.registry.records import RegistryError
     from sync.label_studio.client import LabelStudioError
     from sync.labelling.config import not_supported
 

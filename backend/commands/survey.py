@@ -97,8 +97,8 @@ def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
     """The version that predicts, as a worker anywhere can take it up: where parts are there, that which made them."""
     from backend.annotators import SHIPPED_VERSION
     from backend.carried import carry, without_secrets
-    from backend.damage import version_damage
-    from backend.records import RegistryError
+    from backend.registry.damage import version_damage
+    from backend.registry.records import RegistryError
 
     settings_there = without_secrets(settings)
     if heads.project is None:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from backend.records import MAX_ID
+from backend.registry.records import MAX_ID
 from sync.errors.failures import WrongCallError
 
 __all__ = [

@@ -12,10 +12,10 @@ from rich.table import Column, Table
 
 from backend.commands.process import open_services, read_settings
 from backend.commands.terminal import ProjectId, console, stop, stop_for
-from backend.records import BASE_NUMBER
+from backend.registry.records import BASE_NUMBER
 
 if TYPE_CHECKING:
-    from backend.records import Effort, Version
+    from backend.registry.records import Effort, Version
 
 __all__ = ["rollback", "status", "versions"]
 
@@ -24,8 +24,8 @@ def status() -> None:
     """Say whether server and worker run, and of each project what is live, what waits, and what the loop last did."""
     from backend.commands.alive import duration, life_of
     from backend.coverage import Coverage
-    from backend.damage import damage_in_words
     from backend.heartbeat import KINDS
+    from backend.registry.damage import damage_in_words
     from sync.labelling.config import not_supported
 
     services = open_services(read_settings())
@@ -60,7 +60,7 @@ def status() -> None:
 def versions(project: ProjectId) -> None:
     """List a project's versions with the evidence for and against each, and what annotators did with their predictions."""
     from backend.ledger import Ledger
-    from backend.records import RegistryError
+    from backend.registry.records import RegistryError
 
     services = open_services(read_settings())
     try:
@@ -93,8 +93,8 @@ def rollback(
 ) -> None:
     """Bring a version back: it is live at once, and the worker publishes its predictions."""
     from backend.commands.alive import work_to_come
-    from backend.damage import version_damage
-    from backend.records import RegistryError
+    from backend.registry.damage import version_damage
+    from backend.registry.records import RegistryError
 
     services = open_services(read_settings())
     try:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from backend.database import check_tables, open_database
 from backend.loop.bell import Bell
 from backend.loop.queue import JobQueue
-from backend.registry import Registry
+from backend.registry.store import Registry
+from backend.registry.tables import check_tables, open_database
 from backend.settings import Settings
 
 __all__ = ["Parts", "open_parts"]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from backend.damage import damage_in_words
 from backend.doctor.report import Check, failed, passed
-from backend.registry import Registry
+from backend.registry.damage import damage_in_words
+from backend.registry.store import Registry
 
 __all__ = ["check_versions"]
 

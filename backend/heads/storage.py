@@ -15,7 +15,7 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from backend.heads.errors import HeadError
-from backend.version_files import ARRAYS_NAME, JSON_NAME
+from backend.registry.version_files import ARRAYS_NAME, JSON_NAME
 
 __all__ = ["FORMAT", "StoredHead", "read", "write"]
 

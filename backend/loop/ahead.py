@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from backend.annotator import Task as AnnotatorTask
 from backend.loop.lease import LeaseLostError
 from backend.prediction_records import data_hash
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.projects import ProjectState
 from sync.label_studio.tasks import Task

@@ -17,7 +17,7 @@ from backend.annotators import read_config
 from backend.bulk import Pairs
 from backend.loop.held_out import DEFAULT_SHARE, audit_share, audit_tasks, sides_of
 from backend.loop.snapshot import Snapshot
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError

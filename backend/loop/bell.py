@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from backend.connection import read_clock
-from backend.database import ProjectRow
+from backend.registry.connection import read_clock
+from backend.registry.tables import ProjectRow
 
 __all__ = ["Bell", "Ringing"]
 

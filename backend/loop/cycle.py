@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 
-from backend.damage import replace_damaged, version_damage
 from backend.heads import NotEnoughLabels
 from backend.loop.ahead import look_ahead
 from backend.loop.audit import divide
@@ -19,9 +18,10 @@ from backend.loop.problems import note_problems
 from backend.loop.publish import prune_old, publish
 from backend.loop.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.train import train
-from backend.records import DAMAGED, RETIRED, Project, Version, config_hash
+from backend.registry.damage import replace_damaged, version_damage
+from backend.registry.records import DAMAGED, RETIRED, Project, Version, config_hash
+from backend.registry.unreadable import UnreadableList
 from backend.services import Services
-from backend.unreadable import UnreadableList
 from sync.label_studio.projects import project_state
 
 __all__ = ["run_cycle"]

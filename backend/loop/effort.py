@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from backend.loop.agreement import overlap
 from backend.project_heads import SHAPES
-from backend.records import Effort
+from backend.registry.records import Effort
 from sync.controls import ControlError
 from sync.controls.comparing import decoder
 from sync.controls.equality import SAME, outline, same_answer, same_shape

@@ -27,7 +27,7 @@ from backend.loop.lessons import read_lessons
 from backend.loop.scoring import calibration_of
 from backend.loop.snapshot import Snapshot
 from backend.project_heads import PROMPTS, SHAPES, ProjectHeads, controls_to_fill
-from backend.records import BASE_NUMBER, Project, Version
+from backend.registry.records import BASE_NUMBER, Project, Version
 from backend.services import Services
 from sync.label_studio.tasks import Task
 from sync.labelling.config import Control, LabelConfig

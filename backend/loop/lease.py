@@ -23,9 +23,9 @@ from sqlalchemy import CursorResult, Engine, select, update
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
-from backend.connection import read_clock, reason_of
-from backend.database import ProjectRow
-from backend.records import LeaseLostError
+from backend.registry.connection import read_clock, reason_of
+from backend.registry.records import LeaseLostError
+from backend.registry.tables import ProjectRow
 from sync.label_studio.client import LabelStudioUnavailable
 
 __all__ = ["Holder", "LeaseLostError", "Tenure", "holder", "lease"]

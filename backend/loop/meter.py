@@ -13,7 +13,7 @@ from backend.annotators import read_config
 from backend.ledger import Entry, Ledger
 from backend.loop.effort import measure_effort
 from backend.project_heads import controls_to_fill
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.annotations import Annotation
 from sync.label_studio.parents import find_parent, has_parent

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.attach import attached
 from sync.label_studio.client import LabelStudioError

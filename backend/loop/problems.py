@@ -14,9 +14,9 @@ from backend.annotators import read_config
 from backend.loop.drawn import check_cost
 from backend.loop.reading import needs_picture, read_regions, regions_of
 from backend.project_heads import controls_to_fill
-from backend.records import Project, config_hash
+from backend.registry.records import Project, config_hash
+from backend.registry.unreadable import Unreadable, UnreadableList
 from backend.services import Services
-from backend.unreadable import Unreadable, UnreadableList
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.label_studio.annotations import Annotation

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from backend.loop.storing import Storing
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.annotations import Annotation
 from sync.label_studio.projects import ProjectState, rename_backend

@@ -12,7 +12,7 @@ from backend.bulk import Pairs, Stored, predict_and_store, predicting_here
 from backend.loop.audit import held_out_tasks, mix_in
 from backend.loop.outdated import ToPredict, choose_tasks
 from backend.prediction_records import PredictionRecord, data_hash
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.predictions import count_predictions, predicted_tasks
 from sync.label_studio.replacing import replace

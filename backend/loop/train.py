@@ -31,7 +31,7 @@ from backend.loop.snapshot import Snapshot
 from backend.lvm.pyramids import PicturePyramid
 from backend.observer import Observation, Observer
 from backend.project_heads import SHAPES, ProjectHeads, controls_to_fill
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from sync.errors.failures import attempt, reason_of_item
 from sync.errors.images import ImageError

@@ -10,7 +10,7 @@ from backend.annotators import AnnotatorBuilder
 from backend.bulk import Engine, Pairs, predicting_here
 from backend.carried import CarriedVersion, carry
 from backend.cluster import open_cluster
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services, open_caches, open_gallery
 from sync.label_studio.client import LabelStudioClient
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, replace
 from backend.annotator import Task
 from backend.annotators import read_config
 from backend.bulk import Engine, Pairs, predict_and_store
-from backend.damage import version_damage
 from backend.loop.audit import held_out_tasks, mix_in
 from backend.loop.publish import show_live
 from backend.loop.storing import Storing
@@ -23,7 +22,8 @@ from backend.prelabel.engines import Opening
 from backend.prelabel.errors import NoProjectError, PrelabelError
 from backend.prelabel.turn import turn
 from backend.project_heads import controls_to_fill
-from backend.records import Project
+from backend.registry.damage import version_damage
+from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.attach import attached, show_predictions

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from backend.loop.lease import holder, lease
 from backend.prelabel.errors import PrelabelError
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 
 __all__ = ["turn"]

@@ -12,10 +12,10 @@ from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.ledger import Entry, Ledger
-from backend.records import Effort
+from backend.registry.records import Effort
+from backend.registry.unreadable import Unreadable, UnreadableList
 from backend.services import Services
 from backend.settings import Settings
-from backend.unreadable import Unreadable, UnreadableList
 
 CONFIG = "<View/>"
 NOWHERE = "http://127.0.0.1:1"

@@ -9,9 +9,9 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from backend.database import Base, EffortRow, ProcessRow
 from backend.forgetting import ProjectInUseError, forget_project
 from backend.loop.lease import lease
+from backend.registry.tables import Base, EffortRow, ProcessRow
 from backend.services import Services
 
 pytestmark = pytest.mark.databases

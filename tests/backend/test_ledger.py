@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from backend.ledger import IDS_A_STATEMENT, Entry, Ledger
-from backend.records import Effort
+from backend.registry.records import Effort
 from backend.services import Services
 
 pytestmark = pytest.mark.databases

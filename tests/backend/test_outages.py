@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from backend.database import ProjectRow
 from backend.loop.worker import answer, queue_what_rings, reconcile
+from backend.registry.tables import ProjectRow
 from backend.server import create_app
 from backend.services import Services
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from backend.protocol import SetupRequest, project_id_of
-from backend.records import MAX_ID
+from backend.registry.records import MAX_ID
 from backend.server import create_app
 from backend.services import Services
 from sync.labelling.config import MAX_CHARACTERS

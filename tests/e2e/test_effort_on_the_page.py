@@ -13,7 +13,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from backend.loop.effort import measure_effort
 from backend.project_heads import controls_to_fill
-from backend.records import Effort
+from backend.registry.records import Effort
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon
 from sync.label_studio.annotations import Annotation, annotations_of

@@ -14,8 +14,8 @@ from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.commands import serve
-from backend.database import ProcessRow, open_database
 from backend.heartbeat import Heartbeat
+from backend.registry.tables import ProcessRow, open_database
 from backend.settings import Settings
 
 NO_DATABASE = "postgresql://galaxyloop@127.0.0.1:1/galaxyloop"

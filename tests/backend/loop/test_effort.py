@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.loop.effort import measure_effort, shape_overlap
-from backend.records import Effort
+from backend.registry.records import Effort
 from sync.controls import CONTROLS, brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.controls.region import Region
 from sync.geometry.shapes import Box, Ellipse, Labelled, Mask, Polygon

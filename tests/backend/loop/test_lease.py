@@ -13,9 +13,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from sqlalchemy import Engine, create_engine, select, update
 
-from backend.database import ProjectRow
 from backend.loop.lease import holder, lease
 from backend.loop.worker import answer
+from backend.registry.tables import ProjectRow
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient, LabelStudioUnavailable
 

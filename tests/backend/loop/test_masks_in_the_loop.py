@@ -23,7 +23,7 @@ from backend.loop.lease import LeaseLostError
 from backend.loop.snapshot import take_snapshot
 from backend.loop.train import train
 from backend.project_heads import PROMPTS, ProjectHeads
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from sync.controls import brushlabels
 from sync.geometry.shapes import Box

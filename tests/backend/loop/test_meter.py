@@ -12,7 +12,7 @@ import pytest
 from backend.ledger import Ledger
 from backend.loop import meter
 from backend.loop.meter import meter_effort
-from backend.records import Effort
+from backend.registry.records import Effort
 from backend.services import Services
 from sync.controls import choices
 from sync.label_studio.annotations import Annotation

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from backend.loop.problems import note_problems
-from backend.records import Project
+from backend.registry.records import Project
+from backend.registry.unreadable import Unreadable, UnreadableList
 from backend.services import Services
-from backend.unreadable import Unreadable, UnreadableList
 from sync.label_studio.annotations import Annotation
 
 CONFIG = """<View><Image name="image" value="$image"/>

@@ -33,7 +33,7 @@ from backend.heads import HEADS
 from backend.loop.audit import held_out_tasks
 from backend.loop.snapshot import SNAPSHOT_FILE
 from backend.project_heads import INDEX
-from backend.records import Version
+from backend.registry.records import Version
 from backend.services import Services
 from backend.settings import Settings
 from sync.label_studio.annotations import read_annotations

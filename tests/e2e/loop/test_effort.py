@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from backend.records import Effort
+from backend.registry.records import Effort
 
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project

@@ -10,7 +10,7 @@ import pytest
 from backend.annotators import read_config
 from backend.loop.examples import ImageOfTask, gather_examples
 from backend.loop.snapshot import take_snapshot
-from backend.records import config_hash
+from backend.registry.records import config_hash
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.projects import set_uncertainty_sampling
 

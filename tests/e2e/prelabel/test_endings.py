@@ -12,7 +12,7 @@ from typer.testing import Result
 
 from backend.bulk import Engine
 from backend.prelabel import engines
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.projects import create_project

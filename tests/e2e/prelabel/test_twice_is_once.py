@@ -18,7 +18,7 @@ from typer.testing import Result
 from backend.bulk import Engine
 from backend.prelabel import engines
 from backend.prelabel.project import PrelabelError, Wanted, prelabel
-from backend.records import Project
+from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.tasks import read_tasks

@@ -15,8 +15,8 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine, func, insert, inspect, select
 
 import backend
-from backend.database import Base, ProjectRow, open_database
-from backend.registry import Registry
+from backend.registry.store import Registry
+from backend.registry.tables import Base, ProjectRow, open_database
 
 pytestmark = pytest.mark.databases
 
@@ -24,7 +24,7 @@ ROUNDS = 8
 OPEN_TOGETHER = """
 import sys
 from pathlib import Path
-from backend.database import open_database
+from backend.registry.tables import open_database
 folder, me, other, *urls = Path(sys.argv[1]), *sys.argv[2:]
 for turn, url in enumerate(urls):
     (folder / f"{me}-{turn}").touch()
@@ -112,7 +112,7 @@ def test_a_kill_while_the_tables_are_made_leaves_none_of_them(url: str) -> None:
 import os
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from backend.database import open_database
+from backend.registry.tables import open_database
 
 @event.listens_for(Engine, "before_cursor_execute")
 def die(connection, cursor, statement, *rest):

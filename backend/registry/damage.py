@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import logging
 
-from backend.records import BASE_NUMBER, DAMAGED, RETIRED, Version, config_hash
-from backend.registry import Registry
-from backend.version_files import damage_of
+from backend.registry.records import BASE_NUMBER, DAMAGED, RETIRED, Version, config_hash
+from backend.registry.store import Registry
+from backend.registry.version_files import damage_of
 
 __all__ = ["damage_in_words", "replace_damaged", "stand_ins", "version_damage"]
 

@@ -11,7 +11,7 @@ from dataclasses import astuple, dataclass
 from sqlalchemy import Engine, delete, func, insert, select
 from sqlalchemy.orm import Session
 
-from backend.database import UnreadableRow
+from backend.registry.tables import UnreadableRow
 
 __all__ = ["Unreadable", "UnreadableList"]
 

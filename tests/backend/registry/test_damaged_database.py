@@ -11,9 +11,9 @@ from sqlalchemy import Engine, event
 from typer.testing import CliRunner
 
 from backend.cli import app
-from backend.connection import DatabaseUnavailable
-from backend.database import check_tables, open_database
 from backend.loop.queue import JobQueue, QueueUnavailable
+from backend.registry.connection import DatabaseUnavailable
+from backend.registry.tables import check_tables, open_database
 
 JUNK = b"this is no database, whatever its name says" * 400
 

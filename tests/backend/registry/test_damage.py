@@ -14,12 +14,12 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from backend.damage import damage_in_words, replace_damaged, stand_ins, version_damage
-from backend.database import ProjectRow
 from backend.doctor.versions import check_versions
 from backend.heads.morphology import Morphology
 from backend.project_heads import ProjectHeads
-from backend.records import DAMAGED
+from backend.registry.damage import damage_in_words, replace_damaged, stand_ins, version_damage
+from backend.registry.records import DAMAGED
+from backend.registry.tables import ProjectRow
 from backend.server import create_app
 from backend.services import Services
 from sync.labelling.config import parse

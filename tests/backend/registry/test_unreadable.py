@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from backend.registry.unreadable import Unreadable, UnreadableList
 from backend.services import Services
-from backend.unreadable import Unreadable, UnreadableList
 
 pytestmark = pytest.mark.databases
 

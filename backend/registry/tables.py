@@ -21,7 +21,7 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from backend.connection import DatabaseUnavailable, connect, unavailable, wait_for
+from backend.registry.connection import DatabaseUnavailable, connect, unavailable, wait_for
 from sync.files.lock import locked
 
 __all__ = [

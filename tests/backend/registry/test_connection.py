@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from backend.connection import DatabaseUnavailable, connect, read_clock, wait_for
-from backend.database import open_database
 from backend.loop.lease import lease
+from backend.registry.connection import DatabaseUnavailable, connect, read_clock, wait_for
+from backend.registry.tables import open_database
 from backend.services import Services
 
 
@@ -70,7 +70,7 @@ def test_what_cannot_hold_the_registry_is_refused(url: str, sentence: str) -> No
 
 
 def test_a_missing_driver_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.connection.find_spec", lambda name: None)
+    monkeypatch.setattr("backend.registry.connection.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs psycopg: pip install 'galaxyloop\[services\]'"):
         connect("postgresql://galaxyloop@postgres/galaxyloop")
 

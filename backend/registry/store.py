@@ -18,8 +18,7 @@ from typing import Any
 from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
-from backend.database import ProjectRow, VersionRow, insert_of
-from backend.records import (
+from backend.registry.records import (
     DAMAGED,
     Effort,
     LeaseLostError,
@@ -30,7 +29,8 @@ from backend.records import (
     new_version_name,
     version_number,
 )
-from backend.version_files import seal
+from backend.registry.tables import ProjectRow, VersionRow, insert_of
+from backend.registry.version_files import seal
 
 __all__ = ["Registry"]
 

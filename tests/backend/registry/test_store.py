@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from backend.database import open_database
 from backend.loop.lease import lease
-from backend.records import LeaseLostError, RegistryError, new_version_name, version_number
-from backend.registry import Registry
+from backend.registry.records import LeaseLostError, RegistryError, new_version_name, version_number
+from backend.registry.store import Registry
+from backend.registry.tables import open_database
 from backend.services import Services
 
 pytestmark = pytest.mark.databases
