@@ -12,8 +12,8 @@ from typing import Protocol
 from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
-from backend.loop.lease import holder, lease
-from backend.loop.queue import JobQueue, QueueUnavailable
+from backend.jobs.lease import holder, lease
+from backend.jobs.queue import JobQueue, QueueUnavailable
 from backend.registry.tables import Base, ProcessRow, ProjectRow
 from backend.settings import Settings
 

@@ -10,8 +10,8 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from backend.coverage import Coverage
-from backend.heartbeat import KINDS, read_processes
-from backend.loop.bell import Bell
+from backend.jobs.heartbeat import KINDS, read_processes
+from backend.jobs.pending import Bell
 from backend.registry.store import Registry
 
 __all__ = ["Metrics"]

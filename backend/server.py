@@ -27,7 +27,7 @@ from backend.access import Access
 from backend.annotator import Task
 from backend.contract import BODY_REFUSED, REFUSED, describe, takes
 from backend.coverage import Coverage
-from backend.heartbeat import BEAT_S, Heartbeat
+from backend.jobs.heartbeat import BEAT_S, Heartbeat
 from backend.metrics import Metrics
 from backend.prediction_records import records_of
 from backend.protocol import (

@@ -9,8 +9,8 @@ from typing import Any
 
 from backend.annotators import Annotators
 from backend.gallery import Gallery
-from backend.loop.bell import Bell
-from backend.loop.queue import JobQueue, QueueUnavailable
+from backend.jobs.pending import Bell
+from backend.jobs.queue import JobQueue, QueueUnavailable
 from backend.prediction_records import PredictionRecords
 from backend.registry.records import Project
 from backend.registry.store import Registry

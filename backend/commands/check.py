@@ -21,7 +21,7 @@ def check(
     worker: Annotated[bool, typer.Option("--worker", help="Look only for a worker on this machine, not for a server.")] = False,
 ) -> None:
     """Say whether database, queue and data folder can be used, and whether server and worker run; exit code 1 if not."""
-    from backend.loop.queue import JobQueue, QueueUnavailable
+    from backend.jobs.queue import JobQueue, QueueUnavailable
     from backend.registry.connection import DatabaseUnavailable
     from backend.registry.tables import check_tables, open_database
 
@@ -45,7 +45,7 @@ def check(
 
 
 def _check_worker_here(engine: Engine) -> None:
-    from backend.heartbeat import read_processes
+    from backend.jobs.heartbeat import read_processes
 
     here = [process for process in read_processes(engine, "worker") if process.host == socket.gethostname()]
     if not any(process.alive for process in here):
@@ -54,8 +54,8 @@ def _check_worker_here(engine: Engine) -> None:
 
 
 def _check_processes(engine: Engine) -> None:
-    from backend.commands.alive import is_alive, life_of
-    from backend.heartbeat import KINDS
+    from backend.jobs.heartbeat import KINDS
+    from backend.jobs.liveness import is_alive, life_of
 
     for kind in KINDS:
         if is_alive(engine, kind):

@@ -38,8 +38,8 @@ def _checks(settings: Settings) -> Iterator[Check]:
     from backend.doctor.report import failed, passed
     from backend.doctor.round_trip import check_round_trip
     from backend.doctor.versions import check_versions
-    from backend.heartbeat import KINDS
-    from backend.loop.queue import QueueUnavailable
+    from backend.jobs.heartbeat import KINDS
+    from backend.jobs.queue import QueueUnavailable
     from backend.registry.connection import DatabaseUnavailable
 
     yield check_data_folder(settings.data_dir)

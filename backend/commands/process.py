@@ -33,7 +33,7 @@ def read_settings() -> Settings:
 
 def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Services:
     """Open what the process works with, or say why that cannot be."""
-    from backend.loop.queue import QueueUnavailable
+    from backend.jobs.queue import QueueUnavailable
     from backend.registry.connection import DatabaseUnavailable
     from backend.services import Services
     from sync.http.network import Proxies, trusted_certificates

@@ -43,7 +43,7 @@ def attach(
 ) -> None:
     """Attach the backend to a project so that it predicts, hears of every annotation, and is asked for uncertain tasks."""
     from backend.attaching import attach_project
-    from backend.commands.alive import is_alive, life_of, work_to_come
+    from backend.jobs.liveness import is_alive, life_of, work_to_come
     from backend.registry.records import RegistryError
     from sync.label_studio.client import LabelStudioError
     from sync.labelling.config import not_supported
@@ -68,7 +68,7 @@ def attach(
 
 def status(project: ProjectId) -> None:
     """Say how a project stands: its tasks in Label Studio, whether the backend hears of it, and what the loop did."""
-    from backend.commands.alive import duration, life_of
+    from backend.jobs.liveness import duration, life_of
     from sync.label_studio.attach import attached
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.coverage import count_unpredicted
@@ -115,7 +115,7 @@ def status(project: ProjectId) -> None:
 
 def _events(engine: Engine, *, webhook: bool) -> str:
     """Say whether events are sent, and whether a server is there to take them."""
-    from backend.commands.alive import is_alive
+    from backend.jobs.liveness import is_alive
 
     if not webhook:
         return "do not reach the backend: the project has no active webhook to it"

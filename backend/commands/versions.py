@@ -22,9 +22,9 @@ __all__ = ["rollback", "status", "versions"]
 
 def status() -> None:
     """Say whether server and worker run, and of each project what is live, what waits, and what the loop last did."""
-    from backend.commands.alive import duration, life_of
     from backend.coverage import Coverage
-    from backend.heartbeat import KINDS
+    from backend.jobs.heartbeat import KINDS
+    from backend.jobs.liveness import duration, life_of
     from backend.registry.damage import damage_in_words
     from sync.labelling.config import not_supported
 
@@ -92,7 +92,7 @@ def rollback(
     project: ProjectId, version: Annotated[str, typer.Argument(help="Its name, like v0003-3f9a7c, or v0003 for short.")]
 ) -> None:
     """Bring a version back: it is live at once, and the worker publishes its predictions."""
-    from backend.commands.alive import work_to_come
+    from backend.jobs.liveness import work_to_come
     from backend.registry.damage import version_damage
     from backend.registry.records import RegistryError
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from backend.loop.bell import Bell
-from backend.loop.queue import JobQueue
+from backend.jobs.pending import Bell
+from backend.jobs.queue import JobQueue
 from backend.registry.store import Registry
 from backend.registry.tables import check_tables, open_database
 from backend.settings import Settings

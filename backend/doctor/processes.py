@@ -7,9 +7,9 @@ import time
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
-from backend.commands.alive import is_alive, life_of
 from backend.doctor.report import Check
-from backend.heartbeat import Kind
+from backend.jobs.heartbeat import Kind
+from backend.jobs.liveness import is_alive, life_of
 from backend.registry.connection import read_clock
 
 __all__ = ["MAX_DIFFERENCE_S", "check_process", "database_ahead_s"]

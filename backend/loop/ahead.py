@@ -7,7 +7,7 @@ import threading
 from collections.abc import Sequence
 
 from backend.annotator import Task as AnnotatorTask
-from backend.loop.lease import LeaseLostError
+from backend.jobs.lease import LeaseLostError
 from backend.prediction_records import data_hash
 from backend.registry.records import Project
 from backend.services import Services

@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 
 from backend.heads import NotEnoughLabels
+from backend.jobs.lease import LeaseLostError, Tenure
 from backend.loop.ahead import look_ahead
 from backend.loop.audit import divide
 from backend.loop.gate import judge
-from backend.loop.lease import LeaseLostError, Tenure
 from backend.loop.meter import meter_effort
 from backend.loop.problems import note_problems
 from backend.loop.publish import prune_old, publish

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backend.loop.lease import holder, lease
+from backend.jobs.lease import holder, lease
 from backend.prelabel.errors import PrelabelError
 from backend.registry.records import Project
 from backend.services import Services

@@ -10,7 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from backend.forgetting import ProjectInUseError, forget_project
-from backend.loop.lease import lease
+from backend.jobs.lease import lease
 from backend.registry.tables import Base, EffortRow, ProcessRow
 from backend.services import Services
 

@@ -20,7 +20,7 @@ from PIL import Image
 from sqlalchemy import event
 from starlette.testclient import TestClient
 
-from backend.heartbeat import Heartbeat
+from backend.jobs.heartbeat import Heartbeat
 from backend.server import create_app
 from backend.services import Services
 from sync.label_studio.validation import check_prediction

@@ -12,7 +12,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
-from backend.heartbeat import Heartbeat
+from backend.jobs.heartbeat import Heartbeat
 from backend.loop.presence import GONE, why_no_cycle
 from backend.loop.worker import answer
 from backend.server import create_app

@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.commands import serve
-from backend.heartbeat import Heartbeat
+from backend.jobs.heartbeat import Heartbeat
 from backend.registry.tables import ProcessRow, open_database
 from backend.settings import Settings
 

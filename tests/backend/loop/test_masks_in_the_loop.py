@@ -13,13 +13,13 @@ import pytest
 
 from backend.annotator import Task
 from backend.heads.masks import PromptedMasks
+from backend.jobs.lease import LeaseLostError
 from backend.loop.ahead import AHEAD_TASKS, look_ahead
 from backend.loop.click_agreement import MOST_OF_IMAGE, can_be_judged, click_scores
 from backend.loop.drawn import DrawnObject, Outline
 from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.gate import judge
 from backend.loop.held_out import Sides
-from backend.loop.lease import LeaseLostError
 from backend.loop.snapshot import take_snapshot
 from backend.loop.train import train
 from backend.project_heads import PROMPTS, ProjectHeads

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from backend.loop.lease import lease
+from backend.jobs.lease import lease
 from backend.registry.connection import DatabaseUnavailable, connect, read_clock, wait_for
 from backend.registry.tables import open_database
 from backend.services import Services

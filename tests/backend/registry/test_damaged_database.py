@@ -11,7 +11,7 @@ from sqlalchemy import Engine, event
 from typer.testing import CliRunner
 
 from backend.cli import app
-from backend.loop.queue import JobQueue, QueueUnavailable
+from backend.jobs.queue import JobQueue, QueueUnavailable
 from backend.registry.connection import DatabaseUnavailable
 from backend.registry.tables import check_tables, open_database
 

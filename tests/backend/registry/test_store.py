@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from backend.loop.lease import lease
+from backend.jobs.lease import lease
 from backend.registry.records import LeaseLostError, RegistryError, new_version_name, version_number
 from backend.registry.store import Registry
 from backend.registry.tables import open_database

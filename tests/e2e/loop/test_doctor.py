@@ -12,8 +12,8 @@ import pytest
 from typer.testing import CliRunner
 
 from backend.cli import app
-from backend.commands.alive import is_alive
 from backend.doctor.round_trip import CONFIG, TITLE
+from backend.jobs.liveness import is_alive
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.local_server import LabelStudioServer
 from sync.label_studio.login import login

@@ -7,7 +7,7 @@ import time
 
 from sqlalchemy import Engine
 
-from backend.heartbeat import Kind, Process, read_processes
+from backend.jobs.heartbeat import Kind, Process, read_processes
 
 __all__ = ["clock_time", "duration", "is_alive", "life_of", "work_to_come"]
 

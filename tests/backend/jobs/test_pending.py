@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.loop.bell import Bell, Ringing
+from backend.jobs.pending import Bell, Ringing
 from backend.services import Services
 
 pytestmark = pytest.mark.databases

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from sqlalchemy import Engine, create_engine, select, update
 
-from backend.loop.lease import holder, lease
+from backend.jobs.lease import holder, lease
 from backend.loop.worker import answer
 from backend.registry.tables import ProjectRow
 from backend.services import Services

@@ -13,12 +13,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from backend.loop.queue import JobQueue, QueueUnavailable
+from backend.jobs.queue import JobQueue, QueueUnavailable
 
 WORKER = """
 import os, signal, sys
 from pathlib import Path
-from backend.loop.queue import JobQueue
+from backend.jobs.queue import JobQueue
 
 def answer(project_id):
     print("answered", project_id, flush=True)
@@ -161,7 +161,7 @@ def test_what_is_no_address_of_redis_is_refused(url: str, tmp_path: Path) -> Non
 
 
 def test_a_missing_driver_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("backend.loop.queue.find_spec", lambda name: None)
+    monkeypatch.setattr("backend.jobs.queue.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs its driver: pip install 'galaxyloop\[services\]'"):
         JobQueue(tmp_path / "queue.db", url="redis://redis:6379/0")
 

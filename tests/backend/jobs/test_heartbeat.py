@@ -16,7 +16,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 from starlette.testclient import TestClient
 
-from backend.heartbeat import LOST_AFTER_S, STUCK_AFTER_S, Heartbeat, Process, read_processes
+from backend.jobs.heartbeat import LOST_AFTER_S, STUCK_AFTER_S, Heartbeat, Process, read_processes
 from backend.registry.tables import ProcessRow
 from backend.server import create_app
 from backend.services import Services
@@ -86,7 +86,7 @@ def test_a_killed_process_is_lost_and_one_that_runs_comes_first(
     script = f"""
 import time
 from backend.registry.tables import open_database
-from backend.heartbeat import Heartbeat
+from backend.jobs.heartbeat import Heartbeat
 with Heartbeat(open_database({settings.database!r}), "worker").running():
     print("runs", flush=True)
     time.sleep(100)

@@ -1,0 +1,1 @@
+"""Jobs between server and workers: pending events, the queue, leases and heartbeats."""
