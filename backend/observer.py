@@ -17,10 +17,10 @@ import numpy as np
 from cachetools import TTLCache
 from numpy.typing import NDArray
 
-from backend.gallery import Gallery, Picture
 from backend.heads.segmenter.sight import PictureSight, Sights, check_side
 from backend.heads.source_archive import ARCHIVE_VERSION, pack, unpack
 from backend.heads.sources import ExtractionSettings, Source, extract
+from backend.images.store import Gallery, Picture
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.pyramids import PicturePyramid, Pyramids
 from sync.errors.failures import attempt, attempt_together

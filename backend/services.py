@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from backend.annotators import Annotators
-from backend.gallery import Gallery
+from backend.images.store import Gallery
 from backend.jobs.pending import Bell
 from backend.jobs.queue import JobQueue, QueueUnavailable
 from backend.prediction_records import PredictionRecords

@@ -16,12 +16,12 @@ from detection_scores import Finds
 from PIL import Image
 
 from backend.annotators import BASE_DETECTOR
-from backend.gallery import Picture
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.detector.training import Schedule
 from backend.heads.matching import corners
 from backend.heads.source_detector import SourceDetector
 from backend.heads.sources import extract
+from backend.images.store import Picture
 from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.pyramids import Pyramids
 from backend.scenes.scene import Scene

@@ -150,7 +150,7 @@ def _from_files(arm: Arm, setting: Setting, run: Callable[[Setting, Any], Any]) 
     import numpy as np
     import torch
 
-    from backend.commands.images import read_ahead
+    from backend.images.local import read_ahead
     from backend.lvm.framing import frame
     from sync.images.decode import decode
 

@@ -27,7 +27,7 @@ from trust_classes import BATCH, Galaxies, Run, by_gate, by_point_estimate, read
 from trust_scenes import Scenes, draw_scenes, run_scenes
 from trust_steps import Step, Summary, summarise
 
-from backend.gallery import Picture
+from backend.images.store import Picture
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from sync.files.cache import FileCache

@@ -40,7 +40,7 @@ def embed(
     settings = read_settings()
     import numpy as np
 
-    from backend.commands.images import LocalGallery, find_images, read_ahead
+    from backend.images.local import LocalGallery, find_images, read_ahead
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
     from backend.lvm.framing import frame
     from sync.errors.images import ImageError

@@ -16,8 +16,8 @@ from backend.commands.terminal import Extension, end_with_left_out, stop, stop_f
 
 if TYPE_CHECKING:
     from backend.annotator import Annotator
-    from backend.commands.images import LocalGallery
-    from backend.gallery import Picture
+    from backend.images.local import LocalGallery
+    from backend.images.store import Picture
     from backend.settings import Settings
     from sync.errors.images import ImageError
 
@@ -37,7 +37,7 @@ def predict(
     xml = read_label_config(config)
     settings = read_settings()
     from backend.annotator import Task
-    from backend.commands.images import LocalGallery, find_images, read_ahead
+    from backend.images.local import LocalGallery, find_images, read_ahead
 
     found = find_images(paths)
     if not found:
@@ -90,7 +90,7 @@ def _readable_batches(
     read: Iterable[tuple[str, Picture | ImageError]], left_out: dict[str, str]
 ) -> Iterator[dict[str, Picture]]:
     """Gather pictures by path; the reasons of those that could not be read go into `left_out`."""
-    from backend.gallery import Picture
+    from backend.images.store import Picture
 
     batch: dict[str, Picture] = {}
     for path, picture in read:

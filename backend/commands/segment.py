@@ -40,8 +40,8 @@ def segment(
     if not Path(image).exists():
         wrong_call(f"{image}: there is no such file")
     settings = read_settings()
-    from backend.commands.images import LocalGallery
     from backend.heads.errors import HeadError
+    from backend.images.local import LocalGallery
     from sync.errors.images import ImageError
     from sync.geometry.shapes import Box, Point
 

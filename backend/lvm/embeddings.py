@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend.gallery import Picture
+from backend.images.store import Picture
 from backend.lvm.encoder import AVERAGING_VERSION, Encoder
 from backend.lvm.framing import FRAMING_VERSION, frame
 from sync.files.cache import Cache, key_of

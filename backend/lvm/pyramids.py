@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
-from backend.gallery import Picture
+from backend.images.store import Picture
 from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import TILE_PX, TILES_VERSION, Tile, cut, tiles_of
 from sync.files.cache import Cache, key_of

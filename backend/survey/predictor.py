@@ -18,7 +18,7 @@ from backend.annotator import NOTHING_TO_ASK
 from backend.annotators import AnnotatorBuilder
 from backend.carried import CarriedVersion
 from backend.fillers import Filler
-from backend.gallery import Gallery, Picture, picture_key
+from backend.images.store import Gallery, Picture, picture_key
 from backend.observer import Observation
 from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
 from backend.survey.description import check_build

@@ -120,7 +120,7 @@ def test_large_pictures_are_decoded_one_at_a_time_and_not_held(
     observer: Observer, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four at once would need four times the memory, and two hundred held together would fill the machine."""
-    monkeypatch.setattr("backend.gallery.LARGE_PIXELS", 10_000)
+    monkeypatch.setattr("backend.images.store.LARGE_PIXELS", 10_000)
     references = [upload(files, f"large-{number}.png", png(seed=900 + number)) for number in range(6)]
     at_once, most, lock = 0, 0, threading.Lock()
 

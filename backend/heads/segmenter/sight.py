@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
-from backend.gallery import Picture
 from backend.heads.segmenter.windows import WINDOWS_VERSION
+from backend.images.store import Picture
 from backend.lvm.tiles import Tile
 from sync.errors.images import ImageError
 from sync.files.cache import Cache, key_of

@@ -12,7 +12,7 @@ from astropy.io import fits
 from PIL import Image
 from typer.testing import Result
 
-from backend.commands.images import LocalGallery
+from backend.images.local import LocalGallery
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, load_encoder, save_model
 from backend.lvm.embeddings import Embeddings

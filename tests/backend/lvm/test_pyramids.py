@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from backend.gallery import Picture
+from backend.images.store import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
 from backend.lvm.pyramids import FINEST_STRIDE_PX, Pyramids

@@ -22,8 +22,8 @@ from pycocotools import mask as coco
 from backend.annotator import Annotator, Task
 from backend.annotators import AnnotatorBuilder
 from backend.carried import CarriedVersion, carry
-from backend.commands.images import LocalGallery
 from backend.heads.parameters import Parameters
+from backend.images.local import LocalGallery
 from backend.project_heads import ProjectHeads
 from backend.settings import Settings
 from backend.survey.description import describe

@@ -9,10 +9,10 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.gallery import Picture
 from backend.heads.segmenter.lvm_windows import LvmWindows, Sky
 from backend.heads.segmenter.sight import Sights
 from backend.heads.segmenter.windows import nearest_window
+from backend.images.store import Picture
 from sync.errors.images import ImageError
 from sync.files.cache import FileCache, key_of
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from backend.commands.terminal import notices
-from backend.gallery import Gallery, Picture, picture_key
+from backend.images.store import Gallery, Picture, picture_key
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES

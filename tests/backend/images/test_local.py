@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.commands.images import LocalGallery, find_images, read_ahead
+from backend.images.local import LocalGallery, find_images, read_ahead
 from sync.errors.images import ImageError
 
 

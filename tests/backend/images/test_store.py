@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backend.gallery import Gallery
+from backend.images.store import Gallery
 from backend.services import Services
 from sync.errors.images import ImageError
 from sync.files.cache import CHECKED, FileCache

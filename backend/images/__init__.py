@@ -1,0 +1,1 @@
+"""Images of tasks and of this machine: fetched, decoded and cached."""
