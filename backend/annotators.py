@@ -20,7 +20,7 @@ from backend.heads.segmenter.sight import Sights
 from backend.images.store import Gallery, Picture
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
-from backend.lvm.pyramids import Pyramids
+from backend.lvm.feature_maps import Pyramids
 from backend.observer import Observer
 from backend.project_heads import ProjectHeads
 from backend.registry.damage import stand_ins, version_damage

@@ -22,7 +22,7 @@ from backend.heads.source_archive import ARCHIVE_VERSION, pack, unpack
 from backend.heads.sources import ExtractionSettings, Source, extract
 from backend.images.store import Gallery, Picture
 from backend.lvm.embeddings import Embeddings
-from backend.lvm.pyramids import PicturePyramid, Pyramids
+from backend.lvm.feature_maps import PicturePyramid, Pyramids
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
 from sync.files.cache import Cache, key_of

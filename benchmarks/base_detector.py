@@ -35,7 +35,7 @@ from backend.heads.matching import box_overlaps, corners
 from backend.heads.source_detector import SourceDetector
 from backend.heads.sources import extract
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
-from backend.lvm.pyramids import Pyramids
+from backend.lvm.feature_maps import Pyramids
 from backend.scenes.folders import Part, generator_of, outlined
 from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene

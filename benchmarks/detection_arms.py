@@ -23,7 +23,7 @@ from backend.heads.source_detector import SourceDetector
 from backend.heads.sources import extract
 from backend.images.store import Picture
 from backend.lvm.checkpoint import fingerprint, load_encoder
-from backend.lvm.pyramids import Pyramids
+from backend.lvm.feature_maps import Pyramids
 from backend.scenes.scene import Scene
 from sync.files.cache import FileCache, key_of
 from sync.geometry.shapes import Box

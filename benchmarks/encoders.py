@@ -28,9 +28,9 @@ from backend.heads.morphology import Morphology
 from backend.images.store import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import fingerprint, load_encoder
+from backend.lvm.cropping import frame
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.encoder import Encoder, quarter_turns
-from backend.lvm.framing import frame
 from sync.files.cache import FileCache, key_of
 from sync.images.decode import decode
 

@@ -1,6 +1,6 @@
 """The galaxies that every arm of the label-efficiency benchmark sees: the same cut, the same side, the same split.
 
-The cut follows the galaxy as in the product (`backend/lvm/framing.py`); it is made once and kept as bytes, so that no arm
+The cut follows the galaxy as in the product (`backend/lvm/cropping.py`); it is made once and kept as bytes, so that no arm
 spends time on it.
 """
 
@@ -15,7 +15,7 @@ from galaxy_zoo_votes import kept_for_choosing
 from numpy.typing import NDArray
 from rich.progress import track
 
-from backend.lvm.framing import FRAMING_VERSION, frame
+from backend.lvm.cropping import FRAMING_VERSION, frame
 from sync.images.decode import decode
 from sync.images.stretch import STRETCH_VERSION
 

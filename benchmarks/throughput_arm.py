@@ -151,7 +151,7 @@ def _from_files(arm: Arm, setting: Setting, run: Callable[[Setting, Any], Any]) 
     import torch
 
     from backend.images.local import read_ahead
-    from backend.lvm.framing import frame
+    from backend.lvm.cropping import frame
     from sync.images.decode import decode
 
     files = {str(number): content for number, content in enumerate(_files())}

@@ -42,7 +42,7 @@ def embed(
 
     from backend.images.local import LocalGallery, find_images, read_ahead
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
-    from backend.lvm.framing import frame
+    from backend.lvm.cropping import frame
     from sync.errors.images import ImageError
 
     found = find_images(paths)

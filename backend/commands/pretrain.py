@@ -34,9 +34,9 @@ def pretrain(
     """Pre-train the vision model; under torchrun on several GPUs or processes."""
     from backend.lvm.checkpoint import CheckpointError
     from backend.lvm.encoder import NETWORKS
-    from backend.lvm.pool import PoolError, read_pool
-    from backend.lvm.pretrain import FRAME_SCALE, PretrainConfig, pretrain
-    from backend.lvm.vision_model import OBJECTIVES
+    from backend.lvm.pretraining.dataset import PoolError, read_pool
+    from backend.lvm.pretraining.pretrain import FRAME_SCALE, PretrainConfig, pretrain
+    from backend.lvm.pretraining.vision_model import OBJECTIVES
 
     wanted = tuple(dict.fromkeys(name.strip() for name in objectives.split(",")))
     if unknown := sorted(set(wanted) - set(OBJECTIVES)):

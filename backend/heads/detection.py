@@ -26,7 +26,7 @@ from backend.heads.errors import NotEnoughLabels
 from backend.heads.matching import clearly_better
 from backend.heads.source_detector import SourceDetector
 from backend.heads.sources import ExtractionSettings, Source
-from backend.lvm.pyramids import PicturePyramid
+from backend.lvm.feature_maps import PicturePyramid
 from sync.geometry.shapes import Size
 
 __all__ = ["BY_EXTRACTION", "BY_LEARNING", "MAXIMUM_OBJECTS", "MINIMUM_IMAGES", "Detected", "Detection"]

@@ -21,7 +21,7 @@ from backend.heads.detector.network import Found
 from backend.heads.extracted import sources_of
 from backend.heads.matching import box_overlaps, clearly_better, corners, f1
 from backend.heads.source_detector import SourceDetector
-from backend.lvm.pyramids import PicturePyramid
+from backend.lvm.feature_maps import PicturePyramid
 from sync.geometry.shapes import Box
 
 __all__ = ["Contest", "Drawn", "hold_contest", "least_score"]

@@ -28,7 +28,7 @@ from backend.loop.drawn import DrawnObject
 from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from backend.loop.lessons import save_lessons
 from backend.loop.snapshot import Snapshot
-from backend.lvm.pyramids import PicturePyramid
+from backend.lvm.feature_maps import PicturePyramid
 from backend.observer import Observation, Observer
 from backend.project_heads import SHAPES, ProjectHeads, controls_to_fill
 from backend.registry.records import Project

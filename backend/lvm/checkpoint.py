@@ -18,9 +18,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from backend.lvm.batch_norm_fusion import fold_batch_norm
 from backend.lvm.decoder import Decoder
 from backend.lvm.encoder import FAMILIES, Encoder, EncoderConfig
-from backend.lvm.folding import fold_batch_norm
 
 __all__ = ["SHIPPED_CHECKPOINT", "CheckpointError", "fingerprint", "load_encoder", "load_model", "save_model"]
 

@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from backend.images.store import Picture
+from backend.lvm.cropping import FRAMING_VERSION, frame
 from backend.lvm.encoder import AVERAGING_VERSION, Encoder
-from backend.lvm.framing import FRAMING_VERSION, frame
 from sync.files.cache import Cache, key_of
 
 __all__ = ["Embeddings"]

@@ -29,7 +29,7 @@ from backend.images.store import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.encoder import Encoder
-from backend.lvm.pyramids import Pyramids
+from backend.lvm.feature_maps import Pyramids
 from backend.observer import Observation
 from backend.project_heads import ProjectHeads, controls_to_fill
 from backend.segmenters import BASE_SEGMENTER

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from backend.heads.sources import ExtractionSettings, extract
-from backend.lvm.framing import frame
+from backend.lvm.cropping import frame
 from sync.errors.images import ImageError
 from sync.images.decode import decode
 from sync.images.import_picture import display

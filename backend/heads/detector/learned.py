@@ -19,7 +19,7 @@ from backend.heads.detector.network import NORM_GROUPS, DetectorConfig, Detector
 from backend.heads.detector.training import Example, Schedule, examples_of, train_network
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.matching import corners
-from backend.lvm.pyramids import PicturePyramid, Pyramids
+from backend.lvm.feature_maps import PicturePyramid, Pyramids
 from sync.geometry.shapes import Box
 
 __all__ = ["FINE_TUNING", "LearnedDetector", "targets"]

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from backend.heads.detector.network import DetectorNetwork
-from backend.lvm.pyramids import Levels, PicturePyramid
+from backend.lvm.feature_maps import Levels, PicturePyramid
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Size
 

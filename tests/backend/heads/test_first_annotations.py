@@ -16,7 +16,7 @@ from backend.heads.detector.learned import LearnedDetector
 from backend.heads.matching import box_overlaps, corners
 from backend.heads.sources import extract
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
-from backend.lvm.pyramids import Pyramids
+from backend.lvm.feature_maps import Pyramids
 from sync.geometry.shapes import Box
 from sync.images.decode import decode
 

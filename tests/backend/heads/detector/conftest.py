@@ -15,7 +15,7 @@ from PIL import Image
 from backend.images.store import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
-from backend.lvm.pyramids import PicturePyramid, Pyramids
+from backend.lvm.feature_maps import PicturePyramid, Pyramids
 from sync.files.cache import FileCache, key_of
 from sync.geometry.shapes import Box
 

@@ -19,7 +19,7 @@ from backend.heads.detector.learned import LearnedDetector
 from backend.heads.detector.network import Found
 from backend.heads.sources import extract
 from backend.lvm.encoder import Encoder
-from backend.lvm.pyramids import PicturePyramid, Pyramids
+from backend.lvm.feature_maps import PicturePyramid, Pyramids
 from sync.geometry.shapes import Box
 
 Discs = Callable[..., Any]

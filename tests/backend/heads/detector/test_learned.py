@@ -18,7 +18,7 @@ from backend.heads.detector.training import Schedule
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.matching import box_overlaps, corners, f1
 from backend.lvm.encoder import Encoder
-from backend.lvm.pyramids import Pyramids
+from backend.lvm.feature_maps import Pyramids
 from sync.geometry.shapes import Box
 
 Discs = Callable[..., Any]

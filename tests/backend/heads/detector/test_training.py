@@ -11,7 +11,7 @@ import torch
 
 from backend.heads.detector.network import DetectorConfig, DetectorNetwork
 from backend.heads.detector.training import Example, Schedule, examples_of, train_network
-from backend.lvm.pyramids import Pyramids
+from backend.lvm.feature_maps import Pyramids
 
 
 def edges(*boxes: tuple[float, float, float, float]) -> torch.Tensor:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.lvm.framing import frame
+from backend.lvm.cropping import frame
 from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES, decode
 

@@ -7,7 +7,7 @@ import torch
 
 pytest.importorskip("lightly", reason="pre-training needs the extra galaxyloop[pretrain]")
 
-from backend.lvm.objectives.invariance import Invariance
+from backend.lvm.pretraining.objectives.invariance import Invariance
 
 
 def test_views_that_agree_lose_less_than_views_that_do_not() -> None:

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from backend.lvm.decoder import Decoder
 from backend.lvm.encoder import Encoder, EncoderConfig
-from backend.lvm.objectives.invariance import Invariance
-from backend.lvm.objectives.reconstruction import Reconstruction, corrupt
-from backend.lvm.objectives.votes import Votes
-from backend.lvm.pool import Pool
+from backend.lvm.pretraining.dataset import Pool
+from backend.lvm.pretraining.objectives.invariance import Invariance
+from backend.lvm.pretraining.objectives.reconstruction import Reconstruction, corrupt
+from backend.lvm.pretraining.objectives.votes import Votes
 
 __all__ = ["OBJECTIVES", "VisionModel"]
 

@@ -22,8 +22,8 @@ pytest.importorskip("lightly", reason="pre-training needs the extra galaxyloop[p
 from backend.lvm.backbones.efficientnet import EfficientNetConfig
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import CheckpointError, load_encoder, load_model
-from backend.lvm.pool import Pool, PoolError
-from backend.lvm.pretrain import PretrainConfig, pretrain
+from backend.lvm.pretraining.dataset import Pool, PoolError
+from backend.lvm.pretraining.pretrain import PretrainConfig, pretrain
 
 NETWORK = SwinConfig(image_px=32, patch_px=4, window=4, width=16, depths=(1, 1), heads=(1, 2))
 FRAMES, BATCH = 24, 8
@@ -36,9 +36,9 @@ import sys
 from pathlib import Path
 Path(sys.argv[1]).with_name(f"{os.getpid()}.pid").touch()
 import torch
-from backend.lvm import pretrain
+from backend.lvm.pretraining import pretrain
 from backend.lvm.backbones.swin import SwinConfig
-from backend.lvm.pool import Pool
+from backend.lvm.pretraining.dataset import Pool
 pretrain.SAVE_EVERY_S = 0
 torch.set_num_threads(1)
 frames = torch.randint(0, 256, (24, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))

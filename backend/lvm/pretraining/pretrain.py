@@ -20,11 +20,11 @@ from torch.optim.swa_utils import update_bn
 
 from backend.lvm.checkpoint import CheckpointError, load_model, save_model
 from backend.lvm.encoder import EncoderConfig
-from backend.lvm.loss_curve import draw_loss_curve
-from backend.lvm.parallel import Seat, taking_a_seat
-from backend.lvm.pool import Pool, PoolError
-from backend.lvm.views import random_views
-from backend.lvm.vision_model import OBJECTIVES, VisionModel
+from backend.lvm.pretraining.augmentation import random_views
+from backend.lvm.pretraining.dataset import Pool, PoolError
+from backend.lvm.pretraining.distributed import Seat, taking_a_seat
+from backend.lvm.pretraining.loss_curve import draw_loss_curve
+from backend.lvm.pretraining.vision_model import OBJECTIVES, VisionModel
 
 __all__ = ["FRAME_SCALE", "PretrainConfig", "pretrain"]
 
@@ -45,7 +45,7 @@ class PretrainConfig:
     epochs, batch : int
         Passes over the pool; galaxies a step (each gives two views), of all processes together.
     objectives : tuple of str
-        What is asked of the encoder: names in `backend.lvm.vision_model.OBJECTIVES`.
+        What is asked of the encoder: names in `backend.lvm.pretraining.vision_model.OBJECTIVES`.
     learning_rate, weight_decay : float
         AdamW; the rate warms up over the first 3 % of the steps and falls to zero along a cosine.
     seed : int

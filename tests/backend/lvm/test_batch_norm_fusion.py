@@ -6,8 +6,8 @@ import torch
 from torch import nn
 
 from backend.lvm.backbones.efficientnet import EfficientNetConfig
+from backend.lvm.batch_norm_fusion import fold_batch_norm
 from backend.lvm.encoder import Encoder
-from backend.lvm.folding import fold_batch_norm
 
 
 def test_a_folded_network_says_the_same() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from backend.lvm.objectives.reconstruction import BLOCK_PX, Reconstruction, corrupt
+from backend.lvm.pretraining.objectives.reconstruction import BLOCK_PX, Reconstruction, corrupt
 
 
 def test_a_corrupted_image_keeps_its_size_and_range() -> None:

@@ -13,7 +13,7 @@ from PIL import Image
 from backend.images.store import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
-from backend.lvm.pyramids import FINEST_STRIDE_PX, Pyramids
+from backend.lvm.feature_maps import FINEST_STRIDE_PX, Pyramids
 from sync.files.cache import FileCache
 
 

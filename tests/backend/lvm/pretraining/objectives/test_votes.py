@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from backend.lvm.objectives.votes import Votes, questions_of
+from backend.lvm.pretraining.objectives.votes import Votes, questions_of
 
 ANSWERS = ("smooth/yes", "smooth/no", "bar/yes", "bar/no")
 

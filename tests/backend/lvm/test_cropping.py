@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from backend.lvm.framing import frame
+from backend.lvm.cropping import frame
 
 SIDE = 64
 sides = st.integers(1, 40)

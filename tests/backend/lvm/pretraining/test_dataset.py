@@ -16,7 +16,7 @@ parquet = pytest.importorskip("pyarrow.parquet", reason="pre-training needs the 
 
 import pyarrow  # noqa: E402
 
-from backend.lvm.pool import PoolError, read_pool  # noqa: E402
+from backend.lvm.pretraining.dataset import PoolError, read_pool  # noqa: E402
 
 SIDE = 24
 

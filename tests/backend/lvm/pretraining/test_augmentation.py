@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from backend.lvm.views import random_views
+from backend.lvm.pretraining.augmentation import random_views
 
 SIDE = 32
 

@@ -1,0 +1,1 @@
+"""Pre-training of the vision model: data set, augmentations, objectives and the training loop."""
