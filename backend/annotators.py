@@ -11,11 +11,11 @@ from pathlib import Path
 from cachetools import LRUCache
 
 from backend.annotator import Annotator
+from backend.heads.classification.morphology import Morphology
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.errors import HeadError
 from backend.heads.masks import PromptedMasks
-from backend.heads.morphology import Morphology
 from backend.heads.segmenter.sight import Sights
 from backend.images.store import Gallery, Picture
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder

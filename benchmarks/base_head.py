@@ -20,8 +20,8 @@ from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
 from backend.annotators import BASE_MORPHOLOGY
-from backend.heads.calibration import brier_score, expected_calibration_error
-from backend.heads.morphology import Morphology
+from backend.heads.classification.calibration import brier_score, expected_calibration_error
+from backend.heads.classification.morphology import Morphology
 from backend.images.store import Picture
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from report import machine_line, markdown_table, write_numbers, write_section
 from rich.progress import track
 
-from backend.heads.morphology import Morphology
+from backend.heads.classification.morphology import Morphology
 from backend.images.store import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import fingerprint, load_encoder

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from rich.progress import track
 from torch.nn import functional
 
+from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
-from backend.heads.morphology import Morphology
 from backend.lvm.checkpoint import fingerprint, load_encoder
 
 __all__ = ["Rank", "by_confidence", "by_information", "embed", "fit_and_predict", "queries"]

@@ -17,8 +17,8 @@ from trust_steps import Step, measure_step
 
 from backend.annotators import BASE_MORPHOLOGY
 from backend.fillers import ClassFiller, base_offset
+from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
-from backend.heads.morphology import Morphology
 from backend.loop.agreement import class_agreement
 from backend.loop.change import MOST_TASKS
 from backend.loop.comparison import Comparison, compare

@@ -9,12 +9,12 @@ from backend.fillers.filler import Filler
 from backend.fillers.numbers import NumberFiller
 from backend.fillers.objects import ObjectFiller
 from backend.fillers.shared import shared_objects
+from backend.heads.classification.decision_tree import DecisionTree
+from backend.heads.classification.morphology import Morphology
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.masks import PromptedMasks
-from backend.heads.morphology import Morphology
-from backend.heads.parameters import Parameters
-from backend.heads.tree import DecisionTree
+from backend.heads.regression import Parameters
 from backend.project_heads import ProjectHeads
 from sync.labelling.config import Control
 from sync.labelling.matching import match_labels

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.fillers.filler import Filled, embedding_of
-from backend.heads.morphology import Morphology
-from backend.heads.questions import QuestionTree
+from backend.heads.classification.decision_tree import DecisionTree
+from backend.heads.classification.morphology import Morphology
+from backend.heads.classification.questions import QuestionTree
 from backend.heads.sources import ExtractionSettings
-from backend.heads.tree import DecisionTree
 from backend.observer import Observation
 from sync.controls import choices, taxonomy
 from sync.labelling.config import Control

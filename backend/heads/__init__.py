@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from backend.heads.classification.decision_tree import DecisionTree
+from backend.heads.classification.morphology import Morphology
 from backend.heads.detection import Detection
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.masks import PromptedMasks
-from backend.heads.morphology import Morphology
-from backend.heads.parameters import Parameters
-from backend.heads.tree import DecisionTree
+from backend.heads.regression import Parameters
 
 __all__ = ["HEADS", "Head", "HeadError", "NotEnoughLabels"]
 

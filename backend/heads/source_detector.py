@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from backend.heads import storage
 from backend.heads.box_scores import UNCALIBRATED, ScoreCalibration, best_least_score, weigh_by_image
+from backend.heads.classification.morphology import Morphology
 from backend.heads.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
 from backend.heads.detection_fit import Choice, Examples, Grid, choose, gather, grow, score_grid
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.matching import corners
-from backend.heads.morphology import Morphology
 from backend.heads.sources import ExtractionSettings, Source
 from sync.geometry.shapes import Box
 

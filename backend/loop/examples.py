@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.questions import QuestionTree
+from backend.heads.classification.questions import QuestionTree
 from backend.loop.drawn import DrawnObject, draw_objects
 from backend.loop.reading import read_regions, regions_of
 from backend.project_heads import SHAPES

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.annotators import read_config
+from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection import Detection
-from backend.heads.questions import QuestionTree
 from backend.loop.change import ProjectTasks, limit_change
 from backend.loop.click_agreement import click_scores
 from backend.loop.comparison import Answer, Comparison, compare

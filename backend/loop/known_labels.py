@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backend.heads.morphology import Morphology
-from backend.heads.questions import QuestionTree
+from backend.heads.classification.morphology import Morphology
+from backend.heads.classification.questions import QuestionTree
 from backend.loop.contest import Contender
 from backend.project_heads import SHAPES
 from sync.labelling.config import Control

@@ -14,7 +14,7 @@ from backend.annotators import Annotators
 from backend.fillers.filler import embedding_of
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.detection import BY_EXTRACTION, Detection
-from backend.heads.parameters import Parameters
+from backend.heads.regression import Parameters
 from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.train import fit_classes, fit_detection, open_images
 from backend.observer import Observation

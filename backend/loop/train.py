@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 from backend.annotators import Annotators, read_config
 from backend.fillers import base_offset
 from backend.heads import Head, NotEnoughLabels
+from backend.heads.classification.decision_tree import DecisionTree
+from backend.heads.classification.morphology import Morphology
 from backend.heads.detection import Detection
 from backend.heads.detection_fit import score_grid
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.masks import PromptedMasks
-from backend.heads.morphology import Morphology
-from backend.heads.parameters import Parameters
+from backend.heads.regression import Parameters
 from backend.heads.segmenter.sight import PictureSight
-from backend.heads.tree import DecisionTree
 from backend.loop.click_agreement import can_be_judged
 from backend.loop.drawn import DrawnObject
 from backend.loop.examples import Examples, ImageOfTask, gather_examples

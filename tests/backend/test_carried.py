@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from backend.annotator import Task
 from backend.carried import carry, without_secrets
-from backend.heads.morphology import Morphology
+from backend.heads.classification.morphology import Morphology
 from backend.project_heads import ProjectHeads
 from backend.services import Services
 from backend.settings import Settings

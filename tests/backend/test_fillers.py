@@ -15,16 +15,16 @@ from numpy.typing import NDArray
 
 from backend.annotators import BASE_MORPHOLOGY
 from backend.fillers import ClassFiller, Filler, base_offset, base_probabilities, fillers_of
+from backend.heads.classification.decision_tree import DecisionTree
+from backend.heads.classification.morphology import Morphology
+from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.masks import PromptedMasks
-from backend.heads.morphology import Morphology
-from backend.heads.parameters import Parameters
-from backend.heads.questions import QuestionTree
+from backend.heads.regression import Parameters
 from backend.heads.segmenter.lvm_windows import LvmWindows
 from backend.heads.segmenter.sight import Sights
 from backend.heads.sources import ExtractionSettings, extract
-from backend.heads.tree import DecisionTree
 from backend.images.store import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder

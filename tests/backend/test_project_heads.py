@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from backend.heads import HeadError
+from backend.heads.classification.morphology import Morphology
 from backend.heads.detection import Detection
 from backend.heads.masks import PromptedMasks
-from backend.heads.morphology import Morphology
-from backend.heads.parameters import Parameters
+from backend.heads.regression import Parameters
 from backend.heads.segmenter.network import SegmenterConfig
 from backend.project_heads import PROMPTS, ProjectHeads, controls_to_fill, prompt_target
 from sync.labelling.config import LabelConfig, parse

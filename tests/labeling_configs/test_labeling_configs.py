@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from backend.annotators import BASE_MORPHOLOGY
 from backend.cli import app
 from backend.fillers import fillers_of
+from backend.heads.classification.morphology import Morphology
 from backend.heads.masks import PromptedMasks
-from backend.heads.morphology import Morphology
-from backend.heads.parameters import Parameters
+from backend.heads.regression import Parameters
 from backend.project_heads import MASKS, SHAPES, ProjectHeads, controls_to_fill, prompt_target
 from backend.segmenters import BASE_SEGMENTER
 from sync.label_studio.validation import check_prediction

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
-from backend.heads.morphology import Morphology
+from backend.heads.classification.morphology import Morphology
 from backend.project_heads import ProjectHeads
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from backend.fillers import ClassFiller
-from backend.heads.morphology import Morphology
+from backend.heads.classification.morphology import Morphology
 from backend.loop.change import ProjectTasks, change_of_classes
 from backend.services import Services
 from sync.label_studio.tasks import Task

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from backend.heads.questions import QuestionTree
+from backend.heads.classification.questions import QuestionTree
 from backend.loop.drawn import MOST_REGIONS, DrawnObject
 from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from backend.project_heads import SHAPES

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from backend.fillers import base_probabilities
-from backend.heads.morphology import Morphology
+from backend.heads.classification.morphology import Morphology
 from backend.loop.examples import gather_examples
 from backend.loop.gate import Verdict, judge
 from backend.loop.held_out import Sides

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from backend.heads import NotEnoughLabels
-from backend.heads.tree import DecisionTree
+from backend.heads.classification.decision_tree import DecisionTree
 from backend.loop.gate import judge
 from backend.loop.held_out import Sides
 from backend.loop.snapshot import take_snapshot

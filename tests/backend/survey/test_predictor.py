@@ -22,7 +22,7 @@ from pycocotools import mask as coco
 from backend.annotator import Annotator, Task
 from backend.annotators import AnnotatorBuilder
 from backend.carried import CarriedVersion, carry
-from backend.heads.parameters import Parameters
+from backend.heads.regression import Parameters
 from backend.images.local import LocalGallery
 from backend.project_heads import ProjectHeads
 from backend.settings import Settings

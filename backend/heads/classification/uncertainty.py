@@ -19,7 +19,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.logistic import class_weights, probabilities_of
+from backend.heads.classification.logistic import class_weights, probabilities_of
 
 __all__ = ["Posterior", "Uncertainty", "entropy", "split"]
 

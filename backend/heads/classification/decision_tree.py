@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 from scipy.special import digamma
 
 from backend.heads import storage
+from backend.heads.classification.logistic import LEAST_PROBABILITY
+from backend.heads.classification.morphology import MINIMUM_LABELS, Morphology, margin
+from backend.heads.classification.questions import Question, QuestionTree
+from backend.heads.classification.uncertainty import Uncertainty, entropy
 from backend.heads.errors import HeadError, NotEnoughLabels
-from backend.heads.logistic import LEAST_PROBABILITY
-from backend.heads.morphology import MINIMUM_LABELS, Morphology, margin
-from backend.heads.questions import Question, QuestionTree
-from backend.heads.uncertainty import Uncertainty, entropy
 
 __all__ = ["DecisionTree"]
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.heads.questions import QuestionTree
+from backend.heads.classification.questions import QuestionTree
 from sync.labelling.config import parse
 
 PATHS = (("Smooth", "Round"), ("Smooth", "Cigar"), ("Disk", "Arms"), ("Disk", "Bar"), ("Star",))

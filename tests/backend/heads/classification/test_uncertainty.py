@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.heads.morphology import Morphology
-from backend.heads.uncertainty import Uncertainty, entropy
+from backend.heads.classification.morphology import Morphology
+from backend.heads.classification.uncertainty import Uncertainty, entropy
 
 Floats = NDArray[np.float32]
 

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.heads.errors import NotEnoughLabels
-from backend.heads.parameters import MINIMUM_LABELS, Parameters
+from backend.heads.regression import MINIMUM_LABELS, Parameters
 
 
 def linear(n: int, d: int, *, noise: float, seed: int = 0) -> tuple[NDArray[np.float32], NDArray[np.float64]]:

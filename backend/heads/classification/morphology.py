@@ -18,9 +18,17 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from backend.heads import storage
+from backend.heads.classification.logistic import (
+    LEAST_PROBABILITY,
+    Plan,
+    choose_plan,
+    logits_of,
+    probabilities_of,
+    solve,
+    told_apart,
+)
+from backend.heads.classification.uncertainty import Posterior, Uncertainty, split
 from backend.heads.errors import NotEnoughLabels
-from backend.heads.logistic import LEAST_PROBABILITY, Plan, choose_plan, logits_of, probabilities_of, solve, told_apart
-from backend.heads.uncertainty import Posterior, Uncertainty, split
 
 __all__ = ["MINIMUM_LABELS", "Morphology", "margin"]
 

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from backend.heads.calibration import brier_score, expected_calibration_error
+from backend.heads.classification.calibration import brier_score, expected_calibration_error
 
 probabilities = arrays(np.float64, (30, 3), elements=st.floats(0.01, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))
 

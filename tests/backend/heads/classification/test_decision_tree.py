@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from backend.heads.classification.decision_tree import DecisionTree
+from backend.heads.classification.morphology import Morphology
+from backend.heads.classification.questions import QuestionTree
 from backend.heads.errors import HeadError, NotEnoughLabels
-from backend.heads.morphology import Morphology
-from backend.heads.questions import QuestionTree
-from backend.heads.tree import DecisionTree
 
 PATHS = (("Smooth", "Round"), ("Smooth", "Cigar"), ("Disk", "Arms"), ("Disk", "Bar"))
 TREE = QuestionTree.of(PATHS)

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from backend.heads.classification.morphology import MINIMUM_LABELS, Morphology
 from backend.heads.errors import NotEnoughLabels
-from backend.heads.morphology import MINIMUM_LABELS, Morphology
 
 CLASSES = ("smooth", "spiral", "edge-on", "merger")
 Data = tuple[NDArray[np.float32], NDArray[np.float32]]

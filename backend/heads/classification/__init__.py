@@ -1,0 +1,1 @@
+"""Classification heads: calibrated classifiers on frozen embeddings, flat or along a decision tree."""
