@@ -17,9 +17,9 @@ import numpy as np
 from cachetools import TTLCache
 from numpy.typing import NDArray
 
+from backend.heads.extraction.extract import ExtractionSettings, Source, extract
+from backend.heads.extraction.serialise import ARCHIVE_VERSION, pack, unpack
 from backend.heads.segmenter.sight import PictureSight, Sights, check_side
-from backend.heads.source_archive import ARCHIVE_VERSION, pack, unpack
-from backend.heads.sources import ExtractionSettings, Source, extract
 from backend.images.store import Gallery, Picture
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import PicturePyramid, Pyramids

@@ -18,9 +18,9 @@ from PIL import Image
 from backend.annotators import BASE_DETECTOR
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.detector.training import Schedule
+from backend.heads.extraction.extract import extract
 from backend.heads.matching import corners
 from backend.heads.source_detector import SourceDetector
-from backend.heads.sources import extract
 from backend.images.store import Picture
 from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids

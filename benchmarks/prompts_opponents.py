@@ -18,14 +18,14 @@ from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
+from backend.heads.extraction.extract import extract
 from backend.heads.segmenter.clicks import Click
-from backend.heads.sources import extract
 from sync.geometry.shapes import Mask
 
 __all__ = ["RECIPES", "Recipe", "source_extraction", "watershed_at_click"]
 
 SMOOTHING_PX = 1.5
-"""As source extraction smooths (`backend.heads.sources`)."""
+"""As source extraction smooths (`backend.heads.extraction.extract`)."""
 
 Grey = NDArray[np.float32]
 Place = tuple[int, int]

@@ -15,9 +15,9 @@ from backend.heads.detected import Detected
 from backend.heads.detection import Detection
 from backend.heads.detection_fit import Grid, score_grid
 from backend.heads.errors import NotEnoughLabels
+from backend.heads.extraction.extract import extract
 from backend.heads.matching import box_overlaps, corners, f1
 from backend.heads.source_detector import SourceDetector
-from backend.heads.sources import extract
 from backend.loop.comparison import Comparison, compare
 from backend.loop.cross_validation import deal_folds, plan_of_objects
 from backend.loop.decision import Objects, Taken, decide

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from skimage.data import hubble_deep_field
 
-from backend.heads.sources import extract
+from backend.heads.extraction.extract import extract
 from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES, decode
 from sync.images.stretch import to_png

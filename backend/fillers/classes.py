@@ -13,7 +13,7 @@ from backend.fillers.filler import Filled, embedding_of
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
-from backend.heads.sources import ExtractionSettings
+from backend.heads.extraction.extract import ExtractionSettings
 from backend.observer import Observation
 from sync.controls import choices, taxonomy
 from sync.labelling.config import Control

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.sources import ExtractionSettings
+from backend.heads.extraction.extract import ExtractionSettings
 from backend.observer import Observation
 from sync.labelling.config import Control
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.fillers.filler import Filled, embedding_of
+from backend.heads.extraction.extract import ExtractionSettings
 from backend.heads.regression import Parameters
-from backend.heads.sources import ExtractionSettings
 from backend.observer import Observation
 from sync.controls import number
 from sync.labelling.config import Control

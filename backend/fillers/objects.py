@@ -12,9 +12,9 @@ import numpy as np
 from backend.fillers.filler import Filled
 from backend.fillers.shared import SharedObjects
 from backend.heads.detection import Detected, Detection
+from backend.heads.extraction.extract import ExtractionSettings
 from backend.heads.masks import PromptedMasks
 from backend.heads.separating import in_one_part, outlined
-from backend.heads.sources import ExtractionSettings
 from backend.observer import Observation
 from backend.project_heads import MASKS
 from backend.regions import regions_of_mask

@@ -23,9 +23,9 @@ from backend.heads.detection_fit import score_grid
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.detector.outlining import outline_boxes
 from backend.heads.errors import NotEnoughLabels
+from backend.heads.extraction.extract import ExtractionSettings, Source
 from backend.heads.matching import clearly_better
 from backend.heads.source_detector import SourceDetector
-from backend.heads.sources import ExtractionSettings, Source
 from backend.lvm.feature_maps import PicturePyramid
 from sync.geometry.shapes import Size
 

@@ -18,7 +18,7 @@ from backend.heads.box_scores import ScoreCalibration, weigh_by_image
 from backend.heads.detection_fit import MATCH_AT, Grid
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.detector.network import Found
-from backend.heads.extracted import sources_of
+from backend.heads.extraction.reuse import sources_of
 from backend.heads.matching import box_overlaps, clearly_better, corners, f1
 from backend.heads.source_detector import SourceDetector
 from backend.lvm.feature_maps import PicturePyramid

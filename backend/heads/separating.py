@@ -9,11 +9,11 @@ import numpy as np
 from scipy import ndimage
 
 from backend.heads.detected import Detected
+from backend.heads.extraction.extract import Source
+from backend.heads.extraction.outlines import tighten
 from backend.heads.masks import PromptedMasks
-from backend.heads.outlines import tighten
 from backend.heads.segmenter.sight import PictureSight
 from backend.heads.segmenter.window_mask import WindowMask
-from backend.heads.sources import Source
 from sync.geometry.shapes import Box, Mask
 
 __all__ = ["in_one_part", "outlined", "separated"]

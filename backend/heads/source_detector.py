@@ -21,8 +21,8 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
 from backend.heads.detection_fit import Choice, Examples, Grid, choose, gather, grow, score_grid
 from backend.heads.errors import NotEnoughLabels
+from backend.heads.extraction.extract import ExtractionSettings, Source
 from backend.heads.matching import corners
-from backend.heads.sources import ExtractionSettings, Source
 from sync.geometry.shapes import Box
 
 __all__ = ["SourceDetector"]

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.deblend import divide
-from backend.heads.sources import DETECTION_SIGMA
+from backend.heads.extraction.deblend import divide
+from backend.heads.extraction.extract import DETECTION_SIGMA
 from backend.scenes.footprint import SETTINGS, Footprint, footprint_of, noise_of, visible
 from backend.scenes.light import to_picture
 from backend.scenes.scene import Scene

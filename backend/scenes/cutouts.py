@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.sources import ExtractionSettings, segment
+from backend.heads.extraction.extract import ExtractionSettings, segment
 from backend.scenes.light import to_light
 from backend.scenes.stamp import Stamp
 

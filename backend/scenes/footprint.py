@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.outlines import outline
-from backend.heads.sources import DETECTION_SIGMA, GREY_LEVEL, ExtractionSettings
+from backend.heads.extraction.extract import DETECTION_SIGMA, GREY_LEVEL, ExtractionSettings
+from backend.heads.extraction.outlines import outline
 from backend.scenes.light import shown
 
 __all__ = ["Footprint", "footprint_of", "noise_of"]

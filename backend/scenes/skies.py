@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.sources import ExtractionSettings, Source, extract
+from backend.heads.extraction.extract import ExtractionSettings, Source, extract
 from backend.scenes.light import SOFTENING, to_light
 
 __all__ = ["FrameSky", "Sky", "SyntheticSky", "clean"]

@@ -20,11 +20,11 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection import Detection
 from backend.heads.detector.learned import LearnedDetector
+from backend.heads.extraction.extract import ExtractionSettings, extract
 from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters
 from backend.heads.segmenter.lvm_windows import LvmWindows
 from backend.heads.segmenter.sight import Sights
-from backend.heads.sources import ExtractionSettings, extract
 from backend.images.store import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder

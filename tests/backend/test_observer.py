@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.heads.sources import ExtractionSettings, extract
+from backend.heads.extraction.extract import ExtractionSettings, extract
 from backend.observer import Observation, Observer
 from backend.services import Services
 from sync.errors.images import ImageError

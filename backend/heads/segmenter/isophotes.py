@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.segmentation import watershed
 
-from backend.heads.deblend import divide
+from backend.heads.extraction.deblend import divide
 from backend.heads.segmenter.clicks import Click
 
 __all__ = ["FAR", "Isophotes", "Spot"]
@@ -27,7 +27,7 @@ LEAST_PEAK, LEAST_RISE = 4.0, 3.0
 SMOOTHING = 0.8
 """Standard deviation of the Gaussian that the light is smoothed with, points of the grid."""
 USUAL_ISOPHOTE = 0.17
-"""People's outlines run at about this fraction of the peak (`backend.heads.sources`): there the guess is 0."""
+"""People's outlines run at about this fraction of the peak (`backend.heads.extraction.extract`): there the guess is 0."""
 SLOPE = 2.0
 """Of the guess, for each factor e of brightness."""
 FAR = 6.0
@@ -47,7 +47,7 @@ ROOM = 1.15
 PER_DEVIATION = 1.4826
 """Standard deviation of a normal distribution, in its median absolute deviations."""
 SADDLE = 0.5
-"""Two hills are two objects if the pass between them lies below this fraction of the lower peak (`backend.heads.sources`)."""
+"""Two hills are two objects if the pass between them lies below this fraction of the lower peak (`backend.heads.extraction.extract`)."""
 DIP = 0.8
 """A click mends the hill of the mask if the light between them does not fall below this fraction of the click's."""
 HILL_SADDLE = 0.8

@@ -11,7 +11,7 @@ from astropy.io import fits
 from PIL import Image
 
 from backend.demo.tiles import cut_deep_field, prepare_folder
-from backend.heads.sources import extract
+from backend.heads.extraction.extract import extract
 from sync.errors.images import ImageError
 from sync.images.decode import decode
 

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from backend.heads.catalogue import FEATURES
 from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection import Detected
-from backend.heads.sources import Source
+from backend.heads.extraction.extract import Source
+from backend.heads.extraction.features import FEATURES
 from backend.loop.agreement import class_agreement, matched_boxes, number_agreement, overlap
 from backend.loop.drawn import DrawnObject
 from sync.geometry.shapes import Box, Ellipse

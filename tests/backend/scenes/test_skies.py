@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.sources import extract
+from backend.heads.extraction.extract import extract
 from backend.scenes.light import to_picture
 from backend.scenes.skies import SyntheticSky, clean
 

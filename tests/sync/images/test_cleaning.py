@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.heads.sources import extract
+from backend.heads.extraction.extract import extract
 from sync.images.cleaning import clean
 from sync.images.stretches import STRETCHES
 

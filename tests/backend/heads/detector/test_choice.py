@@ -17,7 +17,7 @@ from backend.heads.detection_choice import hold_contest, least_score
 from backend.heads.detection_fit import score_grid
 from backend.heads.detector.learned import LearnedDetector
 from backend.heads.detector.network import Found
-from backend.heads.sources import extract
+from backend.heads.extraction.extract import extract
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import PicturePyramid, Pyramids
 from sync.geometry.shapes import Box

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.heads.detector.outlining import outline_boxes
-from backend.heads.sources import extract
+from backend.heads.extraction.extract import extract
 
 numbers = st.floats(0, 60)
 

@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.outlines import bounding_box, filled, moment_ellipse, outline, tighten
+from backend.heads.extraction.outlines import bounding_box, filled, moment_ellipse, outline, tighten
 from sync.geometry.shapes import Box
 
 masks = arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=12))

@@ -13,7 +13,7 @@ import numpy as np
 from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 
-from backend.heads.sources import ExtractionSettings, Source, extract
+from backend.heads.extraction.extract import ExtractionSettings, Source, extract
 
 __all__ = ["KEPT_IMAGES", "content_of", "sources_of"]
 

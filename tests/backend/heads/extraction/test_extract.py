@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from backend.heads.catalogue import FEATURES
-from backend.heads.sources import ExtractionSettings, extract
+from backend.heads.extraction.extract import ExtractionSettings, extract
+from backend.heads.extraction.features import FEATURES
 
 Sky = Callable[..., NDArray[np.float32]]
 

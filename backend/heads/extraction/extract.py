@@ -15,9 +15,9 @@ import sep
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.catalogue import describe
-from backend.heads.deblend import divide
-from backend.heads.outlines import bounding_box, moment_ellipse, outline
+from backend.heads.extraction.deblend import divide
+from backend.heads.extraction.features import describe
+from backend.heads.extraction.outlines import bounding_box, moment_ellipse, outline
 from sync.geometry.shapes import Box, Ellipse
 
 __all__ = ["Extraction", "ExtractionSettings", "Hills", "Source", "extract", "segment"]
@@ -89,7 +89,7 @@ class Source:
     snr : float
         `peak` over the noise of the smoothed image.
     features : ndarray, shape (len(FEATURES),)
-        For classification, named by `backend.heads.catalogue.FEATURES`.
+        For classification, named by `backend.heads.extraction.features.FEATURES`.
     """
 
     number: int

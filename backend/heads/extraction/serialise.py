@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from safetensors.numpy import load, save
 
-from backend.heads.catalogue import FEATURES
-from backend.heads.sources import Source
+from backend.heads.extraction.extract import Source
+from backend.heads.extraction.features import FEATURES
 from sync.geometry.shapes import Box, Ellipse, Size
 
 __all__ = ["ARCHIVE_VERSION", "pack", "unpack"]

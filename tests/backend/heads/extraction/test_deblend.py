@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.heads.deblend import divide
+from backend.heads.extraction.deblend import divide
 
 
 def hills(*tops: tuple[int, float], width: int = 60) -> NDArray[np.float32]:

@@ -1,0 +1,1 @@
+"""Source extraction: thresholds, deblending, outlines and the features of sources."""
