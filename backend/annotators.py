@@ -12,8 +12,8 @@ from cachetools import LRUCache
 
 from backend.annotator import Annotator
 from backend.heads.classification.morphology import Morphology
-from backend.heads.detection import Detection
-from backend.heads.detector.learned import LearnedDetector
+from backend.heads.detection.detection import Detection
+from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.errors import HeadError
 from backend.heads.masks import PromptedMasks
 from backend.heads.segmenter.sight import Sights

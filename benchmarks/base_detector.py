@@ -28,12 +28,12 @@ from rich.table import Table
 
 import backend.scenes
 from backend.annotators import BASE_DETECTOR
-from backend.heads.detection_choice import least_score
-from backend.heads.detector.learned import LearnedDetector
-from backend.heads.detector.training import Schedule
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.fcos.training import Schedule
+from backend.heads.detection.metrics import box_overlaps, corners
+from backend.heads.detection.model_selection import least_score
+from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.extract import extract
-from backend.heads.matching import box_overlaps, corners
-from backend.heads.source_detector import SourceDetector
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
 from backend.scenes.folders import Part, generator_of, outlined

@@ -16,11 +16,11 @@ from detection_scores import Finds
 from PIL import Image
 
 from backend.annotators import BASE_DETECTOR
-from backend.heads.detector.learned import LearnedDetector
-from backend.heads.detector.training import Schedule
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.fcos.training import Schedule
+from backend.heads.detection.metrics import corners
+from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.extract import extract
-from backend.heads.matching import corners
-from backend.heads.source_detector import SourceDetector
 from backend.images.store import Picture
 from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids

@@ -20,7 +20,7 @@ from prompts_clicking import JITTER
 from rich.console import Console
 from rich.table import Table
 
-from backend.heads.matching import mask_overlap
+from backend.heads.detection.metrics import mask_overlap
 from backend.heads.segmenter.clicks import first_click
 from backend.heads.segmenter.isophotes import FAR, SLOPE, USUAL_ISOPHOTE, Isophotes
 from backend.heads.segmenter.lvm_windows import LvmWindows

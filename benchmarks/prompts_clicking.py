@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.heads.matching import mask_overlap
+from backend.heads.detection.metrics import mask_overlap
 from backend.heads.segmenter.clicks import Click, first_click, next_click
 from sync.geometry.shapes import Mask
 

@@ -13,7 +13,7 @@ from PIL import Image
 from prompts_clicking import JITTER
 from prompts_quality import Arm, Judged
 
-from backend.heads.matching import mask_overlap
+from backend.heads.detection.metrics import mask_overlap
 from backend.heads.segmenter.clicks import first_click
 from backend.heads.segmenter.grid import edges_of
 

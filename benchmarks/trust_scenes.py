@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from trust_classes import BATCH, HELD_OUT_ONE_IN, Run
 from trust_steps import measure_step
 
-from backend.heads.detected import Detected
-from backend.heads.detection import Detection
-from backend.heads.detection_fit import Grid, score_grid
+from backend.heads.detection.detected import Detected
+from backend.heads.detection.detection import Detection
+from backend.heads.detection.grid_search import Grid, score_grid
+from backend.heads.detection.metrics import box_overlaps, corners, f1
+from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import extract
-from backend.heads.matching import box_overlaps, corners, f1
-from backend.heads.source_detector import SourceDetector
 from backend.loop.comparison import Comparison, compare
 from backend.loop.cross_validation import deal_folds, plan_of_objects
 from backend.loop.decision import Objects, Taken, decide

@@ -11,8 +11,8 @@ from backend.fillers.objects import ObjectFiller
 from backend.fillers.shared import shared_objects
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
-from backend.heads.detection import Detection
-from backend.heads.detector.learned import LearnedDetector
+from backend.heads.detection.detection import Detection
+from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters
 from backend.project_heads import ProjectHeads

@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.fillers.filler import Filled
 from backend.fillers.shared import SharedObjects
-from backend.heads.detection import Detected, Detection
+from backend.heads.detection.detection import Detected, Detection
 from backend.heads.extraction.extract import ExtractionSettings
 from backend.heads.masks import PromptedMasks
 from backend.heads.separating import in_one_part, outlined

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
-from backend.heads.detection import Detection
+from backend.heads.detection.detection import Detection
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters

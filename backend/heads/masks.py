@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from backend.heads import storage
+from backend.heads.detection.metrics import mask_overlap
 from backend.heads.errors import HeadError, NotEnoughLabels
-from backend.heads.matching import mask_overlap
 from backend.heads.prompts import checked_boxes, checked_points
 from backend.heads.segmenter.clicks import Click
 from backend.heads.segmenter.grid import Edges

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backend.heads.matching import corners
+from backend.heads.detection.metrics import corners
 from sync.geometry.shapes import Box, Point, Size
 
 __all__ = ["MAXIMUM_PROMPTS", "Pixel", "Window", "checked_boxes", "checked_points"]

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from backend.heads.detected import Detected
+from backend.heads.detection.detected import Detected
 from backend.heads.extraction.extract import Source
 from backend.heads.extraction.outlines import tighten
 from backend.heads.masks import PromptedMasks

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from backend.heads.detection import Detected
+from backend.heads.detection.detection import Detected
 from backend.loop.drawn import DrawnObject
 from sync.geometry.shapes import Box
 

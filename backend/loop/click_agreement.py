@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.detection.metrics import mask_overlap
 from backend.heads.masks import PromptedMasks
-from backend.heads.matching import mask_overlap
 from backend.heads.segmenter.clicks import first_click
 from backend.heads.segmenter.sight import PictureSight
 from backend.loop.comparison import LEAST_GROUPS

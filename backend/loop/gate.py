@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from backend.annotators import read_config
 from backend.heads.classification.questions import QuestionTree
-from backend.heads.detection import Detection
+from backend.heads.detection.detection import Detection
 from backend.loop.change import ProjectTasks, limit_change
 from backend.loop.click_agreement import click_scores
 from backend.loop.comparison import Answer, Comparison, compare

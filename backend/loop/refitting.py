@@ -13,7 +13,7 @@ import numpy as np
 from backend.annotators import Annotators
 from backend.fillers.filler import embedding_of
 from backend.heads import Head, NotEnoughLabels
-from backend.heads.detection import BY_EXTRACTION, Detection
+from backend.heads.detection.detection import BY_EXTRACTION, Detection
 from backend.heads.regression import Parameters
 from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.train import fit_classes, fit_detection, open_images

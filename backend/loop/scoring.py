@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
 from backend.heads.classification.calibration import brier_score, expected_calibration_error
-from backend.heads.detected import Detected
+from backend.heads.detection.detected import Detected
 from backend.loop.agreement import class_agreement, matched_boxes, number_agreement
 from backend.loop.examples import Examples, ImageOfTask
 from backend.observer import Observation

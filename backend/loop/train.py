@@ -17,9 +17,9 @@ from backend.fillers import base_offset
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
-from backend.heads.detection import Detection
-from backend.heads.detection_fit import score_grid
-from backend.heads.detector.learned import LearnedDetector
+from backend.heads.detection.detection import Detection
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.grid_search import score_grid
 from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters
 from backend.heads.segmenter.sight import PictureSight

@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
-from backend.heads.detected import Detected
+from backend.heads.detection.detected import Detected
 from backend.observer import Observation
 from backend.project_heads import MASKS
 from sync.labelling.config import Control

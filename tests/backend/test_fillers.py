@@ -18,8 +18,8 @@ from backend.fillers import ClassFiller, Filler, base_offset, base_probabilities
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
-from backend.heads.detection import Detection
-from backend.heads.detector.learned import LearnedDetector
+from backend.heads.detection.detection import Detection
+from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.extraction.extract import ExtractionSettings, extract
 from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters

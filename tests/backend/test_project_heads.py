@@ -12,7 +12,7 @@ import pytest
 
 from backend.heads import HeadError
 from backend.heads.classification.morphology import Morphology
-from backend.heads.detection import Detection
+from backend.heads.detection.detection import Detection
 from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters
 from backend.heads.segmenter.network import SegmenterConfig

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from backend.heads.detection.metrics import mask_overlap
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.masks import MINIMUM_MASKS, PromptedMasks
-from backend.heads.matching import mask_overlap
 from backend.heads.segmenter.lvm_windows import LvmWindows
 from backend.heads.segmenter.sight import PictureSight, Sights
 from backend.heads.segmenter.training import Schedule

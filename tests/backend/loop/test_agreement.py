@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from backend.heads.classification.questions import QuestionTree
-from backend.heads.detection import Detected
+from backend.heads.detection.detection import Detected
 from backend.heads.extraction.extract import Source
 from backend.heads.extraction.features import FEATURES
 from backend.loop.agreement import class_agreement, matched_boxes, number_agreement, overlap

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from backend.heads.detection import Detection
-from backend.heads.detector.learned import FINE_TUNING, LearnedDetector
+from backend.heads.detection.detection import Detection
+from backend.heads.detection.fcos.detector import FINE_TUNING, LearnedDetector
 from backend.loop.contest import Contender, hold_contest
 from backend.loop.drawn import DrawnObject
 from backend.loop.examples import Examples, ImageOfTask

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.heads.detection.metrics import box_overlaps, corners
 from backend.heads.extraction.extract import extract
-from backend.heads.matching import box_overlaps, corners
 from backend.scenes import Scene, SceneGenerator
 
 SIMULATED = SceneGenerator()

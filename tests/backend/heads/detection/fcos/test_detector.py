@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 
-from backend.heads.detection_choice import least_score
-from backend.heads.detector.learned import LearnedDetector
-from backend.heads.detector.training import Schedule
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.fcos.training import Schedule
+from backend.heads.detection.metrics import box_overlaps, corners, f1
+from backend.heads.detection.model_selection import least_score
 from backend.heads.errors import HeadError, NotEnoughLabels
-from backend.heads.matching import box_overlaps, corners, f1
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import Pyramids
 from sync.geometry.shapes import Box

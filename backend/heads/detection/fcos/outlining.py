@@ -9,9 +9,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.detection.metrics import box_overlaps, corners
 from backend.heads.extraction.extract import Source
 from backend.heads.extraction.features import FEATURES
-from backend.heads.matching import box_overlaps, corners
 from sync.geometry.shapes import Box, Ellipse, Size
 
 __all__ = ["outline_boxes"]

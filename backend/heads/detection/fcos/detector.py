@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 
 from backend.heads import storage
-from backend.heads.box_scores import UNCALIBRATED, ScoreCalibration
-from backend.heads.detector.merging import merge
-from backend.heads.detector.network import NORM_GROUPS, DetectorConfig, DetectorNetwork, Found
-from backend.heads.detector.training import Example, Schedule, examples_of, train_network
+from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration
+from backend.heads.detection.fcos.merging import merge
+from backend.heads.detection.fcos.network import NORM_GROUPS, DetectorConfig, DetectorNetwork, Found
+from backend.heads.detection.fcos.training import Example, Schedule, examples_of, train_network
+from backend.heads.detection.metrics import corners
 from backend.heads.errors import HeadError, NotEnoughLabels
-from backend.heads.matching import corners
 from backend.lvm.feature_maps import PicturePyramid, Pyramids
 from sync.geometry.shapes import Box
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from backend.heads.detector.network import DetectorConfig, DetectorNetwork
-from backend.heads.detector.training import Example, Schedule, examples_of, train_network
+from backend.heads.detection.fcos.network import DetectorConfig, DetectorNetwork
+from backend.heads.detection.fcos.training import Example, Schedule, examples_of, train_network
 from backend.lvm.feature_maps import Pyramids
 
 

@@ -16,10 +16,10 @@ from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from backend.heads.detection.metrics import box_overlaps, clearly_better, corners, f1
 from backend.heads.extraction.extract import ExtractionSettings, Source, segment
 from backend.heads.extraction.outlines import outline
 from backend.heads.extraction.reuse import KEPT_IMAGES, content_of, sources_of
-from backend.heads.matching import box_overlaps, clearly_better, corners, f1
 from sync.geometry.shapes import Box
 
 __all__ = ["MATCH_AT", "Choice", "Examples", "Grid", "choose", "gather", "grow", "score_grid"]

@@ -16,13 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import storage
-from backend.heads.box_scores import UNCALIBRATED, ScoreCalibration, best_least_score, weigh_by_image
 from backend.heads.classification.morphology import Morphology
-from backend.heads.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
-from backend.heads.detection_fit import Choice, Examples, Grid, choose, gather, grow, score_grid
+from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration, best_least_score, weigh_by_image
+from backend.heads.detection.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
+from backend.heads.detection.grid_search import Choice, Examples, Grid, choose, gather, grow, score_grid
+from backend.heads.detection.metrics import corners
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import ExtractionSettings, Source
-from backend.heads.matching import corners
 from sync.geometry.shapes import Box
 
 __all__ = ["SourceDetector"]

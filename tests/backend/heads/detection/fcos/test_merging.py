@@ -6,8 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.heads.detector.merging import merge
-from backend.heads.detector.network import Found
+from backend.heads.detection.fcos.merging import merge
+from backend.heads.detection.fcos.network import Found
 from backend.lvm.tiles import Tile, tiles_of
 
 FRAME = (1984, 1361)

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 import torch
 
-from backend.heads import detection_choice
-from backend.heads.detection import BY_EXTRACTION, BY_LEARNING, Detection
-from backend.heads.detection_choice import hold_contest, least_score
-from backend.heads.detection_fit import score_grid
-from backend.heads.detector.learned import LearnedDetector
-from backend.heads.detector.network import Found
+from backend.heads.detection import model_selection
+from backend.heads.detection.detection import BY_EXTRACTION, BY_LEARNING, Detection
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.fcos.network import Found
+from backend.heads.detection.grid_search import score_grid
+from backend.heads.detection.model_selection import hold_contest, least_score
 from backend.heads.extraction.extract import extract
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import PicturePyramid, Pyramids
@@ -41,7 +41,7 @@ def test_the_least_score_parts_what_people_keep_from_what_they_delete() -> None:
 def test_the_least_score_of_a_wrong_label_counts_as_wrong() -> None:
     drawn = [[(Box(0, 0, 10, 10), "b")]]
     assert least_score([found((0, 0.7))], drawn, classes=("b",)) < 0.7
-    assert detection_choice._found_f1(found((0, 0.7)), drawn[0], 0.5, ("a", "b")) == 0
+    assert model_selection._found_f1(found((0, 0.7)), drawn[0], 0.5, ("a", "b")) == 0
 
 
 def test_each_image_is_judged_by_what_did_not_learn_from_it(pyramids: Pyramids, discs: Discs, look_at: Look) -> None:

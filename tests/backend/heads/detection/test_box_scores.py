@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.heads.box_scores import ScoreCalibration, best_least_score, weigh_by_image
+from backend.heads.detection.box_scores import ScoreCalibration, best_least_score, weigh_by_image
 
 
 def calibrated(scores: list[float], kept: list[bool]) -> ScoreCalibration:

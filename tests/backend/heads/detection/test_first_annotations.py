@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from backend.annotators import BASE_DETECTOR
 from backend.demo.tiles import cut_deep_field
-from backend.heads.detected import Detected
-from backend.heads.detection import BY_EXTRACTION, Detection
-from backend.heads.detector.learned import LearnedDetector
+from backend.heads.detection.detected import Detected
+from backend.heads.detection.detection import BY_EXTRACTION, Detection
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.metrics import box_overlaps, corners
 from backend.heads.extraction.extract import extract
-from backend.heads.matching import box_overlaps, corners
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
 from sync.geometry.shapes import Box

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from backend.heads.detector.network import DetectorNetwork
+from backend.heads.detection.fcos.network import DetectorNetwork
 from backend.lvm.feature_maps import Levels, PicturePyramid
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Size

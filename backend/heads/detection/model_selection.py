@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.box_scores import ScoreCalibration, weigh_by_image
-from backend.heads.detection_fit import MATCH_AT, Grid
-from backend.heads.detector.learned import LearnedDetector
-from backend.heads.detector.network import Found
+from backend.heads.detection.box_scores import ScoreCalibration, weigh_by_image
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.fcos.network import Found
+from backend.heads.detection.grid_search import MATCH_AT, Grid
+from backend.heads.detection.metrics import box_overlaps, clearly_better, corners, f1
+from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.reuse import sources_of
-from backend.heads.matching import box_overlaps, clearly_better, corners, f1
-from backend.heads.source_detector import SourceDetector
 from backend.lvm.feature_maps import PicturePyramid
 from sync.geometry.shapes import Box
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.heads.matching import box_overlaps, clearly_better, corners, f1, mask_overlap
+from backend.heads.detection.metrics import box_overlaps, clearly_better, corners, f1, mask_overlap
 from sync.geometry.shapes import Box
 
 sizes = st.floats(0.5, 100)

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.heads.detection import MAXIMUM_OBJECTS, Detected, Detection
-from backend.heads.detection_fit import Choice
+from backend.heads.detection.detection import MAXIMUM_OBJECTS, Detected, Detection
+from backend.heads.detection.grid_search import Choice
+from backend.heads.detection.metrics import box_overlaps, corners, f1
+from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.extraction.extract import Source, extract
-from backend.heads.matching import box_overlaps, corners, f1
-from backend.heads.source_detector import SourceDetector
 from sync.geometry.shapes import Box
 
 Sky = Callable[..., NDArray[np.float32]]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.heads.detector.outlining import outline_boxes
+from backend.heads.detection.fcos.outlining import outline_boxes
 from backend.heads.extraction.extract import extract
 
 numbers = st.floats(0, 60)

@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import storage
-from backend.heads.detected import BY_EXTRACTION, BY_LEARNING, MAXIMUM_OBJECTS, Detected
-from backend.heads.detection_choice import Drawn, hold_contest
-from backend.heads.detection_fit import score_grid
-from backend.heads.detector.learned import LearnedDetector
-from backend.heads.detector.outlining import outline_boxes
+from backend.heads.detection.detected import BY_EXTRACTION, BY_LEARNING, MAXIMUM_OBJECTS, Detected
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.fcos.outlining import outline_boxes
+from backend.heads.detection.grid_search import score_grid
+from backend.heads.detection.metrics import clearly_better
+from backend.heads.detection.model_selection import Drawn, hold_contest
+from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import ExtractionSettings, Source
-from backend.heads.matching import clearly_better
-from backend.heads.source_detector import SourceDetector
 from backend.lvm.feature_maps import PicturePyramid
 from sync.geometry.shapes import Size
 

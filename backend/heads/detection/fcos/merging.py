@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from backend.heads.detector.network import SAME_OBJECT_ABOVE, Found
+from backend.heads.detection.fcos.network import SAME_OBJECT_ABOVE, Found
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Size
 
