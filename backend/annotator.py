@@ -17,7 +17,7 @@ import numpy as np
 from backend.fillers import Filled, Filler, ObjectFiller, fillers_of
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.masks import PromptedMasks
+from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.observer import Observation, Observer
 from backend.project_heads import ProjectHeads, controls_to_fill
 from backend.prompts import answer_prompts

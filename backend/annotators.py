@@ -15,8 +15,9 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.errors import HeadError
-from backend.heads.masks import PromptedMasks
-from backend.heads.segmenter.sight import Sights
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import Segmenter, open_segmenter
+from backend.heads.segmentation.window_features import Sights
 from backend.images.store import Gallery, Picture
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
@@ -26,7 +27,6 @@ from backend.project_heads import ProjectHeads
 from backend.registry.damage import stand_ins, version_damage
 from backend.registry.records import Project, config_hash
 from backend.registry.store import Registry
-from backend.segmenters import Segmenter, open_segmenter
 from sync.files.cache import Cache
 from sync.labelling.config import LabelConfig, LabelConfigError, parse
 

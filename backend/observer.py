@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from backend.heads.extraction.extract import ExtractionSettings, Source, extract
 from backend.heads.extraction.serialise import ARCHIVE_VERSION, pack, unpack
-from backend.heads.segmenter.sight import PictureSight, Sights, check_side
+from backend.heads.segmentation.window_features import PictureSight, Sights, check_side
 from backend.images.store import Gallery, Picture
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import PicturePyramid, Pyramids

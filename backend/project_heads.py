@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend.heads import HEADS, Head, HeadError
-from backend.heads.masks import PromptedMasks
+from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.registry.version_files import INDEX
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from backend.heads.masks import PromptedMasks
-from backend.heads.segmenter.sight import PictureSight
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.window_features import PictureSight
 from backend.on_screen import object_hit, regions_on_screen, stored_ids
 from backend.project_heads import prompt_target
 from backend.prompt_choice import PROMPT_TYPES, choose_prompts

@@ -25,14 +25,14 @@ from prompts_clicking import click_through
 from rich.console import Console
 from rich.table import Table
 
-from backend.heads.masks import PromptedMasks
-from backend.heads.segmenter.clicks import Click
-from backend.heads.segmenter.lvm_windows import LvmWindows
-from backend.heads.segmenter.sight import Sights
-from backend.heads.segmenter.training import Schedule, Training
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import BASE_SEGMENTER
+from backend.heads.segmentation.simulated_clicks import Click
+from backend.heads.segmentation.training import Schedule, Training
+from backend.heads.segmentation.window_features import Sights
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import generator_of
-from backend.segmenters import BASE_SEGMENTER
 from sync.geometry.shapes import Mask, Point
 
 SCHEDULES = (

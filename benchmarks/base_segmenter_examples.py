@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.heads.segmenter.lvm_windows import LvmWindows
-from backend.heads.segmenter.outlined import example_of
-from backend.heads.segmenter.sight import Sights
-from backend.heads.segmenter.training import Example
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.project_examples import example_of
+from backend.heads.segmentation.training import Example
+from backend.heads.segmentation.window_features import Sights
 from backend.scenes.folders import Part, generator_of, outlined
 from backend.scenes.generator import SceneGenerator
 from sync.geometry.shapes import Mask

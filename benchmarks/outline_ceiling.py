@@ -21,9 +21,9 @@ from rich.console import Console
 from rich.table import Table
 
 from backend.heads.detection.metrics import mask_overlap
-from backend.heads.segmenter.clicks import first_click
-from backend.heads.segmenter.isophotes import FAR, SLOPE, USUAL_ISOPHOTE, Isophotes
-from backend.heads.segmenter.lvm_windows import LvmWindows
+from backend.heads.segmentation.isophotes import FAR, SLOPE, USUAL_ISOPHOTE, Isophotes
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.simulated_clicks import first_click
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.tiles import Tile
 

@@ -10,7 +10,7 @@ import numpy as np
 from base_segmenter_examples import outlined_galaxies
 from numpy.typing import NDArray
 
-from backend.heads.segmenter.sight import PictureSight, Seen, Sights, WindowEncoder
+from backend.heads.segmentation.window_features import PictureSight, Seen, Sights, WindowEncoder
 from backend.lvm.tiles import Tile
 from backend.scenes.folders import Part, generator_of
 from sync.geometry.shapes import Mask, Size

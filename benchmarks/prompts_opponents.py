@@ -19,7 +19,7 @@ from skimage.filters import threshold_otsu
 from skimage.segmentation import watershed
 
 from backend.heads.extraction.extract import extract
-from backend.heads.segmenter.clicks import Click
+from backend.heads.segmentation.simulated_clicks import Click
 from sync.geometry.shapes import Mask
 
 __all__ = ["RECIPES", "Recipe", "source_extraction", "watershed_at_click"]

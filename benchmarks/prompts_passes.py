@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from prompts_pictures import sceneries
 
-from backend.heads.segmenter.decoding import WindowPrompts, decode
-from backend.heads.segmenter.guide import Guide
-from backend.heads.segmenter.sight import PictureSight, Sights
-from backend.heads.segmenter.windows import nearest_window
+from backend.heads.segmentation.decoding import WindowPrompts, decode
+from backend.heads.segmentation.first_guess import Guide
+from backend.heads.segmentation.shipped import open_segmenter
+from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.windows import nearest_window
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
-from backend.segmenters import open_segmenter
 from sync.files.cache import FileCache
 from sync.geometry.shapes import Point
 

@@ -14,7 +14,7 @@ from PIL import Image
 from prompts_clicking import JITTER
 from prompts_server import Asked, Serving
 
-from backend.heads.segmenter.clicks import Click, first_click, next_click
+from backend.heads.segmentation.simulated_clicks import Click, first_click, next_click
 from backend.scenes.generator import SceneGenerator
 from sync.geometry.shapes import Mask, Size
 

@@ -18,12 +18,12 @@ from prompts_objects import Object, Picture, objects_of, outlines, scenes
 from prompts_opponents import RECIPES, Recipe, source_extraction, watershed_at_click
 from rich.console import Console
 
-from backend.heads.masks import PromptedMasks
-from backend.heads.segmenter.clicks import Click
-from backend.heads.segmenter.sight import WindowEncoder
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import open_segmenter
+from backend.heads.segmentation.simulated_clicks import Click
+from backend.heads.segmentation.window_features import WindowEncoder
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import Part
-from backend.segmenters import open_segmenter
 from sync.geometry.shapes import Mask, Point
 
 __all__ = ["ENOUGH", "LEAST_CLICKS", "MOST_CLICKS", "Arm", "Judged", "Plan", "Quality", "measure_quality"]

@@ -23,7 +23,7 @@ import httpx
 from loop_stage import free_port, wait_until
 
 from backend.demo.processes import Child
-from backend.heads.segmenter.clicks import Click
+from backend.heads.segmentation.simulated_clicks import Click
 from sync.controls import brushlabels, rle
 from sync.geometry.shapes import Mask, Size
 

@@ -14,8 +14,8 @@ from prompts_clicking import JITTER
 from prompts_quality import Arm, Judged
 
 from backend.heads.detection.metrics import mask_overlap
-from backend.heads.segmenter.clicks import first_click
-from backend.heads.segmenter.grid import edges_of
+from backend.heads.segmentation.grid import edges_of
+from backend.heads.segmentation.simulated_clicks import first_click
 
 __all__ = ["draw_sheet"]
 

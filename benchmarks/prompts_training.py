@@ -12,13 +12,13 @@ from pathlib import Path
 
 import torch
 
-from backend.heads.masks import PromptedMasks
-from backend.heads.segmenter.lvm_windows import LvmWindows
-from backend.heads.segmenter.sight import PictureSight, Sights
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import open_segmenter
+from backend.heads.segmentation.window_features import PictureSight, Sights
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene
-from backend.segmenters import open_segmenter
 from backend.settings import Settings
 from sync.files.cache import FileCache
 from sync.geometry.shapes import Mask

@@ -14,8 +14,8 @@ from backend.commands.process import read_settings
 from backend.commands.terminal import Extension, console, stop, wrong_call
 
 if TYPE_CHECKING:
-    from backend.heads.masks import PromptedMasks
-    from backend.heads.segmenter.sight import Sights
+    from backend.heads.segmentation.prompted_masks import PromptedMasks
+    from backend.heads.segmentation.window_features import Sights
     from backend.settings import Settings
     from sync.geometry.shapes import Mask
 
@@ -78,9 +78,9 @@ def _numbers(text: str, count: int, option: str) -> Sequence[float]:
 
 def _segmenter(settings: Settings) -> tuple[PromptedMasks, Sights]:
     from backend.heads.errors import HeadError
-    from backend.heads.segmenter.sight import Sights
+    from backend.heads.segmentation.shipped import open_segmenter
+    from backend.heads.segmentation.window_features import Sights
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder
-    from backend.segmenters import open_segmenter
 
     try:
         opened = open_segmenter(

@@ -13,8 +13,8 @@ from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters
+from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.project_heads import ProjectHeads
 from sync.labelling.config import Control
 from sync.labelling.matching import match_labels

@@ -13,8 +13,8 @@ from backend.fillers.filler import Filled
 from backend.fillers.shared import SharedObjects
 from backend.heads.detection.detection import Detected, Detection
 from backend.heads.extraction.extract import ExtractionSettings
-from backend.heads.masks import PromptedMasks
-from backend.heads.separating import in_one_part, outlined
+from backend.heads.segmentation.overlaps import in_one_part, outlined
+from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.observer import Observation
 from backend.project_heads import MASKS
 from backend.regions import regions_of_mask

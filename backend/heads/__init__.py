@@ -12,8 +12,8 @@ from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
 from backend.heads.errors import HeadError, NotEnoughLabels
-from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters
+from backend.heads.segmentation.prompted_masks import PromptedMasks
 
 __all__ = ["HEADS", "Head", "HeadError", "NotEnoughLabels"]
 

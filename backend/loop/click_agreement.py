@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.detection.metrics import mask_overlap
-from backend.heads.masks import PromptedMasks
-from backend.heads.segmenter.clicks import first_click
-from backend.heads.segmenter.sight import PictureSight
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.simulated_clicks import first_click
+from backend.heads.segmentation.window_features import PictureSight
 from backend.loop.comparison import LEAST_GROUPS
 from backend.loop.drawn import Outline
 from backend.loop.examples import Examples, ImageOfTask

@@ -20,9 +20,9 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.grid_search import score_grid
-from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters
-from backend.heads.segmenter.sight import PictureSight
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.window_features import PictureSight
 from backend.loop.click_agreement import can_be_judged
 from backend.loop.drawn import DrawnObject
 from backend.loop.examples import Examples, ImageOfTask, gather_examples

@@ -11,9 +11,9 @@ from typing import Any
 
 from backend.annotators import BASE_DETECTOR, BASE_MORPHOLOGY
 from backend.carried import CarriedVersion
+from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
 from backend.registry.records import config_hash
-from backend.segmenters import BASE_SEGMENTER
 from backend.survey.errors import SurveyError
 from sync.files.cache import key_of
 from sync.images.stretch import STRETCH_VERSION

@@ -21,10 +21,11 @@ from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.extraction.extract import ExtractionSettings, extract
-from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters
-from backend.heads.segmenter.lvm_windows import LvmWindows
-from backend.heads.segmenter.sight import Sights
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import BASE_SEGMENTER
+from backend.heads.segmentation.window_features import Sights
 from backend.images.store import Picture
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
@@ -32,7 +33,6 @@ from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import Pyramids
 from backend.observer import Observation
 from backend.project_heads import ProjectHeads, controls_to_fill
-from backend.segmenters import BASE_SEGMENTER
 from sync.errors.images import ImageError
 from sync.images.decode import decode
 from sync.label_studio.validation import check_prediction

@@ -13,9 +13,9 @@ import pytest
 from backend.heads import HeadError
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
-from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters
-from backend.heads.segmenter.network import SegmenterConfig
+from backend.heads.segmentation.network import SegmenterConfig
+from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.project_heads import PROMPTS, ProjectHeads, controls_to_fill, prompt_target
 from sync.labelling.config import LabelConfig, parse
 

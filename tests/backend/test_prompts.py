@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.heads.masks import PromptedMasks
-from backend.heads.segmenter.lvm_windows import LvmWindows
-from backend.heads.segmenter.sight import PictureSight, Sights
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import BASE_SEGMENTER
+from backend.heads.segmentation.window_features import PictureSight, Sights
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.prompts import MAX_PROMPTS, answer_prompts
 from backend.regions import regions_of_mask
-from backend.segmenters import BASE_SEGMENTER
 from sync.controls import brushlabels
 from sync.images.decode import decode
 from sync.label_studio.validation import check_prediction

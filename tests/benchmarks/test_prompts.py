@@ -13,7 +13,7 @@ from prompts_opponents import RECIPES, source_extraction, watershed_at_click
 from prompts_quality import MOST_CLICKS, Judged
 from prompts_statistics import difference, mean_of, overlap_after, reached, until
 
-from backend.heads.segmenter.clicks import Click
+from backend.heads.segmentation.simulated_clicks import Click
 from sync.geometry.shapes import Mask
 
 LEFT, RIGHT = (40.0, 50.0), (80.0, 50.0)

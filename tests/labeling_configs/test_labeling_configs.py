@@ -16,10 +16,10 @@ from backend.annotators import BASE_MORPHOLOGY
 from backend.cli import app
 from backend.fillers import fillers_of
 from backend.heads.classification.morphology import Morphology
-from backend.heads.masks import PromptedMasks
 from backend.heads.regression import Parameters
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.project_heads import MASKS, SHAPES, ProjectHeads, controls_to_fill, prompt_target
-from backend.segmenters import BASE_SEGMENTER
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import LabelConfig, match_labels, parse
 

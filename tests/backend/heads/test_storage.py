@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from backend.heads import HEADS
 from backend.heads.errors import HeadError
-from backend.heads.masks import PromptedMasks
-from backend.heads.segmenter.network import SegmenterConfig
+from backend.heads.segmentation.network import SegmenterConfig
+from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.storage import read, write
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from backend.annotator import Task
-from backend.heads.masks import PromptedMasks
+from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.jobs.lease import LeaseLostError
 from backend.loop.ahead import AHEAD_TASKS, look_ahead
 from backend.loop.click_agreement import MOST_OF_IMAGE, can_be_judged, click_scores

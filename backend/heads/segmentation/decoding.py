@@ -1,0 +1,87 @@
+"""Decoding: the image embedding of a window and prompts on it become masks, each with the overlap that it expects to have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from backend.heads.segmentation.network import SegmenterNetwork
+
+__all__ = ["NO_POINT", "SURE", "Candidates", "WindowPrompts", "decode"]
+
+NO_POINT = -1
+"""SAM's label for a place that holds no point."""
+SURE = 6.0
+"""Logit of a point of a mask that was drawn, not decoded."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowPrompts:
+    """Prompts for n objects on one window.
+
+    Attributes
+    ----------
+    points : Tensor, shape (n, k, 2)
+        x and y, pixels of the window as looked at; the middle of its first pixel is (0.5, 0.5).
+    labels : Tensor, shape (n, k)
+        1 positive, 0 negative, `NO_POINT`.
+    boxes : Tensor, shape (n, 4), or None
+        Left, top, right, bottom, in the same pixels.
+    guesses : Tensor, shape (n, points, points), or None
+        Logits of masks to begin with; a guided network always needs some.
+    """
+
+    points: Tensor
+    labels: Tensor
+    boxes: Tensor | None = None
+    guesses: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidates:
+    """What n objects may look like.
+
+    Attributes
+    ----------
+    logits : Tensor, shape (n, 4, points, points)
+        Above 0 is the object.
+    quality : Tensor, shape (n, 4)
+        Expected intersection over union of each.
+    """
+
+    logits: Tensor
+    quality: Tensor
+
+    def best(self) -> tuple[Tensor, Tensor]:
+        """Logits, shape (n, points, points), and quality, shape (n,), 0 to 1, of the best candidate of each object."""
+        chosen = self.quality.argmax(dim=1)
+        rows = torch.arange(len(chosen))
+        return self.logits[rows, chosen], self.quality[rows, chosen].clamp(0, 1)
+
+
+def decode(network: SegmenterNetwork, embedding: Tensor, prompts: WindowPrompts) -> Candidates:
+    """Decode masks; the same embedding and prompts always give the same.
+
+    Parameters
+    ----------
+    embedding : Tensor, shape (1, width, cells, cells)
+        Of the window, from `network.embed`.
+    """
+    encoder, guesses = network.prompt_encoder, prompts.guesses
+    # SAM moves points by half a pixel to the middle of pixels, where ours are already.
+    sparse, dense = encoder(
+        points=(prompts.points - 0.5, prompts.labels),
+        boxes=None if prompts.boxes is None else prompts.boxes - 0.5,
+        masks=None if guesses is None else guesses[:, None],
+    )
+    logits, quality = network.mask_decoder.predict_masks(
+        image_embeddings=embedding,
+        image_pe=encoder.get_dense_pe(),
+        sparse_prompt_embeddings=sparse,
+        dense_prompt_embeddings=dense,
+    )
+    if network.trust is not None and guesses is not None:
+        logits = logits + network.trust[None, :, None, None] * guesses[:, None]
+    return Candidates(logits, quality)

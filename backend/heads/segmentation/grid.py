@@ -1,0 +1,55 @@
+"""The decoder's grid: masks of a picture as shares of the points on which masks are decoded, and the edges of masks."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from backend.heads.segmentation.network import SegmenterConfig
+from backend.lvm.tiles import Tile
+from sync.geometry.shapes import Mask
+
+__all__ = ["Edges", "edges_of", "on_grid"]
+
+Edges = tuple[float, float, float, float]
+"""Left, top, right, bottom, pixels."""
+
+
+def edges_of(mask: Mask) -> Edges:
+    """The edges of a mask that is not empty."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1
+
+
+def on_grid(mask: Mask, window: Tile, *, config: SegmenterConfig, x: int = 0, y: int = 0) -> Tensor:
+    """Share of each point that is the mask's, 0 to 1, shape (points, points).
+
+    A point stands for a rectangle of pixels of the window, as in torch's adaptive average pooling. Rows and columns are
+    averaged one after the other, so that a window far larger than its picture costs no more than that.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (height, width)
+        Of the picture, or a part of it.
+    x, y : int
+        Where the mask's first pixel lies in the picture.
+    """
+    side = round(config.shown_px / window.scale)
+    top, low = max(window.y, y), min(window.y + window.height, y + mask.shape[0])
+    left, right = max(window.x, x), min(window.x + window.width, x + mask.shape[1])
+    if top >= low or left >= right:
+        return torch.zeros(config.points, config.points)
+    part = torch.from_numpy(mask[top - y : low - y, left - x : right - x].astype(np.float32))
+    rows = _averages(top - window.y, low - window.y, side=side, points=config.points)
+    columns = _averages(left - window.x, right - window.x, side=side, points=config.points)
+    return rows @ part @ columns.T
+
+
+def _averages(start: int, stop: int, *, side: int, points: int) -> Tensor:
+    """Weights of the pixels `start` to `stop` of a side in each point's mean, shape (points, stop - start)."""
+    first = torch.arange(points) * side // points
+    last = -(-(torch.arange(points) + 1) * side // points)
+    pixels = torch.arange(start, stop)
+    inside = (pixels >= first[:, None]) & (pixels < last[:, None])
+    return inside / (last - first)[:, None].float()

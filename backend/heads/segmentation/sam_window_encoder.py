@@ -1,0 +1,112 @@
+"""Official SAM checkpoints (ViT-B, L, H) in the place of the shipped segmenter: the same prompts, the same fine-tuning.
+
+A checkpoint is read with `weights_only`, never executed; its type is read from the shapes of its weights. The image encoder
+looks at the whole picture once, which takes seconds on a CPU, and what it sees is kept like any other sight.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from segment_anything import sam_model_registry
+from torch import Tensor
+from torch.nn import functional
+
+from backend.heads.segmentation.lvm_window_encoder import Sky, above_sky, shown
+from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.window_features import Seen
+from backend.lvm.checkpoint import CheckpointError
+from backend.lvm.tiles import Tile, cut
+from sync.geometry.shapes import Size
+
+__all__ = ["SAM_CONFIG", "SamWindows", "load_sam"]
+
+SAM_CONFIG = SegmenterConfig(width=256, hidden=2048, cells=64, shown_px=1024)
+TYPES = {(768, 12): "vit_b", (1024, 24): "vit_l", (1280, 32): "vit_h"}
+"""By width and depth of the image encoder."""
+MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
+"""Of SAM's training images, of 255."""
+
+
+class SamWindows:
+    """SAM's image encoder as a window encoder: one window, the whole picture.
+
+    Attributes
+    ----------
+    kind : str
+        "vit_b", "vit_l" or "vit_h".
+    """
+
+    shown_px = SAM_CONFIG.shown_px
+
+    def __init__(self, encoder: torch.nn.Module, *, kind: str, fingerprint: str) -> None:
+        self._encoder = encoder
+        self.kind = kind
+        self.fingerprint = fingerprint
+
+    def sides(self, size: Size) -> tuple[int, ...]:
+        """The side of the one window of a picture of `size` (width, height), pixels."""
+        return (max(size),)
+
+    @torch.no_grad()
+    def see(self, pixels: NDArray[np.float32], window: Tile) -> Seen:
+        """The image embedding of a picture, shape (height, width, 3): (1, 256, 64, 64); and its light, which the rules of
+        prompted masks need: (1, 1, 256, 256)."""
+        light = functional.avg_pool2d(shown(pixels, window, side=self.shown_px), self.shown_px // SAM_CONFIG.points)
+        image = cut(pixels, window)[..., : self.shown_px, : self.shown_px] * 255
+        normed = (image - image.new_tensor(MEAN).view(1, 3, 1, 1)) / image.new_tensor(DEVIATION).view(1, 3, 1, 1)
+        padding = (0, self.shown_px - image.shape[-1], 0, self.shown_px - image.shape[-2])  # after the norm, as SAM does
+        embedding: Tensor = self._encoder(functional.pad(normed, padding))
+        return embedding, above_sky(light, Sky.of(pixels))
+
+
+def load_sam(path: Path) -> tuple[SamWindows, PromptedMasks]:
+    """Read an official checkpoint: its image encoder, and its prompt encoder and mask decoder as a head.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, is no file of weights, or holds another model.
+    """
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+    # The readers raise whatever they stumble on: garbage in a pickle's place gives KeyError or IndexError.
+    except (OSError, RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError, SafetensorError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise CheckpointError(f"the SAM checkpoint {path} cannot be read as weights: {reason}") from error
+    kind = _kind(weights, path)
+    with torch.device("meta"):  # nothing is drawn at random only to be overwritten: ViT-H has 636 million weights
+        model = sam_model_registry[kind]()
+    try:
+        model.load_state_dict(weights, assign=True)
+    except RuntimeError as error:
+        raise CheckpointError(f"the weights in {path} do not fit SAM's {kind}: {error}") from error
+    network = SegmenterNetwork(SAM_CONFIG)
+    network.prompt_encoder.load_state_dict(model.prompt_encoder.state_dict())
+    network.mask_decoder.load_state_dict(model.mask_decoder.state_dict())
+    with path.open("rb") as file:
+        fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    encoder = model.image_encoder.eval().requires_grad_(False).float()
+    windows = SamWindows(encoder, kind=kind, fingerprint=fingerprint)
+    return windows, PromptedMasks(network.eval().requires_grad_(False), fingerprint)
+
+
+def _kind(weights: object, path: Path) -> str:
+    """Which of SAM's image encoders the weights are of."""
+    if isinstance(weights, dict) and all(
+        isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
+    ):
+        place = weights.get("image_encoder.pos_embed")
+        depth = len({name.split(".")[2] for name in weights if name.startswith("image_encoder.blocks.")})
+        if place is not None and (kind := TYPES.get((int(place.shape[-1]), depth))) is not None:
+            return kind
+    raise CheckpointError(
+        f"{path} holds no weights of SAM's ViT-B, ViT-L or ViT-H: give one of the official sam_vit_*.pth files"
+    )

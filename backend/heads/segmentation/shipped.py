@@ -1,0 +1,59 @@
+"""The segmenter in use: what looks at windows of pictures, and the head that every project's masks begin as.
+
+The shipped one sees with the large vision model; an official SAM checkpoint takes the place of both.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.sam_window_encoder import load_sam
+from backend.heads.segmentation.window_features import WindowEncoder
+from backend.lvm.encoder import Encoder
+
+__all__ = ["BASE_SEGMENTER", "Segmenter", "open_segmenter"]
+
+log = logging.getLogger("galaxyloop.segmenters")
+
+BASE_SEGMENTER = Path(__file__).parent / "heads" / "weights" / "segmenter"
+
+
+@dataclass(frozen=True)
+class Segmenter:
+    """What looks, and the head that nobody has trained yet."""
+
+    windows: WindowEncoder
+    base: PromptedMasks
+
+
+def open_segmenter(encoder: Encoder, *, fingerprint: str, sam_checkpoint: Path | None) -> Segmenter:
+    """Open the shipped segmenter, or SAM.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The large vision model's, for the shipped one; `fingerprint` names its weights.
+    sam_checkpoint : Path or None
+        An official SAM checkpoint.
+
+    Raises
+    ------
+    CheckpointError
+        If the SAM checkpoint cannot be used.
+    HeadError
+        If the shipped head is damaged.
+    """
+    if sam_checkpoint is not None:
+        sam, head = load_sam(sam_checkpoint)
+        log.info("event=sam_in_use kind=%s fingerprint=%s", sam.kind, sam.fingerprint)
+        return Segmenter(sam, head)
+    windows = LvmWindows(encoder, fingerprint=fingerprint)
+    base = PromptedMasks.load(BASE_SEGMENTER)
+    if base.encoder != fingerprint:
+        log.warning("event=base_segmenter_left_aside trained_on=%s encoder=%s", base.encoder, fingerprint)
+        base = PromptedMasks.blank(windows.config, encoder=fingerprint)  # isophotes, until masks have taught it more
+    return Segmenter(windows, base)

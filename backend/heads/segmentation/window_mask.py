@@ -1,0 +1,111 @@
+"""An object's mask in one window of a picture, on the decoder's grid, and how it unfolds to pixels of the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from backend.heads.segmentation.simulated_clicks import Click
+from backend.lvm.tiles import Tile
+from sync.geometry.shapes import Mask, Size
+
+__all__ = ["WindowMask"]
+
+FLAT = 4
+"""A window whose picture is so many times as long as it is wide is unfolded side by side: a strip has far less pixels."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowMask:
+    """An object's mask in one window of a picture.
+
+    Attributes
+    ----------
+    window : Tile
+    logits : Tensor, shape (points, points)
+        On the decoder's grid; above 0 is the object.
+    quality : float
+        Expected intersection over union, 0 to 1.
+    size : (width, height)
+        Of the picture.
+    shown_px : int
+        Side at which the window is looked at.
+    """
+
+    window: Tile
+    logits: Tensor
+    quality: float
+    size: Size
+    shown_px: int
+
+    @property
+    def points(self) -> int:
+        """How many points of the grid are the object's."""
+        return int((self.logits > 0).sum())
+
+    @property
+    def pixels(self) -> Tensor:
+        """Logits in pixels of the picture, shape (window.height, window.width)."""
+        side = round(self.shown_px / self.window.scale)
+        logits = self.logits[None, None]
+        width, height = self.window.width, self.window.height
+        if FLAT * height < side:
+            rows = _resized(logits, side, height, axis=2)
+            return functional.interpolate(rows, size=(height, side), mode="bilinear")[0, 0, :, :width]
+        if FLAT * width < side:
+            columns = _resized(logits, side, width, axis=3)
+            return functional.interpolate(columns, size=(side, width), mode="bilinear")[0, 0, :height]
+        unfolded = functional.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
+        return unfolded[0, 0, :height, :width]
+
+    def holds_right(self, click: Click) -> bool:
+        """Whether a click lies on the right side of the outline, as `pixels` has it there, which need not be unfolded."""
+        x, y, positive = click
+        per_pixel = len(self.logits) / round(self.shown_px / self.window.scale)
+        last = len(self.logits) - 1
+
+        def between(place: float, start: int) -> tuple[int, int, float]:
+            """The points on both sides of the middle of a pixel, and how near it is to the second."""
+            at = min(max((int(place) - start + 0.5) * per_pixel - 0.5, 0.0), float(last))
+            return int(at), min(int(at) + 1, last), at - int(at)
+
+        (left, right, across), (top, bottom, down) = between(x, self.window.x), between(y, self.window.y)
+        upper = self.logits[top, left] * (1 - across) + self.logits[top, right] * across
+        lower = self.logits[bottom, left] * (1 - across) + self.logits[bottom, right] * across
+        return bool(upper * (1 - down) + lower * down > 0) is positive
+
+    @property
+    def cut(self) -> bool:
+        """Whether the object ends at a border of the window beyond which the picture goes on."""
+        window, (width, height), inside = self.window, self.size, self.pixels > 0
+        beyond = [
+            (window.x > 0, inside[:, 0]),
+            (window.y > 0, inside[0]),
+            (window.x + window.width < width, inside[:, -1]),
+            (window.y + window.height < height, inside[-1]),
+        ]
+        return any(more and bool(line.any()) for more, line in beyond)
+
+    def mask(self) -> Mask:
+        """The object in the picture, shape (height, width)."""
+        whole = np.zeros(self.size[::-1], dtype=bool)
+        rows, columns = (
+            slice(self.window.y, self.window.y + self.window.height),
+            slice(self.window.x, self.window.x + self.window.width),
+        )
+        whole[rows, columns] = (self.pixels > 0).numpy()
+        return whole
+
+
+def _resized(logits: Tensor, side: int, kept: int, *, axis: int) -> Tensor:
+    """The first `kept` of the `side` lines to which an axis of logits, shape (1, 1, n, n), unfolds, by linear interpolation."""
+    points = logits.shape[axis]
+    places = ((torch.arange(kept) + 0.5) * (points / side) - 0.5).clamp(min=0)
+    before = places.long().clamp(max=points - 1)
+    after, share = (before + 1).clamp(max=points - 1), places - before
+    share = share.reshape([-1 if index == axis else 1 for index in range(4)])
+    return logits.index_select(axis, before) * (1 - share) + logits.index_select(axis, after) * share

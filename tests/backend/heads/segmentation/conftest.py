@@ -1,0 +1,20 @@
+"""The shipped segmenter on the shipped encoder."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+
+
+@pytest.fixture(scope="session")
+def windows() -> LvmWindows:
+    return LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+
+
+@pytest.fixture(scope="session")
+def blank(windows: LvmWindows) -> PromptedMasks:
+    """A head that nobody has trained: it decodes the first guess."""
+    return PromptedMasks.blank(windows.config, encoder=windows.fingerprint)

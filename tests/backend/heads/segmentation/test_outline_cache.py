@@ -1,0 +1,110 @@
+"""Kept outlines: the same network decodes the same box of the same picture once, for all processes together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from backend.heads.segmentation import prompting
+from backend.heads.segmentation.decoding import Candidates, WindowPrompts, decode
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.network import SegmenterNetwork
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.window_mask import WindowMask
+from sync.errors.images import ImageError
+from sync.files.cache import FileCache
+from sync.geometry.shapes import Box
+
+Sky = Callable[..., NDArray[np.float32]]
+SIZE = (160, 120)
+GALAXIES = [(60.0, 60.0, 10.0, 8.0, 0.0, 0.7), (110.0, 60.0, 7.0, 7.0, 0.0, 0.6)]
+BOXES = [Box(38, 42, 44, 36), Box(94, 44, 32, 32)]
+EMPTY = Box(2, 2, 9, 9)
+
+
+@pytest.fixture
+def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of boxes of each pass of the decoder."""
+    made: list[int] = []
+
+    def counted(network: SegmenterNetwork, embedding: torch.Tensor, prompts: WindowPrompts) -> Candidates:
+        assert prompts.guesses is not None
+        made.append(len(prompts.guesses))
+        return decode(network, embedding, prompts)
+
+    monkeypatch.setattr(prompting, "decode", counted)
+    return made
+
+
+def sight_of(image: NDArray[np.float32] | None, windows: LvmWindows, folder: Path | None, *, key: str | None) -> PictureSight:
+    """The sight of an image, which cannot be read where there is None."""
+
+    def read() -> NDArray[np.float32]:
+        if image is None:
+            raise ImageError("gone")
+        return image
+
+    cache = None if folder is None else FileCache(folder, max_bytes=2**26)
+    return PictureSight(Sights(windows, cache), SIZE, pixels=read, key=key)
+
+
+def assert_same(some: Sequence[WindowMask], others: Sequence[WindowMask]) -> None:
+    assert len(some) == len(others)
+    for one, other in zip(some, others, strict=True):
+        assert (one.window, one.quality, one.size, one.shown_px) == (other.window, other.quality, other.size, other.shown_px)
+        assert torch.equal(one.pixels.clamp(min=0), other.pixels.clamp(min=0))
+        np.testing.assert_array_equal(one.mask(), other.mask())
+
+
+def test_an_outline_is_decoded_once_and_read_by_other_processes_without_the_picture(
+    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
+) -> None:
+    first = blank.outline(sight_of(sky(SIZE, GALAXIES), windows, tmp_path / "cache", key="picture"), BOXES)
+    assert sum(decoded) == 2
+    blank.save(tmp_path / "head")
+    elsewhere = PromptedMasks.load(tmp_path / "head")
+    assert_same(elsewhere.outline(sight_of(None, windows, tmp_path / "cache", key="picture"), BOXES[::-1]), first[::-1])
+    assert sum(decoded) == 2
+
+
+def test_what_is_kept_is_what_the_decoder_gives(blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path) -> None:
+    sight = sight_of(sky(SIZE, GALAXIES), windows, tmp_path, key="picture")
+    boxes = [*BOXES, EMPTY, Box(0, 0, *SIZE)]
+    edges = [(float(box.x), float(box.y), float(box.x + box.width), float(box.y + box.height)) for box in boxes]
+    assert_same(blank.outline(sight, boxes), prompting.boxed(blank._reader, sight, edges))
+
+
+def test_only_boxes_that_are_not_kept_are_decoded(
+    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
+) -> None:
+    sight = sight_of(sky(SIZE, GALAXIES), windows, tmp_path, key="picture")
+    blank.outline(sight, BOXES[:1])
+    blank.outline(sight, [*BOXES, BOXES[1]])
+    assert decoded == [1, 1]
+
+
+def test_another_network_or_picture_is_outlined_anew(
+    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
+) -> None:
+    image = sky(SIZE, GALAXIES)
+    blank.outline(sight_of(image, windows, tmp_path, key="picture"), BOXES)
+    other = PromptedMasks.blank(windows.config, encoder=windows.fingerprint, seed=1)
+    other.outline(sight_of(image, windows, tmp_path, key="picture"), BOXES)
+    blank.outline(sight_of(image, windows, tmp_path, key="another"), BOXES)
+    assert sum(decoded) == 6
+
+
+def test_without_a_key_or_a_cache_nothing_is_kept(
+    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
+) -> None:
+    image = sky(SIZE, GALAXIES)
+    for folder, key in ((tmp_path, None), (None, "picture")):
+        sight = sight_of(image, windows, folder, key=key)
+        assert_same(blank.outline(sight, BOXES), blank.outline(sight, BOXES))
+    assert sum(decoded) == 8

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.heads.segmentation.overlaps import separated
+from backend.heads.segmentation.window_mask import WindowMask
+from backend.lvm.tiles import Tile
+
+SIZE = (96, 80)
+WHOLE = Tile(0, 0, 96, 80, 256 / 96)
+
+
+def disc(x: float, y: float, radius: float, *, sure: float = 4.0) -> WindowMask:
+    """Logits that fall from `sure` in the middle of a disc to 0 at its edge, on a grid of 32 points for 96 pixels."""
+    rows, columns = (np.indices((32, 32)) + 0.5) * 3
+    logits = sure * (1 - np.hypot(columns - x, rows - y) / radius)
+    return WindowMask(WHOLE, torch.from_numpy(logits).float(), 0.9, SIZE, 256)
+
+
+def placed(part: tuple[np.ndarray, tuple[int, int]]) -> np.ndarray:
+    crop, (x, y) = part
+    whole = np.zeros(SIZE[::-1], bool)
+    whole[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
+    return whole
+
+
+@given(st.lists(st.builds(disc, st.floats(10, 86), st.floats(10, 70), st.floats(5, 30), sure=st.floats(1, 6)), max_size=5))
+def test_no_two_objects_share_a_pixel_and_each_lies_in_its_own_mask(masks: list[WindowMask]) -> None:
+    parts = separated(masks)
+    assert len(parts) == len(masks)
+    taken = np.zeros(SIZE[::-1], int)
+    for part, mask in zip(parts, masks, strict=True):
+        if part is not None:
+            taken += placed(part)
+            assert not (placed(part) & ~mask.mask()).any()
+            assert part[0].any(axis=0).all() or part[0].any(axis=1).all()
+    assert taken.max(initial=0) <= 1
+
+
+def test_what_two_claim_goes_to_the_surer_one() -> None:
+    left, right = separated([disc(30, 40, 25), disc(60, 40, 25)])
+    assert left is not None
+    assert right is not None
+    assert (placed(left)[40, 38], placed(right)[40, 38]) == (True, False)
+    assert (placed(left)[40, 52], placed(right)[40, 52]) == (False, True)
+
+
+def test_an_object_that_others_cover_has_no_mask_of_its_own() -> None:
+    assert separated([disc(40, 40, 30, sure=6), disc(40, 40, 20, sure=1)])[1] is None
+
+
+def test_nothing_gives_nothing() -> None:
+    assert separated([]) == []

@@ -1,0 +1,300 @@
+"""Prompted masks: clicks, boxes and masks become an object's mask; people's masks teach it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from backend.heads.detection.metrics import mask_overlap
+from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompted_masks import MINIMUM_MASKS, PromptedMasks
+from backend.heads.segmentation.shipped import BASE_SEGMENTER
+from backend.heads.segmentation.training import Schedule
+from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.scenes.folders import outlined
+from sync.geometry.shapes import Box, Mask, Point
+
+Sky = Callable[..., NDArray[np.float32]]
+OUTLINED = Path(__file__).parents[3] / "../shared/data/masks"
+TWO = [(60.0, 60.0, 10.0, 8.0, 0.0, 0.7), (110.0, 60.0, 7.0, 7.0, 0.0, 0.6)]
+WINDOWS = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+SHIPPED = PromptedMasks.load(BASE_SEGMENTER)
+STEPS = Schedule(steps=12, rate=2e-4, examples=1)
+
+
+def sight_of(image: NDArray[np.float32]) -> PictureSight:
+    return Sights(WINDOWS, None).of_pixels(image)
+
+
+def clicked(image: NDArray[np.float32], *points: tuple[float, float], away: Sequence[tuple[float, float]] = ()) -> Mask | None:
+    prompts = [(Point(*point), True) for point in points] + [(Point(*point), False) for point in away]
+    found = SHIPPED.predict(sight_of(image), points=prompts)
+    return None if found is None else found[0]
+
+
+def ellipse(image: NDArray[np.float32], x: float, y: float, a: float, b: float) -> Mask:
+    rows, columns = np.indices(image.shape[:2]) + 0.5
+    inside: Mask = ((columns - x) / a) ** 2 + ((rows - y) / b) ** 2 <= 1
+    return inside
+
+
+# -- prompts --
+
+
+def test_a_click_selects_the_galaxy_under_it_and_no_other(sky: Sky) -> None:
+    mask = clicked(sky((160, 120), TWO), (60, 60))
+    assert mask is not None
+    assert (mask[60, 60], mask[60, 110]) == (True, False)
+
+
+def test_two_clicks_select_both(sky: Sky) -> None:
+    mask = clicked(sky((160, 120), TWO), (60, 60), (110, 60))
+    assert mask is not None
+    assert (mask[60, 60], mask[60, 110]) == (True, True)
+
+
+def test_a_later_negative_click_takes_away_what_an_earlier_one_selected(sky: Sky) -> None:
+    mask = clicked(sky((160, 120), TWO), (60, 60), (110, 60), away=[(110, 60)])
+    assert mask is not None
+    assert (mask[60, 60], mask[60, 110]) == (True, False)
+
+
+def test_a_click_that_mends_is_heeded(sky: Sky) -> None:
+    image = sky((120, 120), [(60, 60, 12, 12, 0, 0.7)], noise=0.003)
+    whole = clicked(image, (60, 60))
+    assert whole is not None
+    edge = int(np.flatnonzero(whole[60]).max())
+    less, more = clicked(image, (60, 60), away=[(edge - 4, 60)]), clicked(image, (60, 60), (edge + 5, 60))
+    assert less is not None
+    assert more is not None
+    assert (whole[60, edge - 4], less[60, edge - 4], less[60, 60]) == (True, False, True)
+    assert (whole[60, edge + 5], more[60, edge + 5], more[60, 60]) == (False, True, True)
+
+
+def test_a_small_galaxy_in_a_large_picture_is_found_by_a_smaller_window(sky: Sky) -> None:
+    mask = clicked(sky((1200, 900), [(900, 300, 3, 3, 0, 0.7)]), (900, 300))
+    assert mask is not None
+    assert mask[300, 900]
+    assert 30 < mask.sum() < 600
+
+
+def test_a_large_galaxy_is_outlined_whole(sky: Sky) -> None:
+    mask = clicked(sky((600, 600), [(300, 300, 90, 70, 20, 0.8)]), (300, 300))
+    assert mask is not None
+    assert mask.sum() > 0.5 * np.pi * 90 * 70 * 2
+
+
+@pytest.mark.parametrize("inward", [0, 1, 2, 5])
+def test_a_click_just_within_the_edge_pulls_it_in(sky: Sky, inward: int) -> None:
+    image = sky((96, 96), [(48, 48, 9, 7, 30, 0.6)])
+    whole = clicked(image, (48, 48))
+    assert whole is not None
+    edge = int(np.flatnonzero(whole[48]).max()) - inward
+    less = clicked(image, (48, 48), away=[(edge, 48)])
+    assert less is not None
+    assert (whole[48, edge], less[48, edge], less[48, 48]) == (True, False, True)
+
+
+@pytest.mark.parametrize("place", [(30, 30), (0, 0), (60, 60)])
+def test_a_click_on_nothing_gives_nothing_large(place: tuple[int, int]) -> None:
+    mask = clicked(np.zeros((60, 60, 3), np.float32), place)
+    assert mask is None or mask.sum() < 0.3 * mask.size
+
+
+def test_without_a_positive_prompt_there_is_nothing(sky: Sky) -> None:
+    sight = sight_of(sky((160, 120), TWO))
+    assert SHIPPED.predict(sight) is None
+    assert SHIPPED.predict(sight, points=[(Point(60, 60), False)]) is None
+
+
+def test_a_box_selects_the_galaxy_in_it(sky: Sky) -> None:
+    found = SHIPPED.predict(sight_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30)])
+    assert found is not None
+    assert (found[0][60, 110], found[0][60, 60]) == (True, False)
+
+
+def test_several_boxes_select_together(sky: Sky) -> None:
+    found = SHIPPED.predict(sight_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30), Box(40, 44, 40, 32)])
+    assert found is not None
+    assert (found[0][60, 110], found[0][60, 60]) == (True, True)
+
+
+def test_a_mask_is_mended_by_clicks(sky: Sky) -> None:
+    image = sky((160, 120), TWO)
+    drawn = ellipse(image, 60, 60, 16, 14)
+    found = SHIPPED.predict(sight_of(image), mask=drawn, points=[(Point(110, 60), True)])
+    assert found is not None
+    assert (found[0][60, 60], found[0][60, 110]) == (True, True)
+    assert mask_overlap(found[0] & (np.indices(drawn.shape)[1] < 85), drawn) > 0.5
+
+
+def test_each_object_in_a_box_is_outlined(sky: Sky) -> None:
+    boxes = [Box(95, 45, 30, 30), Box(40, 44, 40, 32)]
+    masks = [one.mask() for one in SHIPPED.outline(sight_of(sky((160, 120), TWO)), boxes)]
+    assert [bool(mask[60, 110]) for mask in masks] == [True, False]
+    assert [bool(mask[60, 60]) for mask in masks] == [False, True]
+    assert SHIPPED.outline(sight_of(sky((160, 120), TWO)), []) == []
+
+
+def test_the_same_prompts_give_the_same_mask_whatever_came_between(sky: Sky) -> None:
+    image = sky((160, 120), TWO)
+    sight, prompts = sight_of(image), [(Point(60, 60), True)]
+    before = SHIPPED.predict(sight, points=prompts)
+    SHIPPED.predict(sight, points=[(Point(110, 60), True)])
+    after = SHIPPED.predict(sight_of(image), points=prompts)
+    assert before is not None
+    assert after is not None
+    assert (before[0] == after[0]).all()
+    assert before[1] == after[1]
+
+
+@pytest.mark.parametrize(
+    ("prompts", "message"),
+    [
+        ({"points": [(Point(500, 5), True)]}, "outside"),
+        ({"points": [(Point(float("nan"), 5), True)]}, "outside"),
+        ({"boxes": [Box(5, 5, 0, 10)]}, "no area"),
+        ({"points": [(Point(5, 5), True)] * 10_000}, "too many"),
+        ({"mask": np.ones((10, 10), bool)}, "does not fit"),
+    ],
+)
+def test_prompts_that_make_no_sense_are_refused_in_a_sentence(prompts: dict[str, object], message: str, sky: Sky) -> None:
+    with pytest.raises(ValueError, match=message):
+        SHIPPED.predict(sight_of(sky((60, 50), [])), **prompts)  # type: ignore[arg-type]
+
+
+def test_a_picture_of_thirty_thousand_pixels_a_side_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match="30000x1 pixels, and objects are looked for"):
+        sight_of(np.zeros((1, 30_000, 3), np.float32))
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    points=st.lists(st.tuples(st.builds(Point, st.floats(0, 90), st.floats(0, 70)), st.booleans()), max_size=5),
+    boxes=st.lists(st.builds(Box, st.floats(-10, 80), st.floats(-10, 60), st.floats(11, 90), st.floats(11, 90)), max_size=2),
+)
+def test_any_prompts_give_a_mask_or_nothing(points: list[tuple[Point, bool]], boxes: list[Box]) -> None:
+    rows, columns = np.mgrid[:70, :90]
+    light = 0.7 * np.exp(-((columns - 30) ** 2 + (rows - 30) ** 2) / 90) + 0.4 * np.exp(
+        -((columns - 60) ** 2 + (rows - 40) ** 2) / 40
+    )
+    image = np.repeat(light[..., None], 3, axis=2).astype(np.float32)
+    found = SHIPPED.predict(sight_of(image), points=points, boxes=boxes)
+    if found is not None:
+        mask, quality = found
+        assert mask.shape == (70, 90)
+        assert mask.dtype == bool
+        assert mask.any()
+        assert 0 <= quality <= 1
+
+
+# -- learning --
+
+
+def test_it_learns_how_far_out_people_outline(sky: Sky) -> None:
+    rng = np.random.default_rng(0)
+    images = [sky((128, 128), [(64, 64, rng.uniform(6, 14), rng.uniform(6, 14), 0, 0.7)], seed=i) for i in range(8)]
+    wide = [[ellipse(image, 64, 64, 40, 40)] for image in images]
+    head = SHIPPED.fit([sight_of(image) for image in images[:6]], wide[:6], schedule=Schedule(steps=40, rate=1e-3, examples=1))
+    overlaps = {"before": [], "after": []}
+    for image, (mask,) in zip(images[6:], wide[6:], strict=True):
+        for name, one in (("before", SHIPPED), ("after", head)):
+            found = one.predict(sight_of(image), points=[(Point(64, 64), True)])
+            assert found is not None
+            overlaps[name].append(mask_overlap(found[0], mask))
+    assert np.mean(overlaps["after"]) > np.mean(overlaps["before"]) + 0.1
+
+
+def test_what_it_was_before_it_learned_stays(sky: Sky) -> None:
+    image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
+    weights = {name: value.clone() for name, value in SHIPPED.network.state_dict().items()}
+    SHIPPED.fit([sight_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS)
+    assert all(torch.equal(value, weights[name]) for name, value in SHIPPED.network.state_dict().items())
+
+
+def test_the_same_masks_teach_the_same(sky: Sky) -> None:
+    image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
+    one, other = (SHIPPED.fit([sight_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS) for _ in range(2))
+    assert all(
+        torch.equal(a, b) for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
+    )
+
+
+def test_too_few_masks_are_said_to_be_too_few(sky: Sky) -> None:
+    sight = sight_of(sky((60, 60), []))
+    with pytest.raises(NotEnoughLabels, match=f"at least {MINIMUM_MASKS}"):
+        SHIPPED.fit([sight], [[np.ones((60, 60), bool), np.zeros((60, 60), bool)]])
+
+
+def test_masks_that_nobody_edited_teach_nothing(sky: Sky) -> None:
+    sight = sight_of(sky((160, 120), TWO))
+    drawn = [one.mask() for one in SHIPPED.outline(sight, [Box(38, 42, 44, 36), Box(94, 44, 32, 32)])]
+    with pytest.raises(NotEnoughLabels, match="as they were predicted"):
+        SHIPPED.fit([sight] * 2, [drawn] * 2)
+
+
+def test_masks_too_small_to_see_are_said_to_be_too_small() -> None:
+    sight = sight_of(np.zeros((190, 190, 3), np.float32))
+    speck = np.zeros((190, 190), bool)
+    speck[100, 100] = True
+    with pytest.raises(NotEnoughLabels, match="large enough"):
+        SHIPPED.fit([sight] * 3, [[speck]] * 3, schedule=STEPS)
+
+
+def test_a_mask_of_another_size_is_refused(sky: Sky) -> None:
+    with pytest.raises(ValueError, match="does not fit"):
+        SHIPPED.fit([sight_of(sky((60, 50), []))], [[np.ones((60, 50), bool)]])
+
+
+# -- on disk --
+
+
+def test_it_comes_back_from_disk_the_same(tmp_path: Path, sky: Sky) -> None:
+    image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
+    head = SHIPPED.fit([sight_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS)
+    head.save(tmp_path)
+    again = PromptedMasks.load(tmp_path)
+    prompts = [(Point(64, 64), True), (Point(90, 64), False)]
+    before, after = (one.predict(sight_of(image), points=prompts) for one in (head, again))
+    assert before is not None
+    assert after is not None
+    assert (before[0] == after[0]).all()
+
+
+def test_a_head_of_another_encoder_is_refused(sky: Sky) -> None:
+    other = PromptedMasks(SHIPPED.network, "another")
+    with pytest.raises(HeadError, match="trained on the encoder another"):
+        other.predict(sight_of(sky((60, 50), [])), points=[(Point(30, 30), True)])
+
+
+def test_a_head_whose_config_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    SHIPPED.save(tmp_path)
+    text = (tmp_path / "head.json").read_text()
+    (tmp_path / "head.json").write_text(text.replace('"width": 128', '"width": -1'))
+    with pytest.raises(HeadError, match="config"):
+        PromptedMasks.load(tmp_path)
+
+
+def test_the_shipped_head_was_trained_on_the_shipped_encoder() -> None:
+    assert SHIPPED.encoder == WINDOWS.fingerprint
+
+
+@pytest.mark.skipif(not OUTLINED.is_dir(), reason="the outlined galaxies are not here: ../shared/data/masks")
+def test_a_click_on_real_galaxies_gives_about_what_people_outlined() -> None:
+    overlaps = []
+    for picture, outline in outlined(OUTLINED, part="val"):
+        image = np.asarray(Image.open(picture).convert("RGB"), np.float32) / 255
+        drawn = np.asarray(Image.open(outline)) > 0
+        mask = clicked(image, (drawn.shape[1] / 2, drawn.shape[0] / 2))
+        overlaps.append(0.0 if mask is None else mask_overlap(mask, drawn))
+    assert np.mean(overlaps) > 0.80  # Otsu's threshold reaches 0.76

@@ -1,0 +1,261 @@
+"""Rules of prompted masks, on the masks that the shipped head gives for random scenes and random clicks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from backend.heads.segmentation.isophotes import Isophotes
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.rules import Asked, apply_rules, keep_clicks
+from backend.heads.segmentation.sam_window_encoder import SAM_CONFIG
+from backend.heads.segmentation.shipped import BASE_SEGMENTER
+from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.window_mask import WindowMask
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.lvm.tiles import Tile
+from backend.scenes.generator import SceneGenerator
+from sync.geometry.shapes import Box, Mask, Point
+
+WINDOWS = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+SHIPPED = PromptedMasks.load(BASE_SEGMENTER)
+SCENES = SceneGenerator()
+SIDE = 64
+FRAME = Path(__file__).parents[4] / "../shared/data/fields/1462_150_5_DR7.jpg"
+PLACES = st.tuples(st.floats(0, 1), st.floats(0, 1))
+
+
+def sight_of(pixels: NDArray[np.float32]) -> PictureSight:
+    return Sights(WINDOWS, None).of_pixels(pixels)
+
+
+def galaxies(side: int, *hills: tuple[float, float, float, float], noise: float = 0.01, seed: int = 0) -> NDArray[np.float32]:
+    """Round galaxies (x, y, standard deviation, peak) on a noisy sky, as 8 bits a colour show them."""
+    rows, columns = np.indices((side, side)) + 0.5
+    light = np.full((side, side), 0.02)
+    for x, y, width, peak in hills:
+        light += peak * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * width**2))
+    noisy = light[..., None] + np.random.default_rng(seed).normal(0, noise, (side, side, 3))
+    return (noisy.clip(0, 1) * 255).round().astype(np.float32) / 255
+
+
+def ask(sight: PictureSight, clicks: list[tuple[float, float, bool]], **more: object) -> Mask:
+    found = SHIPPED.predict(sight, points=[(Point(x, y), positive) for x, y, positive in clicks], **more)  # type: ignore[arg-type]
+    return np.zeros(sight.size[::-1], bool) if found is None else found[0]
+
+
+def assert_rules(mask: Mask, clicks: list[tuple[float, float, bool]]) -> None:
+    last = {(min(int(y), mask.shape[0] - 1), min(int(x), mask.shape[1] - 1)): positive for x, y, positive in clicks}
+    assert [bool(mask[place]) for place in last] == list(last.values())
+    parts, count = ndimage.label(mask)
+    assert set(range(1, count + 1)) == {int(parts[place]) for place, positive in last.items() if positive}
+
+
+# -- property: whatever is clicked --
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from([48, 64, 100, 150]), st.lists(st.tuples(PLACES, st.booleans()), max_size=5))
+def test_a_mask_holds_its_clicks_and_nothing_that_is_not_connected_with_one(
+    seed: int, side: int, places: list[tuple[tuple[float, float], bool]]
+) -> None:
+    sight = sight_of(SCENES.draw(seed, side).image)
+    clicks = [(x * side, y * side, positive) for (x, y), positive in places]
+    mask = ask(sight, clicks)
+    if mask.any():
+        first = next(i for i, click in enumerate(clicks) if click[2] and ask(sight, [click]).any())
+        assert_rules(mask, [click for click in clicks[:first] if not click[2]] + clicks[first:])
+    if not any(positive for _, _, positive in clicks):
+        assert not mask.any()
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(0, 10_000), PLACES)
+def test_a_negative_click_leaves_what_lies_on_the_side_of_the_galaxy(seed: int, place: tuple[float, float]) -> None:
+    rng = np.random.default_rng(seed)
+    at = rng.uniform(30, 66, 2)
+    pixels = galaxies(96, (*at, rng.uniform(4, 9), rng.uniform(0.3, 0.9)), seed=seed)
+    sight = sight_of(pixels)
+    before = ask(sight, [(*at, True)])
+    x, y = place[0] * 96, place[1] * 96
+    if np.hypot(x - at[0], y - at[1]) < 0.5 * np.sqrt(before.sum() / np.pi):
+        return
+    after = ask(sight, [(*at, True), (x, y, False)])
+    assert (after & before).sum() > 0.6 * before.sum()
+    assert_rules(after, [(*at, True), (x, y, False)])
+
+
+@settings(deadline=None)
+@given(
+    arrays(np.float32, (24, 24), elements=st.floats(-8, 8, width=32)),
+    arrays(np.float32, (24, 24), elements=st.floats(-3, 9, width=32)),
+    st.lists(st.tuples(st.floats(0, 23.9), st.floats(0, 23.9), st.booleans()), min_size=1, max_size=5),
+)
+def test_any_decoded_mask_is_brought_in_line(
+    logits: NDArray[np.float32], squeezed: NDArray[np.float32], clicks: list[tuple[float, float, bool]]
+) -> None:
+    """As another decoder, SAM's for one, may give it."""
+    decoded = WindowMask(Tile(0, 0, 24, 24, 1.0), torch.from_numpy(logits), 0.5, (24, 24), 24)
+    asked = Asked(clicks, clicks, [(x, y) for x, y, positive in clicks if positive])
+    isophotes = Isophotes.of(squeezed)
+    ruled = apply_rules(decoded, asked, isophotes, guess=torch.zeros(24, 24), before=torch.from_numpy(logits[::-1].copy()))
+    distinct = list({(int(x), int(y)): (x, y, positive) for x, y, positive in clicks}.values())
+    assert_rules(keep_clicks(ruled.mask(), distinct), distinct)
+
+
+# -- what a click takes and leaves --
+
+
+@pytest.mark.parametrize("side", [64, 128, 424])
+@pytest.mark.parametrize("aside", [-1.5, 1.5])
+def test_a_negative_click_on_the_edge_of_a_companion_leaves_the_galaxy(side: int, aside: float) -> None:
+    middle, width = side / 2, side / 12
+    companion = (middle + 3.1 * width, middle)
+    pixels = galaxies(side, (middle, middle, width, 0.6), (*companion, width / 3, 0.35))
+    sight = sight_of(pixels)
+    galaxy = [(middle, middle, True)]
+    before = ask(sight, galaxy)
+    core = np.hypot(*(np.indices(before.shape) + 0.5 - middle)) < 1.2 * width
+    assert before[core].all()
+    for distance in (-1.0, 0.5):
+        away = (companion[0] + distance * width / 3, middle + aside, False)
+        after = ask(sight, [*galaxy, away])
+        assert after[core].all()
+        assert_rules(after, [*galaxy, away])
+
+
+def test_what_a_negative_click_cuts_off_the_galaxy_counts_as_lost() -> None:
+    """A decoder that leaves the core and a ring around it: what hangs together with the click is a tenth of the mask."""
+    rows, columns = np.indices((32, 32)) + 0.5
+    radius = np.hypot(rows - 16, columns - 16)
+    isophotes = Isophotes.of(np.arcsinh(60 * np.exp(-(radius**2) / 50)).astype(np.float32))
+    before, decoded = (np.where(inside, 3.0, -3.0) for inside in (radius < 10, (radius < 3.2) | (abs(radius - 8) < 2)))
+    clicks = [(16.0, 16.0, True), (19.5, 16.5, False)]
+    mask = WindowMask(Tile(0, 0, 32, 32, 1.0), torch.from_numpy(decoded).float(), 0.5, (32, 32), 32)
+    asked = Asked(clicks, clicks, [(16.0, 16.0)])
+    logits = torch.from_numpy(before).float()
+    ruled = apply_rules(mask, asked, isophotes, guess=logits, before=logits)
+    assert (ruled.logits > 0).sum() > 0.5 * (before > 0).sum()
+
+
+@pytest.mark.skipif(not FRAME.is_file(), reason=f"the frames are not here: {FRAME}")
+def test_a_click_on_a_compact_source_of_a_large_frame_is_answered() -> None:
+    sight = sight_of(np.asarray(Image.open(FRAME).convert("RGB"), np.float32) / 255)
+    mask = ask(sight, [(1456.5, 801.5, True)])
+    assert 0 < mask.sum() < 400
+
+
+@pytest.mark.parametrize("side", [64, 200, 424])
+def test_a_click_on_one_of_two_galaxies_does_not_take_the_other(side: int) -> None:
+    rng = np.random.default_rng(side)
+    for seed in range(2):
+        width = side / rng.uniform(16, 24)
+        left, right = (0.3 * side, 0.5 * side), (0.3 * side + 5.5 * width, rng.uniform(0.45, 0.55) * side)
+        pixels = galaxies(side, (*left, width, 0.7), (*right, width, 0.5), seed=seed)
+        rows, columns = np.indices((side, side)) + 0.5
+        sight = sight_of(pixels)
+        for one, other in ((left, right), (right, left)):
+            mask = ask(sight, [(*one, True)])
+            own = np.hypot(columns - other[0], rows - other[1]) < 1.5 * width
+            assert mask[int(one[1]), int(one[0])]
+            assert (mask & own).sum() < 0.05 * own.sum()
+
+
+@pytest.mark.parametrize("side", [64, 200, 700])
+def test_a_click_on_empty_sky_answers_nothing_and_one_on_a_faint_galaxy_does(side: int) -> None:
+    faint = (0.7 * side, 0.6 * side)
+    sight = sight_of(galaxies(side, (*faint, max(side / 30, 3), 0.06), noise=0.01))
+    for x, y in np.random.default_rng(side).uniform(0, 0.4, (4, 2)) * side:
+        assert not ask(sight, [(x, y, True)]).any()
+    assert ask(sight, [(*faint, True)])[int(faint[1]), int(faint[0])]
+
+
+@pytest.mark.parametrize("side", [64, 200, 700])
+def test_a_box_on_empty_sky_answers_nothing_and_one_around_a_faint_galaxy_does(side: int) -> None:
+    width = max(side / 30, 3)
+    faint, reach = (0.7 * side, 0.6 * side), 2 * width
+    sight = sight_of(galaxies(side, (*faint, width, 0.06), noise=0.01))
+    rng = np.random.default_rng(side)
+    for x, y in rng.uniform(0.02, 0.2, (6, 2)) * side:
+        assert not ask(sight, [], boxes=[Box(x, y, *rng.uniform(0.1, 0.25, 2) * side)]).any()
+    around = Box(faint[0] - reach, faint[1] - reach, 2 * reach, 2 * reach)
+    assert ask(sight, [], boxes=[around])[int(faint[1]), int(faint[0])]
+    both = ask(sight, [], boxes=[Box(1, 1, side / 5, side / 5), around])
+    assert both.any()
+    assert not both[: side // 3, : side // 3].any()
+
+
+def test_a_click_on_a_star_beside_a_galaxy_fifty_times_as_wide_gives_the_star() -> None:
+    galaxy, width, star = (450.0, 450.0), 85.0, (634.0, 440.0)
+    sight = sight_of(galaxies(1000, (*galaxy, width, 0.6), (*star, 1.6, 0.5)))
+    assert 0 < ask(sight, [(*star, True)]).sum() < 300
+    for place in (galaxy, (450.0 - 1.4 * width, 450.0)):
+        assert ask(sight, [(*place, True)]).sum() > 20_000
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5 * np.pi, np.pi])
+def test_a_negative_click_on_any_side_of_a_companion_takes_all_of_it(angle: float) -> None:
+    middle, companion, width = (58.0, 58.0), (84.0, 58.0), 4.0
+    sight = sight_of(galaxies(128, (*middle, 10.0, 0.6), (*companion, width, 0.4)))
+    rows, columns = np.indices((128, 128)) + 0.5
+    galaxy, core = (np.hypot(columns - x, rows - y) for x, y in (middle, companion))
+    drawn = (galaxy < 20) | (core < 8)
+    edge = (companion[0] + 1.6 * width * np.cos(angle), companion[1] + 1.6 * width * np.sin(angle), False)
+    assert drawn[int(edge[1]), int(edge[0])]
+    after = ask(sight, [(*middle, True), edge], mask=drawn)
+    assert (after & (core < 1.2 * width)).sum() < 0.1 * (core < 1.2 * width).sum()
+    assert (after & (galaxy < 12)).sum() > 0.9 * (galaxy < 12).sum()
+    assert_rules(after, [(*middle, True), edge])
+
+
+def test_a_click_on_sky_before_one_on_a_galaxy_changes_nothing() -> None:
+    sight = sight_of(galaxies(96, (60, 60, 6, 0.6)))
+    alone = ask(sight, [(60, 60, True)])
+    assert alone[60, 60]
+    assert np.array_equal(ask(sight, [(10, 10, True), (60, 60, True)]), alone)
+
+
+def test_negative_clicks_alone_ask_for_nothing() -> None:
+    assert not ask(sight_of(galaxies(96, (60, 60, 6, 0.6))), [(60, 60, False), (20, 20, False)]).any()
+
+
+def test_a_box_gives_one_connected_object_without_its_neighbour() -> None:
+    sight = sight_of(galaxies(120, (40, 60, 6, 0.6), (76, 60, 6, 0.6)))
+    mask = ask(sight, [], boxes=[Box(22, 42, 36, 36)])
+    assert ndimage.label(mask)[1] == 1
+    assert (mask[60, 40], mask[60, 76]) == (True, False)
+
+
+def test_a_drawn_mask_keeps_its_parts_and_gets_no_stray_ones() -> None:
+    sight = sight_of(galaxies(160, (40, 80, 6, 0.6), (110, 80, 6, 0.6)))
+    rows, columns = np.indices((160, 160)) + 0.5
+    drawn = (np.hypot(columns - 40, rows - 80) < 11) | (np.hypot(columns - 110, rows - 80) < 11)
+    mask = ask(sight, [(40, 80, True)], mask=drawn)
+    assert (mask[80, 40], mask[80, 110]) == (True, True)
+    less = ask(sight, [(40, 80, True), (110, 80, False)], mask=drawn)
+    assert (less[80, 40], less[80, 110]) == (True, False)
+    parts, count = ndimage.label(less)
+    assert all((drawn & (parts == part)).any() for part in range(1, count + 1))
+
+
+def test_sams_grid_is_that_of_its_light() -> None:
+    assert SAM_CONFIG.points == SAM_CONFIG.shown_px // 4
+
+
+@given(st.integers(0, 1000), st.sampled_from([17, 40, 128, 300]), st.floats(0, 0.999), st.floats(0, 0.999))
+def test_whether_a_click_is_held_is_read_as_the_mask_is_unfolded(seed: int, side: int, x: float, y: float) -> None:
+    logits = torch.from_numpy(np.random.default_rng(seed).normal(0, 1, (32, 32)).astype(np.float32))
+    mask = WindowMask(Tile(0, 0, side, side, 64 / side), logits, 0.5, (side, side), 64)
+    place = int(y * side), int(x * side)
+    if abs(float(mask.pixels[place])) > 1e-4:
+        assert mask.holds_right((x * side, y * side, bool(mask.mask()[place])))

@@ -1,0 +1,99 @@
+"""The reader: a window is read once, and the object under a first click is found once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from backend.heads.segmentation import prompting
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.network import SegmenterNetwork
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.lvm.tiles import Tile
+from sync.geometry.shapes import Point
+
+Sky = Callable[..., NDArray[np.float32]]
+FIRST, SECOND, ELSEWHERE = (Point(60, 60), True), (Point(68, 60), True), (Point(58, 62), True)
+OBJECT = [(60.0, 60.0, 10.0, 8.0, 0.0, 0.7)]
+
+
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """As many entries as image embeddings were computed."""
+    made, embed = [], SegmenterNetwork.embed
+
+    def counted(network: SegmenterNetwork, seen: object) -> object:
+        made.append(1)
+        return embed(network, seen)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(SegmenterNetwork, "embed", counted)
+    return made
+
+
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """As many entries as passes of the decoder were made."""
+    made, decode = [], prompting.decode
+
+    def counted(*arguments: object) -> object:
+        made.append(1)
+        return decode(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(prompting, "decode", counted)
+    return made
+
+
+def sight_of(image: NDArray[np.float32], windows: LvmWindows, *, key: str | None) -> PictureSight:
+    size = image.shape[1], image.shape[0]
+    return PictureSight(Sights(windows, None), size, pixels=lambda: image, key=key)
+
+
+def test_a_window_of_a_picture_is_read_once(blank: PromptedMasks, windows: LvmWindows, sky: Sky, passes: list[int]) -> None:
+    sight = sight_of(sky((120, 120), OBJECT), windows, key="picture")
+    blank.predict(sight, points=[FIRST])
+    once = len(passes)
+    blank.predict(sight, points=[ELSEWHERE])  # not remembered itself: it asks for the same windows
+    assert (once > 0, len(passes)) == (True, once)
+
+
+def test_a_second_click_is_one_pass_of_the_decoder_since_the_first_is_remembered(
+    blank: PromptedMasks, windows: LvmWindows, sky: Sky, decodings: list[int]
+) -> None:
+    sight = sight_of(sky((120, 120), OBJECT), windows, key="picture")
+    blank.predict(sight, points=[FIRST])
+    before = len(decodings)
+    blank.predict(sight, points=[FIRST, SECOND])
+    assert len(decodings) == before + 1
+
+
+def test_what_is_remembered_changes_no_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
+    image = sky((120, 120), OBJECT)
+    known, unknown = sight_of(image, windows, key="picture"), sight_of(image, windows, key=None)
+    blank.predict(known, points=[FIRST])
+    one, other = blank.predict(known, points=[FIRST, SECOND]), blank.predict(unknown, points=[FIRST, SECOND])
+    assert one is not None
+    assert other is not None
+    assert one[1] == other[1]
+    np.testing.assert_array_equal(one[0], other[0])
+
+
+def test_another_picture_gets_its_own_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
+    there = sight_of(sky((120, 120), OBJECT), windows, key="picture")
+    empty = sight_of(sky((120, 120), []), windows, key="another")
+    assert blank.predict(there, points=[FIRST]) is not None
+    assert blank.predict(empty, points=[FIRST]) is None
+
+
+def test_a_window_without_a_key_is_read_each_time(
+    blank: PromptedMasks, windows: LvmWindows, sky: Sky, passes: list[int]
+) -> None:
+    sight = sight_of(sky((120, 120), OBJECT), windows, key=None)
+    reader = blank._reader
+    window = Tile(0, 0, 120, 120, windows.shown_px / 120)
+    reader.read(sight, window)
+    reader.read(sight, window)
+    assert len(passes) == 2
