@@ -13,9 +13,9 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from backend.annotator import Annotator
-from backend.annotators import AnnotatorBuilder
-from backend.project_heads import ProjectHeads
+from backend.prediction.live import AnnotatorBuilder
+from backend.prediction.predictor import Annotator
+from backend.prediction.project_heads import ProjectHeads
 from backend.settings import Settings
 from sync.labelling.config import parse
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from label_studio_ml.model import LabelStudioMLBase
 
-from backend.annotator import Task
-from backend.prediction_records import records_of
+from backend.prediction.predictor import Task
+from backend.prediction.records import records_of
 from backend.protocol import project_id_of
 from backend.services import Services
 from backend.settings import Settings

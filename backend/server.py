@@ -24,12 +24,12 @@ from sqlalchemy.exc import DatabaseError
 
 from backend.abandoned import watch_client
 from backend.access import Access
-from backend.annotator import Task
 from backend.contract import BODY_REFUSED, REFUSED, describe, takes
 from backend.coverage import Coverage
 from backend.jobs.heartbeat import BEAT_S, Heartbeat
 from backend.metrics import Metrics
-from backend.prediction_records import records_of
+from backend.prediction.predictor import Task
+from backend.prediction.records import records_of
 from backend.protocol import (
     PredictRequest,
     SetupRequest,

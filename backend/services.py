@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable
 from functools import cached_property
 from typing import Any
 
-from backend.annotators import Annotators
 from backend.images.store import Gallery
 from backend.jobs.pending import Bell
 from backend.jobs.queue import JobQueue, QueueUnavailable
-from backend.prediction_records import PredictionRecords
+from backend.prediction.live import Annotators
+from backend.prediction.records import PredictionRecords
 from backend.registry.records import Project
 from backend.registry.store import Registry
 from backend.registry.tables import open_database

@@ -27,7 +27,6 @@ from rich.progress import Progress, track
 from rich.table import Table
 
 import backend.scenes
-from backend.annotators import BASE_DETECTOR
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.fcos.training import Schedule
 from backend.heads.detection.metrics import box_overlaps, corners
@@ -36,6 +35,7 @@ from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.extract import extract
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
+from backend.prediction.live import BASE_DETECTOR
 from backend.scenes.folders import Part, generator_of, outlined
 from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene

@@ -19,12 +19,12 @@ from rich.progress import track
 from rich.table import Table
 from sklearn.metrics import roc_auc_score
 
-from backend.annotators import BASE_MORPHOLOGY
 from backend.heads.classification.calibration import brier_score, expected_calibration_error
 from backend.heads.classification.morphology import Morphology
 from backend.images.store import Picture
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
+from backend.prediction.live import BASE_MORPHOLOGY
 from sync.files.cache import FileCache, key_of
 
 CLASSES = ("elliptical", "spiral", "edge_on", "merger")

@@ -15,7 +15,6 @@ from detection_scenes import Scenes
 from detection_scores import Finds
 from PIL import Image
 
-from backend.annotators import BASE_DETECTOR
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.fcos.training import Schedule
 from backend.heads.detection.metrics import corners
@@ -24,6 +23,7 @@ from backend.heads.extraction.extract import extract
 from backend.images.store import Picture
 from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
+from backend.prediction.live import BASE_DETECTOR
 from backend.scenes.scene import Scene
 from sync.files.cache import FileCache, key_of
 from sync.geometry.shapes import Box

@@ -38,11 +38,11 @@ from loop_stage import cut_crops
 from PIL import Image
 from report import machine_line, markdown_table, write_section
 
-from backend.annotator import Prediction, Task
 from backend.loop.gate import judge
 from backend.loop.held_out import audit_tasks, sides_of
 from backend.loop.snapshot import Snapshot, take_snapshot
 from backend.loop.train import train
+from backend.prediction.predictor import Prediction, Task
 from backend.registry.records import Project
 from backend.services import Services
 from backend.settings import Settings

@@ -9,7 +9,7 @@ rates are given, over the whole command, and beyond the start: further images ov
 largest size. Writes tables into docs/benchmarks.md and benchmarks/results/prelabel.json.
 
 How the cost grows. Linearly with the images: each is fetched, decoded, embedded and stored once. Of what Label Studio does, the
-recount of the project at each import grows with the project, and imports are doubled in size until 5,000 (backend/bulk.py).
+recount of the project at each import grows with the project, and imports are doubled in size until 5,000 (backend/prediction/bulk.py).
 
 What it does not show. Label Studio stands on SQLite and on the same two cores as the workers of Ray, which so cannot be twice
 as fast; no network lies between. The crops are small (124 px), overlap, and come again where there are more tasks than crops.

@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 from trust_steps import Step, measure_step
 
-from backend.annotators import BASE_MORPHOLOGY
-from backend.fillers import ClassFiller, base_offset
 from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
 from backend.loop.agreement import class_agreement
@@ -24,6 +22,8 @@ from backend.loop.change import MOST_TASKS
 from backend.loop.comparison import Comparison, compare
 from backend.loop.cross_validation import deal_folds, plan_of_classes
 from backend.loop.decision import Taken, decide, decide_on_change
+from backend.prediction.control_models import ClassFiller, base_offset
+from backend.prediction.live import BASE_MORPHOLOGY
 from sync.labelling.config import Control, parse
 
 __all__ = ["BATCH", "HELD_OUT_ONE_IN", "Galaxies", "Run", "by_gate", "by_point_estimate", "read_galaxies", "run_loop"]

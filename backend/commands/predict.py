@@ -15,9 +15,9 @@ from backend.commands.process import read_settings
 from backend.commands.terminal import Extension, end_with_left_out, stop, stop_for, with_progress, wrong_call
 
 if TYPE_CHECKING:
-    from backend.annotator import Annotator
     from backend.images.local import LocalGallery
     from backend.images.store import Picture
+    from backend.prediction.predictor import Annotator
     from backend.settings import Settings
     from sync.errors.images import ImageError
 
@@ -36,8 +36,8 @@ def predict(
     """Predict images as tasks that Label Studio imports; those that cannot be read are named and left out."""
     xml = read_label_config(config)
     settings = read_settings()
-    from backend.annotator import Task
     from backend.images.local import LocalGallery, find_images, read_ahead
+    from backend.prediction.predictor import Task
 
     found = find_images(paths)
     if not found:
@@ -71,10 +71,10 @@ def predict(
 
 def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> Annotator:
     """The annotator of a project that nobody has annotated yet, over `gallery`."""
-    from backend.annotators import SHIPPED_VERSION, AnnotatorBuilder
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
-    from backend.project_heads import ProjectHeads
+    from backend.prediction.live import SHIPPED_VERSION, AnnotatorBuilder
+    from backend.prediction.project_heads import ProjectHeads
     from sync.files.cache import FileCache
     from sync.labelling.config import LabelConfigError, parse
 

@@ -6,9 +6,9 @@ import logging
 import threading
 from collections.abc import Sequence
 
-from backend.annotator import Task as AnnotatorTask
 from backend.jobs.lease import LeaseLostError
-from backend.prediction_records import data_hash
+from backend.prediction.predictor import Task as AnnotatorTask
+from backend.prediction.records import data_hash
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.projects import ProjectState

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.annotators import Annotators
-from backend.fillers import ClassFiller
 from backend.loop.agreement import class_agreement
 from backend.loop.comparison import Comparison, compare
 from backend.loop.contest import Contender, Contest, filler_of
 from backend.loop.decision import Decision, Taken, decide_on_change
-from backend.observer import Observation
+from backend.prediction.control_models import ClassFiller
+from backend.prediction.features import Observation
+from backend.prediction.live import Annotators
 from sync.label_studio.task_images import images_of_control, reference_of_image
 from sync.label_studio.tasks import Task
 from sync.labelling.config import Control, LabelConfig

@@ -17,8 +17,8 @@ from backend.loop.comparison import LEAST_GROUPS
 from backend.loop.drawn import Outline
 from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.snapshot import Snapshot
-from backend.observer import Observer
-from backend.project_heads import MASKS
+from backend.prediction.features import Observer
+from backend.prediction.project_heads import MASKS
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Mask, Point

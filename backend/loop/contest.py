@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.annotators import Annotators
-from backend.fillers import Filler, ObjectFiller, fillers_of
 from backend.heads import Head
 from backend.loop.cross_validation import Plan, deal_folds, plan_of_classes, plan_of_objects
 from backend.loop.examples import Examples, ImageOfTask
@@ -21,8 +19,10 @@ from backend.loop.held_out import Sides
 from backend.loop.lessons import without_tasks
 from backend.loop.refitting import MOST_OBJECT_IMAGES, Refits
 from backend.loop.scoring import Scores, score_filler
-from backend.observer import Observation
-from backend.project_heads import SHAPES, ProjectHeads
+from backend.prediction.control_models import Filler, ObjectFiller, fillers_of
+from backend.prediction.features import Observation
+from backend.prediction.live import Annotators
+from backend.prediction.project_heads import SHAPES, ProjectHeads
 from sync.labelling.config import Control
 
 __all__ = ["AUDIT_ENOUGH", "Contender", "Contest", "filler_of", "hold_contest"]

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.loop.agreement import overlap
-from backend.project_heads import SHAPES
+from backend.prediction.project_heads import SHAPES
 from backend.registry.records import Effort
 from sync.controls import ControlError
 from sync.controls.comparing import decoder

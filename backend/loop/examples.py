@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from backend.heads.classification.questions import QuestionTree
 from backend.loop.drawn import DrawnObject, draw_objects
 from backend.loop.reading import read_regions, regions_of
-from backend.project_heads import SHAPES
+from backend.prediction.project_heads import SHAPES
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Size

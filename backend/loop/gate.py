@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.annotators import read_config
 from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection.detection import Detection
 from backend.loop.change import ProjectTasks, limit_change
@@ -26,7 +25,8 @@ from backend.loop.known_labels import new_labels
 from backend.loop.lessons import read_lessons
 from backend.loop.scoring import calibration_of
 from backend.loop.snapshot import Snapshot
-from backend.project_heads import PROMPTS, SHAPES, ProjectHeads, controls_to_fill
+from backend.prediction.live import read_config
+from backend.prediction.project_heads import PROMPTS, SHAPES, ProjectHeads, controls_to_fill
 from backend.registry.records import BASE_NUMBER, Project, Version
 from backend.services import Services
 from sync.label_studio.tasks import Task

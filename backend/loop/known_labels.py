@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
 from backend.loop.contest import Contender
-from backend.project_heads import SHAPES
+from backend.prediction.project_heads import SHAPES
 from sync.labelling.config import Control
 from sync.labelling.matching import match_labels
 

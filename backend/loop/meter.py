@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from backend.annotators import read_config
 from backend.ledger import Entry, Ledger
 from backend.loop.effort import measure_effort
-from backend.project_heads import controls_to_fill
+from backend.prediction.live import read_config
+from backend.prediction.project_heads import controls_to_fill
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.annotations import Annotation

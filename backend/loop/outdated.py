@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from backend.prediction_records import PredictionRecord, data_hash
+from backend.prediction.records import PredictionRecord, data_hash
 from sync.label_studio.tasks import Task
 
 __all__ = ["RETRY_FAILED_S", "ToPredict", "choose_tasks"]

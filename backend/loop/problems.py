@@ -10,10 +10,10 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
-from backend.annotators import read_config
 from backend.loop.drawn import check_cost
 from backend.loop.reading import needs_picture, read_regions, regions_of
-from backend.project_heads import controls_to_fill
+from backend.prediction.live import read_config
+from backend.prediction.project_heads import controls_to_fill
 from backend.registry.records import Project, config_hash
 from backend.registry.unreadable import Unreadable, UnreadableList
 from backend.services import Services

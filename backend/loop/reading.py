@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backend.project_heads import SHAPES, controls_to_fill
+from backend.prediction.project_heads import SHAPES, controls_to_fill
 from sync.controls import rle
 from sync.controls.reading import read_region
 from sync.controls.region import Region, quote, read_size

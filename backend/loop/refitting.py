@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from backend.annotators import Annotators
-from backend.fillers.filler import embedding_of
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.detection.detection import BY_EXTRACTION, Detection
 from backend.heads.regression import Parameters
 from backend.loop.examples import Examples, ImageOfTask
 from backend.loop.train import fit_classes, fit_detection, open_images
-from backend.observer import Observation
-from backend.project_heads import SHAPES
+from backend.prediction.control_models.control_model import embedding_of
+from backend.prediction.features import Observation
+from backend.prediction.live import Annotators
+from backend.prediction.project_heads import SHAPES
 from sync.labelling.config import Control
 
 __all__ = ["MOST_OBJECT_IMAGES", "Refits"]

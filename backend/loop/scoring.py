@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
 from backend.heads.classification.calibration import brier_score, expected_calibration_error
 from backend.heads.detection.detected import Detected
 from backend.loop.agreement import class_agreement, matched_boxes, number_agreement
 from backend.loop.examples import Examples, ImageOfTask
-from backend.observer import Observation
+from backend.prediction.control_models import ClassFiller, Filler, NumberFiller, ObjectFiller
+from backend.prediction.features import Observation
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.labelling.config import Control

@@ -6,12 +6,12 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
-from backend.annotator import CHUNK, Task
-from backend.annotators import read_config
-from backend.bulk import Pairs, Stored, predict_and_store, predicting_here
 from backend.loop.audit import held_out_tasks, mix_in
 from backend.loop.outdated import ToPredict, choose_tasks
-from backend.prediction_records import PredictionRecord, data_hash
+from backend.prediction.bulk import Pairs, Stored, predict_and_store, predicting_here
+from backend.prediction.live import read_config
+from backend.prediction.predictor import CHUNK, Task
+from backend.prediction.records import PredictionRecord, data_hash
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.predictions import count_predictions, predicted_tasks

@@ -12,8 +12,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.annotators import Annotators, read_config
-from backend.fillers import base_offset
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
@@ -29,8 +27,10 @@ from backend.loop.examples import Examples, ImageOfTask, gather_examples
 from backend.loop.lessons import save_lessons
 from backend.loop.snapshot import Snapshot
 from backend.lvm.feature_maps import PicturePyramid
-from backend.observer import Observation, Observer
-from backend.project_heads import SHAPES, ProjectHeads, controls_to_fill
+from backend.prediction.control_models import base_offset
+from backend.prediction.features import Observation, Observer
+from backend.prediction.live import Annotators, read_config
+from backend.prediction.project_heads import SHAPES, ProjectHeads, controls_to_fill
 from backend.registry.records import Project
 from backend.services import Services
 from sync.errors.failures import attempt, reason_of_item

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
-from backend.annotator import CHUNK, Task
-from backend.annotators import AnnotatorBuilder
-from backend.bulk import Engine, Pairs, predicting_here
 from backend.carried import CarriedVersion, carry
 from backend.cluster import open_cluster
+from backend.prediction.bulk import Engine, Pairs, predicting_here
+from backend.prediction.live import AnnotatorBuilder
+from backend.prediction.predictor import CHUNK, Task
 from backend.registry.records import Project
 from backend.services import Services, open_caches, open_gallery
 from sync.label_studio.client import LabelStudioClient

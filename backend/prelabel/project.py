@@ -12,16 +12,16 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from backend.annotator import Task
-from backend.annotators import read_config
-from backend.bulk import Engine, Pairs, predict_and_store
 from backend.loop.audit import held_out_tasks, mix_in
 from backend.loop.publish import show_live
 from backend.loop.storing import Storing
+from backend.prediction.bulk import Engine, Pairs, predict_and_store
+from backend.prediction.live import read_config
+from backend.prediction.predictor import Task
+from backend.prediction.project_heads import controls_to_fill
 from backend.prelabel.engines import Opening
 from backend.prelabel.errors import NoProjectError, PrelabelError
 from backend.prelabel.turn import turn
-from backend.project_heads import controls_to_fill
 from backend.registry.damage import version_damage
 from backend.registry.records import Project
 from backend.services import Services

@@ -122,7 +122,7 @@ class Version:
         Control's name to what annotators did with the regions that this version predicted.
     heads : dict
         Control's name to the number of the version whose folder holds its head; a control that is not named has its own. The
-        head for prompts stands under `backend.project_heads.PROMPTS`.
+        head for prompts stands under `backend.prediction.project_heads.PROMPTS`.
     """
 
     project_id: int

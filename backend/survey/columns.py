@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from backend.fillers import ClassFiller, Filler, NumberFiller, ObjectFiller
 from backend.heads.detection.detected import Detected
-from backend.observer import Observation
-from backend.project_heads import MASKS
+from backend.prediction.control_models import ClassFiller, Filler, NumberFiller, ObjectFiller
+from backend.prediction.features import Observation
+from backend.prediction.project_heads import MASKS
 from sync.labelling.config import Control
 
 __all__ = ["Said", "ask", "column_of", "make_batch", "make_schema"]

@@ -9,10 +9,10 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from backend.annotators import BASE_DETECTOR, BASE_MORPHOLOGY
 from backend.carried import CarriedVersion
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
+from backend.prediction.live import BASE_DETECTOR, BASE_MORPHOLOGY
 from backend.registry.records import config_hash
 from backend.survey.errors import SurveyError
 from sync.files.cache import key_of

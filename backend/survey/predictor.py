@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from backend.annotator import NOTHING_TO_ASK
-from backend.annotators import AnnotatorBuilder
 from backend.carried import CarriedVersion
-from backend.fillers import Filler
 from backend.images.store import Gallery, Picture, picture_key
-from backend.observer import Observation
+from backend.prediction.control_models import Filler
+from backend.prediction.features import Observation
+from backend.prediction.live import AnnotatorBuilder
+from backend.prediction.predictor import NOTHING_TO_ASK
 from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
 from backend.survey.description import check_build
 from sync.errors.failures import attempt, attempt_together

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from backend.annotator import Task
 from backend.carried import carry, without_secrets
 from backend.heads.classification.morphology import Morphology
-from backend.project_heads import ProjectHeads
+from backend.prediction.predictor import Task
+from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from backend.settings import Settings
 from sync.labelling.config import parse

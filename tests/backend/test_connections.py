@@ -16,8 +16,8 @@ import uvicorn
 from fastapi import FastAPI
 
 from backend import protocol
-from backend.annotator import CHUNK
 from backend.connections import bounded_connection
+from backend.prediction.predictor import CHUNK
 from backend.server import create_app
 from backend.services import Services
 

@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from backend.loop.effort import measure_effort
-from backend.project_heads import controls_to_fill
+from backend.prediction.project_heads import controls_to_fill
 from backend.registry.records import Effort
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon

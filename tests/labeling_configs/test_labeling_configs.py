@@ -12,14 +12,14 @@ from PIL import Image
 from skimage.data import hubble_deep_field
 from typer.testing import CliRunner
 
-from backend.annotators import BASE_MORPHOLOGY
 from backend.cli import app
-from backend.fillers import fillers_of
 from backend.heads.classification.morphology import Morphology
 from backend.heads.regression import Parameters
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
-from backend.project_heads import MASKS, SHAPES, ProjectHeads, controls_to_fill, prompt_target
+from backend.prediction.control_models import fillers_of
+from backend.prediction.live import BASE_MORPHOLOGY
+from backend.prediction.project_heads import MASKS, SHAPES, ProjectHeads, controls_to_fill, prompt_target
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import LabelConfig, match_labels, parse
 

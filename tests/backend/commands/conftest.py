@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.heads.classification.morphology import Morphology
-from backend.project_heads import ProjectHeads
+from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 from sync.labelling.config import parse

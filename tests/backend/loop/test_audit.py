@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.annotator import Prediction, Task
 from backend.loop.audit import mix_in
+from backend.prediction.predictor import Prediction, Task
 
 
 def pairs(scores: list[float], version: str = "v0002") -> list[tuple[Task, Prediction]]:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.fillers import ClassFiller
 from backend.heads.classification.morphology import Morphology
 from backend.loop.change import ProjectTasks, change_of_classes
+from backend.prediction.control_models import ClassFiller
 from backend.services import Services
 from sync.label_studio.tasks import Task
 from sync.labelling.config import parse

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from backend.heads.classification.questions import QuestionTree
 from backend.loop.drawn import MOST_REGIONS, DrawnObject
 from backend.loop.examples import Examples, ImageOfTask, gather_examples
-from backend.project_heads import SHAPES
+from backend.prediction.project_heads import SHAPES
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon
 from sync.label_studio.annotations import Annotation

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.fillers import base_probabilities
 from backend.heads.classification.morphology import Morphology
 from backend.loop.examples import gather_examples
 from backend.loop.gate import Verdict, judge
 from backend.loop.held_out import Sides
 from backend.loop.lessons import save_lessons
 from backend.loop.snapshot import take_snapshot
-from backend.project_heads import ProjectHeads
+from backend.prediction.control_models import base_probabilities
+from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.controls import choices
 from sync.label_studio.annotations import Annotation

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.annotator import Task
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.jobs.lease import LeaseLostError
 from backend.loop.ahead import AHEAD_TASKS, look_ahead
@@ -22,7 +21,8 @@ from backend.loop.gate import judge
 from backend.loop.held_out import Sides
 from backend.loop.snapshot import take_snapshot
 from backend.loop.train import train
-from backend.project_heads import PROMPTS, ProjectHeads
+from backend.prediction.predictor import Task
+from backend.prediction.project_heads import PROMPTS, ProjectHeads
 from backend.registry.records import Project
 from backend.services import Services
 from sync.controls import brushlabels

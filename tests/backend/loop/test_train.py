@@ -13,7 +13,7 @@ from backend.loop.gate import judge
 from backend.loop.held_out import Sides
 from backend.loop.snapshot import take_snapshot
 from backend.loop.train import train
-from backend.project_heads import ProjectHeads
+from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.controls import taxonomy
 from sync.label_studio.annotations import Annotation

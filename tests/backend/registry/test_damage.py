@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from backend.doctor.versions import check_versions
 from backend.heads.classification.morphology import Morphology
-from backend.project_heads import ProjectHeads
+from backend.prediction.project_heads import ProjectHeads
 from backend.registry.damage import damage_in_words, replace_damaged, stand_ins, version_damage
 from backend.registry.records import DAMAGED
 from backend.registry.tables import ProjectRow

@@ -19,12 +19,12 @@ from astropy.io import fits
 from PIL import Image
 from pycocotools import mask as coco
 
-from backend.annotator import Annotator, Task
-from backend.annotators import AnnotatorBuilder
 from backend.carried import CarriedVersion, carry
 from backend.heads.regression import Parameters
 from backend.images.local import LocalGallery
-from backend.project_heads import ProjectHeads
+from backend.prediction.live import AnnotatorBuilder
+from backend.prediction.predictor import Annotator, Task
+from backend.prediction.project_heads import ProjectHeads
 from backend.settings import Settings
 from backend.survey.description import describe
 from backend.survey.errors import SurveyError

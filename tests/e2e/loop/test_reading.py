@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.annotators import read_config
 from backend.loop.agreement import overlap
 from backend.loop.examples import gather_examples
 from backend.loop.snapshot import take_snapshot
+from backend.prediction.live import read_config
 from sync.geometry.shapes import Box
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.tasks import read_tasks

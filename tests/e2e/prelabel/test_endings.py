@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from backend.bulk import Engine
+from backend.prediction.bulk import Engine
 from backend.prelabel import engines
 from backend.registry.records import Project
 from backend.services import Services

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from backend.bulk import Engine
+from backend.prediction.bulk import Engine
 from backend.prelabel import engines
 from backend.prelabel.project import PrelabelError, Wanted, prelabel
 from backend.registry.records import Project
@@ -28,11 +28,11 @@ TILES = 16
 MANY = 900
 SLOW = """
 import sys
-import backend.bulk
+import backend.prediction.bulk
 from backend.cli import app
 
-backend.bulk.FIRST_CHUNK = 64  # a chunk a batch: many moments to be killed at
-backend.bulk.LARGEST_CHUNK = 64
+backend.prediction.bulk.FIRST_CHUNK = 64  # a chunk a batch: many moments to be killed at
+backend.prediction.bulk.LARGEST_CHUNK = 64
 app(["prelabel", *sys.argv[1:]])
 """
 

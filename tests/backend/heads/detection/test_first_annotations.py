@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.annotators import BASE_DETECTOR
 from backend.demo.tiles import cut_deep_field
 from backend.heads.detection.detected import Detected
 from backend.heads.detection.detection import BY_EXTRACTION, Detection
@@ -17,6 +16,7 @@ from backend.heads.detection.metrics import box_overlaps, corners
 from backend.heads.extraction.extract import extract
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
+from backend.prediction.live import BASE_DETECTOR
 from sync.geometry.shapes import Box
 from sync.images.decode import decode
 

@@ -9,10 +9,10 @@ import numpy as np
 
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.window_features import PictureSight
-from backend.on_screen import object_hit, regions_on_screen, stored_ids
-from backend.project_heads import prompt_target
-from backend.prompt_choice import PROMPT_TYPES, choose_prompts
-from backend.regions import regions_of_mask
+from backend.prediction.on_screen import object_hit, regions_on_screen, stored_ids
+from backend.prediction.project_heads import prompt_target
+from backend.prediction.prompt_choice import PROMPT_TYPES, choose_prompts
+from backend.prediction.regions import regions_of_mask
 from sync.controls import CONTROLS
 from sync.controls.region import read_labels, read_value
 from sync.controls.rle import pixel_count

@@ -9,15 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from backend.fillers.filler import Filled
-from backend.fillers.shared import SharedObjects
 from backend.heads.detection.detection import Detected, Detection
 from backend.heads.extraction.extract import ExtractionSettings
 from backend.heads.segmentation.overlaps import in_one_part, outlined
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.observer import Observation
-from backend.project_heads import MASKS
-from backend.regions import regions_of_mask
+from backend.prediction.control_models.control_model import Filled
+from backend.prediction.control_models.shared import SharedObjects
+from backend.prediction.features import Observation
+from backend.prediction.project_heads import MASKS
+from backend.prediction.regions import regions_of_mask
 from sync.controls import ControlError, ellipselabels, rectanglelabels
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Size

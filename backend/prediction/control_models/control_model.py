@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.extraction.extract import ExtractionSettings
-from backend.observer import Observation
+from backend.prediction.features import Observation
 from sync.labelling.config import Control
 
 __all__ = ["Filled", "Filler", "embedding_of"]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.fillers.classes import ClassFiller
-from backend.fillers.filler import Filler
-from backend.fillers.numbers import NumberFiller
-from backend.fillers.objects import ObjectFiller
-from backend.fillers.shared import shared_objects
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.regression import Parameters
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.project_heads import ProjectHeads
+from backend.prediction.control_models.classes import ClassFiller
+from backend.prediction.control_models.control_model import Filler
+from backend.prediction.control_models.numbers import NumberFiller
+from backend.prediction.control_models.objects import ObjectFiller
+from backend.prediction.control_models.shared import shared_objects
+from backend.prediction.project_heads import ProjectHeads
 from sync.labelling.config import Control
 from sync.labelling.matching import match_labels
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.prompt_choice import choose_prompts
+from backend.prediction.prompt_choice import choose_prompts
 from sync.labelling.config import LabelConfig, parse
 
 SMART, ONLY, NEVER = 'smart="true"', 'smart="true" smartOnly="true"', 'smart="false"'

@@ -10,9 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from backend.annotator import CHUNK, Prediction, Task
-from backend.bulk import Pairs, predict_and_store, predicting_here
-from backend.project_heads import ProjectHeads
+from backend.prediction.bulk import Pairs, predict_and_store, predicting_here
+from backend.prediction.predictor import CHUNK, Prediction, Task
+from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 from sync.labelling.config import parse
@@ -84,7 +84,7 @@ def test_few_come_first_and_each_further_chunk_may_be_twice_as_large(client: Lab
 def test_a_chunk_is_stored_when_it_has_gathered_for_long(
     client: LabelStudioClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.bulk.LONGEST_CHUNK_S", 0.0)
+    monkeypatch.setattr("backend.prediction.bulk.LONGEST_CHUNK_S", 0.0)
     list(predict_and_store(client, 1, batches(3 * CHUNK)))
     assert [len(one) for one in studio.imports] == [CHUNK] * 3
 

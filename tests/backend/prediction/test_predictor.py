@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from backend.annotator import CHUNK, NOTHING_TO_ASK, Annotator, Task
-from backend.project_heads import ProjectHeads
+from backend.prediction.predictor import CHUNK, NOTHING_TO_ASK, Annotator, Task
+from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import parse

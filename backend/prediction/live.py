@@ -10,7 +10,6 @@ from pathlib import Path
 
 from cachetools import LRUCache
 
-from backend.annotator import Annotator
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
@@ -22,8 +21,9 @@ from backend.images.store import Gallery, Picture
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import Pyramids
-from backend.observer import Observer
-from backend.project_heads import ProjectHeads
+from backend.prediction.features import Observer
+from backend.prediction.predictor import Annotator
+from backend.prediction.project_heads import ProjectHeads
 from backend.registry.damage import stand_ins, version_damage
 from backend.registry.records import Project, config_hash
 from backend.registry.store import Registry

@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from backend.annotator import CHUNK, Annotator, Prediction, Task
+from backend.prediction.predictor import CHUNK, Annotator, Prediction, Task
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.predictions import push
 

@@ -15,8 +15,8 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.heads.segmentation.window_features import PictureSight, Sights
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
-from backend.prompts import MAX_PROMPTS, answer_prompts
-from backend.regions import regions_of_mask
+from backend.prediction.prompts import MAX_PROMPTS, answer_prompts
+from backend.prediction.regions import regions_of_mask
 from sync.controls import brushlabels
 from sync.images.decode import decode
 from sync.label_studio.validation import check_prediction

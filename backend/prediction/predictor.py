@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from backend.fillers import Filled, Filler, ObjectFiller, fillers_of
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.observer import Observation, Observer
-from backend.project_heads import ProjectHeads, controls_to_fill
-from backend.prompts import answer_prompts
+from backend.prediction.control_models import Filled, Filler, ObjectFiller, fillers_of
+from backend.prediction.features import Observation, Observer
+from backend.prediction.project_heads import ProjectHeads, controls_to_fill
+from backend.prediction.prompts import answer_prompts
 from sync.errors.failures import attempt, attempt_together, reason_of_item
 from sync.errors.images import ImageError
 from sync.label_studio.task_images import images_of_control, place_region, references_of, value_at

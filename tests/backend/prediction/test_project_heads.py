@@ -16,7 +16,7 @@ from backend.heads.detection.detection import Detection
 from backend.heads.regression import Parameters
 from backend.heads.segmentation.network import SegmenterConfig
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.project_heads import PROMPTS, ProjectHeads, controls_to_fill, prompt_target
+from backend.prediction.project_heads import PROMPTS, ProjectHeads, controls_to_fill, prompt_target
 from sync.labelling.config import LabelConfig, parse
 
 CHOICES = '<Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Ring"/></Choices>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.project_heads import MASKS, ProjectHeads
+from backend.prediction.project_heads import MASKS, ProjectHeads
 from sync.labelling.config import Control
 from sync.labelling.matching import read_label
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.fillers.filler import Filled, embedding_of
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
 from backend.heads.extraction.extract import ExtractionSettings
-from backend.observer import Observation
+from backend.prediction.control_models.control_model import Filled, embedding_of
+from backend.prediction.features import Observation
 from sync.controls import choices, taxonomy
 from sync.labelling.config import Control
 from sync.labelling.matching import match_labels

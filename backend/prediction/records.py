@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
-from backend.annotator import Prediction, Task
+from backend.prediction.predictor import Prediction, Task
 from backend.registry.records import MAX_ID
 from backend.registry.tables import PredictionRow, insert_of
 from sync.label_studio.task_images import value_at

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.fillers.filler import Filled, embedding_of
 from backend.heads.extraction.extract import ExtractionSettings
 from backend.heads.regression import Parameters
-from backend.observer import Observation
+from backend.prediction.control_models.control_model import Filled, embedding_of
+from backend.prediction.features import Observation
 from sync.controls import number
 from sync.labelling.config import Control
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backend.heads.extraction.extract import ExtractionSettings, extract
-from backend.observer import Observation, Observer
+from backend.prediction.features import Observation, Observer
 from backend.services import Services
 from sync.errors.images import ImageError
 
@@ -136,7 +136,7 @@ def test_large_pictures_are_decoded_one_at_a_time_and_not_held(
             with lock:
                 at_once -= 1
 
-    monkeypatch.setattr("backend.observer.extract", watched)
+    monkeypatch.setattr("backend.prediction.features.extract", watched)
     observations = observer.observe(references, embed=True, extractions=[EXTRACTION])
     assert most == 1
     for observation in observations:

@@ -13,8 +13,6 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from backend.annotators import BASE_MORPHOLOGY
-from backend.fillers import ClassFiller, Filler, base_offset, base_probabilities, fillers_of
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
@@ -31,8 +29,10 @@ from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import Pyramids
-from backend.observer import Observation
-from backend.project_heads import ProjectHeads, controls_to_fill
+from backend.prediction.control_models import ClassFiller, Filler, base_offset, base_probabilities, fillers_of
+from backend.prediction.features import Observation
+from backend.prediction.live import BASE_MORPHOLOGY
+from backend.prediction.project_heads import ProjectHeads, controls_to_fill
 from sync.errors.images import ImageError
 from sync.images.decode import decode
 from sync.label_studio.validation import check_prediction

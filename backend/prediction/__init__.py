@@ -1,0 +1,1 @@
+"""Prediction: a task in, Label Studio regions and a score out."""
