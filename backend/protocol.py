@@ -15,7 +15,7 @@ from fastapi import HTTPException, Request
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
-from backend.loop.held_out import audit_share
+from backend.loop.examples.held_out import audit_share
 from backend.registry.records import MAX_ID
 from sync.labelling.config import MAX_CHARACTERS
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import httpx
 from loop_stage import Stage, wait_until
 
-from backend.loop.snapshot import read_stamps
+from backend.loop.examples.snapshot import read_stamps
 from backend.registry.version_files import damage_of
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.predictions import count_predictions, predicted_tasks

@@ -38,10 +38,10 @@ from loop_stage import cut_crops
 from PIL import Image
 from report import machine_line, markdown_table, write_section
 
-from backend.loop.gate import judge
-from backend.loop.held_out import audit_tasks, sides_of
-from backend.loop.snapshot import Snapshot, take_snapshot
-from backend.loop.train import train
+from backend.loop.examples.held_out import audit_tasks, sides_of
+from backend.loop.examples.snapshot import Snapshot, take_snapshot
+from backend.loop.gate.gate import judge
+from backend.loop.training.train import train
 from backend.prediction.predictor import Prediction, Task
 from backend.registry.records import Project
 from backend.services import Services
@@ -125,8 +125,8 @@ def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches:
         shutil.copytree(first.settings.data_dir, folder / arm)  # each arm knows the pictures and has outlined nothing since
         with ExitStack() as undone:
             if arm == ARMS[0]:
-                undone.enter_context(patch("backend.loop.train.can_be_judged", lambda *_: True))
-                undone.enter_context(patch("backend.loop.contest.BY_EXTRACTION", None))
+                undone.enter_context(patch("backend.loop.training.train.can_be_judged", lambda *_: True))
+                undone.enter_context(patch("backend.loop.gate.candidates.BY_EXTRACTION", None))
             yield from _batches(arm, _services(address, folder / arm), tasks, predicted, classes, batches=batches)
 
 

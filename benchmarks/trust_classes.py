@@ -17,11 +17,11 @@ from trust_steps import Step, measure_step
 
 from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
-from backend.loop.agreement import class_agreement
-from backend.loop.change import MOST_TASKS
-from backend.loop.comparison import Comparison, compare
-from backend.loop.cross_validation import deal_folds, plan_of_classes
-from backend.loop.decision import Taken, decide, decide_on_change
+from backend.loop.gate.change import MOST_TASKS
+from backend.loop.gate.decision import Taken, decide, decide_on_change
+from backend.loop.scores.agreement import class_agreement
+from backend.loop.scores.comparison import Comparison, compare
+from backend.loop.training.cross_validation import deal_folds, plan_of_classes
 from backend.prediction.control_models import ClassFiller, base_offset
 from backend.prediction.live import BASE_MORPHOLOGY
 from sync.labelling.config import Control, parse

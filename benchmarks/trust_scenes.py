@@ -18,9 +18,9 @@ from backend.heads.detection.metrics import box_overlaps, corners, f1
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import extract
-from backend.loop.comparison import Comparison, compare
-from backend.loop.cross_validation import deal_folds, plan_of_objects
-from backend.loop.decision import Objects, Taken, decide
+from backend.loop.gate.decision import Objects, Taken, decide
+from backend.loop.scores.comparison import Comparison, compare
+from backend.loop.training.cross_validation import deal_folds, plan_of_objects
 from backend.scenes.folders import generator_of
 from sync.geometry.shapes import Box
 

@@ -59,7 +59,7 @@ def status() -> None:
 
 def versions(project: ProjectId) -> None:
     """List a project's versions with the evidence for and against each, and what annotators did with their predictions."""
-    from backend.ledger import Ledger
+    from backend.loop.effort.store import Ledger
     from backend.registry.records import RegistryError
 
     services = open_services(read_settings())

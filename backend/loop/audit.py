@@ -13,8 +13,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from backend.loop.held_out import DEFAULT_SHARE, audit_share, audit_tasks, sides_of
-from backend.loop.snapshot import Snapshot
+from backend.loop.examples.held_out import DEFAULT_SHARE, audit_share, audit_tasks, sides_of
+from backend.loop.examples.snapshot import Snapshot
 from backend.prediction.bulk import Pairs
 from backend.prediction.live import read_config
 from backend.registry.records import Project

@@ -10,14 +10,14 @@ import logging
 
 from backend.heads import NotEnoughLabels
 from backend.jobs.lease import LeaseLostError, Tenure
-from backend.loop.ahead import look_ahead
 from backend.loop.audit import divide
-from backend.loop.gate import judge
-from backend.loop.meter import meter_effort
-from backend.loop.problems import note_problems
-from backend.loop.publish import prune_old, publish
-from backend.loop.snapshot import Snapshot, read_stamps, take_snapshot
-from backend.loop.train import train
+from backend.loop.effort.measure import meter_effort
+from backend.loop.examples.snapshot import Snapshot, read_stamps, take_snapshot
+from backend.loop.examples.unreadable import note_problems
+from backend.loop.gate.gate import judge
+from backend.loop.publication.prefetch import look_ahead
+from backend.loop.publication.publish import prune_old, publish
+from backend.loop.training.train import train
 from backend.registry.damage import replace_damaged, version_damage
 from backend.registry.records import DAMAGED, RETIRED, Project, Version, config_hash
 from backend.registry.unreadable import UnreadableList

@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
 from backend.loop.audit import held_out_tasks, mix_in
-from backend.loop.publish import show_live
-from backend.loop.storing import Storing
+from backend.loop.publication.publish import show_live
+from backend.loop.publication.store import Storing
 from backend.prediction.bulk import Engine, Pairs, predict_and_store
 from backend.prediction.live import read_config
 from backend.prediction.predictor import Task

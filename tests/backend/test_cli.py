@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from backend.cli import app
-from backend.ledger import Entry, Ledger
+from backend.loop.effort.store import Entry, Ledger
 from backend.registry.records import Effort
 from backend.registry.unreadable import Unreadable, UnreadableList
 from backend.services import Services

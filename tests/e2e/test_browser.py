@@ -22,7 +22,7 @@ from playwright.sync_api import Locator, Page, Response, sync_playwright
 from typer.testing import CliRunner
 
 from backend.cli import app
-from backend.loop.held_out import DEFAULT_SHARE, audit_tasks
+from backend.loop.examples.held_out import DEFAULT_SHARE, audit_tasks
 from sync.controls import polygonlabels
 from sync.controls.polygonlabels import rasterise
 from sync.geometry.shapes import Mask

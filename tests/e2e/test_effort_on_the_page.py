@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from backend.loop.effort import measure_effort
+from backend.loop.effort.compare import measure_effort
 from backend.prediction.project_heads import controls_to_fill
 from backend.registry.records import Effort
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy

@@ -13,14 +13,14 @@ import pytest
 
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.jobs.lease import LeaseLostError
-from backend.loop.ahead import AHEAD_TASKS, look_ahead
-from backend.loop.click_agreement import MOST_OF_IMAGE, can_be_judged, click_scores
-from backend.loop.drawn import DrawnObject, Outline
-from backend.loop.examples import Examples, ImageOfTask
-from backend.loop.gate import judge
-from backend.loop.held_out import Sides
-from backend.loop.snapshot import take_snapshot
-from backend.loop.train import train
+from backend.loop.examples.drawn_objects import DrawnObject, Outline
+from backend.loop.examples.examples import Examples, ImageOfTask
+from backend.loop.examples.held_out import Sides
+from backend.loop.examples.snapshot import take_snapshot
+from backend.loop.gate.gate import judge
+from backend.loop.publication.prefetch import AHEAD_TASKS, look_ahead
+from backend.loop.scores.clicks import MOST_OF_IMAGE, can_be_judged, click_scores
+from backend.loop.training.train import train
 from backend.prediction.predictor import Task
 from backend.prediction.project_heads import PROMPTS, ProjectHeads
 from backend.registry.records import Project
@@ -172,7 +172,7 @@ def test_a_picture_is_seen_ahead_once(queue: Queue) -> None:
 
 
 def test_only_the_nearest_in_the_queue_are_seen_the_least_sure_first(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("backend.loop.ahead.AHEAD_TASKS", 2)
+    monkeypatch.setattr("backend.loop.publication.prefetch.AHEAD_TASKS", 2)
     queue.services.predicted[queue.project.id, queue.project.live_version] = {1: 0.9, 2: 0.8, 3: 0.1}
     assert queue.look_ahead(sampling="Uncertainty sampling") == 2
     assert {task for _, task, _ in queue.services.seen_ahead} == {2, 3}

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.loop.outdated import RETRY_FAILED_S, choose_tasks
+from backend.loop.publication.outdated import RETRY_FAILED_S, choose_tasks
 from backend.prediction.records import PredictionRecord, PredictionRecords, data_hash
 from backend.services import Services
 from sync.label_studio.tasks import Task

@@ -31,7 +31,7 @@ from backend.cli import app
 from backend.demo.processes import Child
 from backend.heads import HEADS
 from backend.loop.audit import held_out_tasks
-from backend.loop.snapshot import SNAPSHOT_FILE
+from backend.loop.examples.snapshot import SNAPSHOT_FILE
 from backend.prediction.project_heads import INDEX
 from backend.registry.records import Version
 from backend.services import Services

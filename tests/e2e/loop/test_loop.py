@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from backend.loop.examples import ImageOfTask, gather_examples
-from backend.loop.snapshot import take_snapshot
+from backend.loop.examples.examples import ImageOfTask, gather_examples
+from backend.loop.examples.snapshot import take_snapshot
 from backend.prediction.live import read_config
 from backend.registry.records import config_hash
 from sync.label_studio.annotations import read_annotations

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from backend.loop.agreement import overlap
-from backend.loop.examples import gather_examples
-from backend.loop.snapshot import take_snapshot
+from backend.loop.examples.examples import gather_examples
+from backend.loop.examples.snapshot import take_snapshot
+from backend.loop.scores.agreement import overlap
 from backend.prediction.live import read_config
 from sync.geometry.shapes import Box
 from sync.label_studio.annotations import read_annotations

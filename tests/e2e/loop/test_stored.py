@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from backend.loop import publish
+from backend.loop.publication import publish
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.tasks import read_tasks

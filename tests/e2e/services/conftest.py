@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from skimage.data import hubble_deep_field
 
-from backend.loop.held_out import DEFAULT_SHARE, audit_tasks
+from backend.loop.examples.held_out import DEFAULT_SHARE, audit_tasks
 from sync.label_studio.projects import create_project, upload_images
 from sync.label_studio.tasks import read_tasks
 from tests.e2e.services.stack import BATCH, Stack

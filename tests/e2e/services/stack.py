@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from backend.loop.snapshot import SNAPSHOT_FILE
+from backend.loop.examples.snapshot import SNAPSHOT_FILE
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.projects import project_state

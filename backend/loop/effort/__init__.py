@@ -1,0 +1,1 @@
+"""Annotation effort: what annotators did with predicted regions, measured, stored and summed."""

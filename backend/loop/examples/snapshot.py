@@ -1,0 +1,106 @@
+"""The snapshot: the frozen list of annotations that a version is trained on, and what of them is a label.
+
+Every rule about what counts stands here: skipped and empty annotations teach nothing, the newest annotation of each annotator
+counts, and where a task has a ground-truth annotation, that one alone. `held_out` says which tasks judge and never teach.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backend.loop.examples.held_out import Sides
+from sync.label_studio.annotations import Annotation
+
+__all__ = ["Snapshot", "read_stamps", "take_snapshot"]
+
+SNAPSHOT_FILE = "snapshot.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Annotations that count, ordered by task and id.
+
+    Attributes
+    ----------
+    stamps : dict
+        Annotation id to its stamp, the time of its last change and its content: what makes two snapshots differ.
+    sides : Sides
+        Which tasks judge, and which neither judge nor teach.
+    """
+
+    annotations: tuple[Annotation, ...]
+    stamps: dict[int, str]
+    sides: Sides = field(default_factory=Sides)
+
+    @property
+    def fingerprint(self) -> str:
+        """Name the snapshot by its content."""
+        return hashlib.sha256(json.dumps(sorted(self.stamps.items())).encode()).hexdigest()[:16]
+
+    @property
+    def training(self) -> tuple[Annotation, ...]:
+        """What a version may learn from."""
+        other = self.sides.held_out | self.sides.set_aside
+        return tuple(annotation for annotation in self.annotations if annotation.task_id not in other)
+
+    @property
+    def judging(self) -> tuple[Annotation, ...]:
+        """What no version ever learns from."""
+        return tuple(annotation for annotation in self.annotations if annotation.task_id in self.sides.held_out)
+
+    def changes_since(self, stamps: dict[int, str]) -> int:
+        """Count the annotations that are new, changed or deleted since `stamps`."""
+        changed = sum(stamps.get(one.id) not in (self.stamps[one.id], one.updated_at) for one in self.annotations)
+        return changed + sum(id_ not in self.stamps for id_ in stamps)
+
+    def save(self, folder: Path) -> None:
+        """Write the list beside the version that it made."""
+        rows = [
+            {"annotation": one.id, "task": one.task_id, "updated_at": one.updated_at, "content": _content(one)}
+            for one in self.annotations
+        ]
+        (folder / SNAPSHOT_FILE).write_text(json.dumps(rows))
+
+
+def read_stamps(folder: Path) -> dict[int, str]:
+    """Read the stamps of a version's snapshot; none where it has no folder (the base version), or a damaged list.
+
+    Versions made before stamps held the content have times alone: they tell as much as they did then.
+    """
+    try:
+        rows = json.loads((folder / SNAPSHOT_FILE).read_bytes())
+        return {row["annotation"]: _stamp(row["updated_at"], row.get("content", "")) for row in rows}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return {}
+
+
+def take_snapshot(annotations: Sequence[Annotation], sides: Sides | None = None) -> Snapshot:
+    """Choose the annotations that count.
+
+    Parameters
+    ----------
+    annotations : sequence of Annotation
+        All of a project, as Label Studio has them.
+    sides : Sides, optional
+        By default every task teaches.
+    """
+    newest: dict[tuple[int, int | None], Annotation] = {}
+    for annotation in sorted(annotations, key=lambda one: (one.ground_truth, one.updated_at, one.id)):
+        if not annotation.was_cancelled and annotation.result:
+            newest[annotation.task_id, annotation.completed_by] = annotation
+    true = {one.task_id for one in newest.values() if one.ground_truth}
+    counted = (one for one in newest.values() if one.ground_truth or one.task_id not in true)
+    chosen = tuple(sorted(counted, key=lambda one: (one.task_id, one.id)))
+    return Snapshot(chosen, {one.id: _stamp(one.updated_at, _content(one)) for one in chosen}, sides or Sides())
+
+
+def _content(annotation: Annotation) -> str:
+    return f"{annotation.content} true" if annotation.ground_truth else annotation.content
+
+
+def _stamp(updated_at: str, content: str) -> str:
+    return f"{updated_at} {content}" if content else updated_at

@@ -1,0 +1,96 @@
+"""Lessons: the labels that a version was trained on, kept in its folder, control by control.
+
+Annotations are edited and deleted; the gate can then still ask what the version would have learned without some of its images.
+Masks are not kept: what finds objects learns from their boxes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend.loop.examples.drawn_objects import DrawnObject
+from backend.loop.examples.examples import Examples, ImageOfTask
+from backend.loop.examples.snapshot import SNAPSHOT_FILE
+from sync.geometry.shapes import Box
+
+__all__ = ["LESSONS_FILE", "read_lessons", "save_lessons", "without_tasks"]
+
+LESSONS_FILE = "lessons.json"
+
+
+def save_lessons(folder: Path, gathered: Mapping[str, Examples]) -> None:
+    """Write a version's examples into its folder."""
+    lessons = {
+        control: [_row(examples, image) for image in sorted(examples.references)] for control, examples in gathered.items()
+    }
+    (folder / LESSONS_FILE).write_text(json.dumps(lessons))
+
+
+def read_lessons(folder: Path, now: Mapping[str, Examples]) -> dict[str, Examples]:
+    """Read a version's examples; none of the base version, which has no folder.
+
+    Parameters
+    ----------
+    now : mapping
+        Control's name to the examples of all annotations as they stand. Of a version that has no file of lessons, those of the
+        tasks in its snapshot are taken.
+    """
+    if (folder / LESSONS_FILE).exists():
+        lessons = json.loads((folder / LESSONS_FILE).read_text())
+        return {control: _examples(rows) for control, rows in lessons.items()}
+    try:
+        rows = json.loads((folder / SNAPSHOT_FILE).read_text())
+    except FileNotFoundError:
+        return {}
+    tasks = {row["task"] for row in rows}
+    return {control: without_tasks(examples, _Others(tasks)) for control, examples in now.items()}
+
+
+def without_tasks(examples: Examples, tasks: Container[int]) -> Examples:
+    """The examples of all other tasks."""
+    return Examples(
+        {image: reference for image, reference in examples.references.items() if image.task not in tasks},
+        {image: target for image, target in examples.targets.items() if image.task not in tasks},
+        {image: value for image, value in examples.values.items() if image.task not in tasks},
+        {image: drawn for image, drawn in examples.objects.items() if image.task not in tasks},
+    )
+
+
+class _Others:
+    """All tasks but these."""
+
+    def __init__(self, tasks: Container[int]) -> None:
+        self._tasks = tasks
+
+    def __contains__(self, task: object) -> bool:
+        return task not in self._tasks
+
+
+def _row(examples: Examples, image: ImageOfTask) -> dict[str, Any]:
+    row: dict[str, Any] = {"image": [image.task, image.to_name, image.page], "reference": examples.references[image]}
+    if image in examples.targets:
+        row["target"] = examples.targets[image].tolist()
+    if image in examples.values:
+        row["value"] = examples.values[image]
+    if image in examples.objects:
+        row["objects"] = [[one.label, one.box.x, one.box.y, one.box.width, one.box.height] for one in examples.objects[image]]
+    return row
+
+
+def _examples(rows: list[dict[str, Any]]) -> Examples:
+    examples = Examples()
+    for row in rows:
+        image = ImageOfTask(*row["image"])
+        examples.references[image] = row["reference"]
+        if "target" in row:
+            examples.targets[image] = np.asarray(row["target"], np.float64)
+        if "value" in row:
+            examples.values[image] = row["value"]
+        if "objects" in row:
+            examples.objects[image] = [DrawnObject(label, Box(*edges), None) for label, *edges in row["objects"]]
+    return examples

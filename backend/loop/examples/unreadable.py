@@ -1,0 +1,88 @@
+"""Finds the annotations that cannot be read, so that people can be told of them by task and reason.
+
+Every cycle looks at all annotations; how one reads is kept while its content and the labelling config stay the same.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+
+from backend.loop.examples.answers import needs_picture, read_regions, regions_of
+from backend.loop.examples.drawn_objects import check_cost
+from backend.prediction.live import read_config
+from backend.prediction.project_heads import controls_to_fill
+from backend.registry.records import Project, config_hash
+from backend.registry.unreadable import Unreadable, UnreadableList
+from backend.services import Services
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.task_images import reference_of_image
+from sync.labelling.config import Control, LabelConfig
+
+__all__ = ["note_problems"]
+
+log = logging.getLogger("galaxyloop.problems")
+
+READ, NOT_ANSWERED = "read", "not answered"
+
+
+def note_problems(services: Services, project: Project, annotations: Sequence[Annotation]) -> int:
+    """List what cannot be read of a snapshot's annotations; return how many tasks are left out for a control."""
+    config = read_config(project.label_config)
+    controls = controls_to_fill(config)
+    version = config_hash(project.label_config)
+    known = services.readings.get(project.id, {})
+    readings = {}
+    for annotation in annotations:
+        key = (annotation.id, annotation.content, version)
+        readings[key] = known.get(key) or {
+            control.name: _outcome(services, annotation, control, config) for control in controls
+        }
+    services.readings[project.id] = readings
+    unreadable = _unreadable(annotations, list(readings.values()))
+    items = UnreadableList(services.engine)
+    items.replace(project.id, unreadable)
+    left_out = items.tasks_left_out(project.id)
+    if left_out:
+        log.info("event=tasks_left_out project=%d tasks=%d", project.id, left_out)
+    return left_out
+
+
+def _outcome(services: Services, annotation: Annotation, control: Control, config: LabelConfig) -> tuple[str, str]:
+    """Whether an annotation can be read for a control; where not, why."""
+    answered = attempt(partial(_read, services, annotation, control, config))
+    if isinstance(answered, ImageError):
+        return "", str(answered)
+    return (READ if answered else NOT_ANSWERED), ""
+
+
+def _read(services: Services, annotation: Annotation, control: Control, config: LabelConfig) -> bool:
+    """Read an annotation for a control; return whether it answers it."""
+    answered = regions_of(annotation, control, config)
+    for image, regions in answered.items():
+        size = None
+        if needs_picture(regions, control):
+            (size,) = services.annotators.observer.sizes([reference_of_image(annotation.data, config, image)])
+        check_cost(regions, control, size=size or (1, 1))
+        read_regions(regions, control, size=size)
+    return bool(answered)
+
+
+def _unreadable(annotations: Sequence[Annotation], readings: Sequence[dict[str, tuple[str, str]]]) -> list[Unreadable]:
+    answered: set[tuple[int, str]] = set()
+    reasons: dict[tuple[int, str], list[tuple[int, str]]] = defaultdict(list)
+    for annotation, reading in zip(annotations, readings, strict=True):
+        for control, (outcome, reason) in reading.items():
+            if outcome == READ:
+                answered.add((annotation.task_id, control))
+            elif reason:
+                reasons[annotation.task_id, control].append((annotation.id, reason))
+    return [
+        Unreadable(task, annotation, control, reason, (task, control) not in answered)
+        for (task, control), items in reasons.items()
+        for annotation, reason in items
+    ]

@@ -1,0 +1,1 @@
+"""The gate: which head of each control goes live."""

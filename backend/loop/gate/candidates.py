@@ -1,0 +1,235 @@
+"""The contest: a control's heads of the candidate, of the live version and the shipped one, scored on the same images.
+
+An image that a head never learned from, nor a neighbour of it, is scored with the head itself. On any other it is scored with a
+head that is fitted anew, in the same way, on what the first one learned from without the image's fold and all its neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads import Head
+from backend.loop.examples.examples import Examples, ImageOfTask
+from backend.loop.examples.held_out import Sides
+from backend.loop.examples.training_labels import without_tasks
+from backend.loop.scores.controls import Scores, score_filler
+from backend.loop.training.cross_validation import Plan, deal_folds, plan_of_classes, plan_of_objects
+from backend.loop.training.refit import MOST_OBJECT_IMAGES, Refits
+from backend.prediction.control_models import Filler, ObjectFiller, fillers_of
+from backend.prediction.features import Observation
+from backend.prediction.live import Annotators
+from backend.prediction.project_heads import SHAPES, ProjectHeads
+from sync.labelling.config import Control
+
+__all__ = ["AUDIT_ENOUGH", "Contender", "Contest", "filler_of", "hold_contest"]
+
+AUDIT_ENOUGH = 30
+"""Held-out groups of images from which on they alone judge: they speak of all of the project's galaxies, and cost no refit."""
+MOST_JUDGED = 300
+"""Newest images that judge classes and numbers."""
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One head of a control.
+
+    Attributes
+    ----------
+    head : Head or None
+        None stands for the shipped one.
+    learned : Examples
+        What the head learned from.
+    """
+
+    head: Head | None = None
+    learned: Examples = field(default_factory=Examples)
+
+
+@dataclass(frozen=True)
+class Contest:
+    """What came of it.
+
+    Attributes
+    ----------
+    images : tuple of ImageOfTask
+        That all contenders are scored on.
+    groups : tuple of str
+        What each image shows.
+    resampled : ndarray of bool, shape (n,)
+        Which images some contender has learned from, so that its scores there come from cross-validation.
+    plan : Plan
+        Of the cross-validation.
+    scores : tuple of tuple of Scores
+        Of each contender, by repetition.
+    """
+
+    images: tuple[ImageOfTask, ...]
+    groups: tuple[str, ...]
+    resampled: NDArray[np.bool_]
+    plan: Plan
+    scores: tuple[tuple[Scores, ...], ...]
+
+    def agreement(self, contender: int) -> NDArray[np.float64]:
+        """Scores of a contender, shape (repetitions, n)."""
+        return np.stack([one.agreement for one in self.scores[contender]])
+
+
+def hold_contest(
+    annotators: Annotators,
+    control: Control,
+    contenders: Sequence[Contender],
+    truth: Examples,
+    sides: Sides,
+) -> Contest | None:
+    """Score the heads of a control; None where there is no image to judge by.
+
+    Parameters
+    ----------
+    contenders : sequence of Contender
+    truth : Examples
+        What the annotators say now, of all tasks.
+    sides : Sides
+        Which of the tasks are held out, and which are neighbours.
+    """
+    arena = _Arena(annotators, control, truth, sides)
+    images = arena.readable(_judging(truth, contenders, sides, objects=control.tag in SHAPES))
+    if not images:
+        return None
+    touched = [arena.touched(one, images) for one in contenders]
+    resampled = np.any(touched, axis=0)
+    left_out = len({arena.group(image) for image, again in zip(images, resampled, strict=True) if again})
+    plan = (plan_of_objects if control.tag in SHAPES else plan_of_classes)(left_out)
+    if plan is None:  # all that was learned from is one galaxy: only images that no head learned from can judge
+        plan, images = Plan(1, 1), [image for image, again in zip(images, resampled, strict=True) if not again]
+        touched = [arena.touched(one, images) for one in contenders]
+        resampled = np.zeros(len(images), bool)
+        if not images:
+            return None
+    groups = tuple(arena.group(image) for image in images)
+    folds = [arena.deal(images, groups, resampled, plan, seed=repeat) for repeat in range(plan.repeats)]
+    scores = tuple(
+        tuple(arena.score(one, images, seen, fold) for fold in folds) for one, seen in zip(contenders, touched, strict=True)
+    )
+    kept = [index for index, image in enumerate(images) if image not in arena.not_fitted]
+    if not kept:
+        return None
+    scores = tuple(tuple(one.of(kept) for one in repeated) for repeated in scores)
+    images, groups, resampled = [images[i] for i in kept], tuple(groups[i] for i in kept), resampled[kept]
+    return Contest(tuple(images), groups, resampled, plan, scores)
+
+
+def _judging(truth: Examples, contenders: Sequence[Contender], sides: Sides, *, objects: bool) -> list[ImageOfTask]:
+    """The images that judge: held-out ones, and while those are few the others as well."""
+    answered = truth.targets or truth.values or truth.objects
+    most = MOST_OBJECT_IMAGES if objects else MOST_JUDGED
+    held_out = sorted(image for image in answered if image.task in sides.held_out)
+    groups = {sides.galaxies.get(image.task, str(image.task)) for image in held_out}
+    if len(groups) >= AUDIT_ENOUGH:
+        return held_out[-max(most, AUDIT_ENOUGH) :]
+    others = sorted(image for image in answered if image.task not in sides.held_out | sides.set_aside)
+    return held_out[-most:] + others[-most:]
+
+
+class _Arena:
+    """Refits and scores the contenders of one control; what two contenders would learn alike is fitted once."""
+
+    def __init__(self, annotators: Annotators, control: Control, truth: Examples, sides: Sides) -> None:
+        self._annotators, self._control = annotators, control
+        self._truth, self._sides = truth, sides
+        self.refits = Refits(annotators, control)
+        # Images of folds without which too few labels are left to fit a head: they say nothing of it.
+        self.not_fitted: set[ImageOfTask] = set()
+
+    def group(self, image: ImageOfTask) -> str:
+        return self._sides.galaxies.get(image.task, str(image.task))
+
+    def readable(self, images: Sequence[ImageOfTask]) -> list[ImageOfTask]:
+        objects = self._control.tag in SHAPES
+        seen = self.refits.observe([self._truth.references[image] for image in images], embed=not objects, look=objects)
+        return [image for image, one in zip(images, seen, strict=True) if one is not None]
+
+    def touched(self, contender: Contender, images: Sequence[ImageOfTask]) -> NDArray[np.bool_]:
+        """Which images a contender has learned from, or from a neighbour of, shape (n,)."""
+        tasks = {image.task for image in contender.learned.references}
+        return np.array([not tasks.isdisjoint({image.task} | self._neighbours(image.task)) for image in images], bool)
+
+    def deal(
+        self, images: Sequence[ImageOfTask], groups: Sequence[str], resampled: NDArray[np.bool_], plan: Plan, *, seed: int
+    ) -> NDArray[np.intp]:
+        """The fold of each image, shape (n,); -1 of one that nobody has learned from."""
+        fold = np.full(len(images), -1, np.intp)
+        again = np.flatnonzero(resampled)
+        if len(again):
+            strata = [self._stratum(images[index]) for index in again]
+            fold[again] = deal_folds([groups[index] for index in again], strata, folds=plan.folds, seed=seed)
+        return fold
+
+    def score(
+        self, contender: Contender, images: Sequence[ImageOfTask], touched: NDArray[np.bool_], fold: NDArray[np.intp]
+    ) -> Scores:
+        parts: list[tuple[NDArray[np.intp], Head | None]] = [(np.flatnonzero(~touched), contender.head)]
+        for number in np.unique(fold[touched]):
+            inside = np.flatnonzero(touched & (fold == number))
+            away = {image.task for image in (images[index] for index in np.flatnonzero(fold == number))}
+            away |= {other for task in away for other in self._neighbours(task)}
+            head = self.refits.fit(without_tasks(contender.learned, away), like=contender.head)
+            if head is None:
+                self.not_fitted |= {images[index] for index in inside}
+            parts.append((inside, head))
+        agreement, predicted, hits = np.zeros(len(images)), np.zeros(len(images), np.int64), np.zeros(len(images), np.int64)
+        probabilities: NDArray[np.float64] | None = None
+        for inside, head in parts:
+            if not len(inside):
+                continue
+            some = [images[index] for index in inside]
+            filler = filler_of(self._annotators, self._control, head)
+            scores = score_filler(filler, some, self._observed(filler, some), self._truth)
+            agreement[inside], predicted[inside], hits[inside] = scores.agreement, scores.predicted, scores.hits
+            if scores.probabilities is not None:
+                if probabilities is None:
+                    probabilities = np.zeros((len(images), scores.probabilities.shape[1]))
+                probabilities[inside] = scores.probabilities
+        return Scores(agreement, predicted, hits, probabilities)
+
+    def _neighbours(self, task: int) -> frozenset[int]:
+        return self._sides.neighbours.get(task, frozenset())
+
+    def _stratum(self, image: ImageOfTask) -> str:
+        truth = self._truth
+        if image in truth.targets:
+            return str(int(truth.targets[image].argmax()))
+        if image in truth.values:
+            return str(int(np.searchsorted(np.quantile(list(truth.values.values()), [1 / 3, 2 / 3]), truth.values[image])))
+        return min((one.label for one in truth.objects[image]), default="")
+
+    def _observed(self, filler: Filler | None, images: Sequence[ImageOfTask]) -> list[Observation]:
+        references = [self._truth.references[image] for image in images]
+        if not isinstance(filler, ObjectFiller):
+            return [self.refits.seen(reference) for reference in references]
+        settings = filler.needs_sources
+        seen = self._annotators.observer.observe(
+            references, embed=False, extractions=[settings] if settings else [], look=filler.needs_look
+        )
+        # A picture that has become unreadable since counts as one on which nothing is found.
+        blank = {settings: ()} if settings else {}
+        return [
+            one if isinstance(one, Observation) else replace(self.refits.seen(reference), sources=blank)
+            for one, reference in zip(seen, references, strict=True)
+        ]
+
+
+def filler_of(annotators: Annotators, control: Control, head: Head | None) -> Filler | None:
+    """What fills a control with a head, None for the shipped one; nothing where the shipped one knows no label of it."""
+    heads = annotators.usable(ProjectHeads({} if head is None else {control.name: head}))
+    made = fillers_of(
+        [control],
+        heads,
+        base=annotators.base_morphology,
+        masks=annotators.base_masks,
+        detector=annotators.base_detector,
+    )
+    return made[0] if made else None

@@ -1,0 +1,261 @@
+"""The gate: control by control, the head that is measured as the best goes live, and what nobody can tell stays as it is.
+
+A version takes the candidate's head for some controls and keeps the live version's for others; it goes live where that changes
+anything. Each control's comparison, and the rule that was applied, stand in its evidence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.classification.questions import QuestionTree
+from backend.heads.detection.detection import Detection
+from backend.loop.examples.examples import Examples, gather_examples
+from backend.loop.examples.snapshot import Snapshot
+from backend.loop.examples.training_labels import read_lessons
+from backend.loop.gate.candidates import Contender, Contest, hold_contest
+from backend.loop.gate.change import ProjectTasks, limit_change
+from backend.loop.gate.decision import Decision, Objects, Taken, decide
+from backend.loop.gate.known_labels import new_labels
+from backend.loop.scores.clicks import click_scores
+from backend.loop.scores.comparison import Answer, Comparison, compare
+from backend.loop.scores.controls import calibration_of
+from backend.prediction.live import read_config
+from backend.prediction.project_heads import PROMPTS, SHAPES, ProjectHeads, controls_to_fill
+from backend.registry.records import BASE_NUMBER, Project, Version
+from backend.services import Services
+from sync.label_studio.tasks import Task
+from sync.labelling.config import Control, LabelConfig
+
+__all__ = ["Verdict", "judge"]
+
+CANDIDATE, LIVE, SHIPPED = range(3)
+NAMES = ("candidate", "live", "shipped")
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the candidate goes live, with which heads, and what was measured.
+
+    Attributes
+    ----------
+    goes_live : bool
+    heads : mapping
+        Control's name to the number of the version that its head comes from.
+    evidence : dict
+    """
+
+    goes_live: bool
+    heads: Mapping[str, int]
+    evidence: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        """Why, in one sentence."""
+        return str(self.evidence["reason"])
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """The candidate's and the live version's heads, and what each learned from."""
+
+    candidate: Version
+    live: Version
+    heads: Mapping[Taken, ProjectHeads]
+    lessons: Mapping[Taken, Mapping[str, Examples]]
+
+    def contender(self, taken: Taken, control: str) -> Contender:
+        head = self.heads[taken].filling.get(control)
+        return Contender(head, self.lessons[taken].get(control, Examples())) if head is not None else Contender()
+
+    def source(self, taken: Taken, control: str) -> int:
+        """Number of the version whose folder holds a control's head."""
+        if taken is Taken.SHIPPED:
+            return BASE_NUMBER
+        return self.candidate.number if taken is Taken.CANDIDATE else self.live.head_from(control)
+
+
+def judge(
+    services: Services, project: Project, candidate: Version, snapshot: Snapshot, *, project_tasks: Sequence[Task]
+) -> Verdict:
+    """Decide for each control of a project whose head fills it from now on; `project_tasks` are all that it has."""
+    config = read_config(project.label_config)
+    controls = controls_to_fill(config)
+    live = services.registry.version(project.id, project.live_version)
+    judged_annotations = (*snapshot.training, *snapshot.judging)
+    truth = gather_examples(judged_annotations, config, controls, sizes_of=services.annotators.observer.sizes)
+    sides = _read_sides(services, project, config, candidate, live, truth)
+    evidence: dict[str, dict[str, Any]] = {}
+    decisions: dict[str, Decision] = {}
+    tasks: set[int] = set()
+    for control in controls:
+        contenders = [sides.contender(taken, control.name) for taken in (Taken.CANDIDATE, Taken.LIVE)]
+        if contenders[CANDIDATE].head is None and contenders[LIVE].head is None:
+            continue
+        contest = hold_contest(services.annotators, control, [*contenders, Contender()], truth[control.name], snapshot.sides)
+        fresh = new_labels(services.annotators.base_morphology, control, *contenders)
+        decision, measured = _decide(control, contest, contenders, truth[control.name], fresh)
+        if contest is not None:
+            shown = ProjectTasks(project_tasks, config, services.annotators)
+            decision, change = limit_change(decision, contest, contenders, control, shown, held_out=snapshot.sides.held_out)
+            if change is not None:
+                measured |= {"change": change, "taken": str(decision.taken), "reason": decision.reason}
+        decisions[control.name], evidence[control.name] = decision, measured
+        tasks |= {image.task for image in contest.images} if contest else set()
+    prompts = _decide_prompts(services, controls, sides, truth, snapshot)
+    if prompts is not None:
+        decisions[PROMPTS], evidence[PROMPTS] = prompts
+    return _verdict(sides, decisions, evidence, judged_on=len(tasks))
+
+
+def _read_sides(
+    services: Services, project: Project, config: LabelConfig, candidate: Version, live: Version, truth: Mapping[str, Examples]
+) -> _Sides:
+    annotators, registry = services.annotators, services.registry
+    heads, lessons = {}, {}
+    for taken, version in ((Taken.CANDIDATE, candidate), (Taken.LIVE, live)):
+        heads[taken] = annotators.usable(annotators.heads_of(project.id, version.number, config))
+        sources = {name: version.head_from(name) for name in heads[taken].filling}
+        read = {number: read_lessons(registry.path(project.id, number), truth) for number in set(sources.values())}
+        lessons[taken] = {name: read[number].get(name, Examples()) for name, number in sources.items()}
+    return _Sides(candidate, live, heads, lessons)
+
+
+def _decide(
+    control: Control,
+    contest: Contest | None,
+    contenders: Sequence[Contender],
+    truth: Examples,
+    fresh: tuple[str, ...],
+) -> tuple[Decision, dict[str, Any]]:
+    """Decide for a control; return the decision and its evidence."""
+    if contest is None:
+        nothing = compare([], [])
+        versus = (nothing, nothing, nothing)
+        scores: list[NDArray[np.float64]] = [np.zeros((1, 0))] * 3
+    else:
+        scores = [contest.agreement(index) for index in range(3)]
+        versus = _versus(scores, contest)
+    objects = _objects(contest, truth) if control.tag in SHAPES and contest is not None else None
+    if contenders[CANDIDATE].head is None:
+        # Nothing was learned for it, so that the candidate is the shipped head; a tie between these two decides nothing.
+        comes_back = versus[2].answer is Answer.WORSE
+        decision = Decision(Taken.SHIPPED if comes_back else Taken.LIVE, "has too few labels")
+    else:
+        decision = decide(*versus, new_labels=fresh, objects=objects)
+    measured: dict[str, Any] = _written(decision, versus, scores)
+    if fresh:
+        measured["new_labels"] = list(fresh)
+    if contest is not None:
+        measured["by"] = _judged_by(contest.resampled)
+        if contest.scores[CANDIDATE][0].probabilities is not None:
+            measured["calibration"] = _calibration(control, contest, truth)
+    finders = {name: one.head.found_by for name, one in zip(NAMES, contenders, strict=False) if isinstance(one.head, Detection)}
+    return decision, measured | ({"found_by": finders} if finders else {})
+
+
+def _versus(scores: Sequence[NDArray[np.float64]], contest: Contest) -> tuple[Comparison, Comparison, Comparison]:
+    """The candidate against the live version and the shipped head, and the live version against the shipped head."""
+
+    def against(one: int, other: int) -> Comparison:
+        resampled = contest.resampled.tolist()
+        folds = contest.plan.folds if any(resampled) else None
+        return compare(scores[one], scores[other], groups=contest.groups, cross_validated=resampled, folds=folds)
+
+    return against(CANDIDATE, LIVE), against(CANDIDATE, SHIPPED), against(LIVE, SHIPPED)
+
+
+def _decide_prompts(
+    services: Services, controls: Sequence[Control], sides: _Sides, truth: Mapping[str, Examples], snapshot: Snapshot
+) -> tuple[Decision, dict[str, Any]] | None:
+    """Decide on the head that answers clicks, by held-out masks alone: to learn it anew for each fold takes too long."""
+    base = services.annotators.base_masks
+    heads = [sides.heads[taken].prompted or base for taken in (Taken.CANDIDATE, Taken.LIVE)]
+    if heads[CANDIDATE] is base and heads[LIVE] is base:
+        return None
+    control = next((one for one in controls if any(_has_mask(drawn) for drawn in truth[one.name].objects.values())), None)
+    examples = truth[control.name] if control is not None else Examples()
+    images = [image for image in examples.objects if image.task in snapshot.sides.held_out]
+    judged, scores = click_scores(services.annotators.observer, images, examples, [*heads, base])
+    groups = [snapshot.sides.galaxies.get(image.task, str(image.task)) for image in judged]
+    versus = tuple(compare(scores[one], scores[other], groups=groups) for one, other in ((0, 1), (0, 2), (1, 2)))
+    first, second, third = versus
+    decision = decide(first, second, third)
+    written = _written(decision, (first, second, third), [*scores])
+    return decision, written | {"by": "held-out tasks"}
+
+
+def _has_mask(drawn: Sequence[Any]) -> bool:
+    return any(one.outline is not None for one in drawn)
+
+
+def _objects(contest: Contest, truth: Examples) -> Objects:
+    """Objects on the judged images, as the first repetition counts them."""
+    drawn = np.array([len(truth.objects[image]) for image in contest.images])
+    with_some = drawn > 0
+    candidate, live = contest.scores[CANDIDATE][0], contest.scores[LIVE][0]
+    return Objects(
+        drawn=int(drawn.sum()),
+        predicted=int(candidate.predicted[with_some].sum()),
+        candidate_hits=int(candidate.hits.sum()),
+        live_hits=int(live.hits.sum()),
+    )
+
+
+def _calibration(control: Control, contest: Contest, truth: Examples) -> dict[str, dict[str, float]]:
+    targets = np.stack([truth.targets[image] for image in contest.images])
+    ends = np.array(QuestionTree.of(control.paths).ends) if control.tag == "Taxonomy" and control.paths else None
+    probabilities = {name: scores[0].probabilities for name, scores in zip(NAMES, contest.scores, strict=True)}
+    return {name: calibration_of(control, one, targets, ends) for name, one in probabilities.items() if one is not None}
+
+
+def _judged_by(resampled: NDArray[np.bool_]) -> str:
+    again, held_out = int(resampled.sum()), int((~resampled).sum())
+    if not again:
+        return "held-out tasks"
+    return f"cross-validation and {held_out} held-out tasks" if held_out else "cross-validation"
+
+
+def _written(
+    decision: Decision, versus: tuple[Comparison, Comparison, Comparison], scores: Sequence[NDArray[np.float64]]
+) -> dict[str, Any]:
+    """A comparison as the registry keeps it."""
+    means = {name: float(one.mean()) for name, one in zip(NAMES, scores, strict=True) if one.size}
+    names = ("versus_live", "versus_shipped", "live_versus_shipped")
+    kept = {name: {**asdict(one), "answer": str(one.answer)} for name, one in zip(names, versus, strict=True)}
+    return {"taken": str(decision.taken), "reason": decision.reason, "judged_on": versus[0].tasks, **means, **kept}
+
+
+def _verdict(
+    sides: _Sides, decisions: Mapping[str, Decision], evidence: dict[str, dict[str, Any]], *, judged_on: int
+) -> Verdict:
+    candidate, live = sides.candidate, sides.live
+    heads = {name: sides.source(decision.taken, name) for name, decision in decisions.items()}
+    changed = {name for name, source in heads.items() if source != live.head_from(name)}
+    outdated = live.config_hash != candidate.config_hash
+    said = [_sentence(name, decision, evidence[name]) for name, decision in decisions.items()]
+    if outdated:
+        said.append(f"the labelling config has changed since {live.name}, whose predictions no longer fit")
+    return Verdict(
+        bool(changed) or outdated,
+        heads,
+        {
+            "reason": "; ".join(said) or "there is nothing to compare",
+            "compared_with": live.name,
+            "judged_on": judged_on,
+            "controls": evidence,
+            "learned_from": {"candidate": candidate.learned_from, "live": live.learned_from},
+        },
+    )
+
+
+def _sentence(name: str, decision: Decision, measured: Mapping[str, Any]) -> str:
+    one = measured["versus_live"]
+    interval = f" ({one['difference']:+.3f}, {one['low']:+.3f} to {one['high']:+.3f}, {one['tasks']} tasks)"
+    back = "; the shipped head comes back" if decision.taken is Taken.SHIPPED else ""
+    return f"{name or 'clicks'} {decision.reason}{interval if one['tasks'] else ''}{back}"

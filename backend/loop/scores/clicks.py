@@ -1,0 +1,104 @@
+"""Click agreement: how well a click on each object that an annotator outlined gives that outline, for the gate."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.detection.metrics import mask_overlap
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.simulated_clicks import first_click
+from backend.heads.segmentation.window_features import PictureSight
+from backend.loop.examples.drawn_objects import Outline
+from backend.loop.examples.examples import Examples, ImageOfTask
+from backend.loop.examples.snapshot import Snapshot
+from backend.loop.scores.comparison import LEAST_GROUPS
+from backend.prediction.features import Observer
+from backend.prediction.project_heads import MASKS
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
+from sync.geometry.shapes import Mask, Point
+from sync.labelling.config import Control
+
+__all__ = ["MOST_OF_IMAGE", "can_be_judged", "click_scores"]
+
+log = logging.getLogger("galaxyloop.click_agreement")
+
+MOST_MASKS = 100
+"""Judged in all: more would cost seconds, a fourteenth for each head, and tell no more."""
+MOST_OF_IMAGE = 4
+"""Of one image, drawn at random: an image counts once, and further images tell more than its further masks."""
+
+
+def can_be_judged(snapshot: Snapshot, control: Control) -> bool:
+    """Whether the held-out galaxies with a mask of a control are enough for the gate to compare two heads for clicks.
+
+    With fewer than `LEAST_GROUPS` the gate cannot tell, and keeps the live head, whatever the candidate's has learned. To
+    fine-tune one would change nothing, and took 20 of the 26 s of a training on ten annotations (`docs/benchmarks.md`).
+    """
+    if control.tag not in MASKS:
+        return False
+    galaxies = snapshot.sides.galaxies
+    outlined = [
+        one.task_id for one in snapshot.judging if any(region.get("from_name") == control.name for region in one.result)
+    ]
+    return len({galaxies.get(task, str(task)) for task in outlined}) >= LEAST_GROUPS
+
+
+def click_scores(
+    observer: Observer, images: Sequence[ImageOfTask], truth: Examples, heads: Sequence[PromptedMasks]
+) -> tuple[list[ImageOfTask], NDArray[np.float64]]:
+    """Score heads by what one click on each human mask gives.
+
+    Parameters
+    ----------
+    images : sequence of ImageOfTask
+        None of which any of the heads has learned from.
+    truth : Examples
+    heads : sequence of PromptedMasks, length h
+
+    Returns
+    -------
+    list of ImageOfTask, length n
+        Those that can be read and have a mask.
+    ndarray, shape (h, n)
+        Mean overlap over the masks of each.
+    """
+    judged: list[ImageOfTask] = []
+    scores: list[NDArray[np.float64]] = []
+    room = MOST_MASKS
+    for image in sorted(images, reverse=True):
+        outlines = [one.outline for one in truth.objects[image] if one.outline is not None]
+        overlaps = attempt(partial(_overlaps, observer, truth.references[image], outlines, heads, most=room))
+        if isinstance(overlaps, ImageError):
+            log.warning("event=clicks_not_judged task=%d reason=%r", image.task, str(overlaps))
+        elif overlaps.size:
+            judged.append(image)
+            scores.append(overlaps.mean(axis=1))
+            room -= overlaps.shape[1]
+    return judged, np.reshape(scores, (len(judged), len(heads))).T
+
+
+def _overlaps(
+    observer: Observer, reference: str, outlines: Sequence[Outline], heads: Sequence[PromptedMasks], *, most: int
+) -> NDArray[np.float64]:
+    """Overlaps of each head, shape (h, m), with outlines drawn on a picture of its present size, a few of them."""
+    sight = observer.sight(reference)
+    fitting = [one for one in outlines if one.size == sight.size]
+    drawn = np.random.default_rng(0).permutation(len(fitting))[: min(most, MOST_OF_IMAGE)].tolist()
+    overlaps: dict[PromptedMasks, list[float]] = {head: [] for head in heads}
+    for place in drawn:
+        mask = fitting[place].footprint().full(sight.size)
+        for head, own in overlaps.items():
+            own.append(_overlap(head, sight, mask))
+    return np.array([overlaps[head] for head in heads], np.float64)
+
+
+def _overlap(head: PromptedMasks, sight: PictureSight, mask: Mask) -> float:
+    x, y, _ = first_click(mask, np.random.default_rng(0), jitter=0)
+    found = head.predict(sight, points=[(Point(x, y), True)])
+    return mask_overlap(found[0], mask) if found else 0.0

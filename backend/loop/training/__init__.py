@@ -1,0 +1,1 @@
+"""Training: a snapshot becomes the heads of a new version."""

@@ -1,0 +1,279 @@
+"""Effort: accepted as it was, edited by how much, rejected or added, whatever Label Studio's own marks say."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.loop.effort.compare import measure_effort, shape_overlap
+from backend.registry.records import Effort
+from sync.controls import CONTROLS, brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
+from sync.controls.region import Region
+from sync.geometry.shapes import Box, Ellipse, Labelled, Mask, Polygon
+from sync.labelling.config import parse
+
+CONFIG = parse("""<View><Image name="image" value="$image"/>
+<Choices name="shape" toName="image" choice="multiple"><Choice value="Disk"/><Choice value="Arms"/></Choices>
+<Taxonomy name="tree" toName="image"><Choice value="Disk"><Choice value="Arms"/></Choice><Choice value="Smooth"/></Taxonomy>
+<Number name="redshift" toName="image"/>
+<RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/><Label value="Star"/></RectangleLabels>
+<RectangleLabels name="rare" toName="image"><Label value="Comet"/></RectangleLabels>
+<EllipseLabels name="ellipses" toName="image"><Label value="Galaxy"/></EllipseLabels>
+<BrushLabels name="masks" toName="image"><Label value="Galaxy"/></BrushLabels>
+<PolygonLabels name="outlines" toName="image"><Label value="Galaxy"/></PolygonLabels>
+<KeyPointLabels name="click" toName="image"><Label value="Galaxy"/></KeyPointLabels></View>""")
+CONTROLS_FILLED = [control for control in CONFIG.controls if control.tag != "KeyPointLabels"]
+SIZE = (60, 50)
+ACCEPTED, REJECTED, ADDED = Effort(accepted=1), Effort(rejected=1), Effort(added=1)
+
+
+def control(name: str) -> Any:
+    found = CONFIG.control(name)
+    assert found is not None
+    return found
+
+
+def box(x: float = 10, y: float = 10, width: float = 20, height: float = 10, *, rotation: float = 0) -> Region:
+    shape = Box(x, y, width, height, rotation)
+    return rectanglelabels.encode(shape, control=control("boxes"), label="Galaxy", size=SIZE, score=0.8)
+
+
+def mask(left: int, right: int) -> Mask:
+    drawn = np.zeros(SIZE[::-1], bool)
+    drawn[10:20, left:right] = True
+    return drawn
+
+
+def masked(left: int, right: int) -> Region:
+    return brushlabels.encode(mask(left, right), control=control("masks"), label="Galaxy", size=SIZE)
+
+
+def ellipse(x: float, *, radius: float = 5) -> Region:
+    shape = Ellipse(x, 25, radius, radius, 30)
+    return ellipselabels.encode(shape, control=control("ellipses"), label="Galaxy", size=SIZE)
+
+
+def polygon(x: float) -> Region:
+    corners = np.array([[x, 10], [x + 20, 10], [x + 20, 30], [x, 30]])
+    return polygonlabels.encode(Polygon(corners), control=control("outlines"), label="Galaxy", size=SIZE)
+
+
+def class_(*labels: str) -> Region:
+    return choices.encode(labels, control=control("shape"))
+
+
+def path(*names: str) -> Region:
+    return taxonomy.encode([names], control=control("tree"))
+
+
+def value(measured: float) -> Region:
+    return number.encode(measured, control=control("redshift"))
+
+
+def edited(region: Region, to: Region, *, origin: str = "prediction-changed") -> Region:
+    """The region as an annotator left it: what he made of it, under its old id."""
+    return to | {"id": region["id"], "origin": origin}
+
+
+def untouched(region: Region) -> Region:
+    return copy.deepcopy(region) | {"origin": "prediction"}
+
+
+def effort(predicted: list[Region], submitted: list[Region]) -> dict[str, Effort]:
+    return measure_effort(predicted, submitted, CONTROLS_FILLED)
+
+
+EVERY_KIND = [class_("Disk"), path("Disk", "Arms"), value(0.5), box(), ellipse(30), masked(10, 20), polygon(10)]
+
+
+@pytest.mark.parametrize("region", EVERY_KIND, ids=lambda region: region["type"])
+def test_what_was_not_touched_is_accepted(region: Region) -> None:
+    assert effort([region], [untouched(region)]) == {region["from_name"]: ACCEPTED}
+
+
+@pytest.mark.parametrize("region", EVERY_KIND, ids=lambda region: region["type"])
+def test_what_was_deleted_is_rejected(region: Region) -> None:
+    assert effort([region], []) == {region["from_name"]: REJECTED}
+
+
+@pytest.mark.parametrize("region", EVERY_KIND, ids=lambda region: region["type"])
+def test_what_no_predicted_region_stands_behind_is_added(region: Region) -> None:
+    assert effort([], [region | {"origin": "manual"}]) == {region["from_name"]: ADDED}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "shared"),
+    [
+        (box(), box(20), 1 / 3),
+        (box(), box(width=40), 1 / 2),
+        (masked(10, 20), masked(10, 30), 1 / 2),
+        (masked(10, 20), masked(30, 40), 0),
+        (polygon(10), polygon(20), 1 / 3),
+        (ellipse(30), ellipse(30, radius=10), 1 / 4),
+        (ellipse(20), ellipse(40), 0),
+    ],
+)
+def test_a_shape_that_was_changed_is_edited_by_as_much_as_it_no_longer_overlaps(
+    before: Region, after: Region, shared: float
+) -> None:
+    (found,) = effort([before], [edited(before, after)]).values()
+    assert (found.accepted, found.edited, found.rejected, found.added, found.compared) == (0, 1, 0, 0, 1)
+    assert found.mean_overlap == pytest.approx(shared, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (class_("Disk"), class_("Arms")),
+        (class_("Disk"), class_("Disk", "Arms")),
+        (path("Disk", "Arms"), path("Disk")),
+        (value(1), value(2)),
+    ],
+)
+def test_what_is_said_of_the_whole_image_is_edited_when_it_says_another_thing(before: Region, after: Region) -> None:
+    assert effort([before], [edited(before, after)]) == {before["from_name"]: Effort(edited=1)}
+
+
+def test_a_class_that_was_cleared_and_chosen_anew_is_edited_though_its_id_is_new() -> None:
+    assert effort([class_("Disk")], [class_("Arms") | {"origin": "manual"}]) == {"shape": Effort(edited=1)}
+
+
+def test_another_label_is_an_edit_of_the_same_outline() -> None:
+    region = box()
+    starred = edited(region, rectanglelabels.encode(Box(10, 10, 20, 10), control=control("boxes"), label="Star", size=SIZE))
+    assert effort([region], [starred]) == {"boxes": Effort(edited=1, compared=1, overlap=1)}
+
+
+def test_a_label_of_another_control_is_an_edit_and_no_new_region() -> None:
+    region = box()
+    comet = rectanglelabels.encode(Box(10, 10, 20, 10), control=control("rare"), label="Comet", size=SIZE)
+    both = [untouched(region), edited(region, comet)]
+    assert effort([region], both) == effort([region], both[1:]) == {"boxes": Effort(edited=1, compared=1, overlap=1)}
+
+
+def test_the_regions_of_a_control_are_told_apart() -> None:
+    kept, moved, deleted = box(0), box(20), box(40)
+    new = box(5, 30)
+    found = effort([kept, moved, deleted], [untouched(kept), edited(moved, box(30)), new])
+    assert found == {"boxes": Effort(1, 1, 1, 1, compared=1, overlap=pytest.approx(1 / 3))}
+
+
+# -- what Label Studio's marks get wrong --
+
+
+def test_a_polygon_that_was_dragged_is_edited_though_it_is_marked_as_predicted() -> None:
+    region = polygon(10)
+    assert effort([region], [edited(region, polygon(20), origin="prediction")])["outlines"].edited == 1
+
+
+def test_the_copy_of_a_region_is_added_though_it_is_marked_as_predicted() -> None:
+    region = box()
+    assert effort([region], [untouched(region), untouched(region) | {"id": "another"}]) == {"boxes": ACCEPTED + ADDED}
+
+
+def test_what_was_changed_and_changed_back_is_accepted_though_it_is_marked_as_changed() -> None:
+    for region in EVERY_KIND:
+        assert effort([region], [edited(region, copy.deepcopy(region))]) == {region["from_name"]: ACCEPTED}
+
+
+def test_the_noise_of_numbers_that_are_written_anew_is_no_edit() -> None:
+    for region in (box(), polygon(10), ellipse(30), value(0.1)):
+        noisy = copy.deepcopy(region)
+        noisy["value"] = {name: _nudged(said) for name, said in noisy["value"].items()}
+        assert noisy["value"] != region["value"]
+        assert effort([region], [noisy]) == {region["from_name"]: ACCEPTED}
+
+
+def _nudged(said: Any) -> Any:
+    if isinstance(said, list) and said and isinstance(said[0], list):
+        return [[number * (1 + 1e-14) for number in point] for point in said]
+    return said * (1 + 1e-14) if isinstance(said, float) else said
+
+
+def test_labels_in_another_order_are_the_same() -> None:
+    assert effort([class_("Disk", "Arms")], [class_("Arms", "Disk")]) == {"shape": ACCEPTED}
+
+
+# -- what is passed over, and what is broken --
+
+
+def test_controls_that_are_not_filled_are_passed_over() -> None:
+    point = {
+        "id": "p",
+        "from_name": "click",
+        "to_name": "image",
+        "type": "keypointlabels",
+        "value": {"keypointlabels": ["Galaxy"]},
+    }
+    strange = [point, {"type": "relation"}, {"from_name": "boxes", "type": "ellipselabels"}, {"from_name": ["boxes"]}, {}]
+    assert effort(strange, strange) == {}
+
+
+@pytest.mark.parametrize("broken", [{}, None, {"x": "left"}, {"rectanglelabels": []}])
+def test_a_change_that_cannot_be_read_is_an_edit_without_an_overlap(broken: Any) -> None:
+    region = box()
+    assert effort([region], [region | {"value": broken}]) == {"boxes": Effort(edited=1)}
+
+
+def test_masks_of_different_size_are_compared_on_the_picture_that_was_predicted() -> None:
+    region = masked(0, 20)
+    other = brushlabels.encode(
+        mask(0, 20)[::2, ::2], control=control("masks"), label="Galaxy", size=(SIZE[0] // 2, SIZE[1] // 2)
+    )
+    measured = effort([region], [edited(region, other)])["masks"]
+    assert measured == Effort(accepted=1) or measured.overlap > 0.9
+
+
+@pytest.mark.parametrize("stated", [{}, {"original_width": 5, "original_height": 5}, {"original_width": "40"}])
+def test_the_size_that_a_submitted_region_states_changes_nothing(stated: dict[str, Any]) -> None:
+    for region in (box(rotation=30), ellipse(20), polygon(10), masked(0, 20)):
+        submitted = {key: value for key, value in region.items() if not key.startswith("original_")} | stated
+        submitted["value"] = {**submitted["value"], "extra": 1}  # not the same to the letter
+        assert effort([region], [submitted])[region["from_name"]] == Effort(accepted=1)
+
+
+def test_a_mask_that_was_wiped_out_overlaps_by_nothing() -> None:
+    region = masked(10, 20)
+    assert shape_overlap(CONTROLS["BrushLabels"].decode(region), Labelled(np.zeros(SIZE[::-1], bool), ("Galaxy",), SIZE)) == 0
+
+
+# -- overlaps --
+
+boxes = st.builds(
+    Box, st.floats(0, 30), st.floats(0, 30), st.floats(2, 20), st.floats(2, 20), st.sampled_from([0.0, 30.0, 90.0, 200.0])
+)
+ellipses = st.builds(Ellipse, st.floats(0, 30), st.floats(0, 30), st.floats(2, 15), st.floats(2, 15), st.floats(0, 359))
+
+
+def drawn(shape: Any) -> Labelled[Any]:
+    return Labelled(shape, ("Galaxy",), SIZE)
+
+
+@given(boxes | ellipses, boxes | ellipses)
+def test_overlap_is_mutual_between_0_and_1_and_whole_with_itself(one: Any, other: Any) -> None:
+    shared = shape_overlap(drawn(one), drawn(other))
+    assert shared is not None
+    assert 0 <= shared <= 1
+    assert shared == pytest.approx(shape_overlap(drawn(other), drawn(one)))
+    assert shape_overlap(drawn(one), drawn(one)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("other", [Box(20, 10, 20, 10), Box(40, 10, 10, 20, rotation=90), Box(40, 20, 20, 10, rotation=180)])
+def test_a_box_is_the_same_however_it_is_turned(other: Box) -> None:
+    assert shape_overlap(drawn(Box(10, 10, 20, 10)), drawn(other)) == pytest.approx(1 / 3, abs=0.01)
+
+
+def test_a_small_shape_is_compared_as_exactly_as_a_large_one() -> None:
+    large, small = ((drawn(Ellipse(x * scale, 0, scale, scale)) for x in (3, 4)) for scale in (10, 0.1))
+    assert shape_overlap(*large) == pytest.approx(shape_overlap(*small), abs=1e-3)
+
+
+def test_efforts_add_up() -> None:
+    total = Effort(1, 1, 0, 2, compared=1, overlap=0.5) + Effort(0, 1, 3, 0, compared=1, overlap=1)
+    assert total == Effort(1, 2, 3, 2, compared=2, overlap=1.5)
+    assert (total.predicted, total.mean_overlap, Effort().mean_overlap) == (6, 0.75, None)

@@ -1,0 +1,73 @@
+"""Heads for objects are fitted again on folds as they were fitted at first: without the detector that they do not use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from backend.heads.detection.detection import Detection
+from backend.heads.detection.fcos.detector import FINE_TUNING, LearnedDetector
+from backend.loop.examples.drawn_objects import DrawnObject
+from backend.loop.examples.examples import Examples, ImageOfTask
+from backend.loop.examples.held_out import Sides
+from backend.loop.gate.candidates import Contender, hold_contest
+from backend.services import Services
+from sync.geometry.shapes import Box
+from sync.labelling.config import parse
+
+CONFIG = """<View><Image name="image" value="$image"/>
+<RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels></View>"""
+CONTROL = parse(CONFIG).controls[0]
+PROJECT, TASKS = 900, range(1, 7)
+GALAXY, SKY = Box(80, 30, 40, 40), Box(10, 70, 20, 20)
+
+
+@pytest.fixture(scope="module")
+def learned(files: Any, png: Callable[..., bytes]) -> Examples:
+    """A galaxy that source extraction finds, and a box on empty sky, so that it does not find all and is challenged."""
+    examples = Examples({})
+    for task in TASKS:
+        content = png(spots=((100, 50, 10 + task % 3),), seed=task)
+        image = ImageOfTask(task, "image")
+        examples.references[image] = str(files.put(f"/data/upload/{PROJECT}/{task}.png", content))
+        examples.objects[image] = [DrawnObject("Galaxy", box, None) for box in (GALAXY, SKY)]
+    return examples
+
+
+@pytest.fixture
+def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Pictures of each training of the learned detector."""
+    counted: list[int] = []
+    fit = LearnedDetector.fit
+
+    def counting(self: LearnedDetector, looks: Any, boxes: Any, *, seed: int) -> LearnedDetector:
+        counted.append(len(looks))
+        return fit(self, looks, boxes, schedule=replace(FINE_TUNING, steps=1), seed=seed)
+
+    monkeypatch.setattr(LearnedDetector, "fit", counting)
+    return counted
+
+
+def test_a_head_by_source_extraction_trains_no_detector_for_the_folds(
+    predicting: Services, learned: Examples, fits: list[int]
+) -> None:
+    head = Detection.base(["Galaxy"])
+    contest = hold_contest(predicting.annotators, CONTROL, [Contender(head, learned), Contender()], learned, Sides())
+    assert contest is not None
+    assert contest.resampled.all()
+    assert not fits
+
+
+def test_a_head_by_the_learned_detector_trains_one_for_the_folds(
+    predicting: Services, learned: Examples, fits: list[int]
+) -> None:
+    annotators = predicting.annotators
+    assert annotators.base_detector is not None
+    head = replace(Detection.base(["Galaxy"]), learned=annotators.base_detector.for_classes(["Galaxy"]))
+    contest = hold_contest(annotators, CONTROL, [Contender(head, learned), Contender()], learned, Sides())
+    assert contest is not None
+    assert fits
+    assert max(fits) < len(TASKS)

@@ -1,0 +1,116 @@
+"""Agreement: 1 for what the annotator said, less the further away, never outside 0 to 1."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from backend.heads.classification.questions import QuestionTree
+from backend.heads.detection.detection import Detected
+from backend.heads.extraction.extract import Source
+from backend.heads.extraction.features import FEATURES
+from backend.loop.examples.drawn_objects import DrawnObject
+from backend.loop.scores.agreement import class_agreement, matched_boxes, number_agreement, overlap
+from sync.geometry.shapes import Box, Ellipse
+
+SIZE = (60, 50)
+boxes = st.builds(Box, st.integers(0, 40), st.integers(0, 30), st.integers(1, 20), st.integers(1, 20))
+labels = st.sampled_from(["Galaxy", "Star"])
+places = st.lists(st.tuples(boxes, labels), max_size=5)
+
+
+def found(box: Box, label: str = "Galaxy") -> Detected:
+    """A detected rectangle that fills its box."""
+    crop = np.ones((int(box.height), int(box.width)), bool)
+    ellipse = Ellipse(box.x, box.y, box.width, box.height)
+    features = np.zeros(len(FEATURES), np.float32)
+    corner = (int(box.x), int(box.y))
+    return Detected(Source(1, box, ellipse, crop, corner, flux=1, peak=1, snr=9, features=features), label, 0.9)
+
+
+def drawn(box: Box, label: str = "Galaxy") -> DrawnObject:
+    return DrawnObject(label, box, None)
+
+
+probabilities = arrays(np.float64, (6, 3), elements=st.floats(0.01, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))
+
+
+@given(probabilities, probabilities)
+def test_classes_agree_between_0_and_1(predicted: np.ndarray, said: np.ndarray) -> None:
+    for exclusive in (True, False):
+        agreement = class_agreement(predicted, said, exclusive=exclusive)
+        assert agreement.shape == (6,)
+        assert (agreement >= 0).all()
+        assert (agreement <= 1).all()
+
+
+def test_a_certain_class_agrees_wholly_or_not_at_all() -> None:
+    sure = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert class_agreement(sure, sure, exclusive=True).tolist() == [1, 1]
+    assert class_agreement(sure, sure[::-1], exclusive=True).tolist() == [0, 0]
+
+
+def test_a_path_that_parts_late_agrees_more_than_one_that_parts_at_once() -> None:
+    tree = QuestionTree.of([("Smooth", "Round"), ("Disk", "Arms"), ("Disk", "Bar")])
+    arms, bar, smooth = (tree.shares([[path]], exclusive=True)[None] for path in (tree.paths[1], tree.paths[2], tree.paths[0]))
+    agreement = [class_agreement(said, arms, exclusive=True, levels=tree.depth)[0] for said in (arms, bar, smooth)]
+    assert agreement == [1, 0.5, 0]
+
+
+@given(probabilities, st.floats(0.01, 1))
+def test_the_true_share_of_annotators_agrees_best(truth: np.ndarray, step: float) -> None:
+    off = truth + step * (np.eye(3)[[0, 1, 2, 0, 1, 2]] - truth)
+    for exclusive in (True, False):
+        best = class_agreement(truth, truth, exclusive=exclusive)
+        assert (class_agreement(off, truth, exclusive=exclusive) <= best).all()
+
+
+def test_a_number_agrees_half_where_it_is_off_by_the_spread() -> None:
+    values = np.array([0.0, 2.0])  # a spread of 1
+    assert number_agreement(values + np.array([0, 1]), values, spread=1).tolist() == [1, 0.5]
+
+
+def test_numbers_without_a_spread_agree_only_if_they_are_equal() -> None:
+    agreement = number_agreement(np.array([3.0, 4.0]), np.array([3.0, 3.0]), spread=0)
+    assert agreement == pytest.approx([1, 0], abs=1e-6)
+
+
+@given(boxes, boxes)
+def test_overlap_is_mutual_and_whole_only_with_itself(one: Box, other: Box) -> None:
+    assert overlap(one, other) == overlap(other, one)
+    assert 0 <= overlap(one, other) <= 1
+    assert (overlap(one, other) == 1) == (one == other)
+
+
+def test_overlap_is_shared_area_over_all_area() -> None:
+    assert overlap(Box(0, 0, 10, 10), Box(5, 0, 10, 10)) == pytest.approx(1 / 3)
+    assert overlap(Box(0, 0, 10, 10), Box(10, 0, 10, 10)) == 0
+
+
+@given(places, places)
+def test_no_more_boxes_match_than_there_are_on_either_side(one: list[tuple[Box, str]], other: list[tuple[Box, str]]) -> None:
+    matched = matched_boxes([found(*each) for each in one], [drawn(*each) for each in other])
+    assert 0 <= matched <= min(len(one), len(other))
+
+
+@given(places)
+def test_all_that_the_annotator_drew_matches(some: list[tuple[Box, str]]) -> None:
+    assert matched_boxes([found(*each) for each in some], [drawn(*each) for each in some]) == len(some)
+
+
+def test_another_label_does_not_match() -> None:
+    box = Box(10, 10, 10, 10)
+    assert matched_boxes([found(box, "Star")], [drawn(box, "Galaxy")]) == 0
+
+
+def test_boxes_are_matched_one_to_one() -> None:
+    box = Box(10, 10, 10, 10)
+    assert matched_boxes([found(box), found(box)], [drawn(box)]) == 1
+
+
+def test_a_box_matches_from_half_an_overlap_on() -> None:
+    assert matched_boxes([found(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 10, 10))]) == 1
+    assert matched_boxes([found(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 9, 10))]) == 0

@@ -1,0 +1,93 @@
+"""Comparison: better and worse only beyond chance, a tie is neither, and cross-validation widens the interval."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backend.loop.scores.comparison import LEAST_GROUPS, Answer, compare
+
+scores = st.lists(st.floats(0, 1), min_size=0, max_size=40)
+
+
+@pytest.mark.parametrize(
+    ("candidate", "other", "answer"),
+    [
+        ([0.9] * 8, [0.1] * 8, Answer.BETTER),
+        ([0.1] * 8, [0.9] * 8, Answer.WORSE),
+        ([0.5] * 8, [0.5] * 8, Answer.CANNOT_TELL),
+        ([0.5004] * 8, [0.5] * 8, Answer.CANNOT_TELL),  # less than a tie
+        ([0.9, 0.2] * 4, [0.2, 0.9] * 4, Answer.CANNOT_TELL),
+        ([0.8, 0.8, 0.8, 0.82], [0.85, 0.84, 0.84, 0.838], Answer.CANNOT_TELL),  # four tasks tell nothing
+        ([1, 0, 0, 0, 0, 0, 0, 0], [0] * 8, Answer.CANNOT_TELL),  # one object found by luck
+        ([], [], Answer.CANNOT_TELL),
+    ],
+)
+def test_better_and_worse_only_beyond_chance(candidate: list[float], other: list[float], answer: Answer) -> None:
+    assert compare(candidate, other).answer is answer
+
+
+@given(scores, st.integers(2, 10))
+def test_a_version_never_differs_from_itself(some: list[float], folds: int) -> None:
+    assert compare(some, some).answer is compare(some, some, folds=folds).answer is Answer.CANNOT_TELL
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.integers(0, 9)), max_size=40))
+def test_swapping_the_versions_swaps_the_answer(rows: list[tuple[float, float, int]]) -> None:
+    first, second, groups = ([row[column] for row in rows] for column in range(3))
+    one, other = compare(first, second, groups=groups), compare(second, first, groups=groups)
+    assert one.answer is other.swapped.answer
+    assert (one.low, one.high) == pytest.approx((other.swapped.low, other.swapped.high))
+    assert one.low <= one.difference <= one.high
+
+
+def test_the_tasks_of_a_group_count_as_one() -> None:
+    gains = np.array([0.1, 0.3, 0.05, 0.2, 0.15, 0.25])
+    alone = compare(gains, np.zeros(6))
+    tiled = compare(np.repeat(gains, 10), np.zeros(60), groups=np.repeat(np.arange(6), 10).tolist())
+    assert (tiled.low, tiled.high) == pytest.approx((alone.low, alone.high))
+    assert (tiled.tasks, tiled.groups) == (60, 6)
+
+
+def test_many_tasks_of_few_groups_tell_nothing() -> None:
+    groups = [task % (LEAST_GROUPS - 1) for task in range(100)]
+    assert compare([1.0] * 100, [0.0] * 100, groups=groups).answer is Answer.CANNOT_TELL
+
+
+def test_cross_validation_widens_the_interval_and_repetitions_narrow_it() -> None:
+    random = np.random.default_rng(0)
+    gains, other = random.normal(0.05, 0.1, 30), np.zeros(30)
+
+    def width(repeats: int, folds: int | None) -> float:
+        one = compare(np.tile(gains, (repeats, 1)), np.tile(other, (repeats, 1)), folds=folds)
+        return one.high - one.low
+
+    assert width(1, 5) / width(1, None) == pytest.approx(np.sqrt(1 + 5 / 4))
+    assert width(10, 5) / width(1, None) == pytest.approx(np.sqrt(1 / 10 + 5 / 4))
+
+
+def test_held_out_tasks_beside_cross_validated_ones_narrow_the_interval() -> None:
+    gains = np.random.default_rng(0).normal(0.05, 0.1, 40)
+    mixed = compare(gains, 0 * gains, cross_validated=[True] * 20 + [False] * 20, folds=5)
+    resampled = compare(gains, 0 * gains, folds=5)
+    assert mixed.high - mixed.low < resampled.high - resampled.low
+    assert mixed.difference == resampled.difference
+
+
+@pytest.mark.parametrize("tasks", [8, 30, 200])
+def test_of_equal_versions_about_one_in_twenty_is_called_better(tasks: int) -> None:
+    random = np.random.default_rng(tasks)
+    answers = [compare(random.beta(2, 1, tasks), random.beta(2, 1, tasks)).answer for _ in range(2000)]
+    assert answers.count(Answer.BETTER) / 2000 == pytest.approx(0.05, abs=0.02)
+    assert answers.count(Answer.WORSE) / 2000 == pytest.approx(0.05, abs=0.02)
+
+
+def test_scores_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(ValueError, match="shape"):
+        compare([0.1, 0.2], [0.1])
+    with pytest.raises(ValueError, match="groups"):
+        compare([0.1, 0.2], [0.1, 0.2], groups=[1])
+    with pytest.raises(ValueError, match="at least 2 folds, not 1"):
+        compare([0.1, 0.2], [0.1, 0.2], folds=1)

@@ -1,0 +1,67 @@
+"""Training: what annotators picked in a taxonomy becomes a tree that answers its questions, and the gate can judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from backend.heads import NotEnoughLabels
+from backend.heads.classification.decision_tree import DecisionTree
+from backend.loop.examples.held_out import Sides
+from backend.loop.examples.snapshot import take_snapshot
+from backend.loop.gate.gate import judge
+from backend.loop.training.train import train
+from backend.prediction.project_heads import ProjectHeads
+from backend.services import Services
+from sync.controls import taxonomy
+from sync.label_studio.annotations import Annotation
+from sync.labelling.config import parse
+
+# Words that the shipped head does not know: only what is trained here can fill them.
+CONFIG = """<View><Image name="image" value="$image"/>
+<Taxonomy name="tree" toName="image" leafsOnly="true" maxUsages="1"><Choice value="Calm"/>
+<Choice value="Wild"><Choice value="Two"/><Choice value="Three"/></Choice></Taxonomy></View>"""
+CONTROL = parse(CONFIG).controls[0]
+SPOTS = ((100, 50, 8), (30, 30, 4), (170, 70, 4))
+PROJECT = 600
+HELD_OUT = frozenset(range(1, 7))
+
+
+@pytest.fixture
+def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
+    """Of pictures with one, two or three galaxies; six of them judge."""
+    tasks = range(1, 25)
+    made = []
+    for position, task in enumerate(tasks):
+        kind = position % 3
+        reference = files.put(f"/data/upload/{PROJECT}/{task}.png", png(spots=SPOTS[: kind + 1], seed=task))
+        region = taxonomy.encode([CONTROL.paths[kind]], control=CONTROL)
+        made.append(Annotation(task, task, {"image": reference}, [region], "2026-01-01T00:00:00Z", 1, False, None, None))
+    return made
+
+
+def test_a_taxonomy_is_learned_question_by_question_and_judged(predicting: Services, annotations: list[Annotation]) -> None:
+    registry = predicting.registry
+    project = registry.meet_project(PROJECT, label_config=CONFIG, extra_params=None)
+    snapshot = take_snapshot(annotations, Sides(HELD_OUT))
+    number = train(predicting, project, snapshot, allow_none=False)
+    head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).filling["tree"]
+    assert isinstance(head, DecisionTree)
+    assert head.reached.tolist() == [18, 12]
+
+    verdict = judge(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
+    assert verdict.goes_live
+    assert verdict.heads == {"tree": number}
+    measured = verdict.evidence["controls"]["tree"]
+    assert measured["by"] == "cross-validation and 6 held-out tasks"
+    assert measured["judged_on"] == 24
+    assert measured["candidate"] > 0.5 > measured["live"]
+    assert set(measured["calibration"]) == {"candidate"}  # neither the live version nor the shipped heads fill such a control
+
+
+def test_without_a_labelled_image_nothing_is_trained_and_it_is_said_why(predicting: Services) -> None:
+    project = predicting.registry.meet_project(PROJECT + 1, label_config=CONFIG, extra_params=None)
+    with pytest.raises(NotEnoughLabels, match="tree: there are no labelled images yet"):
+        train(predicting, project, take_snapshot([]), allow_none=False)
