@@ -17,7 +17,7 @@ __all__ = ["detach", "forget"]
 
 def detach(project: ProjectId) -> None:
     """Take backend and webhook off a project in Label Studio; versions and stored predictions are kept."""
-    from backend.loop.presence import DETACHED
+    from backend.projects.presence import DETACHED
     from backend.registry.records import RegistryError
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.projects import detach_backend, project_state
@@ -46,7 +46,7 @@ def forget(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask no question.")] = False,
 ) -> None:
     """Detach a project where it still exists, and delete all that this installation keeps of it, its versions included."""
-    from backend.forgetting import ProjectInUseError, forget_project
+    from backend.projects.forget import ProjectInUseError, forget_project
     from sync.label_studio.client import LabelStudioError
 
     services = open_services(read_settings())

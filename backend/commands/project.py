@@ -42,8 +42,8 @@ def attach(
     batch: Annotated[int | None, typer.Option(min=1, help="Annotations that make a training.")] = None,
 ) -> None:
     """Attach the backend to a project so that it predicts, hears of every annotation, and is asked for uncertain tasks."""
-    from backend.attaching import attach_project
     from backend.jobs.liveness import is_alive, life_of, work_to_come
+    from backend.projects.attach import attach_project
     from backend.registry.records import RegistryError
     from sync.label_studio.client import LabelStudioError
     from sync.labelling.config import not_supported

@@ -12,8 +12,8 @@ from typing import Any
 
 from backend.doctor.parts import Parts
 from backend.doctor.report import Check, failed, passed
-from backend.forgetting import ProjectInUseError, forget_project
 from backend.jobs.lease import lease
+from backend.projects.forget import ProjectInUseError, forget_project
 from sync.label_studio.attach import backend_body, event_headers
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
 from sync.label_studio.projects import create_project, list_states

@@ -16,7 +16,7 @@ from backend.jobs.heartbeat import Heartbeat
 from backend.jobs.lease import LeaseLostError, lease
 from backend.jobs.queue import QueueUnavailable
 from backend.loop.cycle import run_cycle
-from backend.loop.presence import note_detached, why_no_cycle
+from backend.projects.presence import note_detached, why_no_cycle
 from backend.registry.connection import is_unusable, reason_of
 from backend.services import Services
 from sync.label_studio.attach import NotAttachedError

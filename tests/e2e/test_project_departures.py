@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 
 from backend.cli import app
 from backend.jobs.heartbeat import Heartbeat
-from backend.loop.presence import GONE, why_no_cycle
 from backend.loop.worker import answer
+from backend.projects.presence import GONE, why_no_cycle
 from backend.server import create_app
 from backend.services import Services
 from backend.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 
-from backend.forgetting import ProjectInUseError, forget_project
+from backend.projects.forget import ProjectInUseError, forget_project
 from backend.registry.records import RegistryError
 from backend.services import Services
 from sync.label_studio.attach import asked_instead, attach_backend

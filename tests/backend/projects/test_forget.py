@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from backend.forgetting import ProjectInUseError, forget_project
 from backend.jobs.lease import lease
+from backend.projects.forget import ProjectInUseError, forget_project
 from backend.registry.tables import Base, EffortRow, ProcessRow
 from backend.services import Services
 

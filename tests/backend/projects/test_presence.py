@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from backend.loop.presence import DETACHED, GONE, note_detached, why_no_cycle
 from backend.loop.worker import answer
+from backend.projects.presence import DETACHED, GONE, note_detached, why_no_cycle
 from backend.services import Services
 from sync.label_studio.client import LabelStudioError
 

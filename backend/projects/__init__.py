@@ -1,0 +1,1 @@
+"""Projects of this installation: attached, present in Label Studio, forgotten."""
