@@ -107,7 +107,7 @@ def _prelabel_project(
     _step_back(settings)
     from sqlalchemy.exc import DatabaseError
 
-    from backend.cluster import ClusterError
+    from backend.cluster.ray_cluster import ClusterError
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.prelabel import engines

@@ -16,10 +16,10 @@ from backend.commands.rate import with_rate
 from backend.commands.terminal import INCOMPLETE, console, notices, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
-    from backend.carried import CarriedVersion
+    from backend.cluster.version_bundle import CarriedVersion
     from backend.settings import Settings
     from backend.survey.folder import SurveyFolder
-    from backend.survey.predictor import Part
+    from backend.survey.worker import Part
 
 __all__ = ["Heads", "survey"]
 
@@ -64,7 +64,7 @@ def survey(
         stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
     settings = read_settings()
     carried = _carried(settings, heads, output)
-    from backend.cluster import ClusterError
+    from backend.cluster.ray_cluster import ClusterError
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.survey import run
@@ -95,7 +95,7 @@ def _watch(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[
 
 def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
     """The version that predicts, as a worker anywhere can take it up: where parts are there, that which made them."""
-    from backend.carried import carry, without_secrets
+    from backend.cluster.version_bundle import carry, without_secrets
     from backend.prediction.live import SHIPPED_VERSION
     from backend.registry.damage import version_damage
     from backend.registry.records import RegistryError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
-from backend.carried import CarriedVersion, carry
-from backend.cluster import open_cluster
+from backend.cluster.ray_cluster import open_cluster
+from backend.cluster.version_bundle import CarriedVersion, carry
 from backend.prediction.bulk import Engine, Pairs, predicting_here
 from backend.prediction.live import AnnotatorBuilder
 from backend.prediction.predictor import CHUNK, Task

@@ -21,7 +21,7 @@ from backend.prediction.predictor import Task
 from backend.prediction.project_heads import controls_to_fill
 from backend.prelabel.engines import Opening
 from backend.prelabel.errors import NoProjectError, PrelabelError
-from backend.prelabel.turn import turn
+from backend.prelabel.exclusive import turn
 from backend.registry.damage import version_damage
 from backend.registry.records import Project
 from backend.services import Services

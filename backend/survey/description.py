@@ -9,7 +9,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from backend.carried import CarriedVersion
+from backend.cluster.version_bundle import CarriedVersion
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
 from backend.prediction.live import BASE_DETECTOR, BASE_MORPHOLOGY

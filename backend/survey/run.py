@@ -10,13 +10,13 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.carried import CarriedVersion
-from backend.cluster import open_cluster
+from backend.cluster.ray_cluster import open_cluster
+from backend.cluster.version_bundle import CarriedVersion
 from backend.survey.description import describe
 from backend.survey.errors import SurveyError
 from backend.survey.folder import SurveyFolder, open_folder
 from backend.survey.plan import cut_into_parts
-from backend.survey.predictor import Given, Job, Part, SurveyWorker
+from backend.survey.worker import Given, Job, Part, SurveyWorker
 from sync.importing.inputs.collection import Collection
 
 __all__ = ["Opening", "Surveyed", "Wanted", "here", "on_ray", "run_survey"]

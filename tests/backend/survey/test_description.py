@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backend.carried import CarriedVersion, carry
+from backend.cluster.version_bundle import CarriedVersion, carry
 from backend.lvm.checkpoint import CheckpointError
 from backend.settings import Settings
 from backend.survey.description import describe

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from backend.carried import carry
+from backend.cluster.version_bundle import carry
 from backend.settings import Settings
 from backend.survey.errors import SurveyError
-from backend.survey.predictor import Given, Job, Part
 from backend.survey.run import Wanted, run_survey
+from backend.survey.worker import Given, Job, Part
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'
 

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from backend.carried import CarriedVersion
+from backend.cluster.version_bundle import CarriedVersion
 from backend.images.store import Gallery, Picture, picture_key
 from backend.prediction.control_models import Filler
 from backend.prediction.features import Observation

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from backend.cluster import ClusterError, open_cluster
-from backend.job_queue import AGAIN
+from backend.cluster.ray_cluster import ClusterError, open_cluster
+from backend.cluster.retries import AGAIN
 
 DEADLINE_S = 60.0
 
@@ -114,7 +114,7 @@ MACHINES_LEAVE = """
 import threading, time
 import ray
 from ray.cluster_utils import Cluster
-from backend.cluster import open_cluster
+from backend.cluster.ray_cluster import open_cluster
 
 machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
 ray.init(machines.address, log_to_driver=False, configure_logging=False)
@@ -160,7 +160,7 @@ def run_apart(script: str, **environment: str) -> str:
 
 
 REFUSED = """
-from backend.cluster import ClusterError, open_cluster
+from backend.cluster.ray_cluster import ClusterError, open_cluster
 try:
     with open_cluster({address!r}):
         pass
@@ -189,7 +189,7 @@ def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_process_finds_a_cluster_by_its_address(ray_cluster: str, worker: Callable[..., Any]) -> None:
-    script = f"from backend.cluster import open_cluster\nwith open_cluster({ray_cluster!r}) as cluster: print(cluster.cores)"
+    script = f"from backend.cluster.ray_cluster import open_cluster\nwith open_cluster({ray_cluster!r}) as cluster: print(cluster.cores)"
     assert run_apart(script) == "2"
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from backend.carried import carry, without_secrets
+from backend.cluster.version_bundle import carry, without_secrets
 from backend.heads.classification.morphology import Morphology
 from backend.prediction.predictor import Task
 from backend.prediction.project_heads import ProjectHeads

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
-from backend.job_queue import Attempt, JobQueue
+from backend.cluster.retries import Attempt, JobQueue
 
 __all__ = ["Cluster", "ClusterError", "Worker", "open_cluster"]
 

@@ -19,7 +19,7 @@ from astropy.io import fits
 from PIL import Image
 from pycocotools import mask as coco
 
-from backend.carried import CarriedVersion, carry
+from backend.cluster.version_bundle import CarriedVersion, carry
 from backend.heads.regression import Parameters
 from backend.images.local import LocalGallery
 from backend.prediction.live import AnnotatorBuilder
@@ -28,7 +28,7 @@ from backend.prediction.project_heads import ProjectHeads
 from backend.settings import Settings
 from backend.survey.description import describe
 from backend.survey.errors import SurveyError
-from backend.survey.predictor import ENOUGH_DENIED, Job, Part, SurveyWorker
+from backend.survey.worker import ENOUGH_DENIED, Job, Part, SurveyWorker
 from sync.files.cache import MemoryCache
 from sync.importing.inputs.bucket import Buckets, DeniedError
 from sync.importing.inputs.collection import Span
@@ -183,7 +183,7 @@ def test_embeddings_are_lists_of_a_fixed_size_and_the_file_says_whose_it_is(imag
 
 def test_batches_do_not_change_what_is_written(images: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = rows_of(part_of(shipped("morphology"), images * 3))
-    monkeypatch.setattr("backend.survey.predictor.BATCH_PIXELS", 1)
+    monkeypatch.setattr("backend.survey.worker.BATCH_PIXELS", 1)
     single = rows_of(part_of(shipped("morphology"), images * 3))
     assert [row["id"] for row in whole] == [row["id"] for row in single]
     for one, other in zip(whole, single, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.job_queue import AGAIN, Attempt, JobQueue
+from backend.cluster.retries import AGAIN, Attempt, JobQueue
 
 
 def test_jobs_are_taken_in_order_until_none_is_left() -> None:
