@@ -20,8 +20,8 @@ def server() -> None:
     import torch
     import uvicorn
 
-    from backend.connections import bounded_connection
-    from backend.server import create_app
+    from backend.server.app import create_app
+    from backend.server.connections import bounded_connection
 
     log_to_stderr()
     open_to_all = not settings.basic_auth_password.get_secret_value()

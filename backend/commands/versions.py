@@ -22,10 +22,10 @@ __all__ = ["rollback", "status", "versions"]
 
 def status() -> None:
     """Say whether server and worker run, and of each project what is live, what waits, and what the loop last did."""
-    from backend.coverage import Coverage
     from backend.jobs.heartbeat import KINDS
     from backend.jobs.liveness import duration, life_of
     from backend.registry.damage import damage_in_words
+    from backend.server.coverage import Coverage
     from sync.labelling.config import not_supported
 
     services = open_services(read_settings())

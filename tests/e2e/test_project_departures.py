@@ -15,7 +15,7 @@ from backend.cli import app
 from backend.jobs.heartbeat import Heartbeat
 from backend.loop.worker import answer
 from backend.projects.presence import GONE, why_no_cycle
-from backend.server import create_app
+from backend.server.app import create_app
 from backend.services import Services
 from backend.settings import Settings
 from sync.label_studio.attach import attached

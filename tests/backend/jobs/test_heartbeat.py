@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 
 from backend.jobs.heartbeat import LOST_AFTER_S, STUCK_AFTER_S, Heartbeat, Process, read_processes
 from backend.registry.tables import ProcessRow
-from backend.server import create_app
+from backend.server.app import create_app
 from backend.services import Services
 
 pytestmark = pytest.mark.databases

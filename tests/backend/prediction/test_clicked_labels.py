@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from backend.server import create_app
+from backend.server.app import create_app
 from backend.services import Services
 
 CONFIG = """<View><Image name="image" value="$image"/>

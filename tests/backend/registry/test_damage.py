@@ -20,7 +20,7 @@ from backend.prediction.project_heads import ProjectHeads
 from backend.registry.damage import damage_in_words, replace_damaged, stand_ins, version_damage
 from backend.registry.records import DAMAGED
 from backend.registry.tables import ProjectRow
-from backend.server import create_app
+from backend.server.app import create_app
 from backend.services import Services
 from sync.labelling.config import parse
 

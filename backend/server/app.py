@@ -22,15 +22,17 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from prometheus_client import generate_latest
 from sqlalchemy.exc import DatabaseError
 
-from backend.abandoned import watch_client
-from backend.access import Access
-from backend.contract import BODY_REFUSED, REFUSED, describe, takes
-from backend.coverage import Coverage
 from backend.jobs.heartbeat import BEAT_S, Heartbeat
-from backend.metrics import Metrics
 from backend.prediction.predictor import Task
 from backend.prediction.records import records_of
-from backend.protocol import (
+from backend.registry.connection import reason_of
+from backend.registry.records import MAX_ID
+from backend.server.auth import Access
+from backend.server.coverage import Coverage
+from backend.server.disconnect import watch_client
+from backend.server.metrics import Metrics
+from backend.server.openapi import BODY_REFUSED, REFUSED, describe, takes
+from backend.server.protocol import (
     PredictRequest,
     SetupRequest,
     VersionsRequest,
@@ -38,8 +40,6 @@ from backend.protocol import (
     body_of,
     predict_body,
 )
-from backend.registry.connection import reason_of
-from backend.registry.records import MAX_ID
 from backend.services import Services
 from sync.labelling.config import FILLABLE_TAGS, LabelConfigError, parse
 

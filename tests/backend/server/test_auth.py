@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from backend.server import create_app
+from backend.server.app import create_app
 from backend.services import Services
 from backend.settings import Settings
 from sync.label_studio.attach import WEBHOOK_SECRET_HEADER

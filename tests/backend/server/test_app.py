@@ -21,7 +21,7 @@ from sqlalchemy import event
 from starlette.testclient import TestClient
 
 from backend.jobs.heartbeat import Heartbeat
-from backend.server import create_app
+from backend.server.app import create_app
 from backend.services import Services
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import FILLABLE_TAGS, MAX_CHARACTERS, parse

@@ -25,9 +25,9 @@ def model_class(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     module.LabelStudioMLBase = LabelStudioMLBase  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "label_studio_ml", package)
     monkeypatch.setitem(sys.modules, "label_studio_ml.model", module)
-    monkeypatch.delitem(sys.modules, "backend.label_studio_ml", raising=False)
+    monkeypatch.delitem(sys.modules, "backend.server.label_studio_ml", raising=False)
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path))
-    from backend.label_studio_ml import GalaxyLoop
+    from backend.server.label_studio_ml import GalaxyLoop
 
     return GalaxyLoop
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from backend.protocol import SetupRequest, project_id_of
 from backend.registry.records import MAX_ID
-from backend.server import create_app
+from backend.server.app import create_app
+from backend.server.protocol import SetupRequest, project_id_of
 from backend.services import Services
 from sync.labelling.config import MAX_CHARACTERS
 

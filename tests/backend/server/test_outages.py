@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 
 from backend.loop.worker import answer, queue_what_rings, reconcile
 from backend.registry.tables import ProjectRow
-from backend.server import create_app
+from backend.server.app import create_app
 from backend.services import Services
 
 EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 7}}

@@ -9,10 +9,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
-from backend.coverage import Coverage
 from backend.jobs.heartbeat import KINDS, read_processes
 from backend.jobs.pending import Bell
 from backend.registry.store import Registry
+from backend.server.coverage import Coverage
 
 __all__ = ["Metrics"]
 

@@ -15,7 +15,7 @@ from label_studio_ml.model import LabelStudioMLBase
 
 from backend.prediction.predictor import Task
 from backend.prediction.records import records_of
-from backend.protocol import project_id_of
+from backend.server.protocol import project_id_of
 from backend.services import Services
 from backend.settings import Settings
 

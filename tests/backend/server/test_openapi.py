@@ -10,7 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from starlette.testclient import TestClient
 
-from backend.server import create_app
+from backend.server.app import create_app
 from backend.services import Services
 
 OPERATIONS = ["get /health", "get /metrics", "post /predict", "post /setup", "get /versions", "post /versions", "post /webhook"]

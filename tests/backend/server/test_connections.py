@@ -15,10 +15,10 @@ import pytest
 import uvicorn
 from fastapi import FastAPI
 
-from backend import protocol
-from backend.connections import bounded_connection
 from backend.prediction.predictor import CHUNK
-from backend.server import create_app
+from backend.server import protocol
+from backend.server.app import create_app
+from backend.server.connections import bounded_connection
 from backend.services import Services
 
 CONFIG = """<View><Image name="image" value="$image"/>

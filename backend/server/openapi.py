@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from backend.protocol import PredictRequest, SetupRequest, VersionsRequest, WebhookRequest
+from backend.server.protocol import PredictRequest, SetupRequest, VersionsRequest, WebhookRequest
 
 __all__ = ["BODY_REFUSED", "REFUSED", "describe", "takes"]
 

@@ -1,0 +1,1 @@
+"""The HTTP server: Label Studio's ML protocol, authentication and metrics."""
