@@ -137,7 +137,7 @@ def _measure(arm: Arm, count: int, folder: Path, client: LabelStudioClient, envi
     if arm.words is None:
         command = [sys.executable, "benchmarks/ingest_plain.py", client.url, str(project), str(folder)]
     else:
-        command = [sys.executable, "-m", "backend.cli", "import", str(project), str(folder), *arm.words]
+        command = [sys.executable, "-m", "backend.cli.app", "import", str(project), str(folder), *arm.words]
     seconds, cpu, peak = _run(command, environment)
     made = project_state(client, project).task_count
     if made != count:

@@ -226,7 +226,7 @@ def _children(settings: Settings, logs: Path) -> tuple[Child, ...]:
         "GALAXYLOOP_WEBHOOK_SECRET": settings.webhook_secret.get_secret_value(),
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "-m", "backend.cli"]
+    command = [sys.executable, "-m", "backend.cli.app"]
     return tuple(Child(name, [*command, name], environment=environment, logs=logs) for name in ("server", "worker"))
 
 

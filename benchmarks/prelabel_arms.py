@@ -134,7 +134,11 @@ def _run(stage: Stage, words: list[str]) -> float:
     }
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "backend.cli", "prelabel", *words], env=environment, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "backend.cli.app", "prelabel", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     seconds = time.monotonic() - began
     if done.returncode:

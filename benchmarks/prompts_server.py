@@ -125,7 +125,9 @@ def serving(folder: Path, *, sam_checkpoint: Path | None = None, threads: int | 
             environment["GALAXYLOOP_SAM_CHECKPOINT"] = str(sam_checkpoint.absolute())
         if threads is not None:
             environment |= {"GALAXYLOOP_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
-        child = Child("server", [sys.executable, "-m", "backend.cli", "server"], environment=environment, logs=folder / "logs")
+        child = Child(
+            "server", [sys.executable, "-m", "backend.cli.app", "server"], environment=environment, logs=folder / "logs"
+        )
         ends.callback(child.stop)
         child.start()
         wait_until(lambda: _answers(port), "the server to answer", [child])

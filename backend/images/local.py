@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from backend.commands.terminal import notices
+from backend.cli.terminal import notices
 from backend.images.store import Gallery, Picture, picture_key
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError

@@ -18,7 +18,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from backend.cli import app
+from backend.cli.app import app
 from backend.settings import SECRETS_DIR_VARIABLE, Settings
 
 ROOT = Path(__file__).parents[2]

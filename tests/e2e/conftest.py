@@ -199,7 +199,16 @@ class Demo:
     def run(self) -> subprocess.Popen[bytes]:
         """Start it and wait for nothing."""
         port, backend_port = self.ports
-        command = [sys.executable, "-m", "backend.cli", "demo", "--data-dir", self.data, "--label-studio", self._label_studio]
+        command = [
+            sys.executable,
+            "-m",
+            "backend.cli.app",
+            "demo",
+            "--data-dir",
+            self.data,
+            "--label-studio",
+            self._label_studio,
+        ]
         command += ["--port", str(port), "--backend-port", str(backend_port)]
         if self._images is not None:
             command += ["--images", self._images]

@@ -21,7 +21,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Response, sync_playwright
 from typer.testing import CliRunner
 
-from backend.cli import app
+from backend.cli.app import app
 from backend.loop.examples.held_out import DEFAULT_SHARE, audit_tasks
 from sync.controls import polygonlabels
 from sync.controls.polygonlabels import rasterise

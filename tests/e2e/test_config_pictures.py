@@ -20,7 +20,7 @@ from playwright.sync_api import Page, sync_playwright
 from skimage.data import hubble_deep_field
 from typer.testing import CliRunner
 
-from backend.cli import app
+from backend.cli.app import app
 from sync.importing.importer import ingest
 from sync.importing.inputs.item import Item
 from sync.importing.storage.uploads import Uploads

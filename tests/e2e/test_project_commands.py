@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner, Result
 
-from backend.cli import app
-from backend.commands.configs import read_label_config
+from backend.cli.app import app
+from backend.cli.label_config import read_label_config
 from sync.label_studio.attach import WEBHOOK_SECRET_HEADER, attach_backend
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.projects import create_project, project_state

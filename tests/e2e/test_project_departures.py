@@ -11,7 +11,7 @@ import pytest
 from starlette.testclient import TestClient
 from typer.testing import CliRunner, Result
 
-from backend.cli import app
+from backend.cli.app import app
 from backend.jobs.heartbeat import Heartbeat
 from backend.loop.worker import answer
 from backend.projects.presence import GONE, why_no_cycle

@@ -12,7 +12,7 @@ from PIL import Image
 from skimage.data import hubble_deep_field
 from typer.testing import CliRunner
 
-from backend.cli import app
+from backend.cli.app import app
 from backend.heads.classification.morphology import Morphology
 from backend.heads.regression import Parameters
 from backend.heads.segmentation.prompted_masks import PromptedMasks

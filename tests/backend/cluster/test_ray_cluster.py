@@ -194,5 +194,5 @@ def test_a_process_finds_a_cluster_by_its_address(ray_cluster: str, worker: Call
 
 
 def test_ray_is_not_loaded_before_somebody_asks_for_it() -> None:
-    modules = "backend.cli, backend.prelabel.project, backend.survey.run"
+    modules = "backend.cli.app, backend.prelabel.project, backend.survey.run"
     assert run_apart(f"import sys, {modules}; print('ray' in sys.modules)") == "False"

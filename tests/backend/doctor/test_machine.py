@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 from typer.testing import CliRunner
 
-from backend.cli import app
+from backend.cli.app import app
 from backend.doctor import machine
 from backend.doctor.machine import MODELS, PACKAGE, check_data_folder, check_models
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Engine, event
 from typer.testing import CliRunner
 
-from backend.cli import app
+from backend.cli.app import app
 from backend.jobs.queue import JobQueue, QueueUnavailable
 from backend.registry.connection import DatabaseUnavailable
 from backend.registry.tables import check_tables, open_database

@@ -12,7 +12,7 @@ from astropy.io import fits
 from PIL import Image
 from typer.testing import CliRunner, Result
 
-from backend.cli import app
+from backend.cli.app import app
 from sync.images.decode import decode
 from sync.images.fetch import Fetcher
 from sync.label_studio.client import LabelStudioClient

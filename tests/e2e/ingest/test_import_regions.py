@@ -16,7 +16,7 @@ from pycocotools.coco import COCO
 from regions import CircleAnnulusSkyRegion, PixCoord, Regions
 from typer.testing import CliRunner, Result
 
-from backend.cli import app
+from backend.cli.app import app
 from sync.controls.reading import read_region
 from sync.geometry.shapes import Mask
 from sync.label_studio.annotations import read_annotations

@@ -27,7 +27,7 @@ from PIL import Image
 from skimage.data import hubble_deep_field
 from typer.testing import CliRunner
 
-from backend.cli import app
+from backend.cli.app import app
 from backend.demo.processes import Child
 from backend.heads import HEADS
 from backend.loop.audit import held_out_tasks
@@ -285,7 +285,7 @@ class Loop:
 
     def process(self, command: str, *, name: str = "") -> Process:
         """A `galaxyloop server` or `galaxyloop worker`, not started yet."""
-        arguments = [sys.executable, "-m", "backend.cli", command]
+        arguments = [sys.executable, "-m", "backend.cli.app", command]
         return Process(name or command, arguments, environment=self.environment, logs=self.folder / "logs")
 
     def start(self) -> None:

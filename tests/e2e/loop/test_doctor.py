@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from backend.cli import app
+from backend.cli.app import app
 from backend.doctor.round_trip import CONFIG, TITLE
 from backend.jobs.liveness import is_alive
 from sync.label_studio.client import LabelStudioClient

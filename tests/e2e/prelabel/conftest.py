@@ -15,7 +15,7 @@ from PIL import Image
 from skimage.data import hubble_deep_field
 from typer.testing import CliRunner, Result
 
-from backend.cli import app
+from backend.cli.app import app
 from backend.services import Services
 from backend.settings import Settings
 from sync.label_studio.client import LabelStudioClient

@@ -29,7 +29,7 @@ MANY = 900
 SLOW = """
 import sys
 import backend.prediction.bulk
-from backend.cli import app
+from backend.cli.app import app
 
 backend.prediction.bulk.FIRST_CHUNK = 64  # a chunk a batch: many moments to be killed at
 backend.prediction.bulk.LARGEST_CHUNK = 64

@@ -1,0 +1,74 @@
+"""The commands of `galaxyloop`; what they do stands elsewhere.
+
+`backend/commands/` holds one file a group of them. Imports are inside the commands: `galaxyloop --help` answers without
+loading torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import typer
+
+from backend.cli.commands.check import check
+from backend.cli.commands.demo import demo
+from backend.cli.commands.detach import detach, forget
+from backend.cli.commands.doctor import doctor
+from backend.cli.commands.embed import embed
+from backend.cli.commands.export import export
+from backend.cli.commands.import_ import import_
+from backend.cli.commands.import_regions import import_regions
+from backend.cli.commands.inspect_ import inspect
+from backend.cli.commands.predict import predict
+from backend.cli.commands.prelabel import prelabel
+from backend.cli.commands.pretrain import pretrain
+from backend.cli.commands.problems import problems
+from backend.cli.commands.project import attach, create
+from backend.cli.commands.project import status as project_status
+from backend.cli.commands.project_list import list_projects
+from backend.cli.commands.segment import segment
+from backend.cli.commands.serve import server, worker
+from backend.cli.commands.versions import rollback, status, versions
+
+__all__ = ["app"]
+
+COMMANDS: tuple[Callable[..., None], ...] = (
+    demo,
+    server,
+    worker,
+    check,
+    doctor,
+    status,
+    versions,
+    rollback,
+    inspect,
+    embed,
+    predict,
+    prelabel,
+    segment,
+    pretrain,
+    export,
+    import_regions,
+)
+PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach, detach, forget, problems)
+
+EXIT_CODES = "Exit codes: 0 all is done; 1 the work failed, or what was left out is named; 2 wrong call, nothing was begun."
+
+app = typer.Typer(
+    help="Annotate galaxies in Label Studio with a model that learns from every batch.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+)
+project_app = typer.Typer(help="Label Studio projects.", no_args_is_help=True)
+app.add_typer(project_app, name="project")
+for command in COMMANDS:
+    app.command()(command)
+app.command("import")(import_)
+project_app.command("status")(project_status)
+project_app.command("list")(list_projects)
+for command in PROJECT_COMMANDS:
+    project_app.command()(command)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,84 @@
+"""`galaxyloop project detach` and `forget`: the backend leaves a project; this installation deletes what it keeps of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.startup import open_services, read_settings
+from backend.cli.terminal import ProjectId, console, stop, stop_for, wrong_call
+
+if TYPE_CHECKING:
+    from backend.services import Services
+
+__all__ = ["detach", "forget"]
+
+
+def detach(project: ProjectId) -> None:
+    """Take backend and webhook off a project in Label Studio; versions and stored predictions are kept."""
+    from backend.projects.presence import DETACHED
+    from backend.registry.records import RegistryError
+    from sync.label_studio.client import LabelStudioError
+    from sync.label_studio.projects import detach_backend, project_state
+
+    services = open_services(read_settings())
+    try:
+        project_state(services.label_studio, project)
+        there = detach_backend(services.label_studio, project, url=services.settings.public_url)
+    except (LabelStudioError, ValueError) as error:
+        stop_for(error)
+    try:
+        services.registry.project(project)
+    except RegistryError:
+        known = False
+    else:
+        known = True
+        services.registry.set_away(project, DETACHED)
+        services.registry.set_status(project, f"detached: galaxyloop project attach {project}")
+    if not there:
+        wrong_call(f"project {project} has no backend at {services.settings.public_url}")
+    console.print(f"project {project} is detached" + ("; its versions are kept" if known else ""))
+
+
+def forget(
+    project: ProjectId,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask no question.")] = False,
+) -> None:
+    """Detach a project where it still exists, and delete all that this installation keeps of it, its versions included."""
+    from backend.projects.forget import ProjectInUseError, forget_project
+    from sync.label_studio.client import LabelStudioError
+
+    services = open_services(read_settings())
+    if not yes:
+        typer.confirm(f"Delete all versions of project {project} and what is known of it here? Annotations stay.", abort=True)
+    try:
+        where = _detach_where_it_exists(services, project)
+        known = forget_project(services, project, patience_s=services.settings.lease_s + 1)
+    except (LabelStudioError, ProjectInUseError, ValueError) as error:
+        stop(f"{error}; nothing was deleted")
+    if not known and not where:
+        wrong_call(f"project {project} is not known here: nothing to forget")
+    console.print(f"project {project} is forgotten{where}")
+
+
+def _detach_where_it_exists(services: Services, project: int) -> str:
+    """Detach the project that was attached here; say what was found where it is not there any more."""
+    from backend.registry.records import RegistryError
+    from sync.label_studio.client import LabelStudioError
+    from sync.label_studio.origin import is_same_project
+    from sync.label_studio.projects import detach_backend, project_state
+
+    try:
+        origin = services.registry.project(project).origin
+    except RegistryError:
+        origin = ""
+    try:
+        state = project_state(services.label_studio, project)
+    except LabelStudioError as error:
+        if error.status != 404:
+            raise
+        return ""
+    if not is_same_project(origin, state.created_at):
+        return ""  # another project has the number now: not ours to touch
+    return " and detached" if detach_backend(services.label_studio, project, url=services.settings.public_url) else ""

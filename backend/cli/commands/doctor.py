@@ -1,0 +1,68 @@
+"""`galaxyloop doctor`: each part that the loop needs is tried, and what fails comes with what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from backend.cli.startup import read_settings
+from backend.cli.terminal import console
+
+if TYPE_CHECKING:
+    from backend.doctor.report import Check
+    from backend.settings import Settings
+
+__all__ = ["doctor"]
+
+
+def doctor() -> None:
+    """Try each part that the loop needs and say what to do where one fails; exit code 1 if any did. Leaves nothing behind."""
+    checks = list(_checks(read_settings()))
+    table = Table("check", "", "what was seen, or what to do")
+    for check in checks:
+        table.add_row(check.name, "[green]ok[/]" if check.ok else "[red]failed[/]", escape(check.says))
+    console.print(table)
+    if not all(check.ok for check in checks):
+        raise typer.Exit(1)
+
+
+def _checks(settings: Settings) -> Iterator[Check]:
+    from backend.doctor import label_studio
+    from backend.doctor.machine import check_data_folder, check_models
+    from backend.doctor.parts import open_parts
+    from backend.doctor.processes import check_process, database_ahead_s
+    from backend.doctor.report import failed, passed
+    from backend.doctor.round_trip import check_round_trip
+    from backend.doctor.versions import check_versions
+    from backend.jobs.heartbeat import KINDS
+    from backend.jobs.queue import QueueUnavailable
+    from backend.registry.connection import DatabaseUnavailable
+
+    yield check_data_folder(settings.data_dir)
+    yield check_models()
+    try:
+        parts = open_parts(settings)
+    except (DatabaseUnavailable, QueueUnavailable, ValueError, OSError) as error:
+        yield failed("database and queue", f"{error}: start them, or correct their addresses")
+        return
+    yield passed("database and queue", "can be used")
+    yield check_versions(parts.registry)
+    for kind in KINDS:
+        yield check_process(parts.engine, kind)
+    try:
+        client = label_studio.open_label_studio(settings)
+    except ValueError as error:
+        yield failed("Label Studio and its key", f"{error}: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        return
+    with client:
+        key = label_studio.check_key(client)
+        yield key
+        if not key.ok:
+            return
+        yield label_studio.check_version(client)
+        yield label_studio.check_clock(client.url, database_ahead_s=database_ahead_s(parts.engine))
+        yield from check_round_trip(parts, client)

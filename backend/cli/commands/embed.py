@@ -1,0 +1,99 @@
+"""`galaxyloop embed`: the embeddings of images, for work outside of Label Studio.
+
+Memory stays flat: an image is framed as soon as it is decoded, and embeddings gather on disk, not in lists.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.output import written_whole
+from backend.cli.startup import read_settings
+from backend.cli.terminal import Extension, end_with_left_out, stop, stop_for, with_progress, wrong_call
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from backend.lvm.encoder import Encoder
+    from sync.errors.images import ImageError
+
+    Read = NDArray[np.float32] | ImageError
+
+__all__ = ["embed"]
+
+BATCH = 32
+
+
+def embed(
+    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
+    output: Annotated[Path, typer.Option(help="The .npz file to write: `id`, the paths, and `embedding`, a row each.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="An encoder of your own; without it the shipped one.")] = None,
+    extension: Extension = "",
+) -> None:
+    """Embed images into an .npz file; those that cannot be read are named and left out."""
+    settings = read_settings()
+    import numpy as np
+
+    from backend.images.local import LocalGallery, find_images, read_ahead
+    from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
+    from backend.lvm.cropping import frame
+    from sync.errors.images import ImageError
+
+    found = find_images(paths)
+    if not found:
+        wrong_call(f"there is no image in {', '.join(paths)}")
+    try:
+        encoder = load_encoder(checkpoint or SHIPPED_CHECKPOINT)
+    except CheckpointError as error:
+        stop_for(error)
+    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
+    side = encoder.config.image_px
+    framed = read_ahead(found, lambda path: frame(gallery.open(path).pixels, side=side), ahead=2 * BATCH)
+    ids: list[str] = []
+    left_out: dict[str, str] = {}
+    with written_whole(output) as file, tempfile.TemporaryFile(dir=output.parent) as rows:
+        for path, embedding in _embedded(encoder, with_progress(framed, "embedding", total=len(found))):
+            if isinstance(embedding, ImageError):
+                left_out[path] = str(embedding)
+            else:
+                ids.append(path)
+                rows.write(embedding.tobytes())
+        if not ids:
+            path, reason = next(iter(left_out.items()))
+            stop(f"none of {len(found)} images could be read; the first was {path}: {reason}")
+        rows.flush()
+        embeddings = np.memmap(rows, np.float32, "r", shape=(len(ids), encoder.config.dimension))
+        np.savez(file, id=np.array(ids), embedding=embeddings)
+    end_with_left_out(left_out)
+
+
+def _embedded(encoder: Encoder, framed: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
+    """Embed frames, shape (side, side, 3), in batches; errors pass through, in their places."""
+    batch: list[tuple[str, Read]] = []
+    for one in framed:
+        batch.append(one)
+        if len(batch) == BATCH:
+            yield from _embedded_batch(encoder, batch)
+            batch = []
+    yield from _embedded_batch(encoder, batch)
+
+
+def _embedded_batch(encoder: Encoder, batch: list[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
+    import numpy as np
+    import torch
+
+    from sync.errors.failures import attempt_together
+
+    def embed_frames(frames: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        embedded: NDArray[np.float32] = encoder.embed(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)).numpy()
+        return embedded
+
+    embeddings = iter(attempt_together(embed_frames, [read for _, read in batch if isinstance(read, np.ndarray)]))
+    for path, read in batch:
+        yield path, next(embeddings) if isinstance(read, np.ndarray) else read

@@ -1,0 +1,138 @@
+"""`galaxyloop export`: a data set out of a Label Studio project."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.startup import read_settings
+from backend.cli.terminal import INCOMPLETE, ProjectId, console, stop, stop_for, with_progress, wrong_call
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
+    from sync.export.run import Plan, Summary
+    from sync.label_studio.client import LabelStudioClient
+
+__all__ = ["export"]
+
+
+class Format(StrEnum):
+    """What can be written; the keys of `sync.export.FORMATS`, spelt out so that `--help` need not import it."""
+
+    coco = "coco"
+    yolo = "yolo"
+    fits = "fits"
+    ds9 = "ds9"
+    moc = "moc"
+    ecsv = "ecsv"
+    votable = "votable"
+    fits_table = "fits-table"
+    parquet = "parquet"
+    json = "json"
+
+
+class Consensus(StrEnum):
+    """What counts where several people annotated a task; the keys of `sync.export.consensus.consensus.CONSENSUS`."""
+
+    latest = "latest"
+    majority = "majority"
+    dawid_skene = "dawid-skene"
+    all = "all"
+
+
+class Objects(StrEnum):
+    """What becomes of a box and an outline around the same thing; `sync.export.merging.OBJECTS`."""
+
+    merged = "merged"
+    separate = "separate"
+
+
+def export(
+    project: ProjectId,
+    output: Annotated[Path, typer.Option(help="The folder to make; it must not exist, or be empty.")],
+    format: Annotated[Format, typer.Option(help="What to write; docs/export.md says what each holds.")],
+    consensus: Annotated[Consensus, typer.Option(help="What counts where several people annotated a task.")] = Consensus.latest,
+    split: Annotated[
+        str, typer.Option(help="Shares of train, validation and test such as 0.8,0.1,0.1; two numbers are train and test.")
+    ] = "",
+    seed: Annotated[int, typer.Option(min=0, help="Of the splits.")] = 0,
+    objects: Annotated[
+        Objects, typer.Option(help="Whether a box and an outline of the same object become one object.")
+    ] = Objects.merged,
+    licence: Annotated[str, typer.Option(help="Licence line of the data card.")] = "",
+    credit: Annotated[str, typer.Option(help="Credit line of the data card.")] = "",
+) -> None:
+    """Export a project's annotations as a data set, with who or what made each and a data card."""
+    settings = read_settings()
+    from sync.export import missing_packages
+    from sync.export.run import ExportError, Plan
+    from sync.export.splits import parse_fractions
+    from sync.label_studio.client import LabelStudioClient, LabelStudioError
+    from sync.label_studio.projects import project_state
+    from sync.labelling.config import parse
+
+    if missing := missing_packages():
+        stop(f"export needs {', '.join(missing)}, not installed here: pip install 'galaxyloop[export]'")
+    try:
+        fractions = parse_fractions(split) if split else None
+    except ValueError as error:
+        wrong_call(str(error))
+    try:
+        with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
+            state = project_state(client, project)
+            plan = Plan(
+                project=project,
+                title=state.title,
+                config=parse(state.label_config),
+                format=format.value,
+                consensus=consensus.value,
+                fractions=fractions,
+                seed=seed,
+                licence=licence,
+                credit=credit,
+                objects=objects.value,
+            )
+            done = _exported(client, output, plan, settings, task_count=state.task_count)
+    except (ExportError, LabelStudioError, ValueError) as error:
+        stop_for(error)
+    except OSError as error:
+        stop(f"{output} cannot be written: {error.strerror or error}")
+    console.print(
+        f"{done.tasks} {done.unit} with {done.objects} objects and {done.answers} answers stand in {output}", highlight=False
+    )
+    if done.problems:
+        console.print(
+            f"{done.problems} problems: {output / 'problems.csv'} says what could not be exported as it is, and why",
+            highlight=False,
+        )
+    for name in done.empty_splits:
+        console.print(f"no task is in {name}: there are too few, or too many belong together", highlight=False)
+    if done.problems:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _exported(client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int) -> Summary:
+    from sync.export.pictures import AHEAD, Pictures
+    from sync.export.reading.spool import read_annotated
+    from sync.export.run import export
+    from sync.images.fetch import Fetcher, FetchLimits
+
+    fetcher = Fetcher(
+        label_studio_url=settings.label_studio_url,
+        public_url=settings.label_studio_public_url or None,
+        authorization=client.authorization,
+        allowed_hosts=settings.allowed_hosts,
+        limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s, connections=AHEAD),
+    )
+    with closing(fetcher):
+        return export(
+            with_progress(read_annotated(client, plan.project), "reading", total=task_count),
+            output,
+            plan=plan,
+            pictures=Pictures(fetcher.fetch, max_pixels=settings.image_max_pixels),
+            watch=lambda records, total: with_progress(records, "writing", total=total),
+        )

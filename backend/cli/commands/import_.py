@@ -1,0 +1,207 @@
+"""`galaxyloop import`: images into a Label Studio project, from files, a catalogue or a list of addresses."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.commands.import_inputs import Wanted, items_of
+from backend.cli.startup import read_settings
+from backend.cli.terminal import (
+    INCOMPLETE,
+    Extension,
+    ProjectId,
+    console,
+    list_left_out,
+    notices,
+    stop,
+    stop_for,
+    wrong_call,
+)
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
+    from sync.importing.importer import IngestReport
+    from sync.importing.inputs.item import Item
+    from sync.importing.storage.stored import Storage
+    from sync.label_studio.client import LabelStudioClient
+
+__all__ = ["alone", "import_"]
+
+STORAGES = ("uploads", "local", "s3")
+
+
+def import_(
+    project: ProjectId,
+    paths: Annotated[
+        list[str] | None, typer.Argument(metavar="[PATHS]...", help="PNG, JPEG, TIFF and FITS files, folders, patterns.")
+    ] = None,
+    catalogue: Annotated[
+        Path | None, typer.Option(help="CSV, ECSV, VOTable, FITS table or Parquet with positions to cut out.")
+    ] = None,
+    mosaic: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[NAME=]FITS",
+            help="A mosaic to cut from, a folder or a quoted pattern; once a band, the bluest first.",
+        ),
+    ] = None,
+    survey: Annotated[
+        list[str] | None, typer.Option(help="A HiPS to cut from by hips2fits: once a band, bluest first, or one in colours.")
+    ] = None,
+    fov_arcsec: Annotated[float, typer.Option(help="Side of a cut-out.")] = 60.0,
+    pixels: Annotated[int, typer.Option(help="Side of a cut-out of --survey.")] = 256,
+    urls: Annotated[
+        Path | None, typer.Option(help="A CSV with addresses of images, on hosts in GALAXYLOOP_IMAGE_HOSTS.")
+    ] = None,
+    url_column: Annotated[str, typer.Option(help="Its column of addresses.")] = "url",
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="A table joined to PATHS by --key; its columns travel with the tasks."),
+    ] = None,
+    key: Annotated[str, typer.Option(help="Its column of file names or ids.")] = "filename",
+    catalogue_table: Annotated[
+        str | None, typer.Option(metavar="NAME|NUMBER", help="Which table, where the file of rows holds several.")
+    ] = None,
+    ra: Annotated[str | None, typer.Option(help="The column of right ascension.")] = None,
+    dec: Annotated[str | None, typer.Option(help="The column of declination.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Columns that travel with the task, with commas; without it all.")] = None,
+    stretch: Annotated[str, typer.Option(help="How FITS is shown: lupton, asinh, zscale or percentile.")] = "lupton",
+    extension: Extension = "",
+    storage: Annotated[str, typer.Option(help="Where pictures are kept: uploads, local or s3.")] = "uploads",
+    bucket: Annotated[str | None, typer.Option(help="The bucket of --storage s3.")] = None,
+) -> None:
+    """Import images as tasks; what the project has already is left alone.
+
+    Images that cannot be read are listed at the end, each with the reason; the exit code is then 1, and all others are in.
+    """
+    settings = read_settings()
+    from astropy.utils.exceptions import AstropyWarning
+
+    from sync.images.stretches import STRETCHES
+    from sync.importing.importer import image_key_of
+    from sync.importing.inputs.item import SourceError
+    from sync.importing.storage.stored import StorageError
+    from sync.label_studio.client import LabelStudioClient, LabelStudioError
+    from sync.label_studio.projects import project_state
+
+    named = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else None
+    wanted = Wanted(
+        paths=paths or [],
+        catalogue=catalogue,
+        mosaics=mosaic or [],
+        surveys=survey or [],
+        urls=urls,
+        table=table,
+        key=key,
+        catalogue_table=catalogue_table,
+        ra=ra,
+        dec=dec,
+        columns=named,
+        url_column=url_column,
+        fov_arcsec=fov_arcsec,
+        pixels=pixels,
+    )
+    wanted.check()
+    for rows in (catalogue, urls, table):
+        if rows is not None and not rows.exists():
+            wrong_call(f"there is no file {rows}")
+    if stretch not in STRETCHES:
+        wrong_call(f"{stretch!r} is no stretch: {', '.join(STRETCHES)} are")
+    if extension and catalogue is not None:
+        wrong_call("--extension chooses among the images of a file; all of --mosaic are cut from, and --survey has no files")
+    if storage not in STORAGES:
+        wrong_call(f"{storage!r} is no storage: {', '.join(STORAGES)} are")
+    if storage == "s3" and not bucket:
+        wrong_call("--storage s3 needs a --bucket")
+    try:
+        with ExitStack() as opened:
+            opened.enter_context(warnings.catch_warnings())
+            warnings.simplefilter("ignore", AstropyWarning)  # of headers and tables that it mends by itself
+            alone(project, settings, opened)
+            client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
+            opened.enter_context(client)
+            total, items = items_of(wanted, settings, client, opened)
+            kept = _storage(storage, bucket, project, settings, client)
+            key = image_key_of(project_state(client, project).label_config)
+            report = _run(items, total, client, project, kept, key=key, stretch=stretch, extension=extension, settings=settings)
+    except (LabelStudioError, SourceError, StorageError, ValueError) as error:
+        stop_for(error)
+    list_left_out(report.left_out)
+    console.print(f"{report.imported} imported, {report.known} there already, {len(report.left_out)} left out")
+    if report.left_out:
+        raise typer.Exit(INCOMPLETE)
+
+
+def alone(project: int, settings: Settings, opened: ExitStack) -> None:
+    """Keep out another import into the project: each would look for what is there before the other has sent it."""
+    from sync.files.lock import locked
+
+    folder = settings.data_dir / "imports"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        opened.enter_context(locked(folder / f"{project}.lock", wait=False))
+    except BlockingIOError:
+        stop(f"another import into project {project} is running: run this one again when it has ended")
+    except OSError as error:
+        stop(f"{folder} cannot be written ({error.strerror}): set GALAXYLOOP_DATA_DIR")
+
+
+def _storage(name: str, bucket: str | None, project: int, settings: Settings, client: LabelStudioClient) -> Storage:
+    """The storage that is named."""
+    if name == "local":
+        from sync.importing.storage.local_files import LocalFiles
+
+        root = settings.local_files_document_root
+        if root is None:
+            wrong_call(
+                "--storage local needs LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, the folder that Label Studio serves files from"
+            )
+        return LocalFiles(client, project, document_root=root)
+    if name == "s3":
+        from sync.importing.storage.s3 import S3, Bucket
+
+        assert bucket, "checked before anything is opened"
+        secret = settings.s3_secret_access_key.get_secret_value()
+        return S3(client, project, bucket=Bucket(bucket, key_id=settings.s3_access_key_id, secret=secret))
+    from sync.importing.storage.uploads import Uploads
+
+    return Uploads(client, project, science=settings.data_dir / "science")
+
+
+def _run(
+    items: Iterator[Item],
+    total: int,
+    client: LabelStudioClient,
+    project: int,
+    storage: Storage,
+    *,
+    key: str,
+    stretch: str,
+    extension: str,
+    settings: Settings,
+) -> IngestReport:
+    """Import under a bar where a person looks at it."""
+    from rich.progress import Progress
+
+    from sync.importing.importer import ingest
+
+    with Progress(console=notices, disable=not notices.is_terminal) as bars:
+        bar = bars.add_task("importing", total=total)
+        return ingest(
+            items,
+            client=client,
+            project_id=project,
+            storage=storage,
+            image_key=key,
+            stretch=stretch,
+            extension=extension,
+            max_pixels=settings.image_max_pixels,
+            max_bytes=settings.image_max_bytes,
+            progress=lambda: bars.advance(bar),
+        )

@@ -1,0 +1,245 @@
+"""`galaxyloop import-regions`: existing segmentation maps, region files, data sets and catalogues onto existing tasks."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+import warnings
+from contextlib import ExitStack
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.commands.import_ import alone
+from backend.cli.startup import read_settings
+from backend.cli.terminal import INCOMPLETE, ProjectId, console, notices, stop_for, wrong_call
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
+    from sync.label_studio.client import LabelStudioClient
+    from sync.label_studio.projects import ProjectState
+    from sync.labelling.config import LabelConfig
+    from sync.regions.catalogue import Columns
+    from sync.regions.formats import Reading
+    from sync.regions.run import Plan, Report
+
+__all__ = ["import_regions"]
+
+
+class Format(StrEnum):
+    """What can be read; the keys of `sync.regions.formats.FORMATS`, spelt out so that `--help` need not import it."""
+
+    auto = "auto"
+    labels = "labels"
+    ds9 = "ds9"
+    coco = "coco"
+    yolo = "yolo"
+    catalogue = "catalogue"
+
+
+class Become(StrEnum):
+    """What the regions become."""
+
+    predictions = "predictions"
+    annotations = "annotations"
+
+
+class Key(StrEnum):
+    """By what tasks are found; `sync.regions.tasks.KEYS`."""
+
+    auto = "auto"
+    filename = "filename"
+    content_id = "content_id"
+    id = "id"
+    sky = "sky"
+
+
+def import_regions(
+    project: ProjectId,
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATHS...",
+            help="Label images, DS9 region files, COCO files, folders of YOLO data sets, catalogues; patterns.",
+        ),
+    ],
+    format: Annotated[Format, typer.Option(help="What the files are; auto tells it by their content.")] = Format.auto,
+    become: Annotated[
+        Become, typer.Option("--as", help="What the regions become: predictions of --model, or annotations.")
+    ] = Become.predictions,
+    model: Annotated[str, typer.Option(help="Name of the model whose predictions they become.")] = "imported",
+    key: Annotated[Key, typer.Option(help="By what tasks are found; auto takes file names, then the sky.")] = Key.auto,
+    control: Annotated[
+        str, typer.Option(help="The control that takes the objects; without it the one that suits their shapes.")
+    ] = "",
+    label: Annotated[str, typer.Option(help="Class of objects to which the file gives none.")] = "",
+    classes: Annotated[
+        Path | None, typer.Option(help="A table with the columns `value` and `class`: classes of label images.")
+    ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONTROL=COLUMN",
+            help="A catalogue's column with what a control holds; once a control. Without it columns called as a control.",
+        ),
+    ] = None,
+    ra: Annotated[str | None, typer.Option(help="The catalogue's column of right ascension.")] = None,
+    dec: Annotated[str | None, typer.Option(help="The catalogue's column of declination.")] = None,
+    catalogue_table: Annotated[
+        str | None, typer.Option(metavar="NAME|NUMBER", help="The table to read of a catalogue of several.")
+    ] = None,
+) -> None:
+    """Import regions that exist already, as predictions or annotations of tasks that exist.
+
+    What cannot be placed is listed at the end, with the reason; the exit code is then 1, and all the rest is in. Running it
+    again doubles nothing. docs/import-regions.md tells more.
+    """
+    settings = read_settings()
+    from sync.label_studio.client import LabelStudioClient, LabelStudioError
+    from sync.label_studio.projects import project_state
+    from sync.labelling.config import LabelConfigError, parse
+    from sync.regions.catalogue import Columns
+    from sync.regions.marks import RegionsError
+    from sync.regions.run import Plan
+
+    as_predictions = become is Become.predictions
+    if as_predictions:
+        _check_model(model)
+    files = _files(paths)
+    try:
+        with ExitStack() as opened:
+            alone(project, settings, opened)
+            client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
+            opened.enter_context(client)
+            state = project_state(client, project)
+            config = parse(state.label_config)
+            plan = Plan(
+                project=project,
+                config=config,
+                model=model if as_predictions else "",
+                format=format.value,
+                key=key.value,
+                control=control,
+                label=label,
+                reading=_reading(config, classes, column or [], Columns({}, ra=ra, dec=dec, table=catalogue_table)),
+            )
+            report = _run(files, plan, client, settings, opened)
+            shown = as_predictions and _show(client, state, model, report)
+    except (LabelStudioError, LabelConfigError) as error:
+        stop_for(error)
+    except (RegionsError, ValueError) as error:
+        wrong_call(str(error))
+    _say(report, become, model, shown=shown)
+    if report.left_out.count:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _check_model(name: str) -> None:
+    """Refuse names that Label Studio cannot list, and those of our own versions."""
+    from backend.registry.records import RegistryError, version_number
+    from sync.label_studio.predictions import KEPT_SUFFIX
+
+    if not name.strip() or name != name.strip() or "," in name or len(name) > 100 or not name.isprintable():
+        wrong_call(f"--model must be a name of 1 to 100 characters without commas, not {name!r}")
+    try:
+        version_number(name.removesuffix(KEPT_SUFFIX))
+    except RegistryError:
+        if not name.endswith(KEPT_SUFFIX):
+            return
+    wrong_call(f"--model {name!r} is how galaxyloop names its own versions: choose another name")
+
+
+def _files(words: list[str]) -> list[Path]:
+    """List what words name, each once: files and folders as they are, patterns filled in."""
+    named: dict[str, None] = {}
+    for word in words:
+        matches = sorted(glob.glob(word, recursive=True)) if glob.has_magic(word) and not os.path.lexists(word) else []
+        named |= dict.fromkeys(matches or [word])
+    return [Path(name) for name in named]
+
+
+def _reading(config: LabelConfig, classes: Path | None, pairs: list[str], named: Columns) -> Reading:
+    """What the readers are told beyond the files; `named` are the columns that options name."""
+    from sync.regions.classes import read_classes
+    from sync.regions.formats import Reading
+
+    columns = {}
+    for pair in pairs:
+        name, equals, column = pair.partition("=")
+        if not equals or not column or config.control(name) is None:
+            known = ", ".join(control.name for control in config.controls)
+            wrong_call(f"--column must be CONTROL=COLUMN, with one of the project's controls ({known}), not {pair!r}")
+        columns[name] = column
+    objects = frozenset(control.name for control in config.controls if control.marks_objects)
+    answers = frozenset(control.name for control in config.controls if not control.marks_objects)
+    chosen = replace(named, of_controls=columns, objects=objects, answering=answers)
+    return Reading(read_classes(classes) if classes else {}, chosen)
+
+
+def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Settings, opened: ExitStack) -> Report:
+    """Import under a bar where a person looks at it."""
+    from astropy.utils.exceptions import AstropyWarning
+    from rich.progress import Progress
+
+    from sync.export.pictures import Pictures
+    from sync.images.fetch import Fetcher, FetchLimits
+    from sync.regions.run import import_regions as run
+
+    fetcher = Fetcher(
+        label_studio_url=settings.label_studio_url,
+        authorization=client.authorization,
+        allowed_hosts=settings.allowed_hosts,
+        limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
+    )
+    opened.callback(fetcher.close)
+    opened.enter_context(warnings.catch_warnings())
+    warnings.simplefilter("ignore", AstropyWarning)  # of headers and tables that it mends by itself
+    pictures = Pictures(fetcher.fetch, max_pixels=settings.image_max_pixels)
+    with Progress(console=notices, disable=not notices.is_terminal) as bars:
+        bar = bars.add_task("importing regions", total=None)
+        return run(
+            files,
+            plan,
+            client=client,
+            pictures=pictures,
+            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+        )
+
+
+def _show(client: LabelStudioClient, state: ProjectState, model: str, report: Report) -> bool:
+    """Let annotators see the predictions where the project shows those of no model; tell whether it shows them."""
+    if state.model_version is None and report.new + report.known:
+        client.send("PATCH", f"/api/projects/{state.id}/", json={"model_version": model}, repeatable=True)
+        return True
+    return state.model_version == model
+
+
+def _say(report: Report, become: Become, model: str, *, shown: bool) -> None:
+    if report.left_out.count:
+        print(f"galaxyloop: {report.left_out.count:,} regions or files are left out:", file=sys.stderr)  # noqa: T201
+    for line in report.left_out.lines():
+        print(f"  {line}", file=sys.stderr)  # noqa: T201
+    for (kind, other), number in sorted(report.changed.items()):
+        console.print(
+            f"{number:,} × {kind} stored as {other}: the labelling config has no control for a {kind}", highlight=False
+        )
+    what = f"predictions of {model}" if become is Become.predictions else "annotations"
+    answers = f" and {report.answers:,} answers" if report.answers else ""
+    console.print(
+        f"{report.objects:,} objects{answers} as {what}: {report.new:,} tasks stored, {report.known:,} there already, "
+        f"{report.left_out.count:,} left out",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
+    )
+    if become is Become.predictions and not shown and report.new:
+        console.print(
+            f"The project shows annotators the predictions of another model: choose {model} in its settings, under Annotation",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,151 @@
+"""`galaxyloop inspect`: what the product reads of files, before they are imported; it opens no model and no server."""
+
+from __future__ import annotations
+
+import json
+import sys
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from backend.cli.startup import read_settings
+from backend.cli.terminal import Extension, console, wrong_call
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
+
+__all__ = ["inspect"]
+
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".ecsv", ".vot", ".votable", ".xml", ".parquet", ".pq", ".cat", ".ldac")
+NOTHING: Mapping[str, Any] = {"ra": None, "dec": None, "pixel_scale_arcsec": None, "shape": None, "bands": []}
+
+
+def inspect(
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Images or catalogues, folders, or patterns.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, one a line.")] = False,
+    picture: Annotated[Path | None, typer.Option(help="The PNG to write, as annotators would see the one file.")] = None,
+    extension: Extension = "",
+    stretch: Annotated[str, typer.Option(help="How FITS is shown: lupton, asinh, zscale or percentile.")] = "lupton",
+) -> None:
+    """Say what is read of files: format, extensions, bands, unit, sky, stretch, and what is left out and why.
+
+    The exit code is 1 where a file cannot be read.
+    """
+    settings = read_settings()
+    from backend.images.local import find_images
+    from sync.images.stretches import STRETCHES
+
+    if stretch not in STRETCHES:
+        wrong_call(f"unknown stretch {stretch!r}: choose {', '.join(STRETCHES)}")
+    paths = find_images(files)
+    if not paths:
+        wrong_call(f"there is no image in {', '.join(files)}")
+    if picture is not None and len(paths) != 1:
+        wrong_call(f"--picture takes one file, not {len(paths)}")
+    failed = False
+    for path in paths:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what libraries mend by themselves
+            answer, is_read = _inspected(path, settings, extension, stretch, picture)
+        failed |= not is_read
+        if as_json:
+            sys.stdout.write(json.dumps({"file": path, **answer}, allow_nan=False) + "\n")
+        else:
+            console.print(_text(path, answer), markup=False, highlight=False, soft_wrap=True)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _inspected(
+    path: str, settings: Settings, extension: str, stretch: str, picture: Path | None
+) -> tuple[dict[str, Any], bool]:
+    """What is read of a file, and whether it can be."""
+    from backend.cli.output import written_whole
+    from sync.errors.failures import attempt
+    from sync.errors.images import ImageError
+    from sync.images.inspection import draw, inspect_image
+    from sync.importing.inputs.files import read_file
+
+    content = attempt(lambda: read_file(Path(path), settings.image_max_bytes))
+    if isinstance(content, ImageError):
+        return {**NOTHING, "format": None, "problems": [str(content)]}, False
+    most = settings.image_max_pixels
+    found = attempt(lambda: inspect_image(content, extension=extension, stretch=stretch, max_pixels=most))
+    if isinstance(found, ImageError):
+        table = None if extension else _catalogue(Path(path), content)
+        return table or ({**NOTHING, "format": None, "problems": [str(found)]}, False)
+    one = found.pictures[0] if len(found.pictures) == 1 else None
+    answer = {
+        "format": found.format,
+        **(one.as_json() if one else {**NOTHING, "pictures": [shown.as_json() for shown in found.pictures]}),
+        "extensions": list(found.extensions),
+        "problems": [
+            *found.problems,
+            *(f"{p.extension}: {text}" if not one else text for p in found.pictures for text in p.problems),
+        ],
+    }
+    if picture is not None:
+        drawn = attempt(lambda: draw(content, extension=extension, stretch=stretch, max_pixels=most))
+        if isinstance(drawn, ImageError):
+            answer["problems"].append(f"no picture is written: {drawn}")
+            return answer, False
+        with written_whole(picture) as file:
+            file.write(drawn)
+    return answer, True
+
+
+def _catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None:
+    """What a file with a table is, None for one that is none."""
+    from sync.errors.images import ImageError
+    from sync.images.decode import kind_of, unpacked
+
+    try:
+        is_fits = kind_of(unpacked(content)) == "FITS"
+    except ImageError:
+        is_fits = False
+    if not is_fits and not path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES):
+        return None
+    from sync.importing.inputs.catalogue import open_catalogue
+    from sync.importing.inputs.item import SourceError
+
+    try:
+        table = open_catalogue(path)
+    except SourceError as error:
+        if is_fits:  # one without a table: why it is no image is the reason
+            return None
+        return {**NOTHING, "format": "catalogue", "problems": [str(error)]}, False
+    return {**NOTHING, "format": "catalogue", "rows": len(table), "columns": list(table.colnames), "problems": []}, True
+
+
+def _text(path: str, answer: Mapping[str, Any]) -> str:
+    """An answer as lines for a person."""
+    lines = [f"{path}: {answer['format'] or 'cannot be read'}"]
+    for part in answer.get("extensions", ()):
+        size = "x".join(str(length) for length in reversed(part["shape"])) or "-"
+        lines.append(f"  extension {part['number']} {part['name'] or '-'} ({size}): {part['use']}")
+    for shown in answer.get("pictures", [answer] if answer["shape"] else []):
+        lines += _picture_lines(shown)
+    if "rows" in answer:
+        lines.append(f"  {answer['rows']} rows with the columns {', '.join(answer['columns'])}: import it with --catalogue")
+    lines += [f"  note: {problem}" for problem in answer["problems"]]
+    return "\n".join(lines)
+
+
+def _picture_lines(shown: Mapping[str, Any]) -> list[str]:
+    height, width = shown["shape"]
+    bands = ", ".join(shown["bands"]) or f"{shown['planes']} without names"
+    lines = [f"  picture {shown['extension'] or ''}".rstrip() + f": {width}x{height} pixels, bands: {bands}"]
+    if shown["unit"] or shown["zero_point"] is not None:
+        zero = "" if shown["zero_point"] is None else f", zero point {shown['zero_point']:.4g} mag ({shown['zero_point_from']})"
+        lines.append(f"    unit: {shown['unit'] or 'not named'}{zero}")
+    if shown["ra"] is not None:
+        lines.append(
+            f"    sky: ra {shown['ra']:.6f}, dec {shown['dec']:.6f} (ICRS), {shown['pixel_scale_arcsec']:.4g} arcsec a pixel, "
+            f"up is {shown['rotation_deg']:.2f} degrees east of north, east is {shown['east']}, "
+            f"{shown['projection']} in {shown['frame']}"
+        )
+    lines.append(f"    stretch: {shown['stretch']}")
+    return lines

@@ -1,0 +1,105 @@
+"""`galaxyloop predict`: Label Studio predictions for images of this machine, by the shipped heads and without a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.label_config import read_label_config
+from backend.cli.output import written_whole
+from backend.cli.startup import read_settings
+from backend.cli.terminal import Extension, end_with_left_out, stop, stop_for, with_progress, wrong_call
+
+if TYPE_CHECKING:
+    from backend.images.local import LocalGallery
+    from backend.images.store import Picture
+    from backend.prediction.predictor import Annotator
+    from backend.settings import Settings
+    from sync.errors.images import ImageError
+
+__all__ = ["predict"]
+
+BATCH = 8
+"""Images whose pixels are held together, and as many more read ahead: sixteen frames of 1984 by 1361 are half a gigabyte."""
+
+
+def predict(
+    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
+    config: Annotated[str, typer.Option(help="A name from labeling_configs, or an XML file.")],
+    output: Annotated[Path, typer.Option(help="The JSON file to write: tasks with predictions, as Label Studio imports them.")],
+    extension: Extension = "",
+) -> None:
+    """Predict images as tasks that Label Studio imports; those that cannot be read are named and left out."""
+    xml = read_label_config(config)
+    settings = read_settings()
+    from backend.images.local import LocalGallery, find_images, read_ahead
+    from backend.prediction.predictor import Task
+
+    found = find_images(paths)
+    if not found:
+        wrong_call(f"there is no image in {', '.join(paths)}")
+    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
+    annotator = _shipped_annotator(xml, gallery, settings)
+    try:
+        key = annotator.image_key()
+    except ValueError as error:
+        wrong_call(str(error))
+    left_out: dict[str, str] = {}
+    tasks = 0
+    with written_whole(output) as file:
+        read = with_progress(read_ahead(found, gallery.open_decoded, ahead=BATCH), "predicting", total=len(found))
+        for batch in _readable_batches(read, left_out):
+            gallery.hold(batch)
+            predictions = annotator.predict([Task(id=tasks, data={key: path}) for path in batch])
+            for path, prediction in zip(batch, predictions, strict=True):
+                if prediction.problem:
+                    left_out[path] = prediction.problem
+                    continue
+                task = {"data": {key: path}, "predictions": [prediction.as_json()]}
+                file.write((",\n" if tasks else "[\n").encode() + json.dumps(task).encode())
+                tasks += 1
+        if not tasks:
+            path, reason = next(iter(left_out.items()))
+            stop(f"none of {len(found)} images could be read; the first was {path}: {reason}")
+        file.write(b"\n]\n")
+    end_with_left_out(left_out)
+
+
+def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> Annotator:
+    """The annotator of a project that nobody has annotated yet, over `gallery`."""
+    from backend.heads.errors import HeadError
+    from backend.lvm.checkpoint import CheckpointError
+    from backend.prediction.live import SHIPPED_VERSION, AnnotatorBuilder
+    from backend.prediction.project_heads import ProjectHeads
+    from sync.files.cache import FileCache
+    from sync.labelling.config import LabelConfigError, parse
+
+    cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
+    builder = AnnotatorBuilder(gallery, cache, None, sam_checkpoint=settings.sam_checkpoint)
+    try:
+        return builder.build(parse(xml), ProjectHeads(), version=SHIPPED_VERSION)
+    except (CheckpointError, HeadError, LabelConfigError) as error:
+        stop_for(error)
+
+
+def _readable_batches(
+    read: Iterable[tuple[str, Picture | ImageError]], left_out: dict[str, str]
+) -> Iterator[dict[str, Picture]]:
+    """Gather pictures by path; the reasons of those that could not be read go into `left_out`."""
+    from backend.images.store import Picture
+
+    batch: dict[str, Picture] = {}
+    for path, picture in read:
+        if not isinstance(picture, Picture):
+            left_out[path] = str(picture)
+            continue
+        batch[path] = picture
+        if len(batch) == BATCH:
+            yield batch
+            batch = {}
+    if batch:
+        yield batch

@@ -1,0 +1,35 @@
+"""`galaxyloop project problems`: annotations that the loop cannot read, by task and reason."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.table import Table
+
+from backend.cli.startup import open_services, read_settings
+from backend.cli.terminal import ProjectId, console, stop_for
+
+__all__ = ["problems"]
+
+
+def problems(project: ProjectId) -> None:
+    """List the annotations that cannot be read, and the tasks that are left out of training and judging for that."""
+    from backend.registry.records import RegistryError
+    from backend.registry.unreadable import UnreadableList
+
+    services = open_services(read_settings())
+    try:
+        services.registry.project(project)
+    except RegistryError as error:
+        stop_for(error)
+    unreadable = UnreadableList(services.engine)
+    items = unreadable.of(project)
+    if not items:
+        console.print(f"every annotation of project {project} could be read at the loop's last cycle")
+        return
+    table = Table("task", "annotation", "control", "the task is left out", "reason")
+    for item in items:
+        left_out = "yes" if item.left_out else "no: another annotation counts"
+        table.add_row(str(item.task), str(item.annotation), escape(item.control), left_out, escape(item.reason))
+    console.print(table)
+    tasks = unreadable.tasks_left_out(project)
+    console.print(f"tasks left out of training and judging for these controls: {tasks}; for their other controls they count")

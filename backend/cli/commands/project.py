@@ -1,0 +1,124 @@
+"""`galaxyloop project create`, `attach` and `status`: Label Studio projects."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from backend.cli.label_config import read_label_config
+from backend.cli.startup import open_services, read_settings
+from backend.cli.terminal import ProjectId, console, stop, stop_for
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+__all__ = ["attach", "create", "status"]
+
+
+def create(
+    title: Annotated[str, typer.Option(help="At least three characters.")],
+    config: Annotated[str, typer.Option(help="A name from labeling_configs, or an XML file.")],
+) -> None:
+    """Create a project in Label Studio, with instructions for its annotators, and print its number."""
+    from sync.label_studio.client import LabelStudioClient, LabelStudioError
+    from sync.label_studio.projects import create_project
+    from sync.labelling.instructions import annotator_instructions
+
+    xml = read_label_config(config)
+    settings = read_settings()
+    try:
+        instructions = annotator_instructions(xml)  # reads the config: a project that could not be attached is not made
+        with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
+            console.print(create_project(client, title, xml, instructions=instructions))
+    except (LabelStudioError, ValueError) as error:
+        stop_for(error)
+
+
+def attach(
+    project: ProjectId,
+    batch: Annotated[int | None, typer.Option(min=1, help="Annotations that make a training.")] = None,
+) -> None:
+    """Attach the backend to a project so that it predicts, hears of every annotation, and is asked for uncertain tasks."""
+    from backend.jobs.liveness import is_alive, life_of, work_to_come
+    from backend.projects.attach import attach_project
+    from backend.registry.records import RegistryError
+    from sync.label_studio.client import LabelStudioError
+    from sync.labelling.config import not_supported
+
+    services = open_services(read_settings())
+    try:
+        other = attach_project(services, project, batch=batch)
+    except (LabelStudioError, RegistryError, ValueError) as error:
+        stop_for(error)
+    if other:
+        stop(
+            f"project {project} is attached, but Label Studio asks only its first backend, {other}: remove that in its settings"
+        )
+    console.print(
+        f"project {project} is attached; {work_to_come(services.engine, 'stores its first predictions')}", soft_wrap=True
+    )
+    for sentence in not_supported(services.registry.project(project).label_config):
+        console.print(f"not supported: {sentence}", soft_wrap=True, highlight=False, markup=False)
+    if not is_alive(services.engine, "server"):
+        console.print(f"clicks and events are lost: the server {life_of(services.engine, 'server')}", soft_wrap=True)
+
+
+def status(project: ProjectId) -> None:
+    """Say how a project stands: its tasks in Label Studio, whether the backend hears of it, and what the loop did."""
+    from backend.jobs.liveness import duration, life_of
+    from sync.label_studio.attach import attached
+    from sync.label_studio.client import LabelStudioError
+    from sync.label_studio.coverage import count_unpredicted
+    from sync.label_studio.projects import project_state
+    from sync.label_studio.tasks import read_tasks
+    from sync.labelling.config import LabelConfigError, parse
+
+    services = open_services(read_settings())
+    url = services.settings.public_url
+    known = next((known for known in services.registry.projects() if known.id == project), None)
+    try:
+        client = services.label_studio
+        state = project_state(client, project)
+        done = sum(task.annotated for task in read_tasks(client, project))
+        backend, events = attached(client, project, url=url)
+        config = parse(state.label_config)
+        lacking = count_unpredicted(client, project, known.live_name) if known else 0
+    except (LabelStudioError, LabelConfigError, ValueError) as error:
+        if known and known.away:
+            stop(f"{error}; here: {known.status}")
+        stop_for(error)
+    table = Table("project", escape(f"{project}, {state.title}"))
+    table.add_row("tasks", f"{state.task_count}, {done} of them annotated")
+    table.add_row("controls that can be filled", escape(", ".join(control.name for control in config.controls)) or "none")
+    for sentence in config.passed_over:
+        table.add_row("not supported", escape(sentence))
+    table.add_row("order of tasks", escape(state.sampling))
+    table.add_row("backend", f"{url} is attached" if backend else f"{url} is not attached: galaxyloop project attach {project}")
+    table.add_row("events", _events(services.engine, webhook=events))
+    table.add_row("server", life_of(services.engine, "server"))
+    table.add_row("worker", life_of(services.engine, "worker"))
+    table.add_row("version on show", escape(state.model_version or "none"))
+    if known is None:
+        table.add_row("live version", "none: the loop does not know the project yet")
+    else:
+        published = "published" if known.published_version == known.live_version else "not published yet"
+        waits = services.bell.waiting_s().get(project)
+        table.add_row("live version", f"{known.live_name}, {published}")
+        table.add_row("tasks without its prediction", str(lacking))
+        table.add_row("events wait", "no" if waits is None else f"for {duration(waits)}")
+        table.add_row("what the loop last did", escape(known.status))
+    console.print(table)
+
+
+def _events(engine: Engine, *, webhook: bool) -> str:
+    """Say whether events are sent, and whether a server is there to take them."""
+    from backend.jobs.liveness import is_alive
+
+    if not webhook:
+        return "do not reach the backend: the project has no active webhook to it"
+    if not is_alive(engine, "server"):
+        return "are sent and lost: no server runs; the worker finds what changed at its next look, if one runs"
+    return "are sent to the backend, and a server runs"

@@ -1,0 +1,48 @@
+"""`galaxyloop project list`: every project of Label Studio, and those that are known here though it has none any more."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+from rich.table import Column, Table
+
+from backend.cli.startup import open_services, read_settings
+from backend.cli.terminal import console, stop_for
+
+__all__ = ["list_projects"]
+
+
+def list_projects() -> None:
+    """List the projects: tasks, how many are annotated, whether the backend is attached, what is live, what went wrong."""
+    from sync.label_studio.attach import attached
+    from sync.label_studio.client import LabelStudioError
+    from sync.label_studio.projects import list_states
+
+    services = open_services(read_settings())
+    known = {project.id: project for project in services.registry.projects()}
+    table = Table("project", "title", "tasks", "annotated", "backend", Column("live", no_wrap=True), "last status")
+    try:
+        client = services.label_studio
+        for state in list_states(client):
+            backend, events = attached(client, state.id, url=services.settings.public_url)
+            project = known.pop(state.id, None)
+            table.add_row(
+                str(state.id),
+                escape(state.title),
+                str(state.task_count),
+                str(state.annotated_count),
+                _attachment(backend, events),
+                services.registry.version(project.id, project.live_version).name if project else "",
+                escape(project.status) if project else "",
+            )
+    except (LabelStudioError, ValueError) as error:
+        stop_for(error)
+    for project in known.values():
+        live = services.registry.version(project.id, project.live_version).name
+        table.add_row(str(project.id), "[dim]not in Label Studio[/]", "", "", "", live, escape(project.status))
+    console.print(table)
+
+
+def _attachment(backend: bool, events: bool) -> str:
+    if backend and not events:
+        return "attached, no webhook"
+    return "attached" if backend else "not attached"

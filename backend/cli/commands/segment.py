@@ -1,0 +1,120 @@
+"""`galaxyloop segment`: the mask of one object of an image, by clicks, boxes or a mask, without a server."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.output import written_whole
+from backend.cli.startup import read_settings
+from backend.cli.terminal import Extension, console, stop, wrong_call
+
+if TYPE_CHECKING:
+    from backend.heads.segmentation.prompted_masks import PromptedMasks
+    from backend.heads.segmentation.window_features import Sights
+    from backend.settings import Settings
+    from sync.geometry.shapes import Mask
+
+__all__ = ["segment"]
+
+
+def segment(
+    image: Annotated[str, typer.Argument(help="PNG, JPEG, TIFF or FITS.")],
+    output: Annotated[Path, typer.Option(help="The PNG to write: 255 on the object, else 0, in the image's size.")],
+    point: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="A pixel on the object; as often as you like.")] = None,
+    negative: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="A pixel that is not the object's.")] = None,
+    box: Annotated[list[str] | None, typer.Option(metavar="X0,Y0,X1,Y1", help="A box around the object, pixels.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="A mask of the image's size to mend: anything but black is inside.")] = None,
+    extension: Extension = "",
+) -> None:
+    """Outline one object of an image by points, boxes or a mask; x runs right and y down from the top left corner."""
+    points = [(_numbers(text, 2, "--point"), True) for text in point or []]
+    points += [(_numbers(text, 2, "--negative"), False) for text in negative or []]
+    boxes = [_numbers(text, 4, "--box") for text in box or []]
+    if not any(positive for _, positive in points) and not boxes and mask is None:
+        wrong_call("give at least one --point, --box or --mask: nothing says which object is meant")
+    if not Path(image).exists():
+        wrong_call(f"{image}: there is no such file")
+    settings = read_settings()
+    from backend.heads.errors import HeadError
+    from backend.images.local import LocalGallery
+    from sync.errors.images import ImageError
+    from sync.geometry.shapes import Box, Point
+
+    head, sights = _segmenter(settings)
+    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
+    try:
+        pixels = gallery.open_decoded(image).pixels
+        found = head.predict(
+            sights.of_pixels(pixels),
+            points=[(Point(x, y), positive) for (x, y), positive in points],
+            boxes=[Box(left, top, right - left, bottom - top) for left, top, right, bottom in boxes],
+            mask=_read_mask(mask) if mask else None,
+        )
+    except (ImageError, HeadError, ValueError) as error:
+        stop(f"{image}: {error}")
+    inside = _nothing(pixels.shape[:2]) if found is None else found[0]
+    with written_whole(output) as file:
+        file.write(_png(inside))
+    quality = "" if found is None else f", expected overlap {found[1]:.2f}"
+    console.print(f"{output}: {int(inside.sum())} of {inside.size} pixels{quality}")
+
+
+def _numbers(text: str, count: int, option: str) -> Sequence[float]:
+    import math
+
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count or not all(math.isfinite(number) for number in numbers):
+        wrong_call(f"{option} takes {count} numbers with commas between, not {text!r}")
+    return numbers
+
+
+def _segmenter(settings: Settings) -> tuple[PromptedMasks, Sights]:
+    from backend.heads.errors import HeadError
+    from backend.heads.segmentation.shipped import open_segmenter
+    from backend.heads.segmentation.window_features import Sights
+    from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder
+
+    try:
+        opened = open_segmenter(
+            load_encoder(SHIPPED_CHECKPOINT),
+            fingerprint=fingerprint(SHIPPED_CHECKPOINT),
+            sam_checkpoint=settings.sam_checkpoint,
+        )
+    except (CheckpointError, HeadError) as error:
+        stop(str(error))
+    return opened.base, Sights(opened.windows, None)
+
+
+def _read_mask(path: Path) -> Mask:
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            drawn: Mask = np.asarray(picture.convert("L")) > 0
+    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise ValueError(f"the mask {path} cannot be read: {error}") from error
+    return drawn
+
+
+def _nothing(shape: tuple[int, ...]) -> Mask:
+    import numpy as np
+
+    return np.zeros(shape, dtype=bool)
+
+
+def _png(inside: Mask) -> bytes:
+    import numpy as np
+    from PIL import Image
+
+    content = io.BytesIO()
+    Image.fromarray(inside.astype(np.uint8) * 255).save(content, "PNG")
+    return content.getvalue()

@@ -1,0 +1,55 @@
+"""`galaxyloop server` and `galaxyloop worker`: the two processes of the loop."""
+
+from __future__ import annotations
+
+import gc
+
+from backend.cli.startup import bound_threads, log_to_stderr, open_services, read_settings
+from backend.cli.terminal import wrong_call
+
+__all__ = ["server", "worker"]
+
+DATABASE_PATIENCE_S = 60.0
+"""A database that starts together with us, or starts again, is there by then; whatever watches over us starts us once more."""
+
+
+def server() -> None:
+    """Serve Label Studio's ML protocol."""
+    settings = read_settings()
+    bound_threads(settings)
+    import torch
+    import uvicorn
+
+    from backend.server.app import create_app
+    from backend.server.connections import bounded_connection
+
+    log_to_stderr()
+    open_to_all = not settings.basic_auth_password.get_secret_value()
+    if open_to_all and settings.host not in {"127.0.0.1", "localhost", "::1"}:
+        wrong_call(f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: everybody could call the backend")
+    if open_to_all and settings.webhook_secret.get_secret_value():
+        wrong_call("set GALAXYLOOP_BASIC_AUTH_PASSWORD beside the webhook secret: Start Training carries nothing else")
+    torch.set_num_threads(settings.threads)
+    # A full garbage collection over all that torch brings stops every thread for 0.3 s: what is there now stays, unexamined.
+    gc.freeze()
+    services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
+    uvicorn.run(
+        create_app(services),
+        host=settings.host,
+        port=settings.port,
+        http=bounded_connection(),
+        access_log=False,
+        log_config=None,
+    )
+
+
+def worker() -> None:
+    """Run the training worker."""
+    settings = read_settings()
+    bound_threads(settings)
+    from backend.loop.worker import run_worker
+
+    log_to_stderr()
+    services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
+    gc.freeze()  # as in the server
+    run_worker(services)

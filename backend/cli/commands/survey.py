@@ -1,0 +1,141 @@
+"""The survey of `galaxyloop prelabel --input`: any number of images to Parquet parts, without Label Studio."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from backend.cli.label_config import read_label_config
+from backend.cli.progress import with_rate
+from backend.cli.startup import open_services, read_settings
+from backend.cli.terminal import INCOMPLETE, console, notices, stop, stop_for, wrong_call
+
+if TYPE_CHECKING:
+    from backend.cluster.version_bundle import CarriedVersion
+    from backend.settings import Settings
+    from backend.survey.folder import SurveyFolder
+    from backend.survey.worker import Part
+
+__all__ = ["Heads", "survey"]
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """Whose heads predict, as the command's options name it.
+
+    Attributes
+    ----------
+    config : str or None
+        A name from labeling_configs, or a file; None: the project's.
+    project : int or None
+        None: the shipped heads.
+    version : str or None
+        Of the project; None: the live one.
+    """
+
+    config: str | None
+    project: int | None
+    version: str | None
+
+
+def survey(
+    input: str,
+    output: Path | None,
+    heads: Heads,
+    *,
+    on_ray: bool,
+    ray_address: str | None,
+    part_images: int,
+    extension: str = "",
+) -> None:
+    """Look at every image of `input` and write what is seen; those that cannot be read are rows with a reason."""
+    if output is None:
+        wrong_call("a survey needs an --output, the folder for its parts")
+    if heads.config is None and heads.project is None:
+        wrong_call("a survey needs a --config, or the --project whose heads predict")
+    if heads.version is not None and heads.project is None:
+        wrong_call("--version needs a --project")
+    if find_spec("pyarrow") is None:
+        stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
+    settings = read_settings()
+    carried = _carried(settings, heads, output)
+    from backend.cluster.ray_cluster import ClusterError
+    from backend.heads.errors import HeadError
+    from backend.lvm.checkpoint import CheckpointError
+    from backend.survey import run
+    from backend.survey.errors import SurveyError
+    from sync.importing.inputs.item import SourceError
+
+    opening = run.on_ray(ray_address) if on_ray else run.here
+    wanted = run.Wanted(input, output, carried, part_images, heads.project, extension)
+    try:
+        done = run.run_survey(wanted, opening=opening, watch=_watch)
+    except (SurveyError, SourceError, ClusterError, HeadError, CheckpointError, ValueError) as error:
+        stop_for(error)
+    except OSError as error:
+        stop(f"{output} cannot be written: {error.strerror or error}")
+    unreadable = f", {done.unreadable:,} of them unreadable: their column error says why" if done.unreadable else ""
+    console.print(
+        f"{done.images:,} images stand in {done.parts:,} parts in {output}; this run looked at {done.made:,}{unreadable}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if done.unreadable:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _watch(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[Part]:
+    return with_rate(parts, "surveying", total=folder.images, done=known)
+
+
+def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
+    """The version that predicts, as a worker anywhere can take it up: where parts are there, that which made them."""
+    from backend.cluster.version_bundle import carry, without_secrets
+    from backend.prediction.live import SHIPPED_VERSION
+    from backend.registry.damage import version_damage
+    from backend.registry.records import RegistryError
+
+    settings_there = without_secrets(settings)
+    if heads.project is None:
+        assert heads.config is not None
+        return carry(None, name=SHIPPED_VERSION, label_config=read_label_config(heads.config), settings=settings_there)
+    xml = read_label_config(heads.config) if heads.config is not None else None
+    begun = _begun(output, heads.project)
+    registry = open_services(settings).registry
+    try:
+        project = registry.project(heads.project)
+        version = registry.version_named(project.id, heads.version or begun.get("version", project.live_name))
+        if heads.version is None and version.number != project.live_version:
+            notices.print(
+                f"{output} goes on with {version.name}, as it was begun; {project.live_name} is live now", highlight=False
+            )
+        if reason := version_damage(registry, project.id, version.number):
+            stop(f"{version.name} of project {project.id} is damaged: {reason}")
+    except RegistryError as error:
+        stop_for(error)
+    return carry(
+        registry.path(project.id, version.number),
+        name=version.name,
+        label_config=xml or begun.get("labelling_config_xml", project.label_config),
+        settings=settings_there,
+        taken=registry.taken_heads(project.id, version.number),
+    )
+
+
+def _begun(output: Path, project: int) -> dict[str, Any]:
+    """What the survey that stands in a folder was begun with, if by this project: it may have learned since."""
+    from backend.survey.errors import SurveyError
+    from backend.survey.folder import begun_run
+
+    try:
+        begun = begun_run(output) or {}
+    except SurveyError as error:
+        stop_for(error)
+    except OSError as error:
+        stop(f"{output} cannot be read: {error.strerror or error}")
+    return begun if begun.get("project") == project else {}

@@ -1,0 +1,23 @@
+"""Which labelling config a command's option names: a shipped one, or a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from backend.cli.terminal import stop, wrong_call
+
+__all__ = ["read_label_config"]
+
+
+def read_label_config(config: str) -> str:
+    """Read the XML of an XML file or, where there is no such file, of a name from labeling_configs."""
+    from importlib.resources import files
+
+    path = Path(config)
+    shipped = files("labeling_configs").joinpath(f"{config}.xml")
+    if not path.is_file() and not shipped.is_file():
+        wrong_call(f"{config} is neither an XML file nor a name in labeling_configs")
+    try:
+        return path.read_text(encoding="utf-8") if path.is_file() else shipped.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        stop(f"{config} cannot be read as XML: {error}")

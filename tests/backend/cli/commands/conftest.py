@@ -1,0 +1,106 @@
+"""Running a command in a folder of its own."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from functools import partialmethod
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+import pytest
+from typer.testing import CliRunner, Result
+
+from backend.cli.app import app
+from backend.heads.classification.morphology import Morphology
+from backend.prediction.project_heads import ProjectHeads
+from backend.services import Services
+from sync.label_studio.client import LabelStudioClient
+from sync.labelling.config import parse
+
+LOGGERS = ("galaxyloop.annotator", "httpx")
+"""Those whose level a command sets for its process."""
+CONFIG = """<View><Image name="image" value="$image"/>
+<Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
+
+
+@pytest.fixture(autouse=True)
+def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The process of the tests does not step back, and logs afterwards what it logged before."""
+    monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in LOGGERS)]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+
+
+@pytest.fixture(autouse=True)
+def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Label Studio that is not there is not waited for: how long it would be is tested with the client."""
+    monkeypatch.setattr(LabelStudioClient, "__init__", partialmethod(LabelStudioClient.__init__, patience_s=0.1))
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """Runs `galaxyloop` with words, in this test's folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "galaxyloop-data"))
+    return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture
+def refused(run: Callable[..., Result]) -> Callable[..., str]:
+    """Runs a command that must fail with one sentence; gives the sentence."""
+
+    def refuse(*words: str) -> str:
+        result = run(*words)
+        assert result.exit_code in (1, 2), result.output
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+        (sentence,) = result.stderr.splitlines()
+        assert sentence.startswith("galaxyloop: ")
+        return str(sentence)
+
+    return refuse
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, png: Callable[..., bytes]) -> Path:
+    """A folder with three images, one of them in a folder below, and a file that only looks like one."""
+    folder = tmp_path / "pictures"
+    (folder / "deep").mkdir(parents=True)
+    for number, place in enumerate(("b.png", "a.PNG", "deep/c.png")):
+        (folder / place).write_bytes(png(seed=number))
+    (folder / "broken.jpg").write_text("no image")
+    (folder / "notes.txt").write_text("no image, and nobody says so")
+    return folder
+
+
+@pytest.fixture
+def survey(run: Callable[..., Result], pictures: Path) -> Callable[..., Result]:
+    """Runs a survey of the folder `pictures` into the folder `out`, with further words."""
+    return lambda *words: run("prelabel", "--input", "pictures", "--output", "out", "--config", "morphology", *words)
+
+
+@pytest.fixture
+def many(tmp_path: Path, png: Callable[..., bytes]) -> str:
+    """A Parquet file of 200 small images in row groups of 30."""
+    contents = [png(size=(40, 40), spots=((20, 20, 4),), seed=number) for number in range(10)]
+    table = pa.table({"id": [f"galaxy {number}" for number in range(200)], "image": contents * 20})
+    parquet.write_table(table, tmp_path / "many.parquet", row_group_size=30)
+    return "many.parquet"
+
+
+@pytest.fixture
+def trained(open_services: Callable[..., Services], embeddings: Callable[..., Any]) -> Services:
+    """Project 7 with a trained version 2, live, in the data folder that `run` works with."""
+    services = open_services(data_dir=Path("galaxyloop-data"))
+    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=1280)
+    head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
+    with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=20) as (folder, number):
+        ProjectHeads({"class": head}).save(folder, parse(CONFIG))
+    services.registry.promote(7, number)
+    return services

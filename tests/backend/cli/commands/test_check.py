@@ -1,0 +1,136 @@
+"""`galaxyloop check` and what a command says where database, queue or data folder cannot be used: one sentence."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, update
+from typer.testing import CliRunner, Result
+
+from backend.cli.app import app
+from backend.cli.commands import serve
+from backend.jobs.heartbeat import Heartbeat
+from backend.registry.tables import ProcessRow, open_database
+from backend.settings import Settings
+
+NO_DATABASE = "postgresql://galaxyloop@127.0.0.1:1/galaxyloop"
+NO_QUEUE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture(autouse=True)
+def _settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def refused(*words: str, code: int = 1) -> str:
+    """Run a command that must fail with one sentence; return it."""
+    result = run(*words)
+    assert result.exit_code == code, result.output
+    return next(line for line in result.stderr.splitlines() if line.startswith("galaxyloop: "))
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    engine = open_database(Settings().database)
+    yield engine
+    engine.dispose()
+
+
+def test_where_nothing_runs_the_check_says_so_and_fails() -> None:
+    result = run("check")
+    assert result.stdout == "database, queue and data folder can be used\n"
+    assert refused("check") == (
+        "galaxyloop: the server does not run and never has: start galaxyloop server; "
+        "the worker does not run and never has: start galaxyloop worker"
+    )
+
+
+def test_the_check_is_content_while_server_and_worker_run(engine: Engine) -> None:
+    with Heartbeat(engine, "server").running(), Heartbeat(engine, "worker").running() as worker:
+        assert run("check").exit_code == 0
+        with worker.working_on(7):
+            assert "worker works on project 7 since" in run("check").stdout
+    assert f"the worker does not run: process {os.getpid()} on {socket.gethostname()} ended" in refused("check")
+
+
+def test_the_health_check_of_a_worker_asks_for_the_worker_of_its_machine(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Heartbeat(engine, "worker").running():
+        assert run("check", "--worker").exit_code == 0
+    assert "no worker on this machine is alive: ended" in refused("check", "--worker")
+    with monkeypatch.context() as patch:
+        patch.setattr(socket, "gethostname", lambda: "elsewhere")
+        elsewhere = Heartbeat(engine, "worker").running()
+        elsewhere.__enter__()
+    assert "no worker on this machine is alive: none has been seen" in refused("check", "--worker")
+    elsewhere.__exit__(None, None, None)
+
+
+def test_a_worker_that_hangs_is_not_alive(engine: Engine) -> None:
+    with Heartbeat(engine, "worker", every_s=3600).running():
+        with engine.begin() as connection:
+            connection.execute(update(ProcessRow).values(turned_at=ProcessRow.turned_at - 1000))
+        assert "no worker on this machine is alive: stuck" in refused("check", "--worker")
+        assert "hangs: process" in refused("check")
+
+
+def test_postgresql_and_redis_can_be_used(postgresql: Any, redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GALAXYLOOP_DATABASE_URL", postgresql.emptied_database())
+    monkeypatch.setenv("GALAXYLOOP_QUEUE_URL", redis.url)
+    assert run("check").stdout == "database, queue and data folder can be used\n"
+
+
+def test_a_queue_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GALAXYLOOP_QUEUE_URL", NO_QUEUE)
+    assert "the queue cannot be used" in refused("check")
+
+
+@pytest.mark.parametrize("words", [["check"], ["status"], ["versions", "7"], ["project", "attach", "7"]])
+def test_a_database_that_is_away_is_named_at_once(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GALAXYLOOP_DATABASE_URL", NO_DATABASE)
+    assert "the database galaxyloop at 127.0.0.1:1 cannot be used" in refused(*words)
+
+
+@pytest.mark.parametrize("words", [["check"], ["status"]])
+def test_a_folder_that_cannot_be_made_is_named(words: list[str], tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file")
+    assert f"the data folder {tmp_path / 'data'} cannot be used" in refused(*words)
+
+
+@pytest.mark.parametrize("name", ["GALAXYLOOP_DATABASE_URL", "GALAXYLOOP_QUEUE_URL"])
+@pytest.mark.parametrize("command", ["check", "status"])
+def test_an_address_that_makes_no_sense_is_named(command: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "nonsense")
+    assert name in refused(command)
+
+
+@pytest.mark.parametrize("command", ["server", "worker"])
+def test_server_and_worker_wait_for_the_database_and_then_give_up_with_a_sentence(
+    command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GALAXYLOOP_DATABASE_URL", NO_DATABASE)
+    monkeypatch.setattr(serve, "DATABASE_PATIENCE_S", 0.1)
+    assert "cannot be used" in refused(command)
+
+
+def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    secret = tmp_path / "galaxyloop_webhook_secret"
+    secret.write_text("hush")
+
+    def refuse(file: Path, **_: Any) -> str:
+        raise PermissionError(13, "Permission denied", str(file))
+
+    monkeypatch.setenv("GALAXYLOOP_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setattr(Path, "read_text", refuse)
+    assert refused("check", code=2) == f"galaxyloop: the secrets cannot be read: [Errno 13] Permission denied: '{secret}'"

@@ -1,0 +1,103 @@
+"""`galaxyloop embed`: the backend's embeddings in a file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from astropy.io import fits
+from PIL import Image
+from typer.testing import Result
+
+from backend.images.local import LocalGallery
+from backend.lvm.backbones.swin import SwinConfig
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, load_encoder, save_model
+from backend.lvm.embeddings import Embeddings
+from backend.lvm.encoder import Encoder
+from sync.files.cache import FileCache
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def small_encoder(tmp_path: Path) -> Path:
+    """A checkpoint of another, small network."""
+    torch.manual_seed(0)
+    path = tmp_path / "small.safetensors"
+    config = SwinConfig(image_px=32, window=4, width=12, depths=(1, 1), heads=(1, 2))
+    save_model(Encoder(config), None, path, training={})
+    return path
+
+
+def test_embeddings_are_the_backends(run: Run, pictures: Path, tmp_path: Path) -> None:
+    assert run("embed", "pictures", "--output", "out.npz").exit_code == 1  # one file is no image
+    written = np.load("out.npz", allow_pickle=False)
+    gallery = LocalGallery(max_bytes=10**6, max_pixels=10**6)
+    embeddings = Embeddings(load_encoder(SHIPPED_CHECKPOINT), FileCache(tmp_path / "cache", max_bytes=10**6), fingerprint="f")
+    assert set(written.files) == {"id", "embedding"}
+    assert written["id"].tolist() == ["pictures/a.PNG", "pictures/b.png", "pictures/deep/c.png"]
+    assert written["embedding"].dtype == np.float32
+    expected = embeddings.of([gallery.open(path) for path in written["id"].tolist()])
+    np.testing.assert_allclose(written["embedding"], expected, rtol=1e-4, atol=1e-5)
+
+
+def test_an_encoder_of_ones_own_embeds(run: Run, pictures: Path, small_encoder: Path) -> None:
+    assert run("embed", "pictures", "--output", "out.npz", "--checkpoint", small_encoder).exit_code == 1
+    assert np.load("out.npz")["embedding"].shape == (3, 24)
+
+
+def test_batches_do_not_change_what_is_written(
+    run: Run, pictures: Path, small_encoder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("embed", "pictures", "--output", "one.npz", "--checkpoint", small_encoder)
+    monkeypatch.setattr("backend.cli.commands.embed.BATCH", 2)
+    run("embed", "pictures", "--output", "two.npz", "--checkpoint", small_encoder)
+    one, two = np.load("one.npz"), np.load("two.npz")
+    assert one["id"].tolist() == two["id"].tolist()
+    np.testing.assert_allclose(one["embedding"], two["embedding"], rtol=1e-4, atol=1e-5)
+
+
+def test_unreadable_images_are_listed_at_the_end_and_left_out(run: Run, pictures: Path, small_encoder: Path) -> None:
+    result = run("embed", "pictures", "missing.png", "--output", "out.npz", "--checkpoint", small_encoder)
+    assert result.exit_code == 1
+    lines = result.stderr.splitlines()
+    assert "2 could not be read" in lines[0]
+    assert lines[1].startswith("  pictures/broken.jpg: the image starts with")
+    assert lines[2] == "  missing.png: there is no such file"
+    assert len(np.load("out.npz")["id"]) == 3
+
+
+def test_with_no_readable_image_nothing_is_written(refused: Callable[..., str], pictures: Path, small_encoder: Path) -> None:
+    words = ("embed", "pictures/broken.jpg", "--output", "out.npz", "--checkpoint", str(small_encoder))
+    assert "pictures/broken.jpg: the image starts with" in refused(*words)
+    assert not Path("out.npz").exists()
+
+
+@pytest.mark.parametrize(("word", "reason"), [("pictures/deep/none", "no such file"), ("empty", "there is no image in empty")])
+def test_words_that_name_no_image_are_one_sentence(refused: Callable[..., str], pictures: Path, word: str, reason: str) -> None:
+    Path("empty").mkdir()
+    assert reason in refused("embed", word, "--output", "out.npz")
+
+
+def test_a_checkpoint_that_is_none_is_one_sentence(refused: Callable[..., str], pictures: Path) -> None:
+    Path("encoder.pt").write_bytes(b"\x80\x04pickle")
+    assert "encoder.pt" in refused("embed", "pictures", "--output", "out.npz", "--checkpoint", "encoder.pt")
+    assert not Path("out.npz").exists()
+
+
+def test_nothing_is_kept_but_the_output(run: Run, pictures: Path, small_encoder: Path) -> None:
+    before = set(Path().iterdir())
+    run("embed", "pictures", "--output", "out.npz", "--checkpoint", small_encoder)
+    assert set(Path().iterdir()) - before == {Path("out.npz")}
+
+
+def test_a_spectrum_among_the_images_is_a_line_of_the_list(run: Run, pictures: Path, small_encoder: Path) -> None:
+    fits.PrimaryHDU(np.arange(200, dtype=np.float32).reshape(1, 200)).writeto("pictures/spectrum_1xN.fits")
+    Image.new("L", (20_001, 1)).save("pictures/strip.png")
+    result = run("embed", "pictures", "--output", "out.npz", "--checkpoint", small_encoder)
+    assert result.exit_code == 1
+    assert "  pictures/spectrum_1xN.fits: the FITS image is one line of 200x1 pixels" in result.stderr.splitlines()[2]
+    assert len(np.load("out.npz")["id"]) == 4

@@ -1,0 +1,109 @@
+"""The one rule of exit codes, over all commands: 0 all done, 1 failed or something left out, 2 wrong call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import Result
+
+from backend.cli.app import EXIT_CODES, app
+
+Run = Callable[..., Result]
+
+
+def leaves(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
+    """The words of every command that is no group."""
+    below = getattr(command, "commands", None)
+    if below is None:
+        yield words
+        return
+    for name, other in below.items():
+        yield from leaves(other, *words, name)
+
+
+EVERY = list(leaves(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("words", EVERY, ids=" ".join)
+def test_an_unknown_option_is_a_wrong_call_of_every_command(run: Run, words: tuple[str, ...]) -> None:
+    assert run(*words, "--no-such-option").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "project create --title galaxies --config nosuch",
+        "project problems 99",
+        "versions 99",
+        "rollback 99 v0001",
+        "embed empty --output out.npz",
+        "embed a.png --output folder",
+        "predict a.png --config nosuch --output out.json",
+        "predict empty --config boxes --output out.json",
+        "prelabel",
+        "prelabel 7 --config boxes",
+        "prelabel --input folder --output out",
+        "prelabel --input folder --config boxes",
+        "prelabel --input folder --output out --project 99",
+        "segment nosuch.png --point 1,1 --output out.png",
+        "segment a.png --output out.png",
+        "segment a.png --point 1 --output out.png",
+        "pretrain nosuch --output out --objectives nosuch",
+        "import 7",
+        "import 7 a.png --stretch nosuch",
+        "import 7 a.png --storage nosuch",
+        "import 7 a.png --storage s3",
+        "import 7 --catalogue nosuch.csv --survey CDS/P/DSS2/color",
+        "import 7 --urls nosuch.csv",
+        "import 7 a.png --fov-arcsec -1",
+        "export 7 --output out --format coco --split 2,3",
+        "export 7 --output out --format nosuch",
+        "server --host 0.0.0.0",
+    ],
+)
+def test_a_wrong_call_ends_with_2_and_begins_nothing(run: Run, png: Callable[..., bytes], words: str) -> None:
+    for name in ("folder", "empty"):
+        Path(name).mkdir()
+    for name in ("a.png", "folder/a.png"):
+        Path(name).write_bytes(png())
+    result = run(*words.split())
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert not list(Path().glob("out*"))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "project create --title galaxies --config boxes",
+        "project attach 7",
+        "project status 7",
+        "prelabel 7",
+        "import 7 a.png",
+        "export 7 --output out --format coco",
+        "embed nosuch.png --output out.npz",
+        "segment text.png --point 1,1 --output out.png",
+        "check",
+        "doctor",
+    ],
+)
+def test_work_that_fails_ends_with_1(run: Run, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "k")
+    Path("a.png").write_bytes(png())
+    Path("text.png").write_text("no image")
+    result = run(*words.split())
+    assert result.exit_code == 1, (result.output, result.exception)
+
+
+def test_a_setting_that_makes_no_sense_is_a_wrong_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GALAXYLOOP_THREADS", "many")
+    assert run("status").exit_code == 2
+
+
+def test_the_rule_is_in_the_help(run: Run) -> None:
+    shown = " ".join(run("--help").output.split())
+    assert all(sentence in shown for sentence in EXIT_CODES.split("; "))

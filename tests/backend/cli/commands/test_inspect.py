@@ -1,0 +1,163 @@
+"""`galaxyloop inspect` says of a file what an import would read of it."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.wcs import WCS
+from PIL import Image
+from typer.testing import CliRunner, Result
+
+from backend.cli.app import app
+from sync.images.import_picture import display
+
+
+def sky(rotation: float = 0.0, *, mirrored: bool = False, ctype: tuple[str, str] = ("RA---TAN", "DEC--TAN")) -> fits.Header:
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ctype
+    wcs.wcs.crval, wcs.wcs.crpix = (150, 2), (15.5, 10.5)
+    turn = np.radians(rotation)
+    matrix = np.array([[-np.cos(turn), np.sin(turn)], [np.sin(turn), np.cos(turn)]]) * 1e-4
+    wcs.wcs.cd = matrix * ([[-1], [1]] if mirrored else [[1], [1]])
+    return wcs.to_header()
+
+
+def image(
+    header: fits.Header | None = None, *, seed: int = 0, name: str | None = None, ver: int = 1, **cards: Any
+) -> fits.ImageHDU:
+    header = header.copy() if header else fits.Header()
+    header.update(cards)
+    return fits.ImageHDU(np.random.default_rng(seed).normal(100, 5, (20, 30)).astype(np.float32), header, name=name, ver=ver)
+
+
+def written(path: Path, *hdus: Any) -> Path:
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path)
+    return path
+
+
+def run(*words: Any) -> Result:
+    return CliRunner().invoke(app, ["inspect", *map(str, words)])
+
+
+def answer(*words: Any, code: int = 0) -> dict[str, Any]:
+    result = run("--json", *words)
+    assert result.exit_code == code, result.output
+    (line,) = result.stdout.splitlines()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_a_fits_file_is_told_with_its_sky_bands_unit_and_zero_point(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.fits", image(sky(30), name="SCI", FILTER="r", BUNIT="nanomaggy"), image(name="WHT"))
+    found = answer(file)
+    assert (found["format"], found["shape"], found["bands"], found["unit"]) == ("FITS", [20, 30], ["r"], "nanomaggy")
+    assert (found["ra"], found["dec"]) == pytest.approx((150, 2), abs=1e-5)
+    assert found["pixel_scale_arcsec"] == pytest.approx(0.36)
+    assert found["rotation_deg"] == pytest.approx(30, abs=0.01)
+    assert (found["frame"], found["east"], found["zero_point"]) == ("ICRS", "left of north", 22.5)
+    assert [part["use"].split(":")[0] for part in found["extensions"]] == ["no data", "picture 1", "left out"]
+    assert found["problems"] == []
+
+
+@pytest.mark.parametrize(
+    ("header", "rotation", "east"),
+    [
+        (sky(0, mirrored=True), 0, "right of north, mirrored"),
+        (sky(90), 90, "left of north"),
+        (sky(-120), -120, "left of north"),
+    ],
+)
+def test_rotation_and_parity_are_those_of_the_picture(tmp_path: Path, header: fits.Header, rotation: float, east: str) -> None:
+    found = answer(written(tmp_path / "a.fits", image(header)))
+    assert found["rotation_deg"] == pytest.approx(rotation, abs=0.01)
+    assert found["east"] == east
+
+
+def test_hubbles_photometry_gives_a_zero_point(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.fits", image(PHOTFLAM=7.0331e-20, PHOTPLAM=8045.0, BUNIT="ELECTRONS/S"))
+    assert answer(file)["zero_point"] == pytest.approx(25.94, abs=0.02)  # F814W of ACS
+
+
+def test_detectors_are_listed_and_one_is_chosen(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.fits", image(sky(), name="SCI"), image(name="SCI", ver=2, seed=1))
+    both = answer(file)
+    assert [shown["extension"] for shown in both["pictures"]] == ["SCI,1", "SCI,2"]
+    assert (both["ra"], both["shape"]) == (None, None)
+    assert "--extension SCI,1" in both["problems"][0]
+    assert answer(file, "--extension", "SCI,2")["extension"] == "SCI,2"
+    assert "no extension 'SCI,3'" in answer(file, "--extension", "SCI,3", code=1)["problems"][0]
+
+
+def test_padding_and_missing_pixels_are_told(tmp_path: Path) -> None:
+    padded = image()
+    padded.data[:5] = 0
+    padded.data[5:7] = np.nan
+    problems = answer(written(tmp_path / "a.fits", padded))["problems"]
+    assert [text.split(" of ")[0] for text in problems[-2:]] == ["10.0%", "25.0%"]
+
+
+def test_the_picture_is_what_annotators_see(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.fits", image())
+    run(file, "--picture", tmp_path / "out.png", "--stretch", "zscale")
+    assert (tmp_path / "out.png").read_bytes() == display(file.read_bytes(), stretch="zscale").picture
+
+
+@pytest.mark.parametrize(("name", "form"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.tif", "TIFF")])
+def test_pictures_are_named_by_their_content(tmp_path: Path, name: str, form: str) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(file, form)
+    (tmp_path / name).write_bytes(file.getvalue())
+    assert (answer(tmp_path / name)["format"], answer(tmp_path / name)["shape"]) == (form, [20, 30])
+
+
+def test_packed_files_are_named(tmp_path: Path) -> None:
+    file = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(image().data, name="SCI")]).writeto(file)
+    (tmp_path / "a.fits.gz").write_bytes(gzip.compress(file.getvalue()))
+    assert answer(tmp_path / "a.fits.gz")["format"] == "FITS, compressed with RICE_1, gzipped"
+
+
+def test_a_catalogue_is_named_as_one(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("ra,dec\n1,2\n3,4\n")
+    found = answer(tmp_path / "a.csv")
+    assert (found["format"], found["rows"], found["columns"]) == ("catalogue", 2, ["ra", "dec"])
+    written(tmp_path / "t.fits", fits.BinTableHDU.from_columns([fits.Column("ra", "D", array=np.ones(3))]))
+    assert answer(tmp_path / "t.fits")["rows"] == 3
+
+
+def test_one_broken_file_is_one_line_and_the_exit_code_says_so(tmp_path: Path) -> None:
+    written(tmp_path / "a.fits", image())
+    (tmp_path / "b.fits").write_bytes((tmp_path / "a.fits").read_bytes()[:4000])
+    written(tmp_path / "c.fits", fits.ImageHDU(np.ones((1, 50))))
+    result = run("--json", tmp_path)
+    assert result.exit_code == 1
+    problems = [json.loads(line)["problems"] for line in result.stdout.splitlines()]
+    assert ["truncated" in problems[1][0], "one line" in problems[2][0]] == [True, True]
+
+
+@pytest.mark.parametrize("words", [("--stretch", "log"), ("--picture", "out.png", "b.fits"), ()])
+def test_a_wrong_call_is_code_2(tmp_path: Path, words: tuple[str, ...]) -> None:
+    file = (written(tmp_path / "a.fits", image()),) if words else ()
+    assert run(*file, *words).exit_code == 2
+
+
+def test_it_loads_no_model(tmp_path: Path) -> None:
+    file = written(tmp_path / "a.fits", image(sky()))
+    script = f"""
+import sys
+from backend.cli.app import app
+try:
+    app(["inspect", {str(file)!r}])
+except SystemExit:
+    assert not {{"torch", "pyarrow", "sqlalchemy", "skimage"}} & set(sys.modules), sorted(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)

@@ -1,0 +1,132 @@
+"""A survey that is started again: it goes on with what it was begun with, and mixes in nothing else."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pyarrow.dataset as dataset
+import pyarrow.parquet as parquet
+import pytest
+from typer.testing import Result
+
+from backend.services import Services
+
+Run = Callable[..., Result]
+
+DEADLINE_S = 120.0
+
+
+def parts(folder: str = "out") -> list[str]:
+    return sorted(file.name for file in Path(folder).glob("*.parquet"))
+
+
+def rows(folder: str = "out") -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = dataset.dataset(folder).to_table().to_pylist()
+    return sorted(found, key=lambda row: str(row["id"]))
+
+
+def test_a_part_that_is_there_is_not_made_again(survey: Run) -> None:
+    survey("--part-images", 1)
+    before = {name: Path("out", name).stat().st_mtime_ns for name in parts()}
+    Path("out/part-000002.parquet").unlink()
+    assert "this run looked at 1" in survey("--part-images", 1).stdout
+    assert "this run looked at 0" in survey("--part-images", 1).stdout
+    after = {name: Path("out", name).stat().st_mtime_ns for name in parts()}
+    assert [name for name in before if before[name] != after[name]] == ["part-000002.parquet"]
+
+
+def test_images_that_come_meanwhile_change_no_part(survey: Run, png: Callable[..., bytes]) -> None:
+    survey("--part-images", 2)
+    expected = rows()
+    Path("out/part-000000.parquet").unlink()
+    Path("pictures/0.png").write_bytes(png())
+    assert survey("--part-images", 2).exit_code == 0
+    assert [row["id"] for row in rows()] == [row["id"] for row in expected]
+
+
+def test_a_survey_that_was_killed_goes_on_and_has_every_image_once(run: Run, many: str) -> None:
+    words = ("prelabel", "--input", many, "--output", "out", "--config", "morphology", "--part-images", "8")
+    process = subprocess.Popen([sys.executable, "-m", "backend.cli.app", *words], stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + DEADLINE_S
+    while len(parts()) < 3:
+        assert process.poll() is None, "it ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    there = len(parts())
+    assert there < 25
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    assert f"this run looked at {200 - 8 * there}\n" in done.stdout
+    assert [row["id"] for row in rows()] == sorted(f"galaxy {number}" for number in range(200))
+    assert all(row["error"] is None for row in rows())
+
+
+def test_the_same_command_goes_on_though_the_project_has_learned_and_its_config_changed(
+    run: Run, pictures: Path, trained: Services
+) -> None:
+    words = ("prelabel", "--input", "pictures", "--output", "out", "--project", 7, "--part-images", 1)
+    assert run(*words).exit_code == 1  # one file is no image
+    before = rows()
+    Path("out/part-000001.parquet").unlink()
+    trained.registry.promote(7, 1)
+    trained.registry.meet_project(
+        7, label_config=trained.registry.project(7).label_config.replace("Flat", "Edge-on"), extra_params=None
+    )
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    assert "this run looked at 1" in done.stdout
+    base, second = (version.name for version in trained.registry.versions(7))
+    assert f"out goes on with {second}, as it was begun; {base} is live now" in done.stderr
+    assert [(row["id"], row["version"], row["class"]) for row in rows()] == [
+        (row["id"], row["version"], row["class"]) for row in before
+    ]
+
+
+def test_a_run_goes_on_from_any_folder_and_is_not_mixed_with_a_folder_of_the_same_name(
+    run: Run, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, png: Callable[..., bytes]
+) -> None:
+    out = tmp_path / "out"
+    words = ("--output", out, "--config", "morphology", "--part-images", 1)
+    assert run("prelabel", "--input", "pictures", *words).exit_code == 1  # one file is no image
+    before = rows(str(out))
+    (out / "part-000001.parquet").unlink()
+    (tmp_path / "elsewhere" / "pictures").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "pictures" / "b.png").write_bytes(png(seed=7))
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    mixed = run("prelabel", "--input", "pictures", *words)
+    assert mixed.exit_code == 1
+    assert f"its input is '{pictures}' and not '{tmp_path / 'elsewhere' / 'pictures'}'" in mixed.stderr
+    assert run("prelabel", "--input", "../pictures", *words).exit_code == 0
+    assert rows(str(out)) == before
+
+
+def test_a_parquet_file_that_has_changed_ends_the_survey(run: Run, many: str) -> None:
+    words = ("prelabel", "--input", many, "--output", "out", "--config", "morphology", "--part-images", 64)
+    assert run(*words).exit_code == 0
+    Path("out/part-000002.parquet").unlink()
+    whole = Path(many).read_bytes()
+    parquet.write_table(parquet.read_table(many).slice(0, 100), many)
+    refused = run(*words)
+    assert refused.exit_code == 1
+    assert "many.parquet has changed since its rows were counted: put it back, or begin anew" in refused.stderr
+    Path(many).write_bytes(whole)
+    assert run(*words).exit_code == 0
+    assert len(rows()) == 200
+
+
+def test_a_plan_that_was_cut_off_is_one_sentence(survey: Run) -> None:
+    survey("--part-images", 1)
+    Path("out/part-000001.parquet").unlink()
+    plan = Path("out/_plan.jsonl.gz")
+    plan.write_bytes(plan.read_bytes()[:-10])
+    done = survey("--part-images", 1)
+    assert done.exit_code == 1
+    assert done.stderr == "galaxyloop: the plan out/_plan.jsonl.gz is damaged, as after a power cut: name a new folder\n"

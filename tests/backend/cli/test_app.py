@@ -1,0 +1,235 @@
+"""The commands: quick to explain themselves, and one sentence where something is wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from backend.cli.app import app
+from backend.loop.effort.store import Entry, Ledger
+from backend.registry.records import Effort
+from backend.registry.unreadable import Unreadable, UnreadableList
+from backend.services import Services
+from backend.settings import Settings
+
+CONFIG = "<View/>"
+NOWHERE = "http://127.0.0.1:1"
+COMMANDS = (
+    "demo",
+    "server",
+    "worker",
+    "check",
+    "doctor",
+    "status",
+    "versions",
+    "rollback",
+    "project",
+    "import",
+    "export",
+    "embed",
+    "segment",
+    "predict",
+    "prelabel",
+    "pretrain",
+)
+
+
+@pytest.fixture
+def services(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Services:
+    monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LABEL_STUDIO_URL", NOWHERE)
+    monkeypatch.delenv("LABEL_STUDIO_API_KEY", raising=False)
+    monkeypatch.setenv("COLUMNS", "200")
+    return Services(Settings())
+
+
+def comparison(answer: str, difference: float) -> dict[str, Any]:
+    return {
+        "answer": answer,
+        "difference": difference,
+        "low": difference - 0.1,
+        "high": difference + 0.1,
+        "tasks": 6,
+        "groups": 6,
+    }
+
+
+SHAPE = {
+    "taken": "candidate",
+    "judged_on": 6,
+    "by": "held-out tasks",
+    "versus_live": comparison("better", 0.25),
+    "versus_shipped": comparison("cannot tell", 0.05),
+    "calibration": {"candidate": {"ece": 0.0423, "brier": 0.2}, "live": {"ece": 0.3, "brier": 0.4}},
+}
+"""What the gate measured of a control."""
+
+
+@pytest.fixture
+def project(services: Services) -> int:
+    """A project with a base version and one that went live."""
+    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=12) as (_, number):
+        pass
+    services.registry.promote(7, number, evidence={"judged_on": 6, "reason": "shape is better", "controls": {"shape": SHAPE}})
+    services.registry.set_status(7, "v0002 went live")
+    return 7
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def refused(*words: str) -> str:
+    """Run a command that must fail with one sentence; return it."""
+    result = run(*words)
+    assert result.exit_code in (1, 2), result.output
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    (sentence,) = result.stderr.splitlines()
+    assert sentence.startswith("galaxyloop: ")
+    return sentence
+
+
+def test_help_names_every_command_without_loading_torch() -> None:
+    script = (
+        "import sys; from typer.testing import CliRunner; from backend.cli.app import app\n"
+        "print(CliRunner().invoke(app, ['--help']).output)\n"
+        "assert not {'torch', 'sqlalchemy', 'fastapi'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    assert all(command in done.stdout for command in COMMANDS)
+
+
+@pytest.mark.parametrize("words", [[], ["project"]])
+def test_without_a_command_it_says_which_there_are(words: list[str]) -> None:
+    assert "Usage" in run(*words).output
+
+
+def test_status_of_an_empty_folder_is_an_empty_table(services: Services) -> None:
+    result = run("status")
+    assert result.exit_code == 0
+    assert "what the loop last did" in result.output
+
+
+def test_status_says_what_is_live_and_what_the_loop_last_did(project: int) -> None:
+    output = run("status").output
+    assert all(words in output for words in ("7", "v0002", "not yet", "v0002 went live"))
+
+
+def test_versions_are_listed_with_their_evidence(project: int) -> None:
+    output = run("versions", "7").output
+    assert all(words in output for words in ("v0001", "base", "v0002", "live", "12", "shape is better"))
+
+
+def test_versions_tell_what_the_gate_measured_of_each_control(project: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    output = run("versions", "7").output
+    assert "better: +0.250 (+0.150 to +0.350)" in output
+    assert "cannot tell: +0.050 (-0.050 to +0.150)" in output
+    assert "held-out tasks" in output
+    assert "0.042" in output
+    assert "0.300" not in output
+
+
+def test_versions_tell_what_annotators_did_with_their_predictions(services: Services, project: int) -> None:
+    found = Effort(accepted=13, edited=5, rejected=2, added=3, compared=4, overlap=3.2)
+    ledger = Ledger(services.engine)
+    ledger.enter(7, [Entry(1, "monday", 2, {"boxes": found, "shape": Effort(added=1)})])
+    rows = [line.split() for line in run("versions", "7").output.replace("│", " ").splitlines()]
+    name = services.registry.project(7).live_name
+    assert [name, "boxes", "20", "65%", "25%", "0.800", "10%", "3"] in rows
+    assert [name, "shape", "0", "1"] in rows
+
+
+def test_versions_tell_how_many_annotations_could_not_be_measured(services: Services, project: int) -> None:
+    assert "not measured" not in run("versions", "7").output
+    Ledger(services.engine).enter(7, [Entry(1, "monday", None), Entry(2, "monday", None)])
+    assert "another model's: 2 annotations" in run("versions", "7").output
+
+
+def test_problems_are_listed_by_task_and_reason(services: Services, project: int) -> None:
+    assert "could be read" in run("project", "problems", "7").output
+    left_out = Unreadable(31, 77, "boxes", "the label 'Nebula' is not in the labelling config", True)
+    UnreadableList(services.engine).replace(7, [left_out, Unreadable(32, 78, "boxes", "x must be a number", False)])
+    output = run("project", "problems", "7").output
+    rows = [[cell.strip() for cell in line.split("│")][1:-1] for line in output.splitlines()]
+    assert ["31", "77", "boxes", "yes", left_out.reason] in rows
+    assert ["32", "78", "boxes", "no: another annotation counts", "x must be a number"] in rows
+    assert "for these controls: 1;" in output
+    assert "project 99" in refused("project", "problems", "99")
+
+
+def test_versions_tell_how_many_tasks_were_left_out(services: Services, project: int) -> None:
+    services.registry.promote(7, 2, evidence={"reason": "better", "left_out": 18})
+    assert "tasks left out: 18" in run("versions", "7").output
+
+
+@pytest.mark.parametrize("typed", ["v0001", "1", ""])
+def test_rolling_back_goes_live_at_once_and_rings_for_publication(services: Services, project: int, typed: str) -> None:
+    base = services.registry.version(7, 1).name
+    result = run("rollback", "7", typed or base)
+    assert result.exit_code == 0
+    assert services.registry.project(7).live_name == base
+    assert base in result.output
+    assert set(services.bell.ringing()) == services.queue.queued() == {7}
+
+
+@pytest.mark.parametrize("words", [["versions", "99"], ["rollback", "99", "v0001"]])
+def test_an_unknown_project_is_one_sentence(services: Services, words: list[str]) -> None:
+    assert "project 99" in refused(*words)
+
+
+@pytest.mark.parametrize("version", ["v0009", "v0001-3f9a7d", "latest", "9" * 30])
+def test_an_unknown_version_is_one_sentence(project: int, version: str) -> None:
+    assert version in refused("rollback", "7", version)
+
+
+def test_a_version_for_another_config_does_not_come_back(services: Services, project: int) -> None:
+    services.registry.meet_project(7, label_config="<View>new</View>", extra_params=None)
+    assert "another labelling config" in refused("rollback", "7", "v0002")
+
+
+@pytest.mark.parametrize("words", [["versions", "seven"], ["versions"], ["rollback", "7"], ["versions", "9" * 20], ["orbit"]])
+def test_words_that_make_no_command_are_refused(services: Services, words: list[str]) -> None:
+    assert run(*words).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "words", [["project", "attach", "7"], ["project", "create", "--title", "galaxies", "--config", "morphology"]]
+)
+def test_without_an_api_key_it_asks_for_one(services: Services, words: list[str]) -> None:
+    assert "personal access token" in refused(*words)
+
+
+def test_a_config_that_is_neither_shipped_nor_a_file_is_named(services: Services) -> None:
+    assert "no-such-config" in refused("project", "create", "--title", "galaxies", "--config", "no-such-config")
+
+
+@pytest.mark.parametrize(
+    ("command", "name", "value"),
+    [("status", "GALAXYLOOP_PORT", "http"), ("server", "GALAXYLOOP_BATCH", "0"), ("worker", "GALAXYLOOP_LEASE_S", "-1")],
+)
+def test_a_setting_that_makes_no_sense_is_named(
+    services: Services, monkeypatch: pytest.MonkeyPatch, command: str, name: str, value: Any
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert name in refused(command)
+
+
+def test_a_server_without_a_password_listens_on_loopback_only(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GALAXYLOOP_HOST", "0.0.0.0")
+    assert "GALAXYLOOP_BASIC_AUTH_PASSWORD" in refused("server")
+
+
+def test_pretraining_needs_a_file_of_images(services: Services, tmp_path: Path) -> None:
+    output = str(tmp_path / "encoder.safetensors")
+    assert "missing.parquet" in refused("pretrain", str(tmp_path / "missing.parquet"), "--output", output)
+    text = tmp_path / "text.parquet"
+    text.write_text("no Parquet")
+    assert "text.parquet" in refused("pretrain", str(text), "--output", output)
