@@ -43,7 +43,7 @@ lint: $(VENV)/.developer
 	$(BIN)/mypy
 
 bench: $(VENV)/.developer $(STUDIO)/.ready
-	$(BIN)/python benchmarks/loop.py
+	$(BIN)/python -m benchmarks.loop.run
 
 setup: $(VENV)/.developer $(STUDIO)/.ready .venv-label-studio-ml/.ready
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from backend.images.store import Gallery
+from backend.images.open import open_caches, open_gallery
 from backend.jobs.pending import Bell
 from backend.jobs.queue import JobQueue, QueueUnavailable
 from backend.prediction.live import Annotators
@@ -16,13 +16,11 @@ from backend.registry.records import Project
 from backend.registry.store import Registry
 from backend.registry.tables import open_database
 from backend.settings import Settings
-from sync.files.cache import Cache, FileCache
-from sync.images.fetch import Fetcher, FetchLimits
 from sync.label_studio.annotations import Annotation, AnnotationReader
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.tasks import Task
 
-__all__ = ["Services", "open_caches", "open_gallery"]
+__all__ = ["Services"]
 
 log = logging.getLogger("galaxyloop.services")
 
@@ -122,30 +120,3 @@ class Services:
         except QueueUnavailable as error:
             # Every minute the worker looks for bells that nobody has queued.
             log.warning("event=not_queued project=%d error=%r", project_id, str(error))
-
-
-def open_caches(settings: Settings) -> tuple[FileCache, FileCache]:
-    """The cache of images, embeddings and sources, and that of feature maps."""
-    # Feature maps are large: with a half of their own, they drive no picture out.
-    half = settings.cache_max_bytes // 2
-    return FileCache(settings.cache_dir, max_bytes=half), FileCache(settings.data_dir / "maps", max_bytes=half)
-
-
-def open_gallery(settings: Settings, cache: Cache, *, authorization: Callable[[], str]) -> Gallery:
-    """The images that tasks refer to.
-
-    Parameters
-    ----------
-    cache : Cache
-        Keeps uploaded files.
-    authorization : callable
-        Gives the value of the Authorization header that Label Studio accepts now.
-    """
-    fetcher = Fetcher(
-        label_studio_url=settings.label_studio_url,
-        public_url=settings.label_studio_public_url or None,
-        authorization=authorization,
-        allowed_hosts=settings.allowed_hosts,
-        limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
-    )
-    return Gallery(fetcher, cache, source=settings.label_studio_url, max_pixels=settings.image_max_pixels)

@@ -29,7 +29,7 @@ def write_section(name: str, markdown: str, *, page: Path = PAGE) -> None:
     Parameters
     ----------
     name : str
-        Of the script, without ".py".
+        Name of the section.
     markdown : str
         What stands between the markers; without a heading, which is outside them and may be worded anew by hand.
     """
@@ -53,7 +53,7 @@ def with_section(page: str, name: str, markdown: str) -> str:
     ValueError
         If a section begins and does not end: what stands after it would be lost.
     """
-    begin, end = f"<!-- {name}: written by benchmarks/{name}.py -->", f"<!-- {name}: end -->"
+    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     section = f"{begin}\n\n{markdown.strip()}\n\n{end}"
     before, begun, rest = page.partition(begin)
     if not begun:

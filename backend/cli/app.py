@@ -68,7 +68,3 @@ project_app.command("status")(project_status)
 project_app.command("list")(list_projects)
 for command in PROJECT_COMMANDS:
     project_app.command()(command)
-
-
-if __name__ == "__main__":
-    app()

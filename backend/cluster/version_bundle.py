@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from backend.prediction.live import AnnotatorBuilder
+from backend.prediction.factory import AnnotatorBuilder
 from backend.prediction.predictor import Annotator
 from backend.prediction.project_heads import ProjectHeads
 from backend.settings import Settings

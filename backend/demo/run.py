@@ -161,7 +161,7 @@ def _children(options: DemoOptions, settings: Settings) -> list[Child]:
         "GALAXYLOOP_WEBHOOK_SECRET": settings.webhook_secret.get_secret_value(),
         "PYTHONUNBUFFERED": "1",
     }
-    command = [sys.executable, "-m", "backend.cli.app"]
+    command = [sys.executable, "-m", "backend.cli"]
     return [
         Child("backend", [*command, "server"], environment=environment, logs=options.data_dir / "logs"),
         Child("worker", [*command, "worker"], environment=environment, logs=options.data_dir / "logs"),

@@ -1,67 +1,24 @@
-"""Images of this machine for a command: which files its words name, and reading them ahead of the model.
+"""Image files of this machine, read ahead of the model.
 
 Reading ahead in one thread keeps decoding off the model's time: Pillow, zlib and the model all compute without Python's lock.
 """
 
 from __future__ import annotations
 
-import glob
-import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from backend.cli.terminal import notices
 from backend.images.store import Gallery, Picture, picture_key
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
-from sync.images.decode import IMAGE_SUFFIXES
 from sync.images.fits_extraction import pick_extension
 
-__all__ = ["LocalGallery", "find_images", "read_ahead"]
+__all__ = ["LocalGallery", "read_ahead"]
 
 Read = TypeVar("Read")
-
-
-def find_images(words: Iterable[str]) -> list[str]:
-    """List the files that words name, each once, in the order of the words.
-
-    Parameters
-    ----------
-    words : iterable of str
-        Files, folders (all images in them and below, sorted) and patterns, with `**` for any folders. A word that names
-        nothing is kept as it is: it cannot be read, and reading says so.
-    """
-    found: dict[str, None] = {}
-    for word in words:
-        if os.path.isdir(word):
-            named = _images_below(word)
-        elif not os.path.lexists(word) and glob.has_magic(word):
-            matches = sorted(glob.glob(word, recursive=True)) or [word]
-            named = [file for match in matches for file in (_images_below(match) if os.path.isdir(match) else [match])]
-        else:
-            named = [word]
-        found |= dict.fromkeys(named)
-    return list(found)
-
-
-def _images_below(folder: str) -> list[str]:
-    """List a folder's images, without hidden files and folders; a symbolic link counts where it leads to a place below."""
-    root = os.path.realpath(folder)
-    below: list[str] = []
-    outside: list[str] = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        images = [name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")]
-        paths = [os.path.join(place, name) for name in images]
-        outside += [path for path in paths if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(root)]
-        below += paths
-    if outside:
-        example = f"{len(outside)} symbolic links in {folder} lead out of it and are left out, such as {min(outside)}"
-        notices.print(f"{example}: name them themselves to read them", markup=False, highlight=False, soft_wrap=True)
-    return sorted(set(below) - set(outside))
 
 
 def read_ahead(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int) -> Iterator[tuple[str, Read | ImageError]]:

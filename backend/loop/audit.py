@@ -16,7 +16,7 @@ from functools import partial
 from backend.loop.examples.held_out import DEFAULT_SHARE, audit_share, audit_tasks, sides_of
 from backend.loop.examples.snapshot import Snapshot
 from backend.prediction.bulk import Pairs
-from backend.prediction.live import read_config
+from backend.prediction.factory import read_config
 from backend.registry.records import Project
 from backend.services import Services
 from sync.errors.failures import attempt

@@ -7,11 +7,12 @@ from contextlib import AbstractContextManager, contextmanager
 
 from backend.cluster.ray_cluster import open_cluster
 from backend.cluster.version_bundle import CarriedVersion, carry
+from backend.images.open import open_caches, open_gallery
 from backend.prediction.bulk import Engine, Pairs, predicting_here
-from backend.prediction.live import AnnotatorBuilder
+from backend.prediction.factory import AnnotatorBuilder
 from backend.prediction.predictor import CHUNK, Task
 from backend.registry.records import Project
-from backend.services import Services, open_caches, open_gallery
+from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["Opening", "TaskWorker", "here", "on_ray"]

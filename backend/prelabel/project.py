@@ -16,7 +16,7 @@ from backend.loop.audit import held_out_tasks, mix_in
 from backend.loop.publication.publish import show_live
 from backend.loop.publication.store import Storing
 from backend.prediction.bulk import Engine, Pairs, predict_and_store
-from backend.prediction.live import read_config
+from backend.prediction.factory import read_config
 from backend.prediction.predictor import Task
 from backend.prediction.project_heads import controls_to_fill
 from backend.prelabel.engines import Opening

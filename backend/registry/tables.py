@@ -54,9 +54,9 @@ class ProjectRow(Base):
 
     The bell is two times: since when events wait for an answer, and when the last one came. The lease says which worker
     looks after the project and until when, so that a killed worker's project is taken over. `origin` identifies the project
-    beyond its number (`sync.label_studio.projects.ProjectState`). `away` is "gone" for a project that is deleted in Label Studio, "detached"
-    for one without our backend, and empty otherwise. `version_tag` is random and is a part of the names of the project's
-    versions.
+    beyond its number (`sync.label_studio.projects.ProjectState`). `away` is "gone" for a project that is deleted in Label
+    Studio, "detached" for one without our backend, and empty otherwise. `version_tag` is random and is a part of the names of
+    the project's versions.
     """
 
     __tablename__ = "projects"

@@ -12,7 +12,7 @@ from typing import Any
 from backend.cluster.version_bundle import CarriedVersion
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
-from backend.prediction.live import BASE_DETECTOR, BASE_MORPHOLOGY
+from backend.prediction.factory import BASE_DETECTOR, BASE_MORPHOLOGY
 from backend.registry.records import config_hash
 from backend.survey.errors import SurveyError
 from sync.files.cache import key_of

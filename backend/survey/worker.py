@@ -17,8 +17,8 @@ import pyarrow.parquet as parquet
 from backend.cluster.version_bundle import CarriedVersion
 from backend.images.store import Gallery, Picture, picture_key
 from backend.prediction.control_models import Filler
+from backend.prediction.factory import AnnotatorBuilder
 from backend.prediction.features import Observation
-from backend.prediction.live import AnnotatorBuilder
 from backend.prediction.predictor import NOTHING_TO_ASK
 from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
 from backend.survey.description import check_build

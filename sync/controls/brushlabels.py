@@ -5,18 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sync.controls import rle
-from sync.controls.region import (
-    Region,
-    check_size,
-    new_region,
-    quote,
-    read_labels,
-    read_size,
-    read_value,
-    write_labels,
-)
-from sync.errors.controls import ControlError
-from sync.geometry.shapes import Labelled, Mask, Size
+from sync.controls.region import Region, new_region, read_labels, read_size, read_value, write_labels
+from sync.errors.controls import ControlError, quote
+from sync.geometry.shapes import Labelled, Mask, Size, check_size
 from sync.labelling.config import Control
 
 __all__ = ["decode", "encode", "encode_part", "resized"]

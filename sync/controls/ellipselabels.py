@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from sync.controls.region import (
     Region,
-    check_size,
     finite,
     new_region,
     read_labels,
@@ -20,7 +19,7 @@ from sync.controls.region import (
     write_rotation,
 )
 from sync.errors.controls import ControlError
-from sync.geometry.shapes import Ellipse, Labelled, Size
+from sync.geometry.shapes import Ellipse, Labelled, Size, check_size
 from sync.labelling.config import Control
 
 __all__ = ["decode", "encode"]

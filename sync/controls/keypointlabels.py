@@ -2,20 +2,9 @@
 
 from __future__ import annotations
 
-from sync.controls.region import (
-    Region,
-    check_size,
-    finite,
-    new_region,
-    quote,
-    read_labels,
-    read_number,
-    read_value,
-    size_for,
-    write_labels,
-)
-from sync.errors.controls import ControlError
-from sync.geometry.shapes import Labelled, Point, Size
+from sync.controls.region import Region, finite, new_region, read_labels, read_number, read_value, size_for, write_labels
+from sync.errors.controls import ControlError, quote
+from sync.geometry.shapes import Labelled, Point, Size, check_size
 from sync.labelling.config import Control
 
 __all__ = ["decode", "encode"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from sync.controls.region import Region, finite, new_region, quote, read_value
-from sync.errors.controls import ControlError
+from sync.controls.region import Region, finite, new_region, read_value
+from sync.errors.controls import ControlError, quote
 from sync.labelling.config import Control
 
 __all__ = ["allowed", "decode", "encode"]

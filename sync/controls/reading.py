@@ -17,8 +17,8 @@ from sync.controls import CONTROLS
 from sync.controls.equality import outline
 from sync.controls.number import STEP_TOLERANCE
 from sync.controls.polygonlabels import MAX_CORNERS
-from sync.controls.region import Region, quote
-from sync.errors.controls import ControlError, OutsideError
+from sync.controls.region import Region
+from sync.errors.controls import ControlError, OutsideError, quote
 from sync.geometry.shapes import Labelled, Point, Size
 from sync.labelling.config import Control
 from sync.labelling.matching import read_label, read_path

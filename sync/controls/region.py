@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import math
-import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-
-from sync.errors.controls import ControlError
-from sync.geometry.shapes import Size
+from sync.errors.controls import ControlError, quote
+from sync.geometry.shapes import Size, check_size
 from sync.labelling.config import Control
 
 __all__ = [
-    "MAX_PIXELS",
     "Region",
     "as_number",
-    "check_size",
     "finite",
     "new_region",
-    "quote",
     "read_labels",
     "read_number",
     "read_rotation",
@@ -34,12 +28,6 @@ __all__ = [
 
 Region = dict[str, Any]
 """One item of a result, as Label Studio's JSON has it."""
-
-MAX_PIXELS = 100_000_000
-"""Larger images are refused everywhere; a byte a pixel is then 100 MB."""
-
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 FAR_PERCENT = 1000.0
 """A turned shape may reach beyond the image, but not ten images far: such a number is a mistake."""
@@ -101,17 +89,6 @@ def finite(*numbers: float, of: str) -> None:
     """Raise ControlError unless all numbers are finite."""
     if not all(math.isfinite(number) for number in numbers):
         raise ControlError(f"{of} must be finite, not {numbers}")
-
-
-def check_size(size: Size) -> Size:
-    """Return `size` if it can be that of an image, else raise ControlError."""
-    width, height = size
-    for name, pixels in (("width", width), ("height", height)):
-        if isinstance(pixels, bool) or not isinstance(pixels, int | np.integer) or pixels < 1:
-            raise ControlError(f"the image's {name} must be a whole number above 0, not {quote(pixels)}")
-    if int(width) * int(height) > MAX_PIXELS:
-        raise ControlError(f"an image of {width}x{height} pixels is larger than the {MAX_PIXELS} that we read")
-    return int(width), int(height)
 
 
 def read_value(region: object, tag: str) -> Mapping[str, Any]:
@@ -181,8 +158,3 @@ def read_labels(value: Mapping[str, Any], tag: str) -> tuple[str, ...]:
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
         raise ControlError(f"{tag.lower()} must be a list of label names, not {quote(labels)}")
     return tuple(labels)
-
-
-def quote(thing: object) -> str:
-    """Return `repr(thing)`, cut short: what comes from outside may be megabytes."""
-    return _SHORT.repr(thing)

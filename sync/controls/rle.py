@@ -13,9 +13,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.region import check_size
 from sync.errors.controls import ControlError
-from sync.geometry.shapes import Mask, Size
+from sync.geometry.shapes import Mask, Size, check_size
 
 __all__ = ["decode", "encode", "encode_part", "pixel_count"]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sync.controls.region import Region, new_region, quote, read_value
-from sync.errors.controls import ControlError
+from sync.controls.region import Region, new_region, read_value
+from sync.errors.controls import ControlError, quote
 from sync.labelling.config import Control
 
 __all__ = ["decode", "encode"]

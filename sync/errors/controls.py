@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["ControlError", "OutsideError"]
+import reprlib
+
+__all__ = ["ControlError", "OutsideError", "quote"]
 
 
 class ControlError(ValueError):
@@ -11,3 +13,12 @@ class ControlError(ValueError):
 
 class OutsideError(ControlError):
     """A shape lies outside its image, wholly."""
+
+
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+
+
+def quote(thing: object) -> str:
+    """Return `repr(thing)`, cut short: what comes from outside may be megabytes."""
+    return _SHORT.repr(thing)

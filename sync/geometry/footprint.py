@@ -10,8 +10,8 @@ from typing import Self
 
 import numpy as np
 
-from sync.controls.polygonlabels import rasterise
 from sync.errors.controls import ControlError
+from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Box, Ellipse, Mask, Polygon, Size
 
 __all__ = ["ELLIPSE_CORNERS", "Footprint", "box_corners", "ellipse_box", "ellipse_corners"]

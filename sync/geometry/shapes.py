@@ -12,7 +12,12 @@ from typing import Generic, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Box", "Ellipse", "Labelled", "Mask", "Point", "Polygon", "Size"]
+from sync.errors.controls import ControlError, quote
+
+__all__ = ["MAX_PIXELS", "Box", "Ellipse", "Labelled", "Mask", "Point", "Polygon", "Size", "check_size"]
+
+MAX_PIXELS = 100_000_000
+"""Larger images are refused everywhere; a byte a pixel is then 100 MB."""
 
 Size = tuple[int, int]
 """(width, height) of an image, pixels."""
@@ -91,3 +96,14 @@ class Labelled(Generic[Shape]):
     def label(self) -> str:
         """The first label: all there is, unless the control allows several on one region."""
         return self.labels[0]
+
+
+def check_size(size: Size) -> Size:
+    """Return `size` if it can be that of an image, else raise ControlError."""
+    width, height = size
+    for name, pixels in (("width", width), ("height", height)):
+        if isinstance(pixels, bool) or not isinstance(pixels, int | np.integer) or pixels < 1:
+            raise ControlError(f"the image's {name} must be a whole number above 0, not {quote(pixels)}")
+    if int(width) * int(height) > MAX_PIXELS:
+        raise ControlError(f"an image of {width}x{height} pixels is larger than the {MAX_PIXELS} that we read")
+    return int(width), int(height)

@@ -11,8 +11,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from sync.controls.region import Region, quote
-from sync.errors.controls import ControlError
+from sync.controls.region import Region
+from sync.errors.controls import ControlError, quote
 from sync.labelling.config import Control, LabelConfig
 
 __all__ = ["image_of_region", "images_of_control", "page_of", "place_region", "reference_of_image", "references_of", "value_at"]

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from sync.controls import CONTROLS, ControlError
 from sync.controls.number import STEP_TOLERANCE, allowed
-from sync.controls.region import quote
+from sync.errors.controls import quote
 from sync.label_studio.task_images import page_of
 from sync.labelling.config import Control, LabelConfig
 

@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.polygonlabels import MAX_CORNERS, joined
-from sync.controls.region import MAX_PIXELS, quote
+from sync.controls.polygonlabels import MAX_CORNERS
+from sync.errors.controls import quote
 from sync.geometry.footprint import Footprint
-from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon, Size
+from sync.geometry.outlines import joined
+from sync.geometry.shapes import MAX_PIXELS, Box, Ellipse, Mask, Point, Polygon, Size
 from sync.regions.files import read_text
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError, Shape
 

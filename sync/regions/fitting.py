@@ -18,7 +18,8 @@ from sync.controls import CONTROLS, ControlError, brushlabels
 from sync.controls.ellipselabels import MAX_RADIUS_PERCENT
 from sync.controls.number import STEP_TOLERANCE
 from sync.controls.polygonlabels import MAX_CORNERS
-from sync.controls.region import Region, quote
+from sync.controls.region import Region
+from sync.errors.controls import quote
 from sync.errors.images import DAMAGE
 from sync.export.formats.yolo import outline_of
 from sync.geometry.footprint import Footprint, box_corners, ellipse_box, ellipse_corners

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from sync.controls.region import MAX_PIXELS
 from sync.errors.images import DAMAGE, ImageError
 from sync.errors.sky import SkyError
 from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import MAX_PIXELS
 from sync.images.decode import kind_of, unpacked
 from sync.images.fits.headers import check_compression, read_headers
 from sync.images.fits.parts import Part, parts_of

@@ -18,9 +18,9 @@ import numpy as np
 from astropy.io import fits
 from astropy.table import QTable
 
-from sync.controls.region import MAX_PIXELS
 from sync.errors.images import ImageError
 from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import MAX_PIXELS
 from sync.images.fits.headers import read_headers
 from sync.regions.array_shapes import box_of_array, ellipse_of_array, point_of_array, polygon_of_array
 from sync.regions.files import read_bytes, read_text

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.region import quote
+from sync.errors.controls import quote
 from sync.geometry.shapes import Box, Point, Polygon
 from sync.regions.files import read_text
 from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError

@@ -2,51 +2,38 @@
 
 from __future__ import annotations
 
-import importlib.util
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
-REPORT = Path(__file__).resolve().parents[2] / "benchmarks" / "report.py"
+from benchmarks import report
 
 
-@pytest.fixture(scope="module")
-def report() -> ModuleType:
-    """The script, which stands beside the benchmarks and belongs to no package."""
-    spec = importlib.util.spec_from_file_location("report", REPORT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def test_a_new_section_stands_at_the_end_under_a_heading(report: ModuleType) -> None:
+def test_a_new_section_stands_at_the_end_under_a_heading() -> None:
     page = report.with_section("# Benchmarks\n\nKept.\n", "label_efficiency", "| n90 |")
-    assert page.startswith("# Benchmarks\n\nKept.\n\n## Label efficiency\n\n<!-- label_efficiency: written by")
+    assert page.startswith("# Benchmarks\n\nKept.\n\n## Label efficiency\n\n<!-- label_efficiency: begin")
     assert page.endswith("\n\n| n90 |\n\n<!-- label_efficiency: end -->\n")
 
 
-def test_a_section_is_replaced_and_what_stands_around_it_stays(report: ModuleType) -> None:
+def test_a_section_is_replaced_and_what_stands_around_it_stays() -> None:
     page = report.with_section("# Benchmarks\n", "loop", "old") + "\nWords by hand.\n"
     page = report.with_section(report.with_section(page, "detection", "boxes"), "loop", "new")
     assert "old" not in page
     assert page.index("new") < page.index("Words by hand.") < page.index("boxes")
 
 
-def test_writing_the_same_twice_changes_nothing(report: ModuleType) -> None:
+def test_writing_the_same_twice_changes_nothing() -> None:
     page = report.with_section("# Benchmarks\n", "loop", "table")
     assert report.with_section(page, "loop", "table") == page
 
 
-def test_a_section_without_an_end_is_not_overwritten(report: ModuleType) -> None:
+def test_a_section_without_an_end_is_not_overwritten() -> None:
     with pytest.raises(ValueError, match="loop: end"):
-        report.with_section("<!-- loop: written by benchmarks/loop.py -->\nEverything else.", "loop", "table")
+        report.with_section("<!-- loop: begin -->\nEverything else.", "loop", "table")
 
 
-def test_benchmarks_that_end_at_the_same_time_lose_nothing(report: ModuleType, tmp_path: Path) -> None:
+def test_benchmarks_that_end_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
     page = tmp_path / "benchmarks.md"
     names = [f"benchmark_{number}" for number in range(40)]
     with ThreadPoolExecutor(8) as pool:
@@ -54,6 +41,6 @@ def test_benchmarks_that_end_at_the_same_time_lose_nothing(report: ModuleType, t
     assert all(f"result of {name}\n" in page.read_text() for name in names)
 
 
-def test_the_machine_is_named_in_one_line(report: ModuleType) -> None:
+def test_the_machine_is_named_in_one_line() -> None:
     assert "cores" in report.machine_line()
     assert "\n" not in report.machine_line()

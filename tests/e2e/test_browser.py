@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 from backend.cli.app import app
 from backend.loop.examples.held_out import DEFAULT_SHARE, audit_tasks
 from sync.controls import polygonlabels
-from sync.controls.polygonlabels import rasterise
+from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Mask
 from sync.label_studio.projects import project_state
 from sync.label_studio.tasks import read_tasks

@@ -22,8 +22,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
 from sync.controls import CONTROLS
-from sync.controls.polygonlabels import rasterise
 from sync.controls.rle import decode
+from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.predictions import push
@@ -116,7 +116,7 @@ def export(label_studio: Any, project: int, tmp_path_factory: pytest.TempPathFac
 
     def run(*words: str) -> Path:
         output = tmp_path_factory.mktemp("exported") / "data"
-        command = [sys.executable, "-m", "backend.cli.app", "export", str(project), "--output", str(output), *words]
+        command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(output), *words]
         settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key, "COLUMNS": "200"}
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
         assert done.returncode == 1, done.stderr
@@ -221,7 +221,7 @@ def test_splits_a_consensus_and_the_data_card(export: Callable[..., Path]) -> No
 def test_a_split_that_ends_empty_is_said_on_the_terminal(label_studio: Any, project: int, tmp_path: Path) -> None:
     words = ["--output", str(tmp_path / "data"), "--format", "json", "--split", "0.98,0.01,0.01"]
     settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key, "COLUMNS": "200"}
-    command = [sys.executable, "-m", "backend.cli.app", "export", str(project), *words]
+    command = [sys.executable, "-m", "backend.cli", "export", str(project), *words]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
     assert done.returncode == 1  # problems.csv names the broken picture
     assert "no task is in validation" in done.stdout
@@ -230,7 +230,7 @@ def test_a_split_that_ends_empty_is_said_on_the_terminal(label_studio: Any, proj
 
 def test_a_folder_that_holds_something_is_refused_in_a_sentence(label_studio: Any, project: int, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
-    command = [sys.executable, "-m", "backend.cli.app", "export", str(project), "--output", str(tmp_path), "--format", "json"]
+    command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(tmp_path), "--format", "json"]
     settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key}
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
     assert done.returncode == 2

@@ -69,7 +69,7 @@ def project(client: LabelStudioClient, bucket: str) -> int:
 @pytest.fixture
 def export(label_studio: Any, project: int, bucket: str, tmp_path: Path) -> Callable[[str], Path]:
     def run(format: str) -> Path:
-        command = [sys.executable, "-m", "backend.cli.app", "export", str(project), "--output", str(tmp_path / format)]
+        command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(tmp_path / format)]
         settings = {
             "LABEL_STUDIO_URL": label_studio.url,
             "LABEL_STUDIO_API_KEY": label_studio.api_key,

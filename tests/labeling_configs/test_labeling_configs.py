@@ -18,7 +18,7 @@ from backend.heads.regression import Parameters
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.prediction.control_models import fillers_of
-from backend.prediction.live import BASE_MORPHOLOGY
+from backend.prediction.factory import BASE_MORPHOLOGY
 from backend.prediction.project_heads import MASKS, SHAPES, ProjectHeads, controls_to_fill, prompt_target
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import LabelConfig, match_labels, parse

@@ -40,7 +40,8 @@ def embed(
     settings = read_settings()
     import numpy as np
 
-    from backend.images.local import LocalGallery, find_images, read_ahead
+    from backend.cli.image_files import find_images
+    from backend.images.local import LocalGallery, read_ahead
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
     from backend.lvm.cropping import frame
     from sync.errors.images import ImageError

@@ -82,7 +82,7 @@ def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, open
     from sync.importing.inputs.objects import address_items, cutout_items
 
     if wanted.paths:
-        from backend.images.local import find_images
+        from backend.cli.image_files import find_images
 
         found = find_images(wanted.paths)
         if not found:
@@ -130,7 +130,7 @@ def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, open
 
 def _mosaic_files(words: list[str]) -> list[str]:
     """Name the files of folders and patterns, each with the name of the band that stands before its word."""
-    from backend.images.local import find_images
+    from backend.cli.image_files import find_images
 
     files = []
     for word in words:

@@ -35,7 +35,7 @@ def inspect(
     The exit code is 1 where a file cannot be read.
     """
     settings = read_settings()
-    from backend.images.local import find_images
+    from backend.cli.image_files import find_images
     from sync.images.stretches import STRETCHES
 
     if stretch not in STRETCHES:

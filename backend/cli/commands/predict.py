@@ -36,7 +36,8 @@ def predict(
     """Predict images as tasks that Label Studio imports; those that cannot be read are named and left out."""
     xml = read_label_config(config)
     settings = read_settings()
-    from backend.images.local import LocalGallery, find_images, read_ahead
+    from backend.cli.image_files import find_images
+    from backend.images.local import LocalGallery, read_ahead
     from backend.prediction.predictor import Task
 
     found = find_images(paths)
@@ -73,7 +74,7 @@ def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> A
     """The annotator of a project that nobody has annotated yet, over `gallery`."""
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
-    from backend.prediction.live import SHIPPED_VERSION, AnnotatorBuilder
+    from backend.prediction.factory import SHIPPED_VERSION, AnnotatorBuilder
     from backend.prediction.project_heads import ProjectHeads
     from sync.files.cache import FileCache
     from sync.labelling.config import LabelConfigError, parse

@@ -96,7 +96,7 @@ def _watch(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[
 def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
     """The version that predicts, as a worker anywhere can take it up: where parts are there, that which made them."""
     from backend.cluster.version_bundle import carry, without_secrets
-    from backend.prediction.live import SHIPPED_VERSION
+    from backend.prediction.factory import SHIPPED_VERSION
     from backend.registry.damage import version_damage
     from backend.registry.records import RegistryError
 

@@ -47,7 +47,7 @@ ROOM = 1.15
 PER_DEVIATION = 1.4826
 """Standard deviation of a normal distribution, in its median absolute deviations."""
 SADDLE = 0.5
-"""Two hills are two objects if the pass between them lies below this fraction of the lower peak (`backend.heads.extraction.extract`)."""
+"""Two peaks are two objects if the saddle between them lies below this fraction of the lower peak (as in `extract`)."""
 DIP = 0.8
 """A click mends the hill of the mask if the light between them does not fall below this fraction of the click's."""
 HILL_SADDLE = 0.8

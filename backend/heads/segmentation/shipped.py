@@ -19,7 +19,7 @@ __all__ = ["BASE_SEGMENTER", "Segmenter", "open_segmenter"]
 
 log = logging.getLogger("galaxyloop.segmenters")
 
-BASE_SEGMENTER = Path(__file__).parent / "heads" / "weights" / "segmenter"
+BASE_SEGMENTER = Path(__file__).parents[1] / "weights" / "segmenter"
 
 
 @dataclass(frozen=True)

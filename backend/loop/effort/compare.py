@@ -20,8 +20,8 @@ from backend.registry.records import Effort
 from sync.controls import ControlError
 from sync.controls.comparing import decoder
 from sync.controls.equality import SAME, outline, same_answer, same_shape
-from sync.controls.polygonlabels import rasterise
 from sync.controls.region import Region
+from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Box, Labelled, Polygon
 from sync.labelling.config import Control
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from backend.loop.effort.compare import measure_effort
 from backend.loop.effort.store import Entry, Ledger
-from backend.prediction.live import read_config
+from backend.prediction.factory import read_config
 from backend.prediction.project_heads import controls_to_fill
 from backend.registry.records import Project
 from backend.services import Services

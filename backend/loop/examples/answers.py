@@ -12,8 +12,8 @@ from typing import Any
 from backend.prediction.project_heads import SHAPES, controls_to_fill
 from sync.controls import rle
 from sync.controls.reading import read_region
-from sync.controls.region import Region, quote, read_size
-from sync.errors.controls import ControlError
+from sync.controls.region import Region, read_size
+from sync.errors.controls import ControlError, quote
 from sync.geometry.shapes import Size
 from sync.label_studio.annotations import Annotation
 from sync.label_studio.task_images import image_of_region, images_of_control

@@ -12,7 +12,7 @@ from functools import partial
 
 from backend.loop.examples.answers import needs_picture, read_regions, regions_of
 from backend.loop.examples.drawn_objects import check_cost
-from backend.prediction.live import read_config
+from backend.prediction.factory import read_config
 from backend.prediction.project_heads import controls_to_fill
 from backend.registry.records import Project, config_hash
 from backend.registry.unreadable import Unreadable, UnreadableList

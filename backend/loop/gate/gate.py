@@ -25,7 +25,7 @@ from backend.loop.gate.known_labels import new_labels
 from backend.loop.scores.clicks import click_scores
 from backend.loop.scores.comparison import Answer, Comparison, compare
 from backend.loop.scores.controls import calibration_of
-from backend.prediction.live import read_config
+from backend.prediction.factory import read_config
 from backend.prediction.project_heads import PROMPTS, SHAPES, ProjectHeads, controls_to_fill
 from backend.registry.records import BASE_NUMBER, Project, Version
 from backend.services import Services

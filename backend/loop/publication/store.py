@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from backend.loop.audit import held_out_tasks, mix_in
 from backend.loop.publication.outdated import ToPredict, choose_tasks
 from backend.prediction.bulk import Pairs, Stored, predict_and_store, predicting_here
-from backend.prediction.live import read_config
+from backend.prediction.factory import read_config
 from backend.prediction.predictor import CHUNK, Task
 from backend.prediction.records import PredictionRecord, data_hash
 from backend.registry.records import Project

@@ -28,8 +28,9 @@ from backend.loop.examples.training_labels import save_lessons
 from backend.loop.scores.clicks import can_be_judged
 from backend.lvm.feature_maps import PicturePyramid
 from backend.prediction.control_models import base_offset
+from backend.prediction.factory import read_config
 from backend.prediction.features import Observation, Observer
-from backend.prediction.live import Annotators, read_config
+from backend.prediction.live import Annotators
 from backend.prediction.project_heads import SHAPES, ProjectHeads, controls_to_fill
 from backend.registry.records import Project
 from backend.services import Services

@@ -24,7 +24,6 @@ import yaml
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
-from sync.controls.polygonlabels import joined
 from sync.export.dataset import Dataset, readable_pictures
 from sync.export.first_pass import OUTLINES
 from sync.export.pairing import same_boxes
@@ -32,6 +31,7 @@ from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
 from sync.export.texts import UNICODE, Texts
 from sync.geometry.footprint import Footprint
+from sync.geometry.outlines import joined
 from sync.geometry.shapes import Box
 
 __all__ = ["FOLDERS", "outline_of", "write"]

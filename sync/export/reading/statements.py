@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from sync.controls.reading import read_region
-from sync.controls.region import Region, quote, read_size
-from sync.errors.controls import ControlError, OutsideError
+from sync.controls.region import Region, read_size
+from sync.errors.controls import ControlError, OutsideError, quote
 from sync.errors.failures import reason_of_item
 from sync.export.reading.origins import ACCEPTED, ANSWERING_TAGS, DRAWN, EDITED, states_of
 from sync.export.records import Answer, DrawnObject, Provenance, Statement

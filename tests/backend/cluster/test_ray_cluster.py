@@ -189,7 +189,8 @@ def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_a_process_finds_a_cluster_by_its_address(ray_cluster: str, worker: Callable[..., Any]) -> None:
-    script = f"from backend.cluster.ray_cluster import open_cluster\nwith open_cluster({ray_cluster!r}) as cluster: print(cluster.cores)"
+    script = "from backend.cluster.ray_cluster import open_cluster\n"
+    script += f"with open_cluster({ray_cluster!r}) as cluster: print(cluster.cores)"
     assert run_apart(script) == "2"
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from backend.images.local import LocalGallery, find_images, read_ahead
+from backend.cli.image_files import find_images
+from backend.images.local import LocalGallery, read_ahead
 from sync.errors.images import ImageError
 
 

@@ -30,8 +30,8 @@ from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import Pyramids
 from backend.prediction.control_models import ClassFiller, Filler, base_offset, base_probabilities, fillers_of
+from backend.prediction.factory import BASE_MORPHOLOGY
 from backend.prediction.features import Observation
-from backend.prediction.live import BASE_MORPHOLOGY
 from backend.prediction.project_heads import ProjectHeads, controls_to_fill
 from sync.errors.images import ImageError
 from sync.images.decode import decode

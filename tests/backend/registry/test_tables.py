@@ -60,7 +60,7 @@ def test_opening_again_keeps_what_is_there(url: str) -> None:
 def test_a_database_of_the_first_release_keeps_its_versions_when_it_is_brought_up_to_date(url: str, tmp_path: Path) -> None:
     (tmp_path / "deep/down").mkdir(parents=True)
     config = Config()
-    config.set_main_option("script_location", str(Path(backend.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(backend.__file__).parent / "registry" / "migrations"))
     with create_engine(url).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")
@@ -74,7 +74,7 @@ def test_a_database_of_the_first_release_keeps_its_versions_when_it_is_brought_u
 def test_versions_made_before_names_had_a_tag_keep_theirs_and_new_ones_get_one(url: str, tmp_path: Path) -> None:
     (tmp_path / "deep/down").mkdir(parents=True)
     config = Config()
-    config.set_main_option("script_location", str(Path(backend.__file__).parent / "migrations"))
+    config.set_main_option("script_location", str(Path(backend.__file__).parent / "registry" / "migrations"))
     with create_engine(url).begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0002")

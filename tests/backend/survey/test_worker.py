@@ -22,7 +22,7 @@ from pycocotools import mask as coco
 from backend.cluster.version_bundle import CarriedVersion, carry
 from backend.heads.regression import Parameters
 from backend.images.local import LocalGallery
-from backend.prediction.live import AnnotatorBuilder
+from backend.prediction.factory import AnnotatorBuilder
 from backend.prediction.predictor import Annotator, Task
 from backend.prediction.project_heads import ProjectHeads
 from backend.settings import Settings

@@ -83,7 +83,7 @@ def test_an_import_that_was_killed_goes_on(
     pictures: Callable[[int], Path],
 ) -> None:
     folder = pictures(MANY)
-    command = [sys.executable, "-m", "backend.cli.app", "import", str(project), str(folder)]
+    command = [sys.executable, "-m", "backend.cli", "import", str(project), str(folder)]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ, stdout=subprocess.DEVNULL)
     try:
         wait(lambda: project_state(client, project).task_count or process.poll() is not None, "the first tasks are there")

@@ -285,7 +285,7 @@ class Loop:
 
     def process(self, command: str, *, name: str = "") -> Process:
         """A `galaxyloop server` or `galaxyloop worker`, not started yet."""
-        arguments = [sys.executable, "-m", "backend.cli.app", command]
+        arguments = [sys.executable, "-m", "backend.cli", command]
         return Process(name or command, arguments, environment=self.environment, logs=self.folder / "logs")
 
     def start(self) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from backend.loop.examples.examples import ImageOfTask, gather_examples
 from backend.loop.examples.snapshot import take_snapshot
-from backend.prediction.live import read_config
+from backend.prediction.factory import read_config
 from backend.registry.records import config_hash
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.projects import set_uncertainty_sampling

@@ -13,7 +13,7 @@ from PIL import Image
 from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.snapshot import take_snapshot
 from backend.loop.scores.agreement import overlap
-from backend.prediction.live import read_config
+from backend.prediction.factory import read_config
 from sync.geometry.shapes import Box
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.tasks import read_tasks

@@ -14,8 +14,9 @@ from skimage.draw import polygon2mask
 from skimage.measure import approximate_polygon, find_contours  # noqa: F401 - loaded before the deadline of an example
 
 from sync.controls import polygonlabels
-from sync.controls.polygonlabels import outline, rasterise
 from sync.errors.controls import ControlError
+from sync.geometry.outlines import outline
+from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Polygon, Size
 from sync.labelling.config import Control, Label
 
@@ -183,4 +184,4 @@ def test_points_that_make_no_outline_are_refused(points: Any) -> None:
 def test_an_outline_that_runs_up_and_down_for_ever_is_refused() -> None:
     zigzag = Polygon(np.array([[number % 9_000, (number % 2) * 9_000] for number in range(90_000)], float))
     with pytest.raises(ControlError, match="crosses the 9000 rows of the image too often"):
-        polygonlabels.rasterise(zigzag, (9_000, 9_000))
+        rasterise(zigzag, (9_000, 9_000))

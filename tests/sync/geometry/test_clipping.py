@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
-from sync.controls.polygonlabels import rasterise
 from sync.geometry.clipping import clip_ring, ring_area
+from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Polygon
 
 WIDTH, HEIGHT = SIZE = (40, 30)

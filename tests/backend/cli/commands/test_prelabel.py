@@ -123,7 +123,7 @@ def test_an_address_without_a_cluster_is_one_sentence(pictures: Path, monkeypatc
     monkeypatch.chdir(pictures.parent)
     words = ["prelabel", "--input", "pictures", "--output", "out", "--config", "morphology"]
     words += ["--engine", "ray", "--ray-address", "127.0.0.1:1"]
-    done = subprocess.run([sys.executable, "-m", "backend.cli.app", *words], capture_output=True, text=True, env=os.environ)
+    done = subprocess.run([sys.executable, "-m", "backend.cli", *words], capture_output=True, text=True, env=os.environ)
     assert done.returncode == 1
     assert done.stderr.startswith("galaxyloop: no Ray cluster answers at 127.0.0.1:1")
     assert len(done.stderr.splitlines()) == 1

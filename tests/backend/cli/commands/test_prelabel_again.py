@@ -52,7 +52,7 @@ def test_images_that_come_meanwhile_change_no_part(survey: Run, png: Callable[..
 
 def test_a_survey_that_was_killed_goes_on_and_has_every_image_once(run: Run, many: str) -> None:
     words = ("prelabel", "--input", many, "--output", "out", "--config", "morphology", "--part-images", "8")
-    process = subprocess.Popen([sys.executable, "-m", "backend.cli.app", *words], stderr=subprocess.DEVNULL)
+    process = subprocess.Popen([sys.executable, "-m", "backend.cli", *words], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + DEADLINE_S
     while len(parts()) < 3:
         assert process.poll() is None, "it ended before it could be killed"

@@ -16,7 +16,7 @@ from backend.heads.detection.metrics import box_overlaps, corners
 from backend.heads.extraction.extract import extract
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
-from backend.prediction.live import BASE_DETECTOR
+from backend.prediction.factory import BASE_DETECTOR
 from sync.geometry.shapes import Box
 from sync.images.decode import decode
 

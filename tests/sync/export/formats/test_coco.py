@@ -16,9 +16,9 @@ from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from sync.controls.polygonlabels import rasterise
 from sync.export.formats.coco_rle import as_rle, empty_rle
 from sync.geometry.footprint import Footprint, ellipse_corners
+from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
 
 SIZE = (40, 30)

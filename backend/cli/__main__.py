@@ -1,0 +1,6 @@
+"""`python -m backend.cli`: the command `galaxyloop`, where its script is not installed."""
+
+from backend.cli.app import app
+
+if __name__ == "__main__":
+    app()

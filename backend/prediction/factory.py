@@ -1,0 +1,156 @@
+"""The factory of predictors: one encoder, what is shipped, and the heads of a version."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+
+from backend.heads.classification.morphology import Morphology
+from backend.heads.detection.detection import Detection
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import Segmenter, open_segmenter
+from backend.heads.segmentation.window_features import Sights
+from backend.images.store import Gallery, Picture
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.lvm.embeddings import Embeddings
+from backend.lvm.feature_maps import Pyramids
+from backend.prediction.features import Observer
+from backend.prediction.predictor import Annotator
+from backend.prediction.project_heads import ProjectHeads
+from sync.files.cache import Cache
+from sync.labelling.config import LabelConfig, LabelConfigError, parse
+
+__all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "SHIPPED_VERSION", "AnnotatorBuilder", "read_config"]
+
+log = logging.getLogger("galaxyloop.annotators")
+
+BASE_DETECTOR = Path(__file__).parents[1] / "heads" / "weights" / "detector"
+BASE_MORPHOLOGY = Path(__file__).parents[1] / "heads" / "weights" / "morphology"
+SHIPPED_VERSION = "galaxyloop-base"
+"""Name that predictions of the shipped heads carry outside of any project."""
+
+
+class AnnotatorBuilder:
+    """Builds annotators over one encoder; what is shipped is loaded when it is first needed.
+
+    Parameters
+    ----------
+    maps : Cache or None
+        Keeps feature maps, which are large: apart from what is in `cache`, so that they drive nothing else out.
+    sam_checkpoint : Path, optional
+        An official SAM checkpoint in the place of the shipped segmenter.
+    """
+
+    def __init__(self, gallery: Gallery, cache: Cache, maps: Cache | None, *, sam_checkpoint: Path | None = None) -> None:
+        self._gallery = gallery
+        self._cache = cache
+        self._maps = maps
+        self._sam_checkpoint = sam_checkpoint
+
+    @cached_property
+    def _opened(self) -> tuple[Observer, Segmenter]:
+        return _open_observer(self._gallery, self._cache, maps=self._maps, sam_checkpoint=self._sam_checkpoint)
+
+    @property
+    def observer(self) -> Observer:
+        """What looks at images for all projects; loading the encoder takes a second."""
+        return self._opened[0]
+
+    def open(self, reference: str) -> Picture:
+        """Open one picture; it needs no encoder.
+
+        Raises
+        ------
+        ImageError
+            If it may not be fetched or leads nowhere.
+        """
+        return self._gallery.open(reference)
+
+    @property
+    def base_masks(self) -> PromptedMasks:
+        """The head that every project's masks begin as."""
+        return self._opened[1].base
+
+    @cached_property
+    def base_morphology(self) -> Morphology:
+        """The shipped classifier of the common Galaxy Zoo classes."""
+        return Morphology.load(BASE_MORPHOLOGY)
+
+    @cached_property
+    def base_detector(self) -> LearnedDetector | None:
+        """The shipped detector, if there is one for the encoder in use."""
+        return _shipped_detector(self.observer.encoder)
+
+    def build(self, config: LabelConfig, heads: ProjectHeads, *, version: str) -> Annotator:
+        """Make an annotator of given heads."""
+        return Annotator(
+            config,
+            self.usable(heads),
+            observer=self.observer,
+            base=self.base_morphology,
+            masks=self.base_masks,
+            detector=self.base_detector,
+            version=version,
+        )
+
+    def usable(self, heads: ProjectHeads) -> ProjectHeads:
+        """The heads that the encoder in use can serve: without what was trained on another one."""
+        usable = {
+            name: head.on_encoder(self.observer.encoder) if isinstance(head, Detection) else head
+            for name, head in heads.filling.items()
+        }
+        prompted = heads.prompted
+        if prompted is not None and prompted.encoder != self.base_masks.encoder:
+            log.warning("event=masks_left_aside trained_on=%s encoder=%s", prompted.encoder, self.base_masks.encoder)
+            prompted = None
+        return replace(heads, filling=usable, prompted=prompted)
+
+
+def _open_observer(
+    gallery: Gallery, cache: Cache, *, maps: Cache | None, sam_checkpoint: Path | None
+) -> tuple[Observer, Segmenter]:
+    """The observer that looks with the shipped encoder, and the segmenter; without `maps` no feature maps are kept.
+
+    Raises
+    ------
+    CheckpointError
+        If the SAM checkpoint cannot be used.
+    """
+    name, encoder = fingerprint(SHIPPED_CHECKPOINT), load_encoder(SHIPPED_CHECKPOINT)
+    segmenter = open_segmenter(encoder, fingerprint=name, sam_checkpoint=sam_checkpoint)
+    observer = Observer(
+        gallery,
+        Embeddings(encoder, cache, fingerprint=name),
+        Pyramids(encoder, maps, fingerprint=name),
+        Sights(segmenter.windows, maps),
+        cache,
+    )
+    return observer, segmenter
+
+
+def _shipped_detector(encoder: str) -> LearnedDetector | None:
+    """The shipped detector; None where there is none for this encoder, and source extraction is all there is.
+
+    Parameters
+    ----------
+    encoder : str
+        Fingerprint of the encoder in use.
+    """
+    if not BASE_DETECTOR.exists():
+        return None
+    detector = LearnedDetector.load(BASE_DETECTOR)
+    if detector.encoder == encoder:
+        return detector
+    log.warning("event=base_detector_left_aside trained_on=%s encoder=%s", detector.encoder, encoder)
+    return None
+
+
+def read_config(label_config: str) -> LabelConfig:
+    """Parse a labelling config; one that cannot be read has nothing to fill, and `/setup` has said so."""
+    try:
+        return parse(label_config)
+    except LabelConfigError:
+        return LabelConfig()

@@ -1,0 +1,1 @@
+"""Benchmarks, one package each: `python -m benchmarks.NAME.run`."""

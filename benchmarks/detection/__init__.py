@@ -1,0 +1,1 @@
+"""Detection: learned detectors, the product and source extraction on the same scenes."""

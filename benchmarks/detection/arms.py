@@ -1,0 +1,179 @@
+"""The arms of the detection benchmark: each learns from some scenes and then finds galaxies in others."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.fcos.training import Schedule
+from backend.heads.detection.metrics import corners
+from backend.heads.detection.source_detector import SourceDetector
+from backend.heads.extraction.extract import extract
+from backend.images.store import Picture
+from backend.lvm.checkpoint import fingerprint, load_encoder
+from backend.lvm.feature_maps import Pyramids
+from backend.prediction.factory import BASE_DETECTOR
+from backend.scenes.scene import Scene
+from benchmarks.detection.networks import Recipe, build_frozen, build_resnet50, find, train
+from benchmarks.detection.scenes import Scenes
+from benchmarks.detection.scores import Finds
+from sync.files.cache import FileCache, key_of
+from sync.geometry.shapes import Box
+
+__all__ = ["ARMS", "Arm", "Bench"]
+
+CLASSES = ("galaxy",)
+RECIPE = Recipe()
+HEAD_RATE = 1e-3
+CACHE_BYTES = 4 * 2**30
+
+Finder = Callable[[Sequence[Scene]], list[Finds]]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What the arms share.
+
+    Attributes
+    ----------
+    scenes : Scenes
+    checkpoint : Path
+        Of the encoder.
+    cache : Path
+        Where the feature maps of the product's own head are kept.
+    """
+
+    scenes: Scenes
+    checkpoint: Path
+    cache: Path
+
+    @cached_property
+    def pyramids(self) -> Pyramids:
+        """The encoder as the product uses it."""
+        cache = FileCache(self.cache, max_bytes=CACHE_BYTES)
+        return Pyramids(load_encoder(self.checkpoint), cache, fingerprint=self.encoder)
+
+    @cached_property
+    def encoder(self) -> str:
+        """Fingerprint of the encoder's weights."""
+        return fingerprint(self.checkpoint)
+
+    @cached_property
+    def shipped(self) -> LearnedDetector | None:
+        """The detector that the product ships, if it was trained on this encoder."""
+        detector = LearnedDetector.load(BASE_DETECTOR) if BASE_DETECTOR.is_dir() else None
+        return detector if detector is not None and detector.encoder == self.encoder else None
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way to find galaxies.
+
+    Attributes
+    ----------
+    title : str
+        In the table.
+    learn : callable
+        From the bench, the scenes to learn from and a seed to what finds.
+    learns : bool
+        Without, the arm has one cell, with no scene.
+    uses_encoder : bool
+        With, another checkpoint makes its cells worthless.
+    """
+
+    title: str
+    learn: Callable[[Bench, Sequence[Scene], int], Finder]
+    learns: bool = True
+    uses_encoder: bool = True
+
+    def setting(self, bench: Bench) -> str:
+        """What else its figures depend on: cells of another setting do not compare."""
+        return f"scenes {bench.scenes.fingerprint}; {asdict(RECIPE)}; encoder {bench.encoder if self.uses_encoder else 'none'}"
+
+
+def _resnet50(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
+    torch.manual_seed(seed)
+    network = train(build_resnet50(bench.scenes.side), scenes, recipe=RECIPE, seed=seed)
+    return lambda others: find(network, others)
+
+
+def _lvm(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
+    torch.manual_seed(seed)
+    encoder = load_encoder(bench.checkpoint)
+    network = train(build_frozen(bench.scenes.side, encoder), scenes, recipe=RECIPE, seed=seed)
+    return lambda others: find(network, others)
+
+
+def _head(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
+    schedule = Schedule(steps=RECIPE.steps(len(scenes)), rate=HEAD_RATE)
+    looks = [bench.pyramids.of(_picture(scene)) for scene in scenes]
+    blank = LearnedDetector.blank(bench.pyramids, CLASSES, seed=seed)
+    return _finder(bench, blank.fit(looks, [_drawn(scene) for scene in scenes], schedule=schedule, seed=seed))
+
+
+def _shipped(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
+    if bench.shipped is None:
+        raise LookupError(f"there is no detector in {BASE_DETECTOR} that was trained on the encoder {bench.encoder}")
+    return _finder(bench, bench.shipped)
+
+
+def _finder(bench: Bench, detector: LearnedDetector) -> Finder:
+    def found(others: Sequence[Scene]) -> list[Finds]:
+        seen = [detector.predict(bench.pyramids.of(_picture(scene))) for scene in others]
+        return [(one.boxes.double().numpy(), one.scores.double().numpy()) for one in seen]
+
+    return found
+
+
+def _extraction(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
+    return _extracted(SourceDetector.base(CLASSES))
+
+
+def _fitted_extraction(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
+    images, drawn = [scene.image for scene in scenes], [_drawn(scene) for scene in scenes]
+    return _extracted(SourceDetector.fit(images, drawn, classes=CLASSES, seed=seed))
+
+
+def _extracted(detector: SourceDetector) -> Finder:
+    everything = replace(detector, least_score=0.0)  # as of the networks: which finds count is decided later, for all alike
+
+    def found(others: Sequence[Scene]) -> list[Finds]:
+        finds = []
+        for scene in others:
+            sources = extract(scene.image, settings=everything.settings).sources
+            chosen = everything.select(sources, size=(scene.image.shape[1], scene.image.shape[0]))
+            finds.append((corners([one.source.box for one in chosen]), np.array([one.score for one in chosen])))
+        return finds
+
+    return found
+
+
+def _drawn(scene: Scene) -> list[tuple[Box, str]]:
+    """The boxes of a scene, as a person draws them."""
+    return [(Box(left, top, right - left, bottom - top), CLASSES[0]) for left, top, right, bottom in scene.boxes.tolist()]
+
+
+def _picture(scene: Scene) -> Picture:
+    """A scene as a picture that the product opens."""
+    with io.BytesIO() as file:
+        Image.fromarray(np.rint(scene.image * 255).astype(np.uint8)).save(file, "PNG")
+        content = file.getvalue()
+    return Picture(key_of(content), lambda: content, scene.image.shape[0] * scene.image.shape[1])
+
+
+ARMS = {
+    "extraction": Arm("source extraction, untrained", _extraction, learns=False, uses_encoder=False),
+    "extraction_fitted": Arm("source extraction, fitted", _fitted_extraction, uses_encoder=False),
+    "resnet50": Arm("Mask R-CNN, ResNet50 from scratch", _resnet50, uses_encoder=False),
+    "lvm": Arm("Mask R-CNN, LVM frozen", _lvm),
+    "head": Arm("the product's head, LVM frozen", _head),
+    "shipped": Arm("the product's shipped head", _shipped, learns=False),
+}

@@ -1,0 +1,103 @@
+"""Cells of the detection benchmark: one arm, one number of scenes to learn from, one seed, kept as soon as it is measured."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.detection.scores import Boxes, Finds, measure
+
+__all__ = ["Cell", "as_numbers", "best_least_score", "read", "score"]
+
+OVERLAPS = tuple(np.arange(0.5, 1, 0.05).round(2).tolist())
+LEAST_SCORES = tuple(np.arange(0.05, 0.96, 0.025).round(3).tolist())
+MOST_FINDS = 100
+"""A scene, as COCO counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One measurement on the test scenes.
+
+    Attributes
+    ----------
+    arm : str
+    setting : str
+        Cells of other settings do not compare.
+    scenes : int
+        That the arm learned from.
+    boxes : int
+        On them.
+    seed : int
+    seconds : float
+        Of learning; the processor's own, where there is no GPU.
+    hardware : str
+    ap, ap50, ap75 : float
+        Average precision: mean over the overlaps 0.5, 0.55 ... 0.95, at 0.5, at 0.75; over all finds.
+    least_score : float
+        From which on a find counts for the following: what gave the best F1 on the validation scenes.
+    precision, recall, accuracy : float
+        At an overlap of 0.5; accuracy is TP / (TP + FP + FN).
+    """
+
+    arm: str
+    setting: str
+    scenes: int
+    boxes: int
+    seed: int
+    seconds: float
+    hardware: str
+    ap: float
+    ap50: float
+    ap75: float
+    least_score: float
+    precision: float
+    recall: float
+    accuracy: float
+
+    @property
+    def name(self) -> tuple[str, int, int]:
+        """What tells it from the other cells of its setting."""
+        return self.arm, self.scenes, self.seed
+
+
+def read(file: Path) -> list[Cell]:
+    """The cells that were measured so far."""
+    return [Cell(**fields) for fields in json.loads(file.read_text())["cells"]] if file.exists() else []
+
+
+def score(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: float) -> dict[str, float]:
+    """The figures of a cell from what was found in the test scenes and what there is."""
+    finds = [_surest(find) for find in finds]
+    curves = {overlap: measure(finds, wanted, least_score=least_score, overlap=overlap) for overlap in OVERLAPS}
+    half = curves[0.5]
+    return {
+        "ap": float(np.mean([curve.average_precision for curve in curves.values()])),
+        "ap50": half.average_precision,
+        "ap75": curves[0.75].average_precision,
+        "least_score": least_score,
+        "precision": half.precision,
+        "recall": half.recall,
+        "accuracy": half.accuracy,
+    }
+
+
+def best_least_score(finds: Sequence[Finds], wanted: Sequence[Boxes]) -> float:
+    """The score from which on finds must count for the best F1; in the middle of several that are as good."""
+    values = np.asarray([measure(finds, wanted, least_score=least).f1 for least in LEAST_SCORES])
+    best = np.flatnonzero(values >= values.max() - 1e-9)
+    return float(LEAST_SCORES[best[len(best) // 2]])
+
+
+def as_numbers(cells: Sequence[Cell]) -> list[dict[str, object]]:
+    """The cells as JSON keeps them, in a fixed order."""
+    return [asdict(cell) for cell in sorted(cells, key=lambda cell: (cell.arm, cell.scenes, cell.seed, cell.setting))]
+
+
+def _surest(find: Finds) -> Finds:
+    order = np.argsort(-find[1], kind="stable")[:MOST_FINDS]
+    return find[0][order], find[1][order]

@@ -1,0 +1,184 @@
+"""Mask R-CNN of the detection benchmark: torchvision's, on a ResNet50 from scratch or on the frozen encoder's pyramid.
+
+All but the backbone is the same: feature pyramid, anchors (an eighth to a half of a scene), heads, schedule, augmentation, and
+the square root that lifts faint light. No weight but the encoder's was seen before.
+
+References
+----------
+He et al. (2017), Mask R-CNN, ICCV; Lin et al. (2017), Feature pyramid networks, CVPR.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torchvision.models.detection import MaskRCNN
+from torchvision.models.detection.anchor_utils import AnchorGenerator
+from torchvision.models.detection.backbone_utils import LastLevelMaxPool, resnet_fpn_backbone
+from torchvision.ops import FeaturePyramidNetwork
+
+from backend.lvm.encoder import Encoder
+from backend.scenes.scene import Scene
+from benchmarks.detection.scores import Finds
+
+__all__ = ["Recipe", "build_frozen", "build_resnet50", "find", "train"]
+
+ANCHORS_PX = (8, 16, 32, 64, 128)
+"""torchvision's own, 32 to 512, are for photographs of 800 pixels; most galaxies of a scene are smaller than 32."""
+RATIOS = (0.5, 1.0, 2.0)
+LARGEST_GRADIENT = 5.0
+WARM_UP = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a network is trained.
+
+    Attributes
+    ----------
+    rate : float
+        AdamW's highest learning rate; it rises over a tenth of the steps, then falls to nothing as a cosine.
+    batch : int
+        Scenes a step.
+    weight_decay : float
+    steps_at_50 : int
+        Steps for 50 scenes.
+    """
+
+    rate: float = 3e-4
+    batch: int = 2
+    weight_decay: float = 1e-2
+    steps_at_50: int = 300
+
+    def steps(self, scenes: int) -> int:
+        """More scenes are worth more steps, though not as many more: the square root, as in the other benchmarks' ladders."""
+        return round(self.steps_at_50 * math.sqrt(scenes / 50))
+
+
+class _Lifted(nn.Module):
+    """ResNet50 behind the square root that the encoder has built in."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = resnet_fpn_backbone(backbone_name="resnet50", weights=None, norm_layer=nn.BatchNorm2d, trainable_layers=5)
+        self.out_channels: int = self.body.out_channels
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        levels: dict[str, Tensor] = self.body((images.clamp(min=0).sqrt() - 0.4) / 0.25)
+        return levels
+
+
+class _Frozen(nn.Module):
+    """The encoder, which does not learn, and a feature pyramid network, which does."""
+
+    def __init__(self, encoder: Encoder, *, channels: int = 256) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.out_channels = channels
+        self.fpn = FeaturePyramidNetwork(list(encoder.config.channels), channels, LastLevelMaxPool())
+
+    def train(self, mode: bool = True) -> _Frozen:
+        """Only the feature pyramid network: the encoder stays as it is."""
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        with torch.no_grad():
+            levels = self.encoder.pyramid(images)
+        merged: dict[str, Tensor] = self.fpn(OrderedDict((str(i), level) for i, level in enumerate(levels)))
+        return merged
+
+
+def build_resnet50(side: int) -> MaskRCNN:
+    """Mask R-CNN on a ResNet50 with random weights, all of which learn."""
+    return _mask_rcnn(_Lifted(), side)
+
+
+def build_frozen(side: int, encoder: Encoder) -> MaskRCNN:
+    """Mask R-CNN on the frozen encoder."""
+    return _mask_rcnn(_Frozen(encoder.requires_grad_(False)), side)
+
+
+def _mask_rcnn(backbone: nn.Module, side: int) -> MaskRCNN:
+    return MaskRCNN(
+        backbone,
+        num_classes=2,
+        min_size=side,
+        max_size=side,
+        image_mean=[0.0] * 3,
+        image_std=[1.0] * 3,
+        rpn_anchor_generator=AnchorGenerator(tuple((size,) for size in ANCHORS_PX), (RATIOS,) * len(ANCHORS_PX)),
+        rpn_pre_nms_top_n_train=1000,
+        rpn_post_nms_top_n_train=500,
+        rpn_pre_nms_top_n_test=500,
+        rpn_post_nms_top_n_test=300,
+        box_batch_size_per_image=128,
+        box_score_thresh=0.01,
+    )
+
+
+def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: int) -> MaskRCNN:
+    """Train a network in place on scenes that are turned and mirrored at random; return it ready to find."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    network.to(device, memory_format=torch.channels_last).train()
+    rng = np.random.default_rng(seed)
+    learning = [weight for weight in network.parameters() if weight.requires_grad]
+    optimiser = torch.optim.AdamW(learning, lr=recipe.rate, weight_decay=recipe.weight_decay)
+    steps = recipe.steps(len(scenes))
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, max_lr=recipe.rate, total_steps=steps + 1, pct_start=WARM_UP, cycle_momentum=False
+    )
+    order: list[int] = []
+    for _ in range(steps):
+        while len(order) < recipe.batch:
+            order += rng.permutation(len(scenes)).tolist()
+        batch = [_turned(scenes[order.pop(0)], rng) for _ in range(recipe.batch)]
+        images = [image.to(device) for image, _ in batch]
+        wanted = [{name: value.to(device) for name, value in target.items()} for _, target in batch]
+        with torch.autocast(device.type, torch.bfloat16):
+            parts: dict[str, Tensor] = network(images, wanted)
+        optimiser.zero_grad()
+        torch.stack([part.float() for part in parts.values()]).sum().backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(learning, LARGEST_GRADIENT)
+        optimiser.step()
+        schedule.step()
+    return network.eval()
+
+
+@torch.inference_mode()
+def find(network: MaskRCNN, scenes: Sequence[Scene]) -> list[Finds]:
+    """What a network finds in each scene, as it stands."""
+    device = next(network.parameters()).device
+    finds = []
+    for scene in scenes:
+        image = torch.from_numpy(scene.image).permute(2, 0, 1).contiguous().to(device)
+        with torch.autocast(device.type, torch.bfloat16):
+            (found,) = network([image])
+        finds.append((found["boxes"].double().cpu().numpy(), found["scores"].double().cpu().numpy()))
+    return finds
+
+
+def _turned(scene: Scene, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+    """One of the eight views of a scene, and what is to be found in it."""
+    turns, mirrored = int(rng.integers(4)), bool(rng.random() < 0.5)
+    image = np.rot90(scene.image, turns)
+    masks = np.rot90(scene.masks, turns, axes=(1, 2))
+    if mirrored:
+        image, masks = image[:, ::-1], masks[:, :, ::-1]
+    boxes = np.zeros((len(masks), 4), dtype=np.float32)
+    for box, mask in zip(boxes, masks, strict=True):
+        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        box[:] = columns[0], rows[0], columns[-1] + 1, rows[-1] + 1
+    target = {
+        "boxes": torch.from_numpy(boxes),
+        "labels": torch.ones(len(boxes), dtype=torch.int64),
+        "masks": torch.from_numpy(np.ascontiguousarray(masks, dtype=np.uint8)),
+    }
+    return torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1).contiguous(), target

@@ -1,0 +1,111 @@
+"""The report of the detection benchmark: from cells to the table of docs/benchmarks.md and a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import mean
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from benchmarks.detection.arms import ARMS, RECIPE
+from benchmarks.detection.cells import Cell
+from benchmarks.report import IMAGES, markdown_table, write_section
+
+__all__ = ["write_report"]
+
+NAME = "detection"
+COLUMNS = ("ap", "ap50", "ap75", "precision", "recall", "accuracy")
+HEADINGS = ("AP", "AP50", "AP75", "precision", "recall", "TP/(TP+FP+FN)")
+
+
+def write_report(cells: Sequence[Cell], *, sizes: Sequence[int], side: int, scenes: tuple[int, int]) -> None:
+    """Print the table, write it into the page, and draw the figure.
+
+    Parameters
+    ----------
+    cells : sequence of Cell
+        Of one setting.
+    sizes : sequence of int
+        That a complete run has; what is missing is said.
+    side : int
+        Of a scene, pixels.
+    scenes : (int, int)
+        How many validated and tested.
+    """
+    rows = _rows(cells)
+    heading = ("method", "scenes", "boxes", *HEADINGS, "error / ResNet50's", "training, s", "seeds")
+    table = markdown_table(heading, rows, title="Detection of galaxies in scenes")
+    print(table)
+    _draw(cells, IMAGES / f"{NAME}.png")
+    hardware = "; ".join(sorted({cell.hardware for cell in cells}))
+    lines = [
+        f"{scenes[1]} test scenes of {side} px; no method was trained on their galaxies or frames. All networks are trained for"
+        f" {RECIPE.steps(50)} steps at 50 scenes; the steps grow as the square root of the number of scenes. Mask R-CNN takes"
+        f" {RECIPE.batch} scenes a step (AdamW, {RECIPE.rate:g}). The score threshold of every method was chosen on {scenes[0]}"
+        f" validation scenes. Error is 1 - TP/(TP+FP+FN). Machine: {hardware}.",
+        table,
+        _missing(cells, sizes),
+        f"![Accuracy against the number of training scenes](images/{NAME}.png)",
+    ]
+    write_section(NAME, "\n\n".join(line for line in lines if line))
+
+
+def _rows(cells: Sequence[Cell]) -> list[list[str]]:
+    """One row for each arm and number of scenes, means over the seeds."""
+    rows = []
+    for arm, one in ARMS.items():
+        for size in sorted({cell.scenes for cell in cells if cell.arm == arm}):
+            group = [cell for cell in cells if (cell.arm, cell.scenes) == (arm, size)]
+            rivals = [cell for cell in cells if (cell.arm, cell.scenes) == ("resnet50", size)]
+            ratio = (1 - _mean(group, "accuracy")) / (1 - _mean(rivals, "accuracy")) if rivals and arm != "resnet50" else None
+            rows.append(
+                [
+                    one.title,
+                    f"{size:,}" if one.learns else "none",
+                    f"{mean(cell.boxes for cell in group):,.0f}" if one.learns else "",
+                    *(f"{_mean(group, name):.3f}" for name in COLUMNS),
+                    "" if ratio is None else f"{ratio:.2f}",
+                    f"{_mean(group, 'seconds'):.0f}" if one.learns else "",
+                    str(len(group)),
+                ]
+            )
+    return rows
+
+
+def _missing(cells: Sequence[Cell], sizes: Sequence[int]) -> str:
+    """Which cells of a complete run were not measured."""
+    gaps = []
+    for arm, one in ARMS.items():
+        left = [size for size in sizes if one.learns and size not in {cell.scenes for cell in cells if cell.arm == arm}]
+        if left:
+            gaps.append(f"{one.title}: {', '.join(f'{size:,}' for size in left)}")
+    return f"Not measured (hours on two cores; a further run of the script adds them): {'; '.join(gaps)}." if gaps else ""
+
+
+def _draw(cells: Sequence[Cell], file: Path) -> None:
+    """Accuracy and AP against the number of scenes, a line an arm; arms that do not learn here are levels."""
+    with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(8, 3.8), dpi=150, layout="constrained")
+        sizes = sorted({cell.scenes for cell in cells if cell.scenes}) or [1]
+        for axes, name, label in zip(figure.subplots(1, 2), ("accuracy", "ap"), ("TP/(TP+FP+FN)", "AP"), strict=True):
+            axes.set(xscale="log", xlabel="training scenes", ylabel=label)
+            for colour, (arm, one) in enumerate(ARMS.items()):
+                own = [cell for cell in cells if cell.arm == arm]
+                known = sorted({cell.scenes for cell in own})
+                values = [_mean([cell for cell in own if cell.scenes == size], name) for size in known]
+                if known and one.learns:
+                    axes.plot(known, values, marker="o", markersize=3.5, label=one.title, color=f"C{colour}")
+                elif known:
+                    axes.axhline(values[0], linestyle="--", linewidth=1, label=one.title, color=f"C{colour}")
+            axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
+            axes.minorticks_off()
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(file)
+
+
+def _mean(cells: Sequence[Cell], name: str) -> float:
+    return mean(float(getattr(cell, name)) for cell in cells)

@@ -1,0 +1,1 @@
+"""Encoders compared by what few labels reach on their embeddings."""

@@ -1,0 +1,105 @@
+"""Kill server and worker again and again while annotations are submitted; then count what is there."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass
+
+import httpx
+
+from backend.loop.examples.snapshot import read_stamps
+from backend.registry.version_files import damage_of
+from benchmarks.loop.fixture import Stage, wait_until
+from sync.label_studio.annotations import read_annotations
+from sync.label_studio.predictions import count_predictions, predicted_tasks
+
+__all__ = ["Kills", "measure_kills"]
+
+CONFIG = "morphology.xml"
+PAUSES_S = (0.3, 6.0)
+"""Between two kills: shorter than a start, and longer than a training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kills:
+    """What was left.
+
+    Attributes
+    ----------
+    lost : int
+        Submitted annotations that the last version has not seen.
+    doubled_versions, damaged_versions : int
+        Names that two versions have; versions whose files are not as they were written.
+    doubled_predictions : int
+        Tasks with two predictions of the live version.
+    """
+
+    kills: int
+    annotations: int
+    lost: int
+    versions: int
+    doubled_versions: int
+    damaged_versions: int
+    doubled_predictions: int
+
+
+def measure_kills(stage: Stage, *, kills: int, annotations: int) -> Kills:
+    """Submit `annotations` while `kills` processes are killed, and wait until all is quiet."""
+    project = stage.project(CONFIG, tasks=annotations)
+    stage.attach(project)
+    stage.services.ring([project])
+    submitting = threading.Thread(target=_submit, args=(stage, project, kills), daemon=True)
+    submitting.start()
+    dice = random.Random(0)
+    for _ in range(kills):
+        time.sleep(dice.uniform(*PAUSES_S))
+        victim = dice.choice(stage.children)
+        os.killpg(victim.pid, signal.SIGKILL)
+        victim.start()
+    submitting.join()
+    wait_until(lambda: _is_served(stage), "the server to answer", stage.children, every_s=0.5)
+    stage.rest()
+    stage.services.request_training(project)
+    stage.rest()
+    return _counted(stage, project, kills)
+
+
+def _submit(stage: Stage, project: int, kills: int) -> None:
+    """Submit one annotation a task, spread over the time that the kills take."""
+    tasks = stage.tasks(project)
+    pause = kills * sum(PAUSES_S) / 2 / len(tasks)
+    for task in tasks:
+        label = "Elliptical" if task.data["image"] in stage.bright else "Spiral"
+        region = {"from_name": "morphology", "to_name": "image", "type": "choices", "value": {"choices": [label]}}
+        stage.client.send("POST", f"/api/tasks/{task.id}/annotations/", json={"result": [region]})
+        time.sleep(pause)
+
+
+def _is_served(stage: Stage) -> bool:
+    try:
+        return httpx.get(f"{stage.services.settings.public_url}/health", timeout=2, trust_env=False).is_success
+    except httpx.TransportError:
+        return False
+
+
+def _counted(stage: Stage, project: int, kills: int) -> Kills:
+    registry, client = stage.services.registry, stage.client
+    made = [version for version in registry.versions(project) if version.verdict != "base"]
+    submitted = {note.id for note in read_annotations(client, project)}
+    seen = set(read_stamps(registry.path(project, made[-1].number))) if made else set()
+    live = registry.project(project).live_name
+    names = Counter(version.name for version in made)
+    return Kills(
+        kills=kills,
+        annotations=len(submitted),
+        lost=len(submitted - seen),
+        versions=len(made),
+        doubled_versions=sum(count > 1 for count in names.values()),
+        damaged_versions=sum(bool(damage_of(registry.path(project, version.number))) for version in made),
+        doubled_predictions=count_predictions(client, project, live) - len(predicted_tasks(client, project, live)),
+    )

@@ -1,0 +1,166 @@
+"""Send events, malformed requests and broken images to a server, and watch its answers and its memory."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+from astropy.io import fits
+from PIL import Image
+
+from benchmarks.loop.fixture import Stage
+from benchmarks.loop.webhooks import an_event, post, request_bytes
+from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
+
+__all__ = ["Events", "Requests", "measure_events", "measure_images", "measure_malformed", "memory_mb"]
+
+AT_ONCE = 100
+IMAGES_A_REQUEST = 20
+PATHS = ("/setup", "/predict", "/webhook", "/versions")
+PATIENCE_S = 60.0
+LABEL_STUDIO_GIVES_UP_S = 1.0
+CONFIG = """<View><Image name="image" value="$image"/><Choices name="class" toName="image"><Choice value="Spiral"/></Choices>
+<RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels></View>"""
+NASTY = (None, -1, 1e308, "", "\x00", [], {}, [[]], "9" * 5000, {"$ref": "#"}, True, "<View>", "\ud83d", 2**63)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """How events were acknowledged; lost are those without an answer within Label Studio's second."""
+
+    events: int
+    at_once: int
+    p50_ms: float
+    p99_ms: float
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """How requests of one kind were answered, and the server's resident memory before and after."""
+
+    kind: str
+    requests: int
+    refused: int
+    failed: int
+    memory_before_mb: float
+    memory_after_mb: float
+
+
+def measure_events(stage: Stage, *, events: int) -> Events:
+    """Send `events` events, `AT_ONCE` at the same time, each over a connection of its own."""
+    project = stage.project("morphology.xml", tasks=20)
+    stage.attach(project)
+    stage.services.ring([project])
+    stage.wait_until(lambda: stage.is_published(project), "the first predictions", every_s=0.5)
+    secret = stage.services.settings.webhook_secret.get_secret_value()
+    request = request_bytes(an_event(stage, project), {WEBHOOK_SECRET_HEADER: secret})
+    answers = asyncio.run(_many(stage.services.settings.port, request, events))
+    stage.rest()
+    times = [1000 * seconds for seconds, _ in answers]
+    lost = sum(not fine or seconds > LABEL_STUDIO_GIVES_UP_S for seconds, fine in answers)
+    return Events(events, AT_ONCE, float(np.percentile(times, 50)), float(np.percentile(times, 99)), lost)
+
+
+def measure_malformed(stage: Stage, *, requests: int) -> Requests:
+    """Send requests that are wrong somewhere, with the right credentials."""
+    dice = random.Random(0)
+    return _measured(stage, "malformed requests", [_malformed(dice) for _ in range(requests)])
+
+
+def measure_images(stage: Stage, *, images: int) -> Requests:
+    """Ask for predictions of images that are broken somewhere."""
+    dice = random.Random(0)
+    tasks = [{"id": number + 1, "data": {"image": image}} for number, image in enumerate(_broken(dice, images))]
+    bodies = [
+        {"tasks": tasks[start : start + IMAGES_A_REQUEST], "project": "990.1", "label_config": CONFIG}
+        for start in range(0, images, IMAGES_A_REQUEST)
+    ]
+    measured = _measured(stage, "broken images", [("/predict", json.dumps(body).encode()) for body in bodies])
+    return Requests("broken images", images, *_fields(measured))
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory of a process, megabytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return float(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1000
+
+
+def _fields(measured: Requests) -> tuple[int, int, float, float]:
+    return measured.refused, measured.failed, measured.memory_before_mb, measured.memory_after_mb
+
+
+def _measured(stage: Stage, kind: str, requests: list[tuple[str, bytes]]) -> Requests:
+    settings = stage.services.settings
+    server = next(child for child in stage.children if child.name == "server")
+    credentials = settings.basic_auth_user, settings.basic_auth_password.get_secret_value()
+    with httpx.Client(base_url=settings.public_url, auth=credentials, timeout=PATIENCE_S, trust_env=False) as client:
+        # The first requests load what all need.
+        for path, body in requests[: len(requests) // 20]:
+            client.post(path, content=body, headers={"Content-Type": "application/json"})
+        before = memory_mb(server.pid)
+        statuses = Counter(
+            client.post(path, content=body, headers={"Content-Type": "application/json"}).status_code for path, body in requests
+        )
+    refused = sum(count for status, count in statuses.items() if 400 <= status < 500)
+    failed = sum(count for status, count in statuses.items() if status >= 500)
+    return Requests(kind, len(requests), refused, failed, before, memory_mb(server.pid))
+
+
+async def _many(port: int, request: bytes, events: int) -> list[tuple[float, bool]]:
+    left = iter(range(events))
+
+    async def client() -> list[tuple[float, bool]]:
+        return [await post(port, request, patience_s=PATIENCE_S) for _ in left]
+
+    answers = await asyncio.gather(*(client() for _ in range(AT_ONCE)))
+    return [answer for some in answers for answer in some]
+
+
+def _malformed(dice: random.Random) -> tuple[str, bytes]:
+    body: dict[str, object] = {
+        "tasks": [{"id": 1, "data": {"image": "/data/upload/1/none.png"}}],
+        "project": "990.1",
+        "label_config": CONFIG,
+        "schema": CONFIG,
+        "action": "ANNOTATION_CREATED",
+        "params": {"context": {"result": [{"type": "keypointlabels", "value": {"x": 1, "y": 2}, "original_width": 10_000}]}},
+    }
+    for name in dice.sample(sorted(body), dice.randint(1, 3)):
+        body[name] = dice.choice(NASTY)
+    content = bytearray(json.dumps(body).encode())
+    for _ in range(dice.choice((0, 0, 1, 5))):
+        content[dice.randrange(len(content))] = dice.randrange(256)
+    return dice.choice(PATHS), bytes(content[: dice.choice((len(content), len(content), dice.randrange(len(content))))])
+
+
+def _broken(dice: random.Random, count: int) -> Iterator[str]:
+    whole = _images()
+    for _ in range(count):
+        content = bytearray(dice.choice(whole))
+        for _ in range(dice.choice((1, 3, 30))):
+            content[dice.randrange(len(content))] = dice.randrange(256)
+        cut = dice.choice((len(content), len(content), dice.randrange(1, len(content))))
+        yield "data:image/png;base64," + base64.b64encode(bytes(content[:cut])).decode()
+
+
+def _images() -> list[bytes]:
+    """A small picture of each kind."""
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
+    files = []
+    for kind in ("PNG", "JPEG", "GIF", "WEBP", "TIFF"):
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, kind)
+        files.append(file.getvalue())
+    file = io.BytesIO()
+    fits.PrimaryHDU(pixels[..., 0].astype(np.float32)).writeto(file)
+    return [*files, file.getvalue()]

@@ -1,0 +1,235 @@
+"""How fast images get into a project and what memory that takes: each storage, against the SDK's file import, in the same run.
+
+Run: .venv/bin/python -m benchmarks.ingest.run [--quick]     (minutes on 2 idle cores; --quick: 20 images, no report)
+
+Every import is a process of its own into a new project of a fresh Label Studio on this machine; its time begins before the
+interpreter starts. Pictures are crops of the Hubble deep field, 256 pixels wide, and the same crops as FITS files of three
+bands. S3 is moto's server, a stand-in in one Python process: its row says what our side and Label Studio need, not what a
+cloud would.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from subprocess import DEVNULL, Popen
+
+import numpy as np
+from astropy.io import fits
+from PIL import Image
+from rich.console import Console
+from skimage.data import hubble_deep_field
+
+from benchmarks.loop.fixture import LABEL_STUDIO, free_port
+from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.local_server import LabelStudioServer
+from sync.label_studio.login import login
+from sync.label_studio.projects import create_project, project_state
+
+COUNTS = (200, 1000)
+CROP_PX = 256
+LOOK_EVERY_S = 0.02
+USER, PASSWORD = "benchmark@example.com", "galaxies-for-benchmarks"
+BUCKET = "galaxies"
+console = Console()
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One way of importing.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"png", "fits"}
+        Of the files.
+    words : tuple of str or None
+        Options of `galaxyloop import`; None is the plain way.
+    """
+
+    name: str
+    kind: str
+    words: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one import took.
+
+    Attributes
+    ----------
+    images : int
+    seconds : float
+    cpu_seconds : float
+        Of the importing process; on a machine that does other things too, the fairer of the two.
+    peak_mib : float
+        Largest resident memory of the importing process.
+    again_seconds : float or None
+        The same import a second time, when nothing is new; None where that would double everything.
+    """
+
+    arm: str
+    kind: str
+    images: int
+    seconds: float
+    cpu_seconds: float
+    peak_mib: float
+    again_seconds: float | None
+
+
+def main() -> None:
+    """Measure all arms and write the report."""
+    quick = "--quick" in sys.argv[1:]
+    with ExitStack() as opened:
+        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="ingest-")))
+        studio = opened.enter_context(
+            LabelStudioServer(
+                LABEL_STUDIO, folder / "studio", port=free_port(), user=USER, password=PASSWORD, local_files=folder / "served"
+            )
+        )
+        studio.start()
+        studio.wait()
+        environment = os.environ | {
+            "LABEL_STUDIO_URL": studio.url,
+            "LABEL_STUDIO_API_KEY": login(studio.url, USER, PASSWORD),
+            "GALAXYLOOP_DATA_DIR": str(folder / "data"),
+            "GALAXYLOOP_LOCAL_FILES_DOCUMENT_ROOT": str(folder / "served"),
+        }
+        s3 = opened.enter_context(_bucket())
+        client = opened.enter_context(LabelStudioClient(studio.url, environment["LABEL_STUDIO_API_KEY"]))
+        measured = []
+        for count in (20,) if quick else COUNTS:
+            pictures = {kind: _write_files(folder / f"{kind}-{count}", kind, count) for kind in ("png", "fits")}
+            for arm in _arms(with_s3=bool(s3)):
+                one = _measure(arm, count, pictures[arm.kind], client, environment | s3)
+                console.print(
+                    f"{one.images} {one.kind}, {one.arm}: {one.images / one.seconds:.1f} a second, {one.peak_mib:.0f} MiB"
+                )
+                measured.append(one)
+    if not quick:
+        _write(measured)
+
+
+def _arms(*, with_s3: bool) -> list[Arm]:
+    arms = [Arm("SDK, one file a call", "png", None)]
+    arms += [Arm(f"galaxyloop, {storage}", "png", ("--storage", storage)) for storage in ("uploads", "local")]
+    arms.append(Arm("galaxyloop, local", "fits", ("--storage", "local")))
+    if with_s3:
+        arms.append(Arm("galaxyloop, s3", "png", ("--storage", "s3", "--bucket", BUCKET)))
+    return arms
+
+
+def _measure(arm: Arm, count: int, folder: Path, client: LabelStudioClient, environment: dict[str, str]) -> Measured:
+    project = create_project(
+        client, f"{arm.name} {arm.kind} {count}", files("labeling_configs").joinpath("morphology.xml").read_text()
+    )
+    if arm.words is None:
+        command = [sys.executable, "-m", "benchmarks.ingest.plain", client.url, str(project), str(folder)]
+    else:
+        command = [sys.executable, "-m", "backend.cli", "import", str(project), str(folder), *arm.words]
+    seconds, cpu, peak = _run(command, environment)
+    made = project_state(client, project).task_count
+    if made != count:
+        raise SystemExit(f"{arm.name} made {made} tasks of {count} files")
+    again = None if arm.words is None else _run(command, environment)[0]
+    return Measured(arm.name, arm.kind, count, seconds, cpu, peak, again)
+
+
+def _run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float, float]:
+    """Run a command; seconds, seconds of computing, and peak resident memory in MiB."""
+    began, peak = time.monotonic(), 0.0
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    process = Popen(command, env=environment | {"PYTHONPATH": str(Path.cwd())}, stdout=DEVNULL)
+    while process.poll() is None:
+        # Not the kernel's own figure at the end: that one begins with the memory of the process that forked.
+        peak = max(peak, _peak_mib(process.pid))
+        time.sleep(LOOK_EVERY_S)
+    if process.returncode:
+        raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)  # the server lives on, and does not count
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - began, cpu, peak
+
+
+def _peak_mib(pid: int) -> float:
+    """Largest resident memory that a process has had, MiB; 0 where it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0.0
+    return max((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), default=0.0)
+
+
+def _write_files(folder: Path, kind: str, count: int) -> Path:
+    """Write `count` crops, no two alike, as PNG or as FITS of three bands."""
+    folder.mkdir()
+    field = np.asarray(hubble_deep_field())
+    random = np.random.default_rng(0)
+    rows, columns = (side - CROP_PX for side in field.shape[:2])
+    corners = random.choice(rows * columns, count, replace=False)  # twice the same crop would be one task
+    for number, (y, x) in enumerate(divmod(int(corner), columns) for corner in corners):
+        crop = field[y : y + CROP_PX, x : x + CROP_PX]
+        if kind == "png":
+            Image.fromarray(crop).save(folder / f"{number:04d}.png")
+        else:
+            linear = crop.transpose(2, 0, 1)[::-1, ::-1].astype(np.float32) + random.normal(0, 1, (3, CROP_PX, CROP_PX))
+            fits.PrimaryHDU(linear.astype(np.float32)).writeto(folder / f"{number:04d}.fits")
+    return folder
+
+
+@contextmanager
+def _bucket() -> Iterator[dict[str, str]]:
+    """A bucket on moto's server, as environment; nothing where moto or boto3 is not installed."""
+    if find_spec("moto") is None or find_spec("boto3") is None:
+        console.print("no moto or boto3: S3 is left out")
+        yield {}
+        return
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    host, port = server.get_host_and_port()
+    keys = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_DEFAULT_REGION": "us-east-1"}
+    keys["AWS_ENDPOINT_URL"] = f"http://{host}:{port}"
+    os.environ |= keys
+    boto3.client("s3").create_bucket(Bucket=BUCKET)
+    try:
+        yield keys | {"GALAXYLOOP_S3_ACCESS_KEY_ID": "testing", "GALAXYLOOP_S3_SECRET_ACCESS_KEY": "testing"}
+    finally:
+        server.stop()
+
+
+def _write(measured: Sequence[Measured]) -> None:
+    write_numbers("ingest", {"machine": machine_line(), "imports": [asdict(one) for one in measured]})
+    rows = [
+        [
+            one.arm,
+            one.kind,
+            str(one.images),
+            f"{one.seconds:.1f}",
+            f"{one.images / one.seconds:.1f}",
+            f"{one.cpu_seconds:.1f}",
+            f"{one.peak_mib:.0f}",
+            "" if one.again_seconds is None else f"{one.again_seconds:.1f}",
+        ]
+        for one in measured
+    ]
+    columns = ["method, storage", "files", "images", "s", "images/s", "CPU, s", "peak memory, MiB", "second run, s"]
+    write_section("ingest", f"One run on {machine_line()}.\n\n" + markdown_table(columns, rows))
+
+
+if __name__ == "__main__":
+    main()

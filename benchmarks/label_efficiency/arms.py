@@ -1,0 +1,220 @@
+"""The arms of the label-efficiency benchmark: a registry from name to what is trained on which labels.
+
+With one seed all arms draw the same galaxies in the same order, and a higher rung holds the lower one's labels.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from backend.lvm.checkpoint import fingerprint, load_encoder
+from backend.lvm.encoder import EncoderConfig
+from benchmarks.label_efficiency.cells import Cell
+from benchmarks.label_efficiency.frozen import Rank, by_confidence, by_information, embed, fit_and_predict, queries
+from benchmarks.label_efficiency.galaxies import CLASSES, Galaxies
+from benchmarks.label_efficiency.networks import RECIPES, Recipe, build_finetuned, build_resnet18, build_scratch, train
+
+__all__ = ["ARMS", "Arm", "Bench"]
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What arms work on.
+
+    Attributes
+    ----------
+    galaxies : Galaxies
+    checkpoint : Path
+        Of the encoder that was pre-trained without labels.
+    voted : Path
+        Of the encoder that learned volunteers' votes besides, none of them of this set.
+    voted_here : Path
+        Of the encoder that learned votes of this set too, of galaxies that are not asked for then.
+    """
+
+    galaxies: Galaxies
+    checkpoint: Path
+    voted: Path
+    voted_here: Path
+
+    def on_votes(self) -> Bench:
+        """The same with the encoder that learned votes of other sets."""
+        return replace(self, checkpoint=self.voted)
+
+    def on_votes_here(self) -> Bench:
+        """The galaxies that are left to the encoder that learned votes of the others."""
+        return replace(self, checkpoint=self.voted_here, galaxies=self.galaxies.only_apart())
+
+    @cached_property
+    def weights(self) -> str:
+        """Name of the checkpoint's content."""
+        return fingerprint(self.checkpoint)
+
+    @cached_property
+    def config(self) -> EncoderConfig:
+        """Which network the checkpoint is."""
+        return load_encoder(self.checkpoint).config
+
+    @cached_property
+    def embeddings(self) -> NDArray[np.float32]:
+        """Of all galaxies, shape (n, d)."""
+        return embed(self.galaxies, self.checkpoint)
+
+    def order(self, seed: int) -> NDArray[np.int64]:
+        """Training galaxies in the order in which they are labelled at random."""
+        return np.random.default_rng(seed).permutation(self.galaxies.rows("train"))
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One line of the figure.
+
+    Attributes
+    ----------
+    title : str
+    seeds : int
+        How many are run unless told otherwise.
+    setting : callable
+        What its cells depend on besides labels and seed.
+    run : callable
+        From bench, rungs and seed to (labelled galaxies, probabilities of the test galaxies), rung by rung.
+    default : bool
+        Whether it is run unless told otherwise.
+    """
+
+    title: str
+    seeds: int
+    setting: Callable[[Bench], str]
+    run: Callable[[Bench, Sequence[int], int], Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]]
+    default: bool = True
+
+    def cells(self, name: str, bench: Bench, *, rungs: Sequence[int], seed: int) -> Iterator[Cell]:
+        """Measure cells, each when it is asked for."""
+        began = time.monotonic()
+        for labelled, probabilities in self.run(bench, rungs, seed):
+            found = np.bincount(bench.galaxies.labels[labelled], minlength=len(CLASSES))
+            yield Cell(
+                arm=name,
+                setting=self.setting(bench),
+                labels=len(labelled),
+                seed=seed,
+                found=tuple(found.tolist()),
+                seconds=round(time.monotonic() - began, 2),
+                probabilities=Cell.pack(probabilities),
+            )
+            began = time.monotonic()
+
+
+Result = Iterator[tuple[NDArray[np.int64], NDArray[np.float32]]]
+Build = Callable[[], nn.Sequential]
+
+
+def _network(bench: Bench, rungs: Sequence[int], seed: int, *, build: Build, recipe: Recipe) -> Result:
+    galaxies = bench.galaxies
+    for rung in rungs:
+        labelled = bench.order(seed)[:rung]
+        trained = train(build, galaxies.frames[labelled], galaxies.labels[labelled], recipe=recipe, seed=seed)
+        yield labelled, trained.predict(galaxies.frames[galaxies.rows("test")])
+
+
+def _resnet18(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    return _network(bench, rungs, seed, build=partial(build_resnet18, len(CLASSES)), recipe=RECIPES["resnet18"])
+
+
+def _scratch(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    build = partial(build_scratch, len(CLASSES), config=bench.config, side=bench.galaxies.side)
+    return _network(bench, rungs, seed, build=build, recipe=RECIPES[bench.config.family])
+
+
+def _finetuned(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    build = partial(build_finetuned, len(CLASSES), checkpoint=bench.checkpoint, side=bench.galaxies.side)
+    return _network(bench, rungs, seed, build=build, recipe=RECIPES[f"{bench.config.family} fine-tuned"])
+
+
+def _frozen_random(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    galaxies, embeddings = bench.galaxies, bench.embeddings
+    for rung in rungs:
+        labelled = bench.order(seed)[:rung]
+        yield labelled, fit_and_predict(embeddings[labelled], galaxies.labels[labelled], embeddings[galaxies.rows("test")])
+
+
+def _frozen_active(rank: Rank, bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    galaxies, order, test = bench.galaxies, bench.order(seed), bench.embeddings[bench.galaxies.rows("test")]
+    embeddings, labels = bench.embeddings[order], galaxies.labels[order]
+    for _, chosen in queries(embeddings, labels, order=np.arange(len(order)), rungs=rungs, rank=rank):
+        yield order[chosen], fit_and_predict(embeddings[chosen], labels[chosen], test)
+
+
+def _voted_random(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    return _frozen_random(bench.on_votes(), rungs, seed)
+
+
+def _voted_active(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    return _frozen_active(by_information, bench.on_votes(), rungs, seed)
+
+
+def _voted_here_random(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    here = bench.on_votes_here()
+    return _frozen_random(here, _within(here, rungs), seed)
+
+
+def _voted_here_active(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+    here = bench.on_votes_here()
+    return _frozen_active(by_information, here, _within(here, rungs), seed)
+
+
+def _within(bench: Bench, rungs: Sequence[int]) -> list[int]:
+    """Rungs that the galaxies suffice for."""
+    return [rung for rung in rungs if rung <= len(bench.galaxies.rows("train"))]
+
+
+def _pixels(bench: Bench) -> str:
+    return bench.galaxies.pixels
+
+
+def _shape(bench: Bench) -> str:
+    fields = {name: value for name, value in asdict(bench.config).items() if name != "image_px"}
+    shape = "-".join([bench.config.family, *(f"{name}{value}".replace(" ", "") for name, value in fields.items())])
+    return f"{bench.galaxies.pixels}-{shape}"
+
+
+def _weights(bench: Bench) -> str:
+    return f"{bench.galaxies.pixels}-enlarged-encoder-{bench.weights}"
+
+
+def _voted_weights(bench: Bench) -> str:
+    return _weights(bench.on_votes())
+
+
+def _voted_here_weights(bench: Bench) -> str:
+    return _weights(bench.on_votes_here())
+
+
+ARMS = {
+    "resnet18": Arm("ResNet18 from scratch", 3, _pixels, _resnet18),
+    "scratch": Arm("the LVM's network from scratch", 3, _shape, _scratch),
+    "lvm_random": Arm("LVM frozen, random queries", 10, _weights, _frozen_random),
+    "lvm_active": Arm("LVM frozen, active learning by confidence", 10, _weights, partial(_frozen_active, by_confidence)),
+    "lvm_informed": Arm(
+        "LVM frozen, active learning by mutual information", 10, _weights, partial(_frozen_active, by_information)
+    ),
+    "voted_random": Arm("LVM that learned votes of other sets, frozen, random queries", 10, _voted_weights, _voted_random),
+    "voted_informed": Arm(
+        "LVM that learned votes of other sets, active learning by mutual information", 10, _voted_weights, _voted_active
+    ),
+    "voted_here_random": Arm(
+        "LVM that learned votes of 2,523 other galaxies, frozen, random queries", 10, _voted_here_weights, _voted_here_random
+    ),
+    "voted_here_informed": Arm(
+        "LVM that learned votes of 2,523 other galaxies, active learning", 10, _voted_here_weights, _voted_here_active
+    ),
+    "lvm_finetuned": Arm("LVM fine-tuned, random queries", 3, _weights, _finetuned, default=False),
+}

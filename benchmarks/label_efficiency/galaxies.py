@@ -1,0 +1,103 @@
+"""The galaxies that every arm of the label-efficiency benchmark sees: the same cut, the same side, the same split.
+
+The cut follows the galaxy as in the product (`backend/lvm/cropping.py`); it is made once and kept as bytes, so that no arm
+spends time on it.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+
+from backend.lvm.cropping import FRAMING_VERSION, frame
+from benchmarks.shipped_weights.galaxy_zoo_votes import kept_for_choosing
+from sync.images.decode import decode
+from sync.images.stretch import STRETCH_VERSION
+
+__all__ = ["CLASSES", "Galaxies", "pixels_of", "read_galaxies"]
+
+CLASSES = ("elliptical", "edge_on", "spiral", "merger")
+CACHE = Path(".cache/label-efficiency")
+MAX_PIXELS = 10**7
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Galaxies:
+    """Framed galaxies with their classes.
+
+    Attributes
+    ----------
+    pixels : str
+        Names how the frames were made: results with another name do not compare.
+    frames : ndarray of uint8, shape (n, side, side, 3)
+    labels : ndarray of int, shape (n,)
+        Index into `CLASSES`.
+    split : ndarray of str, shape (n,)
+        "train", "val" or "test".
+    apart : ndarray of bool, shape (n,)
+        Of these the encoder with votes of other galaxies has seen no vote.
+    """
+
+    pixels: str
+    frames: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    split: NDArray[np.str_]
+    apart: NDArray[np.bool_]
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Indices of a part."""
+        return np.flatnonzero(self.split == split)
+
+    def only_apart(self) -> Galaxies:
+        """The same without the training galaxies whose votes an encoder has seen."""
+        return replace(self, split=np.where((self.split == "train") & ~self.apart, "seen", self.split))
+
+    @property
+    def side(self) -> int:
+        """Side of a frame, pixels."""
+        return self.frames.shape[1]
+
+
+def pixels_of(side: int) -> str:
+    """Name the way in which frames of this side are made."""
+    return f"gz1-{side}px-framing{FRAMING_VERSION}-stretch{STRETCH_VERSION}"
+
+
+def read_galaxies(data: Path, *, side: int) -> Galaxies:
+    """Read Galaxy Zoo 1 with its frames, which are cut on the first call and kept.
+
+    Parameters
+    ----------
+    data : Path
+        Holds gz1/labels.csv and gz1/images.
+    side : int
+        Of a frame, pixels.
+    """
+    with (data / "gz1" / "labels.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if row["coarse5"] in CLASSES]
+    name = pixels_of(side)
+    kept = CACHE / f"{name}.npy"
+    if not kept.exists():
+        files = [data / "gz1" / row["file"] for row in rows]
+        frames = np.stack([_cut(file, side) for file in track(files, f"framing at {side} px", transient=True)])
+        CACHE.mkdir(parents=True, exist_ok=True)
+        unfinished = kept.with_suffix(".unfinished.npy")
+        np.save(unfinished, frames)
+        unfinished.replace(kept)
+    return Galaxies(
+        pixels=name,
+        frames=np.load(kept),
+        labels=np.array([CLASSES.index(row["coarse5"]) for row in rows]),
+        split=np.array([row["split"] for row in rows]),
+        apart=np.array([kept_for_choosing(row["sdss_dr7_objid"]) for row in rows]),
+    )
+
+
+def _cut(file: Path, side: int) -> NDArray[np.uint8]:
+    brightness = frame(decode(file.read_bytes(), max_pixels=MAX_PIXELS), side=side)
+    return np.rint(brightness * 255).clip(0, 255).astype(np.uint8)

@@ -1,0 +1,246 @@
+"""The report of the label-efficiency benchmark: from cells to curves, labels needed, tables, JSON and a figure.
+
+Intervals are of 95 %, from a bootstrap over seeds and test galaxies at once; the galaxies drawn are the same for all arms, so
+that ratios between arms do not carry their noise twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+
+from benchmarks.label_efficiency.arms import ARMS, Bench
+from benchmarks.label_efficiency.cells import Cell, score_of
+from benchmarks.label_efficiency.figure import draw
+from benchmarks.label_efficiency.galaxies import CLASSES, Galaxies
+from benchmarks.label_efficiency.statistics import (
+    Bounds,
+    auc_samples,
+    interval,
+    labels_needed,
+    ratio,
+    resampled_curves,
+    resampling_weights,
+)
+from benchmarks.report import IMAGES, machine_line, markdown_table, write_numbers, write_section
+
+__all__ = ["write_report"]
+
+NAME = "label_efficiency"
+COUNTED = (
+    "Every label that a method is fitted on is counted, and no method uses further labels, for example for early stopping or a "
+    "temperature. All methods start with the same galaxies for a given seed. Intervals are over seeds and test galaxies."
+)
+SAMPLES = 1000
+TARGETS = (0.85, 0.9, 0.95)
+CLASS_RUNGS = (100, 1000)
+FACTORS = (
+    ("pre-training: ResNet18 / LVM frozen, random", "resnet18", "lvm_random"),
+    ("active learning: LVM random / LVM active", "lvm_random", "lvm_informed"),
+    ("both: ResNet18 / LVM active", "resnet18", "lvm_informed"),
+    ("votes of other sets: LVM random / with votes, random", "lvm_random", "voted_random"),
+    ("all three: ResNet18 / with votes, active", "resnet18", "voted_informed"),
+    ("votes of other galaxies: ResNet18 / with those votes, random", "resnet18", "voted_here_random"),
+    ("votes of other galaxies, and active learning", "resnet18", "voted_here_informed"),
+    ("on the same network: from scratch / LVM frozen, random", "scratch", "lvm_random"),
+)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Curve:
+    """One arm's learning curve.
+
+    Attributes
+    ----------
+    arm : str
+    rungs : tuple of int
+    seeds : tuple of int
+        Those that have all rungs.
+    macro : ndarray, shape (1 + samples, rungs)
+        Macro AUC, the first row plain, the others resampled.
+    classes : ndarray, shape (rungs, classes)
+        AUC of each class, mean over seeds.
+    brier, ece : ndarray, shape (rungs,)
+        Mean over seeds.
+    needed : mapping
+        From each target to the labels for this macro AUC: plain, then resampled.
+    """
+
+    arm: str
+    rungs: tuple[int, ...]
+    seeds: tuple[int, ...]
+    macro: Floats
+    classes: Floats
+    brier: Floats
+    ece: Floats
+    needed: Mapping[float, list[Bounds]]
+
+    def band(self) -> tuple[Floats, Floats]:
+        """Interval of the macro AUC at each rung."""
+        low, high = np.nanpercentile(self.macro[1:], [2.5, 97.5], axis=0)
+        return low, high
+
+
+def write_report(cells: Sequence[Cell], bench: Bench) -> None:
+    """Write docs/benchmarks.md's section, the JSON and the figure, and print the tables."""
+    galaxies = bench.galaxies
+    truth = galaxies.labels[galaxies.rows("test")]
+    weights = resampling_weights(len(truth), samples=SAMPLES, seed=0)
+    curves = {}
+    for index, name in enumerate(ARMS):
+        curve = _curve(name, [cell for cell in cells if cell.arm == name], truth, weights, seed=index)
+        if curve is not None:
+            curves[name] = curve
+    if not curves:
+        Console().print("no arm has a whole curve yet: nothing is reported")
+        return
+    seen = f"{machine_line()}; {galaxies.side} px; {len(truth)} test galaxies; LVM {bench.config.family} {bench.weights}."
+    factors = _factors(curves)
+    tables = [_auc_table(curves), _needed_table(curves), _factor_table(factors), _class_table(curves)]
+    image = f"![Macro AUC against labels](images/{NAME}.png)"
+    write_section(NAME, "\n\n".join([seen, COUNTED, image, *tables]))
+    write_numbers(NAME, _numbers(curves, factors, galaxies, seen))
+    draw(
+        [(ARMS[name].title, curve.rungs, curve.macro[0], *curve.band()) for name, curve in curves.items()],
+        targets=TARGETS,
+        file=IMAGES / f"{NAME}.png",
+    )
+    for table in tables:
+        Console().print(table, markup=False, soft_wrap=True)
+
+
+def _curve(name: str, cells: Sequence[Cell], truth: NDArray[np.int64], weights: Floats, *, seed: int) -> Curve | None:
+    """An arm's curve from the seeds that have all of its rungs."""
+    measured = {(cell.seed, cell.labels): cell for cell in cells}
+    rungs = tuple(sorted({cell.labels for cell in cells}))
+    seeds = tuple(one for one in sorted({cell.seed for cell in cells}) if all((one, rung) in measured for rung in rungs))
+    if not seeds:
+        return None
+    areas = np.empty((len(seeds), len(rungs), len(CLASSES), len(weights)))
+    scores = np.empty((len(seeds), len(rungs), 2))
+    for i, one in enumerate(seeds):
+        for j, rung in enumerate(rungs):
+            probabilities = measured[one, rung].test()
+            for k in range(len(CLASSES)):
+                areas[i, j, k] = auc_samples(probabilities[:, k], truth == k, weights=weights)
+            score = score_of(probabilities, truth)
+            scores[i, j] = score.brier, score.ece
+    macro = resampled_curves(areas.mean(axis=2), seed=seed)
+    brier, ece = scores.mean(axis=0).T
+    needed = {target: [labels_needed(rungs, row, target=target) for row in macro] for target in TARGETS}
+    return Curve(name, rungs, seeds, macro, areas[..., 0].mean(axis=0), brier, ece, needed)
+
+
+def _auc_table(curves: dict[str, Curve]) -> str:
+    rungs = sorted({rung for curve in curves.values() for rung in curve.rungs})
+    rows = []
+    for name, curve in curves.items():
+        low, high = curve.band()
+        at = {rung: f"{curve.macro[0, j]:.3f} ({low[j]:.3f}-{high[j]:.3f})" for j, rung in enumerate(curve.rungs)}
+        rows.append([ARMS[name].title, str(len(curve.seeds)), *(at.get(rung, "") for rung in rungs)])
+    columns = ["method", "seeds", *(f"{rung:,}" for rung in rungs)]
+    return markdown_table(columns, rows, title="Macro AUC on the test galaxies by number of labels (95 % interval)")
+
+
+def _needed_table(curves: dict[str, Curve]) -> str:
+    rows = []
+    for name, curve in curves.items():
+        ends = f"<{curve.rungs[0]:,}", f">{curve.rungs[-1]:,}"
+        rows.append([ARMS[name].title, *(_labels_text(curve.needed[target], ends) for target in TARGETS)])
+    return markdown_table(["method", *(f"AUC {target}" for target in TARGETS)], rows, title="Labels needed (95 % interval)")
+
+
+Factor = tuple[str, float, list[Bounds]]
+
+
+def _factors(curves: dict[str, Curve]) -> list[Factor]:
+    """Each factor of the ratio to ResNet18 at each target: plain, then resampled."""
+    return [
+        (title, target, [ratio(*pair) for pair in zip(curves[over].needed[target], curves[under].needed[target], strict=True)])
+        for title, over, under in FACTORS
+        if over in curves and under in curves
+        for target in TARGETS
+    ]
+
+
+def _factor_table(factors: Sequence[Factor]) -> str:
+    rows: dict[str, list[str]] = {}
+    for title, _, samples in factors:
+        plain, spread = samples[0], interval(samples[1:])
+        low, high = (f"{end:.1f}" if 0 < end < math.inf else "?" for end in (spread.low, spread.high))
+        rows.setdefault(title, []).append(f"{_bounds_text(plain, '.1f')} ({low}-{high})")
+    columns = ["times fewer labels", *(f"AUC {target}" for target in TARGETS)]
+    return markdown_table(
+        columns, [[title, *texts] for title, texts in rows.items()], title="Reduction of the labels by each part"
+    )
+
+
+def _class_table(curves: dict[str, Curve]) -> str:
+    rows = []
+    for name, curve in curves.items():
+        for j, rung in enumerate(curve.rungs):
+            if rung in CLASS_RUNGS or rung == curve.rungs[-1]:
+                areas = [f"{area:.3f}" for area in curve.classes[j]]
+                rows.append([ARMS[name].title, f"{rung:,}", *areas, f"{curve.brier[j]:.3f}", f"{curve.ece[j]:.3f}"])
+    columns = ["method", "labels", *(f"AUC {name}" for name in CLASSES), "Brier", "ECE"]
+    return markdown_table(columns, rows, title="Classes and calibration")
+
+
+def _labels_text(samples: Sequence[Bounds], ends: tuple[str, str]) -> str:
+    spread = interval(samples[1:])
+    low = f"{spread.low:,.0f}" if spread.low > 0 else ends[0]
+    high = f"{spread.high:,.0f}" if spread.high < math.inf else ends[1]
+    return f"{_bounds_text(samples[0], ',.0f')} ({low} to {high})"
+
+
+def _bounds_text(bounds: Bounds, form: str) -> str:
+    if bounds.exact:
+        return format(bounds.low, form)
+    if bounds.low == 0 and bounds.high == math.inf:
+        return "unknown"
+    if bounds.high == math.inf:
+        return f"more than {bounds.low:{form}}"
+    return f"less than {bounds.high:{form}}"
+
+
+def _numbers(curves: dict[str, Curve], factors: Sequence[Factor], galaxies: Galaxies, seen: str) -> dict[str, Any]:
+    """Everything in the tables as JSON; a bound that is open is null."""
+    arms = {}
+    for name, curve in curves.items():
+        low, high = curve.band()
+        arms[name] = {
+            "title": ARMS[name].title,
+            "seeds": list(curve.seeds),
+            "labels": list(curve.rungs),
+            "macro_auc": _rounded(curve.macro[0]),
+            "macro_auc_low": _rounded(low),
+            "macro_auc_high": _rounded(high),
+            "class_auc": {one: _rounded(curve.classes[:, k]) for k, one in enumerate(CLASSES)},
+            "brier": _rounded(curve.brier),
+            "ece": _rounded(curve.ece),
+            "labels_needed": {str(target): _known(curve.needed[target]) for target in TARGETS},
+        }
+    ratios = [{"what": title, "auc": target, **_known(samples)} for title, target, samples in factors]
+    return {"run": seen, "pixels": galaxies.pixels, "bootstrap_samples": SAMPLES, "arms": arms, "ratios": ratios}
+
+
+def _known(samples: Sequence[Bounds]) -> dict[str, list[float | None]]:
+    spread = interval(samples[1:])
+    return {"bounds": _open(samples[0]), "interval": _open(spread)}
+
+
+def _open(bounds: Bounds) -> list[float | None]:
+    low = round(bounds.low, 2) if bounds.low > 0 else None
+    return [low, round(bounds.high, 2) if bounds.high < math.inf else None]
+
+
+def _rounded(numbers: Floats) -> list[float]:
+    return [round(float(number), 4) for number in numbers]

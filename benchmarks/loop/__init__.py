@@ -1,0 +1,1 @@
+"""The loop: webhooks, pre-labelling and batches."""

@@ -1,0 +1,249 @@
+"""Where the time of a batch goes: galaxies of 424 px, classes and outlines, each step in seconds and CPU seconds.
+
+Run: .venv/bin/python -m benchmarks.loop.batch [--images 120] [--batches 2] [--write]
+
+In one process on one computing thread, as the worker computes on two cores, without Label Studio and without the worker's
+quiet time: what is timed is our own work, which grows with the size of the pictures. Ten tasks a batch get the live version's
+outlines, of which one in five is moved, and the class of the Galaxy Zoo 2 votes; then a version is trained, judged, and
+predicts what is left. One task in five is held out. Without the galaxies of ../shared/data crops of the Hubble deep field take
+their place, with classes by brightness.
+
+Both arms see the same pictures, labels and seeds. "All fitted" is the way before: masks are fine-tuned for every version,
+whether or not the gate can judge them, and the learned detector is trained for every fold, whether or not the head uses it.
+
+What it does not show. Label Studio's own storing and listing (`loop_batch_studio.py` does); a gate with held-out groups of
+hundreds of annotations.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeVar
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from PIL import Image
+
+from backend.loop.examples.held_out import audit_tasks, sides_of
+from backend.loop.examples.snapshot import Snapshot, take_snapshot
+from backend.loop.gate.gate import judge
+from backend.loop.training.train import train
+from backend.prediction.predictor import Prediction, Task
+from backend.registry.records import Project
+from backend.services import Services
+from backend.settings import Settings
+from benchmarks.loop.fixture import cut_crops
+from benchmarks.report import machine_line, markdown_table, write_section
+from sync.label_studio.annotations import Annotation
+from sync.label_studio.tasks import Task as ProjectTask
+
+GALAXIES = Path("../shared/data/gz2")
+CLASSES = {"elliptical": "Elliptical", "spiral": "Spiral", "edge_on": "Edge-on", "merger": "Merger"}
+CONFIG = Path("labeling_configs/everything.xml")
+SIDE_PX, BATCH, PROJECT = 424, 10, 1
+MOVED_EVERY, MOVED_PERCENT = 5, 1.5
+"""One outline in so many is moved by so much of the picture's width."""
+ARMS = ("all fitted", "what can count")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a batch; `cpu_s` counts all threads of the process."""
+
+    arm: str
+    batch: int
+    name: str
+    seconds: float
+    cpu_s: float
+    result: str
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    """Serves pictures as Label Studio serves uploads."""
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Measure where the time of a batch goes.")
+    parser.add_argument("--images", type=int, default=120)
+    parser.add_argument("--batches", type=int, default=2)
+    parser.add_argument("--write", action="store_true", help="write the table of docs/benchmarks.md")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory(prefix="galaxyloop-batch-") as folder:
+        uploads = Path(folder) / "data" / "upload" / str(PROJECT)
+        classes = _pictures(uploads, count=options.images)
+        with _served(Path(folder)) as address:
+            steps = list(_measure(address, Path(folder), classes, batches=options.batches))
+    tables = [_steps_table(steps, classes), _ratio_table(steps)]
+    for table in tables:
+        print(table)
+    if options.write:
+        machine = f"One run on {machine_line()}, one computing thread; other work shared the machine, so compare CPU seconds."
+        write_section("loop_batch", "\n\n".join([machine, *tables]))
+
+
+def _steps_table(steps: Sequence[Step], classes: Mapping[str, str]) -> str:
+    columns = ["method", "batch", "step", "seconds", "CPU seconds", "result"]
+    rows = [[one.arm, str(one.batch), one.name, f"{one.seconds:.1f}", f"{one.cpu_s:.1f}", one.result] for one in steps]
+    return markdown_table(columns, rows, title=f"Batches of {BATCH}, everything.xml, {len(classes)} galaxies of {SIDE_PX} px")
+
+
+def _ratio_table(steps: Sequence[Step]) -> str:
+    """CPU seconds of whole batches, the way before against the way now."""
+    rows = []
+    for batch in sorted({one.batch for one in steps if one.batch}):
+        before, now = (sum(one.cpu_s for one in steps if (one.arm, one.batch) == (arm, batch)) for arm in ARMS)
+        rows.append([str(batch), f"{before:.1f}", f"{now:.1f}", f"{before / now:.1f}"])
+    columns = ["batch", f"{ARMS[0]}, CPU seconds", f"{ARMS[1]}, CPU seconds", "ratio"]
+    return markdown_table(columns, rows, title="Whole batches")
+
+
+def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches: int) -> Iterator[Step]:
+    first = _services(address, folder / "first")
+    project = first.registry.meet_project(PROJECT, label_config=CONFIG.read_text(), extra_params=None)
+    tasks = [Task(number, {"image": reference}) for number, reference in enumerate(classes, start=1)]
+    predicted, step = _timed("both", 0, "predict all, new images", partial(_predict, first, project, tasks), _counted)
+    yield step
+    for arm in ARMS:
+        shutil.copytree(first.settings.data_dir, folder / arm)  # each arm knows the pictures and has outlined nothing since
+        with ExitStack() as undone:
+            if arm == ARMS[0]:
+                undone.enter_context(patch("backend.loop.training.train.can_be_judged", lambda *_: True))
+                undone.enter_context(patch("backend.loop.gate.candidates.BY_EXTRACTION", None))
+            yield from _batches(arm, _services(address, folder / arm), tasks, predicted, classes, batches=batches)
+
+
+def _services(address: str, folder: Path) -> Services:
+    services = Services(Settings(label_studio_url=address, label_studio_api_key="none", data_dir=folder))
+    services.annotators.warm_up()
+    return services
+
+
+def _batches(
+    arm: str,
+    services: Services,
+    tasks: list[Task],
+    predicted: dict[int, Prediction],
+    classes: Mapping[str, str],
+    *,
+    batches: int,
+) -> Iterator[Step]:
+    project = services.registry.project(PROJECT)
+    held_out = audit_tasks({task.id: task.data for task in tasks}, image_keys=["image"], share=0.2)
+    annotated: list[Task] = []
+    annotations: list[Annotation] = []
+    for batch in range(1, batches + 1):
+        new, tasks = tasks[:BATCH], tasks[BATCH:]
+        annotated += new
+        annotations += [_annotate(task, predicted[task.id], classes[task.data["image"]]) for task in new]
+        snapshot = _divided(take_snapshot(annotations), held_out)
+        number, step = _timed(
+            arm,
+            batch,
+            "read and train",
+            partial(train, services, project, snapshot, allow_none=False),
+            lambda one: f"version {one}",
+        )
+        yield step
+        version = services.registry.version(PROJECT, number)
+        known = [ProjectTask(task.id, dict(task.data), True, 1, "") for task in annotated] + [
+            ProjectTask(task.id, dict(task.data), False, 0, "") for task in tasks
+        ]
+        judged = partial(judge, services, project, version, snapshot, project_tasks=known)
+        verdict, step = _timed(arm, batch, "gate", judged, lambda one: f"goes live: {one.goes_live}")
+        yield step
+        # Predicting begins anew also where the gate refuses: with the heads that it has chosen.
+        services.registry.promote(PROJECT, number, evidence=verdict.evidence, heads=verdict.heads)
+        project = services.registry.project(PROJECT)
+        predicted, step = _timed(arm, batch, "predict the other tasks", partial(_predict, services, project, tasks), _counted)
+        yield step
+
+
+def _divided(snapshot: Snapshot, held_out: frozenset[int]) -> Snapshot:
+    return replace(snapshot, sides=sides_of(snapshot.annotations, held_out=held_out, image_keys=["image"], contents={}))
+
+
+def _timed(arm: str, batch: int, name: str, work: Callable[[], T], result: Callable[[T], str]) -> tuple[T, Step]:
+    began, cpu = time.monotonic(), time.process_time()
+    made = work()
+    step = Step(arm, batch, name, time.monotonic() - began, time.process_time() - cpu, result(made))
+    print(step, flush=True)
+    return made, step
+
+
+def _predict(services: Services, project: Project, tasks: list[Task]) -> dict[int, Prediction]:
+    annotator = services.annotators.of(project, label_config=project.label_config)
+    return dict(zip((task.id for task in tasks), annotator.predict(tasks), strict=True))
+
+
+def _counted(predicted: Mapping[int, Prediction]) -> str:
+    return f"{len(predicted)} tasks, {sum(len(one.result) for one in predicted.values())} regions"
+
+
+def _annotate(task: Task, prediction: Prediction, name: str) -> Annotation:
+    regions = annotated_regions(prediction.result, name, task=task.id)
+    return Annotation(task.id, task.id, dict(task.data), regions, "2026-01-01T00:00:00Z", 1, False, None, 20.0)
+
+
+def annotated_regions(predicted: Sequence[Mapping[str, Any]], name: str, *, task: int) -> list[dict[str, Any]]:
+    """The prediction as an annotator submits it: the class put right, some outlines moved."""
+    outlines = [dict(region) for region in predicted if region["type"] == "polygonlabels"]
+    moved = [_moved(region) if place % MOVED_EVERY == 0 else region for place, region in enumerate(outlines, start=task)]
+    answer = {"id": "class", "type": "choices", "from_name": "morphology", "to_name": "image", "value": {"choices": [name]}}
+    return [answer, *moved]
+
+
+def _moved(region: Mapping[str, Any]) -> dict[str, Any]:
+    points = [[min(x + MOVED_PERCENT, 100.0), y] for x, y in region["value"]["points"]]
+    return {**region, "value": {**region["value"], "points": points}}
+
+
+def _pictures(folder: Path, *, count: int) -> dict[str, str]:
+    """Put pictures where they are served from: their references, and the class of each."""
+    folder.mkdir(parents=True)
+    named = galaxies(folder.parent / "crops", count=count)
+    for path in named:
+        (folder / path.name).write_bytes(path.read_bytes())
+    return {f"/data/upload/{PROJECT}/{path.name}": name for path, name in named.items()}
+
+
+def galaxies(folder: Path, *, count: int) -> dict[Path, str]:
+    """Pictures, cut into `folder` where there is no Galaxy Zoo 2, and the class of each."""
+    if GALAXIES.exists():
+        with (GALAXIES / "labels.csv").open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["clean_label"] in CLASSES]
+        return {GALAXIES / row["file"]: CLASSES[row["clean_label"]] for row in rows[:: max(1, len(rows) // count)][:count]}
+    crops = cut_crops(folder, count=count, side=SIDE_PX)
+    brightness = np.array([np.asarray(Image.open(crop)).mean() for crop in crops])
+    return dict(zip(crops, np.where(brightness > np.median(brightness), "Spiral", "Elliptical").tolist(), strict=True))
+
+
+@contextmanager
+def _served(folder: Path) -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+    finally:
+        server.shutdown()
+
+
+if __name__ == "__main__":
+    main()

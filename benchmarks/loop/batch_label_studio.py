@@ -1,0 +1,178 @@
+"""A batch of ten on a real Label Studio: from the last submit to the new version, step by step.
+
+Run: .venv/bin/python -m benchmarks.loop.batch_label_studio [--images 120] [--batches 3] [--write]
+
+A fresh Label Studio, server and worker with their default settings hold a project of the demo's config, everything.xml, and
+galaxies of 424 px. Ten tasks a batch, the least sure ones first as the queue serves them, get the predicted outlines, of which
+one in five is moved, and the class of the Galaxy Zoo 2 votes. The clock starts when the last one is submitted. "Trained" and
+"judged" are when the version stands in the registry; "next 20 predicted" is when the 20 tasks that the queue serves next have
+predictions of the new version, "all predictions" when every task has one and Label Studio shows them. A rejected version has
+only the first two. CPU seconds are the worker's.
+
+What it does not show. Label Studio stands on SQLite and on the same cores; annotators who work on while the worker trains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from backend.registry.records import Version
+from benchmarks.loop.batch import BATCH, SIDE_PX, annotated_regions, galaxies
+from benchmarks.loop.fixture import ASK_EVERY_S, Stage, open_stage
+from benchmarks.report import machine_line, markdown_table, write_section
+from sync.label_studio.projects import create_project, upload_images
+from sync.label_studio.tasks import Task
+
+CONFIG = "everything.xml"
+NEXT = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One batch; seconds from the last submit, None where the version was rejected."""
+
+    batch: int
+    trained_s: float
+    judged_s: float
+    next_s: float | None
+    all_s: float | None
+    worker_cpu_s: float
+    reason: str
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Measure batches of ten against a real Label Studio.")
+    parser.add_argument("--images", type=int, default=120)
+    parser.add_argument("--batches", type=int, default=3)
+    parser.add_argument("--write", action="store_true", help="write the table of docs/benchmarks.md")
+    options = parser.parse_args()
+    with (
+        tempfile.TemporaryDirectory(prefix="galaxyloop-batch-") as folder,
+        open_stage(Path(folder), crops=1, console=Console()) as stage,
+    ):
+        classes = galaxies(Path(folder) / "galaxies", count=options.images)
+        turns = list(_measure(stage, classes, batches=options.batches))
+    columns = ["batch", "trained, s", "judged, s", f"next {NEXT} predicted, s", "all predictions, s", "worker, CPU s"]
+    rows = [
+        [
+            str(one.batch),
+            *(
+                "rejected" if value is None else f"{value:.1f}"
+                for value in (one.trained_s, one.judged_s, one.next_s, one.all_s)
+            ),
+            f"{one.worker_cpu_s:.1f}",
+        ]
+        for one in turns
+    ]
+    title = (
+        f"From the last submit of a batch of {BATCH}, {CONFIG}, {len(classes)} galaxies of {SIDE_PX} px, on a real Label Studio"
+    )
+    table = markdown_table(columns, rows, title=title)
+    print(table)
+    if options.write:
+        load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+        write_section("loop_batch_studio", f"One run on {machine_line()}; load averages at its end {load}.\n\n{table}")
+
+
+def _measure(stage: Stage, classes: Mapping[Path, str], *, batches: int) -> Iterator[Turn]:
+    project = create_project(stage.client, "galaxies", files("labeling_configs").joinpath(CONFIG).read_text())
+    upload_images(stage.client, project, list(classes))
+    stage.attach(project)
+    stage.services.ring_at_once(project)
+    began = time.monotonic()
+    stage.wait_until(lambda: stage.is_published(project), "the first predictions to be stored")
+    print(f"first predictions: {time.monotonic() - began:.1f} s", flush=True)
+    named = {path.name: name for path, name in classes.items()}
+    todo = {task.id: task for task in stage.tasks(project)}
+    for batch in range(1, batches + 1):
+        stage.rest()
+        served = _queue(stage, project, todo)
+        number, worker = len(stage.services.registry.versions(project)) + 1, _worker()
+        bodies = [(task, _annotation(task, prediction, named)) for task, prediction in served[:BATCH]]
+        for task, body in bodies:
+            stage.client.send("POST", f"/api/tasks/{task.id}/annotations/", json=body)
+            del todo[task.id]
+        turn = _watch(stage, project, number, worker, batch=batch, after=[task.id for task, _ in served[BATCH : BATCH + NEXT]])
+        print(turn, flush=True)
+        yield turn
+
+
+def _watch(stage: Stage, project: int, number: int, worker: Path, *, batch: int, after: list[int]) -> Turn:
+    """Follow version `number` from the last submit, which is now."""
+    began, cpu = time.monotonic(), _cpu_s(worker)
+
+    def version() -> Version | None:
+        return next((one for one in stage.services.registry.versions(project) if one.number == number), None)
+
+    def judged() -> bool:
+        made = version()
+        return made is not None and made.verdict in ("live", "rejected")
+
+    stage.wait_until(lambda: version() is not None, f"version {number} to be trained")
+    trained_s = time.monotonic() - began
+    stage.wait_until(judged, f"version {number} to be judged")
+    judged_s = time.monotonic() - began
+    made = version()
+    assert made is not None
+    next_s = all_s = None
+    if made.verdict == "live":
+        name = stage.name_of(project, number)
+        stage.wait_until(lambda: _stored(stage, after, name), "the next predictions to be stored", every_s=ASK_EVERY_S)
+        next_s = time.monotonic() - began
+        stage.wait_until(lambda: stage.is_published(project), "all predictions to be stored")
+        all_s = time.monotonic() - began
+    return Turn(batch, trained_s, judged_s, next_s, all_s, _cpu_s(worker) - cpu, str(made.evidence.get("reason", "")))
+
+
+def _stored(stage: Stage, tasks: list[int], name: str) -> bool:
+    """Whether tasks have a prediction of a version; the last of them is asked for first."""
+    return all(
+        any(one["model_version"] == name for one in stage.client.get("/api/predictions/", task=task)) for task in tasks[::-1]
+    )
+
+
+def _queue(stage: Stage, project: int, todo: Mapping[int, Task]) -> list[tuple[Task, dict[str, Any]]]:
+    """The tasks still to do with the live version's predictions, the least sure first, as uncertainty sampling serves them."""
+    live = stage.known(project).live_name
+    shown = {}
+    for task in todo.values():
+        for one in stage.client.get("/api/predictions/", task=task.id):
+            if one["model_version"] == live:
+                shown[task.id] = one
+    return sorted(((todo[id_], one) for id_, one in shown.items()), key=lambda pair: pair[1]["score"] or 0.0)
+
+
+def _annotation(task: Task, prediction: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
+    name = named[str(task.data["image"]).rpartition("/")[2].partition("-")[2]]
+    result = annotated_regions(prediction["result"], name, task=task.id)
+    return {"result": result, "lead_time": 20.0, "parent_prediction": prediction["id"]}
+
+
+def _worker() -> Path:
+    """The worker's folder in /proc."""
+    for process in Path("/proc").glob("[0-9]*"):
+        ours = f"\nPPid:\t{os.getpid()}\n" in (process / "status").read_text()
+        if ours and (process / "cmdline").read_bytes().endswith(b"\0worker\0"):
+            return process
+    raise RuntimeError("this process has no worker")
+
+
+def _cpu_s(process: Path) -> float:
+    """User and system seconds of a process so far."""
+    fields = (process / "stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    main()

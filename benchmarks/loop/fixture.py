@@ -1,0 +1,237 @@
+"""The stage of the loop's benchmark: a fresh Label Studio, our server and our worker, as processes of this machine.
+
+Everything is the product's default but for paths, ports and secrets: quiet time, queue, batch, niceness and threads are those
+that a user has.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from statistics import median
+
+import httpx
+import numpy as np
+from PIL import Image
+from rich.console import Console
+from skimage.data import hubble_deep_field
+
+from backend.demo.processes import Child
+from backend.registry.records import Project
+from backend.services import Services
+from backend.settings import Settings
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.local_server import LabelStudioServer
+from sync.label_studio.projects import attach_backend, create_project, login, project_state, upload_images
+from sync.label_studio.tasks import Task, read_tasks
+
+__all__ = ["ASK_EVERY_S", "LABEL_STUDIO", "Stage", "cut_crops", "free_port", "open_stage", "wait_until"]
+
+LABEL_STUDIO = Path(".venv-label-studio/bin/label-studio")
+CROP_PX = 124
+USER = "benchmark@example.com"
+PATIENCE_S = 900.0
+LOOK_EVERY_S = 0.02
+ASK_EVERY_S = 0.25
+"""How often Label Studio itself is asked: more often would slow what is measured."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What is measured, while it runs.
+
+    Attributes
+    ----------
+    references : tuple of str
+        Image references of the uploaded crops, as tasks have them.
+    bright : frozenset of str
+        The brighter half of them: a rule that annotators of the benchmark keep to and a model can learn.
+    """
+
+    client: LabelStudioClient
+    services: Services
+    children: tuple[Child, ...]
+    references: tuple[str, ...]
+    bright: frozenset[str]
+
+    def project(self, config: str, *, tasks: int) -> int:
+        """Make a project of `tasks` tasks with a shipped labelling config, its backend not attached yet.
+
+        With more tasks than crops the crops come again: a second task of a crop costs Label Studio as much as the first, and
+        us nothing more to look at.
+        """
+        project = create_project(self.client, f"{config} {tasks}", files("labeling_configs").joinpath(config).read_text())
+        references = [self.references[index % len(self.references)] for index in range(tasks)]
+        self.client.send("POST", f"/api/projects/{project}/import", json=[{"image": one} for one in references])
+        assert len(self.tasks(project)) == tasks
+        return project
+
+    def attach(self, project: int) -> None:
+        """Attach the backend, as `galaxyloop project attach` does, without ringing."""
+        settings = self.services.settings
+        state = project_state(self.client, project)
+        known = self.services.registry.meet_project(project, label_config=state.label_config, extra_params=None)
+        attach_backend(
+            self.client,
+            project,
+            url=settings.public_url,
+            title=known.live_name,
+            basic_auth=(settings.basic_auth_user, settings.basic_auth_password.get_secret_value()),
+            webhook_secret=settings.webhook_secret.get_secret_value(),
+        )
+
+    def tasks(self, project: int) -> list[Task]:
+        """The project's tasks."""
+        return read_tasks(self.client, project)
+
+    def known(self, project: int) -> Project:
+        """The project as the registry has it."""
+        return self.services.registry.project(project)
+
+    def name_of(self, project: int, version: int) -> str:
+        """The name that predictions of a version carry."""
+        return self.services.registry.version(project, version).name
+
+    def stored(self, project: int, version: int) -> int:
+        """How many predictions of a version Label Studio has."""
+        counts = self.client.get(f"/api/projects/{project}/model-versions/")
+        return int(counts.get(self.name_of(project, version), 0))
+
+    def is_published(self, project: int) -> bool:
+        """Whether the live version's predictions are stored and the backend renamed."""
+        known = self.known(project)
+        return known.published_version == known.live_version
+
+    def forget_predictions(self, project: int, version: int) -> None:
+        """Delete a version's predictions from Label Studio and leave all else as it was."""
+        name = self.name_of(project, version)
+        self.client.send("DELETE", f"/api/projects/{project}/model-versions/", json={"model_version": name}, repeatable=True)
+        self.client.send("PATCH", f"/api/projects/{project}/", json={"model_version": name}, repeatable=True)
+        assert self.stored(project, version) == 0
+        self.rest()
+
+    def forget_images(self) -> None:
+        """Empty the cache of images, embeddings and sources."""
+        for file in self.services.settings.cache_dir.glob("*/*"):
+            file.unlink(missing_ok=True)
+
+    def rest(self) -> None:
+        """Wait until every bell has been answered."""
+        wait_until(lambda: not self.services.bell.ringing(), "the worker to answer all bells", self.children)
+
+    def wait_until(self, reached: Callable[[], bool], what: str, *, every_s: float = LOOK_EVERY_S) -> None:
+        """Wait for a condition, or say which process has ended meanwhile."""
+        wait_until(reached, what, self.children, every_s=every_s)
+
+
+@contextmanager
+def open_stage(folder: Path, *, crops: int, console: Console) -> Iterator[Stage]:
+    """Start everything in `folder`, and end every process on leaving, however it is left."""
+    password = secrets.token_urlsafe(9)
+    with ExitStack() as ends:
+        studio = LabelStudioServer(LABEL_STUDIO, folder / "label-studio", port=free_port(), user=USER, password=password)
+        ends.callback(studio.stop)
+        with console.status("starting a fresh Label Studio"):
+            studio.start()
+            studio.wait()
+        settings = Settings(
+            label_studio_url=studio.url,
+            label_studio_api_key=login(studio.url, USER, password),
+            data_dir=(folder / "galaxyloop").absolute(),
+            port=free_port(),
+            basic_auth_password=secrets.token_urlsafe(24),
+            webhook_secret=secrets.token_urlsafe(24),
+        )
+        client = ends.enter_context(LabelStudioClient(studio.url, settings.label_studio_api_key.get_secret_value()))
+        with console.status(f"uploading {crops} crops"):
+            references, bright = _upload(client, cut_crops(folder / "crops", count=crops))
+        services = Services(settings)
+        children = _children(settings, folder / "logs")
+        for child in children:
+            ends.callback(child.stop)
+            child.start()
+        with console.status("starting server and worker"):
+            wait_until(lambda: _answers(f"{settings.public_url}/health"), "the server to answer", children)
+        yield Stage(client, services, children, references, bright)
+
+
+def cut_crops(folder: Path, *, count: int, side: int = CROP_PX) -> list[Path]:
+    """Cut `count` different squares of `side` px from the Hubble deep field (872x1000 px); neighbours overlap."""
+    folder.mkdir(parents=True)
+    field = np.asarray(hubble_deep_field())
+    rows = np.arange(0, field.shape[0] - side + 1)
+    columns = np.arange(0, field.shape[1] - side + 1)
+    step = int(np.sqrt(len(rows) * len(columns) / count))
+    corners = [(y, x) for y in rows[::step] for x in columns[::step]][:count]
+    assert len(corners) == count
+    crops = []
+    for y, x in corners:
+        encoded = io.BytesIO()
+        Image.fromarray(field[y : y + side, x : x + side]).save(encoded, "PNG")
+        crops.append(folder / f"hubble-{y:03d}-{x:03d}.png")
+        crops[-1].write_bytes(encoded.getvalue())
+    return crops
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(reached: Callable[[], bool], what: str, children: Sequence[Child], *, every_s: float = LOOK_EVERY_S) -> None:
+    """Wait for a condition.
+
+    Raises
+    ------
+    RuntimeError
+        If it does not come about within `PATIENCE_S`, or a process has ended.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    while not reached():
+        for child in children:
+            if not child.running:
+                raise RuntimeError(f"the {child.name} ended; its log ends:\n{child.last_lines(15)}")
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"waited {PATIENCE_S:.0f} s in vain for {what}")
+        time.sleep(every_s)
+
+
+def _upload(client: LabelStudioClient, crops: list[Path]) -> tuple[tuple[str, ...], frozenset[str]]:
+    """Upload the crops; return all references, and those of the brighter half."""
+    gallery = create_project(client, "uploaded crops", files("labeling_configs").joinpath("morphology.xml").read_text())
+    upload_images(client, gallery, crops)
+    references = tuple(str(task.data["image"]) for task in read_tasks(client, gallery))
+    brightness = {crop.name: float(np.asarray(Image.open(crop)).mean()) for crop in crops}
+    middle = median(brightness.values())
+    return references, frozenset(one for one in references if brightness[one.partition("-")[2]] > middle)
+
+
+def _children(settings: Settings, logs: Path) -> tuple[Child, ...]:
+    environment = {
+        "LABEL_STUDIO_URL": settings.label_studio_url,
+        "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
+        "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
+        "GALAXYLOOP_PORT": str(settings.port),
+        "GALAXYLOOP_BASIC_AUTH_PASSWORD": settings.basic_auth_password.get_secret_value(),
+        "GALAXYLOOP_WEBHOOK_SECRET": settings.webhook_secret.get_secret_value(),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "backend.cli"]
+    return tuple(Child(name, [*command, name], environment=environment, logs=logs) for name in ("server", "worker"))
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).is_success
+    except httpx.TransportError:
+        return False

@@ -1,0 +1,199 @@
+"""The loop in numbers: webhooks acknowledged, projects pre-labelled, batches returned as predictions; all in one run.
+
+Run: make bench   (or .venv/bin/python -m benchmarks.loop.run [--quick])
+
+It starts a fresh Label Studio, the server and the worker with their default settings, prints three tables, and writes
+benchmarks/results/loop.json and the tables of docs/benchmarks.md. Every process ends with it.
+
+How the cost grows. An acknowledgement is one small write, shared by the events that wait for it. Pre-labelling and the way
+from a batch to *all* new predictions grow with the tasks still to do, because each of them gets a new prediction, and most of
+that time is Label Studio's own storing; the way to the *first* new predictions holds the quiet time, reading what has
+changed, training on all annotations so far, judging, and one chunk of 200: it grows with the annotations, and with the
+project only by listing it.
+
+What it does not show. Label Studio stands on SQLite and on the same cores as everything else, client included: with
+PostgreSQL and machines of its own both sides get faster, and the ratio may change. The crops are small (124 px) and overlap;
+large images cost more when they are seen for the first time and the same afterwards. With more tasks than crops a crop has
+several tasks, so the cache holds fewer images than tasks. The annotations follow a rule (bright or not) and say nothing of
+how well a model learns. label-studio-ml runs an empty model and hears few events at once, which flatters it: it
+starts a process for every event, and a real model's is large.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.loop.bulk import Prelabelling, Turnaround, measure_prelabelling, measure_turnaround
+from benchmarks.loop.fixture import Stage, open_stage
+from benchmarks.loop.webhooks import AT_ONCE, LABEL_STUDIO_ML, Acknowledgement, an_event, measure_alternative, measure_ours
+from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
+
+CONFIGS = ("morphology.xml", "everything.xml")
+CROPS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured."""
+
+    prelabelled: int
+    prelabelling_rounds: int
+    projects: tuple[int, ...]
+    batches: int
+    webhook_rounds: int
+
+
+FULL = Sizes(1000, 2, (100, 1000, 5000), 2, 10)
+QUICK = Sizes(100, 1, (100, 300), 2, 4)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Measure the loop against a real Label Studio.")
+    parser.add_argument("--quick", action="store_true", help="small projects and few rounds, to try it; writes nothing")
+    quick = parser.parse_args().quick
+    sizes = QUICK if quick else FULL
+    console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    began = time.monotonic()
+    try:
+        with tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder:
+            crops = min(CROPS, max(sizes.prelabelled, *sizes.projects))
+            with open_stage(Path(folder), crops=crops, console=console) as stage:
+                measured = _measure(stage, Path(folder), sizes, console)
+    except KeyboardInterrupt:
+        console.print("interrupted; every process has ended")
+        raise SystemExit(130) from None
+    machine = machine_line()
+    console.print(f"{machine}; {time.monotonic() - began:.0f} s")
+    if not quick:
+        _write(machine, *measured)
+
+
+Measured = tuple[list[Prelabelling], list[Acknowledgement], list[Turnaround]]
+
+
+def _measure(stage: Stage, folder: Path, sizes: Sizes, console: Console) -> Measured:
+    prelabellings: list[Prelabelling] = []
+    acknowledgements: list[Acknowledgement] = []
+    turnarounds: list[Turnaround] = []
+    for config in CONFIGS:
+        with console.status(f"pre-labelling {sizes.prelabelled} tasks, {config}"):
+            prelabellings.append(measure_prelabelling(stage, config, tasks=sizes.prelabelled, rounds=sizes.prelabelling_rounds))
+    _print(console, *_prelabelling_table(prelabellings))
+    with console.status("webhooks"):
+        project = stage.services.registry.projects()[-1].id
+        body = an_event(stage, project)
+        acknowledgements += measure_ours(stage, body, project=project, rounds=sizes.webhook_rounds)
+        if LABEL_STUDIO_ML.exists():
+            acknowledgements.append(measure_alternative(folder / "label-studio-ml", body))
+        else:
+            console.print(f"label-studio-ml is left out: there is no {LABEL_STUDIO_ML}; `make setup` makes it")
+    _print(console, *_acknowledgement_table(acknowledgements))
+    for config in CONFIGS:
+        for tasks in sizes.projects:
+            with console.status(f"batches in a project of {tasks} tasks, {config}"):
+                turnarounds += measure_turnaround(stage, config, tasks=tasks, batches=sizes.batches)
+    _print(console, *_turnaround_table(turnarounds))
+    return prelabellings, acknowledgements, turnarounds
+
+
+Cells = tuple[str, list[str], list[list[str]]]
+
+
+def _prelabelling_table(measured: Sequence[Prelabelling]) -> Cells:
+    columns = ["config", "tasks", "new images, s", "cached images, s", "Retrieve Predictions, s", "speed-up, cached"]
+    rows = [
+        [
+            one.config,
+            str(one.tasks),
+            f"{one.cold_s:.1f}",
+            _spread(one.warm_s),
+            _spread(one.retrieve_s),
+            f"{one.ratio:.1f}",
+        ]
+        for one in measured
+    ]
+    return (
+        "Pre-labelling, compared with Label Studio's Retrieve Predictions action on the same server and version",
+        columns,
+        rows,
+    )
+
+
+def _acknowledgement_table(measured: Sequence[Acknowledgement]) -> Cells:
+    columns = ["server", "load", "events", "body, kB", "p50, ms", "p99, ms", "not acknowledged in 1 s"]
+    rows = [
+        [
+            one.server,
+            one.meanwhile,
+            str(one.events),
+            f"{one.body_bytes / 1000:.0f}",
+            f"{one.percentile(50):.0f}",
+            f"{one.percentile(99):.0f}",
+            str(one.lost),
+        ]
+        for one in measured
+    ]
+    return f"Acknowledgement of webhooks, {AT_ONCE} events at once", columns, rows
+
+
+def _turnaround_table(measured: Sequence[Turnaround]) -> Cells:
+    columns = ["config", "tasks", "new version live, s", "first predictions, s", "all predictions, s", "rejected"]
+    rows = []
+    for config, tasks in dict.fromkeys((one.config, one.tasks) for one in measured):
+        batches = [one for one in measured if (one.config, one.tasks) == (config, tasks)]
+        first = [one.first_s for one in batches if one.first_s is not None]
+        all_ = [one.all_s for one in batches if one.all_s is not None]
+        live = _spread([one.live_s for one in batches])
+        rejected = f"{len(batches) - len(all_)} of {len(batches)}"
+        rows.append([config, str(tasks), live, _spread(first), _spread(all_), rejected])
+    return "Time from the last submission of a batch of 10 to the new version's predictions", columns, rows
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    """Median, and the range where there are several."""
+    if not seconds:
+        return ""
+    return f"{median(seconds):.1f}" + (f" ({min(seconds):.1f}-{max(seconds):.1f})" if len(seconds) > 1 else "")
+
+
+def _print(console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    table = Table(*columns, title=title)
+    for row in rows:
+        table.add_row(*row)
+    console.print(table)
+
+
+def _write(
+    machine: str, prelabellings: list[Prelabelling], acknowledgements: list[Acknowledgement], turnarounds: list[Turnaround]
+) -> None:
+    """Write the numbers as JSON, and as tables between the markers of the page."""
+    numbers = {
+        "machine": machine,
+        "prelabelling": [asdict(one) for one in prelabellings],
+        "acknowledgement": [asdict(one) for one in acknowledgements],
+        "turnaround": [asdict(one) for one in turnarounds],
+    }
+    write_numbers("loop", numbers)
+    tables = (
+        _acknowledgement_table(acknowledgements),
+        _prelabelling_table(prelabellings),
+        _turnaround_table(turnarounds),
+    )
+    written = [markdown_table(columns, rows, title=title) for title, columns, rows in tables]
+    write_section("loop", "\n\n".join([f"One run on {machine}.", *written]))
+
+
+if __name__ == "__main__":
+    main()

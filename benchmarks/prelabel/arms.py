@@ -1,0 +1,161 @@
+"""The arms of the pre-labelling benchmark: the command as a person runs it, here and on Ray, and Label Studio's own action.
+
+Every arm looks at images that nobody has seen: what is kept of them is thrown away before. The worker is stopped, so that it
+publishes nothing beside; the server runs, because Label Studio's action asks it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.loop.bulk import RETRIEVE
+from benchmarks.loop.fixture import Stage
+from sync.label_studio.client import LabelStudioClient
+
+__all__ = ["LOCAL", "RAY", "RETRIEVE_ACTION", "SURVEY", "Measured", "measure_projects", "measure_surveys", "open_ray"]
+
+LOCAL, RAY, SURVEY = "galaxyloop prelabel", "galaxyloop prelabel --engine ray", "galaxyloop prelabel --input"
+RETRIEVE_ACTION = "Label Studio's Retrieve Predictions"
+ACTION_WITHIN_S = 900.0
+CLUSTER = """
+import sys, ray
+ray.init("local", num_cpus=int(sys.argv[1]), include_dashboard=False, log_to_driver=False, configure_logging=False)
+print(ray.get_runtime_context().gcs_address, flush=True)
+sys.stdin.read()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One run of one arm.
+
+    Attributes
+    ----------
+    workers : int or None
+        Of the cluster; None where there is none.
+    seconds : float
+        From the command, or the action, to the end of it: programs load and models too, but the cluster runs already.
+    stored : int
+        Images that have a prediction afterwards.
+    """
+
+    arm: str
+    workers: int | None
+    config: str
+    images: int
+    seconds: float
+    stored: int
+
+
+def measure_projects(stage: Stage, config: str, *, tasks: int, clusters: dict[int, str], rounds: int) -> Iterator[Measured]:
+    """Pre-label one project by every arm, by turns."""
+    settings = stage.services.settings
+    project = stage.project(f"{config}.xml", tasks=tasks)
+    stage.attach(project)
+    with LabelStudioClient(
+        settings.label_studio_url, settings.label_studio_api_key.get_secret_value(), timeout_s=ACTION_WITHIN_S
+    ) as patient:
+        for _ in range(rounds):
+            for workers in (None, *clusters):
+                _forget(stage, project)
+                words = [str(project), *_engine(clusters, workers)]
+                seconds = _run(stage, words)
+                arm = LOCAL if workers is None else RAY
+                yield Measured(arm, workers, config, tasks, seconds, stage.stored(project, 1))
+            _forget(stage, project)
+            began = time.monotonic()
+            everything = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}
+            patient.send("POST", RETRIEVE.format(project), json=everything)
+            seconds = time.monotonic() - began
+            yield Measured(RETRIEVE_ACTION, None, config, tasks, seconds, stage.stored(project, 1))
+
+
+def measure_surveys(
+    stage: Stage, config: str, crops: list[Path], *, images: int, clusters: dict[int, str], rounds: int
+) -> Iterator[Measured]:
+    """Survey a folder of files by every engine, by turns; with more images than crops the crops come again."""
+    folder, out = crops[0].parent / f"survey-{images}", crops[0].parent / "survey-out"
+    folder.mkdir()
+    for number in range(images):
+        os.link(crops[number % len(crops)], folder / f"{number:06d}.png")
+    # Four parts a worker and more, so that none waits for another's long last one.
+    size = max(1, images // (4 * max(clusters)))
+    for _ in range(rounds):
+        for workers in (None, *clusters):
+            shutil.rmtree(out, ignore_errors=True)
+            words = ["--input", str(folder), "--output", str(out), "--config", config, "--part-images", str(size)]
+            seconds = _run(stage, [*words, *_engine(clusters, workers)])
+            yield Measured(SURVEY, workers, config, images, seconds, _rows(out))
+    shutil.rmtree(out, ignore_errors=True)
+
+
+@contextmanager
+def open_ray(workers: int) -> Iterator[str]:
+    """A cluster of so many cores on this machine, in a process of its own; gives its address."""
+    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER, str(workers)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=environment,
+    ) as holder:
+        assert holder.stdin is not None
+        assert holder.stdout is not None
+        try:
+            yield holder.stdout.readline().strip()
+        finally:
+            holder.stdin.close()
+
+
+def _engine(clusters: dict[int, str], workers: int | None) -> list[str]:
+    return [] if workers is None else ["--engine", "ray", "--ray-address", clusters[workers]]
+
+
+def _run(stage: Stage, words: list[str]) -> float:
+    """Run the command and return its seconds."""
+    settings = stage.services.settings
+    environment = os.environ | {
+        "LABEL_STUDIO_URL": settings.label_studio_url,
+        "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
+        "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
+        "GALAXYLOOP_PORT": str(settings.port),
+        "RAY_AUTH_MODE": "token",  # as `open_ray`'s clusters have it, which Ray makes the token for
+    }
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-m", "backend.cli", "prelabel", *words],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    seconds = time.monotonic() - began
+    if done.returncode:
+        raise RuntimeError(f"galaxyloop prelabel {' '.join(words)} failed: {done.stderr}")
+    return seconds
+
+
+def _forget(stage: Stage, project: int) -> None:
+    """Throw away the project's predictions and all that is kept of its images."""
+    for folder in (stage.services.settings.cache_dir, stage.services.settings.data_dir / "maps"):
+        shutil.rmtree(folder, ignore_errors=True)
+    if stage.stored(project, 1):
+        body = {"model_version": stage.name_of(project, 1)}
+        stage.client.send("DELETE", f"/api/projects/{project}/model-versions/", json=body, repeatable=True)
+        stage.client.send("PATCH", f"/api/projects/{project}/", json=body, repeatable=True)
+
+
+def _rows(out: Path) -> int:
+    import pyarrow.parquet as parquet
+
+    return sum(parquet.ParquetFile(file).metadata.num_rows for file in out.glob("part-*.parquet"))

@@ -1,0 +1,139 @@
+"""Images a second of pre-labelling: in one process, on Ray with one and two workers, and by Label Studio's own action.
+
+Run: .venv/bin/python -m benchmarks.prelabel.run [--quick]     (a quarter of an hour on 2 cores that do nothing else)
+
+A fresh Label Studio and our server run on this machine (loop_stage.py). Every arm of a size works on one project and on images
+that nobody has seen (prelabel_arms.py), by turns, in one run. A survey, `--input`, reads the same crops from files and writes
+Parquet. Every command starts a process and loads the model, which the action does not need: the server has loaded it. So two
+rates are given, over the whole command, and beyond the start: further images over further seconds, from the smallest to the
+largest size. Writes tables into docs/benchmarks.md and benchmarks/results/prelabel.json.
+
+How the cost grows. Linearly with the images: each is fetched, decoded, embedded and stored once. Of what Label Studio does, the
+recount of the project at each import grows with the project, and imports are doubled in size until 5,000.
+
+What it does not show. Label Studio stands on SQLite and on the same two cores as the workers of Ray, which so cannot be twice
+as fast; no network lies between. The crops are small (124 px), overlap, and come again where there are more tasks than crops.
+One process computes with all cores' threads, a worker of Ray with one, and the server, which the action asks, with half of
+them, as each does by default. The action is one request: where the backend takes more than 100 s, Label Studio gives up, says
+nothing, and stores nothing, which the column of what was stored would show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+
+from rich.console import Console
+
+from benchmarks.loop.fixture import cut_crops, open_stage
+from benchmarks.prelabel.arms import Measured, measure_projects, measure_surveys, open_ray
+from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
+
+CROPS = 1000
+WORKERS = (1, 2)
+COLUMNS = ["method", "workers", "config", "images", "seconds", "images/s", "stored"]
+GROWTH = ["method", "workers", "config", "images/s after start-up", "start-up, s"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured: images of each config, and how often."""
+
+    images: dict[str, tuple[int, ...]]
+    rounds: int
+
+
+FULL = Sizes({"morphology": (250, 1000), "everything": (100,)}, 2)
+QUICK = Sizes({"morphology": (60, 120)}, 1)
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description="Measure pre-labelling here, on Ray, and by Label Studio's own action.")
+    parser.add_argument("--quick", action="store_true", help="small projects, once, to try it; writes nothing")
+    quick = parser.parse_args().quick
+    console = Console()
+    machine = f"{machine_line()}; load average {os.getloadavg()[0]:.1f} before"
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    measured: list[Measured] = []
+    for one in _measured(QUICK if quick else FULL, console):
+        console.print(one, highlight=False)
+        measured.append(one)
+    tables = [markdown_table(COLUMNS, _rows(measured)), markdown_table(GROWTH, _growth(measured), title="Rate after start-up")]
+    console.print(*tables, sep="\n\n", markup=False)
+    if not quick:
+        write_numbers("prelabel", {"machine": machine, "measured": [asdict(one) for one in measured]})
+        write_section("prelabel", "\n\n".join([f"One run on {machine}.", *tables]))
+
+
+def _measured(sizes: Sizes, console: Console) -> Iterator[Measured]:
+    crops = min(CROPS, max(max(counts) for counts in sizes.images.values()))
+    with tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder, ExitStack() as stack:
+        stage = stack.enter_context(open_stage(Path(folder), crops=crops, console=console))
+        next(child for child in stage.children if child.name == "worker").stop()
+        clusters = {count: stack.enter_context(open_ray(count)) for count in WORKERS}
+        files = cut_crops(Path(folder) / "files", count=crops)
+        for config, counts in sizes.images.items():
+            for count in counts:
+                with console.status(f"{count} images, {config}"):
+                    yield from measure_projects(stage, config, tasks=count, clusters=clusters, rounds=sizes.rounds)
+                    yield from measure_surveys(stage, config, files, images=count, clusters=clusters, rounds=sizes.rounds)
+
+
+Key = tuple[str, int | None, str]
+
+
+def _arms(measured: Sequence[Measured]) -> dict[Key, dict[int, list[Measured]]]:
+    """The runs of each arm and config, by their sizes."""
+    arms: dict[Key, dict[int, list[Measured]]] = {}
+    for one in measured:
+        arms.setdefault((one.arm, one.workers, one.config), {}).setdefault(one.images, []).append(one)
+    return arms
+
+
+def _rows(measured: Sequence[Measured]) -> list[list[str]]:
+    return [
+        [
+            *_named(key),
+            f"{images:,}",
+            _spread([one.seconds for one in runs]),
+            _spread([one.images / one.seconds for one in runs]),
+            f"{min(one.stored for one in runs):,}",
+        ]
+        for key, sizes in _arms(measured).items()
+        for images, runs in sizes.items()
+    ]
+
+
+def _growth(measured: Sequence[Measured]) -> list[list[str]]:
+    rows = []
+    for key, sizes in _arms(measured).items():
+        if len(sizes) < 2:
+            continue
+        seconds = {images: median(one.seconds for one in runs) for images, runs in sizes.items()}
+        few, many = min(seconds), max(seconds)
+        further = seconds[many] - seconds[few]
+        rate = (many - few) / further if further > 0 else float("inf")
+        rows.append([*_named(key), f"{rate:.3g}", f"{seconds[few] - few / rate:.1f}"])
+    return rows
+
+
+def _named(key: Key) -> list[str]:
+    arm, workers, config = key
+    return [arm, "" if workers is None else str(workers), config]
+
+
+def _spread(numbers: Sequence[float]) -> str:
+    """Median, and the range where there are several."""
+    return f"{median(numbers):.3g}" + (f" ({min(numbers):.3g}-{max(numbers):.3g})" if len(numbers) > 1 else "")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Clicks: their time and the quality of the masks."""

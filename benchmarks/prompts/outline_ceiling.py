@@ -1,0 +1,72 @@
+"""How well isophotes can follow people's outlines at all: one level for all galaxies, and the best one of each.
+
+Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.prompts.outline_ceiling DATA
+(a minute; DATA holds masks/: docs/scenes.md)
+
+Whoever outlines by brightness, and cannot know the answer, stays below the second figure. Read on the train and val parts
+only; each galaxy is clicked by two hands as in `benchmarks/prompts/run.py`, and what lies beyond a valley is left out as in the
+first guess.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from backend.heads.detection.metrics import mask_overlap
+from backend.heads.segmentation.isophotes import FAR, SLOPE, USUAL_ISOPHOTE, Isophotes
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.simulated_clicks import first_click
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.lvm.tiles import Tile
+from benchmarks.prompts.clicking import JITTER
+from benchmarks.shipped_weights.base_segmenter_examples import Outlined, outlined_galaxies
+
+LEVELS = np.geomspace(0.02, 0.8, 60)
+"""Fractions of the galaxy's peak."""
+HANDS = 2
+
+
+def main(data: Path) -> None:
+    """Measure and print."""
+    torch.set_num_threads(1)
+    encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+    table = Table("part", "galaxies", "best level for all", "its mean IoU", "mean IoU of each one's best", title="isophotes")
+    for part in ("train", "val"):
+        galaxies = outlined_galaxies(data, part)  # type: ignore[arg-type]
+        overlaps = np.array([by_level(encoder, galaxy, hand) for galaxy in galaxies for hand in range(HANDS)])
+        best = int(overlaps.mean(axis=0).argmax())
+        row = f"{LEVELS[best]:.2f}", f"{overlaps[:, best].mean():.3f}", f"{overlaps.max(axis=1).mean():.3f}"
+        table.add_row(part, str(len(galaxies)), *row)
+    Console().print(table)
+
+
+def by_level(encoder: LvmWindows, galaxy: Outlined, hand: int) -> NDArray[np.float64]:
+    """The overlap with the outline of the isophote at each level, shape (len(LEVELS),)."""
+    height, width = galaxy.mask.shape
+    side, points = max(height, width), encoder.config.points
+    seen = encoder.see(galaxy.pixels, Tile(0, 0, width, height, encoder.shown_px / side))
+    isophotes = Isophotes.of(seen[-1][0, -1].numpy())
+    x, y, _ = first_click(galaxy.mask, np.random.default_rng(hand), jitter=JITTER)
+    guess = isophotes.around((x * points / side, y * points / side))
+    # The guess is a logarithm of brightness against a usual level: another level is another zero of it.
+    found = []
+    for level in LEVELS:
+        moved = torch.from_numpy(np.where(guess > -FAR, guess - SLOPE * np.log(level / USUAL_ISOPHOTE), -FAR))[
+            None, None
+        ].float()
+        fine = torch.nn.functional.interpolate(moved, size=(side, side), mode="bilinear")[0, 0, :height, :width] > 0
+        found.append(mask_overlap(fine.numpy(), galaxy.mask))
+    return np.array(found)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    main(parser.parse_args().data)

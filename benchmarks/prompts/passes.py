@@ -1,0 +1,72 @@
+"""Where a click's time goes: each step of answering it by itself, in this process, on one thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from itertools import product
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+import torch
+
+from backend.heads.segmentation.decoding import WindowPrompts, decode
+from backend.heads.segmentation.first_guess import Guide
+from backend.heads.segmentation.shipped import open_segmenter
+from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.windows import nearest_window
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from benchmarks.prompts.pictures import sceneries
+from sync.files.cache import FileCache
+from sync.geometry.shapes import Point
+
+__all__ = ["time_passes"]
+
+SIDE = 512
+
+
+def time_passes(folder: Path, *, times: int) -> dict[str, float]:
+    """Median milliseconds of each step; of the looks and passes, those of one window of a picture of 512 pixels."""
+    torch.set_num_threads(1)
+    segmenter = open_segmenter(
+        load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT), sam_checkpoint=None
+    )
+    network = segmenter.base.network
+    scenery = sceneries(SIDE, 1)[0]
+    pixels = scenery.pixels.astype(np.float32) / np.float32(255)
+    kept = Sights(segmenter.windows, FileCache(folder, max_bytes=2**30))
+    sight = PictureSight(kept, scenery.size, pixels=lambda: pixels, key="passes")
+    rows, columns = scenery.masks[0].nonzero()
+    x, y = float(columns.mean()), float(rows.mean())
+    window = nearest_window(sight.sides[0], (x, y), sight.size, shown_px=sight.shown_px)
+    seen = sight.see(window)
+    guide, embedding = Guide.of(network, seen), network.embed(seen)
+    place = (x * window.scale, y * window.scale)
+    per_point = network.config.shown_px / network.config.points
+    guess = guide.clicked([(place[0] / per_point, place[1] / per_point, True)])
+    prompts = WindowPrompts(torch.tensor([[place]]), torch.ones(1, 1), guesses=guess)
+    begun = [(Point(x, y), True), (Point(x + 3, y), True)]
+    # A first click is remembered, so each is on another pixel.
+    others = (Point(x + right, y + down) for right, down in product(range(-12, 13), repeat=2))
+    steps: dict[str, Callable[[], object]] = {
+        "encoder on one window (only for the first click)": lambda: segmenter.windows.see(pixels, window),
+        "reading its cached features": lambda: sight.see(window),
+        "isophotes of the window": lambda: Guide.of(network, seen),
+        "neck": lambda: network.embed(seen),
+        "prompt encoder and mask decoder": lambda: decode(network, embedding, prompts),
+        "whole first click, features cached": lambda: segmenter.base.predict(sight, points=[(next(others), True)]),
+        "whole second click": lambda: segmenter.base.predict(sight, points=begun),
+    }
+    with torch.no_grad():
+        return {name: _milliseconds(step, times) for name, step in steps.items()}
+
+
+def _milliseconds(step: Callable[[], object], times: int) -> float:
+    step()
+    taken = []
+    for _ in range(times):
+        began = time.perf_counter()
+        step()
+        taken.append(1000 * (time.perf_counter() - began))
+    return median(taken)

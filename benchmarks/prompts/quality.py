@@ -1,0 +1,184 @@
+"""How good masks are by clicks: the shipped segmenter, its first guess, and it fine-tuned, against what people do without it.
+
+Every arm is clicked by the same simulated hand, and its own errors decide where the hand goes next. The hand clicks five times,
+and then on until the overlap is 90 %, twenty times at most.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import open_segmenter
+from backend.heads.segmentation.simulated_clicks import Click
+from backend.heads.segmentation.window_features import WindowEncoder
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.scenes.folders import Part
+from benchmarks.prompts.clicking import Clicked, Segment, click_through
+from benchmarks.prompts.objects import Object, Picture, objects_of, outlines, scenes
+from benchmarks.prompts.opponents import RECIPES, Recipe, source_extraction, watershed_at_click
+from sync.geometry.shapes import Mask, Point
+
+__all__ = ["ENOUGH", "LEAST_CLICKS", "MOST_CLICKS", "Arm", "Judged", "Plan", "Quality", "measure_quality"]
+
+ENOUGH, LEAST_CLICKS, MOST_CLICKS = 0.9, 5, 20
+FIRST_GUESS, SHIPPED = "first guess (isophotes)", "shipped"
+OTHERS = ("threshold and watershed at the click", "source extraction")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is judged: the part, scenes, hands (each with its own jitter), and with how many masks heads are fitted.
+
+    Attributes
+    ----------
+    hands : dict
+        Of each group: on the scenes' many objects further hands would say little that further objects do not.
+    outlined, laid : tuple of int
+        Masks to fit on, of people's outlines and of scenes.
+    """
+
+    part: Part = "test"
+    scenes: int = 60
+    hands: dict[str, int] = field(default_factory=lambda: {"outlines": 3, "scenes": 1})
+    outlined: tuple[int, ...] = (20, 40)
+    laid: tuple[int, ...] = (20, 50)
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A way to outline: what it is called, and from a picture to what clicks give."""
+
+    name: str
+    segment: Callable[[Picture], Segment]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Judged:
+    """One object, clicked by one hand (moved by `seed`), outlined by one arm."""
+
+    arm: str
+    object: Object
+    hand: int
+    seed: int
+    clicked: Clicked
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quality:
+    """Everything that was judged.
+
+    Attributes
+    ----------
+    groups : dict
+        By "outlines" and "scenes": what was judged.
+    fits_s : dict
+        Seconds that each fit took, by group and arm.
+    shipped : Arm
+        Outlines again, for the contact sheets.
+    """
+
+    groups: dict[str, list[Judged]]
+    fits_s: dict[str, float]
+    shipped: Arm
+
+
+def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
+    """Fit, click, judge."""
+    torch.set_num_threads(1)
+    name = fingerprint(SHIPPED_CHECKPOINT)
+    segmenter = open_segmenter(load_encoder(SHIPPED_CHECKPOINT), fingerprint=name, sam_checkpoint=None)
+    encoder, shipped = segmenter.windows, segmenter.base
+    blank = PromptedMasks.blank(shipped.network.config, encoder=name)
+    common = [
+        Arm(OTHERS[1], lambda picture: source_extraction(picture.pixels)),
+        _head(FIRST_GUESS, blank),
+        _head(SHIPPED, shipped),
+    ]
+    fits_s: dict[str, float] = {}
+    groups: dict[str, list[Judged]] = {}
+    for group, counts, teaching, judging in (
+        ("outlines", plan.outlined, _taught_outlines, _judged_outlines),
+        ("scenes", plan.laid, _taught_scenes, _judged_scenes),
+    ):
+        arms = [_watershed(RECIPES[group]), *common, *_fitted(shipped, teaching(data, plan, encoder), counts, fits_s, group)]
+        objects = objects_of(judging(data, plan, encoder))
+        groups[group] = []
+        for arm in arms:
+            began = time.monotonic()
+            groups[group] += _judged(arm, objects, hands=plan.hands[group])
+            console.print(f"{group}: {arm.name}, {len(objects)} objects, {time.monotonic() - began:.0f} s")
+    return Quality(groups, fits_s, common[-1])
+
+
+def _watershed(recipe: Recipe) -> Arm:
+    return Arm(OTHERS[0], lambda picture: watershed_at_click(picture.pixels, recipe=recipe))
+
+
+def _head(name: str, head: PromptedMasks) -> Arm:
+    def of(picture: Picture) -> Segment:
+        def segment(clicks: Sequence[Click]) -> Mask:
+            found = head.predict(picture.sight, points=[(Point(x, y), positive) for x, y, positive in clicks])
+            return np.zeros(picture.masks[0].shape, dtype=bool) if found is None else found[0]
+
+        return segment
+
+    return Arm(name, of)
+
+
+def _judged(arm: Arm, objects: Sequence[Object], *, hands: int) -> Iterator[Judged]:
+    """Click through all objects; objects of a picture follow one another and share what its arm has prepared."""
+    picture: Picture | None = None
+    for index, one in enumerate(objects):
+        if one.picture is not picture:
+            picture = one.picture
+            segment = arm.segment(picture)
+        for hand in range(hands):
+            seed = hands * index + hand
+            clicked = click_through(segment, one.mask, clicks=MOST_CLICKS, seed=seed, enough=ENOUGH, least=LEAST_CLICKS)
+            yield Judged(arm.name, one, hand, seed, clicked)
+
+
+def _fitted(
+    shipped: PromptedMasks, taught: Sequence[Picture], counts: Sequence[int], fits_s: dict[str, float], group: str
+) -> Iterator[Arm]:
+    """The shipped head after the fine-tuning that a project of so many masks does."""
+    for count in counts:
+        pictures, masks, left = list[Picture](), list[list[Mask]](), count
+        for picture in taught:
+            if left:
+                pictures.append(picture)
+                masks.append(list(picture.masks[:left]))
+                left -= len(masks[-1])
+        if left:
+            raise ValueError(f"there are {count - left} {group} to fit on, not {count}")
+        name, began = f"shipped, fitted on {count} masks", time.monotonic()
+        head = shipped.fit([picture.sight for picture in pictures], masks)
+        fits_s[f"{group}: {name}"] = round(time.monotonic() - began, 1)
+        yield _head(name, head)
+
+
+def _judged_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[Picture]:
+    return outlines(data, plan.part, encoder)
+
+
+def _judged_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[Picture]:
+    return list(scenes(data, plan.part, encoder, count=plan.scenes))
+
+
+def _taught_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[Picture]:
+    """Outlines of the train part, and behind them those of the val part where that is not judged."""
+    more = outlines(data, "val", encoder) if plan.part == "test" else []
+    return [*outlines(data, "train", encoder), *more]
+
+
+def _taught_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[Picture]:
+    """Scenes of the train part with masks enough."""
+    return list(scenes(data, "train", encoder, count=max(plan.laid))) if plan.laid else []

@@ -1,0 +1,92 @@
+"""Clicks: how long they take, and how good the masks are; against SAM's ViT-B, and against what people do without a segmenter.
+
+Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.prompts.run DATA [--part speed|quality] [--quick] [--develop]
+
+DATA holds masks/ and fields/ (docs/scenes.md); the speed needs none of it. Ten minutes on 2 cores that do nothing else for the
+speed, twenty minutes of one core for the quality. Each part writes its own section of docs/benchmarks.md, its own images, and
+its own key of benchmarks/results/prompts.json. `--quick` tries everything on little and writes nothing; `--develop` judges the
+`val` part and writes nothing: `test` is for the report.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from benchmarks.prompts.quality import Plan, measure_quality
+from benchmarks.prompts.quality_report import quality_numbers, quality_tables, write_quality
+from benchmarks.prompts.speed import Effort, measure_speed
+from benchmarks.prompts.speed_report import speed_tables, write_speed
+from benchmarks.report import RESULTS, machine_line, write_numbers
+
+NAME = "prompts"
+QUICK_EFFORT = Effort(pictures=2, clicks=3, vit_b=1, annotators=2, passes=3)
+QUICK_PLAN = Plan(part="val", scenes=4, hands={"outlines": 1, "scenes": 1}, outlined=(20,), laid=(20,))
+DEVELOPING = Plan(part="val", outlined=(20, 32))
+"""The val part is judged, so no head is fitted on it."""
+
+
+def main() -> None:
+    """Measure, print, write."""
+    options = _options()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers and trainings end with a benchmark that is ended
+    console = Console()
+    if options.part in ("speed", "both"):
+        speed(console, quick=options.quick)
+    if options.part in ("quality", "both"):
+        plan = QUICK_PLAN if options.quick else DEVELOPING if options.develop else Plan()
+        hands = options.scene_hands or plan.hands["scenes"]
+        quality(options.data, replace(plan, hands=plan.hands | {"scenes": hands}), console)
+
+
+def speed(console: Console, *, quick: bool) -> None:
+    """How long clicks take."""
+    load = os.getloadavg()[0]
+    with tempfile.TemporaryDirectory() as folder:
+        numbers = measure_speed(Path(folder), QUICK_EFFORT if quick else Effort(), console)
+    console.print(speed_tables(numbers), markup=False)
+    if not quick:
+        _keep("speed", numbers | {"load_before": load})
+        write_speed(numbers, load)
+
+
+def quality(data: Path, plan: Plan, console: Console) -> None:
+    """How good masks are."""
+    began = time.process_time()
+    found = measure_quality(data, plan, console)
+    seconds = time.process_time() - began
+    console.print(quality_tables(found, plan), f"{seconds:.0f} s of one core", sep="\n\n", markup=False)
+    if plan.part == "test":
+        _keep("quality", quality_numbers(found, plan))
+        write_quality(found, plan, seconds)
+
+
+def _keep(part: str, numbers: dict[str, Any]) -> None:
+    """Write one part's numbers and leave the other's."""
+    file = RESULTS / f"{NAME}.json"
+    known = json.loads(file.read_text()) if file.exists() else {}
+    write_numbers(NAME, known | {part: {"machine": machine_line(), **numbers}})
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measure clicks: their time and their masks.")
+    parser.add_argument("data", type=Path, help="folder with masks/ and fields/")
+    parser.add_argument("--part", choices=("speed", "quality", "both"), default="both")
+    parser.add_argument("--quick", action="store_true", help="little of everything, to try it; writes nothing")
+    parser.add_argument("--develop", action="store_true", help="judge the val part; writes nothing")
+    parser.add_argument("--scene-hands", type=int, default=0, help="hands on each object of scenes; each more takes long")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

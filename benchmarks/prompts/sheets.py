@@ -1,0 +1,64 @@
+"""Contact sheets: what the best, the median and the worst masks look like after one click."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from backend.heads.detection.metrics import mask_overlap
+from backend.heads.segmentation.grid import edges_of
+from backend.heads.segmentation.simulated_clicks import first_click
+from benchmarks.prompts.clicking import JITTER
+from benchmarks.prompts.quality import Arm, Judged
+
+__all__ = ["draw_sheet"]
+
+COLUMNS = 4
+ROOM = 0.6
+"""Around an object, of its longer side."""
+LEAST_ROOM_PX = 12
+COLOURS = 256
+"""A sheet of photographs in all colours would be half a megabyte."""
+WANTED, FOUND = "#22d3ee", "#ff7a1a"
+
+
+def draw_sheet(judged: Sequence[Judged], arm: Arm, file: Path) -> None:
+    """Draw the best, the middle and the worst `COLUMNS` of objects that were clicked by one hand, one row each."""
+    order = sorted(range(len(judged)), key=lambda index: -judged[index].clicked.after(1))
+    count = min(COLUMNS, len(order))
+    middle = (len(order) - count) // 2
+    rows = {"best": order[:count], "median": order[middle : middle + count], "worst": order[-count:]}
+    figure = Figure(figsize=(2.1 * COLUMNS, 6.9), dpi=80, layout="constrained")
+    for line, (name, chosen) in zip(figure.subplots(len(rows), count, squeeze=False), rows.items(), strict=True):
+        line[0].set_ylabel(name)
+        for axes, index in zip(line, chosen, strict=True):
+            _draw(axes, judged[index], arm)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    drawn = io.BytesIO()
+    figure.savefig(drawn)
+    sheet = Image.open(drawn).convert("RGB")
+    sheet.quantize(palette=sheet.quantize(COLOURS), dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
+
+
+def _draw(axes: Axes, one: Judged, arm: Arm) -> None:
+    wanted, picture = one.object.mask, one.object.picture
+    click = first_click(wanted, np.random.default_rng(one.seed), jitter=JITTER)
+    found = arm.segment(picture)([click])
+    left, top, right, bottom = edges_of(wanted)
+    room = max(ROOM * max(right - left, bottom - top), LEAST_ROOM_PX)
+    axes.imshow(picture.pixels.clip(0, 1) ** 0.7, interpolation="nearest")  # faint parts are what outlines are about
+    for mask, colour in ((wanted, WANTED), (found, FOUND)):
+        if mask.any():
+            axes.contour(mask, levels=[0.5], colors=[colour], linewidths=1.2)
+    axes.plot(click[0] - 0.5, click[1] - 0.5, "x", color="white", markersize=6)
+    height, width = wanted.shape
+    axes.set_xlim(max(left - room, 0) - 0.5, min(right + room, width) - 0.5)
+    axes.set_ylim(min(bottom + room, height) - 0.5, max(top - room, 0) - 0.5)
+    axes.set(xticks=[], yticks=[])
+    axes.set_title(f"IoU {mask_overlap(found, wanted):.2f}", fontsize=9)

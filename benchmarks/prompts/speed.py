@@ -1,0 +1,210 @@
+"""How long a click takes: first and later ones, idle, with ten annotators, beside a training; and SAM's ViT-B.
+
+The same server answers all: with the shipped segmenter on its default threads (half the cores), then with a SAM checkpoint of
+the official format and random weights on all cores and on one, of which the faster counts. ViT-B encodes at each click: every
+click there is the first on a new picture.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from rich.console import Console
+from segment_anything import sam_model_registry
+
+from benchmarks.prompts.passes import time_passes
+from benchmarks.prompts.pictures import Scenery, click_on, sceneries
+from benchmarks.prompts.server import Asked, Serving, mask_region, serving
+
+__all__ = ["SIDES", "Effort", "Times", "measure_speed"]
+
+SIDES = (256, 512, 1024)
+USUAL_SIDE = 512
+ANNOTATORS, ANNOTATOR_CLICKS = 10, 20
+PACE_S = 2.0
+"""An annotator looks at each answer for about so long."""
+REGIONS = 100
+TRAINING_MODULE = "benchmarks.prompts.training"
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How often everything is repeated: new pictures a side, clicks on each object, clicks of ViT-B a side."""
+
+    pictures: int = 20
+    clicks: int = 6
+    vit_b: int = 3
+    annotators: int = ANNOTATORS
+    passes: int = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Milliseconds of clicks of one kind on pictures of one side; `failed` of them brought no mask."""
+
+    kind: str
+    side: int
+    milliseconds: tuple[float, ...]
+    failed: int = 0
+
+    def percentile(self, q: float) -> float:
+        """A percentile, milliseconds."""
+        return float(np.percentile(self.milliseconds, q)) if self.milliseconds else float("nan")
+
+
+def measure_speed(folder: Path, effort: Effort, console: Console) -> dict[str, object]:
+    """Measure everything; returns what is written as JSON, "times" a list of `Times` as dicts."""
+    times: list[Times] = []
+    scenes = {side: sceneries(side, min(effort.pictures, 10)) for side in SIDES}
+    with serving(folder / "ours") as server:
+        _warm_up(server, scenes[USUAL_SIDE][0])
+        asked: dict[int, list[Asked]] = {}
+        for side in SIDES:
+            console.print(f"clicks on pictures of {side} px")
+            some, asked[side] = _idle(server, scenes[side], side, effort)
+            times += some
+        console.print("twenty clicks on an object, ten annotators, a hundred regions")
+        growth = [_twenty(server, scenery, seed) for seed, scenery in enumerate(scenes[USUAL_SIDE][: effort.annotators])]
+        times += [
+            Times(f"click {number + 1}", USUAL_SIDE, tuple(one[number][1] for one in growth if number < len(one)))
+            for number in range(ANNOTATOR_CLICKS)
+        ]
+        sequences = [[click for click, _ in one] for one in growth]
+        at_once = [server.put(scenery.file(4000)) for scenery in scenes[USUAL_SIDE][: len(sequences)]]
+        times += _together(server, sequences, at_once, kind="ten annotators, no pause", pace_s=0.0)
+        paced = [server.put(scenery.file(5000)) for scenery in scenes[USUAL_SIDE][: len(sequences)]]
+        times += _together(server, sequences, paced, kind=f"ten annotators, a click every {PACE_S:.0f} s", pace_s=PACE_S)
+        times += _with_regions(server, scenes[1024][0], effort)
+        console.print("beside a training")
+        with _training(folder / "training"):
+            for side in SIDES:
+                later = [one for one in asked[side] if len(one.clicks) > 1]
+                times.append(_timed(server, "later clicks, training", side, later))
+                times.append(_first_clicks(server, scenes[side], "first click, training", side, effort.pictures))
+    console.print("SAM ViT-B")
+    times += _vit_b(folder / "vit-b", scenes, effort)
+    console.print("steps of a click")
+    passes = time_passes(folder / "passes", times=effort.passes)
+    return {"times": [asdict(one) for one in times], "passes": passes}
+
+
+def _warm_up(server: Serving, scenery: Scenery) -> None:
+    """The first request of a process waits for its weights; nobody's click does, once the server is up for some seconds."""
+    click_on(server, scenery, server.put(scenery.file(-1)), scenery.masks[0], clicks=3, seed=0)
+
+
+def _idle(server: Serving, scenes: Sequence[Scenery], side: int, effort: Effort) -> tuple[list[Times], list[Asked]]:
+    """First clicks on new pictures, later clicks on the same object, and first clicks on another object of the same picture."""
+    first, later, another, asked = list[float](), list[float](), list[float](), list[Asked]()
+    for number in range(effort.pictures):
+        scenery = scenes[number % len(scenes)]
+        reference = server.put(scenery.file(number))
+        timed = click_on(server, scenery, reference, scenery.masks[0], clicks=effort.clicks, seed=number)
+        asked += [one for one, _ in timed]
+        first.append(timed[0][1])
+        later += [milliseconds for _, milliseconds in timed[1:]]
+        another.append(click_on(server, scenery, reference, scenery.masks[1], clicks=1, seed=number)[0][1])
+    kinds = (("first click", first), ("later clicks", later), ("first click on another object", another))
+    return [Times(kind, side, tuple(some)) for kind, some in kinds], asked
+
+
+def _twenty(server: Serving, scenery: Scenery, seed: int) -> list[tuple[Asked, float]]:
+    reference = server.put(scenery.file(1000 + seed))
+    return click_on(server, scenery, reference, scenery.masks[0], clicks=ANNOTATOR_CLICKS, seed=seed)
+
+
+def _together(
+    server: Serving, sequences: Sequence[Sequence[Asked]], references: Sequence[str], *, kind: str, pace_s: float
+) -> Iterator[Times]:
+    """Replay each sequence on a new picture, all at the same time; the first clicks are counted apart."""
+    gate = threading.Barrier(len(sequences))
+
+    def annotate(number: int) -> list[tuple[float, bool]]:
+        gate.wait()
+        due = time.monotonic() + pace_s * number / len(sequences)
+        answers = []
+        for click in sequences[number]:
+            time.sleep(max(0.0, due - time.monotonic()))  # the annotator looks at the last answer
+            due += pace_s
+            answer = server.click(replace(click, reference=references[number]))
+            answers.append((answer.milliseconds, answer.mask is None))
+        return answers
+
+    with ThreadPoolExecutor(len(sequences)) as pool:
+        everyone = list(pool.map(annotate, range(len(sequences))))
+    for part, some in (("first", [one[0] for one in everyone]), ("later", [click for one in everyone for click in one[1:]])):
+        yield Times(f"{kind}, {part}", USUAL_SIDE, tuple(ms for ms, _ in some), sum(failed for _, failed in some))
+
+
+def _with_regions(server: Serving, scenery: Scenery, effort: Effort) -> list[Times]:
+    """Later clicks whose task carries an annotation of a hundred masks, and the same ones without, in turn."""
+    reference = server.put(scenery.file(2000))
+    timed = click_on(server, scenery, reference, scenery.masks[0], clicks=effort.clicks, seed=0)[1:]
+    masks = [scenery.masks[number % len(scenery.masks)] for number in range(REGIONS)]
+    regions = [mask_region(mask, number) for number, mask in enumerate(masks)]
+    bare, laden = [], []
+    for _ in range(max(effort.pictures // 2, 1)):
+        for asked, _ in timed:
+            bare.append(server.click(asked).milliseconds)
+            laden.append(server.click(asked, regions=regions).milliseconds)
+    return [Times("later clicks, no regions", 1024, tuple(bare)), Times(f"later clicks, {REGIONS} regions", 1024, tuple(laden))]
+
+
+def _timed(server: Serving, kind: str, side: int, asked: Sequence[Asked]) -> Times:
+    answers = [server.click(one) for one in asked]
+    return Times(kind, side, tuple(one.milliseconds for one in answers), sum(one.mask is None for one in answers))
+
+
+def _first_clicks(server: Serving, scenes: Sequence[Scenery], kind: str, side: int, count: int) -> Times:
+    timed = []
+    for number in range(count):
+        scenery = scenes[number % len(scenes)]
+        timed += click_on(server, scenery, server.put(scenery.file(3000 + number)), scenery.masks[0], clicks=1, seed=number)
+    return Times(kind, side, tuple(milliseconds for _, milliseconds in timed))
+
+
+@contextmanager
+def _training(folder: Path) -> Iterator[None]:
+    """A training beside; gives once it is under way."""
+    command = [sys.executable, "-m", TRAINING_MODULE, str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        if process.stdout.readline().strip() != "training":
+            raise RuntimeError("the training beside which clicks are timed has ended")
+        yield
+        if process.poll() is not None:
+            raise RuntimeError("the training ended before the clicks did")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _vit_b(folder: Path, scenes: dict[int, list[Scenery]], effort: Effort) -> Iterator[Times]:
+    """The same with SAM's ViT-B in the same server, on all cores and on one thread.
+
+    Threads on all cores wait for one another where anything else runs: a pass of 0.2 s then took 2.6 s. On one thread it is at
+    least never hindered, so the better of both is what ours is compared with. It always encodes 1024 px, whatever the side.
+    """
+    folder.mkdir(parents=True)
+    checkpoint = folder / "sam_vit_b.pth"
+    torch.save(sam_model_registry["vit_b"]().state_dict(), checkpoint)
+    for name, threads, sides in (("SAM ViT-B", os.cpu_count(), SIDES), ("SAM ViT-B on one thread", 1, (USUAL_SIDE,))):
+        with serving(folder / name, sam_checkpoint=checkpoint, threads=threads) as server:
+            _warm_up(server, scenes[SIDES[0]][0])
+            for side in sides:
+                yield _first_clicks(server, scenes[side], f"{name}, encoding", side, effort.vit_b)
+                scenery, reference = scenes[side][0], server.put(scenes[side][0].file(-2))
+                kept = click_on(server, scenery, reference, scenery.masks[0], clicks=3, seed=0)[1:]
+                yield Times(f"{name}, embedding kept", side, tuple(milliseconds for _, milliseconds in kept))

@@ -1,0 +1,166 @@
+"""The report of the speed of clicks: tables of docs/benchmarks.md and a figure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from benchmarks.prompts.speed import ANNOTATOR_CLICKS, SIDES, USUAL_SIDE, Times
+from benchmarks.report import IMAGES, machine_line, markdown_table, write_section
+
+__all__ = ["speed_tables", "write_speed"]
+
+PLOT = IMAGES / "prompts_speed.png"
+SLOWER = 1.1
+"""So many times as long is slowing down: less is within what one run tells."""
+VIT_B = "SAM ViT-B, encoding"
+KINDS = {
+    "first click": "first click on a new image (cold)",
+    "later clicks": "later clicks on the object (warm)",
+    "first click on another object": "first click on another galaxy of the image",
+    "first click, training": "cold, during a training",
+    "later clicks, training": "warm, during a training",
+    VIT_B: "SAM ViT-B, encoder run at each click",
+    "SAM ViT-B on one thread, encoding": "the same, on one thread",
+    "SAM ViT-B, embedding kept": "SAM ViT-B in galaxyloop, embedding cached",
+    "SAM ViT-B on one thread, embedding kept": "the same, on one thread",
+}
+
+
+HOW = """
+One run on {machine}; load average {load:.1f} before. A click is timed from opening its request's connection to the last byte
+of the answer. The server process has default settings: one computing thread on two cores. A file server on the same machine
+serves the images, as Label Studio does. SAM ViT-B has random weights, which does not change its time. It runs in the same
+server, once with one thread and once with all cores, and the faster of both is compared. Each of its clicks is on a new image,
+so its encoder runs each time, as in Label Studio's example for SAM 2 on every click. (The older example for SAM keeps the
+embedding of the last image only.)
+"""
+GROWTH = """
+How the cost grows. The encoder runs once for each window of an image that an object needs: the whole image, and one window for
+each halving of its side, down to 96 px. Every window is encoded at 256 px, so an image of twice the side costs one window more,
+not four times as much. Decoding the file and writing the mask grow with the image's area. Further clicks cost about the same,
+whatever their number: the server keeps the mask of the first click, and one pass refines it with all further clicks. Each click
+that the mask does not agree with adds one flood fill of isophotes.
+"""
+LIMITS = """
+What it does not show. Label Studio and the browser add their own time, and a remote file server makes a cold click slower. Ten
+clients that click without a pause are not realistic: read that row as the server's limit. The training is one process with nice
+level 10 and one thread, like the worker's.
+"""
+
+
+def write_speed(numbers: Mapping[str, Any], load: float) -> None:
+    """Draw, and write the section of the page; `load` is the load average before the run."""
+    _draw(_times(numbers))
+    image = f"![Milliseconds by click and by side](images/{PLOT.name})"
+    lines = [HOW.format(machine=machine_line(), load=load), speed_tables(numbers), GROWTH, LIMITS, image]
+    write_section("prompts_speed", "\n\n".join(line.strip() for line in lines))
+
+
+def speed_tables(numbers: Mapping[str, Any]) -> str:
+    """All tables, as Markdown."""
+    times = _times(numbers)
+    sides = markdown_table(
+        ["milliseconds, p50 / p95 (clicks)", *(f"{side}²" for side in SIDES)],
+        [*_by_side(times), *_ratios(times)],
+        title="One click",
+    )
+    others = [
+        [one.kind, f"{one.side}²", *_shown(one).split(" / "), str(len(one.milliseconds)), str(one.failed)]
+        for one in times
+        if "annotators" in one.kind or "regions" in one.kind
+    ]
+    many = markdown_table(
+        ["", "image", "p50, ms", "p95, ms", "clicks", "failed"], others, title="Ten annotators at once, and 100 regions"
+    )
+    growth = {one.kind: one for one in times if one.kind.startswith("click ")}
+    chosen = [kind for kind in ("click 1", "click 2", "click 5", "click 10", f"click {ANNOTATOR_CLICKS}") if kind in growth]
+    clicks = markdown_table(
+        ["", *chosen], [["p50, ms", *(f"{growth[kind].percentile(50):.0f}" for kind in chosen)]], title="Clicks on one object"
+    )
+    steps = [[name, f"{milliseconds:.1f}"] for name, milliseconds in numbers["passes"].items()]
+    passes = markdown_table(["step, one thread, without the server", "p50, ms"], steps, title="Where the time goes")
+    aims = markdown_table(["aim", "measured", "reached"], _aims(times), title="Aims")
+    return "\n\n".join([aims, sides, many, clicks, passes])
+
+
+def _times(numbers: Mapping[str, Any]) -> list[Times]:
+    return [Times(one["kind"], one["side"], tuple(one["milliseconds"]), one["failed"]) for one in numbers["times"]]
+
+
+def _by_side(times: Sequence[Times]) -> list[list[str]]:
+    known = {(one.kind, one.side): one for one in times}
+    return [[title, *(_cell(known.get((kind, side))) for side in SIDES)] for kind, title in KINDS.items()]
+
+
+def _ratios(times: Sequence[Times]) -> list[list[str]]:
+    """How many times faster our cold and warm clicks are than ViT-B's encoding ones."""
+    return [
+        [f"ViT-B with its encoder, the faster of both / {name}", *(f"**{_faster(times, kind, side):.0f}×**" for side in SIDES)]
+        for kind, name in (("first click", "cold"), ("later clicks", "warm"))
+    ]
+
+
+def _aims(times: Sequence[Times]) -> list[list[str]]:
+    """What was aimed at, at the worst of the sides, and whether it was reached."""
+    known = {(one.kind, one.side): one for one in times}
+    warm = max(known["later clicks", side].percentile(50) for side in SIDES)
+    faster = min(_faster(times, "first click", side) for side in SIDES)
+    beside = max(known["later clicks, training", side].percentile(95) for side in SIDES)
+    failed = sum(one.failed for one in times if "annotators" in one.kind)
+    bare, laden = (one.percentile(50) for one in times if "regions" in one.kind)
+    rows = [
+        ("a warm click under 50 ms", f"p50 {warm:.0f} ms at most", warm < 50),
+        ("a cold click 20 times faster than ViT-B", f"{faster:.0f} times at least", faster >= 20),
+        ("a warm click during a training: p95 under 150 ms", f"{beside:.0f} ms at most", beside < 150),
+        ("ten annotators at once without an error", f"{failed} clicks without a mask", failed == 0),
+        ("100 regions on an image without slowing down", f"{laden / bare:.2f} times as long", laden < SLOWER * bare),
+    ]
+    return [[aim, measured, "yes" if met else "no"] for aim, measured, met in rows]
+
+
+def _faster(times: Sequence[Times], kind: str, side: int) -> float:
+    """How many times longer ViT-B's encoding click takes, in the faster of its two ways, by medians."""
+    middle = {(one.kind, one.side): one.percentile(50) for one in times}
+    alone = middle["SAM ViT-B on one thread, encoding", USUAL_SIDE]
+    return min(middle[VIT_B, side], alone) / middle[kind, side]
+
+
+def _cell(one: Times | None) -> str:
+    return "" if one is None else f"{_shown(one)} ({len(one.milliseconds)})"
+
+
+def _shown(one: Times) -> str:
+    return f"{one.percentile(50):,.0f} / {one.percentile(95):,.0f}"
+
+
+def _draw(times: Sequence[Times]) -> None:
+    """Left: the twenty clicks on an object. Right: first and later clicks by side, beside ViT-B's, on a logarithmic scale."""
+    known = {(one.kind, one.side): one for one in times}
+    with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
+        figure = Figure(figsize=(8, 3.4), dpi=120, layout="constrained")
+        left, right = figure.subplots(1, 2)
+        numbers = [number for number in range(1, ANNOTATOR_CLICKS + 1) if known[f"click {number}", USUAL_SIDE].milliseconds]
+        for q, style in ((50, "-"), (95, ":")):
+            values = [known[f"click {number}", USUAL_SIDE].percentile(q) for number in numbers]
+            left.plot(numbers, values, style, color="C0", label=f"p{q}")
+        left.set(
+            xlabel="click on the object",
+            ylabel="milliseconds",
+            ylim=(0, None),
+            title=f"{USUAL_SIDE} px",
+            xticks=[1, 5, 10, 15, 20],
+        )
+        left.legend(frameon=False)
+        for colour, kind in enumerate(("first click", "later clicks", "later clicks, training", VIT_B)):
+            values = [known[kind, side].percentile(50) for side in SIDES]
+            right.plot(SIDES, values, marker="o", color=f"C{colour}", label=KINDS[kind])
+        right.set(xlabel="side, pixels", yscale="log", xscale="log")
+        right.set_xticks(SIDES, [str(side) for side in SIDES])
+        right.minorticks_off()
+        right.legend(frameon=False, fontsize=7)
+        PLOT.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(PLOT)

@@ -1,0 +1,58 @@
+"""A training that runs until it is ended: the load beside which clicks are timed.
+
+`benchmarks.prompts.speed` runs it as a process of its own: python -m benchmarks.prompts.training FOLDER. It does what the
+worker's process does while it fits masks: the same nice level, as many threads, and features that are kept on disk. It prints
+"training" after its first step.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import torch
+
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import open_segmenter
+from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.scenes.generator import SceneGenerator
+from backend.scenes.scene import Scene
+from backend.settings import Settings
+from sync.files.cache import FileCache
+from sync.geometry.shapes import Mask
+
+SCENES, SIDE = 20, 256
+
+
+def main(folder: Path) -> None:
+    """Fit over and over."""
+    settings = Settings()
+    os.nice(settings.worker_niceness)
+    torch.set_num_threads(1)
+    name = fingerprint(SHIPPED_CHECKPOINT)
+    segmenter = open_segmenter(load_encoder(SHIPPED_CHECKPOINT), fingerprint=name, sam_checkpoint=None)
+    assert isinstance(segmenter.windows, LvmWindows)
+    sights = Sights(segmenter.windows, FileCache(folder, max_bytes=2**30))
+    scenes = [scene for scene in map(_scene, range(SCENES)) if len(scene)]
+    seen = [_sight(scene, sights, number) for number, scene in enumerate(scenes)]
+    while True:
+        _fit(segmenter.base, seen, [list(scene.masks) for scene in scenes])
+
+
+def _scene(seed: int) -> Scene:
+    return SceneGenerator().draw(seed, SIDE)
+
+
+def _sight(scene: Scene, sights: Sights, number: int) -> PictureSight:
+    return PictureSight(sights, (SIDE, SIDE), pixels=lambda: scene.image, key=f"scene-{number}")
+
+
+def _fit(head: PromptedMasks, sights: list[PictureSight], masks: list[list[Mask]]) -> None:
+    head.fit(sights, masks, report=lambda step, _: print("training", flush=True) if step == 1 else None)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,1 @@
+"""Trains and measures the weights that the product ships."""

@@ -1,0 +1,224 @@
+"""Fit the shipped detector on scenes and print what it finds beside source extraction; it is written to the shipped heads.
+
+Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.shipped_weights.base_detector DATA   (DATA holds masks/ and fields/)
+
+Learned on scenes of the `train` part; from which score on an object counts is chosen on further scenes of that part. All that
+is printed, and whether the detector goes before source extraction while a project has no annotations, is by the `val` part.
+Killed and started again, it goes on with the feature maps that it has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from rich.console import Console
+from rich.progress import Progress, track
+from rich.table import Table
+
+import backend.scenes
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.fcos.training import Schedule
+from backend.heads.detection.metrics import box_overlaps, corners
+from backend.heads.detection.model_selection import least_score
+from backend.heads.detection.source_detector import SourceDetector
+from backend.heads.extraction.extract import extract
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.lvm.feature_maps import Pyramids
+from backend.prediction.factory import BASE_DETECTOR
+from backend.scenes.folders import Part, generator_of, outlined
+from backend.scenes.generator import SceneGenerator
+from backend.scenes.scene import Scene
+from benchmarks.detection.scores import Boxes, DetectionScores, Finds, measure
+from sync.files.cache import FileCache, key_of
+from sync.geometry.shapes import Box
+
+CLASSES = ("galaxy",)
+SIDE = 256
+SCENES, CHOOSING, JUDGING, FITTING = 2000, 150, 200, 60
+"""Scenes to learn from, to choose the least score on, to judge on, and for the rival's thresholds."""
+SCHEDULE = Schedule(steps=2500, rate=1e-3)
+CACHE = Path(".cache/base-detector")
+AT_THE_GALAXY = 0.1
+"""On outlines, where one galaxy is marked of many, a find that overlaps it less is neither right nor wrong."""
+CODE = b"".join(file.read_bytes() for file in sorted(Path(backend.scenes.__file__).parent.glob("*.py")))
+
+Image_ = NDArray[np.float32]
+
+
+class LazyScene:
+    """A scene that is drawn only if its pixels, or boxes that are not on disk yet, are asked for; a picture to `Pyramids`."""
+
+    def __init__(self, generator: SceneGenerator, seed: int, part: Part, cache: FileCache) -> None:
+        self.key = key_of("scene", CODE, part, str(seed), str(SIDE))
+        self._draw = lambda: generator.draw(seed, SIDE)
+        self._cache = cache
+
+    @cached_property
+    def scene(self) -> Scene:
+        """The scene itself."""
+        return self._draw()
+
+    @property
+    def pixels(self) -> Image_:
+        """Shape (side, side, 3)."""
+        return self.scene.image
+
+    @property
+    def boxes(self) -> Boxes:
+        """Of all galaxies, shape (n, 4)."""
+        name = key_of("boxes", self.key)
+        kept = self._cache.get(name)
+        if kept is None:
+            kept = json.dumps(self.scene.boxes.tolist()).encode()
+            self._cache.put(name, kept)
+        return np.asarray(json.loads(kept), np.float64).reshape(-1, 4)
+
+    def forget(self) -> None:
+        """Let the pixels go."""
+        self.__dict__.pop("scene", None)
+
+
+def drawn(boxes: Boxes) -> list[tuple[Box, str]]:
+    """Boxes as a person draws them."""
+    return [(Box(left, top, right - left, bottom - top), CLASSES[0]) for left, top, right, bottom in boxes.tolist()]
+
+
+def look_at(scenes: Sequence[LazyScene], pyramids: Pyramids, what: str) -> None:
+    """Put the feature maps of scenes on disk, where they are not."""
+    for scene in track(scenes, what):
+        for _ in pyramids.of(scene, size=(SIDE, SIDE)):  # type: ignore[arg-type]
+            pass
+        _ = scene.boxes
+        scene.forget()
+
+
+def found_by_learning(detector: LearnedDetector, images: Sequence[object], pyramids: Pyramids) -> list[Finds]:
+    """What the learned detector finds in each image."""
+    finds = []
+    for image in images:
+        look = pyramids.of_pixels(image) if isinstance(image, np.ndarray) else pyramids.of(image, size=(SIDE, SIDE))  # type: ignore[arg-type]
+        found = detector.predict(look)
+        finds.append((found.boxes.double().numpy(), found.scores.double().numpy()))
+    return finds
+
+
+def found_by_extraction(detector: SourceDetector, images: Sequence[Image_]) -> list[Finds]:
+    """What source extraction finds in each image, where all that it gives counts."""
+    finds = []
+    for image in images:
+        sources = extract(image, settings=detector.settings).sources
+        found = detector.select(sources, size=(image.shape[1], image.shape[0]))
+        finds.append((corners([one.source.box for one in found]), np.array([one.score for one in found])))
+    return finds
+
+
+def outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
+    """The validation part of the outlined galaxies: pictures, and the box of each one's outline."""
+    images, boxes = [], []
+    for picture, mask in outlined(data / "masks", part="val"):
+        images.append(np.asarray(Image.open(picture).convert("RGB"), np.float32) / 255)
+        rows, columns = np.nonzero(np.asarray(Image.open(mask)) > 0)
+        boxes.append(np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float64))
+    return images, boxes
+
+
+def at_the_galaxy(finds: Sequence[Finds], wanted: Sequence[Boxes]) -> list[Finds]:
+    """Only the finds that overlap the one galaxy that is marked."""
+    kept = []
+    for (boxes, scores), galaxy in zip(finds, wanted, strict=True):
+        near = box_overlaps(boxes, galaxy)[:, 0] >= AT_THE_GALAXY if len(boxes) else np.zeros(0, bool)
+        kept.append((boxes[near], scores[near]))
+    return kept
+
+
+def main(data: Path, scenes: int, schedule: Schedule, *, again: bool) -> None:
+    """Fit or read, judge, write."""
+    torch.set_num_threads(1)
+    cache = FileCache(CACHE, max_bytes=4 * 2**30)
+    pyramids = Pyramids(load_encoder(SHIPPED_CHECKPOINT), cache, fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+    train, val = generator_of(data, part="train"), generator_of(data, part="val")
+    learning = [LazyScene(train, seed, "train", cache) for seed in range(scenes)]
+    choosing = [LazyScene(train, seed, "train", cache) for seed in range(10**6, 10**6 + CHOOSING)]
+    judging = [LazyScene(val, seed, "val", cache) for seed in range(JUDGING)]
+    detector = LearnedDetector.load(BASE_DETECTOR) if again else fitted(learning, choosing, pyramids, schedule)
+    scores = judged(detector, data, learning[:FITTING], judging, pyramids)
+    better = all(scores[where]["learned"].accuracy > scores[where]["source extraction"].accuracy for where in scores)
+    evidence = {
+        f"{where}, {name}, {number}": round(value, 4)
+        for where, rows in scores.items()
+        for name, row in rows.items()
+        for number, value in asdict(row).items()
+    }
+    replace(detector, preferred=better, evidence=evidence).save(BASE_DETECTOR)
+    table = Table("val", "by", "AP50", "precision", "recall", "F1", "TP/(TP+FP+FN)", title="base detector")
+    for where, rows in scores.items():
+        for name, row in rows.items():
+            table.add_row(where, name, *(f"{value:.3f}" for value in asdict(row).values()))
+    Console().print(table)
+    print(f"preferred to source extraction: {better}; least score {detector.least_score:.2f}")
+
+
+def fitted(
+    learning: Sequence[LazyScene], choosing: Sequence[LazyScene], pyramids: Pyramids, schedule: Schedule
+) -> LearnedDetector:
+    """A detector that has learned from scenes, with its least score chosen on others."""
+    started = time.monotonic()
+    look_at([*learning, *choosing], pyramids, "scenes")
+    looked = time.monotonic()
+    with Progress() as progress:
+        task = progress.add_task("learning", total=schedule.steps)
+        detector = LearnedDetector.blank(pyramids, CLASSES).fit(
+            [pyramids.of(scene, size=(SIDE, SIDE)) for scene in learning],  # type: ignore[arg-type]
+            [drawn(scene.boxes) for scene in learning],
+            schedule=schedule,
+            report=lambda step, loss: progress.update(task, completed=step, description=f"learning, loss {loss:.3f}"),
+        )
+    trained = time.monotonic()
+    chosen_on = [detector.predict(pyramids.of(scene, size=(SIDE, SIDE))) for scene in choosing]  # type: ignore[arg-type]
+    print(f"{looked - started:.0f} s for feature maps, {trained - looked:.0f} s for {schedule.steps} steps, one thread")
+    return replace(detector, least_score=least_score(chosen_on, [drawn(scene.boxes) for scene in choosing], classes=CLASSES))
+
+
+def judged(
+    detector: LearnedDetector, data: Path, fitting: Sequence[LazyScene], judging: Sequence[LazyScene], pyramids: Pyramids
+) -> dict[str, dict[str, DetectionScores]]:
+    """How well the detector and its rivals do on scenes and on outlined galaxies of the `val` part."""
+    look_at(judging, pyramids, "val scenes")
+    truth, pictures = [scene.boxes for scene in judging], [scene.pixels for scene in judging]
+    galaxies, marked = outlines(data)
+    rivals = {
+        "source extraction": SourceDetector.base(CLASSES),
+        "source extraction, fitted": SourceDetector.fit(
+            [scene.pixels for scene in fitting], [drawn(scene.boxes) for scene in fitting], classes=CLASSES
+        ),
+    }
+    scores: dict[str, dict[str, DetectionScores]] = {"scenes": {}, "outlines": {}}
+    for name, rival in rivals.items():
+        scores["scenes"][name] = measure(found_by_extraction(rival, pictures), truth, least_score=0)
+        near = at_the_galaxy(found_by_extraction(rival, galaxies), marked)
+        scores["outlines"][name] = measure(near, marked, least_score=0)
+    least = detector.least_score
+    scores["scenes"]["learned"] = measure(found_by_learning(detector, judging, pyramids), truth, least_score=least)
+    near = at_the_galaxy(found_by_learning(detector, galaxies, pyramids), marked)
+    scores["outlines"]["learned"] = measure(near, marked, least_score=least)
+    return scores
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--scenes", type=int, default=SCENES)
+    parser.add_argument("--steps", type=int, default=SCHEDULE.steps)
+    parser.add_argument("--again", action="store_true", help="judge the shipped detector again; nothing is learned")
+    given = parser.parse_args()
+    main(given.data, given.scenes, replace(SCHEDULE, steps=given.steps), again=given.again)

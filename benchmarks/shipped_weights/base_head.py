@@ -1,0 +1,98 @@
+"""Fit the shipped morphology head on Galaxy Zoo labels and print what it reaches; the head is written beside the encoder.
+
+Run: .venv/bin/python -m benchmarks.shipped_weights.base_head DATA   (DATA holds gz1/ and gz2/ with images and labels.csv)
+
+Fit on `train` of both sets, checked on `val` while the framing was chosen, `test` reported once. Galaxies of one set's test or
+validation part are never in the other's training part.
+"""
+
+from __future__ import annotations
+
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+from sklearn.metrics import roc_auc_score
+
+from backend.heads.classification.calibration import brier_score, expected_calibration_error
+from backend.heads.classification.morphology import Morphology
+from backend.images.store import Picture
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.lvm.embeddings import Embeddings
+from backend.prediction.factory import BASE_MORPHOLOGY
+from sync.files.cache import FileCache, key_of
+
+CLASSES = ("elliptical", "spiral", "edge_on", "merger")
+LABELS = {"gz1": ("coarse5", "sdss_dr7_objid"), "gz2": ("clean_label", "dr7objid")}
+RESAMPLES = 1000
+BATCH = 64
+
+
+def read(data: Path, name: str) -> list[dict[str, str]]:
+    """Rows of one set with one of our classes: file, label, object and split."""
+    label, object_id = LABELS[name]
+    with (data / name / "labels.csv").open() as file:
+        rows = [
+            {"file": str(data / name / row["file"]), "label": row[label], "object": row[object_id], "split": row["split"]}
+            for row in csv.DictReader(file)
+        ]
+    return [row for row in rows if row["label"] in CLASSES]
+
+
+def embed(rows: list[dict[str, str]], embeddings: Embeddings) -> NDArray[np.float32]:
+    """Embed the images of rows, shape (n, d)."""
+    found = []
+    for start in track(range(0, len(rows), BATCH), "embedding", transient=True):
+        files = [Path(row["file"]) for row in rows[start : start + BATCH]]
+        found.append(embeddings.of([Picture(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in files]))
+    return np.concatenate(found)
+
+
+def targets(rows: list[dict[str, str]]) -> NDArray[np.float64]:
+    """One-hot labels, shape (n, k)."""
+    return np.array([[row["label"] == name for name in CLASSES] for row in rows], np.float64)
+
+
+def macro_auc(probabilities: NDArray[np.float32], truth: NDArray[np.float64]) -> float:
+    """Mean over classes of the area under the one-vs-rest ROC curve."""
+    columns = [column for column in range(truth.shape[1]) if 0 < truth[:, column].sum() < len(truth)]
+    return float(np.mean([roc_auc_score(truth[:, column], probabilities[:, column]) for column in columns]))
+
+
+def main(data: Path) -> None:
+    """Fit, report, write."""
+    cache = FileCache(Path(".cache/base-head"), max_bytes=2**30)
+    embeddings = Embeddings(load_encoder(SHIPPED_CHECKPOINT), cache, fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+    sets = {name: read(data, name) for name in LABELS}
+    held_out = {row["object"] for rows in sets.values() for row in rows if row["split"] != "train"}
+    training = [row for rows in sets.values() for row in rows if row["split"] == "train" and row["object"] not in held_out]
+    head = Morphology.fit(embed(training, embeddings), targets(training), classes=CLASSES, exclusive=True)
+    head.save(BASE_MORPHOLOGY)
+
+    table = Table(
+        "set", "part", "galaxies", "macro AUC (95 % interval)", "Brier", "ECE", title=f"base head, {len(training)} labels"
+    )
+    generator = np.random.default_rng(0)
+    for name, rows in sets.items():
+        for part in ("val", "test"):
+            chosen = [row for row in rows if row["split"] == part]
+            probabilities, truth = head.predict(embed(chosen, embeddings)), targets(chosen)
+            samples = []
+            for _ in range(RESAMPLES):
+                drawn = generator.integers(len(chosen), size=len(chosen))
+                samples.append(macro_auc(probabilities[drawn], truth[drawn]))
+            low, high = np.percentile(samples, [2.5, 97.5])
+            brier = brier_score(probabilities, truth)
+            ece = expected_calibration_error(probabilities, truth)
+            auc = f"{macro_auc(probabilities, truth):.3f} ({low:.3f}-{high:.3f})"
+            table.add_row(name, part, str(len(chosen)), auc, f"{brier:.3f}", f"{ece:.3f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

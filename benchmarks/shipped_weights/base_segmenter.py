@@ -1,0 +1,124 @@
+"""Fit the shipped segmenter on scenes and on people's outlines of the train part, and write it to the shipped heads.
+
+Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.shipped_weights.base_segmenter DATA
+(DATA holds masks/ and fields/: docs/scenes.md)
+
+Learned on windows of the `train` part only; printed is what it does on the `val` part beside the head before any step, which is
+the first guess by isophotes alone. `benchmarks.prompts.run` reports the `test` part. Killed and started again, it goes on from
+the last hundred steps, which are kept in .cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.shipped import BASE_SEGMENTER
+from backend.heads.segmentation.simulated_clicks import Click
+from backend.heads.segmentation.training import Schedule, Training
+from backend.heads.segmentation.window_features import Sights
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.scenes.folders import generator_of
+from benchmarks.prompts.clicking import click_through
+from benchmarks.shipped_weights.base_segmenter_examples import Windows, outlined_galaxies
+from sync.geometry.shapes import Mask, Point
+
+SCHEDULES = (
+    Schedule(steps=1800, rate=6e-4, examples=2),
+    Schedule(steps=1000, rate=5e-4, examples=2),
+    Schedule(steps=600, rate=4e-4, examples=2),
+)
+"""One after the other, each a warm restart (Loshchilov & Hutter 2017, ICLR) on windows that are all new."""
+CACHE = Path(".cache/base-segmenter")
+KEPT_EVERY = 100
+SEEDS_A_SCHEDULE, SEEDS_A_STEP = 1_000_000, 100
+"""Windows without an object are passed over: each step has more seeds than it needs."""
+SCENES, SIDES, CLICKS = 60, (128, 256, 400), 3
+LEAST_AREA_PX = 40
+
+
+def main(data: Path, *, onward: bool) -> None:
+    """Fit, report, write."""
+    torch.set_num_threads(1)
+    encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+    blank, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
+    head = PromptedMasks.load(BASE_SEGMENTER) if onward else blank
+    kept = CACHE / ("onward" if onward else "from-nothing")
+    for number, schedule in list(enumerate(SCHEDULES))[1 if onward else 0 :]:
+        head = fitted(head, windows, schedule, number=number, kept=kept / f"training-{number}.pt")
+    head.save(BASE_SEGMENTER)
+    shutil.rmtree(kept)  # the next training is another one
+    table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
+    for what, wanted in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
+        for name, one in (("first guess", blank), ("learned", head)):
+            overlaps = np.mean([measured(one, Sights(encoder, None), *each) for each in wanted], axis=0)
+            table.add_row(what, name, str(len(wanted)), *(f"{value:.3f}" for value in overlaps))
+    Console().print(table)
+
+
+def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int, kept: Path) -> PromptedMasks:
+    """Train, or go on with the training whose state is kept in a file."""
+    training = Training(head.network, schedule)
+    if kept.exists():
+        training.restore(torch.load(kept, weights_only=True))
+    started, losses = time.monotonic(), []
+    while training.done < schedule.steps:
+        examples: Iterator = windows.endless(number * SEEDS_A_SCHEDULE + training.done * SEEDS_A_STEP)
+        losses.append(training.step([next(examples) for _ in range(schedule.examples)]))
+        if training.done % KEPT_EVERY == 0:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            torch.save(training.state(), kept.with_suffix(".unfinished"))
+            os.replace(kept.with_suffix(".unfinished"), kept)
+            print(
+                f"step {training.done} loss {np.mean(losses[-KEPT_EVERY:]):.3f} {time.monotonic() - started:.0f} s", flush=True
+            )
+    return replace(head, network=training.network.half().float().eval().requires_grad_(False))
+
+
+def outlines(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
+    """Pictures and outlines of the val part."""
+    for galaxy in outlined_galaxies(data, "val"):
+        yield galaxy.pixels, galaxy.mask
+
+
+def scenes(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
+    """Pictures and masks of scenes of the val part."""
+    generator = generator_of(data, part="val")
+    for seed in range(SCENES):
+        scene = generator.draw(seed, SIDES[seed % len(SIDES)])
+        for mask in scene.masks[:4]:
+            if mask.sum() >= LEAST_AREA_PX:
+                yield scene.image, mask
+
+
+def measured(head: PromptedMasks, sights: Sights, pixels: NDArray[np.float32], wanted: Mask) -> list[float]:
+    """Overlap after each click."""
+    sight = sights.of_pixels(pixels)
+
+    def segment(clicks: list[Click]) -> Mask:
+        found = head.predict(sight, points=[(Point(x, y), positive) for x, y, positive in clicks])
+        return np.zeros_like(wanted) if found is None else found[0]
+
+    clicked = click_through(segment, wanted, clicks=CLICKS, seed=0)  # type: ignore[arg-type]
+    return [clicked.after(number) for number in range(1, CLICKS + 1)]
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--onward", action="store_true", help="from the shipped head, by all schedules but the first")
+    given = parser.parse_args()
+    main(given.data, onward=given.onward)

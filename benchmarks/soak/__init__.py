@@ -1,0 +1,1 @@
+"""Memory under mixed load for twenty minutes."""

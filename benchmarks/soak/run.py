@@ -1,0 +1,125 @@
+"""Twenty minutes of mixed load on one server and one worker: does either of them grow?
+
+Run: .venv/bin/python -m benchmarks.soak.run [--minutes 20]
+
+Predictions in bulk, prompts, events, annotations that make batches, and malformed requests, all at the same time. It prints the
+resident memory of both processes every minute, and writes benchmarks/results/soak.json and the table of docs/benchmarks.md.
+What counts is the growth after the first quarter: until then models are loaded and caches are filled.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import tempfile
+import threading
+import time
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import httpx
+from rich.console import Console
+
+from benchmarks.hardening.requests import memory_mb
+from benchmarks.loop.fixture import Stage, open_stage
+from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
+from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
+
+CROPS = 200
+CONFIG = "everything.xml"
+EVERY_S = 10.0
+SETTLED = 0.25
+"""Share of the time after which nothing should grow any more."""
+
+
+def main() -> None:
+    """Load, watch, print, write."""
+    parser = argparse.ArgumentParser(description="Load a server and a worker for a long time and watch their memory.")
+    parser.add_argument("--minutes", type=float, default=20.0)
+    minutes = parser.parse_args().minutes
+    console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with (
+        tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder,
+        open_stage(Path(folder), crops=CROPS, console=console) as stage,
+    ):
+        seen, requests = _soak(stage, 60 * minutes, console)
+    rows = []
+    for name, memory in seen.items():
+        settled = memory[int(SETTLED * len(memory)) :]
+        growth = settled[-1] - settled[0]
+        rows.append(
+            [name, f"{memory[0]:.0f}", f"{settled[0]:.0f}", f"{settled[-1]:.0f}", f"{max(memory):.0f}", f"{growth:+.0f}"]
+        )
+    columns = ["process", "at the start, MB", "after a quarter", "at the end", "most", "growth after the first quarter"]
+    table = markdown_table(columns, rows, title=f"Resident memory in {minutes:g} minutes of mixed load, {requests:,} requests")
+    console.print(table)
+    if minutes >= 20:
+        machine = machine_line()
+        write_numbers("soak", {"machine": machine, "minutes": minutes, "requests": requests, "memory_mb": seen})
+        write_section("soak", f"One run on {machine}.\n\n{table}")
+
+
+def _soak(stage: Stage, seconds: float, console: Console) -> tuple[dict[str, list[float]], int]:
+    project = stage.project(CONFIG, tasks=CROPS)
+    stage.attach(project)
+    stage.services.ring([project])
+    over, counts = threading.Event(), {"requests": 0}
+    threads = [
+        threading.Thread(target=target, args=(stage, project, over, counts), daemon=True) for target in (_request, _annotate)
+    ]
+    for thread in threads:
+        thread.start()
+    seen: dict[str, list[float]] = {child.name: [] for child in stage.children}
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        time.sleep(EVERY_S)
+        for child in stage.children:
+            seen[child.name].append(memory_mb(child.pid))
+        if len(seen["server"]) % 6 == 0:
+            console.print(", ".join(f"{name} {memory[-1]:.0f} MB" for name, memory in seen.items()))
+    over.set()
+    for thread in threads:
+        thread.join()
+    return seen, counts["requests"]
+
+
+def _request(stage: Stage, project: int, over: threading.Event, counts: dict[str, int]) -> None:
+    settings = stage.services.settings
+    label_config = stage.known(project).label_config
+    tasks = [{"id": task.id, "data": task.data} for task in stage.tasks(project)]
+    credentials = settings.basic_auth_user, settings.basic_auth_password.get_secret_value()
+    secret = {WEBHOOK_SECRET_HEADER: settings.webhook_secret.get_secret_value()}
+    prompt = {
+        "type": "keypointlabels", "from_name": "click", "to_name": "image", "original_width": 124, "original_height": 124,
+        "is_positive": True, "id": "p", "value": {"x": 50.0, "y": 50.0, "width": 1.0, "keypointlabels": ["Galaxy"]},
+    }  # fmt: skip
+    everything = {"project": f"{project}.1", "label_config": label_config}
+    bodies: list[tuple[str, Any]] = [("/predict", everything | {"tasks": tasks[:64]})]
+    for task in tasks[:20]:
+        bodies.append(("/predict", everything | {"tasks": [task], "params": {"context": {"result": [prompt]}}}))
+        bodies += [("/webhook", {"action": "ANNOTATION_CREATED", "project": {"id": project}})] * 5
+        bodies += [("/predict", everything | {"tasks": "none"}), ("/setup", {"project": "x"})]
+    with httpx.Client(base_url=settings.public_url, auth=credentials, timeout=120, trust_env=False) as client:
+        for path, body in cycle(bodies):
+            if over.is_set():
+                return
+            client.post(path, json=body, headers=secret)
+            counts["requests"] += 1
+
+
+def _annotate(stage: Stage, project: int, over: threading.Event, counts: dict[str, int]) -> None:
+    """Submit an annotation every few seconds, so that a batch is trained now and then."""
+    for task in cycle(stage.tasks(project)):
+        found = stage.client.get(f"/api/tasks/{task.id}/", project=project)
+        if found["predictions"]:
+            result = found["predictions"][0]["result"]
+            stage.client.send("POST", f"/api/tasks/{task.id}/annotations/", json={"result": result})
+            counts["requests"] += 1
+        if over.wait(3.0):
+            return
+
+
+if __name__ == "__main__":
+    main()

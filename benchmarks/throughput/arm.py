@@ -1,0 +1,244 @@
+"""One arm of benchmarks/throughput/run.py, measured in a process of its own: what one network does with one image side.
+
+Run by throughput.py with an `Arm` as JSON; prints a `Measured` as JSON. Each network gets the batch size and the memory layout
+that suit it best, found in short trials before it is timed.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
+from itertools import product
+from typing import Any
+
+__all__ = ["OURS", "OURS_AVERAGED", "Arm", "Measured", "Setting"]
+
+OURS, OURS_AVERAGED = "galaxyloop, one view", "galaxyloop, four views"
+BATCHES = (1, 8, 32)
+GPU_BATCHES = (16, 64, 256)
+TRIAL_S = 0.4
+ROUND_S = 1.0
+ROUNDS = 5
+COUNTS = (1, 8, 32, 128)
+FILES = 32
+FILE_PX = 256
+CLOSE = 0.97
+"""A smaller batch that is as fast as this share of the fastest is preferred: it needs less memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How a network is run."""
+
+    precision: str
+    batch: int
+    channels_last: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """What is measured: `setting` is None to look for the fastest ones, else only its peak memory is wanted."""
+
+    network: str
+    side: int
+    threads: int
+    device: str
+    setting: Setting | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What an arm gave.
+
+    Attributes
+    ----------
+    settings : list of Setting
+        The fastest of each precision.
+    rates : list of list of float
+        Images a second of each setting, a number a round, from frames in memory.
+    from_files, from_files_ahead : list of float
+        The same with the first setting, JPEG files decoded and framed in turn, or ahead in a thread as `galaxyloop embed` does.
+    preparing_ms : float
+        Decoding and framing, milliseconds an image.
+    seconds_for : dict
+        Seconds for so many images at once; of `OURS_AVERAGED` only.
+    bare_mb, peak_mb : float
+        Largest resident memory of the process (on a GPU: of its allocator) before there is a network, and at the end.
+    """
+
+    arm: Arm
+    parameters: int
+    settings: list[Setting]
+    rates: list[list[float]]
+    from_files: list[float]
+    from_files_ahead: list[float]
+    preparing_ms: float
+    seconds_for: dict[int, float]
+    bare_mb: float
+    peak_mb: float
+
+
+def main() -> None:
+    """Measure the arm that the first argument describes."""
+    fields = json.loads(sys.argv[1])
+    setting = fields.pop("setting")
+    print(json.dumps(asdict(measure(Arm(**fields, setting=Setting(**setting) if setting else None)))))
+
+
+def measure(arm: Arm) -> Measured:
+    """Measure one arm in this process; its peak memory counts all that the process has done before."""
+    import timm
+    import torch
+
+    from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, load_encoder
+
+    torch.set_num_threads(arm.threads)
+    torch.manual_seed(0)
+    bare_mb = _peak_mb("cpu")
+    if arm.network in (OURS, OURS_AVERAGED):
+        network: Any = load_encoder(SHIPPED_CHECKPOINT)
+        compute: Callable[[Any], Any] = network if arm.network == OURS else network.embed
+    else:
+        network = compute = timm.create_model(arm.network, pretrained=False, num_classes=0).eval().requires_grad_(False)
+    network.to(arm.device)
+    frames = torch.rand(max(BATCHES if arm.device == "cpu" else GPU_BATCHES), 3, arm.side, arm.side).to(arm.device)
+
+    def run(setting: Setting, images: Any) -> Any:
+        layout = torch.channels_last if setting.channels_last else torch.contiguous_format
+        network.to(memory_format=layout)  # costs nothing once it is so
+        low = torch.autocast(arm.device, torch.bfloat16) if setting.precision == "bf16" else nullcontext()
+        with torch.inference_mode(), low:
+            return compute(images.to(memory_format=layout)).float().cpu()  # the copy waits for the GPU
+
+    def rate(setting: Setting, seconds: float) -> float:
+        return _rate(lambda: run(setting, frames[: setting.batch]), setting.batch, seconds)
+
+    if arm.setting:
+        rate(arm.setting, TRIAL_S)
+        return _result(arm, network, [arm.setting], bare_mb=bare_mb)
+    # What `embed` computes in is its own choice; everything else is tried in both precisions and layouts.
+    precisions = ("as shipped",) if arm.network == OURS_AVERAGED else ("fp32", "bf16")
+    layouts = (False,) if arm.network == OURS_AVERAGED else (False, True)
+    batches = BATCHES if arm.device == "cpu" else GPU_BATCHES
+    settings = [_fastest([Setting(p, b, c) for c, b in product(layouts, batches)], rate) for p in precisions]
+    rates = [[rate(setting, ROUND_S) for _ in range(ROUNDS)] for setting in settings]
+    counts = COUNTS if arm.network == OURS_AVERAGED else ()
+    seconds_for = {
+        count: _seconds(count, lambda images: run(settings[0], images), frames[: settings[0].batch]) for count in counts
+    }
+    best = max(zip(rates, settings, strict=True), key=lambda pair: statistics.median(pair[0]))[1]
+    return _result(arm, network, settings, rates=rates, bare_mb=bare_mb, seconds_for=seconds_for, **_from_files(arm, best, run))
+
+
+def _fastest(settings: Sequence[Setting], rate: Callable[[Setting, float], float]) -> Setting:
+    for setting in settings:
+        rate(setting, 0)  # the first call of a shape prepares it
+    tried = [(setting, rate(setting, TRIAL_S)) for setting in settings]
+    limit = CLOSE * max(speed for _, speed in tried)
+    return min((setting for setting, speed in tried if speed >= limit), key=lambda setting: setting.batch)
+
+
+def _from_files(arm: Arm, setting: Setting, run: Callable[[Setting, Any], Any]) -> dict[str, Any]:
+    """Time the way from a JPEG file to its embedding, decoding in turn with the network and ahead of it."""
+    import numpy as np
+    import torch
+
+    from backend.images.local import read_ahead
+    from backend.lvm.cropping import frame
+    from sync.images.decode import decode
+
+    files = {str(number): content for number, content in enumerate(_files())}
+
+    def prepare(name: str) -> Any:
+        return frame(decode(files[name]), side=arm.side)
+
+    def embed(prepared: Sequence[Any]) -> None:
+        run(setting, torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2).to(arm.device))
+
+    def in_turn() -> None:
+        names = list(files)
+        for start in range(0, len(names), setting.batch):
+            embed([prepare(name) for name in names[start : start + setting.batch]])
+
+    def ahead() -> None:
+        batch = []
+        for _, prepared in read_ahead(files, prepare, ahead=2 * setting.batch):
+            batch.append(prepared)
+            if len(batch) == setting.batch:
+                embed(batch)
+                batch = []
+        if batch:
+            embed(batch)
+
+    def prepare_all() -> None:
+        for name in files:
+            prepare(name)
+
+    prepare_all()
+    return {
+        "preparing_ms": 1000 / max(_rate(prepare_all, len(files), 0) for _ in range(3)),
+        "from_files": [_rate(in_turn, len(files), 0) for _ in range(3)],
+        "from_files_ahead": [_rate(ahead, len(files), 0) for _ in range(3)],
+    }
+
+
+def _files() -> list[bytes]:
+    """JPEG crops of the Hubble deep field (NASA/ESA, public domain; it ships with scikit-image)."""
+    import numpy as np
+    from PIL import Image
+    from skimage import data
+
+    field = data.hubble_deep_field()
+    rng = np.random.default_rng(0)
+    files = []
+    for _ in range(FILES):
+        top, left = (int(rng.integers(0, length - FILE_PX)) for length in field.shape[:2])
+        encoded = io.BytesIO()
+        Image.fromarray(field[top : top + FILE_PX, left : left + FILE_PX]).save(encoded, "JPEG", quality=90)
+        files.append(encoded.getvalue())
+    return files
+
+
+def _seconds(count: int, run: Callable[[Any], Any], frames: Any) -> float:
+    """How long so many images take, in batches of the length of `frames`."""
+    began = time.perf_counter()
+    for start in range(0, count, len(frames)):
+        run(frames[: count - start])
+    return time.perf_counter() - began
+
+
+def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
+    """Images a second over at least `seconds` and one call."""
+    began, done = time.perf_counter(), 0
+    while True:
+        work()
+        done += images
+        passed = time.perf_counter() - began
+        if passed >= seconds:
+            return done / passed
+
+
+def _result(arm: Arm, network: Any, settings: list[Setting], *, bare_mb: float, **measured: Any) -> Measured:
+    nothing = {"rates": [], "from_files": [], "from_files_ahead": [], "preparing_ms": 0.0, "seconds_for": {}}
+    parameters = sum(weights.numel() for weights in network.parameters())
+    peak_mb = _peak_mb(arm.device)
+    return Measured(arm=arm, parameters=parameters, settings=settings, bare_mb=bare_mb, peak_mb=peak_mb, **(nothing | measured))
+
+
+def _peak_mb(device: str) -> float:
+    if device == "cpu":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    import torch
+
+    return torch.cuda.max_memory_allocated() / 2**20
+
+
+if __name__ == "__main__":
+    main()

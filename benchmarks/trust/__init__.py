@@ -1,0 +1,1 @@
+"""Whether the loop ever makes a version that is worse."""

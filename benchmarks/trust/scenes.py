@@ -1,0 +1,156 @@
+"""The loop on simulated scenes whose boxes are known: source extraction, trained on ever more of them, and the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.detection.detected import Detected
+from backend.heads.detection.detection import Detection
+from backend.heads.detection.grid_search import Grid, score_grid
+from backend.heads.detection.metrics import box_overlaps, corners, f1
+from backend.heads.detection.source_detector import SourceDetector
+from backend.heads.errors import NotEnoughLabels
+from backend.heads.extraction.extract import extract
+from backend.loop.gate.decision import Objects, Taken, decide
+from backend.loop.scores.comparison import Comparison, compare
+from backend.loop.training.cross_validation import deal_folds, plan_of_objects
+from backend.scenes.folders import generator_of
+from benchmarks.trust.classes import BATCH, HELD_OUT_ONE_IN, Run
+from benchmarks.trust.steps import measure_step
+from sync.geometry.shapes import Box
+
+__all__ = ["Scenes", "draw_scenes", "run_scenes"]
+
+SCENES, SIDE_PX = 120, 160
+CLASS = "Galaxy"
+MOST_IMAGES = 20
+"""That heads are refitted on, as in the product's gate."""
+OLD_MINIMUM_JUDGED = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scenes:
+    """Images, what there is to find in them, and how each cell of the settings' grid does on them."""
+
+    images: Sequence[NDArray[np.float32]]
+    boxes: Sequence[list[Box]]
+    grids: Sequence[Grid]
+
+
+def draw_scenes(data: Path) -> Scenes:
+    """Scenes of which no shipped head has seen a galaxy."""
+    generator = generator_of(data, part="test")
+    scenes = [generator.draw(seed, SIDE_PX) for seed in range(SCENES)]
+    boxes = [[Box(left, top, right - left, bottom - top) for left, top, right, bottom in one.boxes.tolist()] for one in scenes]
+    images = [one.image for one in scenes]
+    return Scenes(images, boxes, [score_grid(image, drawn) for image, drawn in zip(images, boxes, strict=True)])
+
+
+@dataclass(eq=False)
+class _Heads:
+    """Heads by what they learned from, and the F1 of each on each scene; either is computed once."""
+
+    scenes: Scenes
+    fitted: dict[tuple[int, ...], Detection] = field(default_factory=dict)
+    known: dict[tuple[tuple[int, ...], int], tuple[float, float, int]] = field(default_factory=dict)
+
+    def fit(self, learned: tuple[int, ...]) -> Detection:
+        if learned not in self.fitted:
+            scenes = self.scenes
+            try:
+                head = SourceDetector.fit(
+                    [scenes.images[i] for i in learned],
+                    [[(box, CLASS) for box in scenes.boxes[i]] for i in learned],
+                    classes=(CLASS,),
+                    grids=[scenes.grids[i] for i in learned],
+                )
+                self.fitted[learned] = Detection(head)
+            except NotEnoughLabels:
+                self.fitted[learned] = Detection.base((CLASS,))
+        return self.fitted[learned]
+
+    def judge(self, learned: tuple[int, ...], scene: int) -> tuple[float, float, int]:
+        """F1, mean score of what is found, and how much is found; of the shipped head where nothing was learned."""
+        if (learned, scene) not in self.known:
+            found = self._find(self.fit(learned) if learned else Detection.base((CLASS,)), scene)
+            overlaps = box_overlaps(corners(self.scenes.boxes[scene]), corners([one.source.box for one in found]))
+            sure = float(np.mean([one.score for one in found])) if found else 1.0
+            self.known[learned, scene] = (f1(overlaps >= 0.5), sure, len(found))
+        return self.known[learned, scene]
+
+    def scores(self, learned: tuple[int, ...], rows: Sequence[int]) -> NDArray[np.float64]:
+        return np.array([self.judge(learned, row)[0] for row in rows])
+
+    def _find(self, head: Detection, scene: int) -> tuple[Detected, ...]:
+        image = self.scenes.images[scene]
+        return head.find(extract(image, settings=head.settings).sources, size=(image.shape[1], image.shape[0]))
+
+
+def run_scenes(scenes: Scenes, *, gate: bool, seed: int, batches: int) -> Run:
+    """Annotate ten scenes after the other, the least sure first, one in five held out; with the gate or the rule before."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(scenes.images)).tolist()
+    audit = set(rng.permutation(order)[: len(order) // HELD_OUT_ONE_IN].tolist())
+    heads, live, labelled = _Heads(scenes), (), list[int]()
+    steps, means = [], [float(heads.scores((), order).mean())]
+    for _ in range(batches):
+        rest = [row for row in order if row not in labelled]
+        held_out = [row for row in rest if row in audit][: BATCH // HELD_OUT_ONE_IN]
+        queue = sorted((row for row in rest if row not in audit), key=lambda row: heads.judge(live, row)[1])
+        labelled += held_out + queue[: BATCH - len(held_out)]
+        training, judging = sorted(set(labelled) - audit)[-MOST_IMAGES:], sorted(set(labelled) & audit)
+        candidate = tuple(training)
+        taken = _by_gate(heads, candidate, live, judging) if gate else _by_point_estimate(heads, candidate, live, judging)
+        if taken is not Taken.LIVE:
+            after = candidate if taken is Taken.CANDIDATE else ()
+            rest = [row for row in order if row not in labelled]
+            steps.append(measure_step(heads.scores(live, rest), heads.scores(after, rest), labels=len(labelled)))
+            live = after
+        means.append(float(heads.scores(live, [row for row in order if row not in labelled]).mean()))
+    rest = [row for row in order if row not in labelled]
+    return Run(steps, batches, float(heads.scores((), rest).mean()), float(heads.scores(live, rest).mean()), means)
+
+
+def _by_gate(heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], judging: list[int]) -> Taken:
+    plan = plan_of_objects(len(candidate))
+    assert plan is not None
+    fold = deal_folds(candidate, [CLASS] * len(candidate), folds=plan.folds, seed=0)
+    scores = []
+    for learned in (candidate, live, ()):
+        resampled = [
+            heads.scores(tuple(task for task in learned if fold_of != _fold(candidate, fold, task)), [row])[0]
+            if row in learned
+            else heads.scores(learned, [row])[0]
+            for row, fold_of in zip(candidate, fold.tolist(), strict=True)
+        ]
+        scores.append(np.concatenate([heads.scores(learned, judging), resampled]))
+    marks = [False] * len(judging) + [True] * len(candidate)
+
+    def against(one: int, other: int) -> Comparison:
+        return compare(scores[one], scores[other], cross_validated=marks, folds=plan.folds)
+
+    rows = [*judging, *candidate]
+    with_some = [row for row in rows if heads.scenes.boxes[row]]
+    objects = Objects(
+        drawn=sum(len(heads.scenes.boxes[row]) for row in rows),
+        predicted=sum(heads.judge(candidate, row)[2] for row in with_some),
+        candidate_hits=int((scores[0] > 0).sum()),
+        live_hits=int((scores[1] > 0).sum()),
+    )
+    return decide(against(0, 1), against(0, 2), against(1, 2), objects=objects).taken
+
+
+def _fold(candidate: tuple[int, ...], fold: NDArray[np.intp], task: int) -> int:
+    return int(fold[candidate.index(task)]) if task in candidate else -1
+
+
+def _by_point_estimate(heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], judging: list[int]) -> Taken:
+    if len(judging) < OLD_MINIMUM_JUDGED:
+        return Taken.CANDIDATE if len(candidate) >= len(live) else Taken.LIVE
+    better = heads.scores(candidate, judging).mean() >= heads.scores(live, judging).mean()
+    return Taken.CANDIDATE if better else Taken.LIVE

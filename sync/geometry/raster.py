@@ -1,0 +1,57 @@
+"""Rasterises polygons: the pixels whose middle lies inside, by the even-odd rule.
+
+The two edges of a bridge (`outlines.py`) cross each row at the same place to the last bit, so that a bridge covers no pixel.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sync.errors.controls import ControlError
+from sync.geometry.shapes import Mask, Polygon, Size, check_size
+
+__all__ = ["rasterise"]
+
+CROSSINGS_AT_ONCE = 1_000_000
+"""Rows that edges cross, which are in memory together: 100,000 edges from top to bottom would fill it."""
+MAX_CROSSINGS = 20_000_000
+"""Rows that all edges cross together: a second of work, and no outline that a person draws has a hundredth of them."""
+
+
+def rasterise(polygon: Polygon, size: Size) -> Mask:
+    """Return the pixels whose middle lies inside a polygon, by the even-odd rule.
+
+    Parameters
+    ----------
+    size : (width, height)
+        Of the mask, pixels.
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width)
+
+    Raises
+    ------
+    ControlError
+        If the outline runs up and down so often that filling it takes seconds.
+    """
+    width, height = check_size(size)
+    starts = np.asarray(polygon.points, dtype=np.float64)
+    ends = np.roll(starts, -1, axis=0)
+    # Always downwards, so that the two edges of a bridge cross a row at the same place to the last bit.
+    down = starts[:, 1:] <= ends[:, 1:]
+    (x_top, y_top), (x_low, y_low) = np.where(down, starts, ends).T, np.where(down, ends, starts).T
+    first, last = (np.ceil(np.clip(y, 0, height) - 0.5).astype(np.intp) for y in (y_top, y_low))
+    counts = last - first
+    if counts.sum() > MAX_CROSSINGS:
+        raise ControlError(f"an outline of {len(starts)} corners crosses the {height} rows of the image too often to be filled")
+    crossings = np.zeros((height, width + 1), dtype=np.uint8)  # only whether they are odd matters, so they may run over
+    for some in np.split(np.arange(len(starts)), np.flatnonzero(np.diff(np.cumsum(counts) // CROSSINGS_AT_ONCE)) + 1):
+        # One number for each row that each of these edges crosses.
+        edges = np.repeat(some, counts[some])
+        rows = np.arange(len(edges)) - np.repeat(np.cumsum(counts[some]) - last[some], counts[some])
+        x = x_top[edges] + (rows + 0.5 - y_top[edges]) * (x_low - x_top)[edges] / (y_low - y_top)[edges]
+        columns = np.ceil(np.clip(x, 0, width) - 0.5).astype(np.intp)
+        np.add.at(crossings.reshape(-1), rows * (width + 1) + columns, np.uint8(1))
+    inside: Mask = (np.cumsum(crossings, axis=1, dtype=np.uint8) % 2 == 1)[:, :width]
+    return inside

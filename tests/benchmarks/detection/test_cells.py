@@ -1,0 +1,56 @@
+"""The figures of the detection benchmark: perfect finds, empty ones, thresholds, and cells that come back from disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.detection.cells import Cell, as_numbers, best_least_score, read, score
+from benchmarks.detection.scores import Finds
+
+WANTED = [np.array([[0.0, 0, 10, 10], [20, 20, 40, 30]]), np.empty((0, 4))]
+
+
+def finds(*boxes: list[tuple[list[float], float]]) -> list[Finds]:
+    return [(np.array([b for b, _ in one]).reshape(-1, 4), np.array([s for _, s in one])) for one in boxes]
+
+
+def test_finding_everything_and_nothing_else_is_perfect() -> None:
+    perfect = finds([([0, 0, 10, 10], 0.9), ([20, 20, 40, 30], 0.8)], [])
+    figures = score(perfect, WANTED, least_score=0.5)
+    assert [figures[name] for name in ("ap", "ap50", "ap75", "precision", "recall", "accuracy")] == [1.0] * 6
+
+
+def test_finding_nothing_is_worth_nothing() -> None:
+    figures = score(finds([], []), WANTED, least_score=0.5)
+    assert figures["ap"] == figures["recall"] == figures["accuracy"] == 0
+
+
+def test_loose_boxes_count_at_small_overlaps_only() -> None:
+    loose = finds([([0, 0, 10, 14], 0.9), ([20, 20, 40, 34], 0.8)], [])
+    figures = score(loose, WANTED, least_score=0.5)
+    assert figures["ap50"] == 1
+    assert figures["ap75"] == 0
+    assert figures["ap"] == pytest.approx(0.5, abs=0.11)
+
+
+def test_a_false_find_in_an_empty_scene_costs_precision() -> None:
+    figures = score(finds([([0, 0, 10, 10], 0.9), ([20, 20, 40, 30], 0.8)], [([1, 1, 9, 9], 0.7)]), WANTED, least_score=0.5)
+    assert figures["precision"] == figures["accuracy"] == pytest.approx(2 / 3)
+    assert figures["ap50"] == 1
+
+
+def test_the_least_score_parts_right_finds_from_wrong_ones() -> None:
+    mixed = finds([([0, 0, 10, 10], 0.8), ([20, 20, 40, 30], 0.7)], [([1, 1, 9, 9], 0.3)])
+    assert 0.3 < best_least_score(mixed, WANTED) <= 0.7
+
+
+def test_cells_come_back_from_disk_the_same(tmp_path: Path) -> None:
+    cell = Cell("lvm", "s", 50, 300, 0, 1.0, "a core", **score(finds([], []), WANTED, least_score=0.5))
+    file = tmp_path / "detection.json"
+    assert read(file) == []
+    file.write_text(json.dumps({"cells": as_numbers([cell])}))
+    assert read(file) == [cell]

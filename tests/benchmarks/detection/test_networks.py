@@ -1,0 +1,45 @@
+"""The networks of the detection benchmark: they learn what they may, and find in any view."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from backend.lvm.backbones.swin import SwinConfig
+from backend.lvm.encoder import Encoder
+from backend.scenes import SceneGenerator
+from benchmarks.detection.networks import Recipe, _turned, build_frozen, find, train
+
+SIDE = 64
+SMALL = SwinConfig(image_px=64, width=24, depths=(1, 1, 1, 1), heads=(1, 2, 4, 8))
+
+
+def test_the_frozen_encoder_does_not_learn_and_the_rest_does() -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(SMALL)
+    before = {name: value.clone() for name, value in encoder.state_dict().items()}
+    network = build_frozen(SIDE, encoder)
+    fpn = next(iter(network.backbone.fpn.parameters())).detach().clone()
+    scenes = [SceneGenerator().draw(seed, SIDE) for seed in (1, 2)]
+    train(network, scenes, recipe=Recipe(batch=1, rate=1e-3, steps_at_50=10), seed=0)
+    assert all((value == before[name]).all() for name, value in encoder.state_dict().items())
+    assert (next(iter(network.backbone.fpn.parameters())) != fpn).any()
+    ((boxes, scores),) = find(network, scenes[:1])
+    assert boxes.shape == (len(scores), 4)
+
+
+def test_more_scenes_get_more_steps() -> None:
+    assert Recipe().steps(200) == 2 * Recipe().steps(50)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_boxes_turn_with_the_picture(seed: int) -> None:
+    scene = next(scene for scene in map(SceneGenerator().draw, range(20)) if len(scene) > 2)
+    image, target = _turned(scene, np.random.default_rng(seed))
+    assert image.shape == (3, 256, 256)
+    areas = (target["boxes"][:, 2:] - target["boxes"][:, :2]).prod(dim=1)
+    assert areas.tolist() == pytest.approx((scene.boxes[:, 2:] - scene.boxes[:, :2]).prod(axis=1).tolist())
+    for box, mask in zip(target["boxes"].int().tolist(), target["masks"], strict=True):
+        left, top, right, bottom = box
+        assert mask[top:bottom, left:right].sum() == mask.sum()

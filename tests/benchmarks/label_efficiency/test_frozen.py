@@ -1,0 +1,62 @@
+"""Queries: each label is asked for once, counted, and chosen by the strategy from what is known by then."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from benchmarks.label_efficiency.frozen import by_confidence, fit_and_predict, queries
+
+RUNGS = (10, 20, 35, 200)
+
+
+@pytest.fixture
+def pool() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Four clouds, the last one rare."""
+    generator = np.random.default_rng(0)
+    labels = generator.choice(4, size=200, p=[0.6, 0.2, 0.15, 0.05])
+    centres = generator.normal(size=(4, 8)) * 2
+    return (centres[labels] + generator.normal(size=(200, 8))).astype(np.float32), labels
+
+
+def ask(pool: tuple[NDArray[np.float32], NDArray[np.int64]], rungs: tuple[int, ...]) -> dict[int, NDArray[np.int64]]:
+    order = np.random.default_rng(1).permutation(200)
+    return dict(queries(*pool, order=order, rungs=rungs, rank=by_confidence))
+
+
+def test_each_rung_has_its_number_of_different_galaxies(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
+    assert {rung: len(set(labelled)) for rung, labelled in ask(pool, RUNGS).items()} == {rung: rung for rung in RUNGS}
+
+
+def test_a_higher_rung_holds_the_lower_ones(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
+    asked = ask(pool, RUNGS)
+    assert (asked[35][:20] == asked[20]).all()
+
+
+def test_the_first_ten_are_drawn_at_random(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
+    assert (ask(pool, RUNGS)[10] == np.random.default_rng(1).permutation(200)[:10]).all()
+
+
+def test_asking_for_fewer_rungs_changes_none(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
+    assert (ask(pool, (35,))[35] == ask(pool, RUNGS)[35]).all()
+
+
+def test_labels_of_galaxies_that_were_not_asked_for_are_not_read(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
+    embeddings, labels = pool
+    asked = ask(pool, (35,))[35]
+    hidden = np.full_like(labels, 3)
+    hidden[asked] = labels[asked]
+    assert (ask((embeddings, hidden), (35,))[35] == asked).all()
+
+
+def test_while_all_labels_are_the_same_galaxies_are_drawn_at_random(
+    pool: tuple[NDArray[np.float32], NDArray[np.int64]],
+) -> None:
+    embeddings, labels = pool
+    assert (ask((embeddings, np.zeros_like(labels)), (20,))[20] == np.random.default_rng(1).permutation(200)[:20]).all()
+
+
+def test_labels_that_are_all_the_same_tell_nothing_apart() -> None:
+    probabilities = fit_and_predict(np.eye(10, 8, dtype=np.float32), np.zeros(10, np.int64), np.ones((3, 8), np.float32))
+    assert (probabilities == 0.25).all()

@@ -1,0 +1,148 @@
+"""Label efficiency: the labels a curve needs, the bounds where it is censored, and how sure they are."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import roc_auc_score
+
+from benchmarks.label_efficiency.statistics import (
+    Bounds,
+    auc_samples,
+    interval,
+    labels_needed,
+    ladder,
+    ratio,
+    resampled_curves,
+    resampling_weights,
+)
+
+RUNGS = (10, 100, 1000)
+CURVES = st.lists(st.floats(0.5, 1), min_size=3, max_size=3)
+
+
+def test_the_ladder_ends_with_all_labels() -> None:
+    assert ladder(2984) == (10, 20, 50, 100, 200, 500, 1000, 2000, 2984)
+
+
+def test_a_rung_that_is_all_is_climbed_once() -> None:
+    assert ladder(100) == (10, 20, 50, 100)
+
+
+def test_between_rungs_the_curve_is_straight_in_the_logarithm() -> None:
+    assert labels_needed(RUNGS, [0.6, 0.8, 0.9], target=0.7).low == pytest.approx(math.sqrt(10 * 100))
+
+
+def test_a_rung_that_reaches_the_target_is_the_answer() -> None:
+    needed = labels_needed(RUNGS, [0.6, 0.8, 0.9], target=0.8)
+    assert needed.exact
+    assert needed.low == pytest.approx(100)
+
+
+def test_a_curve_that_never_reaches_the_target_needs_more_than_all() -> None:
+    assert labels_needed(RUNGS, [0.6, 0.7, 0.8], target=0.9) == Bounds(1000, math.inf)
+
+
+def test_a_curve_that_begins_at_the_target_needs_at_most_the_first_rung() -> None:
+    assert labels_needed(RUNGS, [0.9, 0.9, 0.95], target=0.9) == Bounds(0, 10)
+
+
+def test_a_lucky_rung_is_levelled_with_the_next() -> None:
+    # 0.92 and 0.84 become 0.88 each: the target of 0.9 is not reached by luck.
+    assert labels_needed(RUNGS, [0.6, 0.92, 0.84], target=0.9) == Bounds(1000, math.inf)
+
+
+@given(CURVES, st.floats(0.5, 1), st.floats(0, 0.2))
+def test_a_higher_target_never_needs_fewer_labels(scores: list[float], target: float, more: float) -> None:
+    lower, higher = (labels_needed(RUNGS, scores, target=one) for one in (target, target + more))
+    assert lower.low <= higher.low * (1 + 1e-9)
+    assert lower.high <= higher.high * (1 + 1e-9)
+
+
+@given(CURVES, st.floats(0.5, 1))
+def test_an_answer_lies_on_the_ladder_or_outside_it(scores: list[float], target: float) -> None:
+    needed = labels_needed(RUNGS, scores, target=target)
+    assert needed in (Bounds(0, 10), Bounds(1000, math.inf)) or (needed.exact and 10 <= needed.low <= 1000 * (1 + 1e-9))
+
+
+def test_rungs_must_rise() -> None:
+    with pytest.raises(ValueError, match="rungs must rise"):
+        labels_needed((10, 10), [0.5, 0.6], target=0.9)
+
+
+def test_each_score_belongs_to_a_rung() -> None:
+    with pytest.raises(ValueError, match="3 rungs and 2 scores"):
+        labels_needed(RUNGS, [0.5, 0.6], target=0.9)
+
+
+def test_the_ratio_of_numbers_is_a_number() -> None:
+    assert ratio(Bounds(1000, 1000), Bounds(20, 20)) == Bounds(50, 50)
+
+
+def test_a_baseline_that_never_arrives_gives_more_than() -> None:
+    assert ratio(Bounds(1000, math.inf), Bounds(20, 20)) == Bounds(50, math.inf)
+
+
+def test_a_model_that_begins_there_gives_more_than() -> None:
+    assert ratio(Bounds(1000, 1000), Bounds(0, 10)) == Bounds(100, math.inf)
+
+
+def test_of_two_that_never_arrive_nothing_is_known() -> None:
+    assert ratio(Bounds(1000, math.inf), Bounds(1000, math.inf)) == Bounds(0, math.inf)
+
+
+def test_factors_multiply_to_the_whole() -> None:
+    baseline, random, active = Bounds(1000, 1000), Bounds(80, 80), Bounds(20, 20)
+    assert ratio(baseline, random).low * ratio(random, active).low == pytest.approx(ratio(baseline, active).low)
+
+
+def test_an_interval_holds_the_bounds_of_its_samples() -> None:
+    samples = [Bounds(0, 10)] * 5 + [Bounds(50, 50)] * 90 + [Bounds(1000, math.inf)] * 5
+    assert interval(samples) == Bounds(0, math.inf)
+
+
+def test_rare_samples_leave_the_interval_alone() -> None:
+    samples = [Bounds(0, 10)] + [Bounds(n, n) for n in range(40, 60) for _ in range(5)] + [Bounds(1000, math.inf)]
+    assert interval(samples) == Bounds(40, 59)
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_areas_are_those_of_scikit_learn_with_ties_and_weights(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    positive = np.r_[True, False, generator.random(30) < 0.3]
+    scores = generator.integers(0, 8, size=32) / 8
+    weights = generator.integers(0, 3, size=(3, 32)).astype(float)
+    weights[:, :2] = 1
+    areas = auc_samples(scores, positive, weights=weights)
+    assert areas == pytest.approx([roc_auc_score(positive, scores, sample_weight=row) for row in weights])
+
+
+def test_a_sample_without_positives_has_no_area() -> None:
+    weights = np.array([[1.0, 1.0], [0.0, 2.0]])
+    assert np.isnan(auc_samples(np.array([1.0, 0.0]), np.array([True, False]), weights=weights)).tolist() == [False, True]
+
+
+def test_the_first_resampling_is_none_and_the_others_draw_as_many() -> None:
+    weights = resampling_weights(50, samples=20, seed=0)
+    assert (weights[0] == 1).all()
+    assert (weights.sum(axis=1) == 50).all()
+    assert (weights[1:] != 1).any(axis=1).all()
+
+
+def test_the_first_curve_is_the_mean_over_seeds() -> None:
+    samples = np.random.default_rng(0).random((5, 3, 8))
+    assert resampled_curves(samples, seed=0)[0] == pytest.approx(samples[:, :, 0].mean(axis=0))
+
+
+def test_seeds_that_agree_leave_only_the_galaxies_to_vary() -> None:
+    one = np.random.default_rng(0).random((1, 3, 8))
+    assert resampled_curves(np.repeat(one, 4, axis=0), seed=0) == pytest.approx(one[0].T)
+
+
+def test_seeds_that_differ_make_the_curves_vary() -> None:
+    samples = np.broadcast_to(np.array([0.0, 1.0]).reshape(2, 1, 1), (2, 3, 200))
+    assert resampled_curves(samples, seed=0).std(axis=0) == pytest.approx(np.sqrt(0.125), abs=0.05)
