@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from backend.images.open import open_caches, open_gallery
-from backend.jobs.pending import Bell
+from backend.images.open import open_caches, open_image_store
+from backend.jobs.pending import PendingEvents
 from backend.jobs.queue import JobQueue, QueueUnavailable
-from backend.prediction.live import Annotators
+from backend.prediction.live import LivePredictors
 from backend.prediction.records import PredictionRecords
 from backend.registry.records import Project
 from backend.registry.store import Registry
@@ -41,7 +41,7 @@ class Services:
         password = settings.database_password.get_secret_value()
         self.engine = open_database(settings.database, password=password, patience_s=database_patience_s)
         self.registry = Registry(self.engine, folder=settings.versions_dir)
-        self.bell = Bell(self.engine)
+        self.pending_events = PendingEvents(self.engine)
         self.prediction_records = PredictionRecords(self.engine)
         self.queue = JobQueue(settings.queue_file, url=settings.queue_url)
         # By project and version: tasks whose predictions are stored, with the score where this process has computed it.
@@ -49,7 +49,7 @@ class Services:
         # By project and version: when Label Studio was last asked task by task, and how many tasks had more than one then.
         self.looked: dict[tuple[int, int], tuple[float, int]] = {}
         # Projects, tasks and hashes of their data whose pictures this process has seen ahead.
-        self.seen_ahead: set[tuple[int, int, str]] = set()
+        self.prefetched: set[tuple[int, int, str]] = set()
         # By project: what of each annotation could be read for each control; kept while annotation and config stay the same.
         self.readings: dict[int, dict[tuple[int, str, str], dict[str, tuple[str, str]]]] = {}
         self._readers: dict[int, AnnotationReader] = {}
@@ -73,44 +73,44 @@ class Services:
         return self._readers[project_id].tasks
 
     @cached_property
-    def annotators(self) -> Annotators:
+    def predictors(self) -> LivePredictors:
         """The live annotator of each project."""
         settings = self.settings
         cache, maps = open_caches(settings)
-        gallery = open_gallery(settings, cache, authorization=lambda: self.label_studio.authorization())
-        return Annotators(self.registry, gallery, cache, maps, sam_checkpoint=settings.sam_checkpoint)
+        image_store = open_image_store(settings, cache, authorization=lambda: self.label_studio.authorization())
+        return LivePredictors(self.registry, image_store, cache, maps, sam_checkpoint=settings.sam_checkpoint)
 
-    def meet(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
+    def register_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
         """Record what Label Studio says of a project, and ring if its labelling config has changed."""
         try:
             before = self.registry.project(project_id).label_config
         except LookupError:
             before = None
-        project = self.registry.meet_project(project_id, label_config=label_config, extra_params=extra_params)
+        project = self.registry.register_project(project_id, label_config=label_config, extra_params=extra_params)
         if before != label_config:
-            self.ring([project_id])
+            self.mark([project_id])
         return project
 
-    def go_on(self, project_id: int, lease: str, *, before: str | None) -> None:
+    def resume_lease(self, project_id: int, lease: str, *, before: str | None) -> None:
         """Take up a project under a new lease; forget what was stored for it if another process has had it meanwhile."""
         if before != self._held.get(project_id):
             self.predicted = {key: stored for key, stored in self.predicted.items() if key[0] != project_id}
             self._readers.pop(project_id, None)
         self._held[project_id] = lease
 
-    def ring(self, project_ids: Iterable[int]) -> None:
+    def mark(self, project_ids: Iterable[int]) -> None:
         """Ring the bells of projects and queue the answers."""
-        for project_id in self.bell.ring(project_ids):
+        for project_id in self.pending_events.mark(project_ids):
             self.schedule(project_id, delay_s=self.settings.webhook_debounce_s)
 
-    def ring_at_once(self, project_id: int) -> None:
+    def mark_now(self, project_id: int) -> None:
         """Ring a project's bell for an answer that waits for nothing: someone has given a command."""
-        self.bell.ring_at_once(project_id)
+        self.pending_events.mark_now(project_id)
         self.schedule(project_id, delay_s=0)
 
     def request_training(self, project_id: int) -> None:
         """Ask for a training whatever number of annotations has gathered."""
-        for woken in self.bell.request_training(project_id):
+        for woken in self.pending_events.request_training(project_id):
             self.schedule(woken, delay_s=self.settings.webhook_debounce_s)
 
     def schedule(self, project_id: int, *, delay_s: float) -> None:

@@ -13,13 +13,13 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from backend.prediction.factory import AnnotatorBuilder
-from backend.prediction.predictor import Annotator
+from backend.prediction.factory import PredictorFactory
+from backend.prediction.predictor import Predictor
 from backend.prediction.project_heads import ProjectHeads
 from backend.settings import Settings
 from sync.labelling.config import parse
 
-__all__ = ["CarriedVersion", "carry", "without_secrets"]
+__all__ = ["VersionBundle", "bundle_version", "without_secrets"]
 
 NEEDED = "label_studio_api_key"
 """The one secret that a worker needs, to fetch a project's images."""
@@ -30,7 +30,7 @@ HOLD_PASSWORDS = ("database_url", "queue_url", "s3_access_key_id")
 
 
 @dataclass(frozen=True, slots=True)
-class CarriedVersion:
+class VersionBundle:
     """One version, on its way.
 
     Attributes
@@ -53,7 +53,7 @@ class CarriedVersion:
     taken: Mapping[str, str]
     settings: Settings
 
-    def annotator(self, builder: AnnotatorBuilder) -> Annotator:
+    def predictor(self, builder: PredictorFactory) -> Predictor:
         """Build the version's annotator.
 
         Raises
@@ -76,9 +76,9 @@ class CarriedVersion:
         return builder.build(config, heads, version=self.name)
 
 
-def carry(
+def bundle_version(
     folder: Path | None, *, name: str, label_config: str, settings: Settings, taken: Mapping[str, Path] | None = None
-) -> CarriedVersion:
+) -> VersionBundle:
     """Take a version along.
 
     Parameters
@@ -101,7 +101,7 @@ def carry(
     # Where a worker starts in another folder, a relative path would lead to another cache.
     travelling: dict[str, object] = {"data_dir": settings.data_dir.absolute(), NEEDED: settings.label_studio_api_key}
     names = {control: place.name for control, place in taken.items()}
-    return CarriedVersion(name, label_config, files, names, without_secrets(settings).model_copy(update=travelling))
+    return VersionBundle(name, label_config, files, names, without_secrets(settings).model_copy(update=travelling))
 
 
 def without_secrets(settings: Settings) -> Settings:

@@ -91,7 +91,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
             _start(children, options, settings)
         with LabelStudioClient(studio.url, memory.api_key) as client:
             _prepare_project(client, options, settings, memory, memory_file, console)
-            Services(settings).ring_at_once(memory.project_id)
+            Services(settings).mark_now(memory.project_id)
             _wait_for_predictions(client, settings, memory.project_id, console, children)
         _write_env(options, settings, memory)
         project_url = f"{studio.url}/projects/{memory.project_id}/data"
@@ -183,7 +183,7 @@ def _prepare_project(
         memory.project_id = create_project(client, TITLE, config, instructions=annotator_instructions(config))
         _remember(memory_file, memory)
     label_config = project_state(client, memory.project_id).label_config
-    project = Services(settings).registry.meet_project(memory.project_id, label_config=label_config, extra_params=None)
+    project = Services(settings).registry.register_project(memory.project_id, label_config=label_config, extra_params=None)
     if memory.backend_url not in ("", settings.public_url):  # the port was moved
         detach_backend(client, memory.project_id, url=memory.backend_url)
     attach_backend(

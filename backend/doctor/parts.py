@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine
 
-from backend.jobs.pending import Bell
+from backend.jobs.pending import PendingEvents
 from backend.jobs.queue import JobQueue
 from backend.registry.store import Registry
 from backend.registry.tables import check_tables, open_database
@@ -22,7 +22,7 @@ class Parts:
     settings: Settings
     engine: Engine
     registry: Registry
-    bell: Bell
+    pending_events: PendingEvents
     queue: JobQueue
 
 
@@ -40,4 +40,4 @@ def open_parts(settings: Settings) -> Parts:
     check_tables(engine)
     queue = JobQueue(settings.queue_file, url=settings.queue_url)
     queue.queued()
-    return Parts(settings, engine, Registry(engine, folder=settings.versions_dir), Bell(engine), queue)
+    return Parts(settings, engine, Registry(engine, folder=settings.versions_dir), PendingEvents(engine), queue)

@@ -12,7 +12,7 @@ from typing import Any
 
 from backend.doctor.parts import Parts
 from backend.doctor.report import Check, failed, passed
-from backend.jobs.lease import lease
+from backend.jobs.lease import hold_lease
 from backend.projects.forget import ProjectInUseError, forget_project
 from sync.label_studio.attach import backend_body, event_headers
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
@@ -57,8 +57,8 @@ def _temporary_project(services: Parts, client: LabelStudioClient) -> Iterator[i
         _remove(services, client, left_over)
     project = create_project(client, TITLE, CONFIG)
     try:
-        services.registry.meet_project(project, label_config=CONFIG, extra_params=None)
-        with lease(services.engine, project, seconds=LEASE_S):
+        services.registry.register_project(project, label_config=CONFIG, extra_params=None)
+        with hold_lease(services.engine, project, seconds=LEASE_S):
             yield project
     finally:
         _remove(services, client, project)
@@ -113,8 +113,8 @@ def _check_backend(services: Parts, client: LabelStudioClient, project: int, *, 
 
 def _check_event(services: Parts, client: LabelStudioClient, project: int) -> Check:
     def rung_at() -> float:
-        bell = services.bell.ringing().get(project)
-        return bell.last_at if bell else 0.0
+        pending_events = services.pending_events.pending().get(project)
+        return pending_events.last_at if pending_events else 0.0
 
     before, began = rung_at(), time.monotonic()
     client.send("PATCH", f"/api/projects/{project}/", json={"description": "tries the way of an event"}, repeatable=True)

@@ -11,12 +11,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from backend.images.store import Gallery, Picture, picture_key
+from backend.images.store import ImageStore, StoredImage, image_key
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.images.fits_extraction import pick_extension
 
-__all__ = ["LocalGallery", "read_ahead"]
+__all__ = ["LocalImageStore", "read_ahead"]
 
 Read = TypeVar("Read")
 
@@ -46,7 +46,7 @@ def read_ahead(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int)
         pool.shutdown(cancel_futures=True)
 
 
-class LocalGallery(Gallery):
+class LocalImageStore(ImageStore):
     """A gallery whose references are paths of this machine; it fetches nothing.
 
     Parameters
@@ -61,9 +61,9 @@ class LocalGallery(Gallery):
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._extension = extension
-        self._held: dict[str, Picture] = {}
+        self._held: dict[str, StoredImage] = {}
 
-    def open(self, reference: str) -> Picture:
+    def open(self, reference: str) -> StoredImage:
         """Open a file: the picture that is held, or else read from the disk.
 
         Raises
@@ -73,7 +73,7 @@ class LocalGallery(Gallery):
         """
         return self._held.get(reference) or self._read(reference)
 
-    def open_decoded(self, path: str) -> Picture:
+    def open_decoded(self, path: str) -> StoredImage:
         """Open a file and decode it at once.
 
         Raises
@@ -85,11 +85,11 @@ class LocalGallery(Gallery):
         _ = picture.pixels  # computed once and kept with the picture
         return picture
 
-    def hold(self, pictures: dict[str, Picture]) -> None:
+    def hold(self, pictures: dict[str, StoredImage]) -> None:
         """Answer `open` with these decoded pictures, and let go of those held before."""
         self._held = pictures
 
-    def _read(self, path: str) -> Picture:
+    def _read(self, path: str) -> StoredImage:
         file = Path(path)
         try:
             if not file.is_file():
@@ -101,4 +101,4 @@ class LocalGallery(Gallery):
         except OSError as error:
             raise ImageError(f"the file cannot be read: {error}") from error
         content = pick_extension(content, self._extension)
-        return Picture(picture_key(content), lambda: content, self._max_pixels)
+        return StoredImage(image_key(content), lambda: content, self._max_pixels)

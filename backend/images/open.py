@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from backend.images.store import Gallery
+from backend.images.store import ImageStore
 from backend.settings import Settings
 from sync.files.cache import Cache, FileCache
 from sync.images.fetch import Fetcher, FetchLimits
 
-__all__ = ["open_caches", "open_gallery"]
+__all__ = ["open_caches", "open_image_store"]
 
 
 def open_caches(settings: Settings) -> tuple[FileCache, FileCache]:
@@ -19,7 +19,7 @@ def open_caches(settings: Settings) -> tuple[FileCache, FileCache]:
     return FileCache(settings.cache_dir, max_bytes=half), FileCache(settings.data_dir / "maps", max_bytes=half)
 
 
-def open_gallery(settings: Settings, cache: Cache, *, authorization: Callable[[], str]) -> Gallery:
+def open_image_store(settings: Settings, cache: Cache, *, authorization: Callable[[], str]) -> ImageStore:
     """The images that tasks refer to.
 
     Parameters
@@ -36,4 +36,4 @@ def open_gallery(settings: Settings, cache: Cache, *, authorization: Callable[[]
         allowed_hosts=settings.allowed_hosts,
         limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
     )
-    return Gallery(fetcher, cache, source=settings.label_studio_url, max_pixels=settings.image_max_pixels)
+    return ImageStore(fetcher, cache, source=settings.label_studio_url, max_pixels=settings.image_max_pixels)

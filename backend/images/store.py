@@ -18,7 +18,7 @@ from sync.images.decode import claimed_pixels, decode, is_stretched
 from sync.images.fetch import Fetcher
 from sync.images.stretch import FIRST_STRETCH_VERSION, STRETCH_VERSION
 
-__all__ = ["Gallery", "Picture", "picture_key"]
+__all__ = ["ImageStore", "StoredImage", "image_key"]
 
 LARGE_PIXELS = 4_000_000
 """From here on a picture is decoded alone and not held: to decode and measure it took 30 bytes a pixel."""
@@ -27,7 +27,7 @@ UPLOADS = "/data/upload/"
 
 
 @dataclass(frozen=True)
-class Picture:
+class StoredImage:
     """One image.
 
     Attributes
@@ -68,12 +68,12 @@ class Picture:
             del self.__dict__["pixels"]
 
 
-def picture_key(content: bytes) -> str:
+def image_key(content: bytes) -> str:
     """Name an image file by its content and by how it is shown: a new stretch is another picture only of what is stretched."""
     return key_of("image", STRETCH_VERSION if is_stretched(content) else FIRST_STRETCH_VERSION, content)
 
 
-class Gallery:
+class ImageStore:
     """Opens pictures by reference.
 
     Parameters
@@ -92,7 +92,7 @@ class Gallery:
         self._source = source
         self._max_pixels = max_pixels
 
-    def open(self, reference: str) -> Picture:
+    def open(self, reference: str) -> StoredImage:
         """Open a picture.
 
         Raises
@@ -103,13 +103,13 @@ class Gallery:
         known = self._cache.get(self._reference_key(reference)) if reference.startswith(UPLOADS) else None
         if known is not None:
             key = known.decode("ascii")
-            return Picture(key, lambda: self._cache.get(key) or self._fetch(reference)[1], self._max_pixels)
+            return StoredImage(key, lambda: self._cache.get(key) or self._fetch(reference)[1], self._max_pixels)
         key, content = self._fetch(reference)
-        return Picture(key, lambda: content, self._max_pixels)
+        return StoredImage(key, lambda: content, self._max_pixels)
 
     def _fetch(self, reference: str) -> tuple[str, bytes]:
         content = self._fetcher.fetch(reference)
-        key = picture_key(content)
+        key = image_key(content)
         if reference.startswith(UPLOADS):
             self._cache.put(key, content)
             self._cache.put(self._reference_key(reference), key.encode("ascii"))

@@ -28,7 +28,7 @@ from backend.registry.records import LeaseLostError
 from backend.registry.tables import ProjectRow
 from sync.label_studio.client import LabelStudioUnavailable
 
-__all__ = ["Holder", "LeaseLostError", "Tenure", "holder", "lease"]
+__all__ = ["Holder", "Lease", "LeaseLostError", "hold_lease", "holder"]
 
 log = logging.getLogger("galaxyloop.lease")
 
@@ -46,7 +46,7 @@ class Holder:
     seconds: float
 
 
-class Tenure(threading.Event):
+class Lease(threading.Event):
     """Set once the lease is lost.
 
     Attributes
@@ -63,17 +63,17 @@ class Tenure(threading.Event):
         super().__init__()
         self.name = name
         self.before = before
-        self.runs_out = False
+        self.left_to_expire = False
 
-    def ends_with(self, error: LabelStudioUnavailable) -> None:
+    def expire_if_unanswered(self, error: LabelStudioUnavailable) -> None:
         """Leave the lease to run out if Label Studio may still work at what it was sent."""
         # A subclass says that the request never left; and a status below 500 is an answer.
         if type(error) is LabelStudioUnavailable and (error.status is None or error.status >= 500):
-            self.runs_out = True
+            self.left_to_expire = True
 
 
 @contextmanager
-def lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[Tenure | None]:
+def hold_lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[Lease | None]:
     """Hold a project while the block runs.
 
     Parameters
@@ -86,8 +86,8 @@ def lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[Tenure
     Tenure or None
         Set once the lease is lost; None if another worker holds the project, and then do nothing.
     """
-    tenure = _take(engine, project_id, seconds=seconds)
-    if tenure is None:
+    lease = _take(engine, project_id, seconds=seconds)
+    if lease is None:
         yield None
         return
     done = threading.Event()
@@ -95,26 +95,26 @@ def lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[Tenure
     def renew() -> None:
         while not done.wait(seconds / 3):
             try:
-                held = _renew(engine, project_id, tenure.name, seconds=seconds)
+                held = _renew(engine, project_id, lease.name, seconds=seconds)
             except DatabaseError as error:
                 # Busy or away for a while: the next try tells whether somebody has taken over meanwhile.
                 log.warning("event=lease_not_renewed project=%d error=%r", project_id, reason_of(error))
                 continue
             if not held:
-                tenure.set()
+                lease.set()
                 return
 
     thread = threading.Thread(target=renew, name=f"lease-{project_id}", daemon=True)
     thread.start()
     try:
-        yield tenure
+        yield lease
     except LabelStudioUnavailable as error:
-        tenure.ends_with(error)
+        lease.expire_if_unanswered(error)
         raise
     finally:
         done.set()
         thread.join()
-        _renew(engine, project_id, tenure.name, seconds=seconds if tenure.runs_out else None)
+        _renew(engine, project_id, lease.name, seconds=seconds if lease.left_to_expire else None)
 
 
 def holder(engine: Engine, project_id: int) -> Holder | None:
@@ -128,7 +128,7 @@ def holder(engine: Engine, project_id: int) -> Holder | None:
     return Holder(row.lease_owner.split(_MARK)[0], left)
 
 
-def _take(engine: Engine, project_id: int, *, seconds: float) -> Tenure | None:
+def _take(engine: Engine, project_id: int, *, seconds: float) -> Lease | None:
     """Take the lease if it is free; its owner before stays in the row until then."""
     here = update(ProjectRow).where(ProjectRow.id == project_id)
     with Session(engine) as session:
@@ -140,10 +140,10 @@ def _take(engine: Engine, project_id: int, *, seconds: float) -> Tenure | None:
         now = read_clock(session)
         if row is None or 0 <= row.lease_until - now <= STRAY * seconds:
             return None
-        tenure = Tenure(f"process {os.getpid()} on {socket.gethostname()}{_MARK}{uuid.uuid4().hex}", row.lease_owner)
-        session.execute(here.values(lease_owner=tenure.name, lease_until=now + seconds))
+        lease = Lease(f"process {os.getpid()} on {socket.gethostname()}{_MARK}{uuid.uuid4().hex}", row.lease_owner)
+        session.execute(here.values(lease_owner=lease.name, lease_until=now + seconds))
         session.commit()
-    return tenure
+    return lease
 
 
 def _renew(engine: Engine, project_id: int, name: str, *, seconds: float | None) -> bool:

@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session
 from backend.registry.connection import read_clock
 from backend.registry.tables import ProjectRow
 
-__all__ = ["Bell", "Ringing"]
+__all__ = ["EventTimes", "PendingEvents"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ringing:
+class EventTimes:
     """A bell that waits for an answer.
 
     Attributes
@@ -36,13 +36,13 @@ class Ringing:
         return min(self.last_at + debounce_s, self.first_at + patience_s)
 
 
-class Bell:
+class PendingEvents:
     """Rings and answers the bells of all projects."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def ring(self, project_ids: Iterable[int]) -> list[int]:
+    def mark(self, project_ids: Iterable[int]) -> list[int]:
         """Ring for several projects in one transaction; unknown projects are passed over.
 
         Returns
@@ -64,7 +64,7 @@ class Bell:
             session.commit()
         return woken
 
-    def ring_at_once(self, project_id: int) -> None:
+    def mark_now(self, project_id: int) -> None:
         """Ring for an answer without waiting for quiet: for a command, which no further event belongs to."""
         with Session(self._engine) as session:
             session.execute(
@@ -79,32 +79,35 @@ class Bell:
         with Session(self._engine) as session:
             session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(training_requested=True))
             session.commit()
-        return self.ring([project_id])
+        return self.mark([project_id])
 
     def waiting_s(self) -> dict[int, float]:
         """Tell for how many seconds the events of each project have waited; projects without any are left out."""
         now = self.now()
         # A command rings as if it had waited for ever, so that it waits for no quiet: then the last ring counts.
-        return {id_: max(0.0, now - (bell.first_at or bell.last_at)) for id_, bell in self.ringing().items()}
+        return {
+            id_: max(0.0, now - (pending_events.first_at or pending_events.last_at))
+            for id_, pending_events in self.pending().items()
+        }
 
-    def ringing(self) -> dict[int, Ringing]:
+    def pending(self) -> dict[int, EventTimes]:
         """Tell which projects wait for an answer."""
         query = select(ProjectRow.id, ProjectRow.bell_first_at, ProjectRow.bell_last_at)
         with Session(self._engine) as session:
             rows = session.execute(query.where(ProjectRow.bell_first_at.is_not(None))).all()
-        return {id_: Ringing(first, last) for id_, first, last in rows if first is not None and last is not None}
+        return {id_: EventTimes(first, last) for id_, first, last in rows if first is not None and last is not None}
 
     def now(self) -> float:
         """Tell the time by the clock that the rings are noted by, Unix time."""
         with Session(self._engine) as session:
             return read_clock(session)
 
-    def answered(self, project_id: int, heard: Ringing) -> None:
+    def acknowledge(self, project_id: int, handled: EventTimes) -> None:
         """Silence the bell unless it has rung again since it was heard."""
         with Session(self._engine) as session:
             session.execute(
                 update(ProjectRow)
-                .where(ProjectRow.id == project_id, ProjectRow.bell_last_at == heard.last_at)
+                .where(ProjectRow.id == project_id, ProjectRow.bell_last_at == handled.last_at)
                 .values(bell_first_at=None, bell_last_at=None)
             )
             session.commit()

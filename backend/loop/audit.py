@@ -110,7 +110,7 @@ def _contents(services: Services, snapshot: Snapshot, image_keys: Sequence[str])
         for key in image_keys:
             reference = annotation.data.get(key)
             if isinstance(reference, str) and reference.startswith(UPLOADS):
-                picture = attempt(partial(services.annotators.open, reference))
+                picture = attempt(partial(services.predictors.open, reference))
                 if isinstance(picture, ImageError):
                     log.info("event=not_opened task=%d reason=%r", annotation.task_id, str(picture))
                 else:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import logging
 
 from backend.heads import NotEnoughLabels
-from backend.jobs.lease import LeaseLostError, Tenure
+from backend.jobs.lease import Lease, LeaseLostError
 from backend.loop.audit import divide
-from backend.loop.effort.measure import meter_effort
+from backend.loop.effort.measure import measure_effort
 from backend.loop.examples.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.examples.unreadable import note_problems
 from backend.loop.gate.gate import judge
-from backend.loop.publication.prefetch import look_ahead
+from backend.loop.publication.prefetch import prefetch
 from backend.loop.publication.publish import prune_old, publish
 from backend.loop.training.train import train
 from backend.registry.damage import replace_damaged, version_damage
@@ -29,7 +29,7 @@ __all__ = ["run_cycle"]
 log = logging.getLogger("galaxyloop.cycle")
 
 
-def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
+def run_cycle(services: Services, project_id: int, lost: Lease) -> str:
     """Run one cycle.
 
     Parameters
@@ -51,7 +51,7 @@ def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
     """
     registry, client = services.registry, services.label_studio
     state = project_state(client, project_id)
-    project = registry.meet_project(project_id, label_config=state.label_config, extra_params=None)
+    project = registry.register_project(project_id, label_config=state.label_config, extra_params=None)
     annotations = services.annotations(project_id, label_config=state.label_config)
     snapshot = take_snapshot(annotations)
     left_out = note_problems(services, project, snapshot.annotations)
@@ -61,8 +61,8 @@ def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
     if lost.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     stored = publish(services, registry.project(project_id), state, annotations)
-    meter_effort(services, project, annotations)
-    look_ahead(services, registry.project(project_id), services.tasks(project_id), state, lost)
+    measure_effort(services, project, annotations)
+    prefetch(services, registry.project(project_id), services.tasks(project_id), state, lost)
     prune_old(services, registry.project(project_id), annotations, lost)
     outcome += f"; {stored} predictions stored" if stored else ""
     if left_out:
@@ -70,7 +70,7 @@ def run_cycle(services: Services, project_id: int, lost: Tenure) -> str:
     return outcome
 
 
-def _learn(services: Services, project: Project, snapshot: Snapshot, lost: Tenure) -> str:
+def _learn(services: Services, project: Project, snapshot: Snapshot, lost: Lease) -> str:
     """Train and judge if there is reason to; say what came of it."""
     registry = services.registry
     said = ""
@@ -100,7 +100,7 @@ def _learn(services: Services, project: Project, snapshot: Snapshot, lost: Tenur
     return _judge(services, registry.project(project.id), registry.version(project.id, number), snapshot, lost)
 
 
-def _judge(services: Services, project: Project, version: Version, snapshot: Snapshot, lost: Tenure) -> str:
+def _judge(services: Services, project: Project, version: Version, snapshot: Snapshot, lost: Lease) -> str:
     """Let a trained version go live or keep it out; say which and why."""
     if version.config_hash != config_hash(project.label_config):
         reason = "it was made for another labelling config"
@@ -126,7 +126,7 @@ def _judge(services: Services, project: Project, version: Version, snapshot: Sna
     return f"{version.name} {'went live' if verdict.goes_live else 'was rejected'}: {verdict.reason}"
 
 
-def _bring_back(services: Services, project_id: int, fitting: list[Version], lost: Tenure) -> str:
+def _bring_back(services: Services, project_id: int, fitting: list[Version], lost: Lease) -> str:
     """Let the newest of the versions that fit the labelling config go live: an earlier config has come back."""
     newest = fitting[-1]
     services.registry.promote(project_id, newest.number, holder=lost.name)

@@ -13,7 +13,7 @@ import torch
 from sqlalchemy.exc import DatabaseError
 
 from backend.jobs.heartbeat import Heartbeat
-from backend.jobs.lease import LeaseLostError, lease
+from backend.jobs.lease import LeaseLostError, hold_lease
 from backend.jobs.queue import QueueUnavailable
 from backend.loop.cycle import run_cycle
 from backend.projects.presence import note_detached, why_no_cycle
@@ -44,7 +44,7 @@ def run_worker(services: Services) -> None:
                 reconcile(services)
                 last = time.monotonic()
             else:
-                queue_what_rings(services)
+                queue_pending(services)
         except QueueUnavailable as error:
             log.warning("event=queue_unavailable error=%r", str(error))
         except DatabaseError as error:
@@ -67,16 +67,16 @@ def run_worker(services: Services) -> None:
 
 def reconcile(services: Services) -> None:
     """Ring for every project, so that whatever happened without an event is found; queue the answers."""
-    services.bell.ring(project.id for project in services.registry.projects())
-    queue_what_rings(services)
+    services.pending_events.mark(project.id for project in services.registry.projects())
+    queue_pending(services)
 
 
-def queue_what_rings(services: Services) -> None:
+def queue_pending(services: Services) -> None:
     """Queue the answers that were lost with a worker or with the queue."""
     settings = services.settings
     # A job that is due later than any is queued for was queued by a clock that ran ahead.
     latest_s = 2 * (settings.lease_s + settings.webhook_patience_s + settings.webhook_debounce_s) + RETRY_S
-    for project_id in services.bell.ringing().keys() - services.queue.queued(within_s=latest_s):
+    for project_id in services.pending_events.pending().keys() - services.queue.queued(within_s=latest_s):
         services.queue.schedule(project_id, delay_s=0)
 
 
@@ -93,27 +93,27 @@ def answer(services: Services, project_id: int) -> None:
 
 def _answer(services: Services, project_id: int) -> None:
     settings = services.settings
-    heard = services.bell.ringing().get(project_id)
-    if heard is None:
+    handled = services.pending_events.pending().get(project_id)
+    if handled is None:
         return
-    ready_at = heard.ready_at(debounce_s=settings.webhook_debounce_s, patience_s=settings.webhook_patience_s)
+    ready_at = handled.ready_at(debounce_s=settings.webhook_debounce_s, patience_s=settings.webhook_patience_s)
     # Never longer than patience allows: a clock that was set back would have a bell that rang in the future.
-    wait_s = min(ready_at - services.bell.now(), settings.webhook_patience_s)
+    wait_s = min(ready_at - services.pending_events.now(), settings.webhook_patience_s)
     if wait_s > 0:
         services.schedule(project_id, delay_s=wait_s)
         return
-    with lease(services.engine, project_id, seconds=settings.lease_s) as lost:
+    with hold_lease(services.engine, project_id, seconds=settings.lease_s) as lost:
         if lost is None:
             services.schedule(project_id, delay_s=RETRY_S)
             return
-        services.go_on(project_id, lost.name, before=lost.before)
+        services.resume_lease(project_id, lost.name, before=lost.before)
         # If this worker is killed, this wakes another as soon as the lease has run out; if not, it finds nothing to do.
         services.schedule(project_id, delay_s=settings.lease_s + 1)
         try:
             absence = why_no_cycle(services, project_id)
             _set_status(services, project_id, absence or run_cycle(services, project_id, lost))
         except LabelStudioUnavailable as error:
-            lost.ends_with(error)
+            lost.expire_if_unanswered(error)
             log.warning("event=label_studio_unavailable project=%d error=%r", project_id, str(error))
             services.registry.set_status(project_id, f"waiting for Label Studio: {error}")
             services.schedule(project_id, delay_s=RETRY_S)
@@ -132,8 +132,8 @@ def _answer(services: Services, project_id: int) -> None:
                 return
             log.exception("event=cycle_failed project=%d", project_id)
             services.registry.set_status(project_id, "the last cycle failed; the worker's log says why")
-    services.bell.answered(project_id, heard)
-    if project_id in services.bell.ringing():
+    services.pending_events.acknowledge(project_id, handled)
+    if project_id in services.pending_events.pending():
         services.schedule(project_id, delay_s=settings.webhook_debounce_s)
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from backend.images.store import Picture
+from backend.images.store import StoredImage
 from backend.lvm.cropping import FRAMING_VERSION, frame
 from backend.lvm.encoder import AVERAGING_VERSION, Encoder
 from sync.files.cache import Cache, key_of
@@ -39,7 +39,7 @@ class Embeddings:
         """Length of an embedding."""
         return self._encoder.config.dimension
 
-    def of(self, pictures: Sequence[Picture]) -> NDArray[np.float32]:
+    def of(self, pictures: Sequence[StoredImage]) -> NDArray[np.float32]:
         """Embed pictures, shape (n, dimension).
 
         Raises
@@ -65,11 +65,11 @@ class Embeddings:
                 self._cache.put(self._key(pictures[index]), embedding.tobytes())
         return embeddings
 
-    def _key(self, picture: Picture) -> str:
+    def _key(self, picture: StoredImage) -> str:
         return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, picture.key)
 
 
-def _framed(picture: Picture, *, side: int) -> NDArray[np.float32]:
+def _framed(picture: StoredImage, *, side: int) -> NDArray[np.float32]:
     framed = frame(picture.pixels, side=side)
     picture.forget_if_large()
     return framed

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from safetensors.torch import load, save
 from torch import Tensor
 
-from backend.images.store import Picture
+from backend.images.store import StoredImage
 from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import TILE_PX, TILES_VERSION, Tile, cut, tiles_of
 from sync.files.cache import Cache, key_of
@@ -53,7 +53,7 @@ class Pyramids:
         self.strides = tuple(encoder.config.strides[index] for index in kept)
         self.channels = tuple(encoder.config.channels[index] for index in kept)
 
-    def of(self, picture: Picture, *, size: Size | None = None) -> PicturePyramid:
+    def of(self, picture: StoredImage, *, size: Size | None = None) -> PicturePyramid:
         """The pyramid of a picture; nothing is computed before it is asked for.
 
         Parameters
@@ -73,7 +73,7 @@ class Pyramids:
             self, (width, height), pixels=lambda: (replace(picture) if large else picture).pixels, key=picture.key
         )
 
-    def size_of(self, picture: Picture) -> Size:
+    def size_of(self, picture: StoredImage) -> Size:
         """(width, height) of a picture, pixels, looked up or measured.
 
         Raises

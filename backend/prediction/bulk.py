@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from backend.prediction.predictor import CHUNK, Annotator, Prediction, Task
+from backend.prediction.predictor import CHUNK, Prediction, Predictor, Task
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.predictions import push
 
@@ -39,13 +39,13 @@ class Stored:
     count: int
 
 
-def predicting_here(annotator: Annotator) -> Engine:
+def predicting_here(predictor: Predictor) -> Engine:
     """The engine that predicts in this process, in order."""
 
     def predict(tasks: Sequence[Task]) -> Iterator[Pairs]:
         for start in range(0, len(tasks), CHUNK):
             batch = tasks[start : start + CHUNK]
-            yield list(zip(batch, annotator.predict(batch), strict=True))
+            yield list(zip(batch, predictor.predict(batch), strict=True))
 
     return predict
 
@@ -55,7 +55,7 @@ def predict_and_store(
     project_id: int,
     predicted: Iterable[Pairs],
     *,
-    turn: Callable[[], AbstractContextManager[object]] = nullcontext,
+    exclusive: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Iterator[Stored]:
     """Store what an engine gives, chunk by chunk.
 
@@ -73,7 +73,7 @@ def predict_and_store(
     """
 
     def store(pairs: Pairs) -> int:
-        with turn():
+        with exclusive():
             return push(client, project_id, [prediction.as_json() | {"task": task.id} for task, prediction in pairs])
 
     with ThreadPoolExecutor(1, thread_name_prefix="bulk") as beside:

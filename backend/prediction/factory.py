@@ -12,18 +12,18 @@ from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import Segmenter, open_segmenter
-from backend.heads.segmentation.window_features import Sights
-from backend.images.store import Gallery, Picture
+from backend.heads.segmentation.window_features import CachedWindowEncoder
+from backend.images.store import ImageStore, StoredImage
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import Pyramids
-from backend.prediction.features import Observer
-from backend.prediction.predictor import Annotator
+from backend.prediction.features import FeatureExtractor
+from backend.prediction.predictor import Predictor
 from backend.prediction.project_heads import ProjectHeads
 from sync.files.cache import Cache
 from sync.labelling.config import LabelConfig, LabelConfigError, parse
 
-__all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "SHIPPED_VERSION", "AnnotatorBuilder", "read_config"]
+__all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "SHIPPED_VERSION", "PredictorFactory", "read_config"]
 
 log = logging.getLogger("galaxyloop.annotators")
 
@@ -33,7 +33,7 @@ SHIPPED_VERSION = "galaxyloop-base"
 """Name that predictions of the shipped heads carry outside of any project."""
 
 
-class AnnotatorBuilder:
+class PredictorFactory:
     """Builds annotators over one encoder; what is shipped is loaded when it is first needed.
 
     Parameters
@@ -44,22 +44,24 @@ class AnnotatorBuilder:
         An official SAM checkpoint in the place of the shipped segmenter.
     """
 
-    def __init__(self, gallery: Gallery, cache: Cache, maps: Cache | None, *, sam_checkpoint: Path | None = None) -> None:
-        self._gallery = gallery
+    def __init__(
+        self, image_store: ImageStore, cache: Cache, maps: Cache | None, *, sam_checkpoint: Path | None = None
+    ) -> None:
+        self._image_store = image_store
         self._cache = cache
         self._maps = maps
         self._sam_checkpoint = sam_checkpoint
 
     @cached_property
-    def _opened(self) -> tuple[Observer, Segmenter]:
-        return _open_observer(self._gallery, self._cache, maps=self._maps, sam_checkpoint=self._sam_checkpoint)
+    def _opened(self) -> tuple[FeatureExtractor, Segmenter]:
+        return _open_extractor(self._image_store, self._cache, maps=self._maps, sam_checkpoint=self._sam_checkpoint)
 
     @property
-    def observer(self) -> Observer:
+    def extractor(self) -> FeatureExtractor:
         """What looks at images for all projects; loading the encoder takes a second."""
         return self._opened[0]
 
-    def open(self, reference: str) -> Picture:
+    def open(self, reference: str) -> StoredImage:
         """Open one picture; it needs no encoder.
 
         Raises
@@ -67,7 +69,7 @@ class AnnotatorBuilder:
         ImageError
             If it may not be fetched or leads nowhere.
         """
-        return self._gallery.open(reference)
+        return self._image_store.open(reference)
 
     @property
     def base_masks(self) -> PromptedMasks:
@@ -82,14 +84,14 @@ class AnnotatorBuilder:
     @cached_property
     def base_detector(self) -> LearnedDetector | None:
         """The shipped detector, if there is one for the encoder in use."""
-        return _shipped_detector(self.observer.encoder)
+        return _shipped_detector(self.extractor.encoder)
 
-    def build(self, config: LabelConfig, heads: ProjectHeads, *, version: str) -> Annotator:
+    def build(self, config: LabelConfig, heads: ProjectHeads, *, version: str) -> Predictor:
         """Make an annotator of given heads."""
-        return Annotator(
+        return Predictor(
             config,
             self.usable(heads),
-            observer=self.observer,
+            extractor=self.extractor,
             base=self.base_morphology,
             masks=self.base_masks,
             detector=self.base_detector,
@@ -99,7 +101,7 @@ class AnnotatorBuilder:
     def usable(self, heads: ProjectHeads) -> ProjectHeads:
         """The heads that the encoder in use can serve: without what was trained on another one."""
         usable = {
-            name: head.on_encoder(self.observer.encoder) if isinstance(head, Detection) else head
+            name: head.on_encoder(self.extractor.encoder) if isinstance(head, Detection) else head
             for name, head in heads.filling.items()
         }
         prompted = heads.prompted
@@ -109,9 +111,9 @@ class AnnotatorBuilder:
         return replace(heads, filling=usable, prompted=prompted)
 
 
-def _open_observer(
-    gallery: Gallery, cache: Cache, *, maps: Cache | None, sam_checkpoint: Path | None
-) -> tuple[Observer, Segmenter]:
+def _open_extractor(
+    image_store: ImageStore, cache: Cache, *, maps: Cache | None, sam_checkpoint: Path | None
+) -> tuple[FeatureExtractor, Segmenter]:
     """The observer that looks with the shipped encoder, and the segmenter; without `maps` no feature maps are kept.
 
     Raises
@@ -121,14 +123,14 @@ def _open_observer(
     """
     name, encoder = fingerprint(SHIPPED_CHECKPOINT), load_encoder(SHIPPED_CHECKPOINT)
     segmenter = open_segmenter(encoder, fingerprint=name, sam_checkpoint=sam_checkpoint)
-    observer = Observer(
-        gallery,
+    extractor = FeatureExtractor(
+        image_store,
         Embeddings(encoder, cache, fingerprint=name),
         Pyramids(encoder, maps, fingerprint=name),
-        Sights(segmenter.windows, maps),
+        CachedWindowEncoder(segmenter.windows, maps),
         cache,
     )
-    return observer, segmenter
+    return extractor, segmenter
 
 
 def _shipped_detector(encoder: str) -> LearnedDetector | None:

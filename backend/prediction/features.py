@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from backend.heads.extraction.extract import ExtractionSettings, Source, extract
 from backend.heads.extraction.serialise import ARCHIVE_VERSION, pack, unpack
-from backend.heads.segmentation.window_features import PictureSight, Sights, check_side
-from backend.images.store import Gallery, Picture
+from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage, check_side
+from backend.images.store import ImageStore, StoredImage
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import PicturePyramid, Pyramids
 from sync.errors.failures import attempt, attempt_together
@@ -28,7 +28,7 @@ from sync.errors.images import ImageError
 from sync.files.cache import Cache, key_of
 from sync.geometry.shapes import Size
 
-__all__ = ["Observation", "Observer"]
+__all__ = ["FeatureExtractor", "ImageFeatures"]
 
 FETCHES_AT_ONCE = 4
 SIZE_KEPT_S = 3600.0
@@ -39,7 +39,7 @@ LONGEST_KEPT = 2000
 
 
 @dataclass(frozen=True)
-class Observation:
+class ImageFeatures:
     """What was seen of one picture.
 
     Attributes
@@ -57,22 +57,29 @@ class Observation:
         The picture as the segmenter sees it, window by window when it is asked; None where the size is.
     """
 
-    picture: Picture
+    picture: StoredImage
     embedding: NDArray[np.float32] | None
     size: Size | None
     sources: Mapping[ExtractionSettings, tuple[Source, ...]]
     look: PicturePyramid | None = None
-    sight: PictureSight | None = None
+    windowed_image: WindowedImage | None = None
 
 
-class Observer:
+class FeatureExtractor:
     """Looks at pictures, behind a cache."""
 
-    def __init__(self, gallery: Gallery, embeddings: Embeddings, pyramids: Pyramids, sights: Sights, cache: Cache) -> None:
-        self._gallery = gallery
+    def __init__(
+        self,
+        image_store: ImageStore,
+        embeddings: Embeddings,
+        pyramids: Pyramids,
+        window_encoder: CachedWindowEncoder,
+        cache: Cache,
+    ) -> None:
+        self._image_store = image_store
         self._embeddings = embeddings
         self._pyramids = pyramids
-        self._sights = sights
+        self._window_encoder = window_encoder
         self._cache = cache
         self._pool = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="observer")
         self._known_sizes: TTLCache[str, Size] = TTLCache(SIZES_KEPT, SIZE_KEPT_S)
@@ -89,7 +96,7 @@ class Observer:
         """Length of an embedding."""
         return self._embeddings.dimension
 
-    def open(self, reference: str) -> Picture:
+    def open(self, reference: str) -> StoredImage:
         """Open one picture.
 
         Raises
@@ -97,9 +104,9 @@ class Observer:
         ImageError
             If it may not be fetched or leads nowhere.
         """
-        return self._gallery.open(reference)
+        return self._image_store.open(reference)
 
-    def sight(self, reference: str) -> PictureSight:
+    def windowed_image(self, reference: str) -> WindowedImage:
         """One picture as the segmenter sees it.
 
         Raises
@@ -107,8 +114,8 @@ class Observer:
         ImageError
             If it cannot be read.
         """
-        picture = self._gallery.open(reference)
-        return self._sights.of(picture, self._pyramids.size_of(picture))
+        picture = self._image_store.open(reference)
+        return self._window_encoder.of(picture, self._pyramids.size_of(picture))
 
     def sizes(self, references: Sequence[str]) -> list[Size | None]:
         """(width, height) of pictures, pixels; None of those that cannot be read."""
@@ -119,7 +126,7 @@ class Observer:
             known = self._known_sizes.get(reference)
         if known is not None:
             return known
-        size = attempt(lambda: self._pyramids.size_of(self._gallery.open(reference)))
+        size = attempt(lambda: self._pyramids.size_of(self._image_store.open(reference)))
         return None if isinstance(size, ImageError) else self._noted(reference, size)
 
     def _noted(self, reference: str, size: Size) -> Size:
@@ -128,9 +135,9 @@ class Observer:
                 self._known_sizes[reference] = size
         return size
 
-    def observe(
+    def extract_features(
         self, references: Sequence[str], *, embed: bool, extractions: Iterable[ExtractionSettings] = (), look: bool = False
-    ) -> list[Observation | ImageError]:
+    ) -> list[ImageFeatures | ImageError]:
         """Look at pictures; one that cannot be read gives its error and does not disturb the others.
 
         Parameters
@@ -145,11 +152,11 @@ class Observer:
             Whether the heads need feature maps.
         """
         wanted = tuple(dict.fromkeys(extractions))
-        see = partial(self._see, wanted=wanted, look=look, embed=embed)
-        seen = list(self._pool.map(lambda reference: attempt(partial(see, reference)), references))
+        encode = partial(self._see, wanted=wanted, look=look, embed=embed)
+        seen = list(self._pool.map(lambda reference: attempt(partial(encode, reference)), references))
         if embed:
-            good = [index for index, one in enumerate(seen) if isinstance(one, Observation)]
-            pictures = [one.picture for one in seen if isinstance(one, Observation)]
+            good = [index for index, one in enumerate(seen) if isinstance(one, ImageFeatures)]
+            pictures = [one.picture for one in seen if isinstance(one, ImageFeatures)]
             for index, embedding in zip(good, attempt_together(self._embeddings.of, pictures), strict=True):
                 one = seen[index]
                 if isinstance(embedding, ImageError) or isinstance(one, ImageError):
@@ -158,20 +165,22 @@ class Observer:
                     seen[index] = replace(one, embedding=embedding)
         return seen
 
-    def _see(self, reference: str, *, wanted: tuple[ExtractionSettings, ...], look: bool, embed: bool) -> Observation:
-        picture = self._gallery.open(reference)
+    def _see(self, reference: str, *, wanted: tuple[ExtractionSettings, ...], look: bool, embed: bool) -> ImageFeatures:
+        picture = self._image_store.open(reference)
         size, sources = None, {}
         for settings in wanted:
             size, sources[settings] = self._sources(picture, settings, embed=embed)
         if look and size is None:
             size = self._pyramids.size_of(picture)
         if size is None:
-            return Observation(picture, None, None, sources)
+            return ImageFeatures(picture, None, None, sources)
         self._noted(reference, size)
-        sight = self._sights.of(picture, size)  # first: it refuses what is too long to be looked at in tiles
-        return Observation(picture, None, size, sources, self._pyramids.of(picture, size=size) if look else None, sight)
+        windowed_image = self._window_encoder.of(picture, size)  # first: it refuses what is too long to be looked at in tiles
+        return ImageFeatures(
+            picture, None, size, sources, self._pyramids.of(picture, size=size) if look else None, windowed_image
+        )
 
-    def _sources(self, picture: Picture, settings: ExtractionSettings, *, embed: bool) -> tuple[Size, tuple[Source, ...]]:
+    def _sources(self, picture: StoredImage, settings: ExtractionSettings, *, embed: bool) -> tuple[Size, tuple[Source, ...]]:
         key = key_of("sources", ARCHIVE_VERSION, repr(settings), picture.key)
         archived = self._cache.get(key)
         if archived is not None:

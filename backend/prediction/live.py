@@ -9,9 +9,9 @@ from pathlib import Path
 from cachetools import LRUCache
 
 from backend.heads.errors import HeadError
-from backend.images.store import Gallery
-from backend.prediction.factory import AnnotatorBuilder, read_config
-from backend.prediction.predictor import Annotator
+from backend.images.store import ImageStore
+from backend.prediction.factory import PredictorFactory, read_config
+from backend.prediction.predictor import Predictor
 from backend.prediction.project_heads import ProjectHeads
 from backend.registry.damage import stand_ins, version_damage
 from backend.registry.records import Project, config_hash
@@ -19,7 +19,7 @@ from backend.registry.store import Registry
 from sync.files.cache import Cache
 from sync.labelling.config import LabelConfig
 
-__all__ = ["Annotators"]
+__all__ = ["LivePredictors"]
 
 log = logging.getLogger("galaxyloop.annotators")
 
@@ -27,7 +27,7 @@ KEPT = 8
 """Annotators kept in memory: a head is small, and projects that are worked on at the same time are few."""
 
 
-class Annotators(AnnotatorBuilder):
+class LivePredictors(PredictorFactory):
     """The live annotator of each project.
 
     Parameters
@@ -35,21 +35,21 @@ class Annotators(AnnotatorBuilder):
     registry : Registry
         Says which version is live.
     gallery, cache, maps, sam_checkpoint
-        As for `AnnotatorBuilder`.
+        As for `PredictorFactory`.
     """
 
     def __init__(
-        self, registry: Registry, gallery: Gallery, cache: Cache, maps: Cache, *, sam_checkpoint: Path | None = None
+        self, registry: Registry, image_store: ImageStore, cache: Cache, maps: Cache, *, sam_checkpoint: Path | None = None
     ) -> None:
-        super().__init__(gallery, cache, maps, sam_checkpoint=sam_checkpoint)
+        super().__init__(image_store, cache, maps, sam_checkpoint=sam_checkpoint)
         self._registry = registry
-        self._kept: LRUCache[tuple[int, str, str], Annotator] = LRUCache(KEPT)
+        self._kept: LRUCache[tuple[int, str, str], Predictor] = LRUCache(KEPT)
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
         """Load what the first prediction would wait for."""
         with self._lock:
-            _ = (self.observer, self.base_morphology, self.base_detector)
+            _ = (self.extractor, self.base_morphology, self.base_detector)
 
     def heads_of(self, project_id: int, number: int, config: LabelConfig) -> ProjectHeads:
         """The heads of a version, those that it takes from other versions among them.
@@ -65,7 +65,7 @@ class Annotators(AnnotatorBuilder):
         taken = registry.taken_heads(project_id, number)
         return ProjectHeads.load(registry.path(project_id, number), config, taken=taken)
 
-    def of(self, project: Project, *, label_config: str) -> Annotator:
+    def of(self, project: Project, *, label_config: str) -> Predictor:
         """The annotator of a project's live version under a labelling config.
 
         Where the version's files are damaged, it is that of the last good one, and has its name.
@@ -73,13 +73,13 @@ class Annotators(AnnotatorBuilder):
         # By name, which a project that was forgotten and attached again does not use twice.
         key = (project.id, project.live_name, config_hash(label_config))
         with self._lock:
-            annotator = self._kept.get(key)
-            if annotator is None:
+            predictor = self._kept.get(key)
+            if predictor is None:
                 config = read_config(label_config)
                 heads, name = self._good_heads(project, config, label_config=label_config)
-                annotator = self.build(config, heads, version=name)
-                self._kept[key] = annotator
-            return annotator
+                predictor = self.build(config, heads, version=name)
+                self._kept[key] = predictor
+            return predictor
 
     def _good_heads(self, project: Project, config: LabelConfig, *, label_config: str) -> tuple[ProjectHeads, str]:
         """The heads of the live version or, where its files are damaged, of the last good one; and its name."""

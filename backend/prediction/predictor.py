@@ -18,7 +18,7 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.control_models import Filled, Filler, ObjectFiller, fillers_of
-from backend.prediction.features import Observation, Observer
+from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.prediction.project_heads import ProjectHeads, controls_to_fill
 from backend.prediction.prompts import answer_prompts
 from sync.errors.failures import attempt, attempt_together, reason_of_item
@@ -27,7 +27,7 @@ from sync.label_studio.task_images import images_of_control, place_region, refer
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.visibility import hidden_controls
 
-__all__ = ["Annotator", "Prediction", "Task"]
+__all__ = ["Prediction", "Predictor", "Task"]
 
 log = logging.getLogger("galaxyloop.annotator")
 
@@ -82,7 +82,7 @@ class Prediction:
         return {"result": self.result, "score": self.score, "model_version": self.model_version}
 
 
-class Annotator:
+class Predictor:
     """Fills the controls of one project with the heads of one version.
 
     Parameters
@@ -108,7 +108,7 @@ class Annotator:
         config: LabelConfig,
         heads: ProjectHeads,
         *,
-        observer: Observer,
+        extractor: FeatureExtractor,
         base: Morphology,
         masks: PromptedMasks,
         version: str,
@@ -116,7 +116,7 @@ class Annotator:
     ) -> None:
         self.config = config
         self.version = version
-        self._observer = observer
+        self._extractor = extractor
         self.masks = heads.prompted or masks
         self.fillers = fillers_of(controls_to_fill(config), heads, base=base, masks=self.masks, detector=detector)
 
@@ -176,7 +176,7 @@ class Annotator:
                 task=tasks[0].stored,
                 config=self.config,
                 head=self.masks,
-                sight_of=lambda name, page: self._observer.sight(self._reference(tasks[0], name, page)),
+                windowed_image_of=lambda name, page: self._extractor.windowed_image(self._reference(tasks[0], name, page)),
             )
         except Exception as error:
             reason = error if isinstance(error, ValueError) else reason_of_item(error)
@@ -192,7 +192,7 @@ class Annotator:
         """Whether the labelling config has a tool for prompts."""
         return any(control.smart for control in self.config.controls)
 
-    def look_ahead(self, task: Task) -> None:
+    def prefetch(self, task: Task) -> None:
         """See what clicks on the objects of a task's pictures will need; a picture that cannot be read is passed over."""
         for to_name, fillers in self._by_image.items():
             finders = [filler for filler in fillers if isinstance(filler, ObjectFiller)]
@@ -201,15 +201,15 @@ class Annotator:
             places = [
                 (0, image) for image in images_of_control(task.data, self.config, finders[0].control) if image[0] == to_name
             ]
-            for one in self._observe([task], places, finders):
-                if isinstance(one, Observation):
-                    seen = attempt(partial(self._look_ahead, one, finders))
+            for one in self._extract_features([task], places, finders):
+                if isinstance(one, ImageFeatures):
+                    seen = attempt(partial(self._prefetch, one, finders))
                     if isinstance(seen, ImageError):
                         log.warning("event=not_seen_ahead task=%d version=%s reason=%r", task.id, self.version, str(seen))
 
-    def _look_ahead(self, seen: Observation, finders: Sequence[ObjectFiller]) -> None:
-        if seen.sight is not None:
-            self.masks.look_ahead(seen.sight, [found.source.box for filler in finders for found in filler.detect(seen)])
+    def _prefetch(self, seen: ImageFeatures, finders: Sequence[ObjectFiller]) -> None:
+        if seen.windowed_image is not None:
+            self.masks.prefetch(seen.windowed_image, [found.source.box for filler in finders for found in filler.detect(seen)])
 
     def _predict_chunk(self, tasks: Sequence[Task]) -> list[Prediction]:
         """Predict tasks image by image; images that the same fillers fill are looked at together."""
@@ -255,14 +255,14 @@ class Annotator:
         drafts: Sequence[_Draft],
     ) -> None:
         """Fill images, given by the place of their task and their own, with the same fillers."""
-        observed = self._observe(tasks, places, fillers)
+        observed = self._extract_features(tasks, places, fillers)
         for (index, _), seen in zip(places, observed, strict=True):
             if isinstance(seen, ImageError):
                 drafts[index].problem = str(seen)
-        good = [place for place, seen in zip(places, observed, strict=True) if isinstance(seen, Observation)]
-        observations = [seen for seen in observed if isinstance(seen, Observation)]
+        good = [place for place, seen in zip(places, observed, strict=True) if isinstance(seen, ImageFeatures)]
+        features_of_images = [seen for seen in observed if isinstance(seen, ImageFeatures)]
         for filler in fillers:
-            for (index, image), filled in zip(good, attempt_together(filler.fill, observations), strict=True):
+            for (index, image), filled in zip(good, attempt_together(filler.fill, features_of_images), strict=True):
                 if isinstance(filled, ImageError):
                     drafts[index].problem = str(filled)
                     log.warning(
@@ -272,10 +272,10 @@ class Annotator:
                 else:
                     drafts[index].filled.append((filler.control, image, filled))
 
-    def _observe(
+    def _extract_features(
         self, tasks: Sequence[Task], places: Sequence[tuple[int, _Image]], fillers: Sequence[Filler]
-    ) -> list[Observation | ImageError]:
-        seen: dict[int, Observation | ImageError] = {}
+    ) -> list[ImageFeatures | ImageError]:
+        seen: dict[int, ImageFeatures | ImageError] = {}
         references: dict[int, str] = {}
         for number, (index, image) in enumerate(places):
             reference = attempt(partial(self._reference, tasks[index], *image))
@@ -283,7 +283,7 @@ class Annotator:
                 seen[number] = reference
             else:
                 references[number] = reference
-        observed = self._observer.observe(
+        observed = self._extractor.extract_features(
             list(references.values()),
             embed=any(filler.needs_embedding for filler in fillers),
             extractions=[settings for filler in fillers if (settings := filler.needs_sources)],

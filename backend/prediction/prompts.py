@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.heads.segmentation.window_features import PictureSight
+from backend.heads.segmentation.window_features import WindowedImage
 from backend.prediction.on_screen import object_hit, regions_on_screen, stored_ids
 from backend.prediction.project_heads import prompt_target
 from backend.prediction.prompt_choice import PROMPT_TYPES, choose_prompts
@@ -37,7 +37,7 @@ def answer_prompts(
     task: Mapping[str, Any],
     config: LabelConfig,
     head: PromptedMasks,
-    sight_of: Callable[[str, int], PictureSight],
+    windowed_image_of: Callable[[str, int], WindowedImage],
 ) -> list[dict[str, Any]]:
     """Find the object that prompts point at.
 
@@ -76,8 +76,8 @@ def answer_prompts(
     if target is None:
         return []
     control, label = target
-    sight = sight_of(*image)
-    size = sight.size
+    windowed_image = windowed_image_of(*image)
+    size = windowed_image.size
     _check_cost(chosen, size)
     # In pixels of the picture as it is: what a prompt states of its size is not believed, and costs nothing.
     drawn = [CONTROLS[_tag_of(prompt)].decode(dict(prompt), size=size) for prompt in chosen if _tag_of(prompt) not in MASKS]
@@ -88,7 +88,7 @@ def answer_prompts(
     if points and not boxes and not masks:
         shown = [region for region in regions_on_screen(task) if _lies_on(region, image, config)]
         hit = object_hit(shown, points, control=control, label=label, size=size)
-    found = head.predict(sight, points=points, boxes=boxes, mask=hit.mask if hit else _together(masks, size))
+    found = head.predict(windowed_image, points=points, boxes=boxes, mask=hit.mask if hit else _together(masks, size))
     if found is None:
         return []
     mask, quality = found

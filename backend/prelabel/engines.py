@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 from backend.cluster.ray_cluster import open_cluster
-from backend.cluster.version_bundle import CarriedVersion, carry
-from backend.images.open import open_caches, open_gallery
+from backend.cluster.version_bundle import VersionBundle, bundle_version
+from backend.images.open import open_caches, open_image_store
 from backend.prediction.bulk import Engine, Pairs, predicting_here
-from backend.prediction.factory import AnnotatorBuilder
+from backend.prediction.factory import PredictorFactory
 from backend.prediction.predictor import CHUNK, Task
 from backend.registry.records import Project
 from backend.services import Services
@@ -24,7 +24,7 @@ Opening = Callable[[Services, Project], AbstractContextManager[Engine]]
 @contextmanager
 def here(services: Services, project: Project) -> Iterator[Engine]:
     """Predict in this process."""
-    yield predicting_here(services.annotators.of(project, label_config=project.label_config))
+    yield predicting_here(services.predictors.of(project, label_config=project.label_config))
 
 
 def on_ray(address: str | None) -> Opening:
@@ -32,7 +32,7 @@ def on_ray(address: str | None) -> Opening:
 
     @contextmanager
     def opening(services: Services, project: Project) -> Iterator[Engine]:
-        carried = carry(
+        bundle = bundle_version(
             services.registry.path(project.id, project.live_version),
             name=project.live_name,
             label_config=project.label_config,
@@ -43,7 +43,7 @@ def on_ray(address: str | None) -> Opening:
 
             def predict(tasks: Sequence[Task]) -> Iterator[Pairs]:
                 batches = (tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK))
-                yield from cluster.map(TaskWorker, carried, batches)
+                yield from cluster.map(TaskWorker, bundle, batches)
 
             yield predict
 
@@ -58,14 +58,14 @@ class TaskWorker:
     carried : CarriedVersion
     """
 
-    def __init__(self, carried: CarriedVersion) -> None:
-        settings = carried.settings
+    def __init__(self, bundle: VersionBundle) -> None:
+        settings = bundle.settings
         client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
         cache, maps = open_caches(settings)
-        gallery = open_gallery(settings, cache, authorization=client.authorization)
-        builder = AnnotatorBuilder(gallery, cache, maps, sam_checkpoint=settings.sam_checkpoint)
-        self._annotator = carried.annotator(builder)
+        image_store = open_image_store(settings, cache, authorization=client.authorization)
+        builder = PredictorFactory(image_store, cache, maps, sam_checkpoint=settings.sam_checkpoint)
+        self._predictor = bundle.predictor(builder)
 
     def work(self, job: Sequence[Task]) -> Pairs:
         """Predict a batch of tasks."""
-        return list(zip(job, self._annotator.predict(job), strict=True))
+        return list(zip(job, self._predictor.predict(job), strict=True))

@@ -7,12 +7,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from backend.jobs.lease import holder, lease
+from backend.jobs.lease import hold_lease, holder
 from backend.prelabel.errors import PrelabelError
 from backend.registry.records import Project
 from backend.services import Services
 
-__all__ = ["turn"]
+__all__ = ["exclusive_project"]
 
 log = logging.getLogger("galaxyloop.prelabel")
 
@@ -21,7 +21,7 @@ ASK_AGAIN_S = 0.5
 
 
 @contextmanager
-def turn(services: Services, project: Project) -> Iterator[None]:
+def exclusive_project(services: Services, project: Project) -> Iterator[None]:
     """Wait for the project's lease and hold it; nothing is stored for a version that is not live any more.
 
     Raises
@@ -31,8 +31,8 @@ def turn(services: Services, project: Project) -> Iterator[None]:
     """
     waited = False
     while True:
-        with lease(services.engine, project.id, seconds=services.settings.lease_s) as tenure:
-            if tenure is not None:
+        with hold_lease(services.engine, project.id, seconds=services.settings.lease_s) as lease:
+            if lease is not None:
                 live = services.registry.project(project.id)
                 if live.live_version != project.live_version:
                     raise PrelabelError(

@@ -21,14 +21,14 @@ from backend.prediction.predictor import Task
 from backend.prediction.project_heads import controls_to_fill
 from backend.prelabel.engines import Opening
 from backend.prelabel.errors import NoProjectError, PrelabelError
-from backend.prelabel.exclusive import turn
+from backend.prelabel.exclusive import exclusive_project
 from backend.registry.damage import version_damage
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.attach import attached, show_predictions
 from sync.label_studio.client import LabelStudioError
-from sync.label_studio.duplicates import delete_doubled
+from sync.label_studio.duplicates import delete_duplicates
 from sync.label_studio.predictions import count_predictions, predicted_tasks
 from sync.label_studio.projects import ProjectState, project_state
 from sync.label_studio.tasks import Task as StudioTask
@@ -91,7 +91,7 @@ class Prelabelled:
     made_again: int = 0
     lost: list[int] = field(default_factory=list)
     left_out: dict[int, str] = field(default_factory=dict)
-    doubled: list[int] = field(default_factory=list)
+    duplicates: list[int] = field(default_factory=list)
     shown: bool = False
 
 
@@ -120,7 +120,7 @@ def prelabel(services: Services, project_id: int, wanted: Wanted, *, opening: Op
     tasks = read_tasks(services.label_studio, project_id)
     if not tasks:
         raise PrelabelError(f"project {project_id} has no task: import images first")
-    project = services.registry.meet_project(project_id, label_config=state.label_config, extra_params=None)
+    project = services.registry.register_project(project_id, label_config=state.label_config, extra_params=None)
     if reason := version_damage(services.registry, project_id, project.live_version):
         sentence = f"{project.live_name} of project {project_id} is damaged ({reason})"
         raise PrelabelError(f"{sentence}: start the worker, which lets the last good version go live")
@@ -133,7 +133,7 @@ def prelabel(services: Services, project_id: int, wanted: Wanted, *, opening: Op
         with opening(services, project) as engine:
             chosen, known = _chosen(waiting, wanted, engine, watch, held_out)
             _store(services, project, chosen, lambda some: mix_in(engine(some), held_out, known=known), watch, done)
-    with turn(services, project):
+    with exclusive_project(services, project):
         done.made_again = _make_again(services, project, tasks) if wanted.limit is None else 0
         have = _verified(services, project, chosen, done)
         done.shown = _show(services, project, state, tasks, have)
@@ -175,7 +175,9 @@ def _store(services: Services, project: Project, tasks: list[Task], engine: Engi
     keys = set(read_config(project.label_config).image_key.values())
     recorded = services.prediction_records.recording(engine(tasks), project.id, project.live_version, keys=keys)
     predicted = watch(recorded, "predicting", len(tasks))
-    for chunk in predict_and_store(services.label_studio, project.id, predicted, turn=lambda: turn(services, project)):
+    for chunk in predict_and_store(
+        services.label_studio, project.id, predicted, exclusive=lambda: exclusive_project(services, project)
+    ):
         done.left_out |= {task.id: prediction.problem for task, prediction in chunk.pairs if prediction.problem}
         log.info("event=stored project=%d version=%s stored=%d", project.id, done.version, chunk.count)
 
@@ -197,8 +199,8 @@ def _verified(services: Services, project: Project, tasks: list[Task], done: Pre
     done.stored = len(tasks) - len(done.lost)
     if count_predictions(services.label_studio, project.id, done.version) > len(have):
         # Somebody opened a task while it was stored, and Label Studio stored the backend's answer beside it; or just now.
-        done.doubled = delete_doubled(services.label_studio, project.id, done.version)
-        log.info("event=undoubled project=%d version=%s tasks=%d", project.id, done.version, len(done.doubled))
+        done.duplicates = delete_duplicates(services.label_studio, project.id, done.version)
+        log.info("event=undoubled project=%d version=%s tasks=%d", project.id, done.version, len(done.duplicates))
     return have
 
 

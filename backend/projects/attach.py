@@ -56,7 +56,7 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
     try:
         with undone_on_failure(client, project_id):
             # Nothing is queued yet: the worker is to find the project attached.
-            services.registry.meet_project(project_id, label_config=state.label_config, extra_params=extra_params)
+            services.registry.register_project(project_id, label_config=state.label_config, extra_params=extra_params)
             services.registry.set_origin(project_id, origin)
             live = services.registry.version(project_id, services.registry.project(project_id).live_version)
             attach_backend(
@@ -74,7 +74,7 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
             with suppress(ProjectInUseError):
                 forget_project(services, project_id, patience_s=FORGET_PATIENCE_S)
         raise
-    services.ring_at_once(project_id)
+    services.mark_now(project_id)
     return asked_instead(client, project_id, url=settings.public_url)
 
 

@@ -12,7 +12,7 @@ from typing import Protocol
 from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
-from backend.jobs.lease import holder, lease
+from backend.jobs.lease import hold_lease, holder
 from backend.jobs.queue import JobQueue, QueueUnavailable
 from backend.registry.tables import Base, ProcessRow, ProjectRow
 from backend.settings import Settings
@@ -64,8 +64,8 @@ def forget_project(services: Installation, project_id: int, *, patience_s: float
         return known
     until = time.monotonic() + patience_s
     while True:
-        with lease(services.engine, project_id, seconds=services.settings.lease_s) as tenure:
-            if tenure is not None:
+        with hold_lease(services.engine, project_id, seconds=services.settings.lease_s) as lease:
+            if lease is not None:
                 _delete(services, project_id)
                 return True
         if time.monotonic() >= until:

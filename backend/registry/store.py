@@ -71,7 +71,7 @@ class Registry:
                 raise RegistryError(f"project {project_id} is not known here: attach the backend to it first")
             return _project(*known)
 
-    def meet_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
+    def register_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
         """Record what Label Studio said of a project; the first time, its base version goes live.
 
         Safe to call at any moment from any number of processes; `extra_params` of None leaves them as they are.

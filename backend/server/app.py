@@ -61,10 +61,10 @@ KNOWN_ACTIONS = frozenset(
 def create_app(services: Services) -> FastAPI:
     """Make the web application over already opened services."""
     settings, registry, access = services.settings, services.registry, Access(services.settings)
-    metrics = Metrics(registry, services.bell, Coverage(settings))
+    metrics = Metrics(registry, services.pending_events, Coverage(settings))
     # One bulk request at a time; prompts have threads of their own, so that a click never waits behind a thousand tasks.
     bulk, prompts = CapacityLimiter(1), CapacityLimiter(settings.predictions_at_once)
-    doorbell = _Doorbell(services)
+    doorbell = _EventBatcher(services)
     heard: dict[int, str] = {}  # the labelling config of each project's last event: nearly every event repeats it
 
     warned: dict[int, str] = {}  # what the log has of each project: Label Studio repeats /setup all the time
@@ -78,8 +78,8 @@ def create_app(services: Services) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         # Whatever happened while the server was down rang at a closed door.
-        await to_thread.run_sync(services.ring, [project.id for project in registry.projects()])
-        tasks = [asyncio.create_task(to_thread.run_sync(services.annotators.warm_up)), asyncio.create_task(turn())]
+        await to_thread.run_sync(services.mark, [project.id for project in registry.projects()])
+        tasks = [asyncio.create_task(to_thread.run_sync(services.predictors.warm_up)), asyncio.create_task(turn())]
         with heartbeat.running():
             yield
         for task in tasks:
@@ -120,7 +120,7 @@ def create_app(services: Services) -> FastAPI:
             log.warning("event=not_all_is_filled project=%d warning=%r", body.project, warning)
             warned[body.project] = warning
         project = await to_thread.run_sync(
-            lambda: services.meet(body.project, label_config=body.label_config, extra_params=body.extra_params)
+            lambda: services.register_project(body.project, label_config=body.label_config, extra_params=body.extra_params)
         )
         answer = {"model_version": project.live_name}
         return answer | ({"warning": warning} if warning else {})
@@ -131,22 +131,22 @@ def create_app(services: Services) -> FastAPI:
         tasks = [Task(id=item.id, data=item.data, stored=item.stored) for item in body.tasks]
 
         def answer(abandoned: threading.Event) -> bytes:
-            project = services.meet(body.project, label_config=body.label_config, extra_params=None)
-            annotator = services.annotators.of(project, label_config=body.label_config)
-            if annotator.version != project.live_name:  # its files are damaged: the worker lets another go live
-                services.ring([project.id])
+            project = services.register_project(body.project, label_config=body.label_config, extra_params=None)
+            predictor = services.predictors.of(project, label_config=body.label_config)
+            if predictor.version != project.live_name:  # its files are damaged: the worker lets another go live
+                services.mark([project.id])
             if context is None:
-                predictions = annotator.predict(tasks, stop=abandoned.is_set)
+                predictions = predictor.predict(tasks, stop=abandoned.is_set)
                 if len(predictions) < len(tasks):
                     return b""
                 # Label Studio stores them: what they are made of must be known, for they may have to be made again.
-                pairs = records_of(zip(tasks, predictions, strict=True), annotator.config.image_key.values())
+                pairs = records_of(zip(tasks, predictions, strict=True), predictor.config.image_key.values())
                 services.prediction_records.write(project.id, project.live_version, pairs)
             else:
-                predictions = annotator.answer(tasks, context)
+                predictions = predictor.answer(tasks, context)
             # One by one: writing all at once would hold the interpreter for a second, and no event is heard meanwhile.
             results = ", ".join([json.dumps(prediction.as_json(), allow_nan=False) for prediction in predictions])
-            return f'{{"results": [{results}], "model_version": {json.dumps(annotator.version)}}}'.encode()
+            return f'{{"results": [{results}], "model_version": {json.dumps(predictor.version)}}}'.encode()
 
         kind = "bulk" if context is None else "prompt"
         async with watch_client(request) as abandoned:
@@ -166,12 +166,12 @@ def create_app(services: Services) -> FastAPI:
         metrics.events.labels(body.action if body.action in KNOWN_ACTIONS else "other").inc()
         config = body.project.label_config
         if config is not None and heard.get(body.project.id) != config:
-            await to_thread.run_sync(lambda: services.meet(body.project.id, label_config=config, extra_params=None))
+            await to_thread.run_sync(lambda: services.register_project(body.project.id, label_config=config, extra_params=None))
             heard[body.project.id] = config
         if body.action == START_TRAINING:
             await to_thread.run_sync(services.request_training, body.project.id)
         else:
-            await doorbell.ring(body.project.id)
+            await doorbell.mark(body.project.id)
         return {"status": "heard"}
 
     async def versions(project: int | None) -> dict[str, list[str]]:
@@ -211,7 +211,7 @@ def _warning(label_config: str) -> str:
     return "; ".join((*nothing, *config.passed_over))
 
 
-class _Doorbell:
+class _EventBatcher:
     """Rings for all events that arrive while a ring is being written in one transaction: fifty at once cost two."""
 
     def __init__(self, services: Services) -> None:
@@ -220,7 +220,7 @@ class _Doorbell:
         self._next: asyncio.Task[None] | None = None
         self._writing = asyncio.Lock()
 
-    async def ring(self, project_id: int) -> None:
+    async def mark(self, project_id: int) -> None:
         """Return once the ring is on disk."""
         self._waiting[project_id] = None
         if self._next is None:
@@ -230,4 +230,4 @@ class _Doorbell:
     async def _write(self) -> None:
         async with self._writing:
             ids, self._waiting, self._next = list(self._waiting), {}, None
-            await to_thread.run_sync(self._services.ring, ids)
+            await to_thread.run_sync(self._services.mark, ids)

@@ -39,15 +39,15 @@ class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml ha
             return []
         services = _services()
         label_config = str(self.label_config)
-        project = services.meet(self._project(tasks[0]), label_config=label_config, extra_params=None)
-        annotator = services.annotators.of(project, label_config=label_config)
+        project = services.register_project(self._project(tasks[0]), label_config=label_config, extra_params=None)
+        predictor = services.predictors.of(project, label_config=label_config)
         ours = [Task(id=int(task.get("id") or 0), data=task["data"], stored=task if context else {}) for task in tasks]
         if context is None:
-            predictions = annotator.predict(ours)
-            records = records_of(zip(ours, predictions, strict=True), annotator.config.image_key.values())
+            predictions = predictor.predict(ours)
+            records = records_of(zip(ours, predictions, strict=True), predictor.config.image_key.values())
             services.prediction_records.write(project.id, project.live_version, records)
         else:
-            predictions = annotator.answer(ours, context)
+            predictions = predictor.answer(ours, context)
         return [prediction.as_json() for prediction in predictions]
 
     def fit(self, tasks: Any = None, data: Mapping[str, Any] | None = None, **_: Any) -> dict[str, Any]:
@@ -57,7 +57,7 @@ class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml ha
         """
         project = (data or {}).get("project") or {}
         if "id" in project:
-            _services().ring([project_id_of(project["id"])])
+            _services().mark([project_id_of(project["id"])])
         return {}
 
     def _project(self, task: Mapping[str, Any]) -> int:

@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Engine
 
 from backend.jobs.heartbeat import KINDS, read_processes
-from backend.jobs.pending import Bell
+from backend.jobs.pending import PendingEvents
 from backend.registry.store import Registry
 from backend.server.coverage import Coverage
 
@@ -22,9 +22,9 @@ SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 100)
 class Metrics:
     """Counters of one server; nothing is global, so that tests and several servers in a process do not mix."""
 
-    def __init__(self, registry: Registry, bell: Bell, coverage: Coverage) -> None:
+    def __init__(self, registry: Registry, pending_events: PendingEvents, coverage: Coverage) -> None:
         self.exposed = CollectorRegistry()
-        self.exposed.register(_Projects(registry, bell, coverage))
+        self.exposed.register(_Projects(registry, pending_events, coverage))
         self.exposed.register(_Processes(registry.engine))
         self.events = Counter("galaxyloop_events", "Events heard, by action.", ["action"], registry=self.exposed)
         self.predictions = Counter("galaxyloop_predictions", "Tasks predicted on request.", registry=self.exposed)
@@ -41,14 +41,14 @@ class Metrics:
 class _Projects(Collector):
     """Reads the state of each project from the registry at every scrape."""
 
-    def __init__(self, registry: Registry, bell: Bell, coverage: Coverage) -> None:
+    def __init__(self, registry: Registry, pending_events: PendingEvents, coverage: Coverage) -> None:
         self._registry = registry
-        self._bell = bell
+        self._bell = pending_events
         self._coverage = coverage
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         live = GaugeMetricFamily("galaxyloop_live_version", "Number of the live version.", labels=["project"])
-        ringing = GaugeMetricFamily("galaxyloop_bell_ringing", "1 while events wait for the loop.", labels=["project"])
+        pending = GaugeMetricFamily("galaxyloop_events_pending", "1 while events wait for the loop.", labels=["project"])
         wait = GaugeMetricFamily("galaxyloop_events_wait_seconds", "Time that events wait for the loop.", labels=["project"])
         lacking = GaugeMetricFamily(
             "galaxyloop_tasks_without_prediction",
@@ -59,12 +59,12 @@ class _Projects(Collector):
         for project in self._registry.projects():
             labels = [str(project.id)]
             live.add_metric(labels, project.live_version)
-            ringing.add_metric(labels, float(project.id in waiting_s))
+            pending.add_metric(labels, float(project.id in waiting_s))
             wait.add_metric(labels, waiting_s.get(project.id, 0.0))
             missing = None if project.away else self._coverage.of(project.id, project.live_name)
             if missing is not None:
                 lacking.add_metric(labels, missing)
-        yield from (live, ringing, wait, lacking)
+        yield from (live, pending, wait, lacking)
 
 
 class _Processes(Collector):

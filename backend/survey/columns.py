@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from backend.heads.detection.detected import Detected
 from backend.prediction.control_models import ClassFiller, Filler, NumberFiller, ObjectFiller
-from backend.prediction.features import Observation
+from backend.prediction.features import ImageFeatures
 from backend.prediction.project_heads import MASKS
 from sync.labelling.config import Control
 
@@ -80,27 +80,27 @@ def column_of(control: Control) -> str:
     return f"control_{control.name}" if control.name in (*_FIXED, EMBEDDING) else control.name
 
 
-def ask(filler: Filler, observations: Sequence[Observation]) -> list[Said]:
+def ask(filler: Filler, features_of_images: Sequence[ImageFeatures]) -> list[Said]:
     """What a filler's head says of each picture, for its column."""
-    embeddings = [one.embedding for one in observations if one.embedding is not None]
-    assert len(embeddings) == len(observations), "a survey embeds every image"
+    embeddings = [one.embedding for one in features_of_images if one.embedding is not None]
+    assert len(embeddings) == len(features_of_images), "a survey embeds every image"
     if isinstance(filler, ClassFiller):
         probabilities = filler.probabilities(np.stack(embeddings))
         sure = filler.sureness(np.stack(embeddings), probabilities).tolist()
         labels = [label.value for label in filler.control.labels]
         return [(dict(zip(labels, row, strict=True)), one) for row, one in zip(probabilities.tolist(), sure, strict=True)]
     if isinstance(filler, NumberFiller):
-        values, deviations = filler.predict(observations)
+        values, deviations = filler.predict(features_of_images)
         numbers = zip(values.tolist(), deviations.tolist(), filler.sureness(deviations).tolist(), strict=True)
         return [({"value": value, "deviation": deviation}, sure) for value, deviation, sure in numbers]
     assert isinstance(filler, ObjectFiller)
-    return [_objects(filler, one) for one in observations]
+    return [_objects(filler, one) for one in features_of_images]
 
 
-def _objects(filler: ObjectFiller, observation: Observation) -> Said:
-    found = filler.objects(observation)
-    assert observation.size is not None
-    rows = [_object(one, filler.control.tag, observation.size) for one in found]
+def _objects(filler: ObjectFiller, features: ImageFeatures) -> Said:
+    found = filler.objects(features)
+    assert features.size is not None
+    rows = [_object(one, filler.control.tag, features.size) for one in found]
     return rows, float(np.mean([one.score for one in found])) if found else None
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
-from backend.cluster.version_bundle import CarriedVersion
+from backend.cluster.version_bundle import VersionBundle
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
 from backend.prediction.factory import BASE_DETECTOR, BASE_MORPHOLOGY
@@ -22,7 +22,7 @@ from sync.importing.inputs.bucket import SCHEME
 __all__ = ["check_build", "describe"]
 
 
-def describe(input: str, version: CarriedVersion, *, part_images: int, extension: str = "") -> dict[str, Any]:
+def describe(input: str, version: VersionBundle, *, part_images: int, extension: str = "") -> dict[str, Any]:
     """Describe a run, as JSON.
 
     Parameters
@@ -51,7 +51,7 @@ def describe(input: str, version: CarriedVersion, *, part_images: int, extension
     }
 
 
-def check_build(run: Mapping[str, Any], version: CarriedVersion) -> None:
+def check_build(run: Mapping[str, Any], version: VersionBundle) -> None:
     """See whether a run that was described elsewhere would be the same here.
 
     Raises
@@ -69,7 +69,7 @@ def check_build(run: Mapping[str, Any], version: CarriedVersion) -> None:
             )
 
 
-def _build(version: CarriedVersion) -> dict[str, str]:
+def _build(version: VersionBundle) -> dict[str, str]:
     """What of a run depends on the machine."""
     shipped = (file for place in (BASE_DETECTOR, BASE_MORPHOLOGY, BASE_SEGMENTER) for file in sorted(place.rglob("*")))
     contents = [

@@ -16,7 +16,7 @@ from typing import Any
 
 from backend.survey.errors import SurveyError
 from backend.survey.plan import read_plan, write_plan
-from sync.files.atomic import UNFINISHED, writing_whole
+from sync.files.atomic import UNFINISHED, atomic_write
 from sync.files.lock import locked
 from sync.importing.inputs.collection import Span
 
@@ -61,7 +61,7 @@ class SurveyFolder:
         OSError
             If the disk is full, or goes away.
         """
-        with writing_whole(self.path / f"part-{number:06d}.parquet") as part:
+        with atomic_write(self.path / f"part-{number:06d}.parquet") as part:
             part.write(content)
 
 
@@ -114,7 +114,7 @@ def open_folder(
                 raise SurveyError(f"{path} holds files that are no survey's: name a new folder")
             parts, images = write_plan(path / PLAN, plan)
             known = {**run, **kept, "parts": parts, "images": images}
-            with writing_whole(path / RUN) as file:
+            with atomic_write(path / RUN) as file:
                 file.write((json.dumps(known, indent=1) + "\n").encode())
         for left_over in path.glob(f"{UNFINISHED}*"):
             left_over.unlink()

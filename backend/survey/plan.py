@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from backend.survey.errors import SurveyError
-from sync.files.atomic import writing_whole
+from sync.files.atomic import atomic_write
 from sync.importing.inputs.collection import Span
 
 __all__ = ["cut_into_parts", "read_plan", "write_plan"]
@@ -41,7 +41,7 @@ def cut_into_parts(spans: Iterable[Span], *, images: int) -> Iterator[list[Span]
 def write_plan(file: Path, parts: Iterable[list[Span]]) -> tuple[int, int]:
     """Write the plan, wholly or not at all; return how many parts and how many images it has."""
     count = images = 0
-    with writing_whole(file) as raw, gzip.open(raw, "wt", compresslevel=3, encoding="utf-8") as lines:
+    with atomic_write(file) as raw, gzip.open(raw, "wt", compresslevel=3, encoding="utf-8") as lines:
         for spans in parts:
             lines.write(json.dumps([_as_json(span) for span in spans], ensure_ascii=True) + "\n")
             count += 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.cluster.ray_cluster import open_cluster
-from backend.cluster.version_bundle import CarriedVersion
+from backend.cluster.version_bundle import VersionBundle
 from backend.survey.description import describe
 from backend.survey.errors import SurveyError
 from backend.survey.folder import SurveyFolder, open_folder
@@ -48,7 +48,7 @@ class Wanted:
 
     input: str
     output: Path
-    version: CarriedVersion
+    version: VersionBundle
     part_images: int
     project: int | None = None
     extension: str = ""

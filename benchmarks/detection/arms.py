@@ -17,7 +17,7 @@ from backend.heads.detection.fcos.training import Schedule
 from backend.heads.detection.metrics import corners
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.extract import extract
-from backend.images.store import Picture
+from backend.images.store import StoredImage
 from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
 from backend.prediction.factory import BASE_DETECTOR
@@ -161,12 +161,12 @@ def _drawn(scene: Scene) -> list[tuple[Box, str]]:
     return [(Box(left, top, right - left, bottom - top), CLASSES[0]) for left, top, right, bottom in scene.boxes.tolist()]
 
 
-def _picture(scene: Scene) -> Picture:
+def _picture(scene: Scene) -> StoredImage:
     """A scene as a picture that the product opens."""
     with io.BytesIO() as file:
         Image.fromarray(np.rint(scene.image * 255).astype(np.uint8)).save(file, "PNG")
         content = file.getvalue()
-    return Picture(key_of(content), lambda: content, scene.image.shape[0] * scene.image.shape[1])
+    return StoredImage(key_of(content), lambda: content, scene.image.shape[0] * scene.image.shape[1])
 
 
 ARMS = {

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from backend.heads.classification.morphology import Morphology
-from backend.images.store import Picture
+from backend.images.store import StoredImage
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.cropping import frame
@@ -53,7 +53,7 @@ class Galaxies:
     def embedded(self, embeddings: Embeddings) -> NDArray[np.float32]:
         """Embeddings, shape (n, d)."""
         parts = [self.files[start : start + BATCH] for start in range(0, len(self.files), BATCH)]
-        pictures = ([Picture(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in part] for part in parts)
+        pictures = ([StoredImage(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in part] for part in parts)
         return np.concatenate([embeddings.of(some) for some in track(pictures, "embedding", total=len(parts), transient=True)])
 
 

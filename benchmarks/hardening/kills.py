@@ -14,7 +14,7 @@ import httpx
 
 from backend.loop.examples.snapshot import read_stamps
 from backend.registry.version_files import damage_of
-from benchmarks.loop.fixture import Stage, wait_until
+from benchmarks.loop.fixture import LabelStudioFixture, wait_until
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.predictions import count_predictions, predicted_tasks
 
@@ -48,47 +48,47 @@ class Kills:
     doubled_predictions: int
 
 
-def measure_kills(stage: Stage, *, kills: int, annotations: int) -> Kills:
+def measure_kills(fixture: LabelStudioFixture, *, kills: int, annotations: int) -> Kills:
     """Submit `annotations` while `kills` processes are killed, and wait until all is quiet."""
-    project = stage.project(CONFIG, tasks=annotations)
-    stage.attach(project)
-    stage.services.ring([project])
-    submitting = threading.Thread(target=_submit, args=(stage, project, kills), daemon=True)
+    project = fixture.project(CONFIG, tasks=annotations)
+    fixture.attach(project)
+    fixture.services.mark([project])
+    submitting = threading.Thread(target=_submit, args=(fixture, project, kills), daemon=True)
     submitting.start()
     dice = random.Random(0)
     for _ in range(kills):
         time.sleep(dice.uniform(*PAUSES_S))
-        victim = dice.choice(stage.children)
+        victim = dice.choice(fixture.children)
         os.killpg(victim.pid, signal.SIGKILL)
         victim.start()
     submitting.join()
-    wait_until(lambda: _is_served(stage), "the server to answer", stage.children, every_s=0.5)
-    stage.rest()
-    stage.services.request_training(project)
-    stage.rest()
-    return _counted(stage, project, kills)
+    wait_until(lambda: _is_served(fixture), "the server to answer", fixture.children, every_s=0.5)
+    fixture.rest()
+    fixture.services.request_training(project)
+    fixture.rest()
+    return _counted(fixture, project, kills)
 
 
-def _submit(stage: Stage, project: int, kills: int) -> None:
+def _submit(fixture: LabelStudioFixture, project: int, kills: int) -> None:
     """Submit one annotation a task, spread over the time that the kills take."""
-    tasks = stage.tasks(project)
+    tasks = fixture.tasks(project)
     pause = kills * sum(PAUSES_S) / 2 / len(tasks)
     for task in tasks:
-        label = "Elliptical" if task.data["image"] in stage.bright else "Spiral"
+        label = "Elliptical" if task.data["image"] in fixture.bright else "Spiral"
         region = {"from_name": "morphology", "to_name": "image", "type": "choices", "value": {"choices": [label]}}
-        stage.client.send("POST", f"/api/tasks/{task.id}/annotations/", json={"result": [region]})
+        fixture.client.send("POST", f"/api/tasks/{task.id}/annotations/", json={"result": [region]})
         time.sleep(pause)
 
 
-def _is_served(stage: Stage) -> bool:
+def _is_served(fixture: LabelStudioFixture) -> bool:
     try:
-        return httpx.get(f"{stage.services.settings.public_url}/health", timeout=2, trust_env=False).is_success
+        return httpx.get(f"{fixture.services.settings.public_url}/health", timeout=2, trust_env=False).is_success
     except httpx.TransportError:
         return False
 
 
-def _counted(stage: Stage, project: int, kills: int) -> Kills:
-    registry, client = stage.services.registry, stage.client
+def _counted(fixture: LabelStudioFixture, project: int, kills: int) -> Kills:
+    registry, client = fixture.services.registry, fixture.client
     made = [version for version in registry.versions(project) if version.verdict != "base"]
     submitted = {note.id for note in read_annotations(client, project)}
     seen = set(read_stamps(registry.path(project, made[-1].number))) if made else set()

@@ -17,7 +17,7 @@ import numpy as np
 from astropy.io import fits
 from PIL import Image
 
-from benchmarks.loop.fixture import Stage
+from benchmarks.loop.fixture import LabelStudioFixture
 from benchmarks.loop.webhooks import an_event, post, request_bytes
 from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
 
@@ -56,28 +56,28 @@ class Requests:
     memory_after_mb: float
 
 
-def measure_events(stage: Stage, *, events: int) -> Events:
+def measure_events(fixture: LabelStudioFixture, *, events: int) -> Events:
     """Send `events` events, `AT_ONCE` at the same time, each over a connection of its own."""
-    project = stage.project("morphology.xml", tasks=20)
-    stage.attach(project)
-    stage.services.ring([project])
-    stage.wait_until(lambda: stage.is_published(project), "the first predictions", every_s=0.5)
-    secret = stage.services.settings.webhook_secret.get_secret_value()
-    request = request_bytes(an_event(stage, project), {WEBHOOK_SECRET_HEADER: secret})
-    answers = asyncio.run(_many(stage.services.settings.port, request, events))
-    stage.rest()
+    project = fixture.project("morphology.xml", tasks=20)
+    fixture.attach(project)
+    fixture.services.mark([project])
+    fixture.wait_until(lambda: fixture.is_published(project), "the first predictions", every_s=0.5)
+    secret = fixture.services.settings.webhook_secret.get_secret_value()
+    request = request_bytes(an_event(fixture, project), {WEBHOOK_SECRET_HEADER: secret})
+    answers = asyncio.run(_many(fixture.services.settings.port, request, events))
+    fixture.rest()
     times = [1000 * seconds for seconds, _ in answers]
     lost = sum(not fine or seconds > LABEL_STUDIO_GIVES_UP_S for seconds, fine in answers)
     return Events(events, AT_ONCE, float(np.percentile(times, 50)), float(np.percentile(times, 99)), lost)
 
 
-def measure_malformed(stage: Stage, *, requests: int) -> Requests:
+def measure_malformed(fixture: LabelStudioFixture, *, requests: int) -> Requests:
     """Send requests that are wrong somewhere, with the right credentials."""
     dice = random.Random(0)
-    return _measured(stage, "malformed requests", [_malformed(dice) for _ in range(requests)])
+    return _measured(fixture, "malformed requests", [_malformed(dice) for _ in range(requests)])
 
 
-def measure_images(stage: Stage, *, images: int) -> Requests:
+def measure_images(fixture: LabelStudioFixture, *, images: int) -> Requests:
     """Ask for predictions of images that are broken somewhere."""
     dice = random.Random(0)
     tasks = [{"id": number + 1, "data": {"image": image}} for number, image in enumerate(_broken(dice, images))]
@@ -85,7 +85,7 @@ def measure_images(stage: Stage, *, images: int) -> Requests:
         {"tasks": tasks[start : start + IMAGES_A_REQUEST], "project": "990.1", "label_config": CONFIG}
         for start in range(0, images, IMAGES_A_REQUEST)
     ]
-    measured = _measured(stage, "broken images", [("/predict", json.dumps(body).encode()) for body in bodies])
+    measured = _measured(fixture, "broken images", [("/predict", json.dumps(body).encode()) for body in bodies])
     return Requests("broken images", images, *_fields(measured))
 
 
@@ -99,9 +99,9 @@ def _fields(measured: Requests) -> tuple[int, int, float, float]:
     return measured.refused, measured.failed, measured.memory_before_mb, measured.memory_after_mb
 
 
-def _measured(stage: Stage, kind: str, requests: list[tuple[str, bytes]]) -> Requests:
-    settings = stage.services.settings
-    server = next(child for child in stage.children if child.name == "server")
+def _measured(fixture: LabelStudioFixture, kind: str, requests: list[tuple[str, bytes]]) -> Requests:
+    settings = fixture.services.settings
+    server = next(child for child in fixture.children if child.name == "server")
     credentials = settings.basic_auth_user, settings.basic_auth_password.get_secret_value()
     with httpx.Client(base_url=settings.public_url, auth=credentials, timeout=PATIENCE_S, trust_env=False) as client:
         # The first requests load what all need.

@@ -26,7 +26,7 @@ from rich.console import Console
 
 from benchmarks.hardening.kills import measure_kills
 from benchmarks.hardening.requests import measure_events, measure_images, measure_malformed
-from benchmarks.loop.fixture import open_stage
+from benchmarks.loop.fixture import open_fixture
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 
 CROPS = 330
@@ -43,12 +43,12 @@ def main() -> None:
     began = time.monotonic()
     with (
         tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder,
-        open_stage(Path(folder), crops=CROPS // share, console=console) as stage,
+        open_fixture(Path(folder), crops=CROPS // share, console=console) as fixture,
     ):
-        events = measure_events(stage, events=10_000 // share)
-        malformed = measure_malformed(stage, requests=10_000 // share)
-        images = measure_images(stage, images=1_000 // share)
-        kills = measure_kills(stage, kills=100 // share, annotations=CROPS // share)
+        events = measure_events(fixture, events=10_000 // share)
+        malformed = measure_malformed(fixture, requests=10_000 // share)
+        images = measure_images(fixture, images=1_000 // share)
+        kills = measure_kills(fixture, kills=100 // share, annotations=CROPS // share)
     rows = [
         ["events", f"{events.events:,} at {events.at_once} at once", f"p50 {events.p50_ms:.0f} ms, p99 {events.p99_ms:.0f} ms",
          f"{events.lost} lost", ""],

@@ -117,7 +117,7 @@ def _ratio_table(steps: Sequence[Step]) -> str:
 
 def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches: int) -> Iterator[Step]:
     first = _services(address, folder / "first")
-    project = first.registry.meet_project(PROJECT, label_config=CONFIG.read_text(), extra_params=None)
+    project = first.registry.register_project(PROJECT, label_config=CONFIG.read_text(), extra_params=None)
     tasks = [Task(number, {"image": reference}) for number, reference in enumerate(classes, start=1)]
     predicted, step = _timed("both", 0, "predict all, new images", partial(_predict, first, project, tasks), _counted)
     yield step
@@ -132,7 +132,7 @@ def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches:
 
 def _services(address: str, folder: Path) -> Services:
     services = Services(Settings(label_studio_url=address, label_studio_api_key="none", data_dir=folder))
-    services.annotators.warm_up()
+    services.predictors.warm_up()
     return services
 
 
@@ -189,8 +189,8 @@ def _timed(arm: str, batch: int, name: str, work: Callable[[], T], result: Calla
 
 
 def _predict(services: Services, project: Project, tasks: list[Task]) -> dict[int, Prediction]:
-    annotator = services.annotators.of(project, label_config=project.label_config)
-    return dict(zip((task.id for task in tasks), annotator.predict(tasks), strict=True))
+    predictor = services.predictors.of(project, label_config=project.label_config)
+    return dict(zip((task.id for task in tasks), predictor.predict(tasks), strict=True))
 
 
 def _counted(predicted: Mapping[int, Prediction]) -> str:

@@ -28,7 +28,7 @@ from rich.console import Console
 
 from backend.registry.records import Version
 from benchmarks.loop.batch import BATCH, SIDE_PX, annotated_regions, galaxies
-from benchmarks.loop.fixture import ASK_EVERY_S, Stage, open_stage
+from benchmarks.loop.fixture import ASK_EVERY_S, LabelStudioFixture, open_fixture
 from benchmarks.report import machine_line, markdown_table, write_section
 from sync.label_studio.projects import create_project, upload_images
 from sync.label_studio.tasks import Task
@@ -59,7 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="galaxyloop-batch-") as folder,
-        open_stage(Path(folder), crops=1, console=Console()) as stage,
+        open_fixture(Path(folder), crops=1, console=Console()) as fixture,
     ):
         classes = galaxies(Path(folder) / "galaxies", count=options.images)
         turns = list(_measure(stage, classes, batches=options.batches))
@@ -85,69 +85,71 @@ def main() -> None:
         write_section("loop_batch_studio", f"One run on {machine_line()}; load averages at its end {load}.\n\n{table}")
 
 
-def _measure(stage: Stage, classes: Mapping[Path, str], *, batches: int) -> Iterator[Turn]:
-    project = create_project(stage.client, "galaxies", files("labeling_configs").joinpath(CONFIG).read_text())
-    upload_images(stage.client, project, list(classes))
-    stage.attach(project)
-    stage.services.ring_at_once(project)
+def _measure(fixture: LabelStudioFixture, classes: Mapping[Path, str], *, batches: int) -> Iterator[Turn]:
+    project = create_project(fixture.client, "galaxies", files("labeling_configs").joinpath(CONFIG).read_text())
+    upload_images(fixture.client, project, list(classes))
+    fixture.attach(project)
+    fixture.services.mark_now(project)
     began = time.monotonic()
-    stage.wait_until(lambda: stage.is_published(project), "the first predictions to be stored")
+    fixture.wait_until(lambda: fixture.is_published(project), "the first predictions to be stored")
     print(f"first predictions: {time.monotonic() - began:.1f} s", flush=True)
     named = {path.name: name for path, name in classes.items()}
-    todo = {task.id: task for task in stage.tasks(project)}
+    todo = {task.id: task for task in fixture.tasks(project)}
     for batch in range(1, batches + 1):
-        stage.rest()
-        served = _queue(stage, project, todo)
-        number, worker = len(stage.services.registry.versions(project)) + 1, _worker()
+        fixture.rest()
+        served = _queue(fixture, project, todo)
+        number, worker = len(fixture.services.registry.versions(project)) + 1, _worker()
         bodies = [(task, _annotation(task, prediction, named)) for task, prediction in served[:BATCH]]
         for task, body in bodies:
-            stage.client.send("POST", f"/api/tasks/{task.id}/annotations/", json=body)
+            fixture.client.send("POST", f"/api/tasks/{task.id}/annotations/", json=body)
             del todo[task.id]
-        turn = _watch(stage, project, number, worker, batch=batch, after=[task.id for task, _ in served[BATCH : BATCH + NEXT]])
+        turn = _watch(
+            fixture, project, number, worker, batch=batch, after=[task.id for task, _ in served[BATCH : BATCH + NEXT]]
+        )
         print(turn, flush=True)
         yield turn
 
 
-def _watch(stage: Stage, project: int, number: int, worker: Path, *, batch: int, after: list[int]) -> Turn:
+def _watch(fixture: LabelStudioFixture, project: int, number: int, worker: Path, *, batch: int, after: list[int]) -> Turn:
     """Follow version `number` from the last submit, which is now."""
     began, cpu = time.monotonic(), _cpu_s(worker)
 
     def version() -> Version | None:
-        return next((one for one in stage.services.registry.versions(project) if one.number == number), None)
+        return next((one for one in fixture.services.registry.versions(project) if one.number == number), None)
 
     def judged() -> bool:
         made = version()
         return made is not None and made.verdict in ("live", "rejected")
 
-    stage.wait_until(lambda: version() is not None, f"version {number} to be trained")
+    fixture.wait_until(lambda: version() is not None, f"version {number} to be trained")
     trained_s = time.monotonic() - began
-    stage.wait_until(judged, f"version {number} to be judged")
+    fixture.wait_until(judged, f"version {number} to be judged")
     judged_s = time.monotonic() - began
     made = version()
     assert made is not None
     next_s = all_s = None
     if made.verdict == "live":
-        name = stage.name_of(project, number)
-        stage.wait_until(lambda: _stored(stage, after, name), "the next predictions to be stored", every_s=ASK_EVERY_S)
+        name = fixture.name_of(project, number)
+        fixture.wait_until(lambda: _stored(fixture, after, name), "the next predictions to be stored", every_s=ASK_EVERY_S)
         next_s = time.monotonic() - began
-        stage.wait_until(lambda: stage.is_published(project), "all predictions to be stored")
+        fixture.wait_until(lambda: fixture.is_published(project), "all predictions to be stored")
         all_s = time.monotonic() - began
     return Turn(batch, trained_s, judged_s, next_s, all_s, _cpu_s(worker) - cpu, str(made.evidence.get("reason", "")))
 
 
-def _stored(stage: Stage, tasks: list[int], name: str) -> bool:
+def _stored(fixture: LabelStudioFixture, tasks: list[int], name: str) -> bool:
     """Whether tasks have a prediction of a version; the last of them is asked for first."""
     return all(
-        any(one["model_version"] == name for one in stage.client.get("/api/predictions/", task=task)) for task in tasks[::-1]
+        any(one["model_version"] == name for one in fixture.client.get("/api/predictions/", task=task)) for task in tasks[::-1]
     )
 
 
-def _queue(stage: Stage, project: int, todo: Mapping[int, Task]) -> list[tuple[Task, dict[str, Any]]]:
+def _queue(fixture: LabelStudioFixture, project: int, todo: Mapping[int, Task]) -> list[tuple[Task, dict[str, Any]]]:
     """The tasks still to do with the live version's predictions, the least sure first, as uncertainty sampling serves them."""
-    live = stage.known(project).live_name
+    live = fixture.known(project).live_name
     shown = {}
     for task in todo.values():
-        for one in stage.client.get("/api/predictions/", task=task.id):
+        for one in fixture.client.get("/api/predictions/", task=task.id):
             if one["model_version"] == live:
                 shown[task.id] = one
     return sorted(((todo[id_], one) for id_, one in shown.items()), key=lambda pair: pair[1]["score"] or 0.0)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.loop.fixture import ASK_EVERY_S, Stage
+from benchmarks.loop.fixture import ASK_EVERY_S, LabelStudioFixture
 from sync.label_studio.projects import project_state
 from sync.label_studio.tasks import Task
 
@@ -69,89 +69,89 @@ class Turnaround:
     all_s: float | None
 
 
-def measure_prelabelling(stage: Stage, config: str, *, tasks: int, rounds: int) -> Prelabelling:
+def measure_prelabelling(fixture: LabelStudioFixture, config: str, *, tasks: int, rounds: int) -> Prelabelling:
     """Pre-label a project cold, then by turns warm and by Label Studio's own action."""
-    project = stage.project(config, tasks=tasks)
-    stage.attach(project)
-    stage.rest()
-    stage.forget_images()
-    cold = _publish(stage, project, tasks)
+    project = fixture.project(config, tasks=tasks)
+    fixture.attach(project)
+    fixture.rest()
+    fixture.forget_images()
+    cold = _publish(fixture, project, tasks)
     warm, retrieve = [], []
     for _ in range(rounds):
-        stage.forget_predictions(project, 1)
-        warm.append(_publish(stage, project, tasks))
-        stage.forget_predictions(project, 1)
+        fixture.forget_predictions(project, 1)
+        warm.append(_publish(fixture, project, tasks))
+        fixture.forget_predictions(project, 1)
         began = time.monotonic()
         everything = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}
-        stage.client.send("POST", RETRIEVE.format(project), json=everything)
+        fixture.client.send("POST", RETRIEVE.format(project), json=everything)
         retrieve.append(time.monotonic() - began)
-        _check(stage, project, tasks)
+        _check(fixture, project, tasks)
     return Prelabelling(config, tasks, cold, warm, retrieve)
 
 
-def _publish(stage: Stage, project: int, tasks: int) -> float:
+def _publish(fixture: LabelStudioFixture, project: int, tasks: int) -> float:
     """Bring the base version back, as `galaxyloop rollback` does, and wait until the worker has stored its predictions."""
     began = time.monotonic()
-    stage.services.registry.promote(project, 1)
-    stage.services.ring_at_once(project)
-    stage.wait_until(lambda: stage.is_published(project), "the predictions to be stored")
+    fixture.services.registry.promote(project, 1)
+    fixture.services.mark_now(project)
+    fixture.wait_until(lambda: fixture.is_published(project), "the predictions to be stored")
     took = time.monotonic() - began
-    _check(stage, project, tasks)
-    stage.rest()
+    _check(fixture, project, tasks)
+    fixture.rest()
     return took
 
 
-def _check(stage: Stage, project: int, tasks: int) -> None:
-    stored = stage.stored(project, 1)
+def _check(fixture: LabelStudioFixture, project: int, tasks: int) -> None:
+    stored = fixture.stored(project, 1)
     if stored != tasks:
         raise RuntimeError(f"{stored} predictions were stored for {tasks} tasks of project {project}")
 
 
-def measure_turnaround(stage: Stage, config: str, *, tasks: int, batches: int) -> Iterator[Turnaround]:
+def measure_turnaround(fixture: LabelStudioFixture, config: str, *, tasks: int, batches: int) -> Iterator[Turnaround]:
     """Submit batches, one after the other, each when the last one's predictions are there."""
-    project = stage.project(config, tasks=tasks)
-    stage.attach(project)
-    stage.services.ring_at_once(project)
-    stage.wait_until(lambda: stage.is_published(project), "the first predictions to be stored")
-    order = np.random.default_rng(0).permutation(np.array(stage.tasks(project), dtype=object)).tolist()
+    project = fixture.project(config, tasks=tasks)
+    fixture.attach(project)
+    fixture.services.mark_now(project)
+    fixture.wait_until(lambda: fixture.is_published(project), "the first predictions to be stored")
+    order = np.random.default_rng(0).permutation(np.array(fixture.tasks(project), dtype=object)).tolist()
     for batch in range(1, batches + 1):
-        stage.rest()
-        versions, live = len(stage.services.registry.versions(project)), stage.known(project).live_name
+        fixture.rest()
+        versions, live = len(fixture.services.registry.versions(project)), fixture.known(project).live_name
         submitted = order[(batch - 1) * BATCH : batch * BATCH]
-        bodies = [_annotation(stage, task, version=live) for task in submitted]
+        bodies = [_annotation(fixture, task, version=live) for task in submitted]
         for task, body in zip(submitted, bodies, strict=True):
-            stage.client.send("POST", f"/api/tasks/{task.id}/annotations/", json=body)
-        yield _watch(stage, config, project, tasks=tasks, batch=batch, number=versions + 1)
+            fixture.client.send("POST", f"/api/tasks/{task.id}/annotations/", json=body)
+        yield _watch(fixture, config, project, tasks=tasks, batch=batch, number=versions + 1)
 
 
-def _watch(stage: Stage, config: str, project: int, *, tasks: int, batch: int, number: int) -> Turnaround:
+def _watch(fixture: LabelStudioFixture, config: str, project: int, *, tasks: int, batch: int, number: int) -> Turnaround:
     """Follow version `number` from the last submit, which is now, to its last prediction."""
     began = time.monotonic()
-    registry = stage.services.registry
+    registry = fixture.services.registry
 
     def judged() -> bool:
         return any(one.number == number and one.verdict in ("live", "rejected") for one in registry.versions(project))
 
-    stage.wait_until(judged, f"version {number} of project {project} to be trained and judged")
+    fixture.wait_until(judged, f"version {number} of project {project} to be trained and judged")
     live_s = time.monotonic() - began
     if registry.version(project, number).verdict == "rejected":
         return Turnaround(config, tasks, batch, live_s, None, None)
-    stage.wait_until(lambda: stage.stored(project, number) > 0, "the first predictions to be stored", every_s=ASK_EVERY_S)
+    fixture.wait_until(lambda: fixture.stored(project, number) > 0, "the first predictions to be stored", every_s=ASK_EVERY_S)
     first_s = time.monotonic() - began
-    stage.wait_until(lambda: stage.is_published(project), "all predictions to be stored")
+    fixture.wait_until(lambda: fixture.is_published(project), "all predictions to be stored")
     all_s = time.monotonic() - began
-    stored, expected = stage.stored(project, number), tasks - batch * BATCH
-    if stored != expected or project_state(stage.client, project).model_version != stage.name_of(project, number):
+    stored, expected = fixture.stored(project, number), tasks - batch * BATCH
+    if stored != expected or project_state(fixture.client, project).model_version != fixture.name_of(project, number):
         raise RuntimeError(f"{stored} of {expected} predictions of version {number} were stored, or the backend not renamed")
     return Turnaround(config, tasks, batch, live_s, first_s, all_s)
 
 
-def _annotation(stage: Stage, task: Task, *, version: str) -> dict[str, Any]:
+def _annotation(fixture: LabelStudioFixture, task: Task, *, version: str) -> dict[str, Any]:
     """A task's prediction as an annotator would submit it: objects as they are, the class by how bright the crop is."""
-    found = stage.client.get("/api/predictions/", task=task.id)
+    found = fixture.client.get("/api/predictions/", task=task.id)
     prediction = next(one for one in found if one["model_version"] == version)
     result = [dict(region, origin="prediction") for region in prediction["result"]]
     for region in result:
         if region["type"] == "choices":
-            region["value"] = {"choices": ["Spiral" if task.data["image"] in stage.bright else "Elliptical"]}
+            region["value"] = {"choices": ["Spiral" if task.data["image"] in fixture.bright else "Elliptical"]}
     return {"result": result, "lead_time": 5.0, "parent_prediction": prediction["id"]}

@@ -33,7 +33,7 @@ from sync.label_studio.local_server import LabelStudioServer
 from sync.label_studio.projects import attach_backend, create_project, login, project_state, upload_images
 from sync.label_studio.tasks import Task, read_tasks
 
-__all__ = ["ASK_EVERY_S", "LABEL_STUDIO", "Stage", "cut_crops", "free_port", "open_stage", "wait_until"]
+__all__ = ["ASK_EVERY_S", "LABEL_STUDIO", "LabelStudioFixture", "cut_crops", "free_port", "open_fixture", "wait_until"]
 
 LABEL_STUDIO = Path(".venv-label-studio/bin/label-studio")
 CROP_PX = 124
@@ -45,7 +45,7 @@ ASK_EVERY_S = 0.25
 
 
 @dataclass(frozen=True)
-class Stage:
+class LabelStudioFixture:
     """What is measured, while it runs.
 
     Attributes
@@ -78,7 +78,7 @@ class Stage:
         """Attach the backend, as `galaxyloop project attach` does, without ringing."""
         settings = self.services.settings
         state = project_state(self.client, project)
-        known = self.services.registry.meet_project(project, label_config=state.label_config, extra_params=None)
+        known = self.services.registry.register_project(project, label_config=state.label_config, extra_params=None)
         attach_backend(
             self.client,
             project,
@@ -125,7 +125,7 @@ class Stage:
 
     def rest(self) -> None:
         """Wait until every bell has been answered."""
-        wait_until(lambda: not self.services.bell.ringing(), "the worker to answer all bells", self.children)
+        wait_until(lambda: not self.services.pending_events.pending(), "the worker to answer all bells", self.children)
 
     def wait_until(self, reached: Callable[[], bool], what: str, *, every_s: float = LOOK_EVERY_S) -> None:
         """Wait for a condition, or say which process has ended meanwhile."""
@@ -133,7 +133,7 @@ class Stage:
 
 
 @contextmanager
-def open_stage(folder: Path, *, crops: int, console: Console) -> Iterator[Stage]:
+def open_fixture(folder: Path, *, crops: int, console: Console) -> Iterator[LabelStudioFixture]:
     """Start everything in `folder`, and end every process on leaving, however it is left."""
     password = secrets.token_urlsafe(9)
     with ExitStack() as ends:
@@ -160,7 +160,7 @@ def open_stage(folder: Path, *, crops: int, console: Console) -> Iterator[Stage]
             child.start()
         with console.status("starting server and worker"):
             wait_until(lambda: _answers(f"{settings.public_url}/health"), "the server to answer", children)
-        yield Stage(client, services, children, references, bright)
+        yield LabelStudioFixture(client, services, children, references, bright)
 
 
 def cut_crops(folder: Path, *, count: int, side: int = CROP_PX) -> list[Path]:
@@ -208,9 +208,9 @@ def wait_until(reached: Callable[[], bool], what: str, children: Sequence[Child]
 
 def _upload(client: LabelStudioClient, crops: list[Path]) -> tuple[tuple[str, ...], frozenset[str]]:
     """Upload the crops; return all references, and those of the brighter half."""
-    gallery = create_project(client, "uploaded crops", files("labeling_configs").joinpath("morphology.xml").read_text())
-    upload_images(client, gallery, crops)
-    references = tuple(str(task.data["image"]) for task in read_tasks(client, gallery))
+    image_store = create_project(client, "uploaded crops", files("labeling_configs").joinpath("morphology.xml").read_text())
+    upload_images(client, image_store, crops)
+    references = tuple(str(task.data["image"]) for task in read_tasks(client, image_store))
     brightness = {crop.name: float(np.asarray(Image.open(crop)).mean()) for crop in crops}
     middle = median(brightness.values())
     return references, frozenset(one for one in references if brightness[one.partition("-")[2]] > middle)

@@ -34,7 +34,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.loop.bulk import Prelabelling, Turnaround, measure_prelabelling, measure_turnaround
-from benchmarks.loop.fixture import Stage, open_stage
+from benchmarks.loop.fixture import LabelStudioFixture, open_fixture
 from benchmarks.loop.webhooks import AT_ONCE, LABEL_STUDIO_ML, Acknowledgement, an_event, measure_alternative, measure_ours
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 
@@ -69,8 +69,8 @@ def main() -> None:
     try:
         with tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder:
             crops = min(CROPS, max(sizes.prelabelled, *sizes.projects))
-            with open_stage(Path(folder), crops=crops, console=console) as stage:
-                measured = _measure(stage, Path(folder), sizes, console)
+            with open_fixture(Path(folder), crops=crops, console=console) as fixture:
+                measured = _measure(fixture, Path(folder), sizes, console)
     except KeyboardInterrupt:
         console.print("interrupted; every process has ended")
         raise SystemExit(130) from None
@@ -83,18 +83,20 @@ def main() -> None:
 Measured = tuple[list[Prelabelling], list[Acknowledgement], list[Turnaround]]
 
 
-def _measure(stage: Stage, folder: Path, sizes: Sizes, console: Console) -> Measured:
+def _measure(fixture: LabelStudioFixture, folder: Path, sizes: Sizes, console: Console) -> Measured:
     prelabellings: list[Prelabelling] = []
     acknowledgements: list[Acknowledgement] = []
     turnarounds: list[Turnaround] = []
     for config in CONFIGS:
         with console.status(f"pre-labelling {sizes.prelabelled} tasks, {config}"):
-            prelabellings.append(measure_prelabelling(stage, config, tasks=sizes.prelabelled, rounds=sizes.prelabelling_rounds))
+            prelabellings.append(
+                measure_prelabelling(fixture, config, tasks=sizes.prelabelled, rounds=sizes.prelabelling_rounds)
+            )
     _print(console, *_prelabelling_table(prelabellings))
     with console.status("webhooks"):
-        project = stage.services.registry.projects()[-1].id
-        body = an_event(stage, project)
-        acknowledgements += measure_ours(stage, body, project=project, rounds=sizes.webhook_rounds)
+        project = fixture.services.registry.projects()[-1].id
+        body = an_event(fixture, project)
+        acknowledgements += measure_ours(fixture, body, project=project, rounds=sizes.webhook_rounds)
         if LABEL_STUDIO_ML.exists():
             acknowledgements.append(measure_alternative(folder / "label-studio-ml", body))
         else:
@@ -103,7 +105,7 @@ def _measure(stage: Stage, folder: Path, sizes: Sizes, console: Console) -> Meas
     for config in CONFIGS:
         for tasks in sizes.projects:
             with console.status(f"batches in a project of {tasks} tasks, {config}"):
-                turnarounds += measure_turnaround(stage, config, tasks=tasks, batches=sizes.batches)
+                turnarounds += measure_turnaround(fixture, config, tasks=tasks, batches=sizes.batches)
     _print(console, *_turnaround_table(turnarounds))
     return prelabellings, acknowledgements, turnarounds
 

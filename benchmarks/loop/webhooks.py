@@ -20,7 +20,7 @@ import httpx
 import numpy as np
 
 from backend.demo.processes import Child
-from benchmarks.loop.fixture import Stage, free_port, wait_until
+from benchmarks.loop.fixture import LabelStudioFixture, free_port, wait_until
 from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
 
 __all__ = [
@@ -89,27 +89,27 @@ class Acknowledgement:
         return float(np.percentile(self.milliseconds, q)) if self.milliseconds else float("nan")
 
 
-def an_event(stage: Stage, project: int) -> bytes:
+def an_event(fixture: LabelStudioFixture, project: int) -> bytes:
     """The body of ANNOTATION_CREATED, put together from what Label Studio's API says of a pre-labelled task."""
-    task = stage.client.get(f"/api/tasks/{stage.tasks(project)[0].id}/", project=project)
+    task = fixture.client.get(f"/api/tasks/{fixture.tasks(project)[0].id}/", project=project)
     result = [dict(region, origin="prediction") for region in task["predictions"][0]["result"]]
     annotation = {"id": 1, "result": result, "was_cancelled": False, "task": task["id"], "project": project}
-    described = stage.client.get(f"/api/projects/{project}/")
+    described = fixture.client.get(f"/api/projects/{project}/")
     bare = {name: value for name, value in task.items() if name not in ("annotations", "predictions")}
     event = {"action": "ANNOTATION_CREATED", "annotation": annotation, "project": described, "task": bare}
     return json.dumps(event).encode()
 
 
-def measure_ours(stage: Stage, body: bytes, *, project: int, rounds: int) -> Iterator[Acknowledgement]:
+def measure_ours(fixture: LabelStudioFixture, body: bytes, *, project: int, rounds: int) -> Iterator[Acknowledgement]:
     """Measure our server, idle and while it predicts a whole project."""
-    settings = stage.services.settings
+    settings = fixture.services.settings
     headers = {WEBHOOK_SECRET_HEADER: settings.webhook_secret.get_secret_value()}
     times, lost = asyncio.run(_rounds(settings.port, request_bytes(body, headers), rounds))
     yield Acknowledgement("galaxyloop", "idle", len(body), times, lost, AT_ONCE * rounds)
-    stage.rest()
-    times, lost = asyncio.run(_beside_bulk(stage, project, request_bytes(body, headers), rounds))
+    fixture.rest()
+    times, lost = asyncio.run(_beside_bulk(fixture, project, request_bytes(body, headers), rounds))
     yield Acknowledgement("galaxyloop", "predicting in bulk", len(body), times, lost, AT_ONCE * rounds)
-    stage.rest()
+    fixture.rest()
 
 
 def measure_alternative(folder: Path, body: bytes) -> Acknowledgement:
@@ -120,11 +120,11 @@ def measure_alternative(folder: Path, body: bytes) -> Acknowledgement:
     return Acknowledgement(name, "idle", len(body), times, lost, ALTERNATIVE_AT_ONCE)
 
 
-async def _beside_bulk(stage: Stage, project: int, request: bytes, rounds: int) -> tuple[list[float], int]:
-    settings = stage.services.settings
-    tasks = [{"id": task.id, "data": task.data} for task in stage.tasks(project)]
+async def _beside_bulk(fixture: LabelStudioFixture, project: int, request: bytes, rounds: int) -> tuple[list[float], int]:
+    settings = fixture.services.settings
+    tasks = [{"id": task.id, "data": task.data} for task in fixture.tasks(project)]
     tasks *= -(-BULK_TASKS // len(tasks))
-    everything = {"tasks": tasks, "project": f"{project}.1", "label_config": stage.known(project).label_config}
+    everything = {"tasks": tasks, "project": f"{project}.1", "label_config": fixture.known(project).label_config}
     body = json.dumps(everything).encode()
     credentials = f"{settings.basic_auth_user}:{settings.basic_auth_password.get_secret_value()}".encode()
     bulk = request_bytes(body, {"Authorization": "Basic " + base64.b64encode(credentials).decode()}, path="/predict")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.loop.bulk import RETRIEVE
-from benchmarks.loop.fixture import Stage
+from benchmarks.loop.fixture import LabelStudioFixture
 from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["LOCAL", "RAY", "RETRIEVE_ACTION", "SURVEY", "Measured", "measure_projects", "measure_surveys", "open_ray"]
@@ -55,31 +55,33 @@ class Measured:
     stored: int
 
 
-def measure_projects(stage: Stage, config: str, *, tasks: int, clusters: dict[int, str], rounds: int) -> Iterator[Measured]:
+def measure_projects(
+    fixture: LabelStudioFixture, config: str, *, tasks: int, clusters: dict[int, str], rounds: int
+) -> Iterator[Measured]:
     """Pre-label one project by every arm, by turns."""
-    settings = stage.services.settings
-    project = stage.project(f"{config}.xml", tasks=tasks)
-    stage.attach(project)
+    settings = fixture.services.settings
+    project = fixture.project(f"{config}.xml", tasks=tasks)
+    fixture.attach(project)
     with LabelStudioClient(
         settings.label_studio_url, settings.label_studio_api_key.get_secret_value(), timeout_s=ACTION_WITHIN_S
     ) as patient:
         for _ in range(rounds):
             for workers in (None, *clusters):
-                _forget(stage, project)
+                _forget(fixture, project)
                 words = [str(project), *_engine(clusters, workers)]
-                seconds = _run(stage, words)
+                seconds = _run(fixture, words)
                 arm = LOCAL if workers is None else RAY
-                yield Measured(arm, workers, config, tasks, seconds, stage.stored(project, 1))
-            _forget(stage, project)
+                yield Measured(arm, workers, config, tasks, seconds, fixture.stored(project, 1))
+            _forget(fixture, project)
             began = time.monotonic()
             everything = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}
             patient.send("POST", RETRIEVE.format(project), json=everything)
             seconds = time.monotonic() - began
-            yield Measured(RETRIEVE_ACTION, None, config, tasks, seconds, stage.stored(project, 1))
+            yield Measured(RETRIEVE_ACTION, None, config, tasks, seconds, fixture.stored(project, 1))
 
 
 def measure_surveys(
-    stage: Stage, config: str, crops: list[Path], *, images: int, clusters: dict[int, str], rounds: int
+    fixture: LabelStudioFixture, config: str, crops: list[Path], *, images: int, clusters: dict[int, str], rounds: int
 ) -> Iterator[Measured]:
     """Survey a folder of files by every engine, by turns; with more images than crops the crops come again."""
     folder, out = crops[0].parent / f"survey-{images}", crops[0].parent / "survey-out"
@@ -92,7 +94,7 @@ def measure_surveys(
         for workers in (None, *clusters):
             shutil.rmtree(out, ignore_errors=True)
             words = ["--input", str(folder), "--output", str(out), "--config", config, "--part-images", str(size)]
-            seconds = _run(stage, [*words, *_engine(clusters, workers)])
+            seconds = _run(fixture, [*words, *_engine(clusters, workers)])
             yield Measured(SURVEY, workers, config, images, seconds, _rows(out))
     shutil.rmtree(out, ignore_errors=True)
 
@@ -121,9 +123,9 @@ def _engine(clusters: dict[int, str], workers: int | None) -> list[str]:
     return [] if workers is None else ["--engine", "ray", "--ray-address", clusters[workers]]
 
 
-def _run(stage: Stage, words: list[str]) -> float:
+def _run(fixture: LabelStudioFixture, words: list[str]) -> float:
     """Run the command and return its seconds."""
-    settings = stage.services.settings
+    settings = fixture.services.settings
     environment = os.environ | {
         "LABEL_STUDIO_URL": settings.label_studio_url,
         "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
@@ -145,14 +147,14 @@ def _run(stage: Stage, words: list[str]) -> float:
     return seconds
 
 
-def _forget(stage: Stage, project: int) -> None:
+def _forget(fixture: LabelStudioFixture, project: int) -> None:
     """Throw away the project's predictions and all that is kept of its images."""
-    for folder in (stage.services.settings.cache_dir, stage.services.settings.data_dir / "maps"):
+    for folder in (fixture.services.settings.cache_dir, fixture.services.settings.data_dir / "maps"):
         shutil.rmtree(folder, ignore_errors=True)
-    if stage.stored(project, 1):
-        body = {"model_version": stage.name_of(project, 1)}
-        stage.client.send("DELETE", f"/api/projects/{project}/model-versions/", json=body, repeatable=True)
-        stage.client.send("PATCH", f"/api/projects/{project}/", json=body, repeatable=True)
+    if fixture.stored(project, 1):
+        body = {"model_version": fixture.name_of(project, 1)}
+        fixture.client.send("DELETE", f"/api/projects/{project}/model-versions/", json=body, repeatable=True)
+        fixture.client.send("PATCH", f"/api/projects/{project}/", json=body, repeatable=True)
 
 
 def _rows(out: Path) -> int:

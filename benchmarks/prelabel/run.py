@@ -32,7 +32,7 @@ from statistics import median
 
 from rich.console import Console
 
-from benchmarks.loop.fixture import cut_crops, open_stage
+from benchmarks.loop.fixture import cut_crops, open_fixture
 from benchmarks.prelabel.arms import Measured, measure_projects, measure_surveys, open_ray
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 
@@ -76,15 +76,15 @@ def main() -> None:
 def _measured(sizes: Sizes, console: Console) -> Iterator[Measured]:
     crops = min(CROPS, max(max(counts) for counts in sizes.images.values()))
     with tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder, ExitStack() as stack:
-        stage = stack.enter_context(open_stage(Path(folder), crops=crops, console=console))
-        next(child for child in stage.children if child.name == "worker").stop()
+        fixture = stack.enter_context(open_fixture(Path(folder), crops=crops, console=console))
+        next(child for child in fixture.children if child.name == "worker").stop()
         clusters = {count: stack.enter_context(open_ray(count)) for count in WORKERS}
         files = cut_crops(Path(folder) / "files", count=crops)
         for config, counts in sizes.images.items():
             for count in counts:
                 with console.status(f"{count} images, {config}"):
-                    yield from measure_projects(stage, config, tasks=count, clusters=clusters, rounds=sizes.rounds)
-                    yield from measure_surveys(stage, config, files, images=count, clusters=clusters, rounds=sizes.rounds)
+                    yield from measure_projects(fixture, config, tasks=count, clusters=clusters, rounds=sizes.rounds)
+                    yield from measure_surveys(fixture, config, files, images=count, clusters=clusters, rounds=sizes.rounds)
 
 
 Key = tuple[str, int | None, str]

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.segmentation.window_features import PictureSight, Seen, Sights, WindowEncoder
+from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage, WindowEncoder, WindowFeatures
 from backend.lvm.tiles import Tile
 from backend.scenes.folders import Part, generator_of
 from benchmarks.shipped_weights.base_segmenter_examples import outlined_galaxies
 from sync.geometry.shapes import Mask, Size
 
-__all__ = ["Object", "Picture", "objects_of", "outlines", "scenes"]
+__all__ = ["Object", "StoredImage", "objects_of", "outlines", "scenes"]
 
 SIDES = (128, 256, 400)
 OBJECTS_A_SCENE = 4
@@ -28,7 +28,7 @@ The shipped head has seen lower seeds.
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Picture:
+class StoredImage:
     """A picture, shape (height, width, 3), in [0, 1], and its objects.
 
     Attributes
@@ -41,7 +41,7 @@ class Picture:
     """
 
     pixels: NDArray[np.float32]
-    sight: PictureSight
+    windowed_image: WindowedImage
     masks: tuple[Mask, ...]
     blended: tuple[bool, ...]
 
@@ -50,7 +50,7 @@ class Picture:
 class Object:
     """An object to be outlined: its picture, the picture's number, its mask, whether it is blended."""
 
-    picture: Picture
+    picture: StoredImage
     number: int
     mask: Mask
     blended: bool
@@ -61,24 +61,24 @@ class _Remembered:
 
     def __init__(self, encoder: WindowEncoder) -> None:
         self._encoder = encoder
-        self._seen: dict[Tile, Seen] = {}
+        self._seen: dict[Tile, WindowFeatures] = {}
         self.fingerprint, self.shown_px = encoder.fingerprint, encoder.shown_px
 
     def sides(self, size: Size) -> tuple[int, ...]:
         return self._encoder.sides(size)
 
-    def see(self, pixels: NDArray[np.float32], window: Tile) -> Seen:
+    def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
         if window not in self._seen:
-            self._seen[window] = self._encoder.see(pixels, window)
+            self._seen[window] = self._encoder.encode(pixels, window)
         return self._seen[window]
 
 
-def outlines(data: Path, part: Part, encoder: WindowEncoder) -> list[Picture]:
+def outlines(data: Path, part: Part, encoder: WindowEncoder) -> list[StoredImage]:
     """Real galaxies and people's outlines of them."""
     return [_picture(one.pixels, [one.mask], [False], encoder) for one in outlined_galaxies(data, part)]
 
 
-def scenes(data: Path, part: Part, encoder: WindowEncoder, *, count: int) -> Iterator[Picture]:
+def scenes(data: Path, part: Part, encoder: WindowEncoder, *, count: int) -> Iterator[StoredImage]:
     """The first scenes of a part that hold an object which is no speck."""
     generator, seed = generator_of(data, part=part), FIRST_SEED[part]
     while count:
@@ -90,7 +90,7 @@ def scenes(data: Path, part: Part, encoder: WindowEncoder, *, count: int) -> Ite
             yield _picture(scene.image, [scene.masks[i] for i in fine], [bool(scene.blended[i]) for i in fine], encoder)
 
 
-def objects_of(pictures: Sequence[Picture]) -> list[Object]:
+def objects_of(pictures: Sequence[StoredImage]) -> list[Object]:
     """All objects of pictures, in order."""
     return [
         Object(picture, number, mask, blended)
@@ -99,6 +99,6 @@ def objects_of(pictures: Sequence[Picture]) -> list[Object]:
     ]
 
 
-def _picture(pixels: NDArray[np.float32], masks: list[Mask], blended: list[bool], encoder: WindowEncoder) -> Picture:
-    sight = Sights(_Remembered(encoder), None).of_pixels(pixels)
-    return Picture(pixels, sight, tuple(masks), tuple(blended))
+def _picture(pixels: NDArray[np.float32], masks: list[Mask], blended: list[bool], encoder: WindowEncoder) -> StoredImage:
+    windowed_image = CachedWindowEncoder(_Remembered(encoder), None).of_pixels(pixels)
+    return StoredImage(pixels, windowed_image, tuple(masks), tuple(blended))

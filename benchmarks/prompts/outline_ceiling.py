@@ -51,7 +51,7 @@ def by_level(encoder: LvmWindows, galaxy: Outlined, hand: int) -> NDArray[np.flo
     """The overlap with the outline of the isophote at each level, shape (len(LEVELS),)."""
     height, width = galaxy.mask.shape
     side, points = max(height, width), encoder.config.points
-    seen = encoder.see(galaxy.pixels, Tile(0, 0, width, height, encoder.shown_px / side))
+    seen = encoder.encode(galaxy.pixels, Tile(0, 0, width, height, encoder.shown_px / side))
     isophotes = Isophotes.of(seen[-1][0, -1].numpy())
     x, y, _ = first_click(galaxy.mask, np.random.default_rng(hand), jitter=JITTER)
     guess = isophotes.around((x * points / side, y * points / side))

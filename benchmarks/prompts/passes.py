@@ -14,7 +14,7 @@ import torch
 from backend.heads.segmentation.decoding import WindowPrompts, decode
 from backend.heads.segmentation.first_guess import Guide
 from backend.heads.segmentation.shipped import open_segmenter
-from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.heads.segmentation.windows import nearest_window
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from benchmarks.prompts.pictures import sceneries
@@ -35,12 +35,12 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
     network = segmenter.base.network
     scenery = sceneries(SIDE, 1)[0]
     pixels = scenery.pixels.astype(np.float32) / np.float32(255)
-    kept = Sights(segmenter.windows, FileCache(folder, max_bytes=2**30))
-    sight = PictureSight(kept, scenery.size, pixels=lambda: pixels, key="passes")
+    kept = CachedWindowEncoder(segmenter.windows, FileCache(folder, max_bytes=2**30))
+    windowed_image = WindowedImage(kept, scenery.size, pixels=lambda: pixels, key="passes")
     rows, columns = scenery.masks[0].nonzero()
     x, y = float(columns.mean()), float(rows.mean())
-    window = nearest_window(sight.sides[0], (x, y), sight.size, shown_px=sight.shown_px)
-    seen = sight.see(window)
+    window = nearest_window(windowed_image.sides[0], (x, y), windowed_image.size, shown_px=windowed_image.shown_px)
+    seen = windowed_image.encode(window)
     guide, embedding = Guide.of(network, seen), network.embed(seen)
     place = (x * window.scale, y * window.scale)
     per_point = network.config.shown_px / network.config.points

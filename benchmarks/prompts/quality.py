@@ -22,7 +22,7 @@ from backend.heads.segmentation.window_features import WindowEncoder
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import Part
 from benchmarks.prompts.clicking import Clicked, Segment, click_through
-from benchmarks.prompts.objects import Object, Picture, objects_of, outlines, scenes
+from benchmarks.prompts.objects import Object, StoredImage, objects_of, outlines, scenes
 from benchmarks.prompts.opponents import RECIPES, Recipe, source_extraction, watershed_at_click
 from sync.geometry.shapes import Mask, Point
 
@@ -57,7 +57,7 @@ class Arm:
     """A way to outline: what it is called, and from a picture to what clicks give."""
 
     name: str
-    segment: Callable[[Picture], Segment]
+    segment: Callable[[StoredImage], Segment]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,9 +123,9 @@ def _watershed(recipe: Recipe) -> Arm:
 
 
 def _head(name: str, head: PromptedMasks) -> Arm:
-    def of(picture: Picture) -> Segment:
+    def of(picture: StoredImage) -> Segment:
         def segment(clicks: Sequence[Click]) -> Mask:
-            found = head.predict(picture.sight, points=[(Point(x, y), positive) for x, y, positive in clicks])
+            found = head.predict(picture.windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks])
             return np.zeros(picture.masks[0].shape, dtype=bool) if found is None else found[0]
 
         return segment
@@ -135,7 +135,7 @@ def _head(name: str, head: PromptedMasks) -> Arm:
 
 def _judged(arm: Arm, objects: Sequence[Object], *, hands: int) -> Iterator[Judged]:
     """Click through all objects; objects of a picture follow one another and share what its arm has prepared."""
-    picture: Picture | None = None
+    picture: StoredImage | None = None
     for index, one in enumerate(objects):
         if one.picture is not picture:
             picture = one.picture
@@ -147,11 +147,11 @@ def _judged(arm: Arm, objects: Sequence[Object], *, hands: int) -> Iterator[Judg
 
 
 def _fitted(
-    shipped: PromptedMasks, taught: Sequence[Picture], counts: Sequence[int], fits_s: dict[str, float], group: str
+    shipped: PromptedMasks, taught: Sequence[StoredImage], counts: Sequence[int], fits_s: dict[str, float], group: str
 ) -> Iterator[Arm]:
     """The shipped head after the fine-tuning that a project of so many masks does."""
     for count in counts:
-        pictures, masks, left = list[Picture](), list[list[Mask]](), count
+        pictures, masks, left = list[StoredImage](), list[list[Mask]](), count
         for picture in taught:
             if left:
                 pictures.append(picture)
@@ -160,25 +160,25 @@ def _fitted(
         if left:
             raise ValueError(f"there are {count - left} {group} to fit on, not {count}")
         name, began = f"shipped, fitted on {count} masks", time.monotonic()
-        head = shipped.fit([picture.sight for picture in pictures], masks)
+        head = shipped.fit([picture.windowed_image for picture in pictures], masks)
         fits_s[f"{group}: {name}"] = round(time.monotonic() - began, 1)
         yield _head(name, head)
 
 
-def _judged_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[Picture]:
+def _judged_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
     return outlines(data, plan.part, encoder)
 
 
-def _judged_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[Picture]:
+def _judged_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
     return list(scenes(data, plan.part, encoder, count=plan.scenes))
 
 
-def _taught_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[Picture]:
+def _taught_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
     """Outlines of the train part, and behind them those of the val part where that is not judged."""
     more = outlines(data, "val", encoder) if plan.part == "test" else []
     return [*outlines(data, "train", encoder), *more]
 
 
-def _taught_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[Picture]:
+def _taught_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
     """Scenes of the train part with masks enough."""
     return list(scenes(data, "train", encoder, count=max(plan.laid))) if plan.laid else []

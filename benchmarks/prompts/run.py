@@ -30,7 +30,7 @@ from benchmarks.prompts.speed_report import speed_tables, write_speed
 from benchmarks.report import RESULTS, machine_line, write_numbers
 
 NAME = "prompts"
-QUICK_EFFORT = Effort(pictures=2, clicks=3, vit_b=1, annotators=2, passes=3)
+QUICK_EFFORT = Effort(pictures=2, clicks=3, vit_b=1, predictors=2, passes=3)
 QUICK_PLAN = Plan(part="val", scenes=4, hands={"outlines": 1, "scenes": 1}, outlined=(20,), laid=(20,))
 DEVELOPING = Plan(part="val", outlined=(20, 32))
 """The val part is judged, so no head is fitted on it."""

@@ -45,7 +45,7 @@ class Effort:
     pictures: int = 20
     clicks: int = 6
     vit_b: int = 3
-    annotators: int = ANNOTATORS
+    predictors: int = ANNOTATORS
     passes: int = 30
 
 
@@ -75,7 +75,7 @@ def measure_speed(folder: Path, effort: Effort, console: Console) -> dict[str, o
             some, asked[side] = _idle(server, scenes[side], side, effort)
             times += some
         console.print("twenty clicks on an object, ten annotators, a hundred regions")
-        growth = [_twenty(server, scenery, seed) for seed, scenery in enumerate(scenes[USUAL_SIDE][: effort.annotators])]
+        growth = [_twenty(server, scenery, seed) for seed, scenery in enumerate(scenes[USUAL_SIDE][: effort.predictors])]
         times += [
             Times(f"click {number + 1}", USUAL_SIDE, tuple(one[number][1] for one in growth if number < len(one)))
             for number in range(ANNOTATOR_CLICKS)

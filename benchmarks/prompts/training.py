@@ -16,7 +16,7 @@ import torch
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import open_segmenter
-from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene
@@ -35,9 +35,9 @@ def main(folder: Path) -> None:
     name = fingerprint(SHIPPED_CHECKPOINT)
     segmenter = open_segmenter(load_encoder(SHIPPED_CHECKPOINT), fingerprint=name, sam_checkpoint=None)
     assert isinstance(segmenter.windows, LvmWindows)
-    sights = Sights(segmenter.windows, FileCache(folder, max_bytes=2**30))
+    window_encoder = CachedWindowEncoder(segmenter.windows, FileCache(folder, max_bytes=2**30))
     scenes = [scene for scene in map(_scene, range(SCENES)) if len(scene)]
-    seen = [_sight(scene, sights, number) for number, scene in enumerate(scenes)]
+    seen = [_windowed_image(scene, window_encoder, number) for number, scene in enumerate(scenes)]
     while True:
         _fit(segmenter.base, seen, [list(scene.masks) for scene in scenes])
 
@@ -46,12 +46,12 @@ def _scene(seed: int) -> Scene:
     return SceneGenerator().draw(seed, SIDE)
 
 
-def _sight(scene: Scene, sights: Sights, number: int) -> PictureSight:
-    return PictureSight(sights, (SIDE, SIDE), pixels=lambda: scene.image, key=f"scene-{number}")
+def _windowed_image(scene: Scene, window_encoder: CachedWindowEncoder, number: int) -> WindowedImage:
+    return WindowedImage(window_encoder, (SIDE, SIDE), pixels=lambda: scene.image, key=f"scene-{number}")
 
 
-def _fit(head: PromptedMasks, sights: list[PictureSight], masks: list[list[Mask]]) -> None:
-    head.fit(sights, masks, report=lambda step, _: print("training", flush=True) if step == 1 else None)
+def _fit(head: PromptedMasks, window_encoder: list[WindowedImage], masks: list[list[Mask]]) -> None:
+    head.fit(window_encoder, masks, report=lambda step, _: print("training", flush=True) if step == 1 else None)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from sklearn.metrics import roc_auc_score
 
 from backend.heads.classification.calibration import brier_score, expected_calibration_error
 from backend.heads.classification.morphology import Morphology
-from backend.images.store import Picture
+from backend.images.store import StoredImage
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from backend.prediction.factory import BASE_MORPHOLOGY
@@ -49,7 +49,7 @@ def embed(rows: list[dict[str, str]], embeddings: Embeddings) -> NDArray[np.floa
     found = []
     for start in track(range(0, len(rows), BATCH), "embedding", transient=True):
         files = [Path(row["file"]) for row in rows[start : start + BATCH]]
-        found.append(embeddings.of([Picture(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in files]))
+        found.append(embeddings.of([StoredImage(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in files]))
     return np.concatenate(found)
 
 

@@ -29,7 +29,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.heads.segmentation.simulated_clicks import Click
 from backend.heads.segmentation.training import Schedule, Training
-from backend.heads.segmentation.window_features import Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import generator_of
 from benchmarks.prompts.clicking import click_through
@@ -64,7 +64,7 @@ def main(data: Path, *, onward: bool) -> None:
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
     for what, wanted in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
         for name, one in (("first guess", blank), ("learned", head)):
-            overlaps = np.mean([measured(one, Sights(encoder, None), *each) for each in wanted], axis=0)
+            overlaps = np.mean([measured(one, CachedWindowEncoder(encoder, None), *each) for each in wanted], axis=0)
             table.add_row(what, name, str(len(wanted)), *(f"{value:.3f}" for value in overlaps))
     Console().print(table)
 
@@ -104,12 +104,14 @@ def scenes(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
                 yield scene.image, mask
 
 
-def measured(head: PromptedMasks, sights: Sights, pixels: NDArray[np.float32], wanted: Mask) -> list[float]:
+def measured(
+    head: PromptedMasks, window_encoder: CachedWindowEncoder, pixels: NDArray[np.float32], wanted: Mask
+) -> list[float]:
     """Overlap after each click."""
-    sight = sights.of_pixels(pixels)
+    windowed_image = window_encoder.of_pixels(pixels)
 
     def segment(clicks: list[Click]) -> Mask:
-        found = head.predict(sight, points=[(Point(x, y), positive) for x, y, positive in clicks])
+        found = head.predict(windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks])
         return np.zeros_like(wanted) if found is None else found[0]
 
     clicked = click_through(segment, wanted, clicks=CLICKS, seed=0)  # type: ignore[arg-type]

@@ -13,7 +13,7 @@ from PIL import Image
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.project_examples import example_of
 from backend.heads.segmentation.training import Example
-from backend.heads.segmentation.window_features import Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.scenes.folders import Part, generator_of, outlined
 from backend.scenes.generator import SceneGenerator
 from sync.geometry.shapes import Mask
@@ -42,7 +42,7 @@ class Windows:
     """Draws examples from scenes and outlines of the train part."""
 
     def __init__(self, data: Path, encoder: LvmWindows) -> None:
-        self._sights, self._config = Sights(encoder, None), encoder.config
+        self._window_encoder, self._config = CachedWindowEncoder(encoder, None), encoder.config
         self._generator: SceneGenerator = generator_of(data, part="train")
         self._galaxies: Sequence[Outlined] = outlined_galaxies(data, "train")
 
@@ -67,7 +67,7 @@ class Windows:
         if not masks:
             return None
         chosen = int(rng.integers(len(masks)))
-        return example_of(self._sights.of_pixels(pixels), masks, chosen, config=self._config, rng=rng)
+        return example_of(self._window_encoder.of_pixels(pixels), masks, chosen, config=self._config, rng=rng)
 
 
 def turned(galaxy: Outlined, rng: np.random.Generator) -> Outlined:

@@ -22,7 +22,7 @@ import httpx
 from rich.console import Console
 
 from benchmarks.hardening.requests import memory_mb
-from benchmarks.loop.fixture import Stage, open_stage
+from benchmarks.loop.fixture import LabelStudioFixture, open_fixture
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
 
@@ -42,9 +42,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
         tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder,
-        open_stage(Path(folder), crops=CROPS, console=console) as stage,
+        open_fixture(Path(folder), crops=CROPS, console=console) as fixture,
     ):
-        seen, requests = _soak(stage, 60 * minutes, console)
+        seen, requests = _soak(fixture, 60 * minutes, console)
     rows = []
     for name, memory in seen.items():
         settled = memory[int(SETTLED * len(memory)) :]
@@ -61,21 +61,21 @@ def main() -> None:
         write_section("soak", f"One run on {machine}.\n\n{table}")
 
 
-def _soak(stage: Stage, seconds: float, console: Console) -> tuple[dict[str, list[float]], int]:
-    project = stage.project(CONFIG, tasks=CROPS)
-    stage.attach(project)
-    stage.services.ring([project])
+def _soak(fixture: LabelStudioFixture, seconds: float, console: Console) -> tuple[dict[str, list[float]], int]:
+    project = fixture.project(CONFIG, tasks=CROPS)
+    fixture.attach(project)
+    fixture.services.mark([project])
     over, counts = threading.Event(), {"requests": 0}
     threads = [
-        threading.Thread(target=target, args=(stage, project, over, counts), daemon=True) for target in (_request, _annotate)
+        threading.Thread(target=target, args=(fixture, project, over, counts), daemon=True) for target in (_request, _annotate)
     ]
     for thread in threads:
         thread.start()
-    seen: dict[str, list[float]] = {child.name: [] for child in stage.children}
+    seen: dict[str, list[float]] = {child.name: [] for child in fixture.children}
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(EVERY_S)
-        for child in stage.children:
+        for child in fixture.children:
             seen[child.name].append(memory_mb(child.pid))
         if len(seen["server"]) % 6 == 0:
             console.print(", ".join(f"{name} {memory[-1]:.0f} MB" for name, memory in seen.items()))
@@ -85,10 +85,10 @@ def _soak(stage: Stage, seconds: float, console: Console) -> tuple[dict[str, lis
     return seen, counts["requests"]
 
 
-def _request(stage: Stage, project: int, over: threading.Event, counts: dict[str, int]) -> None:
-    settings = stage.services.settings
-    label_config = stage.known(project).label_config
-    tasks = [{"id": task.id, "data": task.data} for task in stage.tasks(project)]
+def _request(fixture: LabelStudioFixture, project: int, over: threading.Event, counts: dict[str, int]) -> None:
+    settings = fixture.services.settings
+    label_config = fixture.known(project).label_config
+    tasks = [{"id": task.id, "data": task.data} for task in fixture.tasks(project)]
     credentials = settings.basic_auth_user, settings.basic_auth_password.get_secret_value()
     secret = {WEBHOOK_SECRET_HEADER: settings.webhook_secret.get_secret_value()}
     prompt = {
@@ -109,13 +109,13 @@ def _request(stage: Stage, project: int, over: threading.Event, counts: dict[str
             counts["requests"] += 1
 
 
-def _annotate(stage: Stage, project: int, over: threading.Event, counts: dict[str, int]) -> None:
+def _annotate(fixture: LabelStudioFixture, project: int, over: threading.Event, counts: dict[str, int]) -> None:
     """Submit an annotation every few seconds, so that a batch is trained now and then."""
-    for task in cycle(stage.tasks(project)):
-        found = stage.client.get(f"/api/tasks/{task.id}/", project=project)
+    for task in cycle(fixture.tasks(project)):
+        found = fixture.client.get(f"/api/tasks/{task.id}/", project=project)
         if found["predictions"]:
             result = found["predictions"][0]["result"]
-            stage.client.send("POST", f"/api/tasks/{task.id}/annotations/", json={"result": result})
+            fixture.client.send("POST", f"/api/tasks/{task.id}/annotations/", json={"result": result})
             counts["requests"] += 1
         if over.wait(3.0):
             return

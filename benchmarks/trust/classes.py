@@ -124,9 +124,9 @@ def by_gate(loop: Loop, candidate: Morphology) -> Taken:
     plan = plan_of_classes(len(training))
     assert plan is not None
     strata = loop.galaxies.targets[training].argmax(axis=1).tolist()
-    contenders = [(candidate, loop.training), (loop.live, loop.live_learned), (None, ())]
+    compared_heads = [(candidate, loop.training), (loop.live, loop.live_learned), (None, ())]
     scores: list[NDArray[np.float64]] = []
-    for head, learned in contenders:
+    for head, learned in compared_heads:
         rows = []
         for seed in range(plan.repeats):
             fold = deal_folds(training.tolist(), strata, folds=plan.folds, seed=seed)
@@ -146,7 +146,7 @@ def by_gate(loop: Loop, candidate: Morphology) -> Taken:
         return compare(scores[one], scores[other], cross_validated=marks, folds=plan.folds)
 
     seen = [
-        set(loop.galaxies.targets[list(learned)].argmax(axis=1).tolist()) if learned else set() for _, learned in contenders
+        set(loop.galaxies.targets[list(learned)].argmax(axis=1).tolist()) if learned else set() for _, learned in compared_heads
     ]
     offset = base_offset(loop.galaxies.embeddings[:1], loop.galaxies.control, BASE)
     shipped = set() if offset is None else set(np.flatnonzero(~np.isnan(offset[0])).tolist())
@@ -156,7 +156,8 @@ def by_gate(loop: Loop, candidate: Morphology) -> Taken:
     taken = {Taken.CANDIDATE: 0, Taken.LIVE: 1, Taken.SHIPPED: 2}[decision.taken]
     held_out = compare(*(scores[place][:, : len(judging)] for place in (taken, 1)))
     change = [
-        _change(loop, contenders[taken][0], tasks) for tasks in (_rest(loop, np.arange(len(loop.galaxies.targets))), training)
+        _change(loop, compared_heads[taken][0], tasks)
+        for tasks in (_rest(loop, np.arange(len(loop.galaxies.targets))), training)
     ]
     return decide_on_change(decision, change=change[0], compared=change[1], held_out=held_out).taken
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from backend.images.store import Picture
+from backend.images.store import StoredImage
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
@@ -105,7 +105,7 @@ def _embedder() -> Callable[[Path], NDArray[np.float32]]:
     )
 
     def embed(file: Path) -> NDArray[np.float32]:
-        picture = Picture(f"{file.parent.parent.name}/{file.name}", file.read_bytes, 10**8)
+        picture = StoredImage(f"{file.parent.parent.name}/{file.name}", file.read_bytes, 10**8)
         vector: NDArray[np.float32] = embeddings.of([picture])[0]
         return vector
 

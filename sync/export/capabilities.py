@@ -51,7 +51,7 @@ def report_foreign(foreign: Counter[tuple[str, str]], *, format: str, report: Re
     Parameters
     ----------
     foreign : Counter
-        By (name of the control, type of its regions); see `Survey.foreign`.
+        By (name of the control, type of its regions); see `FirstPass.foreign`.
     format : str
     report : callable
     """

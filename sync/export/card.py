@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from sync.export import ON_SKY
 from sync.export.consensus.agreement import ClassAgreement, ShapeAgreement
 from sync.export.dataset import Dataset
-from sync.export.first_pass import Survey
+from sync.export.first_pass import FirstPass
 from sync.export.formats.rows import columns_of
 from sync.export.problems import PROBLEMS_FILE
 from sync.export.splits import Splitting
@@ -49,7 +49,7 @@ class Facts:
     dataset: Dataset
     format: str
     consensus: str
-    survey: Survey
+    first_pass: FirstPass
     tally: Tally
     classes: list[ClassAgreement]
     shapes: list[ShapeAgreement]
@@ -87,14 +87,14 @@ def _front_matter(facts: Facts) -> str:
 
 
 def _counts(facts: Facts) -> str:
-    tally, survey = facts.tally, facts.survey
+    tally, first_pass = facts.tally, facts.first_pass
     lines = [
         f"Exported from Label Studio project {facts.dataset.project} as `{facts.format}` on {datetime.now(UTC):%Y-%m-%d} "
         "by galaxyloop.",
-        f"- {tally.unit.title()}: {tally.tasks.total():,} exported of {survey.tasks:,} with an annotation.",
-        f"- Annotations read: {survey.annotations:,}; {survey.skipped:,} more were skipped, and are left out.",
+        f"- {tally.unit.title()}: {tally.tasks.total():,} exported of {first_pass.tasks:,} with an annotation.",
+        f"- Annotations read: {first_pass.annotations:,}; {first_pass.skipped:,} more were skipped, and are left out.",
         f"- Objects: {tally.objects.total():,}; answers about whole images: {tally.answers.total():,}.",
-        f"- Annotators: {len(+tally.annotators)}; tasks that two or more people annotated: {survey.several:,}.",
+        f"- Annotators: {len(+tally.annotators)}; tasks that two or more people annotated: {first_pass.several:,}.",
         f"- Consensus: `{facts.consensus}`. {_CONSENSUS[facts.consensus]}",
         f"- `{TASKS_FILE}` lists the images with their original file names and the columns that came in with them.",
         *([f"- Tasks with a WCS: {tally.on_sky:,}."] if facts.format in ON_SKY else []),
@@ -125,9 +125,9 @@ def _balance(title: str, names: tuple[str, str], counts: Counter[tuple[str, str,
 
 
 def _agreement(facts: Facts) -> str:
-    if not facts.survey.several:
+    if not facts.first_pass.several:
         return "## Agreement\n\nNo task was annotated by two people: agreement is not known."
-    parts = ["## Agreement", f"Measured on the {facts.survey.several:,} tasks that two or more people annotated."]
+    parts = ["## Agreement", f"Measured on the {facts.first_pass.several:,} tasks that two or more people annotated."]
     if facts.classes:
         rows = [[one.topic, f"{one.questions:,}", f"{one.alpha:.3f}"] for one in facts.classes]
         parts.append(_table(["classes of", "tasks or objects", "Krippendorff's alpha"], rows))

@@ -29,11 +29,11 @@ from sync.geometry.shapes import Size
 from sync.labelling.config import LabelConfig
 from sync.labelling.matching import read_label
 
-__all__ = ["OUTLINES", "Survey", "is_read", "survey"]
+__all__ = ["OUTLINES", "FirstPass", "first_pass", "is_read"]
 
 
 @dataclass
-class Survey:
+class FirstPass:
     """What a first look at all tasks has found.
 
     Attributes
@@ -71,12 +71,12 @@ class Survey:
     places: list[TaskPlace] = field(default_factory=list)
 
 
-def survey(
+def first_pass(
     tasks: Iterable[tuple[Mapping[str, Any], Size | None]],
     config: LabelConfig,
     *,
     sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None,
-) -> Survey:
+) -> FirstPass:
     """Look at all tasks once.
 
     Parameters
@@ -88,7 +88,7 @@ def survey(
         Gives a task's place on the sky and what its file is known by; None where no splits are wanted, for which alone all
         masks have to be read here.
     """
-    found = Survey(data_columns=DataColumns(image_keys=frozenset(config.image_key.values())))
+    found = FirstPass(data_columns=DataColumns(image_keys=frozenset(config.image_key.values())))
     for task, size in tasks:
         attempt(partial(_look_at, task, size, config, found, sky_of=sky_of))  # what fails is reported by the second pass
     return found
@@ -98,7 +98,7 @@ def _look_at(
     task: Mapping[str, Any],
     size: Size | None,
     config: LabelConfig,
-    found: Survey,
+    found: FirstPass,
     *,
     sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None,
 ) -> None:
@@ -150,7 +150,7 @@ _KIND_OF_TAG = {
 }
 
 
-def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, found: Survey) -> None:
+def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, found: FirstPass) -> None:
     number = annotation.get("id")
     for place, region in enumerate(_regions(annotation)):
         control = config.control(region.get("from_name"))

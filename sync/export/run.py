@@ -22,7 +22,7 @@ from sync.export.consensus.agreement import class_agreement
 from sync.export.consensus.consensus import CONSENSUS, Decision
 from sync.export.data_columns import MOST_COLUMNS
 from sync.export.dataset import Dataset
-from sync.export.first_pass import Survey, is_read, survey
+from sync.export.first_pass import FirstPass, first_pass, is_read
 from sync.export.merging import OBJECTS, merged
 from sync.export.pictures import Picture, Pictures
 from sync.export.problems import Problems
@@ -145,7 +145,7 @@ def export(
         places = SkyReader(plan.config, pictures, wanted=True).quietly if plan.fractions else None
         sized = SizedTasks(pictures, plan.config, format=plan.format)
         looked_at = sized.sizes(spool, wanted=lambda task: is_read(task, places=places is not None))
-        found = survey(looked_at, plan.config, sky_of=places)
+        found = first_pass(looked_at, plan.config, sky_of=places)
         splitting = split_tasks(found.places, plan.fractions, seed=plan.seed) if plan.fractions else None
         tally = Tally()
         dataset = Dataset(
@@ -179,7 +179,7 @@ def export(
             dataset=dataset,
             format=plan.format,
             consensus=plan.consensus,
-            survey=found,
+            first_pass=found,
             tally=tally,
             classes=class_agreement(found.votes),
             shapes=found.overlaps.agreement(),
@@ -282,7 +282,7 @@ def _report_sizes(
         report(f"the image is missing, and its size is as the annotations state it: {picture}", task=task.get("id"))
 
 
-def _labels(config: LabelConfig, found: Survey) -> tuple[str, ...]:
+def _labels(config: LabelConfig, found: FirstPass) -> tuple[str, ...]:
     """Classes of objects, in the config's order, and then those that only tasks name, in the order of their first use.
 
     Their places are class numbers, and stay the same from export to export: annotations have rising numbers, so what is

@@ -9,14 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["UNFINISHED", "writing_whole"]
+__all__ = ["UNFINISHED", "atomic_write"]
 
 UNFINISHED = ".unfinished-"
 """How the name of a file begins that a kill left behind."""
 
 
 @contextmanager
-def writing_whole(file: Path) -> Iterator[IO[bytes]]:
+def atomic_write(file: Path) -> Iterator[IO[bytes]]:
     """Write a file under another name, and give it its own when all of it is on the disk.
 
     Raises

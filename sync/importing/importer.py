@@ -115,7 +115,7 @@ def ingest(
     """
     known = known_content(client, project_id)
     left_out: dict[str, str] = {}
-    doubled = 0
+    duplicates = 0
     batch: list[_Ready] = []
     with _Sender(lambda ready: _import(ready, client, project_id, storage, image_key)) as sender:
         drawing = _Drawing(frozenset(known), stretch, extension, max_pixels, min(max_bytes, MAX_PICTURE_BYTES))
@@ -124,7 +124,7 @@ def ingest(
                 if isinstance(ready, ImageError):
                     left_out[name] = str(ready)
                 elif ready is None or ready.content_id in known:
-                    doubled += 1
+                    duplicates += 1
                 else:
                     known.add(ready.content_id)
                     batch.append(ready)
@@ -134,7 +134,7 @@ def ingest(
             if progress is not None:
                 progress()
         sender.send(batch)
-        return IngestReport(sender.finish(), doubled, left_out)
+        return IngestReport(sender.finish(), duplicates, left_out)
 
 
 def image_key_of(label_config: str) -> str:

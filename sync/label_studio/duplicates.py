@@ -11,10 +11,10 @@ from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.prediction_ids import prediction_ids
 from sync.label_studio.pruning import delete_prediction, keep_parent
 
-__all__ = ["delete_doubled"]
+__all__ = ["delete_duplicates"]
 
 
-def delete_doubled(client: LabelStudioClient, project_id: int, version: str) -> list[int]:
+def delete_duplicates(client: LabelStudioClient, project_id: int, version: str) -> list[int]:
     """Leave each task one prediction of `version`, the one that annotations were made from, else the oldest.
 
     Any other that an annotation was made from stays as well, under the name of its version and `KEPT_SUFFIX`: else the
@@ -31,10 +31,10 @@ def delete_doubled(client: LabelStudioClient, project_id: int, version: str) -> 
         If Label Studio refuses, or does not answer; doing it again goes on.
     """
     stored = prediction_ids(client, project_id, version)
-    doubled = {task: numbers for task, numbers in stored.items() if len(numbers) > 1}
-    notes = read_annotations(client, project_id, task_ids=doubled) if doubled else []
+    duplicates = {task: numbers for task, numbers in stored.items() if len(numbers) > 1}
+    notes = read_annotations(client, project_id, task_ids=duplicates) if duplicates else []
     parents = {note.parent_prediction for note in notes}
-    for numbers in doubled.values():
+    for numbers in duplicates.values():
         # The oldest is on the screen of whoever has the task open: Label Studio refuses an annotation of one that is gone.
         _, *surplus = sorted(numbers, key=lambda number: (number not in parents, number))
         for number in surplus:
@@ -42,4 +42,4 @@ def delete_doubled(client: LabelStudioClient, project_id: int, version: str) -> 
                 keep_parent(client, number, version)
             else:
                 delete_prediction(client, number)
-    return sorted(doubled)
+    return sorted(duplicates)

@@ -25,7 +25,7 @@ def prune(
     versions: Collection[str],
     *,
     annotations: Iterable[Annotation] = (),
-    go_on: Callable[[], bool] = lambda: True,
+    keep_going: Callable[[], bool] = lambda: True,
 ) -> int:
     """Delete the predictions of these versions, and of no other, whatever it is called.
 
@@ -57,7 +57,7 @@ def prune(
             part = tasks[start : start + TASKS_A_REQUEST]
             for numbers in prediction_ids(client, project_id, version, task_ids=part).values():
                 for number in numbers:
-                    if not go_on():
+                    if not keep_going():
                         return deleted
                     if number in parents:
                         keep_parent(client, number, version)

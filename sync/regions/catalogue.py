@@ -20,7 +20,7 @@ from astropy.table import Table
 from numpy.typing import NDArray
 
 from sync.importing.inputs.catalogue import has_positions, open_catalogue, positions
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.regions.array_shapes import ellipse_of_array
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError
 
@@ -114,7 +114,7 @@ def open_table(file: Path, *, table: str | None = None) -> Table:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return open_catalogue(file, table=table, as_text=[*NAME_COLUMNS, *ID_COLUMNS, *TASK_COLUMNS])
-    except SourceError as error:
+    except InputError as error:
         raise RegionsError(str(error).removeprefix(f"{file} ")) from error
 
 
@@ -184,7 +184,7 @@ class _Reader:
             return [None] * len(self._table)
         try:
             found = positions(self._table, ra=self._columns.ra, dec=self._columns.dec)
-        except SourceError as error:
+        except InputError as error:
             raise RegionsError(str(error)) from error
         return [None if place is None else (place.ra, place.dec) for place in found]
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sync.label_studio.client import LabelStudioClient
-from sync.label_studio.duplicates import delete_doubled
+from sync.label_studio.duplicates import delete_duplicates
 from sync.label_studio.projects import create_project
 from sync.label_studio.tasks import read_tasks
 
@@ -47,19 +47,19 @@ def of_version(client: LabelStudioClient, project: int, version: str) -> list[di
 def test_the_oldest_stays_and_other_versions_are_left_alone(client: LabelStudioClient, project: int) -> None:
     first, second, _ = (task.id for task in read_tasks(client, project))
     oldest = of_version(client, project, "v0002")[0]
-    assert delete_doubled(client, project, "v0002") == [first]
+    assert delete_duplicates(client, project, "v0002") == [first]
     kept = of_version(client, project, "v0002")
     assert Counter(one["task"] for one in kept) == {first: 1, second: 1}
     assert oldest["id"] in {one["id"] for one in kept}
     assert Counter(one["task"] for one in of_version(client, project, "v0001")) == {first: 2, second: 1}
-    assert delete_doubled(client, project, "v0002") == []
+    assert delete_duplicates(client, project, "v0002") == []
 
 
 def test_what_an_annotation_was_made_from_stays(client: LabelStudioClient, project: int) -> None:
     first = read_tasks(client, project)[0].id
     _, newer = (one["id"] for one in of_version(client, project, "v0002") if one["task"] == first)
     note = annotate(client, first, newer)
-    delete_doubled(client, project, "v0002")
+    delete_duplicates(client, project, "v0002")
     assert [one["id"] for one in of_version(client, project, "v0002") if one["task"] == first] == [newer]
     assert client.get(f"/api/annotations/{note}/")["parent_prediction"] == newer
 
@@ -68,7 +68,7 @@ def test_of_two_that_annotations_were_made_from_one_gets_another_name(client: La
     first = read_tasks(client, project)[0].id
     both = [one["id"] for one in of_version(client, project, "v0002") if one["task"] == first]
     notes = [annotate(client, first, number) for number in both]
-    delete_doubled(client, project, "v0002")
-    assert delete_doubled(client, project, "v0002") == []
+    delete_duplicates(client, project, "v0002")
+    assert delete_duplicates(client, project, "v0002") == []
     assert [client.get(f"/api/annotations/{note}/")["parent_prediction"] for note in notes] == both
     assert [one["id"] for one in of_version(client, project, "v0002 (annotated)")] == [both[1]]

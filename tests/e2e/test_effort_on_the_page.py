@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from backend.loop.effort.compare import measure_effort
+from backend.loop.effort.compare import compare_regions
 from backend.prediction.project_heads import controls_to_fill
 from backend.registry.records import Effort
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
@@ -129,7 +129,7 @@ class Editor:
     def effort(self, annotation: Annotation) -> dict[str, Effort]:
         parent = find_parent(self.client, annotation)
         assert parent is not None
-        return measure_effort(parent.result, annotation.result, controls_to_fill(PARSED))
+        return compare_regions(parent.result, annotation.result, controls_to_fill(PARSED))
 
 
 @pytest.fixture(scope="module")

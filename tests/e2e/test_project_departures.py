@@ -250,7 +250,7 @@ def test_a_backend_that_is_removed_in_label_studio_is_one_line_in_the_log(
     client.send("DELETE", f"/api/ml/{row['id']}")
     with caplog.at_level(logging.WARNING, logger="galaxyloop"):
         for _ in range(2):
-            services.bell.ring_at_once(project)
+            services.pending_events.mark_now(project)
             answer(services, project)
     assert [record.getMessage().split(" url")[0] for record in caplog.records] == [f"event=project_detached project={project}"]
     assert services.registry.project(project).status.startswith("detached; its versions are kept")

@@ -41,7 +41,7 @@ def embed(
     import numpy as np
 
     from backend.cli.image_files import find_images
-    from backend.images.local import LocalGallery, read_ahead
+    from backend.images.local import LocalImageStore, read_ahead
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
     from backend.lvm.cropping import frame
     from sync.errors.images import ImageError
@@ -53,9 +53,9 @@ def embed(
         encoder = load_encoder(checkpoint or SHIPPED_CHECKPOINT)
     except CheckpointError as error:
         stop_for(error)
-    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
+    image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     side = encoder.config.image_px
-    framed = read_ahead(found, lambda path: frame(gallery.open(path).pixels, side=side), ahead=2 * BATCH)
+    framed = read_ahead(found, lambda path: frame(image_store.open(path).pixels, side=side), ahead=2 * BATCH)
     ids: list[str] = []
     left_out: dict[str, str] = {}
     with written_whole(output) as file, tempfile.TemporaryFile(dir=output.parent) as rows:

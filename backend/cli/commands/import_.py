@@ -85,7 +85,7 @@ def import_(
 
     from sync.images.stretches import STRETCHES
     from sync.importing.importer import image_key_of
-    from sync.importing.inputs.item import SourceError
+    from sync.importing.inputs.item import InputError
     from sync.importing.storage.stored import StorageError
     from sync.label_studio.client import LabelStudioClient, LabelStudioError
     from sync.label_studio.projects import project_state
@@ -130,7 +130,7 @@ def import_(
             kept = _storage(storage, bucket, project, settings, client)
             key = image_key_of(project_state(client, project).label_config)
             report = _run(items, total, client, project, kept, key=key, stretch=stretch, extension=extension, settings=settings)
-    except (LabelStudioError, SourceError, StorageError, ValueError) as error:
+    except (LabelStudioError, InputError, StorageError, ValueError) as error:
         stop_for(error)
     list_left_out(report.left_out)
     console.print(f"{report.imported} imported, {report.known} there already, {len(report.left_out)} left out")

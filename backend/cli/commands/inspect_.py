@@ -109,11 +109,11 @@ def _catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None
     if not is_fits and not path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES):
         return None
     from sync.importing.inputs.catalogue import open_catalogue
-    from sync.importing.inputs.item import SourceError
+    from sync.importing.inputs.item import InputError
 
     try:
         table = open_catalogue(path)
-    except SourceError as error:
+    except InputError as error:
         if is_fits:  # one without a table: why it is no image is the reason
             return None
         return {**NOTHING, "format": "catalogue", "problems": [str(error)]}, False

@@ -15,9 +15,9 @@ from backend.cli.startup import read_settings
 from backend.cli.terminal import Extension, end_with_left_out, stop, stop_for, with_progress, wrong_call
 
 if TYPE_CHECKING:
-    from backend.images.local import LocalGallery
-    from backend.images.store import Picture
-    from backend.prediction.predictor import Annotator
+    from backend.images.local import LocalImageStore
+    from backend.images.store import StoredImage
+    from backend.prediction.predictor import Predictor
     from backend.settings import Settings
     from sync.errors.images import ImageError
 
@@ -37,25 +37,25 @@ def predict(
     xml = read_label_config(config)
     settings = read_settings()
     from backend.cli.image_files import find_images
-    from backend.images.local import LocalGallery, read_ahead
+    from backend.images.local import LocalImageStore, read_ahead
     from backend.prediction.predictor import Task
 
     found = find_images(paths)
     if not found:
         wrong_call(f"there is no image in {', '.join(paths)}")
-    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
-    annotator = _shipped_annotator(xml, gallery, settings)
+    image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
+    predictor = _shipped_predictor(xml, image_store, settings)
     try:
-        key = annotator.image_key()
+        key = predictor.image_key()
     except ValueError as error:
         wrong_call(str(error))
     left_out: dict[str, str] = {}
     tasks = 0
     with written_whole(output) as file:
-        read = with_progress(read_ahead(found, gallery.open_decoded, ahead=BATCH), "predicting", total=len(found))
+        read = with_progress(read_ahead(found, image_store.open_decoded, ahead=BATCH), "predicting", total=len(found))
         for batch in _readable_batches(read, left_out):
-            gallery.hold(batch)
-            predictions = annotator.predict([Task(id=tasks, data={key: path}) for path in batch])
+            image_store.hold(batch)
+            predictions = predictor.predict([Task(id=tasks, data={key: path}) for path in batch])
             for path, prediction in zip(batch, predictions, strict=True):
                 if prediction.problem:
                     left_out[path] = prediction.problem
@@ -70,17 +70,17 @@ def predict(
     end_with_left_out(left_out)
 
 
-def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> Annotator:
-    """The annotator of a project that nobody has annotated yet, over `gallery`."""
+def _shipped_predictor(xml: str, image_store: LocalImageStore, settings: Settings) -> Predictor:
+    """The annotator of a project that nobody has annotated yet, over `image_store`."""
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
-    from backend.prediction.factory import SHIPPED_VERSION, AnnotatorBuilder
+    from backend.prediction.factory import SHIPPED_VERSION, PredictorFactory
     from backend.prediction.project_heads import ProjectHeads
     from sync.files.cache import FileCache
     from sync.labelling.config import LabelConfigError, parse
 
     cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
-    builder = AnnotatorBuilder(gallery, cache, None, sam_checkpoint=settings.sam_checkpoint)
+    builder = PredictorFactory(image_store, cache, None, sam_checkpoint=settings.sam_checkpoint)
     try:
         return builder.build(parse(xml), ProjectHeads(), version=SHIPPED_VERSION)
     except (CheckpointError, HeadError, LabelConfigError) as error:
@@ -88,14 +88,14 @@ def _shipped_annotator(xml: str, gallery: LocalGallery, settings: Settings) -> A
 
 
 def _readable_batches(
-    read: Iterable[tuple[str, Picture | ImageError]], left_out: dict[str, str]
-) -> Iterator[dict[str, Picture]]:
+    read: Iterable[tuple[str, StoredImage | ImageError]], left_out: dict[str, str]
+) -> Iterator[dict[str, StoredImage]]:
     """Gather pictures by path; the reasons of those that could not be read go into `left_out`."""
-    from backend.images.store import Picture
+    from backend.images.store import StoredImage
 
-    batch: dict[str, Picture] = {}
+    batch: dict[str, StoredImage] = {}
     for path, picture in read:
-        if not isinstance(picture, Picture):
+        if not isinstance(picture, StoredImage):
             left_out[path] = str(picture)
             continue
         batch[path] = picture

@@ -138,10 +138,10 @@ def _prelabel_project(
         highlight=False,
         soft_wrap=True,
     )
-    if done.doubled:
+    if done.duplicates:
         console.print(
             "Tasks whose prediction was doubled, as when somebody opens one meanwhile, have one now: "
-            f"{_named(done.doubled)} ({len(done.doubled):,} in all)",
+            f"{_named(done.duplicates)} ({len(done.duplicates):,} in all)",
             highlight=False,
             soft_wrap=True,
         )

@@ -34,7 +34,7 @@ def pretrain(
     """Pre-train the vision model; under torchrun on several GPUs or processes."""
     from backend.lvm.checkpoint import CheckpointError
     from backend.lvm.encoder import NETWORKS
-    from backend.lvm.pretraining.dataset import PoolError, read_pool
+    from backend.lvm.pretraining.dataset import DatasetError, read_dataset
     from backend.lvm.pretraining.pretrain import FRAME_SCALE, PretrainConfig, pretrain
     from backend.lvm.pretraining.vision_model import OBJECTIVES
 
@@ -46,9 +46,9 @@ def pretrain(
     shape = NETWORKS[network]
     config = PretrainConfig(epochs=epochs, batch=batch, objectives=wanted, learning_rate=learning_rate, seed=seed)
     try:
-        pool = read_pool(data, side=round(shape.image_px * FRAME_SCALE))
-        if pool.unreadable:
-            notices.print(f"left out {len(pool.unreadable)} images, the first: {pool.unreadable[0]}", markup=False)
-        pretrain(pool, output=output, config=config, network=shape, start=start)
-    except (CheckpointError, PoolError) as error:
+        dataset = read_dataset(data, side=round(shape.image_px * FRAME_SCALE))
+        if dataset.unreadable:
+            notices.print(f"left out {len(dataset.unreadable)} images, the first: {dataset.unreadable[0]}", markup=False)
+        pretrain(dataset, output=output, config=config, network=shape, start=start)
+    except (CheckpointError, DatasetError) as error:
         stop_for(error)

@@ -105,7 +105,7 @@ def status(project: ProjectId) -> None:
         table.add_row("live version", "none: the loop does not know the project yet")
     else:
         published = "published" if known.published_version == known.live_version else "not published yet"
-        waits = services.bell.waiting_s().get(project)
+        waits = services.pending_events.waiting_s().get(project)
         table.add_row("live version", f"{known.live_name}, {published}")
         table.add_row("tasks without its prediction", str(lacking))
         table.add_row("events wait", "no" if waits is None else f"for {duration(waits)}")

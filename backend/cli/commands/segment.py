@@ -15,7 +15,7 @@ from backend.cli.terminal import Extension, console, stop, wrong_call
 
 if TYPE_CHECKING:
     from backend.heads.segmentation.prompted_masks import PromptedMasks
-    from backend.heads.segmentation.window_features import Sights
+    from backend.heads.segmentation.window_features import CachedWindowEncoder
     from backend.settings import Settings
     from sync.geometry.shapes import Mask
 
@@ -41,16 +41,16 @@ def segment(
         wrong_call(f"{image}: there is no such file")
     settings = read_settings()
     from backend.heads.errors import HeadError
-    from backend.images.local import LocalGallery
+    from backend.images.local import LocalImageStore
     from sync.errors.images import ImageError
     from sync.geometry.shapes import Box, Point
 
-    head, sights = _segmenter(settings)
-    gallery = LocalGallery(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
+    head, window_encoder = _segmenter(settings)
+    image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     try:
-        pixels = gallery.open_decoded(image).pixels
+        pixels = image_store.open_decoded(image).pixels
         found = head.predict(
-            sights.of_pixels(pixels),
+            window_encoder.of_pixels(pixels),
             points=[(Point(x, y), positive) for (x, y), positive in points],
             boxes=[Box(left, top, right - left, bottom - top) for left, top, right, bottom in boxes],
             mask=_read_mask(mask) if mask else None,
@@ -76,10 +76,10 @@ def _numbers(text: str, count: int, option: str) -> Sequence[float]:
     return numbers
 
 
-def _segmenter(settings: Settings) -> tuple[PromptedMasks, Sights]:
+def _segmenter(settings: Settings) -> tuple[PromptedMasks, CachedWindowEncoder]:
     from backend.heads.errors import HeadError
     from backend.heads.segmentation.shipped import open_segmenter
-    from backend.heads.segmentation.window_features import Sights
+    from backend.heads.segmentation.window_features import CachedWindowEncoder
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder
 
     try:
@@ -90,7 +90,7 @@ def _segmenter(settings: Settings) -> tuple[PromptedMasks, Sights]:
         )
     except (CheckpointError, HeadError) as error:
         stop(str(error))
-    return opened.base, Sights(opened.windows, None)
+    return opened.base, CachedWindowEncoder(opened.windows, None)
 
 
 def _read_mask(path: Path) -> Mask:

@@ -16,7 +16,7 @@ from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import INCOMPLETE, console, notices, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
-    from backend.cluster.version_bundle import CarriedVersion
+    from backend.cluster.version_bundle import VersionBundle
     from backend.settings import Settings
     from backend.survey.folder import SurveyFolder
     from backend.survey.worker import Part
@@ -63,19 +63,19 @@ def survey(
     if find_spec("pyarrow") is None:
         stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
     settings = read_settings()
-    carried = _carried(settings, heads, output)
+    bundle = _bundle(settings, heads, output)
     from backend.cluster.ray_cluster import ClusterError
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.survey import run
     from backend.survey.errors import SurveyError
-    from sync.importing.inputs.item import SourceError
+    from sync.importing.inputs.item import InputError
 
     opening = run.on_ray(ray_address) if on_ray else run.here
-    wanted = run.Wanted(input, output, carried, part_images, heads.project, extension)
+    wanted = run.Wanted(input, output, bundle, part_images, heads.project, extension)
     try:
         done = run.run_survey(wanted, opening=opening, watch=_watch)
-    except (SurveyError, SourceError, ClusterError, HeadError, CheckpointError, ValueError) as error:
+    except (SurveyError, InputError, ClusterError, HeadError, CheckpointError, ValueError) as error:
         stop_for(error)
     except OSError as error:
         stop(f"{output} cannot be written: {error.strerror or error}")
@@ -93,9 +93,9 @@ def _watch(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[
     return with_rate(parts, "surveying", total=folder.images, done=known)
 
 
-def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
+def _bundle(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
     """The version that predicts, as a worker anywhere can take it up: where parts are there, that which made them."""
-    from backend.cluster.version_bundle import carry, without_secrets
+    from backend.cluster.version_bundle import bundle_version, without_secrets
     from backend.prediction.factory import SHIPPED_VERSION
     from backend.registry.damage import version_damage
     from backend.registry.records import RegistryError
@@ -103,7 +103,7 @@ def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
     settings_there = without_secrets(settings)
     if heads.project is None:
         assert heads.config is not None
-        return carry(None, name=SHIPPED_VERSION, label_config=read_label_config(heads.config), settings=settings_there)
+        return bundle_version(None, name=SHIPPED_VERSION, label_config=read_label_config(heads.config), settings=settings_there)
     xml = read_label_config(heads.config) if heads.config is not None else None
     begun = _begun(output, heads.project)
     registry = open_services(settings).registry
@@ -118,7 +118,7 @@ def _carried(settings: Settings, heads: Heads, output: Path) -> CarriedVersion:
             stop(f"{version.name} of project {project.id} is damaged: {reason}")
     except RegistryError as error:
         stop_for(error)
-    return carry(
+    return bundle_version(
         registry.path(project.id, version.number),
         name=version.name,
         label_config=xml or begun.get("labelling_config_xml", project.label_config),

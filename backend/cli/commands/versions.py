@@ -31,7 +31,7 @@ def status() -> None:
     services = open_services(read_settings())
     for kind in KINDS:
         console.print(f"{kind} {life_of(services.engine, kind)}", soft_wrap=True, highlight=False)
-    waiting_s, coverage = services.bell.waiting_s(), Coverage(services.settings)
+    waiting_s, coverage = services.pending_events.waiting_s(), Coverage(services.settings)
     table = Table(
         "project",
         Column("live", no_wrap=True),
@@ -59,7 +59,7 @@ def status() -> None:
 
 def versions(project: ProjectId) -> None:
     """List a project's versions with the evidence for and against each, and what annotators did with their predictions."""
-    from backend.loop.effort.store import Ledger
+    from backend.loop.effort.store import EffortStore
     from backend.registry.records import RegistryError
 
     services = open_services(read_settings())
@@ -84,7 +84,7 @@ def versions(project: ProjectId) -> None:
         console.print(_comparisons(found))
     if any(version.effort for version in found):
         console.print(_efforts(found))
-    if unknown := Ledger(services.engine).unknown(project):
+    if unknown := EffortStore(services.engine).unknown(project):
         console.print(f"not measured, for their predictions are gone or another model's: {unknown} annotations")
 
 
@@ -104,7 +104,7 @@ def rollback(
         services.registry.promote(project, found.number)
     except RegistryError as error:
         stop_for(error)
-    services.ring_at_once(project)
+    services.mark_now(project)
     known = services.registry.project(project)
     then = known.status if known.away else work_to_come(services.engine, "stores its predictions")
     console.print(f"{found.name} of project {project} is live; {then}", soft_wrap=True)

@@ -22,7 +22,7 @@ from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.fcos.outlining import outline_boxes
 from backend.heads.detection.grid_search import score_grid
 from backend.heads.detection.metrics import clearly_better
-from backend.heads.detection.model_selection import Drawn, hold_contest
+from backend.heads.detection.model_selection import Drawn, cross_validate_detectors
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import ExtractionSettings, Source
@@ -118,7 +118,7 @@ class Detection:
         if detector is None:
             return head
         blank = detector.for_classes(classes)
-        contest = hold_contest(images, boxes, looks, grids=grids, detector=blank, seed=seed)
+        contest = cross_validate_detectors(images, boxes, looks, grids=grids, detector=blank, seed=seed)
         if contest is None:
             return replace(head, learned=blank) if detector.preferred else head
         evidence = {

@@ -24,7 +24,7 @@ from backend.heads.extraction.reuse import sources_of
 from backend.lvm.feature_maps import PicturePyramid
 from sync.geometry.shapes import Box
 
-__all__ = ["Contest", "Drawn", "hold_contest", "least_score"]
+__all__ = ["Drawn", "ModelSelection", "cross_validate_detectors", "least_score"]
 
 Drawn = Sequence[tuple[Box, str]]
 """The objects that a person boxed in one image."""
@@ -36,7 +36,7 @@ LEAST_SCORES = tuple(np.arange(0.1, 0.9, 0.05).round(2).tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Contest:
+class ModelSelection:
     """What came of it.
 
     Attributes
@@ -55,7 +55,7 @@ class Contest:
     calibration: ScoreCalibration
 
 
-def hold_contest(
+def cross_validate_detectors(
     images: Sequence[NDArray[np.float32]],
     boxes: Sequence[Drawn],
     looks: Sequence[PicturePyramid],
@@ -63,7 +63,7 @@ def hold_contest(
     grids: Sequence[Grid],
     detector: LearnedDetector,
     seed: int,
-) -> Contest | None:
+) -> ModelSelection | None:
     """Let a learned detector, fine-tuned, and source extraction compete; None where only one half of the images has a box."""
     halves = _halves([len(drawn) for drawn in boxes])
     if not all(any(boxes[i] for i in half) for half in halves):
@@ -91,7 +91,7 @@ def hold_contest(
     ordered, drawn = [founds[i] for i in seen], [boxes[i] for i in seen]
     least = least_score(ordered, drawn, classes=detector.classes)
     calibration = _calibrate(ordered, drawn, least, detector.classes)
-    return Contest(learned[seen], extraction[seen], least, calibration)
+    return ModelSelection(learned[seen], extraction[seen], least, calibration)
 
 
 def _judge_extraction(

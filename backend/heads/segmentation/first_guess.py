@@ -16,7 +16,7 @@ from torch import Tensor
 from backend.heads.segmentation.isophotes import Isophotes
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.simulated_clicks import Click
-from backend.heads.segmentation.window_features import Seen
+from backend.heads.segmentation.window_features import WindowFeatures
 
 __all__ = ["Guide"]
 
@@ -29,7 +29,7 @@ class Guide:
     guided: bool
 
     @classmethod
-    def of(cls, network: SegmenterNetwork, seen: Seen) -> Guide:
+    def of(cls, network: SegmenterNetwork, seen: WindowFeatures) -> Guide:
         """The guide of what was seen of a window."""
         return cls(Isophotes.of(seen[-1][0, -1].numpy()), network.guided)
 

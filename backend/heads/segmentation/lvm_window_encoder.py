@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from backend.heads.segmentation.network import SegmenterConfig
-from backend.heads.segmentation.window_features import Seen
+from backend.heads.segmentation.window_features import WindowFeatures
 from backend.heads.segmentation.windows import halving
 from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import Tile, cut
@@ -77,7 +77,7 @@ class LvmWindows:
         return halving(size)
 
     @torch.no_grad()
-    def see(self, pixels: NDArray[np.float32], window: Tile) -> Seen:
+    def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
         """Feature maps of one window of a picture, shape (height, width, 3), and its light."""
         seen = shown(pixels, window, side=self.shown_px)
         levels = self._encoder.pyramid(seen)

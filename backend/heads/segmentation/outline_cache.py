@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import load, save
 
 from backend.heads.segmentation.grid import Edges, edges_of
-from backend.heads.segmentation.window_features import PictureSight
+from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from backend.heads.segmentation.windows import window_around
 
@@ -27,7 +27,7 @@ BESIDE = 1
 
 
 def kept_outlines(
-    sight: PictureSight,
+    windowed_image: WindowedImage,
     boxes: Sequence[Edges],
     *,
     network: str,
@@ -43,12 +43,12 @@ def kept_outlines(
         Outlines the objects in some of the boxes.
     """
     names = [f"outline {OUTLINES_VERSION} {network} {box}" for box in boxes]
-    kept = {name: sight.recall(name) for name in dict.fromkeys(names)}
+    kept = {name: windowed_image.recall(name) for name in dict.fromkeys(names)}
     missing = {name: box for name, box in zip(names, boxes, strict=True) if kept[name] is None}
     made = {name: _packed(found) for name, found in zip(missing, find(list(missing.values())) if missing else [], strict=True)}
     for name, packed in made.items():
-        sight.keep(name, packed)
-    return [_unpacked(kept[name] or made[name], sight, box) for name, box in zip(names, boxes, strict=True)]
+        windowed_image.keep(name, packed)
+    return [_unpacked(kept[name] or made[name], windowed_image, box) for name, box in zip(names, boxes, strict=True)]
 
 
 def _packed(found: WindowMask) -> bytes:
@@ -61,10 +61,10 @@ def _packed(found: WindowMask) -> bytes:
     return save({"logits": part.contiguous(), "place": place, "quality": torch.tensor([found.quality], dtype=torch.float64)})
 
 
-def _unpacked(packed: bytes, sight: PictureSight, box: Edges) -> WindowMask:
+def _unpacked(packed: bytes, windowed_image: WindowedImage, box: Edges) -> WindowMask:
     stored = load(packed)
     part, (top, left, points) = stored["logits"], stored["place"].tolist()
     logits = torch.from_numpy(np.full((points, points), OUTSIDE, np.float32))
     logits[top : top + part.shape[0], left : left + part.shape[1]] = part
-    window = window_around(box, sight.size, sides=sight.sides, shown_px=sight.shown_px)
-    return WindowMask(window, logits, float(stored["quality"]), sight.size, sight.shown_px)
+    window = window_around(box, windowed_image.size, sides=windowed_image.sides, shown_px=windowed_image.shown_px)
+    return WindowMask(window, logits, float(stored["quality"]), windowed_image.size, windowed_image.shown_px)

@@ -12,7 +12,7 @@ from backend.heads.detection.detected import Detected
 from backend.heads.extraction.extract import Source
 from backend.heads.extraction.outlines import tighten
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.heads.segmentation.window_features import PictureSight
+from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from sync.geometry.shapes import Box, Mask
 
@@ -22,7 +22,7 @@ LEAST_LEFT = 0.2
 """An object of which others claim more than the rest keeps the outline that it was detected with."""
 
 
-def outlined(found: Sequence[Detected], head: PromptedMasks, sight: PictureSight) -> tuple[Detected, ...]:
+def outlined(found: Sequence[Detected], head: PromptedMasks, windowed_image: WindowedImage) -> tuple[Detected, ...]:
     """Objects with masks in the place of the outlines that they were detected with; boxes and ellipses stay.
 
     Raises
@@ -30,7 +30,7 @@ def outlined(found: Sequence[Detected], head: PromptedMasks, sight: PictureSight
     ImageError
         If the picture is needed and cannot be read.
     """
-    masks = head.outline(sight, [one.source.box for one in found])
+    masks = head.outline(windowed_image, [one.source.box for one in found])
     return tuple(
         one if part is None else replace(one, source=replace(one.source, crop=part[0], corner=part[1]))
         for one, part in zip(found, separated(masks), strict=True)

@@ -23,12 +23,12 @@ from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmentation.outline_cache import kept_outlines
 from backend.heads.segmentation.project_examples import endless_examples
 from backend.heads.segmentation.prompt_checks import checked_boxes, checked_points
-from backend.heads.segmentation.prompting import boxed, clicked, holds_object, look_ahead, mended
+from backend.heads.segmentation.prompting import boxed, clicked, holds_object, mended, prefetch
 from backend.heads.segmentation.rules import keep_clicks, largest_part
 from backend.heads.segmentation.simulated_clicks import Click
 from backend.heads.segmentation.training import Schedule, train_network
 from backend.heads.segmentation.window_cache import WindowReader
-from backend.heads.segmentation.window_features import PictureSight
+from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Mask, Point, Size
@@ -80,7 +80,7 @@ class PromptedMasks:
 
     def fit(
         self,
-        sights: Sequence[PictureSight],
+        window_encoder: Sequence[WindowedImage],
         masks: Sequence[Sequence[Mask | Footprint]],
         *,
         schedule: Schedule = FINE_TUNING,
@@ -107,36 +107,36 @@ class PromptedMasks:
             If a mask has not the size of its picture.
         """
         drawn = []
-        for sight, some in zip(sights, masks, strict=True):
-            self._check(sight)
-            drawn.append([cut for mask in some if (cut := _cut(mask, sight.size)) is not None])
+        for windowed_image, some in zip(window_encoder, masks, strict=True):
+            self._check(windowed_image)
+            drawn.append([cut for mask in some if (cut := _cut(mask, windowed_image.size)) is not None])
         count = sum(len(some) for some in drawn)
         if count < MINIMUM_MASKS:
             raise NotEnoughLabels(f"there are {count} masks, and at least {MINIMUM_MASKS} are needed to train")
-        agreement = self._agreement(sights, drawn)
+        agreement = self._agreement(window_encoder, drawn)
         if agreement >= AS_DRAWN:
             raise NotEnoughLabels(
                 f"the masks are as they were predicted (mean overlap {agreement:.2f}): there is nothing to learn from them"
             )
         network = SegmenterNetwork(self.network.config)
         network.load_state_dict(self.network.state_dict())
-        examples = endless_examples(sights, drawn, config=network.config, seed=seed)
+        examples = endless_examples(window_encoder, drawn, config=network.config, seed=seed)
         trained = train_network(network, examples, schedule, seed=seed, report=report)
         return type(self)(_rounded(trained), self.encoder)
 
-    def _agreement(self, sights: Sequence[PictureSight], masks: Sequence[Sequence[Footprint]]) -> float:
+    def _agreement(self, window_encoder: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]]) -> float:
         """Mean intersection over union of some of the masks with what this head draws in their boxes."""
-        every = [(sight, mask) for sight, some in zip(sights, masks, strict=True) for mask in some]
+        every = [(windowed_image, mask) for windowed_image, some in zip(window_encoder, masks, strict=True) for mask in some]
         step = math.ceil(len(every) / COMPARED)
         overlaps = []
-        for sight, mask in every[::step]:
-            (found,) = self.outline(sight, [mask.box])
-            overlaps.append(mask_overlap(found.mask(), mask.full(sight.size)))
+        for windowed_image, mask in every[::step]:
+            (found,) = self.outline(windowed_image, [mask.box])
+            overlaps.append(mask_overlap(found.mask(), mask.full(windowed_image.size)))
         return float(np.mean(overlaps))
 
     def predict(
         self,
-        sight: PictureSight,
+        windowed_image: WindowedImage,
         *,
         points: Sequence[tuple[Point, bool]] = (),
         boxes: Sequence[Box] = (),
@@ -172,17 +172,16 @@ class PromptedMasks:
         ValueError
             If there are too many prompts, one is not finite, outside the picture, or without area, or the mask does not fit.
         """
-        self._check(sight)
-        checked = checked_points(points, sight.size, others=len(boxes))
+        self._check(windowed_image)
+        checked = checked_points(points, windowed_image.size, others=len(boxes))
         clicks = [(column + 0.5, row + 0.5, positive) for (row, column), positive in checked.items()]
-        edges = [box for box in _edges(boxes, sight.size) if holds_object(self._reader, sight, box)]
-        if mask is not None and mask.shape != sight.size[::-1]:
-            raise ValueError(
-                f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels does not fit an image of {sight.size[0]}x{sight.size[1]}"
-            )
+        edges = [box for box in _edges(boxes, windowed_image.size) if holds_object(self._reader, windowed_image, box)]
+        if mask is not None and mask.shape != windowed_image.size[::-1]:
+            width, height = windowed_image.size
+            raise ValueError(f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels does not fit an image of {width}x{height}")
         if mask is None and not edges:
-            clicks = self._from_the_first_object(sight, clicks)
-        found = self._found(sight, clicks, edges, mask)
+            clicks = self._from_the_first_object(windowed_image, clicks)
+        found = self._found(windowed_image, clicks, edges, mask)
         if not found:
             return None
         whole = np.logical_or.reduce([one.mask() for one in found])
@@ -190,7 +189,7 @@ class PromptedMasks:
         kept = keep_clicks(whole, clicks, anchors=np.logical_or.reduce(anchors) if anchors else None)
         return (kept, float(np.mean([one.quality for one in found]))) if kept.any() else None
 
-    def outline(self, sight: PictureSight, boxes: Sequence[Box]) -> list[WindowMask]:
+    def outline(self, windowed_image: WindowedImage, boxes: Sequence[Box]) -> list[WindowMask]:
         """The object in each box, in pixels of the picture; they may overlap.
 
         Raises
@@ -198,15 +197,15 @@ class PromptedMasks:
         HeadError, ImageError, ValueError
             As `predict`.
         """
-        self._check(sight)
+        self._check(windowed_image)
         return kept_outlines(
-            sight,
-            _edges(boxes, sight.size),
+            windowed_image,
+            _edges(boxes, windowed_image.size),
             network=self._fingerprint,
-            find=lambda missing: boxed(self._reader, sight, missing),
+            find=lambda missing: boxed(self._reader, windowed_image, missing),
         )
 
-    def look_ahead(self, sight: PictureSight, boxes: Sequence[Box]) -> None:
+    def prefetch(self, windowed_image: WindowedImage, boxes: Sequence[Box]) -> None:
         """See what clicks on the objects in these boxes will need.
 
         Raises
@@ -214,43 +213,43 @@ class PromptedMasks:
         HeadError, ImageError, ValueError
             As `predict`.
         """
-        self._check(sight)
-        look_ahead(sight, _edges(boxes, sight.size))
+        self._check(windowed_image)
+        prefetch(windowed_image, _edges(boxes, windowed_image.size))
 
     def _found(
-        self, sight: PictureSight, clicks: Sequence[Click], edges: Sequence[Edges], mask: Mask | None
+        self, windowed_image: WindowedImage, clicks: Sequence[Click], edges: Sequence[Edges], mask: Mask | None
     ) -> list[WindowMask]:
         """One object for each box, and one for what is clicked beside them, or for the mask."""
         found: list[WindowMask] = []
-        for box, begun in zip(edges, boxed(self._reader, sight, edges), strict=True):
+        for box, begun in zip(edges, boxed(self._reader, windowed_image, edges), strict=True):
             own = [click for click in clicks if not click[2] or _holds(box, click)]
-            found.append(mended(self._reader, sight, begun, own, box=box) if own else begun)
+            found.append(mended(self._reader, windowed_image, begun, own, box=box) if own else begun)
         beside = [click for click in clicks if not click[2] or not any(_holds(box, click) for box in edges)]
         if mask is not None and mask.any():
-            return [*found, mended(self._reader, sight, mask, beside)]
+            return [*found, mended(self._reader, windowed_image, mask, beside)]
         for first in (click for click in beside if click[2]):
-            shown = self._clicked(sight, first)
+            shown = self._clicked(windowed_image, first)
             if shown is not None:
-                return [*found, mended(self._reader, sight, shown, beside) if len(beside) > 1 else shown]
+                return [*found, mended(self._reader, windowed_image, shown, beside) if len(beside) > 1 else shown]
         return found
 
-    def _from_the_first_object(self, sight: PictureSight, clicks: Sequence[Click]) -> list[Click]:
+    def _from_the_first_object(self, windowed_image: WindowedImage, clicks: Sequence[Click]) -> list[Click]:
         """The clicks without the positive ones on empty sky before the first on an object.
 
         Those answered nothing, but Label Studio keeps their points and sends them again with each later click.
         """
         for index, click in enumerate(clicks):
-            if click[2] and self._clicked(sight, click) is not None:
+            if click[2] and self._clicked(windowed_image, click) is not None:
                 return [before for before in clicks[:index] if not before[2]] + list(clicks[index:])
         return list(clicks)
 
-    def _clicked(self, sight: PictureSight, click: Click) -> WindowMask | None:
-        return self._reader.first(sight, click, lambda: clicked(self._reader, sight, click))
+    def _clicked(self, windowed_image: WindowedImage, click: Click) -> WindowMask | None:
+        return self._reader.first(windowed_image, click, lambda: clicked(self._reader, windowed_image, click))
 
-    def _check(self, sight: PictureSight) -> None:
-        if sight.fingerprint != self.encoder:
+    def _check(self, windowed_image: WindowedImage) -> None:
+        if windowed_image.fingerprint != self.encoder:
             raise HeadError(
-                f"the masks were trained on the encoder {self.encoder}, not on {sight.fingerprint}: train them again"
+                f"the masks were trained on the encoder {self.encoder}, not on {windowed_image.fingerprint}: train them again"
             )
 
     def save(self, folder: Path) -> None:

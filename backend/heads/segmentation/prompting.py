@@ -22,13 +22,13 @@ from backend.heads.segmentation.isophotes import Spot
 from backend.heads.segmentation.rules import Asked, apply_rules, keep_object
 from backend.heads.segmentation.simulated_clicks import Click
 from backend.heads.segmentation.window_cache import WindowReader
-from backend.heads.segmentation.window_features import PictureSight
+from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from backend.heads.segmentation.windows import nearest_window, window_around
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Mask
 
-__all__ = ["boxed", "clicked", "holds_object", "look_ahead", "mended"]
+__all__ = ["boxed", "clicked", "holds_object", "mended", "prefetch"]
 
 LEAST_POINTS = 24
 """What covers fewer points of the decoder's grid is seen too coarsely to be sure of."""
@@ -49,59 +49,67 @@ AT_ONCE = 16
 """Objects decoded together: bounds the memory."""
 
 
-def look_ahead(sight: PictureSight, boxes: Sequence[Edges]) -> None:
+def prefetch(windowed_image: WindowedImage, boxes: Sequence[Edges]) -> None:
     """See what a click on any object in these boxes will need, so that it is kept when the click comes."""
-    middle = (sight.size[0] / 2, sight.size[1] / 2)
-    whole = nearest_window(sight.sides[0], middle, sight.size, shown_px=sight.shown_px)
-    around = [window_around(box, sight.size, sides=sight.sides, shown_px=sight.shown_px) for box in boxes]
+    middle = (windowed_image.size[0] / 2, windowed_image.size[1] / 2)
+    whole = nearest_window(windowed_image.sides[0], middle, windowed_image.size, shown_px=windowed_image.shown_px)
+    around = [
+        window_around(box, windowed_image.size, sides=windowed_image.sides, shown_px=windowed_image.shown_px) for box in boxes
+    ]
     for window in dict.fromkeys([whole, *around]):
-        sight.see(window)
+        windowed_image.encode(window)
 
 
 @torch.no_grad()
-def clicked(reader: WindowReader, sight: PictureSight, click: Click) -> WindowMask | None:
+def clicked(reader: WindowReader, windowed_image: WindowedImage, click: Click) -> WindowMask | None:
     """The object under a positive click; None on empty sky."""
     x, y, _ = click
-    windows = [nearest_window(side, (x, y), sight.size, shown_px=sight.shown_px) for side in sight.sides]
-    whole = _under(reader, sight, windows[0], click)
+    windows = [
+        nearest_window(side, (x, y), windowed_image.size, shown_px=windowed_image.shown_px) for side in windowed_image.sides
+    ]
+    whole = _under(reader, windowed_image, windows[0], click)
     small = whole.points < LEAST_POINTS
-    found = _uncut(reader, sight, [one for one in windows[1:] if small or _fits(whole, one)], click) or whole
-    if found.points and _on_light(reader, sight, found.window, click):
+    found = _uncut(reader, windowed_image, [one for one in windows[1:] if small or _fits(whole, one)], click) or whole
+    if found.points and _on_light(reader, windowed_image, found.window, click):
         smaller = [window for window in windows if window.width < found.window.width]
-        return _beside(reader, sight, found, smaller, click) or found
-    compact = None if small else _uncut(reader, sight, windows[1:], click)  # in the whole of a large picture it has faded
-    return compact if compact and _light(reader, sight, compact.window, click) >= CLEAR_SNR else None
+        return _beside(reader, windowed_image, found, smaller, click) or found
+    compact = (
+        None if small else _uncut(reader, windowed_image, windows[1:], click)
+    )  # in the whole of a large picture it has faded
+    return compact if compact and _light(reader, windowed_image, compact.window, click) >= CLEAR_SNR else None
 
 
 @torch.no_grad()
-def holds_object(reader: WindowReader, sight: PictureSight, box: Edges) -> bool:
+def holds_object(reader: WindowReader, windowed_image: WindowedImage, box: Edges) -> bool:
     """Whether a box holds more than sky: a middle brighter than what is around it, or a peak clear in the whole picture."""
-    window = window_around(box, sight.size, sides=sight.sides, shown_px=sight.shown_px)
-    isophotes = reader.read(sight, window)[1].isophotes
+    window = window_around(box, windowed_image.size, sides=windowed_image.sides, shown_px=windowed_image.shown_px)
+    isophotes = reader.read(windowed_image, window)[1].isophotes
     scale = window.scale / _points_per(reader)
     placed = ((torch.tensor([box]) - _corner(window).repeat(2)) * scale)[0].tolist()
     if isophotes.excess((*placed,), (window.width * scale, window.height * scale)) >= BOX_EXCESS:
         return True
     x, y = isophotes.peak_in((*placed,))
-    return _contrast(reader, sight, (window.x + x / scale, window.y + y / scale)) >= BOX_SNR
+    return _contrast(reader, windowed_image, (window.x + x / scale, window.y + y / scale)) >= BOX_SNR
 
 
 @torch.no_grad()
-def boxed(reader: WindowReader, sight: PictureSight, boxes: Sequence[Edges]) -> list[WindowMask]:
+def boxed(reader: WindowReader, windowed_image: WindowedImage, boxes: Sequence[Edges]) -> list[WindowMask]:
     """The object that each box holds."""
-    windows = [window_around(box, sight.size, sides=sight.sides, shown_px=sight.shown_px) for box in boxes]
+    windows = [
+        window_around(box, windowed_image.size, sides=windowed_image.sides, shown_px=windowed_image.shown_px) for box in boxes
+    ]
     found: dict[int, WindowMask] = {}
     for window in dict.fromkeys(windows):
         here = [index for index, one in enumerate(windows) if one == window]
         for start in range(0, len(here), AT_ONCE):
             some = here[start : start + AT_ONCE]
             shown = (torch.tensor([boxes[index] for index in some]) - _corner(window).repeat(2)) * window.scale
-            embedding, guide = reader.read(sight, window)
+            embedding, guide = reader.read(windowed_image, window)
             guesses = guide.boxed(shown / _points_per(reader))
             none = torch.zeros(len(some), 0, 2), torch.zeros(len(some), 0)
             logits, quality = decode(reader.network, embedding, WindowPrompts(*none, shown, guesses)).best()
             for index, edges, one, sure in zip(some, shown / _points_per(reader), logits, quality.tolist(), strict=True):
-                decoded = WindowMask(window, one, sure, sight.size, sight.shown_px)
+                decoded = WindowMask(window, one, sure, windowed_image.size, windowed_image.shown_px)
                 found[index] = keep_object(decoded, guide.isophotes, guide.isophotes.peak_in((*edges.tolist(),)))
     return [found[index] for index in range(len(boxes))]
 
@@ -109,7 +117,7 @@ def boxed(reader: WindowReader, sight: PictureSight, boxes: Sequence[Edges]) -> 
 @torch.no_grad()
 def mended(
     reader: WindowReader,
-    sight: PictureSight,
+    windowed_image: WindowedImage,
     begun: WindowMask | Mask,
     clicks: Sequence[Click],
     *,
@@ -126,15 +134,15 @@ def mended(
     box : Edges, optional
         The one that the mask was begun with.
     """
-    window, base = _begun(reader, sight, begun, clicks)
-    embedding, guide = reader.read(sight, window)
+    window, base = _begun(reader, windowed_image, begun, clicks)
+    embedding, guide = reader.read(windowed_image, window)
     shown = None if box is None else (torch.tensor([box]) - _corner(window).repeat(2)) * window.scale
     starts: list[Spot] = []
     if shown is not None:
         starts = [guide.isophotes.peak_in((*(shown[0] / _points_per(reader)).tolist(),))]
     elif not isinstance(begun, WindowMask):
         starts = guide.isophotes.summits_of((base > 0).numpy())
-    found = WindowMask(window, base, 1.0, sight.size, sight.shown_px)
+    found = WindowMask(window, base, 1.0, windowed_image.size, windowed_image.shown_px)
     inside = [click for click in clicks if _on_window(click, window, 1.0) is not None]
     positive = [click for click in inside if click[2]]
     steps = [positive] if len(positive) < len(inside) and not all(found.holds_right(click) for click in positive) else []
@@ -151,7 +159,7 @@ def mended(
 
 
 def _beside(
-    reader: WindowReader, sight: PictureSight, found: WindowMask, smaller: Sequence[Tile], click: Click
+    reader: WindowReader, windowed_image: WindowedImage, found: WindowMask, smaller: Sequence[Tile], click: Click
 ) -> WindowMask | None:
     """A compact source under a click at the rim of a large object, in whose window it is too small to be told apart.
 
@@ -159,23 +167,23 @@ def _beside(
     click on its peak gives it, holds the click: a knot in a spiral arm is a part of the galaxy.
     """
     window, scale = found.window, found.window.scale / _points_per(reader)
-    isophotes = reader.read(sight, window)[1].isophotes
+    isophotes = reader.read(windowed_image, window)[1].isophotes
     placed = _placed(click, window, 1 / _points_per(reader))[:2]
     if not isophotes.outlies(placed):
         return None
-    compact = _uncut(reader, sight, smaller, click)
-    if compact is None or not (rise := _rise(reader, sight, compact, click)):
+    compact = _uncut(reader, windowed_image, smaller, click)
+    if compact is None or not (rise := _rise(reader, windowed_image, compact, click)):
         return None
     if rise >= STANDS_OUT:
         return compact
     x, y = isophotes.summit(placed)
-    whole = _under(reader, sight, window, (window.x + x / scale, window.y + y / scale, True))
+    whole = _under(reader, windowed_image, window, (window.x + x / scale, window.y + y / scale, True))
     return compact if whole.holds_right((*click[:2], False)) else None
 
 
-def _rise(reader: WindowReader, sight: PictureSight, found: WindowMask, click: Click) -> float:
+def _rise(reader: WindowReader, windowed_image: WindowedImage, found: WindowMask, click: Click) -> float:
     """The peak of the object under a click over the light around its mask; 0 where the mask, a piece of a flank, has none."""
-    isophotes = reader.read(sight, found.window)[1].isophotes
+    isophotes = reader.read(windowed_image, found.window)[1].isophotes
     summit = isophotes.summit(_placed(click, found.window, 1 / _points_per(reader))[:2])
     inside = (found.logits > 0).numpy()
     if not inside[int(summit[1]), int(summit[0])]:
@@ -184,49 +192,51 @@ def _rise(reader: WindowReader, sight: PictureSight, found: WindowMask, click: C
     return isophotes.at(summit) / max(float(np.median(isophotes.light[around])), 1.0)
 
 
-def _uncut(reader: WindowReader, sight: PictureSight, windows: Sequence[Tile], click: Click) -> WindowMask | None:
+def _uncut(reader: WindowReader, windowed_image: WindowedImage, windows: Sequence[Tile], click: Click) -> WindowMask | None:
     """The object under a click in the smallest of some windows, the largest first, of which the border does not cut it."""
     for window in reversed(windows):
-        found = _under(reader, sight, window, click)
+        found = _under(reader, windowed_image, window, click)
         if found.points and not found.cut:
             return found
     return None
 
 
-def _on_light(reader: WindowReader, sight: PictureSight, window: Tile, click: Click) -> bool:
+def _on_light(reader: WindowReader, windowed_image: WindowedImage, window: Tile, click: Click) -> bool:
     """Whether there is more than sky under a click: bright in a window, or clear in the whole picture."""
-    if _light(reader, sight, window, click) >= BRIGHT_SNR:
+    if _light(reader, windowed_image, window, click) >= BRIGHT_SNR:
         return True
-    return _contrast(reader, sight, click[:2]) >= CLEAR_SNR
+    return _contrast(reader, windowed_image, click[:2]) >= CLEAR_SNR
 
 
-def _contrast(reader: WindowReader, sight: PictureSight, place: Spot) -> float:
+def _contrast(reader: WindowReader, windowed_image: WindowedImage, place: Spot) -> float:
     """The light at a place of the picture in its whole, above the middle of it, in the scatter of the smoothed sky."""
-    whole = nearest_window(sight.sides[0], place, sight.size, shown_px=sight.shown_px)
+    whole = nearest_window(windowed_image.sides[0], place, windowed_image.size, shown_px=windowed_image.shown_px)
     scale = whole.scale / _points_per(reader)
     shown = (max(int(whole.width * scale), 1), max(int(whole.height * scale), 1))
     spot = (place[0] - whole.x) * scale, (place[1] - whole.y) * scale
-    return reader.read(sight, whole)[1].isophotes.contrast(spot, shown)
+    return reader.read(windowed_image, whole)[1].isophotes.contrast(spot, shown)
 
 
-def _light(reader: WindowReader, sight: PictureSight, window: Tile, click: Click) -> float:
+def _light(reader: WindowReader, windowed_image: WindowedImage, window: Tile, click: Click) -> float:
     """The light under a click in a window, in the noise of a pixel."""
     x, y, _ = _placed(click, window, 1 / _points_per(reader))
-    return reader.read(sight, window)[1].isophotes.at((x, y))
+    return reader.read(windowed_image, window)[1].isophotes.at((x, y))
 
 
-def _under(reader: WindowReader, sight: PictureSight, window: Tile, click: Click) -> WindowMask:
+def _under(reader: WindowReader, windowed_image: WindowedImage, window: Tile, click: Click) -> WindowMask:
     placed = _placed(click, window, 1 / _points_per(reader))
-    embedding, guide = reader.read(sight, window)
+    embedding, guide = reader.read(windowed_image, window)
     points = torch.tensor([[placed[:2]]]) * _points_per(reader)
     prompts = WindowPrompts(points, torch.ones(1, 1), guesses=guide.clicked([placed]))
     logits, quality = decode(reader.network, embedding, prompts).best()
-    decoded = WindowMask(window, logits[0], float(quality), sight.size, sight.shown_px)
+    decoded = WindowMask(window, logits[0], float(quality), windowed_image.size, windowed_image.shown_px)
     guess = torch.from_numpy(guide.isophotes.around(placed[:2]))
     return apply_rules(decoded, Asked([click], [placed], [placed[:2]]), guide.isophotes, guess=guess)
 
 
-def _begun(reader: WindowReader, sight: PictureSight, begun: WindowMask | Mask, clicks: Sequence[Click]) -> tuple[Tile, Tensor]:
+def _begun(
+    reader: WindowReader, windowed_image: WindowedImage, begun: WindowMask | Mask, clicks: Sequence[Click]
+) -> tuple[Tile, Tensor]:
     """The window in which a mask and its clicks are seen best, and the mask's logits on its grid."""
     if isinstance(begun, WindowMask) and all(_on_window(click, begun.window, 1.0) for click in clicks if click[2]):
         return begun.window, begun.logits
@@ -239,7 +249,7 @@ def _begun(reader: WindowReader, sight: PictureSight, begun: WindowMask | Mask, 
         max([right, *(x for x, _ in places)]),
         max([bottom, *(y for _, y in places)]),
     )
-    window = window_around(box, sight.size, sides=sight.sides, shown_px=sight.shown_px)
+    window = window_around(box, windowed_image.size, sides=windowed_image.sides, shown_px=windowed_image.shown_px)
     return window, SURE * (2 * on_grid(mask, window, config=reader.network.config) - 1).sign()
 
 

@@ -21,7 +21,7 @@ from torch.nn import functional
 from backend.heads.segmentation.lvm_window_encoder import Sky, above_sky, shown
 from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.heads.segmentation.window_features import Seen
+from backend.heads.segmentation.window_features import WindowFeatures
 from backend.lvm.checkpoint import CheckpointError
 from backend.lvm.tiles import Tile, cut
 from sync.geometry.shapes import Size
@@ -56,7 +56,7 @@ class SamWindows:
         return (max(size),)
 
     @torch.no_grad()
-    def see(self, pixels: NDArray[np.float32], window: Tile) -> Seen:
+    def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
         """The image embedding of a picture, shape (height, width, 3): (1, 256, 64, 64); and its light, which the rules of
         prompted masks need: (1, 1, 256, 256)."""
         light = functional.avg_pool2d(shown(pixels, window, side=self.shown_px), self.shown_px // SAM_CONFIG.points)

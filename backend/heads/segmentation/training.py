@@ -27,7 +27,7 @@ from backend.heads.segmentation.first_guess import Guide
 from backend.heads.segmentation.grid import edges_of
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.simulated_clicks import Click, first_click, next_click
-from backend.heads.segmentation.window_features import Seen
+from backend.heads.segmentation.window_features import WindowFeatures
 from sync.geometry.shapes import Mask
 
 __all__ = ["Example", "Schedule", "Training", "train_network"]
@@ -56,7 +56,7 @@ class Example:
         Share of each point's pixels that is the object's, 0 to 1.
     """
 
-    seen: Seen
+    seen: WindowFeatures
     masks: Tensor
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from backend.heads.segmentation.first_guess import Guide
 from backend.heads.segmentation.network import SegmenterNetwork
-from backend.heads.segmentation.window_features import PictureSight
+from backend.heads.segmentation.window_features import WindowedImage
 from backend.lvm.tiles import Tile
 
 __all__ = ["WindowReader"]
@@ -35,7 +35,7 @@ class WindowReader:
         self._lock = threading.Lock()
 
     @torch.no_grad()
-    def read(self, sight: PictureSight, window: Tile) -> tuple[Tensor, Guide]:
+    def read(self, windowed_image: WindowedImage, window: Tile) -> tuple[Tensor, Guide]:
         """The image embedding of a window, shape (1, width, cells, cells), and its guide.
 
         Raises
@@ -45,22 +45,22 @@ class WindowReader:
         """
 
         def read() -> tuple[Tensor, Guide]:
-            seen = sight.see(window)
+            seen = windowed_image.encode(window)
             return self.network.embed(seen), Guide.of(self.network, seen)
 
-        return self._remembered(self._windows, sight, window, read)
+        return self._remembered(self._windows, windowed_image, window, read)
 
-    def first(self, sight: PictureSight, prompt: Hashable, find: Callable[[], Found]) -> Found:
+    def first(self, windowed_image: WindowedImage, prompt: Hashable, find: Callable[[], Found]) -> Found:
         """What `find` finds under the first prompt of an object; the same prompt finds the same."""
-        found: Found = self._remembered(self._objects, sight, prompt, find)
+        found: Found = self._remembered(self._objects, windowed_image, prompt, find)
         return found
 
     def _remembered(
-        self, kept: LRUCache[Hashable, Found], sight: PictureSight, what: Hashable, make: Callable[[], Found]
+        self, kept: LRUCache[Hashable, Found], windowed_image: WindowedImage, what: Hashable, make: Callable[[], Found]
     ) -> Found:
-        if sight.key is None:
+        if windowed_image.key is None:
             return make()
-        name = sight.key, what
+        name = windowed_image.key, what
         with self._lock:
             if name in kept:
                 return kept[name]

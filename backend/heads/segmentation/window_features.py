@@ -14,15 +14,15 @@ from safetensors.torch import load, save
 from torch import Tensor
 
 from backend.heads.segmentation.windows import WINDOWS_VERSION
-from backend.images.store import Picture
+from backend.images.store import StoredImage
 from backend.lvm.tiles import Tile
 from sync.errors.images import ImageError
 from sync.files.cache import Cache, key_of
 from sync.geometry.shapes import Size
 
-__all__ = ["LARGEST_SIDE_PX", "PictureSight", "Seen", "Sights", "WindowEncoder", "check_side"]
+__all__ = ["LARGEST_SIDE_PX", "CachedWindowEncoder", "WindowEncoder", "WindowFeatures", "WindowedImage", "check_side"]
 
-Seen = tuple[Tensor, ...]
+WindowFeatures = tuple[Tensor, ...]
 """What an encoder gives of one window, each of shape (1, channels, height, width), float32."""
 LARGEST_HALF = 65504.0
 LARGEST_SIDE_PX = 20_000
@@ -46,7 +46,7 @@ class WindowEncoder(Protocol):
         """Sides of the windows of a picture of `size` (width, height), pixels, the largest first."""
         ...
 
-    def see(self, pixels: NDArray[np.float32], window: Tile) -> Seen:
+    def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
         """Look at one window of a picture, shape (height, width, 3)."""
         ...
 
@@ -66,7 +66,7 @@ def check_side(size: Size) -> None:
         )
 
 
-class Sights:
+class CachedWindowEncoder:
     """A window encoder behind its cache.
 
     Parameters
@@ -79,15 +79,15 @@ class Sights:
         self.encoder = encoder
         self._cache = cache
 
-    def of(self, picture: Picture, size: Size) -> PictureSight:
+    def of(self, picture: StoredImage, size: Size) -> WindowedImage:
         """The sight of a picture of `size` (width, height); nothing is computed before it is asked for."""
-        return PictureSight(self, size, pixels=lambda: picture.pixels, key=picture.key)
+        return WindowedImage(self, size, pixels=lambda: picture.pixels, key=picture.key)
 
-    def of_pixels(self, pixels: NDArray[np.float32]) -> PictureSight:
+    def of_pixels(self, pixels: NDArray[np.float32]) -> WindowedImage:
         """The sight of an image, shape (height, width, 3), that has no key to be kept under."""
-        return PictureSight(self, (pixels.shape[1], pixels.shape[0]), pixels=lambda: pixels, key=None)
+        return WindowedImage(self, (pixels.shape[1], pixels.shape[0]), pixels=lambda: pixels, key=None)
 
-    def see(self, window: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> Seen:
+    def encode(self, window: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> WindowFeatures:
         """What is seen of one window, from the cache or from the encoder."""
         name = key_of("window", WINDOWS_VERSION, self.encoder.fingerprint, key, repr(window)) if key else None
         kept = self._cache.get(name) if self._cache and name else None
@@ -95,7 +95,7 @@ class Sights:
             stored = load(kept)
             return tuple(stored[str(index)].float() for index in range(len(stored)))
         # In float16 already here: what is computed now and what is read later must be the same.
-        halves = [one.clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for one in self.encoder.see(pixels(), window)]
+        halves = [one.clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for one in self.encoder.encode(pixels(), window)]
         if self._cache and name:
             self._cache.put(name, save({str(index): one for index, one in enumerate(halves)}))
         return tuple(one.float() for one in halves)
@@ -113,7 +113,7 @@ class Sights:
         return key_of("made", WINDOWS_VERSION, self.encoder.fingerprint, key, name)
 
 
-class PictureSight:
+class WindowedImage:
     """The windows of one picture.
 
     Attributes
@@ -124,17 +124,19 @@ class PictureSight:
         Of its windows, the largest first, pixels.
     """
 
-    def __init__(self, sights: Sights, size: Size, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> None:
+    def __init__(
+        self, window_encoder: CachedWindowEncoder, size: Size, *, pixels: Callable[[], NDArray[np.float32]], key: str | None
+    ) -> None:
         check_side(size)
-        self._sights = sights
+        self._window_encoder = window_encoder
         self._pixels = pixels
         self.key = key
         self.size = size
-        self.sides = sights.encoder.sides(size)
-        self.shown_px = sights.encoder.shown_px
-        self.fingerprint = sights.encoder.fingerprint
+        self.sides = window_encoder.encoder.sides(size)
+        self.shown_px = window_encoder.encoder.shown_px
+        self.fingerprint = window_encoder.encoder.fingerprint
 
-    def see(self, window: Tile) -> Seen:
+    def encode(self, window: Tile) -> WindowFeatures:
         """What is seen of one window.
 
         Raises
@@ -142,12 +144,12 @@ class PictureSight:
         ImageError
             If it is not kept and the picture cannot be read.
         """
-        return self._sights.see(window, pixels=self._pixels, key=self.key)
+        return self._window_encoder.encode(window, pixels=self._pixels, key=self.key)
 
     def recall(self, name: str) -> bytes | None:
         """What `keep` kept under a name; None where nothing is kept."""
-        return self._sights.recall(name, key=self.key)
+        return self._window_encoder.recall(name, key=self.key)
 
     def keep(self, name: str, value: bytes) -> None:
         """Keep what was made of the picture under a name that says all that it depends on but the picture."""
-        self._sights.keep(name, value, key=self.key)
+        self._window_encoder.keep(name, value, key=self.key)

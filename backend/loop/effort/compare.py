@@ -25,13 +25,13 @@ from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Box, Labelled, Polygon
 from sync.labelling.config import Control
 
-__all__ = ["measure_effort", "shape_overlap"]
+__all__ = ["compare_regions", "shape_overlap"]
 
 GRID = 512
 """Areas of outlines are counted on a grid of so many cells a side, laid over both."""
 
 
-def measure_effort(predicted: Sequence[Region], submitted: Sequence[Region], controls: Sequence[Control]) -> dict[str, Effort]:
+def compare_regions(predicted: Sequence[Region], submitted: Sequence[Region], controls: Sequence[Control]) -> dict[str, Effort]:
     """Compare an annotation's regions with those of the prediction that it was begun from.
 
     Parameters

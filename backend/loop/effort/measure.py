@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from backend.loop.effort.compare import measure_effort
-from backend.loop.effort.store import Entry, Ledger
+from backend.loop.effort.compare import compare_regions
+from backend.loop.effort.store import EffortStore, Entry
 from backend.prediction.factory import read_config
 from backend.prediction.project_heads import controls_to_fill
 from backend.registry.records import Project
@@ -18,7 +18,7 @@ from backend.services import Services
 from sync.label_studio.annotations import Annotation
 from sync.label_studio.parents import find_parent, has_parent
 
-__all__ = ["A_CYCLE", "meter_effort"]
+__all__ = ["A_CYCLE", "measure_effort"]
 
 log = logging.getLogger("galaxyloop.meter")
 
@@ -27,7 +27,7 @@ A_CYCLE = 300
 of annotations that were never measured must not keep its next batch waiting for minutes."""
 
 
-def meter_effort(services: Services, project: Project, annotations: Sequence[Annotation]) -> int:
+def measure_effort(services: Services, project: Project, annotations: Sequence[Annotation]) -> int:
     """Measure the annotations that are new or have changed, and forget those that are gone; return how many were measured.
 
     Raises
@@ -35,8 +35,8 @@ def meter_effort(services: Services, project: Project, annotations: Sequence[Ann
     LabelStudioUnavailable
         If Label Studio went away: nothing was written, the next cycle measures.
     """
-    ledger = Ledger(services.engine)
-    known = ledger.stamps(project.id)
+    effort_store = EffortStore(services.engine)
+    known = effort_store.stamps(project.id)
     submitted = {one.id: one for one in annotations if not one.was_cancelled}
     gone = {id_ for id_, stamp in known.items() if id_ not in submitted or submitted[id_].updated_at != stamp}
     fresh = [one for one in submitted.values() if known.get(one.id) != one.updated_at and has_parent(one)]
@@ -51,8 +51,8 @@ def meter_effort(services: Services, project: Project, annotations: Sequence[Ann
         if parent is None or parent.version not in versions:
             entries.append(Entry(annotation.id, annotation.updated_at, None))
             continue
-        effort = measure_effort(parent.result, annotation.result, controls)
+        effort = compare_regions(parent.result, annotation.result, controls)
         entries.append(Entry(annotation.id, annotation.updated_at, versions[parent.version], effort))
-    ledger.enter(project.id, entries, gone=gone)
+    effort_store.enter(project.id, entries, gone=gone)
     log.info("event=metered project=%d measured=%d forgotten=%d", project.id, len(entries), len(gone))
     return len(entries)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from backend.registry.records import Effort
 from backend.registry.tables import EffortRow, VersionRow
 
-__all__ = ["Entry", "Ledger"]
+__all__ = ["EffortStore", "Entry"]
 
 IDS_A_STATEMENT = 500
 """Databases limit the values of one statement."""
@@ -41,7 +41,7 @@ class Entry:
     effort: dict[str, Effort] = field(default_factory=dict)
 
 
-class Ledger:
+class EffortStore:
     """Keeps the effort of all projects.
 
     Parameters

@@ -18,20 +18,20 @@ from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.examples.snapshot import SNAPSHOT_FILE
 from sync.geometry.shapes import Box
 
-__all__ = ["LESSONS_FILE", "read_lessons", "save_lessons", "without_tasks"]
+__all__ = ["LESSONS_FILE", "read_training_labels", "save_training_labels", "without_tasks"]
 
 LESSONS_FILE = "lessons.json"
 
 
-def save_lessons(folder: Path, gathered: Mapping[str, Examples]) -> None:
+def save_training_labels(folder: Path, gathered: Mapping[str, Examples]) -> None:
     """Write a version's examples into its folder."""
-    lessons = {
+    training_labels = {
         control: [_row(examples, image) for image in sorted(examples.references)] for control, examples in gathered.items()
     }
-    (folder / LESSONS_FILE).write_text(json.dumps(lessons))
+    (folder / LESSONS_FILE).write_text(json.dumps(training_labels))
 
 
-def read_lessons(folder: Path, now: Mapping[str, Examples]) -> dict[str, Examples]:
+def read_training_labels(folder: Path, now: Mapping[str, Examples]) -> dict[str, Examples]:
     """Read a version's examples; none of the base version, which has no folder.
 
     Parameters
@@ -41,8 +41,8 @@ def read_lessons(folder: Path, now: Mapping[str, Examples]) -> dict[str, Example
         tasks in its snapshot are taken.
     """
     if (folder / LESSONS_FILE).exists():
-        lessons = json.loads((folder / LESSONS_FILE).read_text())
-        return {control: _examples(rows) for control, rows in lessons.items()}
+        training_labels = json.loads((folder / LESSONS_FILE).read_text())
+        return {control: _examples(rows) for control, rows in training_labels.items()}
     try:
         rows = json.loads((folder / SNAPSHOT_FILE).read_text())
     except FileNotFoundError:

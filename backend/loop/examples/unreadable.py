@@ -66,7 +66,7 @@ def _read(services: Services, annotation: Annotation, control: Control, config: 
     for image, regions in answered.items():
         size = None
         if needs_picture(regions, control):
-            (size,) = services.annotators.observer.sizes([reference_of_image(annotation.data, config, image)])
+            (size,) = services.predictors.extractor.sizes([reference_of_image(annotation.data, config, image)])
         check_cost(regions, control, size=size or (1, 1))
         read_regions(regions, control, size=size)
     return bool(answered)

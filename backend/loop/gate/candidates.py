@@ -20,12 +20,12 @@ from backend.loop.scores.controls import Scores, score_filler
 from backend.loop.training.cross_validation import Plan, deal_folds, plan_of_classes, plan_of_objects
 from backend.loop.training.refit import MOST_OBJECT_IMAGES, Refits
 from backend.prediction.control_models import Filler, ObjectFiller, fillers_of
-from backend.prediction.features import Observation
-from backend.prediction.live import Annotators
+from backend.prediction.features import ImageFeatures
+from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import SHAPES, ProjectHeads
 from sync.labelling.config import Control
 
-__all__ = ["AUDIT_ENOUGH", "Contender", "Contest", "filler_of", "hold_contest"]
+__all__ = ["AUDIT_ENOUGH", "CandidateScores", "ComparedHead", "filler_of", "score_candidates"]
 
 AUDIT_ENOUGH = 30
 """Held-out groups of images from which on they alone judge: they speak of all of the project's galaxies, and cost no refit."""
@@ -34,7 +34,7 @@ MOST_JUDGED = 300
 
 
 @dataclass(frozen=True)
-class Contender:
+class ComparedHead:
     """One head of a control.
 
     Attributes
@@ -50,7 +50,7 @@ class Contender:
 
 
 @dataclass(frozen=True)
-class Contest:
+class CandidateScores:
     """What came of it.
 
     Attributes
@@ -73,18 +73,18 @@ class Contest:
     plan: Plan
     scores: tuple[tuple[Scores, ...], ...]
 
-    def agreement(self, contender: int) -> NDArray[np.float64]:
+    def agreement(self, compared_head: int) -> NDArray[np.float64]:
         """Scores of a contender, shape (repetitions, n)."""
-        return np.stack([one.agreement for one in self.scores[contender]])
+        return np.stack([one.agreement for one in self.scores[compared_head]])
 
 
-def hold_contest(
-    annotators: Annotators,
+def score_candidates(
+    predictors: LivePredictors,
     control: Control,
-    contenders: Sequence[Contender],
+    compared_heads: Sequence[ComparedHead],
     truth: Examples,
     sides: Sides,
-) -> Contest | None:
+) -> CandidateScores | None:
     """Score the heads of a control; None where there is no image to judge by.
 
     Parameters
@@ -95,34 +95,35 @@ def hold_contest(
     sides : Sides
         Which of the tasks are held out, and which are neighbours.
     """
-    arena = _Arena(annotators, control, truth, sides)
-    images = arena.readable(_judging(truth, contenders, sides, objects=control.tag in SHAPES))
+    scorer = _HeadScorer(predictors, control, truth, sides)
+    images = scorer.readable(_judging(truth, compared_heads, sides, objects=control.tag in SHAPES))
     if not images:
         return None
-    touched = [arena.touched(one, images) for one in contenders]
+    touched = [scorer.touched(one, images) for one in compared_heads]
     resampled = np.any(touched, axis=0)
-    left_out = len({arena.group(image) for image, again in zip(images, resampled, strict=True) if again})
+    left_out = len({scorer.group(image) for image, again in zip(images, resampled, strict=True) if again})
     plan = (plan_of_objects if control.tag in SHAPES else plan_of_classes)(left_out)
     if plan is None:  # all that was learned from is one galaxy: only images that no head learned from can judge
         plan, images = Plan(1, 1), [image for image, again in zip(images, resampled, strict=True) if not again]
-        touched = [arena.touched(one, images) for one in contenders]
+        touched = [scorer.touched(one, images) for one in compared_heads]
         resampled = np.zeros(len(images), bool)
         if not images:
             return None
-    groups = tuple(arena.group(image) for image in images)
-    folds = [arena.deal(images, groups, resampled, plan, seed=repeat) for repeat in range(plan.repeats)]
+    groups = tuple(scorer.group(image) for image in images)
+    folds = [scorer.deal(images, groups, resampled, plan, seed=repeat) for repeat in range(plan.repeats)]
     scores = tuple(
-        tuple(arena.score(one, images, seen, fold) for fold in folds) for one, seen in zip(contenders, touched, strict=True)
+        tuple(scorer.score(one, images, seen, fold) for fold in folds)
+        for one, seen in zip(compared_heads, touched, strict=True)
     )
-    kept = [index for index, image in enumerate(images) if image not in arena.not_fitted]
+    kept = [index for index, image in enumerate(images) if image not in scorer.not_fitted]
     if not kept:
         return None
     scores = tuple(tuple(one.of(kept) for one in repeated) for repeated in scores)
     images, groups, resampled = [images[i] for i in kept], tuple(groups[i] for i in kept), resampled[kept]
-    return Contest(tuple(images), groups, resampled, plan, scores)
+    return CandidateScores(tuple(images), groups, resampled, plan, scores)
 
 
-def _judging(truth: Examples, contenders: Sequence[Contender], sides: Sides, *, objects: bool) -> list[ImageOfTask]:
+def _judging(truth: Examples, compared_heads: Sequence[ComparedHead], sides: Sides, *, objects: bool) -> list[ImageOfTask]:
     """The images that judge: held-out ones, and while those are few the others as well."""
     answered = truth.targets or truth.values or truth.objects
     most = MOST_OBJECT_IMAGES if objects else MOST_JUDGED
@@ -134,13 +135,13 @@ def _judging(truth: Examples, contenders: Sequence[Contender], sides: Sides, *, 
     return held_out[-most:] + others[-most:]
 
 
-class _Arena:
+class _HeadScorer:
     """Refits and scores the contenders of one control; what two contenders would learn alike is fitted once."""
 
-    def __init__(self, annotators: Annotators, control: Control, truth: Examples, sides: Sides) -> None:
-        self._annotators, self._control = annotators, control
+    def __init__(self, predictors: LivePredictors, control: Control, truth: Examples, sides: Sides) -> None:
+        self._predictors, self._control = predictors, control
         self._truth, self._sides = truth, sides
-        self.refits = Refits(annotators, control)
+        self.refits = Refits(predictors, control)
         # Images of folds without which too few labels are left to fit a head: they say nothing of it.
         self.not_fitted: set[ImageOfTask] = set()
 
@@ -149,12 +150,14 @@ class _Arena:
 
     def readable(self, images: Sequence[ImageOfTask]) -> list[ImageOfTask]:
         objects = self._control.tag in SHAPES
-        seen = self.refits.observe([self._truth.references[image] for image in images], embed=not objects, look=objects)
+        seen = self.refits.extract_features(
+            [self._truth.references[image] for image in images], embed=not objects, look=objects
+        )
         return [image for image, one in zip(images, seen, strict=True) if one is not None]
 
-    def touched(self, contender: Contender, images: Sequence[ImageOfTask]) -> NDArray[np.bool_]:
+    def touched(self, compared_head: ComparedHead, images: Sequence[ImageOfTask]) -> NDArray[np.bool_]:
         """Which images a contender has learned from, or from a neighbour of, shape (n,)."""
-        tasks = {image.task for image in contender.learned.references}
+        tasks = {image.task for image in compared_head.learned.references}
         return np.array([not tasks.isdisjoint({image.task} | self._neighbours(image.task)) for image in images], bool)
 
     def deal(
@@ -169,14 +172,14 @@ class _Arena:
         return fold
 
     def score(
-        self, contender: Contender, images: Sequence[ImageOfTask], touched: NDArray[np.bool_], fold: NDArray[np.intp]
+        self, compared_head: ComparedHead, images: Sequence[ImageOfTask], touched: NDArray[np.bool_], fold: NDArray[np.intp]
     ) -> Scores:
-        parts: list[tuple[NDArray[np.intp], Head | None]] = [(np.flatnonzero(~touched), contender.head)]
+        parts: list[tuple[NDArray[np.intp], Head | None]] = [(np.flatnonzero(~touched), compared_head.head)]
         for number in np.unique(fold[touched]):
             inside = np.flatnonzero(touched & (fold == number))
             away = {image.task for image in (images[index] for index in np.flatnonzero(fold == number))}
             away |= {other for task in away for other in self._neighbours(task)}
-            head = self.refits.fit(without_tasks(contender.learned, away), like=contender.head)
+            head = self.refits.fit(without_tasks(compared_head.learned, away), like=compared_head.head)
             if head is None:
                 self.not_fitted |= {images[index] for index in inside}
             parts.append((inside, head))
@@ -186,7 +189,7 @@ class _Arena:
             if not len(inside):
                 continue
             some = [images[index] for index in inside]
-            filler = filler_of(self._annotators, self._control, head)
+            filler = filler_of(self._predictors, self._control, head)
             scores = score_filler(filler, some, self._observed(filler, some), self._truth)
             agreement[inside], predicted[inside], hits[inside] = scores.agreement, scores.predicted, scores.hits
             if scores.probabilities is not None:
@@ -206,30 +209,30 @@ class _Arena:
             return str(int(np.searchsorted(np.quantile(list(truth.values.values()), [1 / 3, 2 / 3]), truth.values[image])))
         return min((one.label for one in truth.objects[image]), default="")
 
-    def _observed(self, filler: Filler | None, images: Sequence[ImageOfTask]) -> list[Observation]:
+    def _observed(self, filler: Filler | None, images: Sequence[ImageOfTask]) -> list[ImageFeatures]:
         references = [self._truth.references[image] for image in images]
         if not isinstance(filler, ObjectFiller):
             return [self.refits.seen(reference) for reference in references]
         settings = filler.needs_sources
-        seen = self._annotators.observer.observe(
+        seen = self._predictors.extractor.extract_features(
             references, embed=False, extractions=[settings] if settings else [], look=filler.needs_look
         )
         # A picture that has become unreadable since counts as one on which nothing is found.
         blank = {settings: ()} if settings else {}
         return [
-            one if isinstance(one, Observation) else replace(self.refits.seen(reference), sources=blank)
+            one if isinstance(one, ImageFeatures) else replace(self.refits.seen(reference), sources=blank)
             for one, reference in zip(seen, references, strict=True)
         ]
 
 
-def filler_of(annotators: Annotators, control: Control, head: Head | None) -> Filler | None:
+def filler_of(predictors: LivePredictors, control: Control, head: Head | None) -> Filler | None:
     """What fills a control with a head, None for the shipped one; nothing where the shipped one knows no label of it."""
-    heads = annotators.usable(ProjectHeads({} if head is None else {control.name: head}))
+    heads = predictors.usable(ProjectHeads({} if head is None else {control.name: head}))
     made = fillers_of(
         [control],
         heads,
-        base=annotators.base_morphology,
-        masks=annotators.base_masks,
-        detector=annotators.base_detector,
+        base=predictors.base_morphology,
+        masks=predictors.base_masks,
+        detector=predictors.base_detector,
     )
     return made[0] if made else None

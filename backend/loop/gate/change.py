@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.loop.gate.candidates import Contender, Contest, filler_of
+from backend.loop.gate.candidates import CandidateScores, ComparedHead, filler_of
 from backend.loop.gate.decision import Decision, Taken, decide_on_change
 from backend.loop.scores.agreement import class_agreement
 from backend.loop.scores.comparison import Comparison, compare
 from backend.prediction.control_models import ClassFiller
-from backend.prediction.features import Observation
-from backend.prediction.live import Annotators
+from backend.prediction.features import ImageFeatures
+from backend.prediction.live import LivePredictors
 from sync.label_studio.task_images import images_of_control, reference_of_image
 from sync.label_studio.tasks import Task
 from sync.labelling.config import Control, LabelConfig
@@ -38,13 +38,13 @@ class ProjectTasks:
 
     tasks: Sequence[Task]
     config: LabelConfig
-    annotators: Annotators
+    predictors: LivePredictors
 
 
 def limit_change(
     decision: Decision,
-    contest: Contest,
-    contenders: Sequence[Contender],
+    contest: CandidateScores,
+    compared_heads: Sequence[ComparedHead],
     control: Control,
     project: ProjectTasks,
     *,
@@ -67,8 +67,8 @@ def limit_change(
     """
     if decision.taken is Taken.LIVE:
         return decision, None
-    head = contenders[PLACES[decision.taken]].head if decision.taken is Taken.CANDIDATE else None
-    taken, live = (filler_of(project.annotators, control, one) for one in (head, contenders[PLACES[Taken.LIVE]].head))
+    head = compared_heads[PLACES[decision.taken]].head if decision.taken is Taken.CANDIDATE else None
+    taken, live = (filler_of(project.predictors, control, one) for one in (head, compared_heads[PLACES[Taken.LIVE]].head))
     if not isinstance(taken, ClassFiller) or not isinstance(live, ClassFiller):
         return decision, None
     change, compared = (change_of_classes(taken, live, project, annotated=annotated) for annotated in (False, True))
@@ -88,8 +88,8 @@ def change_of_classes(taken: ClassFiller, live: ClassFiller, project: ProjectTas
     tasks = (task for task in project.tasks if bool(task.annotations) is annotated)
     drawn = sorted(tasks, key=lambda task: _order(task.id))[:MOST_TASKS]
     references = [reference_of_image(task.data, config, images_of_control(task.data, config, control)[0]) for task in drawn]
-    observed = project.annotators.observer.observe([reference for reference in references if reference], embed=True)
-    embeddings = [seen.embedding for seen in observed if isinstance(seen, Observation) and seen.embedding is not None]
+    observed = project.predictors.extractor.extract_features([reference for reference in references if reference], embed=True)
+    embeddings = [seen.embedding for seen in observed if isinstance(seen, ImageFeatures) and seen.embedding is not None]
     if not embeddings:
         return 0.0
     probabilities = [filler.shares(np.stack(embeddings)) for filler in (taken, live)]
@@ -97,7 +97,7 @@ def change_of_classes(taken: ClassFiller, live: ClassFiller, project: ProjectTas
     return float(1 - class_agreement(*probabilities, exclusive=not control.multiple, levels=levels).mean())
 
 
-def _held_out(contest: Contest, taken: Taken, held_out: Collection[int]) -> Comparison:
+def _held_out(contest: CandidateScores, taken: Taken, held_out: Collection[int]) -> Comparison:
     """The taken head against the live version's, on the held-out tasks alone."""
     alone = [
         place

@@ -17,8 +17,8 @@ from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection.detection import Detection
 from backend.loop.examples.examples import Examples, gather_examples
 from backend.loop.examples.snapshot import Snapshot
-from backend.loop.examples.training_labels import read_lessons
-from backend.loop.gate.candidates import Contender, Contest, hold_contest
+from backend.loop.examples.training_labels import read_training_labels
+from backend.loop.gate.candidates import CandidateScores, ComparedHead, score_candidates
 from backend.loop.gate.change import ProjectTasks, limit_change
 from backend.loop.gate.decision import Decision, Objects, Taken, decide
 from backend.loop.gate.known_labels import new_labels
@@ -67,11 +67,11 @@ class _Sides:
     candidate: Version
     live: Version
     heads: Mapping[Taken, ProjectHeads]
-    lessons: Mapping[Taken, Mapping[str, Examples]]
+    training_labels: Mapping[Taken, Mapping[str, Examples]]
 
-    def contender(self, taken: Taken, control: str) -> Contender:
+    def compared_head(self, taken: Taken, control: str) -> ComparedHead:
         head = self.heads[taken].filling.get(control)
-        return Contender(head, self.lessons[taken].get(control, Examples())) if head is not None else Contender()
+        return ComparedHead(head, self.training_labels[taken].get(control, Examples())) if head is not None else ComparedHead()
 
     def source(self, taken: Taken, control: str) -> int:
         """Number of the version whose folder holds a control's head."""
@@ -88,21 +88,23 @@ def judge(
     controls = controls_to_fill(config)
     live = services.registry.version(project.id, project.live_version)
     judged_annotations = (*snapshot.training, *snapshot.judging)
-    truth = gather_examples(judged_annotations, config, controls, sizes_of=services.annotators.observer.sizes)
+    truth = gather_examples(judged_annotations, config, controls, sizes_of=services.predictors.extractor.sizes)
     sides = _read_sides(services, project, config, candidate, live, truth)
     evidence: dict[str, dict[str, Any]] = {}
     decisions: dict[str, Decision] = {}
     tasks: set[int] = set()
     for control in controls:
-        contenders = [sides.contender(taken, control.name) for taken in (Taken.CANDIDATE, Taken.LIVE)]
-        if contenders[CANDIDATE].head is None and contenders[LIVE].head is None:
+        compared_heads = [sides.compared_head(taken, control.name) for taken in (Taken.CANDIDATE, Taken.LIVE)]
+        if compared_heads[CANDIDATE].head is None and compared_heads[LIVE].head is None:
             continue
-        contest = hold_contest(services.annotators, control, [*contenders, Contender()], truth[control.name], snapshot.sides)
-        fresh = new_labels(services.annotators.base_morphology, control, *contenders)
-        decision, measured = _decide(control, contest, contenders, truth[control.name], fresh)
+        contest = score_candidates(
+            services.predictors, control, [*compared_heads, ComparedHead()], truth[control.name], snapshot.sides
+        )
+        fresh = new_labels(services.predictors.base_morphology, control, *compared_heads)
+        decision, measured = _decide(control, contest, compared_heads, truth[control.name], fresh)
         if contest is not None:
-            shown = ProjectTasks(project_tasks, config, services.annotators)
-            decision, change = limit_change(decision, contest, contenders, control, shown, held_out=snapshot.sides.held_out)
+            shown = ProjectTasks(project_tasks, config, services.predictors)
+            decision, change = limit_change(decision, contest, compared_heads, control, shown, held_out=snapshot.sides.held_out)
             if change is not None:
                 measured |= {"change": change, "taken": str(decision.taken), "reason": decision.reason}
         decisions[control.name], evidence[control.name] = decision, measured
@@ -116,20 +118,20 @@ def judge(
 def _read_sides(
     services: Services, project: Project, config: LabelConfig, candidate: Version, live: Version, truth: Mapping[str, Examples]
 ) -> _Sides:
-    annotators, registry = services.annotators, services.registry
-    heads, lessons = {}, {}
+    predictors, registry = services.predictors, services.registry
+    heads, training_labels = {}, {}
     for taken, version in ((Taken.CANDIDATE, candidate), (Taken.LIVE, live)):
-        heads[taken] = annotators.usable(annotators.heads_of(project.id, version.number, config))
+        heads[taken] = predictors.usable(predictors.heads_of(project.id, version.number, config))
         sources = {name: version.head_from(name) for name in heads[taken].filling}
-        read = {number: read_lessons(registry.path(project.id, number), truth) for number in set(sources.values())}
-        lessons[taken] = {name: read[number].get(name, Examples()) for name, number in sources.items()}
-    return _Sides(candidate, live, heads, lessons)
+        read = {number: read_training_labels(registry.path(project.id, number), truth) for number in set(sources.values())}
+        training_labels[taken] = {name: read[number].get(name, Examples()) for name, number in sources.items()}
+    return _Sides(candidate, live, heads, training_labels)
 
 
 def _decide(
     control: Control,
-    contest: Contest | None,
-    contenders: Sequence[Contender],
+    contest: CandidateScores | None,
+    compared_heads: Sequence[ComparedHead],
     truth: Examples,
     fresh: tuple[str, ...],
 ) -> tuple[Decision, dict[str, Any]]:
@@ -142,7 +144,7 @@ def _decide(
         scores = [contest.agreement(index) for index in range(3)]
         versus = _versus(scores, contest)
     objects = _objects(contest, truth) if control.tag in SHAPES and contest is not None else None
-    if contenders[CANDIDATE].head is None:
+    if compared_heads[CANDIDATE].head is None:
         # Nothing was learned for it, so that the candidate is the shipped head; a tie between these two decides nothing.
         comes_back = versus[2].answer is Answer.WORSE
         decision = Decision(Taken.SHIPPED if comes_back else Taken.LIVE, "has too few labels")
@@ -155,11 +157,13 @@ def _decide(
         measured["by"] = _judged_by(contest.resampled)
         if contest.scores[CANDIDATE][0].probabilities is not None:
             measured["calibration"] = _calibration(control, contest, truth)
-    finders = {name: one.head.found_by for name, one in zip(NAMES, contenders, strict=False) if isinstance(one.head, Detection)}
+    finders = {
+        name: one.head.found_by for name, one in zip(NAMES, compared_heads, strict=False) if isinstance(one.head, Detection)
+    }
     return decision, measured | ({"found_by": finders} if finders else {})
 
 
-def _versus(scores: Sequence[NDArray[np.float64]], contest: Contest) -> tuple[Comparison, Comparison, Comparison]:
+def _versus(scores: Sequence[NDArray[np.float64]], contest: CandidateScores) -> tuple[Comparison, Comparison, Comparison]:
     """The candidate against the live version and the shipped head, and the live version against the shipped head."""
 
     def against(one: int, other: int) -> Comparison:
@@ -174,14 +178,14 @@ def _decide_prompts(
     services: Services, controls: Sequence[Control], sides: _Sides, truth: Mapping[str, Examples], snapshot: Snapshot
 ) -> tuple[Decision, dict[str, Any]] | None:
     """Decide on the head that answers clicks, by held-out masks alone: to learn it anew for each fold takes too long."""
-    base = services.annotators.base_masks
+    base = services.predictors.base_masks
     heads = [sides.heads[taken].prompted or base for taken in (Taken.CANDIDATE, Taken.LIVE)]
     if heads[CANDIDATE] is base and heads[LIVE] is base:
         return None
     control = next((one for one in controls if any(_has_mask(drawn) for drawn in truth[one.name].objects.values())), None)
     examples = truth[control.name] if control is not None else Examples()
     images = [image for image in examples.objects if image.task in snapshot.sides.held_out]
-    judged, scores = click_scores(services.annotators.observer, images, examples, [*heads, base])
+    judged, scores = click_scores(services.predictors.extractor, images, examples, [*heads, base])
     groups = [snapshot.sides.galaxies.get(image.task, str(image.task)) for image in judged]
     versus = tuple(compare(scores[one], scores[other], groups=groups) for one, other in ((0, 1), (0, 2), (1, 2)))
     first, second, third = versus
@@ -194,7 +198,7 @@ def _has_mask(drawn: Sequence[Any]) -> bool:
     return any(one.outline is not None for one in drawn)
 
 
-def _objects(contest: Contest, truth: Examples) -> Objects:
+def _objects(contest: CandidateScores, truth: Examples) -> Objects:
     """Objects on the judged images, as the first repetition counts them."""
     drawn = np.array([len(truth.objects[image]) for image in contest.images])
     with_some = drawn > 0
@@ -207,7 +211,7 @@ def _objects(contest: Contest, truth: Examples) -> Objects:
     )
 
 
-def _calibration(control: Control, contest: Contest, truth: Examples) -> dict[str, dict[str, float]]:
+def _calibration(control: Control, contest: CandidateScores, truth: Examples) -> dict[str, dict[str, float]]:
     targets = np.stack([truth.targets[image] for image in contest.images])
     ends = np.array(QuestionTree.of(control.paths).ends) if control.tag == "Taxonomy" and control.paths else None
     probabilities = {name: scores[0].probabilities for name, scores in zip(NAMES, contest.scores, strict=True)}

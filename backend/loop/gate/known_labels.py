@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
-from backend.loop.gate.candidates import Contender
+from backend.loop.gate.candidates import ComparedHead
 from backend.prediction.project_heads import SHAPES
 from sync.labelling.config import Control
 from sync.labelling.matching import match_labels
@@ -12,7 +12,7 @@ from sync.labelling.matching import match_labels
 __all__ = ["new_labels"]
 
 
-def new_labels(base: Morphology, control: Control, candidate: Contender, live: Contender) -> tuple[str, ...]:
+def new_labels(base: Morphology, control: Control, candidate: ComparedHead, live: ComparedHead) -> tuple[str, ...]:
     """Labels with examples among what the candidate learned from that neither the live head nor the shipped one knows.
 
     Parameters
@@ -26,9 +26,9 @@ def new_labels(base: Morphology, control: Control, candidate: Contender, live: C
     return tuple(label for label in _names(control) if label in _labels(control, candidate) - known)
 
 
-def _labels(control: Control, contender: Contender) -> set[str]:
+def _labels(control: Control, compared_head: ComparedHead) -> set[str]:
     """Labels that a contender has examples of."""
-    names, learned = _names(control), contender.learned
+    names, learned = _names(control), compared_head.learned
     answered = {names[index] for target in learned.targets.values() for index in target.nonzero()[0]}
     return answered | {one.label for drawn in learned.objects.values() for one in drawn}
 

@@ -94,13 +94,13 @@ def prune_old(services: Services, project: Project, annotations: Sequence[Annota
         return 0
     kept = {project.live_version, *(version.number for version in previous)}
     stale = [version.name for version in versions if version.number not in kept]
-    ringing, until = services.bell.ringing(), time.monotonic() + LONGEST_PRUNING_S
+    pending, until = services.pending_events.pending(), time.monotonic() + LONGEST_PRUNING_S
 
     def undisturbed() -> bool:
-        return not lost.is_set() and time.monotonic() < until and services.bell.ringing() == ringing
+        return not lost.is_set() and time.monotonic() < until and services.pending_events.pending() == pending
 
     services.prediction_records.keep_versions(project.id, kept)
-    deleted = prune(services.label_studio, project.id, stale, annotations=annotations, go_on=undisturbed)
+    deleted = prune(services.label_studio, project.id, stale, annotations=annotations, keep_going=undisturbed)
     if deleted:
         log.info("event=pruned project=%d deleted=%d", project.id, deleted)
     return deleted

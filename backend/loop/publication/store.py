@@ -58,7 +58,7 @@ class Storing:
     def store(self, tasks: Sequence[StudioTask]) -> int:
         """Predict tasks and store their predictions in bulk; return how many Label Studio took."""
         services, project, stored = self._services, self._project, 0
-        predict = predicting_here(services.annotators.of(project, label_config=project.label_config))
+        predict = predicting_here(services.predictors.of(project, label_config=project.label_config))
         predicted = services.prediction_records.recording(
             self._mixed(predict([Task(id=task.id, data=task.data) for task in tasks])), *self._key, keys=self._image_keys
         )
@@ -82,8 +82,8 @@ class Storing:
         known = services.predicted[self._key]
         for start in range(0, len(tasks), CHUNK):
             chunk = [Task(id=task.id, data=task.data) for task in tasks[start : start + CHUNK]]
-            annotator = services.annotators.of(project, label_config=project.label_config)
-            (pairs,) = self._mixed([list(zip(chunk, annotator.predict(chunk), strict=True))])
+            predictor = services.predictors.of(project, label_config=project.label_config)
+            (pairs,) = self._mixed([list(zip(chunk, predictor.predict(chunk), strict=True))])
             wanted = [
                 (task, prediction)
                 for task, prediction in pairs

@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from backend.heads.detection.metrics import mask_overlap
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.simulated_clicks import first_click
-from backend.heads.segmentation.window_features import PictureSight
+from backend.heads.segmentation.window_features import WindowedImage
 from backend.loop.examples.drawn_objects import Outline
 from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.scores.comparison import LEAST_GROUPS
-from backend.prediction.features import Observer
+from backend.prediction.features import FeatureExtractor
 from backend.prediction.project_heads import MASKS
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
@@ -50,7 +50,7 @@ def can_be_judged(snapshot: Snapshot, control: Control) -> bool:
 
 
 def click_scores(
-    observer: Observer, images: Sequence[ImageOfTask], truth: Examples, heads: Sequence[PromptedMasks]
+    extractor: FeatureExtractor, images: Sequence[ImageOfTask], truth: Examples, heads: Sequence[PromptedMasks]
 ) -> tuple[list[ImageOfTask], NDArray[np.float64]]:
     """Score heads by what one click on each human mask gives.
 
@@ -73,7 +73,7 @@ def click_scores(
     room = MOST_MASKS
     for image in sorted(images, reverse=True):
         outlines = [one.outline for one in truth.objects[image] if one.outline is not None]
-        overlaps = attempt(partial(_overlaps, observer, truth.references[image], outlines, heads, most=room))
+        overlaps = attempt(partial(_overlaps, extractor, truth.references[image], outlines, heads, most=room))
         if isinstance(overlaps, ImageError):
             log.warning("event=clicks_not_judged task=%d reason=%r", image.task, str(overlaps))
         elif overlaps.size:
@@ -84,21 +84,21 @@ def click_scores(
 
 
 def _overlaps(
-    observer: Observer, reference: str, outlines: Sequence[Outline], heads: Sequence[PromptedMasks], *, most: int
+    extractor: FeatureExtractor, reference: str, outlines: Sequence[Outline], heads: Sequence[PromptedMasks], *, most: int
 ) -> NDArray[np.float64]:
     """Overlaps of each head, shape (h, m), with outlines drawn on a picture of its present size, a few of them."""
-    sight = observer.sight(reference)
-    fitting = [one for one in outlines if one.size == sight.size]
+    windowed_image = extractor.windowed_image(reference)
+    fitting = [one for one in outlines if one.size == windowed_image.size]
     drawn = np.random.default_rng(0).permutation(len(fitting))[: min(most, MOST_OF_IMAGE)].tolist()
     overlaps: dict[PromptedMasks, list[float]] = {head: [] for head in heads}
     for place in drawn:
-        mask = fitting[place].footprint().full(sight.size)
+        mask = fitting[place].footprint().full(windowed_image.size)
         for head, own in overlaps.items():
-            own.append(_overlap(head, sight, mask))
+            own.append(_overlap(head, windowed_image, mask))
     return np.array([overlaps[head] for head in heads], np.float64)
 
 
-def _overlap(head: PromptedMasks, sight: PictureSight, mask: Mask) -> float:
+def _overlap(head: PromptedMasks, windowed_image: WindowedImage, mask: Mask) -> float:
     x, y, _ = first_click(mask, np.random.default_rng(0), jitter=0)
-    found = head.predict(sight, points=[(Point(x, y), True)])
+    found = head.predict(windowed_image, points=[(Point(x, y), True)])
     return mask_overlap(found[0], mask) if found else 0.0

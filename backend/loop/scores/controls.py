@@ -14,7 +14,7 @@ from backend.heads.detection.detected import Detected
 from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.scores.agreement import class_agreement, matched_boxes, number_agreement
 from backend.prediction.control_models import ClassFiller, Filler, NumberFiller, ObjectFiller
-from backend.prediction.features import Observation
+from backend.prediction.features import ImageFeatures
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.labelling.config import Control
@@ -51,7 +51,7 @@ class Scores:
 
 
 def score_filler(
-    filler: Filler | None, images: Sequence[ImageOfTask], observations: Sequence[Observation], truth: Examples
+    filler: Filler | None, images: Sequence[ImageOfTask], features_of_images: Sequence[ImageFeatures], truth: Examples
 ) -> Scores:
     """Score a control's filler; where there is none, nothing is filled in and every score is 0.
 
@@ -66,7 +66,7 @@ def score_filler(
     if filler is None or not images:
         return Scores(np.zeros(len(images)), none, none)
     if isinstance(filler, ClassFiller):
-        embeddings = np.stack([one.embedding for one in observations if one.embedding is not None])
+        embeddings = np.stack([one.embedding for one in features_of_images if one.embedding is not None])
         targets = np.stack([truth.targets[image] for image in images])
         levels = filler.tree.depth if filler.tree else 1
         agreement = class_agreement(filler.shares(embeddings), targets, exclusive=not filler.control.multiple, levels=levels)
@@ -74,19 +74,19 @@ def score_filler(
     if isinstance(filler, NumberFiller):
         values = np.array([truth.values[image] for image in images])
         spread = float(np.std(list(truth.values.values())))
-        return Scores(number_agreement(filler.values(observations), values, spread=spread), none, none)
+        return Scores(number_agreement(filler.values(features_of_images), values, spread=spread), none, none)
     assert isinstance(filler, ObjectFiller)
     drawn = [truth.objects[image] for image in images]
-    predicted = [_detected(filler, one) for one in observations]
+    predicted = [_detected(filler, one) for one in features_of_images]
     hits = np.array([matched_boxes(*both) for both in zip(predicted, drawn, strict=True)], np.int64)
     counts = np.array([len(one) for one in predicted], np.int64)
     both = counts + [len(one) for one in drawn]
     return Scores(np.where(both > 0, 2 * hits / np.maximum(both, 1), 1.0), counts, hits)
 
 
-def _detected(filler: ObjectFiller, observation: Observation) -> Sequence[Detected]:
+def _detected(filler: ObjectFiller, features: ImageFeatures) -> Sequence[Detected]:
     """What a filler detects on an image; nothing on one on which it fails, which counts against it."""
-    detected = attempt(lambda: filler.detect(observation))
+    detected = attempt(lambda: filler.detect(features))
     if isinstance(detected, ImageError):
         log.warning("event=image_not_judged control=%s reason=%r", filler.control.name, str(detected))
         return ()

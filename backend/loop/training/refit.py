@@ -16,8 +16,8 @@ from backend.heads.regression import Parameters
 from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.training.train import fit_classes, fit_detection, open_images
 from backend.prediction.control_models.control_model import embedding_of
-from backend.prediction.features import Observation
-from backend.prediction.live import Annotators
+from backend.prediction.features import ImageFeatures
+from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import SHAPES
 from sync.labelling.config import Control
 
@@ -30,20 +30,20 @@ MOST_OBJECT_IMAGES = 20
 class Refits:
     """Fits heads of one control, and keeps what it has seen of their images."""
 
-    def __init__(self, annotators: Annotators, control: Control) -> None:
-        self._annotators, self._control = annotators, control
-        self._seen: dict[str, Observation] = {}
+    def __init__(self, predictors: LivePredictors, control: Control) -> None:
+        self._predictors, self._control = predictors, control
+        self._seen: dict[str, ImageFeatures] = {}
         self._fitted: dict[str, Head | None] = {}
 
-    def seen(self, reference: str) -> Observation:
+    def seen(self, reference: str) -> ImageFeatures:
         """What was seen of an image that was observed here."""
         return self._seen[reference]
 
-    def observe(self, references: Sequence[str], *, embed: bool, look: bool) -> list[Observation | None]:
+    def extract_features(self, references: Sequence[str], *, embed: bool, look: bool) -> list[ImageFeatures | None]:
         """Observations, kept by reference; None of what cannot be read."""
         new = [reference for reference in dict.fromkeys(references) if reference not in self._seen]
-        for reference, one in zip(new, self._annotators.observer.observe(new, embed=embed, look=look), strict=True):
-            if isinstance(one, Observation):
+        for reference, one in zip(new, self._predictors.extractor.extract_features(new, embed=embed, look=look), strict=True):
+            if isinstance(one, ImageFeatures):
                 self._seen[reference] = one
         return [self._seen.get(reference) for reference in references]
 
@@ -67,10 +67,10 @@ class Refits:
         if self._control.tag in SHAPES:
             newest = sorted(learned.objects)[-MOST_OBJECT_IMAGES:]
             some = Examples(learned.references, objects={image: learned.objects[image] for image in newest})
-            opened = open_images(self._annotators.observer, some)
-            return fit_detection(opened, self._control, detector=None if by_extraction else self._annotators.base_detector)
+            opened = open_images(self._predictors.extractor, some)
+            return fit_detection(opened, self._control, detector=None if by_extraction else self._predictors.base_detector)
         answered: Mapping[ImageOfTask, object] = learned.targets or learned.values
-        seen = self.observe([learned.references[image] for image in answered], embed=True, look=False)
+        seen = self.extract_features([learned.references[image] for image in answered], embed=True, look=False)
         images = [image for image, one in zip(answered, seen, strict=True) if one is not None]
         if not images:
             raise NotEnoughLabels("there are no labelled images")
@@ -78,7 +78,7 @@ class Refits:
         if self._control.tag == "Number":
             return Parameters.fit(embeddings, np.array([learned.values[image] for image in images]))
         targets = np.stack([learned.targets[image] for image in images])
-        return fit_classes(embeddings, targets, control=self._control, base=self._annotators.base_morphology)
+        return fit_classes(embeddings, targets, control=self._control, base=self._predictors.base_morphology)
 
 
 def _by_extraction(head: Head | None) -> bool:

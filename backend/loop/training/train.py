@@ -20,17 +20,17 @@ from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.grid_search import score_grid
 from backend.heads.regression import Parameters
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.heads.segmentation.window_features import PictureSight
+from backend.heads.segmentation.window_features import WindowedImage
 from backend.loop.examples.drawn_objects import DrawnObject
 from backend.loop.examples.examples import Examples, ImageOfTask, gather_examples
 from backend.loop.examples.snapshot import Snapshot
-from backend.loop.examples.training_labels import save_lessons
+from backend.loop.examples.training_labels import save_training_labels
 from backend.loop.scores.clicks import can_be_judged
 from backend.lvm.feature_maps import PicturePyramid
 from backend.prediction.control_models import base_offset
 from backend.prediction.factory import read_config
-from backend.prediction.features import Observation, Observer
-from backend.prediction.live import Annotators
+from backend.prediction.features import FeatureExtractor, ImageFeatures
+from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import SHAPES, ProjectHeads, controls_to_fill
 from backend.registry.records import Project
 from backend.services import Services
@@ -77,8 +77,8 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     started = time.monotonic()
     log.info("event=training project=%d annotations=%d", project.id, len(snapshot.training))
     config = read_config(project.label_config)
-    observer = services.annotators.observer
-    gathered = gather_examples(snapshot.training, config, controls_to_fill(config), sizes_of=observer.sizes)
+    extractor = services.predictors.extractor
+    gathered = gather_examples(snapshot.training, config, controls_to_fill(config), sizes_of=extractor.sizes)
     heads, reasons = _fit_all(services, config, gathered, snapshot)
     if not heads.filling and heads.prompted is None and not allow_none:
         raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
@@ -91,7 +91,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     ) as (folder, number):
         heads.save(folder, config)
         snapshot.save(folder)
-        save_lessons(folder, gathered)
+        save_training_labels(folder, gathered)
     log.info(
         "event=trained project=%d version=%d annotations=%d heads=%s seconds=%.1f",
         project.id, number, len(snapshot.training), ",".join(heads.filling), time.monotonic() - started,
@@ -102,7 +102,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
 def _fit_all(
     services: Services, config: LabelConfig, gathered: Mapping[str, Examples], snapshot: Snapshot
 ) -> tuple[ProjectHeads, list[str]]:
-    annotators = services.annotators
+    predictors = services.predictors
     filling: dict[str, Head] = {}
     prompted: PromptedMasks | None = None
     reasons = []
@@ -110,14 +110,14 @@ def _fit_all(
         examples = gathered[control.name]
         try:
             if control.tag in SHAPES:
-                opened = open_images(annotators.observer, examples)
-                filling[control.name] = fit_detection(opened, control, detector=annotators.base_detector)
+                opened = open_images(predictors.extractor, examples)
+                filling[control.name] = fit_detection(opened, control, detector=predictors.base_detector)
                 if prompted is None and can_be_judged(snapshot, control):
-                    prompted = _fit_masks(annotators, opened)
+                    prompted = _fit_masks(predictors, opened)
             elif control.tag == "Number":
-                filling[control.name] = _fit_number(annotators.observer, examples)
+                filling[control.name] = _fit_number(predictors.extractor, examples)
             else:
-                filling[control.name] = _fit_classes(annotators, control, examples)
+                filling[control.name] = _fit_classes(predictors, control, examples)
         except NotEnoughLabels as error:
             reasons.append(f"{control.name}: {error}")
         except Exception as error:
@@ -127,12 +127,12 @@ def _fit_all(
     return ProjectHeads(filling, prompted), reasons
 
 
-def _fit_classes(annotators: Annotators, control: Control, examples: Examples) -> Morphology | DecisionTree:
-    images, embeddings = _embeddings(annotators.observer, examples.targets, examples)
+def _fit_classes(predictors: LivePredictors, control: Control, examples: Examples) -> Morphology | DecisionTree:
+    images, embeddings = _embeddings(predictors.extractor, examples.targets, examples)
     if not images:
         raise NotEnoughLabels("there are no labelled images yet")
     targets = np.stack([examples.targets[image] for image in images])
-    return fit_classes(embeddings, targets, control=control, base=annotators.base_morphology)
+    return fit_classes(embeddings, targets, control=control, base=predictors.base_morphology)
 
 
 def fit_classes(
@@ -147,8 +147,8 @@ def fit_classes(
     return Morphology.fit(embeddings, targets, classes=classes, exclusive=exclusive, offset=offset)
 
 
-def _fit_number(observer: Observer, examples: Examples) -> Parameters:
-    images, embeddings = _embeddings(observer, examples.values, examples)
+def _fit_number(extractor: FeatureExtractor, examples: Examples) -> Parameters:
+    images, embeddings = _embeddings(extractor, examples.values, examples)
     return Parameters.fit(embeddings, np.array([examples.values[image] for image in images]))
 
 
@@ -158,22 +158,22 @@ class ObjectImages:
 
     pixels: list[NDArray[np.float32]] = field(default_factory=list)
     looks: list[PicturePyramid] = field(default_factory=list)
-    sights: list[PictureSight] = field(default_factory=list)
+    window_encoder: list[WindowedImage] = field(default_factory=list)
     objects: list[list[DrawnObject]] = field(default_factory=list)
 
     def only(self, kept: Sequence[int]) -> ObjectImages:
         """Those at some places."""
-        parts = (self.pixels, self.looks, self.sights, self.objects)
+        parts = (self.pixels, self.looks, self.window_encoder, self.objects)
         return ObjectImages(*([part[index] for index in kept] for part in parts))  # type: ignore[arg-type]
 
 
-def open_images(observer: Observer, examples: Examples) -> ObjectImages:
+def open_images(extractor: FeatureExtractor, examples: Examples) -> ObjectImages:
     """Open the newest annotated images that can be read, as many as are held at once."""
     opened, room = ObjectImages(), OBJECT_PIXELS
     newest = sorted(examples.objects)[-OBJECT_IMAGES:]
-    observed = _observe(observer, newest, examples, embed=False, look=True)
+    observed = _extract_features(extractor, newest, examples, embed=False, look=True)
     for image, seen in reversed(list(zip(newest, observed, strict=True))):
-        if isinstance(seen, ImageError) or seen.look is None or seen.sight is None:
+        if isinstance(seen, ImageError) or seen.look is None or seen.windowed_image is None:
             continue
         room -= seen.look.size[0] * seen.look.size[1]
         if room < 0 and opened.pixels:
@@ -183,7 +183,7 @@ def open_images(observer: Observer, examples: Examples) -> ObjectImages:
             continue
         opened.pixels.append(pixels)
         opened.looks.append(seen.look)
-        opened.sights.append(seen.sight)
+        opened.window_encoder.append(seen.windowed_image)
         opened.objects.append(examples.objects[image])
     return opened
 
@@ -224,20 +224,20 @@ def _can_be_searched(opened: ObjectImages, index: int, detector: LearnedDetector
     return not (isinstance(searched, ImageError) or isinstance(looked, ImageError))
 
 
-def _fit_masks(annotators: Annotators, opened: ObjectImages) -> PromptedMasks | None:
+def _fit_masks(predictors: LivePredictors, opened: ObjectImages) -> PromptedMasks | None:
     """Fine-tune the head that answers prompts; None where there are too few masks."""
     masks: list[list[Footprint]] = []
     room = MASK_PIXELS
-    for sight, drawn in zip(opened.sights, opened.objects, strict=True):
+    for windowed_image, drawn in zip(opened.window_encoder, opened.objects, strict=True):
         masks.append([])
         for one in drawn:
-            if one.outline is not None and one.outline.size == sight.size and room > 0:
+            if one.outline is not None and one.outline.size == windowed_image.size and room > 0:
                 masks[-1].append(one.outline.footprint())
                 room -= masks[-1][-1].pixels.size
     if not any(masks):
         return None
     try:
-        return annotators.base_masks.fit(opened.sights, masks)
+        return predictors.base_masks.fit(opened.window_encoder, masks)
     except NotEnoughLabels:
         return None
     except Exception as error:  # the detector that is trained already is kept
@@ -246,27 +246,27 @@ def _fit_masks(annotators: Annotators, opened: ObjectImages) -> PromptedMasks | 
 
 
 def _embeddings(
-    observer: Observer, wanted: Mapping[ImageOfTask, Any], examples: Examples
+    extractor: FeatureExtractor, wanted: Mapping[ImageOfTask, Any], examples: Examples
 ) -> tuple[list[ImageOfTask], NDArray[np.float32]]:
     """Embeddings of the wanted images that can be read."""
     images = list(wanted)
-    seen = _observe(observer, images, examples, embed=True)
+    seen = _extract_features(extractor, images, examples, embed=True)
     readable = [
         (image, one.embedding)
         for image, one in zip(images, seen, strict=True)
-        if isinstance(one, Observation) and one.embedding is not None
+        if isinstance(one, ImageFeatures) and one.embedding is not None
     ]
     if not readable:
         return [], np.empty((0, 1), np.float32)
     return [image for image, _ in readable], np.stack([embedding for _, embedding in readable])
 
 
-def _observe(
-    observer: Observer,
+def _extract_features(
+    extractor: FeatureExtractor,
     images: Sequence[ImageOfTask],
     examples: Examples,
     *,
     embed: bool,
     look: bool = False,
-) -> list[Observation | ImageError]:
-    return observer.observe([examples.references[image] for image in images], embed=embed, look=look)
+) -> list[ImageFeatures | ImageError]:
+    return extractor.extract_features([examples.references[image] for image in images], embed=embed, look=look)

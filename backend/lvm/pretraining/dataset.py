@@ -20,17 +20,17 @@ from backend.lvm.cropping import frame
 from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES, decode
 
-__all__ = ["Pool", "PoolError", "read_pool"]
+__all__ = ["DatasetError", "PretrainDataset", "read_dataset"]
 
 ROWS_AT_ONCE = 256
 
 
-class PoolError(ValueError):
+class DatasetError(ValueError):
     """Data that nothing can be learned from; the message says why in one sentence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Pool:
+class PretrainDataset:
     """Galaxies in memory.
 
     Attributes
@@ -60,7 +60,7 @@ class _Row:
     votes: dict[str, float]
 
 
-def read_pool(paths: Sequence[Path], *, side: int) -> Pool:
+def read_dataset(paths: Sequence[Path], *, side: int) -> PretrainDataset:
     """Read everything that pre-training is given.
 
     Parameters
@@ -92,14 +92,14 @@ def read_pool(paths: Sequence[Path], *, side: int) -> Pool:
             votes.append(row.votes)
     if not frames:
         reason = f"; the first: {unreadable[0]}" if unreadable else ""
-        raise PoolError(f"there is no readable image in {', '.join(str(path) for path in paths)}{reason}")
+        raise DatasetError(f"there is no readable image in {', '.join(str(path) for path in paths)}{reason}")
     answers = tuple(dict.fromkeys(name for row in votes for name in row))
     table = np.array([[row.get(name, 0.0) for name in answers] for row in votes], np.float32).reshape(len(votes), len(answers))
     # Frames are stacked one by one: a list and its array together would need twice the memory.
     stacked = torch.empty((len(frames), 3, side, side), dtype=torch.uint8)
     for index in range(len(frames)):
         stacked[index] = torch.from_numpy(frames[index]).permute(2, 0, 1)
-    return Pool(stacked, tuple(ids), answers, torch.from_numpy(table), tuple(unreadable))
+    return PretrainDataset(stacked, tuple(ids), answers, torch.from_numpy(table), tuple(unreadable))
 
 
 def _rows(path: Path) -> Iterator[_Row]:
@@ -111,7 +111,7 @@ def _rows(path: Path) -> Iterator[_Row]:
     elif path.is_file():
         yield _Row(str(path), path.read_bytes(), {})
     else:
-        raise PoolError(f"{path} does not exist")
+        raise DatasetError(f"{path} does not exist")
 
 
 def _parquet_rows(path: Path) -> Iterable[_Row]:
@@ -119,7 +119,7 @@ def _parquet_rows(path: Path) -> Iterable[_Row]:
         file = parquet.ParquetFile(path)
         names = file.schema_arrow.names
         if "image" not in names:
-            raise PoolError(f"{path} has no column `image` with encoded images, only {', '.join(names)}")
+            raise DatasetError(f"{path} has no column `image` with encoded images, only {', '.join(names)}")
         answers = [name for name in names if "/" in name]
         columns = ["image", *(["id"] if "id" in names else []), *answers]
         number = 0
@@ -130,10 +130,10 @@ def _parquet_rows(path: Path) -> Iterable[_Row]:
                 yield _Row(str(row.get("id") or f"{path}, row {number}"), content, votes)
                 number += 1
     except (pa.ArrowException, OSError) as error:
-        raise PoolError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
+        raise DatasetError(f"{path} cannot be read as Parquet: {str(error).splitlines()[0]}") from error
 
 
 def _share(value: object, name: str, path: Path) -> float:
     if isinstance(value, int | float) and 0 <= value <= 1:
         return float(value)
-    raise PoolError(f"the votes `{name}` in {path} must be shares between 0 and 1, not {value!r}")
+    raise DatasetError(f"the votes `{name}` in {path} must be shares between 0 and 1, not {value!r}")

@@ -21,7 +21,7 @@ from torch.optim.swa_utils import update_bn
 from backend.lvm.checkpoint import CheckpointError, load_model, save_model
 from backend.lvm.encoder import EncoderConfig
 from backend.lvm.pretraining.augmentation import random_views
-from backend.lvm.pretraining.dataset import Pool, PoolError
+from backend.lvm.pretraining.dataset import DatasetError, PretrainDataset
 from backend.lvm.pretraining.distributed import Seat, taking_a_seat
 from backend.lvm.pretraining.loss_curve import draw_loss_curve
 from backend.lvm.pretraining.vision_model import OBJECTIVES, VisionModel
@@ -70,7 +70,7 @@ class _Progress:
 
 
 def pretrain(
-    pool: Pool,
+    dataset: PretrainDataset,
     *,
     output: Path,
     config: PretrainConfig,
@@ -97,10 +97,10 @@ def pretrain(
     CheckpointError
         If `start` holds another network, or a saved state is of another run.
     """
-    _check(pool, config)
+    _check(dataset, config)
     with taking_a_seat() as seat:
         torch.manual_seed(config.seed)
-        model = VisionModel(network, objectives=config.objectives, pool=pool)
+        model = VisionModel(network, objectives=config.objectives, dataset=dataset)
         if start is not None:
             _begin_from(model, start)
         model.to(seat.device).to(memory_format=torch.channels_last)  # convolutions on CPUs are up to twice as fast
@@ -108,34 +108,34 @@ def pretrain(
         state_file, progress = output.with_suffix(".state"), _Progress()
         if state_file.exists():
             progress = _resume(model, optimizer, state_file, config)
-        _train(model, optimizer, pool=pool, config=config, seat=seat, progress=progress, output=output)
+        _train(model, optimizer, dataset=dataset, config=config, seat=seat, progress=progress, output=output)
         if seat.rank == 0:
-            _settle(model, pool, seat)
-            save_model(model.encoder, model.decoder, output, training=_training(progress, config, pool, seat))
+            _recalibrate_batch_norm(model, dataset, seat)
+            save_model(model.encoder, model.decoder, output, training=_training(progress, config, dataset, seat))
             draw_loss_curve(progress.history, output.with_suffix(".png"), steps_between=NOTE_EVERY)
             state_file.unlink()
 
 
-def _check(pool: Pool, config: PretrainConfig) -> None:
-    n = len(pool.frames)
+def _check(dataset: PretrainDataset, config: PretrainConfig) -> None:
+    n = len(dataset.frames)
     if n < config.batch:
-        raise PoolError(f"{n} images are fewer than one batch of {config.batch}: give more images or a smaller batch")
-    if "votes" in config.objectives and not pool.answers:
-        raise PoolError("the objective votes needs columns `question/answer` with shares of volunteers in the data")
+        raise DatasetError(f"{n} images are fewer than one batch of {config.batch}: give more images or a smaller batch")
+    if "votes" in config.objectives and not dataset.answers:
+        raise DatasetError("the objective votes needs columns `question/answer` with shares of volunteers in the data")
 
 
 def _train(
     model: VisionModel,
     optimizer: torch.optim.Optimizer,
     *,
-    pool: Pool,
+    dataset: PretrainDataset,
     config: PretrainConfig,
     seat: Seat,
     progress: _Progress,
     output: Path,
 ) -> None:
     parallel = DistributedDataParallel(model) if seat.peers > 1 else model
-    steps_an_epoch, side = len(pool.frames) // config.batch, model.encoder.config.image_px
+    steps_an_epoch, side = len(dataset.frames) // config.batch, model.encoder.config.image_px
     steps, share = config.epochs * steps_an_epoch, config.batch // seat.peers
     started = saved = time.monotonic()
     spent_before = progress.seconds
@@ -152,18 +152,18 @@ def _train(
         task = bar.add_task("", total=steps, completed=progress.step, loss="")
         while progress.step < steps:
             epoch, position = divmod(progress.step, steps_an_epoch)
-            order = torch.randperm(len(pool.frames), generator=torch.Generator().manual_seed(config.seed + epoch))
+            order = torch.randperm(len(dataset.frames), generator=torch.Generator().manual_seed(config.seed + epoch))
             begin = position * config.batch + seat.rank * share
             rows = order[begin : begin + share]
             # Views depend on the step alone, so that a resumed run draws those that it would have drawn.
             torch.manual_seed((config.seed * 1_000_003 + progress.step) * seat.peers + seat.rank)
-            frames = pool.frames[rows].to(seat.device).float() / 255
+            frames = dataset.frames[rows].to(seat.device).float() / 255
             views = torch.stack([random_views(frames, side=side) for _ in range(2)])
             for group in optimizer.param_groups:
                 group["lr"] = config.learning_rate * _schedule(progress.step / steps)
             halves = seat.device.type == "cuda" or model.encoder.config.halves_on_cpu
             with torch.autocast(seat.device.type, torch.bfloat16, enabled=halves):
-                losses = parallel(views, pool.votes[rows].to(seat.device))
+                losses = parallel(views, dataset.votes[rows].to(seat.device))
             loss = sum((OBJECTIVES[name] * one for name, one in losses.items()), start=views.new_zeros(()))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
@@ -191,23 +191,28 @@ def _begin_from(model: VisionModel, start: Path) -> None:
     model.decoder.load_state_dict(decoder.state_dict())
 
 
-def _settle(model: VisionModel, pool: Pool, seat: Seat) -> None:
+def _recalibrate_batch_norm(model: VisionModel, dataset: PretrainDataset, seat: Seat) -> None:
     """Measure what batch normalisation divides by on clean frames, which is what the encoder will see from now on."""
     side = model.encoder.config.image_px
-    rows = torch.randperm(len(pool.frames), generator=torch.Generator().manual_seed(0))[:SETTLE_ON]
+    rows = torch.randperm(len(dataset.frames), generator=torch.Generator().manual_seed(0))[:SETTLE_ON]
     parts = [rows[begin : begin + SETTLE_BATCH] for begin in range(0, len(rows), SETTLE_BATCH)]
     clean = (
-        functional.interpolate(pool.frames[some].to(seat.device).float() / 255, size=(side, side), mode="area")
+        functional.interpolate(dataset.frames[some].to(seat.device).float() / 255, size=(side, side), mode="area")
         for some in parts
     )
     with torch.no_grad():
         update_bn(clean, model.encoder)
 
 
-def _training(progress: _Progress, config: PretrainConfig, pool: Pool, seat: Seat) -> dict[str, object]:
+def _training(progress: _Progress, config: PretrainConfig, dataset: PretrainDataset, seat: Seat) -> dict[str, object]:
     """What the checkpoint says of its making."""
     losses = {name: round(one[-1], 4) for name, one in progress.history.items()}
-    made = {"images": len(pool.frames), "hardware": seat.hardware, "steps": progress.step, "seconds": round(progress.seconds)}
+    made = {
+        "images": len(dataset.frames),
+        "hardware": seat.hardware,
+        "steps": progress.step,
+        "seconds": round(progress.seconds),
+    }
     return asdict(config) | made | {"losses": losses}
 
 

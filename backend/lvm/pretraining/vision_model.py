@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from backend.lvm.decoder import Decoder
 from backend.lvm.encoder import Encoder, EncoderConfig
-from backend.lvm.pretraining.dataset import Pool
+from backend.lvm.pretraining.dataset import PretrainDataset
 from backend.lvm.pretraining.objectives.invariance import Invariance
 from backend.lvm.pretraining.objectives.reconstruction import Reconstruction, corrupt
 from backend.lvm.pretraining.objectives.votes import Votes
@@ -35,7 +35,7 @@ class VisionModel(nn.Module):
         What is learned from: its votes decide the shape and the weights of the objective of that name.
     """
 
-    def __init__(self, network: EncoderConfig, *, objectives: tuple[str, ...], pool: Pool) -> None:
+    def __init__(self, network: EncoderConfig, *, objectives: tuple[str, ...], dataset: PretrainDataset) -> None:
         super().__init__()
         self.encoder = Encoder(network, drop_path=DROP_PATH)
         self.decoder = Decoder(network)
@@ -48,7 +48,7 @@ class VisionModel(nn.Module):
                 case "reconstruction":
                     self.objectives[name] = Reconstruction(self.decoder)
                 case "votes":
-                    self.objectives[name] = Votes(network.dimension, pool.answers, pool.votes.mean(dim=0))
+                    self.objectives[name] = Votes(network.dimension, dataset.answers, dataset.votes.mean(dim=0))
                 case _:
                     raise ValueError(f"{name!r} is no objective: {', '.join(OBJECTIVES)} are")
 

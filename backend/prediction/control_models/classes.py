@@ -14,7 +14,7 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
 from backend.heads.extraction.extract import ExtractionSettings
 from backend.prediction.control_models.control_model import Filled, embedding_of
-from backend.prediction.features import Observation
+from backend.prediction.features import ImageFeatures
 from sync.controls import choices, taxonomy
 from sync.labelling.config import Control
 from sync.labelling.matching import match_labels
@@ -119,10 +119,10 @@ class ClassFiller:
         probabilities = self.probabilities(embeddings)
         return probabilities if self.tree is None else self.tree.gather(probabilities)
 
-    def fill(self, observations: Sequence[Observation]) -> list[Filled]:
-        if not observations:
+    def fill(self, features_of_images: Sequence[ImageFeatures]) -> list[Filled]:
+        if not features_of_images:
             return []
-        embeddings = np.stack([embedding_of(one) for one in observations])
+        embeddings = np.stack([embedding_of(one) for one in features_of_images])
         probabilities = self.probabilities(embeddings)
         sure = self.sureness(embeddings, probabilities)
         return [Filled(self._regions(row), float(one)) for row, one in zip(probabilities, sure, strict=True)]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.extraction.extract import ExtractionSettings
-from backend.prediction.features import Observation
+from backend.prediction.features import ImageFeatures
 from sync.labelling.config import Control
 
 __all__ = ["Filled", "Filler", "embedding_of"]
@@ -47,12 +47,12 @@ class Filler(Protocol):
         """Whether observations must have a look at the picture."""
         ...
 
-    def fill(self, observations: Sequence[Observation]) -> list[Filled]:
+    def fill(self, features_of_images: Sequence[ImageFeatures]) -> list[Filled]:
         """Fill the control on each picture, in order."""
         ...
 
 
-def embedding_of(observation: Observation) -> NDArray[np.float32]:
+def embedding_of(features: ImageFeatures) -> NDArray[np.float32]:
     """The embedding of a picture, which a filler has announced that it needs."""
-    assert observation.embedding is not None, "this head was not announced as one that needs embeddings"
-    return observation.embedding
+    assert features.embedding is not None, "this head was not announced as one that needs embeddings"
+    return features.embedding

@@ -15,7 +15,7 @@ from backend.heads.segmentation.overlaps import in_one_part, outlined
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.control_models.control_model import Filled
 from backend.prediction.control_models.shared import SharedObjects
-from backend.prediction.features import Observation
+from backend.prediction.features import ImageFeatures
 from backend.prediction.project_heads import MASKS
 from backend.prediction.regions import regions_of_mask
 from sync.controls import ControlError, ellipselabels, rectanglelabels
@@ -50,29 +50,31 @@ class ObjectFiller:
         plain = self.needs_look and control.tag == "RectangleLabels" and shared is None
         self.needs_sources: ExtractionSettings | None = None if plain else head.settings
 
-    def objects(self, observation: Observation) -> tuple[Detected, ...]:
+    def objects(self, features: ImageFeatures) -> tuple[Detected, ...]:
         """The objects of one picture, with masks by the segmenter where this control or the paired one holds masks."""
-        found = self.detect(observation)
-        outlines = iter(self._outlined([one for one in found if one.label in self._masked], observation))
+        found = self.detect(features)
+        outlines = iter(self._outlined([one for one in found if one.label in self._masked], features))
         objects = [next(outlines) if one.label in self._masked else one for one in found]
         return tuple(replace(one, label=self._labels[one.label]) for one in objects if one.label in self._labels)
 
-    def _outlined(self, found: Sequence[Detected], observation: Observation) -> Sequence[Detected]:
+    def _outlined(self, found: Sequence[Detected], features: ImageFeatures) -> Sequence[Detected]:
         """Objects with the segmenter's masks, each in one part and in a box that fits it."""
-        if not found or observation.sight is None:
+        if not found or features.windowed_image is None:
             return found
         try:
-            return [replace(one, source=in_one_part(one.source)) for one in outlined(found, self.masks, observation.sight)]
+            return [
+                replace(one, source=in_one_part(one.source)) for one in outlined(found, self.masks, features.windowed_image)
+            ]
         except (ImageError, ValueError) as error:
             log.warning("event=not_outlined control=%s reason=%r", self.control.name, str(error))
             return found
 
-    def detect(self, observation: Observation) -> tuple[Detected, ...]:
+    def detect(self, features: ImageFeatures) -> tuple[Detected, ...]:
         """What the head finds on one picture; nothing on one that cannot be read again after its feature maps were dropped."""
-        assert observation.size is not None
-        sources = observation.sources[self.needs_sources] if self.needs_sources else ()
+        assert features.size is not None
+        sources = features.sources[self.needs_sources] if self.needs_sources else ()
         try:
-            return self._head.find(sources, size=observation.size, look=observation.look)
+            return self._head.find(sources, size=features.size, look=features.look)
         except ImageError as error:
             log.warning("event=picture_not_read control=%s reason=%r", self.control.name, str(error))
             return ()
@@ -82,9 +84,9 @@ class ObjectFiller:
         """Which detector finds the objects."""
         return self._head.found_by
 
-    def fill(self, observations: Sequence[Observation]) -> list[Filled]:
+    def fill(self, features_of_images: Sequence[ImageFeatures]) -> list[Filled]:
         filled = []
-        for one in observations:
+        for one in features_of_images:
             assert one.size is not None
             found = self.objects(one)
             regions = [

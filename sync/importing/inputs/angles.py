@@ -10,7 +10,7 @@ from astropy import units
 from astropy.coordinates import Angle
 from numpy.typing import NDArray
 
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.json_columns import json_values
 
 __all__ = ["degrees"]
@@ -90,4 +90,4 @@ def _unit(column: Any, *, hours: bool) -> units.UnitBase:
             return units.hourangle
     if not is_said:  # what stands in a name's brackets may be anything, such as J2000
         return units.deg
-    raise SourceError(f"the column {column.info.name!r} is in {said!r}, which is no unit of angles that is known")
+    raise InputError(f"the column {column.info.name!r} is in {said!r}, which is no unit of angles that is known")

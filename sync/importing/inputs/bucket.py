@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 __all__ = ["SCHEME", "Buckets", "DeniedError"]
 
@@ -36,7 +36,7 @@ class DeniedError(ImageError):
     """An object that may not be read: where all are, the fault is not theirs."""
 
 
-class _BrokenOffError(SourceError):
+class _BrokenOffError(InputError):
     """An object whose bytes did not all come."""
 
 
@@ -56,7 +56,7 @@ class Buckets:
             from botocore.exceptions import BotoCoreError, ClientError
             from urllib3.exceptions import HTTPError
         except ModuleNotFoundError as error:
-            raise SourceError("images in S3 need boto3: pip install 'galaxyloop[s3]'") from error
+            raise InputError("images in S3 need boto3: pip install 'galaxyloop[s3]'") from error
         self._refused = ClientError
         self._failed = BotoCoreError
         self._broken_off = (BotoCoreError, HTTPError, OSError)
@@ -64,7 +64,7 @@ class Buckets:
         try:
             self._s3: Any = boto3.client("s3", config=retries)
         except (BotoCoreError, ValueError) as error:
-            raise SourceError(f"S3 cannot be used: {error}") from error
+            raise InputError(f"S3 cannot be used: {error}") from error
 
     def find(self, word: str) -> Iterator[str]:
         """Give the addresses of the images that a word names, in the order of their keys, without holding them.
@@ -90,7 +90,7 @@ class Buckets:
                     if wanted.fullmatch(key) if wanted else key == rest or _is_image_below(key, rest):
                         yield f"{SCHEME}{bucket}/{key}"
         except (self._refused, self._failed, ValueError) as error:
-            raise SourceError(f"the bucket {bucket!r} cannot be listed: {error}") from error
+            raise InputError(f"the bucket {bucket!r} cannot be listed: {error}") from error
 
     def read(self, address: str, *, max_bytes: int) -> bytes:
         """Read an object.
@@ -119,7 +119,7 @@ class Buckets:
         except self._refused as error:
             raise _as_ours(error, error.response, address) from error
         except self._failed as error:
-            raise SourceError(f"{address} cannot be read: {error}") from error
+            raise InputError(f"{address} cannot be read: {error}") from error
         size = int(found["ContentLength"])
         if size > max_bytes:
             found["Body"].close()
@@ -131,14 +131,14 @@ class Buckets:
         return content
 
 
-def _as_ours(error: Exception, response: dict[str, Any], address: str) -> ImageError | SourceError:
+def _as_ours(error: Exception, response: dict[str, Any], address: str) -> ImageError | InputError:
     """Say whose fault a refusal is."""
     code = response.get("Error", {}).get("Code")
     if code in DENIED:
         return DeniedError(f"the object cannot be read: {error}")
     if response.get("ResponseMetadata", {}).get("HTTPStatusCode") == NOT_FOUND and code != "NoSuchBucket":
         return ImageError(f"the object cannot be read: {error}")
-    return SourceError(f"{address} cannot be read: {error}")
+    return InputError(f"{address} cannot be read: {error}")
 
 
 def _is_image_below(key: str, prefix: str) -> bool:

@@ -14,7 +14,7 @@ from astropy.table import Table
 
 from sync.importing.inputs.csv_table import BAD_ROWS_KEY, decode_text
 from sync.importing.inputs.fits_tables import read_fits_table
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.json_columns import json_rows
 from sync.importing.inputs.sky_columns import has_sky_columns, sky_degrees
 from sync.importing.inputs.table_bounds import PACKED, read_bounded
@@ -89,15 +89,15 @@ def open_catalogue(file: Path, *, table: str | None = None, as_text: Collection[
     """
     try:
         read = _read(file, table, as_text)
-    except SourceError:
+    except InputError:
         raise
     # The readers of so many formats raise whatever their libraries do (ExpatError, ArrowInvalid, InconsistentTableError …).
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name:
-            raise SourceError(f"{file} needs {error.name}: install galaxyloop[import]") from error
-        raise SourceError(f"{file} cannot be read as a catalogue: {_sentence(error)}") from error
+            raise InputError(f"{file} needs {error.name}: install galaxyloop[import]") from error
+        raise InputError(f"{file} cannot be read as a catalogue: {_sentence(error)}") from error
     if not len(read) or not read.colnames:
-        raise SourceError(f"{file} has no row")
+        raise InputError(f"{file} has no row")
     return read
 
 
@@ -148,7 +148,7 @@ def rows(table: Table, *, columns: Sequence[str] | None = None) -> Iterator[Row]
     """
     for name in columns or ():
         if name not in table.colnames:
-            raise SourceError(f"the catalogue has no column {name!r}: it has {', '.join(table.colnames)}")
+            raise InputError(f"the catalogue has no column {name!r}: it has {', '.join(table.colnames)}")
     names = list(columns or table.colnames)
     keys = _keys(names)
     values = json_rows([table[name] for name in names])
@@ -171,10 +171,10 @@ def _read(file: Path, table: str | None, as_text: Collection[str]) -> Table:
         return read_fits_table(io.BytesIO(content), size=len(content), table=table, file=file)
     for magic, name in FOREIGN.items():
         if content.startswith(magic):
-            raise SourceError(f"{file} cannot be read as a catalogue: it is {name}")
+            raise InputError(f"{file} cannot be read as a catalogue: it is {name}")
     head = decode_text(content[:HEAD_BYTES]).lstrip().lower()
     if head.startswith(("<!doctype html", "<html", "<table", "<head", "<body")):
-        raise SourceError(f"{file} cannot be read as a catalogue: it is a web page, save the table as CSV")
+        raise InputError(f"{file} cannot be read as a catalogue: it is a web page, save the table as CSV")
     if head.startswith("<") or suffix in XML_SUFFIXES:
         from sync.importing.inputs.votable_table import read_votable
 

@@ -21,7 +21,7 @@ from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.importing.inputs.bucket import SCHEME, Buckets
 from sync.importing.inputs.files import read_file
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 __all__ = ["Collection", "Span"]
 
@@ -89,7 +89,7 @@ class Collection:
         spans = self._find_objects(word) if word.startswith(SCHEME) else self._find_files(word)
         first = next(spans, None)
         if first is None:
-            raise SourceError(f"there is no image in {word}")
+            raise InputError(f"there is no image in {word}")
         yield first
         yield from spans
 
@@ -107,7 +107,7 @@ class Collection:
         while glob.has_magic(str(root)) and not os.path.lexists(self._folder / root):
             root = root.parent
         if not (self._folder / root).exists():
-            raise SourceError(f"{self._folder / root} is not there on {socket.gethostname()}: every worker must see the images")
+            raise InputError(f"{self._folder / root} is not there on {socket.gethostname()}: every worker must see the images")
 
     def read(self, spans: Iterable[Span]) -> Iterator[tuple[str, bytes | ImageError]]:
         """Give the name and the bytes of each image in order, several files being read at once and a few ahead.
@@ -144,7 +144,7 @@ class Collection:
     def _find_objects(self, word: str) -> Iterator[Span]:
         for address in self._buckets.find(word):
             if address.endswith(PARQUET_SUFFIXES):
-                raise SourceError(f"{address} is a Parquet file in a bucket: copy it to a disk, where rows can be looked up")
+                raise InputError(f"{address} is a Parquet file in a bucket: copy it to a disk, where rows can be looked up")
             yield Span(address)
 
     def _find_files(self, word: str) -> Iterator[Span]:
@@ -155,7 +155,7 @@ class Collection:
         elif os.path.exists(word):
             matches = [word]
         else:
-            raise SourceError(f"there is no {word}")
+            raise InputError(f"there is no {word}")
         for match in matches:
             for file in _files_below(match) if os.path.isdir(match) else (match,):
                 if not file.lower().endswith(PARQUET_SUFFIXES):
@@ -179,7 +179,7 @@ def _read_file(file: Path, max_bytes: int) -> bytes:
         return read_file(file, max_bytes)
     except ImageError as error:
         if isinstance(error.__cause__, OSError) and error.__cause__.errno in DISK_FAILURES:
-            raise SourceError(f"{file} cannot be read: {error.__cause__.strerror}") from error
+            raise InputError(f"{file} cannot be read: {error.__cause__.strerror}") from error
         raise
 
 
@@ -200,7 +200,7 @@ def _files_below(folder: str) -> Iterator[str]:
 
 
 def _unreadable_folder(error: OSError) -> None:
-    raise SourceError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
+    raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
 
 
 def _rows_of(file: str) -> Span | None:

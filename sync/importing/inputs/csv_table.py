@@ -13,7 +13,7 @@ from astropy import units
 from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.sky_columns import is_position_name
 from sync.importing.inputs.table_bounds import check_cells
 
@@ -162,13 +162,13 @@ def _columns(text: str, delimiter: str, *, file: Path) -> tuple[dict[str, list[s
     records = _records(reader)
     _, names = next(records, (0, []))
     if isinstance(names, str):
-        raise SourceError(f"{file} has no header that can be read: {names}")
+        raise InputError(f"{file} has no header that can be read: {names}")
     while len(names) > 1 and not names[-1].strip():
         names = names[:-1]
     if len(names) > 1 and 2 * sum(NUMBER.fullmatch(name.strip()) is not None for name in names) > len(names):
-        raise SourceError(f"{file} has no line with the names of its columns: it begins with {', '.join(names)[:100]}")
+        raise InputError(f"{file} has no line with the names of its columns: it begins with {', '.join(names)[:100]}")
     if len(names) > MAX_FIELDS:
-        raise SourceError(f"{file} has {len(names)} columns, more than the {MAX_FIELDS} that are read")
+        raise InputError(f"{file} has {len(names)} columns, more than the {MAX_FIELDS} that are read")
     check_cells(text.count("\n"), len(names), file=file)
     width = len(names)
     columns: list[list[str]] = [[] for _ in names]

@@ -8,7 +8,7 @@ from typing import IO
 from astropy.io import fits
 from astropy.table import Table
 
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.table_bounds import check_cells
 from sync.importing.inputs.table_choice import TableEntry, choose_table
 
@@ -43,7 +43,7 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
             if isinstance(hdu, fits.BinTableHDU | fits.TableHDU) and not isinstance(hdu, fits.CompImageHDU)
         ]
         if not entries:
-            raise SourceError(f"{file} has no table, only images")
+            raise InputError(f"{file} has no table, only images")
         objects = [entry for entry in entries if entry.name != LDAC_HEADERS] if table is None else entries
         hdu = choose_table(objects or entries, table, file=file)
         _check(hdu, size=size, file=file)
@@ -53,11 +53,11 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
 def _check(hdu: fits.BinTableHDU | fits.TableHDU, *, size: int, file: Path) -> None:
     header = hdu.header
     if header.get("ZTABLE"):
-        raise SourceError(f"{file} holds a table that fpack compressed, which astropy does not read: unpack it with funpack")
+        raise InputError(f"{file} holds a table that fpack compressed, which astropy does not read: unpack it with funpack")
     width, rows, heap, fields = (int(header.get(key, 0)) for key in ("NAXIS1", "NAXIS2", "PCOUNT", "TFIELDS"))
     start = int(hdu.fileinfo()["datLoc"])
     if min(width, rows, heap) < 0 or start + width * rows + heap > size or rows > size:
-        raise SourceError(
+        raise InputError(
             f"{file} has {size} bytes, but its table claims {rows} rows of {width} bytes: it is damaged, copy it again"
         )
     check_cells(rows, fields, file=file)

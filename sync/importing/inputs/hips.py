@@ -14,7 +14,7 @@ from sync.errors.images import DAMAGE, ImageError
 from sync.errors.sky import SkyError
 from sync.importing.inputs.catalogue import Position
 from sync.importing.inputs.cube import write_cube
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.sky.reader import read_sky
 from sync.sky.task_cards import task_cards
 
@@ -49,7 +49,7 @@ class HipsSurvey:
 
     def __post_init__(self) -> None:
         if not 1 <= self.side_px <= MAX_SIDE_PX:
-            raise SourceError(f"a cut-out must have 1 to {MAX_SIDE_PX} pixels a side, not {self.side_px}")
+            raise InputError(f"a cut-out must have 1 to {MAX_SIDE_PX} pixels a side, not {self.side_px}")
         _service()
 
     def identity(self, position: Position) -> bytes:
@@ -117,5 +117,5 @@ def _service() -> Any:
     try:
         from astroquery.hips2fits import hips2fitsClass
     except ModuleNotFoundError as error:
-        raise SourceError("cut-outs from a public service need astroquery: install galaxyloop[import]") from error
+        raise InputError("cut-outs from a public service need astroquery: install galaxyloop[import]") from error
     return hips2fitsClass()

@@ -8,10 +8,10 @@ from typing import Any
 
 from sync.errors.failures import RunError
 
-__all__ = ["Item", "SourceError"]
+__all__ = ["InputError", "Item"]
 
 
-class SourceError(RunError, ValueError):
+class InputError(RunError, ValueError):
     """A source of images that cannot be used at all; the message is one sentence for the person who named it."""
 
 

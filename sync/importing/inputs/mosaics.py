@@ -20,7 +20,7 @@ from sync.errors.images import DAMAGE, ImageError
 from sync.importing.inputs.catalogue import Position
 from sync.importing.inputs.cube import write_cube
 from sync.importing.inputs.curved_maps import is_square, resample_map, tangent_sky
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.tiles import Place, Tile, read_tiles, unit_vectors
 from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
 from sync.sky.task_cards import task_cards
@@ -65,7 +65,7 @@ class Mosaics:
                     self._bands.setdefault(tile.band or tile.file.name.split(".")[0], []).append(tile)
             for tiles in self._bands.values():
                 _check_that_tiles_are_no_bands([tile for tile in tiles if not tile.band])
-        except SourceError:
+        except InputError:
             self.close()
             raise
 
@@ -122,7 +122,7 @@ class Mosaics:
             opened = fits.open(path, memmap=False, uint=False)  # unsigned, astropy does not look for BLANK
             self._open.append(opened)
         except DAMAGE as error:
-            raise SourceError(f"the mosaic {path} cannot be read as FITS: {error}") from error
+            raise InputError(f"the mosaic {path} cannot be read as FITS: {error}") from error
         return list(read_tiles(opened, Path(path), band=band.strip()))
 
 
@@ -130,7 +130,7 @@ def _check_that_none_is_lost(tiles: Sequence[Tile]) -> None:
     """Refuse images of one file that have one name and show the same place: no pipeline writes tiles like that."""
     for one, other in combinations(tiles, 2):
         if one.band and one.band == other.band and _show_the_same_place(one, other):
-            raise SourceError(
+            raise InputError(
                 f"{one.file} holds several images of the same place, all called {one.band}: "
                 "each needs a FILTER or BAND of its own in its header"
             )
@@ -140,7 +140,7 @@ def _check_that_tiles_are_no_bands(nameless: Sequence[Tile]) -> None:
     """Refuse files of which nothing says that they are one band, where they show the same place: one would be lost."""
     for one, other in combinations(nameless, 2):
         if _show_the_same_place(one, other):
-            raise SourceError(
+            raise InputError(
                 f"{one.file} and {other.file} show the same place, and no FILTER or BAND says what they are: "
                 f"name their bands, as in --mosaic g={one.file}"
             )
@@ -223,7 +223,7 @@ def _plane(tile: Tile, target: CelestialSky, side: int) -> Plane:
     try:
         from reproject import reproject_exact, reproject_interp  # brings dask: only where bands lie on different pixels
     except ModuleNotFoundError as error:
-        raise SourceError("bands on different pixels need reproject: install galaxyloop[import]") from error
+        raise InputError("bands on different pixels need reproject: install galaxyloop[import]") from error
     part = tile.cut(float(x), float(y), int(np.ceil(np.ptp(theirs, axis=1).max())) + 2 * MARGIN_PX)
     larger = proj_plane_pixel_area(target.wcs) / proj_plane_pixel_area(tile.sky.wcs)
     # Interpolation looks only at the pixels around a point: a star between the points would be lost.

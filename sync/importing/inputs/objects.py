@@ -12,7 +12,7 @@ from astropy.table import Table
 from sync.errors.images import ImageError
 from sync.images.url_policy import shorten
 from sync.importing.inputs.catalogue import Position, Row, bad_rows, has_positions, positions, rows
-from sync.importing.inputs.item import Item, SourceError
+from sync.importing.inputs.item import InputError, Item
 from sync.importing.inputs.json_columns import json_values
 
 __all__ = ["address_items", "bad_row_item", "cutout_items", "with_position"]
@@ -75,7 +75,7 @@ def address_items(
         If a column is missing.
     """
     if column not in table.colnames:
-        raise SourceError(f"the list has no column {column!r}: it has {', '.join(table.colnames)}")
+        raise InputError(f"the list has no column {column!r}: it has {', '.join(table.colnames)}")
     places = positions(table) if has_positions(table) else [None] * len(table)
     triples = zip(rows(table, columns=columns), json_values(table[column]), places, strict=True)
     unreadable = bad_rows(table)

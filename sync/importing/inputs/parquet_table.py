@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 from astropy.table import Column, MaskedColumn, Table
 
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.table_bounds import MAX_BYTES, check_cells
 
 __all__ = ["read_parquet"]
@@ -42,7 +42,7 @@ def _read(opened: parquet.ParquetFile, *, file: Path) -> pa.Table:
     for batch in opened.iter_batches(ROWS_AT_ONCE):
         size += batch.nbytes
         if size > MAX_BYTES:
-            raise SourceError(f"{file} unpacks to more than {MAX_BYTES} bytes, which are not read: leave out its long columns")
+            raise InputError(f"{file} unpacks to more than {MAX_BYTES} bytes, which are not read: leave out its long columns")
         batches.append(batch)
     return pa.Table.from_batches(batches, schema=opened.schema_arrow)
 

@@ -29,7 +29,7 @@ from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 
 from sync.importing.inputs.angles import degrees
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 __all__ = ["FRAME_KEY", "UCD_KEY", "has_sky_columns", "is_position_name", "sky_degrees"]
 
@@ -177,7 +177,7 @@ def _find(table: Table) -> _Pair | None:
 def _named(table: Table, ra: str | None, dec: str | None) -> _Pair:
     for name in (ra, dec):
         if name is not None and name not in table.colnames:
-            raise SourceError(f"the catalogue has no column {name!r}: it has {', '.join(table.colnames)}")
+            raise InputError(f"the catalogue has no column {name!r}: it has {', '.join(table.colnames)}")
     coordinates = next((name for name in (ra, dec) if name is not None and isinstance(table[name], SkyCoord)), None)
     if coordinates is not None:
         return _Pair(coordinates, coordinates, ICRS())
@@ -208,9 +208,9 @@ def _usual(table: Table, place: int) -> str | None:
     return next((columns[pair[place]] for pair in EQUATORIAL if pair[place] in columns), None)
 
 
-def _unnamed(table: Table, *, is_declination: bool) -> SourceError:
+def _unnamed(table: Table, *, is_declination: bool) -> InputError:
     meaning, option = ("declination", "--dec") if is_declination else ("right ascension", "--ra")
-    return SourceError(f"the catalogue has no column of {meaning}: name it with {option}, it has {', '.join(table.colnames)}")
+    return InputError(f"the catalogue has no column of {meaning}: name it with {option}, it has {', '.join(table.colnames)}")
 
 
 def _columns_by_plain_name(table: Table) -> dict[str, str]:
@@ -254,7 +254,7 @@ def _column_of_coordinates(table: Table) -> _Pair | None:
 def _frame(table: Table, column: str, plain: str, *, default: BaseCoordinateFrame | None = None) -> BaseCoordinateFrame:
     named = getattr(table[column], "meta", {}).get(FRAME_KEY)
     if isinstance(named, str):
-        raise SourceError(f"the position in the column {column!r} is in the frame {named!r}, which cannot be converted to ICRS")
+        raise InputError(f"the position in the column {column!r} is in the frame {named!r}, which cannot be converted to ICRS")
     if named is not None:
         return named
     for pairs, frame in ((GALACTIC, Galactic()), (SUPERGALACTIC, Supergalactic()), (ECLIPTIC, BarycentricMeanEcliptic())):
@@ -273,7 +273,7 @@ def _frame_of_name(table: Table, column: str, *, default: BaseCoordinateFrame) -
 
 def _of_coordinates(column: SkyCoord, name: str) -> tuple[Array, Array]:
     if not isinstance(column.frame, FRAMES):
-        raise SourceError(
+        raise InputError(
             f"the column {name!r} has positions in the frame {column.frame.name!r}, which depend on a place and a time: "
             "convert them to ICRS with astropy"
         )

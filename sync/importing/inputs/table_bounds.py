@@ -10,7 +10,7 @@ import zlib
 from pathlib import Path
 from typing import IO
 
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 __all__ = ["MAX_BYTES", "PACKED", "check_cells", "read_bounded"]
 
@@ -34,7 +34,7 @@ def check_cells(rows: int, columns: int, *, file: Path) -> None:
         If it has.
     """
     if rows * max(columns, 1) > MAX_CELLS:
-        raise SourceError(
+        raise InputError(
             f"{file} claims {rows} rows of {columns} columns, more than the {MAX_CELLS} values that are read: split it, "
             "or keep the columns that are needed"
         )
@@ -54,7 +54,7 @@ def read_bounded(opened: IO[bytes], *, file: Path, most: int = MAX_BYTES) -> byt
     unpack = next((unpack for magic, unpack in PACKED.items() if start.startswith(magic)), None)
     if unpack is None:
         if size > most:
-            raise SourceError(f"{file} has {size} bytes, more than the {most} that are read: split it")
+            raise InputError(f"{file} has {size} bytes, more than the {most} that are read: split it")
         return opened.read(most)
     most = min(most, max(SMALL_BYTES, LARGEST_RATIO * size))
     pieces, total = [], 0
@@ -64,7 +64,7 @@ def read_bounded(opened: IO[bytes], *, file: Path, most: int = MAX_BYTES) -> byt
                 pieces.append(piece)
                 total += len(piece)
                 if total > most:
-                    raise SourceError(f"{file} unpacks to more than {most} bytes, which are not read: unpack and split it")
+                    raise InputError(f"{file} unpacks to more than {most} bytes, which are not read: unpack and split it")
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
-        raise SourceError(f"{file} cannot be unpacked: {error}") from error
+        raise InputError(f"{file} cannot be unpacked: {error}") from error
     return b"".join(pieces)

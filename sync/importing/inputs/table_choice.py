@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 __all__ = ["TableEntry", "choose_table"]
 
@@ -53,7 +53,7 @@ def choose_table(entries: Sequence[TableEntry[Content]], wanted: str | None, *, 
         If there is no table, none or several of that name, or several tables and no word which.
     """
     if not entries:
-        raise SourceError(f"{file} has no table")
+        raise InputError(f"{file} has no table")
     if wanted is None:
         chosen = [entry for entry in entries if entry.rows != 0] or list(entries[:1])
     else:
@@ -64,10 +64,10 @@ def choose_table(entries: Sequence[TableEntry[Content]], wanted: str | None, *, 
     listed = ", ".join(_described(entry) for entry in entries[:LISTED])
     more = f" and {len(entries) - LISTED} more" if len(entries) > LISTED else ""
     if wanted is None:
-        raise SourceError(f"{file} has several tables: choose one with --catalogue-table, by name or number: {listed}{more}")
+        raise InputError(f"{file} has several tables: choose one with --catalogue-table, by name or number: {listed}{more}")
     if chosen:
-        raise SourceError(f"{file} has several tables named {wanted!r}: choose one by its number: {listed}{more}")
-    raise SourceError(f"{file} has no table {wanted!r}: it has {listed}{more}")
+        raise InputError(f"{file} has several tables named {wanted!r}: choose one by its number: {listed}{more}")
+    raise InputError(f"{file} has no table {wanted!r}: it has {listed}{more}")
 
 
 def _described(entry: TableEntry[Content]) -> str:

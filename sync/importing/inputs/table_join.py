@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from astropy.table import Table
 
 from sync.importing.inputs.catalogue import bad_rows, has_positions, positions, rows
-from sync.importing.inputs.item import Item, SourceError
+from sync.importing.inputs.item import InputError, Item
 from sync.importing.inputs.json_columns import json_values
 from sync.importing.inputs.objects import bad_row_item, with_position
 
@@ -73,7 +73,7 @@ def join_table(
         If a column is missing, or no row is that of any picture.
     """
     if key not in table.colnames:
-        raise SourceError(
+        raise InputError(
             f"{file} has no column {key!r}: name that of file names or ids with --key, it has {', '.join(table.colnames)}"
         )
     values = [_text(value) for value in json_values(table[key])]
@@ -82,7 +82,7 @@ def join_table(
     claims = [_rows_of(item.name, keys) for item in items]
     if items and not any(claims):
         example = next((value for value in values if value), "nothing")
-        raise SourceError(
+        raise InputError(
             f"no row of {file} is that of a picture: its column {key!r} holds {example!r}, "
             f"the first picture is {items[0].name!r}"
         )

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from sync.errors.images import ImageError
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 __all__ = ["Rows", "look_at_rows", "read_rows"]
 
@@ -55,13 +55,13 @@ def look_at_rows(file: Path) -> Rows:
         with _opened(file) as (opened, fingerprint):
             names = opened.schema_arrow.names
             if "image" not in names:
-                raise SourceError(f"{file} has no column `image` with encoded images, only {', '.join(names)}")
+                raise InputError(f"{file} has no column `image` with encoded images, only {', '.join(names)}")
             kind = opened.schema_arrow.field("image").type
             if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or _holds_bytes(kind)):
-                raise SourceError(f"the column `image` of {file} holds {kind}, not the bytes of encoded images")
+                raise InputError(f"the column `image` of {file} holds {kind}, not the bytes of encoded images")
             return Rows(int(opened.metadata.num_rows), fingerprint)
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{file} cannot be read as Parquet: {_first_line(error)}") from error
+        raise InputError(f"{file} cannot be read as Parquet: {_first_line(error)}") from error
 
 
 def read_rows(
@@ -82,7 +82,7 @@ def read_rows(
     try:
         with _opened(file) as (opened, found):
             if fingerprint not in (None, found):
-                raise SourceError(f"{file} has changed since its rows were counted: put it back, or begin anew")
+                raise InputError(f"{file} has changed since its rows were counted: put it back, or begin anew")
             columns = [name for name in ("id", "image") if name in opened.schema_arrow.names]
             start = 0
             for group in range(opened.metadata.num_row_groups):
@@ -92,9 +92,9 @@ def read_rows(
                     given += 1
                 start += opened.metadata.row_group(group).num_rows
     except (pa.ArrowException, OSError) as error:
-        raise SourceError(f"{file} cannot be read as Parquet any more: {_first_line(error)}") from error
+        raise InputError(f"{file} cannot be read as Parquet any more: {_first_line(error)}") from error
     if given < count:
-        raise SourceError(f"{file} has only {given} of the rows {first} to {end - 1}: put it back as it was, or begin anew")
+        raise InputError(f"{file} has only {given} of the rows {first} to {end - 1}: put it back as it was, or begin anew")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from sync.importing.inputs.csv_table import decode_text, read_delimited
 from sync.importing.inputs.ecsv_table import read_ecsv
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.table_choice import TableEntry, choose_table
 
 __all__ = ["read_text_table"]
@@ -44,7 +44,7 @@ def read_text_table(content: bytes, *, table: str | None = None, as_text: Collec
     """
     text = decode_text(content)
     if CONTROL_CHARACTERS.search(text[:HEAD_CHARACTERS]):
-        raise SourceError(f"{file} cannot be read as a catalogue: it is no text, and no format that is known")
+        raise InputError(f"{file} cannot be read as a catalogue: it is no text, and no format that is known")
     if text.startswith("# %ECSV"):
         return read_ecsv(text, file=file)
     kind = _format(text)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from sync.errors.images import DAMAGE
 from sync.errors.sky import SkyError
 from sync.images.fits.reader import band_names, image_hdus
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
 from sync.sky.reader import read_sky
 from sync.sky.task_cards import window_cards
@@ -134,21 +134,21 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
     try:
         images = image_hdus(opened)
     except DAMAGE as error:
-        raise SourceError(f"the mosaic {file} cannot be read as FITS: {error}") from error
+        raise InputError(f"the mosaic {file} cannot be read as FITS: {error}") from error
     if not images:
-        raise SourceError(f"the mosaic {file} holds no image of two axes")
+        raise InputError(f"the mosaic {file} holds no image of two axes")
     for hdu in images:
         if 0 in hdu.shape:
-            raise SourceError(f"the mosaic {file} holds an image without pixels")
+            raise InputError(f"the mosaic {file} holds an image without pixels")
         try:
             sky = read_sky(hdu.header, opened)
         except SkyError as error:
-            raise SourceError(f"the mosaic {file} has no celestial coordinates in its header: {error}") from error
+            raise InputError(f"the mosaic {file} has no celestial coordinates in its header: {error}") from error
         for omitted in sky.omitted:
             log.warning("event=distortion_left_out mosaic=%s reason=%r", file, omitted)
         rows, columns = len(hdu.shape) - sky.axes.second, len(hdu.shape) - sky.axes.first
         if rows < 0:
-            raise SourceError(f"the mosaic {file} has its celestial coordinates on axes that its image lacks")
+            raise InputError(f"the mosaic {file} has its celestial coordinates on axes that its image lacks")
         shape = hdu.shape[rows], hdu.shape[columns]
         others = [length for axis, length in enumerate(hdu.shape) if axis not in (rows, columns)]
         planes = list(np.ndindex(*others))

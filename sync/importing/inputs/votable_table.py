@@ -13,7 +13,7 @@ from xml.parsers import expat
 
 from astropy.table import Table
 
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.sky_columns import FRAME_KEY, UCD_KEY
 from sync.importing.inputs.table_bounds import check_cells
 from sync.importing.inputs.table_choice import TableEntry, choose_table
@@ -58,7 +58,7 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
     document = votable.parse(io.BytesIO(content), verify="ignore", invalid="mask")
     elements = list(document.iter_tables())
     if not elements:
-        raise SourceError(_without_table(document, file))
+        raise InputError(_without_table(document, file))
     if table is not None:
         elements_by_id = {element.ID: element for element in elements if element.ID}
         if table in elements_by_id:
@@ -87,7 +87,7 @@ def check_references(content: bytes, *, file: Path) -> None:
         if element == "TABLE":
             rows, cells = _number(attributes.get("nrows", "")), 0
             if rows > len(content):
-                raise SourceError(f"{file} claims {rows} rows, more than the file can hold: it is damaged")
+                raise InputError(f"{file} claims {rows} rows, more than the file can hold: it is damaged")
         elif element == "FIELD":
             size = math.prod(max(_number(part), 1) for part in attributes.get("arraysize", "").split("x"))
             cells += size // LETTERS_OF_A_NUMBER if "char" in attributes.get("datatype", "").lower() else size
@@ -96,13 +96,13 @@ def check_references(content: bytes, *, file: Path) -> None:
         if element.upper() == "STREAM":
             for name, value in attributes.items():
                 if name.rpartition(":")[2].lower() == "href":
-                    raise SourceError(
+                    raise InputError(
                         f"{file} keeps its data elsewhere (STREAM href={value[:200]!r}), and references are not followed: save "
                         "the table with its data in the file"
                     )
 
     def declared(name: str, *_: Any) -> None:
-        raise SourceError(f"{file} declares the XML entity {name[:50]!r}: entities are not read, save the table without")
+        raise InputError(f"{file} declares the XML entity {name[:50]!r}: entities are not read, save the table without")
 
     parser.StartElementHandler = start
     parser.EntityDeclHandler = declared

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from backend.cli.app import app
-from backend.loop.effort.store import Entry, Ledger
+from backend.loop.effort.store import EffortStore, Entry
 from backend.registry.records import Effort
 from backend.registry.unreadable import Unreadable, UnreadableList
 from backend.services import Services
@@ -73,7 +73,7 @@ SHAPE = {
 @pytest.fixture
 def project(services: Services) -> int:
     """A project with a base version and one that went live."""
-    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=12) as (_, number):
         pass
     services.registry.promote(7, number, evidence={"judged_on": 6, "reason": "shape is better", "controls": {"shape": SHAPE}})
@@ -139,8 +139,8 @@ def test_versions_tell_what_the_gate_measured_of_each_control(project: int, monk
 
 def test_versions_tell_what_annotators_did_with_their_predictions(services: Services, project: int) -> None:
     found = Effort(accepted=13, edited=5, rejected=2, added=3, compared=4, overlap=3.2)
-    ledger = Ledger(services.engine)
-    ledger.enter(7, [Entry(1, "monday", 2, {"boxes": found, "shape": Effort(added=1)})])
+    effort_store = EffortStore(services.engine)
+    effort_store.enter(7, [Entry(1, "monday", 2, {"boxes": found, "shape": Effort(added=1)})])
     rows = [line.split() for line in run("versions", "7").output.replace("│", " ").splitlines()]
     name = services.registry.project(7).live_name
     assert [name, "boxes", "20", "65%", "25%", "0.800", "10%", "3"] in rows
@@ -149,7 +149,7 @@ def test_versions_tell_what_annotators_did_with_their_predictions(services: Serv
 
 def test_versions_tell_how_many_annotations_could_not_be_measured(services: Services, project: int) -> None:
     assert "not measured" not in run("versions", "7").output
-    Ledger(services.engine).enter(7, [Entry(1, "monday", None), Entry(2, "monday", None)])
+    EffortStore(services.engine).enter(7, [Entry(1, "monday", None), Entry(2, "monday", None)])
     assert "another model's: 2 annotations" in run("versions", "7").output
 
 
@@ -177,7 +177,7 @@ def test_rolling_back_goes_live_at_once_and_rings_for_publication(services: Serv
     assert result.exit_code == 0
     assert services.registry.project(7).live_name == base
     assert base in result.output
-    assert set(services.bell.ringing()) == services.queue.queued() == {7}
+    assert set(services.pending_events.pending()) == services.queue.queued() == {7}
 
 
 @pytest.mark.parametrize("words", [["versions", "99"], ["rollback", "99", "v0001"]])
@@ -191,7 +191,7 @@ def test_an_unknown_version_is_one_sentence(project: int, version: str) -> None:
 
 
 def test_a_version_for_another_config_does_not_come_back(services: Services, project: int) -> None:
-    services.registry.meet_project(7, label_config="<View>new</View>", extra_params=None)
+    services.registry.register_project(7, label_config="<View>new</View>", extra_params=None)
     assert "another labelling config" in refused("rollback", "7", "v0002")
 
 

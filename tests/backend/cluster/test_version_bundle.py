@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from backend.cluster.version_bundle import carry, without_secrets
+from backend.cluster.version_bundle import bundle_version, without_secrets
 from backend.heads.classification.morphology import Morphology
 from backend.prediction.predictor import Task
 from backend.prediction.project_heads import ProjectHeads
@@ -26,7 +26,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
 @pytest.fixture
 def version(tmp_path: Path, embeddings: Callable[..., Any], predicting: Services) -> Path:
     """A folder with a trained head."""
-    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=predicting.annotators.observer.dimension)
+    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=predicting.predictors.extractor.dimension)
     head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
     folder = tmp_path / "v0002"
     folder.mkdir()
@@ -39,33 +39,33 @@ def test_a_version_predicts_the_same_after_a_journey(
 ) -> None:
     task = Task(1, {"image": files.put("/data/upload/9/carried.png", png())})
     heads = ProjectHeads.load(version, parse(CONFIG))
-    here = predicting.annotators.build(parse(CONFIG), heads, version="v0002").predict([task])
-    carried = carry(version, name="v0002", label_config=CONFIG, settings=predicting.settings)
+    here = predicting.predictors.build(parse(CONFIG), heads, version="v0002").predict([task])
+    bundle = bundle_version(version, name="v0002", label_config=CONFIG, settings=predicting.settings)
     shutil.rmtree(version)
-    there = pickle.loads(pickle.dumps(carried)).annotator(predicting.annotators).predict([task])
+    there = pickle.loads(pickle.dumps(bundle)).predictor(predicting.predictors).predict([task])
     assert [_plain(one.as_json()) for one in there] == [_plain(one.as_json()) for one in here]
     assert there[0].model_version == "v0002"
 
 
 def test_heads_that_a_version_takes_from_others_travel_with_it(version: Path, tmp_path: Path, predicting: Services) -> None:
     own, shipped = tmp_path / "v0003", tmp_path / "v0001"
-    carried = carry(own, name="v0003", label_config=CONFIG, settings=predicting.settings, taken={"class": version})
-    assert carried.annotator(predicting.annotators).fillers  # nothing but that head can fill the control
-    carried = carry(version, name="v0004", label_config=CONFIG, settings=predicting.settings, taken={"class": shipped})
-    assert not carried.annotator(predicting.annotators).fillers
+    bundle = bundle_version(own, name="v0003", label_config=CONFIG, settings=predicting.settings, taken={"class": version})
+    assert bundle.predictor(predicting.predictors).fillers  # nothing but that head can fill the control
+    bundle = bundle_version(version, name="v0004", label_config=CONFIG, settings=predicting.settings, taken={"class": shipped})
+    assert not bundle.predictor(predicting.predictors).fillers
 
 
 def test_without_a_folder_the_shipped_heads_travel(tmp_path: Path, predicting: Services) -> None:
     for folder in (None, tmp_path / "not there"):
-        carried = carry(folder, name="v0001", label_config=CONFIG, settings=predicting.settings)
-        assert carried.files == {}
-        assert carried.annotator(predicting.annotators).version == "v0001"
+        bundle = bundle_version(folder, name="v0001", label_config=CONFIG, settings=predicting.settings)
+        assert bundle.files == {}
+        assert bundle.predictor(predicting.predictors).version == "v0001"
 
 
 def test_the_cache_is_named_so_that_it_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    carried = carry(None, name="v0001", label_config=CONFIG, settings=Settings(data_dir=Path("data")))
-    assert carried.settings.data_dir == tmp_path / "data"
+    bundle = bundle_version(None, name="v0001", label_config=CONFIG, settings=Settings(data_dir=Path("data")))
+    assert bundle.settings.data_dir == tmp_path / "data"
 
 
 def test_of_all_secrets_the_access_token_alone_travels_and_of_a_survey_none() -> None:
@@ -73,9 +73,9 @@ def test_of_all_secrets_the_access_token_alone_travels_and_of_a_survey_none() ->
     urls = {"database_url": "postgresql://me:hidden-there@db/galaxyloop", "queue_url": "redis://:hidden-here@queue"}
     settings = Settings(**secrets | urls | {"s3_access_key_id": "hidden-key"})
     assert len(secrets) >= 5
-    sent = pickle.dumps(carry(None, name="v0001", label_config=CONFIG, settings=settings))
+    sent = pickle.dumps(bundle_version(None, name="v0001", label_config=CONFIG, settings=settings))
     assert sent.count(b"hidden-") == sent.count(b"hidden-label_studio_api_key") == 1
-    sent = pickle.dumps(carry(None, name="v0001", label_config=CONFIG, settings=without_secrets(settings)))
+    sent = pickle.dumps(bundle_version(None, name="v0001", label_config=CONFIG, settings=without_secrets(settings)))
     assert b"hidden-" not in sent
     assert settings.database_password.get_secret_value() == "hidden-database_password"
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from backend.cli.image_files import find_images
-from backend.images.local import LocalGallery, read_ahead
+from backend.images.local import LocalImageStore, read_ahead
 from sync.errors.images import ImageError
 
 
 @pytest.fixture
-def gallery() -> LocalGallery:
-    return LocalGallery(max_bytes=100_000, max_pixels=30_000)
+def image_store() -> LocalImageStore:
+    return LocalImageStore(max_bytes=100_000, max_pixels=30_000)
 
 
 @pytest.fixture
@@ -118,31 +118,31 @@ def test_whatever_is_raised_for_one_file_the_others_are_read() -> None:
     assert good == ("2", 0)
 
 
-def test_the_same_file_under_two_names_has_one_key(gallery: LocalGallery, pictures: Path) -> None:
+def test_the_same_file_under_two_names_has_one_key(image_store: LocalImageStore, pictures: Path) -> None:
     (pictures / "copy.png").write_bytes((pictures / "b.png").read_bytes())
-    assert gallery.open(str(pictures / "b.png")).key == gallery.open(str(pictures / "copy.png")).key
+    assert image_store.open(str(pictures / "b.png")).key == image_store.open(str(pictures / "copy.png")).key
 
 
-def test_a_held_picture_is_not_read_again(gallery: LocalGallery, pictures: Path) -> None:
+def test_a_held_picture_is_not_read_again(image_store: LocalImageStore, pictures: Path) -> None:
     path = str(pictures / "b.png")
-    picture = gallery.open_decoded(path)
-    gallery.hold({path: picture})
+    picture = image_store.open_decoded(path)
+    image_store.hold({path: picture})
     Path(path).unlink()
-    assert gallery.open(path) is picture
-    gallery.hold({})
+    assert image_store.open(path) is picture
+    image_store.hold({})
     with pytest.raises(ImageError):
-        gallery.open(path)
+        image_store.open(path)
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [("missing.png", "no such file"), ("deep", "no file"), ("broken.jpg", "starts with")],
 )
-def test_why_a_file_cannot_be_read_is_said(gallery: LocalGallery, pictures: Path, name: str, reason: str) -> None:
+def test_why_a_file_cannot_be_read_is_said(image_store: LocalImageStore, pictures: Path, name: str, reason: str) -> None:
     with pytest.raises(ImageError, match=reason):
-        gallery.open_decoded(str(pictures / name))
+        image_store.open_decoded(str(pictures / name))
 
 
 def test_a_large_file_is_refused_with_the_setting_that_allows_it(pictures: Path, png: Callable[..., bytes]) -> None:
     with pytest.raises(ImageError, match="GALAXYLOOP_IMAGE_MAX_BYTES"):
-        LocalGallery(max_bytes=100, max_pixels=30_000).open(str(pictures / "b.png"))
+        LocalImageStore(max_bytes=100, max_pixels=30_000).open(str(pictures / "b.png"))

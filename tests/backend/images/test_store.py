@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from backend.images.store import Gallery
+from backend.images.store import ImageStore
 from backend.services import Services
 from sync.errors.images import ImageError
 from sync.files.cache import CHECKED, FileCache
@@ -18,71 +18,71 @@ LOCAL_FILE = "/data/local-files/?d=folder/galaxy.png"
 
 
 @pytest.fixture
-def open_gallery(services: Services, files: Any) -> Callable[..., Gallery]:
+def open_image_store(services: Services, files: Any) -> Callable[..., ImageStore]:
     """Opens galleries that share one cache."""
     files.files.clear()
     files.asked.clear()
     cache = FileCache(services.settings.cache_dir, max_bytes=10**9)
     fetcher = Fetcher(label_studio_url=files.url, authorization=lambda: "Token t")
-    return lambda max_pixels=10**6: Gallery(fetcher, cache, source=files.url, max_pixels=max_pixels)
+    return lambda max_pixels=10**6: ImageStore(fetcher, cache, source=files.url, max_pixels=max_pixels)
 
 
 @pytest.fixture
-def gallery(open_gallery: Callable[..., Gallery]) -> Gallery:
-    return open_gallery()
+def image_store(open_image_store: Callable[..., ImageStore]) -> ImageStore:
+    return open_image_store()
 
 
-def test_a_picture_is_brightness_between_0_and_1(gallery: Gallery, files: Any, png: Callable[..., bytes]) -> None:
-    picture = gallery.open(files.put(UPLOAD, png(size=(40, 30), spots=((20, 15, 3),))))
+def test_a_picture_is_brightness_between_0_and_1(image_store: ImageStore, files: Any, png: Callable[..., bytes]) -> None:
+    picture = image_store.open(files.put(UPLOAD, png(size=(40, 30), spots=((20, 15, 3),))))
     assert picture.pixels.shape == (30, 40, 3)
     assert 0 <= picture.pixels.min() < 0.2 < 0.7 < picture.pixels.max() <= 1
 
 
 def test_an_upload_is_fetched_once_for_all_processes(
-    open_gallery: Callable[..., Gallery], files: Any, png: Callable[..., bytes]
+    open_image_store: Callable[..., ImageStore], files: Any, png: Callable[..., bytes]
 ) -> None:
     files.put(UPLOAD, png())
-    first, second = open_gallery().open(UPLOAD), open_gallery().open(UPLOAD)
+    first, second = open_image_store().open(UPLOAD), open_image_store().open(UPLOAD)
     assert first.key == second.key
     assert (first.pixels == second.pixels).all()
     assert files.asked == [UPLOAD]
 
 
-def test_what_may_change_is_fetched_again(gallery: Gallery, files: Any, png: Callable[..., bytes]) -> None:
-    before = gallery.open(files.put(LOCAL_FILE, png(seed=1))).key
-    assert gallery.open(files.put(LOCAL_FILE, png(seed=2))).key != before
+def test_what_may_change_is_fetched_again(image_store: ImageStore, files: Any, png: Callable[..., bytes]) -> None:
+    before = image_store.open(files.put(LOCAL_FILE, png(seed=1))).key
+    assert image_store.open(files.put(LOCAL_FILE, png(seed=2))).key != before
 
 
-def test_the_key_follows_the_content_not_the_name(gallery: Gallery, files: Any, png: Callable[..., bytes]) -> None:
+def test_the_key_follows_the_content_not_the_name(image_store: ImageStore, files: Any, png: Callable[..., bytes]) -> None:
     content = png()
     other = UPLOAD.replace("0123", "4567")
-    assert gallery.open(files.put(UPLOAD, content)).key == gallery.open(files.put(other, content)).key
+    assert image_store.open(files.put(UPLOAD, content)).key == image_store.open(files.put(other, content)).key
 
 
 def test_a_picture_that_left_the_cache_is_fetched_again(
-    gallery: Gallery, services: Services, files: Any, png: Callable[..., bytes]
+    image_store: ImageStore, services: Services, files: Any, png: Callable[..., bytes]
 ) -> None:
-    key = gallery.open(files.put(UPLOAD, png())).key
+    key = image_store.open(files.put(UPLOAD, png())).key
     (services.settings.cache_dir / key[:2] / f"{key}{CHECKED}").unlink()
-    assert gallery.open(UPLOAD).pixels.shape == (100, 200, 3)
+    assert image_store.open(UPLOAD).pixels.shape == (100, 200, 3)
     assert files.asked == [UPLOAD, UPLOAD]
 
 
-def test_nothing_is_decoded_before_somebody_looks(gallery: Gallery, files: Any) -> None:
-    picture = gallery.open(files.put(UPLOAD, b"this is no image"))
+def test_nothing_is_decoded_before_somebody_looks(image_store: ImageStore, files: Any) -> None:
+    picture = image_store.open(files.put(UPLOAD, b"this is no image"))
     with pytest.raises(ImageError):
         _ = picture.pixels
 
 
 def test_a_picture_with_too_many_pixels_is_refused(
-    open_gallery: Callable[..., Gallery], files: Any, png: Callable[..., bytes]
+    open_image_store: Callable[..., ImageStore], files: Any, png: Callable[..., bytes]
 ) -> None:
     files.put(UPLOAD, png(size=(40, 30), spots=()))
     with pytest.raises(ImageError, match="pixels"):
-        _ = open_gallery(max_pixels=1000).open(UPLOAD).pixels
+        _ = open_image_store(max_pixels=1000).open(UPLOAD).pixels
 
 
 @pytest.mark.parametrize("reference", ["/data/upload/1/missing.png", "/api/projects", "http://elsewhere.org/a.png", ""])
-def test_a_reference_that_leads_nowhere_says_so(gallery: Gallery, reference: str) -> None:
+def test_a_reference_that_leads_nowhere_says_so(image_store: ImageStore, reference: str) -> None:
     with pytest.raises(ImageError):
-        gallery.open(reference)
+        image_store.open(reference)

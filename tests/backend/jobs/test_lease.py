@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import pytest
 from sqlalchemy import Engine, create_engine, select, update
 
-from backend.jobs.lease import holder, lease
+from backend.jobs.lease import hold_lease, holder
 from backend.loop.worker import answer
 from backend.registry.tables import ProjectRow
 from backend.services import Services
@@ -29,7 +29,7 @@ DEADLINE_S = 20.0
 @pytest.fixture
 def engine(services: Services) -> Engine:
     for project_id in (1, 2):
-        services.registry.meet_project(project_id, label_config="<View/>", extra_params=None)
+        services.registry.register_project(project_id, label_config="<View/>", extra_params=None)
     return services.engine
 
 
@@ -69,63 +69,63 @@ def happens(condition: Callable[[], bool]) -> bool:
 
 
 def test_the_second_worker_gets_nothing(engine: Engine) -> None:
-    with lease(engine, 1, seconds=LONG_S) as first, lease(engine, 1, seconds=LONG_S) as second:
+    with hold_lease(engine, 1, seconds=LONG_S) as first, hold_lease(engine, 1, seconds=LONG_S) as second:
         assert first is not None
         assert not first.is_set()
         assert second is None
 
 
 def test_another_project_is_free(engine: Engine) -> None:
-    with lease(engine, 1, seconds=LONG_S) as one, lease(engine, 2, seconds=LONG_S) as other:
+    with hold_lease(engine, 1, seconds=LONG_S) as one, hold_lease(engine, 2, seconds=LONG_S) as other:
         assert one is not None
         assert other is not None
 
 
 def test_a_project_nobody_knows_is_not_to_be_had(engine: Engine) -> None:
-    with lease(engine, 99, seconds=LONG_S) as lost:
+    with hold_lease(engine, 99, seconds=LONG_S) as lost:
         assert lost is None
 
 
 def test_a_lease_of_a_clock_that_ran_ahead_is_free(engine: Engine) -> None:
     """The clock was an hour ahead, the worker was killed, the clock was corrected."""
     change(engine, lease_owner="killed", lease_until=time.time() + 3600)
-    with lease(engine, 1, seconds=30) as tenure:
-        assert tenure is not None
-        assert tenure.before == "killed"
+    with hold_lease(engine, 1, seconds=30) as lease:
+        assert lease is not None
+        assert lease.before == "killed"
 
 
 def test_it_is_free_at_once_after_the_work(engine: Engine) -> None:
     for _ in range(2):
-        with lease(engine, 1, seconds=LONG_S) as lost:
+        with hold_lease(engine, 1, seconds=LONG_S) as lost:
             assert lost is not None
 
 
 def test_it_is_free_at_once_after_work_that_failed(engine: Engine) -> None:
-    with pytest.raises(RuntimeError, match="a cycle failed"), lease(engine, 1, seconds=LONG_S):
+    with pytest.raises(RuntimeError, match="a cycle failed"), hold_lease(engine, 1, seconds=LONG_S):
         raise RuntimeError("a cycle failed")
-    with lease(engine, 1, seconds=LONG_S) as lost:
+    with hold_lease(engine, 1, seconds=LONG_S) as lost:
         assert lost is not None
 
 
 def test_one_that_gets_nothing_takes_nothing_away(engine: Engine) -> None:
-    with lease(engine, 1, seconds=LONG_S):
-        with lease(engine, 1, seconds=LONG_S):
+    with hold_lease(engine, 1, seconds=LONG_S):
+        with hold_lease(engine, 1, seconds=LONG_S):
             pass
-        with lease(engine, 1, seconds=LONG_S) as third:
+        with hold_lease(engine, 1, seconds=LONG_S) as third:
             assert third is None
 
 
 def test_a_dead_workers_project_is_taken_over_once_its_lease_has_run_out(engine: Engine) -> None:
     change(engine, lease_owner="a worker that was killed", lease_until=time.time() + SHORT_S)
-    with lease(engine, 1, seconds=LONG_S) as early:
+    with hold_lease(engine, 1, seconds=LONG_S) as early:
         assert early is None
     assert happens(lambda: time.time() > held_until(engine))
-    with lease(engine, 1, seconds=LONG_S) as late:
+    with hold_lease(engine, 1, seconds=LONG_S) as late:
         assert late is not None
 
 
 def test_work_that_takes_longer_than_the_lease_keeps_it(engine: Engine) -> None:
-    with lease(engine, 1, seconds=SHORT_S) as lost:
+    with hold_lease(engine, 1, seconds=SHORT_S) as lost:
         assert lost is not None
         first = held_until(engine)
         assert happens(lambda: held_until(engine) > first + 2 * SHORT_S)
@@ -133,7 +133,7 @@ def test_work_that_takes_longer_than_the_lease_keeps_it(engine: Engine) -> None:
 
 
 def test_a_worker_learns_that_its_project_was_taken_over(engine: Engine) -> None:
-    with lease(engine, 1, seconds=SHORT_S) as lost:
+    with hold_lease(engine, 1, seconds=SHORT_S) as lost:
         assert lost is not None
         change(engine, lease_owner="somebody else", lease_until=time.time() + LONG_S)
         assert lost.wait(DEADLINE_S)
@@ -143,7 +143,7 @@ def test_a_worker_learns_that_its_project_was_taken_over(engine: Engine) -> None
 def test_a_database_that_is_locked_for_a_while_does_not_end_the_renewals(engine: Engine) -> None:
     hurry = {"timeout": 0.01} if engine.dialect.name == "sqlite" else {"options": "-c lock_timeout=10ms"}
     impatient = create_engine(engine.url, connect_args=hurry)
-    with lease(impatient, 1, seconds=SHORT_S) as lost:
+    with hold_lease(impatient, 1, seconds=SHORT_S) as lost:
         assert lost is not None
         with engine.connect() as blocking:
             blocking.execute(update(ProjectRow).where(ProjectRow.id == 1).values(status="somebody is at it"))
@@ -158,8 +158,8 @@ def test_of_many_workers_at_once_one_gets_the_project(engine: Engine) -> None:
 
     def work() -> bool:
         all_asked.wait(DEADLINE_S)
-        with lease(engine, 1, seconds=LONG_S) as tenure:
-            if tenure is None:
+        with hold_lease(engine, 1, seconds=LONG_S) as lease:
+            if lease is None:
                 return False
             assert taken.wait(DEADLINE_S)
             return True
@@ -174,27 +174,27 @@ def test_of_many_workers_at_once_one_gets_the_project(engine: Engine) -> None:
 def test_whoever_takes_a_project_learns_who_had_it_before(engine: Engine) -> None:
     names = []
     for _ in range(3):
-        with lease(engine, 1, seconds=LONG_S) as tenure:
-            assert tenure is not None
-            names.append((tenure.before, tenure.name))
+        with hold_lease(engine, 1, seconds=LONG_S) as lease:
+            assert lease is not None
+            names.append((lease.before, lease.name))
     assert [before for before, _ in names] == [None, names[0][1], names[1][1]]
     assert len({name for _, name in names}) == 3
 
 
 def test_it_runs_out_by_itself_after_a_request_without_an_answer(engine: Engine) -> None:
     """Label Studio may still store what it was sent, as after a kill."""
-    with pytest.raises(LabelStudioUnavailable), lease(engine, 1, seconds=LONG_S):
+    with pytest.raises(LabelStudioUnavailable), hold_lease(engine, 1, seconds=LONG_S):
         raise LabelStudioUnavailable("Label Studio failed at POST", status=504)
     assert held_until(engine) > time.time() + LONG_S / 2
-    with lease(engine, 1, seconds=LONG_S) as next_one:
+    with hold_lease(engine, 1, seconds=LONG_S) as next_one:
         assert next_one is None
 
 
 def test_it_is_free_at_once_after_a_request_that_never_left(engine: Engine) -> None:
     nowhere = LabelStudioClient("http://127.0.0.1:1", "a-legacy-token", patience_s=0)
-    with pytest.raises(LabelStudioUnavailable), lease(engine, 1, seconds=LONG_S):
+    with pytest.raises(LabelStudioUnavailable), hold_lease(engine, 1, seconds=LONG_S):
         nowhere.send("POST", "/api/projects/1/import/predictions", json=[])
-    with lease(engine, 1, seconds=LONG_S) as next_one:
+    with hold_lease(engine, 1, seconds=LONG_S) as next_one:
         assert next_one is not None
 
 
@@ -203,15 +203,15 @@ def test_a_worker_whose_request_got_no_answer_lets_the_lease_run_out_too(
 ) -> None:
     services = open_services(label_studio_url=silent_label_studio, webhook_debounce_s=0)
     services.label_studio = LabelStudioClient(silent_label_studio, "a-legacy-token", patience_s=0)
-    services.registry.meet_project(1, label_config="<View/>", extra_params=None)
-    services.ring([1])
+    services.registry.register_project(1, label_config="<View/>", extra_params=None)
+    services.mark([1])
     answer(services, 1)
     assert holder(services.engine, 1) is not None
 
 
 def test_who_holds_a_project_is_named(engine: Engine) -> None:
     assert holder(engine, 1) is None
-    with lease(engine, 1, seconds=LONG_S):
+    with hold_lease(engine, 1, seconds=LONG_S):
         held = holder(engine, 1)
         assert held is not None
         assert held.who == f"process {os.getpid()} on {socket.gethostname()}"

@@ -18,7 +18,7 @@ from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.examples.held_out import Sides
 from backend.loop.examples.snapshot import take_snapshot
 from backend.loop.gate.gate import judge
-from backend.loop.publication.prefetch import AHEAD_TASKS, look_ahead
+from backend.loop.publication.prefetch import AHEAD_TASKS, prefetch
 from backend.loop.scores.clicks import MOST_OF_IMAGE, can_be_judged, click_scores
 from backend.loop.training.train import train
 from backend.prediction.predictor import Task
@@ -68,12 +68,12 @@ def test_outlines_teach_the_segmenter_and_the_gate_clicks_on_those_it_never_saw(
     predicting: Services, annotations: list[Annotation]
 ) -> None:
     registry = predicting.registry
-    project = registry.meet_project(PROJECT, label_config=CONFIG, extra_params=None)
+    project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
     snapshot = take_snapshot(annotations, Sides(frozenset(range(1, 7))))
     number = train(predicting, project, snapshot, allow_none=False)
     head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).prompted
     assert head is not None
-    assert head.encoder == predicting.annotators.base_masks.encoder
+    assert head.encoder == predicting.predictors.base_masks.encoder
     verdict = judge(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
     measured = verdict.evidence["controls"][PROMPTS]
     assert (measured["judged_on"], measured["by"]) == (6, "held-out tasks")
@@ -85,7 +85,7 @@ def test_a_head_for_clicks_that_the_gate_could_not_judge_is_not_trained(
     predicting: Services, annotations: list[Annotation]
 ) -> None:
     registry = predicting.registry
-    project = registry.meet_project(PROJECT + 2, label_config=CONFIG, extra_params=None)
+    project = registry.register_project(PROJECT + 2, label_config=CONFIG, extra_params=None)
     snapshot = take_snapshot(annotations, Sides(frozenset(range(1, 5))))
     number = train(predicting, project, snapshot, allow_none=False)
     heads = ProjectHeads.load(registry.path(project.id, number), parse(CONFIG))
@@ -113,13 +113,13 @@ def test_some_masks_of_an_image_are_clicked_and_once_for_a_head_that_stands_on_b
     predicting: Services, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(PromptedMasks, "predict", lambda _self, _sight, *, points: asked.append(points))
+    monkeypatch.setattr(PromptedMasks, "predict", lambda _self, _windowed_image, *, points: asked.append(points))
     image = ImageOfTask(1, "image")
     one = DrawnObject("Galaxy", Box(70, 20, 60, 60), Outline(outline(), CONTROL, (200, 100)))
     drawn = {image: [one] * (MOST_OF_IMAGE + 2)}
     truth = Examples({image: picture(files, png, PROJECT + 3, 1)}, objects=drawn)
-    head = predicting.annotators.base_masks
-    judged, scores = click_scores(predicting.annotators.observer, [image], truth, [head, head, head])
+    head = predicting.predictors.base_masks
+    judged, scores = click_scores(predicting.predictors.extractor, [image], truth, [head, head, head])
     assert (judged, scores.tolist()) == ([image], [[0.0], [0.0], [0.0]])
     assert len(asked) == MOST_OF_IMAGE
 
@@ -134,15 +134,15 @@ class Queue:
         self, services: Services, files: Any, png: Callable[..., bytes], *, config: str = CONFIG, tasks: int = 3
     ) -> None:
         self.services = services
-        self.project: Project = services.registry.meet_project(PROJECT + 1, label_config=config, extra_params=None)
+        self.project: Project = services.registry.register_project(PROJECT + 1, label_config=config, extra_params=None)
         self.tasks = [
             StudioTask(number, {"image": picture(files, png, PROJECT + 1, number)}, False, 0, "")
             for number in range(1, tasks + 1)
         ]
 
-    def look_ahead(self, *, sampling: str = "Sequential sampling", lost: threading.Event | None = None) -> int:
+    def prefetch(self, *, sampling: str = "Sequential sampling", lost: threading.Event | None = None) -> int:
         state = ProjectState(self.project.id, "t", CONFIG, None, sampling, len(self.tasks))
-        return look_ahead(self.services, self.project, self.tasks, state, lost or threading.Event())
+        return prefetch(self.services, self.project, self.tasks, state, lost or threading.Event())
 
 
 @pytest.fixture
@@ -153,43 +153,43 @@ def queue(open_services: Callable[..., Services], files: Any, png: Callable[...,
 def test_what_was_seen_ahead_is_answered_without_the_encoder(
     queue: Queue, open_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert queue.look_ahead() == 3
+    assert queue.prefetch() == 3
     server = open_services()  # another process over the same folder
-    annotator = server.annotators.of(queue.project, label_config=CONFIG)
+    predictor = server.predictors.of(queue.project, label_config=CONFIG)
 
     def blind(*_: object) -> None:
         raise AssertionError("the encoder was asked")
 
-    monkeypatch.setattr(server.annotators.observer._sights.encoder, "see", blind)
+    monkeypatch.setattr(server.predictors.extractor._window_encoder.encoder, "see", blind)
     value = {"x": 50, "y": 50, "width": 0.2, "keypointlabels": ["Galaxy"]}
     click = {"type": "keypointlabels", "to_name": "image", "from_name": "click", "original_width": 200, "original_height": 100}
-    (answered,) = annotator.answer([Task(1, queue.tasks[0].data)], {"result": [click | {"value": value}]})
+    (answered,) = predictor.answer([Task(1, queue.tasks[0].data)], {"result": [click | {"value": value}]})
     assert answered.result
 
 
 def test_a_picture_is_seen_ahead_once(queue: Queue) -> None:
-    assert [queue.look_ahead(), queue.look_ahead()] == [3, 0]
+    assert [queue.prefetch(), queue.prefetch()] == [3, 0]
 
 
 def test_only_the_nearest_in_the_queue_are_seen_the_least_sure_first(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backend.loop.publication.prefetch.AHEAD_TASKS", 2)
     queue.services.predicted[queue.project.id, queue.project.live_version] = {1: 0.9, 2: 0.8, 3: 0.1}
-    assert queue.look_ahead(sampling="Uncertainty sampling") == 2
-    assert {task for _, task, _ in queue.services.seen_ahead} == {2, 3}
+    assert queue.prefetch(sampling="Uncertainty sampling") == 2
+    assert {task for _, task, _ in queue.services.prefetched} == {2, 3}
     assert AHEAD_TASKS > 10
 
 
 def test_it_stops_when_a_bell_rings(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
-    annotator = queue.services.annotators.of(queue.project, label_config=CONFIG)
-    monkeypatch.setattr(annotator, "look_ahead", lambda _: queue.services.bell.ring([queue.project.id]))
-    assert queue.look_ahead() == 1
+    predictor = queue.services.predictors.of(queue.project, label_config=CONFIG)
+    monkeypatch.setattr(predictor, "look_ahead", lambda _: queue.services.pending_events.mark([queue.project.id]))
+    assert queue.prefetch() == 1
 
 
 def test_it_stops_when_another_worker_has_taken_over(queue: Queue) -> None:
     lost = threading.Event()
     lost.set()
     with pytest.raises(LeaseLostError):
-        queue.look_ahead(lost=lost)
+        queue.prefetch(lost=lost)
 
 
 def test_a_project_without_a_tool_for_prompts_needs_no_look_ahead(
@@ -198,9 +198,9 @@ def test_a_project_without_a_tool_for_prompts_needs_no_look_ahead(
     plain = (
         '<View><Image name="image" value="$image"/><BrushLabels name="m" toName="image"><Label value="G"/></BrushLabels></View>'
     )
-    assert Queue(services, files, png, config=plain).look_ahead() == 0
+    assert Queue(services, files, png, config=plain).prefetch() == 0
 
 
 def test_a_picture_that_cannot_be_read_does_not_stop_the_others(queue: Queue, tmp_path: Path) -> None:
     queue.tasks[0] = StudioTask(1, {"image": "/data/upload/1/nowhere.png"}, False, 0, "")
-    assert queue.look_ahead() == 3
+    assert queue.prefetch() == 3

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from backend.images.store import Picture
+from backend.images.store import StoredImage
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import FINEST_STRIDE_PX, Pyramids
@@ -23,7 +23,7 @@ class Album:
     def __init__(self) -> None:
         self.read = 0
 
-    def picture(self, key: str, *, size: tuple[int, int] = (90, 70)) -> Picture:
+    def picture(self, key: str, *, size: tuple[int, int] = (90, 70)) -> StoredImage:
         content = io.BytesIO()
         noise = np.random.default_rng(len(key)).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
         Image.fromarray(noise).save(content, "PNG")
@@ -32,7 +32,7 @@ class Album:
             self.read += 1
             return content.getvalue()
 
-        return Picture(key, read, 10**7)
+        return StoredImage(key, read, 10**7)
 
 
 @pytest.fixture(scope="module")

@@ -93,12 +93,12 @@ def test_each_chunk_is_stored_in_its_turn(client: LabelStudioClient, studio: Stu
     turns = []
 
     @contextmanager
-    def turn() -> Iterator[None]:
+    def exclusive() -> Iterator[None]:
         before = len(studio.imports)
         yield
         turns.append(len(studio.imports) - before)
 
-    list(predict_and_store(client, 1, batches(500), turn=turn))
+    list(predict_and_store(client, 1, batches(500), exclusive=exclusive))
     assert turns == [1, 1]
 
 
@@ -109,20 +109,20 @@ def test_no_turn_means_no_storing(client: LabelStudioClient, studio: Studio) -> 
         yield
 
     with pytest.raises(RuntimeError, match="another version"):
-        list(predict_and_store(client, 1, batches(10), turn=refused))
+        list(predict_and_store(client, 1, batches(10), exclusive=refused))
     assert studio.imports == []
 
 
 def test_this_process_predicts_in_order_and_in_batches(predicting: Services, files: object, png: Callable[..., bytes]) -> None:
-    annotator = predicting.annotators.build(parse(CONFIG), ProjectHeads(), version="v0001")
+    predictor = predicting.predictors.build(parse(CONFIG), ProjectHeads(), version="v0001")
     reference = files.put("/data/upload/9/bulk.png", png())  # type: ignore[attr-defined]
-    given = list(predicting_here(annotator)([Task(number, {"image": reference}) for number in range(CHUNK + 1)]))
+    given = list(predicting_here(predictor)([Task(number, {"image": reference}) for number in range(CHUNK + 1)]))
     assert [len(batch) for batch in given] == [CHUNK, 1]
     assert [task.id for batch in given for task, _ in batch] == list(range(CHUNK + 1))
 
 
 def test_a_picture_that_cannot_be_read_says_why(predicting: Services) -> None:
-    annotator = predicting.annotators.build(parse(CONFIG), ProjectHeads(), version="v0001")
-    (((_, prediction),),) = predicting_here(annotator)([Task(1, {"image": "/data/upload/9/not-there.png"})])
+    predictor = predicting.predictors.build(parse(CONFIG), ProjectHeads(), version="v0001")
+    (((_, prediction),),) = predicting_here(predictor)([Task(1, {"image": "/data/upload/9/not-there.png"})])
     assert "not-there.png" in prediction.problem
     assert "problem" not in prediction.as_json()

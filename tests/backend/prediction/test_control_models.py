@@ -23,15 +23,15 @@ from backend.heads.regression import Parameters
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
-from backend.heads.segmentation.window_features import Sights
-from backend.images.store import Picture
+from backend.heads.segmentation.window_features import CachedWindowEncoder
+from backend.images.store import StoredImage
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import Pyramids
 from backend.prediction.control_models import ClassFiller, Filler, base_offset, base_probabilities, fillers_of
 from backend.prediction.factory import BASE_MORPHOLOGY
-from backend.prediction.features import Observation
+from backend.prediction.features import ImageFeatures
 from backend.prediction.project_heads import ProjectHeads, controls_to_fill
 from sync.errors.images import ImageError
 from sync.images.decode import decode
@@ -62,14 +62,20 @@ def fillers(*written: str, **heads: Any) -> list[Filler]:
     return fillers_of(controls_to_fill(parse(xml(*written))), ProjectHeads(heads), base=BASE, masks=MASKS)
 
 
-def observed(embedding: NDArray[np.float32] | None = None, image: bytes | None = None) -> Observation:
+def observed(embedding: NDArray[np.float32] | None = None, image: bytes | None = None) -> ImageFeatures:
     """An observation of a vector, or of the sources of an image."""
     if image is None:
-        return Observation(Picture("", bytes, 1), embedding, None, {})
+        return ImageFeatures(StoredImage("", bytes, 1), embedding, None, {})
     pixels = decode(image)
     settings = ExtractionSettings()
-    sight = Sights(WINDOWS, None).of_pixels(pixels)
-    return Observation(Picture("", bytes, 1), embedding, sight.size, {settings: extract(pixels).sources}, sight=sight)
+    windowed_image = CachedWindowEncoder(WINDOWS, None).of_pixels(pixels)
+    return ImageFeatures(
+        StoredImage("", bytes, 1),
+        embedding,
+        windowed_image.size,
+        {settings: extract(pixels).sources},
+        windowed_image=windowed_image,
+    )
 
 
 def random_vectors(n: int = 4, seed: int = 0) -> NDArray[np.float32]:
@@ -327,8 +333,8 @@ def test_a_picture_whose_feature_maps_and_file_are_gone_has_no_objects() -> None
     pyramids = Pyramids(Encoder(SwinConfig(width=12, window=4, heads=(2, 2, 2, 2))).eval(), None, fingerprint="tiny")
     head = Detection.base(("Galaxy",), detector=replace(LearnedDetector.blank(pyramids, ("galaxy",)), preferred=True))
     (filler,) = fillers('<RectangleLabels name="o" toName="image"><Label value="Galaxy"/></RectangleLabels>', o=head)
-    picture = Picture("p", gone, 1)
-    (filled,) = filler.fill([Observation(picture, None, (60, 50), {}, pyramids.of(picture, size=(60, 50)))])
+    picture = StoredImage("p", gone, 1)
+    (filled,) = filler.fill([ImageFeatures(picture, None, (60, 50), {}, pyramids.of(picture, size=(60, 50)))])
     assert filled.regions == []
 
 

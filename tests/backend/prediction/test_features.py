@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from backend.heads.extraction.extract import ExtractionSettings, extract
-from backend.prediction.features import Observation, Observer
+from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.services import Services
 from sync.errors.images import ImageError
 
@@ -19,35 +19,37 @@ EXTRACTION = ExtractionSettings()
 
 
 @pytest.fixture
-def observer(predicting: Services) -> Observer:
-    return predicting.annotators.observer
+def extractor(predicting: Services) -> FeatureExtractor:
+    return predicting.predictors.extractor
 
 
 def upload(files: Any, name: str, content: bytes) -> str:
     return str(files.put(f"/data/upload/9/{name}", content))
 
 
-def test_each_reference_has_one_observation_in_order(observer: Observer, files: Any, png: Callable[..., bytes]) -> None:
+def test_each_reference_has_one_observation_in_order(
+    extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]
+) -> None:
     references = [upload(files, f"order-{width}.png", png(size=(width, 50), spots=())) for width in (60, 40, 80)]
-    seen = observer.observe(references, embed=False, extractions=[EXTRACTION])
-    assert [one.size for one in seen if isinstance(one, Observation)] == [(60, 50), (40, 50), (80, 50)]
+    seen = extractor.extract_features(references, embed=False, extractions=[EXTRACTION])
+    assert [one.size for one in seen if isinstance(one, ImageFeatures)] == [(60, 50), (40, 50), (80, 50)]
 
 
-def test_only_what_is_asked_for_is_measured(observer: Observer, files: Any, png: Callable[..., bytes]) -> None:
+def test_only_what_is_asked_for_is_measured(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
     reference = upload(files, "little.png", png())
-    (plain,) = observer.observe([reference], embed=False)
-    (embedded,) = observer.observe([reference], embed=True)
-    assert isinstance(plain, Observation)
-    assert isinstance(embedded, Observation)
+    (plain,) = extractor.extract_features([reference], embed=False)
+    (embedded,) = extractor.extract_features([reference], embed=True)
+    assert isinstance(plain, ImageFeatures)
+    assert isinstance(embedded, ImageFeatures)
     assert (plain.embedding, plain.size, dict(plain.sources)) == (None, None, {})
     assert embedded.embedding is not None
     assert np.isfinite(embedded.embedding).all()
 
 
-def test_galaxies_are_found_where_they_are(observer: Observer, files: Any, png: Callable[..., bytes]) -> None:
+def test_galaxies_are_found_where_they_are(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
     reference = upload(files, "two.png", png(spots=((150, 50, 6), (60, 40, 5))))
-    (one,) = observer.observe([reference], embed=False, extractions=[EXTRACTION])
-    assert isinstance(one, Observation)
+    (one,) = extractor.extract_features([reference], embed=False, extractions=[EXTRACTION])
+    assert isinstance(one, ImageFeatures)
     centres = sorted((source.ellipse.x, source.ellipse.y) for source in one.sources[EXTRACTION])
     assert np.array(centres) == pytest.approx(np.array([(60, 40), (150, 50)]), abs=1.5)
 
@@ -55,20 +57,20 @@ def test_galaxies_are_found_where_they_are(observer: Observer, files: Any, png: 
 def test_a_second_look_reads_the_cache_and_no_pixel(
     open_services: Callable[..., Services], files: Any, png: Callable[..., bytes]
 ) -> None:
-    observer = open_services().annotators.observer
+    extractor = open_services().predictors.extractor
     reference = upload(files, "once.png", png(seed=5))
-    (first,) = observer.observe([reference], embed=True, extractions=[EXTRACTION])
+    (first,) = extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
     files.put(reference, b"and now it is no image any more")
-    (again,) = open_services().annotators.observer.observe([reference], embed=True, extractions=[EXTRACTION])
-    assert isinstance(first, Observation)
-    assert isinstance(again, Observation)
+    (again,) = open_services().predictors.extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
+    assert isinstance(first, ImageFeatures)
+    assert isinstance(again, ImageFeatures)
     assert np.array_equal(first.embedding, again.embedding)
     assert [one.box for one in first.sources[EXTRACTION]] == [one.box for one in again.sources[EXTRACTION]]
     assert "pixels" not in vars(again.picture)
 
 
 def test_a_broken_picture_gives_its_error_and_the_others_are_seen(
-    observer: Observer, files: Any, png: Callable[..., bytes]
+    extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]
 ) -> None:
     broken = [
         upload(files, "text.png", b"no image"),
@@ -77,47 +79,47 @@ def test_a_broken_picture_gives_its_error_and_the_others_are_seen(
         "file:///etc/passwd",
     ]
     good = [upload(files, f"good-{seed}.png", png(seed=seed)) for seed in (1, 2)]
-    seen = observer.observe([good[0], *broken, good[1]], embed=True)
-    assert [isinstance(one, Observation) for one in seen] == [True, False, False, False, False, True]
+    seen = extractor.extract_features([good[0], *broken, good[1]], embed=True)
+    assert [isinstance(one, ImageFeatures) for one in seen] == [True, False, False, False, False, True]
     assert all(isinstance(one, ImageError) for one in seen[1:5])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (300, 2)])
 def test_a_picture_of_next_to_nothing_is_seen_all_the_same(
-    observer: Observer, files: Any, png: Callable[..., bytes], size: tuple[int, int]
+    extractor: FeatureExtractor, files: Any, png: Callable[..., bytes], size: tuple[int, int]
 ) -> None:
     reference = upload(files, f"tiny-{size[0]}-{size[1]}.png", png(size=size, spots=()))
-    (seen,) = observer.observe([reference], embed=True, extractions=[EXTRACTION])
-    assert isinstance(seen, Observation)
+    (seen,) = extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
+    assert isinstance(seen, ImageFeatures)
     assert seen.embedding is not None
     assert np.isfinite(seen.embedding).all()
 
 
 def test_a_look_is_as_large_as_the_picture_and_asks_for_nothing_yet(
-    observer: Observer, files: Any, png: Callable[..., bytes]
+    extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]
 ) -> None:
     reference = upload(files, "look.png", png(size=(70, 40), spots=()))
-    (seen,) = observer.observe([reference], embed=False, look=True)
-    assert isinstance(seen, Observation)
+    (seen,) = extractor.extract_features([reference], embed=False, look=True)
+    assert isinstance(seen, ImageFeatures)
     assert seen.look is not None
     assert seen.size == seen.look.size == (70, 40)
-    assert seen.look.fingerprint == observer.encoder
+    assert seen.look.fingerprint == extractor.encoder
 
 
-def test_looking_at_nothing_sees_nothing(observer: Observer) -> None:
-    assert observer.observe([], embed=True, extractions=[EXTRACTION]) == []
+def test_looking_at_nothing_sees_nothing(extractor: FeatureExtractor) -> None:
+    assert extractor.extract_features([], embed=True, extractions=[EXTRACTION]) == []
 
 
-def test_sizes_are_looked_up_in_order_and_kept(observer: Observer, files: Any, png: Callable[..., bytes]) -> None:
+def test_sizes_are_looked_up_in_order_and_kept(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
     references = [str(files.put(f"/data/local-files/?d=sized-{side}.png", png(size=(side, 50), spots=()))) for side in (60, 40)]
-    assert observer.sizes([*references, "/data/local-files/?d=none.png"]) == [(60, 50), (40, 50), None]
+    assert extractor.sizes([*references, "/data/local-files/?d=none.png"]) == [(60, 50), (40, 50), None]
     for reference in references:
         files.put(reference, b"and now it is no image any more")
-    assert observer.sizes(references) == [(60, 50), (40, 50)]
+    assert extractor.sizes(references) == [(60, 50), (40, 50)]
 
 
 def test_large_pictures_are_decoded_one_at_a_time_and_not_held(
-    observer: Observer, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
+    extractor: FeatureExtractor, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Four at once would need four times the memory, and two hundred held together would fill the machine."""
     monkeypatch.setattr("backend.images.store.LARGE_PIXELS", 10_000)
@@ -137,9 +139,9 @@ def test_large_pictures_are_decoded_one_at_a_time_and_not_held(
                 at_once -= 1
 
     monkeypatch.setattr("backend.prediction.features.extract", watched)
-    observations = observer.observe(references, embed=True, extractions=[EXTRACTION])
+    features_of_images = extractor.extract_features(references, embed=True, extractions=[EXTRACTION])
     assert most == 1
-    for observation in observations:
-        assert isinstance(observation, Observation)
-        assert observation.embedding is not None
-        assert "pixels" not in vars(observation.picture)
+    for features in features_of_images:
+        assert isinstance(features, ImageFeatures)
+        assert features.embedding is not None
+        assert "pixels" not in vars(features.picture)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from backend.prediction.predictor import CHUNK, NOTHING_TO_ASK, Annotator, Task
+from backend.prediction.predictor import CHUNK, NOTHING_TO_ASK, Predictor, Task
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.label_studio.validation import check_prediction
@@ -24,8 +24,8 @@ NAMES = count()
 
 
 @pytest.fixture
-def annotator(predicting: Services) -> Callable[[str], Annotator]:
-    return lambda xml: predicting.annotators.build(parse(xml), ProjectHeads(), version="v0042")
+def predictor(predicting: Services) -> Callable[[str], Predictor]:
+    return lambda xml: predicting.predictors.build(parse(xml), ProjectHeads(), version="v0042")
 
 
 @pytest.fixture
@@ -42,51 +42,51 @@ def tasks(*references: Any) -> list[Task]:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_predictions_are_valid_under_every_shipped_config(
-    annotator: Callable[[str], Annotator], upload: Callable[..., str], name: str
+    predictor: Callable[[str], Predictor], upload: Callable[..., str], name: str
 ) -> None:
     config, interface = parse(SHIPPED[name]), LabelInterface(SHIPPED[name])
     pictures = [upload(), upload(size=(64, 64), spots=((32, 32, 7),)), upload(spots=()), upload(size=(9, 300))]
-    for prediction in annotator(SHIPPED[name]).predict(tasks(*pictures)):
+    for prediction in predictor(SHIPPED[name]).predict(tasks(*pictures)):
         assert check_prediction(prediction.as_json(), config, interface) == []
         assert 0 <= prediction.score <= 1
         assert prediction.model_version == "v0042"
 
 
 @pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "decision_tree.xml"])
-def test_the_first_day_is_not_empty(annotator: Callable[[str], Annotator], upload: Callable[..., str], name: str) -> None:
-    (prediction,) = annotator(SHIPPED[name]).predict(tasks(upload()))
+def test_the_first_day_is_not_empty(predictor: Callable[[str], Predictor], upload: Callable[..., str], name: str) -> None:
+    (prediction,) = predictor(SHIPPED[name]).predict(tasks(upload()))
     control = next(one for one in parse(SHIPPED[name]).controls if one.tag in ("Choices", "Taxonomy"))
     (region,) = (one for one in prediction.result if one["from_name"] == control.name)
     chosen = region["value"][control.tag.lower()][0]
     assert (tuple(chosen) in control.paths) if control.paths else chosen in [label.value for label in control.labels]
 
 
-def test_region_ids_are_new_every_time(annotator: Callable[[str], Annotator], upload: Callable[..., str]) -> None:
-    one, picture = annotator(SHIPPED["everything.xml"]), upload()
+def test_region_ids_are_new_every_time(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
+    one, picture = predictor(SHIPPED["everything.xml"]), upload()
     ids = [region["id"] for _ in range(2) for item in one.predict(tasks(picture, picture)) for region in item.result]
     assert len(set(ids)) == len(ids) > 4
 
 
-def test_there_is_one_prediction_a_task_in_order(annotator: Callable[[str], Annotator], upload: Callable[..., str]) -> None:
-    boxes = annotator(SHIPPED["boxes.xml"])
+def test_there_is_one_prediction_a_task_in_order(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
+    boxes = predictor(SHIPPED["boxes.xml"])
     none, one, two = upload(spots=()), upload(spots=((60, 50, 5),)), upload()
     wanted = [two, none, one] * (CHUNK // 3 + 1)
     assert [len(item.result) for item in boxes.predict(tasks(*wanted))] == [2, 0, 1] * (CHUNK // 3 + 1)
 
 
-def test_no_task_gets_no_prediction(annotator: Callable[[str], Annotator]) -> None:
-    assert annotator(SIMPLE).predict([]) == []
-    assert annotator(SIMPLE).answer([], {"result": []}) == []
+def test_no_task_gets_no_prediction(predictor: Callable[[str], Predictor]) -> None:
+    assert predictor(SIMPLE).predict([]) == []
+    assert predictor(SIMPLE).answer([], {"result": []}) == []
 
 
 @pytest.mark.parametrize(
     "reference", ["/data/upload/77/missing.png", "file:///etc/passwd", "", None, 7, [], {}, ["x", 7], True]
 )
 def test_a_task_without_a_picture_is_empty_and_never_asked_for_first(
-    annotator: Callable[[str], Annotator], upload: Callable[..., str], reference: Any, caplog: pytest.LogCaptureFixture
+    predictor: Callable[[str], Predictor], upload: Callable[..., str], reference: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        good, broken = annotator(SIMPLE).predict(tasks(upload(), reference))
+        good, broken = predictor(SIMPLE).predict(tasks(upload(), reference))
     assert good.result
     assert (broken.result, broken.score) == ([], NOTHING_TO_ASK)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "galaxyloop.annotator"]
@@ -94,9 +94,9 @@ def test_a_task_without_a_picture_is_empty_and_never_asked_for_first(
 
 
 def test_the_first_of_a_list_of_pictures_is_looked_at(
-    annotator: Callable[[str], Annotator], upload: Callable[..., str]
+    predictor: Callable[[str], Predictor], upload: Callable[..., str]
 ) -> None:
-    assert annotator(SIMPLE).predict(tasks([upload(), "/data/upload/77/missing.png"]))[0].result
+    assert predictor(SIMPLE).predict(tasks([upload(), "/data/upload/77/missing.png"]))[0].result
 
 
 BOXES = '<RectangleLabels name="boxes" toName="{}"><Label value="Galaxy"/></RectangleLabels>'
@@ -107,11 +107,11 @@ def places(prediction: Any) -> list[tuple[str, str, int | None]]:
 
 
 def test_every_page_is_boxed_and_the_first_is_classified(
-    annotator: Callable[[str], Annotator], upload: Callable[..., str]
+    predictor: Callable[[str], Predictor], upload: Callable[..., str]
 ) -> None:
     xml = SIMPLE.replace('value="$image"', 'valueList="$image"').replace("</View>", BOXES.format("image") + "</View>")
     pages = [upload(spots=((60, 50, 5),)), upload(spots=()), upload(), None]
-    alone, listed = annotator(xml).predict(tasks(pages[0], pages))
+    alone, listed = predictor(xml).predict(tasks(pages[0], pages))
     assert places(alone) == [("c", "image", 0), ("boxes", "image", 0)]
     assert places(listed) == [("c", "image", 0), ("boxes", "image", 0), *[("boxes", "image", 2)] * 2]
     assert "page 4" in listed.problem
@@ -119,50 +119,50 @@ def test_every_page_is_boxed_and_the_first_is_classified(
 
 
 def test_a_question_about_each_page_is_answered_on_each(
-    annotator: Callable[[str], Annotator], upload: Callable[..., str]
+    predictor: Callable[[str], Predictor], upload: Callable[..., str]
 ) -> None:
     xml = SIMPLE.replace('value="$image"', 'valueList="$image"').replace("<Choices", '<Choices perItem="true"')
-    (prediction,) = annotator(xml).predict(tasks([upload(), "/data/upload/77/missing.png", upload()]))
+    (prediction,) = predictor(xml).predict(tasks([upload(), "/data/upload/77/missing.png", upload()]))
     assert places(prediction) == [("c", "image", 0), ("c", "image", 2)]
 
 
-def test_a_control_of_two_images_is_filled_on_both(annotator: Callable[[str], Annotator], upload: Callable[..., str]) -> None:
+def test_a_control_of_two_images_is_filled_on_both(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
     xml = f'<View><Image name="g" value="$g"/><Image name="r" value="$data.r[1].url"/>{BOXES.format("g,r")}</View>'
     data = {"g": upload(spots=()), "data": {"r": [None, {"url": upload()}]}}
-    (prediction,) = annotator(xml).predict([Task(1, data)])
+    (prediction,) = predictor(xml).predict([Task(1, data)])
     assert places(prediction) == [("boxes", "r", None)] * 2
     assert check_prediction(prediction.as_json(), parse(xml), LabelInterface(xml)) == []
 
 
 @pytest.mark.parametrize("hiding", ["<View {}>{}</View>", "<RectangleLabels {}{}"])
 def test_a_control_that_the_page_hides_is_not_filled(
-    annotator: Callable[[str], Annotator], upload: Callable[..., str], hiding: str
+    predictor: Callable[[str], Predictor], upload: Callable[..., str], hiding: str
 ) -> None:
     task = tasks(upload())
-    (chosen,) = annotator(SIMPLE).predict(task)[0].result
+    (chosen,) = predictor(SIMPLE).predict(task)[0].result
     (label,) = chosen["value"]["choices"]
     other = {"Spiral": "Elliptical", "Elliptical": "Spiral"}[label]
     boxes = BOXES.format("image")
     for value, filled in ((label, True), (other, False), (f"{other},{label}", True)):
         condition = f'visibleWhen="choice-selected" whenTagName="c" whenChoiceValue="{value}"'
         hidden = hiding.format(condition, boxes if hiding.startswith("<View") else boxes.removeprefix("<RectangleLabels"))
-        (prediction,) = annotator(SIMPLE.replace("</View>", hidden + "</View>")).predict(task)
+        (prediction,) = predictor(SIMPLE.replace("</View>", hidden + "</View>")).predict(task)
         assert any(region["from_name"] == "boxes" for region in prediction.result) == filled
 
 
 def test_each_image_of_a_config_is_filled_from_its_own_picture(
-    annotator: Callable[[str], Annotator], upload: Callable[..., str]
+    predictor: Callable[[str], Predictor], upload: Callable[..., str]
 ) -> None:
     pair = '<View><Image name="a" value="$one"/><Image name="b" value="$two"/>{}{}</View>'
-    both = annotator(pair.format(CHOICES.format("ca", "a"), CHOICES.format("cb", "b")))
+    both = predictor(pair.format(CHOICES.format("ca", "a"), CHOICES.format("cb", "b")))
     (prediction,) = both.predict([Task(1, {"one": upload(), "two": "/data/upload/77/missing.png"})])
     assert [(region["from_name"], region["to_name"]) for region in prediction.result] == [("ca", "a")]
 
 
 def test_a_config_with_nothing_to_fill_gives_empty_predictions(
-    annotator: Callable[[str], Annotator], upload: Callable[..., str]
+    predictor: Callable[[str], Predictor], upload: Callable[..., str]
 ) -> None:
-    (prediction,) = annotator("<View/>").predict(tasks(upload()))
+    (prediction,) = predictor("<View/>").predict(tasks(upload()))
     assert (prediction.result, prediction.score) == ([], NOTHING_TO_ASK)
 
 
@@ -172,8 +172,8 @@ def prompt(x: float, **more: Any) -> dict[str, Any]:
     return region | {"original_width": 200, "original_height": 100} | more
 
 
-def test_only_the_first_task_of_a_prompt_is_answered(annotator: Callable[[str], Annotator], upload: Callable[..., str]) -> None:
-    answers = annotator(SHIPPED["everything.xml"]).answer(tasks(upload(), upload()), {"result": [prompt(30)]})
+def test_only_the_first_task_of_a_prompt_is_answered(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
+    answers = predictor(SHIPPED["everything.xml"]).answer(tasks(upload(), upload()), {"result": [prompt(30)]})
     assert [bool(one.result) for one in answers] == [True, False]
 
 
@@ -189,8 +189,8 @@ def test_only_the_first_task_of_a_prompt_is_answered(annotator: Callable[[str], 
     ],
 )
 def test_a_prompt_that_cannot_be_answered_is_answered_with_nothing(
-    annotator: Callable[[str], Annotator], upload: Callable[..., str], reference: str | None, context: dict[str, Any]
+    predictor: Callable[[str], Predictor], upload: Callable[..., str], reference: str | None, context: dict[str, Any]
 ) -> None:
     picture = upload() if reference == "good" else reference
-    (answer,) = annotator(SHIPPED["everything.xml"]).answer(tasks(picture), context)
+    (answer,) = predictor(SHIPPED["everything.xml"]).answer(tasks(picture), context)
     assert answer.result == []

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
-from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.prediction.prompts import MAX_PROMPTS, answer_prompts
 from backend.prediction.regions import regions_of_mask
@@ -52,17 +52,21 @@ def pixels(png: Callable[..., bytes]) -> NDArray[np.float32]:
 
 
 @pytest.fixture
-def sights() -> Sights:
-    return Sights(LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT)), None)
+def window_encoder() -> CachedWindowEncoder:
+    return CachedWindowEncoder(LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT)), None)
 
 
 @pytest.fixture
-def answer(pixels: NDArray[np.float32], sights: Sights) -> Callable[..., list[dict[str, Any]]]:
-    sight = sights.of_pixels(pixels)
+def answer(pixels: NDArray[np.float32], window_encoder: CachedWindowEncoder) -> Callable[..., list[dict[str, Any]]]:
+    windowed_image = window_encoder.of_pixels(pixels)
 
     def ask(*prompts: Any, tag: str = "BrushLabels", task: dict[str, Any] | None = None) -> list[dict[str, Any]]:
         regions = answer_prompts(
-            list(prompts), task=task or {}, config=config(tag), head=SHIPPED, sight_of=lambda _name, _page: sight
+            list(prompts),
+            task=task or {},
+            config=config(tag),
+            head=SHIPPED,
+            windowed_image_of=lambda _name, _page: windowed_image,
         )
         assert check_prediction({"result": regions}, config(tag)) == []
         return regions
@@ -122,10 +126,10 @@ def test_a_click_means_the_same_place_if_the_browser_shows_another_size(answer: 
 
 @pytest.mark.parametrize("prompts", [None, [], {}, "text", 7, [None], [7], [[]], ["text"], [{}], [{"type": "choices"}]])
 def test_what_is_no_prompt_opens_no_picture(prompts: object) -> None:
-    def never(_name: str, _page: int) -> PictureSight:
+    def never(_name: str, _page: int) -> WindowedImage:
         raise AssertionError("the picture was opened")
 
-    assert answer_prompts(prompts, task={}, config=config(), head=SHIPPED, sight_of=never) == []
+    assert answer_prompts(prompts, task={}, config=config(), head=SHIPPED, windowed_image_of=never) == []
 
 
 @pytest.mark.parametrize(
@@ -174,15 +178,19 @@ CLAIMS = """<View><Image name="image" value="$image"/>
 <PolygonLabels name="outline" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></PolygonLabels></View>"""
 
 
-def test_what_a_prompt_claims_of_its_picture_costs_nothing(pixels: NDArray[np.float32], sights: Sights) -> None:
-    sight = sights.of_pixels(pixels)
+def test_what_a_prompt_claims_of_its_picture_costs_nothing(
+    pixels: NDArray[np.float32], window_encoder: CachedWindowEncoder
+) -> None:
+    windowed_image = window_encoder.of_pixels(pixels)
     triangle = {"points": [[0, 0], [100, 0], [0, 100]], "closed": True}
     everywhere = brushlabels.rle.encode(np.ones((100, 200), bool))
     larger = [*(10_000 * 10_000 * 4).to_bytes(4, "big"), *everywhere[4:]]
     many = {"points": [[0, 0], [1, 1], [0, 1]] * 350_000, "closed": True}
 
     def ask(*prompts: dict[str, Any]) -> list[dict[str, Any]]:
-        return answer_prompts(list(prompts), task={}, config=parse(CLAIMS), head=SHIPPED, sight_of=lambda _name, _page: sight)
+        return answer_prompts(
+            list(prompts), task={}, config=parse(CLAIMS), head=SHIPPED, windowed_image_of=lambda _name, _page: windowed_image
+        )
 
     ask(claimed("outline", "PolygonLabels", triangle))
     tracemalloc.start()
@@ -210,26 +218,26 @@ PAGES = """<View><Image name="image" valueList="$images"/><BrushLabels name="obj
 </BrushLabels><KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels></View>"""
 
 
-def test_a_click_is_answered_on_its_page(pixels: NDArray[np.float32], sights: Sights) -> None:
+def test_a_click_is_answered_on_its_page(pixels: NDArray[np.float32], window_encoder: CachedWindowEncoder) -> None:
     asked = []
 
-    def sight_of(name: str, page: int) -> PictureSight:
+    def windowed_image_of(name: str, page: int) -> WindowedImage:
         asked.append((name, page))
-        return sights.of_pixels(pixels)
+        return window_encoder.of_pixels(pixels)
 
     prompts = [click(LEFT, item_index=0), click(RIGHT, item_index=1)]
-    (region,) = answer_prompts(prompts, task={}, config=parse(PAGES), head=SHIPPED, sight_of=sight_of)
+    (region,) = answer_prompts(prompts, task={}, config=parse(PAGES), head=SHIPPED, windowed_image_of=windowed_image_of)
     assert (asked, region["item_index"]) == ([("image", 1)], 1)
     assert covers(brushlabels.decode(region).shape, LEFT, RIGHT) == [False, True]
 
 
 @pytest.mark.parametrize("page", [-1, 0.5, "1", True])
 def test_a_page_that_makes_no_sense_is_refused(page: object) -> None:
-    def never(_name: str, _page: int) -> PictureSight:
+    def never(_name: str, _page: int) -> WindowedImage:
         raise AssertionError("the picture was opened")
 
     with pytest.raises(ValueError, match="item_index must be a whole number from 0"):
-        answer_prompts([click(LEFT, item_index=page)], task={}, config=parse(PAGES), head=SHIPPED, sight_of=never)
+        answer_prompts([click(LEFT, item_index=page)], task={}, config=parse(PAGES), head=SHIPPED, windowed_image_of=never)
 
 
 # -- what is on the screen --
@@ -325,6 +333,8 @@ def test_an_ellipse_of_a_smart_control_selects_what_fills_it(pixels: NDArray[np.
     value = {"x": 75, "y": 50, "radiusX": 8, "radiusY": 16, "rotation": 0, "ellipselabels": ["Galaxy"]}
     prompt = click(LEFT) | {"from_name": "round", "type": "ellipselabels", "value": value}
     windows = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
-    sight = Sights(windows, None).of_pixels(pixels)
-    regions = answer_prompts([prompt], task={}, config=known, head=SHIPPED, sight_of=lambda _name, _page: sight)
+    windowed_image = CachedWindowEncoder(windows, None).of_pixels(pixels)
+    regions = answer_prompts(
+        [prompt], task={}, config=known, head=SHIPPED, windowed_image_of=lambda _name, _page: windowed_image
+    )
     assert covers(mask_of(regions), LEFT, RIGHT) == [False, True]

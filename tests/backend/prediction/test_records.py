@@ -26,7 +26,7 @@ def record(image: Any = "a.png", *, failed_s_ago: float | None = None) -> Predic
 @pytest.fixture
 def records(services: Services) -> PredictionRecords:
     for project in (7, 8):
-        services.registry.meet_project(project, label_config="<View/>", extra_params=None)
+        services.registry.register_project(project, label_config="<View/>", extra_params=None)
     return PredictionRecords(services.engine)
 
 

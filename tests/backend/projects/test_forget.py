@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from backend.jobs.lease import lease
+from backend.jobs.lease import hold_lease
 from backend.projects.forget import ProjectInUseError, forget_project
 from backend.registry.tables import Base, EffortRow, ProcessRow
 from backend.services import Services
@@ -23,13 +23,13 @@ CONFIG = "<View/>"
 def two(services: Services) -> Services:
     """Projects 7 and 8, each with a version of its own, an annotation's effort, and a job in the queue."""
     for project in (7, 8):
-        services.registry.meet_project(project, label_config=CONFIG, extra_params=None)
+        services.registry.register_project(project, label_config=CONFIG, extra_params=None)
         with services.registry.writing_version(project, label_config=CONFIG, fingerprint="f", learned_from=1) as (folder, _):
             (folder / "head").write_text(json.dumps(project))
         with Session(services.engine) as session:
             session.execute(insert(EffortRow).values(project_id=project, annotation_id=1, updated_at="", effort={}))
             session.commit()
-        services.ring([project])
+        services.mark([project])
         services.queue.schedule(project, delay_s=0)
     return services
 
@@ -65,7 +65,7 @@ def test_jobs_are_forgotten_in_redis_too(open_services: Callable[..., Services],
 
 def test_a_project_that_a_worker_has_is_not_forgotten(two: Services) -> None:
     with (
-        lease(two.engine, 7, seconds=30),
+        hold_lease(two.engine, 7, seconds=30),
         pytest.raises(ProjectInUseError, match=r"project 7 is held by process \d+ on .*: stop it"),
     ):
         forget_project(two, 7, patience_s=0.1)
@@ -79,6 +79,6 @@ def test_a_project_that_nobody_knows_is_nothing_to_forget(services: Services) ->
 
 def test_a_project_that_was_forgotten_begins_anew(two: Services) -> None:
     forget_project(two, 7, patience_s=0)
-    two.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    two.registry.register_project(7, label_config=CONFIG, extra_params=None)
     assert [version.number for version in two.registry.versions(7)] == [1]
     assert not two.registry.path(7, 2).exists()

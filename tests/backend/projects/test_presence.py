@@ -52,7 +52,7 @@ def studio(files: Any) -> Studio:
 @pytest.fixture
 def attached(services: Services, studio: Studio) -> Studio:
     """Project 7 as it was when the worker last looked at it."""
-    services.registry.meet_project(7, label_config="<View/>", extra_params=None)
+    services.registry.register_project(7, label_config="<View/>", extra_params=None)
     studio.has_project()
     assert why_no_cycle(services, 7) == ""
     return studio
@@ -77,11 +77,11 @@ def test_a_deleted_project_is_one_line_in_the_log_however_often_it_is_looked_for
     attached.forgets()
     with caplog.at_level(logging.INFO, logger="galaxyloop"):
         for _ in range(3):
-            services.bell.ring_at_once(7)
+            services.pending_events.mark_now(7)
             answer(services, 7)
     assert [record.getMessage() for record in caplog.records] == ["event=project_gone project=7"]
     assert services.registry.project(7).status.startswith("deleted in Label Studio")
-    assert services.bell.ringing() == {}
+    assert services.pending_events.pending() == {}
 
 
 def test_another_label_studio_says_nothing_about_a_project(services: Services, attached: Studio) -> None:
@@ -107,7 +107,7 @@ def test_a_key_that_may_read_nothing_proves_nothing(services: Services, attached
 
 
 def test_a_project_of_an_older_registry_is_gone_when_label_studio_says_so(services: Services, studio: Studio) -> None:
-    services.registry.meet_project(7, label_config="<View/>", extra_params=None)
+    services.registry.register_project(7, label_config="<View/>", extra_params=None)
     assert services.registry.project(7).origin == ""
     assert why_no_cycle(services, 7).startswith("deleted in Label Studio")
 
@@ -125,6 +125,6 @@ def test_a_refusal_is_logged_once_and_not_at_every_look(
     services: Services, attached: Studio, caplog: pytest.LogCaptureFixture
 ) -> None:
     for _ in range(3):
-        services.bell.ring_at_once(7)
+        services.pending_events.mark_now(7)
         answer(services, 7)  # the file server has no tasks
     assert [record.levelname for record in caplog.records if "label_studio_refused" in record.getMessage()] == ["ERROR"]

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
-from backend.jobs.lease import lease
+from backend.jobs.lease import hold_lease
 from backend.registry.connection import DatabaseUnavailable, connect, read_clock, wait_for
 from backend.registry.tables import open_database
 from backend.services import Services
@@ -109,11 +109,11 @@ def test_a_machine_whose_clock_is_wrong_takes_no_project_away(
     postgresql: Any, open_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
     services, now = open_services(database_url=postgresql.emptied_database()), time.time()
-    services.registry.meet_project(1, label_config="<View/>", extra_params=None)
-    with lease(services.engine, 1, seconds=60) as held:
+    services.registry.register_project(1, label_config="<View/>", extra_params=None)
+    with hold_lease(services.engine, 1, seconds=60) as held:
         monkeypatch.setattr(time, "time", lambda: now + hours * 3600)
         assert held is not None
-        with lease(services.engine, 1, seconds=60) as other:
+        with hold_lease(services.engine, 1, seconds=60) as other:
             assert other is None
-    with lease(services.engine, 1, seconds=60) as after:
+    with hold_lease(services.engine, 1, seconds=60) as after:
         assert after is not None

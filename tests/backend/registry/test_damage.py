@@ -70,8 +70,8 @@ def project(predicting: Services, embeddings: Callable[..., Any]) -> int:
     """A project with two trained versions, v0002 and v0003, of which the second is live."""
     id_ = next(projects)
     registry = predicting.registry
-    registry.meet_project(id_, label_config=CONFIG, extra_params=None)
-    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=predicting.annotators.observer.dimension)
+    registry.register_project(id_, label_config=CONFIG, extra_params=None)
+    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=predicting.predictors.extractor.dimension)
     head = Morphology.fit(vectors, targets, classes=("Calm", "Wild"), exclusive=True)
     for _ in range(2):
         with registry.writing_version(id_, label_config=CONFIG, fingerprint="f", learned_from=20) as (folder, number):
@@ -81,7 +81,7 @@ def project(predicting: Services, embeddings: Callable[..., Any]) -> int:
 
 
 def answering(services: Services, project: int) -> str:
-    return services.annotators.of(services.registry.project(project), label_config=CONFIG).version[:5]
+    return services.predictors.of(services.registry.project(project), label_config=CONFIG).version[:5]
 
 
 def held(services: Services, project: int) -> str:
@@ -170,9 +170,9 @@ def test_a_request_is_answered_and_the_worker_is_called(predicting: Services, pr
     replace_bytes(predicting.registry.path(project, 3))
     task = {"id": 1, "data": {"image": files.put("/data/upload/700/1.png", png())}}
     with TestClient(create_app(predicting)) as client:
-        predicting.bell.answered(project, predicting.bell.ringing()[project])
+        predicting.pending_events.answered(project, predicting.pending_events.pending()[project])
         body = {"tasks": [task], "project": f"{project}.1", "label_config": CONFIG, "params": {}}
         answer = client.post("/predict", json=body).json()
     assert answer["model_version"].startswith("v0002-")
     assert len(answer["results"][0]["result"]) == 1
-    assert project in predicting.bell.ringing()
+    assert project in predicting.pending_events.pending()

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from backend.jobs.lease import lease
+from backend.jobs.lease import hold_lease
 from backend.registry.records import LeaseLostError, RegistryError, new_version_name, version_number
 from backend.registry.store import Registry
 from backend.registry.tables import open_database
@@ -24,7 +24,7 @@ CONFIG, OTHER_CONFIG = "<View>one</View>", "<View>other</View>"
 
 @pytest.fixture
 def registry(services: Services) -> Registry:
-    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     return services.registry
 
 
@@ -59,27 +59,27 @@ def test_an_unknown_project_is_named_in_the_error(registry: Registry) -> None:
 
 def test_meeting_again_keeps_what_is_live_and_learns_the_new_config(registry: Registry) -> None:
     registry.promote(7, write(registry))
-    project = registry.meet_project(7, label_config=OTHER_CONFIG, extra_params=None)
+    project = registry.register_project(7, label_config=OTHER_CONFIG, extra_params=None)
     assert (project.live_version, project.label_config) == (2, OTHER_CONFIG)
 
 
 def test_extra_params_stay_when_a_request_does_not_carry_them(registry: Registry) -> None:
-    registry.meet_project(7, label_config=CONFIG, extra_params={"batch": 25})
-    assert registry.meet_project(7, label_config=OTHER_CONFIG, extra_params=None).extra_params == {"batch": 25}
-    assert registry.meet_project(7, label_config=OTHER_CONFIG, extra_params={}).extra_params == {}
+    registry.register_project(7, label_config=CONFIG, extra_params={"batch": 25})
+    assert registry.register_project(7, label_config=OTHER_CONFIG, extra_params=None).extra_params == {"batch": 25}
+    assert registry.register_project(7, label_config=OTHER_CONFIG, extra_params={}).extra_params == {}
 
 
 def test_meeting_a_known_project_writes_nothing(registry: Registry) -> None:
     statements: list[str] = []
     event.listen(registry.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
-    registry.meet_project(7, label_config=CONFIG, extra_params={})
+    registry.register_project(7, label_config=CONFIG, extra_params={})
     assert {statement.split()[0] for statement in statements} == {"SELECT"}
 
 
 def test_a_project_may_be_met_by_many_at_once(services: Services) -> None:
     registry = services.registry
     with ThreadPoolExecutor(16) as pool:
-        met = [pool.submit(registry.meet_project, 8, label_config=CONFIG, extra_params={"batch": 3}) for _ in range(64)]
+        met = [pool.submit(registry.register_project, 8, label_config=CONFIG, extra_params={"batch": 3}) for _ in range(64)]
     assert {one.result().live_version for one in met} == {1}
     assert [version.number for version in registry.versions(8)] == [1]
     assert registry.project(8).live_name == registry.versions(8)[0].name
@@ -161,7 +161,7 @@ def test_the_base_version_can_come_back(registry: Registry) -> None:
 
 def test_a_version_for_another_config_cannot_go_live(registry: Registry) -> None:
     number = write(registry)
-    registry.meet_project(7, label_config=OTHER_CONFIG, extra_params=None)
+    registry.register_project(7, label_config=OTHER_CONFIG, extra_params=None)
     with pytest.raises(RegistryError, match=r"v0002-[0-9a-f]{6} of project 7 was made for another labelling config"):
         registry.promote(7, number)
     assert registry.project(7).live_version == 1
@@ -204,15 +204,15 @@ def test_of_many_that_go_live_at_once_the_last_one_is_live_and_no_other(registry
 @pytest.fixture
 def late(registry: Registry) -> str:
     """Name of a lease of project 7 that has run out while its holder was frozen; another worker has taken over."""
-    with lease(registry.engine, 7, seconds=60) as before:
+    with hold_lease(registry.engine, 7, seconds=60) as before:
         assert before is not None
-    with lease(registry.engine, 7, seconds=60) as now:
+    with hold_lease(registry.engine, 7, seconds=60) as now:
         assert now is not None
     return before.name
 
 
 def test_whoever_holds_the_lease_may_make_a_version_and_let_it_go_live(registry: Registry) -> None:
-    with lease(registry.engine, 7, seconds=60) as held:
+    with hold_lease(registry.engine, 7, seconds=60) as held:
         assert held is not None
         number = write(registry, holder=held.name)
         registry.promote(7, number, holder=held.name)
@@ -247,7 +247,7 @@ def test_a_name_says_its_number(number: int) -> None:
 
 def test_all_versions_of_a_project_carry_its_tag_and_no_other_projects_versions_do(registry: Registry) -> None:
     registry.promote(7, write(registry))
-    registry.meet_project(8, label_config=CONFIG, extra_params=None)
+    registry.register_project(8, label_config=CONFIG, extra_params=None)
     base, second = (version.name for version in registry.versions(7))
     (other,) = (version.name for version in registry.versions(8))
     assert base.removeprefix("v0001-") == second.removeprefix("v0002-")
@@ -258,14 +258,14 @@ def test_all_versions_of_a_project_carry_its_tag_and_no_other_projects_versions_
 
 def test_a_second_registry_gives_the_same_project_other_names(services: Services, tmp_path: Path) -> None:
     registries = [services.registry, Registry(open_database(f"sqlite:///{tmp_path}/other.db"), folder=tmp_path)]
-    names = {one.meet_project(7, label_config=CONFIG, extra_params=None).live_name for one in registries}
+    names = {one.register_project(7, label_config=CONFIG, extra_params=None).live_name for one in registries}
     assert len(names) == 2
 
 
 def test_a_version_is_looked_up_by_its_name_or_its_number_and_not_by_another_projects_name(registry: Registry) -> None:
     (base,) = registry.versions(7)
     assert {registry.version_named(7, text).name for text in (base.name, "v0001", "v1", "1")} == {base.name}
-    other = registry.meet_project(8, label_config=CONFIG, extra_params=None).live_name
+    other = registry.register_project(8, label_config=CONFIG, extra_params=None).live_name
     with pytest.raises(RegistryError, match=f"project 7 has no version {other}"):
         registry.version_named(7, other)
 

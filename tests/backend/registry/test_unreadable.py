@@ -29,7 +29,7 @@ items = st.lists(
 @pytest.fixture
 def unreadable(services: Services) -> UnreadableList:
     for project in (PROJECT, 8):
-        services.registry.meet_project(project, label_config="<View/>", extra_params=None)
+        services.registry.register_project(project, label_config="<View/>", extra_params=None)
     return UnreadableList(services.engine)
 
 

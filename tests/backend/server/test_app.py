@@ -139,7 +139,7 @@ def test_a_context_without_prompts_gets_nothing(client: TestClient, files: Any, 
 def test_an_event_rings_and_queues_a_job(services: Services, files: Any, png: Any, request_: dict[str, Any]) -> None:
     project = request_["body"]["project"]["id"]
     assert send(TestClient(create_app(services)), request_, files, png) == {"status": "heard"}
-    assert set(services.bell.ringing()) == services.queue.queued() == {project}
+    assert set(services.pending_events.pending()) == services.queue.queued() == {project}
     assert services.registry.project(project).training_requested == (request_["body"]["action"] == "START_TRAINING")
     assert request_["body"]["project"]["label_config"] == services.registry.project(project).label_config
 
@@ -180,11 +180,11 @@ def test_a_config_with_nothing_to_fill_gets_a_warning(client: TestClient, config
 def test_a_new_config_rings_so_that_the_loop_makes_a_version_for_it(client: TestClient, predicting: Services) -> None:
     project = next(PROJECTS)
     setup(client, project, CONFIG)
-    predicting.bell.answered(project, predicting.bell.ringing()[project])
+    predicting.pending_events.answered(project, predicting.pending_events.pending()[project])
     setup(client, project, CONFIG)
-    assert project not in predicting.bell.ringing()
+    assert project not in predicting.pending_events.pending()
     setup(client, project, CONFIG.replace("Spiral", "Ring"))
-    assert project in predicting.bell.ringing()
+    assert project in predicting.pending_events.pending()
 
 
 def test_a_projects_batch_comes_with_setup_and_stays(client: TestClient, predicting: Services) -> None:
@@ -254,12 +254,12 @@ def test_health_setup_and_prompts_do_not_wait_for_a_bulk_request(
 
 
 def test_fifty_events_at_once_are_all_heard_in_few_transactions(services: Services) -> None:
-    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
-    app, rings = create_app(services), []
+    services.registry.register_project(7, label_config=CONFIG, extra_params=None)
+    app, marks = create_app(services), []
 
     def listen(*given: Any) -> None:
         if "UPDATE projects SET bell" in given[2]:
-            rings.append(given[2])
+            marks.append(given[2])
 
     async def ring_fifty_times() -> list[httpx.Response]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://backend") as caller:
@@ -268,7 +268,7 @@ def test_fifty_events_at_once_are_all_heard_in_few_transactions(services: Servic
 
     event.listen(services.engine, "before_cursor_execute", listen)
     assert {answer.status_code for answer in asyncio.run(ring_fifty_times())} == {200}
-    assert 1 <= len(rings) <= 20
+    assert 1 <= len(marks) <= 20
     assert services.queue.queued() == {7}
 
 
@@ -279,10 +279,10 @@ def test_an_event_of_a_project_nobody_attached_changes_nothing(services: Service
 
 
 def test_what_rang_at_a_closed_door_is_rung_for_at_the_start(open_services: Callable[..., Services]) -> None:
-    open_services().registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    open_services().registry.register_project(7, label_config=CONFIG, extra_params=None)
     services = open_services()
     with TestClient(create_app(services)):
-        assert set(services.bell.ringing()) == services.queue.queued() == {7}
+        assert set(services.pending_events.pending()) == services.queue.queued() == {7}
 
 
 def test_metrics_count_what_happened(services: Services) -> None:
@@ -293,16 +293,16 @@ def test_metrics_count_what_happened(services: Services) -> None:
     assert 'galaxyloop_events_total{action="ANNOTATION_CREATED"} 1.0' in text
     assert 'galaxyloop_events_total{action="other"} 1.0' in text
     assert 'galaxyloop_live_version{project="7"} 1.0' in text
-    assert 'galaxyloop_bell_ringing{project="7"} 1.0' in text
+    assert 'galaxyloop_events_pending{project="7"} 1.0' in text
 
 
 def test_metrics_tell_who_is_alive_and_what_waits(services: Services) -> None:
     client = TestClient(create_app(services))
-    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     assert 'galaxyloop_processes_alive{kind="worker"} 0.0' in client.get("/metrics").text
     assert "galaxyloop_last_seen_seconds{" not in client.get("/metrics").text
     assert 'galaxyloop_events_wait_seconds{project="7"} 0.0' in client.get("/metrics").text
-    services.bell.ring([7])
+    services.pending_events.mark([7])
     with Heartbeat(services.engine, "worker").running():
         text = client.get("/metrics").text
     assert 'galaxyloop_processes_alive{kind="worker"} 1.0' in text

@@ -44,8 +44,8 @@ def test_fit_takes_the_calls_of_both_and_rings(model_class: Any, tmp_path: Path)
     from backend.settings import Settings
 
     services = Services(Settings(data_dir=tmp_path))
-    services.registry.meet_project(3, label_config=CONFIG, extra_params=None)
+    services.registry.register_project(3, label_config=CONFIG, extra_params=None)
     model = model_class(CONFIG)
     assert model.fit((), event="ANNOTATION_CREATED", data={"project": {"id": 3}}, job_id="1", workdir="x") == {}
-    assert set(services.bell.ringing()) == {3}
+    assert set(services.pending_events.pending()) == {3}
     assert model.fit("ANNOTATION_CREATED", {"project": {"id": 3}}) == {}

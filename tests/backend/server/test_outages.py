@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import update
 from starlette.testclient import TestClient
 
-from backend.loop.worker import answer, queue_what_rings, reconcile
+from backend.loop.worker import answer, queue_pending, reconcile
 from backend.registry.tables import ProjectRow
 from backend.server.app import create_app
 from backend.services import Services
@@ -32,14 +32,14 @@ def services(open_services: Callable[..., Services], postgresql: Any, redis: Any
     """On PostgreSQL and Redis, with project 7."""
     redis.client.flushall()
     services = open_services(database_url=postgresql.emptied_database(), queue_url=redis.url)
-    services.registry.meet_project(7, label_config="<View/>", extra_params=None)
+    services.registry.register_project(7, label_config="<View/>", extra_params=None)
     return services
 
 
 @pytest.fixture
 def client(services: Services) -> Iterator[TestClient]:
     with TestClient(create_app(services), raise_server_exceptions=False) as client:
-        services.bell.answered(7, services.bell.ringing()[7])  # a server rings for all when it starts
+        services.pending_events.answered(7, services.pending_events.pending()[7])  # a server rings for all when it starts
         yield client
 
 
@@ -57,10 +57,10 @@ def test_an_event_while_redis_is_down_is_acknowledged_rings_and_is_queued_once_i
     services: Services, client: TestClient, without_redis: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert client.post("/webhook", json=EVENT).json() == {"status": "heard"}
-    assert set(services.bell.ringing()) == {7}
+    assert set(services.pending_events.pending()) == {7}
     assert "event=not_queued project=7" in caplog.text
     without_redis.start()
-    queue_what_rings(services)
+    queue_pending(services)
     assert services.queue.queued() == {7}
 
 
@@ -70,9 +70,9 @@ def test_a_pressed_training_while_redis_is_down_is_kept(services: Services, clie
 
 
 def test_what_was_queued_is_queued_again_after_redis_has_lost_it(services: Services, redis: Any) -> None:
-    services.ring([7])
+    services.mark([7])
     redis.client.flushall()
-    queue_what_rings(services)
+    queue_pending(services)
     assert services.queue.queued() == {7}
 
 
@@ -87,7 +87,7 @@ def test_while_the_database_is_down_the_answer_is_a_sentence_and_afterwards_the_
     assert client.get("/health").status_code == 200
     without_postgresql.start()
     assert client.post("/webhook", json=EVENT).json() == {"status": "heard"}
-    assert set(services.bell.ringing()) == {7}
+    assert set(services.pending_events.pending()) == {7}
 
 
 def test_a_restart_of_the_database_between_two_requests_is_not_noticed(client: TestClient, postgresql: Any) -> None:
@@ -110,17 +110,17 @@ def test_a_worker_that_finds_no_database_tries_again_later(
 def test_what_a_killed_worker_was_at_is_queued_by_the_next_look_of_another(
     services: Services, open_services: Callable[..., Services]
 ) -> None:
-    services.ring([7])
+    services.mark([7])
     services.queue._huey.storage.flush_schedule()  # as the killed worker has taken the job
     another = open_services(database_url=services.settings.database_url, queue_url=services.settings.queue_url)
-    queue_what_rings(another)
+    queue_pending(another)
     assert another.queue.queued() == {7}
 
 
 def test_what_a_clock_that_ran_ahead_has_queued_is_queued_again(services: Services, redis: Any) -> None:
-    services.bell.ring([7])
+    services.pending_events.mark([7])
     services.schedule(7, delay_s=3600)
-    queue_what_rings(services)
+    queue_pending(services)
     assert services.queue.queued(within_s=60) == {7}
 
 
@@ -133,13 +133,13 @@ def test_a_bell_that_rang_by_a_clock_that_ran_ahead_waits_no_longer_than_patienc
 
 
 def test_a_reconciliation_rings_for_every_project(services: Services) -> None:
-    services.registry.meet_project(8, label_config="<View/>", extra_params=None)
+    services.registry.register_project(8, label_config="<View/>", extra_params=None)
     reconcile(services)
-    assert set(services.bell.ringing()) == services.queue.queued() == {7, 8}
+    assert set(services.pending_events.pending()) == services.queue.queued() == {7, 8}
 
 
 def test_while_a_worker_answers_a_job_waits_that_would_wake_another(services: Services, redis: Any) -> None:
-    services.ring_at_once(7)
+    services.mark_now(7)
     redis.client.flushall()
     answer(services, 7)
     assert services.queue.queued() == {7}
@@ -149,14 +149,14 @@ def test_while_a_worker_answers_a_job_waits_that_would_wake_another(services: Se
 
 
 def test_a_project_that_nobody_else_has_had_is_gone_on_with(services: Services) -> None:
-    services.go_on(7, "first", before=None)
+    services.resume_lease(7, "first", before=None)
     services.predicted[7, 2] = {1: 0.5}
-    services.go_on(7, "second", before="first")
+    services.resume_lease(7, "second", before="first")
     assert services.predicted == {(7, 2): {1: 0.5}}
 
 
 def test_what_was_stored_is_looked_up_anew_after_another_process_has_had_the_project(services: Services) -> None:
-    services.go_on(7, "first", before=None)
+    services.resume_lease(7, "first", before=None)
     services.predicted |= {(7, 2): {1: 0.5}, (8, 2): {9: 0.5}}
-    services.go_on(7, "third", before="second, of another worker")
+    services.resume_lease(7, "third", before="second, of another worker")
     assert services.predicted == {(8, 2): {9: 0.5}}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from backend.cluster.version_bundle import CarriedVersion, carry
+from backend.cluster.version_bundle import VersionBundle, bundle_version
 from backend.lvm.checkpoint import CheckpointError
 from backend.settings import Settings
 from backend.survey.description import describe
@@ -16,8 +16,8 @@ from backend.survey.description import describe
 CONFIG = '<View><Image name="image" value="$image"/></View>'
 
 
-def version(label_config: str = CONFIG, **settings: Any) -> CarriedVersion:
-    return carry(None, name="v0001", label_config=label_config, settings=Settings(**settings))
+def version(label_config: str = CONFIG, **settings: Any) -> VersionBundle:
+    return bundle_version(None, name="v0001", label_config=label_config, settings=Settings(**settings))
 
 
 def changed(one: dict[str, Any], other: dict[str, Any]) -> set[str]:

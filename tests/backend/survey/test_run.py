@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.cluster.version_bundle import carry
+from backend.cluster.version_bundle import bundle_version
 from backend.settings import Settings
 from backend.survey.errors import SurveyError
 from backend.survey.run import Wanted, run_survey
@@ -29,7 +29,7 @@ def test_a_part_without_all_of_its_images_is_not_written(tmp_path: Path) -> None
     (tmp_path / "in").mkdir()
     for number in range(5):
         (tmp_path / "in" / f"{number}.png").touch()
-    version = carry(None, name="v0001", label_config=CONFIG, settings=Settings())
+    version = bundle_version(None, name="v0001", label_config=CONFIG, settings=Settings())
     wanted = Wanted(str(tmp_path / "in"), tmp_path / "out", version, part_images=2)
     with pytest.raises(SurveyError, match="part 1 has 1 images and not the 2 of its plan"):
         run_survey(wanted, opening=losing_the_last, watch=lambda parts, folder, known: parts)

@@ -19,11 +19,11 @@ from astropy.io import fits
 from PIL import Image
 from pycocotools import mask as coco
 
-from backend.cluster.version_bundle import CarriedVersion, carry
+from backend.cluster.version_bundle import VersionBundle, bundle_version
 from backend.heads.regression import Parameters
-from backend.images.local import LocalGallery
-from backend.prediction.factory import AnnotatorBuilder
-from backend.prediction.predictor import Annotator, Task
+from backend.images.local import LocalImageStore
+from backend.prediction.factory import PredictorFactory
+from backend.prediction.predictor import Predictor, Task
 from backend.prediction.project_heads import ProjectHeads
 from backend.settings import Settings
 from backend.survey.description import describe
@@ -32,7 +32,7 @@ from backend.survey.worker import ENOUGH_DENIED, Job, Part, SurveyWorker
 from sync.files.cache import MemoryCache
 from sync.importing.inputs.bucket import Buckets, DeniedError
 from sync.importing.inputs.collection import Span
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.labelling.config import parse
 
 VIEW = '<View><Image name="image" value="$image"/>{}</View>'
@@ -51,17 +51,17 @@ def images(tmp_path_factory: pytest.TempPathFactory, png: Callable[..., bytes]) 
     return [str(folder / name) for name, _ in made] + [str(folder / "empty-sky.png")]
 
 
-def run_of(carried: CarriedVersion, input: str = "/") -> dict[str, Any]:
-    return describe(input, carried, part_images=10)
+def run_of(bundle: VersionBundle, input: str = "/") -> dict[str, Any]:
+    return describe(input, bundle, part_images=10)
 
 
 def worker_of(xml: str, folder: Path | None = None) -> SurveyWorker:
-    carried = version(xml, folder)
-    return SurveyWorker((carried, Path.cwd(), run_of(carried)))
+    bundle = version(xml, folder)
+    return SurveyWorker((bundle, Path.cwd(), run_of(bundle)))
 
 
-def version(xml: str, folder: Path | None = None) -> CarriedVersion:
-    return carry(folder, name="v0001", label_config=xml, settings=Settings())
+def version(xml: str, folder: Path | None = None) -> VersionBundle:
+    return bundle_version(folder, name="v0001", label_config=xml, settings=Settings())
 
 
 def part_of(xml: str, images: list[str], folder: Path | None = None) -> Part:
@@ -72,10 +72,10 @@ def rows_of(part: Part) -> list[dict[str, Any]]:
     return list(parquet.read_table(io.BytesIO(part.content)).to_pylist())
 
 
-def annotator(xml: str) -> tuple[AnnotatorBuilder, Annotator]:
+def predictor(xml: str) -> tuple[PredictorFactory, Predictor]:
     """The backend's own, over files."""
     cache = MemoryCache(max_bytes=10**8)
-    builder = AnnotatorBuilder(LocalGallery(max_bytes=10**6, max_pixels=10**6), cache, cache)
+    builder = PredictorFactory(LocalImageStore(max_bytes=10**6, max_pixels=10**6), cache, cache)
     return builder, builder.build(parse(xml), ProjectHeads(), version="v0001")
 
 
@@ -96,9 +96,9 @@ def test_a_row_an_image_and_a_reason_where_it_cannot_be_read(images: list[str]) 
 
 def test_a_row_says_what_the_annotator_says(images: list[str]) -> None:
     xml = shipped("everything")
-    builder, backend = annotator(xml)
+    builder, backend = predictor(xml)
     said = backend.predict([Task(number, {"image": path}) for number, path in enumerate(images)])
-    seen = builder.observer.observe(images, embed=True)
+    seen = builder.extractor.extract_features(images, embed=True)
     for row, prediction, one in zip(rows_of(part_of(xml, images)), said, seen, strict=True):
         if row["error"] is not None:
             assert prediction.problem == row["error"]
@@ -205,10 +205,10 @@ def test_a_config_that_nothing_can_be_said_of_is_one_sentence(controls: str, rea
 
 @pytest.mark.parametrize("name", ["galaxyloop", "stretch", "heads", "encoder", "sam_checkpoint"])
 def test_a_machine_with_another_galaxyloop_makes_no_part(name: str) -> None:
-    carried = version(shipped("morphology"))
+    bundle = version(shipped("morphology"))
     sentence = f"its {name.replace('_', ' ')} is .* and not 'other'; install the same galaxyloop on every machine"
     with pytest.raises(SurveyError, match=sentence):
-        SurveyWorker((carried, Path.cwd(), run_of(carried) | {name: "other"}))
+        SurveyWorker((bundle, Path.cwd(), run_of(bundle) | {name: "other"}))
 
 
 def test_images_that_are_all_denied_are_not_to_blame_but_a_few_may_be(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,19 +216,19 @@ def test_images_that_are_all_denied_are_not_to_blame_but_a_few_may_be(s3: Any, m
         raise DeniedError("the object cannot be read: AccessDenied")
 
     monkeypatch.setattr(Buckets, "read", deny)
-    carried = version(shipped("morphology"))
-    worker = SurveyWorker((carried, Path.cwd(), run_of(carried, "s3://sky/")))
+    bundle = version(shipped("morphology"))
+    worker = SurveyWorker((bundle, Path.cwd(), run_of(bundle, "s3://sky/")))
     images = tuple(Span(f"s3://sky/{number}.png") for number in range(ENOUGH_DENIED))
-    with pytest.raises(SourceError, match="all 8 images of part 3 were denied, as the first: the object cannot be read"):
+    with pytest.raises(InputError, match="all 8 images of part 3 were denied, as the first: the object cannot be read"):
         worker.work(Job(3, images))
     assert worker.work(Job(4, images[:2])).unreadable == 2
 
 
 def test_images_that_a_machine_does_not_see_are_not_to_blame(tmp_path: Path) -> None:
     for word in ("surveys/dr10", "surveys/*/*.png", "surveys/rows.parquet"):
-        carried = version(shipped("morphology"))
-        worker = SurveyWorker((carried, tmp_path, run_of(carried) | {"input": word}))
-        with pytest.raises(SourceError, match=r"surveys.* is not there on .*: every worker must see the images"):
+        bundle = version(shipped("morphology"))
+        worker = SurveyWorker((bundle, tmp_path, run_of(bundle) | {"input": word}))
+        with pytest.raises(InputError, match=r"surveys.* is not there on .*: every worker must see the images"):
             worker.work(Job(0, (Span("surveys/dr10/a.png"),)))
 
 
@@ -237,7 +237,7 @@ def test_relative_paths_lead_where_the_person_stands(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     stands = Path(images[0]).parent
-    carried = version(shipped("morphology"))
-    worker = SurveyWorker((carried, stands, run_of(carried, str(stands / "*.png"))))
+    bundle = version(shipped("morphology"))
+    worker = SurveyWorker((bundle, stands, run_of(bundle, str(stands / "*.png"))))
     (row,) = rows_of(worker.work(Job(0, (Span("a.png"),))))
     assert (row["id"], row["error"]) == ("a.png", None)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backend.heads.segmentation.simulated_clicks import Click
 from benchmarks.prompts.clicking import Clicked, click_through
-from benchmarks.prompts.objects import Object, Picture
+from benchmarks.prompts.objects import Object, StoredImage
 from benchmarks.prompts.opponents import RECIPES, source_extraction, watershed_at_click
 from benchmarks.prompts.quality import MOST_CLICKS, Judged
 from benchmarks.prompts.statistics import difference, mean_of, overlap_after, reached, until
@@ -99,7 +99,7 @@ def judged(arm: str, *overlaps: tuple[float, ...], objects: Sequence[Object]) ->
 def objects() -> list[Object]:
     """Three objects in two pictures."""
     mask = disc(LEFT)
-    picture = Picture(two_galaxies(), None, (mask,), (False,))  # type: ignore[arg-type]
+    picture = StoredImage(two_galaxies(), None, (mask,), (False,))  # type: ignore[arg-type]
     return [Object(picture, number, mask, False) for number in (0, 0, 1)]
 
 

@@ -203,7 +203,9 @@ class Project:
 
     def wait_until_quiet(self) -> str:
         """Wait until no event waits for an answer and all is published; return what the loop says it did last."""
-        self.loop.wait_until(lambda: self.id not in self.loop.services.bell.ringing(), f"project {self.id} answered", self)
+        self.loop.wait_until(
+            lambda: self.id not in self.loop.services.pending_events.pending(), f"project {self.id} answered", self
+        )
         return str(self.record.status)
 
     def wait_for_version(self, number: int) -> Version:
@@ -226,8 +228,8 @@ class Project:
         """What must hold whatever was killed when."""
         live = self.record.live_name
         assert self.state.model_version == self.title == live
-        doubled = [key for key, count in Counter((one.task, one.version) for one in self.predictions).items() if count > 1]
-        assert not doubled
+        duplicates = [key for key, count in Counter((one.task, one.version) for one in self.predictions).items() if count > 1]
+        assert not duplicates
         assert set(self.to_do()) <= set(self.predicted_by(live))
         trained = [version for version in self.versions if version.verdict != "base"]
         for version in trained:

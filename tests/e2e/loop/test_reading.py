@@ -83,7 +83,7 @@ def learned_boxes(project: Project) -> dict[int, list[tuple[Box, str]]]:
     """What the loop learns from the annotations as they stand."""
     parsed = read_config(project.state.label_config)
     snapshot = take_snapshot(read_annotations(project.loop.client, project.id))
-    sizes_of = project.loop.services.annotators.observer.sizes
+    sizes_of = project.loop.services.predictors.extractor.sizes
     examples = gather_examples(snapshot.annotations, parsed, parsed.controls, sizes_of=sizes_of)["boxes"]
     return {image.task: [(one.box, one.label) for one in drawn] for image, drawn in examples.objects.items()}
 

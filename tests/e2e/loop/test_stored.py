@@ -58,7 +58,7 @@ def counts(project: Project) -> dict[str, int]:
 
 def reconcile(project: Project) -> None:
     """What server and worker do every two minutes: no event tells of what a test has changed."""
-    project.loop.services.ring([project.id])
+    project.loop.services.mark([project.id])
 
 
 def result_of(project: Project, task: int, version: int = 1) -> list[Any] | None:

@@ -122,7 +122,7 @@ def test_a_task_that_somebody_opens_while_it_is_stored_has_one_prediction(
         client.send("POST", "/api/predictions/", json=answer | {"project": project})
 
     done = prelabel(services, project, Wanted(), opening=beside, watch=lambda batches, title, total: batches)
-    assert done.doubled == [opened]
+    assert done.duplicates == [opened]
     assert each_once(client, project)
 
 

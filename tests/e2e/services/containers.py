@@ -62,11 +62,11 @@ class Name:
                     with contextlib.suppress(OSError):
                         called = socket.create_connection(next(self._behind))
                         for ends in ((caller, called), (called, caller)):
-                            threading.Thread(target=self._carry, args=ends, daemon=True).start()
+                            threading.Thread(target=self._bundle_version, args=ends, daemon=True).start()
                         break
 
     @staticmethod
-    def _carry(come: socket.socket, go: socket.socket) -> None:
+    def _bundle_version(come: socket.socket, go: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while content := come.recv(65536):
                 go.sendall(content)

@@ -11,7 +11,7 @@ import pytest
 from sync.errors.controls import ControlError
 from sync.errors.failures import LONGEST_REASON, attempt, attempt_together
 from sync.errors.images import ImageError
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.storage.stored import StorageError
 from sync.label_studio.client import LabelStudioError
 
@@ -44,7 +44,7 @@ def test_a_known_failure_keeps_its_sentence(error: Exception) -> None:
         OSError(errno.ENOSPC, "No space left on device"),
         OSError(errno.EMFILE, "Too many open files"),
         LabelStudioError("refused"),
-        SourceError("the bucket does not answer"),
+        InputError("the bucket does not answer"),
         StorageError("no bucket"),
         KeyboardInterrupt(),
         SystemExit(1),

@@ -13,7 +13,7 @@ from astropy.io import fits
 from PIL import Image
 
 from sync.importing.importer import IngestReport, image_key_of, ingest
-from sync.importing.inputs.item import Item, SourceError
+from sync.importing.inputs.item import InputError, Item
 from sync.importing.storage.stored import StoredFile
 
 
@@ -94,9 +94,9 @@ def test_one_detector_may_be_chosen() -> None:
 
 def test_a_source_that_cannot_go_on_ends_the_import() -> None:
     def fail() -> bytes:
-        raise SourceError("bands on different pixels need reproject")
+        raise InputError("bands on different pixels need reproject")
 
-    with pytest.raises(SourceError, match="reproject"):
+    with pytest.raises(InputError, match="reproject"):
         imported(Item("a", fail, "a.fits"))
 
 

@@ -97,7 +97,7 @@ def many(tmp_path: Path, png: Callable[..., bytes]) -> str:
 def trained(open_services: Callable[..., Services], embeddings: Callable[..., Any]) -> Services:
     """Project 7 with a trained version 2, live, in the data folder that `run` works with."""
     services = open_services(data_dir=Path("galaxyloop-data"))
-    services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=1280)
     head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
     with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=20) as (folder, number):

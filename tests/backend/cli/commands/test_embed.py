@@ -12,7 +12,7 @@ from astropy.io import fits
 from PIL import Image
 from typer.testing import Result
 
-from backend.images.local import LocalGallery
+from backend.images.local import LocalImageStore
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, load_encoder, save_model
 from backend.lvm.embeddings import Embeddings
@@ -35,12 +35,12 @@ def small_encoder(tmp_path: Path) -> Path:
 def test_embeddings_are_the_backends(run: Run, pictures: Path, tmp_path: Path) -> None:
     assert run("embed", "pictures", "--output", "out.npz").exit_code == 1  # one file is no image
     written = np.load("out.npz", allow_pickle=False)
-    gallery = LocalGallery(max_bytes=10**6, max_pixels=10**6)
+    image_store = LocalImageStore(max_bytes=10**6, max_pixels=10**6)
     embeddings = Embeddings(load_encoder(SHIPPED_CHECKPOINT), FileCache(tmp_path / "cache", max_bytes=10**6), fingerprint="f")
     assert set(written.files) == {"id", "embedding"}
     assert written["id"].tolist() == ["pictures/a.PNG", "pictures/b.png", "pictures/deep/c.png"]
     assert written["embedding"].dtype == np.float32
-    expected = embeddings.of([gallery.open(path) for path in written["id"].tolist()])
+    expected = embeddings.of([image_store.open(path) for path in written["id"].tolist()])
     np.testing.assert_allclose(written["embedding"], expected, rtol=1e-4, atol=1e-5)
 
 

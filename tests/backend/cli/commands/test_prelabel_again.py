@@ -77,7 +77,7 @@ def test_the_same_command_goes_on_though_the_project_has_learned_and_its_config_
     before = rows()
     Path("out/part-000001.parquet").unlink()
     trained.registry.promote(7, 1)
-    trained.registry.meet_project(
+    trained.registry.register_project(
         7, label_config=trained.registry.project(7).label_config.replace("Flat", "Edge-on"), extra_params=None
     )
     done = run(*words)

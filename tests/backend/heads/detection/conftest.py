@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.images.store import Picture
+from backend.images.store import StoredImage
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import PicturePyramid, Pyramids
@@ -27,11 +27,11 @@ def encoder() -> Encoder:
     return Encoder(config).eval().requires_grad_(False)
 
 
-def picture_of(pixels: NDArray[np.float32]) -> Picture:
+def picture_of(pixels: NDArray[np.float32]) -> StoredImage:
     """A picture as a PNG in memory."""
     content = io.BytesIO()
     Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8)).save(content, "PNG")
-    return Picture(key_of(content.getvalue()), content.getvalue, pixels.size)
+    return StoredImage(key_of(content.getvalue()), content.getvalue, pixels.size)
 
 
 @pytest.fixture(scope="session")

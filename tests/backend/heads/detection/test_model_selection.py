@@ -16,7 +16,7 @@ from backend.heads.detection.detection import BY_EXTRACTION, BY_LEARNING, Detect
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.fcos.network import Found
 from backend.heads.detection.grid_search import score_grid
-from backend.heads.detection.model_selection import hold_contest, least_score
+from backend.heads.detection.model_selection import cross_validate_detectors, least_score
 from backend.heads.extraction.extract import extract
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import PicturePyramid, Pyramids
@@ -46,7 +46,7 @@ def test_the_least_score_of_a_wrong_label_counts_as_wrong() -> None:
 
 def test_each_image_is_judged_by_what_did_not_learn_from_it(pyramids: Pyramids, discs: Discs, look_at: Look) -> None:
     scenes = [discs(seed, side=96, count=2) for seed in range(4)]
-    contest = hold_contest(
+    contest = cross_validate_detectors(
         [image for image, _ in scenes],
         [drawn for _, drawn in scenes],
         [look_at(image) for image, _ in scenes],
@@ -63,7 +63,7 @@ def test_both_halves_need_a_box(pyramids: Pyramids, discs: Discs) -> None:
     image, drawn = discs(0, side=64, count=2)
     looks = [pyramids.of_pixels(image)] * 3
     blank = LearnedDetector.blank(pyramids, ("red",))
-    assert hold_contest([image] * 3, [drawn, [], []], looks, grids=[{}] * 3, detector=blank, seed=0) is None
+    assert cross_validate_detectors([image] * 3, [drawn, [], []], looks, grids=[{}] * 3, detector=blank, seed=0) is None
 
 
 def test_source_extraction_stays_unless_the_other_is_clearly_better_and_says_so(

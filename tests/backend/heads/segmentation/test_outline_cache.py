@@ -15,7 +15,7 @@ from backend.heads.segmentation.decoding import Candidates, WindowPrompts, decod
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from sync.errors.images import ImageError
 from sync.files.cache import FileCache
@@ -42,7 +42,9 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
-def sight_of(image: NDArray[np.float32] | None, windows: LvmWindows, folder: Path | None, *, key: str | None) -> PictureSight:
+def windowed_image_of(
+    image: NDArray[np.float32] | None, windows: LvmWindows, folder: Path | None, *, key: str | None
+) -> WindowedImage:
     """The sight of an image, which cannot be read where there is None."""
 
     def read() -> NDArray[np.float32]:
@@ -51,7 +53,7 @@ def sight_of(image: NDArray[np.float32] | None, windows: LvmWindows, folder: Pat
         return image
 
     cache = None if folder is None else FileCache(folder, max_bytes=2**26)
-    return PictureSight(Sights(windows, cache), SIZE, pixels=read, key=key)
+    return WindowedImage(CachedWindowEncoder(windows, cache), SIZE, pixels=read, key=key)
 
 
 def assert_same(some: Sequence[WindowMask], others: Sequence[WindowMask]) -> None:
@@ -65,27 +67,29 @@ def assert_same(some: Sequence[WindowMask], others: Sequence[WindowMask]) -> Non
 def test_an_outline_is_decoded_once_and_read_by_other_processes_without_the_picture(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
 ) -> None:
-    first = blank.outline(sight_of(sky(SIZE, GALAXIES), windows, tmp_path / "cache", key="picture"), BOXES)
+    first = blank.outline(windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path / "cache", key="picture"), BOXES)
     assert sum(decoded) == 2
     blank.save(tmp_path / "head")
     elsewhere = PromptedMasks.load(tmp_path / "head")
-    assert_same(elsewhere.outline(sight_of(None, windows, tmp_path / "cache", key="picture"), BOXES[::-1]), first[::-1])
+    assert_same(
+        elsewhere.outline(windowed_image_of(None, windows, tmp_path / "cache", key="picture"), BOXES[::-1]), first[::-1]
+    )
     assert sum(decoded) == 2
 
 
 def test_what_is_kept_is_what_the_decoder_gives(blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path) -> None:
-    sight = sight_of(sky(SIZE, GALAXIES), windows, tmp_path, key="picture")
+    windowed_image = windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path, key="picture")
     boxes = [*BOXES, EMPTY, Box(0, 0, *SIZE)]
     edges = [(float(box.x), float(box.y), float(box.x + box.width), float(box.y + box.height)) for box in boxes]
-    assert_same(blank.outline(sight, boxes), prompting.boxed(blank._reader, sight, edges))
+    assert_same(blank.outline(windowed_image, boxes), prompting.boxed(blank._reader, windowed_image, edges))
 
 
 def test_only_boxes_that_are_not_kept_are_decoded(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
 ) -> None:
-    sight = sight_of(sky(SIZE, GALAXIES), windows, tmp_path, key="picture")
-    blank.outline(sight, BOXES[:1])
-    blank.outline(sight, [*BOXES, BOXES[1]])
+    windowed_image = windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path, key="picture")
+    blank.outline(windowed_image, BOXES[:1])
+    blank.outline(windowed_image, [*BOXES, BOXES[1]])
     assert decoded == [1, 1]
 
 
@@ -93,10 +97,10 @@ def test_another_network_or_picture_is_outlined_anew(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
 ) -> None:
     image = sky(SIZE, GALAXIES)
-    blank.outline(sight_of(image, windows, tmp_path, key="picture"), BOXES)
+    blank.outline(windowed_image_of(image, windows, tmp_path, key="picture"), BOXES)
     other = PromptedMasks.blank(windows.config, encoder=windows.fingerprint, seed=1)
-    other.outline(sight_of(image, windows, tmp_path, key="picture"), BOXES)
-    blank.outline(sight_of(image, windows, tmp_path, key="another"), BOXES)
+    other.outline(windowed_image_of(image, windows, tmp_path, key="picture"), BOXES)
+    blank.outline(windowed_image_of(image, windows, tmp_path, key="another"), BOXES)
     assert sum(decoded) == 6
 
 
@@ -105,6 +109,6 @@ def test_without_a_key_or_a_cache_nothing_is_kept(
 ) -> None:
     image = sky(SIZE, GALAXIES)
     for folder, key in ((tmp_path, None), (None, "picture")):
-        sight = sight_of(image, windows, folder, key=key)
-        assert_same(blank.outline(sight, BOXES), blank.outline(sight, BOXES))
+        windowed_image = windowed_image_of(image, windows, folder, key=key)
+        assert_same(blank.outline(windowed_image, BOXES), blank.outline(windowed_image, BOXES))
     assert sum(decoded) == 8

@@ -19,7 +19,7 @@ from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.prompted_masks import MINIMUM_MASKS, PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.heads.segmentation.training import Schedule
-from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import outlined
 from sync.geometry.shapes import Box, Mask, Point
@@ -32,13 +32,13 @@ SHIPPED = PromptedMasks.load(BASE_SEGMENTER)
 STEPS = Schedule(steps=12, rate=2e-4, examples=1)
 
 
-def sight_of(image: NDArray[np.float32]) -> PictureSight:
-    return Sights(WINDOWS, None).of_pixels(image)
+def windowed_image_of(image: NDArray[np.float32]) -> WindowedImage:
+    return CachedWindowEncoder(WINDOWS, None).of_pixels(image)
 
 
 def clicked(image: NDArray[np.float32], *points: tuple[float, float], away: Sequence[tuple[float, float]] = ()) -> Mask | None:
     prompts = [(Point(*point), True) for point in points] + [(Point(*point), False) for point in away]
-    found = SHIPPED.predict(sight_of(image), points=prompts)
+    found = SHIPPED.predict(windowed_image_of(image), points=prompts)
     return None if found is None else found[0]
 
 
@@ -112,19 +112,19 @@ def test_a_click_on_nothing_gives_nothing_large(place: tuple[int, int]) -> None:
 
 
 def test_without_a_positive_prompt_there_is_nothing(sky: Sky) -> None:
-    sight = sight_of(sky((160, 120), TWO))
-    assert SHIPPED.predict(sight) is None
-    assert SHIPPED.predict(sight, points=[(Point(60, 60), False)]) is None
+    windowed_image = windowed_image_of(sky((160, 120), TWO))
+    assert SHIPPED.predict(windowed_image) is None
+    assert SHIPPED.predict(windowed_image, points=[(Point(60, 60), False)]) is None
 
 
 def test_a_box_selects_the_galaxy_in_it(sky: Sky) -> None:
-    found = SHIPPED.predict(sight_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30)])
+    found = SHIPPED.predict(windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30)])
     assert found is not None
     assert (found[0][60, 110], found[0][60, 60]) == (True, False)
 
 
 def test_several_boxes_select_together(sky: Sky) -> None:
-    found = SHIPPED.predict(sight_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30), Box(40, 44, 40, 32)])
+    found = SHIPPED.predict(windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30), Box(40, 44, 40, 32)])
     assert found is not None
     assert (found[0][60, 110], found[0][60, 60]) == (True, True)
 
@@ -132,7 +132,7 @@ def test_several_boxes_select_together(sky: Sky) -> None:
 def test_a_mask_is_mended_by_clicks(sky: Sky) -> None:
     image = sky((160, 120), TWO)
     drawn = ellipse(image, 60, 60, 16, 14)
-    found = SHIPPED.predict(sight_of(image), mask=drawn, points=[(Point(110, 60), True)])
+    found = SHIPPED.predict(windowed_image_of(image), mask=drawn, points=[(Point(110, 60), True)])
     assert found is not None
     assert (found[0][60, 60], found[0][60, 110]) == (True, True)
     assert mask_overlap(found[0] & (np.indices(drawn.shape)[1] < 85), drawn) > 0.5
@@ -140,18 +140,18 @@ def test_a_mask_is_mended_by_clicks(sky: Sky) -> None:
 
 def test_each_object_in_a_box_is_outlined(sky: Sky) -> None:
     boxes = [Box(95, 45, 30, 30), Box(40, 44, 40, 32)]
-    masks = [one.mask() for one in SHIPPED.outline(sight_of(sky((160, 120), TWO)), boxes)]
+    masks = [one.mask() for one in SHIPPED.outline(windowed_image_of(sky((160, 120), TWO)), boxes)]
     assert [bool(mask[60, 110]) for mask in masks] == [True, False]
     assert [bool(mask[60, 60]) for mask in masks] == [False, True]
-    assert SHIPPED.outline(sight_of(sky((160, 120), TWO)), []) == []
+    assert SHIPPED.outline(windowed_image_of(sky((160, 120), TWO)), []) == []
 
 
 def test_the_same_prompts_give_the_same_mask_whatever_came_between(sky: Sky) -> None:
     image = sky((160, 120), TWO)
-    sight, prompts = sight_of(image), [(Point(60, 60), True)]
-    before = SHIPPED.predict(sight, points=prompts)
-    SHIPPED.predict(sight, points=[(Point(110, 60), True)])
-    after = SHIPPED.predict(sight_of(image), points=prompts)
+    windowed_image, prompts = windowed_image_of(image), [(Point(60, 60), True)]
+    before = SHIPPED.predict(windowed_image, points=prompts)
+    SHIPPED.predict(windowed_image, points=[(Point(110, 60), True)])
+    after = SHIPPED.predict(windowed_image_of(image), points=prompts)
     assert before is not None
     assert after is not None
     assert (before[0] == after[0]).all()
@@ -170,12 +170,12 @@ def test_the_same_prompts_give_the_same_mask_whatever_came_between(sky: Sky) -> 
 )
 def test_prompts_that_make_no_sense_are_refused_in_a_sentence(prompts: dict[str, object], message: str, sky: Sky) -> None:
     with pytest.raises(ValueError, match=message):
-        SHIPPED.predict(sight_of(sky((60, 50), [])), **prompts)  # type: ignore[arg-type]
+        SHIPPED.predict(windowed_image_of(sky((60, 50), [])), **prompts)  # type: ignore[arg-type]
 
 
 def test_a_picture_of_thirty_thousand_pixels_a_side_is_refused_in_a_sentence() -> None:
     with pytest.raises(ValueError, match="30000x1 pixels, and objects are looked for"):
-        sight_of(np.zeros((1, 30_000, 3), np.float32))
+        windowed_image_of(np.zeros((1, 30_000, 3), np.float32))
 
 
 @settings(max_examples=25, deadline=None)
@@ -189,7 +189,7 @@ def test_any_prompts_give_a_mask_or_nothing(points: list[tuple[Point, bool]], bo
         -((columns - 60) ** 2 + (rows - 40) ** 2) / 40
     )
     image = np.repeat(light[..., None], 3, axis=2).astype(np.float32)
-    found = SHIPPED.predict(sight_of(image), points=points, boxes=boxes)
+    found = SHIPPED.predict(windowed_image_of(image), points=points, boxes=boxes)
     if found is not None:
         mask, quality = found
         assert mask.shape == (70, 90)
@@ -205,11 +205,13 @@ def test_it_learns_how_far_out_people_outline(sky: Sky) -> None:
     rng = np.random.default_rng(0)
     images = [sky((128, 128), [(64, 64, rng.uniform(6, 14), rng.uniform(6, 14), 0, 0.7)], seed=i) for i in range(8)]
     wide = [[ellipse(image, 64, 64, 40, 40)] for image in images]
-    head = SHIPPED.fit([sight_of(image) for image in images[:6]], wide[:6], schedule=Schedule(steps=40, rate=1e-3, examples=1))
+    head = SHIPPED.fit(
+        [windowed_image_of(image) for image in images[:6]], wide[:6], schedule=Schedule(steps=40, rate=1e-3, examples=1)
+    )
     overlaps = {"before": [], "after": []}
     for image, (mask,) in zip(images[6:], wide[6:], strict=True):
         for name, one in (("before", SHIPPED), ("after", head)):
-            found = one.predict(sight_of(image), points=[(Point(64, 64), True)])
+            found = one.predict(windowed_image_of(image), points=[(Point(64, 64), True)])
             assert found is not None
             overlaps[name].append(mask_overlap(found[0], mask))
     assert np.mean(overlaps["after"]) > np.mean(overlaps["before"]) + 0.1
@@ -218,42 +220,44 @@ def test_it_learns_how_far_out_people_outline(sky: Sky) -> None:
 def test_what_it_was_before_it_learned_stays(sky: Sky) -> None:
     image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
     weights = {name: value.clone() for name, value in SHIPPED.network.state_dict().items()}
-    SHIPPED.fit([sight_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS)
+    SHIPPED.fit([windowed_image_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS)
     assert all(torch.equal(value, weights[name]) for name, value in SHIPPED.network.state_dict().items())
 
 
 def test_the_same_masks_teach_the_same(sky: Sky) -> None:
     image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
-    one, other = (SHIPPED.fit([sight_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS) for _ in range(2))
+    one, other = (
+        SHIPPED.fit([windowed_image_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS) for _ in range(2)
+    )
     assert all(
         torch.equal(a, b) for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
     )
 
 
 def test_too_few_masks_are_said_to_be_too_few(sky: Sky) -> None:
-    sight = sight_of(sky((60, 60), []))
+    windowed_image = windowed_image_of(sky((60, 60), []))
     with pytest.raises(NotEnoughLabels, match=f"at least {MINIMUM_MASKS}"):
-        SHIPPED.fit([sight], [[np.ones((60, 60), bool), np.zeros((60, 60), bool)]])
+        SHIPPED.fit([windowed_image], [[np.ones((60, 60), bool), np.zeros((60, 60), bool)]])
 
 
 def test_masks_that_nobody_edited_teach_nothing(sky: Sky) -> None:
-    sight = sight_of(sky((160, 120), TWO))
-    drawn = [one.mask() for one in SHIPPED.outline(sight, [Box(38, 42, 44, 36), Box(94, 44, 32, 32)])]
+    windowed_image = windowed_image_of(sky((160, 120), TWO))
+    drawn = [one.mask() for one in SHIPPED.outline(windowed_image, [Box(38, 42, 44, 36), Box(94, 44, 32, 32)])]
     with pytest.raises(NotEnoughLabels, match="as they were predicted"):
-        SHIPPED.fit([sight] * 2, [drawn] * 2)
+        SHIPPED.fit([windowed_image] * 2, [drawn] * 2)
 
 
 def test_masks_too_small_to_see_are_said_to_be_too_small() -> None:
-    sight = sight_of(np.zeros((190, 190, 3), np.float32))
+    windowed_image = windowed_image_of(np.zeros((190, 190, 3), np.float32))
     speck = np.zeros((190, 190), bool)
     speck[100, 100] = True
     with pytest.raises(NotEnoughLabels, match="large enough"):
-        SHIPPED.fit([sight] * 3, [[speck]] * 3, schedule=STEPS)
+        SHIPPED.fit([windowed_image] * 3, [[speck]] * 3, schedule=STEPS)
 
 
 def test_a_mask_of_another_size_is_refused(sky: Sky) -> None:
     with pytest.raises(ValueError, match="does not fit"):
-        SHIPPED.fit([sight_of(sky((60, 50), []))], [[np.ones((60, 50), bool)]])
+        SHIPPED.fit([windowed_image_of(sky((60, 50), []))], [[np.ones((60, 50), bool)]])
 
 
 # -- on disk --
@@ -261,11 +265,11 @@ def test_a_mask_of_another_size_is_refused(sky: Sky) -> None:
 
 def test_it_comes_back_from_disk_the_same(tmp_path: Path, sky: Sky) -> None:
     image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
-    head = SHIPPED.fit([sight_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS)
+    head = SHIPPED.fit([windowed_image_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS)
     head.save(tmp_path)
     again = PromptedMasks.load(tmp_path)
     prompts = [(Point(64, 64), True), (Point(90, 64), False)]
-    before, after = (one.predict(sight_of(image), points=prompts) for one in (head, again))
+    before, after = (one.predict(windowed_image_of(image), points=prompts) for one in (head, again))
     assert before is not None
     assert after is not None
     assert (before[0] == after[0]).all()
@@ -274,7 +278,7 @@ def test_it_comes_back_from_disk_the_same(tmp_path: Path, sky: Sky) -> None:
 def test_a_head_of_another_encoder_is_refused(sky: Sky) -> None:
     other = PromptedMasks(SHIPPED.network, "another")
     with pytest.raises(HeadError, match="trained on the encoder another"):
-        other.predict(sight_of(sky((60, 50), [])), points=[(Point(30, 30), True)])
+        other.predict(windowed_image_of(sky((60, 50), [])), points=[(Point(30, 30), True)])
 
 
 def test_a_head_whose_config_makes_no_sense_is_refused(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.rules import Asked, apply_rules, keep_clicks
 from backend.heads.segmentation.sam_window_encoder import SAM_CONFIG
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
-from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.tiles import Tile
@@ -35,8 +35,8 @@ FRAME = Path(__file__).parents[4] / "../shared/data/fields/1462_150_5_DR7.jpg"
 PLACES = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
 
-def sight_of(pixels: NDArray[np.float32]) -> PictureSight:
-    return Sights(WINDOWS, None).of_pixels(pixels)
+def windowed_image_of(pixels: NDArray[np.float32]) -> WindowedImage:
+    return CachedWindowEncoder(WINDOWS, None).of_pixels(pixels)
 
 
 def galaxies(side: int, *hills: tuple[float, float, float, float], noise: float = 0.01, seed: int = 0) -> NDArray[np.float32]:
@@ -49,9 +49,9 @@ def galaxies(side: int, *hills: tuple[float, float, float, float], noise: float 
     return (noisy.clip(0, 1) * 255).round().astype(np.float32) / 255
 
 
-def ask(sight: PictureSight, clicks: list[tuple[float, float, bool]], **more: object) -> Mask:
-    found = SHIPPED.predict(sight, points=[(Point(x, y), positive) for x, y, positive in clicks], **more)  # type: ignore[arg-type]
-    return np.zeros(sight.size[::-1], bool) if found is None else found[0]
+def ask(windowed_image: WindowedImage, clicks: list[tuple[float, float, bool]], **more: object) -> Mask:
+    found = SHIPPED.predict(windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks], **more)  # type: ignore[arg-type]
+    return np.zeros(windowed_image.size[::-1], bool) if found is None else found[0]
 
 
 def assert_rules(mask: Mask, clicks: list[tuple[float, float, bool]]) -> None:
@@ -69,11 +69,11 @@ def assert_rules(mask: Mask, clicks: list[tuple[float, float, bool]]) -> None:
 def test_a_mask_holds_its_clicks_and_nothing_that_is_not_connected_with_one(
     seed: int, side: int, places: list[tuple[tuple[float, float], bool]]
 ) -> None:
-    sight = sight_of(SCENES.draw(seed, side).image)
+    windowed_image = windowed_image_of(SCENES.draw(seed, side).image)
     clicks = [(x * side, y * side, positive) for (x, y), positive in places]
-    mask = ask(sight, clicks)
+    mask = ask(windowed_image, clicks)
     if mask.any():
-        first = next(i for i, click in enumerate(clicks) if click[2] and ask(sight, [click]).any())
+        first = next(i for i, click in enumerate(clicks) if click[2] and ask(windowed_image, [click]).any())
         assert_rules(mask, [click for click in clicks[:first] if not click[2]] + clicks[first:])
     if not any(positive for _, _, positive in clicks):
         assert not mask.any()
@@ -85,12 +85,12 @@ def test_a_negative_click_leaves_what_lies_on_the_side_of_the_galaxy(seed: int, 
     rng = np.random.default_rng(seed)
     at = rng.uniform(30, 66, 2)
     pixels = galaxies(96, (*at, rng.uniform(4, 9), rng.uniform(0.3, 0.9)), seed=seed)
-    sight = sight_of(pixels)
-    before = ask(sight, [(*at, True)])
+    windowed_image = windowed_image_of(pixels)
+    before = ask(windowed_image, [(*at, True)])
     x, y = place[0] * 96, place[1] * 96
     if np.hypot(x - at[0], y - at[1]) < 0.5 * np.sqrt(before.sum() / np.pi):
         return
-    after = ask(sight, [(*at, True), (x, y, False)])
+    after = ask(windowed_image, [(*at, True), (x, y, False)])
     assert (after & before).sum() > 0.6 * before.sum()
     assert_rules(after, [(*at, True), (x, y, False)])
 
@@ -122,14 +122,14 @@ def test_a_negative_click_on_the_edge_of_a_companion_leaves_the_galaxy(side: int
     middle, width = side / 2, side / 12
     companion = (middle + 3.1 * width, middle)
     pixels = galaxies(side, (middle, middle, width, 0.6), (*companion, width / 3, 0.35))
-    sight = sight_of(pixels)
+    windowed_image = windowed_image_of(pixels)
     galaxy = [(middle, middle, True)]
-    before = ask(sight, galaxy)
+    before = ask(windowed_image, galaxy)
     core = np.hypot(*(np.indices(before.shape) + 0.5 - middle)) < 1.2 * width
     assert before[core].all()
     for distance in (-1.0, 0.5):
         away = (companion[0] + distance * width / 3, middle + aside, False)
-        after = ask(sight, [*galaxy, away])
+        after = ask(windowed_image, [*galaxy, away])
         assert after[core].all()
         assert_rules(after, [*galaxy, away])
 
@@ -150,8 +150,8 @@ def test_what_a_negative_click_cuts_off_the_galaxy_counts_as_lost() -> None:
 
 @pytest.mark.skipif(not FRAME.is_file(), reason=f"the frames are not here: {FRAME}")
 def test_a_click_on_a_compact_source_of_a_large_frame_is_answered() -> None:
-    sight = sight_of(np.asarray(Image.open(FRAME).convert("RGB"), np.float32) / 255)
-    mask = ask(sight, [(1456.5, 801.5, True)])
+    windowed_image = windowed_image_of(np.asarray(Image.open(FRAME).convert("RGB"), np.float32) / 255)
+    mask = ask(windowed_image, [(1456.5, 801.5, True)])
     assert 0 < mask.sum() < 400
 
 
@@ -163,9 +163,9 @@ def test_a_click_on_one_of_two_galaxies_does_not_take_the_other(side: int) -> No
         left, right = (0.3 * side, 0.5 * side), (0.3 * side + 5.5 * width, rng.uniform(0.45, 0.55) * side)
         pixels = galaxies(side, (*left, width, 0.7), (*right, width, 0.5), seed=seed)
         rows, columns = np.indices((side, side)) + 0.5
-        sight = sight_of(pixels)
+        windowed_image = windowed_image_of(pixels)
         for one, other in ((left, right), (right, left)):
-            mask = ask(sight, [(*one, True)])
+            mask = ask(windowed_image, [(*one, True)])
             own = np.hypot(columns - other[0], rows - other[1]) < 1.5 * width
             assert mask[int(one[1]), int(one[0])]
             assert (mask & own).sum() < 0.05 * own.sum()
@@ -174,75 +174,75 @@ def test_a_click_on_one_of_two_galaxies_does_not_take_the_other(side: int) -> No
 @pytest.mark.parametrize("side", [64, 200, 700])
 def test_a_click_on_empty_sky_answers_nothing_and_one_on_a_faint_galaxy_does(side: int) -> None:
     faint = (0.7 * side, 0.6 * side)
-    sight = sight_of(galaxies(side, (*faint, max(side / 30, 3), 0.06), noise=0.01))
+    windowed_image = windowed_image_of(galaxies(side, (*faint, max(side / 30, 3), 0.06), noise=0.01))
     for x, y in np.random.default_rng(side).uniform(0, 0.4, (4, 2)) * side:
-        assert not ask(sight, [(x, y, True)]).any()
-    assert ask(sight, [(*faint, True)])[int(faint[1]), int(faint[0])]
+        assert not ask(windowed_image, [(x, y, True)]).any()
+    assert ask(windowed_image, [(*faint, True)])[int(faint[1]), int(faint[0])]
 
 
 @pytest.mark.parametrize("side", [64, 200, 700])
 def test_a_box_on_empty_sky_answers_nothing_and_one_around_a_faint_galaxy_does(side: int) -> None:
     width = max(side / 30, 3)
     faint, reach = (0.7 * side, 0.6 * side), 2 * width
-    sight = sight_of(galaxies(side, (*faint, width, 0.06), noise=0.01))
+    windowed_image = windowed_image_of(galaxies(side, (*faint, width, 0.06), noise=0.01))
     rng = np.random.default_rng(side)
     for x, y in rng.uniform(0.02, 0.2, (6, 2)) * side:
-        assert not ask(sight, [], boxes=[Box(x, y, *rng.uniform(0.1, 0.25, 2) * side)]).any()
+        assert not ask(windowed_image, [], boxes=[Box(x, y, *rng.uniform(0.1, 0.25, 2) * side)]).any()
     around = Box(faint[0] - reach, faint[1] - reach, 2 * reach, 2 * reach)
-    assert ask(sight, [], boxes=[around])[int(faint[1]), int(faint[0])]
-    both = ask(sight, [], boxes=[Box(1, 1, side / 5, side / 5), around])
+    assert ask(windowed_image, [], boxes=[around])[int(faint[1]), int(faint[0])]
+    both = ask(windowed_image, [], boxes=[Box(1, 1, side / 5, side / 5), around])
     assert both.any()
     assert not both[: side // 3, : side // 3].any()
 
 
 def test_a_click_on_a_star_beside_a_galaxy_fifty_times_as_wide_gives_the_star() -> None:
     galaxy, width, star = (450.0, 450.0), 85.0, (634.0, 440.0)
-    sight = sight_of(galaxies(1000, (*galaxy, width, 0.6), (*star, 1.6, 0.5)))
-    assert 0 < ask(sight, [(*star, True)]).sum() < 300
+    windowed_image = windowed_image_of(galaxies(1000, (*galaxy, width, 0.6), (*star, 1.6, 0.5)))
+    assert 0 < ask(windowed_image, [(*star, True)]).sum() < 300
     for place in (galaxy, (450.0 - 1.4 * width, 450.0)):
-        assert ask(sight, [(*place, True)]).sum() > 20_000
+        assert ask(windowed_image, [(*place, True)]).sum() > 20_000
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.5 * np.pi, np.pi])
 def test_a_negative_click_on_any_side_of_a_companion_takes_all_of_it(angle: float) -> None:
     middle, companion, width = (58.0, 58.0), (84.0, 58.0), 4.0
-    sight = sight_of(galaxies(128, (*middle, 10.0, 0.6), (*companion, width, 0.4)))
+    windowed_image = windowed_image_of(galaxies(128, (*middle, 10.0, 0.6), (*companion, width, 0.4)))
     rows, columns = np.indices((128, 128)) + 0.5
     galaxy, core = (np.hypot(columns - x, rows - y) for x, y in (middle, companion))
     drawn = (galaxy < 20) | (core < 8)
     edge = (companion[0] + 1.6 * width * np.cos(angle), companion[1] + 1.6 * width * np.sin(angle), False)
     assert drawn[int(edge[1]), int(edge[0])]
-    after = ask(sight, [(*middle, True), edge], mask=drawn)
+    after = ask(windowed_image, [(*middle, True), edge], mask=drawn)
     assert (after & (core < 1.2 * width)).sum() < 0.1 * (core < 1.2 * width).sum()
     assert (after & (galaxy < 12)).sum() > 0.9 * (galaxy < 12).sum()
     assert_rules(after, [(*middle, True), edge])
 
 
 def test_a_click_on_sky_before_one_on_a_galaxy_changes_nothing() -> None:
-    sight = sight_of(galaxies(96, (60, 60, 6, 0.6)))
-    alone = ask(sight, [(60, 60, True)])
+    windowed_image = windowed_image_of(galaxies(96, (60, 60, 6, 0.6)))
+    alone = ask(windowed_image, [(60, 60, True)])
     assert alone[60, 60]
-    assert np.array_equal(ask(sight, [(10, 10, True), (60, 60, True)]), alone)
+    assert np.array_equal(ask(windowed_image, [(10, 10, True), (60, 60, True)]), alone)
 
 
 def test_negative_clicks_alone_ask_for_nothing() -> None:
-    assert not ask(sight_of(galaxies(96, (60, 60, 6, 0.6))), [(60, 60, False), (20, 20, False)]).any()
+    assert not ask(windowed_image_of(galaxies(96, (60, 60, 6, 0.6))), [(60, 60, False), (20, 20, False)]).any()
 
 
 def test_a_box_gives_one_connected_object_without_its_neighbour() -> None:
-    sight = sight_of(galaxies(120, (40, 60, 6, 0.6), (76, 60, 6, 0.6)))
-    mask = ask(sight, [], boxes=[Box(22, 42, 36, 36)])
+    windowed_image = windowed_image_of(galaxies(120, (40, 60, 6, 0.6), (76, 60, 6, 0.6)))
+    mask = ask(windowed_image, [], boxes=[Box(22, 42, 36, 36)])
     assert ndimage.label(mask)[1] == 1
     assert (mask[60, 40], mask[60, 76]) == (True, False)
 
 
 def test_a_drawn_mask_keeps_its_parts_and_gets_no_stray_ones() -> None:
-    sight = sight_of(galaxies(160, (40, 80, 6, 0.6), (110, 80, 6, 0.6)))
+    windowed_image = windowed_image_of(galaxies(160, (40, 80, 6, 0.6), (110, 80, 6, 0.6)))
     rows, columns = np.indices((160, 160)) + 0.5
     drawn = (np.hypot(columns - 40, rows - 80) < 11) | (np.hypot(columns - 110, rows - 80) < 11)
-    mask = ask(sight, [(40, 80, True)], mask=drawn)
+    mask = ask(windowed_image, [(40, 80, True)], mask=drawn)
     assert (mask[80, 40], mask[80, 110]) == (True, True)
-    less = ask(sight, [(40, 80, True), (110, 80, False)], mask=drawn)
+    less = ask(windowed_image, [(40, 80, True), (110, 80, False)], mask=drawn)
     assert (less[80, 40], less[80, 110]) == (True, False)
     parts, count = ndimage.label(less)
     assert all((drawn & (parts == part)).any() for part in range(1, count + 1))

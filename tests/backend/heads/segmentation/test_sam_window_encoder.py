@@ -19,7 +19,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.sam_window_encoder import SamWindows, _kind, load_sam
 from backend.heads.segmentation.shipped import open_segmenter
 from backend.heads.segmentation.training import Schedule
-from backend.heads.segmentation.window_features import Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.heads.segmentation.windows import nearest_window
 from backend.lvm.checkpoint import CheckpointError, load_encoder
 from sync.files.cache import FileCache
@@ -47,8 +47,8 @@ def sam(checkpoint: Path) -> tuple[SamWindows, PromptedMasks]:
 
 
 @pytest.fixture(scope="module")
-def sights(sam: tuple[SamWindows, PromptedMasks], tmp_path_factory: pytest.TempPathFactory) -> Sights:
-    return Sights(sam[0], FileCache(tmp_path_factory.mktemp("maps"), max_bytes=2**28))
+def window_encoder(sam: tuple[SamWindows, PromptedMasks], tmp_path_factory: pytest.TempPathFactory) -> CachedWindowEncoder:
+    return CachedWindowEncoder(sam[0], FileCache(tmp_path_factory.mktemp("maps"), max_bytes=2**28))
 
 
 @pytest.mark.parametrize("kind", ["vit_b", "vit_l", "vit_h"])
@@ -66,7 +66,7 @@ def test_it_sees_and_decodes_what_sams_own_predictor_does(checkpoint: Path, sam:
     predictor.model.image_encoder.blocks = predictor.model.image_encoder.blocks[:LAYERS]
     predictor.set_image(image)
     window = nearest_window(side, (0, 0), (side, side), shown_px=side)
-    seen = windows.see(image.astype(np.float32) / 255, window)
+    seen = windows.encode(image.astype(np.float32) / 255, window)
     assert torch.allclose(seen[0], predictor.features, atol=1e-3)
     point = np.array([[700.0, 300.0]])
     _, quality, logits = predictor.predict(point, np.array([1]), multimask_output=True)
@@ -78,29 +78,29 @@ def test_it_sees_and_decodes_what_sams_own_predictor_does(checkpoint: Path, sam:
 
 
 def test_its_sight_is_kept_and_clicks_and_boxes_are_answered(
-    sam: tuple[SamWindows, PromptedMasks], sights: Sights, monkeypatch: pytest.MonkeyPatch
+    sam: tuple[SamWindows, PromptedMasks], window_encoder: CachedWindowEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows, head = sam
-    sight = sights.of_pixels(np.random.default_rng(1).random((64, 64, 3), np.float32))
-    monkeypatch.setattr(sight, "key", "some picture")
+    windowed_image = window_encoder.of_pixels(np.random.default_rng(1).random((64, 64, 3), np.float32))
+    monkeypatch.setattr(windowed_image, "key", "some picture")
     prompts = {"points": [(Point(32, 32), True), (Point(5, 5), False)], "boxes": [Box(10, 10, 40, 40)]}
-    first = head.predict(sight, **prompts)  # type: ignore[arg-type]
+    first = head.predict(windowed_image, **prompts)  # type: ignore[arg-type]
     monkeypatch.setattr(windows, "see", None)  # seen once: the encoder is not asked again
-    second = head.predict(sight, **prompts)  # type: ignore[arg-type]
+    second = head.predict(windowed_image, **prompts)  # type: ignore[arg-type]
     assert (first is None) == (second is None)
     if first is not None and second is not None:
         assert (first[0] == second[0]).all()
 
 
 def test_its_decoder_is_fine_tuned_and_comes_back_from_disk(
-    sam: tuple[SamWindows, PromptedMasks], sights: Sights, tmp_path: Path
+    sam: tuple[SamWindows, PromptedMasks], window_encoder: CachedWindowEncoder, tmp_path: Path
 ) -> None:
     head = sam[1]
-    sight = sights.of_pixels(np.random.default_rng(1).random((64, 64, 3), np.float32))
-    sight.key = "some picture"
+    windowed_image = window_encoder.of_pixels(np.random.default_rng(1).random((64, 64, 3), np.float32))
+    windowed_image.key = "some picture"
     mask = np.zeros((64, 64), bool)
     mask[10:40, 10:40] = True
-    fitted = head.fit([sight], [[mask, ~mask, mask]], schedule=Schedule(steps=1, rate=1e-4, examples=1))
+    fitted = head.fit([windowed_image], [[mask, ~mask, mask]], schedule=Schedule(steps=1, rate=1e-4, examples=1))
     fitted.save(tmp_path)
     again = PromptedMasks.load(tmp_path)
     assert (again.encoder, again.network.config) == (head.encoder, head.network.config)

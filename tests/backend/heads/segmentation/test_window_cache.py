@@ -12,7 +12,7 @@ from backend.heads.segmentation import prompting
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.heads.segmentation.window_features import PictureSight, Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Point
 
@@ -47,32 +47,32 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
-def sight_of(image: NDArray[np.float32], windows: LvmWindows, *, key: str | None) -> PictureSight:
+def windowed_image_of(image: NDArray[np.float32], windows: LvmWindows, *, key: str | None) -> WindowedImage:
     size = image.shape[1], image.shape[0]
-    return PictureSight(Sights(windows, None), size, pixels=lambda: image, key=key)
+    return WindowedImage(CachedWindowEncoder(windows, None), size, pixels=lambda: image, key=key)
 
 
 def test_a_window_of_a_picture_is_read_once(blank: PromptedMasks, windows: LvmWindows, sky: Sky, passes: list[int]) -> None:
-    sight = sight_of(sky((120, 120), OBJECT), windows, key="picture")
-    blank.predict(sight, points=[FIRST])
+    windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="picture")
+    blank.predict(windowed_image, points=[FIRST])
     once = len(passes)
-    blank.predict(sight, points=[ELSEWHERE])  # not remembered itself: it asks for the same windows
+    blank.predict(windowed_image, points=[ELSEWHERE])  # not remembered itself: it asks for the same windows
     assert (once > 0, len(passes)) == (True, once)
 
 
 def test_a_second_click_is_one_pass_of_the_decoder_since_the_first_is_remembered(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, decodings: list[int]
 ) -> None:
-    sight = sight_of(sky((120, 120), OBJECT), windows, key="picture")
-    blank.predict(sight, points=[FIRST])
+    windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="picture")
+    blank.predict(windowed_image, points=[FIRST])
     before = len(decodings)
-    blank.predict(sight, points=[FIRST, SECOND])
+    blank.predict(windowed_image, points=[FIRST, SECOND])
     assert len(decodings) == before + 1
 
 
 def test_what_is_remembered_changes_no_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
     image = sky((120, 120), OBJECT)
-    known, unknown = sight_of(image, windows, key="picture"), sight_of(image, windows, key=None)
+    known, unknown = windowed_image_of(image, windows, key="picture"), windowed_image_of(image, windows, key=None)
     blank.predict(known, points=[FIRST])
     one, other = blank.predict(known, points=[FIRST, SECOND]), blank.predict(unknown, points=[FIRST, SECOND])
     assert one is not None
@@ -82,8 +82,8 @@ def test_what_is_remembered_changes_no_answer(blank: PromptedMasks, windows: Lvm
 
 
 def test_another_picture_gets_its_own_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
-    there = sight_of(sky((120, 120), OBJECT), windows, key="picture")
-    empty = sight_of(sky((120, 120), []), windows, key="another")
+    there = windowed_image_of(sky((120, 120), OBJECT), windows, key="picture")
+    empty = windowed_image_of(sky((120, 120), []), windows, key="another")
     assert blank.predict(there, points=[FIRST]) is not None
     assert blank.predict(empty, points=[FIRST]) is None
 
@@ -91,9 +91,9 @@ def test_another_picture_gets_its_own_answer(blank: PromptedMasks, windows: LvmW
 def test_a_window_without_a_key_is_read_each_time(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, passes: list[int]
 ) -> None:
-    sight = sight_of(sky((120, 120), OBJECT), windows, key=None)
+    windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key=None)
     reader = blank._reader
     window = Tile(0, 0, 120, 120, windows.shown_px / 120)
-    reader.read(sight, window)
-    reader.read(sight, window)
+    reader.read(windowed_image, window)
+    reader.read(windowed_image, window)
     assert len(passes) == 2

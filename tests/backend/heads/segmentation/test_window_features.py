@@ -10,29 +10,31 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows, Sky
-from backend.heads.segmentation.window_features import Sights
+from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.heads.segmentation.windows import nearest_window
-from backend.images.store import Picture
+from backend.images.store import StoredImage
 from sync.errors.images import ImageError
 from sync.files.cache import FileCache, key_of
 
 
-def picture_of(pixels: NDArray[np.float32]) -> Picture:
+def picture_of(pixels: NDArray[np.float32]) -> StoredImage:
     content = io.BytesIO()
     Image.fromarray((pixels * 255).astype(np.uint8)).save(content, "PNG")
-    return Picture(key_of(content.getvalue()), content.getvalue, pixels.size)
+    return StoredImage(key_of(content.getvalue()), content.getvalue, pixels.size)
 
 
 def test_what_was_seen_is_kept_for_other_processes_and_needs_no_pixels(windows: LvmWindows, tmp_path: Path) -> None:
     picture = picture_of(np.random.default_rng(0).random((120, 200, 3), np.float32))
     window = nearest_window(200, (100, 60), (200, 120), shown_px=windows.shown_px)
-    first = Sights(windows, FileCache(tmp_path, max_bytes=2**26)).of(picture, (200, 120)).see(window)
+    first = CachedWindowEncoder(windows, FileCache(tmp_path, max_bytes=2**26)).of(picture, (200, 120)).encode(window)
 
     def gone() -> bytes:
         raise ImageError("gone")
 
-    elsewhere = Sights(windows, FileCache(tmp_path, max_bytes=2**26)).of(Picture(picture.key, gone, 1), (200, 120))
-    assert all(torch.equal(a, b) for a, b in zip(first, elsewhere.see(window), strict=True))
+    elsewhere = CachedWindowEncoder(windows, FileCache(tmp_path, max_bytes=2**26)).of(
+        StoredImage(picture.key, gone, 1), (200, 120)
+    )
+    assert all(torch.equal(a, b) for a, b in zip(first, elsewhere.encode(window), strict=True))
 
 
 def test_another_picture_window_or_encoder_is_seen_anew(windows: LvmWindows, tmp_path: Path) -> None:
@@ -42,19 +44,19 @@ def test_another_picture_window_or_encoder_is_seen_anew(windows: LvmWindows, tmp
     cache = FileCache(tmp_path, max_bytes=2**26)
     picture = picture_of(np.random.default_rng(0).random((120, 200, 3), np.float32))
     whole, part = (nearest_window(side, (0, 0), (200, 120), shown_px=windows.shown_px) for side in (200, 100))
-    Sights(windows, cache).of(picture, (200, 120)).see(whole)
-    for sights, key, window in (
-        (Sights(windows, cache), "another", whole),
-        (Sights(windows, cache), picture.key, part),
-        (Sights(LvmWindows(windows._encoder, fingerprint="another"), cache), picture.key, whole),
+    CachedWindowEncoder(windows, cache).of(picture, (200, 120)).encode(whole)
+    for window_encoder, key, window in (
+        (CachedWindowEncoder(windows, cache), "another", whole),
+        (CachedWindowEncoder(windows, cache), picture.key, part),
+        (CachedWindowEncoder(LvmWindows(windows._encoder, fingerprint="another"), cache), picture.key, whole),
     ):
         with pytest.raises(ImageError):
-            sights.of(Picture(key, gone, 1), (200, 120)).see(window)
+            window_encoder.of(StoredImage(key, gone, 1), (200, 120)).encode(window)
 
 
 def test_what_is_seen_has_a_cell_or_a_point_for_each_of_the_decoders(windows: LvmWindows) -> None:
-    sight = Sights(windows, None).of_pixels(np.zeros((50, 300, 3), np.float32))
-    *levels, light = sight.see(nearest_window(300, (150, 25), (300, 50), shown_px=windows.shown_px))
+    windowed_image = CachedWindowEncoder(windows, None).of_pixels(np.zeros((50, 300, 3), np.float32))
+    *levels, light = windowed_image.encode(nearest_window(300, (150, 25), (300, 50), shown_px=windows.shown_px))
     config = windows.config
     assert tuple(level.shape[1] for level in levels) == config.channels
     assert levels[0].shape[-2:] == (config.cells, config.cells)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.loop.effort.compare import measure_effort, shape_overlap
+from backend.loop.effort.compare import compare_regions, shape_overlap
 from backend.registry.records import Effort
 from sync.controls import CONTROLS, brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.controls.region import Region
@@ -85,7 +85,7 @@ def untouched(region: Region) -> Region:
 
 
 def effort(predicted: list[Region], submitted: list[Region]) -> dict[str, Effort]:
-    return measure_effort(predicted, submitted, CONTROLS_FILLED)
+    return compare_regions(predicted, submitted, CONTROLS_FILLED)
 
 
 EVERY_KIND = [class_("Disk"), path("Disk", "Arms"), value(0.5), box(), ellipse(30), masked(10, 20), polygon(10)]

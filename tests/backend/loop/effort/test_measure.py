@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from backend.loop.effort import measure
-from backend.loop.effort.measure import meter_effort
-from backend.loop.effort.store import Ledger
+from backend.loop.effort.measure import measure_effort
+from backend.loop.effort.store import EffortStore
 from backend.registry.records import Effort
 from backend.services import Services
 from sync.controls import choices
@@ -32,7 +32,7 @@ class Project:
     def __init__(self, services: Services, files: Any) -> None:
         self.services, self._files = services, files
         self._seen = len(files.asked)
-        services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+        services.registry.register_project(7, label_config=CONFIG, extra_params=None)
         with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=1):
             pass
 
@@ -55,7 +55,7 @@ class Project:
         return replace(made, **more)
 
     def meter(self, *annotations: Annotation) -> int:
-        return meter_effort(self.services, self.services.registry.project(7), annotations)
+        return measure_effort(self.services, self.services.registry.project(7), annotations)
 
     def requests(self) -> list[str]:
         """What was asked for since the last look."""
@@ -71,7 +71,7 @@ class Project:
 
     @property
     def unknown(self) -> int:
-        return Ledger(self.services.engine).unknown(7)
+        return EffortStore(self.services.engine).unknown(7)
 
 
 @pytest.fixture

@@ -56,8 +56,8 @@ def test_a_project_of_few_files_holds_nothing_out() -> None:
 
 def test_tasks_of_the_same_file_are_on_one_side() -> None:
     tasks = files(100)
-    doubled = tasks | {task + 1000: data for task, data in tasks.items()}
-    chosen = held_out(doubled)
+    duplicates = tasks | {task + 1000: data for task, data in tasks.items()}
+    chosen = held_out(duplicates)
     assert {task for task in chosen if task > 1000} == {task + 1000 for task in chosen if task < 1000}
 
 

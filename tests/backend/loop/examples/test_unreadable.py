@@ -32,7 +32,7 @@ def annotation(id_: int, *regions: dict[str, Any], task: int = 0) -> Annotation:
 
 @pytest.fixture
 def project(services: Services) -> Project:
-    return services.registry.meet_project(7, label_config=CONFIG, extra_params=None)
+    return services.registry.register_project(7, label_config=CONFIG, extra_params=None)
 
 
 def noted(services: Services, project: Project, *annotations: Annotation) -> list[Unreadable]:
@@ -64,5 +64,5 @@ def test_what_was_mended_is_no_longer_listed(services: Services, project: Projec
 
 def test_another_labelling_config_is_another_reading(services: Services, project: Project) -> None:
     assert noted(services, project, annotation(1, choice("Smooth"))) == []
-    renamed = services.registry.meet_project(7, label_config=CONFIG.replace("Smooth", "Dusty"), extra_params=None)
+    renamed = services.registry.register_project(7, label_config=CONFIG.replace("Smooth", "Dusty"), extra_params=None)
     assert [problem.control for problem in noted(services, renamed, annotation(1, choice("Smooth")))] == ["class"]

@@ -13,7 +13,7 @@ from backend.heads.detection.fcos.detector import FINE_TUNING, LearnedDetector
 from backend.loop.examples.drawn_objects import DrawnObject
 from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.examples.held_out import Sides
-from backend.loop.gate.candidates import Contender, hold_contest
+from backend.loop.gate.candidates import ComparedHead, score_candidates
 from backend.services import Services
 from sync.geometry.shapes import Box
 from sync.labelling.config import parse
@@ -55,7 +55,7 @@ def test_a_head_by_source_extraction_trains_no_detector_for_the_folds(
     predicting: Services, learned: Examples, fits: list[int]
 ) -> None:
     head = Detection.base(["Galaxy"])
-    contest = hold_contest(predicting.annotators, CONTROL, [Contender(head, learned), Contender()], learned, Sides())
+    contest = score_candidates(predicting.predictors, CONTROL, [ComparedHead(head, learned), ComparedHead()], learned, Sides())
     assert contest is not None
     assert contest.resampled.all()
     assert not fits
@@ -64,10 +64,10 @@ def test_a_head_by_source_extraction_trains_no_detector_for_the_folds(
 def test_a_head_by_the_learned_detector_trains_one_for_the_folds(
     predicting: Services, learned: Examples, fits: list[int]
 ) -> None:
-    annotators = predicting.annotators
-    assert annotators.base_detector is not None
-    head = replace(Detection.base(["Galaxy"]), learned=annotators.base_detector.for_classes(["Galaxy"]))
-    contest = hold_contest(annotators, CONTROL, [Contender(head, learned), Contender()], learned, Sides())
+    predictors = predicting.predictors
+    assert predictors.base_detector is not None
+    head = replace(Detection.base(["Galaxy"]), learned=predictors.base_detector.for_classes(["Galaxy"]))
+    contest = score_candidates(predictors, CONTROL, [ComparedHead(head, learned), ComparedHead()], learned, Sides())
     assert contest is not None
     assert fits
     assert max(fits) < len(TASKS)

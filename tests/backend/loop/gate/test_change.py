@@ -26,19 +26,19 @@ class Pictures:
     """Large galaxies, annotated, and small ones, not annotated; heads that learn a share of each kind."""
 
     def __init__(self, services: Services, files: Any, png: Callable[..., bytes]) -> None:
-        self.base = services.annotators.base_morphology
+        self.base = services.predictors.base_morphology
         references = [
             files.put(f"/data/upload/7/{number}.png", png(spots=((100, 50, 18 if number < 8 else 4),), seed=number))
             for number in range(16)
         ]
-        seen = services.annotators.observer.observe(references, embed=True)
+        seen = services.predictors.extractor.extract_features(references, embed=True)
         self.embeddings = np.stack([one.embedding for one in seen])
         tasks = [
             Task(number, {"image": reference}, number < 8, int(number < 8), "") for number, reference in enumerate(references)
         ]
         tasks.append(Task(99, {"image": ""}, False, 0, ""))
         tasks.append(Task(100, {"image": "/data/upload/7/missing.png"}, False, 0, ""))
-        self.project = ProjectTasks(tasks, CONFIG, services.annotators)
+        self.project = ProjectTasks(tasks, CONFIG, services.predictors)
 
     def filler(self, *, wild_large: float, wild_small: float) -> ClassFiller:
         """A head that has learned which share of large and of small galaxies is wild."""
@@ -67,6 +67,6 @@ def test_a_head_that_turns_the_small_galaxies_round_changes_the_tasks_that_show_
 
 
 def test_without_a_task_that_can_be_read_nothing_changes(pictures: Pictures) -> None:
-    project = ProjectTasks(pictures.project.tasks[-2:], CONFIG, pictures.project.annotators)
+    project = ProjectTasks(pictures.project.tasks[-2:], CONFIG, pictures.project.predictors)
     live, taken = pictures.filler(wild_large=0, wild_small=1), pictures.filler(wild_large=1, wild_small=0)
     assert change_of_classes(taken, live, project, annotated=False) == 0

@@ -13,7 +13,7 @@ from backend.heads.classification.morphology import Morphology
 from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.held_out import Sides
 from backend.loop.examples.snapshot import take_snapshot
-from backend.loop.examples.training_labels import save_lessons
+from backend.loop.examples.training_labels import save_training_labels
 from backend.loop.gate.gate import Verdict, judge
 from backend.prediction.control_models import base_probabilities
 from backend.prediction.project_heads import ProjectHeads
@@ -41,13 +41,13 @@ class Bench:
     def __init__(self, services: Services, files: Any, png: Callable[..., bytes]) -> None:
         self.services, self.id = services, next(PROJECTS)
         self.tasks: list[Task] = []
-        self.project = services.registry.meet_project(self.id, label_config=self.config, extra_params=None)
+        self.project = services.registry.register_project(self.id, label_config=self.config, extra_params=None)
         self.references = {}
         for task in TASKS:
             large, small = ((100, 50, 18 + task % 3),), ((100, 50, 4), (40, 30, 3), (160, 70, 3), (60, 75, 3))
             spots = large if task % 2 else small
             self.references[task] = files.put(f"/data/upload/{self.id}/{task}.png", png(spots=spots, seed=task))
-        seen = services.annotators.observer.observe(list(self.references.values()), embed=True)
+        seen = services.predictors.extractor.extract_features(list(self.references.values()), embed=True)
         self.embeddings = dict(zip(TASKS, (one.embedding for one in seen), strict=True))
 
     def truth(self, control: str) -> dict[int, str]:
@@ -76,11 +76,11 @@ class Bench:
         """A version that learned from `tasks`, with wrong labels of the controls in `wrong`."""
         config = parse(self.project.label_config)
         learned = self.annotations(tasks, wrong=wrong, controls=controls)
-        lessons = gather_examples(learned, config, config.controls, sizes_of=self.services.annotators.observer.sizes)
+        training_labels = gather_examples(learned, config, config.controls, sizes_of=self.services.predictors.extractor.sizes)
         heads = {}
         for name in controls:
-            embeddings = np.stack([self.embeddings[image.task] for image in lessons[name].targets])
-            targets = np.stack(list(lessons[name].targets.values()))
+            embeddings = np.stack([self.embeddings[image.task] for image in training_labels[name].targets])
+            targets = np.stack(list(training_labels[name].targets.values()))
             classes = [label.value for label in CONTROLS[name].labels]
             heads[name] = Morphology.fit(embeddings, targets, classes=classes, exclusive=True)
         writing = self.services.registry.writing_version(
@@ -88,7 +88,7 @@ class Bench:
         )
         with writing as (folder, number):
             ProjectHeads(heads).save(folder, config)
-            save_lessons(folder, lessons)
+            save_training_labels(folder, training_labels)
         return number
 
     def judge(
@@ -168,7 +168,10 @@ def test_in_cross_validation_a_head_of_memorised_noise_is_no_better(bench: Bench
     bench.embeddings |= dict(
         zip(
             LEARNED,
-            (one.embedding for one in bench.services.annotators.observer.observe(list(shuffled.values()), embed=True)),
+            (
+                one.embedding
+                for one in bench.services.predictors.extractor.extract_features(list(shuffled.values()), embed=True)
+            ),
             strict=True,
         )
     )
@@ -204,7 +207,7 @@ def test_it_is_decided_control_by_control(bench: Bench, predicting: Services) ->
     assert verdict.goes_live
     assert verdict.heads == {"mood": candidate, "place": live}
     bench.go_live(candidate, verdict)
-    heads = predicting.annotators.heads_of(bench.id, candidate, parse(CONFIG))
+    heads = predicting.predictors.heads_of(bench.id, candidate, parse(CONFIG))
     vectors = np.stack([bench.embeddings[task] for task in KEPT])
     for name, labels in (("mood", ["Calm", "Wild"]), ("place", ["Alone", "Crowded"])):
         head = heads.filling[name]
@@ -257,7 +260,7 @@ def test_nothing_to_judge_on_leaves_things_as_they_are(bench: Bench) -> None:
 def test_for_a_new_labelling_config_a_version_goes_live_with_the_heads_that_still_fit(bench: Bench) -> None:
     registry, old = bench.services.registry, bench.version()
     registry.promote(bench.id, old)
-    bench.project = registry.meet_project(bench.id, label_config=CONFIG + "<!-- changed -->", extra_params=None)
+    bench.project = registry.register_project(bench.id, label_config=CONFIG + "<!-- changed -->", extra_params=None)
     candidate = registry.version(bench.id, bench.version(wrong=["mood"], tasks=range(1, 9)))
     verdict = judge(bench.services, bench.project, candidate, take_snapshot(bench.annotations(TASKS)), project_tasks=())
     assert verdict.goes_live
@@ -289,7 +292,7 @@ def test_the_shipped_head_comes_back_where_both_versions_are_worse(
     monkeypatch.setitem(CONTROLS, "mood", control)
     bench = ShippedBench(predicting, files, png)
     vectors = np.stack([bench.embeddings[task] for task in TASKS])
-    said = base_probabilities(vectors, control, predicting.annotators.base_morphology)
+    said = base_probabilities(vectors, control, predicting.predictors.base_morphology)
     assert said is not None
     names = np.array([label.value for label in control.labels])
     right = dict(zip(TASKS, names[said.argmax(axis=1)].tolist(), strict=True))

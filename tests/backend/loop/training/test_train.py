@@ -44,7 +44,7 @@ def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
 
 def test_a_taxonomy_is_learned_question_by_question_and_judged(predicting: Services, annotations: list[Annotation]) -> None:
     registry = predicting.registry
-    project = registry.meet_project(PROJECT, label_config=CONFIG, extra_params=None)
+    project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
     snapshot = take_snapshot(annotations, Sides(HELD_OUT))
     number = train(predicting, project, snapshot, allow_none=False)
     head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).filling["tree"]
@@ -62,6 +62,6 @@ def test_a_taxonomy_is_learned_question_by_question_and_judged(predicting: Servi
 
 
 def test_without_a_labelled_image_nothing_is_trained_and_it_is_said_why(predicting: Services) -> None:
-    project = predicting.registry.meet_project(PROJECT + 1, label_config=CONFIG, extra_params=None)
+    project = predicting.registry.register_project(PROJECT + 1, label_config=CONFIG, extra_params=None)
     with pytest.raises(NotEnoughLabels, match="tree: there are no labelled images yet"):
         train(predicting, project, take_snapshot([]), allow_none=False)

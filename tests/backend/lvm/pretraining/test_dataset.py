@@ -16,7 +16,7 @@ parquet = pytest.importorskip("pyarrow.parquet", reason="pre-training needs the 
 
 import pyarrow  # noqa: E402
 
-from backend.lvm.pretraining.dataset import PoolError, read_pool  # noqa: E402
+from backend.lvm.pretraining.dataset import DatasetError, read_dataset  # noqa: E402
 
 SIDE = 24
 
@@ -34,9 +34,9 @@ def write(path: Path, **columns: list[Any]) -> Path:
 
 @pytest.mark.parametrize("mode", ["RGB", "L", "RGBA"])
 def test_a_parquet_is_read_as_frames_of_one_size(tmp_path: Path, mode: str) -> None:
-    pool = read_pool([write(tmp_path / "p.parquet", image=[png(mode, 30), png(mode, 200)], id=["a", "b"])], side=SIDE)
-    assert (pool.frames.shape, pool.frames.dtype) == ((2, 3, SIDE, SIDE), torch.uint8)
-    assert (pool.ids, pool.answers, pool.unreadable) == (("a", "b"), (), ())
+    dataset = read_dataset([write(tmp_path / "p.parquet", image=[png(mode, 30), png(mode, 200)], id=["a", "b"])], side=SIDE)
+    assert (dataset.frames.shape, dataset.frames.dtype) == ((2, 3, SIDE, SIDE), torch.uint8)
+    assert (dataset.ids, dataset.answers, dataset.unreadable) == (("a", "b"), (), ())
 
 
 def test_a_folder_with_all_kinds_of_images_is_read_in_order(tmp_path: Path) -> None:
@@ -45,21 +45,21 @@ def test_a_folder_with_all_kinds_of_images_is_read_in_order(tmp_path: Path) -> N
     (tmp_path / "notes.txt").write_text("not an image")
     Image.open(io.BytesIO(png())).save(tmp_path / "deeper" / "c.JPG", "JPEG")
     fits.writeto(tmp_path / "a.fits", np.random.default_rng(0).normal(size=(3, 30, 30)).astype(np.float32))
-    pool = read_pool([tmp_path], side=SIDE)
-    assert [Path(name).name for name in pool.ids] == ["a.fits", "b.png", "c.JPG"]
+    dataset = read_dataset([tmp_path], side=SIDE)
+    assert [Path(name).name for name in dataset.ids] == ["a.fits", "b.png", "c.JPG"]
 
 
 def test_several_sources_are_one_pool(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png())
     table = write(tmp_path / "p.parquet", image=[png()], **{"t01/smooth": [0.75], "t01/disk": [0.25]})
-    pool = read_pool([tmp_path / "a.png", table], side=SIDE)
-    assert pool.answers == ("t01/smooth", "t01/disk")
-    assert pool.votes.tolist() == [[0, 0], [0.75, 0.25]]
+    dataset = read_dataset([tmp_path / "a.png", table], side=SIDE)
+    assert dataset.answers == ("t01/smooth", "t01/disk")
+    assert dataset.votes.tolist() == [[0, 0], [0.75, 0.25]]
 
 
 def test_missing_votes_are_no_votes(tmp_path: Path) -> None:
     table = write(tmp_path / "p.parquet", image=[png(), png()], **{"ring/yes": [1.0, None]})
-    assert read_pool([table], side=SIDE).votes.tolist() == [[1], [0]]
+    assert read_dataset([table], side=SIDE).votes.tolist() == [[1], [0]]
 
 
 # -- bad input --
@@ -67,42 +67,42 @@ def test_missing_votes_are_no_votes(tmp_path: Path) -> None:
 
 def test_an_unreadable_row_is_named_and_the_others_are_in(tmp_path: Path) -> None:
     rows = [png(), b"not an image", None, png()[:200], png()]
-    pool = read_pool([write(tmp_path / "p.parquet", image=rows, id=list("abcde"))], side=SIDE)
-    assert pool.ids == ("a", "e")
-    assert [reason[:2] for reason in pool.unreadable] == ["b:", "c:", "d:"]
+    dataset = read_dataset([write(tmp_path / "p.parquet", image=rows, id=list("abcde"))], side=SIDE)
+    assert dataset.ids == ("a", "e")
+    assert [reason[:2] for reason in dataset.unreadable] == ["b:", "c:", "d:"]
 
 
 def test_a_spectrum_is_no_image_and_is_left_out(tmp_path: Path) -> None:
     fits.writeto(tmp_path / "a.fits", np.zeros(900, np.float32))
     (tmp_path / "b.png").write_bytes(png())
-    pool = read_pool([tmp_path], side=SIDE)
-    assert len(pool.ids) == len(pool.unreadable) == 1
+    dataset = read_dataset([tmp_path], side=SIDE)
+    assert len(dataset.ids) == len(dataset.unreadable) == 1
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan"), "many"])
 def test_votes_that_are_no_shares_are_refused(tmp_path: Path, share: Any) -> None:
-    with pytest.raises(PoolError, match="must be shares between 0 and 1"):
-        read_pool([write(tmp_path / "p.parquet", image=[png()], **{"a/b": [share]})], side=SIDE)
+    with pytest.raises(DatasetError, match="must be shares between 0 and 1"):
+        read_dataset([write(tmp_path / "p.parquet", image=[png()], **{"a/b": [share]})], side=SIDE)
 
 
 def test_a_parquet_without_images_says_what_it_has(tmp_path: Path) -> None:
-    with pytest.raises(PoolError, match=r"no column `image` .*, only name"):
-        read_pool([write(tmp_path / "p.parquet", name=["a"])], side=SIDE)
+    with pytest.raises(DatasetError, match=r"no column `image` .*, only name"):
+        read_dataset([write(tmp_path / "p.parquet", name=["a"])], side=SIDE)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more"])
 def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.parquet").write_bytes(content)
-    with pytest.raises(PoolError, match="cannot be read as Parquet"):
-        read_pool([tmp_path / "p.parquet"], side=SIDE)
+    with pytest.raises(DatasetError, match="cannot be read as Parquet"):
+        read_dataset([tmp_path / "p.parquet"], side=SIDE)
 
 
 def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
-    with pytest.raises(PoolError, match="nowhere does not exist"):
-        read_pool([tmp_path / "nowhere"], side=SIDE)
+    with pytest.raises(DatasetError, match="nowhere does not exist"):
+        read_dataset([tmp_path / "nowhere"], side=SIDE)
 
 
 def test_nothing_readable_is_said_with_the_first_reason(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"broken")
-    with pytest.raises(PoolError, match=r"no readable image in .*; the first: .*a\.png"):
-        read_pool([tmp_path], side=SIDE)
+    with pytest.raises(DatasetError, match=r"no readable image in .*; the first: .*a\.png"):
+        read_dataset([tmp_path], side=SIDE)

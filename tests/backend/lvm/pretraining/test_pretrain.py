@@ -22,7 +22,7 @@ pytest.importorskip("lightly", reason="pre-training needs the extra galaxyloop[p
 from backend.lvm.backbones.efficientnet import EfficientNetConfig
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import CheckpointError, load_encoder, load_model
-from backend.lvm.pretraining.dataset import Pool, PoolError
+from backend.lvm.pretraining.dataset import DatasetError, PretrainDataset
 from backend.lvm.pretraining.pretrain import PretrainConfig, pretrain
 
 NETWORK = SwinConfig(image_px=32, patch_px=4, window=4, width=16, depths=(1, 1), heads=(1, 2))
@@ -49,9 +49,9 @@ pretrain.pretrain(pool, output=Path(sys.argv[1]), config=config, network=network
 """
 
 
-def pool(n: int = FRAMES) -> Pool:
+def dataset(n: int = FRAMES) -> PretrainDataset:
     frames = torch.randint(0, 256, (n, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    return Pool(frames, tuple(map(str, range(n))), ("a/yes", "a/no"), torch.eye(2).repeat(n // 2 + 1, 1)[:n], ())
+    return PretrainDataset(frames, tuple(map(str, range(n))), ("a/yes", "a/no"), torch.eye(2).repeat(n // 2 + 1, 1)[:n], ())
 
 
 def said_of(checkpoint: Path) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def said_of(checkpoint: Path) -> dict[str, Any]:
 def test_a_run_ends_with_a_checkpoint_that_says_what_was_done(tmp_path: Path, objectives: tuple[str, ...]) -> None:
     output = tmp_path / "model.safetensors"
     config = PretrainConfig(epochs=2, batch=BATCH, objectives=objectives)
-    pretrain(pool(), output=output, config=config, network=NETWORK)
+    pretrain(dataset(), output=output, config=config, network=NETWORK)
     said = said_of(output)
     assert (said["steps"], said["epochs"], said["images"]) == (2 * STEPS_AN_EPOCH, 2, FRAMES)
     assert set(said["losses"]) == set(objectives)
@@ -77,7 +77,7 @@ def test_a_run_ends_with_a_checkpoint_that_says_what_was_done(tmp_path: Path, ob
 
 
 def test_a_run_leaves_the_checkpoint_and_its_loss_curve(tmp_path: Path) -> None:
-    pretrain(pool(), output=tmp_path / "m.safetensors", config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
+    pretrain(dataset(), output=tmp_path / "m.safetensors", config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["m.png", "m.safetensors"]
     assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
 
@@ -86,7 +86,7 @@ def test_training_changes_the_encoder_and_a_seed_repeats_it(tmp_path: Path) -> N
     image, embedded = torch.rand(1, 3, 32, 32), []
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
         output = tmp_path / f"{name}.safetensors"
-        pretrain(pool(), output=output, config=PretrainConfig(epochs=1, batch=BATCH, seed=seed), network=NETWORK)
+        pretrain(dataset(), output=output, config=PretrainConfig(epochs=1, batch=BATCH, seed=seed), network=NETWORK)
         embedded.append(load_encoder(output).embed(image))
     assert torch.allclose(embedded[0], embedded[1], atol=1e-3)
     assert not torch.allclose(embedded[0], embedded[2], atol=1e-2)
@@ -94,9 +94,9 @@ def test_training_changes_the_encoder_and_a_seed_repeats_it(tmp_path: Path) -> N
 
 def test_a_later_stage_begins_from_a_checkpoint(tmp_path: Path) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
-    pretrain(pool(), output=first, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
+    pretrain(dataset(), output=first, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
     still = PretrainConfig(epochs=1, batch=BATCH, objectives=("votes",), learning_rate=1e-9, weight_decay=0)
-    pretrain(pool(), output=second, config=still, network=NETWORK, start=first)
+    pretrain(dataset(), output=second, config=still, network=NETWORK, start=first)
     image = torch.rand(1, 3, 32, 32)
     assert torch.allclose(load_encoder(first).embed(image), load_encoder(second).embed(image), atol=1e-3)
 
@@ -104,8 +104,8 @@ def test_a_later_stage_begins_from_a_checkpoint(tmp_path: Path) -> None:
 def test_an_efficientnet_settles_its_statistics_on_clean_frames(tmp_path: Path) -> None:
     output = tmp_path / "m.safetensors"
     config = PretrainConfig(epochs=1, batch=BATCH, objectives=("invariance",))
-    pretrain(pool(), output=output, config=config, network=EfficientNetConfig(image_px=32))
-    embedded = load_encoder(output).embed(pool().frames[..., 4:36, 4:36].float() / 255)
+    pretrain(dataset(), output=output, config=config, network=EfficientNetConfig(image_px=32))
+    embedded = load_encoder(output).embed(dataset().frames[..., 4:36, 4:36].float() / 255)
     assert embedded.isfinite().all()
     assert embedded.std(dim=0).max() > 0.01
 
@@ -131,7 +131,7 @@ def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path: Path, processe
     state["seconds"] += 10_000.0  # a run that begins anew would not know of these
     torch.save(state, state_file)
     epochs = state["step"] // STEPS_AN_EPOCH + 2
-    pretrain(pool(), output=output, config=PretrainConfig(epochs=epochs, batch=BATCH), network=NETWORK)
+    pretrain(dataset(), output=output, config=PretrainConfig(epochs=epochs, batch=BATCH), network=NETWORK)
     assert said_of(output)["seconds"] >= 10_000
     assert said_of(output)["steps"] == epochs * STEPS_AN_EPOCH
     assert not state_file.exists()
@@ -141,23 +141,27 @@ def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path: Path, processe
 
 
 def test_fewer_images_than_a_batch_are_too_few(tmp_path: Path) -> None:
-    with pytest.raises(PoolError, match="7 images are fewer than one batch of 8"):
-        pretrain(pool(7), output=tmp_path / "e.safetensors", config=PretrainConfig(batch=8), network=NETWORK)
+    with pytest.raises(DatasetError, match="7 images are fewer than one batch of 8"):
+        pretrain(dataset(7), output=tmp_path / "e.safetensors", config=PretrainConfig(batch=8), network=NETWORK)
 
 
 def test_votes_cannot_be_learned_where_there_are_none(tmp_path: Path) -> None:
-    voteless = Pool(pool().frames, pool().ids, (), torch.zeros(FRAMES, 0), ())
+    voteless = PretrainDataset(dataset().frames, dataset().ids, (), torch.zeros(FRAMES, 0), ())
     config = PretrainConfig(batch=8, objectives=("votes",))
-    with pytest.raises(PoolError, match="needs columns `question/answer`"):
+    with pytest.raises(DatasetError, match="needs columns `question/answer`"):
         pretrain(voteless, output=tmp_path / "e.safetensors", config=config, network=NETWORK)
 
 
 def test_a_start_of_another_network_is_refused(tmp_path: Path) -> None:
     start = tmp_path / "start.safetensors"
-    pretrain(pool(), output=start, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
+    pretrain(dataset(), output=start, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
     with pytest.raises(CheckpointError, match="holds the network SwinConfig"):
         pretrain(
-            pool(), output=tmp_path / "m.safetensors", config=PretrainConfig(batch=8), network=EfficientNetConfig(), start=start
+            dataset(),
+            output=tmp_path / "m.safetensors",
+            config=PretrainConfig(batch=8),
+            network=EfficientNetConfig(),
+            start=start,
         )
     assert not (tmp_path / "m.safetensors").exists()
 
@@ -166,4 +170,4 @@ def test_the_state_of_another_run_is_not_continued(tmp_path: Path) -> None:
     output = tmp_path / "m.safetensors"
     torch.save({"config": {"epochs": 1}, "step": 3}, output.with_suffix(".state"))
     with pytest.raises(CheckpointError, match="is of another run, remove it to begin anew"):
-        pretrain(pool(), output=output, config=PretrainConfig(batch=8), network=NETWORK)
+        pretrain(dataset(), output=output, config=PretrainConfig(batch=8), network=NETWORK)

@@ -13,7 +13,7 @@ from botocore.response import StreamingBody
 from sync.errors.images import ImageError
 from sync.importing.inputs.bucket import READS, Buckets, DeniedError
 from sync.importing.inputs.collection import Collection, Span
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 KEYS = ("survey/a.png", "survey/b.jpg", "survey/deep/c.png", "survey/deep/d[1].png", "survey/readme.txt", "survey2/e.png")
 
@@ -84,12 +84,12 @@ def answered(code: str, status: int) -> Callable[..., Any]:
         ("AccessDenied", 403, DeniedError),
         ("InvalidObjectState", 403, DeniedError),
         ("NoSuchKey", 404, ImageError),
-        ("InvalidAccessKeyId", 403, SourceError),
-        ("SignatureDoesNotMatch", 403, SourceError),
-        ("RequestTimeTooSkewed", 403, SourceError),
-        ("ExpiredToken", 400, SourceError),
-        ("NoSuchBucket", 404, SourceError),
-        ("SlowDown", 503, SourceError),
+        ("InvalidAccessKeyId", 403, InputError),
+        ("SignatureDoesNotMatch", 403, InputError),
+        ("RequestTimeTooSkewed", 403, InputError),
+        ("ExpiredToken", 400, InputError),
+        ("NoSuchBucket", 404, InputError),
+        ("SlowDown", 503, InputError),
     ],
 )
 def test_only_an_object_that_is_gone_or_denied_is_to_blame_for_a_refusal(
@@ -131,16 +131,16 @@ def test_bytes_that_break_off_again_and_again_end_the_work(monkeypatch: pytest.M
     buckets = Buckets()
     breaking = Breaking(buckets._s3, times=100)
     monkeypatch.setattr(buckets._s3, "get_object", breaking)
-    with pytest.raises(SourceError, match=r"s3://sky/survey/a\.png cannot be read to its end"):
+    with pytest.raises(InputError, match=r"s3://sky/survey/a\.png cannot be read to its end"):
         buckets.read("s3://sky/survey/a.png", max_bytes=1000)
     assert breaking.asked == READS
 
 
 @pytest.mark.usefixtures("survey")
 def test_a_bucket_that_is_not_there_ends_the_work() -> None:
-    with pytest.raises(SourceError, match="the bucket 'nowhere' cannot be listed"):
+    with pytest.raises(InputError, match="the bucket 'nowhere' cannot be listed"):
         list(Buckets().find("s3://nowhere/*.png"))
-    with pytest.raises(SourceError, match=r"s3://nowhere/a\.png cannot be read"):
+    with pytest.raises(InputError, match=r"s3://nowhere/a\.png cannot be read"):
         Buckets().read("s3://nowhere/a.png", max_bytes=1000)
 
 
@@ -148,11 +148,11 @@ def test_a_bucket_that_is_not_there_ends_the_work() -> None:
 def test_a_service_that_does_not_answer_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setattr("sync.importing.inputs.bucket.ATTEMPTS", 1)
-    with pytest.raises(SourceError, match="cannot be read"):
+    with pytest.raises(InputError, match="cannot be read"):
         list(Collection(max_bytes=1000).read([Span("s3://sky/survey/a.png")]))
 
 
 def test_rows_of_a_parquet_file_are_not_looked_up_in_a_bucket(s3: Any) -> None:
     s3.put_object(Bucket="sky", Key="tables/a.parquet", Body=b"")
-    with pytest.raises(SourceError, match=r"s3://sky/tables/a\.parquet is a Parquet file in a bucket: copy it"):
+    with pytest.raises(InputError, match=r"s3://sky/tables/a\.parquet is a Parquet file in a bucket: copy it"):
         list(Collection(max_bytes=1000).find("s3://sky/tables/*.parquet"))

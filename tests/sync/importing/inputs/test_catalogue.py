@@ -12,7 +12,7 @@ from astropy import units
 from astropy.table import MaskedColumn, Table
 
 from sync.importing.inputs.catalogue import Position, open_catalogue, positions, rows
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 
 @pytest.fixture
@@ -62,12 +62,12 @@ def test_right_ascensions_are_given_from_0_to_360_degrees() -> None:
 
 def test_a_column_that_is_missing_is_named_with_those_that_there_are(table: Table) -> None:
     table.rename_column("ra", "alpha")
-    with pytest.raises(SourceError, match=r"no column of right ascension: name it with --ra, it has id, alpha, dec"):
+    with pytest.raises(InputError, match=r"no column of right ascension: name it with --ra, it has id, alpha, dec"):
         positions(table)
     assert len(positions(table, ra="alpha")) == 2
-    with pytest.raises(SourceError, match="no column 'beta': it has id, alpha"):
+    with pytest.raises(InputError, match="no column 'beta': it has id, alpha"):
         positions(table, ra="beta")
-    with pytest.raises(SourceError, match="no column 'beta': it has id, alpha"):
+    with pytest.raises(InputError, match="no column 'beta': it has id, alpha"):
         rows(table, columns=["beta"])
 
 
@@ -106,11 +106,11 @@ def test_a_hundred_thousand_rows_take_seconds() -> None:
 )
 def test_what_is_no_catalogue_is_refused_in_a_sentence(tmp_path: Path, name: str, content: str, reason: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(SourceError, match=reason) as refused:
+    with pytest.raises(InputError, match=reason) as refused:
         open_catalogue(tmp_path / name)
     assert "\n" not in str(refused.value)
 
 
 def test_a_catalogue_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"nowhere\.csv cannot be read"):
+    with pytest.raises(InputError, match=r"nowhere\.csv cannot be read"):
         open_catalogue(tmp_path / "nowhere.csv")

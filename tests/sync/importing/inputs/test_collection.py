@@ -14,7 +14,7 @@ import pytest
 
 from sync.errors.images import ImageError
 from sync.importing.inputs.collection import Collection, Span
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 MAX_BYTES = 1000
 
@@ -71,7 +71,7 @@ def test_a_parquet_file_is_a_span_of_its_rows(collection: Collection) -> None:
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(("word", "reason"), [("nowhere", "there is no nowhere"), ("in/*.gif", "there is no image in")])
 def test_a_word_that_names_nothing_is_one_sentence(collection: Collection, word: str, reason: str) -> None:
-    with pytest.raises(SourceError, match=reason):
+    with pytest.raises(InputError, match=reason):
         list(collection.find(word))
 
 
@@ -120,7 +120,7 @@ def test_a_disk_that_fails_is_not_the_images_fault(collection: Collection, monke
         raise OSError(5, "Input/output error")
 
     monkeypatch.setattr(Path, "read_bytes", fails)
-    with pytest.raises(SourceError, match=r"in/b\.png cannot be read: Input/output error"):
+    with pytest.raises(InputError, match=r"in/b\.png cannot be read: Input/output error"):
         read(collection, Span("in/b.png"))
 
 
@@ -163,13 +163,13 @@ def test_rows_are_called_by_their_id_or_by_the_path_that_they_came_from(collecti
 def test_a_parquet_file_without_images_or_none_at_all_is_one_sentence(
     collection: Collection, rows: Callable[..., str], tmp_path: Path
 ) -> None:
-    with pytest.raises(SourceError, match="has no column `image` with encoded images, only picture"):
+    with pytest.raises(InputError, match="has no column `image` with encoded images, only picture"):
         list(collection.find(rows(3, column="picture")))
     parquet.write_table(pa.table({"image": ["a path"]}), tmp_path / "texts.parquet")
-    with pytest.raises(SourceError, match="holds string, not the bytes of encoded images"):
+    with pytest.raises(InputError, match="holds string, not the bytes of encoded images"):
         list(collection.find(str(tmp_path / "texts.parquet")))
     (tmp_path / "broken.parquet").write_text("no Parquet")
-    with pytest.raises(SourceError, match=r"broken\.parquet cannot be read as Parquet"):
+    with pytest.raises(InputError, match=r"broken\.parquet cannot be read as Parquet"):
         list(collection.find(str(tmp_path / "broken.parquet")))
 
 
@@ -177,9 +177,9 @@ def test_rows_of_another_file_in_its_place_are_not_read(collection: Collection, 
     (span,) = collection.find(rows(25))
     for changed in (24, 26):
         file = rows(changed)
-        with pytest.raises(SourceError, match=r"many\.parquet has changed since its rows were counted"):
+        with pytest.raises(InputError, match=r"many\.parquet has changed since its rows were counted"):
             read(collection, span)
-    with pytest.raises(SourceError, match=r"has only 6 of the rows 20 to 29"):
+    with pytest.raises(InputError, match=r"has only 6 of the rows 20 to 29"):
         read(collection, Span(file, 20, 10))
 
 

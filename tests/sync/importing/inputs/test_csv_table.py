@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from sync.importing.inputs.catalogue import Position, bad_rows, open_catalogue, positions, rows
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 DATA = Path(__file__).parent / "data"
 
@@ -104,7 +104,7 @@ def test_the_tables_of_vizier_have_units_and_dashes_below_the_names(tmp_path: Pa
 
 
 def test_one_of_several_tables_of_vizier_is_chosen(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"1 J/ApJ/1/table1 \(2 rows\), 2 J/ApJ/1/table2 \(2 rows\)"):
+    with pytest.raises(InputError, match=r"1 J/ApJ/1/table1 \(2 rows\), 2 J/ApJ/1/table2 \(2 rows\)"):
         read(tmp_path, VIZIER.format(number=1) + "\n" + VIZIER.format(number=2) + "\n")
     assert len(open_catalogue(tmp_path / "table.csv", table="J/ApJ/1/table2")) == 2
 
@@ -145,7 +145,7 @@ def test_a_bad_row_of_ecsv_is_named_and_the_others_are_read(tmp_path: Path) -> N
 
 
 def test_a_table_without_names_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"has no line with the names of its columns: it begins with 1, 150.1, 2.2"):
+    with pytest.raises(InputError, match=r"has no line with the names of its columns: it begins with 1, 150.1, 2.2"):
         read(tmp_path, "1,150.1,2.2\n2,150.2,2.3\n")
 
 
@@ -162,7 +162,7 @@ def test_a_packed_table_is_unpacked_and_a_bomb_is_refused(
     assert positions(open_catalogue(tmp_path / "table.csv.gz")) == [Position(1, 2)]
     monkeypatch.setattr("sync.importing.inputs.table_bounds.SMALL_BYTES", 2**20)
     (tmp_path / "table.csv.gz").write_bytes(pack(b"0" * 2**24))
-    with pytest.raises(SourceError, match="unpacks to more than"):
+    with pytest.raises(InputError, match="unpacks to more than"):
         open_catalogue(tmp_path / "table.csv.gz")
 
 
@@ -170,9 +170,9 @@ def test_a_text_is_never_taken_for_an_address(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.05)
         (tmp_path / "table.ecsv").write_text(f"http://127.0.0.1:{listener.getsockname()[1]}/table.csv")
-        with pytest.raises(SourceError):
+        with pytest.raises(InputError):
             open_catalogue(tmp_path / "table.ecsv")
-        with pytest.raises(SourceError):
+        with pytest.raises(InputError):
             open_catalogue(Path(f"http://127.0.0.1:{listener.getsockname()[1]}/table.csv"))
         with pytest.raises(TimeoutError):
             listener.accept()
@@ -184,7 +184,7 @@ def test_a_text_is_never_taken_for_an_address(tmp_path: Path) -> None:
 def test_ecsv_makes_no_objects(tmp_path: Path, meta: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     header = f"# %ECSV 1.0\n# ---\n# datatype:\n# - {{name: ra, datatype: float64}}\n# meta: {meta}\n"
-    with pytest.raises(SourceError, match="cannot be read as a catalogue"):
+    with pytest.raises(InputError, match="cannot be read as a catalogue"):
         read(tmp_path, f"{header}ra\n1.0\n")
     assert not (tmp_path / "made").exists()
 

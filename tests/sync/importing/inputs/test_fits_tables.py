@@ -11,7 +11,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from sync.importing.inputs.catalogue import Position, open_catalogue, positions, rows
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 DATA = Path(__file__).parent / "data"
 
@@ -34,17 +34,17 @@ def test_one_of_several_tables_is_chosen_by_name_or_number(file: Path) -> None:
     compressed = fits.CompImageHDU(np.zeros((40, 40), dtype=np.int16), name="MASK")
     hdus = [fits.PrimaryHDU(), table_hdu("OBJECTS", 2), image, compressed, table_hdu("STARS", 3), table_hdu("EMPTY", 0)]
     fits.HDUList(hdus).writeto(file)
-    with pytest.raises(SourceError, match=r"several tables: choose one .*: 1 OBJECTS \(2 rows\), 4 STARS \(3 rows\), 5 EMPTY"):
+    with pytest.raises(InputError, match=r"several tables: choose one .*: 1 OBJECTS \(2 rows\), 4 STARS \(3 rows\), 5 EMPTY"):
         open_catalogue(file)
     assert [len(open_catalogue(file, table=name)) for name in ("objects", "STARS", "4", " 1 ")] == [2, 3, 3, 2]
     for name in ("2", "SCI", "9"):
-        with pytest.raises(SourceError, match=f"has no table '{name}': it has 1 OBJECTS"):
+        with pytest.raises(InputError, match=f"has no table '{name}': it has 1 OBJECTS"):
             open_catalogue(file, table=name)
 
 
 def test_tables_of_one_name_are_chosen_by_number(file: Path) -> None:
     fits.HDUList([fits.PrimaryHDU(), table_hdu("CAT"), table_hdu("CAT", 2)]).writeto(file)
-    with pytest.raises(SourceError, match="several tables named 'cat': choose one by its number"):
+    with pytest.raises(InputError, match="several tables named 'cat': choose one by its number"):
         open_catalogue(file, table="cat")
     assert len(open_catalogue(file, table="2")) == 2
 
@@ -95,7 +95,7 @@ def test_a_packed_file_is_read_whatever_its_name(file: Path, tmp_path: Path) -> 
 
 def test_an_image_alone_is_refused(file: Path) -> None:
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(file)
-    with pytest.raises(SourceError, match="has no table, only images"):
+    with pytest.raises(InputError, match="has no table, only images"):
         open_catalogue(file)
 
 
@@ -108,7 +108,7 @@ def test_a_table_that_claims_more_than_the_file_is_refused(file: Path, card: str
     place = content.index(f"{card:8}= ".encode())
     content[place : place + 30] = f"{card:8}= {value:>20}".encode()
     file.write_bytes(content)
-    with pytest.raises(SourceError, match=r"it is damaged, copy it again|has no table") as refused:
+    with pytest.raises(InputError, match=r"it is damaged, copy it again|has no table") as refused:
         open_catalogue(file)
     assert "\n" not in str(refused.value)
 
@@ -124,5 +124,5 @@ def test_a_grouping_table_is_a_table_whose_locations_are_only_texts(file: Path, 
 
 def test_no_extension_is_read_from_a_name(file: Path) -> None:
     fits.HDUList([fits.PrimaryHDU(), table_hdu("CAT")]).writeto(file)
-    with pytest.raises(SourceError, match=r"cannot be read as a catalogue: .*No such file"):
+    with pytest.raises(InputError, match=r"cannot be read as a catalogue: .*No such file"):
         open_catalogue(file.with_name("table.fits[CAT]"))

@@ -19,7 +19,7 @@ from sync.errors.images import ImageError
 from sync.images.import_picture import display
 from sync.importing.inputs.catalogue import Position
 from sync.importing.inputs.hips import HipsSurvey
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 hips2fits = pytest.importorskip("astroquery.hips2fits", reason="no astroquery: install galaxyloop[import]")
 
@@ -121,5 +121,5 @@ def test_everything_that_changes_a_cut_out_changes_its_identity() -> None:
 
 
 def test_a_size_of_nothing_is_refused() -> None:
-    with pytest.raises(SourceError, match="1 to 4096 pixels a side, not 0"):
+    with pytest.raises(InputError, match="1 to 4096 pixels a side, not 0"):
         HipsSurvey(("a",), fov_arcsec=60, side_px=0)

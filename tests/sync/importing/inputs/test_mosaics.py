@@ -17,7 +17,7 @@ from PIL import Image
 from sync.errors.images import ImageError
 from sync.images.import_picture import display
 from sync.importing.inputs.catalogue import Position
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.mosaics import Mosaics
 
 
@@ -96,7 +96,7 @@ def test_a_mosaic_without_image_or_coordinates_is_named(tmp_path: Path) -> None:
     fits.PrimaryHDU().writeto(empty)
     text.write_text("no mosaic")
     for file, reason in ((flat, "no celestial coordinates"), (empty, "no image of two axes"), (text, "cannot be read as FITS")):
-        with pytest.raises(SourceError, match=rf"{file.name}.*{reason}"):
+        with pytest.raises(InputError, match=rf"{file.name}.*{reason}"):
             Mosaics([file])
-    with pytest.raises(SourceError, match="cannot be read as FITS"):
+    with pytest.raises(InputError, match="cannot be read as FITS"):
         Mosaics([tmp_path / "nowhere.fits"])

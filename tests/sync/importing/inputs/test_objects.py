@@ -8,7 +8,7 @@ from astropy.table import MaskedColumn, Table
 
 from sync.errors.images import ImageError
 from sync.importing.inputs.catalogue import Position
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.objects import address_items, cutout_items
 
 
@@ -80,5 +80,5 @@ def test_a_row_without_address_does_not_stop_the_others() -> None:
 
 
 def test_a_list_without_addresses_says_which_columns_it_has() -> None:
-    with pytest.raises(SourceError, match="no column 'url': it has link"):
+    with pytest.raises(InputError, match="no column 'url': it has link"):
         address_items(Table({"link": ["https://host/a.png"]}), lambda _: b"")

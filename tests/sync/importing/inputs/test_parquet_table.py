@@ -16,7 +16,7 @@ from astropy import units
 from astropy.table import MaskedColumn, Table
 
 from sync.importing.inputs.catalogue import Position, open_catalogue, positions, rows
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 OBJECT_ID = 1237648720693755918
 
@@ -88,7 +88,7 @@ def test_astropys_metadata_makes_no_objects(file: Path, tmp_path: Path, monkeypa
     monkeypatch.chdir(tmp_path)
     meta = b"datatype:\n- {name: ra, datatype: float64}\nmeta: !!python/object/apply:os.mkdir [made]\n"
     parquet.write_table(pa.table({"ra": [1.0]}).replace_schema_metadata({b"table_meta_yaml": meta}), file)
-    with pytest.raises(SourceError, match="cannot be read as a catalogue: could not determine a constructor"):
+    with pytest.raises(InputError, match="cannot be read as a catalogue: could not determine a constructor"):
         open_catalogue(file)
     assert not (tmp_path / "made").exists()
 
@@ -97,7 +97,7 @@ def test_a_small_file_with_too_many_rows_is_refused(file: Path, monkeypatch: pyt
     monkeypatch.setattr("sync.importing.inputs.table_bounds.MAX_CELLS", 10**6)
     parquet.write_table(pa.table({"ra": pa.array(np.zeros(2 * 10**6, dtype=np.int8))}), file)
     assert file.stat().st_size < 10**5
-    with pytest.raises(SourceError, match="claims 2000000 rows of 1 columns, more than the 1000000 values"):
+    with pytest.raises(InputError, match="claims 2000000 rows of 1 columns, more than the 1000000 values"):
         open_catalogue(file)
 
 
@@ -106,7 +106,7 @@ def test_a_long_text_of_a_dictionary_is_not_unpacked_a_million_times(file: Path,
     indices = pa.array(np.zeros(10**4, dtype=np.int32))
     parquet.write_table(pa.table({"note": pa.DictionaryArray.from_arrays(indices, ["x" * 10**3]).cast(pa.string())}), file)
     assert file.stat().st_size < 10**5
-    with pytest.raises(SourceError, match="unpacks to more than 1000000 bytes"):
+    with pytest.raises(InputError, match="unpacks to more than 1000000 bytes"):
         open_catalogue(file)
 
 

@@ -12,7 +12,7 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
 from sync.importing.inputs.catalogue import has_positions, open_catalogue, positions, rows
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 ROOT = Path(astropy.__file__).parent
 SUFFIXES = (
@@ -51,7 +51,7 @@ def test_each_is_read_or_refused_in_one_sentence() -> None:
                 table = open_catalogue(file)
                 json.dumps([row.columns for row in rows(table)], allow_nan=False)
                 assert not has_positions(table) or len(positions(table)) == len(table)
-            except SourceError as error:
+            except InputError as error:
                 refused.append(str(error))
     assert [sentence for sentence in refused if "\n" in sentence or len(sentence) > 2000] == []
 

@@ -13,7 +13,7 @@ from astropy.table import Column, MaskedColumn, QTable, Table
 from astropy.time import Time
 
 from sync.importing.inputs.catalogue import Position, has_positions, open_catalogue, positions, rows
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 DATA = Path(__file__).parent / "data"
 PLACES = SkyCoord([10.5, 200.0], [-0.2, 5.0], unit="deg")
@@ -58,7 +58,7 @@ def test_coordinates_travel_as_numbers_and_not_as_a_sentence() -> None:
 def test_a_frame_that_needs_a_place_and_a_time_is_refused_and_no_table_is_downloaded() -> None:
     frame = AltAz(obstime=Time("2024-01-01"), location=EarthLocation.from_geodetic(0, 0))
     table = QTable({"coord": SkyCoord([10.0] * units.deg, [45.0] * units.deg, frame=frame)})
-    with pytest.raises(SourceError, match="the column 'coord' has positions in the frame 'altaz'"):
+    with pytest.raises(InputError, match="the column 'coord' has positions in the frame 'altaz'"):
         positions(table)
 
 

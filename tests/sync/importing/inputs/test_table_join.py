@@ -10,7 +10,7 @@ from astropy.table import Table
 
 from sync.errors.images import ImageError
 from sync.importing.inputs.catalogue import open_catalogue
-from sync.importing.inputs.item import Item, SourceError
+from sync.importing.inputs.item import InputError, Item
 from sync.importing.inputs.table_join import join_table
 
 FILE = Path("ids.csv")
@@ -135,7 +135,7 @@ def test_the_position_of_a_row_is_that_of_the_task() -> None:
 
 
 def test_a_table_of_other_pictures_is_refused() -> None:
-    with pytest.raises(SourceError, match=r"no row of ids\.csv is that of a picture: its column 'id' holds 'x', the first"):
+    with pytest.raises(InputError, match=r"no row of ids\.csv is that of a picture: its column 'id' holds 'x', the first"):
         join_table(pictures("a.png"), Table({"id": ["x"]}), key="id", file=FILE)
-    with pytest.raises(SourceError, match=r"ids\.csv has no column 'filename': .* it has id"):
+    with pytest.raises(InputError, match=r"ids\.csv has no column 'filename': .* it has id"):
         join_table(pictures("a.png"), Table({"id": ["x"]}), key="filename", file=FILE)

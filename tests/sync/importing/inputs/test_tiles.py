@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 
 from sync.images.import_picture import display
 from sync.importing.inputs.catalogue import Position
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 from sync.importing.inputs.mosaics import Mosaics
 
 
@@ -99,7 +99,7 @@ def test_the_same_place_twice_without_a_band_is_refused_and_a_person_may_name_it
     mosaic: Callable[..., Path], star: Position
 ) -> None:
     files = [mosaic("COSMOS.g.fits"), mosaic("COSMOS.r.fits")]
-    with pytest.raises(SourceError, match="show the same place, and no FILTER or BAND says what they are"):
+    with pytest.raises(InputError, match="show the same place, and no FILTER or BAND says what they are"):
         Mosaics(files)
     assert bands(cut([f"{name}={file}" for name, file in zip("gr", files, strict=True)], star)) == ["g", "r"]
 
@@ -112,7 +112,7 @@ def test_a_small_mosaic_inside_a_large_one_without_a_band_is_refused(mosaic: Cal
     small = tmp_path / "COSMOS.r.fits"
     fits.PrimaryHDU(data[240:, 340:], header).writeto(small)
     for files in ([large, small], [small, large]):
-        with pytest.raises(SourceError, match="show the same place"):
+        with pytest.raises(InputError, match="show the same place"):
             Mosaics(files)
 
 
@@ -126,7 +126,7 @@ def test_bands_of_one_file_under_one_filter_are_refused(mosaic: Callable[..., Pa
     images = [fits.ImageHDU(data, header, name=name) for name in "GRI"]
     file = tmp_path / "bands.fits"
     fits.HDUList([fits.PrimaryHDU(header=fits.Header({"FILTER": "gri"})), *images]).writeto(file)
-    with pytest.raises(SourceError, match=r"bands.fits holds several images of the same place, all called gri"):
+    with pytest.raises(InputError, match=r"bands.fits holds several images of the same place, all called gri"):
         Mosaics([file])
 
 
@@ -220,7 +220,7 @@ def test_a_frame_of_the_sun_is_no_place_among_the_galaxies(mosaic: Callable[...,
     file = mosaic("sun.fits")
     for axis, kind in ((1, "HPLN-TAN"), (2, "HPLT-TAN")):
         fits.setval(file, f"CTYPE{axis}", value=kind)
-    with pytest.raises(SourceError, match="no celestial coordinates"):
+    with pytest.raises(InputError, match="no celestial coordinates"):
         Mosaics([file])
 
 

@@ -13,7 +13,7 @@ from astropy.io import votable
 from astropy.table import MaskedColumn, Table
 
 from sync.importing.inputs.catalogue import Position, open_catalogue, positions, rows
-from sync.importing.inputs.item import SourceError
+from sync.importing.inputs.item import InputError
 
 DOCUMENT = """<?xml version="1.0"?>
 <VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE>{systems}<TABLE name="{name}">
@@ -80,7 +80,7 @@ def test_coosys_is_converted_as_astropy_does(file: Path, system: str, frame: str
 def test_a_frame_that_is_not_converted_is_named(file: Path) -> None:
     fields = field("ra", "pos.eq.ra", "S") + field("dec", "pos.eq.dec", "S")
     table = open_catalogue(write(file, fields, data((1, 2)), systems='<COOSYS ID="S" system="AZ_EL_OF_MINE"/>'))
-    with pytest.raises(SourceError, match="in the frame 'AZ_EL_OF_MINE', which cannot be converted to ICRS"):
+    with pytest.raises(InputError, match="in the frame 'AZ_EL_OF_MINE', which cannot be converted to ICRS"):
         positions(table)
 
 
@@ -110,10 +110,10 @@ def test_a_cell_that_is_no_number_is_missing_and_the_rest_is_read(file: Path) ->
 def test_one_of_several_tables_is_chosen_by_name_or_number(file: Path) -> None:
     more = f'<TABLE name="second">{field("ra")}{field("dec")}<DATA>{data((1, 2), (3, 4))}</DATA></TABLE>'
     write(file, field("ra") + field("dec"), data((10.5, -0.2)), more=more)
-    with pytest.raises(SourceError, match=r"choose one with --catalogue-table, .*: 1 first \(1 rows\), 2 second \(2 rows\)"):
+    with pytest.raises(InputError, match=r"choose one with --catalogue-table, .*: 1 first \(1 rows\), 2 second \(2 rows\)"):
         open_catalogue(file)
     assert [len(open_catalogue(file, table=name)) for name in ("second", "SECOND", "2", "1", "first")] == [2, 2, 2, 1, 1]
-    with pytest.raises(SourceError, match="has no table 'third': it has 1 first"):
+    with pytest.raises(InputError, match="has no table 'third': it has 1 first"):
         open_catalogue(file, table="third")
 
 
@@ -133,7 +133,7 @@ def test_a_reference_is_refused_and_nothing_is_opened(
     secret.write_bytes(np.array([1.0, 2.0], dtype=">f8").tobytes())
     address = f"file://{secret}" if scheme == "file" else f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/x"
     write(file, field("ra") + field("dec"), f'<{element}><STREAM href="{address}"/></{element}>')
-    with pytest.raises(SourceError, match="references are not followed: save the table with its data") as refused:
+    with pytest.raises(InputError, match="references are not followed: save the table with its data") as refused:
         open_catalogue(file)
     assert "\n" not in str(refused.value)
     with pytest.raises(TimeoutError):
@@ -143,7 +143,7 @@ def test_a_reference_is_refused_and_nothing_is_opened(
 def test_a_prefix_does_not_hide_a_reference(file: Path) -> None:
     write(file, field("ra"), '<BINARY><STREAM href="file:///etc/x"/></BINARY>')
     file.write_text(file.read_text().replace("<STREAM", '<v:STREAM xmlns:v="http://www.ivoa.net/xml/VOTable/v1.3"'))
-    with pytest.raises(SourceError, match="references are not followed"):
+    with pytest.raises(InputError, match="references are not followed"):
         open_catalogue(file)
 
 
@@ -158,7 +158,7 @@ def test_a_prefix_does_not_hide_a_reference(file: Path) -> None:
 def test_entities_are_refused(file: Path, entity: str) -> None:
     write(file, field("name", kind="char"), data(("&a;",)))
     file.write_text(file.read_text().replace("<VOTABLE", f"<!DOCTYPE VOTABLE [{entity}]>\n<VOTABLE", 1))
-    with pytest.raises(SourceError, match=r"declares the XML entity '[ab]'"):
+    with pytest.raises(InputError, match=r"declares the XML entity '[ab]'"):
         open_catalogue(file)
 
 
@@ -174,15 +174,15 @@ def test_the_document_type_of_old_services_is_not_fetched(file: Path, listener: 
 def test_the_error_message_of_a_service_is_said(file: Path) -> None:
     info = '<INFO name="QUERY_STATUS" value="ERROR">no such table</INFO>'
     file.write_text(f'<?xml version="1.0"?><VOTABLE version="1.3"><RESOURCE type="results">{info}</RESOURCE></VOTABLE>')
-    with pytest.raises(SourceError, match=r"it is the error message of a service \(no such table\)"):
+    with pytest.raises(InputError, match=r"it is the error message of a service \(no such table\)"):
         open_catalogue(file)
 
 
 def test_a_claim_of_many_rows_costs_nothing(file: Path) -> None:
     write(file, field("ra") + field("dec"), data((10.5, -0.2)))
     file.write_text(file.read_text().replace('name="first"', 'name="first" nrows="100000000000"'))
-    with pytest.raises(SourceError, match="claims 100000000000 rows, more than the file can hold"):
+    with pytest.raises(InputError, match="claims 100000000000 rows, more than the file can hold"):
         open_catalogue(file)
     write(file, field("ra").replace("<FIELD", '<FIELD arraysize="100000x10000"'), data((10.5,)))
-    with pytest.raises(SourceError, match="claims 256 rows of 1000000000 columns, more than the 200000000 values"):
+    with pytest.raises(InputError, match="claims 256 rows of 1000000000 columns, more than the 200000000 values"):
         open_catalogue(file)
