@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from sync.files.atomic import writing_whole
+from sync.files.atomic import atomic_write
 
 
 def test_a_file_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"old")
-    with writing_whole(file) as unfinished:
+    with atomic_write(file) as unfinished:
         unfinished.write(b"new")
         assert file.read_bytes() == b"old"
     assert file.read_bytes() == b"new"
@@ -23,7 +23,7 @@ def test_a_file_has_its_name_when_it_is_whole(tmp_path: Path) -> None:
 def test_a_file_that_is_broken_off_leaves_the_old_one(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_bytes(b"old")
-    with pytest.raises(TypeError), writing_whole(file) as unfinished:
+    with pytest.raises(TypeError), atomic_write(file) as unfinished:
         unfinished.writelines([b"new", None])  # type: ignore[list-item]
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
