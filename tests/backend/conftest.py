@@ -141,3 +141,15 @@ def embeddings() -> Callable[..., NDArray[np.float32]]:
 def _open(folder: Path, files: FileServer, **changes: Any) -> Services:
     given = {"data_dir": folder, "label_studio_url": files.url, "label_studio_api_key": "a-legacy-token"}
     return Services(Settings(**(given | changes)))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path, png: Callable[..., bytes]) -> Path:
+    """A folder with three images, one of them in a folder below, and a file that only looks like one."""
+    folder = tmp_path / "pictures"
+    (folder / "deep").mkdir(parents=True)
+    for number, place in enumerate(("b.png", "a.PNG", "deep/c.png")):
+        (folder / place).write_bytes(png(seed=number))
+    (folder / "broken.jpg").write_text("no image")
+    (folder / "notes.txt").write_text("no image, and nobody says so")
+    return folder

@@ -170,7 +170,7 @@ def test_a_request_is_answered_and_the_worker_is_called(predicting: Services, pr
     replace_bytes(predicting.registry.path(project, 3))
     task = {"id": 1, "data": {"image": files.put("/data/upload/700/1.png", png())}}
     with TestClient(create_app(predicting)) as client:
-        predicting.pending_events.answered(project, predicting.pending_events.pending()[project])
+        predicting.pending_events.acknowledge(project, predicting.pending_events.pending()[project])
         body = {"tasks": [task], "project": f"{project}.1", "label_config": CONFIG, "params": {}}
         answer = client.post("/predict", json=body).json()
     assert answer["model_version"].startswith("v0002-")

@@ -26,7 +26,7 @@ from backend.services import Services
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import FILLABLE_TAGS, MAX_CHARACTERS, parse
 
-CAPTURED = Path(__file__).parents[2].parent / "shared" / "label-studio-requests.json"
+CAPTURED = Path(__file__).parents[3].parent / "shared" / "label-studio-requests.json"
 REQUESTS: list[dict[str, Any]] = json.loads(CAPTURED.read_text()) if CAPTURED.is_file() else []
 CAPTURED_AT = "http://127.0.0.1:8380"
 """Where Label Studio was when the requests were captured; here the file server stands in its place."""
@@ -180,7 +180,7 @@ def test_a_config_with_nothing_to_fill_gets_a_warning(client: TestClient, config
 def test_a_new_config_rings_so_that_the_loop_makes_a_version_for_it(client: TestClient, predicting: Services) -> None:
     project = next(PROJECTS)
     setup(client, project, CONFIG)
-    predicting.pending_events.answered(project, predicting.pending_events.pending()[project])
+    predicting.pending_events.acknowledge(project, predicting.pending_events.pending()[project])
     setup(client, project, CONFIG)
     assert project not in predicting.pending_events.pending()
     setup(client, project, CONFIG.replace("Spiral", "Ring"))

@@ -39,7 +39,7 @@ def services(open_services: Callable[..., Services], postgresql: Any, redis: Any
 @pytest.fixture
 def client(services: Services) -> Iterator[TestClient]:
     with TestClient(create_app(services), raise_server_exceptions=False) as client:
-        services.pending_events.answered(7, services.pending_events.pending()[7])  # a server rings for all when it starts
+        services.pending_events.acknowledge(7, services.pending_events.pending()[7])  # a server rings for all when it starts
         yield client
 
 

@@ -178,7 +178,7 @@ def test_the_stored_labels_are_those_that_the_sdk_validates_against(labels: list
 
 
 def test_configs_as_label_studio_sends_them_are_read() -> None:
-    recorded = Path(__file__).parents[2].parent / "shared" / "label-studio-requests.json"
+    recorded = Path(__file__).parents[3].parent / "shared" / "label-studio-requests.json"
     if not recorded.exists():
         pytest.skip("the recorded requests of Label Studio are not here")
     configs = [

@@ -67,18 +67,6 @@ def refused(run: Callable[..., Result]) -> Callable[..., str]:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, png: Callable[..., bytes]) -> Path:
-    """A folder with three images, one of them in a folder below, and a file that only looks like one."""
-    folder = tmp_path / "pictures"
-    (folder / "deep").mkdir(parents=True)
-    for number, place in enumerate(("b.png", "a.PNG", "deep/c.png")):
-        (folder / place).write_bytes(png(seed=number))
-    (folder / "broken.jpg").write_text("no image")
-    (folder / "notes.txt").write_text("no image, and nobody says so")
-    return folder
-
-
-@pytest.fixture
 def survey(run: Callable[..., Result], pictures: Path) -> Callable[..., Result]:
     """Runs a survey of the folder `pictures` into the folder `out`, with further words."""
     return lambda *words: run("prelabel", "--input", "pictures", "--output", "out", "--config", "morphology", *words)

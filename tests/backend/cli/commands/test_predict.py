@@ -16,7 +16,7 @@ from sync.label_studio.validation import check_prediction
 from sync.labelling.config import parse
 
 Run = Callable[..., Result]
-CONFIGS = Path(__file__).resolve().parents[3] / "labeling_configs"
+CONFIGS = Path(__file__).resolve().parents[4] / "labeling_configs"
 
 
 def predicted(run: Run, *words: Any) -> list[dict[str, Any]]:

@@ -25,7 +25,7 @@ from backend.scenes.folders import outlined
 from sync.geometry.shapes import Box, Mask, Point
 
 Sky = Callable[..., NDArray[np.float32]]
-OUTLINED = Path(__file__).parents[3] / "../shared/data/masks"
+OUTLINED = Path(__file__).parents[4] / "../shared/data/masks"
 TWO = [(60.0, 60.0, 10.0, 8.0, 0.0, 0.7), (110.0, 60.0, 7.0, 7.0, 0.0, 0.6)]
 WINDOWS = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
 SHIPPED = PromptedMasks.load(BASE_SEGMENTER)

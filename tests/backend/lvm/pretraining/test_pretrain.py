@@ -116,7 +116,7 @@ def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path: Path, processe
     (tmp_path / "run.py").write_text(RUN)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes == 2 else []
     command = [sys.executable, *torchrun, str(tmp_path / "run.py"), str(output), str(10**6)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[4])}
     run = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
     deadline, pause = time.monotonic() + DEADLINE_S, threading.Event()
     while not state_file.exists() and time.monotonic() < deadline and run.poll() is None:

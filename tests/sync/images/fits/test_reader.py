@@ -16,7 +16,7 @@ from sync.images.decode import decode
 from sync.images.fits.reader import read_bands
 from sync.images.stretch import asinh, in_colour
 
-REAL = Path(__file__).parents[3].parent / "shared" / "data" / "fits"
+REAL = Path(__file__).parents[4].parent / "shared" / "data" / "fits"
 RNG = np.random.default_rng(0)
 
 
