@@ -38,11 +38,11 @@ Path(sys.argv[1]).with_name(f"{os.getpid()}.pid").touch()
 import torch
 from backend.lvm.pretraining import pretrain
 from backend.lvm.backbones.swin import SwinConfig
-from backend.lvm.pretraining.dataset import Pool
+from backend.lvm.pretraining.dataset import PretrainDataset
 pretrain.SAVE_EVERY_S = 0
 torch.set_num_threads(1)
 frames = torch.randint(0, 256, (24, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-pool = Pool(frames, tuple(map(str, range(24))), ("a/yes", "a/no"), torch.eye(2).repeat(12, 1), ())
+pool = PretrainDataset(frames, tuple(map(str, range(24))), ("a/yes", "a/no"), torch.eye(2).repeat(12, 1), ())
 network = SwinConfig(image_px=32, patch_px=4, window=4, width=16, depths=(1, 1), heads=(1, 2))
 config = pretrain.PretrainConfig(epochs=int(sys.argv[2]), batch=8)
 pretrain.pretrain(pool, output=Path(sys.argv[1]), config=config, network=network)
