@@ -62,7 +62,7 @@ def main() -> None:
         open_fixture(Path(folder), crops=1, console=Console()) as fixture,
     ):
         classes = galaxies(Path(folder) / "galaxies", count=options.images)
-        turns = list(_measure(stage, classes, batches=options.batches))
+        turns = list(_measure(fixture, classes, batches=options.batches))
     columns = ["batch", "trained, s", "judged, s", f"next {NEXT} predicted, s", "all predictions, s", "worker, CPU s"]
     rows = [
         [

@@ -50,13 +50,13 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
     # A first click is remembered, so each is on another pixel.
     others = (Point(x + right, y + down) for right, down in product(range(-12, 13), repeat=2))
     steps: dict[str, Callable[[], object]] = {
-        "encoder on one window (only for the first click)": lambda: segmenter.windows.see(pixels, window),
-        "reading its cached features": lambda: sight.see(window),
+        "encoder on one window (only for the first click)": lambda: segmenter.windows.encode(pixels, window),
+        "reading its cached features": lambda: windowed_image.encode(window),
         "isophotes of the window": lambda: Guide.of(network, seen),
         "neck": lambda: network.embed(seen),
         "prompt encoder and mask decoder": lambda: decode(network, embedding, prompts),
-        "whole first click, features cached": lambda: segmenter.base.predict(sight, points=[(next(others), True)]),
-        "whole second click": lambda: segmenter.base.predict(sight, points=begun),
+        "whole first click, features cached": lambda: segmenter.base.predict(windowed_image, points=[(next(others), True)]),
+        "whole second click": lambda: segmenter.base.predict(windowed_image, points=begun),
     }
     with torch.no_grad():
         return {name: _milliseconds(step, times) for name, step in steps.items()}
