@@ -41,6 +41,8 @@ lint: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/deptry backend sync labeling_configs
+	$(BIN)/deptry tests benchmarks --exclude '^$$' --ignore DEP002,DEP004
 
 bench: $(VENV)/.developer $(STUDIO)/.ready
 	$(BIN)/python -m benchmarks.loop.run

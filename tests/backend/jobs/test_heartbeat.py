@@ -12,9 +12,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
-from starlette.testclient import TestClient
 
 from backend.jobs.heartbeat import LOST_AFTER_S, STUCK_AFTER_S, Heartbeat, Process, read_processes
 from backend.registry.tables import ProcessRow

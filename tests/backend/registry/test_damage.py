@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import update
 from sqlalchemy.orm import Session
-from starlette.testclient import TestClient
 
 from backend.doctor.versions import check_versions
 from backend.heads.classification.morphology import Morphology

@@ -15,10 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
+from fastapi.testclient import TestClient
 from label_studio_sdk.label_interface import LabelInterface
 from PIL import Image
 from sqlalchemy import event
-from starlette.testclient import TestClient
 
 from backend.jobs.heartbeat import Heartbeat
 from backend.server.app import create_app

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import schemathesis
+from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
-from starlette.testclient import TestClient
 
 from backend.server.app import create_app
 from backend.services import Services

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import update
-from starlette.testclient import TestClient
 
 from backend.loop.worker import answer, queue_pending, reconcile
 from backend.registry.tables import ProjectRow

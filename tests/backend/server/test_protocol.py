@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.testclient import TestClient
 
 from backend.registry.records import MAX_ID
 from backend.server.app import create_app
