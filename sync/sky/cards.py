@@ -20,12 +20,14 @@ from astropy.io.fits.verify import VerifyError
 from sync.errors.images import DAMAGE
 from sync.errors.sky import NoSkyError, SkyError
 
-__all__ = ["UNREADABLE", "Axes", "Value", "celestial_axes", "image_size", "is_number", "planar_cards", "sky_cards"]
+__all__ = ["PROBLEM_CARD", "UNREADABLE", "Axes", "Value", "celestial_axes", "image_size", "is_number", "planar_cards", "sky_cards"]
 
 Value = str | int | float | bool
 
 UNREADABLE = "a value that is not valid FITS"
 """Stands for the value of a card that cannot be parsed: it is refused where it is needed, and costs nothing elsewhere."""
+PROBLEM_CARD = "SKYPROB"
+"""Card of a cut-out of ours with what its coordinates leave out of those of the mosaic, as one sentence or several."""
 MAX_CARDS = 400
 MAX_AXES = 8
 CARD_LENGTH = 80
@@ -35,7 +37,7 @@ _ELEMENT = re.compile(r"(PC|CD|PV|PS)(\d)_(\d{1,3})")
 _OLD_ELEMENT = re.compile(r"PC00(\d)00(\d)")
 _WHOLE = re.compile(
     r"(A|B|AP|BP)_(ORDER|DMAX|\d_\d)|(DP|DQ|D2IM)\d(\..+)?|(CPERR|CQERR|DVERR|D2IMERR)\d?|AXISCORR|PROJP\d|WAT\d_\d{3}"
-    r"|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX|EPOCH|NAXIS\d?|ZNAXIS\d?|ZIMAGE"
+    r"|SKYPROB|LONPOLE|LATPOLE|RADESYS|RADECSYS|EQUINOX|EPOCH|NAXIS\d?|ZNAXIS\d?|ZIMAGE"
     # Plate solutions of the Digitized Sky Survey, which astropy applies.
     r"|PLTRA[HMS]|PLTDEC(SN|[DMS])|PLTSCALE|[XY]PIXELSZ|CNPIX[12]|PPO\d|AMD[XY]\d{1,2}"
 )

@@ -18,7 +18,7 @@ from astropy.wcs import WCS
 
 from sync.errors.images import DAMAGE
 from sync.errors.sky import SkyError
-from sync.sky.cards import Axes, Value, celestial_axes, image_size, is_number, planar_cards, sky_cards
+from sync.sky.cards import PROBLEM_CARD, Axes, Value, celestial_axes, image_size, is_number, planar_cards, sky_cards
 from sync.sky.celestial import CelestialSky
 from sync.sky.checks import POLYNOMIALS, checked_cards
 from sync.sky.frames import celestial_frame
@@ -55,10 +55,12 @@ def read_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) ->
     """
     try:
         cards = sky_cards(header)
+        noted = str(cards.pop(PROBLEM_CARD, ""))
         axes = celestial_axes(cards)
         size = _size(cards, axes)
         plane = checked_cards(planar_cards(cards, axes), axes, size)
         wcs, plane, omitted = _distorted(plane, file, size)
+        omitted = (noted, *omitted) if noted else omitted
         sky = CelestialSky(wcs, celestial_frame(wcs, plane), axes, size, omitted, plane)
         # Raises here, where the file can be named, what an impossible equinox raises.
         sky.positions(np.zeros(1), np.zeros(1))

@@ -40,7 +40,10 @@ FOREIGN = {
 }
 """What files of other formats begin with, and what to do with them."""
 OWN_KEYS = frozenset(
-    {"image", "content_id", "filename", "extension", "ra", "dec", "pixel_scale_arcsec", "wcs", "bands", "unit", "science"}
+    {
+        *("image", "content_id", "filename", "extension", "ra", "dec", "pixel_scale_arcsec", "wcs", "sky_problem"),
+        *("bands", "unit", "science"),
+    }
 )
 """Keys of a task's data that the import writes itself; a column of such a name travels as ``catalogue_<name>``."""
 

@@ -11,6 +11,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
+from sync.sky.cards import PROBLEM_CARD
+
 __all__ = ["write_cube"]
 
 
@@ -21,6 +23,7 @@ def write_cube(
     bands: Sequence[str],
     units: Sequence[str] = (),
     cards: Mapping[str, float | str] = MappingProxyType({}),
+    sky_problems: Sequence[str] = (),
 ) -> bytes:
     """Write bands into one FITS file; the same values give the same bytes.
 
@@ -35,6 +38,8 @@ def write_cube(
         Written as ``BUNIT`` where all are the same, else as ``BUNIT0``, ``BUNIT1`` …
     cards : mapping
         What else the header says of all bands.
+    sky_problems : sequence of str
+        What `sky` leaves out of the original coordinates; `read_sky` reads it back.
     """
     header = fits.Header({name: value for name, value in sky.items() if not name.startswith("NAXIS")})
     for number, name in enumerate(bands):
@@ -45,6 +50,8 @@ def write_cube(
         if unit:
             header["BUNIT" if len(units) == 1 else f"BUNIT{number}"] = unit
     header.update(cards)
+    if sky_problems:
+        header[PROBLEM_CARD] = "; ".join(sky_problems).encode("ascii", "backslashreplace").decode()
     file = io.BytesIO()
     fits.PrimaryHDU(planes, header).writeto(file)
     return file.getvalue()

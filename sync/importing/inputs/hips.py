@@ -72,7 +72,7 @@ class HipsSurvey:
         """
         answers = [self._ask(name, position) for name in self.names]
         try:
-            sky, _ = task_cards(read_sky(answers[0].header))
+            sky, problems = task_cards(read_sky(answers[0].header))
         except SkyError as error:
             raise ImageError(f"hips2fits sent a cut-out of {self.names[0]} without celestial coordinates: {error}") from error
         planes = [np.asarray(answer.data) for answer in answers]
@@ -82,9 +82,9 @@ class HipsSurvey:
             if plane.ndim != 2 and len(planes) > 1:
                 raise ImageError(f"{name} is a picture in colours: it cannot be one band of several")
         if planes[0].ndim != 2:
-            return _picture(self.names[0], planes[0], sky)
+            return _picture(self.names[0], planes[0], sky, problems)
         units = [str(answer.header.get("BUNIT", "")).strip() for answer in answers]
-        return write_cube(np.stack(planes).astype(np.float32), sky, bands=self.names, units=units)
+        return write_cube(np.stack(planes).astype(np.float32), sky, bands=self.names, units=units, sky_problems=problems)
 
     def _ask(self, name: str, position: Position) -> Any:
         try:
@@ -104,12 +104,12 @@ class HipsSurvey:
             raise ImageError(f"hips2fits gave no cut-out of {name}: {reason[:200]}") from error
 
 
-def _picture(name: str, planes: NDArray[Any], sky: Mapping[str, Any]) -> bytes:
+def _picture(name: str, planes: NDArray[Any], sky: Mapping[str, Any], problems: Sequence[str]) -> bytes:
     """Write red, green and blue as a FITS file that is shown as it is; a fourth plane is transparency."""
     if planes.dtype != np.uint8 or planes.ndim != 3 or len(planes) not in (3, 4):
         shape = "x".join(str(side) for side in planes.shape)
         raise ImageError(f"{name} is neither one band nor a picture in colours: it has {shape} values of {planes.dtype.name}")
-    return write_cube(planes[:3], sky, bands=[f"{name} {colour}" for colour in ("red", "green", "blue")])
+    return write_cube(planes[:3], sky, bands=[f"{name} {colour}" for colour in ("red", "green", "blue")], sky_problems=problems)
 
 
 def _service() -> Any:

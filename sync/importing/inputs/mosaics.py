@@ -112,8 +112,16 @@ class Mosaics:
             if not np.isfinite(plane).any():
                 raise ImageError(f"the {name} mosaic has no valid pixel {_around(position)}")
         units = [tiles[0].unit for tiles in bands.values()]
-        cards, _ = task_cards(sky)
-        return write_cube(np.stack(planes), cards, bands=tuple(bands), units=units, cards=_agreed(bands.values()))
+        cards, problems = task_cards(sky)
+        problems = tuple(dict.fromkeys([*problems, *(text for tiles in bands.values() for t in tiles for text in t.sky.omitted)]))
+        return write_cube(
+            np.stack(planes),
+            cards,
+            bands=tuple(bands),
+            units=units,
+            cards=_agreed(bands.values()),
+            sky_problems=problems,
+        )
 
     def _read(self, word: str) -> list[Tile]:
         band, path = ("", word) if os.path.lexists(word) or "=" not in word else word.split("=", 1)

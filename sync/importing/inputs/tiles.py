@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +22,6 @@ from sync.sky.reader import read_sky
 from sync.sky.task_cards import window_cards
 
 __all__ = ["Place", "Tile", "read_tiles", "unit_vectors"]
-
-log = logging.getLogger("galaxyloop.mosaics")
 
 Place = tuple[float, float]
 """Right ascension and declination, ICRS, degrees."""
@@ -100,11 +97,11 @@ class Tile:
         return pixels
 
     def cut(self, x: float, y: float, side: int) -> tuple[NDArray[np.floating], CelestialSky]:
-        """A square around a pixel, shape (side, side), NaN beyond the edge, with its coordinates."""
+        """A square around a pixel, shape (side, side), NaN beyond the edge, with its coordinates and what these leave out."""
         # As `overlap_slices` of astropy places a square: this pixel is its first.
         corner = math.ceil(x - side / 2), math.ceil(y - side / 2)
-        cards, _ = window_cards(self.sky, corner, (side, side))
-        sky = read_sky(cards)
+        cards, problems = window_cards(self.sky, corner, (side, side))
+        sky = replace(read_sky(cards), omitted=problems)
         try:
             inside, here = overlap_slices(self.shape, (side, side), (y, x), mode="partial")
         except NoOverlapError:
@@ -144,8 +141,6 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
             sky = read_sky(hdu.header, opened)
         except SkyError as error:
             raise InputError(f"the mosaic {file} has no celestial coordinates in its header: {error}") from error
-        for omitted in sky.omitted:
-            log.warning("event=distortion_left_out mosaic=%s reason=%r", file, omitted)
         rows, columns = len(hdu.shape) - sky.axes.second, len(hdu.shape) - sky.axes.first
         if rows < 0:
             raise InputError(f"the mosaic {file} has its celestial coordinates on axes that its image lacks")

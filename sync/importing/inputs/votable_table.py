@@ -13,20 +13,17 @@ from xml.parsers import expat
 
 from astropy.table import Table
 
+from sync.importing.inputs.csv_table import BAD_ROWS_KEY
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.sky_columns import FRAME_KEY, UCD_KEY
 from sync.importing.inputs.table_bounds import check_cells
 from sync.importing.inputs.table_choice import TableEntry, choose_table
+from sync.importing.inputs.votable_rows import empty_bad_rows
 
 if TYPE_CHECKING:
     from astropy.io.votable.tree import CooSys, TableElement, VOTableFile
 
 __all__ = ["check_references", "read_votable"]
-
-ROWS_AT_ONCE = 256
-"""Astropy reserves memory for so many rows where a table does not say how many it has."""
-LETTERS_OF_A_NUMBER = 8
-LONGEST_COUNT = 19
 
 ROWS_AT_ONCE = 256
 """Astropy reserves memory for so many rows where a table does not say how many it has."""
@@ -54,17 +51,33 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
     from astropy.io import votable
 
     check_references(content, file=file)
-    # A cell that cannot be converted is masked: without this one cell ends the whole document.
-    document = votable.parse(io.BytesIO(content), verify="ignore", invalid="mask")
+    bad: list[dict[int, str]] = []
+    try:
+        document = _parse(content)
+    except (votable.exceptions.E20, votable.exceptions.E21):
+        content, bad = empty_bad_rows(content, file=file)
+        document = _parse(content)
     elements = list(document.iter_tables())
     if not elements:
         raise InputError(_without_table(document, file))
     if table is not None:
         elements_by_id = {element.ID: element for element in elements if element.ID}
         if table in elements_by_id:
-            return _table(elements_by_id[table], document)
-    entries = [TableEntry(number, _name(one), len(one.array), one) for number, one in enumerate(elements, start=1)]
-    return _table(choose_table(entries, table, file=file), document)
+            chosen = elements_by_id[table]
+            return _table(chosen, document, bad[elements.index(chosen)] if bad else {})
+    entries = [
+        TableEntry(number, _name(element), len(element.array), (element, bad[number - 1] if bad else {}))
+        for number, element in enumerate(elements, start=1)
+    ]
+    element, bad_rows = choose_table(entries, table, file=file)
+    return _table(element, document, bad_rows)
+
+
+def _parse(content: bytes) -> VOTableFile:
+    from astropy.io import votable
+
+    # A cell that cannot be converted is masked: without this one cell ends the whole document.
+    return votable.parse(io.BytesIO(content), verify="ignore", invalid="mask")
 
 
 def check_references(content: bytes, *, file: Path) -> None:
@@ -109,8 +122,10 @@ def check_references(content: bytes, *, file: Path) -> None:
     parser.Parse(content, True)
 
 
-def _table(element: TableElement, document: VOTableFile) -> Table:
+def _table(element: TableElement, document: VOTableFile, bad_rows: dict[int, str]) -> Table:
     table = element.to_table(use_names_over_ids=True)
+    if bad_rows:
+        table.meta[BAD_ROWS_KEY] = bad_rows
     systems = {system.ID: system for system in document.iter_coosys() if system.ID}
     groups = {
         entry.ref: group.ref

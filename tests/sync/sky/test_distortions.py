@@ -93,6 +93,21 @@ def test_a_mosaic_with_tables_is_cut_at_the_right_place(tmp_path: Path) -> None:
         assert WCS(cut[0].header, naxis=2).pixel_to_world(x, y).separation(star).arcsec < 1e-3
 
 
+def test_a_cut_out_keeps_what_is_left_out_of_the_distortion(tmp_path: Path) -> None:
+    whole = tmp_path / "whole.fits"
+    whole.write_bytes(file_with_tables())
+    bare = tmp_path / "bare.fits"
+    with fits.open(whole) as opened:
+        fits.HDUList([opened[0], opened["SCI"]]).writeto(bare)
+    problems = {}
+    for name, words in {"fitted": [f"r={whole}"], "bare": [f"r={bare}"], "both": [f"g={whole}", f"r={bare}"]}.items():
+        with Mosaics(words) as mosaics:
+            problems[name] = display(mosaics.cut(Position(10.0, 10.0), fov_arcsec=20), stretch="lupton").data["sky_problem"]
+    assert problems["fitted"].startswith("a polynomial stands for the distortion, and deviates by ")
+    assert problems["bare"] == "the distortion CPDIS1 is left out: its lookup table WCSDVARR,1 is not in the file"
+    assert problems["both"] == f"{problems['fitted']}; {problems['bare']}"
+
+
 @pytest.mark.parametrize("side", [2, 9])
 def test_the_smallest_cut_out_of_a_mosaic_with_tables_has_a_place(tmp_path: Path, side: int) -> None:
     file = tmp_path / "exposure.fits"

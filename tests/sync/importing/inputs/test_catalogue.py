@@ -72,9 +72,12 @@ def test_a_column_that_is_missing_is_named_with_those_that_there_are(table: Tabl
 
 
 def test_a_column_never_takes_the_place_of_what_the_import_writes(table: Table) -> None:
-    table["image"] = ["x.png", "y.png"]
-    (first, _) = rows(table, columns=["image", "z"])
-    assert first.columns == {"catalogue_image": "x.png", "z": 0.5}
+    names = ["image", "content_id", "filename", "extension", "ra", "dec", "pixel_scale_arcsec", "wcs", "sky_problem"]
+    names += ["bands", "unit", "science"]
+    for name in names:
+        table[name] = ["x.png", "y.png"]
+    (first, _) = rows(table, columns=[*names, "z"])
+    assert first.columns == {f"catalogue_{name}": "x.png" for name in names} | {"z": 0.5}
 
 
 def test_no_column_takes_the_place_of_another(table: Table) -> None:

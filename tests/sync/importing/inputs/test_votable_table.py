@@ -12,7 +12,7 @@ from astropy.coordinates import FK4, SkyCoord
 from astropy.io import votable
 from astropy.table import MaskedColumn, Table
 
-from sync.importing.inputs.catalogue import Position, open_catalogue, positions, rows
+from sync.importing.inputs.catalogue import Position, bad_rows, open_catalogue, positions, rows
 from sync.importing.inputs.item import InputError
 
 DOCUMENT = """<?xml version="1.0"?>
@@ -185,4 +185,41 @@ def test_a_claim_of_many_rows_costs_nothing(file: Path) -> None:
         open_catalogue(file)
     write(file, field("ra").replace("<FIELD", '<FIELD arraysize="100000x10000"'), data((10.5,)))
     with pytest.raises(InputError, match="claims 256 rows of 1000000000 columns, more than the 200000000 values"):
+        open_catalogue(file)
+
+
+def test_a_row_with_a_wrong_number_of_cells_is_left_out_and_named(file: Path) -> None:
+    write(file, field("ra") + field("dec"), data((10.5, -0.2), (1, 2, 3), (4,), (), (20.5, 0.2)))
+    table = open_catalogue(file)
+    assert bad_rows(table) == {
+        2: "line 3 has 3 cells for 2 columns",
+        3: "line 3 has 1 cells for 2 columns",
+        4: "line 3 has 0 cells for 2 columns",
+    }
+    assert positions(table) == [Position(10.5, -0.2), None, None, None, Position(20.5, 0.2)]
+
+
+def test_bad_rows_are_those_of_the_chosen_table(file: Path) -> None:
+    second = f'<TABLE name="second">{field("ra")}{field("name", kind="char")}<DATA>{data((1, "a", "b"), (2, "c"))}</DATA></TABLE>'
+    nested = f"<RESOURCE>{second}</RESOURCE>"
+    text = DOCUMENT.format(systems=nested, name="first", fields=field("ra"), data=data((1,), (2, 3)), more="")
+    file.write_text(text)
+    assert bad_rows(open_catalogue(file, table="first")) == {2: "line 3 has 2 cells for 1 columns"}
+    assert bad_rows(open_catalogue(file, table="second")) == {1: "line 2 has 3 cells for 2 columns"}
+
+
+@pytest.mark.parametrize("prefix", ["", "v:"])
+def test_a_row_that_is_an_empty_element_is_left_out(file: Path, prefix: str) -> None:
+    write(file, field("ra"), data((1,), (2,)).replace("<TR><TD>2</TD></TR>", "<TR/>"))
+    text = file.read_text().replace("</", f"</{prefix}").replace("<TR", f"<{prefix}TR").replace("<TD>", f"<{prefix}TD>")
+    for tag in ("VOTABLE", "RESOURCE", "TABLE ", "TABLEDATA", "FIELD", "DATA"):
+        text = text.replace(f"<{tag}", f"<{prefix}{tag}")
+    file.write_text(text.replace("xmlns=", "xmlns:v=") if prefix else text)
+    assert bad_rows(open_catalogue(file)) == {2: "line 3 has 0 cells for 1 columns"}
+
+
+def test_a_bad_row_of_a_document_in_utf_16_is_named(file: Path) -> None:
+    write(file, field("ra"), data((1, 2)))
+    file.write_text(file.read_text().replace("?>", ' encoding="utf-16"?>', 1), encoding="utf-16")
+    with pytest.raises(InputError, match="line 3 has 2 cells for 1 columns, correct that row or save the document as UTF-8"):
         open_catalogue(file)
