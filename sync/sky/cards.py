@@ -20,7 +20,17 @@ from astropy.io.fits.verify import VerifyError
 from sync.errors.images import DAMAGE
 from sync.errors.sky import NoSkyError, SkyError
 
-__all__ = ["PROBLEM_CARD", "UNREADABLE", "Axes", "Value", "celestial_axes", "image_size", "is_number", "planar_cards", "sky_cards"]
+__all__ = [
+    "PROBLEM_CARD",
+    "UNREADABLE",
+    "Axes",
+    "Value",
+    "celestial_axes",
+    "image_size",
+    "is_number",
+    "planar_cards",
+    "sky_cards",
+]
 
 Value = str | int | float | bool
 

@@ -113,7 +113,9 @@ class Mosaics:
                 raise ImageError(f"the {name} mosaic has no valid pixel {_around(position)}")
         units = [tiles[0].unit for tiles in bands.values()]
         cards, problems = task_cards(sky)
-        problems = tuple(dict.fromkeys([*problems, *(text for tiles in bands.values() for t in tiles for text in t.sky.omitted)]))
+        problems = tuple(
+            dict.fromkeys([*problems, *(text for tiles in bands.values() for t in tiles for text in t.sky.omitted)])
+        )
         return write_cube(
             np.stack(planes),
             cards,

@@ -200,7 +200,9 @@ def test_a_row_with_a_wrong_number_of_cells_is_left_out_and_named(file: Path) ->
 
 
 def test_bad_rows_are_those_of_the_chosen_table(file: Path) -> None:
-    second = f'<TABLE name="second">{field("ra")}{field("name", kind="char")}<DATA>{data((1, "a", "b"), (2, "c"))}</DATA></TABLE>'
+    second = (
+        f'<TABLE name="second">{field("ra")}{field("name", kind="char")}<DATA>{data((1, "a", "b"), (2, "c"))}</DATA></TABLE>'
+    )
     nested = f"<RESOURCE>{second}</RESOURCE>"
     text = DOCUMENT.format(systems=nested, name="first", fields=field("ra"), data=data((1,), (2, 3)), more="")
     file.write_text(text)
