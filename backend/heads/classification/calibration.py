@@ -1,6 +1,6 @@
-"""Calibration: whether a head's probabilities are frequencies, on galaxies that it was not trained on.
+"""Calibration: whether the probabilities of a head are frequencies, on galaxies that it was not trained on.
 
-Own few lines, because torchmetrics' calibration errors take hard labels only, and several annotators make soft ones.
+Own code, because torchmetrics' calibration errors take hard labels only, and several annotators make soft ones.
 """
 
 from __future__ import annotations
@@ -10,45 +10,46 @@ from numpy.typing import NDArray
 
 __all__ = ["brier_score", "expected_calibration_error"]
 
+BINS = 15
+
 
 def expected_calibration_error(
-    probabilities: NDArray[np.floating], targets: NDArray[np.floating], *, exclusive: bool = True, bins: int = 15
+    probabilities: NDArray[np.floating], targets: NDArray[np.floating], *, exclusive: bool = True
 ) -> float:
-    """How far the head is from as often right as it says, 0 to 1: mean over bins of equal width, weighted by what is in them.
+    """Return the expected calibration error, 0 to 1: the mean over bins of equal width, weighted by their contents.
 
-    Of few galaxies it is mostly noise, and never 0: some fifty of them let a calibrated head seem off by 0.1.
+    With few galaxies it is mostly noise, and never 0: with fifty, a calibrated head has an error of 0.1.
 
     Parameters
     ----------
     probabilities, targets : ndarray, shape (n, k)
         Predicted; share of annotators that chose each class.
     exclusive : bool
-        Whether the likeliest class of each galaxy is judged, by the share that chose it (Guo et al. 2017, eq. 3), or each class
-        by itself, as a yes-or-no question (Naeini et al. 2015).
-    bins : int
+        Whether to compare the likeliest class of each galaxy with the share that chose it (Guo et al. 2017, eq. 3), or each
+        class by itself, as a binary question (Naeini et al. 2015).
 
     Raises
     ------
     ValueError
-        If the shapes differ, or there is nothing to judge.
+        If the shapes differ, or the arrays are empty.
 
     References
     ----------
     Guo et al. (2017), ICML, arXiv:1706.04599; Naeini, Cooper & Hauskrecht (2015), AAAI 29.
     """
-    said, true = np.asarray(probabilities, np.float64), np.asarray(targets, np.float64)
-    if said.shape != true.shape or said.ndim != 2 or not said.size:
-        raise ValueError(f"probabilities and targets must have one shape (n, k), not {said.shape} and {true.shape}")
+    predicted, true = np.asarray(probabilities, np.float64), np.asarray(targets, np.float64)
+    if predicted.shape != true.shape or predicted.ndim != 2 or not predicted.size:
+        raise ValueError(f"probabilities and targets must have one shape (n, k), not {predicted.shape} and {true.shape}")
     if exclusive:
-        rows, likeliest = np.arange(len(said)), said.argmax(axis=1)
-        said, true = said[rows, likeliest], true[rows, likeliest]
-    said, true = said.ravel(), true.ravel()
-    binned = (said * bins).astype(int).clip(0, bins - 1)
-    return float(np.abs(np.bincount(binned, weights=said - true)).sum() / len(said))
+        rows, likeliest = np.arange(len(predicted)), predicted.argmax(axis=1)
+        predicted, true = predicted[rows, likeliest], true[rows, likeliest]
+    predicted, true = predicted.ravel(), true.ravel()
+    binned = (predicted * BINS).astype(int).clip(0, BINS - 1)
+    return float(np.abs(np.bincount(binned, weights=predicted - true)).sum() / len(predicted))
 
 
 def brier_score(probabilities: NDArray[np.floating], targets: NDArray[np.floating], *, exclusive: bool = True) -> float:
-    """Mean over galaxies of the squared error: summed over the classes of an exclusive head (0 to 2), else their mean (0 to 1).
+    """Return the mean squared error: of an exclusive head summed over the classes (0 to 2), else their mean (0 to 1).
 
     References
     ----------

@@ -1,12 +1,14 @@
-"""Decision trees: at each question of a taxonomy a classifier of its own, learned from the annotators who reached it.
+"""Decision trees: at each question of a taxonomy a classifier, learned from the galaxies at which the question was asked.
 
-The probability of a path is the product of the answers along it. So a rare answer far down is learned among its sisters, and
-not against all other galaxies. A galaxy counts at a question as much as the share of its annotators who reached it: the product
-of the answers' likelihoods is then that of the whole paths, as with the votes of Walmsley+2022.
+The probability of a path is the product of the answers along it. A rare answer far down the tree is thus learned among its
+siblings, not against all other galaxies. The weight of a galaxy at a question is the share of its annotators who reached it:
+the product of the answers' likelihoods is then that of the whole paths, as for the votes of Walmsley+2022. This is a local
+classifier per parent node (Silla & Freitas 2011); HiClass (JMLR 24, 29) has it without soft labels and offsets.
 
 References
 ----------
-Willett et al. (2013), MNRAS 435, 2835 (the tree); Walmsley et al. (2022), MNRAS 509, 3966 (its votes, modelled).
+Willett et al. (2013), MNRAS 435, 2835 (the tree); Walmsley et al. (2022), MNRAS 509, 3966 (its votes, modelled); Silla &
+Freitas (2011), Data Mining and Knowledge Discovery 22, 31.
 """
 
 from __future__ import annotations
@@ -18,13 +20,14 @@ from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import digamma
 
 from backend.heads import storage
-from backend.heads.classification.logistic import LEAST_PROBABILITY
-from backend.heads.classification.morphology import MINIMUM_LABELS, Morphology, margin
+from backend.heads.classification.inputs import MINIMUM_LABELS
+from backend.heads.classification.link import Link
+from backend.heads.classification.links import LEAST_PROBABILITY, link_of
+from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import Question, QuestionTree
-from backend.heads.classification.uncertainty import Uncertainty, entropy
+from backend.heads.classification.uncertainty import Uncertainty
 from backend.heads.errors import HeadError, NotEnoughLabels
 
 __all__ = ["DecisionTree"]
@@ -46,9 +49,9 @@ class DecisionTree:
     heads : tuple of Morphology or None, length q
         The classifier of each question's answers; None where the labels are too few or all the same.
     frequencies : ndarray, shape (m,)
-        How often each node was the answer where its question was reached, drawn to even odds where that was seldom.
+        Frequency of each node as the answer to its question, regularised towards even odds.
     reached : ndarray, shape (q,)
-        Galaxies, or parts of one, with annotators who reached the question.
+        Number of galaxies with annotators who reached the question, each counted by the share of these annotators.
     """
 
     tree: QuestionTree
@@ -56,6 +59,11 @@ class DecisionTree:
     heads: tuple[Morphology | None, ...]
     frequencies: Floats
     reached: Floats
+
+    @property
+    def link(self) -> Link:
+        """The link function of the answers."""
+        return link_of(exclusive=self.exclusive)
 
     @classmethod
     def fit(
@@ -74,29 +82,29 @@ class DecisionTree:
         ----------
         embeddings : ndarray, shape (n, d)
         targets : ndarray, shape (n, m)
-            The share of annotators who came through each node, as `QuestionTree.shares` gives it.
+            The share of annotators who came through each node, from `QuestionTree.shares`.
         paths : sequence of path, length k
-            Those that may be picked.
+            Those that annotators can choose.
         exclusive : bool
             One path a galaxy, or any number.
         offset : ndarray, shape (n, k), optional
             Log-probabilities of the paths by another head, at most 0, NaN for a path that it does not know; then `predict`
             needs them too.
         seed : int
-            Of the folds.
+            Random seed of the folds.
 
         Raises
         ------
         NotEnoughLabels
-            If there is no question with `MINIMUM_LABELS` galaxies and something to tell apart.
+            If no question has `MINIMUM_LABELS` galaxies with different answers.
         ValueError
             If shapes do not fit or a number is not finite.
         """
-        tree = QuestionTree.of(paths)
+        tree, link = QuestionTree.of(paths), link_of(exclusive=exclusive)
         targets = np.asarray(targets, np.float32)
         if targets.shape != (len(embeddings), len(tree.nodes)):
             raise ValueError(f"targets must have the shape {(len(embeddings), len(tree.nodes))}, not {targets.shape}")
-        priors = [None] * len(tree.questions) if offset is None else list(_opinions(tree, offset, exclusive=exclusive))
+        priors = [None] * len(tree.questions) if offset is None else list(_question_offsets(tree, offset, link=link))
         heads: list[Morphology | None] = []
         reasons = []
         reached = np.zeros(len(tree.questions), np.float32)
@@ -104,25 +112,23 @@ class DecisionTree:
         for index, (question, prior) in enumerate(zip(tree.questions, priors, strict=True)):
             answers = list(question.answers)
             share = np.ones(len(targets), np.float32) if question.asked_at is None else targets[:, question.asked_at]
-            at = share > 0
+            asked = share > 0
             reached[index] = share.sum()
-            even = 1 / len(answers) if exclusive else 0.5
-            frequencies[answers] = (targets[:, answers].sum(axis=0) + 1) / (reached[index] + 1 / even)
-            if len(answers) == 1:  # whoever comes here has but one way on
-                frequencies[answers], head = 1, None
-            else:
+            head = None
+            if len(answers) > 1:
+                even = link.even_share(len(answers))
+                frequencies[answers] = (targets[:, answers].sum(axis=0) + 1) / (reached[index] + 1 / even)
                 try:
                     head = Morphology.fit(
-                        embeddings[at],
-                        (targets[at][:, answers] / share[at, None]).clip(0, 1),
+                        embeddings[asked],
+                        (targets[asked][:, answers] / share[asked, None]).clip(0, 1),
                         classes=["/".join(tree.nodes[answer]) for answer in answers],
                         exclusive=exclusive,
-                        offset=None if prior is None else prior[at],
-                        importance=share[at],
+                        offset=None if prior is None else prior[asked],
+                        importance=share[asked],
                         seed=seed,
                     )
                 except NotEnoughLabels as error:
-                    head = None
                     reasons.append(str(error))
             heads.append(head)
         if not any(heads):
@@ -135,9 +141,9 @@ class DecisionTree:
         return tuple("/".join(path) for path in self.tree.paths)
 
     def predict(self, embeddings: NDArray[np.floating], *, offset: NDArray[np.floating] | None = None) -> Floats:
-        """Probabilities of the paths, shape (n, k), for embeddings of shape (n, d); of an exclusive tree they add up to 1.
+        """Return probabilities of the paths, shape (n, k), for embeddings of shape (n, d).
 
-        `offset`, shape (n, k), is of the kind that the tree was fitted with.
+        Those of an exclusive tree add up to 1. `offset`, shape (n, k), is of the kind that the tree was fitted with.
 
         Raises
         ------
@@ -147,59 +153,66 @@ class DecisionTree:
         return self.predict_nodes(embeddings, offset=offset)[:, self.tree.ends]
 
     def predict_nodes(self, embeddings: NDArray[np.floating], *, offset: NDArray[np.floating] | None = None) -> Floats:
-        """Probability that an annotator comes through each node, shape (n, m); takes and raises what `predict` does."""
+        """Return the probability of each node, shape (n, m); takes and raises what `predict` does."""
         nodes = np.ones((len(embeddings), len(self.tree.nodes)), np.float32)
-        for index, question, prior in self._asked(offset):
+        for index, question, prior in self._questions(offset):
             above = 1 if question.asked_at is None else nodes[:, [question.asked_at]]
             nodes[:, question.answers] = above * self._answers(index, question, embeddings, prior)
         return nodes
 
     def uncertainty(self, embeddings: NDArray[np.floating], *, offset: NDArray[np.floating] | None = None) -> Uncertainty:
-        """What more labels would cure and what they would not, shape (n,) each, in nats; takes and raises what `predict` does.
+        """Return the epistemic and aleatoric uncertainty, nats, shape (n,) each; takes and raises what `predict` does.
 
-        By the chain rule each question adds its own as often as it is reached (Cover & Thomas 2006, theorem 2.2.1).
+        By the chain rule each question adds its own times the probability of its being asked (Cover & Thomas 2006, theorem
+        2.2.1).
         """
         nodes = self.predict_nodes(embeddings, offset=offset)
         epistemic, aleatoric = np.zeros((2, len(nodes)), np.float32)
-        for index, question, prior in self._asked(offset):
+        for index, question, prior in self._questions(offset):
             above = np.float32(1) if question.asked_at is None else nodes[:, question.asked_at]
             head = self.heads[index]
             if head is None:
-                answers = self._answers(index, question, embeddings, prior)
-                one = _of_votes(answers, float(self.reached[index]), exclusive=self.exclusive)
+                part = self._vote_uncertainty(self._answers(index, question, embeddings, prior), float(self.reached[index]))
             else:
-                one = head.uncertainty(embeddings, offset=prior)
-            epistemic, aleatoric = epistemic + above * one.epistemic, aleatoric + above * one.aleatoric
+                part = head.uncertainty(embeddings, offset=prior)
+            epistemic, aleatoric = epistemic + above * part.epistemic, aleatoric + above * part.aleatoric
         return Uncertainty(epistemic, aleatoric)
 
     def confidence(self, probabilities: NDArray[np.floating]) -> Floats:
-        """How sure the tree is of each galaxy, shape (n,), from probabilities of its paths: see `Morphology.confidence`."""
-        return margin(probabilities, exclusive=self.exclusive)
+        """Return the margin of the prediction, shape (n,), from probabilities of the paths: see `Morphology.confidence`."""
+        return self.link.margin(probabilities)
 
-    def _asked(self, offset: NDArray[np.floating] | None) -> Iterator[tuple[int, Question, Floats | None]]:
-        """Number, question and the other head's opinion of its answers."""
-        opinions = None if offset is None else _opinions(self.tree, offset, exclusive=self.exclusive)
+    def _questions(self, offset: NDArray[np.floating] | None) -> Iterator[tuple[int, Question, Floats | None]]:
+        """Number, question, and the other head's log-probabilities of its answers."""
+        offsets = None if offset is None else _question_offsets(self.tree, offset, link=self.link)
         for index, question in enumerate(self.tree.questions):
-            yield index, question, None if opinions is None else next(opinions)
+            yield index, question, None if offsets is None else next(offsets)
 
     def _answers(self, index: int, question: Question, embeddings: NDArray[np.floating], prior: Floats | None) -> Floats:
-        """Probabilities of a question's answers where it is reached, shape (n, answers)."""
+        """Probabilities of a question's answers where it is asked, shape (n, answers)."""
         head = self.heads[index]
         if head is not None:
             return head.predict(embeddings, offset=prior)
         if prior is not None and not np.isnan(prior).all() and self.reached[index] < MINIMUM_LABELS:
             answers = np.exp(np.where(np.isnan(prior), np.log(LEAST_PROBABILITY), prior))
-            return cast(Floats, answers / answers.sum(axis=1, keepdims=True) if self.exclusive else answers)
+            return cast(Floats, self.link.renormalise(answers))
         return np.tile(self.frequencies[list(question.answers)], (len(embeddings), 1))
 
+    def _vote_uncertainty(self, answers: Floats, count: float) -> Uncertainty:
+        """Uncertainty of the frequencies, shape (n, answers), of the answers to a question without a classifier."""
+        if answers.shape[1] == 1:
+            return Uncertainty(*np.zeros((2, len(answers)), np.float32))
+        aleatoric = self.link.vote_entropy(answers, count)
+        return Uncertainty((self.link.entropy(answers) - aleatoric).clip(0, None), aleatoric)
+
     def save(self, folder: FilePath) -> None:
-        """Write JSON and safetensors into `folder`, and each question's classifier into a folder in it."""
+        """Write JSON and safetensors into `folder`, and each question's classifier into a subfolder."""
         trained = [index for index, head in enumerate(self.heads) if head is not None]
         fields = {"paths": [list(path) for path in self.tree.paths], "exclusive": self.exclusive, "trained": trained}
         storage.write(folder, head=NAME, fields=fields, arrays={"frequencies": self.frequencies, "reached": self.reached})
         for index, head in enumerate(self.heads):
             if head is not None:
-                head.save(_place(folder, index))
+                head.save(_folder_of(folder, index))
 
     @classmethod
     def load(cls, folder: FilePath) -> Self:
@@ -210,7 +223,7 @@ class DecisionTree:
         except (TypeError, ValueError) as error:
             raise HeadError(f"the paths of the head in {folder} are damaged: {error}") from error
         exclusive, trained = stored.field("exclusive", bool), stored.field("trained", list)
-        heads = tuple(Morphology.load(_place(folder, i)) if i in trained else None for i in range(len(tree.questions)))
+        heads = tuple(Morphology.load(_folder_of(folder, i)) if i in trained else None for i in range(len(tree.questions)))
         for head, question in zip(heads, tree.questions, strict=True):
             if head is not None and (head.exclusive, len(head.classes)) != (exclusive, len(question.answers)):
                 raise HeadError(
@@ -220,34 +233,21 @@ class DecisionTree:
         return cls(tree, exclusive, heads, frequencies, reached)
 
 
-def _place(folder: FilePath, index: int) -> FilePath:
+def _folder_of(folder: FilePath, index: int) -> FilePath:
     return folder / f"question-{index}"
 
 
-def _opinions(tree: QuestionTree, offset: NDArray[np.floating], *, exclusive: bool) -> Iterator[Floats]:
-    """Log-probabilities of each question's answers where it is reached, from those of the paths, shape (n, k).
+def _question_offsets(tree: QuestionTree, offset: NDArray[np.floating], *, link: Link) -> Iterator[Floats]:
+    """Log-probabilities of each question's answers where it is asked, from those of the paths, shape (n, k).
 
-    NaN for an answer below which there is no path that the other head knows.
+    NaN for an answer without any path below it that the other head knows.
     """
     unknown = np.isnan(offset)
     nodes = tree.gather(np.where(unknown, 0, np.exp(np.asarray(offset, np.float64).clip(None, 0))))
-    heard = tree.gather(~unknown)
+    known = tree.gather(~unknown)
     for question in tree.questions:
         answers = nodes[:, question.answers]
-        above = answers.sum(axis=1) if exclusive else np.ones(len(nodes))
-        if not exclusive and question.asked_at is not None:
-            above = nodes[:, question.asked_at]
-        conditional = answers / above[:, None].clip(LEAST_PROBABILITY, None)
+        parent = np.ones(len(nodes)) if question.asked_at is None else nodes[:, question.asked_at]
+        conditional = answers / link.asked_share(answers, parent)[:, None].clip(LEAST_PROBABILITY, None)
         logs = np.log(conditional.clip(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
-        yield cast(Floats, np.where(heard[:, question.answers] > 0, logs, np.nan).astype(np.float32))
-
-
-def _of_votes(answers: Floats, count: float, *, exclusive: bool) -> Uncertainty:
-    """Uncertainty of frequencies that `count` galaxies tell of: mean entropy of the Dirichlet distribution around them."""
-    if answers.shape[1] == 1:
-        return Uncertainty(*np.zeros((2, len(answers)), np.float32))
-    total = count + (answers.shape[1] if exclusive else 2)
-    sides = (answers,) if exclusive else (answers, 1 - answers)
-    nats = (one * (digamma(total + 1) - digamma(one * total + 1)) for one in sides)
-    aleatoric = cast(Floats, np.sum(list(nats), axis=(0, 2)).astype(np.float32))
-    return Uncertainty((entropy(answers, exclusive=exclusive) - aleatoric).clip(0, None), aleatoric)
+        yield cast(Floats, np.where(known[:, question.answers] > 0, logs, np.nan).astype(np.float32))

@@ -1,7 +1,7 @@
-"""The questions of a taxonomy: at each node that has others below it, which of them, as in the Galaxy Zoo's decision tree.
+"""The questions of a taxonomy, as in the decision tree of Galaxy Zoo: at each node with children, which child applies.
 
-A path that an annotator picks answers every question along it; what the annotators of a galaxy said is the share of them that
-came through each node, and the share at a node is the weight of the answers below it.
+A path that an annotator chooses answers every question along it. The label of a galaxy is the share of its annotators that came
+through each node; the share at a node is the weight of the answers below it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["Path", "Question", "QuestionTree"]
 
 Path = tuple[str, ...]
 STOP = ""
-"""Last name of the answer "nothing more is to be said", where a path may end at a node that others go on from."""
+"""Last name of the answer "none of the children", where a path may end at a node that has children."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question: the node at which it is asked (None: of every galaxy) and the nodes that answer it."""
+    """The node at which a question is asked (None: for every galaxy) and the nodes that answer it."""
 
     asked_at: int | None
     answers: tuple[int, ...]
@@ -35,9 +35,9 @@ class QuestionTree:
     Attributes
     ----------
     paths : tuple of path, length k
-        Those that may be picked.
+        Those that annotators can choose.
     nodes : tuple of path, length m
-        All that they lead through, each before those below it.
+        All nodes along them, each before those below it.
     ends : tuple of int, length k
         The node at which each path ends.
     questions : tuple of Question
@@ -51,7 +51,7 @@ class QuestionTree:
 
     @classmethod
     def of(cls, paths: Sequence[Sequence[str]]) -> QuestionTree:
-        """Find the questions behind the paths that may be picked."""
+        """Find the questions behind the paths that annotators can choose."""
         picked = tuple(tuple(path) for path in paths)
         if not picked or () in picked or len(set(picked)) < len(picked):
             raise ValueError(f"a tree needs different paths of at least one name each, not {list(paths)}")
@@ -69,24 +69,24 @@ class QuestionTree:
 
     @property
     def depth(self) -> int:
-        """Questions on the longest path."""
+        """Number of questions on the longest path."""
         return max(map(len, self.nodes))
 
-    def shares(self, said_by: Sequence[Sequence[Path]], *, exclusive: bool) -> NDArray[np.float64]:
-        """The share of annotators that came through each node, shape (m,).
+    def shares(self, choices: Sequence[Sequence[Path]], *, exclusive: bool) -> NDArray[np.float64]:
+        """Return the share of annotators that came through each node, shape (m,).
 
         Parameters
         ----------
-        said_by : sequence of sequence of path
-            The paths of each annotator; one who picked none that there is does not count.
+        choices : sequence of sequence of path
+            The paths of each annotator; an annotator without any path of this tree does not count.
         exclusive : bool
             Whether an annotator with several paths is divided among them, or came through the nodes of all.
         """
         votes = []
         ends = dict(zip(self.paths, self.ends, strict=True))
         position = {node: index for index, node in enumerate(self.nodes)}
-        for said in said_by:
-            known = [self.nodes[ends[path]] for path in said if path in ends]
+        for paths in choices:
+            known = [self.nodes[ends[path]] for path in paths if path in ends]
             vote = np.zeros(len(self.nodes))
             for end in known:
                 through = [position[end[:depth]] for depth in range(1, len(end) + 1)]
@@ -96,7 +96,7 @@ class QuestionTree:
         return cast(NDArray[np.float64], np.mean(votes, axis=0)) if votes else np.zeros(len(self.nodes))
 
     def gather(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Probability of each node, shape (n, m), from those of the paths, shape (n, k), which add up along it to 1 at most."""
+        """Return the probability of each node, shape (n, m), from those of the paths, shape (n, k)."""
         nodes = np.zeros((len(probabilities), len(self.nodes)))
         nodes[:, self.ends] = probabilities
         for question in reversed(self.questions):

@@ -1,4 +1,4 @@
-"""Uncertainty: what labels cure falls with labels and is high far from them; what they do not cure stays."""
+"""Uncertainty: the epistemic part falls with labels and is high far from them; the aleatoric part remains."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.heads.classification.morphology import Morphology
-from backend.heads.classification.uncertainty import Uncertainty, entropy
+from backend.heads.classification.uncertainty import Uncertainty
 
 Floats = NDArray[np.float32]
 
 
 def galaxies(n: int, *, seed: int = 0, d: int = 24) -> tuple[Floats, Floats]:
-    """Two kinds that the first number tells apart, with one galaxy in four of mixed looks whose kind is a lot."""
+    """Two classes that the first number separates; one galaxy in four is ambiguous, with a random class."""
     rng = np.random.default_rng(seed)
     kind, mixed = rng.integers(0, 2, n), np.arange(n) % 4 == 0
     embeddings = rng.normal(0, 1, (n, d))
@@ -33,26 +33,26 @@ MIXED, PURE = UNSEEN[::4], np.delete(UNSEEN, np.s_[::4], axis=0)
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_what_labels_cure_falls_as_labels_grow(exclusive: bool) -> None:
+def test_epistemic_uncertainty_falls_as_labels_grow(exclusive: bool) -> None:
     means = [fit(n, exclusive=exclusive).uncertainty(UNSEEN).epistemic.mean() for n in (20, 80, 320, 1280)]
     assert means[0] > 2 * means[2]
     assert means[1] > means[2] > means[3]
 
 
-def test_it_is_higher_far_from_what_was_labelled() -> None:
+def test_epistemic_uncertainty_is_higher_far_from_the_labels() -> None:
     head, away = fit(200), np.float32(np.random.default_rng(3).normal(0, 10, UNSEEN.shape))
     away[:, 0] = 0
     assert head.uncertainty(MIXED + away[: len(MIXED)]).epistemic.mean() > 3 * head.uncertainty(MIXED).epistemic.mean()
 
 
-def test_few_labels_of_a_long_embedding_leave_the_directions_unknown_that_none_of_them_has() -> None:
+def test_directions_without_labels_stay_uncertain_in_long_embeddings() -> None:
     embeddings, targets = galaxies(12, d=200)
     head = Morphology.fit(embeddings, targets, classes=("a", "b"), exclusive=True)
     unseen, _ = galaxies(50, d=200, seed=9)
     assert head.uncertainty(unseen).epistemic.mean() > head.uncertainty(embeddings).epistemic.mean()
 
 
-def test_what_labels_do_not_cure_stays_for_galaxies_that_are_mixed() -> None:
+def test_aleatoric_uncertainty_remains_for_ambiguous_galaxies() -> None:
     few, many = fit(160).uncertainty(MIXED), fit(1280).uncertainty(MIXED)
     assert many.epistemic.mean() < few.epistemic.mean() / 2
     assert many.aleatoric.mean() >= few.aleatoric.mean()
@@ -61,34 +61,34 @@ def test_what_labels_do_not_cure_stays_for_galaxies_that_are_mixed() -> None:
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_together_they_are_about_the_entropy_of_what_is_predicted(exclusive: bool) -> None:
+def test_both_add_up_to_about_the_entropy_of_the_prediction(exclusive: bool) -> None:
     head = fit(400, exclusive=exclusive)
     split = head.uncertainty(UNSEEN)
-    predicted = entropy(head.predict(UNSEEN), exclusive=exclusive)
+    predicted = head.link.entropy(head.predict(UNSEEN))
     assert np.abs(split.epistemic + split.aleatoric - predicted).mean() < 0.1
 
 
-def test_an_opinion_that_is_relied_on_is_asked_for() -> None:
+def test_a_head_that_uses_an_offset_requires_it() -> None:
     embeddings, targets = galaxies(40)
     offset = np.log(targets * 0.9 + 0.05)
     head = Morphology.fit(embeddings, targets, classes=("a", "b"), exclusive=True, offset=offset)
-    found = head.uncertainty(embeddings, offset=offset)
-    assert (found.epistemic > 0).all()  # nothing was learned beyond the opinion, which is not to say that there is nothing
+    uncertainty = head.uncertainty(embeddings, offset=offset)
+    assert (uncertainty.epistemic > 0).all()
     with pytest.raises(ValueError, match="offset"):
         head.uncertainty(embeddings)
 
 
-def test_a_class_without_an_example_adds_nothing_that_is_not_finite() -> None:
+def test_a_class_without_an_example_keeps_uncertainty_finite() -> None:
     embeddings, targets = galaxies(60)
     wider = np.concatenate([targets, np.zeros((60, 1), np.float32)], axis=1)
     for exclusive in (True, False):
-        found = Morphology.fit(embeddings, wider, classes=("a", "b", "c"), exclusive=exclusive).uncertainty(UNSEEN)
-        assert np.isfinite(found.epistemic).all()
-        assert np.isfinite(found.aleatoric).all()
+        uncertainty = Morphology.fit(embeddings, wider, classes=("a", "b", "c"), exclusive=exclusive).uncertainty(UNSEEN)
+        assert np.isfinite(uncertainty.epistemic).all()
+        assert np.isfinite(uncertainty.aleatoric).all()
 
 
-def test_it_is_the_same_every_time_and_from_disk(tmp_path: Path) -> None:
+def test_uncertainty_is_deterministic_and_survives_saving(tmp_path: Path) -> None:
     head = fit(60)
     head.save(tmp_path)
-    found: list[Uncertainty] = [one.uncertainty(UNSEEN) for one in (head, head, Morphology.load(tmp_path))]
-    assert all((one.epistemic == found[0].epistemic).all() for one in found)
+    results: list[Uncertainty] = [fitted.uncertainty(UNSEEN) for fitted in (head, head, Morphology.load(tmp_path))]
+    assert all((result.epistemic == results[0].epistemic).all() for result in results)

@@ -1,0 +1,42 @@
+"""The offset of a classifier: log-probabilities of another head as logits, and logits for the classes that it does not know."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.classification.inputs import finite
+from backend.heads.classification.link import Link
+from backend.heads.classification.links import LEAST_PROBABILITY
+
+__all__ = ["label_rates", "prior_logits"]
+
+Floats = NDArray[np.float32]
+
+
+def label_rates(targets: Floats, importance: Floats, *, offset: NDArray[np.floating] | None, link: Link) -> Floats:
+    """Return logits, shape (k,), of the frequencies of the labels.
+
+    Parameters
+    ----------
+    targets, importance : ndarray, shape (n, k) and (n,)
+        As a head learns from them.
+    offset : ndarray, shape (n, k), optional
+        Log-probabilities of another head; NaN in the columns of classes that it does not know.
+    """
+    unknown = np.ones(targets.shape[1], bool) if offset is None else np.asarray(np.isnan(offset).all(axis=0))
+    return link.rates(importance @ targets, importance.sum(), unknown)
+
+
+def prior_logits(offset: NDArray[np.floating], shape: tuple[int, ...], *, rates: Floats, link: Link) -> Floats:
+    """Return log-probabilities, of this shape, as logits; `rates` where they are NaN.
+
+    Where `rates`, too, are NaN, as in heads of old versions, it is the logit that these versions used.
+    """
+    offset = np.asarray(offset, np.float32)
+    unknown = np.isnan(offset)
+    logs = link.to_logits(finite(np.where(unknown, 0, offset), shape, "offset").clip(np.log(LEAST_PROBABILITY), 0))
+    missing = np.where(np.isnan(rates), link.missing_logit(unknown), rates)
+    return cast(Floats, np.where(unknown, missing, logs).astype(np.float32))

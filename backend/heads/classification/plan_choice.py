@@ -1,0 +1,125 @@
+"""Choice of the hyperparameters of a logistic regression, on folds: regularisation, use of the offset, temperature.
+
+References
+----------
+Breiman et al. (1984), section 3.4.3 (the one-standard-error rule); Guo et al. (2017), ICML (temperature).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+from backend.heads.classification.link import Link
+from backend.heads.classification.logistic import Plan, logits_of, solve
+
+__all__ = ["choose_plan"]
+
+STRENGTHS = (0.3, 3.0, 30.0, 300.0)
+OFFSET_WEIGHTS = (1.0, 0.0)
+LOG_TEMPERATURE_SPREAD = 0.2
+FEW = 6
+"""With so many galaxies, the standard error counts twice."""
+
+Floats = NDArray[np.float32]
+
+
+def choose_plan(
+    features: Floats,
+    targets: Floats,
+    importance: Floats,
+    *,
+    prior: Floats | None,
+    link: Link,
+    caution: float = 1.0,
+    seed: int,
+) -> Plan:
+    """Choose the simplest plan whose log loss on held-out galaxies is as good as the best one's.
+
+    "As good" is within `caution` times the standard error of the difference, which counts for more where few galaxies
+    estimated it. Simplest is the offset alone, then the offset with ever weaker regularisation, then no offset.
+    """
+    caution = caution * (1 + FEW / len(targets)) / np.sqrt(len(targets))
+    folds = _Folds(features, targets, importance, prior, _deal_folds(targets, link=link, seed=seed), link)
+    tried: list[tuple[Plan, Floats, Floats]] = []  # plan, held-out logits, losses; the simplest first
+    if prior is not None:
+        tried.append((Plan(strength=0, offset_weight=1), prior, folds.losses(prior)))
+    for share in (0.0,) if prior is None else OFFSET_WEIGHTS:
+        starts: dict[int, tuple[Floats, Floats]] = {}
+        best: Floats | None = None
+        # No prior variance beyond the number of labels: held out, a class's only example cannot argue against it.
+        for plan in (Plan(strength, share) for strength in STRENGTHS if strength <= len(targets)):
+            logits = folds.held_out_logits(plan, starts)
+            losses = folds.losses(logits)
+            tried.append((plan, logits, losses))
+            if best is not None and _clearly_worse(losses, best, caution):
+                break  # weaker regularisation, which takes longest, would be worse still
+            best = losses if best is None or losses.mean() < best.mean() else best
+    least = min((losses for _, _, losses in tried), key=lambda losses: float(losses.mean()))
+    plan, logits = next((plan, logits) for plan, logits, losses in tried if not _clearly_worse(losses, least, caution))
+    return replace(plan, temperature=folds.temperature(logits))
+
+
+class _Folds:
+    """Labelled galaxies and the fold of each."""
+
+    def __init__(
+        self,
+        features: Floats,
+        targets: Floats,
+        importance: Floats,
+        prior: Floats | None,
+        folds: NDArray[np.intp],
+        link: Link,
+    ) -> None:
+        self.features, self.targets, self.importance, self.prior = features, targets, importance, prior
+        self.folds, self.link = folds, link
+
+    def losses(self, logits: Floats) -> Floats:
+        """Log loss of each galaxy times its importance, shape (n,)."""
+        return self.importance * self.link.log_loss(self.link.probabilities(logits), self.targets)
+
+    def held_out_logits(self, plan: Plan, starts: dict[int, tuple[Floats, Floats]]) -> Floats:
+        """Logits of each galaxy, shape (n, k), by a fit to the other folds; it begins at `starts` and stores its end there."""
+        held_out = np.full(self.targets.shape, np.nan, np.float32)
+        for fold in range(int(self.folds.max()) + 1):
+            test, train = self.folds == fold, self.folds != fold
+            targets = self.targets[train]
+            train_prior, test_prior = (None, None) if self.prior is None else (self.prior[train], self.prior[test])
+            known = self.link.learnable(targets)
+            weights, bias = starts[fold] = solve(
+                self.features[train], targets, self.importance[train], prior=train_prior, plan=plan, known=known,
+                link=self.link, start=starts.get(fold),
+            )  # fmt: skip
+            held_out[test] = logits_of(
+                self.features[test], test_prior, weights=weights, bias=bias, plan=plan, known=known, link=self.link
+            )
+        return held_out
+
+    def temperature(self, logits: Floats) -> float:
+        """Return the temperature that calibrates held-out logits, regularised towards 1 (Guo et al. 2017)."""
+
+        def cost(log_temperature: float) -> float:
+            scaled = logits / np.float32(np.exp(log_temperature))
+            return float(self.losses(scaled).sum()) + (log_temperature / LOG_TEMPERATURE_SPREAD) ** 2 / 2
+
+        return float(np.exp(minimize_scalar(cost, bounds=(-1.5, 1.5), method="bounded").x))
+
+
+def _clearly_worse(losses: Floats, best: Floats, caution: float) -> bool:
+    difference = losses - best
+    return float(difference.mean()) > caution * float(difference.std(ddof=1))
+
+
+def _deal_folds(targets: Floats, *, link: Link, seed: int) -> NDArray[np.intp]:
+    """Return the fold of each galaxy, shape (n,), with similar targets spread evenly."""
+    n = len(targets)
+    count = 5 if n >= 50 else min(n, 10)
+    order = np.random.default_rng(seed).permutation(n)
+    order = order[np.argsort(link.groups(targets)[order], kind="stable")]
+    folds = np.empty(n, dtype=np.intp)
+    folds[order] = np.arange(n) % count
+    return folds
