@@ -104,8 +104,8 @@ class PostgreSQL(Server):
         password = self.folder / "password"
         password.write_text(self.password)
         password.chmod(0o644)
-        make = [binaries / "initdb", "--pgdata", self.folder / "data", "--username", "postgres", "--auth", "scram-sha-256"]
-        make += ["--pwfile", password, "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
+        make: list[str | Path] = [binaries / "initdb", "--pgdata", self.folder / "data", "--username", "postgres"]
+        make += ["--auth", "scram-sha-256", "--pwfile", password, "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"]
         subprocess.run(make, check=True, capture_output=True, **self._as_user())
 
     def command(self) -> Sequence[str | Path]:
@@ -114,7 +114,7 @@ class PostgreSQL(Server):
         return [self._binaries / "postgres", "-D", self.folder / "data", "-p", str(self.port), *flags]
 
     def answers(self) -> bool:
-        asked = [self._binaries / "pg_isready", "-q", "-h", HOST, "-p", str(self.port)]
+        asked: list[str | Path] = [self._binaries / "pg_isready", "-q", "-h", HOST, "-p", str(self.port)]
         return subprocess.run(asked, check=False).returncode == 0
 
     @property

@@ -145,7 +145,7 @@ def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: i
         with torch.autocast(device.type, torch.bfloat16):
             parts: dict[str, Tensor] = network(images, wanted)
         optimiser.zero_grad()
-        torch.stack([part.float() for part in parts.values()]).sum().backward()  # type: ignore[no-untyped-call]
+        torch.stack([part.float() for part in parts.values()]).sum().backward()
         nn.utils.clip_grad_norm_(learning, LARGEST_GRADIENT)
         optimiser.step()
         schedule.step()

@@ -61,7 +61,8 @@ def _encode_whole_images() -> None:
         rle = coco_mask.encode(np.asfortranarray(whole, dtype=np.uint8))
         return {"size": list(whole.shape), "counts": rle["counts"].decode("ascii")}
 
-    coco.as_rle = parquet.as_rle = as_rle
+    for module in (coco, parquet):
+        module.__dict__["as_rle"] = as_rle
 
 
 def _lines(source: Path) -> Iterator[dict[str, Any]]:

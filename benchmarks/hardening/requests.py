@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -30,7 +31,7 @@ PATIENCE_S = 60.0
 LABEL_STUDIO_GIVES_UP_S = 1.0
 CONFIG = """<View><Image name="image" value="$image"/><Choices name="class" toName="image"><Choice value="Spiral"/></Choices>
 <RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels></View>"""
-NASTY = (None, -1, 1e308, "", "\x00", [], {}, [[]], "9" * 5000, {"$ref": "#"}, True, "<View>", "\ud83d", 2**63)
+NASTY: tuple[Any, ...] = (None, -1, 1e308, "", "\x00", [], {}, [[]], "9" * 5000, {"$ref": "#"}, True, "<View>", "\ud83d", 2**63)
 
 
 @dataclass(frozen=True, slots=True)

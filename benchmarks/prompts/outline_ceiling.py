@@ -25,6 +25,7 @@ from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.simulated_clicks import first_click
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.tiles import Tile
+from backend.scenes.folders import Part
 from benchmarks.prompts.clicking import JITTER
 from benchmarks.shipped_weights.base_segmenter_examples import Outlined, outlined_galaxies
 
@@ -38,8 +39,9 @@ def main(data: Path) -> None:
     torch.set_num_threads(1)
     encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
     table = Table("part", "galaxies", "best level for all", "its mean IoU", "mean IoU of each one's best", title="isophotes")
-    for part in ("train", "val"):
-        galaxies = outlined_galaxies(data, part)  # type: ignore[arg-type]
+    parts: tuple[Part, ...] = ("train", "val")
+    for part in parts:
+        galaxies = outlined_galaxies(data, part)
         overlaps = np.array([by_level(encoder, galaxy, hand) for galaxy in galaxies for hand in range(HANDS)])
         best = int(overlaps.mean(axis=0).argmax())
         row = f"{LEVELS[best]:.2f}", f"{overlaps[:, best].mean():.3f}", f"{overlaps.max(axis=1).mean():.3f}"

@@ -124,9 +124,10 @@ def found_by_extraction(detector: SourceDetector, images: Sequence[Image_]) -> l
 
 def outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
     """The validation part of the outlined galaxies: pictures, and the box of each one's outline."""
-    images, boxes = [], []
+    images: list[Image_] = []
+    boxes: list[Boxes] = []
     for picture, mask in outlined(data / "masks", part="val"):
-        images.append(np.asarray(Image.open(picture).convert("RGB"), np.float32) / 255)
+        images.append(np.asarray(Image.open(picture).convert("RGB"), np.float32) / np.float32(255))
         rows, columns = np.nonzero(np.asarray(Image.open(mask)) > 0)
         boxes.append(np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float64))
     return images, boxes

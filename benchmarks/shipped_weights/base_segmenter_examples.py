@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from backend.heads.segmentation.training import Example
 from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.scenes.folders import Part, generator_of, outlined
 from backend.scenes.generator import SceneGenerator
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Mask
 
 OUTLINE_SHARE = 0.5
@@ -33,7 +35,7 @@ class Outlined:
 def outlined_galaxies(data: Path, part: Part) -> list[Outlined]:
     """The galaxies of a part of the outlines."""
     return [
-        Outlined(np.asarray(Image.open(picture).convert("RGB"), np.float32) / 255, np.asarray(Image.open(mask)) > 0)
+        Outlined(np.asarray(Image.open(picture).convert("RGB"), np.float32) / np.float32(255), np.asarray(Image.open(mask)) > 0)
         for picture, mask in outlined(data / "masks", part=part)
     ]
 
@@ -64,17 +66,18 @@ class Windows:
         else:
             scene = self._generator.draw(seed, round(float(np.exp(rng.uniform(*np.log(SCENE_SIDES))))))
             pixels, masks = scene.image, list(scene.masks)
-        if not masks:
+        footprints = [Footprint.of_mask(mask) for mask in masks if mask.any()]
+        if not footprints:
             return None
-        chosen = int(rng.integers(len(masks)))
-        return example_of(self._window_encoder.of_pixels(pixels), masks, chosen, config=self._config, rng=rng)
+        chosen = int(rng.integers(len(footprints)))
+        return example_of(self._window_encoder.of_pixels(pixels), footprints, chosen, config=self._config, rng=rng)
 
 
 def turned(galaxy: Outlined, rng: np.random.Generator) -> Outlined:
     """A galaxy and its outline in one of eight positions, relit; it keeps its pixels, and so its noise and its sharpness."""
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
 
-    def place(array: NDArray) -> NDArray:
+    def place(array: NDArray[Any]) -> NDArray[Any]:
         quarter = np.rot90(array, turns)
         return np.ascontiguousarray(quarter[:, ::-1] if mirrored else quarter)
 

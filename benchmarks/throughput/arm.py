@@ -226,7 +226,7 @@ def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
 
 
 def _result(arm: Arm, network: Any, settings: list[Setting], *, bare_mb: float, **measured: Any) -> Measured:
-    nothing = {"rates": [], "from_files": [], "from_files_ahead": [], "preparing_ms": 0.0, "seconds_for": {}}
+    nothing: dict[str, Any] = {"rates": [], "from_files": [], "from_files_ahead": [], "preparing_ms": 0.0, "seconds_for": {}}
     parameters = sum(weights.numel() for weights in network.parameters())
     peak_mb = _peak_mb(arm.device)
     return Measured(arm=arm, parameters=parameters, settings=settings, bare_mb=bare_mb, peak_mb=peak_mb, **(nothing | measured))

@@ -96,7 +96,8 @@ def run_scenes(scenes: Scenes, *, gate: bool, seed: int, batches: int) -> Run:
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(scenes.images)).tolist()
     audit = set(rng.permutation(order)[: len(order) // HELD_OUT_ONE_IN].tolist())
-    heads, live, labelled = _Heads(scenes), (), list[int]()
+    heads, labelled = _Heads(scenes), list[int]()
+    live: tuple[int, ...] = ()
     steps, means = [], [float(heads.scores((), order).mean())]
     for _ in range(batches):
         rest = [row for row in order if row not in labelled]

@@ -74,7 +74,7 @@ class Summary:
     last: float
 
 
-def measure_step(before: NDArray[np.float64], after: NDArray[np.float64], *, labels: int) -> Step:
+def measure_step(before: NDArray[np.floating], after: NDArray[np.floating], *, labels: int) -> Step:
     """Compare the scores of two versions on the same tasks, shape (n,) each."""
     gain = after - before
     mean, error = float(gain.mean()), float(gain.std(ddof=1) / np.sqrt(len(gain))) if len(gain) > 1 else float("inf")

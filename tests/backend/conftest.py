@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from PIL import Image
 
 from backend.services import Services
@@ -126,7 +125,7 @@ def predicting(tmp_path_factory: pytest.TempPathFactory, files: FileServer) -> S
 
 
 @pytest.fixture(scope="session")
-def embeddings() -> Callable[..., NDArray[np.float32]]:
+def embeddings() -> Callable[..., tuple[Any, Any]]:
     """Makes n embeddings in as many heaps as there are labels, and the labels' soft targets."""
 
     def make(labels: list[int], *, classes: int, dimension: int, seed: int = 0) -> tuple[Any, Any]:
@@ -139,7 +138,7 @@ def embeddings() -> Callable[..., NDArray[np.float32]]:
 
 
 def _open(folder: Path, files: FileServer, **changes: Any) -> Services:
-    given = {"data_dir": folder, "label_studio_url": files.url, "label_studio_api_key": "a-legacy-token"}
+    given: dict[str, Any] = {"data_dir": folder, "label_studio_url": files.url, "label_studio_api_key": "a-legacy-token"}
     return Services(Settings(**(given | changes)))
 
 

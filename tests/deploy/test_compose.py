@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import pytest
 import yaml
+from pydantic import AliasChoices
 from typer.testing import CliRunner
 
 from backend.cli.app import app
@@ -36,7 +37,7 @@ def variables() -> set[str]:
     found = {SECRETS_DIR_VARIABLE}
     for name, field in Settings.model_fields.items():
         alias = field.validation_alias
-        found |= set(map(str, alias.choices)) if hasattr(alias, "choices") else {f"GALAXYLOOP_{name.upper()}"}
+        found |= set(map(str, alias.choices)) if isinstance(alias, AliasChoices) else {f"GALAXYLOOP_{name.upper()}"}
     return found
 
 
@@ -209,7 +210,7 @@ def test_label_studio_calls_what_it_would_call_anyway_and_the_backends_network()
         for node in ast.walk(ast.parse(sources[0].read_text()))
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "default_banned_subnets"
     ]
-    its_own = [ipaddress.ip_network(one) for one in ast.literal_eval(lists[0])]
+    its_own: list[Any] = [ipaddress.ip_network(one) for one in ast.literal_eval(lists[0])]
     environment = SERVICES["label-studio"]["environment"]
     ours = [ipaddress.ip_network(one) for one in environment["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")]
     (gateway,) = (ipaddress.ip_network(one["gateway"]) for one in COMPOSE["networks"]["calls"]["ipam"]["config"])

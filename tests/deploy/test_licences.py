@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from typing import Any
 
 from packaging.requirements import Requirement
 
@@ -43,7 +44,7 @@ def brought() -> dict[str, Distribution]:
 
 def terms_of(package: Distribution) -> str:
     """What a distribution says of its licence: the expression, else the classifiers, else the beginning of the text."""
-    about = package.metadata
+    about: Any = package.metadata
     classifiers = [line.rpartition("::")[2] for line in about.get_all("Classifier") or () if line.startswith("License ::")]
     free = (about.get("License") or "").strip().splitlines()
     terms = about.get("License-Expression") or " or ".join(classifiers) or (free[0] if free else "")

@@ -15,7 +15,7 @@ from typing import Self, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from threadpoolctl import threadpool_limits
 
 from backend.heads import storage
 from backend.heads.classification.inputs import MINIMUM_LABELS, check_importance, check_targets, finite

@@ -20,7 +20,7 @@ def draw_sky(size: tuple[int, int], galaxies: Sequence[Galaxy], *, noise: float 
         along, across = (columns - x) * cosine + (rows - y) * sine, (rows - y) * cosine - (columns - x) * sine
         image += peak * np.exp(-((along / a) ** 2 + (across / b) ** 2) / 2)
     noisy = image[..., None] + np.random.default_rng(seed).normal(0, noise, (size[1], size[0], 3))
-    return (noisy.clip(0, 1) * 255).round().astype(np.float32) / 255
+    return (noisy.clip(0, 1) * 255).round().astype(np.float32) / np.float32(255)
 
 
 @pytest.fixture

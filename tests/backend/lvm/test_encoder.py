@@ -91,4 +91,4 @@ def test_what_is_padded_is_black_sky(encoder: Encoder) -> None:
 
 def test_the_embedding_is_pooled_from_the_pyramid(encoder: Encoder) -> None:
     with torch.inference_mode():
-        assert torch.allclose(encoder.dataset(encoder.pyramid(images(3))), encoder(images(3)), atol=1e-6)
+        assert torch.allclose(encoder.pool(encoder.pyramid(images(3))), encoder(images(3)), atol=1e-6)

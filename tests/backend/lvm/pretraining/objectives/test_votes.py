@@ -17,8 +17,10 @@ def objective(shares: tuple[float, ...] = (0.5, 0.5, 0.5, 0.5)) -> Votes:
 
 def loss(votes: Votes, said: list[float], embedding: list[float]) -> float:
     with torch.no_grad():
-        votes.answer[1].weight.copy_(torch.eye(4))  # type: ignore[union-attr]
-        votes.answer[1].bias.zero_()  # type: ignore[union-attr]
+        layer = votes.answer[1]
+        assert isinstance(layer, torch.nn.Linear)
+        layer.weight.copy_(torch.eye(4))
+        layer.bias.zero_()
         return float(votes(torch.tensor([[embedding], [embedding]]), torch.tensor([said])))
 
 
