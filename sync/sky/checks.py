@@ -9,6 +9,7 @@ from astropy import units
 
 from sync.errors.sky import SkyError
 from sync.sky.cards import UNREADABLE, Axes, Value, is_number
+from sync.sky.systems import STANDARD_SYSTEMS, standard_system, year_of_equinox
 
 __all__ = ["POLYNOMIALS", "checked_cards"]
 
@@ -16,8 +17,6 @@ WHOLE_SKY_DEG = 180.0
 """Width of an image that is taken for a map of the whole sky where CRVAL is missing."""
 POLYNOMIALS = ("A_", "B_", "AP_", "BP_")
 """How the names of SIP cards begin."""
-YEARS = (1000.0, 3000.0)
-"""Of an equinox: precession far from today is not defined."""
 _UNITS = {
     "deg": "deg",
     "degs": "deg",
@@ -39,25 +38,6 @@ _UNITS = {
     "radians": "rad",
 }
 """Ways to write the units of angles; what is missing here is looked up in astropy."""
-_SYSTEMS = {
-    "J2000": "FK5",
-    "J2000.0": "FK5",
-    "FK5/J2000": "FK5",
-    "FK5 J2000": "FK5",
-    "FK5J2000": "FK5",
-    "B1950": "FK4",
-    "B1950.0": "FK4",
-    "FK4/B1950": "FK4",
-    "FK4 B1950": "FK4",
-    "ICRF": "ICRS",
-    "ICRF2": "ICRS",
-    "ICRF3": "ICRS",
-    "ICRS/J2000": "ICRS",
-    "ICRS J2000": "ICRS",
-}
-"""What people write into ``RADESYS``, and what the standard calls it."""
-_STANDARD_SYSTEMS = ("ICRS", "FK5", "FK4", "FK4-NO-E")
-_EQUINOX = re.compile(r"[JB]?\s*(\d{4}(\.\d*)?)", re.IGNORECASE)
 
 
 def checked_cards(plane: Mapping[str, Value], axes: Axes, size: tuple[int, int] | None) -> dict[str, Value]:
@@ -179,22 +159,17 @@ def _write_frame(cards: dict[str, Value], axes: Axes) -> None:
     longitude = str(cards["CTYPE1" if axes.longitude == axes.first else "CTYPE2"])
     if not longitude.startswith(("RA", "ELON")):
         return
+    known = ", ".join(STANDARD_SYSTEMS)
     if not isinstance(system, str):
-        raise SkyError(f"the WCS card RADESYS must be one of {', '.join(_STANDARD_SYSTEMS)}, not {_shown(system)}")
-    text = system.strip().upper()
-    name = _SYSTEMS.get(text, text)
-    if name and name not in _STANDARD_SYSTEMS:
-        known = ", ".join(_STANDARD_SYSTEMS)
+        raise SkyError(f"the WCS card RADESYS must be one of {known}, not {_shown(system)}")
+    name = standard_system(system)
+    if name and name not in STANDARD_SYSTEMS:
         raise SkyError(f"RADESYS = {system.strip()[:80]!r} does not lead to ICRS: it must be one of {known}")
     if name:
         cards["RADESYS"] = name
-    if name == "ICRS":
-        return
-    if isinstance(equinox, str) and (match := _EQUINOX.fullmatch(equinox.strip())):
-        equinox = float(match[1])
-    if isinstance(equinox, float) and equinox != equinox:  # NaN is what a header without an equinox has
-        equinox = None
-    if equinox is not None and not (is_number(equinox) and YEARS[0] <= float(equinox) <= YEARS[1]):
+    if name == "ICRS" or equinox is None or (isinstance(equinox, float) and equinox != equinox):
+        return  # NaN is what a header without an equinox has
+    year = year_of_equinox(equinox)
+    if year is None:
         raise SkyError(f"the WCS card EQUINOX must be a year such as 2000.0, not {_shown(equinox)}")
-    if equinox is not None:
-        cards["EQUINOX"] = float(equinox)
+    cards["EQUINOX"] = year

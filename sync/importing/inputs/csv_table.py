@@ -14,7 +14,7 @@ from astropy.table import MaskedColumn, Table
 from numpy.typing import NDArray
 
 from sync.importing.inputs.item import InputError
-from sync.importing.inputs.sky_columns import is_position_name
+from sync.importing.inputs.sky_names import is_position_name
 from sync.importing.inputs.table_bounds import check_cells
 
 __all__ = ["BAD_ROWS_KEY", "decode_text", "read_delimited"]

@@ -9,6 +9,7 @@ from astropy.io import fits
 from astropy.table import Table
 
 from sync.importing.inputs.item import InputError
+from sync.importing.inputs.sky_columns import UCD_KEY
 from sync.importing.inputs.table_bounds import check_cells
 from sync.importing.inputs.table_choice import TableEntry, choose_table
 
@@ -47,7 +48,11 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
         objects = [entry for entry in entries if entry.name != LDAC_HEADERS] if table is None else entries
         hdu = choose_table(objects or entries, table, file=file)
         _check(hdu, size=size, file=file)
-        return Table.read(hdu, format="fits")
+        read = Table.read(hdu, format="fits")
+        for number, name in enumerate(read.colnames, start=1):
+            if ucd := str(hdu.header.get(f"TUCD{number}", "")).strip():
+                read[name].meta[UCD_KEY] = ucd
+        return read
 
 
 def _check(hdu: fits.BinTableHDU | fits.TableHDU, *, size: int, file: Path) -> None:

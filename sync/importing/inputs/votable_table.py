@@ -15,7 +15,8 @@ from astropy.table import Table
 
 from sync.importing.inputs.csv_table import BAD_ROWS_KEY
 from sync.importing.inputs.item import InputError
-from sync.importing.inputs.sky_columns import FRAME_KEY, UCD_KEY
+from sync.importing.inputs.sky_columns import UCD_KEY
+from sync.importing.inputs.sky_frames import FRAME_KEY
 from sync.importing.inputs.table_bounds import check_cells
 from sync.importing.inputs.table_choice import TableEntry, choose_table
 from sync.importing.inputs.votable_rows import empty_bad_rows

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from astropy.coordinates import FK4, FK5, FK4NoETerms, Galactic, SkyCoord
 from astropy.io import fits
 from astropy.table import Table
 
@@ -126,3 +128,62 @@ def test_no_extension_is_read_from_a_name(file: Path) -> None:
     fits.HDUList([fits.PrimaryHDU(), table_hdu("CAT")]).writeto(file)
     with pytest.raises(InputError, match=r"cannot be read as a catalogue: .*No such file"):
         open_catalogue(file.with_name("table.fits[CAT]"))
+
+
+def positions_with(header: dict[str, Any], file: Path, *, names: tuple[str, str] = ("RA", "DEC")) -> Position:
+    hdu = fits.BinTableHDU(Table([[100.5], [-0.25]], names=names))
+    hdu.header.update(header)
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(file)
+    (position,) = positions(open_catalogue(file))
+    assert position is not None
+    return position
+
+
+@pytest.mark.parametrize(
+    ("header", "frame"),
+    [
+        ({"RADESYS": "FK4"}, FK4()),
+        ({"RADECSYS": "FK4", "EQUINOX": 1975.0}, FK4(equinox="B1975")),
+        ({"RADESYS": "FK4-NO-E", "EQUINOX": 1950.0}, FK4NoETerms()),
+        ({"RADESYS": "B1950"}, FK4()),
+        ({"EQUINOX": 1950.0}, FK4()),
+        ({"EPOCH": 1950.0}, FK4()),
+        ({"RADESYS": "fk5", "EQUINOX": "J1975.0"}, FK5(equinox="J1975")),
+        ({"EQUINOX": 2000.0}, FK5()),
+        ({"RADESYS": "GALACTIC"}, Galactic()),
+        ({"RADESYS": "ICRS", "EQUINOX": 1950.0}, "icrs"),
+        ({"EPOCH": 2015.5}, "icrs"),
+        ({"EQUINOX": 0.0}, "icrs"),
+        ({"RADESYS": " "}, "icrs"),
+        ({}, "icrs"),
+    ],
+    ids=str,
+)
+def test_the_header_of_a_table_gives_the_frame_of_its_positions(file: Path, header: dict[str, Any], frame: Any) -> None:
+    expected = SkyCoord(100.5, -0.25, unit="deg", frame=frame).icrs
+    place = positions_with(header, file)
+    assert SkyCoord(place.ra, place.dec, unit="deg").separation(expected).arcsec < 1e-6
+
+
+@pytest.mark.parametrize(("names", "frame"), [(("RAJ2000", "DEJ2000"), "icrs"), (("GLON", "GLAT"), "galactic")])
+def test_the_name_of_a_column_decides_before_the_header(file: Path, names: tuple[str, str], frame: str) -> None:
+    place = positions_with({"RADESYS": "FK4"}, file, names=names)
+    expected = SkyCoord(100.5, -0.25, unit="deg", frame=frame).icrs
+    assert SkyCoord(place.ra, place.dec, unit="deg").separation(expected).arcsec < 1e-6
+
+
+def test_a_galactic_header_belongs_to_the_galactic_columns(file: Path) -> None:
+    hdu = fits.BinTableHDU(Table({"RA": [100.5], "DEC": [-0.25], "GLON": [1.0], "GLAT": [2.0]}))
+    hdu.header["RADESYS"] = "GALACTIC"
+    fits.HDUList([fits.PrimaryHDU(), hdu]).writeto(file)
+    assert positions(open_catalogue(file)) == [Position(100.5, -0.25)]
+
+
+def test_a_frame_that_cannot_be_converted_is_named(file: Path) -> None:
+    with pytest.raises(InputError, match="the position in the column 'RA' is in the frame 'GAPPT', which cannot be converted"):
+        positions_with({"RADESYS": "GAPPT"}, file)
+
+
+def test_a_column_is_chosen_by_its_ucd(file: Path) -> None:
+    ucds = {"TUCD1": "pos.eq.ra;meta.main", "TUCD2": "pos.eq.dec;meta.main"}
+    assert positions_with(ucds, file, names=("x", "y")) == Position(100.5, -0.25)
