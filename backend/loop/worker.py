@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from backend.jobs.heartbeat import Heartbeat
 from backend.jobs.lease import LeaseLostError, hold_lease
+from backend.jobs.memory import return_free_memory
 from backend.jobs.queue import QueueUnavailable
 from backend.loop.cycle import run_cycle
 from backend.projects.presence import note_detached, why_no_cycle
@@ -57,6 +58,7 @@ def run_worker(services: Services) -> None:
         def work_on(project_id: int) -> None:
             with heartbeat.working_on(project_id):
                 answer(services, project_id)
+            return_free_memory()
 
         def turn() -> None:
             every_minute()

@@ -23,6 +23,7 @@ from prometheus_client import generate_latest
 from sqlalchemy.exc import DatabaseError
 
 from backend.jobs.heartbeat import BEAT_S, Heartbeat
+from backend.jobs.memory import return_free_memory
 from backend.prediction.predictor import Task
 from backend.prediction.records import records_of
 from backend.registry.connection import reason_of
@@ -73,6 +74,7 @@ def create_app(services: Services) -> FastAPI:
     async def turn() -> None:
         while True:
             heartbeat.turned()
+            await to_thread.run_sync(return_free_memory)
             await asyncio.sleep(BEAT_S)
 
     @asynccontextmanager

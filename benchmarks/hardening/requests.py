@@ -7,6 +7,7 @@ import base64
 import io
 import json
 import random
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
 __all__ = ["Events", "Requests", "measure_events", "measure_images", "measure_malformed", "memory_mb"]
 
 AT_ONCE = 100
+WARM_UP = 100
+"""Requests before memory is first read: they load what every request needs."""
+SETTLE_S = 12.0
+"""The server returns freed memory to the operating system every ten seconds."""
 IMAGES_A_REQUEST = 20
 PATHS = ("/setup", "/predict", "/webhook", "/versions")
 PATIENCE_S = 60.0
@@ -47,7 +52,7 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """How requests of one kind were answered, and the server's resident memory before and after."""
+    """How requests of one kind were answered, and the server's resident memory after `WARM_UP` of them and after all."""
 
     kind: str
     requests: int
@@ -75,7 +80,7 @@ def measure_events(fixture: LabelStudioFixture, *, events: int) -> Events:
 def measure_malformed(fixture: LabelStudioFixture, *, requests: int) -> Requests:
     """Send requests that are wrong somewhere, with the right credentials."""
     dice = random.Random(0)
-    return _measured(fixture, "malformed requests", [_malformed(dice) for _ in range(requests)])
+    return _measured(fixture, "malformed requests", [_malformed(dice) for _ in range(requests)], warm_up=WARM_UP)
 
 
 def measure_images(fixture: LabelStudioFixture, *, images: int) -> Requests:
@@ -86,7 +91,8 @@ def measure_images(fixture: LabelStudioFixture, *, images: int) -> Requests:
         {"tasks": tasks[start : start + IMAGES_A_REQUEST], "project": "990.1", "label_config": CONFIG}
         for start in range(0, images, IMAGES_A_REQUEST)
     ]
-    measured = _measured(fixture, "broken images", [("/predict", json.dumps(body).encode()) for body in bodies])
+    requests = [("/predict", json.dumps(body).encode()) for body in bodies]
+    measured = _measured(fixture, "broken images", requests, warm_up=WARM_UP // IMAGES_A_REQUEST)
     return Requests("broken images", images, *_fields(measured))
 
 
@@ -100,18 +106,19 @@ def _fields(measured: Requests) -> tuple[int, int, float, float]:
     return measured.refused, measured.failed, measured.memory_before_mb, measured.memory_after_mb
 
 
-def _measured(fixture: LabelStudioFixture, kind: str, requests: list[tuple[str, bytes]]) -> Requests:
+def _measured(fixture: LabelStudioFixture, kind: str, requests: list[tuple[str, bytes]], *, warm_up: int) -> Requests:
     settings = fixture.services.settings
     server = next(child for child in fixture.children if child.name == "server")
     credentials = settings.basic_auth_user, settings.basic_auth_password.get_secret_value()
     with httpx.Client(base_url=settings.public_url, auth=credentials, timeout=PATIENCE_S, trust_env=False) as client:
-        # The first requests load what all need.
-        for path, body in requests[: len(requests) // 20]:
+        for path, body in requests[:warm_up]:
             client.post(path, content=body, headers={"Content-Type": "application/json"})
+        time.sleep(SETTLE_S)
         before = memory_mb(server.pid)
         statuses = Counter(
             client.post(path, content=body, headers={"Content-Type": "application/json"}).status_code for path, body in requests
         )
+    time.sleep(SETTLE_S)
     refused = sum(count for status, count in statuses.items() if 400 <= status < 500)
     failed = sum(count for status, count in statuses.items() if status >= 500)
     return Requests(kind, len(requests), refused, failed, before, memory_mb(server.pid))

@@ -7,7 +7,8 @@ took two minutes. The soak is a script of its own (soak.py).
 
 How the cost grows. A kill costs what its process was at: a training is done again, a request gets no answer. Events share their
 writes, so that a hundred at once take what the server's one thread takes to read them. Memory follows the largest request that
-is worked on, not their number.
+is worked on, not their number. It is read after 100 requests or images, which load the networks, the decoders and the threads
+that all of them need (90 MB), and again at the end.
 
 What it does not show. Everything is on loopback and on the same cores, the client included; the database is SQLite. The named
 alternative, label-studio-ml, is measured for events alone (loop.py): it has no queue, and loses an event with a killed process.

@@ -6,6 +6,7 @@ import gc
 
 from backend.cli.startup import bound_threads, log_to_stderr, open_services, read_settings
 from backend.cli.terminal import wrong_call
+from backend.jobs.memory import limit_arenas
 
 __all__ = ["server", "worker"]
 
@@ -17,6 +18,7 @@ def server() -> None:
     """Serve Label Studio's ML protocol."""
     settings = read_settings()
     bound_threads(settings)
+    limit_arenas()
     import torch
     import uvicorn
 
@@ -47,6 +49,7 @@ def worker() -> None:
     """Run the training worker."""
     settings = read_settings()
     bound_threads(settings)
+    limit_arenas()
     from backend.loop.worker import run_worker
 
     log_to_stderr()
