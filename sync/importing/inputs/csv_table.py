@@ -30,8 +30,8 @@ DECIMAL_POINT = re.compile(r'(?:^|[;\t])\s*"?[+-]?\d*\.\d+(?:[eE][+-]?\d+)?"?\s*
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 NUMBER_FIRST = re.compile(r'(?:^|[,;\t|]|\s)\s*"?[+-]?\.?\d')
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*\n', re.IGNORECASE)
-DASHES = re.compile(r"-+(?:[\t;,|]-+)*[\t;,|]?")
-"""VizieR's line below the names and the units."""
+DASHES = re.compile(r"-+(?:[\t;,|+]-+)*[\t;,|+]?")
+"""Line below the names and the units of VizieR, and below the names of psql."""
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 MISSING = ("N/A", "n/a", "NA", "null", "Null", "NULL", "None", "--")
 """Written for a missing number; in a column of texts they may be names."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import IO
 
+import numpy as np
 from astropy.io import fits
-from astropy.table import Table
+from astropy.table import MaskedColumn, Table
 
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.sky_columns import UCD_KEY
@@ -48,11 +49,24 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
         objects = [entry for entry in entries if entry.name != LDAC_HEADERS] if table is None else entries
         hdu = choose_table(objects or entries, table, file=file)
         _check(hdu, size=size, file=file)
-        read = Table.read(hdu, format="fits")
+        is_text = isinstance(hdu, fits.TableHDU) and any(column.null is not None for column in hdu.columns)
+        read = _read_text_columns(hdu) if is_text else Table.read(hdu, format="fits")
         for number, name in enumerate(read.colnames, start=1):
             if ucd := str(hdu.header.get(f"TUCD{number}", "")).strip():
                 read[name].meta[UCD_KEY] = ucd
         return read
+
+
+def _read_text_columns(hdu: fits.TableHDU) -> Table:
+    """Read an ASCII table with texts for missing numbers (TNULL), which `Table.read` of astropy 8.0.2 refuses."""
+    table = Table(meta={key: value for key, value in hdu.header.items() if key in ("RADESYS", "RADECSYS", "EQUINOX", "EPOCH")})
+    written = hdu.data.view(np.ndarray)
+    for column in hdu.columns:
+        mask = np.zeros(len(written), dtype=bool)
+        if column.null is not None:
+            mask = np.char.strip(written[column.name].astype(str)) == str(column.null).strip()
+        table[column.name] = MaskedColumn(hdu.data[column.name], mask=mask, unit=column.unit)
+    return table
 
 
 def _check(hdu: fits.BinTableHDU | fits.TableHDU, *, size: int, file: Path) -> None:

@@ -11,6 +11,7 @@ from astropy.table import Table
 from sync.importing.inputs.csv_table import decode_text, read_delimited
 from sync.importing.inputs.ecsv_table import read_ecsv
 from sync.importing.inputs.item import InputError
+from sync.importing.inputs.table_bounds import check_cells
 from sync.importing.inputs.table_choice import TableEntry, choose_table
 
 __all__ = ["read_text_table"]
@@ -20,6 +21,8 @@ HEAD_CHARACTERS = 100_000
 CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")
 RDB_TYPES = re.compile(r"\d*[SNM](?:\t\d*[SNM])*\s*", re.IGNORECASE)
 VIZIER_DASHES = re.compile(r"-+(?:[\t;|]-+)*[\t;|]?")
+SEXTRACTOR_NUMBER = re.compile(r"#\s*(\d{1,100})\s")
+BAR_DASHES = re.compile(r"[|+:\s-]*--[|+:\s-]*")
 VIZIER_NAME = re.compile(r"#(?:Name:\s*|Table\s+)([^\s:]+)")
 IPAC_TYPES = ("double", "float", "real", "int", "integer", "char", "long", "date", "d", "r", "i", "c", "l", "f")
 
@@ -48,6 +51,10 @@ def read_text_table(content: bytes, *, table: str | None = None, as_text: Collec
     if text.startswith("# %ECSV"):
         return read_ecsv(text, file=file)
     kind = _format(text)
+    if kind == "ascii.sextractor":  # astropy makes a column for each number up to the largest
+        lines = text.split("\n")
+        largest = max((int(match[1]) for line in lines if (match := SEXTRACTOR_NUMBER.match(line))), default=0)
+        check_cells(len(lines), largest, file=file)
     if kind is not None:
         # Lines, not a text: astropy takes a text of one line for a file's name or an address.
         return Table.read(text.rstrip("\n").split("\n"), format=kind)
@@ -56,6 +63,8 @@ def read_text_table(content: bytes, *, table: str | None = None, as_text: Collec
         return read_delimited(choose_table(sections, table, file=file), as_text=as_text, file=file)
     if table is not None:
         choose_table([TableEntry(1, "", None, None)], table, file=file)
+    if text.lstrip().startswith("|"):
+        text = _without_outer_bars(text)
     return read_delimited(text, as_text=as_text, file=file)
 
 
@@ -79,8 +88,6 @@ def _format(text: str) -> str | None:
         types = [word.strip().lower() for word in bars[1].strip("|").split("|")]
         if types and all(any(name.startswith(word) for name in IPAC_TYPES) for word in types if word):
             return "ascii.ipac"
-        if first.startswith("|"):
-            return "ascii.fixed_width"
     data = [line for line in lines if not line.startswith("#")][:2]
     if len(data) > 1 and RDB_TYPES.fullmatch(data[1]) and "\t" in data[1]:
         return "ascii.rdb"
@@ -89,6 +96,14 @@ def _format(text: str) -> str | None:
     if re.fullmatch(r"=+(?:\s+=+)+", first):
         return "ascii.rst"
     return None
+
+
+def _without_outer_bars(text: str) -> str:
+    """Remove the bars around each line of a table like ``| a | b |``, and the line of dashes below its header."""
+    lines = [line.strip().removeprefix("|").removesuffix("|") for line in text.strip().split("\n")]
+    if len(lines) > 1 and BAR_DASHES.fullmatch(lines[1]):
+        del lines[1]
+    return "\n".join([*lines, ""])
 
 
 def _vizier_sections(text: str) -> list[TableEntry[str]]:
