@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from sync.errors.images import ImageError
 
-__all__ = ["RunError", "WrongCallError", "attempt", "attempt_together", "reason_of_item"]
+__all__ = ["LONGEST_REASON", "RunError", "WrongCallError", "attempt", "attempt_together", "reason_of_item"]
 
 log = logging.getLogger("galaxyloop.items")
 

@@ -12,7 +12,7 @@ from sync.export import ON_SKY
 from sync.export.consensus.agreement import ClassAgreement, ShapeAgreement
 from sync.export.dataset import Dataset
 from sync.export.first_pass import FirstPass
-from sync.export.formats.rows import columns_of
+from sync.export.formats.rows import carried_columns, columns_of
 from sync.export.problems import PROBLEMS_FILE
 from sync.export.splits import Splitting
 from sync.export.tally import Tally
@@ -34,7 +34,7 @@ class Facts:
     dataset : Dataset
     format, consensus : str
         As the command's options name them.
-    survey : Survey
+    first_pass : FirstPass
     tally : Tally
     classes : list of ClassAgreement
     shapes : list of ShapeAgreement
@@ -167,7 +167,7 @@ def _splits(facts: Facts) -> str:
 
 
 def _columns(dataset: Dataset) -> str:
-    rows = [[f"`{column.name}`", column.unit, column.description] for column in columns_of(dataset)]
+    rows = [[f"`{column.name}`", column.unit, column.description] for column in columns_of(carried_columns(dataset))]
     return "## Columns\n\n" + _table(["column", "unit", "what"], rows)
 
 

@@ -1,23 +1,24 @@
-"""What every format writer is told of the data set besides its records."""
+"""What a format writer receives besides the records: the project's classes and columns, and where to report."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.export.data_columns import DataColumn
 from sync.export.pictures import Picture
 from sync.export.reading.statements import Report
 from sync.export.records import Record
-from sync.export.tally import Tally
 
-__all__ = ["Dataset", "readable_pictures"]
+__all__ = ["Dataset"]
 
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """A project on its way out.
+    """What the files of a data set have in common.
 
     Attributes
     ----------
@@ -37,9 +38,9 @@ class Dataset:
     splits : tuple of str
         Names of the splits, ``("train",)`` where nothing is split.
     report : callable
-        Takes what a writer has to leave out.
-    tally : Tally
-        Counts the records on their way to the writer.
+        Called with a sentence for each thing that a writer leaves out or changes.
+    on_written : callable
+        Called with each record that a writer has written.
     """
 
     project: int
@@ -51,19 +52,37 @@ class Dataset:
     data_columns: tuple[DataColumn, ...]
     splits: tuple[str, ...]
     report: Report
-    tally: Tally
+    on_written: Callable[[Record], None]
 
-    def leave_out(self, record: Record, reason: str) -> None:
-        """List a whole record that the writer cannot write, and count it no longer."""
-        self.report(reason, task=record.task)
-        self.tally.take_back(record)
+    def write_each(self, records: Iterable[Record], write: Callable[[Record], object]) -> None:
+        """Write records one by one; report those for which `write` raises an exception.
 
+        Parameters
+        ----------
+        records : iterable of Record
+        write : callable
+            Writes a record whole, or raises before it has changed a file that other records share.
 
-def readable_pictures(records: Iterable[Record], dataset: Dataset) -> Iterator[tuple[Record, Picture | None]]:
-    """Yield records with their images; None, and a line in the list of problems, where one cannot be had."""
-    for record in records:
+        Raises
+        ------
+        RunError, OSError
+            If no record has caused the failure, such as a full disk.
+        """
+        for record in records:
+            self.write_together([record], partial(write, record))
+
+    def write_together(self, records: Sequence[Record], write: Callable[[], object]) -> None:
+        """Write the images of one task; report each of them if `write` raises an exception."""
+        outcome = attempt(write)
+        for record in records:
+            if isinstance(outcome, ImageError):
+                self.report(f"the image is left out: {outcome}", task=record.task)
+            else:
+                self.on_written(record)
+
+    def picture_of(self, record: Record) -> Picture | None:
+        """Return the image file of a record; report one that is missing and return None."""
         if isinstance(record.picture, ImageError):
-            dataset.report(f"the image is missing: {record.picture}", task=record.task)
-            yield record, None
-        else:
-            yield record, record.picture
+            self.report(f"the image is missing: {record.picture}", task=record.task)
+            return None
+        return record.picture

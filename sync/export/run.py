@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sync.errors.controls import ControlError
-from sync.errors.failures import WrongCallError, attempt, reason_of_item
+from sync.errors.failures import LONGEST_REASON, RunError, WrongCallError, attempt, reason_of_item
 from sync.errors.images import ImageError
 from sync.errors.sky import SkyError
 from sync.export import HOLDS, ON_SKY, WHOLE_IMAGE, WITH_IMAGES, WITHOUT_PIXELS, writer
@@ -136,8 +136,10 @@ def export(
     ImportError
         If what it needs is not installed; `missing_packages` says so beforehand.
     """
-    write = writer(plan.format).write
-    with _written_whole(output) as folder, Spool(folder) as spool, Problems(folder) as problems:
+    writer(plan.format)  # raises ImportError before anything is read
+    with ExitStack() as stack:
+        folder = stack.enter_context(_written_whole(output))
+        spool, problems = stack.enter_context(Spool(folder)), stack.enter_context(Problems(folder))
         answered = without_prompts(tasks, plan.config, report=problems.add)
         if not spool.fill(split_by_image(answered, plan.config, report=problems.add)):
             raise ExportError(f"project {plan.project} has no annotation to export")
@@ -148,6 +150,12 @@ def export(
         found = first_pass(looked_at, plan.config, sky_of=places)
         splitting = split_tasks(found.places, plan.fractions, seed=plan.seed) if plan.fractions else None
         tally = Tally()
+        task_list = stack.enter_context(TaskList(folder, found.data_columns.columns(), format=plan.format))
+
+        def note_written(record: Record) -> None:
+            tally.add(record)
+            task_list.add(record)
+
         dataset = Dataset(
             project=plan.project,
             title=plan.title,
@@ -158,7 +166,7 @@ def export(
             data_columns=found.data_columns.columns(),
             splits=tuple(plan.fractions or (ONLY_SPLIT,)),
             report=problems.add,
-            tally=tally,
+            on_written=note_written,
         )
         _check_something_fits(plan, dataset)
         if found.data_columns.dropped:
@@ -169,8 +177,7 @@ def export(
         tasks_with_pictures = sized.pictures(spool)
         records = _records(tasks_with_pictures, plan, decide=decide, splitting=splitting, sky_of=sky_of, report=problems.add)
         records = held(records, format=plan.format, report=problems.add)
-        with TaskList(folder, dataset.data_columns, format=plan.format) as task_list:
-            write(tally.counted(task_list.listed(watch(records, found.tasks))), folder, dataset=dataset)
+        _write(watch(records, found.tasks), folder, dataset=dataset, format=plan.format)
         report_foreign(found.foreign, format=plan.format, report=problems.add)
         if not tally.tasks.total():
             because = f": {problems.first}" if problems.first else ""
@@ -192,6 +199,23 @@ def export(
         (folder / CARD_FILE).write_text(data_card(facts), encoding="utf-8", errors="backslashreplace")
         empty = tally.empty(dataset.splits)
     return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count, empty, tally.unit)
+
+
+def _write(records: Iterable[Record], folder: Path, *, dataset: Dataset, format: str) -> None:
+    """Write the files of a format.
+
+    Raises
+    ------
+    ExportError
+        If they cannot be completed, for a reason that lies in no single record.
+    """
+    try:
+        writer(format).write(records, folder, dataset=dataset)
+    except (RunError, OSError):
+        raise
+    except Exception as error:
+        detail = " ".join(str(error).split())[:LONGEST_REASON]
+        raise ExportError(f"the {format} files cannot be completed ({type(error).__name__}: {detail})") from error
 
 
 def _check_something_fits(plan: Plan, dataset: Dataset) -> None:

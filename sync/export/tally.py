@@ -1,9 +1,9 @@
-"""What a data set holds, counted while it passes by on its way to a writer."""
+"""Counts of what a data set holds, for the data card and the summary on the terminal."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from sync.export.records import Record
@@ -41,29 +41,19 @@ class Tally:
     on_sky: int = 0
     unit: str = "tasks"
 
-    def counted(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Give records on and count them."""
-        for record in records:
-            self._count(record, 1)
-            yield record
-
-    def take_back(self, record: Record) -> None:
-        """Count a record no longer: its writer had to leave it out."""
-        self._count(record, -1)
+    def add(self, record: Record) -> None:
+        """Count a record."""
+        self.tasks[record.split] += 1
+        self.unit = self.unit if record.image is None else "images"
+        self.on_sky += record.sky.celestial is not None
+        for drawn in record.objects:
+            self.objects[drawn.kind, drawn.label, record.split] += 1
+        for answer in record.answers:
+            self.answers.update((answer.control, label, record.split) for label in answer.labels or ("",))
+        for made in (*(drawn.provenance for drawn in record.objects), *(answer.provenance for answer in record.answers)):
+            self.made[made.made_by, made.state, made.version] += 1
+            self.annotators.update(made.annotators)
 
     def empty(self, splits: Sequence[str]) -> tuple[str, ...]:
         """Return those of `splits` that hold no task."""
         return tuple(split for split in splits if not self.tasks[split])
-
-    def _count(self, record: Record, times: int) -> None:
-        self.tasks[record.split] += times
-        self.unit = self.unit if record.image is None else "images"
-        self.on_sky += times * (record.sky.celestial is not None)
-        for one in record.objects:
-            self.objects[one.kind, one.label, record.split] += times
-        for answer in record.answers:
-            for label in answer.labels or ("",):
-                self.answers[answer.control, label, record.split] += times
-        for made in (*(one.provenance for one in record.objects), *(one.provenance for one in record.answers)):
-            self.made[made.made_by, made.state, made.version] += times
-            self.annotators.update(dict.fromkeys(made.annotators, times))

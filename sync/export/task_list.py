@@ -6,7 +6,7 @@ With it a data set is joined to a catalogue or to a folder of files by any colum
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -48,15 +48,13 @@ class TaskList:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._file.close()
 
-    def listed(self, records: Iterable[Record]) -> Iterator[Record]:
-        """Give records on and list them."""
-        for record in records:
-            image_name, page = record.image or (None, None)
-            width, height = record.size or (None, None)
-            place = (record.task, image_name, page, record.split, self._file_name(record))
-            own = (*place, original_name(record), content_of(record), width, height)
-            self._rows.writerow([safe_cell(cell) for cell in (*own, *data_row(self._columns.values(), record))])
-            yield record
+    def add(self, record: Record) -> None:
+        """List a record."""
+        image_name, page = record.image or (None, None)
+        width, height = record.size or (None, None)
+        place = (record.task, image_name, page, record.split, self._file_name(record))
+        own = (*place, original_name(record), content_of(record), width, height)
+        self._rows.writerow([safe_cell(cell) for cell in (*own, *data_row(self._columns.values(), record))])
 
     def _file_name(self, record: Record) -> str:
         """The file's name in the data set; empty where it has none."""

@@ -61,13 +61,26 @@ class Texts:
         if not self._pattern.search(text):
             return text
         written = escaped(text, self._pattern)
-        if written not in self._reported and len(self._reported) <= MOST_REPORTED:
-            self._reported.add(written)
-            reason = f"{self._format} cannot hold the text {text[:80]!r}: it is written as {written[:200]!r}"
-            if len(self._reported) > MOST_REPORTED:
-                reason = f"further texts that {self._format} cannot hold are written with escapes and not listed one by one"
-            self._report(reason, task=task)
+        self._report_once(
+            written, f"{self._format} cannot hold the text {text[:80]!r}: it is written as {written[:200]!r}", task
+        )
         return written
+
+    def cut(self, text: str, *, task: object = None, length: int) -> str:
+        """Return a text as the format can hold it, cut to `length` characters."""
+        written = self(text, task=task)
+        if len(written) > length:
+            reason = f"{self._format} holds {length:,} characters of a text: {text[:80]!r}… of {len(written):,} is cut"
+            self._report_once(f"cut {written}", reason, task)
+        return written[:length]
+
+    def _report_once(self, key: str, reason: str, task: object) -> None:
+        if key in self._reported or len(self._reported) > MOST_REPORTED:
+            return
+        self._reported.add(key)
+        if len(self._reported) > MOST_REPORTED:
+            reason = f"further texts that {self._format} cannot hold are escaped or cut, and not listed one by one"
+        self._report(reason, task=task)
 
 
 def safe_cell(value: Any) -> Any:

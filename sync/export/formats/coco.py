@@ -12,14 +12,16 @@ a segmentation (without a pixel), a box and an area; in a file with key points a
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from sync.errors.images import ImageError
 from sync.export.consensus.objects import SAME_POINT_PX
 from sync.export.data_columns import content_of, data_for_json, original_name
-from sync.export.dataset import Dataset, readable_pictures
+from sync.export.dataset import Dataset
 from sync.export.formats.coco_rle import as_rle, empty_rle
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
@@ -43,15 +45,19 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     (folder / "images").mkdir()
     with ExitStack() as stack:
         files = {split: stack.enter_context(_SplitFile(folder, split, dataset)) for split in dataset.splits}
-        for record, picture in readable_pictures(records, dataset):
+
+        def write_record(record: Record) -> None:
+            picture = dataset.picture_of(record)
             name = name_of(record, picture.suffix if picture else ".png")
-            if picture is not None:
-                (folder / "images" / name).write_bytes(picture.content)
             size = record.size or (picture.size if picture else None)
             if size is None:
-                dataset.leave_out(record, "COCO needs the size of the image, and nothing tells it")
-                continue
-            files[record.split].add(record, name=name, size=size)
+                raise ImageError("COCO needs the size of the image, and neither its file nor an annotation states it")
+            add_to_file = files[record.split].prepare(record, name=name, size=size)
+            if picture is not None:
+                (folder / "images" / name).write_bytes(picture.content)
+            add_to_file()
+
+        dataset.write_each(records, write_record)
 
 
 class _SplitFile:
@@ -70,7 +76,8 @@ class _SplitFile:
         self._first = True
         return self
 
-    def add(self, record: Record, *, name: str, size: Size) -> None:
+    def prepare(self, record: Record, *, name: str, size: Size) -> Callable[[], None]:
+        """Encode an image with its annotations; return the function that adds them to the file."""
         image = {
             "id": record.number,
             "width": size[0],
@@ -87,15 +94,20 @@ class _SplitFile:
                 for answer in record.answers
             ],
         }
-        self._images.write(("\n" if self._first else ",\n") + json.dumps(image))
+        numbered = enumerate(record.objects, start=self._count + 1)
+        annotations = [json.dumps(self._annotation(one, record, number=number)) for number, one in numbered]
+        return partial(self._add, json.dumps(image), annotations)
+
+    def _add(self, image: str, annotations: list[str]) -> None:
+        self._images.write(("\n" if self._first else ",\n") + image)
         self._first = False
-        for one in record.objects:
-            self._annotations.write(("\n" if not self._count else ",\n") + json.dumps(self._annotation(one, record)))
+        for annotation in annotations:
+            self._annotations.write((",\n" if self._count else "\n") + annotation)
             self._count += 1
 
-    def _annotation(self, one: DrawnObject, record: Record) -> dict[str, Any]:
+    def _annotation(self, one: DrawnObject, record: Record, *, number: int) -> dict[str, Any]:
         annotation: dict[str, Any] = {
-            "id": self._count + 1,
+            "id": number,
             "image_id": record.number,
             "category_id": category_number(one.label, self._dataset),
             "iscrowd": 0,

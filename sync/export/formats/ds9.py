@@ -41,7 +41,8 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     texts = Texts(DS9, format="DS9", report=dataset.report)
     for split in dataset.splits:
         (folder / "regions" / split).mkdir(parents=True)
-    for record in records:
+
+    def write_record(record: Record) -> None:
         regions = []
         for one, measured in zip(record.objects, measure(record.objects, record.sky), strict=True):
             region = _on_sky(one, measured, record) or _on_image(one)
@@ -51,6 +52,8 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
             regions.append(region)
         text = Regions(regions).serialize(format="ds9") or HEADER
         (folder / "regions" / record.split / name_of(record, ".reg")).write_text(text, encoding="utf-8")
+
+    dataset.write_each(records, write_record)
 
 
 def _on_sky(one: DrawnObject, measured: Measures, record: Record) -> SkyRegion | None:

@@ -17,7 +17,7 @@ LONGEST_NAME = 40
 """Characters, quotes counting double: with what is written before a name that is taken, it fits a card of a header."""
 
 LONGEST_TEXT = 1000
-"""Characters. Each row of a table takes the room of the longest text: longer ones are cut, and listed."""
+"""Characters. Each row of a table takes the room of the longest text: longer ones are cut and reported."""
 
 NULLS = {int: -(2**63), bool: 255}
 """What says that there is nothing, by the type of a column."""
@@ -38,12 +38,16 @@ class FitsTable:
         self._widths = {place: 0 for place, column in enumerate(columns) if column.dtype is str}
         self._rows = 0
 
-    def measured(self, row: Sequence[Any], texts: Texts) -> list[Any]:
-        """Return a row as FITS can hold it, and count it and its texts' widths in."""
-        cells = [_cell(cell, column, texts, row[0]) for cell, column in zip(row, self._columns, strict=True)]
-        self._widths = {place: max(width, len(cells[place])) for place, width in self._widths.items()}
-        self._rows += 1
-        return cells
+    def encode(self, rows: Sequence[Sequence[Any]], texts: Texts) -> list[list[Any]]:
+        """Return rows of one record as FITS can hold them, and count them and the widths of their texts."""
+        encoded = [
+            [_cell(cell, column, texts, row[0]) for cell, column in zip(row, self._columns, strict=True)] for row in rows
+        ]
+        np.array([tuple(row) for row in encoded], dtype=self._dtype())  # raises for a number that the column cannot hold
+        for place in self._widths:
+            self._widths[place] = max(self._widths[place], *(len(row[place]) for row in encoded), 0)
+        self._rows += len(encoded)
+        return encoded
 
     @property
     def size(self) -> int:
@@ -51,7 +55,7 @@ class FitsTable:
         return self._rows * self._dtype().itemsize
 
     def header(self, name: str) -> bytes:
-        """Return the header of the rows that were measured."""
+        """Return the header of the rows that were encoded."""
         columns = self._columns
         return table_header(
             self._dtype(),
@@ -65,7 +69,7 @@ class FitsTable:
         )
 
     def data(self, rows: Sequence[Sequence[Any]]) -> bytes:
-        """Return the bytes of rows that `measured` returned."""
+        """Return the bytes of rows that `encode` returned."""
         return np.array([tuple(row) for row in rows], dtype=self._dtype()).tobytes()
 
     def _dtype(self) -> np.dtype[np.void]:
@@ -84,7 +88,7 @@ def fits_name(name: str) -> str:
 
 def _cell(cell: Any, column: Column, texts: Texts, task: object) -> Any:
     if column.dtype is str:
-        return texts("" if cell is None else cell, task=task)[:LONGEST_TEXT]
+        return texts.cut("" if cell is None else cell, task=task, length=LONGEST_TEXT)
     if cell is None:
         return NULLS.get(column.dtype, np.nan)
     return (ord("T") if cell else ord("F")) if column.dtype is bool and not column.optional else cell

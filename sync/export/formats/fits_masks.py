@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from sync.errors.images import ImageError
 from sync.export.data_columns import content_of, data_row, named, original_name
 from sync.export.dataset import Dataset
 from sync.export.formats.fits_blocks import as_ascii, cards, image_block, padded, primary_block, table_header, text_dtype
@@ -29,9 +30,6 @@ from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Size
 
 __all__ = ["write"]
-
-LONGEST_LABEL = 60
-"""A card of a header has 80 characters; the whole label is in `OBJECTS`."""
 
 _COLUMNS = (
     ("instance", ">i4"),
@@ -57,14 +55,16 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     texts = Texts(FITS, format="FITS", report=dataset.report)
     for split in dataset.splits:
         (folder / split).mkdir()
-    for record in records:
+
+    def write_record(record: Record) -> None:
         size = record.size or record.sky.measured_size
         if size is None:
-            dataset.leave_out(record, "a mask needs the size of the image, and nothing tells it")
-            continue
+            raise ImageError("a mask needs the size of the image, and neither its file nor an annotation states it")
         file = folder / record.split / name_of(record, ".fits.gz")
         # Most of a mask is 0. astropy's own compressed images take 20 times as long to write.
         file.write_bytes(gzip.compress(_file(record, size, dataset, texts), compresslevel=1, mtime=0))
+
+    dataset.write_each(records, write_record)
 
 
 def _file(record: Record, size: Size, dataset: Dataset, texts: Texts) -> bytes:
@@ -90,7 +90,7 @@ def _origin(record: Record) -> dict[str, str | int]:
 
 @lru_cache(maxsize=8)
 def _class_cards(labels: tuple[str, ...]) -> str:
-    return cards({f"CLASS{number}": as_ascii(label)[:LONGEST_LABEL] for number, label in enumerate(labels, start=1)})
+    return cards({f"CLASS{number}": as_ascii(label) for number, label in enumerate(labels, start=1)})
 
 
 class _Layer:
@@ -169,5 +169,5 @@ def _task(record: Record, dataset: Dataset, texts: Texts) -> bytes:
     names = (*_OF_TASK, *carried)
     table = FitsTable([Column(name, kind, "", "", "", may) for name, kind, may in zip(names, types, optional, strict=True)])
     row = (record.task, original_name(record), content_of(record), *data_row(carried.values(), record))
-    data = table.data([table.measured(row, texts)])
+    data = table.data(table.encode([row], texts))
     return table.header("TASK") + padded(data)

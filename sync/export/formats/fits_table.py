@@ -14,7 +14,7 @@ from pathlib import Path
 from sync.export.dataset import Dataset
 from sync.export.formats.fits_blocks import BLOCK, primary_block
 from sync.export.formats.fits_columns import FitsTable, fits_name
-from sync.export.formats.rows import columns_of, rows_of
+from sync.export.formats.rows import carried_columns, columns_of, rows_of
 from sync.export.records import Record
 from sync.export.texts import FITS, Texts
 
@@ -26,11 +26,15 @@ ROWS_AT_ONCE = 5000
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `objects.fits`; numbers that are not there are NaN, or the column's TNULL, and texts empty."""
     texts = Texts(FITS, format="FITS", report=dataset.report)
-    columns = columns_of(dataset, clean=fits_name)
-    table = FitsTable(columns)
+    carried = carried_columns(dataset, clean=fits_name)
+    table = FitsTable(columns_of(carried))
     with tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8") as waiting:
-        for row in rows_of(records, dataset=dataset, clean=fits_name):
-            waiting.write(json.dumps(table.measured(row, texts)) + "\n")
+
+        def write_record(record: Record) -> None:
+            rows = table.encode(rows_of(record, carried), texts)
+            waiting.write("".join([json.dumps(row) + "\n" for row in rows]))
+
+        dataset.write_each(records, write_record)
         waiting.seek(0)
         with (folder / "objects.fits").open("wb") as file:
             file.write(primary_block())

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from contextlib import ExitStack
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 from typing import IO, Any
@@ -33,16 +34,23 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
         for split in dataset.splits:
             files[split] = stack.enter_context((folder / f"{split}.json").open("w", encoding="utf-8"))
         begun: set[str] = set()
-        for _, images in groupby(records, key=lambda record: record.task):
-            record, *further = images
-            files[record.split].write(",\n" if record.split in begun else "[\n")
-            begun.add(record.split)
-            statements = joined([record.statements, *(one.statements for one in further)])
-            annotations = [_annotation(statement) for statement in statements]
-            task = {"id": record.task, "data": as_stored(record.data), "annotations": annotations}
-            files[record.split].write(json.dumps(task))  # json.dump takes five times as long
+
+        def write_task(images: list[Record]) -> None:
+            split = images[0].split
+            task = json.dumps(_task(images))  # json.dump takes five times as long
+            files[split].write((",\n" if split in begun else "[\n") + task)
+            begun.add(split)
+
+        for _, group in groupby(records, key=lambda record: record.task):
+            images = list(group)
+            dataset.write_together(images, partial(write_task, images))
         for split, file in files.items():
             file.write("\n]\n" if split in begun else "[]\n")
+
+
+def _task(images: list[Record]) -> dict[str, Any]:
+    annotations = [_annotation(statement) for statement in joined([image.statements for image in images])]
+    return {"id": images[0].task, "data": as_stored(images[0].data), "annotations": annotations}
 
 
 def _annotation(statement: Statement) -> dict[str, Any]:

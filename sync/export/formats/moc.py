@@ -16,6 +16,7 @@ from astropy import units
 from astropy.coordinates import Latitude, Longitude, SkyCoord
 from numpy.typing import NDArray
 
+from sync.errors.images import ImageError
 from sync.export.dataset import Dataset
 from sync.export.records import DrawnObject, Record
 from sync.export.sky import Sky
@@ -42,15 +43,19 @@ CELLS_TOGETHER = 1_000_000
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `images.fits` and `objects.fits`; images without a place on the sky are left out."""
     images, objects = _Coverage(), _Coverage()
-    for record in records:
+
+    def write_record(record: Record) -> None:
         size = record.size or record.sky.measured_size
-        if size is None or not images.add(_places_of_image(record.sky, size)):
-            dataset.leave_out(record, "a MOC needs the image's place on the sky: a WCS, or ra, dec and pixel_scale_arcsec")
-            continue
-        for one in record.objects:
-            points, shape = _points_of(one)
-            if not objects.add(record.sky.positions(points, one.size).reshape(*shape, 2)):
+        places = None if size is None else _places_of_image(record.sky, size)
+        if places is None or not len(_known(places)):
+            raise ImageError("a MOC needs the image's place on the sky: a WCS, or ra, dec and pixel_scale_arcsec")
+        places_of_objects = [_places_of_object(one, record.sky) for one in record.objects]
+        images.add(places)
+        for one, places in zip(record.objects, places_of_objects, strict=True):
+            if not objects.add(places):
                 dataset.report("the object is left out: its place on the sky is not known", task=record.task, region=one.id)
+
+    dataset.write_each(records, write_record)
     for name, coverage in (("images", images), ("objects", objects)):
         coverage.whole().save(folder / f"{name}.fits", format="fits", overwrite=True)
 
@@ -76,7 +81,7 @@ class _Coverage:
         bool
             Whether there is a point.
         """
-        known = places[np.isfinite(places).all(axis=2)]
+        known = _known(places)
         if not len(known):
             return False
         self._points.setdefault(_order_for(places), []).append(known)
@@ -95,6 +100,12 @@ class _Coverage:
             self._parts.append(cells)
         self._points, self._count = {}, 0
         return MOC.new_empty(0).union(MOC.new_empty(0), *self._parts)
+
+
+def _known(places: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the places on the sky among the points of a grid, shape (n, 2)."""
+    on_sky: NDArray[np.float64] = places[np.isfinite(places).all(axis=2) & (np.abs(places[..., 1]) <= 90)]
+    return on_sky
 
 
 def _order_for(places: NDArray[np.float64]) -> int:
@@ -121,6 +132,11 @@ def _places_of_image(sky: Sky, size: Size) -> NDArray[np.float64]:
     turns, radii = np.meshgrid(np.arange(0, 360, 4), np.linspace(0, radius, POINTS_ALONG_IMAGE))
     around = SkyCoord(*sky.centre, unit="deg").directional_offset_by(turns * units.deg, radii * units.arcsec)
     return np.stack([around.ra.deg, around.dec.deg], axis=2)
+
+
+def _places_of_object(one: DrawnObject, sky: Sky) -> NDArray[np.float64]:
+    points, shape = _points_of(one)
+    return sky.positions(points, one.size).reshape(*shape, 2)
 
 
 def _points_of(one: DrawnObject) -> tuple[NDArray[np.float64], tuple[int, int]]:

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
-from sync.export.dataset import Dataset, readable_pictures
+from sync.export.dataset import Dataset
 from sync.export.formats.coco_rle import as_rle
 from sync.export.pictures import Picture, name_of
 from sync.export.records import DrawnObject, Record
@@ -91,9 +91,13 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     fields = _ROW | {name: _TYPES[column.dtype] for name, column in carried.items()}
     with ExitStack() as stack:
         files = {split: stack.enter_context(_Split(folder / "data", split, fields)) for split in dataset.splits}
-        for record, picture in readable_pictures(records, dataset):
-            row = _row(record, picture) | dict(zip(carried, data_row(carried.values(), record), strict=True))
+
+        def write_record(record: Record) -> None:
+            row = _row(record, dataset.picture_of(record))
+            row |= dict(zip(carried, data_row(carried.values(), record), strict=True))
             files[record.split].add(_written(row, texts, record.task))
+
+        dataset.write_each(records, write_record)
 
 
 class _Split:
@@ -103,7 +107,7 @@ class _Split:
         self._folder = folder
         self._split = split
         self._schema = pa.schema(fields, metadata={"huggingface": json.dumps({"info": {"features": _features(fields)}})})
-        self._rows: list[dict[str, Any]] = []
+        self._rows: list[pa.Table] = []
         self._bytes = 0
         self._files: list[Path] = []
         self._writer: pq.ParquetWriter | None = None
@@ -112,7 +116,7 @@ class _Split:
         return self
 
     def add(self, row: dict[str, Any]) -> None:
-        self._rows.append(row)
+        self._rows.append(pa.Table.from_pylist([row], schema=self._schema))  # raises for a row that does not fit
         self._bytes += len(row["image"]["bytes"]) if row["image"] else 0
         if len(self._rows) == ROWS_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
             self._flush()
@@ -121,7 +125,7 @@ class _Split:
         if self._writer is None:
             self._files.append(self._folder / f"{self._split}-{len(self._files):05d}.unfinished")
             self._writer = pq.ParquetWriter(self._files[-1], self._schema)
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=self._schema))
+        self._writer.write_table(pa.concat_tables(self._rows).combine_chunks())
         self._rows, self._bytes = [], 0
         if self._files[-1].stat().st_size > BYTES_A_FILE:
             self._close()

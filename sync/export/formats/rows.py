@@ -5,21 +5,22 @@ Behind our own columns come those of the tasks' data, so that a catalogue is joi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from astropy.table import Table
 
-from sync.errors.controls import ControlError
+from sync.errors.controls import quote
+from sync.errors.images import ImageError
 from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
 from sync.export.dataset import Dataset
 from sync.export.measures import Measures, measure
 from sync.export.records import Answer, DrawnObject, Record
 from sync.export.storage_references import as_stored
 
-__all__ = ["COLUMNS", "Column", "Row", "columns_of", "empty_table", "rows_of"]
+__all__ = ["COLUMNS", "Column", "Row", "carried_columns", "columns_of", "empty_table", "rows_of"]
 
 Row = tuple[Any, ...]
 """In the order of `columns_of`; NaN and "" where there is nothing, and None in columns of the tasks' data."""
@@ -99,8 +100,8 @@ LEFT_OUT = frozenset({"wcs"})
 """Keys of the tasks' data that no catalogue has a column for: `ra` and `dec` say what it says."""
 
 
-def columns_of(dataset: Dataset, *, clean: Callable[[str], str] = lambda name: name) -> tuple[Column, ...]:
-    """Return the columns of a catalogue.
+def carried_columns(dataset: Dataset, *, clean: Callable[[str], str] = lambda name: name) -> dict[str, DataColumn]:
+    """Return the columns of the tasks' data that a catalogue has behind its own, by their names there.
 
     Parameters
     ----------
@@ -108,32 +109,42 @@ def columns_of(dataset: Dataset, *, clean: Callable[[str], str] = lambda name: n
     clean : callable, optional
         Writes a name as the format can hold it.
     """
-    return (
-        *COLUMNS,
-        *(
-            Column(name, column.dtype, "", "", "of the tasks' data", column.optional)
-            for name, column in _carried(dataset, clean).items()
-        ),
-    )
+    columns = [column for column in dataset.data_columns if column.key not in LEFT_OUT]
+    return named(columns, taken=[column.name for column in COLUMNS], clean=clean)
 
 
-def rows_of(records: Iterable[Record], *, dataset: Dataset, clean: Callable[[str], str] = lambda name: name) -> Iterator[Row]:
-    """Yield the rows of records, in their order and in that of `columns_of`."""
-    carried = list(_carried(dataset, clean).values())
-    for record in records:
-        objects = record.objects
-        try:
-            measures = measure(objects, record.sky)
-        except (ControlError, ValueError) as error:
-            dataset.leave_out(record, f"the objects cannot be measured: {error}")
-            continue
-        further = (original_name(record), content_of(record), *data_row(carried, record))
-        if record.answers:
-            ra, dec = _centre(record)
-            for answer in record.answers:
-                yield (*_row_of_answer(answer, record, ra, dec), *further)
-        for one, measured in zip(objects, measures, strict=True):
-            yield (*_row_of_object(one, measured, record), *further)
+def columns_of(carried: Mapping[str, DataColumn]) -> tuple[Column, ...]:
+    """Return the columns of a catalogue, those of `carried_columns` last."""
+    described = (Column(name, data.dtype, "", "", "of the tasks' data", data.optional) for name, data in carried.items())
+    return (*COLUMNS, *described)
+
+
+def rows_of(record: Record, carried: Mapping[str, DataColumn]) -> list[Row]:
+    """Return the rows of a record, in the order of `columns_of`.
+
+    Raises
+    ------
+    ImageError
+        If a value has not the type of its column.
+    """
+    objects = record.objects
+    measures = measure(objects, record.sky)
+    further = (original_name(record), content_of(record), *data_row(carried.values(), record))
+    ra, dec = _centre(record) if record.answers else (np.nan, np.nan)
+    rows = [(*_row_of_answer(answer, record, ra, dec), *further) for answer in record.answers]
+    rows += [(*_row_of_object(one, measured, record), *further) for one, measured in zip(objects, measures, strict=True)]
+    for row in rows:
+        _check_types(row)
+    return rows
+
+
+_TYPES: dict[type, type | tuple[type, ...]] = {int: int, float: (int, float), str: str}
+
+
+def _check_types(row: Row) -> None:
+    for column, value in zip(COLUMNS, row, strict=False):  # the others have the types that `data_row` gives them
+        if not isinstance(value, _TYPES[column.dtype]):
+            raise ImageError(f"its column {column.name!r} must hold {column.dtype.__name__}, not {quote(value)}")
 
 
 def empty_table(columns: Sequence[Column]) -> Table:
@@ -144,11 +155,6 @@ def empty_table(columns: Sequence[Column]) -> Table:
         table[column.name].description = column.description
         table[column.name].meta = {"ucd": column.ucd} if column.ucd else {}
     return table
-
-
-def _carried(dataset: Dataset, clean: Callable[[str], str]) -> dict[str, DataColumn]:
-    columns = [column for column in dataset.data_columns if column.key not in LEFT_OUT]
-    return named(columns, taken=[column.name for column in COLUMNS], clean=clean)
 
 
 def _centre(record: Record) -> tuple[float, float]:

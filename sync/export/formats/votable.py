@@ -14,7 +14,7 @@ from astropy.io.votable import from_table, writeto
 from astropy.io.votable.tree import CooSys
 
 from sync.export.dataset import Dataset
-from sync.export.formats.rows import Row, columns_of, empty_table, rows_of
+from sync.export.formats.rows import Row, carried_columns, columns_of, empty_table, rows_of
 from sync.export.records import Record
 from sync.export.texts import NAMES, XML, Texts, escaped
 
@@ -29,8 +29,8 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `objects.vot`; what is not there is NaN or empty."""
     texts = Texts(XML, format="VOTable", report=dataset.report)
     clean = partial(escaped, pattern=NAMES)
-    columns = columns_of(dataset, clean=clean)
-    votable = from_table(empty_table(columns), table_id="objects")
+    carried = carried_columns(dataset, clean=clean)
+    votable = from_table(empty_table(columns_of(carried)), table_id="objects")
     for field in votable.get_first_table().fields:
         if field.datatype == "unicodeChar":
             field.arraysize = "*"  # texts of any length
@@ -43,8 +43,11 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     head = head.replace(' datatype="bit"', ' datatype="boolean"')  # which may be missing
     with (folder / "objects.vot").open("w", encoding="utf-8", newline="") as file:
         file.write(head.rstrip() + "\n<DATA><TABLEDATA>\n")
-        for row in rows_of(records, dataset=dataset, clean=clean):
-            file.write(_xml_of(row, texts))
+
+        def write_record(record: Record) -> None:
+            file.write("".join([_xml_of(row, texts) for row in rows_of(record, carried)]))
+
+        dataset.write_each(records, write_record)
         file.write("</TABLEDATA></DATA>\n" + end + tail)
 
 

@@ -24,10 +24,11 @@ import yaml
 from numpy.typing import NDArray
 from skimage.measure import find_contours
 
-from sync.export.dataset import Dataset, readable_pictures
+from sync.errors.images import ImageError
+from sync.export.dataset import Dataset
 from sync.export.first_pass import OUTLINES
 from sync.export.pairing import same_boxes
-from sync.export.pictures import name_of
+from sync.export.pictures import Picture, name_of
 from sync.export.records import DrawnObject, Record
 from sync.export.texts import UNICODE, Texts
 from sync.geometry.footprint import Footprint
@@ -51,15 +52,16 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     both = "box" in dataset.kinds and bool(dataset.kinds & OUTLINES)
     sets = {"detect": _boxes, "segment": _segments} if both else {"": _segments if dataset.kinds & OUTLINES else _boxes}
     used: Counter[tuple[str, str]] = Counter()
-    turned = 0
-    for record, picture in readable_pictures(records, dataset):
-        if picture is None:
-            dataset.tally.take_back(record)
-            continue
+    turned: Counter[str] = Counter()
+
+    def write_record(record: Record) -> None:
+        picture = record.picture
+        if not isinstance(picture, Picture):
+            raise ImageError(f"YOLO needs its file: {picture}")
+        omitted = {"segment"} if _lacks_an_outline(record, dataset) else set()
+        lines = {name: "".join(lines_of(record, dataset)) for name, lines_of in sets.items() if name not in omitted}
         first: Path | None = None
-        for name, lines_of in sets.items():
-            if name == "segment" and _lacks_an_outline(record, dataset):
-                continue
+        for name, text in lines.items():
             file = _place(folder / name, "images", FOLDERS[record.split]) / name_of(record, picture.suffix)
             if first is None:
                 file.write_bytes(picture.content)
@@ -67,15 +69,17 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
             else:
                 _repeat(first, file)
             labels = _place(folder / name, "labels", FOLDERS[record.split]) / f"{file.stem}.txt"
-            labels.write_text("".join(lines_of(record, dataset)), encoding="ascii")
+            labels.write_text(text, encoding="ascii")
             used[name, record.split] += 1
         drawn = [(one.boxed or one).shape for one in record.objects]
-        turned += sum(isinstance(shape, Box) and shape.rotation != 0 for shape in drawn)
+        turned["boxes"] += sum(isinstance(shape, Box) and shape.rotation != 0 for shape in drawn)
+
+    dataset.write_each(records, write_record)
     for name in sets:
         _describe(folder / name, dataset, [split for split in dataset.splits if used[name, split]])
-    if turned:
+    if turned["boxes"]:
         dataset.report(
-            f"{turned:,} turned boxes are written as the upright boxes around them, as YOLO has no others", task=None
+            f"{turned['boxes']:,} turned boxes are written as the upright boxes around them, as YOLO has no others", task=None
         )
     if both:
         _report_segments(used, dataset)

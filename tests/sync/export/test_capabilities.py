@@ -77,7 +77,9 @@ def test_an_export_of_nothing_is_refused_with_the_first_reason(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
-    with pytest.raises(ExportError, match=r"none of them can be exported: the image is missing: .*HTTP 404"):
+    with pytest.raises(
+        ExportError, match=r"none of them can be exported: the image is left out: YOLO needs its file: .*HTTP 404"
+    ):
         exported([task(annotation(box), image="/data/upload/1/missing.png")], "yolo")
 
 

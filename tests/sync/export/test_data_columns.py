@@ -181,7 +181,22 @@ def test_no_more_than_some_hundred_columns_are_carried(exported: Exported, task:
 def test_columns_of_any_name_are_carried(
     exported: Exported, task: Say, annotation: Say, region: Say, format: str, file: str
 ) -> None:
-    names = ["x" * 90, "x" * 91, "'" * 60, "two\nlines", 'a,"b"', "half \ud83c", "é", " blank ", "=k", "", "TASK"]
+    names = [
+        "x" * 90,
+        "x" * 91,
+        "x" * 300,
+        "m31",
+        "M31",
+        "'" * 60,
+        "two\nlines",
+        'a,"b"',
+        "half \ud83c",
+        "é",
+        " blank ",
+        "=k",
+        "",
+        "TASK",
+    ]
     drawn = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
     folder, _ = exported([task(annotation(drawn), **{name: number for number, name in enumerate(names)})], format)
     table = Table.read(folder / file)

@@ -59,6 +59,11 @@ LABELS = [
     "=1+1",
     "galaxie à barre",
     "\x1b[31mred",
+    "ring",
+    "RING",
+    "long " * 60 + "label",
+    "ra",
+    "class",
 ]
 
 
@@ -146,6 +151,36 @@ def test_fits_masks_open_and_give_labels_back_or_list_them(
     with fits.open(file) as hdus:
         assert hdus["OBJECTS"].data["class"][0] == r"arc-en-ciel \xe0 2\u2028"
     assert summary.problems == 1
+
+
+def test_a_fits_table_lists_the_texts_that_it_cuts(exported: Exported, task: Say, annotation: Say) -> None:
+    (labelled_task,) = labelled(task, annotation)
+    labelled_task["annotations"][0]["result"][1]["value"]["rectanglelabels"] = ["long " * 500]
+    labelled_task["data"] |= {"note": "x" * 1500, "short": "x" * 1000}
+    folder, _ = exported([labelled_task], "fits-table", config=parse(CONFIG))
+    row = Table.read(folder / "objects.fits")[1]
+    assert (row["class"], row["note"], row["short"]) == ("long " * 199 + "long", "x" * 1000, "x" * 1000)
+    assert reasons(folder).count("is cut") == 2
+    assert f"FITS holds 1,000 characters of a text: '{'x' * 80}'… of 1,500 is cut" in reasons(folder)
+
+
+def test_fits_masks_have_long_labels_and_texts_whole(
+    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
+) -> None:
+    label = ("a label of many words, " * 12).rstrip()
+    config = parse(
+        f'<View><Image name="image" value="$image"/><BrushLabels name="masks" toName="image"><Label value={quoteattr(label)}/>'
+        '<Label value="RING"/><Label value="ring"/></BrushLabels></View>'
+    )
+    drawn = region("masks", ragged_mask, label="Arm", size=SIZE)
+    drawn["value"]["brushlabels"] = [label]
+    folder, _ = exported([task(annotation(drawn))], "fits", config=config)
+    (file,) = folder.glob("train/*.fits.gz")
+    with fits.open(file) as hdus:
+        hdus.verify("exception")
+        assert hdus[0].header["CLASS1"] == label
+        assert [hdus[0].header[f"CLASS{number}"] for number in (2, 3)] == ["RING", "ring"]
+        assert hdus["OBJECTS"].data["class"][0] == label
 
 
 def test_a_text_of_label_studio_ends_no_export(exported: Exported, task: Say, annotation: Say, region: Say) -> None:

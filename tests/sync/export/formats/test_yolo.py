@@ -130,7 +130,7 @@ def test_what_yolo_cannot_hold_and_what_has_no_image_is_listed(
     folder, done = exported(tasks, "yolo")
     assert (done.tasks, done.objects, done.problems) == (1, 1, 2)
     assert "1 of 'points' are left out: yolo has no place for key points" in listed(folder)
-    assert "the image is missing" in listed(folder)
+    assert "YOLO needs its file" in listed(folder)
     assert len(labels(folder)) == 1
 
 
