@@ -24,7 +24,7 @@ from sync.images.stretch import to_png
 if TYPE_CHECKING:
     from sync.export.records import Record
 
-__all__ = ["FITS_SUFFIXES", "Picture", "Pictures", "as_picture", "basename", "is_fits", "name_of"]
+__all__ = ["FITS_SUFFIXES", "Picture", "Pictures", "as_picture", "basename", "exported_stem", "is_fits", "name_of"]
 
 Item = TypeVar("Item")
 
@@ -134,14 +134,28 @@ def is_fits(reference: str) -> bool:
 
 
 def name_of(record: Record, suffix: str) -> str:
-    """Return the file name of a record's image: its task and its place in it, which no other has, and what it was called."""
-    stem = re.sub(r"[^\w.-]", "_", PurePosixPath(basename(record.reference)).stem, flags=re.ASCII)[:LONGEST_NAME]
+    """Return the file name of a record's image in a data set."""
+    return exported_stem(record.task, record.image, record.reference) + suffix
+
+
+def exported_stem(task: int, image: tuple[str, int] | None, reference: str) -> str:
+    """Return the name, without a suffix, that the files of an image have in a data set; it is unique in a project.
+
+    Parameters
+    ----------
+    task : int
+    image : (str, int) or None
+        Name of the Image tag and number of the page, where tasks have several images.
+    reference : str
+        Of the image.
+    """
+    stem = re.sub(r"[^\w.-]", "_", PurePosixPath(basename(reference)).stem, flags=re.ASCII)[:LONGEST_NAME]
     place = ""
-    if record.image is not None:
-        to_name, page = record.image
+    if image is not None:
+        to_name, page = image
         tag = re.sub(r"[^\w.-]", "_", to_name, flags=re.ASCII)[:LONGEST_NAME]
         place = f"-{tag}-{page}"
-    return f"{record.task:06d}{place}" + (f"-{stem}" if stem else "") + suffix
+    return f"{task:06d}{place}" + (f"-{stem}" if stem else "")
 
 
 def basename(reference: str) -> str:

@@ -6,6 +6,8 @@ the outline: two edges on top of each other, which enclose nothing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -14,6 +16,8 @@ from scipy.spatial import cKDTree
 from sync.geometry.shapes import Mask, Polygon
 
 __all__ = ["TOLERANCE_PX", "joined", "outline"]
+
+Bridge = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 TOLERANCE_PX = 0.5
 """How far an outline may leave the mask's border: few enough corners to drag, and no pixel that anyone misses."""
@@ -55,7 +59,12 @@ def outline(mask: Mask, *, tolerance_px: float = TOLERANCE_PX) -> list[Polygon]:
     return polygons
 
 
-def joined(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
+def _straight(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the corners between the ends of a straight bridge: none."""
+    return np.zeros((0, 2))
+
+
+def joined(rings: list[NDArray[np.float64]], *, bridge: Bridge = _straight) -> NDArray[np.float64]:
     """Join holes, and further parts, to the outline that comes first, each by the shortest bridge from corner to corner.
 
     A bridge may cross another hole: it encloses nothing all the same. Holes run against the outline, so browsers, which
@@ -65,6 +74,8 @@ def joined(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
     ----------
     rings : list of ndarray, shape (n, 2)
         Corners (x, y), at least one ring.
+    bridge : callable, optional
+        Returns the corners between the two ends of a bridge, shape (k, 2). Default: a straight line.
 
     Returns
     -------
@@ -80,7 +91,8 @@ def joined(rings: list[NDArray[np.float64]]) -> NDArray[np.float64]:
         there = int(distances.argmin())
         around = np.roll(hole, -there, axis=0)
         here = int(nearest[there])
-        detours.setdefault(here, []).extend([around, around[:1], outer[here : here + 1]])
+        between = bridge(outer[here], around[0])
+        detours.setdefault(here, []).extend([between, around, around[:1], between[::-1], outer[here : here + 1]])
     pieces = []
     for here in range(len(outer)):
         pieces += [outer[here : here + 1], *detours.get(here, [])]

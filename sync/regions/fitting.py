@@ -21,7 +21,7 @@ from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region
 from sync.errors.controls import quote
 from sync.errors.images import DAMAGE
-from sync.export.formats.yolo import outline_of
+from sync.export.outlines import outline_of
 from sync.geometry.footprint import Footprint, box_corners, ellipse_box, ellipse_corners
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.labelling.config import Control, LabelConfig

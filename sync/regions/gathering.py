@@ -98,7 +98,7 @@ class Gathering:
     def _goes_by_place(self, marked: MarkedImage) -> bool:
         if self._key == "sky":
             return not marked.answers and bool(marked.marks) and all(mark.position is not None for mark in marked.marks)
-        return self._key == "auto" and marked.by_place
+        return self._key == "auto" and marked.by_place and self._index.find_exported(marked) is None
 
     def _match(self, file: str, marked: MarkedImage) -> None:
         try:

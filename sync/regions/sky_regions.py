@@ -230,10 +230,12 @@ def _mark(name: str, region: Region) -> Mark:
         raise RegionsError("it is a line, which marks no object")
     if str(region.meta.get("include", 1)) in ("0", "-", "False"):
         raise RegionsError("it is excluded (a minus stands before it)")
-    texts = [region.meta.get("text", region.meta.get("label", "")), *region.meta.get("tag", ())]
+    tags = [str(tag) for tag in region.meta.get("tag", ())]
+    texts = [region.meta.get("text", region.meta.get("label", "")), *tags]
     labels = tuple(str(text).strip() for text in texts if str(text).strip())
     position = _position(region) if isinstance(region, regions.SkyRegion) else None
-    return Mark(name, partial(_draw, region), labels, may_be_unlabelled=True, position=position)
+    control = tags[0] if tags else ""  # as `galaxyloop export` writes it
+    return Mark(name, partial(_draw, region), labels, may_be_unlabelled=True, position=position, control=control)
 
 
 def _position(region: Any) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.export.pictures import basename
+from sync.export.pictures import basename, exported_stem
 from sync.label_studio.task_images import references_of
 from sync.label_studio.tasks import Task
 from sync.labelling.config import LabelConfig
@@ -55,12 +55,15 @@ class TaskImage:
         Of the picture.
     first : bool
         Whether it is the first image of the task, which `ra`, `dec` and `wcs` of the data are of.
+    exported : str
+        The name, without a suffix, of its files in a data set that `galaxyloop export` wrote.
     """
 
     task: Task
     image: tuple[str, int]
     reference: str
     first: bool
+    exported: str = ""
 
     @property
     def key(self) -> tuple[int, str, int]:
@@ -82,7 +85,10 @@ class TaskIndex:
         for task in tasks:
             places = [(name, page) for name in names for page in range(len(references_of(task.data, config, name)))]
             for number, (name, page) in enumerate(places):
-                images.append(TaskImage(task, (name, page), references_of(task.data, config, name)[page], first=number == 0))
+                reference = references_of(task.data, config, name)[page]
+                several = len(config.image_key) > 1 or config.paged
+                exported = exported_stem(task.id, (name, page) if several else None, reference)
+                images.append(TaskImage(task, (name, page), reference, first=number == 0, exported=exported))
         return cls(images)
 
     def __post_init__(self) -> None:
@@ -90,6 +96,7 @@ class TaskIndex:
         self._by_stem: dict[str, list[TaskImage]] = defaultdict(list)
         self._by_content: dict[str, list[TaskImage]] = defaultdict(list)
         self._by_number: dict[int, list[TaskImage]] = defaultdict(list)
+        self._by_exported = {image.exported: image for image in self.images if image.exported}
         for image in self.images:
             if image.first:
                 self._by_number[image.task.id].append(image)
@@ -124,6 +131,11 @@ class TaskIndex:
             return _only(fitting)
         raise RegionsError(f"no task of the project has its {_MEANING[key]}")
 
+    def find_exported(self, marked: MarkedImage) -> TaskImage | None:
+        """Return the image whose regions `galaxyloop export` wrote to the file of a marked image; None for any other file."""
+        stems = (stem_of(name) for name in marked.names)
+        return next((self._by_exported[stem] for stem in stems if stem in self._by_exported), None)
+
     def showing(self, positions: NDArray[np.float64]) -> list[list[TaskImage]]:
         """Return, for each position, the images that may show it: a circle around each image is looked into.
 
@@ -145,6 +157,8 @@ class TaskIndex:
         return next((self._by_number[int(stem)] for stem in stems if stem.isdecimal() and int(stem) in self._by_number), [])
 
     def _of_name(self, marked: MarkedImage) -> list[TaskImage]:
+        if (exported := self.find_exported(marked)) is not None:
+            return [exported]
         for name in marked.names:
             base = _base(name)
             if base in self._by_name:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.export.dataset import Dataset
-from sync.export.formats.yolo import outline_of
 from sync.export.measures import Measures, measure
+from sync.export.outlines import outline_of
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
 from sync.export.texts import DS9, Texts

@@ -7,8 +7,7 @@ sets are written: `detect/`, with a box for each object, and `segment/`, with th
 outlined. What an image shows without a line in its label file is background to YOLO.
 
 An outline is one ring in YOLO. The parts of a mask, and its holes, are joined by bridges: two edges on top of each other,
-which enclose nothing. Outlines of masks run between the pixels in and out, so the pixels whose middle lies inside are the
-mask's exactly.
+which enclose nothing.
 """
 
 from __future__ import annotations
@@ -22,29 +21,25 @@ from pathlib import Path
 import numpy as np
 import yaml
 from numpy.typing import NDArray
-from skimage.measure import find_contours
 
 from sync.errors.images import ImageError
 from sync.export.dataset import Dataset
 from sync.export.first_pass import OUTLINES
+from sync.export.outlines import outline_of
 from sync.export.pairing import same_boxes
 from sync.export.pictures import Picture, name_of
 from sync.export.records import DrawnObject, Record
 from sync.export.texts import UNICODE, Texts
 from sync.geometry.footprint import Footprint
-from sync.geometry.outlines import joined
 from sync.geometry.shapes import Box
 
-__all__ = ["FOLDERS", "outline_of", "write"]
+__all__ = ["FOLDERS", "write"]
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 """Names of the splits, as YOLO calls them."""
 
 ONE_LINE = 10**9
 """Characters: no name is folded."""
-
-HALF_WAY = 0.5
-"""Between 0, out, and 1, in."""
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
@@ -129,14 +124,6 @@ def _repeat(first: Path, file: Path) -> None:
         shutil.copyfile(first, file)
 
 
-def outline_of(footprint: Footprint) -> NDArray[np.float64]:
-    """Return one ring around a footprint, its parts and holes, shape (n, 2): corners (x, y), pixels."""
-    contours = find_contours(np.pad(footprint.pixels, 1).astype(np.float32), HALF_WAY, fully_connected="low")
-    rings = sorted((_without_straight(contour[:-1, ::-1]) for contour in contours), key=len, reverse=True)
-    moved: NDArray[np.float64] = joined(rings) + np.array([footprint.x - 0.5, footprint.y - 0.5])
-    return moved
-
-
 def _place(folder: Path, kind: str, split: str) -> Path:
     place = folder / kind / split
     place.mkdir(parents=True, exist_ok=True)
@@ -170,11 +157,3 @@ def _centre_and_sides(one: DrawnObject) -> NDArray[np.float64]:
 def _ring(one: DrawnObject) -> NDArray[np.float64]:
     """The corners of an outline, shape (n, 2), pixels, inside the image."""
     return outline_of(one.shape) if isinstance(one.shape, Footprint) else one.ring()
-
-
-def _without_straight(ring: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Drop the corners at which an outline goes straight on; all its steps are halves of a pixel, so this is exact."""
-    to, on = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
-    turns = (to[:, 0] * on[:, 1] != to[:, 1] * on[:, 0]) | ((to * on).sum(axis=1) <= 0)
-    bent: NDArray[np.float64] = ring[turns]
-    return bent

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from sync.export.formats.yolo import outline_of
+from sync.export.outlines import outline_of
 from sync.geometry.footprint import Footprint, ellipse_corners
 from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon, Size

@@ -1,0 +1,145 @@
+"""What an export writes is read back by `galaxyloop import-regions` as the same regions, on the same tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from sync.controls.reading import read_region
+from sync.export.pictures import Picture
+from sync.geometry.footprint import Footprint, box_corners, ellipse_corners
+from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
+from sync.label_studio.tasks import Task
+from sync.labelling.config import LabelConfig
+from sync.regions.canvases import canvas_of
+from sync.regions.fitting import Fitting
+from sync.regions.formats import Reading
+from sync.regions.gathering import Gathering
+from sync.regions.problems import LeftOut
+from sync.regions.tasks import TaskIndex
+
+SIZE = (40, 30)
+CARDS = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0, "CRPIX1": 20.5, "CRPIX2": 15.5}
+TURNED = {**CARDS, "CD1_1": -8e-5, "CD1_2": 6e-5, "CD2_1": 6e-5, "CD2_2": 8e-5, "NAXIS1": 40, "NAXIS2": 30}
+PICTURE = Picture(b"", ".png", SIZE)
+Exported = Callable[..., tuple[Path, Any]]
+Say = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def regions(region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
+    """A region of every kind, those of one kind with different classes or places."""
+    return [
+        region("masks", ragged_mask, label="Arm", size=SIZE),
+        region("masks", ragged_mask[::-1, ::-1], label="Galaxy", size=SIZE),
+        region("boxes", Box(5, 4, 12, 7), label="Star", size=SIZE),
+        region("boxes", Box(20, 10, 12, 7, 25), label="Galaxy", size=SIZE),
+        region("ellipses", Ellipse(20, 15, 4, 9, 30), label="Galaxy", size=SIZE),
+        region("ellipses", Ellipse(10, 10, 3, 3, 0), label="Galaxy", size=SIZE),
+        region("polygons", Polygon(np.array([[2.5, 3], [20, 4.25], [12, 25.5]])), label="Galaxy", size=SIZE),
+        region("points", Point(11.5, 12.25), label="Nucleus", size=SIZE),
+        region("morphology", ["Spiral"]),
+        region("features", ["Bar", "Ring"]),
+        region("tree", [("Featured", "Arms")]),
+        region("redshift", 0.125),
+    ]
+
+
+def imported(folder: Path, tasks: list[dict[str, Any]], config: LabelConfig) -> tuple[dict[int, list[Any]], list[str]]:
+    """Import what lies in a folder; return the regions of each task, and the lines that tell what is left out."""
+    listed = [Task(task["id"], task["data"], annotated=True, annotations=1, updated_at="") for task in tasks]
+    index = TaskIndex.of(listed, config)
+    left_out = LeftOut()
+    gathering = Gathering(index, left_out, key="auto")
+    for file in [folder] if folder.is_dir() and list(folder.rglob("labels")) else sorted(folder.rglob("*.*")):
+        if file.name not in ("README.md", "tasks.csv", "problems.csv", "data.yaml") and "images" not in file.parts:
+            gathering.add(file, reading(config), format="auto")
+    fitting = Fitting(config)
+    made: dict[int, list[Any]] = {}
+    for target in gathering.targets():
+        canvas = canvas_of(target, PICTURE)
+        marks = gathering.shown(target, canvas)
+        held = made.setdefault(target.image.task.id, [])
+        held += [fitting.object_region(mark, canvas, image="image") for _, mark in marks]
+        held += [fitting.answer_region(answer) for _, answer in target.answers]
+    gathering.report_not_shown()
+    return made, list(left_out.lines())
+
+
+def reading(config: LabelConfig) -> Reading:
+    from sync.regions.catalogue import Columns
+
+    objects = frozenset(control.name for control in config.controls if control.marks_objects)
+    return Reading(columns=Columns({}, objects, frozenset(control.name for control in config.controls) - objects))
+
+
+def contents(regions: list[dict[str, Any]], config: LabelConfig) -> list[tuple[str, Any]]:
+    """Describe regions so that equal shapes are equal: control, labels or answer, and the outline to a hundredth of a pixel."""
+    described = []
+    for region in regions:
+        control = config.control(region["from_name"])
+        assert control is not None
+        if not control.marks_objects:
+            described.append((control.name, str(region["value"][region["type"]])))
+            continue
+        labelled = read_region(region, control, size=SIZE)
+        described.append((control.name, (labelled.labels, outline_of(labelled.shape))))
+    return sorted(described, key=str)
+
+
+def outline_of(shape: Any) -> Any:
+    if isinstance(shape, np.ndarray):
+        return [tuple(place) for place in np.argwhere(shape).tolist()]
+    if isinstance(shape, Footprint):
+        return outline_of(shape.full(SIZE))
+    if isinstance(shape, Point):
+        return (round(shape.x, 2), round(shape.y, 2))
+    if isinstance(shape, Ellipse):
+        shape = ellipse_corners(shape)
+        low, high = shape.points.min(axis=0), shape.points.max(axis=0)  # whichever axis comes first
+        return tuple(np.round([*low, *high], 2).tolist())
+    points = box_corners(shape).points if isinstance(shape, Box) else shape.points
+    return sorted({(round(x, 2) + 0.0, round(y, 2) + 0.0) for x, y in points.tolist()})
+
+
+@pytest.fixture(params=["sky", "no sky"])
+def tasks(request: pytest.FixtureRequest, task: Say, annotation: Say, regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Two tasks of different galaxies, each with half of the regions, and one with all; by their names or content ids alone."""
+    sky: list[dict[str, Any]] = [{"wcs": {**TURNED, "CRVAL2": 2.0 + number}} for number in range(3)]
+    skies = sky if request.param == "sky" else [{}, {}, {}]
+    return [
+        task(annotation(*regions[::2]), filename="north.fits", **skies[0]),
+        task(annotation(*regions[1::2]), content_id="c0ffee", **skies[1]),
+        task(annotation(*regions), filename="west.fits", content_id="bead", **skies[2]),
+    ]
+
+
+KINDS = {
+    "coco": {"masks", "boxes", "ellipses", "polygons", "points", "morphology", "features", "tree", "redshift"},
+    "ds9": {"masks", "boxes", "ellipses", "polygons", "points"},
+}
+"""Controls whose regions a format gives back as they were."""
+
+
+@pytest.mark.parametrize("format", KINDS)
+def test_regions_come_back_as_they_were(
+    exported: Exported, config: LabelConfig, tasks: list[dict[str, Any]], format: str
+) -> None:
+    folder, _ = exported(tasks, format, objects="separate")
+    made, lines = imported(folder, tasks, config)
+    for task in tasks:
+        expected = [region for region in task["annotations"][0]["result"] if region["from_name"] in KINDS[format]]
+        returned = [region for region in made[task["id"]] if region["from_name"] in KINDS[format]]
+        assert contents(returned, config) == contents(expected, config)
+    if "masks" in KINDS[format]:
+        assert lines == []
+        assert sum(map(len, made.values())) == sum(
+            region["from_name"] in KINDS[format] for task in tasks for region in task["annotations"][0]["result"]
+        )
+    else:
+        assert all("export" in line for line in lines), lines
+        assert len(lines) == 2
