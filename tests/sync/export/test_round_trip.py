@@ -79,7 +79,7 @@ def reading(config: LabelConfig) -> Reading:
 
 def contents(regions: list[dict[str, Any]], config: LabelConfig) -> list[tuple[str, Any]]:
     """Describe regions so that equal shapes are equal: control, labels or answer, and the outline to a hundredth of a pixel."""
-    described = []
+    described: list[tuple[str, Any]] = []
     for region in regions:
         control = config.control(region["from_name"])
         assert control is not None
