@@ -14,7 +14,7 @@ from skimage.data import hubble_deep_field
 from backend.heads.extraction.extract import extract
 from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES, decode
-from sync.images.stretch import to_png
+from sync.images.png import to_png
 
 __all__ = ["cut_deep_field", "prepare_folder"]
 

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.nn import functional
 
+from sync.images.background import median_and_spread
+
 __all__ = ["FRAMING_VERSION", "frame"]
 
 FRAMING_VERSION = "1"
@@ -55,8 +57,7 @@ def _central_galaxy(pixels: NDArray[np.float32]) -> tuple[float, float, float]:
     height, width = pixels.shape[:2]
     step = max(1, min(height, width) // WORKING_PX)
     light = ndimage.gaussian_filter(pixels.mean(axis=2)[::step, ::step], 1.0)
-    sky = float(np.median(light))
-    spread = 1.4826 * float(np.median(np.abs(light - sky)))
+    sky, spread = median_and_spread(light)
     bright = light > sky + max(3 * spread, 0.1 * (float(light.max()) - sky), 0.01)
     labels, count = ndimage.label(bright)
     whole = (width / 2, height / 2, min(width, height) / 2)

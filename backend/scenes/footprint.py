@@ -13,6 +13,7 @@ from scipy import ndimage
 from backend.heads.extraction.extract import DETECTION_SIGMA, GREY_LEVEL, ExtractionSettings
 from backend.heads.extraction.outlines import outline
 from backend.scenes.light import shown
+from sync.images.background import median_and_spread
 
 __all__ = ["Footprint", "footprint_of", "noise_of"]
 
@@ -49,4 +50,4 @@ def footprint_of(brightness: NDArray[np.float32], *, noise: float) -> Footprint 
 def noise_of(picture: NDArray[np.float32]) -> float:
     """Noise of the smoothed brightness of a picture that is nearly all sky; at least a grey level, as in the extraction."""
     smooth = ndimage.gaussian_filter(picture.mean(axis=2, dtype=np.float32), SETTINGS.smoothing_px, truncate=3.0)
-    return max(float(1.4826 * np.median(np.abs(smooth - np.median(smooth)))), GREY_LEVEL)
+    return max(median_and_spread(smooth)[1], GREY_LEVEL)

@@ -19,7 +19,7 @@ from sync.errors.images import DAMAGE, ImageError
 from sync.export.storage_references import as_stored
 from sync.geometry.shapes import Size
 from sync.images.decode import decode
-from sync.images.stretch import to_png
+from sync.images.png import to_png
 
 if TYPE_CHECKING:
     from sync.export.records import Record

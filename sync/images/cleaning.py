@@ -9,12 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["clean"]
+from sync.images.background import SIGMA_PER_DEVIATION, Sample, median, quantile, row_medians, sorted_sample
+
+__all__ = ["clean", "clean_with_sample"]
 
 Plane = NDArray[np.floating]
 Line = NDArray[np.float64]
 
-MAX_SAMPLE = 100_000
 TIES_SAMPLE = 20_000
 FEWEST_TIES = 0.001
 """Share of the pixels that have one value to the last bit, from which it may be one that somebody wrote there."""
@@ -54,9 +55,15 @@ def clean(band: Plane) -> Plane:
         `band` itself where it is an ordinary frame; else a copy in which padding and sentinels are NaN, isolated hot pixels,
         where they are many, are as bright as their surroundings, and a slope of the sky is level.
     """
-    cleaned = _without_sentinels(band)
-    cleaned = _without_hot_pixels(cleaned)
-    return _without_slope(cleaned)
+    return clean_with_sample(band)[0]
+
+
+def clean_with_sample(band: Plane) -> tuple[Plane, Sample]:
+    """Return what `clean` returns, and its `sorted_sample`, which is most of the work."""
+    measured = _without_sentinels(band)
+    sample = sorted_sample(measured)
+    cleaned = _without_slope(_without_hot_pixels(measured, sample))
+    return cleaned, sample if cleaned is measured else sorted_sample(cleaned)
 
 
 def _without_sentinels(band: Plane) -> Plane:
@@ -119,15 +126,13 @@ def _lies_in_light(band: Plane, value: float, sky: float, spread: float) -> bool
     return bool(around.size and np.median(around) > sky + FAR * spread)
 
 
-def _without_hot_pixels(band: Plane) -> Plane:
-    height, width = band.shape
-    finite = band[np.isfinite(band)]
-    if min(height, width) < 3 or not finite.size:
+def _without_hot_pixels(band: Plane, sample: Sample) -> Plane:
+    if min(band.shape) < 3 or not sample.size:
         return band
-    sample = finite[:: -(-finite.size // MAX_SAMPLE)].astype(np.float64)
-    sky = float(np.median(sample))
-    noise = float(np.percentile(sample, 95)) - sky
-    if noise <= 0 or (sample > sky + HOT_NOISE * noise).mean() < HOT_SHARE:
+    sky = median(sample)
+    noise = quantile(sample, 0.95) - sky
+    brighter = sample.size - np.searchsorted(sample, sky + HOT_NOISE * noise, "right")
+    if noise <= 0 or brighter < HOT_SHARE * sample.size:
         return band
     from scipy import ndimage
 
@@ -154,8 +159,10 @@ def _without_slope(band: Plane) -> Plane:
     valid = np.isfinite(blocks).mean(axis=-1) > 0.5
     if valid.mean() < 0.3:
         return band
-    levels = np.nanmedian(np.where(np.isfinite(blocks), blocks, np.nan)[valid], axis=-1)
-    noise = float(np.median(1.4826 * np.nanmedian(np.abs(blocks[valid] - levels[:, None]), axis=-1)))
+    blocks = blocks[valid]
+    blocks[~np.isfinite(blocks)] = np.nan
+    levels = row_medians(blocks)
+    noise = float(np.median(SIGMA_PER_DEVIATION * row_medians(np.abs(blocks - levels[:, None]))))
     if np.ptp(np.percentile(levels, (5, 95))) < SLOPE_SIGMA / 2 * noise or not noise:
         return band
     return _levelled(band, levels, valid, noise)
@@ -176,10 +183,11 @@ def _levelled(band: Plane, levels: NDArray[np.float64], valid: NDArray[np.bool_]
     along = (plane[0] * x + plane[1] * y) / length
     curved = levels - length * along - plane[2]
     # Bins of as many blocks each: a star in a corner is a few blocks of many.
-    number = np.empty(len(along), dtype=int)
-    number[np.argsort(along, kind="stable")] = np.arange(len(along)) * GRID // len(along)
-    profile = np.array([np.median(curved[number == place]) for place in range(GRID)])
-    centres = np.array([np.mean(along[number == place]) for place in range(GRID)])
+    order = np.argsort(along, kind="stable")
+    bins = np.arange(len(along)) * GRID // len(along)
+    members = np.full((2, GRID, int(np.bincount(bins).max())), np.nan)
+    members[:, bins, np.arange(len(along)) - np.searchsorted(bins, bins)] = curved[order], along[order]
+    profile, centres = row_medians(members[0]), np.nanmean(members[1], axis=-1)
     level = length * centres + profile
     change, rises = float(np.ptp(level[1:-1])), np.diff(level)
     scatter = float(np.percentile(np.abs(curved - _interpolated(along, centres, profile)), SLOPE_PERCENTILE))

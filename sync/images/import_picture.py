@@ -11,8 +11,9 @@ import numpy as np
 
 from sync.images.decode import MAX_PIXELS, decode, kind_of, unpacked
 from sync.images.fits.reader import read_bands
+from sync.images.png import to_png
 from sync.images.sky import sky_of
-from sync.images.stretch import FIRST_STRETCH_VERSION, to_png
+from sync.images.stretch import FIRST_STRETCH_VERSION
 from sync.images.stretches import STRETCHES
 
 __all__ = ["Displayed", "content_id", "display"]

@@ -17,6 +17,7 @@ from skimage.segmentation import watershed
 
 from backend.heads.extraction.deblend import divide
 from backend.heads.segmentation.simulated_clicks import Click
+from sync.images.background import SIGMA_PER_DEVIATION, median_and_spread
 
 __all__ = ["FAR", "Isophotes", "Spot"]
 
@@ -44,8 +45,6 @@ UNSURE = 1.0
 """A click where the mask is no surer, as a logit, mends it: between points of the grid the edge may run beyond it."""
 ROOM = 1.15
 """An outline keeps away from a click by this factor in brightness."""
-PER_DEVIATION = 1.4826
-"""Standard deviation of a normal distribution, in its median absolute deviations."""
 SADDLE = 0.5
 """Two peaks are two objects if the saddle between them lies below this fraction of the lower peak (as in `extract`)."""
 DIP = 0.8
@@ -166,7 +165,7 @@ class Isophotes:
         """The light at a spot above the middle of what is `shown` (width, height), in the scatter of the darker half of it."""
         visible = self.light[: shown[1], : shown[0]]
         middle = float(np.median(visible))
-        scatter = float(np.median(middle - visible[visible <= middle])) * PER_DEVIATION
+        scatter = float(np.median(middle - visible[visible <= middle])) * SIGMA_PER_DEVIATION
         return (self.at(spot) - middle) / max(scatter, FAINTEST)
 
     def excess(self, box: tuple[float, float, float, float], shown: tuple[float, float]) -> float:
@@ -183,8 +182,7 @@ class Isophotes:
         inside, around = self.light[distance < WITHIN], self.light[(distance > AROUND[0]) & (distance < AROUND[1])]
         if not inside.size or around.size < LEAST_AROUND:
             return np.inf
-        level = float(np.median(around))
-        scatter = float(np.median(np.abs(around - level))) * PER_DEVIATION
+        level, scatter = median_and_spread(around)
         return (float(inside.mean()) - level) / max(scatter, LEAST_SCATTER)
 
     def side_of(self, taken: Sequence[Spot], kept: Sequence[Spot]) -> NDArray[np.bool_]:

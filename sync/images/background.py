@@ -1,0 +1,122 @@
+"""Level and noise of the sky background in a linear band.
+
+Most pixels of a band show sky, and sources only add light: the sky is the median of what three-sigma clipping leaves.
+Everything is computed on one sorted sample: there, the pixels that clipping leaves are a slice, and its median and the
+median of its deviations are found without another pass. The result is that of `astropy.stats.sigma_clip`, many times faster.
+
+Pictures that are stretched already need other estimators, since their sky is clipped at black and a galaxy may fill half of
+a cut-out: see `backend.heads.extraction.extract` and `backend.heads.segmentation.lvm_window_encoder`.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "SIGMA_PER_DEVIATION",
+    "Background",
+    "Sample",
+    "clipped_background",
+    "median",
+    "median_and_spread",
+    "quantile",
+    "row_medians",
+    "sorted_sample",
+]
+
+MAX_SAMPLE = 100_000
+"""Pixels of a sample."""
+CLIP_SIGMA = 3.0
+MOST_CLIPS = 10
+SIGMA_PER_DEVIATION = 1.4826
+"""Standard deviation of a normal distribution over its median absolute deviation."""
+
+Sample = NDArray[np.floating]
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Sky of a band, in the band's unit: `level` and the standard deviation `noise`, 0 where it cannot be measured."""
+
+    level: float
+    noise: float
+
+
+def sorted_sample(band: NDArray[np.floating]) -> Sample:
+    """Return the finite pixels of a band in ascending order; of many, `MAX_SAMPLE` that are evenly spread."""
+    valid = band[np.isfinite(band)]
+    return np.sort(valid[:: -(-max(valid.size, 1) // MAX_SAMPLE)])
+
+
+def quantile(sample: Sample, share: float) -> float:
+    """Return a quantile of a sorted sample of at least one value, interpolated linearly."""
+    place = share * (sample.size - 1)
+    below = int(place)
+    low, high = float(sample[below]), float(sample[min(below + 1, sample.size - 1)])
+    return low + (high - low) * (place - below)
+
+
+def median(sample: Sample) -> float:
+    """Return the median of a sorted sample of at least one value."""
+    return (float(sample[(sample.size - 1) // 2]) + float(sample[sample.size // 2])) / 2
+
+
+def row_medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the median of each row without its NaN, of which none may be all of a row; `np.nanmedian` is 20 times slower."""
+    ordered = np.sort(rows, axis=-1)  # NaN at the end
+    count = np.count_nonzero(~np.isnan(ordered), axis=-1)
+    index = np.arange(len(rows))
+    middle: NDArray[np.float64] = (ordered[index, (count - 1) // 2] + ordered[index, count // 2]) / 2
+    return middle
+
+
+def clipped_background(sample: Sample) -> Background:
+    """Measure the sky by clipping at three sigma about the median.
+
+    Parameters
+    ----------
+    sample : ndarray, shape (n,)
+        Sorted, finite: see `sorted_sample`.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):  # the difference of two finite numbers may be infinite
+        for _ in range(MOST_CLIPS):
+            if not sample.size:
+                break
+            level = median(sample)
+            reach = CLIP_SIGMA * SIGMA_PER_DEVIATION * _deviation(sample, level)
+            first, end = np.searchsorted(sample, level - reach, "left"), np.searchsorted(sample, level + reach, "right")
+            if end - first == sample.size:
+                break
+            sample = sample[first:end]
+        if not sample.size:
+            return Background(0.0, 0.0)
+        level = median(sample)
+        return Background(level, SIGMA_PER_DEVIATION * _deviation(sample, level))
+
+
+def median_and_spread(values: NDArray[np.floating]) -> tuple[float, float]:
+    """Return the median of values and their standard deviation by the median absolute deviation."""
+    middle = float(np.median(values))
+    return middle, SIGMA_PER_DEVIATION * float(np.median(np.abs(values - middle)))
+
+
+def _deviation(sample: Sample, level: float) -> float:
+    """Median of the distances to `level` in a sorted sample."""
+    return (_distance(sample, level, (sample.size - 1) // 2) + _distance(sample, level, sample.size // 2)) / 2
+
+
+def _distance(sample: Sample, level: float, rank: int) -> float:
+    """Distance to `level` of the value that is at `rank` by distance; the nearest has rank 0.
+
+    The nearest values are a slice. Its first index is where the distance to its last value becomes the larger of the two.
+    """
+    starts = range(sample.size - rank)
+    start = bisect_left(starts, True, key=lambda at: level - float(sample[at]) <= float(sample[at + rank]) - level)
+    distances = [float(sample[start + rank]) - level] if start in starts else []
+    if start:
+        distances.append(level - float(sample[start - 1]))
+    return min(distances)
