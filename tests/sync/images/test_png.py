@@ -13,7 +13,7 @@ from sync.images.png import to_png
 
 @given(hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9), st.just(3))))
 def test_a_png_is_decoded_to_what_was_written(values: NDArray[np.uint8]) -> None:
-    pixels = values / np.float32(255)
+    pixels = (values / 255).astype(np.float32)
     assert np.array_equal(decode(to_png(pixels)), pixels)
 
 
