@@ -26,8 +26,7 @@ from backend.services import Services
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import FILLABLE_TAGS, MAX_CHARACTERS, parse
 
-CAPTURED = Path(__file__).parents[3].parent / "shared" / "label-studio-requests.json"
-REQUESTS: list[dict[str, Any]] = json.loads(CAPTURED.read_text()) if CAPTURED.is_file() else []
+REQUESTS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data/label_studio_requests.json").read_text())
 CAPTURED_AT = "http://127.0.0.1:8380"
 """Where Label Studio was when the requests were captured; here the file server stands in its place."""
 CONFIG = (
@@ -44,10 +43,10 @@ def client(predicting: Services) -> Iterator[TestClient]:
 
 
 def requests(path: str, kind: Callable[[dict[str, Any]], bool] = lambda body: True) -> list[Any]:
-    """The captured requests to a path, as parameters; one that is skipped where there are none."""
-    chosen = [one for one in REQUESTS if one["path"] == path and kind(one["body"] or {})]
-    marks = pytest.mark.skip(f"no captured requests at {CAPTURED}")
-    return [pytest.param(one, id=str(REQUESTS.index(one))) for one in chosen] or [pytest.param({}, marks=marks)]
+    """The captured requests to a path, as parameters."""
+    chosen = [request for request in REQUESTS if request["path"] == path and kind(request["body"] or {})]
+    assert chosen, f"no captured request to {path} of this kind"
+    return [pytest.param(request, id=str(REQUESTS.index(request))) for request in chosen]
 
 
 def send(client: TestClient, request: dict[str, Any], files: Any, png: Callable[..., bytes]) -> Any:
