@@ -1,7 +1,7 @@
 """A data folder that commit 22c54b2 made opens: its database, its version, its caches and its pending event.
 
-The folder holds a project of 18 annotated images with classes, a taxonomy and boxes, one trained version, which is live, and the
-cache of three images. Beside it are these images and, in `predictions.json`, the predictions of that commit for them.
+The folder holds a project of 18 annotated images with classes, a taxonomy and boxes, one trained version, which is live, and
+the cache of three images. Beside it are these images and, in `predictions.json`, the predictions of that commit for them.
 """
 
 from __future__ import annotations
