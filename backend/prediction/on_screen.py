@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sync.controls.reading import read_region
+from sync.controls import MASKS
 from sync.errors.controls import ControlError
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Mask, Point, Polygon, Size
 from sync.labelling.config import Control
+from sync.labelling.reading import read_region
 
 __all__ = ["ShownObject", "object_hit", "regions_on_screen", "stored_ids"]
 
@@ -72,7 +73,7 @@ def object_hit(
     size : (width, height)
         Of the picture.
     """
-    if control.tag not in ("BrushLabels", "PolygonLabels") or not clicks:
+    if control.tag not in MASKS or not clicks:
         return None
     first = next((point for point, positive in clicks if positive), clicks[0][0])
     row, column = min(int(first.y), size[1] - 1), min(int(first.x), size[0] - 1)

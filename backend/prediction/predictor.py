@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -24,6 +24,7 @@ from backend.prediction.prompts import answer_prompts
 from sync.errors.failures import attempt, attempt_together, reason_of_item
 from sync.errors.images import ImageError
 from sync.label_studio.task_images import images_of_control, place_region, references_of, value_at
+from sync.label_studio.validation import sort_regions
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.visibility import hidden_controls
 
@@ -182,6 +183,7 @@ class Predictor:
             reason = error if isinstance(error, ValueError) else reason_of_item(error)
             log.warning("event=prompt_not_answered task=%d version=%s reason=%r", tasks[0].id, self.version, str(reason))
             return predictions
+        regions = self._valid(regions, tasks[0])
         if regions:
             score = float(np.mean([region.get("score", 0.5) for region in regions]))
             predictions[0] = Prediction(regions, score, self.version)
@@ -243,9 +245,16 @@ class Predictor:
     def _put_together(self, task: Task, draft: _Draft) -> Prediction:
         prediction = attempt(partial(draft.prediction, self.config, self.version))
         if not isinstance(prediction, ImageError):
-            return prediction
+            return replace(prediction, result=self._valid(prediction.result, task))
         log.warning("event=task_not_predicted task=%d version=%s reason=%r", task.id, self.version, str(prediction))
         return Prediction([], NOTHING_TO_ASK, self.version, str(prediction))
+
+    def _valid(self, regions: list[dict[str, Any]], task: Task) -> list[dict[str, Any]]:
+        """Return the regions that Label Studio may store; the others would break the annotator's page, and are logged."""
+        valid, faults = sort_regions(regions, self.config)
+        for fault in faults:
+            log.error("event=region_dropped task=%d version=%s reason=%r", task.id, self.version, fault)
+        return valid
 
     def _fill(
         self,

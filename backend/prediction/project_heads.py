@@ -15,16 +15,12 @@ from pathlib import Path
 from backend.heads import HEADS, Head, HeadError
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.registry.version_files import INDEX
+from sync.controls import ANSWERS, OBJECTS
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label
 
-__all__ = ["FILLED_BY", "MASKS", "PROMPTS", "SHAPES", "ProjectHeads", "controls_to_fill", "prompt_target"]
+__all__ = ["PROMPTS", "ProjectHeads", "controls_to_fill", "prompt_target"]
 
-SHAPES = ("BrushLabels", "PolygonLabels", "RectangleLabels", "EllipseLabels")
-"""Controls that hold objects, the most exact outline first: a prompt is answered in the first that a project has."""
-MASKS = ("BrushLabels", "PolygonLabels")
-"""Those of them that hold an outline."""
-FILLED_BY = {"Choices": "morphology", "Taxonomy": "tree", "Number": "parameters"} | dict.fromkeys(SHAPES, "detection")
 PROMPTS = ""
 """Name under which the prompted head stands: no control can be called so."""
 
@@ -101,12 +97,10 @@ def _index(folder: Path) -> dict[str, dict[str, str]]:
 
 def controls_to_fill(config: LabelConfig) -> tuple[Control, ...]:
     """Choose the controls that every task is filled in; a smart rectangle is a tool where objects have another control."""
-    objects = [control for control in config.controls if control.tag in SHAPES and not control.smart_only]
+    objects = [control for control in config.controls if control.tag in OBJECTS and not control.smart_only]
     plain = [control for control in objects if not (control.smart and control.tag == "RectangleLabels")]
     shapes = plain or objects
-    return tuple(
-        control for control in config.controls if control in shapes or (control.tag in FILLED_BY and control.tag not in SHAPES)
-    )
+    return tuple(control for control in config.controls if control in shapes or control.tag in ANSWERS)
 
 
 def prompt_target(config: LabelConfig, *, label: str, to_name: str, from_name: object = None) -> tuple[Control, str] | None:
@@ -129,7 +123,7 @@ def prompt_target(config: LabelConfig, *, label: str, to_name: str, from_name: o
     """
     asked = config.control(from_name)
     own = next((one for one in asked.labels if one.value == label), None) if asked else None
-    for tag in SHAPES:
+    for tag in OBJECTS:
         for control in controls_to_fill(config):
             if control.tag != tag or to_name not in control.to_names or not control.labels:
                 continue

@@ -42,7 +42,8 @@ from backend.server.protocol import (
     predict_body,
 )
 from backend.services import Services
-from sync.labelling.config import FILLABLE_TAGS, LabelConfigError, parse
+from sync.controls import CONTROLS
+from sync.labelling.config import LabelConfigError, parse
 
 __all__ = ["create_app"]
 
@@ -204,7 +205,7 @@ def create_app(services: Services) -> FastAPI:
 
 @lru_cache(maxsize=16)  # Label Studio repeats /setup all the time, and parsing 50,000 classes takes a second
 def _warning(label_config: str) -> str:
-    supported = "galaxyloop fills " + ", ".join(sorted(FILLABLE_TAGS)) + " of an Image"
+    supported = "galaxyloop fills " + ", ".join(sorted(CONTROLS)) + " of an Image"
     try:
         config = parse(label_config)
     except LabelConfigError as error:

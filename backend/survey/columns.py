@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from backend.heads.detection.detected import Detected
 from backend.prediction.control_models import ClassFiller, Filler, NumberFiller, ObjectFiller
 from backend.prediction.features import ImageFeatures
-from backend.prediction.project_heads import MASKS
+from sync.controls import MASKS
 from sync.labelling.config import Control
 
 __all__ = ["Said", "ask", "column_of", "make_batch", "make_schema"]

@@ -1,16 +1,15 @@
-"""One module a control tag of Label Studio: its JSON to arrays and back, pure functions.
+"""One module per control tag of Label Studio: its JSON to arrays and back, pure functions.
 
-`CONTROLS[tag].encode(what, control=..., ...)` makes one region of a result, `CONTROLS[tag].decode(region)` reads one;
-both raise `ControlError` with a sentence. Shapes are stored in percent of the picture: `decode(region, size=...)` gives them in
-pixels of the picture's own `size`, whatever size the region states; without it, in pixels of the stated size.
+A tag is added by one file here and one line below. `sync/controls/codec.py` lists what the file offers; everything that the
+product asks by tag is in the file, or follows from its `KIND` and `SHAPE`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Protocol
+import numpy as np
 
 from sync.controls import (
+    bitmasklabels,
     brushlabels,
     choices,
     ellipselabels,
@@ -19,32 +18,36 @@ from sync.controls import (
     polygonlabels,
     rectanglelabels,
     taxonomy,
+    vectorlabels,
 )
-from sync.controls.region import Region
+from sync.controls.codec import AnswerCodec, Codec, ObjectCodec, ShapeCodec
+from sync.controls.kind import Kind
 from sync.errors.controls import ControlError
+from sync.geometry.shapes import Polygon
 
-__all__ = ["CONTROLS", "Codec", "ControlError"]
+__all__ = ["ANSWERS", "CONTROLS", "MASKS", "OBJECTS", "SHAPES", "Codec", "ControlError", "Kind", "ObjectCodec", "ShapeCodec"]
 
-
-class Codec(Protocol):
-    """What a module of a tag offers."""
-
-    @property
-    def encode(self) -> Callable[..., Region]:
-        """Turn an array, a shape or labels into a region."""
-
-    @property
-    def decode(self) -> Callable[..., Any]:
-        """Turn a region into what `encode` takes, with its labels."""
-
-
-CONTROLS: dict[str, Codec] = {
+ANSWERS: dict[str, AnswerCodec] = {
     "Choices": choices,
     "Taxonomy": taxonomy,
-    "RectangleLabels": rectanglelabels,
-    "EllipseLabels": ellipselabels,
-    "BrushLabels": brushlabels,
-    "PolygonLabels": polygonlabels,
-    "KeyPointLabels": keypointlabels,
     "Number": number,
 }
+"""Controls that are answered for the whole image."""
+
+OBJECTS: dict[str, ObjectCodec] = {
+    "BrushLabels": brushlabels,
+    "BitmaskLabels": bitmasklabels,
+    "PolygonLabels": polygonlabels,
+    "VectorLabels": vectorlabels,
+    "RectangleLabels": rectanglelabels,
+    "EllipseLabels": ellipselabels,
+}
+"""Controls that hold objects, the most exact outline first: a prompt is answered in the first that a project has."""
+
+SHAPES: dict[str, ShapeCodec] = {**OBJECTS, "KeyPointLabels": keypointlabels}
+"""Controls whose regions lie on the image."""
+
+CONTROLS: dict[str, Codec] = {**ANSWERS, **SHAPES}
+
+MASKS = tuple(tag for tag, codec in OBJECTS.items() if codec.SHAPE in (np.ndarray, Polygon))
+"""Tags of controls that hold an object's outline."""

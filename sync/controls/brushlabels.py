@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
 from sync.controls import rle
-from sync.controls.region import Region, new_region, read_labels, read_size, read_value, write_labels
+from sync.controls.control import Control
+from sync.controls.kind import Kind
+from sync.controls.region import Region, new_region, no_faults, read_labels, read_size, read_value, write_labels
 from sync.errors.controls import ControlError, quote
 from sync.geometry.shapes import Labelled, Mask, Size, check_size
-from sync.labelling.config import Control
 
-__all__ = ["decode", "encode", "encode_part", "resized"]
+__all__ = [
+    "KIND",
+    "SHAPE",
+    "TAG",
+    "check_mask",
+    "decode",
+    "encode",
+    "encode_mask",
+    "encode_part",
+    "faults",
+    "readable_size",
+    "resized",
+]
 
 TAG = "BrushLabels"
+KIND = Kind.OBJECTS
+SHAPE = np.ndarray
 
 LARGER_AT_MOST = 4
 """So many times as many pixels as the picture has a mask of another size at most: it is refused by its header, not unpacked."""
@@ -34,6 +52,13 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
     ControlError
         If the mask is empty, not boolean, or of another shape than the image.
     """
+    check_mask(mask, control, size=size)
+    value = {"format": "rle", "rle": rle.encode(mask), "brushlabels": write_labels([label], control)}
+    return new_region(control, TAG, value, score=score, size=size)
+
+
+def check_mask(mask: Mask, control: Control, *, size: Size) -> None:
+    """Raise ControlError unless a mask has a pixel, is boolean, and is as large as an image of `size` (width, height)."""
     width, height = check_size(size)
     if mask.dtype != np.bool_ or mask.shape != (height, width):
         raise ControlError(
@@ -42,8 +67,6 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
         )
     if not mask.any():
         raise ControlError(f"a mask for {control.name!r} has no pixel inside")
-    value = {"format": "rle", "rle": rle.encode(mask), "brushlabels": write_labels([label], control)}
-    return new_region(control, TAG, value, score=score, size=size)
 
 
 def encode_part(part: Mask, *, x: int, y: int, control: Control, label: str, size: Size, score: float | None = None) -> Region:
@@ -89,7 +112,7 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
         return Labelled(shape=rle.decode(packed, size=stated), labels=labels, size=stated)  # type: ignore[arg-type]
     size = check_size(size)
     pixels = rle.pixel_count(packed)
-    drawn_on = size if pixels == size[0] * size[1] else _stated(region, pixels) or size
+    drawn_on = size if pixels == size[0] * size[1] else readable_size(region) or size
     if pixels > max(LARGER_AT_MOST * size[0] * size[1], SMALL_PIXELS):
         raise ControlError(
             f"a mask of {pixels} pixels does not fit an image of {size[0]}x{size[1]}: "
@@ -113,10 +136,20 @@ def resized(mask: Mask, size: Size) -> Mask:
     return scaled
 
 
-def _stated(region: Region, pixels: int) -> Size | None:
-    """The size that a region states, where the mask's number of pixels fits it."""
+def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
+    """Return the one region of a mask."""
+    return [encode(mask, control=control, label=label, size=size, score=score)]
+
+
+def readable_size(region: Mapping[str, Any]) -> Size | None:
+    """Return the size that a region states, if its mask has as many pixels; else only the picture's own size can tell."""
+    value = region.get("value")
     try:
         width, height = read_size(region)
+        pixels = rle.pixel_count(value.get("rle") if isinstance(value, Mapping) else None)
     except ControlError:
         return None
     return (width, height) if width * height == pixels else None
+
+
+faults = no_faults

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sync.controls.region import Region, new_region, read_labels, read_value, write_labels
-from sync.labelling.config import Control
+from sync.controls.control import Control
+from sync.controls.kind import Kind
+from sync.controls.region import Region, new_region, no_faults, read_labels, read_value, write_labels
 
-__all__ = ["decode", "encode"]
+__all__ = ["KIND", "TAG", "decode", "encode", "faults"]
 
 TAG = "Choices"
+KIND = Kind.CLASSES
 
 
 def encode(labels: Sequence[str], *, control: Control, score: float | None = None) -> Region:
@@ -26,3 +28,6 @@ def encode(labels: Sequence[str], *, control: Control, score: float | None = Non
 def decode(region: Region) -> tuple[str, ...]:
     """Return the labels that were picked, at least one."""
     return read_labels(read_value(region, TAG), TAG)
+
+
+faults = no_faults

@@ -6,10 +6,17 @@ ellipse is turned about its centre; it takes no half-axis above 50.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sync.controls.control import Control
+from sync.controls.kind import Kind
 from sync.controls.region import (
     Region,
+    any_size,
     finite,
     new_region,
+    points_off_image,
     read_labels,
     read_number,
     read_rotation,
@@ -19,12 +26,14 @@ from sync.controls.region import (
     write_rotation,
 )
 from sync.errors.controls import ControlError
-from sync.geometry.shapes import Ellipse, Labelled, Size, check_size
-from sync.labelling.config import Control
+from sync.geometry.moments import ellipse_of_mask
+from sync.geometry.shapes import Ellipse, Labelled, Mask, Size, check_size
 
-__all__ = ["decode", "encode"]
+__all__ = ["KIND", "MAX_RADIUS_PERCENT", "SHAPE", "TAG", "decode", "encode", "encode_mask", "faults", "readable_size"]
 
 TAG = "EllipseLabels"
+KIND = Kind.OBJECTS
+SHAPE = Ellipse
 
 MAX_RADIUS_PERCENT = 50.0
 
@@ -71,3 +80,16 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Ellipse]:
         rotation=read_rotation(value),
     )
     return Labelled(shape=ellipse, labels=read_labels(value, TAG), size=(width, height))
+
+
+def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
+    """Return the ellipse with the second moments of a mask."""
+    return [encode(ellipse_of_mask(mask), control=control, label=label, size=size, score=score)]
+
+
+def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
+    """Yield a fault for a centre outside the image."""
+    yield from points_off_image([(value["x"], value["y"])])
+
+
+readable_size = any_size

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
-from sync.controls.region import Region, finite, new_region, read_labels, read_number, read_value, size_for, write_labels
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sync.controls.control import Control
+from sync.controls.kind import Kind
+from sync.controls.region import (
+    Region,
+    any_size,
+    finite,
+    new_region,
+    points_off_image,
+    read_labels,
+    read_number,
+    read_value,
+    size_for,
+    write_labels,
+)
 from sync.errors.controls import ControlError, quote
 from sync.geometry.shapes import Labelled, Point, Size, check_size
-from sync.labelling.config import Control
 
-__all__ = ["decode", "encode"]
+__all__ = ["KIND", "SHAPE", "TAG", "decode", "encode", "faults", "readable_size"]
 
 TAG = "KeyPointLabels"
+KIND = Kind.POINTS
+SHAPE = Point
 
 DOT_WIDTH_PERCENT = 0.5
 """How wide the dot of a predicted point is drawn, percent of the image's width."""
@@ -53,3 +70,11 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Point]:
         raise ControlError(f"is_positive must be true or false, not {quote(positive)}")
     point = Point(x=read_number(value, "x") * width / 100, y=read_number(value, "y") * height / 100)
     return Labelled(shape=point, labels=read_labels(value, TAG), size=(width, height), positive=bool(positive))
+
+
+def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
+    """Yield a fault for a point outside the image."""
+    yield from points_off_image([(value["x"], value["y"])])
+
+
+readable_size = any_size

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Mapping
+from typing import Any
 
+from sync.controls.control import Control
+from sync.controls.kind import Kind
 from sync.controls.region import Region, finite, new_region, read_value
 from sync.errors.controls import ControlError, quote
-from sync.labelling.config import Control
 
-__all__ = ["allowed", "decode", "encode"]
+__all__ = ["KIND", "STEP_TOLERANCE", "TAG", "allowed", "decode", "encode", "faults"]
 
 TAG = "Number"
+KIND = Kind.NUMBER
 
 STEP_TOLERANCE = 1e-8
 """How far off a step Label Studio's page accepts a number (1.23.2)."""
@@ -56,3 +60,10 @@ def decode(region: Region) -> float:
     if not math.isfinite(value):
         raise ControlError(f"number must be finite, not {quote(number)}")
     return value
+
+
+def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
+    """Yield a fault for a number that the page would not let the annotator submit."""
+    nearest = allowed(float(value["number"]), control)
+    if abs(value["number"] - nearest) > STEP_TOLERANCE:
+        yield f"has the number {value['number']!r}, and {control.name!r} takes {nearest!r} at the nearest"

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-from sync.controls.region import Region, as_number, new_region, read_labels, read_value, size_for, write_labels
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.controls.control import Control
+from sync.controls.kind import Kind
+from sync.controls.region import (
+    Region,
+    any_size,
+    as_number,
+    new_region,
+    points_off_image,
+    read_labels,
+    read_value,
+    size_for,
+    write_labels,
+)
 from sync.errors.controls import ControlError, quote
 from sync.geometry.outlines import TOLERANCE_PX, outline
 from sync.geometry.shapes import Labelled, Mask, Polygon, Size, check_size
-from sync.labelling.config import Control
 
-__all__ = ["MAX_CORNERS", "decode", "encode", "encode_mask"]
+__all__ = ["KIND", "MAX_CORNERS", "SHAPE", "TAG", "check_polygon", "decode", "encode", "encode_mask", "faults", "readable_size"]
 
 TAG = "PolygonLabels"
+KIND = Kind.OBJECTS
+SHAPE = Polygon
 
 MAX_CORNERS = 100_000
 
@@ -30,13 +47,24 @@ def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score:
     ControlError
         If there are fewer than three corners, or one is not finite.
     """
+    percent = check_polygon(polygon, size=size)
+    value = {"points": percent.tolist(), "closed": True, "polygonlabels": write_labels([label], control)}
+    return new_region(control, TAG, value, score=score, size=size)
+
+
+def check_polygon(polygon: Polygon, *, size: Size) -> NDArray[np.float64]:
+    """Return the corners in percent of an image of `size`, moved to its border where they lie outside it, shape (n, 2).
+
+    Raises
+    ------
+    ControlError
+        If there are fewer than three corners, or one is not finite.
+    """
     width, height = check_size(size)
     points = np.asarray(polygon.points, dtype=np.float64)
     if points.ndim != 2 or points.shape[1] != 2 or len(points) < 3 or not np.isfinite(points).all():
         raise ControlError(f"a polygon needs three or more finite corners (x, y), not an array of {points.shape}")
-    percent = np.clip(points / (width, height) * 100, 0, 100)
-    value = {"points": percent.tolist(), "closed": True, "polygonlabels": write_labels([label], control)}
-    return new_region(control, TAG, value, score=score, size=size)
+    return np.clip(points / (width, height) * 100, 0, 100)
 
 
 def encode_mask(
@@ -72,3 +100,11 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Polygon]:
         row[:] = as_number(point[0], "x"), as_number(point[1], "y")
     polygon = Polygon(points=percent * (width, height) / 100)
     return Labelled(shape=polygon, labels=read_labels(value, TAG), size=(width, height))
+
+
+def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
+    """Yield a fault for each corner outside the image."""
+    yield from points_off_image(value["points"])
+
+
+readable_size = any_size

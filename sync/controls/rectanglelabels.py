@@ -6,10 +6,17 @@ corner.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sync.controls.control import Control
+from sync.controls.kind import Kind
 from sync.controls.region import (
     Region,
+    any_size,
     finite,
     new_region,
+    points_off_image,
     read_labels,
     read_number,
     read_rotation,
@@ -19,12 +26,14 @@ from sync.controls.region import (
     write_rotation,
 )
 from sync.errors.controls import ControlError
-from sync.geometry.shapes import Box, Labelled, Size, check_size
-from sync.labelling.config import Control
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Box, Labelled, Mask, Size, check_size
 
-__all__ = ["decode", "encode"]
+__all__ = ["KIND", "SHAPE", "TAG", "decode", "encode", "encode_mask", "faults", "readable_size"]
 
 TAG = "RectangleLabels"
+KIND = Kind.OBJECTS
+SHAPE = Box
 
 
 def encode(box: Box, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
@@ -72,6 +81,23 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Box]:
         rotation=read_rotation(value),
     )
     return Labelled(shape=box, labels=read_labels(value, TAG), size=(width, height))
+
+
+def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
+    """Return the upright box around a mask."""
+    return [encode(Footprint.of_mask(mask).box, control=control, label=label, size=size, score=score)]
+
+
+def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
+    """Yield a fault for a corner, or the far side of an upright box, outside the image."""
+    yield from points_off_image([(value["x"], value["y"])])
+    if not value.get("rotation"):
+        for start, length in (("x", "width"), ("y", "height")):
+            if value[start] + value[length] > 100:
+                yield f"has {start} + {length} = {value[start] + value[length]!r}: 100 is the image's border"
+
+
+readable_size = any_size
 
 
 def _span(start: float, length: float, *, of: int, clip: bool) -> tuple[float, float]:

@@ -1,21 +1,25 @@
-"""What all regions share: ids, names, the image's size, and the reading of numbers that nobody vouches for."""
+"""What all regions share: ids, names, the size of the image, and numbers, which are checked as they are read."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import uuid4
 
+from sync.controls.control import Control
 from sync.errors.controls import ControlError, quote
 from sync.geometry.shapes import Size, check_size
-from sync.labelling.config import Control
 
 __all__ = [
+    "ANY_SIZE",
     "Region",
+    "any_size",
     "as_number",
     "finite",
     "new_region",
+    "no_faults",
+    "points_off_image",
     "read_labels",
     "read_number",
     "read_rotation",
@@ -28,6 +32,9 @@ __all__ = [
 
 Region = dict[str, Any]
 """One item of a result, as Label Studio's JSON has it."""
+
+ANY_SIZE: Size = (1000, 1000)
+"""Percentages can be decoded without the picture's size: whether a shape makes sense does not depend on it."""
 
 FAR_PERCENT = 1000.0
 """A turned shape may reach beyond the image, but not ten images far: such a number is a mistake."""
@@ -158,3 +165,20 @@ def read_labels(value: Mapping[str, Any], tag: str) -> tuple[str, ...]:
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
         raise ControlError(f"{tag.lower()} must be a list of label names, not {quote(labels)}")
     return tuple(labels)
+
+
+def any_size(region: Mapping[str, Any]) -> Size:
+    """Return the size at which a region in percentages is decoded where the picture's own is not known: any will do."""
+    return ANY_SIZE
+
+
+def points_off_image(points: Iterable[tuple[float, float]]) -> Iterator[str]:
+    """Yield a fault for each point, in percent of the image, that is not on the image."""
+    for x, y in points:
+        if not (0 <= x <= 100 and 0 <= y <= 100):
+            yield f"has a point at {x:g}, {y:g} percent: both must lie between 0 and 100"
+
+
+def no_faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
+    """Yield nothing: every value that can be decoded is good."""
+    return iter(())

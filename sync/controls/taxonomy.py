@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sync.controls.region import Region, new_region, read_value
+from sync.controls.control import Control
+from sync.controls.kind import Kind
+from sync.controls.region import Region, new_region, no_faults, read_value
 from sync.errors.controls import ControlError, quote
-from sync.labelling.config import Control
 
-__all__ = ["decode", "encode"]
+__all__ = ["KIND", "TAG", "decode", "encode", "faults"]
 
 TAG = "Taxonomy"
+KIND = Kind.CLASSES
 
 Path = tuple[str, ...]
 
@@ -42,3 +44,6 @@ def decode(region: Region) -> tuple[Path, ...]:
         if not isinstance(path, list) or not path or not all(isinstance(name, str) and name for name in path):
             raise ControlError(f"a path of a taxonomy must be a list of names, not {quote(path)}")
     return tuple(tuple(path) for path in paths)
+
+
+faults = no_faults

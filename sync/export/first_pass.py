@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from sync.controls import SHAPES
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.export.consensus.agreement import Overlaps
@@ -25,7 +26,7 @@ from sync.export.reading.statements import ANSWERING_TAGS, read_statements
 from sync.export.records import Statement
 from sync.export.sky import NOWHERE, Sky
 from sync.export.splits import TaskPlace
-from sync.geometry.shapes import Size
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.labelling.config import LabelConfig
 from sync.labelling.matching import read_label
 
@@ -141,13 +142,7 @@ def _regions(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 OUTLINES = frozenset({"mask", "polygon", "ellipse"})
 """Kinds of objects that have an outline of their own."""
 
-_KIND_OF_TAG = {
-    "RectangleLabels": "box",
-    "EllipseLabels": "ellipse",
-    "BrushLabels": "mask",
-    "PolygonLabels": "polygon",
-    "KeyPointLabels": "keypoint",
-}
+_KIND_OF_SHAPE = {Box: "box", Ellipse: "ellipse", np.ndarray: "mask", Polygon: "polygon", Point: "keypoint"}
 
 
 def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, found: FirstPass) -> None:
@@ -158,7 +153,7 @@ def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, found: Firs
             found.foreign[str(region.get("from_name") or ""), str(region.get("type") or "unknown")] += 1
         if control is None or control.tag in ANSWERING_TAGS:
             continue
-        kind, value = _KIND_OF_TAG[control.tag], region.get("value")
+        kind, value = _KIND_OF_SHAPE[SHAPES[control.tag].SHAPE], region.get("value")
         found.kinds.add(kind)
         if not isinstance(value, Mapping) or not isinstance(value.get(control.tag.lower()), list):
             continue

@@ -11,8 +11,11 @@ from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING
 
+import numpy as np
 from defusedxml.ElementTree import fromstring
 
+from sync.controls import SHAPES
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelling.config import Control, LabelConfig, parse
 
 if TYPE_CHECKING:
@@ -23,14 +26,14 @@ __all__ = ["annotator_instructions"]
 LISTED_LABELS = 30
 """Of a control with more labels the first ones are listed."""
 
-OUTLINES = ("PolygonLabels", "BrushLabels")
-SHAPES = {
-    "PolygonLabels": "one outline for each object, drawn corner by corner",
-    "BrushLabels": "one mask for each object, drawn with the brush",
-    "RectangleLabels": "one box for each object",
-    "EllipseLabels": "one ellipse for each object",
-    "KeyPointLabels": "one point for each object",
+TASKS = {
+    Polygon: "one outline for each object, drawn corner by corner",
+    np.ndarray: "one mask for each object, drawn with the brush",
+    Box: "one box for each object",
+    Ellipse: "one ellipse for each object",
+    Point: "one point for each object",
 }
+"""What to make, by the shape that a control holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +95,14 @@ def _questions(xml: str, config: LabelConfig) -> Iterator[Question]:
 def _buttons(element: Element, control: Control) -> Iterator[Button]:
     if control.tag in ("Taxonomy", "Number"):
         return
-    for child in element.iter("Choice" if control.tag == "Choices" else "Label"):
+    for child in element.iter("Label" if control.marks_objects else "Choice"):
         if child.get("value"):
-            colour = (child.get("background") or "") if control.tag != "Choices" else ""
+            colour = (child.get("background") or "") if control.marks_objects else ""
             yield Button(child.get("value", ""), child.get("hotkey") or "", colour, child.get("hint") or "")
+
+
+def _holds_pixels(control: Control) -> bool:
+    return control.tag in SHAPES and SHAPES[control.tag].SHAPE is np.ndarray
 
 
 def _is_prompt(control: Control) -> bool:
@@ -121,7 +128,7 @@ def _task(control: Control) -> str:
         limits = " and ".join(bound for bound in bounds if bound)
         return f"Enter a number{f', {limits}' if limits else ''}. Leave it empty where it cannot be measured."
     return (
-        f"Make {SHAPES[control.tag]}. To correct one, select it with a click and drag; to delete it, press "
+        f"Make {TASKS[SHAPES[control.tag].SHAPE]}. To correct one, select it with a click and drag; to delete it, press "
         "<kbd>Backspace</kbd>. To draw a new one, press the key of its label first."
     )
 
@@ -146,7 +153,7 @@ def _background(colour: str) -> str:
 def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
     """How to ask the model for an object, with the smart tools that the config has."""
     points = any(tool.control.tag == "KeyPointLabels" for tool in tools)
-    thing = "mask" if any(question.control.tag == "BrushLabels" for question in asked) else "outline"
+    thing = "mask" if any(_holds_pixels(question.control) for question in asked) else "outline"
     steps = [
         "Switch on <b>Auto-Annotation</b> below the picture, then click an empty part of the page: while the switch has the "
         "focus, keys do nothing."

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sync.labelling.synonyms import BROADER, HUBBLE_LETTERS, SYNONYMS, normalise
 
 if TYPE_CHECKING:
-    from sync.labelling.config import Control, Label
+    from sync.controls.control import Control, Label
 
 __all__ = ["match_labels", "read_label", "read_path"]
 

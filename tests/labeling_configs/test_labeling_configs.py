@@ -19,9 +19,11 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.prediction.control_models import fillers_of
 from backend.prediction.factory import BASE_MORPHOLOGY
-from backend.prediction.project_heads import MASKS, SHAPES, ProjectHeads, controls_to_fill, prompt_target
+from backend.prediction.project_heads import ProjectHeads, controls_to_fill, prompt_target
+from sync.controls import MASKS, OBJECTS
 from sync.label_studio.validation import check_prediction
-from sync.labelling.config import LabelConfig, match_labels, parse
+from sync.labelling.config import LabelConfig, parse
+from sync.labelling.matching import match_labels
 
 CLASSES = ["elliptical", "spiral", "edge_on", "merger"]
 SHIPPED = {path.name: path.read_text() for path in files("labeling_configs").iterdir() if path.name.endswith(".xml")}
@@ -119,7 +121,7 @@ def test_a_class_can_be_refused(name: str) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shapes_are_outlines_that_show_what_is_inside(name: str) -> None:
     for element in fromstring(SHIPPED[name]).iter():
-        if element.tag in SHAPES and element.get("smartOnly") != "true" and element.tag != "BrushLabels":
+        if element.tag in OBJECTS and element.get("smartOnly") != "true" and element.tag != "BrushLabels":
             assert (element.get("opacity"), element.get("strokeWidth")) == ("0.05", "2")
         assert element.tag != "BrushLabels" or name == "masks.xml", "only masks.xml asks for pixels"
 

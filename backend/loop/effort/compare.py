@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.loop.scores.agreement import overlap
-from backend.prediction.project_heads import SHAPES
 from backend.registry.records import Effort
-from sync.controls import ControlError
+from sync.controls import OBJECTS, ControlError
 from sync.controls.comparing import decoder
 from sync.controls.equality import SAME, outline, same_answer, same_shape
 from sync.controls.region import Region
@@ -88,7 +87,7 @@ def _key(region: Region) -> tuple[str, str, str]:
 
     What is said of a whole image is found by control and page.
     """
-    if any(region["type"] == tag.lower() for tag in SHAPES):
+    if any(region["type"] == tag.lower() for tag in OBJECTS):
         return region["type"], str(region.get("id")), ""
     return region["type"], region["from_name"], str(region.get("item_index") or 0)
 

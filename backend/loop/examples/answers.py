@@ -9,21 +9,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backend.prediction.project_heads import SHAPES, controls_to_fill
-from sync.controls import rle
-from sync.controls.reading import read_region
-from sync.controls.region import Region, read_size
+from backend.prediction.project_heads import controls_to_fill
+from sync.controls import CONTROLS, OBJECTS, SHAPES, Kind
+from sync.controls.region import ANY_SIZE, Region
 from sync.errors.controls import ControlError, quote
 from sync.geometry.shapes import Size
 from sync.label_studio.annotations import Annotation
 from sync.label_studio.task_images import image_of_region, images_of_control
 from sync.labelling.config import Control, LabelConfig
+from sync.labelling.reading import read_region
 from sync.labelling.visibility import hidden_controls
 
 __all__ = ["needs_picture", "read_regions", "regions_of"]
-
-ANY_SIZE: Size = (1000, 1000)
-"""Percentages can be read without knowing of what: whether a shape makes sense does not depend on the picture's size."""
 
 
 def regions_of(annotation: Annotation, control: Control, config: LabelConfig) -> dict[tuple[str, int], list[Region]]:
@@ -44,7 +41,7 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
     ControlError
         If a region lies on no image of the task, or names a control of this type that the labelling config does not have.
     """
-    if not control.labels and control.tag != "Number":
+    if not control.labels and CONTROLS[control.tag].KIND is not Kind.NUMBER:
         return {}  # labels that come from each task are no classes that a head could learn
     regions = [region for region in annotation.result if region.get("from_name") == control.name]
     on_images: dict[tuple[str, int], list[Region]] = {
@@ -62,7 +59,7 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
     for region in annotation.result:
         if _is_of_a_lost_control(region, control, config):
             raise ControlError(f"the region names the control {quote(region.get('from_name'))}, which the config does not have")
-    if control.tag not in SHAPES or control.name in hidden_controls(annotation.result, config):
+    if control.tag not in OBJECTS or control.name in hidden_controls(annotation.result, config):
         return {}
     if any(_is_a_prompt(region, config) for region in annotation.result):
         return {}  # a prompt that was left behind is a mask that was lost, and not "nothing here"
@@ -70,7 +67,7 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
 
 
 def read_regions(regions: Sequence[Region], control: Control, *, size: Size | None = None) -> list[Any]:
-    """Read regions of a control on one picture, as `sync.controls.reading.read_region` does.
+    """Read regions of a control on one picture, as `sync.labelling.reading.read_region` does.
 
     Parameters
     ----------
@@ -82,27 +79,18 @@ def read_regions(regions: Sequence[Region], control: Control, *, size: Size | No
     ControlError
         If a region cannot be read.
     """
-    return [read_region(region, control, size=size or _checkable_size(region, control)) for region in regions]
+    return [read_region(region, control, size=size or _readable_size(region, control)) for region in regions]
 
 
 def needs_picture(regions: Sequence[Region], control: Control) -> bool:
-    """Tell whether only the picture's own size can tell if the regions of a control on it can be read."""
-    return control.tag == "BrushLabels" and any(_mask_size(region) is None for region in regions)
+    """Return whether only the picture's own size decides if the regions of a control on it can be read."""
+    codec = SHAPES.get(control.tag)
+    return codec is not None and any(codec.readable_size(region) is None for region in regions)
 
 
-def _checkable_size(region: Region, control: Control) -> Size:
-    return (_mask_size(region) or ANY_SIZE) if control.tag == "BrushLabels" else ANY_SIZE
-
-
-def _mask_size(region: Mapping[str, Any]) -> Size | None:
-    """The size that a brush region states, where its mask has as many pixels."""
-    value = region.get("value")
-    try:
-        width, height = read_size(region)
-        pixels = rle.pixel_count(value.get("rle") if isinstance(value, Mapping) else None)
-    except ControlError:
-        return None
-    return (width, height) if width * height == pixels else None
+def _readable_size(region: Region, control: Control) -> Size:
+    codec = SHAPES.get(control.tag)
+    return (codec.readable_size(region) if codec else None) or ANY_SIZE
 
 
 def _is_of_a_lost_control(region: Mapping[str, Any], control: Control, config: LabelConfig) -> bool:

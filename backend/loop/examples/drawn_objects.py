@@ -12,12 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from sync.controls.reading import read_region
+from sync.controls import OBJECTS
 from sync.controls.region import Region
 from sync.errors.controls import ControlError
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Labelled, Polygon, Size
 from sync.labelling.config import Control
+from sync.labelling.reading import read_region
 
 __all__ = ["DrawnObject", "Outline", "check_cost", "draw_objects"]
 
@@ -61,7 +62,7 @@ def check_cost(regions: Sequence[Region], control: Control, *, size: Size) -> No
     if len(regions) > MOST_REGIONS:
         raise ControlError(f"{len(regions)} regions are drawn for {control.name!r}; at most {MOST_REGIONS} are read")
     most = MOST_PIXELS // (size[0] * size[1])
-    if control.tag == "BrushLabels" and len(regions) > most:
+    if control.tag in OBJECTS and OBJECTS[control.tag].SHAPE is np.ndarray and len(regions) > most:
         shown = f"{size[0]}x{size[1]}"
         raise ControlError(
             f"{len(regions)} masks on a picture of {shown} pixels are drawn for {control.name!r}; at most {most} are read"

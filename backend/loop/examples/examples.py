@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from backend.heads.classification.questions import QuestionTree
 from backend.loop.examples.answers import read_regions, regions_of
 from backend.loop.examples.drawn_objects import DrawnObject, draw_objects
-from backend.prediction.project_heads import SHAPES
+from sync.controls import OBJECTS
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Size
@@ -109,7 +109,7 @@ def gather_examples(
         for image, said_by in votes[control.name].items():
             if control.tag == "Number":
                 examples.values[image] = float(np.mean([said[0] for _, said in said_by]))
-            elif control.tag in SHAPES:
+            elif control.tag in OBJECTS:
                 newest = max(said_by, key=lambda one: one[0])[1]
                 examples.objects[image] = newest
             else:
@@ -123,7 +123,7 @@ def _sizes(
     annotations: Sequence[Annotation], config: LabelConfig, controls: Sequence[Control], sizes_of: SizesOf
 ) -> dict[str, Size | None]:
     """Look up the sizes of the pictures on which something may have been drawn."""
-    shapes = {control.name: control for control in controls if control.tag in SHAPES}
+    shapes = {control.name: control for control in controls if control.tag in OBJECTS}
     drawn_on = {
         reference_of_image(annotation.data, config, image): None
         for annotation in annotations
@@ -141,8 +141,8 @@ def _read(
     read: dict[ImageOfTask, tuple[str, list[Any]]] = {}
     for image, regions in regions_of(annotation, control, config).items():
         reference = reference_of_image(annotation.data, config, image)
-        size = sizes.get(reference) if control.tag in SHAPES else None
-        if control.tag in SHAPES and regions and size is None:
+        size = sizes.get(reference) if control.tag in OBJECTS else None
+        if control.tag in OBJECTS and regions and size is None:
             continue
         if size is None:
             read[ImageOfTask(annotation.task_id, *image)] = reference, read_regions(regions, control)

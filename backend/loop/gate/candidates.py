@@ -22,7 +22,8 @@ from backend.loop.training.refit import MOST_OBJECT_IMAGES, Refits
 from backend.prediction.control_models import Filler, ObjectFiller, fillers_of
 from backend.prediction.features import ImageFeatures
 from backend.prediction.live import LivePredictors
-from backend.prediction.project_heads import SHAPES, ProjectHeads
+from backend.prediction.project_heads import ProjectHeads
+from sync.controls import OBJECTS
 from sync.labelling.config import Control
 
 __all__ = ["AUDIT_ENOUGH", "CandidateScores", "ComparedHead", "filler_of", "score_candidates"]
@@ -96,13 +97,13 @@ def score_candidates(
         Which of the tasks are held out, and which are neighbours.
     """
     scorer = _HeadScorer(predictors, control, truth, sides)
-    images = scorer.readable(_judging(truth, compared_heads, sides, objects=control.tag in SHAPES))
+    images = scorer.readable(_judging(truth, compared_heads, sides, objects=control.tag in OBJECTS))
     if not images:
         return None
     touched = [scorer.touched(one, images) for one in compared_heads]
     resampled = np.any(touched, axis=0)
     left_out = len({scorer.group(image) for image, again in zip(images, resampled, strict=True) if again})
-    plan = (plan_of_objects if control.tag in SHAPES else plan_of_classes)(left_out)
+    plan = (plan_of_objects if control.tag in OBJECTS else plan_of_classes)(left_out)
     if plan is None:  # all that was learned from is one galaxy: only images that no head learned from can judge
         plan, images = Plan(1, 1), [image for image, again in zip(images, resampled, strict=True) if not again]
         touched = [scorer.touched(one, images) for one in compared_heads]
@@ -149,7 +150,7 @@ class _HeadScorer:
         return self._sides.galaxies.get(image.task, str(image.task))
 
     def readable(self, images: Sequence[ImageOfTask]) -> list[ImageOfTask]:
-        objects = self._control.tag in SHAPES
+        objects = self._control.tag in OBJECTS
         seen = self.refits.extract_features(
             [self._truth.references[image] for image in images], embed=not objects, look=objects
         )

@@ -26,9 +26,10 @@ from backend.loop.scores.clicks import click_scores
 from backend.loop.scores.comparison import Answer, Comparison, compare
 from backend.loop.scores.controls import calibration_of
 from backend.prediction.factory import read_config
-from backend.prediction.project_heads import PROMPTS, SHAPES, ProjectHeads, controls_to_fill
+from backend.prediction.project_heads import PROMPTS, ProjectHeads, controls_to_fill
 from backend.registry.records import BASE_NUMBER, Project, Version
 from backend.services import Services
+from sync.controls import OBJECTS
 from sync.label_studio.tasks import Task
 from sync.labelling.config import Control, LabelConfig
 
@@ -143,7 +144,7 @@ def _decide(
     else:
         scores = [contest.agreement(index) for index in range(3)]
         versus = _versus(scores, contest)
-    objects = _objects(contest, truth) if control.tag in SHAPES and contest is not None else None
+    objects = _objects(contest, truth) if control.tag in OBJECTS and contest is not None else None
     if compared_heads[CANDIDATE].head is None:
         # Nothing was learned for it, so that the candidate is the shipped head; a tie between these two decides nothing.
         comes_back = versus[2].answer is Answer.WORSE

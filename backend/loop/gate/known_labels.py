@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
 from backend.loop.gate.candidates import ComparedHead
-from backend.prediction.project_heads import SHAPES
+from sync.controls import OBJECTS
 from sync.labelling.config import Control
 from sync.labelling.matching import match_labels
 
@@ -35,7 +35,7 @@ def _labels(control: Control, compared_head: ComparedHead) -> set[str]:
 
 def _shipped(base: Morphology, control: Control) -> set[str]:
     """Labels that the shipped heads know: what they detect is of a control's first label."""
-    if control.tag in SHAPES:
+    if control.tag in OBJECTS:
         return {label.value for label in control.labels[:1]}
     matched = set(match_labels(base.classes, control).values())
     if control.tag != "Taxonomy":

@@ -18,7 +18,7 @@ from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.scores.comparison import LEAST_GROUPS
 from backend.prediction.features import FeatureExtractor
-from backend.prediction.project_heads import MASKS
+from sync.controls import MASKS
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Mask, Point

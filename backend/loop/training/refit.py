@@ -18,7 +18,7 @@ from backend.loop.training.train import fit_classes, fit_detection, open_images
 from backend.prediction.control_models.control_model import embedding_of
 from backend.prediction.features import ImageFeatures
 from backend.prediction.live import LivePredictors
-from backend.prediction.project_heads import SHAPES
+from sync.controls import OBJECTS
 from sync.labelling.config import Control
 
 __all__ = ["MOST_OBJECT_IMAGES", "Refits"]
@@ -64,7 +64,7 @@ class Refits:
         return self._fitted[name]
 
     def _fit_anew(self, learned: Examples, *, by_extraction: bool) -> Head:
-        if self._control.tag in SHAPES:
+        if self._control.tag in OBJECTS:
             newest = sorted(learned.objects)[-MOST_OBJECT_IMAGES:]
             some = Examples(learned.references, objects={image: learned.objects[image] for image in newest})
             opened = open_images(self._predictors.extractor, some)

@@ -31,9 +31,10 @@ from backend.prediction.control_models import base_offset
 from backend.prediction.factory import read_config
 from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.prediction.live import LivePredictors
-from backend.prediction.project_heads import SHAPES, ProjectHeads, controls_to_fill
+from backend.prediction.project_heads import ProjectHeads, controls_to_fill
 from backend.registry.records import Project
 from backend.services import Services
+from sync.controls import OBJECTS
 from sync.errors.failures import attempt, reason_of_item
 from sync.errors.images import ImageError
 from sync.geometry.footprint import Footprint
@@ -109,7 +110,7 @@ def _fit_all(
     for control in controls_to_fill(config):
         examples = gathered[control.name]
         try:
-            if control.tag in SHAPES:
+            if control.tag in OBJECTS:
                 opened = open_images(predictors.extractor, examples)
                 filling[control.name] = fit_detection(opened, control, detector=predictors.base_detector)
                 if prompted is None and can_be_judged(snapshot, control):

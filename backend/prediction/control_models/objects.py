@@ -16,9 +16,8 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.control_models.control_model import Filled
 from backend.prediction.control_models.shared import SharedObjects
 from backend.prediction.features import ImageFeatures
-from backend.prediction.project_heads import MASKS
 from backend.prediction.regions import regions_of_mask
-from sync.controls import ControlError, ellipselabels, rectanglelabels
+from sync.controls import MASKS, ControlError, ellipselabels, rectanglelabels
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Size
 from sync.labelling.config import Control

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.prediction.project_heads import MASKS, ProjectHeads
+from backend.prediction.project_heads import ProjectHeads
+from sync.controls import MASKS
 from sync.labelling.config import Control
 from sync.labelling.matching import read_label
 

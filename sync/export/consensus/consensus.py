@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 
 from sync.controls import CONTROLS, ControlError
-from sync.controls.reading import read_region
 from sync.export.consensus.objects import Cluster, cluster_objects, overlap
 from sync.export.consensus.votes import NOTHING, YES, Question, Vote, dawid_skene, majority, newest_of_each, votes_of
 from sync.export.records import Answer, DrawnObject, Provenance, Shape, Statement
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Mask, Point, Size
 from sync.labelling.config import Control, Label, LabelConfig, join_path
+from sync.labelling.reading import read_region
 
 __all__ = ["CONSENSUS", "Decision", "everything", "latest", "voted"]
 

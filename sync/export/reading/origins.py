@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sync.controls import ControlError
+from sync.controls import ANSWERS, ControlError
 from sync.controls.comparing import decoder
 from sync.controls.equality import same_answer, same_shape
 from sync.geometry.shapes import Labelled
@@ -23,8 +23,8 @@ EDITED = "edited"
 RELABELLED = "relabelled"
 """The class is no longer the model's, or nobody can tell any more."""
 
-ANSWERING_TAGS = ("Choices", "Taxonomy", "Number")
-"""Controls that speak of the whole image."""
+ANSWERING_TAGS = tuple(ANSWERS)
+"""Controls that are answered for the whole image."""
 
 _ANSWERS = {tag.lower() for tag in ANSWERING_TAGS}
 

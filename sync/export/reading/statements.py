@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
-from sync.controls.reading import read_region
+import numpy as np
+
 from sync.controls.region import Region, read_size
 from sync.errors.controls import ControlError, OutsideError, quote
 from sync.errors.failures import reason_of_item
@@ -17,6 +18,7 @@ from sync.export.records import Answer, DrawnObject, Provenance, Statement
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Labelled, Size
 from sync.labelling.config import Control, LabelConfig, join_path
+from sync.labelling.reading import read_region
 
 __all__ = ["ANSWERING_TAGS", "Report", "read_statements", "regions_drawn", "stated_size"]
 
@@ -150,7 +152,7 @@ class _Reader:
     ) -> Iterator[DrawnObject]:
         if not decoded.positive:
             raise ControlError("a point that says 'not here' is a prompt and no object")
-        shape = Footprint.of_mask(decoded.shape) if control.tag == "BrushLabels" else decoded.shape
+        shape = Footprint.of_mask(decoded.shape) if isinstance(decoded.shape, np.ndarray) else decoded.shape
         for label in decoded.labels:
             one = DrawnObject(
                 id=str(region.get("id") or ""),

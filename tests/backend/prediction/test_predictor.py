@@ -14,6 +14,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from backend.prediction.predictor import CHUNK, NOTHING_TO_ASK, Predictor, Task
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
+from sync.controls import OBJECTS
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import parse
 
@@ -50,6 +51,30 @@ def test_predictions_are_valid_under_every_shipped_config(
         assert check_prediction(prediction.as_json(), config, interface) == []
         assert 0 <= prediction.score <= 1
         assert prediction.model_version == "v0042"
+
+
+@pytest.mark.parametrize("tag", OBJECTS)
+def test_every_control_of_objects_gets_valid_predictions(
+    predictor: Callable[[str], Predictor], upload: Callable[..., str], tag: str
+) -> None:
+    xml = f'<View><Image name="image" value="$image"/><{tag} name="o" toName="image"><Label value="Galaxy"/></{tag}></View>'
+    (prediction,) = predictor(xml).predict(tasks(upload()))
+    assert {region["type"] for region in prediction.result} == {tag.lower()}
+    assert check_prediction(prediction.as_json(), parse(xml), LabelInterface(xml)) == []
+
+
+def test_a_region_that_label_studio_cannot_take_is_dropped_and_logged(
+    predictor: Callable[[str], Predictor], upload: Callable[..., str], caplog: pytest.LogCaptureFixture
+) -> None:
+    xml = f'<View><Image name="image" value="$image"/>{BOXES.format("image")}{CHOICES.format("c", "image")}</View>'
+    changed = predictor(xml)
+    changed.config = parse(xml.replace("Galaxy", "Nebula"))
+    with caplog.at_level(logging.ERROR):
+        (prediction,) = changed.predict(tasks(upload()))
+    assert [region["from_name"] for region in prediction.result] == ["c"]
+    assert {"task=1" in line and "does not offer" in line for line in caplog.messages if "event=region_dropped" in line} == {
+        True
+    }
 
 
 @pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "decision_tree.xml"])

@@ -23,8 +23,9 @@ from sqlalchemy import event
 from backend.jobs.heartbeat import Heartbeat
 from backend.server.app import create_app
 from backend.services import Services
+from sync.controls import CONTROLS
 from sync.label_studio.validation import check_prediction
-from sync.labelling.config import FILLABLE_TAGS, MAX_CHARACTERS, parse
+from sync.labelling.config import MAX_CHARACTERS, parse
 
 REQUESTS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data/label_studio_requests.json").read_text())
 CAPTURED_AT = "http://127.0.0.1:8380"
@@ -172,7 +173,7 @@ def test_a_config_with_nothing_to_fill_gets_a_warning(client: TestClient, config
     project = next(PROJECTS)
     answer = setup(client, project, config)
     assert answer["model_version"].startswith("v0001-")
-    assert all(tag in answer["warning"] for tag in FILLABLE_TAGS)
+    assert all(tag in answer["warning"] for tag in CONTROLS)
     assert predict(client, [""], config=config, project=project)["results"][0]["result"] == []
 
 
@@ -348,7 +349,7 @@ def test_what_a_config_has_that_is_not_supported_is_named(client: TestClient, ca
     pages = '<Repeater on="$images"><Image name="page{{idx}}" value="$images[{{idx}}]"/></Repeater></View>'
     project = next(PROJECTS)
     answers = [setup(client, project, CONFIG.replace("</View>", pages)) for _ in range(2)]
-    assert answers[1]["warning"].startswith("what stands in the Repeater on '$images' is passed over")
+    assert answers[1]["warning"].startswith("the content of the Repeater on '$images' is passed over")
     assert len([record for record in caplog.records if "Repeater" in record.getMessage()]) == 1
 
 

@@ -17,13 +17,13 @@ from regions import CircleAnnulusSkyRegion, PixCoord, Regions
 from typer.testing import CliRunner, Result
 
 from backend.cli.app import app
-from sync.controls.reading import read_region
 from sync.geometry.shapes import Mask
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.client import LabelStudioClient, LabelStudioUnavailable
 from sync.label_studio.projects import create_project, project_state
 from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
+from sync.labelling.reading import read_region
 
 CONFIG = """
 <View>

@@ -10,7 +10,7 @@ from label_studio_sdk.label_interface import LabelInterface
 
 from sync.controls import CONTROLS
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
-from sync.label_studio.validation import check_prediction
+from sync.label_studio.validation import check_prediction, sort_regions
 from sync.labelling.config import Control, parse
 
 XML = """<View>
@@ -21,6 +21,8 @@ XML = """<View>
   <RectangleLabels name="box" toName="image"><Label value="Galaxy"/></RectangleLabels>
   <EllipseLabels name="ellipse" toName="image"><Label value="Galaxy"/></EllipseLabels>
   <BrushLabels name="mask" toName="image"><Label value="Galaxy"/></BrushLabels>
+  <BitmaskLabels name="bitmask" toName="image"><Label value="Galaxy"/></BitmaskLabels>
+  <VectorLabels name="vector" toName="image" closable="true"><Label value="Galaxy"/></VectorLabels>
   <PolygonLabels name="outline" toName="image"><Label value="Galaxy"/></PolygonLabels>
   <KeyPointLabels name="point" toName="image"><Label value="Galaxy"/></KeyPointLabels>
   <Number name="z" toName="image" min="0" max="10" step="0.5"/>
@@ -53,6 +55,8 @@ def regions() -> list[dict[str, Any]]:
         encode("box", Box(100, 50, 90, 10, rotation=300), **ON_IMAGE),
         encode("ellipse", Ellipse(100, 50, 300, 20, rotation=359), **ON_IMAGE),
         encode("mask", mask, **ON_IMAGE),
+        encode("bitmask", mask, **ON_IMAGE),
+        encode("vector", Polygon(np.array([[-5.0, 0.0], [250.0, 0.0], [30.0, 80.0]])), **ON_IMAGE),
         encode("outline", Polygon(np.array([[-5.0, 0.0], [250.0, 0.0], [30.0, 80.0]])), **ON_IMAGE),
         encode("point", Point(200, 100), **ON_IMAGE),
         encode("z", 11.2, score=1),
@@ -115,12 +119,15 @@ def value_of(name: str, **changes: Any) -> Callable[[], dict[str, Any]]:
         (value_of("outline", points=[[0, 0], [1, 1], [None, 2]]), "must be a number"),
         (value_of("mask", rle=[0] * 20), "does not fit"),
         (value_of("mask", rle=[]), "list of bytes"),
+        (value_of("bitmask", imageDataURL="data:image/png;base64,AAAA"), "PNG"),
+        (value_of("vector", closed=False), "open"),
+        (value_of("vector", vertices=[{"x": x, "y": 101} for x in (0, 1, 2)]), "between 0 and 100"),
         (value_of("morph", choices=["Spiral", "Elliptical"]), "takes one"),
         (value_of("morph", choices=["Cat"]), "does not offer"),
         (value_of("tree", taxonomy=[["Spiral"]]), "does not offer"),
         (lambda: {**regions()[0], "value": None}, "must be an object"),
-        (lambda: {**regions()[0], "from_name": "other"}, "no control that we fill"),
-        (lambda: {**regions()[0], "from_name": ["morph"]}, "no control that we fill"),
+        (lambda: {**regions()[0], "from_name": "other"}, "not a control of the labelling config"),
+        (lambda: {**regions()[0], "from_name": ["morph"]}, "not a control of the labelling config"),
         (lambda: {**regions()[0], "to_name": "text"}, "must be a choices of 'image'"),
         (lambda: {**regions()[0], "type": "taxonomy"}, "must be a choices of 'image'"),
         (lambda: {**regions()[0], "id": None}, "needs an id"),
@@ -143,3 +150,16 @@ def test_what_only_the_servers_validator_sees_is_said_too() -> None:
     wide = value_of("box", width=101, rotation=10)()
     assert check_prediction({"result": [wide]}, CONFIG) == []
     assert faults([wide]) != []
+
+
+def test_bad_regions_are_sorted_out_with_their_first_fault() -> None:
+    good = regions()
+    bad = [value_of("box", width=0)(), {**good[1], "score": 7}, "region"]
+    assert sort_regions([bad[0], *good, *bad[1:]], CONFIG) == (
+        good,
+        [
+            "region 0 cannot be read back: width must be above 0, not 0",
+            f"region {len(good) + 1} has the id {good[1]['id']!r} of an earlier one",
+            f"region {len(good) + 2} must be an object, not 'region'",
+        ],
+    )

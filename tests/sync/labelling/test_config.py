@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from label_studio_sdk.label_interface import LabelInterface
 
-from sync.labelling.config import FILLABLE_TAGS, Control, Label, LabelConfigError, parse
+from sync.controls import CONTROLS
+from sync.labelling.config import Control, Label, LabelConfigError, parse
 
 IMAGE = '<Image name="image" value="$image"/>'
 
@@ -35,7 +36,7 @@ def test_the_image_key_is_the_variable_of_value_or_value_list() -> None:
     assert config.image_key == {"a": "url", "b": "pages"}
 
 
-@pytest.mark.parametrize("tag", FILLABLE_TAGS)
+@pytest.mark.parametrize("tag", CONTROLS)
 def test_every_fillable_tag_is_read_whatever_its_case(tag: str) -> None:
     assert only(f'<{tag.lower()} name="c" toName="image"/>').tag == tag
 
@@ -207,7 +208,8 @@ CHOICE = '<Choices name="kind" toName="image"><Choice value="Spiral"/></Choices>
         ('<Image name="i" value="$image[\'url\']"/>', "the Image 'i' shows"),
         ('<Rectangle name="r" toName="image"/>', "the Rectangle 'r' is not read: use RectangleLabels"),
         ('<Labels name="l" toName="image"><Label value="A"/></Labels>', "the Labels 'l' is not read"),
-        ('<BitmaskLabels name="b" toName="image"><Label value="A"/></BitmaskLabels>', "use BrushLabels"),
+        ('<Bitmask name="b" toName="image"/>', "use BitmaskLabels"),
+        ('<Vector name="v" toName="image"/>', "use VectorLabels"),
         (CHOICE.replace("toName", 'perRegion="true" toName'), "'kind' asks about each region"),
         (CHOICE.replace("toName", 'allowNested="true" toName'), "'kind' are nested"),
     ],

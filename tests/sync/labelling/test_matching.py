@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.labelling.config import Control, Label, match_labels, parse
-from sync.labelling.matching import read_label
+from sync.labelling.config import Control, Label, parse
+from sync.labelling.matching import match_labels, read_label
 from sync.labelling.synonyms import SYNONYMS, normalise
 
 CLASSES = ["elliptical", "spiral", "edge_on", "merger"]

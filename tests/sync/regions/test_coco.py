@@ -11,9 +11,9 @@ import pytest
 from pycocotools import mask as coco_mask
 from pycocotools.coco import COCO
 
-from sync.controls.reading import read_region
 from sync.geometry.shapes import Box, Mask, Point
 from sync.labelling.config import parse
+from sync.labelling.reading import read_region
 from sync.regions import coco
 from sync.regions.fitting import Fitting
 from sync.regions.marks import Canvas, Mark, MarkedImage, RegionsError

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from sync.controls import CONTROLS
-from sync.controls.reading import read_region
 from sync.geometry.footprint import Footprint, box_corners
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelling.config import LabelConfig, parse
+from sync.labelling.reading import read_region
 from sync.regions.fitting import Fitting, ellipse_pixels, unique_ids
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, RegionsError, Shape
 

@@ -12,9 +12,9 @@ from astropy.coordinates import SkyCoord
 from regions import PixCoord, Regions
 
 from sync.controls import CONTROLS
-from sync.controls.reading import read_region
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelling.config import parse
+from sync.labelling.reading import read_region
 from sync.regions import sky_regions
 from sync.regions.fitting import Fitting
 from sync.regions.marks import Canvas, RegionsError

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from backend.heads.classification.questions import QuestionTree
 from backend.loop.examples.drawn_objects import MOST_REGIONS, DrawnObject
 from backend.loop.examples.examples import Examples, ImageOfTask, gather_examples
-from backend.prediction.project_heads import SHAPES
-from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
+from sync.controls import OBJECTS, brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon
 from sync.label_studio.annotations import Annotation
 from sync.labelling.config import parse
@@ -331,7 +330,7 @@ def test_whatever_a_region_holds_it_is_read_or_left_out(results: list[Any]) -> N
     assert ImageOfTask(2, "image") in gathered["class"].targets
     for control_ in CONFIG.controls:
         mine = [region for region in results if region.get("from_name") == control_.name]
-        if mine and control_.tag in SHAPES:
+        if mine and control_.tag in OBJECTS:
             assert gathered[control_.name].objects.get(IMAGE, mine) != []
 
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels
-from sync.controls.reading import read_region
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Box, Ellipse, Polygon
 from sync.labelling.config import Control, parse
+from sync.labelling.reading import read_region
 
 CONFIG = parse("""<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Smooth" alias="elliptical"/></Choices>

@@ -1,8 +1,8 @@
-"""Reading a region as Label Studio's page shows it, whoever wrote it: the page, a script or an import.
+"""Reads a region as Label Studio's page shows it, whether the page, a script or an import wrote it.
 
 The codecs of `sync.controls` take what Label Studio's page writes. Here numbers may be texts, a region may lack its type, sizes
-may be wrong, and labels are matched to the labelling config. What still cannot be read raises `ControlError`: it must not be
-taken for "nothing".
+may be wrong, and labels are matched to the labelling config. A region that still cannot be read raises `ControlError`: it must
+not be taken for "nothing".
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from typing import Any
 
 import numpy as np
 
-from sync.controls import CONTROLS
+from sync.controls import CONTROLS, SHAPES
+from sync.controls.control import Control
 from sync.controls.equality import outline
 from sync.controls.number import STEP_TOLERANCE
 from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region
 from sync.errors.controls import ControlError, OutsideError, quote
 from sync.geometry.shapes import Labelled, Point, Size
-from sync.labelling.config import Control
 from sync.labelling.matching import read_label, read_path
 
 __all__ = ["read_region"]
 
 _NUMBERS = ("x", "y", "width", "height", "radiusX", "radiusY", "rotation", "number")
+_POINTS = ("points", "vertices")
 
 
 def read_region(region: Mapping[str, Any], control: Control, *, size: Size | None = None) -> Any:
@@ -49,23 +50,22 @@ def read_region(region: Mapping[str, Any], control: Control, *, size: Size | Non
     ControlError
         If it cannot be read; the message is a sentence.
     """
-    tidied, decode = _tidied(region, control), CONTROLS[control.tag].decode
-    if control.tag == "Number":
-        return _within_bounds(decode(tidied), control)
-    if control.tag == "Taxonomy":
-        return tuple(dict.fromkeys(_known_path(path, control) for path in decode(tidied)))
-    if control.tag == "Choices":
-        return tuple(dict.fromkeys(_known(label, control) for label in decode(tidied)))
-    drawn = decode(tidied, size=size)
-    return _on_the_picture(replace(drawn, labels=_known_of(drawn.labels, control)))
+    tidied, decode = _tidy(region, control), CONTROLS[control.tag].decode
+    if control.tag in SHAPES:
+        drawn = decode(tidied, size=size)
+        return _check_on_picture(replace(drawn, labels=_known_labels(drawn.labels, control)))
+    answer = decode(tidied)
+    if isinstance(answer, float):
+        return _check_bounds(answer, control)
+    return tuple(dict.fromkeys(_known(name, control) for name in answer))
 
 
-def _tidied(region: Mapping[str, Any], control: Control) -> Region:
+def _tidy(region: Mapping[str, Any], control: Control) -> Region:
     """Copy a region, with the control's type where it has none or spells it differently, and with numbers for texts."""
     kind, value, tag = region.get("type"), region.get("value"), control.tag.lower()
     if not isinstance(value, Mapping):
         raise ControlError(f"the region's value must be an object, not {quote(value)}")
-    value = {key: _number(held) if key in _NUMBERS else held for key, held in value.items()}
+    value = {key: _as_number(held) if key in _NUMBERS else held for key, held in value.items()}
     if tag.endswith("labels") and "labels" in value:  # Label Studio's page moves them to the control's own key
         value.setdefault(tag, value["labels"])
     kind = kind.strip().lower() if isinstance(kind, str) else kind
@@ -75,15 +75,25 @@ def _tidied(region: Mapping[str, Any], control: Control) -> Region:
         raise ControlError(f"the {kind} of {control.name!r} has no label")
     if isinstance(value.get(tag), str) and tag != "number":
         value[tag] = [value[tag]]
-    if isinstance(value.get("points"), list) and len(value["points"]) <= MAX_CORNERS:
-        value["points"] = [
-            [_number(coordinate) for coordinate in point] if isinstance(point, list | tuple) else point
-            for point in value["points"]
-        ]
+    for key in _POINTS:
+        if isinstance(value.get(key), list) and len(value[key]) <= MAX_CORNERS:
+            value[key] = [_tidy_point(point) for point in value[key]]
     return {**region, "type": kind, "value": value}
 
 
-def _number(value: object) -> object:
+def _tidy_point(point: object) -> object:
+    """Copy a point, [x, y] or {"x": …, "y": …}, with numbers for texts."""
+    if isinstance(point, list | tuple):
+        return [_as_number(coordinate) for coordinate in point]
+    if isinstance(point, Mapping):
+        return {
+            key: _as_number(held) if key in _NUMBERS else _tidy_point(held) if isinstance(held, Mapping) else held
+            for key, held in point.items()
+        }
+    return point
+
+
+def _as_number(value: object) -> object:
     """Return the number that a text holds; anything else as it is."""
     if not isinstance(value, str) or "_" in value:
         return value
@@ -93,35 +103,40 @@ def _number(value: object) -> object:
         return value
 
 
-def _within_bounds(number: float, control: Control) -> float:
+def _check_bounds(number: float, control: Control) -> float:
     low, high = control.minimum, control.maximum
     if (low is not None and number < low - STEP_TOLERANCE) or (high is not None and number > high + STEP_TOLERANCE):
         raise ControlError(f"{control.name!r} takes numbers from {low} to {high}, not {number!r}")
     return number
 
 
-def _known(name: str, control: Control) -> str:
+def _known(name: str | tuple[str, ...], control: Control) -> str | tuple[str, ...]:
+    """Return a label, or the path of a node of a taxonomy, as the labelling config stores it."""
+    if isinstance(name, tuple):
+        path = read_path(name, control)
+        if path is None:
+            raise ControlError(f"the path {quote(list(name))} of {control.name!r} is not in the labelling config")
+        return path
     label = read_label(name, control)
     if label is None:
         raise ControlError(f"the label {quote(name)} of {control.name!r} is not in the labelling config")
     return label
 
 
-def _known_path(path: tuple[str, ...], control: Control) -> tuple[str, ...]:
-    known = read_path(path, control)
-    if known is None:
-        raise ControlError(f"the path {quote(list(path))} of {control.name!r} is not in the labelling config")
-    return known
-
-
-def _known_of(names: tuple[str, ...], control: Control) -> tuple[str, ...]:
-    """The labels of a shape that the config has, one at least: Label Studio's page drops the others."""
+def _known_labels(names: tuple[str, ...], control: Control) -> tuple[str, ...]:
+    """Return the labels of a shape that the config has, at least one: Label Studio's page drops the others."""
     known = tuple(dict.fromkeys(label for name in names if (label := read_label(name, control)) is not None))
-    return known or (_known(names[0], control),)
+    return known or (str(_known(names[0], control)),)
 
 
-def _on_the_picture(drawn: Labelled[Any]) -> Labelled[Any]:
-    """Return a shape that lies on the picture, in part at least."""
+def _check_on_picture(drawn: Labelled[Any]) -> Labelled[Any]:
+    """Return a shape that lies on the picture, at least in part.
+
+    Raises
+    ------
+    OutsideError
+        If it does not.
+    """
     if isinstance(drawn.shape, np.ndarray):
         if not drawn.shape.any():
             raise ControlError("the mask is empty: it needs a pixel")

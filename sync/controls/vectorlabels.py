@@ -1,0 +1,128 @@
+"""`<VectorLabels>`: closed outlines of straight lines and Bézier curves.
+
+A vertex that is a Bézier point has two control points: the first bends the line from the vertex before it, the second the line
+to the vertex after it. Of a line with one control point the page sets the other at 0.3 of the line (Label Studio 1.23.2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.controls.control import Control
+from sync.controls.kind import Kind
+from sync.controls.polygonlabels import MAX_CORNERS, check_polygon
+from sync.controls.region import (
+    Region,
+    any_size,
+    as_number,
+    new_region,
+    points_off_image,
+    read_labels,
+    read_value,
+    size_for,
+    write_labels,
+)
+from sync.errors.controls import ControlError, quote
+from sync.geometry.outlines import outline
+from sync.geometry.shapes import Labelled, Mask, Polygon, Size
+
+__all__ = ["KIND", "SHAPE", "TAG", "decode", "encode", "encode_mask", "faults", "readable_size"]
+
+TAG = "VectorLabels"
+KIND = Kind.OBJECTS
+SHAPE = Polygon
+
+CURVE_STEPS = 16
+"""Straight lines that a curve becomes: of a quarter circle they are at most 1/800 of its radius away."""
+NEAR_END = 0.3
+"""Where the page sets the missing control point of a line: this fraction of the line away from the vertex."""
+
+
+def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
+    """Return the region of one outline of straight lines; corners outside the image are moved to its border.
+
+    Parameters
+    ----------
+    size : (width, height)
+        Of the image, pixels.
+
+    Raises
+    ------
+    ControlError
+        If there are fewer than three corners, or one is not finite.
+    """
+    percent = check_polygon(polygon, size=size)
+    vertices = [
+        # The page draws a path as closed if its first vertex follows its last one.
+        {"id": f"p{number}", "prevPointId": f"p{(number or len(percent)) - 1}", "x": x, "y": y, "isBezier": False}
+        for number, (x, y) in enumerate(percent.tolist())
+    ]
+    value = {"vertices": vertices, "closed": True, "vectorlabels": write_labels([label], control)}
+    return new_region(control, TAG, value, score=score, size=size)
+
+
+def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
+    """Return one region for each part of a mask, the largest first."""
+    return [encode(polygon, control=control, label=label, size=size, score=score) for polygon in outline(mask)]
+
+
+def decode(region: Region, *, size: Size | None = None) -> Labelled[Polygon]:
+    """Return the outline of an annotation, its curves as short straight lines.
+
+    Raises
+    ------
+    ControlError
+        If the path is open or branches: it has no inside.
+    """
+    value = read_value(region, TAG)
+    width, height = size_for(region, size)
+    vertices = value.get("vertices")
+    if not isinstance(vertices, list) or not 3 <= len(vertices) <= MAX_CORNERS:
+        raise ControlError(f"a vector needs 3 to {MAX_CORNERS} vertices, not {quote(vertices)}")
+    if value.get("closed") is not True:
+        raise ControlError("the vector is open: only a closed outline marks an object")
+    for vertex in vertices:
+        if not isinstance(vertex, Mapping):
+            raise ControlError(f"a vertex must be an object with x and y, not {quote(vertex)}")
+    followed = [str(vertex["prevPointId"]) for vertex in vertices if vertex.get("prevPointId") is not None]
+    if len(set(followed)) < len(followed):
+        raise ControlError("the vector branches: only one closed outline marks an object")
+    lines = [_line(start, end) for start, end in zip(vertices, [*vertices[1:], vertices[0]], strict=True)]
+    points = np.concatenate(lines) * (width, height) / 100
+    return Labelled(shape=Polygon(points), labels=read_labels(value, TAG), size=(width, height))
+
+
+def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
+    """Yield a fault for each vertex outside the image."""
+    yield from points_off_image((vertex["x"], vertex["y"]) for vertex in value["vertices"])
+
+
+readable_size = any_size
+
+
+def _line(start: Mapping[str, Any], end: Mapping[str, Any]) -> NDArray[np.float64]:
+    """Return the points from a vertex up to, but without, the next one, shape (n, 2), percent."""
+    first, last = _point(start), _point(end)
+    leaving, arriving = _control_point(start, "controlPoint2"), _control_point(end, "controlPoint1")
+    if leaving is None and arriving is None:
+        return first[None]
+    leaving = first + NEAR_END * (last - first) if leaving is None else leaving
+    arriving = last - NEAR_END * (last - first) if arriving is None else arriving
+    t = np.arange(CURVE_STEPS)[:, None] / CURVE_STEPS
+    curve: NDArray[np.float64] = (
+        (1 - t) ** 3 * first + 3 * (1 - t) ** 2 * t * leaving + 3 * (1 - t) * t**2 * arriving + t**3 * last
+    )
+    return curve
+
+
+def _point(held: Mapping[str, Any]) -> NDArray[np.float64]:
+    return np.array([as_number(held.get("x"), "x"), as_number(held.get("y"), "y")])
+
+
+def _control_point(vertex: Mapping[str, Any], key: str) -> NDArray[np.float64] | None:
+    held = vertex.get(key)
+    return _point(held) if vertex.get("isBezier") and isinstance(held, Mapping) else None

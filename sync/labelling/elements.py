@@ -1,0 +1,190 @@
+"""XML elements of a labelling config: their attributes, labels and conditions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
+from sync.controls import ANSWERS, CONTROLS
+from sync.controls.control import Control, Label, join_path
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+__all__ = [
+    "CANONICAL_TAG",
+    "MAX_CHARACTERS",
+    "Condition",
+    "LabelConfigError",
+    "read_attribute",
+    "read_condition",
+    "read_control",
+    "read_flag",
+    "read_xml",
+]
+
+MAX_CHARACTERS = 4_000_000
+"""A taxonomy of 50,000 classes fits; a request that makes the parser work for minutes does not."""
+MAX_TAXONOMY_DEPTH = 50
+CANONICAL_TAG = {tag.lower(): tag for tag in CONTROLS}
+"""Label Studio's page reads tags in any case."""
+
+
+class LabelConfigError(ValueError):
+    """The labelling config cannot be read; the message is one sentence for the project's manager."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """When a control is shown: a `visibleWhen` of its own or of a View around it.
+
+    Attributes
+    ----------
+    when : str
+        `choice-selected`, `choice-unselected`, `region-selected` or `no-region-selected`.
+    control : str
+        Name of the control that it depends on (`whenTagName`), empty for any.
+    values : tuple of str
+        Of them one must be chosen (`whenChoiceValue`, `whenLabelValue`); empty for any.
+    """
+
+    when: str
+    control: str = ""
+    values: tuple[str, ...] = ()
+
+
+def read_xml(xml: str) -> Element:
+    """Parse XML without a DTD or entities.
+
+    Raises
+    ------
+    LabelConfigError
+        If it is not XML, is too long, or declares a DTD or entities.
+    """
+    if len(xml) > MAX_CHARACTERS:
+        raise LabelConfigError(f"the labelling config has {len(xml)} characters: {MAX_CHARACTERS} are the most we read")
+    try:
+        root: Element = fromstring(xml, forbid_dtd=True)
+    except DefusedXmlException as error:
+        raise LabelConfigError("the labelling config declares a DTD or entities: remove the declaration") from error
+    except (ParseError, ValueError, LookupError) as error:  # ValueError, LookupError: an encoding that Python lacks
+        raise LabelConfigError(f"the labelling config is not well-formed XML: {error}") from error
+    return root
+
+
+def read_attribute(element: Element, key: str) -> str:
+    """Return an attribute, or "": Label Studio's page reads `leafsonly` as it reads `leafsOnly`."""
+    return element.get(key) or element.get(key.lower()) or ""
+
+
+def read_flag(element: Element, key: str) -> bool:
+    """Return whether an attribute is `true`."""
+    return read_attribute(element, key).lower() == "true"
+
+
+def read_condition(element: Element) -> Condition | None:
+    """Return when an element is shown; None if it always is."""
+    when, choice = read_attribute(element, "visibleWhen"), read_attribute(element, "whenChoiceValue")
+    if not when:  # an old spelling
+        return Condition("choice-selected", values=(choice,)) if choice else None
+    values = read_attribute(element, "whenLabelValue") if when == "region-selected" else choice
+    return Condition(when, read_attribute(element, "whenTagName"), tuple(values.split(",")) if values else ())
+
+
+def read_control(element: Element, *, name: str, to_names: list[str]) -> Control:
+    """Return the control of an element whose tag is in `CANONICAL_TAG`.
+
+    Raises
+    ------
+    LabelConfigError
+        If the choices of a taxonomy are nested too deeply, or no number fits the bounds of a Number.
+    """
+    tag = CANONICAL_TAG[element.tag.lower()]
+    labels: tuple[Label, ...] = ()
+    paths: tuple[tuple[str, ...], ...] = ()
+    multiple = read_attribute(element, "choice") == "multiple"
+    minimum = maximum = step = None
+    if tag == "Taxonomy":
+        nodes = list(_nodes(element, leaves_only=read_flag(element, "leafsOnly"), name=name))
+        labels, paths = tuple(label for label, _ in nodes), tuple(path for _, path in nodes)
+        multiple = read_attribute(element, "maxUsages") != "1"
+    elif tag == "Number":
+        minimum, maximum, step = (_read_bound(element, key) for key in ("min", "max", "step"))
+    else:
+        labels = tuple(_labels(element, "Choice" if tag in ANSWERS else "Label"))
+    if minimum is not None and maximum is not None and minimum > maximum:
+        raise LabelConfigError(f"the Number {name!r} has min {minimum:g} above max {maximum:g}: no number fits")
+    return Control(
+        name=name,
+        to_name=to_names[0],
+        tag=tag,
+        labels=labels,
+        multiple=multiple,
+        smart=read_flag(element, "smart"),
+        minimum=minimum,
+        maximum=maximum,
+        paths=paths,
+        step=step if step is not None and step > 0 else None,
+        smart_only=read_flag(element, "smartOnly"),
+        never_smart=read_attribute(element, "smart").lower() == "false",
+        also_to=tuple(dict.fromkeys(to_names))[1:],
+        per_item=read_flag(element, "perItem"),
+    )
+
+
+def _children(element: Element, tag: str) -> Iterator[Element]:
+    """Yield the nearest descendants with `tag`, in order: through Views, but not into another `tag` or control."""
+    stack = list(reversed(element))
+    while stack:
+        child = stack.pop()
+        if child.tag == tag:
+            yield child
+        elif child.tag.lower() not in CANONICAL_TAG:
+            stack.extend(reversed(child))
+
+
+def _labels(element: Element, tag: str) -> Iterator[Label]:
+    """Yield the labels of a control; of several with one stored name the first."""
+    names = set()
+    for child in _children(element, tag):
+        value = child.get("alias") or child.get("value")
+        if value and value not in names:
+            names.add(value)
+            yield Label(value=value, aliases=_aliases(child), shown=child.get("value") or value)
+
+
+def _nodes(
+    element: Element, *, leaves_only: bool, name: str, above: tuple[str, ...] = ()
+) -> Iterator[tuple[Label, tuple[str, ...]]]:
+    """Yield the nodes of a taxonomy with their paths, each before the nodes below it."""
+    if len(above) > MAX_TAXONOMY_DEPTH:
+        raise LabelConfigError(f"the choices of {name!r} are nested deeper than {MAX_TAXONOMY_DEPTH} levels")
+    names = set()
+    for child in _children(element, "Choice"):
+        value = child.get("alias") or child.get("value")
+        if not value or value in names:
+            continue
+        names.add(value)
+        path = (*above, value)
+        below = list(_nodes(child, leaves_only=leaves_only, name=name, above=path))
+        if not (leaves_only and below):
+            aliases = (*_aliases(child), value) if child.get("alias") else _aliases(child)
+            yield Label(value=join_path(path), aliases=aliases, shown=child.get("value") or value), path
+        yield from below
+
+
+def _aliases(element: Element) -> tuple[str, ...]:
+    return tuple(name.strip() for name in read_attribute(element, "predicted_values").split(",") if name.strip())
+
+
+def _read_bound(element: Element, key: str) -> float | None:
+    try:
+        number = float(read_attribute(element, key))
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
