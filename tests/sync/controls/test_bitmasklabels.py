@@ -46,11 +46,18 @@ def test_pixels_that_are_half_covered_are_inside() -> None:
     assert bitmasklabels.decode(png(Image.fromarray(pixels, "RGBA"))).shape.tolist() == [[False, False, True, True]]
 
 
-@pytest.mark.parametrize("mode", ["P", "L", "RGB", "LA"])
-def test_transparency_is_read_in_every_kind_of_png(mode: str) -> None:
-    image = Image.new(mode, (2, 1), 0 if mode in "PL" else (0, 0) if mode == "LA" else (0, 0, 0))
-    image.putpixel((1, 0), {"P": 1, "L": 9, "RGB": (9, 9, 9), "LA": (0, 255)}[mode])
-    options = {"P": {"transparency": b"\x00"}, "L": {"transparency": 0}, "RGB": {"transparency": (0, 0, 0)}, "LA": {}}[mode]
+@pytest.mark.parametrize(
+    ("mode", "outside", "inside", "options"),
+    [
+        ("P", 0, 1, {"transparency": b"\x00"}),
+        ("L", 0, 9, {"transparency": 0}),
+        ("RGB", (0, 0, 0), (9, 9, 9), {"transparency": (0, 0, 0)}),
+        ("LA", (0, 0), (0, 255), {}),
+    ],
+)
+def test_transparency_is_read_in_every_kind_of_png(mode: str, outside: Any, inside: Any, options: dict[str, Any]) -> None:
+    image = Image.new(mode, (2, 1), outside)
+    image.putpixel((1, 0), inside)
     assert bitmasklabels.decode(png(image, **options)).shape.tolist() == [[False, True]]
 
 
