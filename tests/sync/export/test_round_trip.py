@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
 from sync.controls.reading import read_region
+
 from sync.export.pictures import Picture
 from sync.geometry.footprint import Footprint, box_corners, ellipse_corners
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
