@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sync.controls.reading import read_region
 
 from sync.export.pictures import Picture
 from sync.geometry.footprint import Footprint, box_corners, ellipse_corners
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
 from sync.label_studio.tasks import Task
 from sync.labelling.config import LabelConfig
+from sync.labelling.reading import read_region
 from sync.regions.canvases import canvas_of
 from sync.regions.fitting import Fitting
 from sync.regions.formats import Reading
