@@ -1,7 +1,7 @@
-"""The audit of a project: its held-out tasks, the order in which they are served, and the sides of its annotated tasks.
+"""The audit of a project: its held-out tasks, their random order in the queue, and the split of the annotated tasks.
 
 Uncertainty sampling serves the lowest score first. The scores of held-out tasks are drawn from those of the others, so that
-they come in random order between them: what is measured on them speaks of all of the project's galaxies, not of hard ones.
+held-out tasks come in random order between them: scores on them are then an estimate for all galaxies, not for difficult ones.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.label_studio.tasks import Task
 
-__all__ = ["divide", "held_out_tasks", "mix_in"]
+__all__ = ["divide_snapshot", "held_out_tasks", "randomise_held_out"]
 
 log = logging.getLogger("galaxyloop.audit")
 
@@ -31,16 +31,16 @@ UPLOADS = "/data/upload/"
 
 
 def held_out_tasks(project: Project, tasks: Iterable[Task]) -> frozenset[int]:
-    """Choose the tasks of a project that judge and never teach."""
+    """Choose the tasks of a project that are held out for validation and never used for training."""
     return audit_tasks({task.id: task.data for task in tasks}, image_keys=_image_keys(project), share=_share(project))
 
 
-def divide(services: Services, project: Project, snapshot: Snapshot) -> Snapshot:
-    """Say of a snapshot which tasks judge, which teach and which do neither."""
+def divide_snapshot(services: Services, project: Project, snapshot: Snapshot, *, tasks: Iterable[Task]) -> Snapshot:
+    """Divide a snapshot into held-out tasks, training tasks and tasks that are set aside; `tasks` are all of the project."""
     keys = _image_keys(project)
     sides = sides_of(
         snapshot.annotations,
-        held_out=held_out_tasks(project, services.tasks(project.id)),
+        held_out=held_out_tasks(project, tasks),
         image_keys=keys,
         contents=_contents(services, snapshot, keys),
     )
@@ -49,11 +49,11 @@ def divide(services: Services, project: Project, snapshot: Snapshot) -> Snapshot
     return replace(snapshot, sides=sides)
 
 
-def mix_in(predicted: Iterable[Pairs], held_out: frozenset[int], *, known: Sequence[float] = ()) -> Iterator[Pairs]:
-    """Give the predictions of held-out tasks scores as the others have them, at random.
+def randomise_held_out(predicted: Iterable[Pairs], held_out: frozenset[int], *, known: Sequence[float] = ()) -> Iterator[Pairs]:
+    """Replace the scores of held-out tasks by random ones with the distribution of the others.
 
-    A task's place among the others is drawn anew for each version: with the same place in each, those in front would be done
-    first, and of the ones left over few would be served.
+    The rank is drawn again for each version. With a constant rank, the held-out tasks at the front would be annotated first,
+    and few of the remaining ones would be served.
 
     Parameters
     ----------
@@ -67,34 +67,34 @@ def mix_in(predicted: Iterable[Pairs], held_out: frozenset[int], *, known: Seque
         for task, prediction in batch:
             if task.id not in held_out:
                 bisect.insort(others, prediction.score)
-        mixed: Pairs = []
+        result: Pairs = []
         for task, prediction in batch:
             if task.id in held_out and not prediction.problem:
-                place = _place(task.id, prediction.model_version)
-                score = _quantile(others, place) if others else place
-                mixed.append((task, replace(prediction, score=score)))
+                rank = _random_rank(task.id, prediction.model_version)
+                score = _quantile(others, rank) if others else rank
+                result.append((task, replace(prediction, score=score)))
             else:
-                mixed.append((task, prediction))
-        yield mixed
+                result.append((task, prediction))
+        yield result
 
 
-def _quantile(ordered: Sequence[float], place: float) -> float:
-    """Of scores in ascending order; numpy's would copy all of them each time."""
-    position = place * (len(ordered) - 1)
+def _quantile(ordered: Sequence[float], rank: float) -> float:
+    """Interpolate between scores in ascending order; numpy's function would copy all of them each time."""
+    position = rank * (len(ordered) - 1)
     below = int(position)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (position - below) * (ordered[above] - ordered[below])
 
 
-def _place(task: int, version: str) -> float:
-    """A number from 0 to 1 that stands for a task and a version."""
+def _random_rank(task: int, version: str) -> float:
+    """Return a pseudorandom number from 0 to 1, always the same for a task and a version."""
     return int.from_bytes(hashlib.sha256(f"{version} {task}".encode()).digest()[:8]) / 2**64
 
 
 def _share(project: Project) -> float:
     try:
         return audit_share(project.extra_params)
-    except ValueError as error:  # of a project that was attached before the share was checked
+    except ValueError as error:  # the project was attached by a release that did not check the share
         log.warning("event=audit_share_ignored project=%d reason=%r", project.id, str(error))
         return DEFAULT_SHARE
 
@@ -104,15 +104,15 @@ def _image_keys(project: Project) -> list[str]:
 
 
 def _contents(services: Services, snapshot: Snapshot, image_keys: Sequence[str]) -> dict[int, str]:
-    """What the bytes of uploaded files are known by; other files are told by their references, and not fetched for this."""
+    """Return hashes of uploaded files by task; other files are identified by their references, and not downloaded for this."""
     contents = {}
     for annotation in snapshot.annotations:
         for key in image_keys:
             reference = annotation.data.get(key)
             if isinstance(reference, str) and reference.startswith(UPLOADS):
-                picture = attempt(partial(services.predictors.open, reference))
-                if isinstance(picture, ImageError):
-                    log.info("event=not_opened task=%d reason=%r", annotation.task_id, str(picture))
+                image = attempt(partial(services.predictors.open, reference))
+                if isinstance(image, ImageError):
+                    log.info("event=image_not_read task=%d reason=%r", annotation.task_id, str(image))
                 else:
-                    contents[annotation.task_id] = picture.key
+                    contents[annotation.task_id] = image.key
     return contents

@@ -1,41 +1,62 @@
-"""One turn of the loop: read the annotations, train when a batch has gathered, judge, go live, publish, measure the effort.
+"""One cycle of the loop: read the annotations, train if `decide` says so, pass the gate, publish, measure the effort, prune.
 
-Each step looks at what is there and does what is missing, so a cycle that was killed anywhere is simply run again: a version
-that was trained is judged and not trained again, one that is live is published on, a stored prediction is not stored twice.
+Each step reads the current state and does what is missing. So a cycle that was killed anywhere is run again: a version that was
+trained goes to the gate and is not trained again, and predictions that are stored are not stored twice.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from backend.heads import NotEnoughLabels
 from backend.jobs.lease import Lease, LeaseLostError
-from backend.loop.audit import divide
+from backend.loop.audit import divide_snapshot
 from backend.loop.effort.measure import measure_effort
 from backend.loop.examples.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.examples.unreadable import note_problems
 from backend.loop.gate.gate import judge
+from backend.loop.next_step import Restore, State, Wait, decide, trained_versions
 from backend.loop.publication.prefetch import prefetch
 from backend.loop.publication.publish import prune_old, publish
+from backend.loop.session import ProjectSession
 from backend.loop.training.train import train
 from backend.registry.damage import replace_damaged, version_damage
-from backend.registry.records import DAMAGED, RETIRED, Project, Version, config_hash
+from backend.registry.records import TRAINED, Project, Version, config_hash
 from backend.registry.unreadable import UnreadableList
 from backend.services import Services
 from sync.label_studio.projects import project_state
+from sync.label_studio.tasks import Task
 
-__all__ = ["run_cycle"]
+__all__ = ["batch_size", "run_cycle"]
 
 log = logging.getLogger("galaxyloop.cycle")
 
 
-def run_cycle(services: Services, project_id: int, lost: Lease) -> str:
+@dataclass(frozen=True, slots=True)
+class _Learning:
+    """What training and the gate work with in one cycle."""
+
+    services: Services
+    project_id: int
+    snapshot: Snapshot
+    tasks: Sequence[Task]
+    lease: Lease
+
+    @property
+    def project(self) -> Project:
+        """The project as it is now: a training takes minutes, in which a user may roll back."""
+        return self.services.registry.project(self.project_id)
+
+
+def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     """Run one cycle.
 
     Parameters
     ----------
-    lost : Tenure
-        Set when another worker has taken the project over; then nothing goes live any more.
+    lease : Lease
+        Of the project. Once it is lost, nothing goes live any more.
 
     Returns
     -------
@@ -45,111 +66,100 @@ def run_cycle(services: Services, project_id: int, lost: Lease) -> str:
     Raises
     ------
     LabelStudioUnavailable
-        If Label Studio cannot be reached; everything done so far stays done.
+        If Label Studio cannot be reached; the steps done so far are kept.
     LeaseLostError
         If another worker has taken over.
     """
-    registry, client = services.registry, services.label_studio
+    registry, client, project_id = services.registry, services.label_studio, session.project_id
     state = project_state(client, project_id)
     project = registry.register_project(project_id, label_config=state.label_config, extra_params=None)
-    annotations = services.annotations(project_id, label_config=state.label_config)
+    annotations = session.reader.read(label_config=state.label_config)
+    tasks = session.reader.tasks
     snapshot = take_snapshot(annotations)
-    left_out = note_problems(services, project, snapshot.annotations)
-    replaced = replace_damaged(registry, project_id, holder=lost.name)
-    outcome = _learn(services, registry.project(project_id), snapshot, lost)
-    outcome = f"{replaced}; {outcome}" if replaced else outcome
-    if lost.is_set():
+    left_out = note_problems(services, project, snapshot.annotations, readings=session.readings)
+    outcomes = [replace_damaged(registry, project_id, holder=lease.name)]
+    outcomes.append(_learn(_Learning(services, project_id, snapshot, tasks, lease)))
+    if lease.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
-    stored = publish(services, registry.project(project_id), state, annotations)
+    project = registry.project(project_id)
+    stored = publish(services, project, state, annotations, tasks=tasks, stored=session.stored[project.live_version])
+    outcomes.append(f"{stored} predictions stored" if stored else "")
     measure_effort(services, project, annotations)
-    prefetch(services, registry.project(project_id), services.tasks(project_id), state, lost)
-    prune_old(services, registry.project(project_id), annotations, lost)
-    outcome += f"; {stored} predictions stored" if stored else ""
+    project = registry.project(project_id)  # a user may have rolled back during publication
+    scores = session.stored[project.live_version].scores
+    prefetch(services, project, tasks, sampling=state.sampling, scores=scores, done=session.prefetched, lease=lease)
+    prune_old(services, registry.project(project_id), annotations, lease)
     if left_out:
-        outcome += f"; tasks left out, since annotations cannot be read: {left_out} (galaxyloop project problems {project_id})"
-    return outcome
-
-
-def _learn(services: Services, project: Project, snapshot: Snapshot, lost: Lease) -> str:
-    """Train and judge if there is reason to; say what came of it."""
-    registry = services.registry
-    said = ""
-    for version in registry.versions(project.id):
-        if version.verdict == "trained":  # a kill came between its training and its judgement
-            said = _judge(services, registry.project(project.id), version, snapshot, lost)
-    live = registry.version(project.id, registry.project(project.id).live_version)
-    versions = [version for version in registry.versions(project.id) if version.verdict not in ("base", DAMAGED)]
-    config = config_hash(project.label_config)
-    outdated = live.config_hash != config
-    fitting = [version for version in versions if version.config_hash == config]
-    same = next((version for version in fitting if version.fingerprint == snapshot.fingerprint), None)
-    reason = _reason_to_wait(services, project, snapshot, versions) if same is None else f"nothing new since {same.name}"
-    if same is not None and outdated:
-        # One that was live under this config: what the gate has rejected stays out.
-        were_live = [one for one in registry.versions(project.id) if one.verdict in ("base", RETIRED)]
-        said = _bring_back(services, project.id, [one for one in were_live if one.config_hash == config] or [same], lost)
-    if same is not None or (reason and not outdated):
-        _forget_request(services, project)
-        return said or reason
-    try:
-        number = train(services, project, divide(services, project, snapshot), allow_none=outdated, holder=lost.name)
-    except NotEnoughLabels as error:
-        _forget_request(services, project)
-        return f"not trained: {error}"
-    _forget_request(services, project)
-    return _judge(services, registry.project(project.id), registry.version(project.id, number), snapshot, lost)
-
-
-def _judge(services: Services, project: Project, version: Version, snapshot: Snapshot, lost: Lease) -> str:
-    """Let a trained version go live or keep it out; say which and why."""
-    if version.config_hash != config_hash(project.label_config):
-        reason = "it was made for another labelling config"
-        services.registry.reject(project.id, version.number, evidence={"reason": reason}, holder=lost.name)
-        return f"{version.name} was rejected: {reason}"
-    if reason := version_damage(services.registry, project.id, version.number):
-        services.registry.note_damage(project.id, version.number, reason=reason, holder=lost.name)
-        return f"{version.name} is damaged and was not judged ({reason})"
-    tasks = services.tasks(project.id)
-    verdict = judge(services, project, version, divide(services, project, snapshot), project_tasks=tasks)
-    evidence = verdict.evidence | {"left_out": UnreadableList(services.engine).tasks_left_out(project.id)}
-    if verdict.goes_live:
-        services.registry.promote(project.id, version.number, evidence=evidence, heads=verdict.heads, holder=lost.name)
-    else:
-        services.registry.reject(project.id, version.number, evidence=evidence, holder=lost.name)
-    log.info(
-        "event=judged project=%d version=%s live=%s reason=%r",
-        project.id,
-        version.name,
-        verdict.goes_live,
-        verdict.reason,
-    )
-    return f"{version.name} {'went live' if verdict.goes_live else 'was rejected'}: {verdict.reason}"
-
-
-def _bring_back(services: Services, project_id: int, fitting: list[Version], lost: Lease) -> str:
-    """Let the newest of the versions that fit the labelling config go live: an earlier config has come back."""
-    newest = fitting[-1]
-    services.registry.promote(project_id, newest.number, holder=lost.name)
-    return f"{newest.name} is live again: it was made for this labelling config"
-
-
-def _forget_request(services: Services, project: Project) -> None:
-    """Note that a training that was asked for before this cycle began has been answered; a later request stays."""
-    if project.training_requested:
-        services.registry.forget_request(project.id)
-
-
-def _reason_to_wait(services: Services, project: Project, snapshot: Snapshot, versions: list[Version]) -> str:
-    """Say why there is no training yet; empty when there is to be one."""
-    newest = versions[-1] if versions else None
-    stamps = read_stamps(services.registry.path(project.id, newest.number)) if newest else {}
-    changes, batch = snapshot.changes_since(stamps), batch_size(project, default=services.settings.batch)
-    if project.training_requested or changes >= batch:
-        return ""
-    return f"{changes} of {batch} changed annotations gathered since {newest.name if newest else project.live_name}"
+        listing = f"galaxyloop project problems {project_id}"
+        outcomes.append(f"tasks left out, since annotations cannot be read: {left_out} ({listing})")
+    return "; ".join(filter(None, outcomes))
 
 
 def batch_size(project: Project, *, default: int) -> int:
-    """Annotations that make a training: the project's `extra_params` `{"batch": 25}` go before the setting."""
+    """Number of changed annotations that start a training: `{"batch": 25}` in the project's `extra_params`, else `default`."""
     batch = project.extra_params.get("batch", default)
     return batch if isinstance(batch, int) and not isinstance(batch, bool) and batch > 0 else default
+
+
+def _learn(learning: _Learning) -> str:
+    """Do the next step of the project; return its outcome."""
+    services, registry, outcome = learning.services, learning.services.registry, ""
+    project = learning.project
+    for version in registry.versions(project.id):
+        if version.verdict == TRAINED:  # the worker was killed between its training and the gate
+            outcome = _apply_gate(learning, version)
+    project = learning.project
+    step = decide(_state(services, project, learning.snapshot))
+    number = None
+    if isinstance(step, Wait):
+        outcome = outcome or step.reason
+    elif isinstance(step, Restore):
+        registry.promote(project.id, step.version.number, holder=learning.lease.name)
+        outcome = f"{step.version.name} is live again: it was made for this labelling config"
+    else:
+        snapshot = divide_snapshot(services, project, learning.snapshot, tasks=learning.tasks)
+        try:
+            number = train(services, project, snapshot, allow_none=step.config_changed, holder=learning.lease.name)
+        except NotEnoughLabels as error:
+            outcome = f"not trained: {error}"
+    if project.training_requested:
+        registry.forget_request(project.id)  # only now: after a kill during the training the next cycle trains
+    return outcome if number is None else _apply_gate(learning, registry.version(project.id, number))
+
+
+def _state(services: Services, project: Project, snapshot: Snapshot) -> State:
+    versions = services.registry.versions(project.id)
+    trained = trained_versions(versions)
+    stamps = read_stamps(services.registry.path(project.id, trained[-1].number)) if trained else {}
+    return State(
+        versions,
+        project.live_version,
+        config_hash=config_hash(project.label_config),
+        fingerprint=snapshot.fingerprint,
+        changes=snapshot.changes_since(stamps),
+        batch=batch_size(project, default=services.settings.batch),
+        training_requested=project.training_requested,
+    )
+
+
+def _apply_gate(learning: _Learning, version: Version) -> str:
+    """Promote or reject a trained version; return the outcome with its reason."""
+    services, project, holder = learning.services, learning.project, learning.lease.name
+    registry = services.registry
+    if version.config_hash != config_hash(project.label_config):
+        reason = "it was made for another labelling config"
+        registry.reject(project.id, version.number, evidence={"reason": reason}, holder=holder)
+        return f"{version.name} was rejected: {reason}"
+    if reason := version_damage(registry, project.id, version.number):
+        registry.note_damage(project.id, version.number, reason=reason, holder=holder)
+        return f"{version.name} is damaged and was not compared ({reason})"
+    snapshot = divide_snapshot(services, project, learning.snapshot, tasks=learning.tasks)
+    verdict = judge(services, project, version, snapshot, project_tasks=learning.tasks)
+    evidence = verdict.evidence | {"left_out": UnreadableList(services.engine).tasks_left_out(project.id)}
+    if verdict.goes_live:
+        registry.promote(project.id, version.number, evidence=evidence, heads=verdict.heads, holder=holder)
+    else:
+        registry.reject(project.id, version.number, evidence=evidence, holder=holder)
+    outcome = "promoted" if verdict.goes_live else "rejected"
+    log.info("event=version_%s project=%d version=%s reason=%r", outcome, project.id, version.name, verdict.reason)
+    return f"{version.name} {'went live' if verdict.goes_live else 'was rejected'}: {verdict.reason}"

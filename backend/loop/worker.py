@@ -1,6 +1,6 @@
-"""The worker: answers bells, one cycle a project at a time, in a process that steps back behind the server.
+"""The worker: runs one cycle at a time for projects with pending events, in a process of lower priority than the server.
 
-It may be killed anywhere: every step of a cycle is either repeated harmlessly or found done.
+It may be killed anywhere: every step of a cycle can be repeated.
 """
 
 from __future__ import annotations
@@ -13,22 +13,27 @@ import torch
 from sqlalchemy.exc import DatabaseError
 
 from backend.jobs.heartbeat import Heartbeat
-from backend.jobs.lease import LeaseLostError, hold_lease
+from backend.jobs.lease import Lease, LeaseLostError, hold_lease
 from backend.jobs.memory import return_free_memory
+from backend.jobs.pending import EventTimes
 from backend.jobs.queue import QueueUnavailable
 from backend.loop.cycle import run_cycle
+from backend.loop.session import ProjectSession
 from backend.projects.presence import note_detached, why_no_cycle
 from backend.registry.connection import is_unusable, reason_of
 from backend.services import Services
+from backend.settings import Settings
 from sync.label_studio.attach import NotAttachedError
 from sync.label_studio.client import LabelStudioError, LabelStudioUnavailable
 
-__all__ = ["answer", "reconcile", "run_worker"]
+__all__ = ["handle_events", "queue_pending", "reconcile", "run_worker"]
 
 log = logging.getLogger("galaxyloop.worker")
 
 RETRY_S = 5.0
 """Wait before the next try while Label Studio or the database is down, or another worker holds the project."""
+CHECK_EVERY_S = 60.0
+"""Interval at which the queue calls the worker's check."""
 
 
 def run_worker(services: Services) -> None:
@@ -36,14 +41,22 @@ def run_worker(services: Services) -> None:
     settings = services.settings
     os.nice(settings.worker_niceness)
     torch.set_num_threads(settings.threads)
-    last = 0.0
+    if settings.reconcile_every_s < CHECK_EVERY_S:
+        log.warning(
+            "event=setting_raised variable=GALAXYLOOP_RECONCILE_EVERY_S value=%g used=%g reason='checked once a minute'",
+            settings.reconcile_every_s,
+            CHECK_EVERY_S,
+        )
+    sessions: dict[int, ProjectSession] = {}
+    reconciled_at: float | None = None
 
-    def every_minute() -> None:
-        nonlocal last
+    def check() -> None:
+        nonlocal reconciled_at
+        now = time.monotonic()
         try:
-            if time.monotonic() - last >= settings.reconcile_every_s or not last:
+            if reconciled_at is None or is_due(now - reconciled_at, every_s=settings.reconcile_every_s):
                 reconcile(services)
-                last = time.monotonic()
+                reconciled_at = now
             else:
                 queue_pending(services)
         except QueueUnavailable as error:
@@ -56,36 +69,44 @@ def run_worker(services: Services) -> None:
     with Heartbeat(services.engine, "worker").running() as heartbeat:
 
         def work_on(project_id: int) -> None:
+            if project_id not in sessions:
+                sessions[project_id] = ProjectSession(services.label_studio, project_id)
             with heartbeat.working_on(project_id):
-                answer(services, project_id)
+                handle_events(services, sessions[project_id])
             return_free_memory()
 
-        def turn() -> None:
-            every_minute()
+        def check_and_beat() -> None:
+            check()
             heartbeat.turned()
 
-        services.queue.work(work_on, reconcile=turn)
+        services.queue.work(work_on, reconcile=check_and_beat)
+
+
+def is_due(elapsed_s: float, *, every_s: float) -> bool:
+    """Whether something that is checked every `CHECK_EVERY_S` is due now, and not nearer to its time at the next check."""
+    return elapsed_s >= every_s - CHECK_EVERY_S / 2
 
 
 def reconcile(services: Services) -> None:
-    """Ring for every project, so that whatever happened without an event is found; queue the answers."""
+    """Mark all projects, so that changes without an event are found; queue their cycles."""
     services.pending_events.mark(project.id for project in services.registry.projects())
     queue_pending(services)
 
 
 def queue_pending(services: Services) -> None:
-    """Queue the answers that were lost with a worker or with the queue."""
-    settings = services.settings
-    # A job that is due later than any is queued for was queued by a clock that ran ahead.
-    latest_s = 2 * (settings.lease_s + settings.webhook_patience_s + settings.webhook_debounce_s) + RETRY_S
+    """Queue the cycles of projects with pending events whose jobs were lost with a worker or with the queue."""
+    latest_s = _longest_delay_s(services.settings)
     for project_id in services.pending_events.pending().keys() - services.queue.queued(within_s=latest_s):
         services.queue.schedule(project_id, delay_s=0)
 
 
-def answer(services: Services, project_id: int) -> None:
-    """Answer a project's bell: wait for quiet, run one cycle, and again if it rang meanwhile."""
+def handle_events(services: Services, session: ProjectSession) -> None:
+    """Run one cycle for a project's pending events after the debounce; queue another if events arrive meanwhile."""
+    project_id = session.project_id
     try:
-        _answer(services, project_id)
+        pending = services.pending_events.pending().get(project_id)
+        if pending is not None:
+            _handle(services, session, pending)
     except DatabaseError as error:
         if not is_unusable(error):
             raise
@@ -93,54 +114,64 @@ def answer(services: Services, project_id: int) -> None:
         services.schedule(project_id, delay_s=RETRY_S)
 
 
-def _answer(services: Services, project_id: int) -> None:
-    settings = services.settings
-    handled = services.pending_events.pending().get(project_id)
-    if handled is None:
-        return
-    ready_at = handled.ready_at(debounce_s=settings.webhook_debounce_s, patience_s=settings.webhook_patience_s)
-    # Never longer than patience allows: a clock that was set back would have a bell that rang in the future.
+def _handle(services: Services, session: ProjectSession, pending: EventTimes) -> None:
+    settings, project_id = services.settings, session.project_id
+    ready_at = pending.ready_at(debounce_s=settings.webhook_debounce_s, patience_s=settings.webhook_patience_s)
+    # At most the patience: after the clock was set back, an event may lie in the future.
     wait_s = min(ready_at - services.pending_events.now(), settings.webhook_patience_s)
     if wait_s > 0:
         services.schedule(project_id, delay_s=wait_s)
         return
-    with hold_lease(services.engine, project_id, seconds=settings.lease_s) as lost:
-        if lost is None:
+    with hold_lease(services.engine, project_id, seconds=settings.lease_s) as lease:
+        if lease is None:
             services.schedule(project_id, delay_s=RETRY_S)
             return
-        services.resume_lease(project_id, lost.name, before=lost.before)
-        # If this worker is killed, this wakes another as soon as the lease has run out; if not, it finds nothing to do.
+        session.resume(lease)
+        # If this worker is killed, this job starts another cycle once the lease has expired; if not, it finds nothing to do.
         services.schedule(project_id, delay_s=settings.lease_s + 1)
-        try:
-            absence = why_no_cycle(services, project_id)
-            _set_status(services, project_id, absence or run_cycle(services, project_id, lost))
-        except LabelStudioUnavailable as error:
-            lost.expire_if_unanswered(error)
-            log.warning("event=label_studio_unavailable project=%d error=%r", project_id, str(error))
-            services.registry.set_status(project_id, f"waiting for Label Studio: {error}")
-            services.schedule(project_id, delay_s=RETRY_S)
+        if not _run_and_report(services, session, lease):
             return
-        except NotAttachedError:
-            _set_status(services, project_id, note_detached(services, project_id))
-        except LabelStudioError as error:
-            # It answered, and refused: asking again at once would change nothing, the next event or reconciliation will.
-            if _set_status(services, project_id, f"stopped: {error}"):
-                log.error("event=label_studio_refused project=%d error=%r", project_id, str(error))
-        except Exception as error:
-            if isinstance(error, DatabaseError) and is_unusable(error):
-                raise
-            if lost.is_set() or isinstance(error, LeaseLostError):
-                log.warning("event=taken_over project=%d", project_id)
-                return
-            log.exception("event=cycle_failed project=%d", project_id)
-            services.registry.set_status(project_id, "the last cycle failed; the worker's log says why")
-    services.pending_events.acknowledge(project_id, handled)
+    services.pending_events.acknowledge(project_id, pending)
     if project_id in services.pending_events.pending():
         services.schedule(project_id, delay_s=settings.webhook_debounce_s)
 
 
+def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -> bool:
+    """Run a cycle and record its outcome; return whether the events are handled, and not left for another try."""
+    project_id = session.project_id
+    try:
+        absence = why_no_cycle(services, project_id)
+        _set_status(services, project_id, absence or run_cycle(services, session, lease))
+    except LabelStudioUnavailable as error:
+        lease.expire_if_unanswered(error)
+        log.warning("event=label_studio_unavailable project=%d error=%r", project_id, str(error))
+        services.registry.set_status(project_id, f"waiting for Label Studio: {error}")
+        services.schedule(project_id, delay_s=RETRY_S)
+        return False
+    except NotAttachedError:
+        _set_status(services, project_id, note_detached(services, project_id))
+    except LabelStudioError as error:
+        # Label Studio refused: asking again at once would change nothing, the next event or reconciliation asks again.
+        if _set_status(services, project_id, f"stopped: {error}"):
+            log.error("event=label_studio_refused project=%d error=%r", project_id, str(error))
+    except Exception as error:
+        if isinstance(error, DatabaseError) and is_unusable(error):
+            raise
+        if lease.is_set() or isinstance(error, LeaseLostError):
+            log.warning("event=lease_lost project=%d", project_id)
+            return False
+        log.exception("event=cycle_failed project=%d", project_id)
+        services.registry.set_status(project_id, "the last cycle failed; the worker's log has the error")
+    return True
+
+
 def _set_status(services: Services, project_id: int, status: str) -> bool:
-    """Record what came of a cycle; return whether it is news, which a refusal that is met every two minutes is only once."""
-    before = services.registry.project(project_id).status
+    """Record the outcome of a cycle; return whether it differs from the last one."""
+    previous = services.registry.project(project_id).status
     services.registry.set_status(project_id, status)
-    return status != before
+    return status != previous
+
+
+def _longest_delay_s(settings: Settings) -> float:
+    """A job that is due later than this was queued by a clock that was ahead."""
+    return 2 * (settings.lease_s + settings.webhook_patience_s + settings.webhook_debounce_s) + RETRY_S

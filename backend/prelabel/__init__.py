@@ -1,1 +1,1 @@
-"""Pre-labelling: a project's tasks get the live version's predictions before anybody opens them, at once and in bulk."""
+"""Pre-labelling: storing the live version's predictions for all tasks of a project in bulk."""

@@ -1,4 +1,4 @@
-"""The engines of pre-labelling: this process, or the workers of a Ray cluster, which predict the same from the same files."""
+"""The engines of pre-labelling: this process, or the workers of a Ray cluster. Both give the same predictions."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 
-__all__ = ["Opening", "TaskWorker", "here", "on_ray"]
+__all__ = ["EngineFactory", "TaskWorker", "local_engine", "ray_engine"]
 
-Opening = Callable[[Services, Project], AbstractContextManager[Engine]]
+EngineFactory = Callable[[Services, Project], AbstractContextManager[Engine]]
 """Opens an engine for a project's live version."""
 
 
 @contextmanager
-def here(services: Services, project: Project) -> Iterator[Engine]:
+def local_engine(services: Services, project: Project) -> Iterator[Engine]:
     """Predict in this process."""
     yield predicting_here(services.predictors.of(project, label_config=project.label_config))
 
 
-def on_ray(address: str | None) -> Opening:
-    """Predict on the Ray cluster at `address`; None starts one on this machine."""
+def ray_engine(address: str | None) -> EngineFactory:
+    """Return a factory for an engine on the Ray cluster at `address`; None starts a cluster on this machine."""
 
     @contextmanager
-    def opening(services: Services, project: Project) -> Iterator[Engine]:
+    def open_engine(services: Services, project: Project) -> Iterator[Engine]:
         bundle = bundle_version(
             services.registry.path(project.id, project.live_version),
             name=project.live_name,
@@ -47,15 +47,16 @@ def on_ray(address: str | None) -> Opening:
 
             yield predict
 
-    return opening
+    return open_engine
 
 
 class TaskWorker:
-    """Predicts tasks in a process of the cluster; it fetches their images itself, and keeps them as the backend does.
+    """Predicts tasks in a process of the cluster; downloads their images itself, into a cache like the backend's.
 
     Parameters
     ----------
-    carried : CarriedVersion
+    bundle : VersionBundle
+        The version that predicts.
     """
 
     def __init__(self, bundle: VersionBundle) -> None:
@@ -63,8 +64,8 @@ class TaskWorker:
         client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
         cache, maps = open_caches(settings)
         image_store = open_image_store(settings, cache, authorization=client.authorization)
-        builder = PredictorFactory(image_store, cache, maps, sam_checkpoint=settings.sam_checkpoint)
-        self._predictor = bundle.predictor(builder)
+        factory = PredictorFactory(image_store, cache, maps, sam_checkpoint=settings.sam_checkpoint)
+        self._predictor = bundle.predictor(factory)
 
     def work(self, job: Sequence[Task]) -> Pairs:
         """Predict a batch of tasks."""

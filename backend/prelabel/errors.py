@@ -1,4 +1,4 @@
-"""The error of pre-labelling."""
+"""The errors of pre-labelling."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ __all__ = ["NoProjectError", "PrelabelError"]
 
 
 class PrelabelError(RuntimeError):
-    """A project that cannot be pre-labelled, or not to the end; the message is one sentence."""
+    """A project cannot be pre-labelled, or not completely; the message is one sentence."""
 
 
 class NoProjectError(WrongCallError, PrelabelError):
-    """Label Studio has no project of that number."""
+    """Label Studio has no project with that number."""

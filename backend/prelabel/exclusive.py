@@ -1,4 +1,4 @@
-"""Taking turns: what pre-labelling stores, it stores while nobody else stores for the same project."""
+"""The exclusive lease of a project: pre-labelling stores predictions while no other process stores for the same project."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ __all__ = ["exclusive_project"]
 
 log = logging.getLogger("galaxyloop.prelabel")
 
-ASK_AGAIN_S = 0.5
-"""How often a lease that another process holds is asked for."""
+RETRY_S = 0.5
+"""Interval at which a lease that another process holds is requested again."""
 
 
 @contextmanager
 def exclusive_project(services: Services, project: Project) -> Iterator[None]:
-    """Wait for the project's lease and hold it; nothing is stored for a version that is not live any more.
+    """Wait for the project's lease and hold it.
 
     Raises
     ------
     PrelabelError
-        If another version went live meanwhile.
+        If another version than the one of `project` is live by then.
     """
-    waited = False
+    logged = False
     while True:
         with hold_lease(services.engine, project.id, seconds=services.settings.lease_s) as lease:
             if lease is not None:
@@ -41,13 +41,12 @@ def exclusive_project(services: Services, project: Project) -> Iterator[None]:
                     )
                 yield
                 return
-        if not waited:
-            waited = _say_who_is_waited_for(services, project)
-        time.sleep(ASK_AGAIN_S)
+        logged = logged or _log_holder(services, project)
+        time.sleep(RETRY_S)
 
 
-def _say_who_is_waited_for(services: Services, project: Project) -> bool:
-    """Say it, unless nobody holds the project any more; return whether it was said."""
+def _log_holder(services: Services, project: Project) -> bool:
+    """Log which process holds the project; return False where the lease has become free."""
     held = holder(services.engine, project.id)
     if held is not None:
         log.warning(

@@ -1,9 +1,10 @@
-"""Pre-label a project: choose the tasks, predict and store them, verify what Label Studio has, and show it to annotators.
+"""Pre-label a project: choose the tasks, predict them, store and verify the predictions, and show them to annotators.
 
-Label Studio is asked which tasks have a prediction of the live version, so whoever was killed goes on with the others. Chunks
-are stored under the project's lease, and so never beside a worker or another pre-labelling that stores the same. The lease
-outlives a kill, and a request without an answer, for some seconds, in which Label Studio ends an import that it had begun.
-Label Studio itself asks for no lease: what it stores for a task that somebody opens meanwhile is taken away at the end.
+Label Studio lists which tasks have a prediction of the live version, so a run that was killed continues with the others. Chunks
+are stored under the project's lease, so a worker or another pre-labelling never stores the same predictions at the same time.
+After a kill, or a request without an answer, the lease lasts for some more seconds, in which Label Studio finishes an import
+that it has begun. Label Studio itself takes no lease: duplicates that it stores when an annotator opens a task are deleted at
+the end.
 """
 
 from __future__ import annotations
@@ -12,14 +13,15 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from backend.loop.audit import held_out_tasks, mix_in
+from backend.loop.audit import held_out_tasks, randomise_held_out
 from backend.loop.publication.publish import show_live
-from backend.loop.publication.store import Storing
+from backend.loop.publication.publisher import Publisher
+from backend.loop.publication.stored_predictions import StoredPredictions
 from backend.prediction.bulk import Engine, Pairs, predict_and_store
 from backend.prediction.factory import read_config
 from backend.prediction.predictor import Task
 from backend.prediction.project_heads import controls_to_fill
-from backend.prelabel.engines import Opening
+from backend.prelabel.engines import EngineFactory
 from backend.prelabel.errors import NoProjectError, PrelabelError
 from backend.prelabel.exclusive import exclusive_project
 from backend.registry.damage import version_damage
@@ -35,7 +37,7 @@ from sync.label_studio.tasks import Task as StudioTask
 from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import LabelConfigError, parse
 
-__all__ = ["PrelabelError", "Prelabelled", "Wanted", "prelabel"]
+__all__ = ["Choice", "Outcome", "PrelabelError", "prelabel"]
 
 log = logging.getLogger("galaxyloop.prelabel")
 
@@ -43,17 +45,17 @@ NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Choice:
     """Which tasks are predicted.
 
     Attributes
     ----------
     only_unlabelled : bool
-        Leave out those that are annotated.
+        Leave out annotated tasks.
     limit : int or None
-        At most so many.
+        Largest number of tasks.
     uncertain_first : bool
-        Those that the live version is least sure of go first; all are predicted to know.
+        Take the tasks with the lowest scores first; this predicts all tasks twice.
     """
 
     only_unlabelled: bool = False
@@ -62,25 +64,25 @@ class Wanted:
 
 
 @dataclass(slots=True)
-class Prelabelled:
-    """What came of it.
+class Outcome:
+    """The result of a run.
 
     Attributes
     ----------
     version : str
-        Name that the predictions carry.
+        Name of the version that predicted.
     known : int
         Tasks that had its prediction before.
     stored : int
-        Tasks that have it now and did not.
-    made_again : int
-        Tasks that had one that was made of other data, or without its picture, and have a new one now.
-    lost : list of int
-        Ids of tasks that Label Studio took no prediction for; its reasons are in the log.
+        Tasks that have got its prediction.
+    replaced : int
+        Tasks whose outdated prediction was replaced.
+    refused : list of int
+        Ids of tasks whose prediction Label Studio did not store; the log has the reasons.
     left_out : dict of int to str
-        Ids of tasks whose picture could not be read, with the reason; their prediction is empty.
-    doubled : list of int
-        Ids of tasks that had more than one of its predictions, and have one now.
+        Ids of tasks whose image could not be read, with the reason; their prediction is empty.
+    duplicates : list of int
+        Ids of tasks that had more than one prediction of the version; all but one were deleted.
     shown : bool
         Whether annotators see this version's predictions.
     """
@@ -88,33 +90,33 @@ class Prelabelled:
     version: str
     known: int
     stored: int = 0
-    made_again: int = 0
-    lost: list[int] = field(default_factory=list)
+    replaced: int = 0
+    refused: list[int] = field(default_factory=list)
     left_out: dict[int, str] = field(default_factory=dict)
     duplicates: list[int] = field(default_factory=list)
     shown: bool = False
 
 
-Watch = Callable[[Iterator[Pairs], str, int], Iterator[Pairs]]
-"""Gives batches on, under a bar with a title and a total."""
+Progress = Callable[[Iterator[Pairs], str, int], Iterator[Pairs]]
+"""Passes batches on and shows a progress bar with a title and a total."""
 
 
-def prelabel(services: Services, project_id: int, wanted: Wanted, *, opening: Opening, watch: Watch) -> Prelabelled:
-    """Store the live version's predictions for the tasks that lack one; of a project without a version, the shipped heads'.
+def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine: EngineFactory, progress: Progress) -> Outcome:
+    """Store the live version's predictions for the tasks that lack one; before the first training, those of the shipped heads.
 
     Parameters
     ----------
-    opening : callable
-        Opens the engine: `backend.prelabel.engines.here`, or `on_ray(address)`.
-    watch : callable
-        Shows how far it is.
+    open_engine : callable
+        `backend.prelabel.engines.local_engine`, or `ray_engine(address)`.
+    progress : callable
+        Shows a progress bar.
 
     Raises
     ------
     PrelabelError
-        If there is nothing to predict, or another version goes live meanwhile: what was stored until then stays.
+        If there is nothing to predict, or another version goes live meanwhile; predictions stored until then are kept.
     LabelStudioError
-        If Label Studio refuses, or goes away: run it again.
+        If Label Studio refuses, or does not answer: run it again.
     """
     state = _state(services, project_id)
     tasks = read_tasks(services.label_studio, project_id)
@@ -124,20 +126,21 @@ def prelabel(services: Services, project_id: int, wanted: Wanted, *, opening: Op
     if reason := version_damage(services.registry, project_id, project.live_version):
         sentence = f"{project.live_name} of project {project_id} is damaged ({reason})"
         raise PrelabelError(f"{sentence}: start the worker, which lets the last good version go live")
-    have = predicted_tasks(services.label_studio, project_id, project.live_name)
-    done = Prelabelled(project.live_name, known=len(have))
-    waiting = [task for task in tasks if task.id not in have and not (wanted.only_unlabelled and task.annotated)]
+    predicted = predicted_tasks(services.label_studio, project_id, project.live_name)
+    outcome = Outcome(project.live_name, known=len(predicted))
+    waiting = [task for task in tasks if task.id not in predicted and not (choice.only_unlabelled and task.annotated)]
     chosen: list[Task] = []
     if waiting:
         held_out = held_out_tasks(project, tasks)
-        with opening(services, project) as engine:
-            chosen, known = _chosen(waiting, wanted, engine, watch, held_out)
-            _store(services, project, chosen, lambda some: mix_in(engine(some), held_out, known=known), watch, done)
+        with open_engine(services, project) as engine:
+            chosen, known = _choose(waiting, choice, engine, progress, held_out)
+            predictions = randomise_held_out(engine(chosen), held_out, known=known)
+            _store(services, project, progress(predictions, "predicting", len(chosen)), outcome)
     with exclusive_project(services, project):
-        done.made_again = _make_again(services, project, tasks) if wanted.limit is None else 0
-        have = _verified(services, project, chosen, done)
-        done.shown = _show(services, project, state, tasks, have)
-    return done
+        outcome.replaced = _replace_outdated(services, project, tasks) if choice.limit is None else 0
+        predicted = _verify(services, project, chosen, outcome)
+        outcome.shown = _show(services, project, state, tasks, predicted)
+    return outcome
 
 
 def _state(services: Services, project_id: int) -> ProjectState:
@@ -155,64 +158,66 @@ def _state(services: Services, project_id: int) -> ProjectState:
     return state
 
 
-def _chosen(
-    waiting: list[StudioTask], wanted: Wanted, engine: Engine, watch: Watch, held_out: frozenset[int]
+def _choose(
+    waiting: list[StudioTask], choice: Choice, engine: Engine, progress: Progress, held_out: frozenset[int]
 ) -> tuple[list[Task], list[float]]:
-    """Choose the tasks to predict; return the scores of those that are not held out as well, where they are known by then."""
+    """Choose the tasks to predict; return with them the known scores of tasks that are not held out."""
     tasks = [Task(id=task.id, data=task.data) for task in waiting]
     known: list[float] = []
-    if wanted.uncertain_first:
-        # Scores alone are kept: masks of a hundred thousand tasks would not fit. What the second pass needs is in the cache.
-        looked = watch(engine(tasks), "looking", len(tasks))
-        scored: Pairs = [(task, replace(prediction, result=[])) for batch in looked for task, prediction in batch]
-        scores = {task.id: prediction.score for batch in mix_in([scored], held_out) for task, prediction in batch}
+    if choice.uncertain_first:
+        # Only scores are kept: the masks of 100,000 tasks would not fit in memory. The second pass reads the cache.
+        batches = progress(engine(tasks), "computing the order", len(tasks))
+        scored: Pairs = [(task, replace(prediction, result=[])) for batch in batches for task, prediction in batch]
+        randomised = randomise_held_out([scored], held_out)
+        scores = {task.id: prediction.score for batch in randomised for task, prediction in batch}
         tasks.sort(key=lambda task: (scores[task.id], task.id))
         known = [score for task, score in scores.items() if task not in held_out]
-    return tasks[: wanted.limit], known
+    return tasks[: choice.limit], known
 
 
-def _store(services: Services, project: Project, tasks: list[Task], engine: Engine, watch: Watch, done: Prelabelled) -> None:
+def _store(services: Services, project: Project, predictions: Iterator[Pairs], outcome: Outcome) -> None:
     keys = set(read_config(project.label_config).image_key.values())
-    recorded = services.prediction_records.recording(engine(tasks), project.id, project.live_version, keys=keys)
-    predicted = watch(recorded, "predicting", len(tasks))
+    recorded = services.prediction_records.recording(predictions, project.id, project.live_version, keys=keys)
     for chunk in predict_and_store(
-        services.label_studio, project.id, predicted, exclusive=lambda: exclusive_project(services, project)
+        services.label_studio, project.id, recorded, exclusive=lambda: exclusive_project(services, project)
     ):
-        done.left_out |= {task.id: prediction.problem for task, prediction in chunk.pairs if prediction.problem}
-        log.info("event=stored project=%d version=%s stored=%d", project.id, done.version, chunk.count)
+        outcome.left_out |= {task.id: prediction.problem for task, prediction in chunk.pairs if prediction.problem}
+        log.info("event=stored project=%d version=%s stored=%d", project.id, outcome.version, chunk.count)
 
 
-def _make_again(services: Services, project: Project, tasks: list[StudioTask]) -> int:
-    """Predict the tasks again whose stored prediction no longer holds; return how many there were."""
-    storing = Storing(services, project)
-    due = storing.due(tasks)
-    annotated = [task.id for task in (*due.changed, *due.failed) if task.annotations]
-    notes = read_annotations(services.label_studio, project.id, task_ids=annotated)
-    parents = {note.parent_prediction for note in notes if note.parent_prediction is not None}
-    return storing.make_again(due.changed, parents=parents) + storing.try_again(due.failed, parents=parents)
+def _replace_outdated(services: Services, project: Project, tasks: list[StudioTask]) -> int:
+    """Replace outdated predictions; return how many."""
+    publisher = Publisher(services, project, StoredPredictions())
+    chosen = publisher.choose(tasks)
+    annotated = [task.id for task in (*chosen.changed, *chosen.failed) if task.annotations]
+    annotations = read_annotations(services.label_studio, project.id, task_ids=annotated)
+    parents = {annotation.parent_prediction for annotation in annotations if annotation.parent_prediction is not None}
+    return publisher.replace(chosen.changed, parents=parents) + publisher.retry(chosen.failed, parents=parents)
 
 
-def _verified(services: Services, project: Project, tasks: list[Task], done: Prelabelled) -> set[int]:
-    """Ask Label Studio what it has now, task by task; where a task has two, leave one."""
-    have = predicted_tasks(services.label_studio, project.id, done.version)
-    done.lost = [task.id for task in tasks if task.id not in have]
-    done.stored = len(tasks) - len(done.lost)
-    if count_predictions(services.label_studio, project.id, done.version) > len(have):
-        # Somebody opened a task while it was stored, and Label Studio stored the backend's answer beside it; or just now.
-        done.duplicates = delete_duplicates(services.label_studio, project.id, done.version)
-        log.info("event=undoubled project=%d version=%s tasks=%d", project.id, done.version, len(done.duplicates))
-    return have
+def _verify(services: Services, project: Project, tasks: list[Task], outcome: Outcome) -> set[int]:
+    """Read which tasks have a prediction in Label Studio now, and return them; delete duplicates."""
+    predicted = predicted_tasks(services.label_studio, project.id, outcome.version)
+    outcome.refused = [task.id for task in tasks if task.id not in predicted]
+    outcome.stored = len(tasks) - len(outcome.refused)
+    if count_predictions(services.label_studio, project.id, outcome.version) > len(predicted):
+        # An annotator opened a task during the import, and Label Studio stored the backend's answer as well.
+        outcome.duplicates = delete_duplicates(services.label_studio, project.id, outcome.version)
+        log.info(
+            "event=duplicates_deleted project=%d version=%s tasks=%d", project.id, outcome.version, len(outcome.duplicates)
+        )
+    return predicted
 
 
-def _show(services: Services, project: Project, state: ProjectState, tasks: list[StudioTask], have: set[int]) -> bool:
-    """Let annotators see this version once no task is left without its prediction; return whether they do.
+def _show(services: Services, project: Project, state: ProjectState, tasks: list[StudioTask], predicted: set[int]) -> bool:
+    """Show this version to annotators once all open tasks have its prediction; return whether it is shown.
 
-    A project that shows nothing yet shows the first there are. One without a backend, whose images nobody sends to us, shows
-    them all the same: Label Studio knows the version by its predictions.
+    A project that shows no version yet shows incomplete predictions too. A project without a backend also shows them: Label
+    Studio derives the version's name from its predictions.
     """
     client, name = services.label_studio, project.live_name
-    complete = all(task.annotated or task.id in have for task in tasks)
-    if not have or (not complete and state.model_version):
+    complete = all(task.annotated or task.id in predicted for task in tasks)
+    if not predicted or (not complete and state.model_version):
         return state.model_version == name
     if complete and attached(client, project.id, url=services.settings.public_url)[0]:
         show_live(services, project, tasks=state.task_count)

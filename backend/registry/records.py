@@ -10,10 +10,13 @@ from typing import Any
 from sync.errors.failures import WrongCallError
 
 __all__ = [
+    "BASE",
     "BASE_NUMBER",
     "DAMAGED",
+    "LIVE",
     "MAX_ID",
     "RETIRED",
+    "TRAINED",
     "Effort",
     "LeaseLostError",
     "Project",
@@ -26,6 +29,12 @@ __all__ = [
 
 BASE_NUMBER = 1
 """Of the version that has the shipped heads, and no folder."""
+BASE = "base"
+"""Verdict of that version, whether it is live or not."""
+TRAINED = "trained"
+"""Verdict of a version that the gate has not compared with the live one yet."""
+LIVE = "live"
+"""Verdict of the live version, unless it is the base version."""
 RETIRED = "retired"
 """Verdict of a version that was live."""
 DAMAGED = "damaged"

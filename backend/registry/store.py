@@ -19,7 +19,11 @@ from sqlalchemy import Engine, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.registry.records import (
+    BASE,
     DAMAGED,
+    LIVE,
+    RETIRED,
+    TRAINED,
     Effort,
     LeaseLostError,
     Project,
@@ -110,7 +114,7 @@ class Registry:
                     config_hash=config_hash(label_config),
                     fingerprint="",
                     learned_from=0,
-                    verdict="base",
+                    verdict=BASE,
                     evidence={"reason": "the shipped heads, before any annotation"},
                 )
                 .on_conflict_do_nothing()
@@ -227,7 +231,7 @@ class Registry:
                     config_hash=config,
                     fingerprint=fingerprint,
                     learned_from=learned_from,
-                    verdict="trained",
+                    verdict=TRAINED,
                 )
             )
             # The row first: where another worker has made this version meanwhile, it refuses, and that one's folder stays.
@@ -278,13 +282,13 @@ class Registry:
             project, row = session.get(ProjectRow, project_id), session.get(VersionRow, (project_id, number))
             if project is None or row is None:
                 raise RegistryError(f"project {project_id} has no version {number}")
-            if row.verdict != "base" and row.config_hash != config_hash(project.label_config):
+            if row.verdict != BASE and row.config_hash != config_hash(project.label_config):
                 raise RegistryError(
                     f"version {row.name} of project {project_id} was made for another labelling config and cannot go live"
                 )
-            live = VersionRow.project_id == project_id, VersionRow.verdict == "live", VersionRow.number != number
-            session.execute(update(VersionRow).where(*live).values(verdict="retired"))
-            row.verdict = "base" if row.verdict == "base" else "live"
+            live = VersionRow.project_id == project_id, VersionRow.verdict == LIVE, VersionRow.number != number
+            session.execute(update(VersionRow).where(*live).values(verdict=RETIRED))
+            row.verdict = BASE if row.verdict == BASE else LIVE
             row.evidence = row.evidence if evidence is None else evidence
             row.heads = row.heads if heads is None else dict(heads)
             project.live_version, project.published_version, project.published_tasks = number, None, 0

@@ -17,6 +17,7 @@ from sync.label_studio.login import login
 from sync.label_studio.tasks import read_tasks
 
 __all__ = [
+    "UNCERTAINTY_SAMPLING",
     "ProjectState",
     "attach_backend",
     "create_project",
@@ -35,6 +36,8 @@ FILES_A_REQUEST = 25
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp"})
 """Of the files that Label Studio takes, those that are images; it takes neither FITS nor TIFF."""
 
+UNCERTAINTY_SAMPLING = "Uncertainty sampling"
+"""Value of a project's `sampling` where annotators get the tasks with the lowest score first."""
 PROJECTS_A_PAGE = 100
 SHORTEST_TITLE = 3
 LONGEST_TITLE = 50
@@ -144,7 +147,7 @@ def set_uncertainty_sampling(client: LabelStudioClient, project_id: int) -> None
 
     It works while the project's model version is that of the predictions, which `rename_backend` sees to.
     """
-    change = {"sampling": "Uncertainty sampling"}
+    change = {"sampling": UNCERTAINTY_SAMPLING}
     client.send("PATCH", f"/api/projects/{project_id}/", json=change, repeatable=True)
 
 

@@ -13,7 +13,8 @@ from typer.testing import CliRunner, Result
 
 from backend.cli.app import app
 from backend.jobs.heartbeat import Heartbeat
-from backend.loop.worker import answer
+from backend.loop.session import ProjectSession
+from backend.loop.worker import handle_events
 from backend.projects.presence import GONE, why_no_cycle
 from backend.server.app import create_app
 from backend.services import Services
@@ -251,9 +252,9 @@ def test_a_backend_that_is_removed_in_label_studio_is_one_line_in_the_log(
     with caplog.at_level(logging.WARNING, logger="galaxyloop"):
         for _ in range(2):
             services.pending_events.mark_now(project)
-            answer(services, project)
+            handle_events(services, ProjectSession(services.label_studio, project))
     assert [record.getMessage().split(" url")[0] for record in caplog.records] == [f"event=project_detached project={project}"]
     assert services.registry.project(project).status.startswith("detached; its versions are kept")
     run("project", "attach", project)
-    answer(services, project)
+    handle_events(services, ProjectSession(services.label_studio, project))
     assert services.registry.project(project).away == ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -19,6 +19,7 @@ from backend.cli.terminal import INCOMPLETE, Extension, console, list_left_out, 
 from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
+    from backend.prediction.bulk import Pairs
     from backend.settings import Settings
 
 __all__ = ["prelabel"]
@@ -111,19 +112,19 @@ def _prelabel_project(
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.prelabel import engines
-    from backend.prelabel.project import PrelabelError, Wanted
+    from backend.prelabel.project import Choice, PrelabelError
     from backend.prelabel.project import prelabel as run
     from backend.registry.connection import reason_of
     from sync.label_studio.client import LabelStudioError
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=notices, show_path=False)])
     logging.getLogger("galaxyloop.annotator").setLevel(logging.ERROR)  # pictures that cannot be read are listed at the end
-    wanted = Wanted(only_unlabelled, limit, uncertain_first=order is Order.uncertain)
+    choice = Choice(only_unlabelled, limit, uncertain_first=order is Order.uncertain)
     services = open_services(settings)
-    opening = engines.on_ray(ray_address) if on_ray else engines.here
+    open_engine = engines.ray_engine(ray_address) if on_ray else engines.local_engine
     began = time.monotonic()
     try:
-        done = run(services, project, wanted, opening=opening, watch=lambda it, title, total: with_rate(it, title, total=total))
+        done = run(services, project, choice, open_engine=open_engine, progress=_progress)
     except (PrelabelError, ClusterError, LabelStudioError, HeadError, CheckpointError, ValueError) as error:
         stop_for(error)
     except DatabaseError as error:
@@ -133,7 +134,7 @@ def _prelabel_project(
     rate = f" in {seconds:.0f} s ({done.stored / seconds:.3g} images/s)" if done.stored else ""
     console.print(
         f"{done.stored:,} predictions of {done.version} stored{rate}, {done.known:,} were there already"
-        + (f", {done.made_again:,} of them made again: images have changed" if done.made_again else "")
+        + (f", {done.replaced:,} of them replaced: images have changed" if done.replaced else "")
         + ("" if done.shown else "; annotators do not see them yet: tasks are left without one"),
         highlight=False,
         soft_wrap=True,
@@ -145,10 +146,14 @@ def _prelabel_project(
             highlight=False,
             soft_wrap=True,
         )
-    if done.lost:
-        stop(f"Label Studio took no prediction for {len(done.lost)} tasks ({_named(done.lost)})")
+    if done.refused:
+        stop(f"Label Studio took no prediction for {len(done.refused)} tasks ({_named(done.refused)})")
     if done.left_out:
         raise typer.Exit(INCOMPLETE)
+
+
+def _progress(batches: Iterator[Pairs], title: str, total: int) -> Iterator[Pairs]:
+    return with_rate(batches, title, total=total)
 
 
 def _named(tasks: Sequence[int]) -> str:

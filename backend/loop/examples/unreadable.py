@@ -23,26 +23,34 @@ from sync.label_studio.annotations import Annotation
 from sync.label_studio.task_images import reference_of_image
 from sync.labelling.config import Control, LabelConfig
 
-__all__ = ["note_problems"]
+__all__ = ["Readings", "note_problems"]
 
 log = logging.getLogger("galaxyloop.problems")
 
 READ, NOT_ANSWERED = "read", "not answered"
 
+Readings = dict[tuple[int, str, str], dict[str, tuple[str, str]]]
+"""By annotation, its content and the labelling config: the outcome and the reason for each control."""
 
-def note_problems(services: Services, project: Project, annotations: Sequence[Annotation]) -> int:
-    """List what cannot be read of a snapshot's annotations; return how many tasks are left out for a control."""
+
+def note_problems(services: Services, project: Project, annotations: Sequence[Annotation], *, readings: Readings) -> int:
+    """List what cannot be read of a snapshot's annotations; return how many tasks are left out for a control.
+
+    Parameters
+    ----------
+    readings : dict
+        Those of an earlier call, which are not repeated; replaced by those of this one.
+    """
     config = read_config(project.label_config)
     controls = controls_to_fill(config)
     version = config_hash(project.label_config)
-    known = services.readings.get(project.id, {})
-    readings = {}
+    known = dict(readings)
+    readings.clear()
     for annotation in annotations:
         key = (annotation.id, annotation.content, version)
         readings[key] = known.get(key) or {
             control.name: _outcome(services, annotation, control, config) for control in controls
         }
-    services.readings[project.id] = readings
     unreadable = _unreadable(annotations, list(readings.values()))
     items = UnreadableList(services.engine)
     items.replace(project.id, unreadable)

@@ -1,6 +1,6 @@
-"""Which tasks a version must predict: those without its prediction, and those whose stored prediction no longer holds.
+"""Which tasks a version must predict: those without its prediction, and those whose stored prediction is outdated.
 
-A prediction no longer holds when the task's image references have changed since, or when it was made without its picture.
+A prediction is outdated when the task's image references have changed since, or when the image could not be read.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from sync.label_studio.tasks import Task
 __all__ = ["RETRY_FAILED_S", "ToPredict", "choose_tasks"]
 
 RETRY_FAILED_S = 10.0
-"""How long a picture that could not be read is left alone."""
+"""Wait before an image that could not be read is tried again."""
 
 
 @dataclass(slots=True)
 class ToPredict:
-    """Tasks still to do, by what is wrong with their predictions.
+    """Open tasks, by the state of their predictions.
 
     Attributes
     ----------
     missing : list of Task
         Label Studio has no prediction of the version.
     changed : list of Task
-        It has one, made of other data.
+        Label Studio has one, made from other data.
     failed : list of Task
-        The picture could not be read, or Label Studio refused the prediction: those that may be tried again now, the ones
-        that were tried longest ago first.
+        The image could not be read, or Label Studio refused the prediction: those that may be tried again now, the one that
+        was tried longest ago first.
     unknown : list of Task
-        It has one of which there is no record.
+        Label Studio has one of which there is no record.
     """
 
     missing: list[Task] = field(default_factory=list)
@@ -45,24 +45,24 @@ class ToPredict:
 
 def choose_tasks(
     tasks: Sequence[Task],
-    have: Collection[int],
+    predicted: Collection[int],
     records: Mapping[int, PredictionRecord],
     *,
     keys: Collection[str],
     now: float,
 ) -> ToPredict:
-    """Sort the tasks that nobody has annotated yet.
+    """Sort the open tasks by the state of their predictions.
 
     Parameters
     ----------
     tasks : sequence of Task
-        Of the project.
-    have : collection of int
+        All tasks of the project.
+    predicted : collection of int
         Ids of those for which Label Studio has a prediction of the version.
     records : mapping
-        What the version's predictions were made of, by task.
+        Task id to the record of the version's prediction.
     keys : collection of str
-        Of the tasks' data, under which images are.
+        Keys of the tasks' data that hold image references.
     now : float
         Unix time.
     """
@@ -72,11 +72,11 @@ def choose_tasks(
             continue
         record = records.get(task.id)
         if record is not None and record.data_hash != data_hash(task.data, keys):
-            (chosen.changed if task.id in have else chosen.missing).append(task)
+            (chosen.changed if task.id in predicted else chosen.missing).append(task)
         elif record is not None and record.failed_at is not None:
             if now - record.failed_at >= RETRY_FAILED_S:
                 chosen.failed.append(task)
-        elif task.id not in have:
+        elif task.id not in predicted:
             chosen.missing.append(task)
         elif record is None:
             chosen.unknown.append(task)

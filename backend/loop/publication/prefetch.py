@@ -1,41 +1,56 @@
-"""Looking ahead: what annotators will open next is seen before they open it, so that already the first click is warm."""
+"""Prefetch: the window features of the next tasks in the queue, so that the first click on them needs no encoder pass."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from backend.jobs.lease import LeaseLostError
 from backend.prediction.predictor import Task as PredictorTask
 from backend.prediction.records import data_hash
 from backend.registry.records import Project
 from backend.services import Services
-from sync.label_studio.projects import ProjectState
+from sync.label_studio.projects import UNCERTAINTY_SAMPLING
 from sync.label_studio.tasks import Task
 
-__all__ = ["AHEAD_TASKS", "prefetch"]
+__all__ = ["PREFETCH_TASKS", "prefetch"]
 
-log = logging.getLogger("galaxyloop.ahead")
+log = logging.getLogger("galaxyloop.prefetch")
 
-AHEAD_TASKS = 100
-"""Tasks seen ahead: more than a team gets through before the next cycle."""
+PREFETCH_TASKS = 100
+"""More tasks than a team annotates before the next cycle."""
 
 
-def prefetch(services: Services, project: Project, tasks: Sequence[Task], state: ProjectState, lost: threading.Event) -> int:
-    """See the next tasks' pictures, the nearest in the queue first; stops as soon as a bell rings.
+def prefetch(
+    services: Services,
+    project: Project,
+    tasks: Sequence[Task],
+    *,
+    sampling: str,
+    scores: Mapping[int, float | None],
+    done: set[tuple[int, str]],
+    lease: threading.Event,
+) -> int:
+    """Compute the window features of the next open tasks in the queue; stop when an event arrives.
 
     Parameters
     ----------
     tasks : sequence of Task
-        The project's.
-    state : ProjectState
-        Says whether the least sure come first.
+        All tasks of the project.
+    sampling : str
+        Of the project in Label Studio; by uncertainty the lowest score comes first.
+    scores : mapping
+        Task id to the score of its prediction, as far as known.
+    done : set of (int, str)
+        Tasks, and hashes of their data, that were prefetched before; those of this call are added.
+    lease : threading.Event
+        Set once the lease is lost.
 
     Returns
     -------
     int
-        Tasks that were seen.
+        Tasks that were prefetched.
 
     Raises
     ------
@@ -45,21 +60,20 @@ def prefetch(services: Services, project: Project, tasks: Sequence[Task], state:
     predictor = services.predictors.of(project, label_config=project.label_config)
     if not predictor.answers_prompts:
         return 0
-    pending, done = services.pending_events.pending(), services.prefetched
-    scores = services.predicted.get((project.id, project.live_version), {})
-    waiting = [task for task in tasks if not task.annotated]
-    if state.sampling == "Uncertainty sampling":
-        waiting.sort(key=lambda task: (scores.get(task.id) or 0.0, task.id))
+    pending = services.pending_events.pending()
+    queue = [task for task in tasks if not task.annotated]
+    if sampling == UNCERTAINTY_SAMPLING:
+        queue.sort(key=lambda task: (scores.get(task.id) or 0.0, task.id))
     keys = predictor.config.image_key.values()
-    marks = {task.id: (project.id, task.id, data_hash(task.data, keys)) for task in waiting[:AHEAD_TASKS]}
-    ahead = [task for task in waiting[:AHEAD_TASKS] if marks[task.id] not in done]
-    for count, task in enumerate(ahead):
-        if lost.is_set():
+    marks = [(task.id, data_hash(task.data, keys)) for task in queue[:PREFETCH_TASKS]]
+    waiting = [(task, mark) for task, mark in zip(queue, marks, strict=False) if mark not in done]
+    for count, (task, mark) in enumerate(waiting):
+        if lease.is_set():
             raise LeaseLostError(f"project {project.id} was taken over by another worker")
         if services.pending_events.pending() != pending:
             return count
         predictor.prefetch(PredictorTask(id=task.id, data=task.data))
-        done.add(marks[task.id])
-    if ahead:
-        log.info("event=looked_ahead project=%d tasks=%d", project.id, len(ahead))
-    return len(ahead)
+        done.add(mark)
+    if waiting:
+        log.info("event=prefetched project=%d tasks=%d", project.id, len(waiting))
+    return len(waiting)

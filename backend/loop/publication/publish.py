@@ -1,7 +1,7 @@
-"""Publication: the live version's predictions reach Label Studio, in an order that never leaves it half switched.
+"""Publication of the live version's predictions.
 
-First the new predictions are stored in bulk, then the backend is renamed, since Label Studio shows and samples by the version
-that the backend's title names, and only then older predictions are pruned.
+First the new predictions are stored in bulk. Then the backend is renamed, since Label Studio shows and samples by the version
+that the backend's title names. Only then older predictions are pruned. So annotators never see a mixture of versions.
 """
 
 from __future__ import annotations
@@ -12,92 +12,102 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from backend.loop.publication.store import Storing
-from backend.registry.records import Project
+from backend.loop.publication.publisher import Publisher
+from backend.loop.publication.stored_predictions import StoredPredictions
+from backend.registry.records import BASE, LIVE, RETIRED, Project
 from backend.services import Services
 from sync.label_studio.annotations import Annotation
 from sync.label_studio.projects import ProjectState, rename_backend
 from sync.label_studio.pruning import prune
-from sync.label_studio.tasks import read_tasks
+from sync.label_studio.tasks import Task, read_tasks
 
 __all__ = ["prune_old", "publish", "show_live"]
 
 log = logging.getLogger("galaxyloop.publish")
 
 QUIET_BEFORE_PRUNING_S = 60.0
-"""Each deletion locks Label Studio's SQLite for a moment: pruning waits until nobody has annotated for so long."""
-LONGEST_PRUNING_S = 60.0
-"""Pruning in one cycle: a worker looks after other projects too. The next cycle goes on."""
+"""Time without a change of an annotation before pruning: each deletion locks Label Studio's SQLite for a moment."""
+PRUNE_FOR_S = 60.0
+"""Longest pruning in one cycle, because the worker has other projects too; the next cycle continues."""
 
 
-def publish(services: Services, project: Project, state: ProjectState, annotations: Sequence[Annotation]) -> int:
-    """Store what is missing of the live version's predictions for the tasks still to do, and make again what no longer holds.
+def publish(
+    services: Services,
+    project: Project,
+    state: ProjectState,
+    annotations: Sequence[Annotation],
+    *,
+    tasks: Sequence[Task],
+    stored: StoredPredictions,
+) -> int:
+    """Store the live version's missing predictions of open tasks, and replace those that are outdated.
 
-    It is looked for task by task, not by counting: a task comes to be done again when its annotation is deleted, a new one
-    may take the place, and even the id, of a deleted one, and somebody may delete predictions or change a task's data.
+    Each task is checked, because counting is not enough: deleting an annotation opens its task again, a new task may have the
+    id of a deleted one, and users may delete predictions or change a task's data.
 
     Parameters
     ----------
     annotations : sequence of Annotation
         Predictions that these were made from are kept where they are replaced.
+    tasks : sequence of Task
+        All tasks of the project.
+    stored : StoredPredictions
+        Of the live version.
 
     Returns
     -------
     int
         Predictions stored.
     """
-    storing = Storing(services, project)
-    due = storing.due(services.tasks(project.id))
+    publisher = Publisher(services, project, stored)
+    chosen = publisher.choose(tasks)
     published = project.published_version == project.live_version and project.published_tasks == state.task_count
-    if not due and published and state.model_version == project.live_name:
+    if not chosen and published and state.model_version == project.live_name:
         return 0
-    stored = 0
-    if due.missing:
-        # Read anew: a training of minutes may lie between.
-        due = storing.due(read_tasks(services.label_studio, project.id))
-        stored += storing.store(due.missing)
-    parents = {note.parent_prediction for note in annotations if note.parent_prediction is not None}
-    stored += storing.make_again(due.changed, parents=parents)
-    stored += storing.try_again(due.failed, parents=parents)
-    if services.registry.project(project.id).live_version != project.live_version:
-        # Rolled back meanwhile: the bell has rung for it, and its own cycle renames.
-        return stored
-    show_live(services, project, tasks=state.task_count)
-    return stored
+    count = 0
+    if chosen.missing:
+        # Read again: a training of minutes may have passed.
+        chosen = publisher.choose(read_tasks(services.label_studio, project.id))
+        count += publisher.store(chosen.missing)
+    parents = {annotation.parent_prediction for annotation in annotations if annotation.parent_prediction is not None}
+    count += publisher.replace(chosen.changed, parents=parents)
+    count += publisher.retry(chosen.failed, parents=parents)
+    if services.registry.project(project.id).live_version == project.live_version:
+        show_live(services, project, tasks=state.task_count)
+    # Otherwise a user has rolled back meanwhile, and the cycle of that event renames the backend.
+    return count
 
 
 def show_live(services: Services, project: Project, *, tasks: int) -> None:
-    """Let annotators see the live version's predictions, which are stored for all of the project's `tasks` still to do.
+    """Show the live version's predictions to annotators; they are stored for all open ones of the project's `tasks` tasks.
 
     Raises
     ------
     LabelStudioError
         If the project has no backend at our address, or Label Studio cannot reach it.
     """
-    name = project.live_name
-    rename_backend(services.label_studio, project.id, url=services.settings.public_url, title=name)
+    rename_backend(services.label_studio, project.id, url=services.settings.public_url, title=project.live_name)
     services.registry.set_published(project.id, project.live_version, tasks=tasks)
 
 
-def prune_old(services: Services, project: Project, annotations: Sequence[Annotation], lost: threading.Event) -> int:
-    """Delete the predictions of versions before the previous one, in a quiet hour; return how many.
+def prune_old(services: Services, project: Project, annotations: Sequence[Annotation], lease: threading.Event) -> int:
+    """Delete predictions of old versions while no annotator works; return how many.
 
-    The live version's stay, and the previous one's: Label Studio refuses an annotation that was begun from a prediction that is
-    gone, so whoever has such a task open could not submit. So do all that an annotation was made from. It stops when a bell
-    rings, when another worker has taken over, and after `LONGEST_PRUNING_S`.
+    Those of the live version and the previous one are kept: Label Studio refuses an annotation that was begun from a deleted
+    prediction, so an annotator who has such a task open could not submit. Predictions that an annotation was made from are kept
+    too. Pruning stops when an event arrives, when the lease is lost, and after `PRUNE_FOR_S`.
     """
-    versions = services.registry.versions(project.id)
-    shown = [version for version in versions if version.verdict in ("live", "retired", "base")]
-    previous = [version for version in shown if version.number != project.live_version][-1:]
-    newest = max((datetime.fromisoformat(note.updated_at) for note in annotations), default=None)
+    newest = max((datetime.fromisoformat(annotation.updated_at) for annotation in annotations), default=None)
     if newest is not None and (datetime.now(UTC) - newest).total_seconds() < QUIET_BEFORE_PRUNING_S:
         return 0
-    kept = {project.live_version, *(version.number for version in previous)}
+    versions = services.registry.versions(project.id)
+    kept = {project.live_version}
+    kept |= set([one.number for one in versions if one.verdict in (BASE, LIVE, RETIRED) and one.number not in kept][-1:])
     stale = [version.name for version in versions if version.number not in kept]
-    pending, until = services.pending_events.pending(), time.monotonic() + LONGEST_PRUNING_S
+    pending, until = services.pending_events.pending(), time.monotonic() + PRUNE_FOR_S
 
     def undisturbed() -> bool:
-        return not lost.is_set() and time.monotonic() < until and services.pending_events.pending() == pending
+        return not lease.is_set() and time.monotonic() < until and services.pending_events.pending() == pending
 
     services.prediction_records.keep_versions(project.id, kept)
     deleted = prune(services.label_studio, project.id, stale, annotations=annotations, keep_going=undisturbed)

@@ -14,7 +14,8 @@ import pytest
 from sqlalchemy import Engine, create_engine, select, update
 
 from backend.jobs.lease import hold_lease, holder
-from backend.loop.worker import answer
+from backend.loop.session import ProjectSession
+from backend.loop.worker import handle_events
 from backend.registry.tables import ProjectRow
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient, LabelStudioUnavailable
@@ -205,7 +206,7 @@ def test_a_worker_whose_request_got_no_answer_lets_the_lease_run_out_too(
     services.label_studio = LabelStudioClient(silent_label_studio, "a-legacy-token", patience_s=0)
     services.registry.register_project(1, label_config="<View/>", extra_params=None)
     services.mark([1])
-    answer(services, 1)
+    handle_events(services, ProjectSession(services.label_studio, 1))
     assert holder(services.engine, 1) is not None
 
 

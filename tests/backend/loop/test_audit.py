@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.loop.audit import mix_in
+from backend.loop.audit import randomise_held_out
 from backend.prediction.predictor import Prediction, Task
 
 
@@ -20,7 +20,7 @@ def mixed(
 ) -> list[float]:
     made = pairs(scores, version)
     batches = [made[start : start + batch] for start in range(0, len(made), batch)]
-    return [one.score for some in mix_in(batches, frozenset(held_out), known=known or []) for _, one in some]
+    return [one.score for some in randomise_held_out(batches, frozenset(held_out), known=known or []) for _, one in some]
 
 
 @pytest.mark.parametrize("own", [0.0, 0.5, 1.0], ids=["all hard", "all alike", "all easy"])
@@ -62,5 +62,5 @@ def test_a_task_that_comes_alone_is_drawn_from_the_scores_that_are_known() -> No
 
 def test_a_task_whose_picture_cannot_be_read_stays_last() -> None:
     broken = (Task(1, {}), Prediction([], 1.0, "v0002", "it cannot be read"))
-    ((_, after),) = next(iter(mix_in([[broken]], frozenset({1}), known=[0.1])))
+    ((_, after),) = next(iter(randomise_held_out([[broken]], frozenset({1}), known=[0.1])))
     assert after.score == 1.0

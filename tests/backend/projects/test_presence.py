@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from backend.loop.worker import answer
+from backend.loop.session import ProjectSession
+from backend.loop.worker import handle_events
 from backend.projects.presence import DETACHED, GONE, note_detached, why_no_cycle
 from backend.services import Services
 from sync.label_studio.client import LabelStudioError
@@ -78,7 +79,7 @@ def test_a_deleted_project_is_one_line_in_the_log_however_often_it_is_looked_for
     with caplog.at_level(logging.INFO, logger="galaxyloop"):
         for _ in range(3):
             services.pending_events.mark_now(7)
-            answer(services, 7)
+            handle_events(services, ProjectSession(services.label_studio, 7))
     assert [record.getMessage() for record in caplog.records] == ["event=project_gone project=7"]
     assert services.registry.project(7).status.startswith("deleted in Label Studio")
     assert services.pending_events.pending() == {}
@@ -126,5 +127,5 @@ def test_a_refusal_is_logged_once_and_not_at_every_look(
 ) -> None:
     for _ in range(3):
         services.pending_events.mark_now(7)
-        answer(services, 7)  # the file server has no tasks
+        handle_events(services, ProjectSession(services.label_studio, 7))  # the file server has no tasks
     assert [record.levelname for record in caplog.records if "label_studio_refused" in record.getMessage()] == ["ERROR"]

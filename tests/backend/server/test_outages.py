@@ -11,7 +11,8 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import update
 
-from backend.loop.worker import answer, queue_pending, reconcile
+from backend.loop.session import ProjectSession
+from backend.loop.worker import handle_events, queue_pending, reconcile
 from backend.registry.tables import ProjectRow
 from backend.server.app import create_app
 from backend.services import Services
@@ -102,7 +103,7 @@ def test_a_worker_that_finds_no_database_tries_again_later(
     services: Services, without_postgresql: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        answer(services, 7)
+        handle_events(services, ProjectSession(services.label_studio, 7))
     assert "event=database_unavailable project=7" in caplog.text
     assert services.queue.queued() == {7}
 
@@ -128,7 +129,7 @@ def test_a_bell_that_rang_by_a_clock_that_ran_ahead_waits_no_longer_than_patienc
     with services.engine.begin() as connection:
         ahead = time.time() + 3600
         connection.execute(update(ProjectRow).where(ProjectRow.id == 7).values(bell_first_at=ahead, bell_last_at=ahead))
-    answer(services, 7)
+    handle_events(services, ProjectSession(services.label_studio, 7))
     assert services.queue.queued(within_s=services.settings.webhook_patience_s + 1) == {7}
 
 
@@ -141,22 +142,5 @@ def test_a_reconciliation_rings_for_every_project(services: Services) -> None:
 def test_while_a_worker_answers_a_job_waits_that_would_wake_another(services: Services, redis: Any) -> None:
     services.mark_now(7)
     redis.client.flushall()
-    answer(services, 7)
+    handle_events(services, ProjectSession(services.label_studio, 7))
     assert services.queue.queued() == {7}
-
-
-# -- what a process remembers --
-
-
-def test_a_project_that_nobody_else_has_had_is_gone_on_with(services: Services) -> None:
-    services.resume_lease(7, "first", before=None)
-    services.predicted[7, 2] = {1: 0.5}
-    services.resume_lease(7, "second", before="first")
-    assert services.predicted == {(7, 2): {1: 0.5}}
-
-
-def test_what_was_stored_is_looked_up_anew_after_another_process_has_had_the_project(services: Services) -> None:
-    services.resume_lease(7, "first", before=None)
-    services.predicted |= {(7, 2): {1: 0.5}, (8, 2): {9: 0.5}}
-    services.resume_lease(7, "third", before="second, of another worker")
-    assert services.predicted == {(8, 2): {9: 0.5}}

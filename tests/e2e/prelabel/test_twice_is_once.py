@@ -17,7 +17,7 @@ from typer.testing import Result
 
 from backend.prediction.bulk import Engine
 from backend.prelabel import engines
-from backend.prelabel.project import PrelabelError, Wanted, prelabel
+from backend.prelabel.project import Choice, PrelabelError, prelabel
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
@@ -79,7 +79,7 @@ def test_nothing_is_stored_for_a_version_that_is_not_live_any_more(
 
     @contextmanager
     def overtaken(opened: Services, known: Project) -> Iterator[Engine]:
-        with engines.here(opened, known) as engine:
+        with engines.local_engine(opened, known) as engine:
             with opened.registry.writing_version(
                 known.id, label_config=known.label_config, fingerprint="f", learned_from=1
             ) as (folder, number):
@@ -89,7 +89,7 @@ def test_nothing_is_stored_for_a_version_that_is_not_live_any_more(
 
     sentence = rf"v0002-\w+ went live while v0001-\w+ predicted: run galaxyloop prelabel {project} again"
     with pytest.raises(PrelabelError, match=sentence):
-        prelabel(services, project, Wanted(), opening=overtaken, watch=lambda batches, title, total: batches)
+        prelabel(services, project, Choice(), open_engine=overtaken, progress=lambda batches, title, total: batches)
     assert predictions(client, project) == []
 
 
@@ -116,12 +116,12 @@ def test_a_task_that_somebody_opens_while_it_is_stored_has_one_prediction(
 
     @contextmanager
     def beside(known: Services, of: Project) -> Iterator[Engine]:
-        with engines.here(known, of) as engine:
+        with engines.local_engine(known, of) as engine:
             yield engine
         answer = {"task": opened, "result": [], "score": 0.5, "model_version": of.live_name}
         client.send("POST", "/api/predictions/", json=answer | {"project": project})
 
-    done = prelabel(services, project, Wanted(), opening=beside, watch=lambda batches, title, total: batches)
+    done = prelabel(services, project, Choice(), open_engine=beside, progress=lambda batches, title, total: batches)
     assert done.duplicates == [opened]
     assert each_once(client, project)
 

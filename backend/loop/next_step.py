@@ -1,0 +1,105 @@
+"""What a cycle does with a project: train a version, restore an earlier one, or wait.
+
+The decision is a pure function of the registry's rows and of the snapshot, so that a table of cases can test it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from backend.registry.records import BASE, DAMAGED, RETIRED, Version
+
+__all__ = ["Restore", "State", "Step", "Train", "Wait", "decide", "trained_versions"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything that the decision depends on.
+
+    Attributes
+    ----------
+    versions : sequence of Version
+        All versions of the project, oldest first; each has been through the gate.
+    live_version : int
+        Number of the live version.
+    config_hash : str
+        Of the current labelling config.
+    fingerprint : str
+        Of the snapshot of the annotations.
+    changes : int
+        Annotations that are new, changed or deleted since the newest of `trained_versions` was trained.
+    batch : int
+        Changes that start a training.
+    training_requested : bool
+        Whether a user pressed "Start Training".
+    """
+
+    versions: Sequence[Version]
+    live_version: int
+    config_hash: str
+    fingerprint: str
+    changes: int
+    batch: int
+    training_requested: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Train:
+    """Train a version on the snapshot.
+
+    Attributes
+    ----------
+    config_changed : bool
+        Whether the live version was made for another labelling config. Then a version is needed in any case, if necessary one
+        without a head of its own.
+    """
+
+    config_changed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Make `version` live again: the project has returned to the labelling config that it was made for."""
+
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Do nothing; `reason` is a clause for `galaxyloop status`."""
+
+    reason: str
+
+
+Step = Train | Restore | Wait
+
+
+def decide(state: State) -> Step:
+    """Choose the next step of a project."""
+    live = next(version for version in state.versions if version.number == state.live_version)
+    config_changed = live.config_hash != state.config_hash
+    trained = trained_versions(state.versions)
+    same = next((version for version in trained if _is_of(version, state)), None)
+    if same is not None:
+        return Restore(_newest_fitting(state) or same) if config_changed else Wait(f"nothing new since {same.name}")
+    if config_changed or state.training_requested or state.changes >= state.batch:
+        return Train(config_changed)
+    since = trained[-1].name if trained else live.name
+    return Wait(f"{state.changes} of {state.batch} changed annotations gathered since {since}")
+
+
+def trained_versions(versions: Sequence[Version]) -> list[Version]:
+    """Select the versions that were trained here and whose files are intact, oldest first."""
+    return [version for version in versions if version.verdict not in (BASE, DAMAGED)]
+
+
+def _is_of(version: Version, state: State) -> bool:
+    """Whether a version was trained on this snapshot for this labelling config."""
+    return (version.config_hash, version.fingerprint) == (state.config_hash, state.fingerprint)
+
+
+def _newest_fitting(state: State) -> Version | None:
+    """Select the newest version that was live under this labelling config; the gate rejected the others."""
+    fitting = [one for one in state.versions if one.verdict in (BASE, RETIRED) and one.config_hash == state.config_hash]
+    return fitting[-1] if fitting else None

@@ -1,0 +1,157 @@
+"""Predicts tasks with a project's live version and stores the predictions in Label Studio."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from backend.loop.audit import held_out_tasks, randomise_held_out
+from backend.loop.publication.outdated import ToPredict, choose_tasks
+from backend.loop.publication.stored_predictions import StoredPredictions
+from backend.prediction.bulk import Pairs, Stored, predict_and_store, predicting_here
+from backend.prediction.factory import read_config
+from backend.prediction.predictor import CHUNK, Task
+from backend.prediction.records import PredictionRecord, data_hash
+from backend.registry.records import Project
+from backend.services import Services
+from sync.label_studio.predictions import predicted_tasks
+from sync.label_studio.replacing import replace
+from sync.label_studio.tasks import Task as StudioTask
+
+__all__ = ["Publisher"]
+
+log = logging.getLogger("galaxyloop.publish")
+
+RETRY_TASKS = 8
+"""Tasks that are retried together: few, because each image may cost the time-out of its host."""
+RETRY_FOR_S = 20.0
+"""Longest time that a cycle retries images without success."""
+
+
+class Publisher:
+    """Stores predictions of a project's live version.
+
+    Parameters
+    ----------
+    services : Services
+    project : Project
+        Its live version predicts.
+    stored : StoredPredictions
+        The predictions of that version in Label Studio; updated by every method.
+    """
+
+    def __init__(self, services: Services, project: Project, stored: StoredPredictions) -> None:
+        self._services = services
+        self._project = project
+        self._stored = stored
+        self._key = project.id, project.live_version
+        self._image_keys = set(read_config(project.label_config).image_key.values())
+        self._held_out: frozenset[int] = frozenset()
+
+    def choose(self, tasks: Sequence[StudioTask]) -> ToPredict:
+        """Choose the tasks that must be predicted.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+            All tasks of the project.
+        """
+        services, project = self._services, self._project
+        self._held_out = held_out_tasks(project, tasks)
+        self._stored.update(
+            services.label_studio,
+            project.id,
+            project.live_name,
+            tasks={task.id for task in tasks},
+            max_age_s=services.settings.reconcile_every_s,
+        )
+        records = services.prediction_records
+        chosen = choose_tasks(tasks, self._stored.scores.keys(), records.of(*self._key), keys=self._image_keys, now=time.time())
+        # An earlier release stored these without a record.
+        unknown = {task.id: PredictionRecord(data_hash(task.data, self._image_keys)) for task in chosen.unknown}
+        records.write(*self._key, unknown)
+        return chosen
+
+    def store(self, tasks: Sequence[StudioTask]) -> int:
+        """Predict tasks and store their predictions in bulk; return how many Label Studio has stored."""
+        services, project, stored = self._services, self._project, 0
+        predict = predicting_here(services.predictors.of(project, label_config=project.label_config))
+        predictions = self._with_random_scores(predict([Task(id=task.id, data=task.data) for task in tasks]))
+        recorded = services.prediction_records.recording(predictions, *self._key, keys=self._image_keys)
+        for chunk in predict_and_store(services.label_studio, project.id, recorded):
+            stored += chunk.count
+            self._stored.scores |= self._scores_of(chunk)
+            log.info("event=stored project=%d version=%s stored=%d of=%d", project.id, project.live_name, stored, len(tasks))
+        return stored
+
+    def replace(self, tasks: Sequence[StudioTask], *, parents: Collection[int]) -> int:
+        """Predict tasks whose stored prediction is outdated, and replace it; return how many were replaced.
+
+        Parameters
+        ----------
+        parents : collection of int
+            Ids of predictions that annotations were made from; these are kept.
+        """
+        return self._replace(tasks, parents=parents, only_readable=False)
+
+    def retry(self, tasks: Sequence[StudioTask], *, parents: Collection[int]) -> int:
+        """Replace failed predictions as long as some images can be read; return how many were replaced.
+
+        After `RETRY_FOR_S` without success the rest is left to the next cycle: a host that does not answer costs its time-out
+        for each image.
+        """
+        stored, until = 0, time.monotonic() + RETRY_FOR_S
+        for start in range(0, len(tasks), RETRY_TASKS):
+            replaced = self._replace(tasks[start : start + RETRY_TASKS], parents=parents, only_readable=True)
+            stored += replaced
+            if replaced:
+                until = time.monotonic() + RETRY_FOR_S
+            elif time.monotonic() >= until:
+                break
+        return stored
+
+    def _replace(self, tasks: Sequence[StudioTask], *, parents: Collection[int], only_readable: bool) -> int:
+        """Replace predictions; with `only_readable`, not by those of images that cannot be read."""
+        services, project, stored = self._services, self._project, 0
+        for start in range(0, len(tasks), CHUNK):
+            chunk = [Task(id=task.id, data=task.data) for task in tasks[start : start + CHUNK]]
+            predictor = services.predictors.of(project, label_config=project.label_config)
+            (pairs,) = self._with_random_scores([list(zip(chunk, predictor.predict(chunk), strict=True))])
+            new = [
+                (task, prediction)
+                for task, prediction in pairs
+                if not (only_readable and prediction.problem and task.id in self._stored.scores)
+            ]
+            bodies = [prediction.as_json() | {"task": task.id} for task, prediction in new]
+            replaced = replace(services.label_studio, project.id, bodies, parents=parents)
+            stored += len(replaced)
+            self._stored.scores |= {task.id: prediction.score for task, prediction in new if task.id in replaced}
+            # After they are stored: a kill between the two only repeats them.
+            failed = {task.id for task, prediction in pairs if prediction.problem or task.id not in replaced}
+            self._record([task for task, _ in pairs], failed=failed)
+        if stored:
+            log.info("event=replaced project=%d version=%s tasks=%d", project.id, project.live_name, stored)
+        return stored
+
+    def _with_random_scores(self, predicted: Iterable[Pairs]) -> Iterator[Pairs]:
+        """Draw the scores of held-out tasks from those of the others."""
+        known = [score for task, score in self._stored.scores.items() if score is not None and task not in self._held_out]
+        return randomise_held_out(predicted, self._held_out, known=known)
+
+    def _scores_of(self, chunk: Stored) -> dict[int, float | None]:
+        """Return the scores of the stored predictions of a chunk; record the tasks whose prediction Label Studio refused."""
+        scores: dict[int, float | None] = {task.id: prediction.score for task, prediction in chunk.pairs}
+        if chunk.count == len(scores):
+            return scores
+        client, project = self._services.label_studio, self._project
+        stored = predicted_tasks(client, project.id, project.live_name, task_ids=scores.keys())
+        refused = [task for task, _ in chunk.pairs if task.id not in stored]
+        self._record(refused, failed={task.id for task in refused})
+        return {task: scores[task] for task in stored}
+
+    def _record(self, tasks: Sequence[Task], *, failed: Collection[int]) -> None:
+        """Record the data that predictions were just made from, and which of them failed."""
+        now, keys = time.time(), self._image_keys
+        records = {task.id: PredictionRecord(data_hash(task.data, keys), now if task.id in failed else None) for task in tasks}
+        self._services.prediction_records.write(*self._key, records)

@@ -1,0 +1,52 @@
+"""What the worker remembers of one project from cycle to cycle."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from backend.jobs.lease import Lease
+from backend.loop.examples.unreadable import Readings
+from backend.loop.publication.stored_predictions import StoredPredictions
+from sync.label_studio.annotations import AnnotationReader
+from sync.label_studio.client import LabelStudioClient
+
+__all__ = ["ProjectSession"]
+
+
+class ProjectSession:
+    """The state of one project in one worker process; all of it can be read again.
+
+    Parameters
+    ----------
+    client : LabelStudioClient
+    project_id : int
+
+    Attributes
+    ----------
+    reader : AnnotationReader
+        Reads the project's annotations; of those that have not changed it has a copy.
+    stored : dict
+        Version number to its predictions in Label Studio.
+    readings : dict
+        Which annotations can be read for which control.
+    prefetched : set of (int, str)
+        Tasks, and hashes of their data, whose images are in the cache.
+    """
+
+    def __init__(self, client: LabelStudioClient, project_id: int) -> None:
+        self._client = client
+        self.project_id = project_id
+        self.readings: Readings = {}
+        self.prefetched: set[tuple[int, str]] = set()
+        self._last_lease: str | None = None
+        self._forget()
+
+    def resume(self, lease: Lease) -> None:
+        """Continue under a new lease; forget the state of Label Studio if another process has held the project meanwhile."""
+        if lease.before != self._last_lease:
+            self._forget()
+        self._last_lease = lease.name
+
+    def _forget(self) -> None:
+        self.reader = AnnotationReader(self._client, self.project_id)
+        self.stored: defaultdict[int, StoredPredictions] = defaultdict(StoredPredictions)
