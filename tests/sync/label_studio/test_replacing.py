@@ -1,0 +1,58 @@
+"""Outdated predictions are replaced in place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.replacing import replace
+from tests.small_label_studio import PROJECT, SmallLabelStudio
+
+VERSION = "v0002-aa"
+
+
+def prediction(task: int) -> dict[str, Any]:
+    return {"task": task, "result": [{"id": "new"}], "score": 0.9, "model_version": VERSION}
+
+
+def test_a_prediction_is_changed_and_keeps_its_id(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+    old = label_studio.predict(label_studio.add_task(1), VERSION)
+    assert replace(connected, PROJECT, [prediction(1)], parents=()) == {1}
+    (row,) = label_studio.tasks[1]["predictions"]
+    assert (row["id"], row["result"], row["score"]) == (old, [{"id": "new"}], 0.9)
+
+
+def test_a_task_without_a_prediction_gets_one(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+    label_studio.add_task(1)
+    assert replace(connected, PROJECT, [prediction(1)], parents=()) == {1}
+    assert len(label_studio.predictions()[1]) == 1
+
+
+def test_the_parent_of_an_annotation_is_kept_beside_the_new_one(
+    label_studio: SmallLabelStudio, connected: LabelStudioClient
+) -> None:
+    parent = label_studio.predict(label_studio.add_task(1), VERSION)
+    assert replace(connected, PROJECT, [prediction(1)], parents=[parent]) == {1}
+    first, second = label_studio.predictions()[1]
+    assert first == (parent, f"{VERSION} (annotated)")
+    assert second[1] == VERSION
+
+
+def test_duplicates_are_deleted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+    label_studio.add_task(1)
+    first = label_studio.predict(1, VERSION)
+    label_studio.predict(1, VERSION)
+    replace(connected, PROJECT, [prediction(1)], parents=())
+    assert label_studio.predictions()[1] == [(first, VERSION)]
+
+
+def test_a_refused_change_is_not_counted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+    refused = label_studio.predict(label_studio.add_task(1), VERSION)
+    label_studio.predict(label_studio.add_task(2), VERSION)
+    label_studio.refused[f"PATCH /api/predictions/{refused}/"] = (400, {"detail": "invalid region"})
+    assert replace(connected, PROJECT, [prediction(1), prediction(2)], parents=()) == {2}
+
+
+def test_no_prediction_needs_no_request(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+    assert replace(connected, PROJECT, [], parents=()) == set()
+    assert label_studio.requests == []
