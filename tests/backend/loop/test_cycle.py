@@ -1,0 +1,109 @@
+"""One cycle of the loop, without a training."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from backend.jobs.lease import Lease, LeaseLostError, hold_lease
+from backend.loop.cycle import batch_size, run_cycle
+from backend.loop.examples.snapshot import take_snapshot
+from backend.loop.session import ProjectSession
+from backend.registry.records import BASE, Project
+from backend.services import Services
+from tests.backend.loop.conftest import CHOICES
+from tests.small_label_studio import PROJECT, SmallLabelStudio
+
+OTHER = CHOICES.replace("Spiral", "Ring")
+NO_ANNOTATIONS = take_snapshot([]).fingerprint
+
+
+def cycle(services: Services, *, during: Callable[[Lease], None] = lambda _: None) -> str:
+    with hold_lease(services.engine, PROJECT, seconds=30) as lease:
+        assert lease is not None
+        during(lease)
+        return run_cycle(services, ProjectSession(services.label_studio, PROJECT), lease)
+
+
+def live_name(services: Services) -> str:
+    return services.registry.project(PROJECT).live_name
+
+
+def train(services: Services, *, label_config: str = CHOICES, live: bool = True) -> int:
+    """Write a version without a head, trained on no annotation; return its number."""
+    with services.registry.writing_version(PROJECT, label_config=label_config, fingerprint=NO_ANNOTATIONS, learned_from=1) as (
+        folder,
+        number,
+    ):
+        (folder / "heads.json").write_text("{}")
+    if live:
+        services.registry.promote(PROJECT, number)
+    return number
+
+
+def verdicts(services: Services) -> list[str]:
+    return [version.verdict for version in services.registry.versions(PROJECT)]
+
+
+def add_predicted_task(services: Services, label_studio: SmallLabelStudio, task: int) -> None:
+    label_studio.predict(label_studio.add_task(task), live_name(services))
+
+
+def test_a_cycle_without_a_batch_states_how_many_are_missing(attached: Services, label_studio: SmallLabelStudio) -> None:
+    add_predicted_task(attached, label_studio, 1)
+    assert cycle(attached) == f"0 of 2 changed annotations gathered since {live_name(attached)}"
+
+
+def test_a_request_to_train_without_annotations_is_answered_once(attached: Services) -> None:
+    attached.registry.register_project(PROJECT, label_config="<View/>", extra_params=None)
+    attached.pending_events.request_training(PROJECT)
+    assert cycle(attached).startswith("not trained: ")
+    assert not attached.registry.project(PROJECT).training_requested
+
+
+def test_a_renamed_version_is_shown(attached: Services, label_studio: SmallLabelStudio) -> None:
+    label_studio.backends[1]["title"] = "renamed by a user"
+    label_studio.project["model_version"] = "renamed by a user"
+    cycle(attached)
+    assert label_studio.backends[1]["title"] == label_studio.project["model_version"] == live_name(attached)
+
+
+def test_a_version_of_the_earlier_config_is_restored(attached: Services, label_studio: SmallLabelStudio) -> None:
+    earlier = train(attached)
+    attached.registry.register_project(PROJECT, label_config=OTHER, extra_params=None)
+    train(attached, label_config=OTHER)
+    label_studio.project["label_config"] = CHOICES
+    assert "is live again: it was made for this labelling config" in cycle(attached)
+    assert attached.registry.project(PROJECT).live_version == earlier
+
+
+def test_a_version_of_another_config_does_not_reach_the_gate(attached: Services, label_studio: SmallLabelStudio) -> None:
+    attached.registry.register_project(PROJECT, label_config=OTHER, extra_params=None)
+    train(attached, label_config=OTHER, live=False)
+    assert "was rejected: it was made for another labelling config" in cycle(attached)
+    assert verdicts(attached) == [BASE, "rejected"]
+
+
+def test_a_damaged_live_version_is_replaced_first(attached: Services) -> None:
+    number = train(attached)
+    (attached.registry.path(PROJECT, number) / "heads.json").write_text("damaged")
+    assert re.match(r"v0002-\w+ is damaged .*: v0001-\w+ is live in its place; 0 of 2", cycle(attached))
+    assert attached.registry.project(PROJECT).live_version == 1
+
+
+def test_a_cycle_that_lost_its_lease_publishes_nothing(attached: Services, label_studio: SmallLabelStudio) -> None:
+    label_studio.backends[1]["title"] = "renamed by a user"
+    with pytest.raises(LeaseLostError, match=f"project {PROJECT} was taken over by another worker"):
+        cycle(attached, during=lambda lease: lease.set())
+    assert label_studio.backends[1]["title"] == "renamed by a user"
+
+
+@pytest.mark.parametrize(
+    ("given", "size"),
+    [({}, 10), ({"batch": 25}, 25), ({"batch": 0}, 10), ({"batch": "25"}, 10), ({"batch": True}, 10)],
+)
+def test_the_batch_size_of_the_project_precedes_the_setting(given: dict[str, object], size: int) -> None:
+    project = Project(1, "", given, 1, "v0001", None, 0, training_requested=False, status="", status_at=0.0)
+    assert batch_size(project, default=10) == size
