@@ -61,7 +61,7 @@ def test_a_database_that_goes_away_meanwhile_is_one_sentence(
     postgresql: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    own = engines.here
+    own = engines.local_engine
 
     @contextmanager
     def without_database(services: Services, project: Project) -> Iterator[Engine]:
@@ -69,7 +69,7 @@ def test_a_database_that_goes_away_meanwhile_is_one_sentence(
             postgresql.stop()
             yield engine
 
-    monkeypatch.setattr(engines, "here", without_database)
+    monkeypatch.setattr(engines, "local_engine", without_database)
     monkeypatch.setitem(environment, "GALAXYLOOP_DATABASE_URL", postgresql.emptied_database())
     try:
         ended = run(new_project())
