@@ -83,16 +83,18 @@ class SmallLabelStudio(ThreadingHTTPServer):
 
     def annotate(self, task: int, result: list[dict[str, Any]], **fields: Any) -> int:
         """Add an annotation; return its id."""
-        row = {"id": self.new_id(), "result": result, "updated_at": "2026-03-02T00:00:00Z", "completed_by": 1} | fields
+        id_ = self.new_id()
+        row = {"id": id_, "result": result, "updated_at": "2026-03-02T00:00:00Z", "completed_by": 1} | fields
         self.tasks[task]["annotations"].append(row)
         self.tasks[task]["updated_at"] = row["updated_at"]
-        return int(row["id"])
+        return id_
 
     def predict(self, task: int, version: str, **fields: Any) -> int:
         """Add a prediction; return its id."""
-        row = {"id": self.new_id(), "task": task, "model_version": version, "result": [], "score": 0.5} | fields
+        id_ = self.new_id()
+        row = {"id": id_, "task": task, "model_version": version, "result": [], "score": 0.5} | fields
         self.tasks[task]["predictions"].append(row)
-        return int(row["id"])
+        return id_
 
     def predictions(self) -> dict[int, list[tuple[int, str]]]:
         """Ids and versions of the predictions of each task."""

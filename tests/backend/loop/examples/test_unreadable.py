@@ -36,7 +36,7 @@ def project(services: Services) -> Project:
 
 
 def noted(services: Services, project: Project, *annotations: Annotation) -> list[Unreadable]:
-    note_problems(services, project, annotations)
+    note_problems(services, project, annotations, readings={})
     return UnreadableList(services.engine).of(project.id)
 
 
