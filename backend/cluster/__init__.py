@@ -1,1 +1,1 @@
-"""A Ray cluster: its workers, their jobs, and the version that they predict with."""
+"""A Ray cluster: its workers, their jobs, and the version bundle that they predict with."""

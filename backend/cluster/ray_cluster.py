@@ -1,7 +1,7 @@
-"""A Ray cluster as a place to work: one worker a free core, each with its own encoder, and jobs handed out as they finish.
+"""A Ray cluster: one worker per free core, each with its own encoder; a worker gets its next job when it has finished one.
 
-Plain actors, not Ray Data: a job is seconds of work with a result of some megabytes, so there is nothing to shuffle or to fuse,
-and the machine that asks is the only one that writes. Ray is imported only here, and only when a cluster is opened.
+It uses actors and not Ray Data: a job takes seconds and returns some megabytes, there is nothing to shuffle or to fuse, and only
+the process that calls writes. Ray is imported only here, and only when a cluster is opened.
 """
 
 from __future__ import annotations
@@ -18,34 +18,34 @@ from backend.cluster.retries import Attempt, JobQueue
 __all__ = ["Cluster", "ClusterError", "Worker", "open_cluster"]
 
 ANSWER_WITHIN_S = 5.0
-REPLACED = 3
-"""So many workers that cannot start are replaced; those that died with a job always are."""
-LOOK_EVERY_S = 10.0
-LEFT_ALONE_S = 600.0
-"""So long a cluster may have no core at all, as while further machines are started."""
+MOST_FAILED_STARTS = 3
+"""Number of workers that cannot start and are replaced; workers that died with a job always are."""
+CHECK_EVERY_S = 10.0
+NO_CORE_S = 600.0
+"""Longest time that a cluster may have no core at all, for example while machines are started."""
 
 Job = TypeVar("Job", contravariant=True)
 Result = TypeVar("Result", covariant=True)
 
 
 class ClusterError(RuntimeError):
-    """A cluster that cannot be used, or whose workers died; the message is one sentence."""
+    """A cluster cannot be used, or its workers died; the message is one sentence."""
 
 
 class Worker(Protocol, Generic[Job, Result]):
-    """What lives in a process of the cluster and does one job after the other."""
+    """An object in a process of the cluster that does one job after the other."""
 
     def work(self, job: Job) -> Result:
         """Do one job."""
 
 
 class Cluster:
-    """A cluster that is connected to.
+    """A connection to a cluster.
 
     Attributes
     ----------
     cores : int
-        Free cores when it was opened: so many workers it gets.
+        Free cores when it was opened: the number of workers that are started.
     """
 
     def __init__(self, ray: Any) -> None:
@@ -58,85 +58,114 @@ class Cluster:
         Parameters
         ----------
         worker : type
-            Made once a core, of `given`, in a process there.
+            Called with `given` once per core, in a process there.
         given : object
-            Travels once to each machine.
+            Sent once to each machine.
         jobs : iterable
-            Taken one by one, when a worker is free: it may be endless and hold nothing.
+            The next job is taken when a worker is free, so the iterable may be endless.
 
         Raises
         ------
         ClusterError
-            If workers cannot start, the fourth dies with the same job, or no machine is left.
+            If workers cannot start, the fourth one dies with the same job, or no machine is left.
         Exception
-            Whatever a job raises.
+            The exception of a job.
         """
-        ray = self._ray
-        # Ray itself would repeat a job on the same worker, within seconds, and count over the worker's life: so nothing is left
-        # to it, and whatever is lost is given to another worker here.
-        actor_class = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
-        shared = ray.put((worker, given))
-        queue = JobQueue(jobs)
-        # Actors are held in these two alone: one that is held and has nothing to do keeps its core from another's replacement.
-        # A worker gets its first job when it is ready: on a busy cluster some may never be.
-        waiting: dict[Any, Any] = {}
-        working: dict[Any, tuple[Any, Attempt]] = {}
-        unstarted = 0
-        actor: Any = None
-        attempt: Attempt | None
-
-        def hire(count: int) -> None:
-            for hired in [actor_class.remote() for _ in range(count)]:
-                waiting[hired.__ray_ready__.remote()] = hired
-
+        run = _Run(self._ray, worker, given, JobQueue(jobs))
         try:
-            hire(self.cores)
-            while working or waiting:
-                reference = self._first_of([*working, *waiting], alone=not working)
-                actor, attempt = working.pop(reference) if reference in working else (waiting.pop(reference), None)
-                try:
-                    result = self._result(reference)
-                except ClusterError:
-                    actor = None
-                    unstarted += attempt is None
-                    if attempt is not None and not queue.give_back(attempt):
-                        raise
-                    if attempt is not None or unstarted <= REPLACED:
-                        hire(1)
-                    elif not working and not waiting:
-                        raise
-                    continue
-                coming = queue.take()
-                if coming is None:
-                    actor = None
-                    waiting.clear()
-                else:
-                    working[actor.work.remote([shared], coming.job)] = actor, coming
-                if attempt is not None:
-                    yield result
+            run.start_workers(self.cores)
+            yield from run.results()
         finally:
-            # Ray ends an actor that nobody holds, when its job is done; killed, it would say so among what we say.
-            actor = None
-            waiting.clear()
-            working.clear()
+            run.release()
 
-    def _first_of(self, references: list[Any], *, alone: bool) -> Any:
-        """Wait for the first of what is under way; where nobody works (`alone`), not for a cluster without machines."""
+
+class _Run:
+    """The actors of one `Cluster.map`, by the reference that each is waited for by.
+
+    Actors are held in `_starting` and `_working` alone: Ray ends an actor that nothing holds, and an idle one that is held would
+    keep its core from a replacement. An actor gets its first job once it is ready, since on a busy cluster some may never be.
+    """
+
+    def __init__(self, ray: Any, worker: type[Worker[Any, Any]], given: object, queue: JobQueue) -> None:
+        self._ray = ray
+        # Ray would repeat a job on the same worker within seconds, and count failures over the worker's life. So it repeats
+        # nothing, and `JobQueue` gives lost jobs to other workers.
+        self._actor_class = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
+        self._shared = ray.put((worker, given))
+        self._queue = queue
+        self._starting: dict[Any, Any] = {}
+        self._working: dict[Any, tuple[Any, Attempt]] = {}
+        self._failed_starts = 0
+
+    def start_workers(self, count: int) -> None:
+        for actor in [self._actor_class.remote() for _ in range(count)]:
+            self._starting[actor.__ray_ready__.remote()] = actor
+
+    def results(self) -> Iterator[Any]:
+        while self._working or self._starting:
+            reference = self._wait()
+            if reference in self._starting:
+                self._finish_start(reference)
+            else:
+                yield from self._finish_job(reference)
+
+    def release(self) -> None:
+        """Drop the actors, which Ray ends when their jobs are done; killing them would print messages."""
+        self._starting.clear()
+        self._working.clear()
+
+    def _finish_start(self, reference: Any) -> None:
+        actor = self._starting.pop(reference)
+        try:
+            self._result(reference)
+        except ClusterError:
+            self._failed_starts += 1
+            if self._failed_starts <= MOST_FAILED_STARTS:
+                self.start_workers(1)
+            elif not self._working and not self._starting:
+                raise
+        else:
+            self._give_job(actor)
+
+    def _finish_job(self, reference: Any) -> Iterator[Any]:
+        """Yield the result of a job, unless its worker died and another one gets it."""
+        actor, attempt = self._working.pop(reference)
+        try:
+            result = self._result(reference)
+        except ClusterError:
+            del actor
+            if not self._queue.give_back(attempt):
+                raise
+            self.start_workers(1)
+            return
+        self._give_job(actor)
+        del actor
+        yield result
+
+    def _give_job(self, actor: Any) -> None:
+        attempt = self._queue.take()
+        if attempt is None:
+            self._starting.clear()  # no job is left for them
+        else:
+            self._working[actor.work.remote([self._shared], attempt.job)] = actor, attempt
+
+    def _wait(self) -> Any:
+        """Wait for an actor that is ready or done; while none works, not longer than `NO_CORE_S` for a cluster without cores."""
         since = time.monotonic()
         while True:
-            done, _ = self._ray.wait(references, num_returns=1, timeout=LOOK_EVERY_S)
+            done, _ = self._ray.wait([*self._working, *self._starting], num_returns=1, timeout=CHECK_EVERY_S)
             if done:
                 return done[0]
-            if not alone or self._ray.cluster_resources().get("CPU", 0) >= 1:
+            if self._working or self._ray.cluster_resources().get("CPU", 0) >= 1:
                 since = time.monotonic()
-            elif time.monotonic() - since >= LEFT_ALONE_S:
-                raise ClusterError(f"the Ray cluster has had no core to work on for {LEFT_ALONE_S / 60:.0f} minutes")
+            elif time.monotonic() - since >= NO_CORE_S:
+                raise ClusterError(f"the Ray cluster has had no core to work on for {NO_CORE_S / 60:.0f} minutes")
 
     def _result(self, reference: Any) -> Any:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, self._ray.exceptions.RayError):  # what it was given did not reach it
+            if isinstance(error.cause, self._ray.exceptions.RayError):  # its arguments did not reach it
                 raise _death(error.cause) from error
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
@@ -149,18 +178,18 @@ def _death(error: Exception) -> ClusterError:
 
 
 class _Actor:
-    """What Ray starts: it makes its worker with the first job."""
+    """The actor that Ray starts; it creates its worker with the first job."""
 
     def __init__(self) -> None:
         self._worker: Any = None
 
     def work(self, shared: list[Any], job: Any) -> Any:
-        """Do a job; the reference in `shared` leads to the worker's class and to what it is made of."""
+        """Do a job; `shared` holds a reference to the worker's class and its argument."""
         if self._worker is None:
             import ray
 
-            made, given = ray.get(shared[0])
-            self._worker = made(given)
+            worker_class, given = ray.get(shared[0])
+            self._worker = worker_class(given)
         return self._worker.work(job)
 
 
@@ -171,14 +200,14 @@ def open_cluster(address: str | None) -> Iterator[Cluster]:
     Parameters
     ----------
     address : str or None
-        Of the head node, `host:port`; None starts one here, or takes the one that this process is connected to.
+        Of the head node, `host:port`; None starts a cluster here, or uses the one that this process is connected to.
 
     Raises
     ------
     ClusterError
-        If Ray is not installed, or nothing answers at the address.
+        If Ray is not installed, or the address does not answer.
     """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report to its makers
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would send usage statistics
     try:
         import ray
     except ModuleNotFoundError as error:
@@ -187,7 +216,7 @@ def open_cluster(address: str | None) -> Iterator[Cluster]:
         yield Cluster(ray)
         return
     if address is not None:
-        _knock(address)
+        _check_address(address)
     quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": False}
     try:
         ray.init(address, **quiet) if address is not None else ray.init("local", include_dashboard=False, **quiet)
@@ -201,8 +230,8 @@ def open_cluster(address: str | None) -> Iterator[Cluster]:
         ray.shutdown()
 
 
-def _knock(address: str) -> None:
-    """See whether anything listens: Ray itself would try for minutes."""
+def _check_address(address: str) -> None:
+    """Check that a server listens at the address: Ray itself would try for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise ClusterError(f"a Ray cluster's address is host:port of its head node, such as 10.0.0.7:6379, not {address!r}")

@@ -1,7 +1,7 @@
-"""The jobs of a cluster's workers: each is taken once, and again where the worker died that had it.
+"""The jobs of a cluster's workers: each is taken once, and again if the worker that had it died.
 
-Deaths are counted by job, not by worker: in a long run every worker may die once, while a job that kills whoever takes it would
-kill all there are.
+Deaths are counted per job, not per worker: in a long run every worker may die once, while a job that kills each worker that
+takes it would kill all of them.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["AGAIN", "Attempt", "JobQueue"]
+__all__ = ["MOST_RETRIES", "Attempt", "JobQueue"]
 
-AGAIN = 3
+MOST_RETRIES = 3
 """How often a job is given to another worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A job that was taken.
+    """A job that a worker has taken.
 
     Attributes
     ----------
     deaths : int
-        Workers that died while they had it.
+        Workers that died while they worked on it.
     """
 
     job: Any
@@ -32,29 +32,29 @@ class Attempt:
 
 
 class JobQueue:
-    """What is to be done: first the jobs whose worker died, then those that nobody has begun.
+    """Gives out jobs: first those whose worker died, then new ones.
 
     Parameters
     ----------
     jobs : iterable
-        Asked for one by one.
+        Read one by one.
     """
 
     def __init__(self, jobs: Iterable[Any]) -> None:
         self._new = iter(jobs)
-        self._again: deque[Attempt] = deque()
+        self._retries: deque[Attempt] = deque()
 
     def take(self) -> Attempt | None:
-        """Take a job; None where all are given out."""
-        if self._again:
-            return self._again.popleft()
+        """Take a job; None if all are given out."""
+        if self._retries:
+            return self._retries.popleft()
         for job in self._new:
             return Attempt(job)
         return None
 
     def give_back(self, attempt: Attempt) -> bool:
-        """Give back a job whose worker died; False where it was given to enough of them."""
-        if attempt.deaths >= AGAIN:
+        """Give back a job whose worker died; False if it has been given to `MOST_RETRIES` further workers already."""
+        if attempt.deaths >= MOST_RETRIES:
             return False
-        self._again.append(Attempt(attempt.job, attempt.deaths + 1))
+        self._retries.append(Attempt(attempt.job, attempt.deaths + 1))
         return True

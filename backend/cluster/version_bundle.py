@@ -1,7 +1,7 @@
-"""What a worker on another machine needs to predict as this one does: the version's files and the settings, in one value.
+"""A version with its settings, as one value for a worker on another machine.
 
-Sent along, they need no shared folder and no database there; the same galaxyloop must be installed. Secrets that nobody needs
-there stay here: whoever may use a cluster can read what is sent to it.
+The worker needs no shared folder and no database, only the same galaxyloop. Secrets that it does not need are removed, because
+every user of a cluster can read what is sent to it.
 """
 
 from __future__ import annotations
@@ -21,30 +21,30 @@ from sync.labelling.config import parse
 
 __all__ = ["VersionBundle", "bundle_version", "without_secrets"]
 
-NEEDED = "label_studio_api_key"
-"""The one secret that a worker needs, to fetch a project's images."""
+NEEDED_SECRET = "label_studio_api_key"
+"""The only secret that a worker needs: it downloads a project's images with it."""
 OWN = "own"
-"""Name that the version's own folder travels under."""
-HOLD_PASSWORDS = ("database_url", "queue_url", "s3_access_key_id")
-"""Texts that are no secrets by their type, but may hold one, or belong to one."""
+"""Name of the version's own folder in the bundle."""
+MAY_HOLD_SECRETS = ("database_url", "queue_url", "s3_access_key_id")
+"""Settings of type str that may contain a secret or belong to one."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionBundle:
-    """One version, on its way.
+    """One version with its settings.
 
     Attributes
     ----------
     name : str
-        That predictions carry.
+        The version's name in predictions.
     label_config : str
         XML.
     files : mapping of str to bytes
-        Of the folders that its heads are read from, by folder and path in it; none of the shipped heads.
+        Content of the files in the folders of its heads, by folder and path in it; empty for the shipped heads.
     taken : mapping of str to str
-        Control's name to the folder in `files` that its head is read from, where it is not the version's own.
+        Control's name to the folder in `files` that holds its head, if that is not the version's own.
     settings : Settings
-        Of the process that sends it, without the secrets that a worker does not need.
+        Settings of the sending process, without the secrets that a worker does not need.
     """
 
     name: str
@@ -53,8 +53,8 @@ class VersionBundle:
     taken: Mapping[str, str]
     settings: Settings
 
-    def predictor(self, builder: PredictorFactory) -> Predictor:
-        """Build the version's annotator.
+    def predictor(self, factory: PredictorFactory) -> Predictor:
+        """Build the version's predictor.
 
         Raises
         ------
@@ -73,20 +73,20 @@ class VersionBundle:
                 file.write_bytes(content)
             taken = {control: Path(folder) / place for control, place in self.taken.items()}
             heads = ProjectHeads.load(Path(folder) / OWN, config, taken=taken)
-        return builder.build(config, heads, version=self.name)
+        return factory.build(config, heads, version=self.name)
 
 
 def bundle_version(
     folder: Path | None, *, name: str, label_config: str, settings: Settings, taken: Mapping[str, Path] | None = None
 ) -> VersionBundle:
-    """Take a version along.
+    """Read a version's files into a bundle.
 
     Parameters
     ----------
     folder : Path or None
-        The version's; None, or one that is not there, stands for the shipped heads.
+        The version's; None or a missing folder means the shipped heads.
     settings : Settings
-        Of its secrets Label Studio's access token travels, if it is there.
+        Of its secrets, only Label Studio's access token is sent, if there is one.
     taken : mapping, optional
         Control's name to the folder of another version that holds its head.
     """
@@ -98,14 +98,14 @@ def bundle_version(
         for file in sorted(place.rglob("*"))
         if file.is_file()
     }
-    # Where a worker starts in another folder, a relative path would lead to another cache.
-    travelling: dict[str, object] = {"data_dir": settings.data_dir.absolute(), NEEDED: settings.label_studio_api_key}
+    # Absolute, because a worker may start in another folder, where a relative path would be another cache.
+    sent: dict[str, object] = {"data_dir": settings.data_dir.absolute(), NEEDED_SECRET: settings.label_studio_api_key}
     names = {control: place.name for control, place in taken.items()}
-    return VersionBundle(name, label_config, files, names, without_secrets(settings).model_copy(update=travelling))
+    return VersionBundle(name, label_config, files, names, without_secrets(settings).model_copy(update=sent))
 
 
 def without_secrets(settings: Settings) -> Settings:
-    """Settings without passwords, secrets and tokens."""
+    """Return the settings without passwords, secrets and tokens."""
     secret = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
-    nothing: dict[str, object] = dict.fromkeys(secret, SecretStr("")) | dict.fromkeys(HOLD_PASSWORDS, "")
-    return settings.model_copy(update=nothing)
+    empty: dict[str, object] = dict.fromkeys(secret, SecretStr("")) | dict.fromkeys(MAY_HOLD_SECRETS, "")
+    return settings.model_copy(update=empty)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from backend.cluster.ray_cluster import ClusterError, open_cluster
-from backend.cluster.retries import AGAIN
+from backend.cluster.retries import MOST_RETRIES
 
 DEADLINE_S = 60.0
 
@@ -107,7 +107,7 @@ def test_a_job_that_kills_its_workers_ends_the_work_with_a_sentence(tmp_path: Pa
 
     with open_cluster(None) as cluster, pytest.raises(ClusterError, match="a worker of the Ray cluster died"):
         list(cluster.map(Dies, str(tmp_path), [1]))
-    assert len(list(tmp_path.iterdir())) == 1 + AGAIN
+    assert len(list(tmp_path.iterdir())) == 1 + MOST_RETRIES
 
 
 MACHINES_LEAVE = """

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.cluster.retries import AGAIN, Attempt, JobQueue
+from backend.cluster.retries import MOST_RETRIES, Attempt, JobQueue
 
 
 def test_jobs_are_taken_in_order_until_none_is_left() -> None:
@@ -22,11 +22,11 @@ def test_a_job_that_is_given_back_goes_first_also_when_all_others_are_given_out(
 
 def test_a_job_is_given_to_so_many_workers_and_no_more() -> None:
     queue = JobQueue("a")
-    for _ in range(AGAIN):
+    for _ in range(MOST_RETRIES):
         attempt = queue.take()
         assert attempt is not None
         assert queue.give_back(attempt)
     last = queue.take()
-    assert last == Attempt("a", deaths=AGAIN)
+    assert last == Attempt("a", deaths=MOST_RETRIES)
     assert not queue.give_back(last)
     assert queue.take() is None
