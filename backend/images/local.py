@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
-from backend.images.store import ImageStore, StoredImage, image_key
+from backend.images.store import StoredImage, image_key
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.images.fits_extraction import pick_extension
@@ -46,7 +46,7 @@ def read_ahead(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int)
         pool.shutdown(cancel_futures=True)
 
 
-class LocalImageStore(ImageStore):
+class LocalImageStore:
     """A gallery whose references are paths of this machine; it fetches nothing.
 
     Parameters

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from sync.images.decode import claimed_pixels, decode, is_stretched
 from sync.images.fetch import Fetcher
 from sync.images.stretch import FIRST_STRETCH_VERSION, STRETCH_VERSION
 
-__all__ = ["ImageStore", "StoredImage", "image_key"]
+__all__ = ["ImageSource", "ImageStore", "StoredImage", "image_key"]
 
 LARGE_PIXELS = 4_000_000
 """From here on a picture is decoded alone and not held: to decode and measure it took 30 bytes a pixel."""
@@ -71,6 +72,19 @@ class StoredImage:
 def image_key(content: bytes) -> str:
     """Name an image file by its content and by how it is shown: a new stretch is another picture only of what is stretched."""
     return key_of("image", STRETCH_VERSION if is_stretched(content) else FIRST_STRETCH_VERSION, content)
+
+
+class ImageSource(Protocol):
+    """Opens images by reference: an `ImageStore`, or files of this machine."""
+
+    def open(self, reference: str) -> StoredImage:
+        """Open an image.
+
+        Raises
+        ------
+        ImageError
+            If it cannot be read.
+        """
 
 
 class ImageStore:

@@ -13,7 +13,7 @@ from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import Segmenter, open_segmenter
 from backend.heads.segmentation.window_features import CachedWindowEncoder
-from backend.images.store import ImageStore, StoredImage
+from backend.images.store import ImageSource, StoredImage
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import Pyramids
@@ -45,7 +45,7 @@ class PredictorFactory:
     """
 
     def __init__(
-        self, image_store: ImageStore, cache: Cache, maps: Cache | None, *, sam_checkpoint: Path | None = None
+        self, image_store: ImageSource, cache: Cache, maps: Cache | None, *, sam_checkpoint: Path | None = None
     ) -> None:
         self._image_store = image_store
         self._cache = cache
@@ -112,7 +112,7 @@ class PredictorFactory:
 
 
 def _open_extractor(
-    image_store: ImageStore, cache: Cache, *, maps: Cache | None, sam_checkpoint: Path | None
+    image_store: ImageSource, cache: Cache, *, maps: Cache | None, sam_checkpoint: Path | None
 ) -> tuple[FeatureExtractor, Segmenter]:
     """The observer that looks with the shipped encoder, and the segmenter; without `maps` no feature maps are kept.
 

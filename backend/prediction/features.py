@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from backend.heads.extraction.extract import ExtractionSettings, Source, extract
 from backend.heads.extraction.serialise import ARCHIVE_VERSION, pack, unpack
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage, check_side
-from backend.images.store import ImageStore, StoredImage
+from backend.images.store import ImageSource, StoredImage
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import PicturePyramid, Pyramids
 from sync.errors.failures import attempt, attempt_together
@@ -70,7 +70,7 @@ class FeatureExtractor:
 
     def __init__(
         self,
-        image_store: ImageStore,
+        image_store: ImageSource,
         embeddings: Embeddings,
         pyramids: Pyramids,
         window_encoder: CachedWindowEncoder,

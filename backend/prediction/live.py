@@ -9,7 +9,7 @@ from pathlib import Path
 from cachetools import LRUCache
 
 from backend.heads.errors import HeadError
-from backend.images.store import ImageStore
+from backend.images.store import ImageSource
 from backend.prediction.factory import PredictorFactory, read_config
 from backend.prediction.predictor import Predictor
 from backend.prediction.project_heads import ProjectHeads
@@ -39,7 +39,7 @@ class LivePredictors(PredictorFactory):
     """
 
     def __init__(
-        self, registry: Registry, image_store: ImageStore, cache: Cache, maps: Cache, *, sam_checkpoint: Path | None = None
+        self, registry: Registry, image_store: ImageSource, cache: Cache, maps: Cache, *, sam_checkpoint: Path | None = None
     ) -> None:
         super().__init__(image_store, cache, maps, sam_checkpoint=sam_checkpoint)
         self._registry = registry

@@ -1,4 +1,4 @@
-"""What a survey's run is: all that decides what stands in its parts, so that no part of another mixes in."""
+"""The description of a run: everything that determines the content of its parts, so that parts of two runs are never mixed."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ def describe(input: str, version: VersionBundle, *, part_images: int, extension:
     Parameters
     ----------
     input : str
-        Described by its absolute path, so that the same word in another folder is another run.
-    version : CarriedVersion
+        Described by its absolute path: a relative path in another folder is another input.
+    version : VersionBundle
     part_images : int
     extension : str
-        Described where it is named, so that surveys begun before there was a choice go on.
+        Described only if given, so that surveys of releases without this option can be continued.
 
     Raises
     ------
@@ -52,29 +52,29 @@ def describe(input: str, version: VersionBundle, *, part_images: int, extension:
 
 
 def check_build(run: Mapping[str, Any], version: VersionBundle) -> None:
-    """See whether a run that was described elsewhere would be the same here.
+    """Check that a run described on another machine gives the same parts here.
 
     Raises
     ------
     SurveyError
         If this machine has another galaxyloop, or other weights.
     CheckpointError
-        As `describe`.
+        As for `describe`.
     """
-    for name, here in _build(version).items():
-        if run[name] != here:
+    for name, value in _build(version).items():
+        if run[name] != value:
             raise SurveyError(
-                f"{socket.gethostname()} would make other parts than this run's: its {name.replace('_', ' ')} is {here!r} "
+                f"{socket.gethostname()} would make other parts than this run's: its {name.replace('_', ' ')} is {value!r} "
                 f"and not {run[name]!r}; install the same galaxyloop on every machine"
             )
 
 
 def _build(version: VersionBundle) -> dict[str, str]:
-    """What of a run depends on the machine."""
+    """Describe everything that depends on the machine."""
     shipped = (file for place in (BASE_DETECTOR, BASE_MORPHOLOGY, BASE_SEGMENTER) for file in sorted(place.rglob("*")))
     contents = [
         *(version.files[name] for name in sorted(version.files)),
-        *(one.read_bytes() for one in shipped if one.is_file()),
+        *(file.read_bytes() for file in shipped if file.is_file()),
     ]
     return {
         "galaxyloop": installed("galaxyloop"),

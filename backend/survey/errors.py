@@ -6,4 +6,4 @@ __all__ = ["SurveyError"]
 
 
 class SurveyError(RuntimeError):
-    """A survey that cannot be begun or gone on with; the message is one sentence."""
+    """A survey cannot be started or continued; the message is one sentence."""

@@ -1,7 +1,7 @@
-"""The folder of a survey: what the run is, its plan, and the parts, each there wholly or not at all.
+"""The output folder of a survey: the description of the run, its plan, and the parts, each written atomically.
 
-`part-000017.parquet` holds the images of line 17 of the plan. What begins with an underscore is not data, as readers of Parquet
-folders have it. One process at a time works in a folder.
+`part-000017.parquet` holds the images of line 17 of the plan. Readers of Parquet folders skip names that begin with an
+underscore. One process at a time works in a folder.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _PART = re.compile(r"part-(\d{6,})\.parquet")
 
 
 class SurveyFolder:
-    """The folder of one run, open.
+    """The open folder of one run.
 
     Attributes
     ----------
     path : Path
     run : mapping
-        What it is, as it was written down when it was begun.
+        Description of the run, as written at its start.
     parts, images : int
-        Of the plan.
+        Totals of the plan.
     """
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
@@ -45,12 +45,12 @@ class SurveyFolder:
         self.images = int(run["images"])
 
     def done(self) -> set[int]:
-        """Numbers of the parts that are there."""
+        """List the numbers of the finished parts."""
         names = (_PART.fullmatch(name) for name in os.listdir(self.path))
         return {int(name[1]) for name in names if name}
 
     def waiting(self, done: set[int]) -> Iterator[tuple[int, list[Span]]]:
-        """Number and images of each part but those that are done."""
+        """Yield number and images of each part that is not in `done`."""
         return read_plan(self.path / PLAN, parts=self.parts, without=done)
 
     def put(self, number: int, content: bytes) -> None:
@@ -59,51 +59,51 @@ class SurveyFolder:
         Raises
         ------
         OSError
-            If the disk is full, or goes away.
+            If the disk is full or unavailable.
         """
         with atomic_write(self.path / f"part-{number:06d}.parquet") as part:
             part.write(content)
 
 
 def begun_run(path: Path) -> dict[str, Any] | None:
-    """What the run is whose parts stand in a folder; None where there are none.
+    """Read the description of the run whose parts are in a folder; None if it has no parts.
 
     Raises
     ------
     SurveyError
-        If that is damaged.
+        If the description is damaged.
     """
     return _known(path) if path.is_dir() and _has_parts(path) else None
 
 
 @contextmanager
 def open_folder(
-    path: Path, run: Mapping[str, Any], plan: Iterable[list[Span]], *, kept: Mapping[str, Any]
+    path: Path, run: Mapping[str, Any], plan: Iterable[list[Span]], *, state: Mapping[str, Any]
 ) -> Iterator[SurveyFolder]:
-    """Open the folder of a run: a new or empty one, or the one where the same run was broken off.
+    """Open the folder of a run: a new or empty one, or one in which the same run was interrupted.
 
     Parameters
     ----------
     run : mapping
-        All that decides what stands in the parts, as JSON.
+        Everything that determines the content of the parts, as JSON.
     plan : iterable of list of Span
-        The images of each part; asked for where the folder has no plan yet.
-    kept : mapping
-        What else is written down with a new run, to go on with.
+        Images of each part; read only if the folder has no plan yet.
+    state : mapping
+        Further values that are written with a new run and needed to continue it.
 
     Raises
     ------
     SurveyError
-        If the folder is another run's, or another process works in it.
+        If the folder belongs to another run, or another process works in it.
     OSError
         If it cannot be written.
     """
     if path.exists() and not path.is_dir():
         raise SurveyError(f"{path} is a file: name a folder for the output")
     path.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
-            held.enter_context(locked(path, wait=False))
+            stack.enter_context(locked(path, wait=False))
         except BlockingIOError as error:
             raise SurveyError(f"another process works in {path}: wait for it, or name another folder") from error
         known = _known(path)
@@ -111,9 +111,9 @@ def open_folder(
             _compare(path, known, run)
         elif known is None or any(known.get(name) != value for name, value in run.items()):
             if any(not name.startswith(("_", ".")) for name in os.listdir(path)):
-                raise SurveyError(f"{path} holds files that are no survey's: name a new folder")
+                raise SurveyError(f"{path} holds files that do not belong to a survey: name a new folder")
             parts, images = write_plan(path / PLAN, plan)
-            known = {**run, **kept, "parts": parts, "images": images}
+            known = {**run, **state, "parts": parts, "images": images}
             with atomic_write(path / RUN) as file:
                 file.write((json.dumps(known, indent=1) + "\n").encode())
         for left_over in path.glob(f"{UNFINISHED}*"):

@@ -1,7 +1,7 @@
-"""The plan of a survey: which images make which part, written down once, before the first is looked at.
+"""The plan of a survey: which images belong to which part, written before the first image is read.
 
-So a part means the same images whenever the work goes on, though files come and go in the folder meanwhile; and it is known how
-many there are. The plan is a gzipped file with a JSON line a part, read from the front: nothing holds all names.
+So a part has the same images whenever the run is continued, even if files are added to or removed from the input, and the total
+is known. The plan is a gzipped file with one line of JSON per part. It is streamed: the names are never all in memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["cut_into_parts", "read_plan", "write_plan"]
 
 
 def cut_into_parts(spans: Iterable[Span], *, images: int) -> Iterator[list[Span]]:
-    """Cut a collection into parts of `images` images, the last of what is left."""
+    """Cut a collection into parts of `images` images; the last one may be smaller."""
     part: list[Span] = []
     room = images
     for span in spans:
@@ -39,7 +39,7 @@ def cut_into_parts(spans: Iterable[Span], *, images: int) -> Iterator[list[Span]
 
 
 def write_plan(file: Path, parts: Iterable[list[Span]]) -> tuple[int, int]:
-    """Write the plan, wholly or not at all; return how many parts and how many images it has."""
+    """Write the plan atomically; return its numbers of parts and images."""
     count = images = 0
     with atomic_write(file) as raw, gzip.open(raw, "wt", compresslevel=3, encoding="utf-8") as lines:
         for spans in parts:
@@ -50,12 +50,12 @@ def write_plan(file: Path, parts: Iterable[list[Span]]) -> tuple[int, int]:
 
 
 def read_plan(file: Path, *, parts: int, without: set[int]) -> Iterator[tuple[int, list[Span]]]:
-    """Give the number and the images of each part but those in `without`.
+    """Yield the number and the images of each part that is not in `without`.
 
     Raises
     ------
     SurveyError
-        If the plan is not there, is damaged, or has not so many `parts`.
+        If the plan is missing or damaged, or does not have `parts` parts.
     """
     number = -1
     try:
@@ -63,10 +63,10 @@ def read_plan(file: Path, *, parts: int, without: set[int]) -> Iterator[tuple[in
             for number, line in enumerate(lines):
                 if number not in without:
                     yield number, [Span(*fields) for fields in json.loads(line)]
-        if number + 1 != parts:  # an empty file is one that gzip reads, too
+        if number + 1 != parts:  # gzip also reads an empty file
             raise EOFError
     except FileNotFoundError as error:
-        raise SurveyError(f"the plan {file} is not there any more: name a new folder") from error
+        raise SurveyError(f"the plan {file} is missing: name a new folder") from error
     except (EOFError, OSError, TypeError, ValueError, zlib.error) as error:
         raise SurveyError(f"the plan {file} is damaged, as after a power cut: name a new folder") from error
 

@@ -1,6 +1,6 @@
-"""Run a survey: plan it, make the parts that are missing, here or on a Ray cluster, and write each as it comes.
+"""Runs a survey: plans it, makes the missing parts in this process or on a Ray cluster, and writes each part.
 
-Only this process writes, so a cluster needs no shared folder for what comes out; what goes in is read by the workers.
+Only this process writes, so a cluster needs no shared output folder; the workers read the images.
 """
 
 from __future__ import annotations
@@ -19,31 +19,31 @@ from backend.survey.plan import cut_into_parts
 from backend.survey.worker import Given, Job, Part, SurveyWorker
 from sync.importing.inputs.collection import Collection
 
-__all__ = ["Opening", "Surveyed", "Wanted", "here", "on_ray", "run_survey"]
+__all__ = ["EngineFactory", "SurveyPlan", "SurveyResult", "local_engine", "ray_engine", "run_survey"]
 
 Engine = Callable[[Iterable[Job]], Iterator[Part]]
-Opening = Callable[[Given], AbstractContextManager[Engine]]
-"""Opens what makes parts, in any order."""
-Watch = Callable[[Iterator[Part], SurveyFolder, int], Iterator[Part]]
-"""Gives parts on, under a bar; the number is that of the images of parts that are there already."""
+EngineFactory = Callable[[Given], AbstractContextManager[Engine]]
+"""Opens an engine, which makes parts in any order."""
+Progress = Callable[[Iterator[Part], SurveyFolder, int], Iterator[Part]]
+"""Passes parts on and shows a progress bar; the number is that of the images in existing parts."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A survey.
+class SurveyPlan:
+    """A survey that is to be run.
 
     Attributes
     ----------
     input : str
         A folder, a pattern, a file, or `s3://…`: see `Collection.find`.
     output : Path
-    version : CarriedVersion
-        What predicts.
+    version : VersionBundle
+        The version that predicts.
     part_images : int
     project : int or None
-        Whose heads the version holds; None: the shipped ones.
+        Project whose heads predict; None: the shipped heads.
     extension : str
-        Which of the images of a FITS file: see `pick_extension`.
+        Which image of a FITS file: see `pick_extension`.
     """
 
     input: str
@@ -55,75 +55,74 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Surveyed:
-    """What stands in the folder now.
+class SurveyResult:
+    """The content of the folder after a run.
 
     Attributes
     ----------
     parts, images : int
-        All of them.
-    made : int
-        Images that this run looked at; the others were there.
+        Totals of the folder.
+    predicted : int
+        Images that this run predicted; the others existed before.
     unreadable : int
-        Of those: rows with an error.
+        Those of them that could not be read: rows with an error.
     """
 
     parts: int
     images: int
-    made: int
+    predicted: int
     unreadable: int
 
 
 @contextmanager
-def here(given: Given) -> Iterator[Engine]:
+def local_engine(given: Given) -> Iterator[Engine]:
     """Make parts in this process, one after the other."""
     worker = SurveyWorker(given)
     yield lambda jobs: map(worker.work, jobs)
 
 
-def on_ray(address: str | None) -> Opening:
-    """Make parts on the Ray cluster at `address`; None starts one on this machine."""
+def ray_engine(address: str | None) -> EngineFactory:
+    """Return a factory for an engine on the Ray cluster at `address`; None starts a cluster on this machine."""
 
     @contextmanager
-    def opening(given: Given) -> Iterator[Engine]:
+    def open_engine(given: Given) -> Iterator[Engine]:
         with open_cluster(address) as cluster:
             yield lambda jobs: cluster.map(SurveyWorker, given, jobs)
 
-    return opening
+    return open_engine
 
 
-def run_survey(wanted: Wanted, *, opening: Opening, watch: Watch) -> Surveyed:
-    """Make the parts that the folder lacks.
+def run_survey(survey: SurveyPlan, *, open_engine: EngineFactory, progress: Progress) -> SurveyResult:
+    """Make the missing parts.
 
     Raises
     ------
     SurveyError
-        If the folder is another run's or damaged, or a worker has another galaxyloop.
-    SourceError
-        If there are no images, or what they come from fails: run it again, and it goes on.
+        If the folder belongs to another run or is damaged, or a worker has another galaxyloop.
+    InputError
+        If there are no images, or the disk or bucket fails: run it again to continue.
     ClusterError
         If the cluster cannot be used.
     ValueError
         If the labelling config has nothing to fill.
     """
-    run = describe(wanted.input, wanted.version, part_images=wanted.part_images, extension=wanted.extension)
-    # Images are named as the person named them, so by paths that start where the person stood when the run was begun.
-    kept = {"folder": str(Path.cwd()), "project": wanted.project, "labelling_config_xml": wanted.version.label_config}
-    found = Collection(max_bytes=wanted.version.settings.image_max_bytes).find(wanted.input)
-    plan = cut_into_parts(found, images=wanted.part_images)
-    made = unreadable = 0
-    with open_folder(wanted.output, run, plan, kept=kept) as folder:
+    version, part_images = survey.version, survey.part_images
+    run = describe(survey.input, version, part_images=part_images, extension=survey.extension)
+    # Ids of images are paths as the user wrote them, so they start in the folder in which the run was started.
+    state = {"folder": str(Path.cwd()), "project": survey.project, "labelling_config_xml": version.label_config}
+    spans = Collection(max_bytes=version.settings.image_max_bytes).find(survey.input)
+    predicted = unreadable = 0
+    with open_folder(survey.output, run, cut_into_parts(spans, images=part_images), state=state) as folder:
         done = folder.done()
-        # Only the last part may be smaller, and a survey with that one done and others not is none that we made.
-        known = min(len(done) * wanted.part_images, folder.images)
+        known = min(len(done) * part_images, folder.images)  # only the last part is smaller, and it is made last
         if len(done) < folder.parts:
             jobs = (Job(number, tuple(spans)) for number, spans in folder.waiting(done))
-            with opening((wanted.version, Path(folder.run["folder"]), run)) as make:
-                for part in watch(make(jobs), folder, known):
-                    planned = min(wanted.part_images, folder.images - part.number * wanted.part_images)
+            with open_engine((version, Path(folder.run["folder"]), run)) as make_parts:
+                for part in progress(make_parts(jobs), folder, known):
+                    planned = min(part_images, folder.images - part.number * part_images)
                     if part.images != planned:
                         raise SurveyError(f"part {part.number} has {part.images} images and not the {planned} of its plan")
                     folder.put(part.number, part.content)
-                    made += part.images
+                    predicted += part.images
                     unreadable += part.unreadable
-        return Surveyed(folder.parts, folder.images, made, unreadable)
+        return SurveyResult(folder.parts, folder.images, predicted, unreadable)

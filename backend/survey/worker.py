@@ -1,4 +1,4 @@
-"""From the images of a part to the part: they are read, decoded and looked at a few at a time, and become a Parquet file."""
+"""Makes a part: reads, decodes and predicts its images in batches, and writes them as a Parquet file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from backend.cluster.version_bundle import VersionBundle
-from backend.images.store import ImageStore, StoredImage, image_key
+from backend.images.store import StoredImage, image_key
 from backend.prediction.control_models import Filler
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.features import ImageFeatures
@@ -33,13 +33,13 @@ from sync.importing.inputs.item import InputError
 __all__ = ["Given", "Job", "Part", "SurveyWorker"]
 
 BATCH = 32
-"""Images looked at together: the encoder is a quarter faster with 32 than with 8."""
+"""Images per batch: the encoder is a quarter faster with 32 than with 8."""
 BATCH_PIXELS = 8_000_000
-"""Or fewer, where they are large: a pixel takes twelve bytes, and the next batch is decoded meanwhile."""
-SEEN_BYTES = 256 * 2**20
-"""Feature maps of one batch, which several heads ask for: after it nobody asks again, so they are not put on the disk."""
+"""Fewer images if they are large: a pixel takes twelve bytes, and the next batch is decoded meanwhile."""
+FEATURE_BYTES = 256 * 2**20
+"""Cache of the feature maps of one batch, which several heads use. They are not used again, so they are not written to disk."""
 ENOUGH_DENIED = 8
-"""So many images that may not be read, and none that may, are the fault of whoever asks; a few may be private ones."""
+"""If all of at least this many images are denied, the credentials are wrong; a few may be private images."""
 
 Item = TypeVar("Item")
 
@@ -48,7 +48,7 @@ Given = tuple[VersionBundle, Path, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A part to make: its number in the plan, and its images."""
+    """A part to make: its number in the plan and its images."""
 
     number: int
     spans: tuple[Span, ...]
@@ -56,14 +56,14 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A part that is made.
+    """A finished part.
 
     Attributes
     ----------
     content : bytes
-        Of a Parquet file.
+        Parquet file.
     images, unreadable : int
-        Rows, and those of them that have an error in the place of everything else.
+        Number of rows, and of rows with an error instead of a prediction.
     """
 
     number: int
@@ -76,19 +76,19 @@ class Part:
 
 
 class SurveyWorker:
-    """Makes parts, in this process or in one of a cluster.
+    """Makes parts, in this process or in a process of a cluster.
 
     Parameters
     ----------
-    given : (CarriedVersion, Path, mapping)
-        The version that predicts, what relative paths are relative to, and what the run is.
+    given : (VersionBundle, Path, mapping)
+        The version that predicts, the folder that relative paths start in, and the description of the run.
 
     Raises
     ------
     ValueError
         If the labelling config has nothing to fill, or several images a task.
     SurveyError
-        If this machine would make other parts than the one that the run was begun on.
+        If the galaxyloop of this machine differs from the one that the run was started with.
     """
 
     def __init__(self, given: Given) -> None:
@@ -98,14 +98,14 @@ class SurveyWorker:
         self._input = str(run["input"])
         self._extension = str(run.get("extension", ""))
         self._collection = Collection(max_bytes=bundle.settings.image_max_bytes, folder=folder)
-        self._held = _HeldPictures()
-        seen = MemoryCache(max_bytes=SEEN_BYTES)
-        builder = PredictorFactory(self._held, seen, seen, sam_checkpoint=bundle.settings.sam_checkpoint)
-        predictor = bundle.predictor(builder)
+        self._batch = _BatchImages()
+        cache = MemoryCache(max_bytes=FEATURE_BYTES)
+        factory = PredictorFactory(self._batch, cache, cache, sam_checkpoint=bundle.settings.sam_checkpoint)
+        predictor = bundle.predictor(factory)
         predictor.image_key()
         self._version = predictor.version
         self._fillers: Sequence[Filler] = predictor.fillers
-        self._extractor = builder.extractor
+        self._extractor = factory.extractor
         self._schema = make_schema(self._fillers, dimension=self._extractor.dimension, run=run)
 
     def work(self, job: Job) -> Part:
@@ -113,117 +113,121 @@ class SurveyWorker:
 
         Raises
         ------
-        SourceError
-            If what the images come from fails, or denies all; a single image that cannot be read is a row with an error.
+        InputError
+            If the disk or bucket fails, or denies all images; a single image that cannot be read is a row with an error.
         """
         self._collection.check(self._input)
         content = io.BytesIO()
         images = unreadable = denied = 0
         with parquet.ParquetWriter(content, self._schema, compression="zstd") as writer:
             batches = []
-            for read in _prefetch_one(self._batches(job.spans)):
-                rows, embeddings = self._rows(read)
+            for batch in _prefetch_one(self._batches(job.spans)):
+                rows, embeddings = self._rows(batch)
                 batches.append(make_batch(rows, embeddings, self._schema))
                 images += len(rows)
                 unreadable += sum(row["error"] is not None for row in rows)
-                denied += sum(isinstance(one, DeniedError) for _, one in read)
+                denied += sum(isinstance(image, DeniedError) for _, image in batch)
             if images == denied >= ENOUGH_DENIED:
                 raise InputError(f"all {images} images of part {job.number} were denied, as the first: {rows[0]['error']}")
             writer.write_table(pa.Table.from_batches(batches, self._schema))
         return Part(job.number, content.getvalue(), images, unreadable)
 
     def _batches(self, spans: Iterable[Span]) -> Iterator[list[tuple[str, StoredImage | ImageError]]]:
-        """Decoded pictures, as many together as memory allows."""
+        """Decode images in batches of limited size."""
         batch: list[tuple[str, StoredImage | ImageError]] = []
         pixels = 0
         for name, content in self._collection.read(spans):
-            one = content if isinstance(content, ImageError) else _decoded(content, self._max_pixels, self._extension)
-            batch.append((name, one))
-            pixels += one.pixels.shape[0] * one.pixels.shape[1] if isinstance(one, StoredImage) else 0
+            image = content if isinstance(content, ImageError) else _decode(content, self._max_pixels, self._extension)
+            batch.append((name, image))
+            pixels += image.pixels.shape[0] * image.pixels.shape[1] if isinstance(image, StoredImage) else 0
             if len(batch) == BATCH or pixels >= BATCH_PIXELS:
                 yield batch
                 batch, pixels = [], 0
         if batch:
             yield batch
 
-    def _rows(self, read: list[tuple[str, StoredImage | ImageError]]) -> tuple[list[dict[str, Any]], list[Any]]:
+    def _rows(self, batch: list[tuple[str, StoredImage | ImageError]]) -> tuple[list[dict[str, Any]], list[Any]]:
         rows: list[dict[str, Any]] = [
-            {"id": _printable(name), "error": str(one) if isinstance(one, ImageError) else None} for name, one in read
+            {"id": _printable(name), "error": str(image) if isinstance(image, ImageError) else None} for name, image in batch
         ]
         embeddings: list[Any] = [None] * len(rows)
-        good = [index for index, (_, one) in enumerate(read) if isinstance(one, StoredImage)]
-        for index, asked in zip(good, self._ask([one for _, one in read if isinstance(one, StoredImage)]), strict=True):
-            if isinstance(asked, ImageError):
-                rows[index]["error"] = str(asked)
+        readable = [(index, image) for index, (_, image) in enumerate(batch) if isinstance(image, StoredImage)]
+        predictions = self._predict([image for _, image in readable])
+        for (index, _), prediction in zip(readable, predictions, strict=True):
+            if isinstance(prediction, ImageError):
+                rows[index]["error"] = str(prediction)
                 continue
-            features, answers = asked
+            features, answers = prediction
             height, width = features.picture.pixels.shape[:2]
             rows[index] |= {"width": width, "height": height, "version": self._version, "score": _score(answers)}
             rows[index] |= {name: answer for name, (answer, _) in answers.items()}
             embeddings[index] = features.embedding
         return rows, embeddings
 
-    def _ask(self, pictures: list[StoredImage]) -> list[tuple[ImageFeatures, dict[str, Said]] | ImageError]:
-        """What is seen of each picture, and what the heads say of it by column; or why nothing is."""
-        asked: list[ImageFeatures | ImageError] = self._extract_features(pictures)
-        said: list[dict[str, Said]] = [{} for _ in pictures]
+    def _predict(self, images: list[StoredImage]) -> list[tuple[ImageFeatures, dict[str, Said]] | ImageError]:
+        """Return the features of each image and the predictions of the heads by column, or the error of the image."""
+        extracted: list[ImageFeatures | ImageError] = self._extract_features(images)
+        columns: list[dict[str, Said]] = [{} for _ in images]
         for filler in self._fillers:
-            seen = [(index, one) for index, one in enumerate(asked) if isinstance(one, ImageFeatures)]
-            answers = attempt_together(partial(ask, filler), [one for _, one in seen])
-            for (index, _), answer in zip(seen, answers, strict=True):
+            features = {index: result for index, result in enumerate(extracted) if isinstance(result, ImageFeatures)}
+            answers = attempt_together(partial(ask, filler), list(features.values()))
+            for index, answer in zip(features, answers, strict=True):
                 if isinstance(answer, ImageError):
-                    asked[index] = answer
+                    extracted[index] = answer
                 else:
-                    said[index][column_of(filler.control)] = answer
-        return [(one, own) if isinstance(one, ImageFeatures) else one for one, own in zip(asked, said, strict=True)]
+                    columns[index][column_of(filler.control)] = answer
+        return [
+            (result, answers) if isinstance(result, ImageFeatures) else result
+            for result, answers in zip(extracted, columns, strict=True)
+        ]
 
-    def _extract_features(self, pictures: list[StoredImage]) -> list[ImageFeatures | ImageError]:
-        if not pictures:
+    def _extract_features(self, images: list[StoredImage]) -> list[ImageFeatures | ImageError]:
+        if not images:
             return []
-        self._held.pictures = {str(number): picture for number, picture in enumerate(pictures)}
+        self._batch.images = {str(number): image for number, image in enumerate(images)}
         return self._extractor.extract_features(
-            list(self._held.pictures),
+            list(self._batch.images),
             embed=True,
             extractions=[settings for filler in self._fillers if (settings := filler.needs_sources)],
             look=any(filler.needs_look for filler in self._fillers),
         )
 
 
-class _HeldPictures(ImageStore):
-    """A gallery of the pictures of one batch, by their numbers."""
+class _BatchImages:
+    """The images of one batch, by number; an `ImageSource`."""
 
     def __init__(self) -> None:
-        self.pictures: dict[str, StoredImage] = {}
+        self.images: dict[str, StoredImage] = {}
 
     def open(self, reference: str) -> StoredImage:
-        return self.pictures[reference]
+        return self.images[reference]
 
 
-def _decoded(content: bytes, max_pixels: int, extension: str) -> StoredImage | ImageError:
-    def decode_picture() -> StoredImage:
+def _decode(content: bytes, max_pixels: int, extension: str) -> StoredImage | ImageError:
+    def decode_image() -> StoredImage:
         chosen = pick_extension(content, extension)
-        picture = StoredImage(image_key(chosen), lambda: chosen, max_pixels)
-        _ = picture.pixels  # computed once and kept with the picture
-        return picture
+        image = StoredImage(image_key(chosen), lambda: chosen, max_pixels)
+        _ = image.pixels  # computed here, in the decoding thread, and kept
+        return image
 
-    return attempt(decode_picture)
+    return attempt(decode_image)
 
 
 def _printable(name: str) -> str:
-    """A name as UTF-8 can hold it: bytes of a file's name that are none are written as escapes."""
+    """Escape the bytes of a file name that are not UTF-8."""
     return name.encode("utf-8", "backslashreplace").decode()
 
 
 def _score(answers: Mapping[str, Said]) -> float:
-    """How sure the heads are together, as the annotator says it of a task."""
-    sure = [one for _, one in answers.values() if one is not None]
-    return float(np.mean(sure)) if sure else NOTHING_TO_ASK
+    """Return the mean score of the heads, as the predictor computes it for a task."""
+    scores = [score for _, score in answers.values() if score is not None]
+    return float(np.mean(scores)) if scores else NOTHING_TO_ASK
 
 
 def _prefetch_one(items: Iterator[Item]) -> Iterator[Item]:
-    """Give items on, while another thread makes the next: decoding and the model compute without Python's lock."""
-    with ThreadPoolExecutor(1, thread_name_prefix="decoding") as beside:
-        coming: Future[Item | None] = beside.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = beside.submit(next, items, None)
+    """Yield items while another thread makes the next one: decoding and the model release Python's lock."""
+    with ThreadPoolExecutor(1, thread_name_prefix="decoding") as pool:
+        future: Future[Item | None] = pool.submit(next, items, None)
+        while (item := future.result()) is not None:
+            future = pool.submit(next, items, None)
             yield item

@@ -71,17 +71,17 @@ def survey(
     from backend.survey.errors import SurveyError
     from sync.importing.inputs.item import InputError
 
-    opening = run.on_ray(ray_address) if on_ray else run.here
-    wanted = run.Wanted(input, output, bundle, part_images, heads.project, extension)
+    open_engine = run.ray_engine(ray_address) if on_ray else run.local_engine
+    plan = run.SurveyPlan(input, output, bundle, part_images, heads.project, extension)
     try:
-        done = run.run_survey(wanted, opening=opening, watch=_watch)
+        done = run.run_survey(plan, open_engine=open_engine, progress=_progress)
     except (SurveyError, InputError, ClusterError, HeadError, CheckpointError, ValueError) as error:
         stop_for(error)
     except OSError as error:
         stop(f"{output} cannot be written: {error.strerror or error}")
     unreadable = f", {done.unreadable:,} of them unreadable: their column error says why" if done.unreadable else ""
     console.print(
-        f"{done.images:,} images stand in {done.parts:,} parts in {output}; this run looked at {done.made:,}{unreadable}",
+        f"{done.images:,} images stand in {done.parts:,} parts in {output}; this run looked at {done.predicted:,}{unreadable}",
         highlight=False,
         soft_wrap=True,
     )
@@ -89,7 +89,7 @@ def survey(
         raise typer.Exit(INCOMPLETE)
 
 
-def _watch(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[Part]:
+def _progress(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[Part]:
     return with_rate(parts, "surveying", total=folder.images, done=known)
 
 

@@ -25,7 +25,7 @@ KEPT = {"folder": "/here"}
 
 
 def open_folder(out: Path, run: Mapping[str, str], plan: Iterable[list[Span]]) -> AbstractContextManager[SurveyFolder]:
-    return survey_folder.open_folder(out, run, plan, kept=KEPT)
+    return survey_folder.open_folder(out, run, plan, state=KEPT)
 
 
 def no_plan() -> Iterator[list[Span]]:
@@ -58,7 +58,7 @@ def test_a_run_goes_on_with_what_was_kept_when_it_was_begun(out: Path) -> None:
         assert begun_run(out) is None, "what has made no part may be begun otherwise"
         folder.put(1, b"part")
     assert begun_run(out) == RUN | KEPT | {"parts": 2, "images": 2}
-    with survey_folder.open_folder(out, RUN, no_plan(), kept={"folder": "/there"}) as folder:
+    with survey_folder.open_folder(out, RUN, no_plan(), state={"folder": "/there"}) as folder:
         assert folder.run["folder"] == "/here"
 
 
@@ -69,7 +69,7 @@ def test_a_folder_that_is_not_there_has_begun_nothing(out: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "sentence"),
     [
-        (lambda plan: plan.unlink(), "is not there any more"),
+        (lambda plan: plan.unlink(), "is missing"),
         (lambda plan: plan.write_bytes(plan.read_bytes()[:20]), "is damaged, as after a power cut"),
         (lambda plan: plan.write_bytes(plan.read_bytes()[:-9]), "is damaged"),
         (lambda plan: plan.write_bytes(b""), "is damaged"),
@@ -136,7 +136,7 @@ def test_a_run_that_made_no_part_yet_may_be_begun_otherwise(out: Path) -> None:
 def test_a_folder_with_other_files_is_left_alone(out: Path) -> None:
     out.mkdir()
     (out / "thesis.tex").write_text("years of work")
-    with pytest.raises(SurveyError, match="holds files that are no survey's"), open_folder(out, RUN, PLAN):
+    with pytest.raises(SurveyError, match="holds files that do not belong to a survey"), open_folder(out, RUN, PLAN):
         pass
     assert [file.name for file in out.iterdir()] == ["thesis.tex"]
 
@@ -159,7 +159,7 @@ def test_one_process_at_a_time_works_in_a_folder(out: Path) -> None:
     script = "import sys; from pathlib import Path; from backend.survey.folder import open_folder; "
     script += "from backend.survey.errors import SurveyError\n"
     script += (
-        f"try:\n with open_folder(Path({str(out)!r}), {RUN!r}, [], kept={{}}): pass\nexcept SurveyError as error: print(error)"
+        f"try:\n with open_folder(Path({str(out)!r}), {RUN!r}, [], state={{}}): pass\nexcept SurveyError as error: print(error)"
     )
     with open_folder(out, RUN, PLAN):
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

@@ -11,7 +11,7 @@ import pytest
 from backend.cluster.version_bundle import bundle_version
 from backend.settings import Settings
 from backend.survey.errors import SurveyError
-from backend.survey.run import Wanted, run_survey
+from backend.survey.run import SurveyPlan, run_survey
 from backend.survey.worker import Given, Job, Part
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'
@@ -30,7 +30,7 @@ def test_a_part_without_all_of_its_images_is_not_written(tmp_path: Path) -> None
     for number in range(5):
         (tmp_path / "in" / f"{number}.png").touch()
     version = bundle_version(None, name="v0001", label_config=CONFIG, settings=Settings())
-    wanted = Wanted(str(tmp_path / "in"), tmp_path / "out", version, part_images=2)
+    survey = SurveyPlan(str(tmp_path / "in"), tmp_path / "out", version, part_images=2)
     with pytest.raises(SurveyError, match="part 1 has 1 images and not the 2 of its plan"):
-        run_survey(wanted, opening=losing_the_last, watch=lambda parts, folder, known: parts)
+        run_survey(survey, open_engine=losing_the_last, progress=lambda parts, folder, known: parts)
     assert [file.name for file in (tmp_path / "out").glob("part-*")] == ["part-000000.parquet"]

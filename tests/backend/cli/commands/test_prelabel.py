@@ -109,7 +109,10 @@ def test_an_earlier_version_can_be_named_and_does_not_mix_with_another(run: Run,
             "broken.parquet cannot be read as Parquet",
         ),
         (("--input", "pictures", "--output", "broken.parquet", "--config", "morphology"), "is a file: name a folder"),
-        (("--input", "pictures", "--output", "pictures", "--config", "morphology"), "holds files that are no survey's"),
+        (
+            ("--input", "pictures", "--output", "pictures", "--config", "morphology"),
+            "holds files that do not belong to a survey",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_one_sentence(refused: Callable[..., str], words: tuple[str, ...], sentence: str) -> None:
