@@ -1,7 +1,7 @@
 """A Ray cluster: one worker per free core, each with its own encoder; a worker gets its next job when it has finished one.
 
-It uses actors and not Ray Data: a job takes seconds and returns some megabytes, there is nothing to shuffle or to fuse, and only
-the process that calls writes. Ray is imported only here, and only when a cluster is opened.
+It uses actors and not Ray Data: a job takes seconds and returns some megabytes, there is nothing to shuffle or to fuse, and
+only the calling process writes. Ray is imported only here, and only when a cluster is opened.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class Cluster:
 class _Run:
     """The actors of one `Cluster.map`, by the reference that each is waited for by.
 
-    Actors are held in `_starting` and `_working` alone: Ray ends an actor that nothing holds, and an idle one that is held would
-    keep its core from a replacement. An actor gets its first job once it is ready, since on a busy cluster some may never be.
+    Only `_starting` and `_working` hold actors: Ray ends an actor that nothing holds, and an idle one that is held would keep
+    its core from a replacement. An actor gets its first job once it is ready, since on a busy cluster some may never be.
     """
 
     def __init__(self, ray: Any, worker: type[Worker[Any, Any]], given: object, queue: JobQueue) -> None:
@@ -150,7 +150,7 @@ class _Run:
             self._working[actor.work.remote([self._shared], attempt.job)] = actor, attempt
 
     def _wait(self) -> Any:
-        """Wait for an actor that is ready or done; while none works, not longer than `NO_CORE_S` for a cluster without cores."""
+        """Wait for an actor that is ready or done; if none works, at most `NO_CORE_S` for a cluster without cores."""
         since = time.monotonic()
         while True:
             done, _ = self._ray.wait([*self._working, *self._starting], num_returns=1, timeout=CHECK_EVERY_S)
