@@ -51,6 +51,6 @@ def test_another_live_version_is_an_error(services: Services, project: Project) 
     with services.registry.writing_version(7, label_config="<View/>", fingerprint="f", learned_from=1) as (folder, number):
         (folder / "heads.json").write_text("{}")
     services.registry.promote(7, number)
-    with pytest.raises(PrelabelError, match=r"v0002-\w+ went live while v0001-\w+ predicted: run galaxyloop prelabel 7 again"):
-        with exclusive_project(services, project):
-            pass
+    sentence = r"v0002-\w+ went live while v0001-\w+ predicted: run galaxyloop prelabel 7 again"
+    with pytest.raises(PrelabelError, match=sentence), exclusive_project(services, project):
+        pass
