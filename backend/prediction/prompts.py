@@ -17,7 +17,8 @@ from sync.controls import CONTROLS
 from sync.controls.region import read_labels, read_value
 from sync.controls.rle import pixel_count
 from sync.errors.controls import ControlError
-from sync.geometry.footprint import Footprint, ellipse_box
+from sync.geometry.corners import ellipse_box
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon, Size
 from sync.label_studio.task_images import image_of_region, place_region
 from sync.labelling.config import LabelConfig

@@ -13,10 +13,13 @@ from numpy.typing import NDArray
 
 from backend.heads.extraction.deblend import divide
 from backend.heads.extraction.extract import DETECTION_SIGMA
-from backend.scenes.footprint import SETTINGS, Footprint, footprint_of, noise_of, visible
+from backend.scenes.footprint import SETTINGS, footprint_of, noise_of, visible
 from backend.scenes.light import to_picture
 from backend.scenes.scene import Scene
 from backend.scenes.stamp import Stamp, together
+from sync.geometry.corners import box_edges
+from sync.geometry.footprint import Footprint
+from sync.geometry.overlap import footprint_overlap
 
 __all__ = ["Composition"]
 
@@ -69,12 +72,11 @@ class Composition:
         brightness = visible(light)
         footprint = footprint_of(brightness, noise=self.noise)
         if footprint is not None:
-            crop, (x, y) = footprint
             peak = np.unravel_index(int(brightness.argmax()), brightness.shape)
             top, left = int(peak[0]) + rows.start, int(peak[1]) + columns.start
-            placed = crop, (x + columns.start, y + rows.start)
+            placed = Footprint(footprint.x + columns.start, footprint.y + rows.start, footprint.pixels)
             if self._hides(brightness, (rows, columns), (top, left)) or any(
-                _overlap(placed, other) > LARGEST_OVERLAP for other in self._footprints
+                footprint_overlap(placed, other) > LARGEST_OVERLAP for other in self._footprints
             ):
                 return
             self._footprints.append(placed)
@@ -102,13 +104,11 @@ class Composition:
     def finish(self, image: NDArray[np.float32]) -> Scene:
         """The scene, with `image` as its picture."""
         masks = np.zeros((len(self._kinds), self.side, self.side), dtype=bool)
-        boxes = np.zeros((len(self._kinds), 4), dtype=np.float32)
         times = np.zeros((self.side, self.side), dtype=np.int32)
-        for mask, box, (crop, (x, y)) in zip(masks, boxes, self._footprints, strict=True):
-            height, width = crop.shape
-            mask[y : y + height, x : x + width] = crop
-            times[y : y + height, x : x + width] += crop
-            box[:] = x, y, x + width, y + height
+        for mask, footprint in zip(masks, self._footprints, strict=True):
+            footprint.paint(mask)
+            times += mask
+        boxes = box_edges([footprint.box for footprint in self._footprints]).astype(np.float32)
         blended = np.asarray([bool((times[mask] > 1).any()) for mask in masks], dtype=bool)
         return Scene(image, boxes, masks, tuple(self._kinds), blended)
 
@@ -123,15 +123,3 @@ class Composition:
             for top, left, theirs in self._peaks
             if rows.start <= top < rows.stop and columns.start <= left < columns.stop
         )
-
-
-def _overlap(a: Footprint, b: Footprint) -> float:
-    """Intersection over union of two footprints."""
-    (left, top), (height, width) = a[1], a[0].shape
-    x0, y0 = max(left, b[1][0]), max(top, b[1][1])
-    x1, y1 = min(left + width, b[1][0] + b[0].shape[1]), min(top + height, b[1][1] + b[0].shape[0])
-    if x0 >= x1 or y0 >= y1:
-        return 0.0
-    shared = a[0][y0 - top : y1 - top, x0 - left : x1 - left] & b[0][y0 - b[1][1] : y1 - b[1][1], x0 - b[1][0] : x1 - b[1][0]]
-    both = int(shared.sum())
-    return both / (int(a[0].sum()) + int(b[0].sum()) - both)

@@ -13,15 +13,14 @@ from scipy import ndimage
 from backend.heads.extraction.extract import DETECTION_SIGMA, GREY_LEVEL, ExtractionSettings
 from backend.heads.extraction.outlines import outline
 from backend.scenes.light import shown
+from sync.geometry.footprint import Footprint
 from sync.images.background import median_and_spread
 
-__all__ = ["Footprint", "footprint_of", "noise_of"]
+__all__ = ["footprint_of", "noise_of"]
 
 SETTINGS = ExtractionSettings()
 LEAST_SNR = 13.0
 """Fainter galaxies are laid down, but nobody is asked to find them: the untrained detector leaves them out as well."""
-Footprint = tuple[NDArray[np.bool_], tuple[int, int]]
-"""A tight crop, and the (x, y) where its top-left pixel lies."""
 
 
 def visible(light: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -44,7 +43,7 @@ def footprint_of(brightness: NDArray[np.float32], *, noise: float) -> Footprint 
         return None
     above = (brightness >= DETECTION_SIGMA * noise).astype(np.int32)
     crop, corner = outline(brightness, above, 1, isophote=SETTINGS.isophote)
-    return (crop, corner) if crop.sum() >= SETTINGS.minimum_area_px else None
+    return Footprint(*corner, crop) if crop.sum() >= SETTINGS.minimum_area_px else None
 
 
 def noise_of(picture: NDArray[np.float32]) -> float:

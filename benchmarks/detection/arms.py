@@ -14,7 +14,6 @@ from PIL import Image
 
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.fcos.training import Schedule
-from backend.heads.detection.metrics import corners
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.extract import extract
 from backend.images.store import StoredImage
@@ -26,6 +25,7 @@ from benchmarks.detection.networks import Recipe, build_frozen, build_resnet50, 
 from benchmarks.detection.scenes import Scenes
 from benchmarks.detection.scores import Finds
 from sync.files.cache import FileCache, key_of
+from sync.geometry.corners import box_edges
 from sync.geometry.shapes import Box
 
 __all__ = ["ARMS", "Arm", "Bench"]
@@ -150,7 +150,7 @@ def _extracted(detector: SourceDetector) -> Finder:
         for scene in others:
             sources = extract(scene.image, settings=everything.settings).sources
             chosen = everything.select(sources, size=(scene.image.shape[1], scene.image.shape[0]))
-            finds.append((corners([one.source.box for one in chosen]), np.array([one.score for one in chosen])))
+            finds.append((box_edges([one.source.box for one in chosen]), np.array([one.score for one in chosen])))
         return finds
 
     return found

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.detection.metrics import box_overlaps
+from sync.geometry.overlap import box_overlaps
 
 __all__ = ["Boxes", "DetectionScores", "Finds", "measure"]
 

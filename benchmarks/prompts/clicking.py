@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.heads.detection.metrics import mask_overlap
 from backend.heads.segmentation.simulated_clicks import Click, first_click, next_click
+from sync.geometry.overlap import mask_overlap
 from sync.geometry.shapes import Mask
 
 JITTER = 0.15

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from backend.heads.detection.metrics import mask_overlap
 from backend.heads.segmentation.isophotes import FAR, SLOPE, USUAL_ISOPHOTE, Isophotes
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.simulated_clicks import first_click
@@ -28,6 +27,7 @@ from backend.lvm.tiles import Tile
 from backend.scenes.folders import Part
 from benchmarks.prompts.clicking import JITTER
 from benchmarks.shipped_weights.base_segmenter_examples import Outlined, outlined_galaxies
+from sync.geometry.overlap import mask_overlap
 
 LEVELS = np.geomspace(0.02, 0.8, 60)
 """Fractions of the galaxy's peak."""

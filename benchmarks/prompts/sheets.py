@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from backend.heads.detection.metrics import mask_overlap
-from backend.heads.segmentation.grid import edges_of
 from backend.heads.segmentation.simulated_clicks import first_click
 from benchmarks.prompts.clicking import JITTER
 from benchmarks.prompts.quality import Arm, Judged
+from sync.geometry.footprint import mask_bounds
+from sync.geometry.overlap import mask_overlap
 
 __all__ = ["draw_sheet"]
 
@@ -50,7 +50,7 @@ def _draw(axes: Axes, one: Judged, arm: Arm) -> None:
     wanted, picture = one.object.mask, one.object.picture
     click = first_click(wanted, np.random.default_rng(one.seed), jitter=JITTER)
     found = arm.segment(picture)([click])
-    left, top, right, bottom = edges_of(wanted)
+    left, top, right, bottom = mask_bounds(wanted)
     room = max(ROOM * max(right - left, bottom - top), LEAST_ROOM_PX)
     axes.imshow(picture.pixels.clip(0, 1) ** 0.7, interpolation="nearest")  # faint parts are what outlines are about
     for mask, colour in ((wanted, WANTED), (found, FOUND)):

@@ -28,7 +28,6 @@ from rich.table import Table
 import backend.scenes
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.fcos.training import Schedule
-from backend.heads.detection.metrics import box_overlaps, corners
 from backend.heads.detection.model_selection import least_score
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.extract import extract
@@ -40,6 +39,8 @@ from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene
 from benchmarks.detection.scores import Boxes, DetectionScores, Finds, measure
 from sync.files.cache import FileCache, key_of
+from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
 CLASSES = ("galaxy",)
@@ -118,7 +119,7 @@ def found_by_extraction(detector: SourceDetector, images: Sequence[Image_]) -> l
     for image in images:
         sources = extract(image, settings=detector.settings).sources
         found = detector.select(sources, size=(image.shape[1], image.shape[0]))
-        finds.append((corners([one.source.box for one in found]), np.array([one.score for one in found])))
+        finds.append((box_edges([one.source.box for one in found]), np.array([one.score for one in found])))
     return finds
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from backend.heads.detection.detected import Detected
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.grid_search import Grid, score_grid
-from backend.heads.detection.metrics import box_overlaps, corners, f1
+from backend.heads.detection.metrics import f1
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import extract
@@ -22,6 +22,8 @@ from backend.loop.training.cross_validation import deal_folds, plan_of_objects
 from backend.scenes.folders import generator_of
 from benchmarks.trust.classes import BATCH, HELD_OUT_ONE_IN, Run
 from benchmarks.trust.steps import measure_step
+from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
 __all__ = ["Scenes", "draw_scenes", "run_scenes"]
@@ -78,7 +80,7 @@ class _Heads:
         """F1, mean score of what is found, and how much is found; of the shipped head where nothing was learned."""
         if (learned, scene) not in self.known:
             found = self._find(self.fit(learned) if learned else Detection.base((CLASS,)), scene)
-            overlaps = box_overlaps(corners(self.scenes.boxes[scene]), corners([one.source.box for one in found]))
+            overlaps = box_overlaps(box_edges(self.scenes.boxes[scene]), box_edges([one.source.box for one in found]))
             sure = float(np.mean([one.score for one in found])) if found else 1.0
             self.known[learned, scene] = (f1(overlaps >= 0.5), sure, len(found))
         return self.known[learned, scene]

@@ -26,7 +26,7 @@ from sync.controls.region import (
     write_rotation,
 )
 from sync.errors.controls import ControlError
-from sync.geometry.moments import ellipse_of_mask
+from sync.geometry.moments import moment_ellipse
 from sync.geometry.shapes import Ellipse, Labelled, Mask, Size, check_size
 
 __all__ = ["KIND", "MAX_RADIUS_PERCENT", "SHAPE", "TAG", "decode", "encode", "encode_mask", "faults", "readable_size"]
@@ -84,7 +84,7 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Ellipse]:
 
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
     """Return the ellipse with the second moments of a mask."""
-    return [encode(ellipse_of_mask(mask), control=control, label=label, size=size, score=score)]
+    return [encode(moment_ellipse(mask), control=control, label=label, size=size, score=score)]
 
 
 def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:

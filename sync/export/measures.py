@@ -15,16 +15,14 @@ from numpy.typing import NDArray
 from sync.export.records import DrawnObject
 from sync.export.sky import Sky
 from sync.geometry.clipping import ring_area
-from sync.geometry.footprint import Footprint, box_corners, ellipse_corners
+from sync.geometry.corners import box_corners, ellipse_corners
+from sync.geometry.moments import second_moments
 from sync.geometry.shapes import Box, Ellipse, Point
 
 __all__ = ["Measures", "measure"]
 
 ROUND = 1e-6
 """An ellipse whose axes differ by less than this share has no position angle."""
-
-_PIXEL_MOMENT = 1 / 12
-"""Second moment of a pixel itself, which a sum over pixel centres leaves out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +127,9 @@ def _ellipse_of(one: DrawnObject) -> tuple[NDArray[np.float64], NDArray[np.float
         return np.array([shape.x, shape.y]), matrix, share * float(np.pi * shape.radius_x * shape.radius_y)
     footprint = one.footprint()
     assert footprint is not None
-    return _moments(footprint)
+    centre, covariance = second_moments(footprint.pixels, x=footprint.x, y=footprint.y)
+    # A filled ellipse has a quarter of its squared semi-axes as second moments.
+    return centre, 4 * covariance, float(footprint.area)
 
 
 def _matrix(along: float, across: float, rotation: float) -> NDArray[np.float64]:
@@ -137,15 +137,6 @@ def _matrix(along: float, across: float, rotation: float) -> NDArray[np.float64]
     axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
     matrix: NDArray[np.float64] = axes @ np.diag([along**2, across**2]) @ axes.T
     return matrix
-
-
-def _moments(footprint: Footprint) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
-    rows, columns = np.nonzero(footprint.pixels)
-    x, y = columns.mean(), rows.mean()
-    cross = ((columns - x) * (rows - y)).mean()
-    matrix = np.array([[columns.var() + _PIXEL_MOMENT, cross], [cross, rows.var() + _PIXEL_MOMENT]])
-    # A filled ellipse has a quarter of its squared semi-axes as second moments.
-    return np.array([footprint.x + x + 0.5, footprint.y + y + 0.5]), 4 * matrix, float(len(rows))
 
 
 def _axes(matrix: NDArray[np.float64]) -> tuple[float, float, float]:

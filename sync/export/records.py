@@ -17,8 +17,9 @@ from sync.errors.controls import ControlError, OutsideError
 from sync.errors.images import ImageError
 from sync.export.pictures import Picture
 from sync.export.sky import Sky
-from sync.geometry.clipping import box_around, clip_box, clip_ring, ring_area
-from sync.geometry.footprint import Footprint, box_corners, ellipse_box, ellipse_corners
+from sync.geometry.clipping import clip_box, clip_ring, ring_area
+from sync.geometry.corners import box_around, box_corners, ellipse_box, ellipse_corners
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 
 __all__ = ["Answer", "DrawnObject", "Provenance", "Record", "Shape", "Statement"]

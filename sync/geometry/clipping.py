@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sync.geometry.shapes import Box, Size
 
-__all__ = ["box_around", "clip_box", "clip_ring", "ring_area"]
+__all__ = ["clip_box", "clip_ring", "ring_area"]
 
 
 def clip_ring(points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
@@ -43,12 +43,6 @@ def clip_box(box: Box, size: Size) -> Box:
     right, low = min(max(box.x + box.width, 0.0), size[0]), min(max(box.y + box.height, 0.0), size[1])
     inside = left == box.x and top == box.y and right == box.x + box.width and low == box.y + box.height
     return box if inside else Box(left, top, max(right - left, 0.0), max(low - top, 0.0))
-
-
-def box_around(points: NDArray[np.float64]) -> Box:
-    """Return the upright box around corners, shape (n, 2), n at least 1."""
-    (left, top), (right, low) = points.min(axis=0).tolist(), points.max(axis=0).tolist()
-    return Box(left, top, right - left, low - top)
 
 
 def ring_area(points: NDArray[np.float64]) -> float:

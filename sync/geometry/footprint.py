@@ -12,12 +12,9 @@ import numpy as np
 
 from sync.errors.controls import ControlError
 from sync.geometry.raster import rasterise
-from sync.geometry.shapes import Box, Ellipse, Mask, Polygon, Size
+from sync.geometry.shapes import Box, Mask, Polygon, Size
 
-__all__ = ["ELLIPSE_CORNERS", "Footprint", "box_corners", "ellipse_box", "ellipse_corners"]
-
-ELLIPSE_CORNERS = 128
-"""An ellipse of 500 pixels is then 0.15 pixels from its polygon at the most."""
+__all__ = ["Footprint", "mask_bounds"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,12 +42,8 @@ class Footprint:
         ControlError
             If the mask is empty.
         """
-        rows = np.flatnonzero(mask.any(axis=1))
-        if not rows.size:
-            raise ControlError("the mask is empty: it needs a pixel")
-        mask = mask[rows[0] : rows[-1] + 1]
-        columns = np.flatnonzero(mask.any(axis=0))
-        return cls(x + int(columns[0]), y + int(rows[0]), mask[:, columns[0] : columns[-1] + 1].copy())
+        left, top, right, low = mask_bounds(mask)
+        return cls(x + left, y + top, mask[top:low, left:right].copy())
 
     @classmethod
     def of_polygon(cls, polygon: Polygon, size: Size) -> Self:
@@ -111,25 +104,17 @@ class Footprint:
         return int((mine & theirs).sum())
 
 
-def box_corners(box: Box) -> Polygon:
-    """Return the four corners of a box, turned about its first one."""
-    turn = np.radians(box.rotation)
-    along, down = np.array([np.cos(turn), np.sin(turn)]), np.array([-np.sin(turn), np.cos(turn)])
-    steps = np.array([[0, 0], [box.width, 0], [box.width, box.height], [0, box.height]])
-    return Polygon(np.array([box.x, box.y]) + steps[:, :1] * along + steps[:, 1:] * down)
+def mask_bounds(mask: Mask) -> tuple[int, int, int, int]:
+    """Return the first column and row that hold a pixel of a mask, and those after the last: left, top, right, low.
 
-
-def ellipse_corners(ellipse: Ellipse) -> Polygon:
-    """Return an ellipse as a polygon of `ELLIPSE_CORNERS` corners."""
-    phase = np.arange(ELLIPSE_CORNERS) * (2 * np.pi / ELLIPSE_CORNERS)
-    along, across = ellipse.radius_x * np.cos(phase), ellipse.radius_y * np.sin(phase)
-    cosine, sine = np.cos(np.radians(ellipse.rotation)), np.sin(np.radians(ellipse.rotation))
-    return Polygon(np.stack([ellipse.x + along * cosine - across * sine, ellipse.y + along * sine + across * cosine], axis=1))
-
-
-def ellipse_box(ellipse: Ellipse) -> Box:
-    """Return the upright box around an ellipse."""
-    cosine, sine = np.cos(np.radians(ellipse.rotation)), np.sin(np.radians(ellipse.rotation))
-    half_width = float(np.hypot(ellipse.radius_x * cosine, ellipse.radius_y * sine))
-    half_height = float(np.hypot(ellipse.radius_x * sine, ellipse.radius_y * cosine))
-    return Box(ellipse.x - half_width, ellipse.y - half_height, 2 * half_width, 2 * half_height)
+    Raises
+    ------
+    ControlError
+        If the mask is empty.
+    """
+    rows = np.flatnonzero(mask.any(axis=1))
+    if not rows.size:
+        raise ControlError("the mask is empty: it needs a pixel")
+    top, low = int(rows[0]), int(rows[-1]) + 1
+    columns = np.flatnonzero(mask[top:low].any(axis=0))
+    return int(columns[0]), top, int(columns[-1]) + 1, low

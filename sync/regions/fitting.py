@@ -22,7 +22,8 @@ from sync.controls.region import Region
 from sync.errors.controls import quote
 from sync.errors.images import DAMAGE
 from sync.export.outlines import outline_of
-from sync.geometry.footprint import Footprint, box_corners, ellipse_box, ellipse_corners
+from sync.geometry.corners import box_around, box_corners, ellipse_box, ellipse_corners
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label, read_path
@@ -274,8 +275,7 @@ def _upright(shape: Shape) -> Box:
     if isinstance(shape, Ellipse):
         return ellipse_box(shape)
     assert isinstance(shape, Polygon)
-    (left, top), (right, low) = shape.points.min(axis=0).tolist(), shape.points.max(axis=0).tolist()
-    return Box(left, top, right - left, low - top)
+    return box_around(shape.points)
 
 
 def _check_on_picture(shape: Shape, size: Size) -> None:

@@ -16,10 +16,12 @@ from cachetools import LRUCache, cached
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.detection.metrics import box_overlaps, clearly_better, corners, f1
+from backend.heads.detection.metrics import clearly_better, f1
 from backend.heads.extraction.extract import ExtractionSettings, Source, segment
 from backend.heads.extraction.outlines import outline
 from backend.heads.extraction.reuse import KEPT_IMAGES, content_of, sources_of
+from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
 __all__ = ["MATCH_AT", "Choice", "Examples", "Grid", "choose", "gather", "grow", "score_grid"]
@@ -95,7 +97,7 @@ def score_grid(image: NDArray[np.float32], drawn: Sequence[Box]) -> Grid:
 
 
 def _scores(image: NDArray[np.float32], drawn: Sequence[Box]) -> Iterator[tuple[Choice, float]]:
-    size, wanted = (image.shape[1], image.shape[0]), corners(drawn)
+    size, wanted = (image.shape[1], image.shape[0]), box_edges(drawn)
     for peak_sigma in PEAK_SIGMAS:
         hills = segment(image, settings=ExtractionSettings(peak_sigma=peak_sigma))
         windows = [(n, window) for n, window in enumerate(ndimage.find_objects(hills.segments), start=1) if window]
@@ -119,7 +121,7 @@ def gather(image: NDArray[np.float32], drawn: Sequence[tuple[Box, str]], choice:
     labels = tuple(label for _, label in drawn)
     matches = np.full(len(sources), -1, dtype=np.intp)
     if sources and drawn:
-        edges = grow(corners([source.box for source in sources]), choice.box_scale, (image.shape[1], image.shape[0]))
-        overlaps = box_overlaps(corners([box for box, _ in drawn]), edges)
+        edges = grow(box_edges([source.box for source in sources]), choice.box_scale, (image.shape[1], image.shape[0]))
+        overlaps = box_overlaps(box_edges([box for box, _ in drawn]), edges)
         matches[:] = np.where(overlaps.max(axis=0) >= MATCH_AT, overlaps.argmax(axis=0), -1)
     return Examples(sources, matches, labels)

@@ -18,10 +18,12 @@ from backend.heads.detection.box_scores import ScoreCalibration, weigh_by_image
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.fcos.network import Found
 from backend.heads.detection.grid_search import MATCH_AT, Grid
-from backend.heads.detection.metrics import box_overlaps, clearly_better, corners, f1
+from backend.heads.detection.metrics import clearly_better, f1
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.reuse import sources_of
 from backend.lvm.feature_maps import PicturePyramid
+from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
 __all__ = ["Drawn", "ModelSelection", "cross_validate_detectors", "least_score"]
@@ -116,7 +118,7 @@ def _judge_extraction(
     for i in judged:
         size = (images[i].shape[1], images[i].shape[0])
         found = head.select(sources_of(images[i], head.settings), size=size)
-        scores.append(_f1(corners([one.source.box for one in found]), [one.label for one in found], boxes[i]))
+        scores.append(_f1(box_edges([one.source.box for one in found]), [one.label for one in found], boxes[i]))
     return scores
 
 
@@ -141,7 +143,7 @@ def _calibrate(founds: Sequence[Found], boxes: Sequence[Drawn], least: float, cl
     for found, drawn in zip(founds, boxes, strict=True):
         shown = found.scores >= least
         alike = _alike([classes[i] for i in found.labels[shown].tolist()], drawn)
-        overlaps = box_overlaps(corners([box for box, _ in drawn]), found.boxes[shown].double().numpy().reshape(-1, 4))
+        overlaps = box_overlaps(box_edges([box for box, _ in drawn]), found.boxes[shown].double().numpy().reshape(-1, 4))
         scores.append(found.scores[shown].double().numpy())
         kept.append(np.any((overlaps >= MATCH_AT) & alike.reshape(overlaps.shape), axis=0))
         counts.append(int(shown.sum()))
@@ -171,7 +173,7 @@ def _found_f1(found: Found, drawn: Drawn, least: float, classes: Sequence[str]) 
 
 def _f1(edges: NDArray[np.float64], labels: Sequence[str], drawn: Drawn) -> float:
     alike = _alike(labels, drawn)
-    overlaps = box_overlaps(corners([box for box, _ in drawn]), edges.reshape(-1, 4))
+    overlaps = box_overlaps(box_edges([box for box, _ in drawn]), edges.reshape(-1, 4))
     return f1((overlaps >= MATCH_AT) & alike.reshape(overlaps.shape))
 
 

@@ -20,9 +20,9 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration, best_least_score, weigh_by_image
 from backend.heads.detection.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
 from backend.heads.detection.grid_search import Choice, Examples, Grid, choose, gather, grow, score_grid
-from backend.heads.detection.metrics import corners
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import ExtractionSettings, Source
+from sync.geometry.corners import box_edges
 from sync.geometry.shapes import Box
 
 __all__ = ["SourceDetector"]
@@ -253,7 +253,7 @@ def _loosen(source: Source, scale: float, size: tuple[int, int]) -> Source:
     """The source with its box, cut at the image, and its ellipse `scale` times as large."""
     if scale == 1:
         return source
-    left, top, right, bottom = grow(corners([source.box]), scale, size)[0].tolist()
+    left, top, right, bottom = grow(box_edges([source.box]), scale, size)[0].tolist()
     ellipse = source.ellipse
     grown = replace(ellipse, radius_x=ellipse.radius_x * scale, radius_y=ellipse.radius_y * scale)
     return replace(source, box=Box(left, top, right - left, bottom - top), ellipse=grown)

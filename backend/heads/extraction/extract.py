@@ -17,7 +17,8 @@ from scipy import ndimage
 
 from backend.heads.extraction.deblend import divide
 from backend.heads.extraction.features import describe
-from backend.heads.extraction.outlines import bounding_box, moment_ellipse, outline
+from backend.heads.extraction.outlines import outline
+from sync.geometry.moments import moment_ellipse
 from sync.geometry.shapes import Box, Ellipse
 
 __all__ = ["Extraction", "ExtractionSettings", "Hills", "Source", "extract", "segment"]
@@ -275,11 +276,11 @@ def _measure(image: NDArray[np.float32], hills: Hills, settings: ExtractionSetti
         if crop.sum() < settings.minimum_area_px:
             continue
         light = np.where(crop, hills.brightness[y : y + crop.shape[0], x : x + crop.shape[1]], 0)
-        ellipse = moment_ellipse(crop, corner=(x, y))
+        ellipse = moment_ellipse(crop, x=x, y=y)
         sources.append(
             Source(
                 number=number,
-                box=bounding_box(crop, corner=(x, y)),
+                box=Box(float(x), float(y), float(crop.shape[1]), float(crop.shape[0])),
                 ellipse=ellipse,
                 crop=crop,
                 corner=(x, y),

@@ -1,19 +1,16 @@
-"""Outlines: the region that a person would draw around a source, and the box and ellipse around that region."""
+"""Outlines: the region that a person would draw around a source."""
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from sync.geometry.shapes import Box, Ellipse
+from sync.geometry.footprint import Footprint
 
-__all__ = ["bounding_box", "filled", "moment_ellipse", "outline", "tighten"]
+__all__ = ["filled", "outline", "tighten"]
 
 Window = tuple[slice, slice]
-PIXEL_VARIANCE = 1 / 12
 
 
 def outline(
@@ -75,33 +72,5 @@ def filled(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
 
 def tighten(region: NDArray[np.bool_], *, corner: tuple[int, int]) -> tuple[NDArray[np.bool_], tuple[int, int]]:
     """`region` without its empty sides, and the corner of what is left; `region` must hold a pixel."""
-    rows, columns = np.flatnonzero(region.any(axis=1)), np.flatnonzero(region.any(axis=0))
-    crop = region[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1].copy()
-    return crop, (corner[0] + int(columns[0]), corner[1] + int(rows[0]))
-
-
-def bounding_box(crop: NDArray[np.bool_], *, corner: tuple[int, int]) -> Box:
-    """The box around a tight crop, along the edges of its outer pixels."""
-    height, width = crop.shape
-    return Box(x=float(corner[0]), y=float(corner[1]), width=float(width), height=float(height))
-
-
-def moment_ellipse(crop: NDArray[np.bool_], *, corner: tuple[int, int]) -> Ellipse:
-    """The ellipse with the region's centroid and second moments: the region itself if that is an ellipse.
-
-    The long radius comes first; its angle is in degrees clockwise from the x axis, 0 to 180, as Label Studio counts.
-    """
-    rows, columns = np.nonzero(crop)
-    x, y = columns.mean(), rows.mean()
-    xx = ((columns - x) ** 2).mean() + PIXEL_VARIANCE
-    yy = ((rows - y) ** 2).mean() + PIXEL_VARIANCE
-    xy = ((columns - x) * (rows - y)).mean()
-    mean, spread = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
-    angle = math.degrees(0.5 * math.atan2(2 * xy, xx - yy)) % 180
-    return Ellipse(
-        x=float(x + corner[0] + 0.5),
-        y=float(y + corner[1] + 0.5),
-        radius_x=float(2 * math.sqrt(mean + spread)),
-        radius_y=float(2 * math.sqrt(max(mean - spread, PIXEL_VARIANCE))),
-        rotation=angle,
-    )
+    footprint = Footprint.of_mask(region, x=corner[0], y=corner[1])
+    return footprint.pixels, (footprint.x, footprint.y)

@@ -1,4 +1,4 @@
-"""The decoder's grid: masks of a picture as shares of the points on which masks are decoded, and the edges of masks."""
+"""The decoder's grid: masks of a picture as shares of the points on which masks are decoded."""
 
 from __future__ import annotations
 
@@ -10,16 +10,10 @@ from backend.heads.segmentation.network import SegmenterConfig
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Mask
 
-__all__ = ["Edges", "edges_of", "on_grid"]
+__all__ = ["Edges", "on_grid"]
 
 Edges = tuple[float, float, float, float]
 """Left, top, right, bottom, pixels."""
-
-
-def edges_of(mask: Mask) -> Edges:
-    """The edges of a mask that is not empty."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return float(columns[0]), float(rows[0]), float(columns[-1]) + 1, float(rows[-1]) + 1
 
 
 def on_grid(mask: Mask, window: Tile, *, config: SegmenterConfig, x: int = 0, y: int = 0) -> Tensor:

@@ -11,10 +11,11 @@ import numpy as np
 import torch
 from safetensors.torch import load, save
 
-from backend.heads.segmentation.grid import Edges, edges_of
+from backend.heads.segmentation.grid import Edges
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from backend.heads.segmentation.windows import window_around
+from sync.geometry.footprint import mask_bounds
 
 __all__ = ["OUTLINES_VERSION", "kept_outlines"]
 
@@ -54,7 +55,7 @@ def kept_outlines(
 def _packed(found: WindowMask) -> bytes:
     """The logits of the object and of the points beside it: of a small one some hundred bytes."""
     inside = (found.logits > 0).numpy()
-    left, top, right, bottom = (int(edge) for edge in edges_of(inside)) if inside.any() else (0, 0, 1, 1)
+    left, top, right, bottom = mask_bounds(inside) if inside.any() else (0, 0, 1, 1)
     top, left = max(top - BESIDE, 0), max(left - BESIDE, 0)
     part = found.logits[top : bottom + BESIDE, left : right + BESIDE]
     place = torch.tensor([top, left, len(found.logits)], dtype=torch.int32)

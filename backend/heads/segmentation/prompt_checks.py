@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backend.heads.detection.metrics import corners
+from sync.geometry.corners import box_edges
 from sync.geometry.shapes import Box, Point, Size
 
 __all__ = ["MAXIMUM_PROMPTS", "Pixel", "Window", "checked_boxes", "checked_points"]
@@ -57,7 +57,7 @@ def checked_boxes(boxes: Sequence[Box], size: Size) -> list[Window]:
             raise ValueError(f"the box {box} has a number that is not finite")
         if box.width <= 0 or box.height <= 0:
             raise ValueError(f"the box at ({box.x}, {box.y}) has no area: it is {box.width} wide and {box.height} high")
-        left, top, right, bottom = np.clip(corners([box])[0], 0, [width, height, width, height]).tolist()
+        left, top, right, bottom = np.clip(box_edges([box])[0], 0, [width, height, width, height]).tolist()
         if right <= left or bottom <= top:
             raise ValueError(f"the box at ({box.x}, {box.y}) lies outside an image of {width}x{height} pixels")
         windows.append((slice(int(top), math.ceil(bottom)), slice(int(left), math.ceil(right))))

@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from backend.heads import storage
-from backend.heads.detection.metrics import mask_overlap
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.segmentation.grid import Edges
 from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
@@ -31,6 +30,7 @@ from backend.heads.segmentation.window_cache import WindowReader
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from sync.geometry.footprint import Footprint
+from sync.geometry.overlap import mask_overlap
 from sync.geometry.shapes import Box, Mask, Point, Size
 
 __all__ = ["FINE_TUNING", "MINIMUM_MASKS", "PromptedMasks"]

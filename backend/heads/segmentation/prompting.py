@@ -17,7 +17,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from backend.heads.segmentation.decoding import SURE, WindowPrompts, decode
-from backend.heads.segmentation.grid import Edges, edges_of, on_grid
+from backend.heads.segmentation.grid import Edges, on_grid
 from backend.heads.segmentation.isophotes import Spot
 from backend.heads.segmentation.rules import Asked, apply_rules, keep_object
 from backend.heads.segmentation.simulated_clicks import Click
@@ -26,6 +26,7 @@ from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from backend.heads.segmentation.windows import nearest_window, window_around
 from backend.lvm.tiles import Tile
+from sync.geometry.footprint import mask_bounds
 from sync.geometry.shapes import Mask
 
 __all__ = ["boxed", "clicked", "holds_object", "mended", "prefetch"]
@@ -241,7 +242,7 @@ def _begun(
     if isinstance(begun, WindowMask) and all(_on_window(click, begun.window, 1.0) for click in clicks if click[2]):
         return begun.window, begun.logits
     mask = begun.mask() if isinstance(begun, WindowMask) else begun
-    left, top, right, bottom = edges_of(mask)
+    left, top, right, bottom = mask_bounds(mask)
     places = [(x, y) for x, y, positive in clicks if positive]
     box = (
         min([left, *(x for x, _ in places)]),
@@ -279,6 +280,6 @@ def _points_per(reader: WindowReader) -> float:
 
 def _fits(found: WindowMask, window: Tile) -> bool:
     """Whether an object lies in a smaller window with room around it."""
-    left, top, right, bottom = edges_of((found.logits > 0).numpy())
+    left, top, right, bottom = mask_bounds((found.logits > 0).numpy())
     per_point = found.shown_px / found.window.scale / len(found.logits)
     return max(right - left, bottom - top) * per_point <= ROOM * max(window.width, window.height)

@@ -24,10 +24,10 @@ from torchvision.ops import sigmoid_focal_loss
 
 from backend.heads.segmentation.decoding import NO_POINT, SURE, Candidates, WindowPrompts, decode
 from backend.heads.segmentation.first_guess import Guide
-from backend.heads.segmentation.grid import edges_of
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.simulated_clicks import Click, first_click, next_click
 from backend.heads.segmentation.window_features import WindowFeatures
+from sync.geometry.footprint import mask_bounds
 from sync.geometry.shapes import Mask
 
 __all__ = ["Example", "Schedule", "Training", "train_network"]
@@ -224,7 +224,7 @@ def _boxes(solid: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
     """Boxes around masks, shape (n, points, points), as people and detectors draw them: shape (n, 4), points."""
     found = []
     for mask in solid:
-        edges = np.asarray(edges_of(mask))
+        edges = np.asarray(mask_bounds(mask), dtype=np.float64)
         sides = np.tile(edges[2:] - edges[:2], 2)
         found.append((edges + rng.normal(0, BOX_JITTER, 4) * sides + rng.normal(0, 0.5, 4)).clip(0, len(mask)))
     return torch.from_numpy(np.stack(found).astype(np.float32))

@@ -12,14 +12,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from backend.loop.scores.agreement import overlap
 from backend.registry.records import Effort
 from sync.controls import OBJECTS, ControlError
 from sync.controls.comparing import decoder
 from sync.controls.equality import SAME, outline, same_answer, same_shape
 from sync.controls.region import Region
+from sync.geometry.overlap import box_overlap, mask_overlap
 from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Box, Labelled, Polygon
 from sync.labelling.config import Control
@@ -67,14 +66,14 @@ def shape_overlap(one: Labelled[Any], other: Labelled[Any]) -> float:
     Of masks and upright boxes it is exact, of other outlines to about 1/500.
     """
     if isinstance(one.shape, np.ndarray):
-        return _ratio(one.shape, other.shape)
+        return mask_overlap(one.shape, other.shape)
     outlines = [outline(one), outline(other)]
     if all(isinstance(drawn.shape, Box) and drawn.shape.rotation == 0 for drawn in (one, other)):
         corners = [(*each.min(axis=0), *np.ptp(each, axis=0)) for each in outlines]
-        return overlap(*(Box(*map(float, corner)) for corner in corners))
+        return box_overlap(*(Box(*map(float, corner)) for corner in corners))
     both = np.concatenate(outlines)
     low, span = both.min(axis=0), np.maximum(np.ptp(both, axis=0), SAME)
-    return _ratio(*(rasterise(Polygon((each - low) / span * GRID), (GRID, GRID)) for each in outlines))
+    return mask_overlap(*(rasterise(Polygon((each - low) / span * GRID), (GRID, GRID)) for each in outlines))
 
 
 def _is_ours(region: Region, controls: Sequence[Control]) -> bool:
@@ -110,8 +109,3 @@ def _became(predicted: Region, answers: Sequence[Region]) -> Effort:
     if not relabelled and same_shape(before, after[0]):
         return Effort(accepted=1)
     return Effort(edited=1, compared=1, overlap=shape_overlap(before, after[0]))
-
-
-def _ratio(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    union = int((one | other).sum())
-    return int((one & other).sum()) / union if union else 0.0

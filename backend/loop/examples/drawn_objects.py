@@ -15,6 +15,7 @@ import numpy as np
 from sync.controls import OBJECTS
 from sync.controls.region import Region
 from sync.errors.controls import ControlError
+from sync.geometry.corners import ellipse_box, upright_box
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Labelled, Polygon, Size
 from sync.labelling.config import Control
@@ -82,9 +83,9 @@ def draw_objects(regions: Sequence[Region], control: Control, *, size: Size) -> 
     for region in regions:
         read = read_region(region, control, size=size)
         if isinstance(read.shape, Box):
-            drawn.append(DrawnObject(read.label, _inside(_upright(read.shape), size), None))
+            drawn.append(DrawnObject(read.label, _inside(upright_box(read.shape), size), None))
         elif isinstance(read.shape, Ellipse):
-            drawn.append(DrawnObject(read.label, _inside(_around(read.shape), size), None))
+            drawn.append(DrawnObject(read.label, _inside(ellipse_box(read.shape), size), None))
         else:
             footprint = _footprint(read)
             drawn.append(DrawnObject(read.label, footprint.box, Outline(region, control, size)))
@@ -112,21 +113,3 @@ def _inside(box: Box, size: Size) -> Box:
     if width <= 0 or height <= 0:
         raise ControlError("the region lies outside the picture")
     return Box(left, top, width, height)
-
-
-def _upright(box: Box) -> Box:
-    """The upright box around a turned one."""
-    angle = np.radians(box.rotation)
-    across = np.array([np.cos(angle), np.sin(angle)]) * box.width
-    down = np.array([-np.sin(angle), np.cos(angle)]) * box.height
-    corners = np.array([box.x, box.y]) + np.array([0 * across, across, down, across + down])
-    (left, top), (right, bottom) = corners.min(axis=0), corners.max(axis=0)
-    return Box(float(left), float(top), float(right - left), float(bottom - top))
-
-
-def _around(ellipse: Ellipse) -> Box:
-    """The upright box around an ellipse."""
-    angle = np.radians(ellipse.rotation)
-    half_width = float(np.hypot(ellipse.radius_x * np.cos(angle), ellipse.radius_y * np.sin(angle)))
-    half_height = float(np.hypot(ellipse.radius_x * np.sin(angle), ellipse.radius_y * np.cos(angle)))
-    return Box(ellipse.x - half_width, ellipse.y - half_height, 2 * half_width, 2 * half_height)

@@ -10,9 +10,10 @@ from scipy.optimize import linear_sum_assignment
 
 from backend.heads.detection.detection import Detected
 from backend.loop.examples.drawn_objects import DrawnObject
-from sync.geometry.shapes import Box
+from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 
-__all__ = ["class_agreement", "matched_boxes", "number_agreement", "overlap"]
+__all__ = ["class_agreement", "matched_boxes", "number_agreement"]
 
 MATCHED_ABOVE = 0.5
 """Intersection over union from which two boxes are the same object."""
@@ -55,17 +56,7 @@ def matched_boxes(predicted: Sequence[Detected], drawn: Sequence[DrawnObject]) -
     """Count the boxes that match one to one, at an overlap of a half and with the right label."""
     if not predicted or not drawn:
         return 0
-    overlaps = np.array(
-        [[overlap(one.source.box, other.box) * (one.label == other.label) for other in drawn] for one in predicted]
-    )
+    overlaps = box_overlaps(box_edges([one.source.box for one in predicted]), box_edges([other.box for other in drawn]))
+    overlaps *= [[one.label == other.label for other in drawn] for one in predicted]
     rows, columns = linear_sum_assignment(-(overlaps >= MATCHED_ABOVE).astype(float))
     return int((overlaps[rows, columns] >= MATCHED_ABOVE).sum())
-
-
-def overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two upright boxes."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    shared = max(width, 0) * max(height, 0)
-    union = one.width * one.height + other.width * other.height - shared
-    return shared / union if union > 0 else 0.0

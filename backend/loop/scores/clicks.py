@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.detection.metrics import mask_overlap
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.simulated_clicks import first_click
 from backend.heads.segmentation.window_features import WindowedImage
@@ -21,6 +20,7 @@ from backend.prediction.features import FeatureExtractor
 from sync.controls import MASKS
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
+from sync.geometry.overlap import mask_overlap
 from sync.geometry.shapes import Mask, Point
 from sync.labelling.config import Control
 

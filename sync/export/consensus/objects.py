@@ -11,10 +11,12 @@ from scipy.optimize import linear_sum_assignment
 
 from sync.export.pairing import LEAST_OVERLAP, SAME_OVERLAP, overlapping
 from sync.export.records import DrawnObject, Statement
-from sync.geometry.footprint import Footprint, box_corners
+from sync.geometry.corners import box_corners
+from sync.geometry.footprint import Footprint
+from sync.geometry.overlap import box_overlap, footprint_overlap
 from sync.geometry.shapes import Box, Point
 
-__all__ = ["SAME_OVERLAP", "SAME_POINT_PX", "Cluster", "box_overlap", "cluster_objects", "match", "overlap"]
+__all__ = ["SAME_OVERLAP", "SAME_POINT_PX", "Cluster", "cluster_objects", "match", "overlap"]
 
 SAME_POINT_PX = 5.0
 """Distance up to which two points are the same object."""
@@ -73,17 +75,7 @@ def overlap(one: DrawnObject, other: DrawnObject) -> float:
         return max(0.0, 1 - math.hypot(first.x - second.x, first.y - second.y) / (2 * SAME_POINT_PX))
     if isinstance(first, Box) and isinstance(second, Box) and not (first.rotation or second.rotation):
         return box_overlap(first, second)
-    a, b = _pixels(one), _pixels(other)
-    shared = a.shared(b)
-    return shared / (a.area + b.area - shared)
-
-
-def box_overlap(one: Box, other: Box) -> float:
-    """Intersection over union of two upright boxes."""
-    width = min(one.x + one.width, other.x + other.width) - max(one.x, other.x)
-    height = min(one.y + one.height, other.y + other.height) - max(one.y, other.y)
-    shared = max(width, 0.0) * max(height, 0.0)
-    return shared / (one.width * one.height + other.width * other.height - shared)
+    return footprint_overlap(_pixels(one), _pixels(other))
 
 
 def _pixels(one: DrawnObject) -> Footprint:

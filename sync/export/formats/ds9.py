@@ -20,7 +20,8 @@ from sync.export.outlines import outline_of
 from sync.export.pictures import name_of
 from sync.export.records import DrawnObject, Record
 from sync.export.texts import DS9, Texts
-from sync.geometry.footprint import Footprint, box_corners
+from sync.geometry.corners import box_corners
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Point
 
 if TYPE_CHECKING:

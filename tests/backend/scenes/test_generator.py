@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.heads.detection.metrics import box_overlaps, corners
 from backend.heads.extraction.extract import extract
 from backend.scenes import Scene, SceneGenerator
+from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 
 SIMULATED = SceneGenerator()
 
@@ -67,7 +68,7 @@ def test_source_extraction_boxes_the_isolated_galaxies_alike() -> None:
     for seed in range(30):
         scene = SIMULATED.draw(seed, side=192)
         alone = ~scene.blended & (scene.boxes[:, :2].min(axis=1) > 2) & (scene.boxes[:, 2:].max(axis=1) < 190)
-        found = corners([source.box for source in extract(scene.image).sources])
+        found = box_edges([source.box for source in extract(scene.image).sources])
         if alone.any() and len(found):
             overlaps += box_overlaps(scene.boxes[alone].astype(np.float64), found).max(axis=1).tolist()
     assert len(overlaps) > 30

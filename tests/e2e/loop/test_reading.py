@@ -12,8 +12,8 @@ from PIL import Image
 
 from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.snapshot import take_snapshot
-from backend.loop.scores.agreement import overlap
 from backend.prediction.factory import read_config
+from sync.geometry.overlap import box_overlap
 from sync.geometry.shapes import Box
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.tasks import read_tasks
@@ -129,13 +129,13 @@ def test_boxes_are_learned_where_the_page_shows_them_whatever_size_they_state(
     assert sorted(learned) == sorted(teachers(project))
     for task, ((box, label),) in learned.items():
         assert label == "Galaxy"
-        assert overlap(box, truth[task]) == pytest.approx(1)
+        assert box_overlap(box, truth[task]) == pytest.approx(1)
     for task, edges in exported_boxes(project, tmp_path / "out").items():
-        assert overlap(Box(*edges), truth[task]) == pytest.approx(1)
+        assert box_overlap(Box(*edges), truth[task]) == pytest.approx(1)
     live = project.record.live_name
     for task, boxes in predicted_boxes(project, live).items():
         assert 0 < len(boxes) < 5
-        assert max(overlap(box, truth[task]) for box, _ in boxes) > 0.25
+        assert max(box_overlap(box, truth[task]) for box, _ in boxes) > 0.25
     assert "could be read" in loop.command("project", "problems", str(project.id))
 
     (task,) = project.to_do()[:1]
@@ -164,4 +164,4 @@ def test_a_label_that_is_renamed_everywhere_is_learned_by_its_new_name(loop: Loo
     assert set(project.to_do()) <= stored.keys()
     for task in project.to_do():
         assert {label for _, label in stored[task]} == {"Thing"}
-        assert max(overlap(box, truth[task]) for box, _ in stored[task]) > 0.25
+        assert max(box_overlap(box, truth[task]) for box, _ in stored[task]) > 0.25

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from sync.export.pictures import Picture
-from sync.geometry.footprint import Footprint, box_corners, ellipse_corners
+from sync.geometry.corners import box_corners, ellipse_corners
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
 from sync.label_studio.tasks import Task
 from sync.labelling.config import LabelConfig

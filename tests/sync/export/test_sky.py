@@ -20,7 +20,8 @@ from sync.errors.sky import SkyError
 from sync.export.measures import measure
 from sync.export.records import DrawnObject, Provenance, Shape
 from sync.export.sky import NOWHERE, Sky
-from sync.geometry.footprint import Footprint, ellipse_corners
+from sync.geometry.corners import ellipse_corners
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Point, Size
 from sync.images.fits.headers import read_headers
 from sync.images.fits.reader import read_fits

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sync.controls import CONTROLS
-from sync.geometry.footprint import Footprint, box_corners
+from sync.geometry.corners import box_corners
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelling.config import LabelConfig, parse
 from sync.labelling.reading import read_region

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sync.geometry.footprint import box_corners
+from sync.geometry.corners import box_corners
 from sync.geometry.shapes import Box, Point, Polygon
 from sync.regions import yolo
 from sync.regions.marks import Canvas, RegionsError

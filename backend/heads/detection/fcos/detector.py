@@ -17,9 +17,9 @@ from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration
 from backend.heads.detection.fcos.merging import merge
 from backend.heads.detection.fcos.network import NORM_GROUPS, DetectorConfig, DetectorNetwork, Found
 from backend.heads.detection.fcos.training import Example, Schedule, examples_of, train_network
-from backend.heads.detection.metrics import corners
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.lvm.feature_maps import PicturePyramid, Pyramids
+from sync.geometry.corners import box_edges
 from sync.geometry.shapes import Box
 
 __all__ = ["FINE_TUNING", "LearnedDetector", "targets"]
@@ -175,7 +175,7 @@ class LearnedDetector:
 
 def targets(drawn: Sequence[tuple[Box, str]], classes: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Boxes as edges, shape (n, 4), and the indices of their labels, shape (n,); what is not finite or flat is left out."""
-    edges = torch.from_numpy(corners([box for box, _ in drawn])).float()
+    edges = torch.from_numpy(box_edges([box for box, _ in drawn])).float()
     labels = torch.tensor([list(classes).index(label) for _, label in drawn], dtype=torch.int64)
     kept = torch.isfinite(edges).all(dim=1) & (edges[:, 2:] > edges[:, :2]).all(dim=1)
     return edges[kept], labels[kept]

@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.detection.metrics import box_overlaps, corners
 from backend.heads.extraction.extract import Source
 from backend.heads.extraction.features import FEATURES
+from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box, Ellipse, Size
 
 __all__ = ["outline_boxes"]
@@ -38,7 +39,7 @@ def outline_boxes(edges: NDArray[np.float64], found: Sequence[Source], *, size: 
     boxes = [Box(left, top, right - left, bottom - top) for left, top, right, bottom in edges.tolist()]
     if not boxes or not found:
         return [_plain(box, size) for box in boxes]
-    overlaps = box_overlaps(edges, corners([source.box for source in found]))
+    overlaps = box_overlaps(edges, box_edges([source.box for source in found]))
     nearest = overlaps.argmax(axis=1)
     return [
         _resized(found[source], box) if overlaps[row, source] >= SAME_SOURCE_ABOVE else _plain(box, size)

@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 
 from backend.heads.detection.detection import MAXIMUM_OBJECTS, Detected, Detection
 from backend.heads.detection.grid_search import Choice
-from backend.heads.detection.metrics import box_overlaps, corners, f1
+from backend.heads.detection.metrics import f1
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.extraction.extract import Source, extract
+from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
 Sky = Callable[..., NDArray[np.float32]]
@@ -70,7 +72,10 @@ def annotated(
 
 def mean_f1(head: Detection, images: list[NDArray[np.float32]], drawn: list[Drawn]) -> float:
     found = [
-        f1(box_overlaps(corners([box for box, _ in boxes]), corners([one.source.box for one in detect(head, image)])) >= 0.5)
+        f1(
+            box_overlaps(box_edges([box for box, _ in boxes]), box_edges([one.source.box for one in detect(head, image)]))
+            >= 0.5
+        )
         for image, boxes in zip(images, drawn, strict=True)
     ]
     return float(np.mean(found))

@@ -12,11 +12,12 @@ from backend.demo.tiles import cut_deep_field
 from backend.heads.detection.detected import Detected
 from backend.heads.detection.detection import BY_EXTRACTION, Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.detection.metrics import box_overlaps, corners
 from backend.heads.extraction.extract import extract
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
 from backend.prediction.factory import BASE_DETECTOR
+from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 from sync.images.decode import decode
 
@@ -51,8 +52,8 @@ def lost(head: Detection, tiles: Images) -> list[int]:
     without = []
     for number, image in enumerate(tiles):
         central = max(find(Detection.base(("Galaxy",)), image), key=lambda one: one.source.flux).source.box
-        boxes = corners([one.source.box for one in find(head, image)])
-        if not (box_overlaps(corners([central]), boxes) > 0.5).any():
+        boxes = box_edges([one.source.box for one in find(head, image)])
+        if not (box_overlaps(box_edges([central]), boxes) > 0.5).any():
             without.append(number)
     return without
 

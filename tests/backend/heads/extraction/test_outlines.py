@@ -8,8 +8,7 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.extraction.outlines import bounding_box, filled, moment_ellipse, outline, tighten
-from sync.geometry.shapes import Box
+from backend.heads.extraction.outlines import filled, outline, tighten
 
 masks = arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=12))
 
@@ -28,26 +27,6 @@ def test_tightening_keeps_every_pixel_in_its_place(mask: NDArray[np.bool_], x: i
     assert crop[-1].any()
     assert crop[:, 0].any()
     assert crop[:, -1].any()
-
-
-def test_the_box_runs_along_the_outer_edges_of_the_pixels() -> None:
-    assert bounding_box(np.ones((2, 3), bool), corner=(7, 5)) == Box(7, 5, 3, 2)
-
-
-def test_the_ellipse_of_an_ellipse_is_itself() -> None:
-    rows, columns = np.mgrid[:101, :101]
-    dx, dy = columns - 50, rows - 50
-    cosine, sine = np.cos(np.radians(25)), np.sin(np.radians(25))
-    crop = ((dx * cosine + dy * sine) / 40) ** 2 + ((dy * cosine - dx * sine) / 15) ** 2 <= 1
-    found = moment_ellipse(crop, corner=(10, 20))
-    assert (found.x, found.y) == pytest.approx((60.5, 70.5))
-    assert (found.radius_x, found.radius_y, found.rotation) == pytest.approx((40, 15, 25), rel=0.01)
-
-
-def test_a_single_pixel_has_an_ellipse_of_about_its_size() -> None:
-    found = moment_ellipse(np.ones((1, 1), bool), corner=(0, 0))
-    assert (found.x, found.y) == (0.5, 0.5)
-    assert 0.5 <= found.radius_x <= 0.6
 
 
 def test_holes_are_filled_but_not_where_another_source_lies() -> None:

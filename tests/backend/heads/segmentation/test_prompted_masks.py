@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.heads.detection.metrics import mask_overlap
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.prompted_masks import MINIMUM_MASKS, PromptedMasks
@@ -22,6 +21,7 @@ from backend.heads.segmentation.training import Schedule
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import outlined
+from sync.geometry.overlap import mask_overlap
 from sync.geometry.shapes import Box, Mask, Point
 
 Sky = Callable[..., NDArray[np.float32]]

@@ -13,7 +13,7 @@ from backend.heads.detection.detection import Detected
 from backend.heads.extraction.extract import Source
 from backend.heads.extraction.features import FEATURES
 from backend.loop.examples.drawn_objects import DrawnObject
-from backend.loop.scores.agreement import class_agreement, matched_boxes, number_agreement, overlap
+from backend.loop.scores.agreement import class_agreement, matched_boxes, number_agreement
 from sync.geometry.shapes import Box, Ellipse
 
 SIZE = (60, 50)
@@ -76,18 +76,6 @@ def test_a_number_agrees_half_where_it_is_off_by_the_spread() -> None:
 def test_numbers_without_a_spread_agree_only_if_they_are_equal() -> None:
     agreement = number_agreement(np.array([3.0, 4.0]), np.array([3.0, 3.0]), spread=0)
     assert agreement == pytest.approx([1, 0], abs=1e-6)
-
-
-@given(boxes, boxes)
-def test_overlap_is_mutual_and_whole_only_with_itself(one: Box, other: Box) -> None:
-    assert overlap(one, other) == overlap(other, one)
-    assert 0 <= overlap(one, other) <= 1
-    assert (overlap(one, other) == 1) == (one == other)
-
-
-def test_overlap_is_shared_area_over_all_area() -> None:
-    assert overlap(Box(0, 0, 10, 10), Box(5, 0, 10, 10)) == pytest.approx(1 / 3)
-    assert overlap(Box(0, 0, 10, 10), Box(10, 0, 10, 10)) == 0
 
 
 @given(places, places)

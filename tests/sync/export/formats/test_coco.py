@@ -17,7 +17,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from sync.export.formats.coco_rle import as_rle, empty_rle
-from sync.geometry.footprint import Footprint, ellipse_corners
+from sync.geometry.corners import ellipse_corners
+from sync.geometry.footprint import Footprint
 from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
 

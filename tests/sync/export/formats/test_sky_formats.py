@@ -13,7 +13,7 @@ from astropy.wcs import WCS
 from mocpy import MOC
 from regions import EllipseSkyRegion, PixelRegion, RectangleSkyRegion, Regions, SkyRegion
 
-from sync.geometry.footprint import box_corners, ellipse_corners
+from sync.geometry.corners import box_corners, ellipse_corners
 from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
 

@@ -15,7 +15,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from sync.export.outlines import outline_of
-from sync.geometry.footprint import Footprint, ellipse_corners
+from sync.geometry.corners import ellipse_corners
+from sync.geometry.footprint import Footprint
 from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon, Size
 

@@ -14,11 +14,13 @@ import torch
 
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.fcos.training import Schedule
-from backend.heads.detection.metrics import box_overlaps, corners, f1
+from backend.heads.detection.metrics import f1
 from backend.heads.detection.model_selection import least_score
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import Pyramids
+from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
 Discs = Callable[..., Any]
@@ -31,7 +33,7 @@ def mean_f1(detector: LearnedDetector, pyramids: Pyramids, scenes: list[Any], le
     for image, drawn in scenes:
         found = detector.predict(pyramids.of_pixels(image))
         boxes = found.boxes[found.scores >= least].double().numpy()
-        scores.append(f1(box_overlaps(corners([box for box, _ in drawn]), boxes) >= 0.5))
+        scores.append(f1(box_overlaps(box_edges([box for box, _ in drawn]), boxes) >= 0.5))
     return float(np.mean(scores))
 
 

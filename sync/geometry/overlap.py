@@ -1,0 +1,57 @@
+"""Overlap of boxes, masks and footprints: intersection over union, the area of both over the area of either."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.geometry.corners import upright_box
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Box, Mask
+
+__all__ = ["box_overlap", "box_overlaps", "footprint_overlap", "mask_overlap"]
+
+SMALLEST_UNION = 1e-9
+"""Square pixels; the overlap of two boxes without an area is 0."""
+
+
+def box_overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Compare each box of one array with each of another.
+
+    Parameters
+    ----------
+    first, second : ndarray, shapes (n, 4) and (m, 4)
+        Left, top, right and bottom edges, as `box_edges` returns them.
+
+    Returns
+    -------
+    ndarray, shape (n, m)
+        From 0 to 1.
+    """
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    shared = (high - low).clip(0).prod(axis=2)
+    areas = [(edges[:, 2:] - edges[:, :2]).prod(axis=1) for edges in (first, second)]
+    overlaps: NDArray[np.float64] = shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, SMALLEST_UNION)
+    return overlaps
+
+
+def box_overlap(first: Box, second: Box) -> float:
+    """Compare two boxes; a turned one counts as the upright box around it."""
+    first, second = upright_box(first), upright_box(second)
+    width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
+    height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
+    shared = max(width, 0.0) * max(height, 0.0)
+    return shared / max(first.width * first.height + second.width * second.height - shared, SMALLEST_UNION)
+
+
+def mask_overlap(first: Mask, second: Mask) -> float:
+    """Compare two masks of one shape; 0 if both are empty."""
+    union = int((first | second).sum())
+    return int((first & second).sum()) / union if union else 0.0
+
+
+def footprint_overlap(first: Footprint, second: Footprint) -> float:
+    """Compare two footprints on one image."""
+    shared = first.shared(second)
+    return shared / (first.area + second.area - shared)
