@@ -10,7 +10,7 @@ STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --disable-pip-version-check
 
-.PHONY: demo up test test-units test-e2e lint bench setup clean
+.PHONY: demo up test test-units test-e2e test-fast test-fast-backend test-fast-others lint bench setup clean
 
 demo: $(VENV)/.product $(STUDIO)/.ready
 	@$(BIN)/galaxyloop demo $(if $(IMAGES),--images "$(IMAGES)") --data-dir "$(DATA_DIR)" --port $(PORT) --backend-port $(BACKEND_PORT)
@@ -36,6 +36,20 @@ test-e2e:
 	@mkdir -p .cache
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -o cache_dir=.cache/pytest-e2e \
 		> .cache/tests-e2e.log 2>&1; status=$$?; cat .cache/tests-e2e.log; exit $$status
+
+# Under two minutes on two cores: no PostgreSQL, Redis, Ray, browser or Label Studio, and no test that computes for long.
+FAST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not (slow or services)"
+
+test-fast: $(VENV)/.developer
+	@$(MAKE) --no-print-directory --jobs=2 test-fast-backend test-fast-others
+
+test-fast-backend:
+	@$(FAST) tests/backend
+
+test-fast-others:
+	@mkdir -p .cache
+	@$(FAST) tests --ignore=tests/backend --ignore=tests/e2e -o cache_dir=.cache/pytest-fast > .cache/tests-fast.log 2>&1; \
+		status=$$?; cat .cache/tests-fast.log; exit $$status
 
 lint: $(VENV)/.developer
 	$(BIN)/ruff check .

@@ -27,10 +27,20 @@ from sqlalchemy import create_engine, make_url
 hypothesis.settings.register_profile("galaxyloop", deadline=None)
 hypothesis.settings.load_profile("galaxyloop")
 
+SERVICES = {"postgresql", "redis", "ray_cluster"}
 HOST = "127.0.0.1"
 DEADLINE_S = 60.0
 POSTGRES_BINARIES = "/usr/lib/postgresql/*/bin"
 """Debian keeps them out of the search path, one folder a version."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need a service: by a fixture, or by a parameter that names one."""
+    for item in items:
+        if isinstance(item, pytest.Function):
+            values = {str(value) for value in item.callspec.params.values()} if hasattr(item, "callspec") else set()
+            if SERVICES & {*item.fixturenames, *values}:
+                item.add_marker("services")
 
 
 class Server:

@@ -144,6 +144,7 @@ machines.shutdown()
 """
 
 
+@pytest.mark.slow
 def test_a_machine_may_leave_or_break_down_meanwhile() -> None:
     """In a process of its own: a cluster of two machines that this one is not connected to."""
     said = [line for line in run_apart(MACHINES_LEAVE).splitlines() if line.startswith("done:")]  # Ray tells of the break-down
@@ -194,6 +195,7 @@ def test_a_process_finds_a_cluster_by_its_address(ray_cluster: str, worker: Call
     assert run_apart(script) == "2"
 
 
+@pytest.mark.slow
 def test_ray_is_not_loaded_before_somebody_asks_for_it() -> None:
     modules = "backend.cli.app, backend.prelabel.project, backend.survey.run"
     assert run_apart(f"import sys, {modules}; print('ray' in sys.modules)") == "False"

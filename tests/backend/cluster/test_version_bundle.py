@@ -68,6 +68,7 @@ def test_the_cache_is_named_so_that_it_is_found_from_any_folder(tmp_path: Path, 
     assert bundle.settings.data_dir == tmp_path / "data"
 
 
+@pytest.mark.slow
 def test_of_all_secrets_the_access_token_alone_travels_and_of_a_survey_none() -> None:
     secrets: Any = {name: f"hidden-{name}" for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
     urls = {"database_url": "postgresql://me:hidden-there@db/galaxyloop", "queue_url": "redis://:hidden-here@queue"}

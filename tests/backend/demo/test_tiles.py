@@ -36,6 +36,7 @@ def cube() -> bytes:
 # -- the deep field --
 
 
+@pytest.mark.slow
 def test_there_are_tiles_enough_for_several_batches(tiles: list[Path]) -> None:
     assert len(tiles) >= 36
     assert len({file.name for file in tiles}) == len({file.read_bytes() for file in tiles}) == len(tiles)

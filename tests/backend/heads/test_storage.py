@@ -18,6 +18,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.storage import read, write
 
 
+@pytest.mark.slow
 @given(
     array=arrays.arrays(np.float32, arrays.array_shapes(max_dims=2, max_side=5), elements=st.floats(-1e3, 1e3, width=32)),
     names=st.lists(st.text(max_size=8)),

@@ -40,6 +40,7 @@ def test_a_split_that_does_not_add_up_is_refused(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_nothing_of_torch_is_loaded_for_an_export() -> None:
     modules = ["sync.export.run", *FORMATS.values(), "crowdkit.aggregation.classification", "crowdkit.metrics.data"]
     script = f"import importlib, sys\nfor name in {modules!r}: importlib.import_module(name)\nassert 'torch' not in sys.modules"

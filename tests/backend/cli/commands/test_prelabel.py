@@ -122,6 +122,7 @@ def test_what_makes_no_sense_is_one_sentence(refused: Callable[..., str], words:
     assert not list(Path("out").glob("*.parquet"))
 
 
+@pytest.mark.slow
 def test_an_address_without_a_cluster_is_one_sentence(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(pictures.parent)
     words = ["prelabel", "--input", "pictures", "--output", "out", "--config", "morphology"]
@@ -155,6 +156,7 @@ app(["prelabel", *sys.argv[1:]])
 """Tells, at its end, how far a run stepped back and on how many threads it computed."""
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("words", [("7",), ("--input", "pictures", "--output", "out", "--config", "morphology")])
 def test_it_steps_back_behind_the_server_and_keeps_to_its_threads(words: tuple[str, ...], files: Any, run: Run) -> None:

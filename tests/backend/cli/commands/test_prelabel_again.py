@@ -50,6 +50,7 @@ def test_images_that_come_meanwhile_change_no_part(survey: Run, png: Callable[..
     assert [row["id"] for row in rows()] == [row["id"] for row in expected]
 
 
+@pytest.mark.slow
 def test_a_survey_that_was_killed_goes_on_and_has_every_image_once(run: Run, many: str) -> None:
     words = ("prelabel", "--input", many, "--output", "out", "--config", "morphology", "--part-images", "8")
     process = subprocess.Popen([sys.executable, "-m", "backend.cli", *words], stderr=subprocess.DEVNULL)
@@ -108,6 +109,7 @@ def test_a_run_goes_on_from_any_folder_and_is_not_mixed_with_a_folder_of_the_sam
     assert rows(str(out)) == before
 
 
+@pytest.mark.slow
 def test_a_parquet_file_that_has_changed_ends_the_survey(run: Run, many: str) -> None:
     words = ("prelabel", "--input", many, "--output", "out", "--config", "morphology", "--part-images", 64)
     assert run(*words).exit_code == 0

@@ -93,6 +93,7 @@ def test_a_file_that_is_no_image_is_refused_in_a_sentence(refused: Callable[...,
     refused("segment", "broken.png", "--point", "5,5", "--output", "mask.png")
 
 
+@pytest.mark.slow
 def test_a_sam_checkpoint_that_is_none_is_refused_in_a_sentence(
     refused: Callable[..., str], image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ def lost(head: Detection, tiles: Images) -> list[int]:
     return without
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deleted", [0, 1, 2, 4])
 def test_a_few_deleted_stars_cost_no_bright_galaxy(tiles: Images, deleted: int) -> None:
     head = Detection.fit(tiles[:10], accepted(tiles, deleted=deleted), classes=("Galaxy",))

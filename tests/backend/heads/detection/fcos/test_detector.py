@@ -46,6 +46,7 @@ def taught(encoder: Encoder, discs: Discs, look_at: Callable[..., Any]) -> tuple
     return blank, blank.fit([look_at(image) for image, _ in scenes], [drawn for _, drawn in scenes], schedule=schedule)
 
 
+@pytest.mark.slow
 def test_twelve_easy_scenes_teach_it_to_find_discs(
     taught: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs
 ) -> None:
