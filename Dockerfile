@@ -28,6 +28,7 @@ COPY constraints.txt ./
 RUN pip install -c constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch torchvision \
     && python -c "import torch, torchvision"
 COPY pyproject.toml README.md LICENSE ./
+COPY galaxyloop galaxyloop
 COPY backend backend
 COPY sync sync
 COPY labeling_configs labeling_configs

@@ -55,7 +55,7 @@ lint: $(VENV)/.developer
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/deptry backend sync labeling_configs
+	$(BIN)/deptry galaxyloop backend sync labeling_configs
 	$(BIN)/deptry tests benchmarks --exclude '^$$' --ignore DEP002,DEP004
 
 bench: $(VENV)/.developer $(STUDIO)/.ready

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from backend.loop.examples.snapshot import read_stamps
+from backend.prediction.predictor import Task
 from backend.services import Services
 from backend.settings import Settings
-from sync.label_studio.tasks import Task
 
 ARCHIVE = Path(__file__).parents[1] / "data/data_folder_of_22c54b2.tar.xz"
 PROJECT = 600
@@ -69,7 +69,7 @@ def test_the_snapshot_of_the_version_is_read(services: Services) -> None:
 def test_the_live_version_predicts_what_it_predicted_then(services: Services, folder: Path) -> None:
     project = services.registry.project(PROJECT)
     predictor = services.predictors.of(project, label_config=project.label_config)
-    tasks = [Task(number, {"image": f"/data/upload/{PROJECT}/{number}.png"}, True, 1, "") for number in (1, 2, 3)]
+    tasks = [Task(number, {"image": f"/data/upload/{PROJECT}/{number}.png"}) for number in (1, 2, 3)]
     before = cached(folder)
     predictions = [prediction.as_json() for prediction in predictor.predict(tasks)]
     then = json.loads((folder / "predictions.json").read_text())

@@ -51,7 +51,7 @@ def label_studio_ml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if not (ENVIRONMENT / ".ready").exists():
         pytest.skip(f"{ENVIRONMENT.name} is missing: `make test` installs label-studio-ml there")
     folder = tmp_path_factory.mktemp("label-studio-ml")
-    (folder / "galaxies.py").write_text("from backend.server.label_studio_ml import GalaxyLoop\n")
+    (folder / "galaxies.py").write_text("from galaxyloop.label_studio_ml import GalaxyLoop\n")
     path = f"{ENVIRONMENT / 'bin'}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "GALAXYLOOP_DATA_DIR": str(folder / "data")}
     command = [str(ENVIRONMENT / "bin" / "label-studio-ml")]

@@ -1,0 +1,27 @@
+"""The package `galaxyloop`: it offers names of `backend` and `sync`, and importing it loads neither."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import galaxyloop
+from backend.prediction.predictor import Predictor
+from galaxyloop import export, prediction
+from sync.export import run
+
+
+def test_the_version_is_that_of_the_installed_package() -> None:
+    assert galaxyloop.__version__ == version("galaxyloop")
+
+
+def test_the_names_are_those_of_the_code() -> None:
+    assert prediction.Predictor is Predictor
+    assert export.export is run.export
+
+
+def test_the_package_itself_imports_nothing_of_the_code() -> None:
+    script = "import sys, galaxyloop; print({'backend', 'sync', 'torch'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "set()"
