@@ -1,7 +1,7 @@
-"""The bell: events ring it, the worker answers it; what happened is always read from Label Studio itself.
+"""Pending events: the server marks a project when an event arrives, and the worker acknowledges after a cycle.
 
-It is two times in the project's row, by the database's clock, so that rings of any number collapse into one answer, survive a
-kill of either side, and a ring during an answer is not lost.
+A mark is two times in the project's row, by the database's clock. Any number of events makes one cycle, a mark survives a kill
+of either process, and an event during a cycle leads to another cycle. What happened is always read from Label Studio.
 """
 
 from __future__ import annotations
@@ -20,94 +20,97 @@ __all__ = ["EventTimes", "PendingEvents"]
 
 @dataclass(frozen=True, slots=True)
 class EventTimes:
-    """A bell that waits for an answer.
+    """When a project's pending events arrived.
 
     Attributes
     ----------
     first_at, last_at : float
-        Unix time of the first ring without an answer and of the last one.
+        Unix time of the first event that is not acknowledged, and of the last one.
     """
 
     first_at: float
     last_at: float
 
     def ready_at(self, *, debounce_s: float, patience_s: float) -> float:
-        """When to answer: after a quiet time, or once patience has run out; Unix time."""
+        """Return when to begin a cycle, Unix time: after a pause in the events, or once patience has run out."""
         return min(self.last_at + debounce_s, self.first_at + patience_s)
 
 
 class PendingEvents:
-    """Rings and answers the bells of all projects."""
+    """Marks and acknowledges the events of all projects.
+
+    Parameters
+    ----------
+    engine : Engine
+        From `open_database`.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def mark(self, project_ids: Iterable[int]) -> list[int]:
-        """Ring for several projects in one transaction; unknown projects are passed over.
+        """Mark several projects in one transaction; unknown projects are ignored.
 
         Returns
         -------
         list of int
-            The projects whose bell was silent before: a job must be queued for these and only for these.
+            The projects that had no pending events before: only these need a job in the queue.
         """
         ids = list(project_ids)
-        # In one order: on PostgreSQL two who ring for the same projects would else wait for one another. SQLite has one writer.
-        rows = select(ProjectRow.id, ProjectRow.bell_first_at).where(ProjectRow.id.in_(ids)).order_by(ProjectRow.id)
+        # Ordered, so that on PostgreSQL two transactions that mark the same projects cannot deadlock.
+        rows = select(ProjectRow.id, ProjectRow.events_first_at).where(ProjectRow.id.in_(ids)).order_by(ProjectRow.id)
         with Session(self._engine) as session:
-            woken = [id_ for id_, first in session.execute(rows.with_for_update()) if first is None]
+            newly_marked = [id_ for id_, first in session.execute(rows.with_for_update()) if first is None]
             now = read_clock(session)
             session.execute(
                 update(ProjectRow)
                 .where(ProjectRow.id.in_(ids))
-                .values(bell_first_at=func.coalesce(ProjectRow.bell_first_at, now), bell_last_at=now)
+                .values(events_first_at=func.coalesce(ProjectRow.events_first_at, now), events_last_at=now)
             )
             session.commit()
-        return woken
+        return newly_marked
 
     def mark_now(self, project_id: int) -> None:
-        """Ring for an answer without waiting for quiet: for a command, which no further event belongs to."""
+        """Mark a project for a cycle without debounce: for a command, which no further event follows."""
         with Session(self._engine) as session:
             session.execute(
                 update(ProjectRow)
                 .where(ProjectRow.id == project_id)
-                .values(bell_first_at=0.0, bell_last_at=read_clock(session))
+                .values(events_first_at=0.0, events_last_at=read_clock(session))
             )
             session.commit()
 
     def request_training(self, project_id: int) -> list[int]:
-        """Ring, and ask for a training whatever number of annotations has gathered."""
+        """Mark a project, and request a training however few annotations are new; returns as `mark`."""
         with Session(self._engine) as session:
             session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(training_requested=True))
             session.commit()
         return self.mark([project_id])
 
     def waiting_s(self) -> dict[int, float]:
-        """Tell for how many seconds the events of each project have waited; projects without any are left out."""
+        """Return for how many seconds the events of each project have been pending; other projects are left out."""
         now = self.now()
-        # A command rings as if it had waited for ever, so that it waits for no quiet: then the last ring counts.
-        return {
-            id_: max(0.0, now - (pending_events.first_at or pending_events.last_at))
-            for id_, pending_events in self.pending().items()
-        }
+        # `mark_now` writes 0 as the first time, so that the debounce is over at once; then the last time counts.
+        return {id_: max(0.0, now - (times.first_at or times.last_at)) for id_, times in self.pending().items()}
 
     def pending(self) -> dict[int, EventTimes]:
-        """Tell which projects wait for an answer."""
-        query = select(ProjectRow.id, ProjectRow.bell_first_at, ProjectRow.bell_last_at)
+        """Read the times of each project with pending events."""
+        query = select(ProjectRow.id, ProjectRow.events_first_at, ProjectRow.events_last_at)
         with Session(self._engine) as session:
-            rows = session.execute(query.where(ProjectRow.bell_first_at.is_not(None))).all()
+            rows = session.execute(query.where(ProjectRow.events_first_at.is_not(None))).all()
         return {id_: EventTimes(first, last) for id_, first, last in rows if first is not None and last is not None}
 
     def now(self) -> float:
-        """Tell the time by the clock that the rings are noted by, Unix time."""
+        """Read the clock that the times are written by, Unix time."""
         with Session(self._engine) as session:
             return read_clock(session)
 
     def acknowledge(self, project_id: int, handled: EventTimes) -> None:
-        """Silence the bell unless it has rung again since it was heard."""
+        """Clear a project's mark unless a further event has arrived after `handled` was read."""
         with Session(self._engine) as session:
             session.execute(
                 update(ProjectRow)
-                .where(ProjectRow.id == project_id, ProjectRow.bell_last_at == handled.last_at)
-                .values(bell_first_at=None, bell_last_at=None)
+                .where(ProjectRow.id == project_id, ProjectRow.events_last_at == handled.last_at)
+                .values(events_first_at=None, events_last_at=None)
             )
             session.commit()

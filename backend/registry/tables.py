@@ -68,8 +68,8 @@ class ProjectRow(Base):
     live_version: Mapped[int | None]
     published_version: Mapped[int | None]
     published_tasks: Mapped[int] = mapped_column(default=0)
-    bell_first_at: Mapped[float | None]
-    bell_last_at: Mapped[float | None]
+    events_first_at: Mapped[float | None]
+    events_last_at: Mapped[float | None]
     training_requested: Mapped[bool] = mapped_column(default=False)
     lease_owner: Mapped[str | None]
     lease_until: Mapped[float] = mapped_column(default=0.0)

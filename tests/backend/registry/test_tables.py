@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
-from sqlalchemy import create_engine, func, insert, inspect, select
+from sqlalchemy import Connection, create_engine, func, insert, inspect, select
 
 import backend
+from backend.jobs.pending import EventTimes, PendingEvents
 from backend.registry.store import Registry
 from backend.registry.tables import Base, ProjectRow, open_database
 
@@ -39,6 +42,21 @@ def url(database: str, tmp_path: Path) -> str:
     return database or f"sqlite:///{tmp_path}/deep/down/galaxyloop.db"
 
 
+@contextmanager
+def database_of_revision(url: str, revision: str) -> Iterator[Connection]:
+    """Make a database as an earlier release made it."""
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        Path(str(engine.url.database)).parent.mkdir(parents=True)
+    config = Config()
+    config.set_main_option("script_location", str(Path(backend.__file__).parent / "registry" / "migrations"))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+        yield connection
+    engine.dispose()
+
+
 def test_opening_makes_the_folder_and_the_tables(url: str) -> None:
     engine = open_database(url)
     assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
@@ -58,12 +76,7 @@ def test_opening_again_keeps_what_is_there(url: str) -> None:
 
 
 def test_a_database_of_the_first_release_keeps_its_versions_when_it_is_brought_up_to_date(url: str, tmp_path: Path) -> None:
-    (tmp_path / "deep/down").mkdir(parents=True)
-    config = Config()
-    config.set_main_option("script_location", str(Path(backend.__file__).parent / "registry" / "migrations"))
-    with create_engine(url).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
+    with database_of_revision(url, "0001") as connection:
         connection.exec_driver_sql("INSERT INTO projects VALUES (7, '<View/>', '{}', 1, 1, 0, 0, 0, false, NULL, 0, '', 0)")
         connection.exec_driver_sql("INSERT INTO versions VALUES (7, 1, 0, 'c', '', 0, 'base', '{\"reason\": \"shipped\"}')")
     registry = Registry(open_database(url), folder=tmp_path)
@@ -72,12 +85,7 @@ def test_a_database_of_the_first_release_keeps_its_versions_when_it_is_brought_u
 
 
 def test_versions_made_before_names_had_a_tag_keep_theirs_and_new_ones_get_one(url: str, tmp_path: Path) -> None:
-    (tmp_path / "deep/down").mkdir(parents=True)
-    config = Config()
-    config.set_main_option("script_location", str(Path(backend.__file__).parent / "registry" / "migrations"))
-    with create_engine(url).begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0002")
+    with database_of_revision(url, "0002") as connection:
         for project, live in ((7, 12), (8, 1)):
             connection.exec_driver_sql(
                 f"INSERT INTO projects VALUES ({project}, '<View/>', '{{}}', {live}, {live}, 40, 0, 0, false, NULL, 0, '', 0)"
@@ -98,6 +106,17 @@ def test_versions_made_before_names_had_a_tag_keep_theirs_and_new_ones_get_one(u
             pass
         tags.add(registry.version(project, number).name.partition("-")[2])
     assert len(tags) == 2
+
+
+def test_events_that_were_pending_before_the_columns_were_renamed_are_pending_after(url: str) -> None:
+    with database_of_revision(url, "0007") as connection:
+        for project, times in ((7, "1.5, 2.5"), (8, "NULL, NULL")):
+            connection.exec_driver_sql(
+                "INSERT INTO projects (id, label_config, extra_params, version_tag, published_tasks, training_requested, "
+                "lease_until, status, status_at, bell_first_at, bell_last_at) "
+                f"VALUES ({project}, '<View/>', '{{}}', 'abc123', 0, false, 0, '', 0, {times})"
+            )
+    assert PendingEvents(open_database(url)).pending() == {7: EventTimes(1.5, 2.5)}
 
 
 def test_readers_do_not_wait_for_a_writer(url: str) -> None:

@@ -128,7 +128,7 @@ def test_what_a_clock_that_ran_ahead_has_queued_is_queued_again(services: Servic
 def test_a_bell_that_rang_by_a_clock_that_ran_ahead_waits_no_longer_than_patience(services: Services) -> None:
     with services.engine.begin() as connection:
         ahead = time.time() + 3600
-        connection.execute(update(ProjectRow).where(ProjectRow.id == 7).values(bell_first_at=ahead, bell_last_at=ahead))
+        connection.execute(update(ProjectRow).where(ProjectRow.id == 7).values(events_first_at=ahead, events_last_at=ahead))
     handle_events(services, ProjectSession(services.label_studio, 7))
     assert services.queue.queued(within_s=services.settings.webhook_patience_s + 1) == {7}
 
