@@ -1,6 +1,6 @@
-"""`python -m backend.cli`: the command `galaxyloop`, where its script is not installed."""
+"""`python -m backend.cli`: the command `galaxyloop` where its script is not installed."""
 
-from backend.cli.app import app
+from backend.cli.app import main
 
 if __name__ == "__main__":
-    app()
+    main()

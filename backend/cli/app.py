@@ -1,11 +1,12 @@
-"""The commands of `galaxyloop`; what they do stands elsewhere.
+"""The command line `galaxyloop`: `backend/cli/commands/` has one file for each group of commands.
 
-`backend/commands/` holds one file a group of them. Imports are inside the commands: `galaxyloop --help` answers without
-loading torch.
+Imports are inside the commands, so that `galaxyloop --help` answers without loading torch.
 """
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections.abc import Callable
 
 import typer
@@ -30,7 +31,7 @@ from backend.cli.commands.segment import segment
 from backend.cli.commands.serve import server, worker
 from backend.cli.commands.versions import rollback, status, versions
 
-__all__ = ["app"]
+__all__ = ["app", "main"]
 
 COMMANDS: tuple[Callable[..., None], ...] = (
     demo,
@@ -68,3 +69,17 @@ project_app.command("status")(project_status)
 project_app.command("list")(list_projects)
 for command in PROJECT_COMMANDS:
     project_app.command()(command)
+
+
+def main() -> None:
+    """Run the command that the process was called with."""
+    atexit.register(_mute_native_code)
+    app()
+
+
+def _mute_native_code() -> None:
+    """Close standard error to what libraries write after Python's end.
+
+    Triton, which torch builds for GPUs bring, lists its leaked objects there: 30 lines below the command's sentence.
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

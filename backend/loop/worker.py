@@ -19,7 +19,7 @@ from backend.jobs.pending import EventTimes
 from backend.jobs.queue import QueueUnavailable
 from backend.loop.cycle import run_cycle
 from backend.loop.session import ProjectSession
-from backend.projects.presence import note_detached, why_no_cycle
+from backend.projects.presence import forget_unknown_projects, note_detached, why_no_cycle
 from backend.registry.connection import is_unusable, reason_of
 from backend.services import Services
 from backend.settings import Settings
@@ -89,6 +89,7 @@ def is_due(elapsed_s: float, *, every_s: float) -> bool:
 
 def reconcile(services: Services) -> None:
     """Mark all projects, so that changes without an event are found; queue their cycles."""
+    forget_unknown_projects(services)
     services.pending_events.mark(project.id for project in services.registry.projects())
     queue_pending(services)
 

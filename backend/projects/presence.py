@@ -1,22 +1,24 @@
-"""Whether a project is there to work on: not deleted in Label Studio, not detached, and not another one of the same number.
+"""Whether a project can be worked on: it exists in Label Studio, is attached, and is the one that was attached here.
 
-A project that is away is marked as such: its cycles and their errors stop, its versions are kept. The mark is set only after
-Label Studio has answered for itself, and every look asks again, so a project that comes back goes on by itself. Versions are
-deleted only by `galaxyloop project forget`.
+A project that is away is marked in the registry: its cycles and their errors stop, and its versions are kept. The mark is set only
+after Label Studio itself has answered, and every later cycle asks again, so a project that comes back continues by itself.
+Versions are deleted only by `galaxyloop project forget`; a project that Label Studio never had is removed from the registry.
 """
 
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 
-from backend.registry.records import Project
+from backend.projects.forget import ProjectInUseError, forget_project
+from backend.registry.records import BASE_NUMBER, Project
 from backend.services import Services
 from sync.label_studio.attach import attached
 from sync.label_studio.client import LabelStudioError
 from sync.label_studio.origin import is_same_project, read_origin, why_absent
 from sync.label_studio.projects import project_state
 
-__all__ = ["DETACHED", "GONE", "note_detached", "why_no_cycle"]
+__all__ = ["DETACHED", "GONE", "forget_unknown_projects", "note_detached", "why_no_cycle"]
 
 log = logging.getLogger("galaxyloop.presence")
 
@@ -66,6 +68,25 @@ def note_detached(services: Services, project_id: int) -> str:
         services.registry.set_away(project_id, DETACHED)
         log.warning("event=project_detached project=%d url=%s", project_id, services.settings.public_url)
     return _detached(project_id)
+
+
+def forget_unknown_projects(services: Services) -> None:
+    """Remove the projects that Label Studio does not have and that no annotation was ever read of.
+
+    A webhook registers the project that it names. Without this, one with a wrong number would be asked for until someone forgets
+    it by command.
+    """
+    registry = services.registry
+    for project in registry.projects():
+        if (
+            project.away != GONE
+            or project.origin
+            or any(known.number != BASE_NUMBER for known in registry.versions(project.id))
+        ):
+            continue
+        with suppress(ProjectInUseError):  # the next reconciliation tries again
+            forget_project(services, project.id, patience_s=0)
+            log.info("event=unknown_project_forgotten project=%d", project.id)
 
 
 def _note_absent(services: Services, project: Project) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -233,3 +234,12 @@ def test_pretraining_needs_a_file_of_images(services: Services, tmp_path: Path) 
     text = tmp_path / "text.parquet"
     text.write_text("no Parquet")
     assert "text.parquet" in refused("pretrain", str(text), "--output", output)
+
+
+def test_the_last_line_of_a_failed_command_is_its_own(tmp_path: Path) -> None:
+    """Triton, where torch brings it, lists leaked objects after Python's end."""
+    environment = os.environ | {"GALAXYLOOP_DATA_DIR": str(tmp_path), "LABEL_STUDIO_API_KEY": "", "PYTHONPATH": os.getcwd()}
+    done = subprocess.run(
+        [sys.executable, "-m", "backend.cli", "prelabel", "7"], capture_output=True, text=True, env=environment
+    )
+    assert done.stderr.splitlines()[-1].startswith("galaxyloop: the API key of Label Studio is empty")

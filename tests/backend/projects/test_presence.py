@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from backend.loop.session import ProjectSession
-from backend.loop.worker import handle_events
+from backend.loop.worker import handle_events, reconcile
 from backend.projects.presence import DETACHED, GONE, note_detached, why_no_cycle
 from backend.services import Services
 from sync.label_studio.client import LabelStudioError
@@ -129,3 +129,22 @@ def test_a_refusal_is_logged_once_and_not_at_every_look(
         services.pending_events.mark_now(7)
         handle_events(services, ProjectSession(services.label_studio, 7))  # the file server has no tasks
     assert [record.levelname for record in caplog.records if "label_studio_refused" in record.getMessage()] == ["ERROR"]
+
+
+def test_a_project_that_only_an_event_named_is_forgotten(services: Services, studio: Studio) -> None:
+    services.registry.register_project(7, label_config="<View/>", extra_params=None)
+    assert why_no_cycle(services, 7).startswith("deleted in Label Studio")
+    reconcile(services)
+    assert services.registry.projects() == []
+
+
+@pytest.mark.parametrize("trained", [True, False])
+def test_a_project_that_was_attached_or_trained_is_not_forgotten(services: Services, attached: Studio, trained: bool) -> None:
+    if trained:
+        services.registry.set_origin(7, "")
+        with services.registry.writing_version(7, label_config="<View/>", fingerprint="f", learned_from=9):
+            pass
+    attached.forgets()
+    assert why_no_cycle(services, 7).startswith("deleted in Label Studio")
+    reconcile(services)
+    assert [project.id for project in services.registry.projects()] == [7]
