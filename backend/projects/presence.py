@@ -1,7 +1,7 @@
 """Whether a project can be worked on: it exists in Label Studio, is attached, and is the one that was attached here.
 
-A project that is away is marked in the registry: its cycles and their errors stop, and its versions are kept. The mark is set only
-after Label Studio itself has answered, and every later cycle asks again, so a project that comes back continues by itself.
+A project that is away is marked in the registry: its cycles and their errors stop, and its versions are kept. The mark is set
+only after Label Studio itself has answered, and every later cycle asks again, so a project that comes back continues by itself.
 Versions are deleted only by `galaxyloop project forget`; a project that Label Studio never had is removed from the registry.
 """
 
@@ -71,18 +71,11 @@ def note_detached(services: Services, project_id: int) -> str:
 
 
 def forget_unknown_projects(services: Services) -> None:
-    """Remove the projects that Label Studio does not have and that no annotation was ever read of.
-
-    A webhook registers the project that it names. Without this, one with a wrong number would be asked for until someone forgets
-    it by command.
-    """
+    """Remove projects without versions that Label Studio never had: a webhook registers whatever project it names."""
     registry = services.registry
     for project in registry.projects():
-        if (
-            project.away != GONE
-            or project.origin
-            or any(known.number != BASE_NUMBER for known in registry.versions(project.id))
-        ):
+        trained = any(version.number != BASE_NUMBER for version in registry.versions(project.id))
+        if project.away != GONE or project.origin or trained:
             continue
         with suppress(ProjectInUseError):  # the next reconciliation tries again
             forget_project(services, project.id, patience_s=0)

@@ -78,9 +78,10 @@ def test_what_was_queued_is_queued_again_after_redis_has_lost_it(services: Servi
 
 
 def test_while_the_database_is_down_the_answer_is_a_sentence_and_afterwards_the_right_one(
-    services: Services, client: TestClient, without_postgresql: Any
+    services: Services, client: TestClient, without_postgresql: Any, postgresql: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     answered = client.post("/webhook", json=EVENT)
+    assert postgresql.password not in answered.text + caplog.text
     assert (answered.status_code, answered.json()["detail"]) == (
         503,
         "the backend cannot use its database now; its log says why",
