@@ -19,12 +19,12 @@ SECRETS_DIR = "/run/secrets"
 
 
 def _half_the_cores() -> int:
-    # Server and worker with one thread per core each slow one another down: a 22 ms encoder pass took one second.
+    # With one thread per core each, server and worker slow each other down: a 22 ms encoder pass took one second.
     return max(1, (os.cpu_count() or 2) // 2)
 
 
 class Settings(BaseSettings):
-    """Settings, read from the environment variable `GALAXYLOOP_<NAME>` (Label Studio's: its own names), else from a file."""
+    """Settings, read from the environment variable `GALAXYLOOP_<NAME>` (for Label Studio: its own names), else from a file."""
 
     model_config = SettingsConfigDict(env_prefix="GALAXYLOOP_", extra="ignore", populate_by_name=True)
 
@@ -76,7 +76,9 @@ class Settings(BaseSettings):
     batch: int = Field(10, ge=1, description="New or changed annotations that start a training; extra_params override it.")
     webhook_debounce_s: float = Field(2.0, ge=0, description="Debounce after a webhook, seconds.")
     webhook_patience_s: float = Field(20.0, ge=0, description="Longest debounce while webhooks continue, seconds.")
-    reconcile_every_s: float = Field(120.0, gt=0, description="Interval of reconciliation, seconds; checked once a minute.")
+    reconcile_every_s: float = Field(
+        120.0, gt=0, description="Interval of reconciliation, seconds, rounded to minutes; at least 60."
+    )
     lease_s: float = Field(30.0, gt=0, description="Lease of a project, seconds; after a worker dies, another waits this long.")
     worker_niceness: int = Field(10, ge=0, le=19, description="Nice level of the worker process.")
 

@@ -1,1 +1,1 @@
-"""The human-in-the-loop cycle: bell, snapshot, training, gate, publication."""
+"""The human-in-the-loop cycle: snapshot, training, gate, publication, effort."""

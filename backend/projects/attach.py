@@ -8,7 +8,7 @@ from backend.projects.forget import ProjectInUseError, forget_project
 from backend.registry.records import RegistryError
 from backend.services import Services
 from sync.label_studio.attach import asked_instead, attach_backend
-from sync.label_studio.attach_undo import undone_on_failure
+from sync.label_studio.attach_undo import undo_on_failure
 from sync.label_studio.origin import is_same_project, read_origin
 from sync.label_studio.projects import project_state, set_uncertainty_sampling
 from sync.labelling.config import parse
@@ -54,7 +54,7 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
     password = settings.basic_auth_password.get_secret_value()
     extra_params = {"batch": batch} if batch else None
     try:
-        with undone_on_failure(client, project_id):
+        with undo_on_failure(client, project_id):
             # Nothing is queued yet: the worker is to find the project attached.
             services.registry.register_project(project_id, label_config=state.label_config, extra_params=extra_params)
             services.registry.set_origin(project_id, origin)

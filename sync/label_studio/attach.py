@@ -1,6 +1,6 @@
-"""The backend as Label Studio knows it: its row, its webhook, and the project's model version, kept in step.
+"""The backend in Label Studio: its row, its webhook, and the project's model version, which must agree.
 
-Each rule here answers a trap of Label Studio 1.23.2, seen with the real server; the comments name them.
+Many rules are due to the behaviour of Label Studio 1.23.2, observed with the real server; the comments describe it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class NotAttachedError(LabelStudioError):
-    """A project has no backend at our address."""
+    """The project has no backend at our address."""
 
 
 def attach_backend(
@@ -43,22 +43,22 @@ def attach_backend(
     webhook_secret: str | None = None,
     extra_params: dict[str, Any] | None = None,
 ) -> int:
-    """Attach the backend at `url` to a project, or bring an attached one up to date; twice is the same as once.
+    """Attach the backend at `url` to a project, or update an attached one; idempotent.
 
     Parameters
     ----------
     client : LabelStudioClient
     project_id : int
     url : str
-        Where Label Studio reaches the backend; it must answer now.
+        Address at which Label Studio reaches the backend, which must run.
     title : str
         Name of the live model version: pre-annotations and uncertainty sampling work only with this title.
     basic_auth : (user, password), optional
-        What the backend demands.
+        Credentials that the backend requires.
     webhook_secret : str, optional
         Sent with every event as `WEBHOOK_SECRET_HEADER`.
     extra_params : dict, optional
-        Sent with every ``/setup``; those that the backend has stay if none are given.
+        Sent with every ``/setup``; None keeps those that the backend has.
 
     Returns
     -------
@@ -68,26 +68,26 @@ def attach_backend(
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses: the message says what to set or to check.
+        If Label Studio refuses; the message names the setting to change or to check.
     """
     url = url.rstrip("/")
-    # The webhook first: Label Studio finds it there and makes none without credentials, whose events we would refuse;
-    # and where only one of the two network settings is open, it would make the row and silently leave out the webhook.
+    # The webhook first: if Label Studio finds none, it makes one without credentials, whose events we would refuse; and if only
+    # one of the two network settings is open, it would make the row and silently leave out the webhook.
     rekeyed = _put_webhook(client, project_id, url=url, headers=event_headers(basic_auth, webhook_secret))
-    wanted = _wanted(title, basic_auth) | ({} if extra_params is None else {"extra_params": extra_params})
+    fields = _fields(title, basic_auth) | ({} if extra_params is None else {"extra_params": extra_params})
     row = _find(client, project_id, url)
     if row is None:
-        row = _save(client, "POST", "/api/ml", _body(project_id, url, wanted, basic_auth))
-    elif rekeyed or any(row[name] != value for name, value in wanted.items()):
-        row = _save(client, "PATCH", f"/api/ml/{row['id']}", _body(project_id, url, wanted, basic_auth))
+        row = _save(client, "POST", "/api/ml", _body(project_id, url, fields, basic_auth))
+    elif rekeyed or any(row[name] != value for name, value in fields.items()):
+        row = _save(client, "PATCH", f"/api/ml/{row['id']}", _body(project_id, url, fields, basic_auth))
     show_predictions(client, project_id, version=title)
     return int(row["id"])
 
 
 def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, title: str) -> None:
-    """Name the backend, and with it the project's model version, after the live version; twice is the same as once.
+    """Name the backend, and the project's model version, after the live version; idempotent.
 
-    Push the predictions of that version first: from here on annotators see only those.
+    Push the predictions of that version first: afterwards annotators see only those.
 
     Raises
     ------
@@ -100,8 +100,8 @@ def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, titl
     if row is None:
         raise NotAttachedError(f"project {project_id} has no backend at {url}: attach it first")
     if row["title"] != title:
-        # A title alone is answered with status 500: Label Studio checks the backend with what this request says of it.
-        # An empty password stands for the one it has.
+        # A title alone gives status 500: Label Studio checks the backend with the fields of this request. An empty password
+        # means the stored one.
         change = {"url": row["url"], "project": project_id, "title": title}
         if row["auth_method"] == "BASIC_AUTH":
             user = row["basic_auth_user"]
@@ -111,15 +111,15 @@ def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, titl
 
 
 def detach_backend(client: LabelStudioClient, project_id: int, *, url: str) -> bool:
-    """Take the backend at `url` off a project, with its webhook, which Label Studio would leave behind.
+    """Detach the backend at `url` from a project and delete its webhook, which Label Studio would keep.
 
-    Label Studio asks only the first backend of a project: one that has moved must go before it is attached at its new
-    address.
+    Label Studio uses only the first backend of a project: a backend that has moved must be detached before it is attached at
+    its new address.
 
     Returns
     -------
     bool
-        Whether there was either.
+        Whether the project had a backend or webhook at `url`.
     """
     url = url.rstrip("/")
     row = _find(client, project_id, url)
@@ -132,9 +132,10 @@ def detach_backend(client: LabelStudioClient, project_id: int, *, url: str) -> b
 
 
 def asked_instead(client: LabelStudioClient, project_id: int, *, url: str) -> str:
-    """Return the address of the backend that Label Studio asks instead of the one at `url`, empty if it asks that one.
+    """Return the address of the backend that Label Studio uses instead of the one at `url`, empty if it uses that one.
 
-    Label Studio asks only a project's first backend: ours, attached beside another team's or at a new address, is never asked.
+    Label Studio uses only a project's first backend: one that is attached after another team's, or again at a new address, gets
+    no requests.
     """
     rows = sorted(client.get("/api/ml", project=project_id), key=lambda row: int(row["id"]))
     first = str(rows[0]["url"]).rstrip("/") if rows else ""
@@ -150,27 +151,27 @@ def attached(client: LabelStudioClient, project_id: int, *, url: str) -> tuple[b
 
 
 def show_predictions(client: LabelStudioClient, project_id: int, *, version: str) -> None:
-    """Make the project show the predictions of `version`, which it must have, to annotators; twice is the same as once."""
+    """Show the predictions of `version` to annotators; the project must have some; idempotent."""
     path = f"/api/projects/{project_id}/"
     project = client.get(path)
-    # Not `evaluate_predictions_automatically`: with it every look at the task list asks the backend for predictions.
-    wanted = {"show_collab_predictions": True, "evaluate_predictions_automatically": False, "model_version": version}
-    change = {name: value for name, value in wanted.items() if project[name] != value}
+    # With `evaluate_predictions_automatically`, each view of the task list would request predictions from the backend.
+    settings = {"show_collab_predictions": True, "evaluate_predictions_automatically": False, "model_version": version}
+    change = {name: value for name, value in settings.items() if project[name] != value}
     if change:
         client.send("PATCH", path, json=change, repeatable=True)
 
 
 def _find(client: LabelStudioClient, project_id: int, url: str) -> dict[str, Any] | None:
-    """Return the project's backend at `url`; rows that an earlier fault doubled are removed."""
+    """Return the project's backend at `url`; delete duplicate rows, which an earlier error left."""
     rows = [row for row in client.get("/api/ml", project=project_id) if row["url"].rstrip("/") == url]
-    for spare in rows[1:]:  # only a project's first backend is asked
-        logger.warning("backend_doubled project=%s backend=%s url=%s", project_id, spare["id"], url)
-        client.send("DELETE", f"/api/ml/{spare['id']}", repeatable=True)
+    for duplicate in rows[1:]:
+        logger.warning("event=backend_deleted project=%s backend=%s url=%s", project_id, duplicate["id"], url)
+        client.send("DELETE", f"/api/ml/{duplicate['id']}", repeatable=True)
     return rows[0] if rows else None
 
 
-def _wanted(title: str, basic_auth: tuple[str, str] | None) -> dict[str, Any]:
-    """Return what the backend's row is to say."""
+def _fields(title: str, basic_auth: tuple[str, str] | None) -> dict[str, Any]:
+    """Return the fields of the backend's row."""
     return {
         "title": title,
         "is_interactive": True,
@@ -180,13 +181,13 @@ def _wanted(title: str, basic_auth: tuple[str, str] | None) -> dict[str, Any]:
 
 
 def backend_body(project_id: int, url: str, *, title: str, basic_auth: tuple[str, str] | None) -> dict[str, Any]:
-    """Return what Label Studio is told of a backend that is new to it."""
-    return _body(project_id, url, _wanted(title, basic_auth), basic_auth)
+    """Return the body of the request that creates a backend."""
+    return _body(project_id, url, _fields(title, basic_auth), basic_auth)
 
 
-def _body(project_id: int, url: str, wanted: dict[str, Any], basic_auth: tuple[str, str] | None) -> dict[str, Any]:
-    """Return what Label Studio is told of the backend; it refuses a password without basic auth."""
-    return {"project": project_id, "url": url, **wanted, **({"basic_auth_pass": basic_auth[1]} if basic_auth else {})}
+def _body(project_id: int, url: str, fields: dict[str, Any], basic_auth: tuple[str, str] | None) -> dict[str, Any]:
+    """Return the body of a request about the backend; Label Studio refuses a password without basic auth."""
+    return {"project": project_id, "url": url, **fields, **({"basic_auth_pass": basic_auth[1]} if basic_auth else {})}
 
 
 def _save(client: LabelStudioClient, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -194,30 +195,30 @@ def _save(client: LabelStudioClient, method: str, path: str, body: dict[str, Any
     try:
         row: dict[str, Any] = client.send(method, path, json=body, repeatable=method == "PATCH")
     except LabelStudioError as error:
-        raise _explained(error, body["url"]) from error
+        raise _explain(error, body["url"]) from error
     return row
 
 
 def _put_webhook(client: LabelStudioClient, project_id: int, *, url: str, headers: dict[str, str]) -> bool:
-    """See to exactly one webhook to the backend; return whether the `headers` of an existing one were changed."""
+    """Make sure that there is exactly one webhook to the backend; return whether `headers` of an existing one were changed."""
     target = f"{url}/webhook"
-    wanted = {"url": target, "project": project_id, "headers": headers}
-    wanted |= {"send_payload": True, "send_for_all_actions": True, "is_active": True}
-    found = [hook for hook in client.get("/api/webhooks/", project=project_id) if hook["url"] == target]
-    for spare in found[1:]:
-        client.send("DELETE", f"/api/webhooks/{spare['id']}/", repeatable=True)
+    fields = {"url": target, "project": project_id, "headers": headers}
+    fields |= {"send_payload": True, "send_for_all_actions": True, "is_active": True}
+    hooks = [hook for hook in client.get("/api/webhooks/", project=project_id) if hook["url"] == target]
+    for duplicate in hooks[1:]:
+        client.send("DELETE", f"/api/webhooks/{duplicate['id']}/", repeatable=True)
     try:
-        if not found:
-            client.send("POST", "/api/webhooks/", json=wanted)
-        elif any(found[0][name] != value for name, value in wanted.items()):
-            client.send("PATCH", f"/api/webhooks/{found[0]['id']}/", json=wanted, repeatable=True)
+        if not hooks:
+            client.send("POST", "/api/webhooks/", json=fields)
+        elif any(hooks[0][name] != value for name, value in fields.items()):
+            client.send("PATCH", f"/api/webhooks/{hooks[0]['id']}/", json=fields, repeatable=True)
     except LabelStudioError as error:
-        raise _explained(error, url) from error
-    return bool(found) and found[0]["headers"] != headers
+        raise _explain(error, url) from error
+    return bool(hooks) and hooks[0]["headers"] != headers
 
 
 def event_headers(basic_auth: tuple[str, str] | None, secret: str | None) -> dict[str, str]:
-    """Return the headers of every event: Label Studio sends none of the backend's credentials with them."""
+    """Return the headers of the webhook: by itself Label Studio sends events without the backend's credentials."""
     headers = {}
     if basic_auth:
         headers["Authorization"] = "Basic " + base64.b64encode(":".join(basic_auth).encode()).decode()
@@ -226,8 +227,8 @@ def event_headers(basic_auth: tuple[str, str] | None, secret: str | None) -> dic
     return headers
 
 
-def _explained(error: LabelStudioError, url: str) -> LabelStudioError:
-    """Say what to do about a refusal that has a known cause; a backend that is down will come back."""
+def _explain(error: LabelStudioError, url: str) -> LabelStudioError:
+    """Return an error with the remedy of a known cause; a backend that is down is only unavailable."""
     if "Can't connect to ML backend" in str(error):
         message = f"Label Studio does not reach the backend at {url}, which must run now"
         return LabelStudioUnavailable(message, status=error.status)

@@ -1,7 +1,7 @@
-"""An attachment that fails leaves a project as it was: what it made is deleted, what it changed is set back.
+"""Restores a project after a failed attachment: deletes what was created, and resets what was changed.
 
-Label Studio itself leaves a backend's row behind where it refuses one (1.23.2, with one of its two network settings closed), so
-what is there afterwards is compared with what was there before.
+Label Studio itself keeps a backend's row that it has refused (1.23.2, with one of its two network settings closed), so the
+states before and after are compared.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from typing import Any
 
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
 
-__all__ = ["undone_on_failure"]
+__all__ = ["undo_on_failure"]
 
 SETTINGS = ("show_collab_predictions", "evaluate_predictions_automatically", "model_version", "sampling")
-"""Of a project, what attaching a backend changes."""
+"""Settings of a project that attaching a backend changes."""
 
 logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def undone_on_failure(client: LabelStudioClient, project_id: int) -> Iterator[None]:
-    """Delete the backends and webhooks that the block made, and set the project's settings back, if the block fails.
+def undo_on_failure(client: LabelStudioClient, project_id: int) -> Iterator[None]:
+    """If the block fails, delete the backends and webhooks that it created, and reset the project's settings.
 
-    What was there before stays. Where Label Studio has gone away meanwhile, the log says so, and attaching again repairs it.
+    Earlier ones are kept. If Label Studio does not answer any more, the error is logged, and attaching again repairs the state.
     """
     backends, hooks, settings = _state(client, project_id)
     try:
@@ -47,7 +47,7 @@ def _state(client: LabelStudioClient, project_id: int) -> tuple[set[int], set[in
 
 
 def _undo(client: LabelStudioClient, project_id: int, backends: set[int], hooks: set[int], settings: dict[str, Any]) -> None:
-    # The webhooks first: to list the backends, Label Studio asks each of them, and may fail at one that it refuses to call.
+    # The webhooks first: to list the backends, Label Studio calls each of them, and may fail for one that it refuses to call.
     for hook in {int(hook["id"]) for hook in client.get("/api/webhooks/", project=project_id)} - hooks:
         _delete(client, f"/api/webhooks/{hook}/")
     new_backends, _, now = _state(client, project_id)

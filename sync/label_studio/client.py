@@ -1,7 +1,7 @@
-"""The connection to Label Studio: it authenticates, waits, tries again, and says in a sentence what went wrong.
+"""The client of Label Studio: authenticates, waits, retries, and describes each error in one sentence.
 
-It speaks plain JSON over httpx. The SDK's client repeats every request after a 5xx, also one that may have stored
-predictions before it failed, so they would double; and it builds a model object for each of thousands of tasks.
+It sends and receives plain JSON with httpx. The SDK's client repeats every request after a 5xx, also one that may have stored
+predictions before it failed, which would give duplicates; and it builds a model object for each of thousands of tasks.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ from sync.http.network import advice, open_client
 __all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable"]
 
 RENEW_BEFORE_S = 60
-"""An access token lives 300 s; it is renewed this long before its end, so that none expires under way."""
+"""An access token is valid for 300 s; it is renewed this long before its end, so that none expires during a request."""
 
 MESSAGE_CHARS = 600
 PAGE_SIZE = 500
-"""On SQLite Label Studio 1.23.2 fails with a page of 999 tasks or more that have an uploaded file each ("Expression tree is too
-large"): it looks their files up in one condition each."""
+"""On SQLite Label Studio 1.23.2 fails with a page of 999 tasks or more with one uploaded file each ("Expression tree is too
+large"), since it makes one SQL condition per file."""
 
 _SECRET = re.compile(r"(?i:bearer|basic|token)\s+[\w.~+/=-]{16,}|eyJ[\w.=-]{8,}")
 
@@ -42,7 +42,7 @@ class LabelStudioError(RunError, RuntimeError):
     Attributes
     ----------
     status : int or None
-        HTTP status of the answer, None where there was none.
+        HTTP status of the answer, None if there was none.
     """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
@@ -50,12 +50,12 @@ class LabelStudioError(RunError, RuntimeError):
         self.status = status
 
 
-class LabelStudioUnavailable(LabelStudioError):  # noqa: N818 - a state to wait out rather than an error
+class LabelStudioUnavailable(LabelStudioError):  # noqa: N818 - a state that passes rather than an error
     """Label Studio cannot be reached now (refused, timed out, or 5xx after all retries): wait and try again."""
 
 
 class _NotConnected(LabelStudioUnavailable):
-    """The request never left: repeating it is safe whatever it does."""
+    """The request was never sent: repeating it is safe in any case."""
 
 
 class LabelStudioClient:
@@ -64,18 +64,18 @@ class LabelStudioClient:
     Parameters
     ----------
     url : str
-        Where Label Studio is, such as ``http://127.0.0.1:8080``.
+        Address of Label Studio, such as ``http://127.0.0.1:8080``.
     api_key : str
         A personal access token (Account & Settings → Personal Access Token), or a legacy token.
     timeout_s : float
         Limit of one request, seconds.
     patience_s : float
-        How long a request is repeated while Label Studio is down or busy, seconds.
+        How long a request is retried while Label Studio is down or busy, seconds.
 
     Raises
     ------
     ValueError
-        If `url` is no http(s) address or holds a password, if `api_key` is empty or no key, or if the environment's
+        If `url` is not an http(s) address or contains a password, if `api_key` is empty or malformed, or if the environment's
         certificates or proxy cannot be used.
     """
 
@@ -85,7 +85,7 @@ class LabelStudioClient:
         if not api_key.strip():
             raise ValueError("the API key of Label Studio is empty: a personal access token is needed")
         if not (api_key.strip().isascii() and api_key.strip().isprintable()):
-            raise ValueError("the API key of Label Studio has a character that no key has: copy the token again")
+            raise ValueError("the API key of Label Studio has an invalid character: copy the token again")
         if "@" in urlsplit(url).netloc:
             raise ValueError("the address of Label Studio holds a user name or password: give the host alone, and an API key")
         self.url = url.rstrip("/")
@@ -132,7 +132,7 @@ class LabelStudioClient:
             return f"Bearer {self._access_token}"
 
     def get(self, path: str, **params: Any) -> Any:
-        """Return the JSON at `path`, asked for again while Label Studio is down or busy.
+        """Return the JSON at `path`; retry while Label Studio is down or busy.
 
         Raises
         ------
@@ -151,17 +151,17 @@ class LabelStudioClient:
         path, **params
             As for `get`; ``page`` and ``page_size`` are set here.
         """
-        seen = 0
+        received = 0
         for page in count(1):
             try:
                 answer = self.get(path, **params, page=page, page_size=PAGE_SIZE)
             except LabelStudioError as error:
-                if error.status == 404 and page > 1:  # tasks were deleted meanwhile: the page is gone
+                if error.status == 404 and page > 1:  # tasks were deleted meanwhile: the page does not exist any more
                     return
                 raise
             yield from answer["tasks"]
-            seen += len(answer["tasks"])
-            if seen >= int(answer["total"]) or not answer["tasks"]:
+            received += len(answer["tasks"])
+            if received >= int(answer["total"]) or not answer["tasks"]:
                 return
 
     def send(self, method: str, path: str, *, json: Any = None, repeatable: bool = False) -> Any:
@@ -173,24 +173,24 @@ class LabelStudioClient:
         path : str
         json : any JSON value
         repeatable : bool
-            Whether doing it twice is the same as once; if not, it is repeated only while there is no connection.
+            Whether the request is idempotent; if not, it is retried only while there is no connection.
 
         Raises
         ------
         LabelStudioError
             If the request is refused.
         LabelStudioUnavailable
-            If there is no good answer within the client's patience; the change may have been made all the same.
+            If there is no answer within the client's patience; the change may have been made nevertheless.
         """
         return self._authorized(method, path, repeatable=repeatable, json=json)
 
     def upload(self, path: str, files: Sequence[tuple[str, bytes]]) -> Any:
-        """POST files, (name, content) each, as one multipart form; not repeated once it has been sent."""
+        """POST files, (name, content) each, as one multipart form; not retried once it has been sent."""
         form = [(f"file{number}", content) for number, content in enumerate(files)]
         return self._authorized("POST", path, repeatable=False, files=form)
 
     def _authorized(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
-        """Send a request with a token, once more with a new one if the token was refused."""
+        """Send a request with a token; if the token is refused, once more with a new one."""
         for last in (False, True):
             headers = {"Authorization": self.authorization()}
             try:
@@ -198,7 +198,7 @@ class LabelStudioClient:
             except LabelStudioError as error:
                 if error.status != 401 or last:
                     raise
-                self._renew_at = 0.0  # Label Studio was restarted with another secret, or our clocks differ
+                self._renew_at = 0.0  # Label Studio was restarted with another secret, or the clocks differ
         raise AssertionError("unreachable")
 
     def _patiently(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
@@ -212,38 +212,38 @@ class LabelStudioClient:
         return attempts(self._once, method, path, **request)
 
     def _once(self, method: str, path: str, **request: Any) -> Any:
-        """Send a request once and turn whatever comes back into JSON or one of our errors."""
-        asked = f"{method} {path}"
+        """Send a request once; return its JSON or raise one of our errors."""
+        name = f"{method} {path}"
         try:
             response = self._http.request(method, self.url + path, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise _NotConnected(f"Label Studio at {self.url} cannot be reached: {_first_line(error)}{advice(error)}") from error
         except httpx.TransportError as error:
             reason = f"{type(error).__name__} {_first_line(error)}".strip() + advice(error)
-            raise LabelStudioUnavailable(f"Label Studio at {self.url} gave no answer to {asked}: {reason}") from error
+            raise LabelStudioUnavailable(f"Label Studio at {self.url} gave no answer to {name}: {reason}") from error
         status = response.status_code
         if status >= 500 or status == 429:
-            raise LabelStudioUnavailable(f"Label Studio failed at {asked}: {_explain(response)}", status=status)
+            raise LabelStudioUnavailable(f"Label Studio failed at {name}: {_explain(response)}", status=status)
         if status == 401:
             message = f"Label Studio at {self.url} does not accept the API key: {_explain(response)}"
             raise LabelStudioError(message, status=status)
         if status >= 400:
-            raise LabelStudioError(f"Label Studio refused {asked}: {_explain(response)}", status=status)
-        if status >= 300:  # never followed: the token must not travel to where a redirect points
+            raise LabelStudioError(f"Label Studio refused {name}: {_explain(response)}", status=status)
+        if status >= 300:  # never followed: the token must not be sent to another address
             target = response.headers.get("location", "elsewhere")
-            message = f"Label Studio at {self.url} redirects {asked} to {target}: use its final address"
+            message = f"Label Studio at {self.url} redirects {name} to {target}: use its final address"
             raise LabelStudioError(message, status=status)
         if not response.content:
             return None
         try:
             return response.json()
         except ValueError as error:
-            message = f"what answers {asked} at {self.url} is not Label Studio's API: its answer is not JSON"
+            message = f"the server at {self.url} is not Label Studio: its answer to {name} is not JSON"
             raise LabelStudioError(message, status=status) from error
 
 
 def _explain(response: httpx.Response) -> str:
-    """Say what Label Studio's error body says: its detail and its validation errors, without traceback or markup."""
+    """Return the detail and the validation errors of an error body, without traceback or markup."""
     try:
         body = response.json()
     except ValueError:
@@ -252,8 +252,8 @@ def _explain(response: httpx.Response) -> str:
         return f"status {response.status_code}"
     parts = [str(body.get("detail") or "").strip()]
     parts += _sentences(body.get("validation_errors"))
-    said = "; ".join(part for part in parts if part) or f"status {response.status_code}"
-    return said if len(said) <= MESSAGE_CHARS else said[:MESSAGE_CHARS] + "…"
+    message = "; ".join(part for part in parts if part) or f"status {response.status_code}"
+    return message if len(message) <= MESSAGE_CHARS else message[:MESSAGE_CHARS] + "…"
 
 
 def _sentences(errors: Any) -> list[str]:
@@ -271,7 +271,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _expiry(token: str) -> float:
-    """Return when a JWT expires, seconds since 1970; the server checks its signature, not we."""
+    """Return the expiry time of a JWT, Unix time; its signature is checked by the server only."""
     payload = token.split(".")[1]
     claims = jsonlib.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return float(claims["exp"])

@@ -1,7 +1,7 @@
-"""Predictions that a task has twice, found and brought down to one.
+"""Deletes duplicate predictions of a task.
 
-Label Studio asks an attached backend for a prediction when somebody opens a task without one, and stores what comes back
-without looking again: where an import stored one meanwhile, the task has two of one version. No lock of ours prevents that.
+When an annotator opens a task without a prediction, Label Studio requests one from the backend and stores the answer without
+checking again. If an import stores one meanwhile, the task has two of one version. No lock on our side prevents that.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ __all__ = ["delete_duplicates"]
 
 
 def delete_duplicates(client: LabelStudioClient, project_id: int, version: str) -> list[int]:
-    """Leave each task one prediction of `version`, the one that annotations were made from, else the oldest.
+    """Keep one prediction of `version` per task: one that annotations were made from, else the oldest.
 
-    Any other that an annotation was made from stays as well, under the name of its version and `KEPT_SUFFIX`: else the
-    annotation would forget what it was made from.
+    Further predictions that annotations were made from are kept under the version's name with `KEPT_SUFFIX`, because Label
+    Studio removes a deleted prediction from its annotations.
 
     Returns
     -------
     list of int
-        Ids of the tasks that had more.
+        Ids of the tasks that had duplicates.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses, or does not answer; doing it again goes on.
+        If Label Studio refuses or does not answer; another call continues.
     """
     stored = prediction_ids(client, project_id, version)
     duplicates = {task: numbers for task, numbers in stored.items() if len(numbers) > 1}
-    notes = read_annotations(client, project_id, task_ids=duplicates) if duplicates else []
-    parents = {note.parent_prediction for note in notes}
+    annotations = read_annotations(client, project_id, task_ids=duplicates) if duplicates else []
+    parents = {annotation.parent_prediction for annotation in annotations}
     for numbers in duplicates.values():
-        # The oldest is on the screen of whoever has the task open: Label Studio refuses an annotation of one that is gone.
+        # An annotator may have the task open with the oldest, and Label Studio refuses annotations of a deleted prediction.
         _, *surplus = sorted(numbers, key=lambda number: (number not in parents, number))
         for number in surplus:
             if number in parents:

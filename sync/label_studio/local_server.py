@@ -1,6 +1,6 @@
-"""A Label Studio of our own as a child process: started, waited for, and ended with everything that it started.
+"""Runs Label Studio as a child process, and ends it with all processes that it has started.
 
-For `galaxyloop demo` and the tests; a team's Label Studio is theirs to run.
+For `galaxyloop demo` and the tests; a team runs its own Label Studio.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ DATABASE = "label_studio.sqlite3"
 
 
 class StudioError(RuntimeError):
-    """Label Studio did not start; the message says why, with the last lines of its log where it has any."""
+    """Label Studio did not start; the message has the reason and the last lines of its log, if any."""
 
 
 class LabelStudioServer:
-    """One Label Studio on loopback and SQLite; as a context manager it is stopped at the end.
+    """A Label Studio on loopback with SQLite; as a context manager it is stopped at the end.
 
-    A first start takes 30-45 s, nearly all of it making the database; every other one 5-8 s.
+    The first start takes 30-45 s, mostly for creating the database; later ones take 5-8 s.
 
     Parameters
     ----------
     executable : Path
-        ``label-studio`` of a virtual environment of its own (its dependencies do not agree with ours).
+        ``label-studio`` in its own virtual environment (its dependencies conflict with ours).
     data_dir : Path
-        Where its database, uploads and log are; made if absent.
+        Folder of its database, uploads and log; created if missing.
     port : int
     user, password : str
-        An account that is made at the first start; `user` is an e-mail address.
+        Account that is created at the first start; `user` is an e-mail address.
     local_files : Path, optional
-        Folder that its local storages may lie in; without it it serves no files of this machine.
+        Folder of its local storages; None: it serves no files of this machine.
     """
 
     def __init__(
@@ -69,17 +69,17 @@ class LabelStudioServer:
 
     @property
     def running(self) -> bool:
-        """Whether the process lives."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def log(self) -> Path:
-        """The file that holds what it prints."""
+        """The file with its output."""
         return self.data_dir / "label-studio.log"
 
     @property
     def fresh(self) -> bool:
-        """Whether it has no database yet, so that the start will take long."""
+        """Whether it has no database yet, so that the start takes long."""
         return not (self.data_dir / DATABASE).exists()
 
     def start(self) -> None:
@@ -88,7 +88,7 @@ class LabelStudioServer:
         Raises
         ------
         StudioError
-            If the port is taken or there is no such executable.
+            If the port is taken or the executable is missing.
         OSError
             If the data directory cannot be written.
         """
@@ -100,11 +100,11 @@ class LabelStudioServer:
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,  # it asks questions where it can
+                stdin=subprocess.DEVNULL,  # otherwise it waits for input
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=_environment(os.environ, data_dir=self.data_dir.resolve(), url=self.url) | self._own,
-                start_new_session=True,  # a group of its own, to be ended as a whole
+                start_new_session=True,  # its own process group, which `stop` ends
             )
 
     def wait(self, *, timeout_s: float = 300.0, progress: Callable[[float], None] | None = None) -> None:
@@ -113,14 +113,14 @@ class LabelStudioServer:
         Parameters
         ----------
         timeout_s : float
-            Seconds to wait at most.
+            Longest wait, seconds.
         progress : callable, optional
             Called several times a second with the seconds waited.
 
         Raises
         ------
         StudioError
-            If the process ended, or does not answer in time.
+            If the process has ended, or does not answer in time.
         """
         began = time.monotonic()
         while not self._healthy():
@@ -135,7 +135,7 @@ class LabelStudioServer:
             time.sleep(POLL_S)
 
     def stop(self) -> None:
-        """End the process and all that it started; does nothing if it does not run."""
+        """End the process and all that it has started; does nothing if it does not run."""
         process = self._process
         if process is None:
             return
@@ -152,7 +152,7 @@ class LabelStudioServer:
         self._process = None
 
     def _healthy(self) -> bool:
-        """Whether it answers; asked without the environment's proxies, which do not reach loopback."""
+        """Whether it answers; without the environment's proxies, which do not reach loopback."""
         try:
             return httpx.get(f"{self.url}/health", timeout=2.0, trust_env=False).is_success
         except httpx.TransportError:
@@ -164,7 +164,7 @@ class LabelStudioServer:
 
 
 def _environment(inherited: Mapping[str, str], *, data_dir: Path, url: str) -> dict[str, str]:
-    """Return Label Studio's environment: ours without what would reach into it, and the settings for the loop."""
+    """Return Label Studio's environment: ours without variables that would change it, and the settings for the loop."""
     mine = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHON", "VIRTUAL_ENV")
     kept = {name: value for name, value in inherited.items() if not name.startswith(mine)}
     return kept | {
@@ -172,12 +172,12 @@ def _environment(inherited: Mapping[str, str], *, data_dir: Path, url: str) -> d
         "LABEL_STUDIO_HOST": url,
         "DJANGO_DB": "sqlite",
         "PYTHONUNBUFFERED": "1",
-        # Without both of these it neither calls a backend on this machine nor sends it events.
+        # Both are needed for requests and events to a backend on this machine.
         "LABEL_STUDIO_ML_BLOCK_LOCAL_IP": "false",
         "LABEL_STUDIO_SSRF_PROTECTION_ENABLED": "false",
-        # It checks the predictions that are pushed to it.
+        # Validate predictions that are pushed.
         "fflag_feat_utc_210_prediction_validation_15082025": "true",
-        # It tells nobody that it runs, and asks nobody for a newer one.
+        # No usage statistics and no check for newer versions.
         "COLLECT_ANALYTICS": "False",
         "LATEST_VERSION_CHECK": "False",
         "SENTRY_DSN": "",

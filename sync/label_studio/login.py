@@ -1,4 +1,4 @@
-"""From a user's password to an API key, without a browser: for the demo, which makes its own user, and for tests."""
+"""Creates an API key from a user's password, for the demo, which creates its own user, and for tests."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ _CSRF_FIELD = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 
 
 def login(url: str, user: str, password: str) -> str:
-    """Log in and make a personal access token.
-
-    Label Studio shows a token only once: keep it.
+    """Log in and create a personal access token, which Label Studio shows only once.
 
     Parameters
     ----------
     url : str
-        Where Label Studio is.
+        Of Label Studio.
     user : str
         E-mail address.
     password : str
@@ -35,7 +33,7 @@ def login(url: str, user: str, password: str) -> str:
     Raises
     ------
     LabelStudioError
-        If the password is wrong, or the user has a token already (status 409).
+        If the password is wrong, or the user already has a token (status 409).
     LabelStudioUnavailable
         If Label Studio cannot be reached.
     """
@@ -46,10 +44,10 @@ def login(url: str, user: str, password: str) -> str:
             page = browser.get("/user/login/")
             field = _CSRF_FIELD.search(page.text)
             if field is None:
-                raise LabelStudioError(f"what answers at {url} is not Label Studio: it has no login form")
+                raise LabelStudioError(f"the server at {url} is not Label Studio: it has no login form")
             form = {"csrfmiddlewaretoken": field.group(1), "email": user, "password": password}
-            entered = browser.post("/user/login/", data=form, headers={"Referer": f"{url}/user/login/"})
-            if not entered.is_redirect:
+            response = browser.post("/user/login/", data=form, headers={"Referer": f"{url}/user/login/"})
+            if not response.is_redirect:
                 raise LabelStudioError(f"Label Studio at {url} refuses the password of {user}", status=401)
             csrf = {"X-CSRFToken": browser.cookies.get("csrftoken") or "", "Referer": url}
             answer = browser.post("/api/token/", headers=csrf)
@@ -57,11 +55,11 @@ def login(url: str, user: str, password: str) -> str:
         raise LabelStudioUnavailable(f"Label Studio at {url} cannot be reached: {error}") from error
     if answer.status_code == httpx.codes.CONFLICT:
         message = (
-            f"{user} has a personal access token already, which Label Studio at {url} shows only once: give that "
+            f"{user} already has a personal access token, which Label Studio at {url} shows only once: use that "
             "one, or revoke it under Account & Settings → Personal Access Token"
         )
         raise LabelStudioError(message, status=answer.status_code)
     if answer.status_code != httpx.codes.CREATED:
-        message = f"Label Studio at {url} made no personal access token for {user}: status {answer.status_code}"
+        message = f"Label Studio at {url} created no personal access token for {user}: status {answer.status_code}"
         raise LabelStudioError(message, status=answer.status_code)
     return str(answer.json()["token"])

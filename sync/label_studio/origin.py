@@ -1,7 +1,7 @@
-"""Which project of which Label Studio a number stands for.
+"""Identifies a project beyond its number.
 
-Numbers begin anew in every Label Studio, so a project's is not enough to know it by: after a change of address or an empty
-database, project 1 is another one. Its organization's and its own time of creation tell them apart.
+Every Label Studio numbers its projects from 1, so after a change of address or with an empty database, project 1 is another
+one. The creation times of its organization and of the project distinguish them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Absence:
     Attributes
     ----------
     deleted : bool
-        Whether its Label Studio answers, to a key that it accepts, that it has no such project.
+        Whether the Label Studio that had the project answers, to a valid key, that it has none with this number.
     """
 
     deleted: bool
@@ -42,7 +42,7 @@ def read_origin(client: LabelStudioClient, project_id: int) -> str:
     except LabelStudioError as error:
         if error.status not in (403, 404):
             raise
-        studio = ""  # the key may not read it: then the project's own time must do
+        studio = ""  # the key may not read it: only the project's own time is compared
     return f"{studio}{_SEPARATOR}{project['created_at']}"
 
 
@@ -52,24 +52,24 @@ def is_same_project(origin: str, created_at: str) -> bool:
 
 
 def why_absent(client: LabelStudioClient, project_id: int, origin: str) -> Absence | None:
-    """Tell why a project does not answer; None if it does.
+    """Find out why a project does not answer; None if it does.
 
     Parameters
     ----------
     origin : str
-        From `read_origin` while it answered; empty where it was not read then.
+        From an earlier `read_origin`; empty if it was never read.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio does not accept the key (401), lets it read nothing (403), or fails: then nothing is known.
+        If Label Studio rejects the key (401 or 403) or fails: then the reason is unknown.
     """
     try:
         client.get(f"/api/projects/{project_id}/")
     except LabelStudioError as error:
         if error.status != 404:
             raise
-        # The same key reads this: it is valid, and it is seen whether this is the Label Studio that had the project.
+        # This request shows that the key is valid, and whether this is the Label Studio that had the project.
         studios = _organizations(client).values()
         studio = origin.partition(_SEPARATOR)[0]
         return Absence(deleted=bool(studios) and (not studio or studio in studios))
@@ -77,5 +77,5 @@ def why_absent(client: LabelStudioClient, project_id: int, origin: str) -> Absen
 
 
 def _organizations(client: LabelStudioClient) -> dict[int, str]:
-    """Return when each organization that the key may see was created; its invite token is not asked for."""
+    """Return the creation time of each organization that the key may see."""
     return {int(row["id"]): str(row["created_at"]) for row in client.get("/api/organizations/")}

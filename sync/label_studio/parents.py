@@ -1,8 +1,8 @@
-"""Parents: the prediction that an annotation was begun from, read from Label Studio only when it is asked for.
+"""Parents: the prediction that an annotation was begun from.
 
-`parent_prediction` names it, but not always. Measured with Label Studio 1.23.2: who leaves a task half done and comes back to
-the draft submits without it, and deleting a prediction takes it from the annotations that were made from it. Their regions
-still say so by their `origin`, and keep the ids that they had in the prediction.
+`parent_prediction` names it, but not always. Measured with Label Studio 1.23.2: an annotation that is submitted from a draft
+has none, and deleting a prediction removes it from its annotations. The regions still have an `origin`, and the ids that they
+had in the prediction.
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ __all__ = ["Parent", "find_parent", "has_parent"]
 
 _NOT_FOUND = 404
 _PREDICTED = ("prediction", "prediction-changed")
-"""What `origin` says of a region that was copied from a prediction, and of one that was edited since; else it is "manual"."""
+"""`origin` of a region that was copied from a prediction, and of one that was edited since; otherwise it is "manual"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """A prediction as Label Studio has it.
+    """A prediction in Label Studio.
 
     Attributes
     ----------
     version : str
-        The version that predicted, such as ``v0002-3f9a7c``, also where `prune` has marked the prediction as annotated.
+        The version that predicted, such as ``v0002-3f9a7c``, without the mark of `prune`.
     result : list of dict
         Regions; not checked.
     """
@@ -38,14 +38,14 @@ class Parent:
 
 
 def has_parent(annotation: Annotation) -> bool:
-    """Tell whether an annotation was begun from a prediction, by its own account or by that of its regions."""
+    """Whether an annotation was begun from a prediction, by its own field or by that of its regions."""
     return annotation.parent_prediction is not None or any(region.get("origin") in _PREDICTED for region in annotation.result)
 
 
 def find_parent(client: LabelStudioClient, annotation: Annotation) -> Parent | None:
-    """Read the prediction that an annotation was begun from; None where it is gone.
+    """Read the prediction that an annotation was begun from; None if it was deleted.
 
-    Where the annotation does not name it, it is the prediction of its task with which it shares most regions.
+    If the annotation does not name it, it is the prediction of its task with which it shares most regions.
     """
     if annotation.parent_prediction is not None:
         try:
@@ -56,7 +56,7 @@ def find_parent(client: LabelStudioClient, annotation: Annotation) -> Parent | N
             raise
     ids = _ids(annotation.result)
     candidates = [_parent(item) for item in client.get("/api/predictions/", task=annotation.task_id)]
-    best = max(candidates, key=lambda one: len(ids & _ids(one.result)), default=None)
+    best = max(candidates, key=lambda parent: len(ids & _ids(parent.result)), default=None)
     return best if best is not None and ids & _ids(best.result) else None
 
 

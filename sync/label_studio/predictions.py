@@ -1,4 +1,4 @@
-"""Predictions in bulk: stored once per task and version, found, and counted.
+"""Predictions in bulk: store them once per task and version, find and count them.
 
 Measured with Label Studio 1.23.2 on SQLite: importing 1,000 predictions takes 1.1-1.4 s; one by one they take 70 s.
 """
@@ -18,22 +18,22 @@ from sync.label_studio.tasks import existing_tasks
 __all__ = ["KEPT_SUFFIX", "count_predictions", "predicted_tasks", "push", "version_counts"]
 
 KEPT_SUFFIX = " (annotated)"
-"""Marks predictions that annotations were made from, so that they outlive their version."""
+"""Marks predictions that annotations were made from, so that they are kept when their version is pruned."""
 
 TASKS_BY_ID = 1000
-"""Up to so many tasks are looked up by id, and more by looking through the project."""
+"""Up to this number, tasks are requested by id; above it, all tasks of the project are."""
 
 BYTES_A_REQUEST = 32 * 2**20
 """Label Studio refuses a request of more than 250 MB."""
 
 _LISTED_CHARS = 500
-"""Label Studio cuts a task's list of versions after so many characters."""
+"""Label Studio truncates a task's list of versions to this number of characters."""
 
 logger = logging.getLogger(__name__)
 
 
 def push(client: LabelStudioClient, project_id: int, predictions: Sequence[dict[str, Any]], *, chunk: int = 5000) -> int:
-    """Store predictions, each task's and version's once: what is stored already is left out, so a push may be repeated.
+    """Store predictions once per task and version; those that are stored already are left out, so a push may be repeated.
 
     Parameters
     ----------
@@ -42,47 +42,47 @@ def push(client: LabelStudioClient, project_id: int, predictions: Sequence[dict[
     predictions : sequence of dict
         Each with ``task`` (id), ``result`` (regions), ``score`` and ``model_version``.
     chunk : int
-        How many travel in one request, unless they are large. Few large requests are best: at each one Label Studio
-        counts the predictions of all tasks of the project (5,000 take 28 s in tens of 500, and 10 s at once).
+        Largest number per request; fewer if they are large. Few large requests are best: for each one Label Studio counts the
+        predictions of all tasks of the project (5,000 take 28 s in ten requests, and 10 s in one).
 
     Returns
     -------
     int
-        How many of `predictions` Label Studio has now; the reason for each missing one is in the log.
+        Number of `predictions` that Label Studio has now; the log has the reason for each missing one.
 
     Raises
     ------
     ValueError
         If a task has two predictions of one version.
     LabelStudioUnavailable
-        If Label Studio went away: some are stored; push again.
+        If Label Studio does not answer any more: some are stored; push again.
     """
     stored = 0
     for version in sorted({item["model_version"] for item in predictions}):
         batch = [item for item in predictions if item["model_version"] == version]
-        wanted = {item["task"] for item in batch}
-        if len(wanted) != len(batch):
-            raise ValueError(f"{len(batch)} predictions of version {version} are for {len(wanted)} tasks: one a task")
-        done = predicted_tasks(client, project_id, version, task_ids=wanted)
+        tasks = {item["task"] for item in batch}
+        if len(tasks) != len(batch):
+            raise ValueError(f"{len(batch)} predictions of version {version} are for {len(tasks)} tasks: give one per task")
+        done = predicted_tasks(client, project_id, version, task_ids=tasks)
         todo = [item for item in batch if item["task"] not in done]
         if all([_store(client, project_id, part) for part in _parts(todo, chunk)]):  # noqa: C419 - try every part
             stored += len(batch)
         else:
-            stored += len(predicted_tasks(client, project_id, version, task_ids=wanted))
+            stored += len(predicted_tasks(client, project_id, version, task_ids=tasks))
     return stored
 
 
 def predicted_tasks(
     client: LabelStudioClient, project_id: int, version: str, *, task_ids: Collection[int] | None = None
 ) -> set[int]:
-    """Find the tasks that have a prediction of `version`, of all or of `task_ids` only.
+    """Find the tasks that have a prediction of `version`, of all tasks or of `task_ids`.
 
     Returns
     -------
     set of int
         Task ids.
     """
-    if not version_counts(client, project_id).get(version):  # 10 times faster than looking through the tasks
+    if not version_counts(client, project_id).get(version):  # 10 times faster than listing the tasks
         return set()
     column = {"filter": "filter:tasks:predictions_model_versions", "operator": "contains", "type": "List"}
     filters = {"conjunction": "and", "items": [{**column, "value": [version]}]}
@@ -91,27 +91,27 @@ def predicted_tasks(
         ids = sorted(task_ids)
         parts = [ids[start : start + TASKS_A_REQUEST] for start in range(0, len(ids), TASKS_A_REQUEST)]
         queries = [{"filters": filters, "selectedItems": {"all": False, "included": part}} for part in parts]
-    found, cut = set(), set()
+    predicted, truncated = set(), set()
     for query in queries:
         fields = {"fields": "task_only", "include": "id,predictions_model_versions"}
         for task in client.pages("/api/tasks/", project=project_id, **fields, query=json.dumps(query)):
-            listed = task["predictions_model_versions"]  # "v0002-3f9a7c,v0001-3f9a7c"; the filter also finds parts of names
+            listed = task["predictions_model_versions"]  # "v0002-3f9a7c,v0001-3f9a7c"; the filter also matches parts of names
             if version in [name.strip() for name in listed.split(",")]:
-                found.add(int(task["id"]))
+                predicted.add(int(task["id"]))
             elif len(listed) >= _LISTED_CHARS:
-                cut.add(int(task["id"]))
-    if cut:
-        found |= prediction_ids(client, project_id, version, task_ids=cut).keys()
-    return found if task_ids is None else found & set(task_ids)
+                truncated.add(int(task["id"]))
+    if truncated:
+        predicted |= prediction_ids(client, project_id, version, task_ids=truncated).keys()
+    return predicted if task_ids is None else predicted & set(task_ids)
 
 
 def count_predictions(client: LabelStudioClient, project_id: int, version: str) -> int:
-    """Count the predictions of `version`: more than there are tasks with one means that some are doubled."""
+    """Count the predictions of `version`; more than tasks with a prediction means that there are duplicates."""
     return version_counts(client, project_id).get(version, 0)
 
 
 def version_counts(client: LabelStudioClient, project_id: int) -> dict[str, int]:
-    """Return how many predictions each version has."""
+    """Return the number of predictions of each version."""
     counts: dict[str | None, int] = client.get(f"/api/projects/{project_id}/model-versions/")
     return {name: number for name, number in counts.items() if name and number}
 
@@ -132,25 +132,25 @@ def _parts(predictions: Sequence[dict[str, Any]], chunk: int) -> Iterator[list[d
 
 
 def _store(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str, Any]]) -> bool:
-    """Import a batch, and where that is refused all of it that can be imported; return whether all of it was stored.
+    """Import a batch, or the part of it that Label Studio accepts; return whether all of it was stored.
 
-    Label Studio refuses a whole batch for one task that is gone, and with validation on for one bad prediction.
+    Label Studio refuses a whole batch because of one deleted task and, with validation on, because of one invalid prediction.
     """
     left = _import(client, project_id, batch)
     if not left:
         return True
-    there = existing_tasks(client, project_id, [item["task"] for item in left])
-    gone = [item["task"] for item in left if item["task"] not in there]
-    if gone:
-        logger.info("predictions_left_out project=%s tasks=%s reason='the task was deleted'", project_id, gone)
-        _store_halves(client, project_id, [item for item in left if item["task"] in there])
+    existing = existing_tasks(client, project_id, [item["task"] for item in left])
+    deleted = [item["task"] for item in left if item["task"] not in existing]
+    if deleted:
+        logger.info("event=predictions_left_out project=%s tasks=%s reason='the task was deleted'", project_id, deleted)
+        _store_halves(client, project_id, [item for item in left if item["task"] in existing])
     else:
         _split(client, project_id, left)
     return False
 
 
 def _store_halves(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str, Any]]) -> None:
-    """Import a batch, and where it is refused each half of it: n requests find a bad one among 2**n."""
+    """Import a batch; if it is refused, each half of it: n requests find an invalid one among 2**n."""
     if len(batch) <= 1:
         for item in batch:
             _import_one(client, project_id, item)
@@ -159,7 +159,7 @@ def _store_halves(client: LabelStudioClient, project_id: int, batch: Sequence[di
 
 
 def _split(client: LabelStudioClient, project_id: int, left: Sequence[dict[str, Any]]) -> None:
-    """Import what was refused in two halves."""
+    """Import a refused batch in two halves."""
     middle = len(left) // 2
     for half in (left[:middle], left[middle:]):
         _store_halves(client, project_id, half)
@@ -172,7 +172,7 @@ def _import(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str
     except LabelStudioUnavailable:
         raise
     except LabelStudioError as error:
-        logger.warning("prediction_batch_refused project=%s size=%s reason=%r", project_id, len(batch), str(error))
+        logger.warning("event=prediction_batch_refused project=%s size=%s reason=%r", project_id, len(batch), str(error))
         return batch
     if int(answer["created"]) == len(batch):
         return []
@@ -192,5 +192,5 @@ def _import_one(client: LabelStudioClient, project_id: int, prediction: dict[str
     except LabelStudioError as error:
         reason = str(error)
     task, version = prediction["task"], prediction["model_version"]
-    logger.error("prediction_not_stored project=%s task=%s version=%s reason=%r", project_id, task, version, reason)
+    logger.error("event=prediction_not_stored project=%s task=%s version=%s reason=%r", project_id, task, version, reason)
     return False

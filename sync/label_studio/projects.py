@@ -1,4 +1,4 @@
-"""Projects: make one, upload images, read its state, and choose which task comes next."""
+"""Projects: create one, upload images, read its state, and set which task comes next."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ __all__ = [
 ]
 
 FILES_A_REQUEST = 25
-"""Label Studio takes at most 100 files and 250 MB in one request."""
+"""Label Studio accepts at most 100 files and 250 MB in one request."""
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp"})
-"""Of the files that Label Studio takes, those that are images; it takes neither FITS nor TIFF."""
+"""Suffixes of image files that Label Studio accepts; it accepts neither FITS nor TIFF."""
 
 UNCERTAINTY_SAMPLING = "Uncertainty sampling"
 """Value of a project's `sampling` where annotators get the tasks with the lowest score first."""
@@ -45,14 +45,14 @@ LONGEST_TITLE = 50
 
 @dataclass(frozen=True, slots=True)
 class ProjectState:
-    """A project as it stands in Label Studio.
+    """The state of a project in Label Studio.
 
     Attributes
     ----------
     id : int
     title, label_config : str
     model_version : str or None
-        The version whose predictions are shown and sampled by, None if there is none.
+        The version whose predictions are shown and used for sampling, None if there is none.
     sampling : str
         ``"Sequential sampling"``, ``"Uniform sampling"`` or ``"Uncertainty sampling"``.
     task_count : int
@@ -73,21 +73,21 @@ class ProjectState:
 
 
 def create_project(client: LabelStudioClient, title: str, config: str, *, instructions: str = "") -> int:
-    """Make a project with a labelling configuration and return its id.
+    """Create a project with a labelling configuration and return its id.
 
     Parameters
     ----------
     client : LabelStudioClient
     title, config : str
     instructions : str
-        HTML that annotators see before they begin to label, and by the page's button; none where it is empty.
+        HTML that the page shows to annotators before they start, and by a button; empty: none.
 
     Raises
     ------
     ValueError
-        If Label Studio cannot take the title.
+        If Label Studio does not accept the title.
     LabelStudioError
-        If it refuses the configuration.
+        If Label Studio refuses the configuration.
     """
     if not SHORTEST_TITLE <= len(title) <= LONGEST_TITLE:
         raise ValueError(f"a project's title needs {SHORTEST_TITLE} to {LONGEST_TITLE} characters, not {title!r}")
@@ -101,7 +101,7 @@ def project_state(client: LabelStudioClient, project_id: int) -> ProjectState:
     Raises
     ------
     LabelStudioError
-        If there is none, or Label Studio does not answer.
+        If the project does not exist, or Label Studio does not answer.
     """
     try:
         project = client.get(f"/api/projects/{project_id}/")
@@ -145,7 +145,7 @@ def _state(project: dict[str, Any]) -> ProjectState:
 def set_uncertainty_sampling(client: LabelStudioClient, project_id: int) -> None:
     """Give annotators the tasks with the lowest score first.
 
-    It works while the project's model version is that of the predictions, which `rename_backend` sees to.
+    This requires that the project's model version is that of the predictions, which `rename_backend` sets.
     """
     change = {"sampling": UNCERTAINTY_SAMPLING}
     client.send("PATCH", f"/api/projects/{project_id}/", json=change, repeatable=True)
@@ -158,7 +158,7 @@ def upload_images(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Upload image files as tasks, leaving out those that an earlier upload has brought, by name.
+    """Upload image files as tasks; files with the names of earlier uploads are left out.
 
     Parameters
     ----------
@@ -171,12 +171,12 @@ def upload_images(
     Returns
     -------
     int
-        How many were uploaded now.
+        Number of files uploaded by this call.
 
     Raises
     ------
     ValueError
-        If Label Studio does not take a file of this kind.
+        If Label Studio does not accept this kind of file.
     OSError
         If a file cannot be read.
     """
@@ -184,12 +184,12 @@ def upload_images(
         if file.suffix.lower() not in IMAGE_SUFFIXES:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
             raise ValueError(f"Label Studio does not take {file.name} as an image: it takes {kinds}")
-    there = Counter(_uploaded_name(str(value)) for task in read_tasks(client, project_id) for value in task.data.values())
+    uploaded = Counter(_uploaded_name(str(value)) for task in read_tasks(client, project_id) for value in task.data.values())
     new = []
     for file in files:
         name = _stored_name(file.name)
-        if there[name] > 0:
-            there[name] -= 1
+        if uploaded[name] > 0:
+            uploaded[name] -= 1
         else:
             new.append(file)
     for start in range(0, len(new), FILES_A_REQUEST):

@@ -1,8 +1,8 @@
-"""Pruning: predictions of versions that nobody sees any more are deleted, and those that annotations were made from are kept.
+"""Pruning: deletes the predictions of old versions, except those that annotations were made from.
 
-They are deleted one by one, not with Label Studio's request for a whole version: that one sets the project's model version to
-None while it is a backend's title (Label Studio 1.23.2, `Project.should_none_model_version`), and on SQLite it locks the
-database for about 4 s for each 1,000 predictions, so that whoever submits meanwhile may get an error.
+They are deleted one by one. Label Studio's request for a whole version sets the project's model version to None while it is a
+backend's title (Label Studio 1.23.2, `Project.should_none_model_version`), and on SQLite it locks the database for about 4 s
+per 1,000 predictions, so that annotators who submit meanwhile may get an error.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ def prune(
     annotations: Iterable[Annotation] = (),
     keep_going: Callable[[], bool] = lambda: True,
 ) -> int:
-    """Delete the predictions of these versions, and of no other, whatever it is called.
+    """Delete the predictions of these versions and of no other.
 
-    Leave out the live version *and the one before it*: Label Studio refuses an annotation that was begun from a prediction
-    that is gone, so whoever has such a task open could not submit.
+    Do not name the live version *or the previous one*: Label Studio refuses an annotation that was begun from a deleted
+    prediction, so an annotator who has such a task open could not submit.
 
     Parameters
     ----------
@@ -39,17 +39,17 @@ def prune(
     versions : collection of str
         Their names.
     annotations : iterable of Annotation
-        Predictions that these were made from are kept, under the name of their version and `KEPT_SUFFIX`; else the
-        annotation forgets what it was made from.
-    go_on : callable
-        Asked before each request; where it returns False, the rest stays for another call.
+        Predictions that these were made from are kept under the version's name with `KEPT_SUFFIX`, because Label Studio removes
+        a deleted prediction from its annotations.
+    keep_going : callable
+        Called before each request; once it returns False, the rest is left to another call.
 
     Returns
     -------
     int
-        How many were deleted.
+        Number of deleted predictions.
     """
-    parents = {note.parent_prediction for note in annotations if note.parent_prediction is not None}
+    parents = {annotation.parent_prediction for annotation in annotations if annotation.parent_prediction is not None}
     deleted = 0
     for version in sorted(version_counts(client, project_id).keys() & set(versions)):
         tasks = sorted(predicted_tasks(client, project_id, version))
@@ -68,12 +68,12 @@ def prune(
 
 
 def keep_parent(client: LabelStudioClient, number: int, version: str) -> None:
-    """Mark a prediction of `version` that an annotation was made from, so that it outlives the others of its version."""
+    """Mark a prediction of `version` that an annotation was made from, so that it is kept when the others are deleted."""
     _send(client, "PATCH", number, {"model_version": version + KEPT_SUFFIX})
 
 
 def delete_prediction(client: LabelStudioClient, number: int) -> None:
-    """Delete one prediction; one that is gone already is passed over."""
+    """Delete one prediction; a missing one is ignored."""
     _send(client, "DELETE", number, None)
 
 

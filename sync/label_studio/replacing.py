@@ -1,7 +1,7 @@
-"""Replacing: predictions that were made of other data, or without their picture, give way to new ones of the same version.
+"""Replaces predictions that were made from other data, or without the image, by new ones of the same version.
 
 A stored prediction is changed in place, so that it keeps its id: Label Studio refuses an annotation that was begun from a
-prediction that is gone, and somebody may have the task open.
+deleted prediction, and an annotator may have the task open.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 def replace(
     client: LabelStudioClient, project_id: int, predictions: Sequence[dict[str, Any]], *, parents: Collection[int]
 ) -> set[int]:
-    """Store predictions in the place of those of the same version that their tasks have.
+    """Replace the predictions that tasks have of the same version.
 
     Parameters
     ----------
@@ -32,20 +32,20 @@ def replace(
     predictions : sequence of dict
         As for `push`, all of one version.
     parents : collection of int
-        Ids of predictions that annotations were made from: these are kept as they are, under a name of their own.
+        Ids of predictions that annotations were made from: these are kept unchanged under the name with `KEPT_SUFFIX`.
 
     Returns
     -------
     set of int
-        Tasks whose predictions Label Studio has now; the reason for each missing one is in the log.
+        Tasks whose predictions Label Studio has now; the log has the reason for each missing one.
     """
     if not predictions:
         return set()
     version = predictions[0]["model_version"]
-    there = prediction_ids(client, project_id, version, task_ids=[item["task"] for item in predictions])
-    stored, fresh = set(), []
+    stored_ids = prediction_ids(client, project_id, version, task_ids=[item["task"] for item in predictions])
+    stored, missing = set(), []
     for item in predictions:
-        numbers = there.get(item["task"], [])
+        numbers = stored_ids.get(item["task"], [])
         for number in numbers:
             if number in parents:
                 keep_parent(client, number, version)
@@ -53,23 +53,25 @@ def replace(
         for number in others[1:]:
             delete_prediction(client, number)
         if not others:
-            fresh.append(item)
+            missing.append(item)
         elif _change(client, project_id, others[0], item):
             stored.add(item["task"])
-    if push(client, project_id, fresh) == len(fresh):
-        return stored | {item["task"] for item in fresh}
-    return stored | predicted_tasks(client, project_id, version, task_ids=[item["task"] for item in fresh])
+    if push(client, project_id, missing) == len(missing):
+        return stored | {item["task"] for item in missing}
+    return stored | predicted_tasks(client, project_id, version, task_ids=[item["task"] for item in missing])
 
 
 def _change(client: LabelStudioClient, project_id: int, number: int, prediction: dict[str, Any]) -> bool:
     try:
-        # Label Studio checks a changed result against the project that the same request names.
+        # Label Studio validates the result against the project that the request names.
         body = {"project": project_id, **prediction}
         client.send("PATCH", f"/api/predictions/{number}/", json=body, repeatable=True)
     except LabelStudioUnavailable:
         raise
     except LabelStudioError as error:
         task, version = prediction["task"], prediction["model_version"]
-        logger.error("prediction_not_stored project=%s task=%s version=%s reason=%r", project_id, task, version, str(error))
+        logger.error(
+            "event=prediction_not_stored project=%s task=%s version=%s reason=%r", project_id, task, version, str(error)
+        )
         return False
     return True

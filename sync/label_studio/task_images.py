@@ -1,4 +1,4 @@
-"""Which images a task has, and on which of them a region lies.
+"""The images of a task, and the image of a region.
 
 A task may have several Image tags, and an Image tag with `valueList` several pages. Label Studio names the tag in a region's
 `to_name` and the page in its `item_index`, which counts from 0 and is missing on tags without pages.
@@ -21,15 +21,15 @@ _STEP = re.compile(r"[^.\[\]]+")
 
 
 def references_of(data: Mapping[str, Any], config: LabelConfig, to_name: str) -> list[str]:
-    """Return the references of an Image tag's pages, one for a tag without pages; empty where the data have no text."""
-    held = value_at(data, config.image_key.get(to_name, ""))
+    """Return the references of an Image tag's pages, one for a tag without pages; empty if the data have no text."""
+    value = value_at(data, config.image_key.get(to_name, ""))
     if to_name not in config.paged:
-        return [_text(held[0] if isinstance(held, list) and held else held)]
-    return [_text(page) for page in held] if isinstance(held, list) and held else [_text(held)]
+        return [_text(value[0] if isinstance(value, list) and value else value)]
+    return [_text(page) for page in value] if isinstance(value, list) and value else [_text(value)]
 
 
 def reference_of_image(data: Mapping[str, Any], config: LabelConfig, image: tuple[str, int]) -> str:
-    """Return the reference of one image, by the name of its tag and its page; empty where the task has none."""
+    """Return the reference of one image, by the name of its tag and its page; empty if the task has none."""
     to_name, page = image
     references = references_of(data, config, to_name)
     return references[page] if page < len(references) else ""
@@ -38,8 +38,8 @@ def reference_of_image(data: Mapping[str, Any], config: LabelConfig, image: tupl
 def images_of_control(data: Mapping[str, Any], config: LabelConfig, control: Control) -> list[tuple[str, int]]:
     """Return the images of a task that a control is filled on, as names of Image tags and pages.
 
-    A control of objects has all pages of all its images; what classifies a task has the first one, and with `perItem` all pages
-    of the first tag.
+    A control of objects is filled on all pages of all its images, one that classifies the task on its first image, and with
+    `perItem` on all pages of the first tag.
     """
     if control.marks_objects:
         return [(name, page) for name in control.to_names for page in range(len(references_of(data, config, name)))]
@@ -53,7 +53,7 @@ def image_of_region(region: Mapping[str, Any], control: Control, config: LabelCo
     Raises
     ------
     ControlError
-        If the region names no image of the control, or no page.
+        If the region names an image that the control does not annotate, or an invalid page.
     """
     if not control.marks_objects:
         return control.to_name, page_of(region) if control.per_item and control.to_name in config.paged else 0
@@ -63,17 +63,17 @@ def image_of_region(region: Mapping[str, Any], control: Control, config: LabelCo
             raise ControlError(
                 f"the region lies on {quote(name)}, and {control.name!r} annotates {', '.join(control.to_names)}"
             )
-        name = control.to_name  # Label Studio's page puts a region of an unknown image on that of its control
+        name = control.to_name  # Label Studio shows a region of an unknown image on the control's image
     return str(name), page_of(region) if name in config.paged else 0
 
 
 def page_of(region: Mapping[str, Any]) -> int:
-    """Return the page that a region names, the first where it names none.
+    """Return the page that a region names; the first if it names none.
 
     Raises
     ------
     ControlError
-        If its `item_index` is no whole number from 0.
+        If its `item_index` is not a whole number from 0.
     """
     index = region.get("item_index")
     if index is None:
@@ -90,19 +90,19 @@ def place_region(region: Region, config: LabelConfig, image: tuple[str, int]) ->
 
 
 def value_at(data: Mapping[str, Any], key: str) -> object:
-    """Return what the data hold under a key, or at the end of a path such as `images[0].url`."""
+    """Return the value under a key, or at a path such as `images[0].url`; None if it is missing."""
     if key in data:
         return data[key]
-    held: Any = data
+    value: Any = data
     for step in _STEP.findall(key):
-        if isinstance(held, Mapping):
-            held = held.get(step)
-        elif isinstance(held, list) and step.isdecimal() and int(step) < len(held):
-            held = held[int(step)]
+        if isinstance(value, Mapping):
+            value = value.get(step)
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
         else:
             return None
-    return held
+    return value
 
 
-def _text(held: object) -> str:
-    return held if isinstance(held, str) else ""
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

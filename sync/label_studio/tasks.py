@@ -1,4 +1,4 @@
-"""Tasks of a project: what there is to predict, what is still to do, and which tasks' annotations have changed."""
+"""Tasks of a project, with the state of their annotations."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sync.label_studio.client import LabelStudioClient
 __all__ = ["Task", "existing_tasks", "read_tasks"]
 
 IDS_A_REQUEST = 100
-"""Ids travel in the address, which proxies limit to 8 KB."""
+"""Ids are part of the URL, which proxies limit to 8 KB."""
 
 _FIELDS = "id,data,is_labeled,updated_at,total_annotations,cancelled_annotations"
-"""Asking for these alone takes 0.2 s for 1,000 tasks, and asking for all fields 1.8 s (Label Studio 1.23.2)."""
+"""Requesting only these takes 0.2 s for 1,000 tasks, and requesting all fields 1.8 s (Label Studio 1.23.2)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,9 @@ class Task:
     data : dict
         The task's data, its image reference among them.
     annotated : bool
-        Whether Label Studio counts it as done: it has as many annotations as the project wants. A skipped task is not.
+        Whether Label Studio counts it as done: it has as many annotations as the project requires. A skipped task is not.
     annotations : int
-        How many annotations it has, skips included.
+        Number of annotations, including skips.
     updated_at : str
         Changes whenever an annotation of the task is created, edited, skipped or deleted, and not with drafts or
         predictions (measured with 1.23.2): while it stays the same, so do the task's annotations.
@@ -49,7 +49,7 @@ def read_tasks(client: LabelStudioClient, project_id: int) -> list[Task]:
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses, as when there is no such project.
+        If Label Studio refuses, for example because the project does not exist.
     """
     tasks = [
         Task(
@@ -67,9 +67,9 @@ def read_tasks(client: LabelStudioClient, project_id: int) -> list[Task]:
 def existing_tasks(client: LabelStudioClient, project_id: int, task_ids: Collection[int]) -> set[int]:
     """Return those of `task_ids` that the project has."""
     ids = sorted(set(task_ids))
-    found = set()
+    existing = set()
     for start in range(0, len(ids), IDS_A_REQUEST):
         query = json.dumps({"selectedItems": {"all": False, "included": ids[start : start + IDS_A_REQUEST]}})
         for task in client.pages("/api/tasks/", project=project_id, fields="task_only", include="id", query=query):
-            found.add(int(task["id"]))
-    return found
+            existing.add(int(task["id"]))
+    return existing

@@ -105,7 +105,7 @@ def test_authorization_opens_what_the_api_key_opens(client: LabelStudioClient) -
 
 
 def test_a_second_login_says_to_give_the_token_that_there_is(label_studio: tuple[str, str]) -> None:
-    with pytest.raises(LabelStudioError, match="has a personal access token already") as error:
+    with pytest.raises(LabelStudioError, match="already has a personal access token") as error:
         login(label_studio[0], "admin@example.com", "galaxies-for-tests")
     assert error.value.status == 409
 

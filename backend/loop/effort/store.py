@@ -1,7 +1,7 @@
-"""The ledger of effort: what was measured of each annotation, and the sums of each version's, which stand with the version.
+"""Stores the effort of each annotation, and the sum per version in the version's row.
 
-It remembers every annotation that was measured, so that one that has not changed since costs nothing; and each sum is made anew
-from these, so that an annotation that is edited or deleted leaves nothing of its old figures behind.
+Every measured annotation has an entry, so that it is not measured again while it is unchanged. Each sum is computed from the
+entries, so that old values of an edited or deleted annotation do not remain in it.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from backend.registry.tables import EffortRow, VersionRow
 
 __all__ = ["EffortStore", "Entry"]
 
-IDS_A_STATEMENT = 500
-"""Databases limit the values of one statement."""
+IDS_PER_STATEMENT = 500
+"""Databases limit the number of values in one statement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What was measured of one annotation.
+    """The effort of one annotation.
 
     Attributes
     ----------
     updated_at : str
         When the annotation last changed.
     version : int or None
-        The version whose prediction it was begun from; None where that is not known any more.
+        The version whose prediction it was begun from; None if unknown.
     effort : dict
-        Control's name to what became of its regions.
+        Control's name to the effort for its regions.
     """
 
     annotation_id: int
@@ -42,7 +42,7 @@ class Entry:
 
 
 class EffortStore:
-    """Keeps the effort of all projects.
+    """Reads and writes the effort of all projects.
 
     Parameters
     ----------
@@ -54,33 +54,33 @@ class EffortStore:
         self._engine = engine
 
     def stamps(self, project_id: int) -> dict[int, str]:
-        """Tell which annotations were measured, by id, and as they stood when."""
+        """Return the measured annotations: id to the time of the last change that was measured."""
         query = select(EffortRow.annotation_id, EffortRow.updated_at).where(EffortRow.project_id == project_id)
         with Session(self._engine) as session:
             return {row.annotation_id: row.updated_at for row in session.execute(query)}
 
     def unknown(self, project_id: int) -> int:
-        """Count the annotations that were begun from a prediction of which nothing is known any more."""
+        """Count the annotations that were begun from an unknown prediction."""
         query = select(func.count()).where(EffortRow.project_id == project_id, EffortRow.version.is_(None))
         with Session(self._engine) as session:
             return session.scalar(query) or 0
 
-    def enter(self, project_id: int, entries: Sequence[Entry], *, gone: Collection[int] = ()) -> None:
-        """Write what was measured, strike out what stood there before, and sum up anew; one transaction.
+    def write(self, project_id: int, entries: Sequence[Entry], *, gone: Collection[int] = ()) -> None:
+        """Replace entries and update the sums, in one transaction.
 
         Parameters
         ----------
         gone : collection of int
-            Annotations that are no more, or were not begun from a prediction any more.
+            Annotations that were deleted, or are no longer begun from a prediction.
         """
         changed = sorted({*gone, *(entry.annotation_id for entry in entries)})
         with Session(self._engine) as session:
-            touched = {entry.version for entry in entries}
-            for start in range(0, len(changed), IDS_A_STATEMENT):
-                ids = changed[start : start + IDS_A_STATEMENT]
-                here = EffortRow.project_id == project_id, EffortRow.annotation_id.in_(ids)
-                touched |= set(session.scalars(select(EffortRow.version).where(*here)))
-                session.execute(delete(EffortRow).where(*here))
+            versions = {entry.version for entry in entries}
+            for start in range(0, len(changed), IDS_PER_STATEMENT):
+                ids = changed[start : start + IDS_PER_STATEMENT]
+                rows = EffortRow.project_id == project_id, EffortRow.annotation_id.in_(ids)
+                versions |= set(session.scalars(select(EffortRow.version).where(*rows)))
+                session.execute(delete(EffortRow).where(*rows))
             session.add_all(
                 EffortRow(
                     project_id=project_id,
@@ -92,13 +92,13 @@ class EffortStore:
                 for entry in entries
             )
             session.flush()
-            for version in touched - {None}:
+            for version in versions - {None}:
                 _sum_up(session, project_id, version)
             session.commit()
 
 
 def _sum_up(session: Session, project_id: int, version: int | None) -> None:
-    """Write the sum of a version's entries into its row."""
+    """Write the sum of a version's entries to its row."""
     total: dict[str, Effort] = {}
     query = select(EffortRow.effort).where(EffortRow.project_id == project_id, EffortRow.version == version)
     for effort in session.scalars(query):

@@ -141,7 +141,7 @@ def test_versions_tell_what_the_gate_measured_of_each_control(project: int, monk
 def test_versions_tell_what_annotators_did_with_their_predictions(services: Services, project: int) -> None:
     found = Effort(accepted=13, edited=5, rejected=2, added=3, compared=4, overlap=3.2)
     effort_store = EffortStore(services.engine)
-    effort_store.enter(7, [Entry(1, "monday", 2, {"boxes": found, "shape": Effort(added=1)})])
+    effort_store.write(7, [Entry(1, "monday", 2, {"boxes": found, "shape": Effort(added=1)})])
     rows = [line.split() for line in run("versions", "7").output.replace("│", " ").splitlines()]
     name = services.registry.project(7).live_name
     assert [name, "boxes", "20", "65%", "25%", "0.800", "10%", "3"] in rows
@@ -150,7 +150,7 @@ def test_versions_tell_what_annotators_did_with_their_predictions(services: Serv
 
 def test_versions_tell_how_many_annotations_could_not_be_measured(services: Services, project: int) -> None:
     assert "not measured" not in run("versions", "7").output
-    EffortStore(services.engine).enter(7, [Entry(1, "monday", None), Entry(2, "monday", None)])
+    EffortStore(services.engine).write(7, [Entry(1, "monday", None), Entry(2, "monday", None)])
     assert "another model's: 2 annotations" in run("versions", "7").output
 
 

@@ -7,13 +7,13 @@ import logging
 import pytest
 
 from sync.label_studio.attach import attach_backend
-from sync.label_studio.attach_undo import undone_on_failure
+from sync.label_studio.attach_undo import undo_on_failure
 from sync.label_studio.client import LabelStudioClient
 from tests.small_label_studio import PROJECT, SmallLabelStudio
 
 
 def attach_and_fail(client: LabelStudioClient) -> None:
-    with undone_on_failure(client, PROJECT):
+    with undo_on_failure(client, PROJECT):
         attach_backend(client, PROJECT, url="http://10.0.0.7:9090", title="v0001-aa")
         raise RuntimeError("the next step failed")
 
@@ -29,7 +29,7 @@ def test_new_rows_are_deleted_and_settings_restored(label_studio: SmallLabelStud
 
 
 def test_a_successful_attachment_is_kept(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    with undone_on_failure(connected, PROJECT):
+    with undo_on_failure(connected, PROJECT):
         attach_backend(connected, PROJECT, url="http://10.0.0.7:9090", title="v0001-aa")
     assert (len(label_studio.backends), len(label_studio.webhooks)) == (1, 1)
 
@@ -38,7 +38,7 @@ def test_an_undo_that_fails_is_logged_and_the_first_error_raised(
     label_studio: SmallLabelStudio, connected: LabelStudioClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> None:
-        with undone_on_failure(connected, PROJECT):
+        with undo_on_failure(connected, PROJECT):
             label_studio.refused["GET /api/webhooks/"] = (403, {"detail": "forbidden"})
             raise RuntimeError("the first error")
 

@@ -159,7 +159,7 @@ def test_an_annotation_that_has_forgotten_its_parent_is_measured_by_its_regions(
 
 
 def test_a_backlog_is_worked_off_over_cycles_the_newest_first(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(measure, "A_CYCLE", 2)
+    monkeypatch.setattr(measure, "ANNOTATIONS_PER_CYCLE", 2)
     old, newer, newest = (project.annotation(project.predict(), at=at) for at in ("08:00", "09:00", "10:00"))
     assert project.meter(old, newer, newest) == 2
     assert f"/api/predictions/{old.parent_prediction}/" not in project.requests()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from backend.loop.effort.store import IDS_A_STATEMENT, EffortStore, Entry
+from backend.loop.effort.store import IDS_PER_STATEMENT, EffortStore, Entry
 from backend.registry.records import Effort
 from backend.services import Services
 
@@ -40,8 +40,8 @@ def test_a_version_that_nobody_has_worked_with_has_no_figures(services: Services
 
 
 def test_the_annotations_of_a_version_are_summed_up_control_by_control(services: Services, effort_store: EffortStore) -> None:
-    effort_store.enter(PROJECT, [boxes(1, Effort(accepted=2)), Entry(2, "monday", 1, {"class": Effort(edited=1)})])
-    effort_store.enter(PROJECT, [boxes(3, Effort(edited=1, compared=1, overlap=0.5)), boxes(4, Effort(added=1), version=2)])
+    effort_store.write(PROJECT, [boxes(1, Effort(accepted=2)), Entry(2, "monday", 1, {"class": Effort(edited=1)})])
+    effort_store.write(PROJECT, [boxes(3, Effort(edited=1, compared=1, overlap=0.5)), boxes(4, Effort(added=1), version=2)])
     assert sums(services) == {
         1: {"boxes": Effort(accepted=2, edited=1, compared=1, overlap=0.5), "class": Effort(edited=1)},
         2: {"boxes": Effort(added=1)},
@@ -49,29 +49,29 @@ def test_the_annotations_of_a_version_are_summed_up_control_by_control(services:
 
 
 def test_an_annotation_that_is_measured_again_counts_once(services: Services, effort_store: EffortStore) -> None:
-    effort_store.enter(PROJECT, [boxes(1, Effort(accepted=2))])
-    effort_store.enter(PROJECT, [boxes(1, Effort(rejected=2), at="tuesday")])
+    effort_store.write(PROJECT, [boxes(1, Effort(accepted=2))])
+    effort_store.write(PROJECT, [boxes(1, Effort(rejected=2), at="tuesday")])
     assert sums(services)[1] == {"boxes": Effort(rejected=2)}
     assert effort_store.stamps(PROJECT) == {1: "tuesday"}
 
 
 def test_an_annotation_that_is_gone_leaves_nothing_behind(services: Services, effort_store: EffortStore) -> None:
-    effort_store.enter(PROJECT, [boxes(1, Effort(accepted=2)), boxes(2, Effort(accepted=1), version=2)])
-    effort_store.enter(PROJECT, [], gone={1, 99})
+    effort_store.write(PROJECT, [boxes(1, Effort(accepted=2)), boxes(2, Effort(accepted=1), version=2)])
+    effort_store.write(PROJECT, [], gone={1, 99})
     assert sums(services) == {1: {}, 2: {"boxes": Effort(accepted=1)}}
 
 
 def test_an_annotation_whose_version_is_not_known_is_remembered_and_counted(
     services: Services, effort_store: EffortStore
 ) -> None:
-    effort_store.enter(PROJECT, [Entry(1, "monday", None), boxes(2, Effort(accepted=1))])
+    effort_store.write(PROJECT, [Entry(1, "monday", None), boxes(2, Effort(accepted=1))])
     assert (effort_store.unknown(PROJECT), effort_store.stamps(PROJECT)) == (1, {1: "monday", 2: "monday"})
     assert sums(services)[1] == {"boxes": Effort(accepted=1)}
 
 
 def test_projects_do_not_mix(services: Services, effort_store: EffortStore) -> None:
-    effort_store.enter(8, [boxes(1, Effort(accepted=1)), Entry(2, "monday", None)])
-    effort_store.enter(PROJECT, [], gone={1, 2})
+    effort_store.write(8, [boxes(1, Effort(accepted=1)), Entry(2, "monday", None)])
+    effort_store.write(PROJECT, [], gone={1, 2})
     assert sums(services) == {1: {}, 2: {}}
     assert (effort_store.unknown(PROJECT), effort_store.unknown(8), effort_store.stamps(8)) == (
         0,
@@ -83,15 +83,15 @@ def test_projects_do_not_mix(services: Services, effort_store: EffortStore) -> N
 def test_more_annotations_than_a_statement_holds_are_struck_out_all_the_same(
     services: Services, effort_store: EffortStore
 ) -> None:
-    many = range(2 * IDS_A_STATEMENT + 1)
-    effort_store.enter(PROJECT, [boxes(one, Effort(accepted=1)) for one in many])
+    many = range(2 * IDS_PER_STATEMENT + 1)
+    effort_store.write(PROJECT, [boxes(one, Effort(accepted=1)) for one in many])
     assert sums(services)[1] == {"boxes": Effort(accepted=len(many))}
-    effort_store.enter(PROJECT, [], gone=many)
+    effort_store.write(PROJECT, [], gone=many)
     assert (sums(services)[1], effort_store.stamps(PROJECT)) == ({}, {})
 
 
 def test_judging_a_version_leaves_its_figures_alone(services: Services, effort_store: EffortStore) -> None:
-    effort_store.enter(PROJECT, [boxes(1, Effort(accepted=1), version=2)])
+    effort_store.write(PROJECT, [boxes(1, Effort(accepted=1), version=2)])
     services.registry.promote(PROJECT, 2, evidence={"reason": "better"})
     assert services.registry.version(PROJECT, 2).effort == {"boxes": Effort(accepted=1)}
 
@@ -106,10 +106,10 @@ turns = st.lists(st.tuples(st.lists(entries, max_size=4, unique_by=lambda one: o
 def test_whatever_is_entered_and_struck_out_the_sums_are_those_of_what_stands(
     services: Services, effort_store: EffortStore, history: list[tuple[list[Entry], set[int]]]
 ) -> None:
-    effort_store.enter(PROJECT, [], gone=effort_store.stamps(PROJECT))  # of the example before
+    effort_store.write(PROJECT, [], gone=effort_store.stamps(PROJECT))  # of the example before
     standing: dict[int, Entry] = {}
     for written, gone in history:
-        effort_store.enter(PROJECT, written, gone=gone)
+        effort_store.write(PROJECT, written, gone=gone)
         standing = {id_: entry for id_, entry in standing.items() if id_ not in gone} | {
             one.annotation_id: one for one in written
         }
