@@ -180,7 +180,7 @@ def celestial_axes(cards: Mapping[str, Value]) -> Axes:
     for axis in (longitude, latitude):
         if _TABLE_AXIS.fullmatch(named[axis]):
             raise SkyError(
-                f"the sky coordinates are in a lookup table (CTYPE{axis} = {named[axis]!r}), which is not read: "
+                f"the sky coordinates are in a table (CTYPE{axis} = {named[axis]!r}), which is not read: "
                 "write a projection such as RA---TAN into the header"
             )
     return Axes(min(longitude, latitude), max(longitude, latitude), longitude)

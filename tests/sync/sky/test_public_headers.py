@@ -92,6 +92,6 @@ def test_sky_coordinates_in_a_lookup_table_are_refused_by_name() -> None:
     with fits.open(ROOT / "wcs/wcsapi/tests/data/example_4d_tab.fits") as opened:
         assert find_sky(opened[0].header, opened) == (
             None,
-            "the sky coordinates are in a lookup table (CTYPE1 = 'GLON-TAB'), which is not read: "
+            "the sky coordinates are in a table (CTYPE1 = 'GLON-TAB'), which is not read: "
             "write a projection such as RA---TAN into the header",
         )
