@@ -54,6 +54,20 @@ def reasons(items: list[Item]) -> dict[str, str]:
         ("000123", "000123.jpg"),
         ("-5", "-5.png"),
         ("9" * 5000, "9" * 5000 + ".png"),
+        ("/home/anna/images/a.jpg", "a.jpg"),
+        ("/home/anna/images/a", "data/a.jpg"),
+        ("C:\\Users\\Anna\\a.JPG", "images/a.jpg"),
+        ("https://host/x/a%20b.jpg?size=3", "images/a b.jpg"),
+        ("s3://bucket/x/a.jpg", "images/a.jpg"),
+        ("1,0", "0001.jpg"),
+        ("1,000", "1000.jpg"),
+        ("1,234,567", "1234567.jpg"),
+        ("1.234", "1234.jpg"),
+        ("1'234", "1234.jpg"),
+        ("1\u202f234", "1234.jpg"),
+        ("'000123", "000123.jpg"),
+        ('="000123"', "000123.jpg"),
+        ("Galaxie_e\u0301", "Galaxie_\u00e9.jpg"),
     ],
 )
 def test_a_key_is_matched_with_or_without_folder_suffix_and_zeros(key: str, picture: str) -> None:
@@ -78,6 +92,26 @@ def test_folders_tell_pictures_of_one_name_apart() -> None:
     table = Table({"path": ["g/1.png", "r/1.png"], "band": ["g", "r"]})
     first, second = join_table(pictures("data/g/1.png", "data/r/1.png"), table, key="path", file=FILE)
     assert (first.data["band"], second.data["band"]) == ("g", "r")
+
+
+def test_the_longest_common_path_decides_between_folders_with_other_parents() -> None:
+    table = Table({"path": ["/home/g/1.png", "/home/r/1.png", "/home/r/2.png"], "band": ["g", "r", "2"]})
+    items = join_table(pictures("data/g/1.png", "data/r/1.png", "data/i/1.png", "data/i/2.png"), table, key="path", file=FILE)
+    assert [item.data.get("band") for item in items] == ["g", "r", None, "2"]
+    assert reasons(items) == {"data/i/1.png": "no row of ids.csv is that of this picture"}
+
+
+def test_a_name_in_two_folders_does_not_match_a_third_folder() -> None:
+    items = join_table(
+        pictures("g/1.png", "r/1.png", "r/2.png"), Table({"path": ["i/1.png", "i/2.png"]}), key="path", file=FILE
+    )
+    assert [item.name for item in items if item.data] == ["r/2.png"]
+
+
+@pytest.mark.parametrize("key", ["5.87722981741363e+17", "1,23E+3"])
+def test_an_id_that_a_spreadsheet_rounded_is_named(key: str) -> None:
+    with pytest.raises(InputError, match="which is a rounded number: write the column as text"):
+        join_table(pictures("587722981741363294.jpg"), Table({"id": [key]}), key="id", file=FILE)
 
 
 def test_a_row_may_be_that_of_several_pictures() -> None:
