@@ -17,7 +17,7 @@ from backend.registry.records import config_hash
 from backend.survey.errors import SurveyError
 from sync.files.cache import key_of
 from sync.images.stretch import STRETCH_VERSION
-from sync.importing.inputs.bucket import SCHEME
+from sync.importing.s3_client import SCHEME
 
 __all__ = ["check_build", "describe"]
 

@@ -26,9 +26,9 @@ from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
 from sync.files.cache import MemoryCache
 from sync.images.fits_extraction import pick_extension
-from sync.importing.inputs.bucket import DeniedError
 from sync.importing.inputs.collection import Collection, Span
 from sync.importing.inputs.item import InputError
+from sync.importing.s3_client import DeniedError
 
 __all__ = ["Given", "Job", "Part", "SurveyWorker"]
 

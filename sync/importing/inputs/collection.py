@@ -19,9 +19,9 @@ from pathlib import Path
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES
-from sync.importing.inputs.bucket import SCHEME, Buckets
 from sync.importing.inputs.files import read_file
 from sync.importing.inputs.item import InputError
+from sync.importing.s3_client import SCHEME, S3Client
 
 __all__ = ["Collection", "Span"]
 
@@ -75,8 +75,8 @@ class Collection:
         self._folder = folder
 
     @cached_property
-    def _buckets(self) -> Buckets:
-        return Buckets()
+    def _s3(self) -> S3Client:
+        return S3Client()
 
     def find(self, word: str) -> Iterator[Span]:
         """Name the images of a folder and those below it, of a pattern with `*` and `**`, a file, or `s3://bucket/…`.
@@ -138,11 +138,11 @@ class Collection:
             file = self._folder / span.source
             return read_rows(file, span.first, span.count, name=span.source, fingerprint=span.fingerprint)
         if span.source.startswith(SCHEME):
-            return span.source, pool.submit(self._buckets.read, span.source, max_bytes=self._max_bytes)
+            return span.source, pool.submit(self._s3.read, span.source, max_bytes=self._max_bytes)
         return span.source, pool.submit(_read_file, self._folder / span.source, self._max_bytes)
 
     def _find_objects(self, word: str) -> Iterator[Span]:
-        for address in self._buckets.find(word):
+        for address in self._s3.find(word):
             if address.endswith(PARQUET_SUFFIXES):
                 raise InputError(f"{address} is a Parquet file in a bucket: copy it to a disk, where rows can be looked up")
             yield Span(address)

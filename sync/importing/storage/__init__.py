@@ -1,1 +1,1 @@
-"""Where imported images are kept so that Label Studio shows them, one file a kind of storage."""
+"""Storages of imported images from which Label Studio displays them; one file per kind."""

@@ -1,4 +1,4 @@
-"""Files in a folder of this machine, each complete or not there."""
+"""Atomic writing of a file into a local folder."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 
 from sync.importing.storage.stored import StorageError, StoredFile
 
-__all__ = ["keep"]
+__all__ = ["store_file"]
 
 
-def keep(folder: Path, file: StoredFile) -> Path:
-    """Write a file into a folder, which is made if absent; one that is there already stays.
+def store_file(folder: Path, file: StoredFile) -> Path:
+    """Write a file into a folder, which is created if missing; an existing file is not changed.
 
     Raises
     ------
@@ -28,7 +28,7 @@ def keep(folder: Path, file: StoredFile) -> Path:
         unfinished.write_bytes(file.content)
         os.replace(unfinished, target)
     except OSError as error:
-        with contextlib.suppress(OSError):  # it may never have been there
+        with contextlib.suppress(OSError):  # it may not exist
             unfinished.unlink()
         raise StorageError(f"{folder} cannot be written: {error.strerror or error}") from error
     return target

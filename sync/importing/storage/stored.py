@@ -1,4 +1,4 @@
-"""What every storage can do: keep files and say how a task refers to them."""
+"""Interface of a storage: stores files and returns the references for tasks."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from typing import Protocol
 
 from sync.errors.failures import RunError
 
-__all__ = ["Storage", "StorageError", "StoredFile", "never_synced"]
+__all__ = ["Storage", "StorageError", "StoredFile", "disable_sync"]
 
 
 class StorageError(RunError, RuntimeError):
-    """A storage that cannot be used; the message is one sentence that says what to set."""
+    """A storage cannot be used; the message is one sentence with the setting to change."""
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file to keep.
+    """File to store.
 
     Attributes
     ----------
     name : str
-        Its content id and its suffix: the same name means the same content.
+        Content id and suffix: equal names mean equal contents.
     content : bytes
     """
 
@@ -31,15 +31,15 @@ class StoredFile:
 
 
 class Storage(Protocol):
-    """Keeps files; keeping one twice is the same as once."""
+    """Stores files; storing a file again changes nothing."""
 
     def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
-        """Keep pictures and return, in order, what stands in a task for each."""
+        """Store images and return their references for tasks, in order."""
 
     def put_science(self, file: StoredFile) -> str:
-        """Keep a file with science values and return what stands in a task for it."""
+        """Store a file with science values and return its reference for a task."""
 
 
-def never_synced(title: str) -> dict[str, object]:
-    """Return what keeps Label Studio's "Sync" button from making a second task of every stored file: no name matches."""
+def disable_sync(title: str) -> dict[str, object]:
+    """Return fields of a storage with which Label Studio's "Sync" button creates no tasks: no file name matches."""
     return {"title": title, "regex_filter": "(?!)", "use_blob_urls": True}

@@ -30,9 +30,9 @@ from backend.survey.description import describe
 from backend.survey.errors import SurveyError
 from backend.survey.worker import ENOUGH_DENIED, Job, Part, SurveyWorker
 from sync.files.cache import MemoryCache
-from sync.importing.inputs.bucket import Buckets, DeniedError
 from sync.importing.inputs.collection import Span
 from sync.importing.inputs.item import InputError
+from sync.importing.s3_client import DeniedError, S3Client
 from sync.labelling.config import parse
 
 VIEW = '<View><Image name="image" value="$image"/>{}</View>'
@@ -212,10 +212,10 @@ def test_a_machine_with_another_galaxyloop_makes_no_part(name: str) -> None:
 
 
 def test_images_that_are_all_denied_are_not_to_blame_but_a_few_may_be(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    def deny(self: Buckets, address: str, *, max_bytes: int) -> bytes:
+    def deny(self: S3Client, address: str, *, max_bytes: int) -> bytes:
         raise DeniedError("the object cannot be read: AccessDenied")
 
-    monkeypatch.setattr(Buckets, "read", deny)
+    monkeypatch.setattr(S3Client, "read", deny)
     bundle = version(shipped("morphology"))
     worker = SurveyWorker((bundle, Path.cwd(), run_of(bundle, "s3://sky/")))
     images = tuple(Span(f"s3://sky/{number}.png") for number in range(ENOUGH_DENIED))

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from sync.importing.storage.folder import keep
+from sync.importing.storage.folder import store_file
 from sync.importing.storage.stored import StorageError, StoredFile
 
 
 def test_a_file_is_kept_once(tmp_path: Path) -> None:
     file = StoredFile("a.png", b"picture")
-    kept = keep(tmp_path / "new" / "folder", file)
+    kept = store_file(tmp_path / "new" / "folder", file)
     assert kept.read_bytes() == b"picture"
     before = kept.stat().st_mtime_ns
-    assert keep(kept.parent, file) == kept
+    assert store_file(kept.parent, file) == kept
     assert kept.stat().st_mtime_ns == before
     assert [path.name for path in kept.parent.iterdir()] == ["a.png"]
 
@@ -23,4 +23,4 @@ def test_a_file_is_kept_once(tmp_path: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
     with pytest.raises(StorageError, match="file cannot be written"):
-        keep(tmp_path / "file", StoredFile("a.png", b""))
+        store_file(tmp_path / "file", StoredFile("a.png", b""))

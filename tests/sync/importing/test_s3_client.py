@@ -11,9 +11,9 @@ from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
 from sync.errors.images import ImageError
-from sync.importing.inputs.bucket import READS, Buckets, DeniedError
 from sync.importing.inputs.collection import Collection, Span
 from sync.importing.inputs.item import InputError
+from sync.importing.s3_client import READS, DeniedError, S3Client
 
 KEYS = ("survey/a.png", "survey/b.jpg", "survey/deep/c.png", "survey/deep/d[1].png", "survey/readme.txt", "survey2/e.png")
 
@@ -42,13 +42,13 @@ def survey(s3: Any) -> Any:
     ],
 )
 def test_a_word_means_a_pattern_or_what_lies_below(word: str, keys: list[str]) -> None:
-    assert list(Buckets().find(word)) == [f"s3://sky/{key}" for key in keys]
+    assert list(S3Client().find(word)) == [f"s3://sky/{key}" for key in keys]
 
 
 def test_more_keys_than_a_page_are_found(s3: Any) -> None:
     for number in range(1005):
         s3.put_object(Bucket="sky", Key=f"many/{number:04d}.png", Body=b"")
-    assert len(list(Buckets().find("s3://sky/many/*.png"))) == 1005
+    assert len(list(S3Client().find("s3://sky/many/*.png"))) == 1005
 
 
 @pytest.mark.usefixtures("survey")
@@ -60,11 +60,11 @@ def test_a_collection_reads_objects_as_it_reads_files() -> None:
 
 @pytest.mark.usefixtures("survey")
 def test_an_object_that_is_gone_or_too_large_is_its_own_fault() -> None:
-    buckets = Buckets()
+    client = S3Client()
     with pytest.raises(ImageError, match="the object cannot be read"):
-        buckets.read("s3://sky/survey/gone.png", max_bytes=1000)
+        client.read("s3://sky/survey/gone.png", max_bytes=1000)
     with pytest.raises(ImageError, match="has 12 bytes, more than the 5 that are allowed"):
-        buckets.read("s3://sky/survey/a.png", max_bytes=5)
+        client.read("s3://sky/survey/a.png", max_bytes=5)
 
 
 def answered(code: str, status: int) -> Callable[..., Any]:
@@ -95,10 +95,10 @@ def answered(code: str, status: int) -> Callable[..., Any]:
 def test_only_an_object_that_is_gone_or_denied_is_to_blame_for_a_refusal(
     monkeypatch: pytest.MonkeyPatch, code: str, status: int, fault: type[Exception]
 ) -> None:
-    buckets = Buckets()
-    monkeypatch.setattr(buckets._s3, "get_object", answered(code, status))
+    client = S3Client()
+    monkeypatch.setattr(client._client, "get_object", answered(code, status))
     with pytest.raises(fault, match=code):
-        buckets.read("s3://sky/survey/a.png", max_bytes=1000)
+        client.read("s3://sky/survey/a.png", max_bytes=1000)
 
 
 class Breaking:
@@ -118,36 +118,36 @@ class Breaking:
 
 @pytest.mark.usefixtures("survey")
 def test_bytes_that_break_off_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    buckets = Buckets()
-    breaking = Breaking(buckets._s3, times=2)
-    monkeypatch.setattr(buckets._s3, "get_object", breaking)
-    assert buckets.read("s3://sky/survey/a.png", max_bytes=1000) == b"survey/a.png"
+    client = S3Client()
+    breaking = Breaking(client._client, times=2)
+    monkeypatch.setattr(client._client, "get_object", breaking)
+    assert client.read("s3://sky/survey/a.png", max_bytes=1000) == b"survey/a.png"
     assert breaking.asked == 3
 
 
 @pytest.mark.usefixtures("survey")
 def test_bytes_that_break_off_again_and_again_end_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sync.importing.inputs.bucket.LONGEST_WAIT_S", 0.0)
-    buckets = Buckets()
-    breaking = Breaking(buckets._s3, times=100)
-    monkeypatch.setattr(buckets._s3, "get_object", breaking)
+    monkeypatch.setattr("sync.importing.s3_client.LONGEST_WAIT_S", 0.0)
+    client = S3Client()
+    breaking = Breaking(client._client, times=100)
+    monkeypatch.setattr(client._client, "get_object", breaking)
     with pytest.raises(InputError, match=r"s3://sky/survey/a\.png cannot be read to its end"):
-        buckets.read("s3://sky/survey/a.png", max_bytes=1000)
+        client.read("s3://sky/survey/a.png", max_bytes=1000)
     assert breaking.asked == READS
 
 
 @pytest.mark.usefixtures("survey")
 def test_a_bucket_that_is_not_there_ends_the_work() -> None:
     with pytest.raises(InputError, match="the bucket 'nowhere' cannot be listed"):
-        list(Buckets().find("s3://nowhere/*.png"))
+        list(S3Client().find("s3://nowhere/*.png"))
     with pytest.raises(InputError, match=r"s3://nowhere/a\.png cannot be read"):
-        Buckets().read("s3://nowhere/a.png", max_bytes=1000)
+        S3Client().read("s3://nowhere/a.png", max_bytes=1000)
 
 
 @pytest.mark.usefixtures("s3")
 def test_a_service_that_does_not_answer_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-    monkeypatch.setattr("sync.importing.inputs.bucket.ATTEMPTS", 1)
+    monkeypatch.setattr("sync.importing.s3_client.ATTEMPTS", 1)
     with pytest.raises(InputError, match="cannot be read"):
         list(Collection(max_bytes=1000).read([Span("s3://sky/survey/a.png")]))
 

@@ -1,7 +1,7 @@
-"""Images in an S3 bucket as a source: which keys a word names, and their bytes.
+"""Client for S3: lists, reads and writes objects.
 
-An image that is not there or may not be read is that image's fault; a bucket that does not answer, or refuses whoever asks, is
-everybody's, and ends the work instead of marking a million images as unreadable.
+A missing or forbidden object is an error of that image. A bucket that does not answer, or that refuses the credentials, ends
+the run: otherwise a million images would be listed as unreadable.
 """
 
 from __future__ import annotations
@@ -15,81 +15,93 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.importing.inputs.item import InputError
+from sync.importing.storage.stored import StorageError
 
-__all__ = ["SCHEME", "Buckets", "DeniedError"]
+__all__ = ["SCHEME", "DeniedError", "S3Client"]
 
 SCHEME = "s3://"
 ATTEMPTS = 6
-"""Of a request; boto3 waits twice as long before each."""
+"""Attempts per request; boto3 doubles the wait before each."""
 READS = 4
-"""Of an object whose bytes broke off on their way: boto3 repeats a request, but not the reading of its answer."""
+"""Attempts to read an object: boto3 repeats a request, but not the reading of an answer that breaks off."""
 LONGEST_WAIT_S = 5.0
 CONNECTIONS = 16
 NOT_FOUND = 404
 DENIED = frozenset({"AccessDenied", "InvalidObjectState"})
-"""Codes of an object that may not be read, or lies in an archive; other refusals (InvalidAccessKeyId, ExpiredToken,
-RequestTimeTooSkewed …) are of whoever asks."""
+"""Error codes of one object that is forbidden or archived; other codes (InvalidAccessKeyId, ExpiredToken,
+RequestTimeTooSkewed …) concern the credentials."""
 _WILD = re.compile(r"[*?\[]")
 
 
 class DeniedError(ImageError):
-    """An object that may not be read: where all are, the fault is not theirs."""
+    """An object that may not be read. If all objects are denied, the credentials are the cause."""
 
 
 class _BrokenOffError(InputError):
-    """An object whose bytes did not all come."""
+    """An object whose bytes were not received completely."""
 
 
-class Buckets:
-    """Buckets, read with the credentials, region and endpoint that boto3 finds (environment, profile, role).
+class S3Client:
+    """Client with the credentials, region and endpoint that boto3 finds (environment, profile, role).
 
     Raises
     ------
-    SourceError
-        If boto3 is not installed.
+    InputError
+        If boto3 is not installed or cannot be configured.
     """
 
     def __init__(self) -> None:
         try:
             import boto3
+            from boto3.exceptions import Boto3Error
             from botocore.config import Config
             from botocore.exceptions import BotoCoreError, ClientError
             from urllib3.exceptions import HTTPError
         except ModuleNotFoundError as error:
-            raise InputError("images in S3 need boto3: pip install 'galaxyloop[s3]'") from error
+            raise InputError("S3 needs boto3: pip install 'galaxyloop[s3]'") from error
         self._refused = ClientError
-        self._failed = BotoCoreError
+        self._failed = (Boto3Error, BotoCoreError)
         self._broken_off = (BotoCoreError, HTTPError, OSError)
         retries = Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS}, max_pool_connections=CONNECTIONS)
         try:
-            self._s3: Any = boto3.client("s3", config=retries)
+            self._client: Any = boto3.client("s3", config=retries)
         except (BotoCoreError, ValueError) as error:
             raise InputError(f"S3 cannot be used: {error}") from error
 
-    def find(self, word: str) -> Iterator[str]:
-        """Give the addresses of the images that a word names, in the order of their keys, without holding them.
+    @property
+    def region(self) -> str:
+        """Name of the region."""
+        return str(self._client.meta.region_name)
+
+    @property
+    def endpoint(self) -> str:
+        """URL of the service."""
+        return str(self._client.meta.endpoint_url)
+
+    def find(self, pattern: str) -> Iterator[str]:
+        """Yield the addresses of images in the order of their keys.
 
         Parameters
         ----------
-        word : str
-            `s3://bucket/prefix`: all images below; or a pattern, in which `*` stands for anything but `/`, `**` for any
-            folders, `?` for one character and `[abc]` for one of several.
+        pattern : str
+            `s3://bucket/prefix` for all images below it; or a pattern, in which `*` matches anything but `/`, `**` any
+            folders, `?` one character and `[abc]` one of several.
 
         Raises
         ------
-        SourceError
-            If the bucket does not answer, or is not there.
+        InputError
+            If the bucket does not answer or does not exist.
         """
-        bucket, _, rest = word.removeprefix(SCHEME).partition("/")
+        bucket, _, rest = pattern.removeprefix(SCHEME).partition("/")
         wild = _WILD.search(rest)
-        wanted = re.compile(_as_regex(rest)) if wild else None
+        expression = re.compile(_translate_pattern(rest)) if wild else None
         prefix = rest[: wild.start()] if wild else rest
         try:
-            for page in self._s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
-                for key in (item["Key"] for item in page.get("Contents", ())):
-                    if wanted.fullmatch(key) if wanted else key == rest or _is_image_below(key, rest):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
+                for key in (entry["Key"] for entry in page.get("Contents", ())):
+                    if expression.fullmatch(key) if expression else key == rest or _is_image_below(key, rest):
                         yield f"{SCHEME}{bucket}/{key}"
-        except (self._refused, self._failed, ValueError) as error:
+        except (self._refused, *self._failed, ValueError) as error:
             raise InputError(f"the bucket {bucket!r} cannot be listed: {error}") from error
 
     def read(self, address: str, *, max_bytes: int) -> bytes:
@@ -100,9 +112,9 @@ class Buckets:
         DeniedError
             If this object may not be read.
         ImageError
-            If it is not there, or too large.
-        SourceError
-            If the bucket does not answer, or refuses the credentials; or if the object breaks off again and again.
+            If it does not exist or is too large.
+        InputError
+            If the bucket does not answer or refuses the credentials, or the object breaks off repeatedly.
         """
         attempts = Retrying(
             retry=retry_if_exception_type(_BrokenOffError),
@@ -112,27 +124,41 @@ class Buckets:
         )
         return attempts(self._read, address, max_bytes)
 
+    def write(self, bucket: str, key: str, content: bytes, *, content_type: str) -> str:
+        """Write an object and return its address.
+
+        Raises
+        ------
+        StorageError
+            If the bucket does not accept it.
+        """
+        try:
+            self._client.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type)
+        except (self._refused, *self._failed) as error:
+            raise StorageError(f"the bucket {bucket!r} does not take {key}: {error}") from error
+        return f"{SCHEME}{bucket}/{key}"
+
     def _read(self, address: str, max_bytes: int) -> bytes:
         bucket, _, key = address.removeprefix(SCHEME).partition("/")
         try:
-            found = self._s3.get_object(Bucket=bucket, Key=key)
+            answer = self._client.get_object(Bucket=bucket, Key=key)
         except self._refused as error:
-            raise _as_ours(error, error.response, address) from error
+            raise _classify_refusal(error, error.response, address) from error
         except self._failed as error:
             raise InputError(f"{address} cannot be read: {error}") from error
-        size = int(found["ContentLength"])
+        size = int(answer["ContentLength"])
         if size > max_bytes:
-            found["Body"].close()
+            answer["Body"].close()
             raise ImageError(f"the object has {size} bytes, more than the {max_bytes} that are allowed")
         try:
-            content: bytes = found["Body"].read()
+            content: bytes = answer["Body"].read()
         except self._broken_off as error:
             raise _BrokenOffError(f"{address} cannot be read to its end: {error}") from error
         return content
 
 
-def _as_ours(error: Exception, response: dict[str, Any], address: str) -> ImageError | InputError:
-    """Say whose fault a refusal is."""
+def _classify_refusal(error: Exception, response: dict[str, Any], address: str) -> ImageError | InputError:
+    """Return the error of one object, or of the run."""
     code = response.get("Error", {}).get("Code")
     if code in DENIED:
         return DeniedError(f"the object cannot be read: {error}")
@@ -146,8 +172,8 @@ def _is_image_below(key: str, prefix: str) -> bool:
     return below and any(key.lower().endswith(suffix) for suffix in IMAGE_SUFFIXES)
 
 
-def _as_regex(pattern: str) -> str:
-    """Write a pattern as `glob` reads it, but over a whole key, as a regular expression."""
+def _translate_pattern(pattern: str) -> str:
+    """Return the regular expression of a pattern as `glob` reads it, applied to a whole key."""
     parts = []
     for part in re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern):
         if part in ("**/", "**"):

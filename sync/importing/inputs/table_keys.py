@@ -1,0 +1,149 @@
+"""Keys of a table's rows compared with the paths of images: file names and ids, with and without folder, suffix and zeros.
+
+The comparison ignores case. A key with folders is compared as a path, from its end. A key without folders is compared with the
+file name, then with the name without its suffix, then as an integer, so that 123 and 123.0 are 000123.jpg.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+__all__ = ["KeyIndex", "file_names", "index_keys", "is_rounded"]
+
+SUFFIX = re.compile(r"\.(?:png|jpe?g|gif|webp|tiff?|fits?|fts|fz)(?:\.(?:gz|bz2|fz))?$|\.gz$", re.IGNORECASE)
+WHOLE = re.compile(r"([+-]?\d{1,100})(?:\.0*|,0{0,2})?")
+"""Integers, also as a float is written; three zeros after a comma are thousands."""
+THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:[,.'\u2019\u00a0\u202f ]\d{3}){1,30}")
+ROUNDED = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+?\d+")
+EXCEL_TEXT = re.compile(r"=\"(.*)\"|'(.*)")
+"""How spreadsheets mark a number that is to stay a text."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyIndex:
+    """Rows by the forms of their keys, the most reliable first.
+
+    Attributes
+    ----------
+    paths : dict
+        Of keys with folders, by the whole path.
+    tails : dict
+        The same keys by their file name without suffix: the parts of the path, and the row.
+    names, stems : dict
+        Of keys without folders, with and without suffix.
+    integers : dict
+        Of keys that Python writes in another way than the integer, such as 000123 and 123.0.
+    """
+
+    paths: dict[str, list[int]]
+    tails: dict[str, list[tuple[list[str], int]]]
+    names: dict[str, list[int]]
+    stems: dict[str, list[int]]
+    integers: dict[int, list[int]]
+
+    def match(self, image: str, *, counts: Mapping[str, int]) -> list[int]:
+        """Return the rows whose key matches an image.
+
+        Parameters
+        ----------
+        image : str
+            Path of the image.
+        counts : mapping
+            How many images have each file name without suffix, from `file_names`.
+        """
+        parts = _path(image).split("/")
+        for start in range(len(parts) - 1 if self.paths else 0):  # the longest end first
+            end = "/".join(parts[start:])
+            rows = self.paths.get(end) or self.paths.get(_stem(end))
+            if rows:
+                return rows
+        name, stem = parts[-1], _stem(parts[-1])
+        rows = self.names.get(name) or self.names.get(stem) or self.stems.get(stem)
+        if rows:
+            return rows
+        whole = WHOLE.fullmatch(stem)
+        if whole is not None:
+            number = int(whole[1])
+            rows = sorted({*self.names.get(str(number), ()), *self.integers.get(number, ())})
+        return rows or self._match_folders(parts, is_only=counts.get(stem, 0) < 2)
+
+    def _match_folders(self, parts: list[str], *, is_only: bool) -> list[int]:
+        """Return the rows whose path ends most like that of an image: the same file may lie in other folders elsewhere.
+
+        File names alone are enough if neither another image nor another row has the same one.
+        """
+        stem = _stem(parts[-1])
+        candidates = self.tails.get(stem, [])
+        same_suffix = [(key, row) for key, row in candidates if key[-1] == parts[-1]]
+        candidates = same_suffix or candidates
+        lengths = [_common_folders(key, parts) for key, _ in candidates]
+        longest = max(lengths, default=0)
+        if longest == 0 and not (is_only and len(candidates) == 1):
+            return []
+        return [row for (_, row), length in zip(candidates, lengths, strict=True) if length == longest]
+
+
+def index_keys(values: Mapping[int, str]) -> KeyIndex:
+    """Index the keys of rows, by row."""
+    index = KeyIndex({}, {}, {}, {}, {})
+    for row, value in values.items():
+        path = _path(value)
+        if "/" in path:
+            parts = path.split("/")
+            index.paths.setdefault(path, []).append(row)
+            index.tails.setdefault(_stem(parts[-1]), []).append((parts, row))
+            continue
+        index.names.setdefault(path, []).append(row)
+        stem = _stem(path)
+        if stem != path:
+            index.stems.setdefault(stem, []).append(row)
+        number = _integer(stem)
+        if number is not None and str(number) != path:
+            index.integers.setdefault(number, []).append(row)
+    return index
+
+
+def file_names(images: Iterable[str]) -> Counter[str]:
+    """Count the file names of images, without suffix."""
+    return Counter(_stem(_path(image).rpartition("/")[2]) for image in images)
+
+
+def is_rounded(key: str) -> bool:
+    """Return whether a spreadsheet has rounded an id, as in 5.877e+17."""
+    return ROUNDED.fullmatch(key) is not None
+
+
+def _integer(text: str) -> int | None:
+    if whole := WHOLE.fullmatch(text):
+        return int(whole[1])
+    return int(re.sub(r"[^\d+-]", "", text)) if THOUSANDS.fullmatch(text) else None
+
+
+def _path(name: str) -> str:
+    """Return a path in the form in which paths are compared: separated as on Linux, without `./`, in lower case."""
+    if match := EXCEL_TEXT.fullmatch(name.strip()):
+        name = match[1] or match[2] or name
+    if "://" in name:
+        address = urlsplit(name)
+        name = f"{address.netloc}{unquote(address.path)}"
+    path = unicodedata.normalize("NFC", name.strip().replace("\\", "/")).lower()
+    return path.strip("/") if "/./" not in path and not path.startswith("./") else PurePosixPath(path).as_posix().strip("/")
+
+
+def _stem(name: str) -> str:
+    return SUFFIX.sub("", name) if "." in name else name
+
+
+def _common_folders(one: list[str], other: list[str]) -> int:
+    count = 0
+    for left, right in zip(reversed(one[:-1]), reversed(other[:-1]), strict=False):
+        if left != right:
+            break
+        count += 1
+    return count
