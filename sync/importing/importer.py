@@ -1,26 +1,22 @@
-"""Images into a project: each is read, made visible, stored, and becomes a task, once for all times.
+"""Import of images into a project: each is read, drawn, stored, and becomes one task.
 
-A task carries its image's content id. Label Studio is asked once which ids the project has, and nothing else is believed: no
-state of ours can disagree with it. Pictures are stored before their tasks are made, under names that are their ids, so that
-an import that was killed in between finds them again.
+A task contains the content id of its image. The import requests from Label Studio which ids the project has, and keeps no state
+of its own. Images are stored before their tasks are created, with their ids as names, so that after an interruption the next
+import finds them.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
-from sync.errors.failures import attempt
 from sync.errors.images import ImageError
-from sync.images.decode import MAX_PIXELS, unpacked
-from sync.images.fits_extraction import pick_extension, split_pictures
-from sync.images.import_picture import Displayed, content_id, display
+from sync.images.decode import MAX_PIXELS
 from sync.images.stretches import DEFAULT_STRETCH
+from sync.importing.drawing import Drawer, DrawnImage, draw_items
 from sync.importing.inputs.item import Item
 from sync.importing.storage.stored import Storage, StoredFile
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
@@ -29,44 +25,30 @@ from sync.labelling.config import parse
 __all__ = ["IngestReport", "image_key_of", "ingest", "known_content"]
 
 BATCH = 50
-"""Pictures stored and tasks made together; Label Studio takes at most 100 files in a request."""
+"""Images stored and tasks created in one request; Label Studio accepts at most 100 files in a request."""
 BATCH_BYTES = 64 * 2**20
-"""A batch ends earlier when its pictures reach this size: it bounds memory."""
+"""A batch ends earlier when its images reach this size, which bounds the memory."""
 MAX_PICTURE_BYTES = 128 * 2**20
-"""Label Studio takes at most 250 MB in a request, which one picture and the batch before it must share."""
-THREADS = 2
-"""Images read and drawn at the same time: zlib, numpy and downloads all run without Python's lock."""
+"""Label Studio accepts at most 250 MB in a request: a batch below its limit and one more image."""
 
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of the items.
+    """Result of an import.
 
     Attributes
     ----------
     imported : int
-        New tasks.
+        Number of new tasks.
     known : int
-        Images that the project had already, or that came twice.
+        Number of images that the project already had, or that were given twice.
     left_out : dict
-        Name of each item that could not be read, and why.
+        Reason by name for each item that could not be read.
     """
 
     imported: int = 0
     known: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    item: Item
-    content_id: str
-    displayed: Displayed
-    extension: str = ""
-
-    @property
-    def size(self) -> int:
-        return len(self.displayed.picture) + len(self.displayed.science or b"")
 
 
 def ingest(
@@ -82,53 +64,53 @@ def ingest(
     max_bytes: int = MAX_PICTURE_BYTES,
     progress: Callable[[], None] | None = None,
 ) -> IngestReport:
-    """Make a task of every item that the project does not have yet, and of each picture of a FITS file with several.
+    """Create a task for every image that the project does not have yet; a FITS file may hold several images.
 
     Parameters
     ----------
     items : iterable of Item
-        Read one after the other; what is held of them is two batches.
+        Read one after the other; at most two batches are in memory.
     client : LabelStudioClient
     project_id : int
     storage : Storage
     image_key : str
-        Under which the project's labelling config looks for the picture.
+        Key of a task's data that the project's labelling config uses for the image.
     stretch : str
         A key of `STRETCHES`.
     extension : str
-        Which of the images of a FITS file: see `pick_extension`.
+        Which image of a FITS file: see `pick_extension`.
     max_pixels : int
-        Of an image.
+        Largest image that is read.
     max_bytes : int
-        Of the picture that is drawn of it: what reads it back later must take it.
+        Largest displayed image that is stored: the backend must be able to read it back.
     progress : callable, optional
-        Called once an item.
+        Called once per item.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses: what is imported by then stays, and the next run goes on.
+        If Label Studio rejects a request: imported tasks are kept, and the next run continues.
     StorageError
         If the storage cannot be used.
-    SourceError
-        If the source cannot be.
+    InputError
+        If the input cannot be used.
     """
     known = known_content(client, project_id)
     left_out: dict[str, str] = {}
     duplicates = 0
-    batch: list[_Ready] = []
-    with _Sender(lambda ready: _import(ready, client, project_id, storage, image_key)) as sender:
-        drawing = _Drawing(frozenset(known), stretch, extension, max_pixels, min(max_bytes, MAX_PICTURE_BYTES))
-        for pictures in _prepared(items, drawing):
-            for name, ready in pictures:
-                if isinstance(ready, ImageError):
-                    left_out[name] = str(ready)
-                elif ready is None or ready.content_id in known:
+    batch: list[DrawnImage] = []
+    with _Sender(lambda images: _import(images, client, project_id, storage, image_key)) as sender:
+        drawer = Drawer(frozenset(known), stretch, extension, max_pixels, min(max_bytes, MAX_PICTURE_BYTES))
+        for outcomes in draw_items(items, drawer):
+            for name, outcome in outcomes:
+                if isinstance(outcome, ImageError):
+                    left_out[name] = str(outcome)
+                elif outcome is None or outcome.content_id in known:
                     duplicates += 1
                 else:
-                    known.add(ready.content_id)
-                    batch.append(ready)
-                if len(batch) == BATCH or sum(one.size for one in batch) >= BATCH_BYTES:
+                    known.add(outcome.content_id)
+                    batch.append(outcome)
+                if len(batch) == BATCH or sum(image.size for image in batch) >= BATCH_BYTES:
                     sender.send(batch)
                     batch = []
             if progress is not None:
@@ -138,12 +120,12 @@ def ingest(
 
 
 def image_key_of(label_config: str) -> str:
-    """Return the key of a task's data under which a labelling config looks for its picture.
+    """Return the key of a task's data that a labelling config uses for its image.
 
     Raises
     ------
     ValueError
-        If the config cannot be read, or shows several pictures of a task.
+        If the config cannot be read, or displays several images per task.
     """
     keys = sorted(set(parse(label_config).image_key.values()))
     if len(keys) > 1:
@@ -158,96 +140,40 @@ def known_content(client: LabelStudioClient, project_id: int) -> set[str]:
     return {str(task["data"]["content_id"]) for task in tasks if "content_id" in task["data"]}
 
 
-Outcome = _Ready | ImageError | None
-"""A picture, why there is none, or None for one that the project has."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Drawing:
-    """How items are read and drawn; see `ingest`."""
-
-    known: frozenset[str]
-    stretch: str
-    extension: str
-    max_pixels: int
-    max_bytes: int
-
-    def draw(self, item: Item) -> list[tuple[str, Outcome]]:
-        """Read an item and draw its pictures, each with its name in the list of failures."""
-        if item.identity:
-            return [(item.name, attempt(lambda: self._drawn(item, "", None)))]
-        pictures = attempt(lambda: split_pictures(pick_extension(unpacked(item.read()), self.extension)))
-        if isinstance(pictures, ImageError):
-            return [(item.name, pictures)]
-        return [
-            (
-                f"{item.name}[{extension}]" if extension else item.name,
-                attempt(partial(self._drawn, item, extension, content)),
-            )
-            for extension, content in pictures
-        ]
-
-    def _drawn(self, item: Item, extension: str, content: bytes | None) -> _Ready | None:
-        """Draw a picture; an item that is known by something else is read only where it is new."""
-        name = content_id(item.identity if content is None else content, stretch=self.stretch)
-        if name in self.known:
-            return None
-        displayed = display(item.read() if content is None else content, stretch=self.stretch, max_pixels=self.max_pixels)
-        size = len(displayed.picture)
-        if size > self.max_bytes:
-            raise ImageError(f"the picture has {size} bytes, more than the {self.max_bytes} that can be stored and read back")
-        return _Ready(item, name, displayed, extension)
-
-
-def _prepared(items: Iterable[Item], drawing: _Drawing) -> Iterator[list[tuple[str, Outcome]]]:
-    """Read and draw items in threads, a few ahead, and give their pictures back in order."""
-    waiting: deque[Future[list[tuple[str, Outcome]]]] = deque()
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
-    try:
-        for item in items:
-            waiting.append(pool.submit(drawing.draw, item))
-            if len(waiting) > 2 * THREADS:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 class _Sender:
-    """Sends one batch in a thread while the next is prepared: Label Studio takes as long as drawing does."""
+    """Sends one batch in a thread while the next is drawn: both take about as long."""
 
-    def __init__(self, send: Callable[[list[_Ready]], int]) -> None:
+    def __init__(self, send: Callable[[list[DrawnImage]], int]) -> None:
         self._send = send
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ingest-send")
-        self._on_its_way: Future[int] | None = None
+        self._pending: Future[int] | None = None
         self._sent = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._pool.shutdown()  # what is on its way arrives
+        self._pool.shutdown()  # waits for the pending batch
 
-    def send(self, batch: list[_Ready]) -> None:
-        """Send a batch once the one before has arrived; raises what went wrong with that."""
+    def send(self, batch: list[DrawnImage]) -> None:
+        """Send a batch after the previous one is finished; raise the error of the previous one."""
         self.finish()
-        self._on_its_way = self._pool.submit(self._send, batch)
+        self._pending = self._pool.submit(self._send, batch)
 
     def finish(self) -> int:
-        """Wait for the batch on its way, and return how many have arrived in all."""
-        if self._on_its_way is not None:
-            self._sent += self._on_its_way.result()
-            self._on_its_way = None
+        """Wait for the pending batch and return the number of tasks of all batches."""
+        if self._pending is not None:
+            self._sent += self._pending.result()
+            self._pending = None
         return self._sent
 
 
-def _import(batch: list[_Ready], client: LabelStudioClient, project_id: int, storage: Storage, image_key: str) -> int:
-    """Store the pictures of a batch, then make its tasks, in one request each."""
+def _import(batch: list[DrawnImage], client: LabelStudioClient, project_id: int, storage: Storage, image_key: str) -> int:
+    """Store the images of a batch, then create its tasks, in one request each."""
     if not batch:
         return 0
-    pictures = storage.put_pictures([_picture(ready) for ready in batch])
-    tasks = [_task(ready, picture, storage, image_key) for ready, picture in zip(batch, pictures, strict=True)]
+    references = storage.put_pictures([_stored_file(image) for image in batch])
+    tasks = [_task(image, reference, storage, image_key) for image, reference in zip(batch, references, strict=True)]
     answer = client.send("POST", f"/api/projects/{project_id}/import", json=tasks)
     if answer["task_count"] != len(tasks):
         message = f"Label Studio made {answer['task_count']} tasks of {len(tasks)} images in project {project_id}"
@@ -255,20 +181,20 @@ def _import(batch: list[_Ready], client: LabelStudioClient, project_id: int, sto
     return len(tasks)
 
 
-def _picture(ready: _Ready) -> StoredFile:
-    return StoredFile(ready.content_id + ready.displayed.suffix, ready.displayed.picture)
+def _stored_file(image: DrawnImage) -> StoredFile:
+    return StoredFile(image.content_id + image.displayed.suffix, image.displayed.picture)
 
 
-def _task(ready: _Ready, picture: str, storage: Storage, image_key: str) -> dict[str, Any]:
-    displayed = ready.displayed
-    said = ready.item.data
-    if image_key in said:  # a column of the catalogue that is called as the config calls the picture
-        said = {f"catalogue_{name}" if name == image_key else name: value for name, value in said.items()}
-    data = {**displayed.data, **said, image_key: picture, "content_id": ready.content_id}
-    if ready.item.filename:
-        data["filename"] = ready.item.filename
-    if ready.extension:
-        data["extension"] = ready.extension
+def _task(image: DrawnImage, reference: str, storage: Storage, image_key: str) -> dict[str, Any]:
+    displayed = image.displayed
+    columns = image.item.data
+    if image_key in columns:  # a column of the catalogue with the name that the config uses for the image
+        columns = {f"catalogue_{name}" if name == image_key else name: value for name, value in columns.items()}
+    data = {**displayed.data, **columns, image_key: reference, "content_id": image.content_id}
+    if image.item.filename:
+        data["filename"] = image.item.filename
+    if image.extension:
+        data["extension"] = image.extension
     if displayed.science is not None:
-        data["science"] = storage.put_science(StoredFile(ready.content_id + displayed.science_suffix, displayed.science))
+        data["science"] = storage.put_science(StoredFile(image.content_id + displayed.science_suffix, displayed.science))
     return {"data": data}

@@ -1,4 +1,4 @@
-"""Angles as catalogues write them: numbers in a unit, numbers written as texts, sexagesimal texts."""
+"""Angles in the forms of catalogues: numbers in a unit, numbers written as texts, sexagesimal texts."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from sync.importing.inputs.json_columns import json_values
 __all__ = ["degrees"]
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d{1,3},\d+\s*")
-"""No angle has thousands that a comma could separate."""
+"""Angles have no thousands that a comma could separate."""
 UNIT_IN_NAME = re.compile(r".*[\[(]\s*([A-Za-z\u00b0]+)\s*[\])]\s*$|.*_(rad|hours)$", re.IGNORECASE)
 
 
 def degrees(column: Any, *, sexagesimal: units.UnitBase) -> NDArray[np.float64]:
-    """Read a column as degrees; NaN where a value is missing or is no angle.
+    """Read a column as degrees; NaN where a value is missing or not an angle.
 
     Parameters
     ----------
     column : Column
-        Whatever Python reads as a number is one, in the column's unit, or in degrees where it has none: a single ``N/A``
-        makes texts of all numbers of a column.
+        Texts that Python reads as numbers are numbers: a single ``N/A`` turns all numbers of a column into texts. They are
+        in the column's unit, or in degrees if it has none.
     sexagesimal : Unit
-        Of the first part of other texts: hour angle or degree.
+        Unit of the first part of other texts: hour angle or degree.
 
     Raises
     ------
-    SourceError
-        If it holds numbers in a unit that is none of angles.
+    InputError
+        If it holds numbers in a unit that is not a unit of angles.
     """
     values = json_values(column)
     numbers = np.array([_number(value) for value in values], dtype=np.float64)
@@ -67,27 +67,27 @@ def _sexagesimal(text: str, unit: units.UnitBase) -> float:
         return np.nan
 
 
-def _unit_of_texts(column: Any, usual: units.UnitBase) -> units.UnitBase:
-    """The unit of the first part of sexagesimal texts: degrees where the column says so, though hours are usual."""
-    return units.deg if str(getattr(column, "unit", None) or "").lower().startswith(("deg", "d:")) else usual
+def _unit_of_texts(column: Any, default: units.UnitBase) -> units.UnitBase:
+    """Return the unit of the first part of sexagesimal texts: degrees if the column has this unit."""
+    return units.deg if str(getattr(column, "unit", None) or "").lower().startswith(("deg", "d:")) else default
 
 
 def _unit(column: Any, *, hours: bool) -> units.UnitBase:
-    """The unit of a column's numbers, also as FITS files of all sorts name it: DEG, Degrees, hr, hours."""
-    said = str(getattr(column, "unit", None) or "").strip().strip("\"'")
-    is_said = bool(said)
-    if not said:
+    """Return the unit of a column's numbers, also if it is written as DEG, Degrees, hr or hours."""
+    name = str(getattr(column, "unit", None) or "").strip().strip("\"'")
+    is_declared = bool(name)
+    if not name:
         match = UNIT_IN_NAME.match(str(column.info.name))
-        said = (match[1] or match[2]) if match else ""
-    if not said:
+        name = (match[1] or match[2]) if match else ""
+    if not name:
         return units.deg
-    bare = said.lower().replace("\u00b0", "deg").rstrip(".").partition(" ")[0]
-    for name in (said, said.lower(), said.lower().rstrip("s"), bare, bare.rstrip("s")):
-        unit = units.Unit(name, parse_strict="silent")
+    bare = name.lower().replace("\u00b0", "deg").rstrip(".").partition(" ")[0]
+    for spelling in (name, name.lower(), name.lower().rstrip("s"), bare, bare.rstrip("s")):
+        unit = units.Unit(spelling, parse_strict="silent")
         if unit.is_equivalent(units.deg):
             return unit
         if unit == units.hour and hours:
             return units.hourangle
-    if not is_said:  # what stands in a name's brackets may be anything, such as J2000
+    if not is_declared:  # the brackets in a name may contain anything, such as J2000
         return units.deg
-    raise InputError(f"the column {column.info.name!r} is in {said!r}, which is no unit of angles that is known")
+    raise InputError(f"the column {column.info.name!r} is in {name!r}, which is not a known unit of angles")

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from sync.importing.inputs.csv_table import BAD_ROWS_KEY, decode_text
+from sync.importing.inputs.csv_table import BAD_ROWS_KEY
 from sync.importing.inputs.fits_tables import read_fits_table
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.json_columns import json_rows
 from sync.importing.inputs.sky_columns import has_sky_columns, sky_degrees
 from sync.importing.inputs.table_bounds import PACKED, read_bounded
+from sync.importing.inputs.text_lines import decode_text
 from sync.importing.inputs.text_table import read_text_table
 
 __all__ = ["OWN_KEYS", "Position", "Row", "bad_rows", "has_positions", "open_catalogue", "positions", "rows"]
@@ -87,7 +88,7 @@ def open_catalogue(file: Path, *, table: str | None = None, as_text: Collection[
 
     Raises
     ------
-    SourceError
+    InputError
         If it cannot be read, has no row, or has several tables and none is chosen.
     """
     try:
@@ -116,7 +117,7 @@ def positions(table: Table, *, ra: str | None = None, dec: str | None = None) ->
 
     Raises
     ------
-    SourceError
+    InputError
         If there is no such column, none that is known, if its unit is none of angles, or its frame is not converted.
     """
     right, declined = sky_degrees(table, ra=ra, dec=dec)
@@ -146,7 +147,7 @@ def rows(table: Table, *, columns: Sequence[str] | None = None) -> Iterator[Row]
 
     Raises
     ------
-    SourceError
+    InputError
         If there is no such column.
     """
     for name in columns or ():

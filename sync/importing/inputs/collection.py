@@ -83,7 +83,7 @@ class Collection:
 
         Raises
         ------
-        SourceError
+        InputError
             If nothing is there, a Parquet file cannot be read, or the bucket does not answer.
         """
         spans = self._find_objects(word) if word.startswith(SCHEME) else self._find_files(word)
@@ -98,7 +98,7 @@ class Collection:
 
         Raises
         ------
-        SourceError
+        InputError
             If the folder that it lies in is not there.
         """
         if word.startswith(SCHEME):
@@ -114,7 +114,7 @@ class Collection:
 
         Raises
         ------
-        SourceError
+        InputError
             If a bucket does not answer, a disk fails, or a Parquet file has changed: the images are not to blame.
         """
         waiting: deque[Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]]] = deque()

@@ -35,7 +35,7 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
 
     Raises
     ------
-    SourceError
+    InputError
         If it has no table, several and no word which, or one that is larger than the file.
     """
     with fits.open(opened, memmap=False, lazy_load_hdus=False) as hdus:

@@ -39,7 +39,7 @@ class HipsSurvey:
 
     Raises
     ------
-    SourceError
+    InputError
         If the size is out of range, or astroquery is not installed.
     """
 

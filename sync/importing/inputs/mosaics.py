@@ -49,7 +49,7 @@ class Mosaics:
 
     Raises
     ------
-    SourceError
+    InputError
         If a file cannot be read, has no image or no celestial coordinates, or if it cannot be told what band it is.
     """
 

@@ -43,7 +43,7 @@ def cutout_items(
 
     Raises
     ------
-    SourceError
+    InputError
         If a column is missing.
     """
     pairs = zip(rows(table, columns=columns), positions(table, ra=ra, dec=dec), strict=True)
@@ -71,7 +71,7 @@ def address_items(
 
     Raises
     ------
-    SourceError
+    InputError
         If a column is missing.
     """
     if column not in table.colnames:

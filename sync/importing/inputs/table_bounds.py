@@ -30,7 +30,7 @@ def check_cells(rows: int, columns: int, *, file: Path) -> None:
 
     Raises
     ------
-    SourceError
+    InputError
         If it has.
     """
     if rows * max(columns, 1) > MAX_CELLS:
@@ -45,7 +45,7 @@ def read_bounded(opened: IO[bytes], *, file: Path, most: int = MAX_BYTES) -> byt
 
     Raises
     ------
-    SourceError
+    InputError
         If there are more than `most` bytes, or they cannot be unpacked.
     """
     start = opened.read(6)

@@ -49,7 +49,7 @@ def choose_table(entries: Sequence[TableEntry[Content]], wanted: str | None, *, 
 
     Raises
     ------
-    SourceError
+    InputError
         If there is no table, none or several of that name, or several tables and no word which.
     """
     if not entries:

@@ -48,7 +48,7 @@ def look_at_rows(file: Path) -> Rows:
 
     Raises
     ------
-    SourceError
+    InputError
         If it cannot be read, or has no column of images.
     """
     try:
@@ -74,7 +74,7 @@ def read_rows(
 
     Raises
     ------
-    SourceError
+    InputError
         If the file cannot be read, has not the `fingerprint`, or ends before so many rows.
     """
     end = first + count

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from astropy.table import Table
 
-from sync.importing.inputs.csv_table import decode_text, read_delimited
+from sync.importing.inputs.csv_table import read_delimited
 from sync.importing.inputs.ecsv_table import read_ecsv
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.table_bounds import check_cells
 from sync.importing.inputs.table_choice import TableEntry, choose_table
+from sync.importing.inputs.text_lines import decode_text
 
 __all__ = ["read_text_table"]
 
@@ -42,7 +43,7 @@ def read_text_table(content: bytes, *, table: str | None = None, as_text: Collec
 
     Raises
     ------
-    SourceError
+    InputError
         If there are several tables and no word which, or more values than are read.
     """
     text = decode_text(content)

@@ -125,7 +125,7 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
 
     Raises
     ------
-    SourceError
+    InputError
         If the file is damaged, or holds no image, or one without celestial coordinates.
     """
     try:

@@ -46,7 +46,7 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
 
     Raises
     ------
-    SourceError
+    InputError
         If it refers to another file or host, declares an entity, has no table, or several and no word which.
     """
     from astropy.io import votable
@@ -86,7 +86,7 @@ def check_references(content: bytes, *, file: Path) -> None:
 
     Raises
     ------
-    SourceError
+    InputError
         If a STREAM has a `href`, an entity is declared, or a table claims more than it can hold.
     xml.parsers.expat.ExpatError
         If it is no XML.

@@ -57,7 +57,7 @@ def test_a_fits_table_may_name_its_unit_in_its_own_way(tmp_path: Path, unit: str
 @pytest.mark.parametrize(("ra", "dec", "named"), [("furlong", "deg", "'ra' is in 'furlong'"), ("deg", "h", "'dec' is in 'h'")])
 def test_a_unit_that_is_none_of_angles_is_named(tmp_path: Path, ra: str, dec: str, named: str) -> None:
     table = open_catalogue(fits_table(tmp_path, ra=(10.0, ra), dec=(1.0, dec)))
-    with pytest.raises(InputError, match=f"the column {named}, which is no unit of angles"):
+    with pytest.raises(InputError, match=f"the column {named}, which is not a known unit of angles"):
         positions(table)
 
 

@@ -1,0 +1,115 @@
+"""Reading and drawing of items, in threads, a few ahead of the import."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
+from sync.images.decode import unpacked
+from sync.images.fits_extraction import pick_extension, split_pictures
+from sync.images.import_picture import Displayed, content_id, display
+from sync.importing.inputs.item import Item
+
+__all__ = ["Drawer", "DrawnImage", "Outcome", "draw_items"]
+
+THREADS = 2
+"""Items read and drawn at the same time: zlib, numpy and downloads release Python's lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnImage:
+    """Image that is ready to be stored.
+
+    Attributes
+    ----------
+    item : Item
+    content_id : str
+    displayed : Displayed
+    extension : str
+        Which image of a FITS file with several; empty for other files.
+    """
+
+    item: Item
+    content_id: str
+    displayed: Displayed
+    extension: str = ""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the displayed image and of the science file."""
+        return len(self.displayed.picture) + len(self.displayed.science or b"")
+
+
+Outcome = DrawnImage | ImageError | None
+"""A drawn image, the reason why there is none, or None for an image that the project already has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drawer:
+    """How items are read and drawn.
+
+    Attributes
+    ----------
+    known : frozenset of str
+        Content ids of the project; such images are not drawn.
+    stretch : str
+        A key of `STRETCHES`.
+    extension : str
+        Which image of a FITS file: see `pick_extension`.
+    max_pixels : int
+        Largest image that is read.
+    max_bytes : int
+        Largest displayed image that is stored.
+    """
+
+    known: frozenset[str]
+    stretch: str
+    extension: str
+    max_pixels: int
+    max_bytes: int
+
+    def draw(self, item: Item) -> list[tuple[str, Outcome]]:
+        """Read an item and draw its images; each has the name that the list of failures uses."""
+        if item.identity:
+            return [(item.name, attempt(lambda: self._draw(item, "", None)))]
+        images = attempt(lambda: split_pictures(pick_extension(unpacked(item.read()), self.extension)))
+        if isinstance(images, ImageError):
+            return [(item.name, images)]
+        return [
+            (
+                f"{item.name}[{extension}]" if extension else item.name,
+                attempt(partial(self._draw, item, extension, content)),
+            )
+            for extension, content in images
+        ]
+
+    def _draw(self, item: Item, extension: str, content: bytes | None) -> DrawnImage | None:
+        """Draw an image; an item with an identity has no content yet, and is read only if it is new."""
+        name = content_id(item.identity if content is None else content, stretch=self.stretch)
+        if name in self.known:
+            return None
+        displayed = display(item.read() if content is None else content, stretch=self.stretch, max_pixels=self.max_pixels)
+        size = len(displayed.picture)
+        if size > self.max_bytes:
+            raise ImageError(f"the picture has {size} bytes, more than the {self.max_bytes} that can be stored and read back")
+        return DrawnImage(item, name, displayed, extension)
+
+
+def draw_items(items: Iterable[Item], drawer: Drawer) -> Iterator[list[tuple[str, Outcome]]]:
+    """Read and draw items in threads and yield the images of each item in order."""
+    pending: deque[Future[list[tuple[str, Outcome]]]] = deque()
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
+    try:
+        for item in items:
+            pending.append(pool.submit(drawer.draw, item))
+            if len(pending) > 2 * THREADS:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

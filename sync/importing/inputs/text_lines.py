@@ -1,0 +1,88 @@
+"""Lines of a text table: its encoding, its header, the character between its columns, and its line of units."""
+
+from __future__ import annotations
+
+import csv
+import re
+
+from sync.importing.inputs.sky_names import is_position_name
+
+__all__ = ["NO_DELIMITER", "decode_text", "find_delimiter", "is_spaced", "separate_units", "start_at_header"]
+
+DELIMITERS = "\t,;|"
+"""In this order if the header has as many of several; a list of one column has none, and its addresses may contain commas."""
+NO_DELIMITER = "\x1f"
+"""Delimiter of a table of one column: a character that no text contains."""
+COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*")
+NUMBER_FIRST = re.compile(r'(?:^|[,;\t|]|\s)\s*"?[+-]?\.?\d')
+DASHES = re.compile(r"-+(?:[\t;,|+]-+)*[\t;,|+]?")
+"""Line below the names and the units of VizieR, and below the names of psql."""
+HEAD_CHARACTERS = 100_000
+
+
+def decode_text(content: bytes) -> str:
+    """Return a text with line ends of one character: UTF-8, UTF-16 (Excel's "Unicode text"), else cp1252."""
+    if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
+        text = content.decode("utf-32", errors="replace")
+    elif content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = content.decode("utf-16", errors="replace")
+    elif b"\0" in content[:200] and not content.startswith(b"\0\0"):
+        text = content.decode("utf-16-be" if content[:1] == b"\0" else "utf-16-le", errors="replace")
+    else:
+        try:
+            text = content.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = content.decode("cp1252", errors="replace")  # Excel's "CSV" in contrast to its "CSV UTF-8"
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
+
+
+def start_at_header(text: str, separator: str | None) -> str:
+    """Return a text from its header on, without leading comments.
+
+    If the first line without a comment contains numbers, the header is a comment with as many names: that with the names of a
+    position, else the last.
+    """
+    comments = COMMENTS.match(text)
+    assert comments is not None, "the pattern also matches nothing"
+    body = text[comments.end() :]
+    first = body.partition("\n")[0]
+    delimiter = separator or find_delimiter(first)
+    if not NUMBER_FIRST.search(first.strip()):
+        return f"{body}\n"
+    width = len(_split(first, delimiter))
+    lines = [line.strip(" \t#") for line in comments[0].split("\n")]
+    fitting = [line for line in reversed(lines) if len(_split(line, delimiter)) == width > 1]
+    with_position = [line for line in fitting if any(is_position_name(name) for name in _split(line, delimiter))]
+    return "\n".join([*(with_position or fitting)[:1], body, ""])
+
+
+def _split(line: str, delimiter: str) -> list[str]:
+    bare = line.replace("\t", " ").strip(" ") if delimiter == " " else line
+    return next(csv.reader([bare], delimiter=delimiter, skipinitialspace=True), [])
+
+
+def find_delimiter(line: str) -> str:
+    """Return the character between the columns of a header; a space for one or more spaces."""
+    unquoted = re.sub(r'"[^"]*"', "", line.strip(" "))
+    delimiter = max(DELIMITERS, key=unquoted.count)
+    if delimiter in unquoted:
+        return delimiter
+    return " " if len(unquoted.split()) > 1 else NO_DELIMITER
+
+
+def is_spaced(text: str) -> bool:
+    """Return whether the first row has as many words as the header: the name of a single column may contain a space."""
+    lines = [line for line in text[:HEAD_CHARACTERS].split("\n") if line.strip() and not line.startswith("#")][:2]
+    widths = {len(_split(line, " ")) for line in lines}
+    return len(widths) == 1
+
+
+def separate_units(text: str, delimiter: str) -> tuple[str, list[str]]:
+    """Return a text without the lines of units and of dashes that VizieR writes below the header, and the units."""
+    parts = text.split("\n", 3)
+    if len(parts) == 4 and "-" in parts[2] and delimiter != " " and DASHES.fullmatch(parts[2].strip()):
+        column_units = [unit.strip() for unit in next(csv.reader([parts[1]], delimiter=delimiter), [])]
+        return f"{parts[0]}\n{parts[3]}", column_units
+    if len(parts) == 4 and "-" in parts[1] and delimiter != " " and DASHES.fullmatch(parts[1].strip()):
+        return "\n".join([parts[0], parts[2], parts[3]]), []
+    return text, []
