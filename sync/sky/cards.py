@@ -1,8 +1,8 @@
-"""The cards of a header that say where the image lies: their parsed values, and those of the two celestial axes alone.
+"""Cards of a header that define the coordinates of an image: their parsed values, of the two celestial axes only.
 
-Other cards are never parsed: many headers in archives have a card that astropy refuses, and it refuses the whole header for
-it (astropy 8.0.2: a CONTINUE card with a number, an unquoted NaN). Axes of wavelength, polarisation or time are taken out
-before astropy reads the header, for the same reason.
+Other cards are never parsed: many headers in archives have a card for which astropy refuses the whole header (astropy 8.0.2: a
+CONTINUE card with a number, an unquoted NaN). Axes of wavelength, polarisation or time are removed before astropy reads the
+header, for the same reason.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ __all__ = [
 Value = str | int | float | bool
 
 UNREADABLE = "a value that is not valid FITS"
-"""Stands for the value of a card that cannot be parsed: it is refused where it is needed, and costs nothing elsewhere."""
+"""Placeholder for the value of a card that cannot be parsed: an error only if the card is needed."""
 PROBLEM_CARD = "SKYPROB"
-"""Card of a cut-out of ours with what its coordinates leave out of those of the mosaic, as one sentence or several."""
+"""Card of a cut-out that galaxyloop wrote: sentences about the distortions of the mosaic that its coordinates lack."""
 MAX_CARDS = 400
 MAX_AXES = 8
 CARD_LENGTH = 80
@@ -58,14 +58,14 @@ _TABLE_AXIS = re.compile(r"....-TAB")
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """Which axes of a FITS array are those of the sky.
+    """Celestial axes of a FITS array.
 
     Attributes
     ----------
     first, second : int
-        As FITS counts them, from 1; `first` is the one that varies faster.
+        Numbers of the axes, counted from 1; `first` varies faster.
     longitude : int
-        Which of the two is the longitude.
+        Number of the axis of longitude, one of the two.
     """
 
     first: int
@@ -74,26 +74,26 @@ class Axes:
 
 
 def sky_cards(header: Header | Mapping[str, Any]) -> dict[str, Value]:
-    """Read the cards that say where an image lies; of a keyword that comes twice, the last one counts, as for astropy.
+    """Read the cards of the coordinates; if a keyword is repeated, the last one is used, as in astropy.
 
     Parameters
     ----------
     header : Header or mapping
-        Of a FITS file, or the cards that a task keeps as an object of names and values.
+        Header of a FITS file, or the cards that a task contains as an object of names and values.
 
     Raises
     ------
     SkyError
-        If a mapping has more than `MAX_CARDS` cards, or one whose value no card has.
+        If a mapping has more than `MAX_CARDS` cards, or a value of a type that cards do not have.
     """
     if isinstance(header, Header):
-        return dict(_parsed(header))
+        return dict(_parse(header))
     if len(header) > MAX_CARDS:
         raise SkyError(f"the WCS has {len(header)} cards, more than the {MAX_CARDS} that are read")
     cards: dict[str, Value] = {}
     for key, value in header.items():
         name = str(key).strip().upper()
-        if value is None or not _is_read(name):
+        if value is None or not _is_needed(name):
             continue
         if not isinstance(value, Value):
             raise SkyError(f"the WCS card {name} must be a number or a text, not {str(value)[:80]!r}")
@@ -101,35 +101,35 @@ def sky_cards(header: Header | Mapping[str, Any]) -> dict[str, Value]:
     return cards
 
 
-def _is_read(keyword: str) -> bool:
+def _is_needed(keyword: str) -> bool:
     patterns = (_AXIS, _ELEMENT, _WHOLE, _OLD_ELEMENT)
     return any(pattern.fullmatch(keyword) for pattern in patterns)
 
 
-def _parsed(header: Header) -> Iterator[tuple[str, Value]]:
+def _parse(header: Header) -> Iterator[tuple[str, Value]]:
     for card in header.cards:
         try:
             keyword = str(card.keyword)
-        except (VerifyError, *DAMAGE):  # a card whose name cannot be read is none of those that are needed
+        except (VerifyError, *DAMAGE):  # a card without a readable name is not needed
             continue
-        if not _is_read(keyword):
+        if not _is_needed(keyword):
             continue
         try:
-            value = _split_text(card) if keyword.startswith("WAT") else card.value
+            value = _text_piece(card) if keyword.startswith("WAT") else card.value
         except (VerifyError, *DAMAGE):
-            value = _first_of(card)
+            value = _value_without_continuation(card)
         if not isinstance(value, Undefined) and value is not None:
             yield keyword, value if isinstance(value, Value) else UNREADABLE
 
 
-def _split_text(card: Card) -> str:
-    """The text of a card that is one piece of a longer text: blanks at its end count, which astropy takes away."""
+def _text_piece(card: Card) -> str:
+    """Return the text of a card that is a piece of a longer text, with the blanks at its end, which astropy removes."""
     match = re.search(r"'(.*)'", card.image)
     return "" if match is None else match[1]
 
 
-def _first_of(card: Card) -> Any:
-    """The value of a card that astropy joined with a CONTINUE card behind it which continues nothing."""
+def _value_without_continuation(card: Card) -> Any:
+    """Return the value of a card that astropy has joined with a CONTINUE card which does not belong to it."""
     try:
         return Card.fromstring(card._image[:CARD_LENGTH]).value  # its public `image` raises what `value` has raised
     except (VerifyError, *DAMAGE):
@@ -137,7 +137,7 @@ def _first_of(card: Card) -> Any:
 
 
 def is_number(value: Value | None) -> bool:
-    """Whether a value of a card is a finite number."""
+    """Return whether the value of a card is a finite number."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:
@@ -147,7 +147,7 @@ def is_number(value: Value | None) -> bool:
 
 
 def image_size(cards: Mapping[str, Value]) -> tuple[int, int] | None:
-    """Return width and height of the array, also where it is stored compressed; None where the cards do not tell."""
+    """Return width and height of the array, also of a compressed one; None if the cards do not give them."""
     names = ("ZNAXIS1", "ZNAXIS2") if cards.get("ZIMAGE") is True else ("NAXIS1", "NAXIS2")
     width, height = (cards.get(name) for name in names)
     if type(width) is int and type(height) is int and width > 0 and height > 0:
@@ -156,14 +156,14 @@ def image_size(cards: Mapping[str, Value]) -> tuple[int, int] | None:
 
 
 def celestial_axes(cards: Mapping[str, Value]) -> Axes:
-    """Find the two axes of the sky by their types, in whatever order they come.
+    """Find the two celestial axes by their types, in any order.
 
     Raises
     ------
     NoSkyError
-        If no axis is one of the sky.
+        If no axis is celestial.
     SkyError
-        If there are not both a longitude and a latitude.
+        If the longitude or the latitude is missing.
     """
     types = {axis: _type_of(cards, axis) for axis in range(1, MAX_AXES + 1)}
     named = {axis: kind for axis, kind in types.items() if kind}
@@ -192,12 +192,12 @@ def _type_of(cards: Mapping[str, Value], axis: int) -> str:
 
 
 def planar_cards(cards: Mapping[str, Value], axes: Axes) -> dict[str, Value]:
-    """Return the cards of the two celestial axes alone, renamed to axes 1 and 2.
+    """Return the cards of the two celestial axes only, renamed to axes 1 and 2.
 
     Raises
     ------
     SkyError
-        If a place on the sky depends on a third axis as well.
+        If the position also depends on a third axis.
     """
     renamed = {str(axes.first): "1", str(axes.second): "2"}
     plane: dict[str, Value] = {}

@@ -1,4 +1,4 @@
-"""Where the pixels of an image lie on the sky: from pixels to ICRS and back, whatever the header's projection and frame."""
+"""Celestial coordinates of an image: from pixels to ICRS and back, for all projections and frames."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ __all__ = ["ARCSEC_A_DEGREE", "CelestialSky"]
 
 ARCSEC_A_DEGREE = 3600.0
 CYLINDRICAL = ("CAR", "CEA", "CYP", "MER")
-"""Projections whose columns go on where a map of the whole sky ends."""
+"""Projections that repeat beyond the edge of a map of the whole sky."""
 EDGE_PX = 1e-6
-"""By which a place on the very edge of an image may miss it for rounding, pixels."""
+"""Tolerance for rounding at the edge of an image, pixels."""
 SAME_PIXEL = 1e-3
-"""Pixels by which the way from the sky back to a pixel may miss it; farther off, the place is not on the image."""
+"""Tolerance of the inverse transformation, pixels; a position with a larger error is not on the image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,17 +34,18 @@ class CelestialSky:
     Attributes
     ----------
     wcs : astropy.wcs.WCS
-        Of two axes, with all distortions that could be read; declination may be its first. Do not change it: make a copy.
+        Coordinates of two axes with all distortions that could be read; the first axis may be declination. Read-only: copy it
+        before a change.
     frame : astropy frame
-        In which `wcs` gives its longitudes and latitudes; `positions` and `pixels` are in ICRS.
+        Frame of the longitudes and latitudes of `wcs`; `positions` and `pixels` use ICRS.
     axes : Axes
-        Which axes of the file's array the two are, counted from 1 as FITS does: (1, 2) in nearly all files.
+        Celestial axes of the file's array: 1 and 2 in nearly all files.
     size : (width, height) or None
-        Of the image along these axes, pixels, where the header tells.
+        Size of the image along these axes, pixels; None if the header does not give it.
     omitted : tuple of str
-        A sentence for each part of a distortion that is left out of `wcs`.
+        A sentence for each part of a distortion that `wcs` lacks.
     cards : mapping
-        The cards from which `wcs` was made, of the two axes alone.
+        Cards from which `wcs` was made, of the two axes only.
     """
 
     wcs: WCS
@@ -56,13 +57,13 @@ class CelestialSky:
 
     @property
     def has_tables(self) -> bool:
-        """Whether `wcs` has lookup tables, which no header cards can carry."""
+        """Whether `wcs` has lookup tables, which header cards cannot represent."""
         wcs = self.wcs
         return any(table is not None for table in (wcs.cpdis1, wcs.cpdis2, wcs.det2im1, wcs.det2im2))
 
     @cached_property
     def turn_px(self) -> NDArray[np.float64] | None:
-        """Columns and rows that make a turn of 360 degrees on a cylindrical map; None for other projections."""
+        """Columns and rows of a turn of 360 degrees on a cylindrical map; None for other projections."""
         code = str(self.wcs.wcs.ctype[self.wcs.wcs.lng])[-3:]
         if code not in CYLINDRICAL or self.wcs.has_distortion:
             return None
@@ -82,18 +83,18 @@ class CelestialSky:
         Parameters
         ----------
         columns, rows : ndarray, shape (n,), or float
-            Counted from 0 as FITS lays them: the middle of the first pixel of the first row is (0, 0).
+            Counted from 0 in the order of the FITS array: the centre of the first pixel of the first row is (0, 0).
 
         Returns
         -------
         ndarray, shape (n, 2)
-            ICRS, degrees, right ascension in [0, 360); NaN where a pixel lies off the map.
+            ICRS, degrees, right ascension in [0, 360); NaN for a pixel outside the map.
         """
         pixels = np.stack(np.broadcast_arrays(np.atleast_1d(columns), np.atleast_1d(rows)), axis=1).astype(np.float64)
         if not len(pixels):
             return np.zeros((0, 2))
         with warnings.catch_warnings(), np.errstate(all="ignore"):
-            warnings.simplefilter("ignore")  # of ERFA, about dates
+            warnings.simplefilter("ignore")  # ERFA warns about dates
             world = self.wcs.all_pix2world(pixels, 0)
             places = world[:, [self.wcs.wcs.lng, self.wcs.wcs.lat]]
             valid = np.isfinite(places).all(axis=1) & (np.abs(places[:, 1]) <= 90)
@@ -102,11 +103,11 @@ class CelestialSky:
                 icrs = SkyCoord(*places[valid].T, unit="deg", frame=self.frame).icrs
                 places[valid] = np.stack([icrs.ra.deg, icrs.dec.deg], axis=1)
             places[:, 0] %= 360.0
-            places[places[:, 0] == 360.0, 0] = 0.0  # what is left of a negative number that is almost 0
+            places[places[:, 0] == 360.0, 0] = 0.0  # the remainder of a negative number close to 0
         return np.asarray(places, dtype=np.float64)
 
     def pixels(self, places: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the pixels of places on the sky.
+        """Return the pixels of positions on the sky.
 
         Parameters
         ----------
@@ -116,8 +117,8 @@ class CelestialSky:
         Returns
         -------
         ndarray, shape (n, 2)
-            Column and row, counted from 0 as FITS lays them, also beyond the edges of the image; NaN where the projection does
-            not reach, or a distortion does not lead back.
+            Column and row, counted from 0 in the order of the FITS array, also beyond the edges of the image; NaN if the
+            projection does not cover the position or a distortion has no inverse there.
         """
         places = np.asarray(places, dtype=np.float64).reshape(-1, 2)
         pixels = np.full(places.shape, np.nan)
@@ -138,10 +139,10 @@ class CelestialSky:
                 missed = np.abs(self.wcs.wcs_world2pix(back, 0) - self.wcs.wcs_world2pix(world, 0)).max(axis=1)
                 pixels[np.flatnonzero(valid)[~(missed < SAME_PIXEL)]] = np.nan
         pixels[~np.isfinite(pixels).all(axis=1)] = np.nan
-        return self._on_the_image(pixels)
+        return self._move_onto_image(pixels)
 
-    def _on_the_image(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Move pixels of a cylindrical map that lie beyond its edge by a turn, where that brings them onto the image."""
+    def _move_onto_image(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Move pixels beyond the edge of a cylindrical map by one turn if they are then on the image."""
         if self.size is None or self.turn_px is None:
             return pixels
         for turn in (self.turn_px, -self.turn_px):
@@ -151,7 +152,7 @@ class CelestialSky:
         return pixels
 
     def holds(self, pixels: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether pixels, shape (n, 2), lie on the image; of an image whose size is not known, all do."""
+        """Return whether pixels, shape (n, 2), are on the image; True for all if its size is unknown."""
         size = np.array((np.inf, np.inf) if self.size is None else self.size)
         with np.errstate(invalid="ignore"):
             inside: NDArray[np.bool_] = np.all((pixels >= -0.5 - EDGE_PX) & (pixels <= size - 0.5 + EDGE_PX), axis=1)

@@ -1,4 +1,4 @@
-"""What the cards of the two celestial axes must say before astropy reads them: it takes a missing or odd value for 0 or 1."""
+"""Checks of the cards of the celestial axes before astropy reads them: it takes missing or invalid values for 0 or 1."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sync.sky.systems import STANDARD_SYSTEMS, standard_system, year_of_equinox
 __all__ = ["POLYNOMIALS", "checked_cards"]
 
 WHOLE_SKY_DEG = 180.0
-"""Width of an image that is taken for a map of the whole sky where CRVAL is missing."""
+"""Smallest width of an image that is a map of the whole sky if CRVAL is missing."""
 POLYNOMIALS = ("A_", "B_", "AP_", "BP_")
-"""How the names of SIP cards begin."""
+"""Prefixes of the SIP cards."""
 _UNITS = {
     "deg": "deg",
     "degs": "deg",
@@ -37,40 +37,40 @@ _UNITS = {
     "radian": "rad",
     "radians": "rad",
 }
-"""Ways to write the units of angles; what is missing here is looked up in astropy."""
+"""Spellings of the units of angles; others are parsed by astropy."""
 
 
 def checked_cards(plane: Mapping[str, Value], axes: Axes, size: tuple[int, int] | None) -> dict[str, Value]:
-    """Check the cards of the celestial axes and write units and frames as the standard does.
+    """Check the cards of the celestial axes and rewrite units and frames as in the standard.
 
     Parameters
     ----------
     plane : mapping
-        As `planar_cards` gives them: of axes 1 and 2.
+        Cards of axes 1 and 2, from `planar_cards`.
     axes : Axes
-        What the axes are called in the file, for messages.
+        Numbers of the axes in the file, for messages.
     size : (width, height) or None
-        Of the image, pixels.
+        Size of the image, pixels.
 
     Raises
     ------
     SkyError
-        If a card that is needed is missing, or no number.
+        If a needed card is missing or not a number.
     """
     cards: dict[str, Value] = {key: value for key, value in plane.items() if not _is_empty(value)}
     named = {"1": str(axes.first), "2": str(axes.second)}
-    if _is_whole_sky(cards, size):  # the one kind of image at whose reference point 0 is likely, as the standard has it
+    if _is_whole_sky(cards, size):  # the only images for which the default of the standard, 0, is plausible
         cards.setdefault("CRVAL1", 0.0)
         cards.setdefault("CRVAL2", 0.0)
     for axis in "12":
         cards[f"CTYPE{axis}"] = str(cards[f"CTYPE{axis}"]).strip().upper()
-        _check(cards, f"CRVAL{axis}", f"CRVAL{named[axis]}")
+        _check_number(cards, f"CRVAL{axis}", f"CRVAL{named[axis]}")
         if f"CRPIX{axis}" in cards:
-            _check(cards, f"CRPIX{axis}", f"CRPIX{named[axis]}")
+            _check_number(cards, f"CRPIX{axis}", f"CRPIX{named[axis]}")
         _write_unit(cards, axis, named[axis])
     _check_scale(cards, named)
     for key in [key for key in cards if key in ("LONPOLE", "LATPOLE") or key.startswith("PROJP")]:
-        if not is_number(cards[key]):  # as astropy, which then takes the default
+        if not is_number(cards[key]):  # astropy then uses the default
             del cards[key]
     for key in [key for key in cards if key.startswith("PV")]:
         if not is_number(cards[key]):
@@ -86,7 +86,7 @@ def _is_empty(value: Value) -> bool:
     return isinstance(value, str) and not value.strip()
 
 
-def _check(cards: Mapping[str, Value], key: str, name: str) -> None:
+def _check_number(cards: Mapping[str, Value], key: str, name: str) -> None:
     if key not in cards:
         raise SkyError(f"the header gives no position: the WCS card {name} is missing or empty")
     if not is_number(cards[key]):
@@ -103,12 +103,12 @@ def _shown(value: Value) -> str:
 
 
 def _named(key: str, named: Mapping[str, str]) -> str:
-    """The keyword as the file has it: `key` counts the celestial axes as 1 and 2."""
+    """Return the keyword of the file: `key` counts the celestial axes as 1 and 2."""
     return re.sub(r"^([A-Z]+)([12])", lambda match: match[1] + named[match[2]], key)
 
 
 def _check_scale(cards: dict[str, Value], named: Mapping[str, str]) -> None:
-    """Check the cards that give a pixel its size: CD, or PC or CROTA with CDELT; what those in use make idle is left out."""
+    """Check the cards that define the size of a pixel: CD, or PC or CROTA with CDELT; remove unused ones that are invalid."""
     matrix = [key for key in cards if key.startswith("CD") and "_" in key]
     scales = [key for key in ("CDELT1", "CDELT2") if key in cards]
     turns = [key for key in cards if key.startswith(("PC", "CROTA"))]
@@ -130,7 +130,7 @@ def _write_unit(cards: dict[str, Value], axis: str, name: str) -> None:
     text = cards.pop(f"CUNIT{axis}", "deg")
     unit = _UNITS.get(text.strip().lower().rstrip(".")) if isinstance(text, str) else None
     if unit is None and isinstance(text, str):
-        unit = _known_to_astropy(text.strip())
+        unit = _parse_unit(text.strip())
     if unit is None:
         raise SkyError(f"the WCS card CUNIT{name} must be a unit of angles such as deg, arcsec or rad, not {_shown(text)}")
     if unit not in _UNITS:
@@ -143,7 +143,7 @@ def _write_unit(cards: dict[str, Value], axis: str, name: str) -> None:
     cards[f"CUNIT{axis}"] = unit
 
 
-def _known_to_astropy(text: str) -> str | None:
+def _parse_unit(text: str) -> str | None:
     try:
         unit = units.Unit(text)
         unit.to("deg")
@@ -153,7 +153,7 @@ def _known_to_astropy(text: str) -> str | None:
 
 
 def _write_frame(cards: dict[str, Value], axes: Axes) -> None:
-    """Write RADESYS and EQUINOX for equatorial and ecliptic axes; for others they mean nothing."""
+    """Write RADESYS and EQUINOX for equatorial and ecliptic axes; for others they have no meaning."""
     system, equinox = cards.pop("RADECSYS", ""), cards.pop("EPOCH", None)
     system, equinox = cards.pop("RADESYS", system), cards.pop("EQUINOX", equinox)
     longitude = str(cards["CTYPE1" if axes.longitude == axes.first else "CTYPE2"])
@@ -168,7 +168,7 @@ def _write_frame(cards: dict[str, Value], axes: Axes) -> None:
     if name:
         cards["RADESYS"] = name
     if name == "ICRS" or equinox is None or (isinstance(equinox, float) and equinox != equinox):
-        return  # NaN is what a header without an equinox has
+        return  # programs write NaN for a missing equinox
     year = year_of_equinox(equinox)
     if year is None:
         raise SkyError(f"the WCS card EQUINOX must be a year such as 2000.0, not {_shown(equinox)}")

@@ -1,4 +1,4 @@
-"""A polynomial (SIP) in the place of a distortion that header cards cannot carry: lookup tables and plate solutions."""
+"""Fit of SIP polynomials to a distortion that header cards cannot represent: lookup tables and plate solutions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ __all__ = ["fit_cards"]
 
 ORDER = 5
 SMALLEST_PX = 4.0
-"""Half a side of the smallest part to which it is fitted: one pixel has no slope."""
+"""Half the side of the smallest area of a fit, pixels: a single pixel has no slope."""
 GRID = 25
-"""Points a side to which the polynomial is fitted; it is tried at twice as many."""
+"""Points per side of the grid for the fit; the deviation is measured on twice as many."""
 
 
 def fit_cards(sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int] = (0, 0)) -> tuple[dict[str, Any], float]:
@@ -26,21 +26,21 @@ def fit_cards(sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int] 
     ----------
     sky : CelestialSky
     size : (width, height)
-        Of the image, or of a part of it, pixels.
+        Size of the image or of a part of it, pixels.
     corner : (column, row)
-        First pixel of the part, from which the cards count.
+        First pixel of the part; the cards count from it.
 
     Returns
     -------
     cards : dict
-        Of a header, ICRS.
+        Cards of a header, ICRS.
     residual : float
         Largest deviation on a grid of pixels, arcsec.
 
     Raises
     ------
     SkyError
-        If a part of the image lies off the sky.
+        If pixels of the image are outside the projection.
     """
     middle = (np.array(size) - 1) / 2
     (centre,) = sky.positions(*(middle + corner))
@@ -48,8 +48,8 @@ def fit_cards(sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int] 
     reach = np.maximum(middle, SMALLEST_PX)
     pixels, plane = _grid(sky, size, corner, centre, GRID)
     coefficients, *_ = np.linalg.lstsq(_terms((pixels - middle) / reach, powers), plane, rcond=None)
-    tried, expected = _grid(sky, size, corner, centre, 2 * GRID)
-    fitted = _terms((tried - middle) / reach, powers) @ coefficients
+    test_pixels, expected = _grid(sky, size, corner, centre, 2 * GRID)
+    fitted = _terms((test_pixels - middle) / reach, powers) @ coefficients
     residual = float(np.hypot(*(fitted - expected).T).max()) * ARCSEC_A_DEGREE
     scaled = {power: value / np.prod(reach ** np.array(power)) for power, value in zip(powers, coefficients, strict=True)}
     matrix = np.stack([scaled[1, 0], scaled[0, 1]], axis=1)
@@ -72,7 +72,7 @@ def fit_cards(sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int] 
 def _grid(
     sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int], centre: NDArray[np.float64], count: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Pixels, and where they lie on the plane that touches the sky at `centre`, degrees; both of shape (n, 2)."""
+    """Return pixels and their tangent-plane coordinates around `centre`, degrees; both of shape (n, 2)."""
     middle = (np.array(size) - 1) / 2
     first, last = middle - np.maximum(middle, SMALLEST_PX), middle + np.maximum(middle, SMALLEST_PX)
     columns, rows = np.meshgrid(*(np.linspace(first[axis], last[axis], count) for axis in range(2)))

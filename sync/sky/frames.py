@@ -1,4 +1,4 @@
-"""Celestial frames of headers, and the way from each to ICRS."""
+"""Celestial frames of headers."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __all__ = ["celestial_frame"]
 
 
 def celestial_frame(wcs: WCS, cards: Mapping[str, Value]) -> Any:
-    """Return the frame of astropy in which a WCS gives longitudes and latitudes.
+    """Return astropy's frame of the longitudes and latitudes of a WCS.
 
-    Ecliptic axes are of the mean ecliptic and equinox of the header's EQUINOX, as the standard says (Calabretta & Greisen
-    2002, A&A 395, 1077, section 3.1): astropy 8.0.2 takes them for right ascension and declination.
+    Ecliptic axes refer to the mean ecliptic and equinox of EQUINOX (Calabretta & Greisen 2002, A&A 395, 1077, section 3.1).
+    astropy 8.0.2 treats them as right ascension and declination.
 
     Parameters
     ----------
     wcs : WCS
     cards : mapping
-        From which it was made.
+        Cards of the WCS.
 
     Raises
     ------
     SkyError
-        If the axes are not of the celestial sphere, or astropy does not know the frame.
+        If the axes are not celestial, or astropy does not implement the frame.
     """
     kind = str(wcs.wcs.lngtyp).strip()
     if kind == "RA" or kind == "GLON":

@@ -1,7 +1,6 @@
-"""The one reader of sky coordinates: for import, mosaics, display, export and splits.
+"""Reader of sky coordinates for import, mosaics, display, export and splits.
 
-``read_sky(header)`` gives a `CelestialSky` or raises `SkyError`, and nothing else; ``find_sky(header)`` gives None with the
-reason.
+``read_sky(header)`` returns a `CelestialSky` or raises `SkyError`; ``find_sky(header)`` returns None and the reason instead.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ _LOOKUP_KEYS = ("CPDIS", "DP", "CPERR", "D2IM", "AXISCORR")
 
 
 def find_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) -> tuple[CelestialSky | None, str]:
-    """As `read_sky`, but return None and the reason where there are no coordinates; the reason is empty otherwise."""
+    """Return the result of `read_sky` and an empty text, or None and the reason if there are no coordinates."""
     try:
         return read_sky(header, file), ""
     except SkyError as error:
@@ -38,20 +37,20 @@ def find_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) ->
 
 
 def read_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) -> CelestialSky:
-    """Read where an image lies on the sky.
+    """Read the celestial coordinates of an image.
 
     Parameters
     ----------
     header : Header or mapping
-        Of the image, also of one that is stored compressed; or the cards that a task keeps.
+        Header of the image, which may be compressed; or the cards that a task contains.
     file : HDUList, optional
-        The open file, for distortions that are lookup tables in further extensions (CPDIS, D2IM). Without it they are left out,
-        and `CelestialSky.omitted` names them.
+        The open file, for distortions in lookup tables of other extensions (CPDIS, D2IM). Without it they are omitted and
+        listed in `CelestialSky.omitted`.
 
     Raises
     ------
     SkyError
-        If there are no celestial coordinates that can be computed; one sentence.
+        If the celestial coordinates cannot be computed; one sentence.
     """
     try:
         cards = sky_cards(header)
@@ -59,10 +58,10 @@ def read_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) ->
         axes = celestial_axes(cards)
         size = _size(cards, axes)
         plane = checked_cards(planar_cards(cards, axes), axes, size)
-        wcs, plane, omitted = _distorted(plane, file, size)
+        wcs, plane, omitted = _apply_distortions(plane, file, size)
         omitted = (noted, *omitted) if noted else omitted
         sky = CelestialSky(wcs, celestial_frame(wcs, plane), axes, size, omitted, plane)
-        # Raises here, where the file can be named, what an impossible equinox raises.
+        # An impossible equinox raises its error here, where the caller can name the file.
         sky.positions(np.zeros(1), np.zeros(1))
     except SkyError:
         raise
@@ -80,10 +79,10 @@ def _size(cards: Mapping[str, Value], axes: Axes) -> tuple[int, int] | None:
     return image_size({f"NAXIS{n}": cards.get(f"{prefix}NAXIS{axis}", 0) for n, axis in ((1, axes.first), (2, axes.second))})
 
 
-def _distorted(
+def _apply_distortions(
     plane: dict[str, Value], file: HDUList | None, size: tuple[int, int] | None
 ) -> tuple[WCS, dict[str, Value], tuple[str, ...]]:
-    """Make a WCS with all distortions that can be had; return it, the cards of which it is made, and what is left out."""
+    """Return a WCS with all distortions that can be read, its cards, and a sentence for each omitted part."""
     omitted = []
     tables = [key for key in plane if key.startswith(_LOOKUP_KEYS)]
     reason = check_tables(plane, file) if tables else ""
@@ -97,7 +96,7 @@ def _distorted(
         return _wcs(plane, file, size), plane, tuple(omitted)
     try:
         if bad := next((key for key in polynomials if key.startswith(POLYNOMIALS) and not is_number(plane[key])), ""):
-            raise SkyError(f"{bad} = {plane[bad]!r} is no finite number")
+            raise SkyError(f"{bad} = {plane[bad]!r} is not a finite number")
         return _wcs(plane, file, size), plane, tuple(omitted)
     except DAMAGE as error:
         plane = _without(plane, polynomials)
@@ -111,7 +110,7 @@ def _without(plane: Mapping[str, Value], keys: list[str]) -> dict[str, Value]:
 
 
 def _unknown_distortion(plane: Mapping[str, Value]) -> str:
-    """Name a projection of IRAF whose distortion is not in the header."""
+    """Return a sentence if the header lacks the distortion of a projection of IRAF."""
     for key in ("CTYPE1", "CTYPE2"):
         if str(plane[key]).endswith(("-TNX", "-ZPX")) and not any(name.startswith("WAT") for name in plane):
             return f"the distortion of {key} = {plane[key]!r} is left out: the header has no WAT cards, which give it"
@@ -124,13 +123,13 @@ def _wcs(plane: Mapping[str, Value], file: HDUList | None, size: tuple[int, int]
     for key, value in plane.items():
         header[key] = value
     if "A_ORDER" in plane and str(plane["CTYPE1"]).endswith("-TAN") and str(plane["CTYPE2"]).endswith("-TAN"):
-        # astropy applies the polynomial all the same, and says so at length for every image.
+        # Without the suffix astropy also applies the polynomial, but logs a long message for every image.
         header["CTYPE1"], header["CTYPE2"] = f"{plane['CTYPE1']}-SIP", f"{plane['CTYPE2']}-SIP"
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # astropy mends units and projections aloud
+        warnings.simplefilter("ignore")  # astropy warns about each corrected unit and projection
         wcs = WCS(header, fobj=file)
         if size is not None:
-            _centre(wcs, size)
+            _move_reference_point(wcs, size)
         wcs.wcs.set()
     if not (wcs.naxis == 2 and wcs.has_celestial):
         raise SkyError(f"astropy finds no celestial axes in CTYPE1 = {plane['CTYPE1']!r}, CTYPE2 = {plane['CTYPE2']!r}")
@@ -138,15 +137,15 @@ def _wcs(plane: Mapping[str, Value], file: HDUList | None, size: tuple[int, int]
     return wcs
 
 
-def _centre(wcs: WCS, size: tuple[int, int]) -> None:
-    """Move the reference point of a cylindrical map of the whole sky from its edge: astropy reads only half of it otherwise."""
-    with contextlib.suppress(*DAMAGE):  # of a map whose corners lie off the sky, which needs nothing
-        wcs.wcs.bounds_check(False, False)  # its columns beyond 180 degrees are what this is about
+def _move_reference_point(wcs: WCS, size: tuple[int, int]) -> None:
+    """Move the reference point of a cylindrical map away from its edge: otherwise astropy reads only half of the map."""
+    with contextlib.suppress(*DAMAGE):  # a map whose corners are outside the sky needs no change
+        wcs.wcs.bounds_check(False, False)  # columns beyond 180 degrees are expected here
         wcs.wcs.cylfix(np.array(size, dtype=np.intc))
     wcs.wcs.bounds_check(True, True)
 
 
 def _sentence(error: BaseException) -> str:
-    """The last line of what astropy says: the first ones name lines of its C sources."""
+    """Return the last line of a message of astropy: the first ones name lines of its C sources."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else repr(error)

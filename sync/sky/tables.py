@@ -1,6 +1,6 @@
-"""Lookup tables of distortions (CPDIS, D2IM): whether those that a header asks for can be had from the open file.
+"""Check of the lookup tables of distortions (CPDIS, D2IM) that a header refers to.
 
-Nothing that a header names is trusted: a table must be a small uncompressed image of the file itself.
+A table must be a small uncompressed image of the same file.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from sync.sky.cards import Value, is_number
 __all__ = ["MAX_TABLE_VALUES", "check_tables", "wants_tables"]
 
 MAX_TABLE_VALUES = 2**24
-"""Of one table: that of a detector of 4096 x 4096 pixels, one a pixel."""
+"""Values of one table: one per pixel of a detector of 4096 x 4096 pixels."""
 _EXTENSIONS = (("CPDIS", "DP", "WCSDVARR"), ("D2IMDIS", "D2IM", "D2IMARR"))
 
 
 def wants_tables(header: Header) -> bool:
-    """Whether a header asks for lookup tables in other extensions of its file."""
+    """Return whether a header refers to lookup tables in other extensions of its file."""
     return any(f"{name}{axis}" in header for name in ("CPDIS", "D2IMDIS") for axis in "12") or "AXISCORR" in header
 
 
 def check_tables(cards: Mapping[str, Value], file: HDUList | None) -> str:
-    """Return why the lookup tables cannot be applied; empty where they can."""
+    """Return the reason why the lookup tables cannot be applied, or an empty text."""
     if "AXISCORR" in cards:
         return _check_table(file, "D2IMARR", 1, "D2IMARR")
     for name, record, extension in _EXTENSIONS:
@@ -56,5 +56,5 @@ def _check_table(file: HDUList | None, extension: str, version: int, card: str) 
     except DAMAGE:
         return f"{what} is not in the file"
     if type(hdu) is not ImageHDU or len(shape) not in (1, 2) or not 0 < int(np.prod(shape, dtype=object)) <= MAX_TABLE_VALUES:
-        return f"{what} is no image of at most {MAX_TABLE_VALUES} values"
+        return f"{what} is not an image of at most {MAX_TABLE_VALUES} values"
     return ""

@@ -1,6 +1,6 @@
-"""The coordinates of an image as cards: numbers and texts from which astropy makes the same coordinates again.
+"""Coordinates of an image as cards: numbers and texts from which astropy computes the same coordinates.
 
-Cards keep every digit: `WCS.to_header` of astropy 8.0.2 rounds to 12, which is 4e-6 arcsec of right ascension.
+Cards keep every digit: `WCS.to_header` of astropy 8.0.2 rounds to 12, an error of 4e-6 arcsec in right ascension.
 """
 
 from __future__ import annotations
@@ -17,28 +17,28 @@ from sync.sky.fitting import fit_cards
 __all__ = ["image_cards", "task_cards", "window_cards"]
 
 EXACT_ARCSEC = 1e-6
-"""A deviation that no measurement notices."""
+"""Deviation below which cards count as exact."""
 
 _REPLACED = ("CRVAL", "CRPIX", "CDELT", "CROTA", "CUNIT", "CD", "PC")
-_NOT_CARRIED = ("CPDIS", "CPERR", "DP", "D2IM", "AXISCORR", "DVERR", "PROJP")
+_OMITTED = ("CPDIS", "CPERR", "DP", "D2IM", "AXISCORR", "DVERR", "PROJP")
 _PLATE = "AMDX1"
-"""A card of a plate solution, whose pixels are counted from a corner of the plate."""
+"""Card of a plate solution, which counts pixels from a corner of the plate."""
 
 
 def task_cards(sky: CelestialSky) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the cards of an image that a task keeps, and what they leave out.
+    """Return the cards of an image for a task, and what they omit.
 
     Returns
     -------
     cards : dict
         With a CD matrix, degrees, `NAXIS1` and `NAXIS2`.
     problems : tuple of str
-        A sentence for each part of a distortion that the cards do not carry exactly.
+        A sentence for each part of a distortion that the cards do not represent exactly.
 
     Raises
     ------
     SkyError
-        If the size of the image is not known.
+        If the size of the image is unknown.
     """
     if sky.size is None:
         raise SkyError("the header does not give the size of the image: NAXIS1 and NAXIS2 must be whole numbers above 0")
@@ -46,15 +46,15 @@ def task_cards(sky: CelestialSky) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def window_cards(sky: CelestialSky, corner: tuple[int, int], size: tuple[int, int]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the cards of a part of an image, and what they leave out, as `task_cards`.
+    """Return the cards of a part of an image, and what they omit, like `task_cards`.
 
     Parameters
     ----------
     sky : CelestialSky
     corner : (column, row)
-        First pixel of the part, counted from 0; it may lie beyond the edge.
+        First pixel of the part, counted from 0; may be beyond the edge.
     size : (width, height)
-        Of the part, pixels.
+        Size of the part, pixels.
     """
     cards, problems = _exact_cards(sky), sky.omitted
     if sky.has_tables or _PLATE in sky.cards:
@@ -63,10 +63,10 @@ def window_cards(sky: CelestialSky, corner: tuple[int, int], size: tuple[int, in
         except SkyError as error:
             problems = (*problems, str(error))
         else:
-            sentence = f"a polynomial stands for the distortion, and deviates by {residual:.1g} arcsec at most"
+            sentence = f"a polynomial replaces the distortion and deviates by at most {residual:.1g} arcsec"
             return fitted | _size_cards(size), (*problems, sentence) if residual > EXACT_ARCSEC else problems
     elif str(sky.wcs.wcs.lngtyp).strip() not in ("RA", "GLON"):
-        # Other programs, too, take ecliptic axes for equatorial ones: where equatorial cards say the same, they are better.
+        # Other programs also treat ecliptic axes as equatorial ones: equatorial cards are safer where they are exact.
         with contextlib.suppress(SkyError):
             fitted, residual = fit_cards(sky, size, corner)
             if residual < EXACT_ARCSEC:
@@ -77,7 +77,7 @@ def window_cards(sky: CelestialSky, corner: tuple[int, int], size: tuple[int, in
 
 
 def image_cards(sky: CelestialSky, size: tuple[int, int]) -> dict[str, Any]:
-    """Return the cards of an image that is shown at `size` (width, height)."""
+    """Return the cards of an image that is displayed at `size` (width, height)."""
     measured = sky.size or size
     cards, _ = window_cards(sky, (0, 0), measured)
     zoom = np.array(size) / measured
@@ -96,18 +96,16 @@ def _size_cards(size: tuple[int, int]) -> dict[str, int]:
 
 def _exact_cards(sky: CelestialSky) -> dict[str, Any]:
     wcs = sky.wcs.wcs
-    carried = {
-        key: value for key, value in sky.cards.items() if not key.startswith((*_REPLACED, *_NOT_CARRIED)) and key != "WCSAXES"
-    }
+    kept = {key: value for key, value in sky.cards.items() if not key.startswith((*_REPLACED, *_OMITTED)) and key != "WCSAXES"}
     matrix = sky.wcs.pixel_scale_matrix
     return {
         "WCSAXES": 2,
-        **carried,
+        **kept,
         **{f"CRPIX{axis + 1}": float(wcs.crpix[axis]) for axis in range(2)},
         **{f"CRVAL{axis + 1}": float(wcs.crval[axis]) for axis in range(2)},
         **{f"CUNIT{axis + 1}": "deg" for axis in range(2)},
         **{f"CD{row + 1}_{column + 1}": float(matrix[row, column]) for row in range(2) for column in range(2)},
-        # wcslib has a number of a hundred digits for what is not defined, as of axes without a projection.
+        # wcslib marks undefined values, such as those of axes without a projection, by a huge number.
         **{name: pole for name, pole in (("LONPOLE", float(wcs.lonpole)), ("LATPOLE", float(wcs.latpole))) if abs(pole) <= 360},
     }
 

@@ -1,4 +1,4 @@
-"""Catalogues: rows with a position or an address, whose columns travel with the task."""
+"""Catalogues: rows with a position or an address, and columns for the task."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ FOREIGN = {
     b"\x89HDF": "HDF5: write it as FITS or Parquet",
     b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV",
-    b"\x80": "a pickle, which may run any program and is never read: write it as CSV or Parquet",
+    b"\x80": "a pickle, which can run any program and is never read: write it as CSV or Parquet",
     b"\x93NUMPY": "a numpy array: write it as CSV or Parquet",
     b"\x1f\x9d": "packed by compress: unpack it",
     b"#ASDF": "ASDF: write it as FITS or ECSV",
     b"ARROW1": "an Arrow file: write it as Parquet",
 }
-"""What files of other formats begin with, and what to do with them."""
+"""First bytes of other formats, and what to do with such a file."""
 OWN_KEYS = frozenset(
     {
         *("image", "content_id", "filename", "extension", "ra", "dec", "pixel_scale_arcsec", "wcs", "sky_problem"),
         *("bands", "unit", "science"),
     }
 )
-"""Keys of a task's data that the import writes itself; a column of such a name travels as ``catalogue_<name>``."""
+"""Keys of a task's data that the import writes; a column with such a name is stored as ``catalogue_<name>``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Degrees, ICRS."""
+    """Position in degrees, ICRS."""
 
     ra: float
     dec: float
@@ -66,7 +66,7 @@ class Row:
     number : int
         1 is the first row.
     columns : dict
-        JSON values; None where the catalogue has none.
+        JSON values; None for a missing value.
     """
 
     number: int
@@ -74,28 +74,28 @@ class Row:
 
 
 def open_catalogue(file: Path, *, table: str | None = None, as_text: Collection[str] = ()) -> Table:
-    """Read a table of a FITS, VOTable, Parquet, ECSV, CSV or other text file, told by its content.
+    """Read a table of a FITS, VOTable, Parquet, ECSV, CSV or other text file; the content determines the format.
 
-    It may be packed by gzip, bzip2 or xz. Nothing that it refers to is opened, and nothing in it is unpickled.
+    The file may be packed with gzip, bzip2 or xz. Its references are not followed, and nothing is unpickled.
 
     Parameters
     ----------
     file : Path
     table : str, optional
-        Which of several tables: name, or number.
+        Name or number of one of several tables.
     as_text : collection of str
-        Columns of a text table that stay as they are written, though they hold numbers.
+        Columns of a text table whose numbers remain texts.
 
     Raises
     ------
     InputError
-        If it cannot be read, has no row, or has several tables and none is chosen.
+        If it cannot be read, has no rows, or has several tables and none is chosen.
     """
     try:
         read = _read(file, table, as_text)
     except InputError:
         raise
-    # The readers of so many formats raise whatever their libraries do (ExpatError, ArrowInvalid, InconsistentTableError …).
+    # The libraries of the formats raise undocumented exceptions (ExpatError, ArrowInvalid, InconsistentTableError …).
     except Exception as error:
         if isinstance(error, ModuleNotFoundError) and error.name:
             raise InputError(f"{file} needs {error.name}: install galaxyloop[import]") from error
@@ -106,19 +106,19 @@ def open_catalogue(file: Path, *, table: str | None = None, as_text: Collection[
 
 
 def positions(table: Table, *, ra: str | None = None, dec: str | None = None) -> list[Position | None]:
-    """Return each row's position, None where it has none that makes sense.
+    """Return the position of each row, None if it is missing or not valid.
 
     Parameters
     ----------
     table : Table
     ra, dec : str, optional
-        Names of the columns; without them UCDs, the usual names and columns of SkyCoord are looked for. Numbers are
-        degrees unless the column says another unit; other texts are sexagesimal, hours and degrees.
+        Names of the columns; by default they are found by UCD, usual name or type. Numbers are degrees unless the column
+        has another unit; other texts are sexagesimal, hours and degrees.
 
     Raises
     ------
     InputError
-        If there is no such column, none that is known, if its unit is none of angles, or its frame is not converted.
+        If a column is missing or cannot be found, its unit is not an angle, or its frame cannot be converted.
     """
     right, declined = sky_degrees(table, ra=ra, dec=dec)
     missing = (np.isnan(right) | np.isnan(declined)).tolist()
@@ -127,28 +127,28 @@ def positions(table: Table, *, ra: str | None = None, dec: str | None = None) ->
 
 
 def has_positions(table: Table) -> bool:
-    """Say whether the columns of a position are found without being named."""
+    """Return whether the columns of a position can be found without their names."""
     return has_sky_columns(table)
 
 
 def bad_rows(table: Table) -> dict[int, str]:
-    """Return the rows that could not be read: the number of each, 1 is the first, and why."""
+    """Return the reason by number for rows that could not be read; 1 is the first row."""
     return dict(table.meta.get(BAD_ROWS_KEY, {}))
 
 
 def rows(table: Table, *, columns: Sequence[str] | None = None) -> Iterator[Row]:
-    """Give the columns of each row as JSON values; columns are checked at once, rows read when their turn comes.
+    """Return an iterator over the rows with JSON values; the columns are checked immediately.
 
     Parameters
     ----------
     table : Table
     columns : sequence of str, optional
-        Which; all without it.
+        Names of the columns; all by default.
 
     Raises
     ------
     InputError
-        If there is no such column.
+        If a column is missing.
     """
     for name in columns or ():
         if name not in table.colnames:
@@ -192,7 +192,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _keys(names: Sequence[str]) -> list[str]:
-    """Each column's key in a task's data: its name, or one that is nobody's."""
+    """Return the key of each column in a task's data: its name, or one that is not used otherwise."""
     keys: list[str] = []
     for name in names:
         key = f"catalogue_{name}" if name in OWN_KEYS else name

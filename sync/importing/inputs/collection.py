@@ -1,6 +1,6 @@
-"""Collections of images too many to list in memory: a folder, a pattern, Parquet files, a bucket; named one span at a time.
+"""Collections of images that are too many to list in memory: a folder, a pattern, Parquet files, a bucket.
 
-A span is what one entry of a list can name: an image file, an object, or some rows of a Parquet file.
+They are listed in spans: an image file, an object of a bucket, or some rows of a Parquet file.
 """
 
 from __future__ import annotations
@@ -26,26 +26,27 @@ from sync.importing.s3_client import SCHEME, S3Client
 __all__ = ["Collection", "Span"]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
-AT_ONCE = 8
-"""Files read at the same time: most of a read from a bucket is waiting."""
-AHEAD = 32
+CONCURRENT_READS = 8
+"""Files read at the same time: a read from a bucket is mostly pending."""
+PREFETCH = 32
+"""Spans that are read ahead."""
 DISK_FAILURES = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE, errno.ENFILE})
-"""What a disk, a network or this process has to answer for, and not the image."""
+"""Errors that a disk, a network or this process causes, and not the image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Some images that follow each other.
+    """Consecutive images.
 
     Attributes
     ----------
     source : str
-        A path, or an address in a bucket.
+        Path, or address in a bucket.
     first : int or None
-        First row of a Parquet file; None where the source is one image.
+        First row of a Parquet file; None if the source is one image.
     count : int
     fingerprint : str or None
-        Of the Parquet file when its rows were counted: those of another in its place are not read.
+        Hash of the Parquet file whose rows were counted; another file in its place is not read.
     """
 
     source: str
@@ -54,20 +55,20 @@ class Span:
     fingerprint: str | None = None
 
     def split(self, count: int) -> tuple[Span, Span]:
-        """The first `count` images and the others."""
+        """Return the first `count` images, and the others."""
         assert self.first is not None, "an image has no parts"
         return replace(self, count=count), replace(self, first=self.first + count, count=self.count - count)
 
 
 class Collection:
-    """Finds and reads images.
+    """Finder and reader of images.
 
     Parameters
     ----------
     max_bytes : int
-        Of an image file.
+        Largest image file that is read.
     folder : Path
-        What relative paths are relative to: where the person stands who named them, and not where a worker starts.
+        Folder of relative paths: the working directory of the command, not that of a worker.
     """
 
     def __init__(self, *, max_bytes: int, folder: Path = Path()) -> None:
@@ -79,12 +80,12 @@ class Collection:
         return S3Client()
 
     def find(self, word: str) -> Iterator[Span]:
-        """Name the images of a folder and those below it, of a pattern with `*` and `**`, a file, or `s3://bucket/…`.
+        """Yield the images of a folder and its subfolders, of a pattern with `*` and `**`, a file, or `s3://bucket/…`.
 
         Raises
         ------
         InputError
-            If nothing is there, a Parquet file cannot be read, or the bucket does not answer.
+            If there is no image, a Parquet file cannot be read, or the bucket does not answer.
         """
         spans = self._find_objects(word) if word.startswith(SCHEME) else self._find_files(word)
         first = next(spans, None)
@@ -94,12 +95,12 @@ class Collection:
         yield from spans
 
     def check(self, word: str) -> None:
-        """See whether what a word names can be there at all on this machine: else a million images would be to blame.
+        """Check that the folder exists on this machine: otherwise a million images would be listed as missing.
 
         Raises
         ------
         InputError
-            If the folder that it lies in is not there.
+            If the folder does not exist.
         """
         if word.startswith(SCHEME):
             return
@@ -110,22 +111,22 @@ class Collection:
             raise InputError(f"{self._folder / root} is not there on {socket.gethostname()}: every worker must see the images")
 
     def read(self, spans: Iterable[Span]) -> Iterator[tuple[str, bytes | ImageError]]:
-        """Give the name and the bytes of each image in order, several files being read at once and a few ahead.
+        """Yield the name and the bytes of each image in order; several files are read at the same time and ahead.
 
         Raises
         ------
         InputError
-            If a bucket does not answer, a disk fails, or a Parquet file has changed: the images are not to blame.
+            If a bucket does not answer, a disk fails, or a Parquet file has changed: errors that no image causes.
         """
-        waiting: deque[Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]]] = deque()
-        pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="collection")
+        pending: deque[Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]]] = deque()
+        pool = ThreadPoolExecutor(CONCURRENT_READS, thread_name_prefix="collection")
         try:
             for span in spans:
-                waiting.append(self._begin(span, pool))
-                if len(waiting) > AHEAD:
-                    yield from _finished(waiting.popleft())
-            while waiting:
-                yield from _finished(waiting.popleft())
+                pending.append(self._begin(span, pool))
+                if len(pending) > PREFETCH:
+                    yield from _results(pending.popleft())
+            while pending:
+                yield from _results(pending.popleft())
         finally:
             pool.shutdown(cancel_futures=True)
 
@@ -151,7 +152,7 @@ class Collection:
         if os.path.isdir(word):
             matches: Iterable[str] = [word]
         elif not os.path.lexists(word) and glob.has_magic(word):
-            matches = _matching(word)
+            matches = _match_pattern(word)
         elif os.path.exists(word):
             matches = [word]
         else:
@@ -164,13 +165,13 @@ class Collection:
                     yield span
 
 
-def _finished(
-    one: Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]],
+def _results(
+    span: Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]],
 ) -> Iterator[tuple[str, bytes | ImageError]]:
-    if not isinstance(one, tuple):
-        yield from one
+    if not isinstance(span, tuple):
+        yield from span
         return
-    name, reading = one
+    name, reading = span
     yield name, attempt(reading.result)
 
 
@@ -183,28 +184,28 @@ def _read_file(file: Path, max_bytes: int) -> bytes:
         raise
 
 
-def _matching(pattern: str) -> Iterator[str]:
-    """What a pattern matches, in order: files alone of one with `**`, which names a folder and what is in it."""
+def _match_pattern(pattern: str) -> Iterator[str]:
+    """Yield the matches of a pattern in order; only files if it contains `**`, which matches a folder and its contents."""
     folders_too = "**" not in pattern.split(os.sep)
-    found = glob.iglob(pattern, recursive=True)
-    # Each once: more than one `**` may lead to a file in more than one way.
-    yield from sorted({match for match in found if folders_too or not os.path.isdir(match)})
+    matches = glob.iglob(pattern, recursive=True)
+    # A set, because several `**` can match the same file in different ways.
+    yield from sorted({match for match in matches if folders_too or not os.path.isdir(match)})
 
 
 def _files_below(folder: str) -> Iterator[str]:
-    for place, folders, names in os.walk(folder, onerror=_unreadable_folder):
+    for place, folders, names in os.walk(folder, onerror=_raise_unreadable_folder):
         folders.sort()
         for name in sorted(names):
             if not name.startswith(".") and Path(name).suffix.lower() in (*IMAGE_SUFFIXES, *PARQUET_SUFFIXES):
                 yield os.path.join(place, name)
 
 
-def _unreadable_folder(error: OSError) -> None:
+def _raise_unreadable_folder(error: OSError) -> None:
     raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
 
 
 def _rows_of(file: str) -> Span | None:
-    from sync.importing.inputs.table_rows import look_at_rows
+    from sync.importing.inputs.table_rows import count_rows
 
-    rows = look_at_rows(Path(file))
+    rows = count_rows(Path(file))
     return Span(file, 0, rows.count, rows.fingerprint) if rows.count else None

@@ -1,4 +1,4 @@
-"""Cut-outs as FITS files: a plane a band, named, with world coordinates."""
+"""Cut-outs as FITS files: one named plane per band, with world coordinates."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def write_cube(
     cards: Mapping[str, float | str] = MappingProxyType({}),
     sky_problems: Sequence[str] = (),
 ) -> bytes:
-    """Write bands into one FITS file; the same values give the same bytes.
+    """Write bands into one FITS file; equal values give equal bytes.
 
     Parameters
     ----------
     planes : ndarray, shape (n, height, width)
     sky : mapping
-        Cards of the coordinates of the planes.
+        Cards of the coordinates.
     bands : sequence of n str
-        Written as ``BAND0``, ``BAND1`` …: ``BANDS`` would say that they are in the Legacy Surveys' nanomaggies.
+        Written as ``BAND0``, ``BAND1`` …: ``BANDS`` would mean the nanomaggies of the Legacy Surveys.
     units : sequence of n str
-        Written as ``BUNIT`` where all are the same, else as ``BUNIT0``, ``BUNIT1`` …
+        Written as ``BUNIT`` if all are equal, else as ``BUNIT0``, ``BUNIT1`` …
     cards : mapping
-        What else the header says of all bands.
+        Further cards that apply to all bands.
     sky_problems : sequence of str
-        What `sky` leaves out of the original coordinates; `read_sky` reads it back.
+        Sentences about distortions that `sky` lacks; `read_sky` reads them back.
     """
     header = fits.Header({name: value for name, value in sky.items() if not name.startswith("NAXIS")})
     for number, name in enumerate(bands):

@@ -1,8 +1,7 @@
-"""Cut-outs that a plain slice would get wrong: across the seam or over a pole of a map of the whole sky, and of pixels that are
-not square on the sky.
+"""Cut-outs for which a slice is wrong: across the seam or a pole of a map of the whole sky, or of pixels that are not square.
 
-Such a cut-out is a tangent plane around the place, north up, in pixels of the map's scale. Each of its pixels is interpolated
-among the pixels of the map that are its neighbours on the sky, which need not be neighbours in the file.
+Such a cut-out is a tangent plane around the place, north up, at the pixel scale of the map. Each of its pixels is interpolated
+from the pixels of the map that are its neighbours on the sky, which may be far apart in the file.
 """
 
 from __future__ import annotations
@@ -18,28 +17,28 @@ from sync.sky.reader import read_sky
 __all__ = ["is_square", "resample_map", "tangent_sky"]
 
 FLAT = ("TAN", "SIN", "STG", "ARC", "ZEA", "ZPN", "AZP", "SZP", "AIR")
-"""Projections around a point of the sky, whose pixels are what the telescope saw."""
+"""Projections around a point of the sky, as of single telescope images."""
 FLAT_DEG = 60.0
-"""Width up to which they are taken as they are."""
+"""Width up to which such images are sliced."""
 TOLERANCE = 0.05
-"""Share of a cut-out's half side by which its corners may lie elsewhere than those of a square."""
+"""Largest displacement of a cut-out's corners from those of a square, as a share of half its side."""
 NEIGHBOUR_PX = 3.0
-"""Farther off on the sky, in pixels, a pixel of the map is no neighbour: the map is torn between the two."""
+"""Largest distance of neighbours on the sky, pixels: beyond it there is a seam of the map between them."""
 MAX_READ = 2**27
-"""Pixels of a map that one cut-out reads: a band of rows where it lies across the seam."""
+"""Most pixels of a map that one cut-out reads: across the seam, all columns of its rows."""
 CHUNK = 2**18
 EXACT_PX = 1e-3
-"""By which a turn may differ from a whole number of columns."""
+"""Largest difference of a turn from a whole number of columns."""
 
 
 def is_square(sky: CelestialSky, x: float, y: float, side: int) -> bool:
-    """Whether a square of `side` pixels around a pixel of the map is a square on the sky."""
+    """Return whether a square of `side` pixels around a pixel of the map is a square on the sky."""
     width = max(sky.size or (0,)) * sky.pixel_scale_arcsec / ARCSEC_A_DEGREE
     code = str(sky.wcs.wcs.ctype[sky.wcs.wcs.lng])[5:8]
     if (code in FLAT or not code) and width < FLAT_DEG:
         return True
     if str(sky.wcs.wcs.lngtyp).strip() not in ("RA", "GLON"):
-        return False  # no cards of a map in an ecliptic frame are read alike by all programs
+        return False  # programs read the cards of ecliptic maps differently
     half = side / 2
     moves = np.array([(a, b) for a in (-half, 0.0, half) for b in (-half, 0.0, half)])
     vectors = unit_vectors(sky.positions(x + moves[:, 0], y + moves[:, 1]))
@@ -51,7 +50,7 @@ def is_square(sky: CelestialSky, x: float, y: float, side: int) -> bool:
         return False
     right, up = right / np.linalg.norm(right), up / np.linalg.norm(up)
     expected = middle + radius * ((moves[:, :1] / half) * right + (moves[:, 1:] / half) * up)
-    bend = radius**2  # a sphere leaves its tangent plane by that
+    bend = radius**2  # distance of a sphere from its tangent plane
     return bool(np.linalg.norm(vectors - expected, axis=1).max() <= TOLERANCE * radius + bend and abs(right @ up) <= TOLERANCE)
 
 
@@ -65,12 +64,12 @@ def tangent_sky(place: Place, *, side: int, scale_arcsec: float) -> CelestialSky
 
 
 def resample_map(tile: Tile, target: CelestialSky, side: int) -> NDArray[np.float64]:
-    """Return a tile on the pixels of `target`, shape (side, side); NaN where the tile has none.
+    """Return a tile on the pixels of `target`, shape (side, side); NaN where the tile has no pixel.
 
     Raises
     ------
     ImageError
-        If that would read too much of the tile.
+        If this would read too many pixels of the tile.
     """
     rows, columns = np.divmod(np.arange(side * side), side)
     places = target.positions(columns.astype(float), rows.astype(float))
@@ -83,16 +82,16 @@ def resample_map(tile: Tile, target: CelestialSky, side: int) -> NDArray[np.floa
     part, corner = _read_around(tile, pixels[known])
     for start in range(0, len(known), CHUNK):
         chosen = known[start : start + CHUNK]
-        plane[chosen] = _interpolated(tile, part, corner, pixels[chosen], places[chosen])
+        plane[chosen] = _interpolate(tile, part, corner, pixels[chosen], places[chosen])
     return plane.reshape(side, side)
 
 
 def _read_around(tile: Tile, pixels: NDArray[np.float64]) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
-    """The rectangle of the tile that holds pixels and their neighbours, and its first column and row."""
+    """Return the rectangle of the tile that contains pixels and their neighbours, and its first column and row."""
     height, width = tile.shape
     low = np.maximum(np.floor(pixels.min(axis=0)).astype(np.int64) - 1, 0)
     high = np.minimum(np.ceil(pixels.max(axis=0)).astype(np.int64) + 2, (width, height))
-    if tile.sky.turn_px is not None and (low[0] == 0 or high[0] == width):  # its neighbours are at the other edge
+    if tile.sky.turn_px is not None and (low[0] == 0 or high[0] == width):  # neighbours at the other edge of the map
         low[0], high[0] = 0, width
     count = int(np.prod(high - low))
     if count > MAX_READ:
@@ -100,14 +99,14 @@ def _read_around(tile: Tile, pixels: NDArray[np.float64]) -> tuple[NDArray[np.fl
     return tile.read(slice(int(low[1]), int(high[1])), slice(int(low[0]), int(high[0]))), low
 
 
-def _interpolated(
+def _interpolate(
     tile: Tile,
     part: NDArray[np.floating],
     corner: NDArray[np.int64],
     pixels: NDArray[np.float64],
     places: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Bilinear values at pixels, shape (n,), among those of the four around each that lie near it on the sky."""
+    """Return bilinear values at pixels, shape (n,), from those of the four neighbours that are near on the sky."""
     first = np.floor(pixels).astype(np.int64)
     share = pixels - first
     vectors = unit_vectors(places)
@@ -123,12 +122,12 @@ def _interpolated(
             inside = (x >= 0) & (y >= 0) & (x < part.shape[1]) & (y < part.shape[0])
             value = np.full(len(pixels), np.nan)
             value[inside] = part[y[inside], x[inside]]
-            there = unit_vectors(tile.sky.positions(column.astype(float), row.astype(float)))
+            neighbours = unit_vectors(tile.sky.positions(column.astype(float), row.astype(float)))
             weight = np.where(right, share[:, 0], 1 - share[:, 0]) * np.where(up, share[:, 1], 1 - share[:, 1])
             with np.errstate(invalid="ignore"):
-                near = np.einsum("ni,ni->n", there, vectors) >= nearest
-            # The pixel that a place lies in counts, however long the map draws it.
-            near = np.isfinite(value) & (near | (np.isfinite(there[:, 0]) & (weight > 0.25)))
+                near = np.einsum("ni,ni->n", neighbours, vectors) >= nearest
+            # The pixel that contains the place always counts, even if the map stretches it.
+            near = np.isfinite(value) & (near | (np.isfinite(neighbours[:, 0]) & (weight > 0.25)))
             total += np.where(near, weight * np.nan_to_num(value), 0.0)
             weights += np.where(near, weight, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -136,7 +135,7 @@ def _interpolated(
 
 
 def _whole_turn(tile: Tile) -> int:
-    """Columns of a turn, where that is a whole number of them and the map has as many; else 0."""
+    """Return the number of columns of a turn if it is whole and the map has as many columns; else 0."""
     turn = tile.sky.turn_px
     if turn is None or abs(turn[1]) > EXACT_PX:
         return 0

@@ -1,4 +1,4 @@
-"""ECSV files: read by astropy; a row that is broken is masked and named, so that it does not end the whole file."""
+"""ECSV files: read by astropy; a damaged row is masked and listed, and the others are read."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ NUMBERS = ("int", "uint", "float")
 def read_ecsv(text: str, *, file: Path) -> Table:
     """Read an ECSV file.
 
-    A row with another number of values than there are columns, or with a text in a column of numbers, is masked and named
-    in the table's `meta`.
+    A row with another number of values than columns, or with a text in a column of numbers, is masked and listed in the
+    table's `meta`.
 
     Parameters
     ----------
@@ -30,27 +30,27 @@ def read_ecsv(text: str, *, file: Path) -> Table:
     file : Path
         For messages.
     """
-    # Lines, not a text: astropy takes a text of one line for a file's name or an address.
+    # Lines, not a text: astropy treats a text of one line as a file name or an address.
     lines = text.rstrip("\n").split("\n")
     check_cells(len(lines), 1, file=file)
     try:
         return Table.read(lines, format="ascii.ecsv")
     except ValueError:
-        mended, bad = _without_bad_rows(lines)
+        repaired, bad = _mask_bad_rows(lines)
         if not bad:
             raise
-    table = Table.read(mended, format="ascii.ecsv")
+    table = Table.read(repaired, format="ascii.ecsv")
     table.meta[BAD_ROWS_KEY] = bad
     return table
 
 
-def _without_bad_rows(lines: Sequence[str]) -> tuple[list[str], dict[int, str]]:
-    """The lines with an empty row in the place of each that is broken, and what is wrong with these."""
+def _mask_bad_rows(lines: Sequence[str]) -> tuple[list[str], dict[int, str]]:
+    """Return the lines with an empty row for each damaged one, and the reason by row number."""
     comments = [line[1:].removeprefix(" ") for line in lines if line.startswith("#")]
     header = get_header_from_yaml(comments[1:])
     delimiter = str(header.get("delimiter", " "))
     types = [str(column["datatype"]) if "subtype" not in column else "string" for column in header["datatype"]]
-    mended, bad, number = list(lines), {}, -1  # the line of names comes first
+    repaired, bad, number = list(lines), {}, -1  # the line of names is row 0
     for index, line in enumerate(lines):
         if line.startswith("#") or not line.strip():
             continue
@@ -58,14 +58,14 @@ def _without_bad_rows(lines: Sequence[str]) -> tuple[list[str], dict[int, str]]:
         if number == 0:
             continue
         values = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
-        reason = _reason(values, types)
-        if reason and line.count('"') % 2 == 0:  # else a text goes on in the next line
+        reason = _find_fault(values, types)
+        if reason and line.count('"') % 2 == 0:  # else the text continues in the next line
             bad[number] = f"line {index + 1} {reason}"
-            mended[index] = delimiter.join(['""'] * len(types))
-    return mended, bad
+            repaired[index] = delimiter.join(['""'] * len(types))
+    return repaired, bad
 
 
-def _reason(values: Sequence[str], types: Sequence[str]) -> str:
+def _find_fault(values: Sequence[str], types: Sequence[str]) -> str:
     if len(values) != len(types):
         return f"has {len(values)} values for {len(types)} columns"
     for value, kind in zip(values, types, strict=True):

@@ -1,4 +1,4 @@
-"""Image files of this machine as a source."""
+"""Local image files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["file_items", "read_file"]
 
 
 def file_items(paths: Iterable[str], *, max_bytes: int) -> Iterator[Item]:
-    """Give an item a file.
+    """Yield one item per file.
 
     Parameters
     ----------
@@ -31,11 +31,11 @@ def read_file(file: Path, max_bytes: int) -> bytes:
     Raises
     ------
     ImageError
-        If it is missing, no file, too large, or cannot be read.
+        If it is missing, not a file, too large, or cannot be read.
     """
     try:
         if not file.is_file():
-            raise ImageError("there is no such file" if not file.exists() else "this is no file")
+            raise ImageError("there is no such file" if not file.exists() else "this is not a file")
         size = file.stat().st_size
         if size > max_bytes:
             raise ImageError(f"the file has {size} bytes, more than the {max_bytes} that are allowed")

@@ -1,4 +1,4 @@
-"""Tables of FITS files: which of several, also of FITS_LDAC, and sizes checked before anything is read."""
+"""Tables of FITS files, also of FITS_LDAC; sizes are checked before data are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sync.importing.inputs.table_choice import TableEntry, choose_table
 __all__ = ["read_fits_table"]
 
 LDAC_HEADERS = "LDAC_IMHEAD"
-"""SExtractor keeps the image's header in a table of this name before the one of objects."""
+"""Name of the table before that of the objects, in which SExtractor stores the header of the image."""
 
 
 def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, file: Path) -> Table:
@@ -27,7 +27,7 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
     ----------
     opened : binary file
     size : int
-        Bytes of the file.
+        Size of the file, bytes.
     table : str, optional
         Name or number of its extension.
     file : Path
@@ -36,7 +36,7 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
     Raises
     ------
     InputError
-        If it has no table, several and no word which, or one that is larger than the file.
+        If it has no table, several and `table` is None, or a table that is larger than the file.
     """
     with fits.open(opened, memmap=False, lazy_load_hdus=False) as hdus:
         entries = [
@@ -48,7 +48,7 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
             raise InputError(f"{file} has no table, only images")
         objects = [entry for entry in entries if entry.name != LDAC_HEADERS] if table is None else entries
         hdu = choose_table(objects or entries, table, file=file)
-        _check(hdu, size=size, file=file)
+        _check_size(hdu, size=size, file=file)
         is_text = isinstance(hdu, fits.TableHDU) and any(column.null is not None for column in hdu.columns)
         read = _read_text_columns(hdu) if is_text else Table.read(hdu, format="fits")
         for number, name in enumerate(read.colnames, start=1):
@@ -69,7 +69,7 @@ def _read_text_columns(hdu: fits.TableHDU) -> Table:
     return table
 
 
-def _check(hdu: fits.BinTableHDU | fits.TableHDU, *, size: int, file: Path) -> None:
+def _check_size(hdu: fits.BinTableHDU | fits.TableHDU, *, size: int, file: Path) -> None:
     header = hdu.header
     if header.get("ZTABLE"):
         raise InputError(f"{file} holds a table that fpack compressed, which astropy does not read: unpack it with funpack")

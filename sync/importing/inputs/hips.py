@@ -25,17 +25,17 @@ MAX_SIDE_PX = 4096
 
 @dataclass(frozen=True, slots=True)
 class HipsSurvey:
-    """Cut-outs of one size from one or more surveys of the service, one a band.
+    """Cut-outs of one size from one or more surveys of the service, one per band.
 
     Attributes
     ----------
     names : sequence of str
-        As the service names them, such as ``CDS/P/DESI-Legacy-Surveys/DR10/g``; the bluest first. Or one survey that is a
-        picture in colours, such as ``CDS/P/DESI-Legacy-Surveys/DR10/color``.
+        Names in the service, such as ``CDS/P/DESI-Legacy-Surveys/DR10/g``, the bluest first; or one survey of colour images,
+        such as ``CDS/P/DESI-Legacy-Surveys/DR10/color``.
     fov_arcsec : float
-        Side of a cut-out.
+        Side of a cut-out, arcsec.
     side_px : int
-        The same in pixels.
+        Side of a cut-out, pixels.
 
     Raises
     ------
@@ -53,24 +53,24 @@ class HipsSurvey:
         _service()
 
     def identity(self, position: Position) -> bytes:
-        """Stand for the content of a cut-out: what is asked for decides what is sent, and need not be sent again."""
-        asked = (*self.names, f"{position.ra:.8f}", f"{position.dec:.8f}", f"{self.fov_arcsec:g}", str(self.side_px))
-        return "\0".join(("hips2fits", *asked)).encode()
+        """Return bytes that identify a cut-out by its request, so that a known cut-out need not be downloaded."""
+        request = (*self.names, f"{position.ra:.8f}", f"{position.dec:.8f}", f"{self.fov_arcsec:g}", str(self.side_px))
+        return "\0".join(("hips2fits", *request)).encode()
 
     def cut(self, position: Position) -> bytes:
-        """Ask the service for a cut-out.
+        """Request a cut-out from the service.
 
         Returns
         -------
         bytes
-            A FITS file: a plane a survey, or red, green and blue of a picture, with its world coordinates.
+            A FITS file with world coordinates: one plane per survey, or red, green and blue of a colour image.
 
         Raises
         ------
         ImageError
-            If the service refuses, does not answer, or has nothing at the position.
+            If the service rejects the request, does not answer, or has no pixels at the position.
         """
-        answers = [self._ask(name, position) for name in self.names]
+        answers = [self._request(name, position) for name in self.names]
         try:
             sky, problems = task_cards(read_sky(answers[0].header))
         except SkyError as error:
@@ -82,11 +82,11 @@ class HipsSurvey:
             if plane.ndim != 2 and len(planes) > 1:
                 raise ImageError(f"{name} is a picture in colours: it cannot be one band of several")
         if planes[0].ndim != 2:
-            return _picture(self.names[0], planes[0], sky, problems)
+            return _write_colours(self.names[0], planes[0], sky, problems)
         units = [str(answer.header.get("BUNIT", "")).strip() for answer in answers]
         return write_cube(np.stack(planes).astype(np.float32), sky, bands=self.names, units=units, sky_problems=problems)
 
-    def _ask(self, name: str, position: Position) -> Any:
+    def _request(self, name: str, position: Position) -> Any:
         try:
             answer = _service().query(
                 hips=name,
@@ -99,13 +99,13 @@ class HipsSurvey:
                 format="fits",
             )
             return answer[0]
-        except DAMAGE as error:  # requests' exceptions are OSErrors; astroquery raises AttributeError with the answer's text
+        except DAMAGE as error:  # exceptions of requests are OSErrors; astroquery raises AttributeError with the answer's text
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise ImageError(f"hips2fits gave no cut-out of {name}: {reason[:200]}") from error
 
 
-def _picture(name: str, planes: NDArray[Any], sky: Mapping[str, Any], problems: Sequence[str]) -> bytes:
-    """Write red, green and blue as a FITS file that is shown as it is; a fourth plane is transparency."""
+def _write_colours(name: str, planes: NDArray[Any], sky: Mapping[str, Any], problems: Sequence[str]) -> bytes:
+    """Write red, green and blue as a FITS file that is displayed unchanged; a fourth plane is transparency."""
     if planes.dtype != np.uint8 or planes.ndim != 3 or len(planes) not in (3, 4):
         shape = "x".join(str(side) for side in planes.shape)
         raise ImageError(f"{name} is neither one band nor a picture in colours: it has {shape} values of {planes.dtype.name}")
@@ -113,7 +113,7 @@ def _picture(name: str, planes: NDArray[Any], sky: Mapping[str, Any], problems: 
 
 
 def _service() -> Any:
-    """Return astroquery's service: a new one for each request, since a session is not for two threads."""
+    """Return a new service of astroquery for each request, because threads cannot share a session."""
     try:
         from astroquery.hips2fits import hips2fitsClass
     except ModuleNotFoundError as error:

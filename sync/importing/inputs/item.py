@@ -1,4 +1,4 @@
-"""One image on its way into a project, not read yet."""
+"""An image that will be imported and is not read yet."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ __all__ = ["InputError", "Item"]
 
 
 class InputError(RunError, ValueError):
-    """A source of images that cannot be used at all; the message is one sentence for the person who named it."""
+    """An input cannot be used at all; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What is known of an image before it is read.
+    """Image that is not read yet.
 
     Attributes
     ----------
     name : str
-        How the person knows it: a path, an address, a position. Goes into the list of failures.
+        Path, address or position; used in the list of failures.
     read : callable
-        Gives the bytes of an image file, or raises ImageError.
+        Returns the bytes of an image file, or raises ImageError.
     filename : str
-        What the task shows as its file name.
+        File name in the task.
     data : mapping
-        What the source says of it, JSON values only: `ra` and `dec` in degrees, the catalogue's columns.
+        JSON values for the task: `ra` and `dec` in degrees, the columns of the catalogue.
     identity : bytes
-        Stands for the content where reading costs a download; empty where the content stands for itself.
+        Identifies the content if reading it is a download; empty if the content itself is hashed.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Columns of a table as JSON has them: each value as somebody would write it, null where there is none."""
+"""Columns of a table as JSON values, null for missing values."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 __all__ = ["json_rows", "json_values"]
 
 LARGEST_INTEGER = 2**53
-"""A browser reads JSON's numbers as doubles: larger integers, such as the ids of SDSS and Gaia, would be rounded."""
+"""Browsers read numbers of JSON as doubles: they would round larger integers, such as the ids of SDSS and Gaia."""
 ROWS_AT_ONCE = 1000
-"""Converted together: value by value costs ten times as much, whole columns at once ten times the table's memory."""
+"""Rows converted together: single values take ten times as long, whole columns ten times the memory of the table."""
 
 
 def json_rows(columns: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    """Give the values of each row; a column with one integer too large for a browser is text in all rows.
+    """Yield the values of each row; a column with an integer that is too large for a browser is text in all rows.
 
     Parameters
     ----------
     columns : sequence of Column or mixin column
-        All of the same length.
+        Columns of equal length.
     """
     if not columns:
         return
@@ -41,7 +41,7 @@ def json_rows(columns: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
 
 
 def json_values(column: Any) -> list[Any]:
-    """Return the values of a column: NaN, infinity and masked are None; dates are ISO 8601, coordinates named numbers.
+    """Return the values of a column: None for NaN, infinity and masked values, ISO 8601 for dates, objects for coordinates.
 
     Parameters
     ----------
@@ -61,19 +61,19 @@ def json_values(column: Any) -> list[Any]:
     data = np.asarray(getattr(column, "unmasked", column))
     missing = getattr(column, "mask", False)
     values, absent = _plain_array(data)
-    if data.dtype.kind != "V":  # a structure is masked field by field
+    if data.dtype.kind != "V":  # the mask of a structure has fields
         values[absent | missing] = None
     listed: list[Any] = values.tolist()
     return [_plain(value) for value in listed] if data.dtype.kind in "OV" else listed
 
 
 def _has_values(component: Quantity) -> bool:
-    """Whether it is measured: the distance of a direction alone is 1, without a unit."""
+    """Return whether a component is measured: the distance of a mere direction is 1, without a unit."""
     return bool(component.unit.physical_type != "dimensionless")
 
 
 def _plain_array(data: NDArray[Any]) -> tuple[NDArray[np.object_], NDArray[np.bool_]]:
-    """Python's own values, and where there is none."""
+    """Return Python values, and a mask of missing ones."""
     absent = np.zeros(data.shape, dtype=bool)
     kind = data.dtype.kind
     if kind in "fc":
@@ -90,7 +90,7 @@ def _plain_array(data: NDArray[Any]) -> tuple[NDArray[np.object_], NDArray[np.bo
 
 
 def _shortest(data: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Doubles that are written as the floats were: 0.0342 for the float32 that is nearest to it."""
+    """Return doubles with the same decimals as the floats: 0.0342 for the nearest float32."""
     return (data.astype(str) if data.dtype.itemsize < 8 else data).astype(np.float64)
 
 
@@ -98,7 +98,7 @@ def _integers_too_large(column: Any) -> bool:
     dtype = getattr(column, "dtype", None)
     if dtype is None or dtype.kind not in "iu" or dtype.itemsize < 8 or not column.size:
         return False
-    # What lies below a mask may be any number: at worst a column is text that could have been numbers.
+    # A masked value may be any number: at worst a column of numbers becomes text.
     data = np.asarray(column)
     return bool(data.max() > LARGEST_INTEGER or data.min() < -LARGEST_INTEGER)
 
@@ -108,7 +108,7 @@ def _as_texts(values: list[Any]) -> list[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A Python object of a column of objects."""
+    """Return the JSON value of a Python object."""
     match value:
         case np.ndarray() | np.generic():
             return json_values(np.asanyarray(value))
@@ -123,8 +123,8 @@ def _plain(value: Any) -> Any:
         case bytes():
             return value.decode("utf-8", errors="replace").strip()
         case list() | tuple():
-            return [_plain(one) for one in value]
+            return [_plain(element) for element in value]
         case dict():
-            return {str(key): _plain(one) for key, one in value.items()}
+            return {str(key): _plain(element) for key, element in value.items()}
         case _:
             return str(value)

@@ -1,4 +1,4 @@
-"""Cut-outs around positions from FITS mosaics of this machine: a plane a band, on the pixels of the first band."""
+"""Cut-outs around positions from local FITS mosaics: one plane per band, on the pixel grid of the first band."""
 
 from __future__ import annotations
 
@@ -28,43 +28,43 @@ from sync.sky.task_cards import task_cards
 __all__ = ["Mosaics"]
 
 SAME_PIXELS = 0.01
-"""Pixels by which the grids of two mosaics may differ and still be cut alike; anything more is resampled."""
+"""Largest difference of two pixel grids that are cut without resampling, pixels."""
 MAX_SIDE_PX = 4096
 MARGIN_PX = 8
-"""Pixels around a cut-out that its resampling may need."""
+"""Margin around a cut-out for resampling, pixels."""
 FINER = 1.2
-"""Times that a tile's pixel fits into one of the cut-out, beyond which all that lie in one are added up."""
+"""Ratio of pixel areas above which the finer pixels are summed instead of interpolated."""
 
 Plane = NDArray[np.floating]
 
 
 class Mosaics:
-    """Mosaics of one or more fields, kept open; a context manager.
+    """Open mosaics of one or more fields; a context manager.
 
     Parameters
     ----------
     words : sequence of str or Path
-        Files, the bluest band first, each with ``NAME=`` before it where a person names the band. Else the header does
-        (`FILTER`, `BAND`, an extension's name), or the start of the file's name. Images of one band are its tiles.
+        Files, the bluest band first, each with an optional prefix ``NAME=`` for the band. Else the band is read from the
+        header (`FILTER`, `BAND`, name of the extension), or is the start of the file name. Images of one band are its tiles.
 
     Raises
     ------
     InputError
-        If a file cannot be read, has no image or no celestial coordinates, or if it cannot be told what band it is.
+        If a file cannot be read, has no image or no celestial coordinates, or its band is ambiguous.
     """
 
     def __init__(self, words: Sequence[str | Path]) -> None:
         self._open: list[fits.HDUList] = []
-        self._lock = threading.Lock()  # astropy's files have one position for all threads
+        self._lock = threading.Lock()  # all threads share the position in a file
         self._bands: dict[str, list[Tile]] = {}
         try:
             for word in words:
                 tiles = self._read(str(word))
-                _check_that_none_is_lost(tiles)
+                _check_duplicates_in_file(tiles)
                 for tile in tiles:
                     self._bands.setdefault(tile.band or tile.file.name.split(".")[0], []).append(tile)
             for tiles in self._bands.values():
-                _check_that_tiles_are_no_bands([tile for tile in tiles if not tile.band])
+                _check_unnamed_bands([tile for tile in tiles if not tile.band])
         except InputError:
             self.close()
             raise
@@ -101,16 +101,16 @@ class Mosaics:
         """
         place = (position.ra % 360.0, position.dec)
         with self._lock:
-            bands = {band: _there(tiles, place, band, position) for band, tiles in self._bands.items()}
+            bands = {band: _covering_tiles(tiles, place, band, position) for band, tiles in self._bands.items()}
             first = next(iter(bands.values()))
-            plane, sky = _first(first, place, fov_arcsec)
+            plane, sky = _cut_first_band(first, place, fov_arcsec)
             side = len(plane)
-            planes = [_filled(plane, first, sky)]
+            planes = [_fill_gaps(plane, first, sky)]
             for tiles in list(bands.values())[1:]:
-                planes.append(_filled(np.full((side, side), np.nan, dtype=np.float32), tiles, sky))
+                planes.append(_fill_gaps(np.full((side, side), np.nan, dtype=np.float32), tiles, sky))
         for name, plane in zip(bands, planes, strict=True):
             if not np.isfinite(plane).any():
-                raise ImageError(f"the {name} mosaic has no valid pixel {_around(position)}")
+                raise ImageError(f"the {name} mosaic has no valid pixel {_describe_position(position)}")
         units = [tiles[0].unit for tiles in bands.values()]
         cards, problems = task_cards(sky)
         problems = tuple(
@@ -121,7 +121,7 @@ class Mosaics:
             cards,
             bands=tuple(bands),
             units=units,
-            cards=_agreed(bands.values()),
+            cards=_common_photometry(bands.values()),
             sky_problems=problems,
         )
 
@@ -136,46 +136,46 @@ class Mosaics:
         return list(read_tiles(opened, Path(path), band=band.strip()))
 
 
-def _check_that_none_is_lost(tiles: Sequence[Tile]) -> None:
-    """Refuse images of one file that have one name and show the same place: no pipeline writes tiles like that."""
-    for one, other in combinations(tiles, 2):
-        if one.band and one.band == other.band and _show_the_same_place(one, other):
+def _check_duplicates_in_file(tiles: Sequence[Tile]) -> None:
+    """Raise an error if images of one file have the same name and cover the same place: one would be lost."""
+    for first, second in combinations(tiles, 2):
+        if first.band and first.band == second.band and _overlap(first, second):
             raise InputError(
-                f"{one.file} holds several images of the same place, all called {one.band}: "
+                f"{first.file} holds several images of the same place, all called {first.band}: "
                 "each needs a FILTER or BAND of its own in its header"
             )
 
 
-def _check_that_tiles_are_no_bands(nameless: Sequence[Tile]) -> None:
-    """Refuse files of which nothing says that they are one band, where they show the same place: one would be lost."""
-    for one, other in combinations(nameless, 2):
-        if _show_the_same_place(one, other):
+def _check_unnamed_bands(nameless: Sequence[Tile]) -> None:
+    """Raise an error if files without a band name cover the same place: one would be lost."""
+    for first, second in combinations(nameless, 2):
+        if _overlap(first, second):
             raise InputError(
-                f"{one.file} and {other.file} show the same place, and no FILTER or BAND says what they are: "
-                f"name their bands, as in --mosaic g={one.file}"
+                f"{first.file} and {second.file} show the same place, and no FILTER or BAND says what they are: "
+                f"name their bands, as in --mosaic g={first.file}"
             )
 
 
-def _show_the_same_place(one: Tile, other: Tile) -> bool:
-    return one.holds_the_middle_of(other) or other.holds_the_middle_of(one)
+def _overlap(first: Tile, second: Tile) -> bool:
+    return first.contains_centre_of(second) or second.contains_centre_of(first)
 
 
-def _there(tiles: Sequence[Tile], place: Place, band: str, position: Position) -> list[Tile]:
-    """The tiles of a band that cover a place."""
-    there = [tile for tile in tiles if tile.pixel_of(place) is not None]
-    if not there:
-        raise ImageError(f"no {band} mosaic covers the place {_around(position)}")
-    return there
+def _covering_tiles(tiles: Sequence[Tile], place: Place, band: str, position: Position) -> list[Tile]:
+    """Return the tiles of a band that cover a place."""
+    covering = [tile for tile in tiles if tile.pixel_of(place) is not None]
+    if not covering:
+        raise ImageError(f"no {band} mosaic covers the place {_describe_position(position)}")
+    return covering
 
 
-def _agreed(bands: Iterable[Sequence[Tile]]) -> dict[str, float | str]:
-    """The cards on which all tiles of all bands agree: one card of a cut-out speaks for all of its planes."""
-    one, *others = [tile.photometry for tiles in bands for tile in tiles]
-    return {name: value for name, value in one.items() if all(other.get(name) == value for other in others)}
+def _common_photometry(bands: Iterable[Sequence[Tile]]) -> dict[str, float | str]:
+    """Return the cards on which all tiles of all bands agree: a card of a cut-out applies to all its planes."""
+    first, *others = [tile.photometry for tiles in bands for tile in tiles]
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
 
 
-def _first(tiles: Sequence[Tile], place: Place, fov_arcsec: float) -> tuple[Plane, CelestialSky]:
-    """The square of the first band, on the pixels of the tile that has most of it."""
+def _cut_first_band(tiles: Sequence[Tile], place: Place, fov_arcsec: float) -> tuple[Plane, CelestialSky]:
+    """Return the square of the first band, on the pixel grid of the tile that covers most of it."""
     cuts = []
     for tile in tiles:
         scale = tile.sky.pixel_scale_arcsec
@@ -188,65 +188,65 @@ def _first(tiles: Sequence[Tile], place: Place, fov_arcsec: float) -> tuple[Plan
             cuts.append(tile.cut(*pixel, side))
         else:
             target = tangent_sky(place, side=side, scale_arcsec=scale)
-            cuts.append((_from_map(tile, target, side), target))
+            cuts.append((_project_map(tile, target, side), target))
     return max(cuts, key=lambda cut: np.isfinite(cut[0]).mean())
 
 
-def _filled(plane: Plane, tiles: Sequence[Tile], sky: CelestialSky) -> Plane:
-    """Fill what is missing of a plane from the tiles, from the one that has most to the one that has least."""
+def _fill_gaps(plane: Plane, tiles: Sequence[Tile], sky: CelestialSky) -> Plane:
+    """Fill missing pixels of a plane from the tiles, starting with the tile that has most of them."""
     if np.isfinite(plane).all():
         return plane
-    found = [_plane(tile, sky, len(plane)) for tile in tiles]
-    for other in sorted(found, key=lambda other: -np.isfinite(other).sum()):
+    others = [_project(tile, sky, len(plane)) for tile in tiles]
+    for other in sorted(others, key=lambda other: -np.isfinite(other).sum()):
         plane = np.where(np.isfinite(plane), plane, other)
     return plane
 
 
-def _from_map(tile: Tile, target: CelestialSky, side: int) -> Plane:
-    """A map of the whole sky on the pixels of `target`, in its own type."""
+def _project_map(tile: Tile, target: CelestialSky, side: int) -> Plane:
+    """Return a map of the whole sky on the pixels of `target`, in its own data type."""
     plane: Plane = resample_map(tile, target, side)
     if not _is_surface_brightness(tile.unit):
         pixel = tile.sky.pixels(target.positions((side - 1) / 2, (side - 1) / 2))[0]
-        if np.isfinite(area := _area(tile.sky, *pixel)) and area > 0:
-            plane = plane * (_area(target, (side - 1) / 2, (side - 1) / 2) / area)
+        if np.isfinite(area := _pixel_area(tile.sky, *pixel)) and area > 0:
+            plane = plane * (_pixel_area(target, (side - 1) / 2, (side - 1) / 2) / area)
     return plane if tile.is_double else plane.astype(np.float32)
 
 
-def _area(sky: CelestialSky, x: float, y: float) -> float:
-    """Of a pixel on the sky, square arcsec."""
+def _pixel_area(sky: CelestialSky, x: float, y: float) -> float:
+    """Return the area of a pixel on the sky, square arcsec."""
     moves = 0.5 * np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
     vectors = unit_vectors(sky.positions(x + moves[:, 0], y + moves[:, 1]))
     return float(np.linalg.norm(np.cross(vectors[1] - vectors[0], vectors[3] - vectors[2])) * np.degrees(ARCSEC_A_DEGREE) ** 2)
 
 
-def _plane(tile: Tile, target: CelestialSky, side: int) -> Plane:
-    """A tile on the pixels of `target`, shape (side, side): sliced where they are the same, resampled otherwise."""
+def _project(tile: Tile, target: CelestialSky, side: int) -> Plane:
+    """Return a tile on the pixels of `target`, shape (side, side): sliced if the grids agree, else resampled."""
     corners = np.array([[0, 0, side - 1, side - 1], [0, side - 1, 0, side - 1]], dtype=float)
     theirs = tile.sky.pixels(target.positions(*corners)).T
     middle = tile.sky.pixels(target.positions((side - 1) / 2, (side - 1) / 2))[0]
     if not np.isfinite(theirs).all() or not is_square(tile.sky, float(middle[0]), float(middle[1]), side):
-        return _from_map(tile, target, side)
+        return _project_map(tile, target, side)
     shift = theirs - corners
     x, y = theirs.mean(axis=1)
     if np.ptp(shift, axis=1).max() < SAME_PIXELS and np.abs(shift - np.rint(shift)).max() < SAME_PIXELS:
         return tile.cut(float(x), float(y), side)[0]
     try:
-        from reproject import reproject_exact, reproject_interp  # brings dask: only where bands lie on different pixels
+        from reproject import reproject_exact, reproject_interp  # imports dask, and is needed only for different grids
     except ModuleNotFoundError as error:
         raise InputError("bands on different pixels need reproject: install galaxyloop[import]") from error
     part = tile.cut(float(x), float(y), int(np.ceil(np.ptp(theirs, axis=1).max())) + 2 * MARGIN_PX)
     larger = proj_plane_pixel_area(target.wcs) / proj_plane_pixel_area(tile.sky.wcs)
-    # Interpolation looks only at the pixels around a point: a star between the points would be lost.
+    # Interpolation uses only the pixels around a point: a star between the points would be lost.
     resample = reproject_exact if larger > FINER else reproject_interp
     pixels, sky = part
     resampled: Plane = resample((pixels, sky.wcs), target.wcs, shape_out=(side, side), return_footprint=False)
     if not _is_surface_brightness(tile.unit):
-        resampled = resampled * larger  # what a pixel holds grows with its area
+        resampled = resampled * larger  # flux per pixel is proportional to its area
     return resampled.astype(pixels.dtype)
 
 
 def _is_surface_brightness(unit: str) -> bool:
-    """Whether a unit is one per solid angle, such as MJy/sr; of what astropy does not know, it is not."""
+    """Return whether a unit is one per solid angle, such as MJy/sr; False for units that astropy does not know."""
     known = units.Unit(unit, parse_strict="silent")
     if isinstance(known, units.UnrecognizedUnit):
         return False
@@ -254,5 +254,5 @@ def _is_surface_brightness(unit: str) -> bool:
     return any(base == units.rad and power < 0 for base, power in zip(known.bases, known.powers, strict=True))
 
 
-def _around(position: Position) -> str:
+def _describe_position(position: Position) -> str:
     return f"at ra {position.ra:.5f}, dec {position.dec:.5f}"

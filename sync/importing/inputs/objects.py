@@ -1,4 +1,4 @@
-"""Objects of a catalogue as a source: a cut-out around each position, or the image at each address."""
+"""Items from the rows of a catalogue: a cut-out around each position, or the image at each address."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def cutout_items(
     dec: str | None = None,
     columns: Sequence[str] | None = None,
 ) -> Iterator[Item]:
-    """Give an item a row: a cut-out around its position.
+    """Return one item per row: a cut-out around its position.
 
     Parameters
     ----------
     table : Table
     cut : callable
-        Makes a FITS file of a position.
+        Returns a FITS file of a position.
     identity : callable, optional
-        Stands for what `cut` gives, where that costs a download.
+        Identifies the result of `cut` if that is a download.
     ra, dec : str, optional
         Names of the columns with the position.
     columns : sequence of str, optional
-        Which travel with the task; all without it.
+        Columns to store in the task; all by default.
 
     Raises
     ------
@@ -57,17 +57,17 @@ def cutout_items(
 def address_items(
     table: Table, fetch: Callable[[str], bytes], *, column: str = "url", columns: Sequence[str] | None = None
 ) -> Iterator[Item]:
-    """Give an item a row: the image at its address, with a position where the list has one under its usual names.
+    """Return one item per row: the image at its address, with its position if the table has columns with the usual names.
 
     Parameters
     ----------
     table : Table
     fetch : callable
-        Gives the bytes at an address, or raises ImageError.
+        Returns the bytes at an address, or raises ImageError.
     column : str
         Name of the column of addresses.
     columns : sequence of str, optional
-        Which travel with the task; all without it.
+        Columns to store in the task; all by default.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def address_items(
 
 
 def bad_row_item(number: int, reason: str) -> Item:
-    """Give an item that stands for a row that cannot be read: importing it names the row and the reason."""
+    """Return an item for a row that cannot be read: its import fails with the reason."""
     return Item(f"row {number}", partial(_raise, reason), filename="")
 
 
@@ -119,7 +119,7 @@ def _at_address(row: Row, address: object, position: Position | None, fetch: Cal
 
 
 def with_position(row: Row, position: Position) -> dict[str, Any]:
-    """Return a row's columns and its position; the catalogue's own `ra` and `dec` where they say anything else."""
+    """Return the columns and position of a row; the columns `ra` and `dec` are kept if their values differ."""
     own = {"ra": position.ra, "dec": position.dec}
     same = {f"catalogue_{name}": value for name, value in own.items()}
     return {key: value for key, value in row.columns.items() if key not in same or value != same[key]} | own

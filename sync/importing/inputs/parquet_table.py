@@ -1,4 +1,4 @@
-"""Parquet files as tables: texts, numbers and dates exactly as they are, and what is missing masked."""
+"""Parquet files as tables: exact texts, numbers and dates, and a mask for missing values."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ROWS_AT_ONCE = 1024
 
 
 def read_parquet(file: Path) -> Table:
-    """Read a Parquet file; a column whose values no table can hold, such as images, is left out.
+    """Read a Parquet file; columns of values that a table cannot contain, such as images, are omitted.
 
-    Astropy reads what astropy wrote, with units, masks and times. In files of others it refuses missing texts and rounds
-    integers among which one is missing.
+    Files of astropy are read by astropy, with units, masks and times. In other files, astropy refuses missing texts and rounds
+    the integers of a column with missing values.
     """
     with parquet.ParquetFile(file) as opened:
         check_cells(opened.metadata.num_rows, opened.metadata.num_columns, file=file)
@@ -37,7 +37,7 @@ def read_parquet(file: Path) -> Table:
 
 
 def _read(opened: parquet.ParquetFile, *, file: Path) -> pa.Table:
-    """Read row by row what a dictionary may hold once for millions of rows, until it is too much."""
+    """Read the file in batches up to a limit: a dictionary can expand to millions of long values."""
     batches, size = [], 0
     for batch in opened.iter_batches(ROWS_AT_ONCE):
         size += batch.nbytes
@@ -65,7 +65,7 @@ def _column(values: pa.ChunkedArray) -> Column | None:
 
 
 def _is_text_or_date(kind: pa.DataType) -> bool:
-    """What Arrow itself writes best: dates to the nanosecond, and bytes where they are UTF-8."""
+    """Return whether Arrow should convert the values to text: dates to the nanosecond, and bytes of UTF-8."""
     types = pa.types
     is_date = types.is_timestamp(kind) or types.is_date(kind) or types.is_time(kind)
     is_bytes = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
@@ -73,7 +73,7 @@ def _is_text_or_date(kind: pa.DataType) -> bool:
 
 
 def _objects(values: list[object]) -> Column:
-    """Any values, None among them; numpy left alone would make a matrix of lists of equal lengths."""
+    """Return a column of objects and None; numpy would convert lists of equal lengths to a matrix."""
     data = np.empty(len(values), dtype=object)
     data[:] = values
     return Column(data)

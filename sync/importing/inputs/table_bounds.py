@@ -1,4 +1,4 @@
-"""How large a table may be, checked before memory is spent on it."""
+"""Limits of the size of a table, checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from sync.importing.inputs.item import InputError
 __all__ = ["MAX_BYTES", "PACKED", "check_cells", "read_bounded"]
 
 MAX_BYTES = 2 * 2**30
-"""Of a text or an XML document, unpacked: some ten million rows of positions."""
+"""Largest text or XML document, unpacked: some ten million rows of positions."""
 MAX_CELLS = 200_000_000
 """Rows times columns: 1.6 GB of double-precision numbers."""
 SMALL_BYTES = 64 * 2**20
 LARGEST_RATIO = 100
-"""Tables pack to a tenth; a file that packs to a thousandth was made to fill a memory."""
+"""Tables are packed to about a tenth; a file that is packed to a thousandth was made to exhaust the memory."""
 PIECE_BYTES = 2**20
 PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
 def check_cells(rows: int, columns: int, *, file: Path) -> None:
-    """Refuse a table with more than MAX_CELLS.
+    """Raise an error for a table with more than MAX_CELLS values.
 
     Raises
     ------
     InputError
-        If it has.
+        If it has more.
     """
     if rows * max(columns, 1) > MAX_CELLS:
         raise InputError(
@@ -41,7 +41,7 @@ def check_cells(rows: int, columns: int, *, file: Path) -> None:
 
 
 def read_bounded(opened: IO[bytes], *, file: Path, most: int = MAX_BYTES) -> bytes:
-    """Return the content of a file, unpacked where gzip, bzip2 or xz packed it.
+    """Return the content of a file, unpacked if it is packed with gzip, bzip2 or xz.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Which of several tables of a file is meant: by its name, or by its number."""
+"""Choice of one of several tables of a file by name or number."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class TableEntry(Generic[Content]):
     Attributes
     ----------
     number : int
-        As its format counts: of a FITS file, that of the extension; else 1 is the first table.
+        Number of the extension in a FITS file; else 1 is the first table.
     name : str
-        Empty where it has none.
+        Empty if it has none.
     rows : int or None
-        None where only reading the table would tell.
+        None if the table must be read to count them.
     content : object
     """
 
@@ -37,20 +37,20 @@ class TableEntry(Generic[Content]):
 
 
 def choose_table(entries: Sequence[TableEntry[Content]], wanted: str | None, *, file: Path) -> Content:
-    """Return the table that is meant.
+    """Return the chosen table.
 
     Parameters
     ----------
     entries : sequence of TableEntry
     wanted : str or None
-        Name, whatever its case, or number. Without it the only table that has rows.
+        Name in any case, or number. If None, the only table with rows.
     file : Path
-        For the message.
+        For messages.
 
     Raises
     ------
     InputError
-        If there is no table, none or several of that name, or several tables and no word which.
+        If there is no table, no or several tables of that name, or several tables and `wanted` is None.
     """
     if not entries:
         raise InputError(f"{file} has no table")
@@ -61,7 +61,7 @@ def choose_table(entries: Sequence[TableEntry[Content]], wanted: str | None, *, 
         chosen = chosen or [entry for entry in entries if str(entry.number) == wanted.strip()]
     if len(chosen) == 1:
         return chosen[0].content
-    listed = ", ".join(_described(entry) for entry in entries[:LISTED])
+    listed = ", ".join(_describe(entry) for entry in entries[:LISTED])
     more = f" and {len(entries) - LISTED} more" if len(entries) > LISTED else ""
     if wanted is None:
         raise InputError(f"{file} has several tables: choose one with --catalogue-table, by name or number: {listed}{more}")
@@ -70,6 +70,6 @@ def choose_table(entries: Sequence[TableEntry[Content]], wanted: str | None, *, 
     raise InputError(f"{file} has no table {wanted!r}: it has {listed}{more}")
 
 
-def _described(entry: TableEntry[Content]) -> str:
+def _describe(entry: TableEntry[Content]) -> str:
     rows = "" if entry.rows is None else f" ({entry.rows} rows)"
     return f"{entry.number}{f' {entry.name}' if entry.name else ''}{rows}"

@@ -1,4 +1,4 @@
-"""Text tables by what their first lines say: ECSV, CDS and MRT, IPAC, SExtractor and others of astropy, else CSV."""
+"""Text tables in the format of their first lines: ECSV, CDS and MRT, IPAC, SExtractor and others of astropy, else CSV."""
 
 from __future__ import annotations
 
@@ -29,35 +29,35 @@ IPAC_TYPES = ("double", "float", "real", "int", "integer", "char", "long", "date
 
 
 def read_text_table(content: bytes, *, table: str | None = None, as_text: Collection[str] = (), file: Path) -> Table:
-    """Read a text table in whichever format its first lines show.
+    """Read a text table; its first lines determine the format.
 
     Parameters
     ----------
     content : bytes
     table : str, optional
-        Name or number, of VizieR's files with several tables.
+        Name or number of one of several tables in a file of VizieR.
     as_text : collection of str
-        Columns that stay as they are written, though they hold numbers.
+        Columns whose numbers remain texts.
     file : Path
         For messages.
 
     Raises
     ------
     InputError
-        If there are several tables and no word which, or more values than are read.
+        If there are several tables and `table` is None, or too many values.
     """
     text = decode_text(content)
     if CONTROL_CHARACTERS.search(text[:HEAD_CHARACTERS]):
         raise InputError(f"{file} cannot be read as a catalogue: it is no text, and no format that is known")
     if text.startswith("# %ECSV"):
         return read_ecsv(text, file=file)
-    kind = _format(text)
+    kind = _find_format(text)
     if kind == "ascii.sextractor":  # astropy makes a column for each number up to the largest
         lines = text.split("\n")
         largest = max((int(match[1]) for line in lines if (match := SEXTRACTOR_NUMBER.match(line))), default=0)
         check_cells(len(lines), largest, file=file)
     if kind is not None:
-        # Lines, not a text: astropy takes a text of one line for a file's name or an address.
+        # Lines, not a text: astropy treats a text of one line as a file name or an address.
         return Table.read(text.rstrip("\n").split("\n"), format=kind)
     sections = _vizier_sections(text)
     if sections:
@@ -69,8 +69,8 @@ def read_text_table(content: bytes, *, table: str | None = None, as_text: Collec
     return read_delimited(text, as_text=as_text, file=file)
 
 
-def _format(text: str) -> str | None:
-    """Astropy's name of the format; None for one that separates columns by a character or spaces."""
+def _find_format(text: str) -> str | None:
+    """Return astropy's name of the format; None for columns separated by a character or spaces."""
     start = text[:HEAD_CHARACTERS]
     lines = [line for line in start.split("\n")[:HEAD_LINES] if line.strip()]
     if not lines:
@@ -108,7 +108,7 @@ def _without_outer_bars(text: str) -> str:
 
 
 def _vizier_sections(text: str) -> list[TableEntry[str]]:
-    """The tables of VizieR's `asu-tsv`: each a line of names, one of units, one of dashes, and rows to the next blank line."""
+    """Return the tables of VizieR's `asu-tsv`: lines of names, units and dashes, then rows up to the next blank line."""
     if "\n---" not in text:
         return []
     lines = text.split("\n")

@@ -1,4 +1,4 @@
-"""The planes of a FITS mosaic as tiles: one each image and each plane of a cube, of which only what is cut is read."""
+"""Tiles of a FITS mosaic: one per image and per plane of a cube. Only the pixels of a cut-out are read."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Place = tuple[float, float]
 """Right ascension and declination, ICRS, degrees."""
 
 PHOTOMETRY = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTFLAM", "PHOTPLAM", "PHOTZPT", "PHOTBW", "EXPTIME", "GAIN")
-"""Cards that say what the values mean."""
+"""Cards of the photometric calibration."""
 WIDEST_DEG = 60.0
-"""Of a tile whose corners say how far it reaches; a map of the whole sky has its corners together."""
+"""Widest tile whose extent follows from its corners; the corners of a map of the whole sky coincide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,21 +40,21 @@ class Tile:
     ----------
     file : Path
     band : str
-        Empty where neither the header nor a name says which.
+        Empty if neither the header nor an argument names it.
     section : Section
-        Gives an array when sliced, and reads only that from the disk.
+        Returns an array when sliced, and reads only these pixels from the disk.
     index : tuple of int and None
-        Of the plane in the array; None for its two axes on the sky, rows first.
+        Index of the plane in the array; None for its two celestial axes, rows first.
     shape : tuple of int
         Height, width.
     sky : CelestialSky
     unit : str
     photometry : mapping
-        Those of `PHOTOMETRY` that its header has.
+        Cards of `PHOTOMETRY` in its header.
     middle : ndarray, shape (3,)
-        Unit vector to its middle; 0 where that lies off the map.
+        Unit vector to its centre; 0 if that is outside the map.
     reach : float
-        Cosine of the angle to its farthest corner.
+        Cosine of the angle from the centre to the farthest corner.
     """
 
     file: Path
@@ -69,16 +69,16 @@ class Tile:
     reach: float
 
     def pixel_of(self, place: Place) -> tuple[float, float] | None:
-        """The pixel x, y of a place, None where it lies outside."""
+        """Return the pixel x, y of a place, None if it is outside."""
         if unit_vectors(np.array([place]))[0] @ self.middle < self.reach:
             return None
         pixels = self.sky.pixels(np.array([place]))
         x, y = pixels[0].tolist()
         return (x, y) if self.sky.holds(pixels)[0] else None
 
-    def holds_the_middle_of(self, other: Tile) -> bool:
-        """Whether the middle of another tile lies on this one."""
-        if self.middle @ other.middle < self.reach:  # most are not: it saves the transformation
+    def contains_centre_of(self, other: Tile) -> bool:
+        """Return whether the centre of another tile is on this one."""
+        if self.middle @ other.middle < self.reach:  # true for most tiles, and saves the transformation
             return False
         height, width = other.shape
         ra, dec = other.sky.positions((width - 1) / 2, (height - 1) / 2)[0].tolist()
@@ -97,7 +97,7 @@ class Tile:
         return pixels
 
     def cut(self, x: float, y: float, side: int) -> tuple[NDArray[np.floating], CelestialSky]:
-        """A square around a pixel, shape (side, side), NaN beyond the edge, with its coordinates and what these leave out."""
+        """Return a square around a pixel, shape (side, side), NaN beyond the edge, and its coordinates with their omissions."""
         # As `overlap_slices` of astropy places a square: this pixel is its first.
         corner = math.ceil(x - side / 2), math.ceil(y - side / 2)
         cards, problems = window_cards(self.sky, corner, (side, side))
@@ -113,7 +113,7 @@ class Tile:
 
 
 def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[Tile]:
-    """Give the tiles of an open file.
+    """Yield the tiles of an open file.
 
     Parameters
     ----------
@@ -121,12 +121,12 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
     file : Path
         For messages.
     band : str
-        What a person calls it; else the header's names.
+        Name of the band; else the header names it.
 
     Raises
     ------
     InputError
-        If the file is damaged, or holds no image, or one without celestial coordinates.
+        If the file is damaged, contains no image, or an image has no celestial coordinates.
     """
     try:
         images = image_hdus(opened)
@@ -148,18 +148,18 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
         others = [length for axis, length in enumerate(hdu.shape) if axis not in (rows, columns)]
         planes = list(np.ndindex(*others))
         names = band_names(opened[0].header, [hdu], len(planes)) or ("",) * len(planes)
-        middle, reach = _reach(sky, shape)
+        middle, reach = _extent(sky, shape)
         unit = str(hdu.header.get("BUNIT", "")).strip()
         photometry = _photometry(hdu.header, opened[0].header)
         for number, (place, name) in enumerate(zip(planes, names, strict=True)):
             numbers = iter(place)
             index = tuple(None if axis in (rows, columns) else next(numbers) for axis in range(len(hdu.shape)))
-            called = name if not band else band if len(planes) == 1 else f"{band} {name or number}"
-            yield Tile(file, called, hdu.section, index, shape, sky, unit, photometry, middle, reach)
+            tile_band = name if not band else band if len(planes) == 1 else f"{band} {name or number}"
+            yield Tile(file, tile_band, hdu.section, index, shape, sky, unit, photometry, middle, reach)
 
 
 def _photometry(*headers: fits.Header) -> dict[str, float | str]:
-    """Read `PHOTOMETRY` from the first of the headers that has each."""
+    """Return the cards of `PHOTOMETRY`, each from the first header that has it."""
     cards: dict[str, float | str] = {}
     for name in PHOTOMETRY:
         value = next((header[name] for header in headers if name in header), None)
@@ -173,13 +173,13 @@ def _is_double(dtype: np.dtype[Any]) -> bool:
 
 
 def unit_vectors(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vectors, shape (n, 3), of right ascension and declination in degrees, shape (n, 2)."""
+    """Return unit vectors, shape (n, 3), of right ascension and declination in degrees, shape (n, 2)."""
     ra, dec = np.radians(places).T
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
 
 
-def _reach(sky: CelestialSky, shape: tuple[int, int]) -> tuple[NDArray[np.float64], float]:
-    """Unit vector to the middle of an image, and the cosine of the angle to its farthest corner, with a margin."""
+def _extent(sky: CelestialSky, shape: tuple[int, int]) -> tuple[NDArray[np.float64], float]:
+    """Return the unit vector to the centre of an image, and the cosine of the angle to its farthest corner, with a margin."""
     height, width = shape
     columns, rows = np.array([-1, -1, width, width, (width - 1) / 2]), np.array([-1, height, -1, height, (height - 1) / 2])
     vectors = unit_vectors(sky.positions(columns, rows))

@@ -1,6 +1,6 @@
-"""VOTables: columns by their names, with UCDs and the frames of COOSYS.
+"""VOTables: columns with their names, UCDs and frames of COOSYS.
 
-References to other files and hosts are refused, not followed.
+A document that refers to other files or hosts is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["check_references", "read_votable"]
 
 ROWS_AT_ONCE = 256
-"""Astropy reserves memory for so many rows where a table does not say how many it has."""
+"""Rows for which astropy allocates memory if a table does not give their number."""
 LETTERS_OF_A_NUMBER = 8
 LONGEST_COUNT = 19
 
@@ -47,7 +47,7 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
     Raises
     ------
     InputError
-        If it refers to another file or host, declares an entity, has no table, or several and no word which.
+        If it refers to another file or host, declares an entity, has no table, or several and `table` is None.
     """
     from astropy.io import votable
 
@@ -77,25 +77,25 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
 def _parse(content: bytes) -> VOTableFile:
     from astropy.io import votable
 
-    # A cell that cannot be converted is masked: without this one cell ends the whole document.
+    # A cell that cannot be converted is masked: by default astropy refuses the whole document.
     return votable.parse(io.BytesIO(content), verify="ignore", invalid="mask")
 
 
 def check_references(content: bytes, *, file: Path) -> None:
-    """Refuse a document whose reading would open another file, expand entities, or reserve memory that it only claims.
+    """Check that a document opens no other file, expands no entities, and declares no more rows than it can contain.
 
     Raises
     ------
     InputError
-        If a STREAM has a `href`, an entity is declared, or a table claims more than it can hold.
+        If a STREAM has a `href`, an entity is declared, or a table declares too many rows.
     xml.parsers.expat.ExpatError
-        If it is no XML.
+        If it is not XML.
     """
     parser = expat.ParserCreate()
 
     rows, cells = 0, 0
 
-    def start(tag: str, attributes: dict[str, str]) -> None:
+    def check_tag(tag: str, attributes: dict[str, str]) -> None:
         nonlocal rows, cells
         element = tag.rpartition(":")[2]
         if element == "TABLE":
@@ -115,11 +115,11 @@ def check_references(content: bytes, *, file: Path) -> None:
                         "the table with its data in the file"
                     )
 
-    def declared(name: str, *_: Any) -> None:
+    def refuse_entity(name: str, *_: Any) -> None:
         raise InputError(f"{file} declares the XML entity {name[:50]!r}: entities are not read, save the table without")
 
-    parser.StartElementHandler = start
-    parser.EntityDeclHandler = declared
+    parser.StartElementHandler = check_tag
+    parser.EntityDeclHandler = refuse_entity
     parser.Parse(content, True)
 
 
@@ -153,7 +153,7 @@ def _is_position(ucd: str, *, unknown: bool = False) -> bool:
 
 
 def _frame(system: CooSys) -> Any:
-    """The frame of a COOSYS; its name where astropy has none that is the same, None where it does not say."""
+    """Return the frame of a COOSYS; its name if astropy has no such frame, None if it is not given."""
     from astropy.coordinates import FK4, FK5
 
     name = str(system.system or "")
@@ -162,7 +162,7 @@ def _frame(system: CooSys) -> Any:
     equinox = system.equinox
     if name.lower().removeprefix("eq_") in ("fk4", "fk5") and not equinox:
         return FK4() if name.lower().endswith("fk4") else FK5()
-    if equinox and equinox[0].isdigit():  # documents of before the standard said J2000 wrote 2000
+    if equinox and equinox[0].isdigit():  # older documents contain 2000 instead of J2000
         equinox = ("B" if name.lower().endswith("fk4") else "J") + equinox
     try:
         system.equinox = equinox
@@ -181,7 +181,7 @@ def _name(element: TableElement) -> str:
 
 
 def _without_table(document: VOTableFile, file: Path) -> str:
-    """Why a document has none: services answer a wrong question with a document that says so."""
+    """Return the reason why a document has no table: services report errors in such a document."""
     infos = [*document.infos, *(info for resource in document.resources for info in resource.infos)]
     for info in infos:
         if str(info.name).upper() == "QUERY_STATUS" and str(info.value).upper() == "ERROR":

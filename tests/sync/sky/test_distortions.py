@@ -72,8 +72,8 @@ def test_a_task_carries_tables_as_a_polynomial_and_says_how_well_it_fits() -> No
         wcs = WCS(file["SCI"].header, fobj=file)
         middle, expected = wcs.pixel_to_world(31.5, 31.5).icrs, wcs.pixel_to_world(COLUMNS, ROWS).icrs
     assert SkyCoord(data["ra"], data["dec"], unit="deg").separation(middle).arcsec < 1e-6
-    assert data["sky_problem"].startswith("a polynomial stands for the distortion, and deviates by ")
-    stated = float(data["sky_problem"].split(" by ")[1].split()[0])
+    assert data["sky_problem"].startswith("a polynomial replaces the distortion and deviates by at most ")
+    stated = float(data["sky_problem"].split(" at most ")[1].split()[0])
     kept = json.loads(json.dumps(data["wcs"], allow_nan=False))
     assert separation(read_sky(kept).positions(COLUMNS, ROWS), expected) <= 2 * stated < 0.1
     assert WCS(fits.Header(kept)).pixel_to_world(COLUMNS, ROWS).separation(expected).arcsec.max() <= 2 * stated
@@ -103,7 +103,7 @@ def test_a_cut_out_keeps_what_is_left_out_of_the_distortion(tmp_path: Path) -> N
     for name, words in {"fitted": [f"r={whole}"], "bare": [f"r={bare}"], "both": [f"g={whole}", f"r={bare}"]}.items():
         with Mosaics(words) as mosaics:
             problems[name] = display(mosaics.cut(Position(10.0, 10.0), fov_arcsec=20), stretch="lupton").data["sky_problem"]
-    assert problems["fitted"].startswith("a polynomial stands for the distortion, and deviates by ")
+    assert problems["fitted"].startswith("a polynomial replaces the distortion and deviates by at most ")
     assert problems["bare"] == "the distortion CPDIS1 is left out: its lookup table WCSDVARR,1 is not in the file"
     assert problems["both"] == f"{problems['fitted']}; {problems['bare']}"
 

@@ -111,7 +111,7 @@ def test_an_image_that_cannot_be_read_has_its_reason_in_its_place(collection: Co
     assert found[0][1] == "there is no such file"
     assert found[1][1] == b"b.png"
     assert "more than the 1000 that are allowed" in found[2][1]  # type: ignore[operator]
-    assert found[3][1] == "this is no file"
+    assert found[3][1] == "this is not a file"
 
 
 @pytest.mark.usefixtures("folder")
