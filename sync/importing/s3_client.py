@@ -58,7 +58,7 @@ class S3Client:
             from botocore.exceptions import BotoCoreError, ClientError
             from urllib3.exceptions import HTTPError
         except ModuleNotFoundError as error:
-            raise InputError("S3 needs boto3: pip install 'galaxyloop[s3]'") from error
+            raise InputError("S3 needs boto3: install galaxyloop[s3]") from error
         self._refused = ClientError
         self._failed = (Boto3Error, BotoCoreError)
         self._broken_off = (BotoCoreError, HTTPError, OSError)
