@@ -1,15 +1,17 @@
-"""Prompts: clicks, boxes and drawn masks of an interactive request become one object, in the control that the project has."""
+"""Prompts: clicks, boxes and drawn masks of an interactive request become one object, in a control of the project."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from backend.heads.segmentation.prompt import Prompt
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.window_features import WindowedImage
-from backend.prediction.on_screen import object_hit, regions_on_screen, stored_ids
+from backend.prediction.on_screen import ShownObject, object_hit, regions_on_screen, stored_ids
 from backend.prediction.project_heads import prompt_target
 from backend.prediction.prompt_choice import PROMPT_TYPES, choose_prompts
 from backend.prediction.regions import regions_of_mask
@@ -26,9 +28,9 @@ from sync.labelling.config import LabelConfig
 __all__ = ["answer_prompts"]
 
 MAX_PROMPTS = 200
-"""More clicks on one object are no work of a person."""
+"""No annotator places more prompts than this on one object."""
 MOST_MASK_PIXELS = 400_000_000
-"""Of the masks of one request together: a second at most; on a picture of 2 million pixels as many as prompts are read."""
+"""Of the masks of one request together, which take a second; on an image of 2 million pixels as many masks as `MAX_PROMPTS`."""
 MASKS = ("BrushLabels", "PolygonLabels")
 
 
@@ -40,76 +42,92 @@ def answer_prompts(
     head: PromptedMasks,
     windowed_image_of: Callable[[str, int], WindowedImage],
 ) -> list[dict[str, Any]]:
-    """Find the object that prompts point at.
+    """Return the object that prompts select.
 
     Parameters
     ----------
     prompts : object
-        What the request calls its result: a list of regions, or anything at all; `choose_prompts` says which of them prompt.
+        The result of the request: a list of regions, or any other JSON value; `choose_prompts` decides which of them prompt.
     task : mapping
-        The task as the request has it: with predictions, annotations and drafts, where there are any.
+        The task of the request: with predictions, annotations and drafts, where there are any.
     head : PromptedMasks
         Selects and refines the object.
-    sight_of : callable
-        From the name of an Image tag and a page to the picture as the segmenter sees it; not called when there is no prompt.
+    windowed_image_of : callable
+        From the name of an Image tag and a page to the image; not called without a prompt.
 
     Returns
     -------
     list of dict
-        Regions with fresh ids; what mends an object on the screen has that object's id, and takes its place when it is
-        accepted. Empty where there is no prompt, no object, or no control that takes one.
+        Regions with fresh ids; a region that refines an object on the screen has the id of that object, and replaces it when
+        the annotator accepts it. Empty without a prompt, an object, or a control for it.
 
     Raises
     ------
     ValueError
-        If a prompt makes no sense; the message is a sentence.
+        If a prompt is invalid; the message is a sentence.
     ImageError
-        If the picture cannot be read.
+        If the image cannot be read.
     """
     if not isinstance(prompts, list) or not prompts:
         return []
-    chosen, image = choose_prompts(prompts, config, stored=stored_ids(task))
+    chosen, place = choose_prompts(prompts, config, stored=stored_ids(task))
     if len(chosen) > MAX_PROMPTS:
         raise ControlError(f"{len(chosen)} prompts were sent for one object, at most {MAX_PROMPTS} are read")
     if not chosen:
         return []
-    target = prompt_target(config, label=_label_of(chosen[-1]), to_name=image[0], from_name=chosen[-1].get("from_name"))
+    target = prompt_target(config, label=_label_of(chosen[-1]), to_name=place[0], from_name=chosen[-1].get("from_name"))
     if target is None:
         return []
     control, label = target
-    windowed_image = windowed_image_of(*image)
-    size = windowed_image.size
-    _check_cost(chosen, size)
-    # In pixels of the picture as it is: what a prompt states of its size is not believed, and costs nothing.
-    drawn = [CONTROLS[_tag_of(prompt)].decode(dict(prompt), size=size) for prompt in chosen if _tag_of(prompt) not in MASKS]
-    points = [(one.shape, one.positive) for one in drawn if isinstance(one.shape, Point)]
-    boxes = [box for one in drawn if (box := _box_of(one.shape)) is not None]
-    masks = [prompt for prompt in chosen if _tag_of(prompt) in MASKS]
-    hit = None
-    if points and not boxes and not masks:
-        shown = [region for region in regions_on_screen(task) if _lies_on(region, image, config)]
-        hit = object_hit(shown, points, control=control, label=label, size=size)
-    found = head.predict(windowed_image, points=points, boxes=boxes, mask=hit.mask if hit else _together(masks, size))
-    if found is None:
+    image = windowed_image_of(*place)
+    drawn = _decode(chosen, image.size)
+    shown: ShownObject | None = None
+    if drawn.points and not drawn.boxes and drawn.mask is None:
+        on_screen = [region for region in regions_on_screen(task) if _is_on_image(region, place, config)]
+        shown = object_hit(on_screen, drawn.points, control=control, label=label, size=image.size)
+    mask = shown.mask if shown else drawn.mask
+    answer = head.predict(image, Prompt.of(image.size, points=drawn.points, boxes=drawn.boxes, mask=mask))
+    if answer is None:
         return []
-    mask, quality = found
-    regions = regions_of_mask(mask, control=control, label=label, score=float(np.clip(quality, 0, 1)))
-    if hit and hit.id:
-        regions[0]["id"] = hit.id
-    return [place_region(region, config, image) for region in regions]
+    outline, quality = answer
+    regions = regions_of_mask(outline, control=control, label=label, score=float(np.clip(quality, 0, 1)))
+    if shown and shown.id:
+        regions[0]["id"] = shown.id
+    return [place_region(region, config, place) for region in regions]
 
 
-def _lies_on(region: Mapping[str, Any], image: tuple[str, int], config: LabelConfig) -> bool:
-    """Whether a region on the screen lies on the image that was prompted on."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _DrawnPrompts:
+    """The shapes of prompts, in pixels of the image: points with their signs, boxes, and all masks as one."""
+
+    points: list[tuple[Point, bool]]
+    boxes: list[Box]
+    mask: Mask | None
+
+
+def _decode(prompts: Sequence[Mapping[str, Any]], size: Size) -> _DrawnPrompts:
+    """Decode prompts in pixels of an image of `size` (width, height); the size that a prompt itself states is ignored."""
+    masks = [prompt for prompt in prompts if _tag_of(prompt) in MASKS]
+    _check_cost(masks, size)
+    shapes = [CONTROLS[_tag_of(prompt)].decode(dict(prompt), size=size) for prompt in prompts if _tag_of(prompt) not in MASKS]
+    return _DrawnPrompts(
+        points=[(drawn.shape, drawn.positive) for drawn in shapes if isinstance(drawn.shape, Point)],
+        boxes=[box for drawn in shapes if (box := _box_of(drawn.shape)) is not None],
+        mask=_unite(masks, size),
+    )
+
+
+def _is_on_image(region: Mapping[str, Any], place: tuple[str, int], config: LabelConfig) -> bool:
+    """Whether a region on the screen is on an image: the name of an Image tag and a page."""
     control = config.control(region.get("from_name"))
     try:
-        return control is not None and image_of_region(region, control, config) == image
+        return control is not None and image_of_region(region, control, config) == place
     except ControlError:
         return False
 
 
 def _box_of(shape: object) -> Box | None:
-    """A box, or the upright one around an ellipse: both say which object is meant."""
+    """Return a box, or the upright box around an ellipse; None for other shapes."""
     if isinstance(shape, Box):
         return shape
     return ellipse_box(shape) if isinstance(shape, Ellipse) else None
@@ -124,13 +142,12 @@ def _label_of(prompt: Mapping[str, Any]) -> str:
     return read_labels(read_value(prompt, tag), tag)[0]
 
 
-def _check_cost(prompts: Sequence[Mapping[str, Any]], size: Size) -> None:
-    """Refuse masks that cost too much on a picture of `size` (width, height), before any of them is unpacked."""
+def _check_cost(masks: Sequence[Mapping[str, Any]], size: Size) -> None:
+    """Refuse masks that cost too much on an image of `size` (width, height), before any of them is decompressed."""
     pixels = size[0] * size[1]
-    masks = [prompt for prompt in prompts if _tag_of(prompt) in MASKS]
     if len(masks) * pixels > MOST_MASK_PIXELS:
         raise ControlError(
-            f"{len(masks)} masks were sent for one object on a picture of {size[0]}x{size[1]} pixels; "
+            f"{len(masks)} masks were sent for one object on an image of {size[0]}x{size[1]} pixels; "
             f"at most {MOST_MASK_PIXELS // pixels} are read"
         )
     for prompt in masks:
@@ -140,12 +157,12 @@ def _check_cost(prompts: Sequence[Mapping[str, Any]], size: Size) -> None:
                 raise ControlError(f"a mask of {drawn_on} pixels does not fit an image of {size[0]}x{size[1]}")
 
 
-def _together(prompts: Sequence[Mapping[str, Any]], size: Size) -> Mask | None:
-    """All drawn masks of an image of `size` (width, height) as one."""
-    if not prompts:
+def _unite(masks: Sequence[Mapping[str, Any]], size: Size) -> Mask | None:
+    """Return the union of drawn masks on an image of `size` (width, height); None without any."""
+    if not masks:
         return None
     union = np.zeros(size[::-1], dtype=np.bool_)
-    for prompt in prompts:
+    for prompt in masks:
         shape = CONTROLS[_tag_of(prompt)].decode(dict(prompt), size=size).shape
         if isinstance(shape, Polygon):
             Footprint.of_polygon(shape, size).paint(union)

@@ -13,9 +13,9 @@ import torch
 from PIL import Image
 
 from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.detection.fcos.training import Schedule
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.extract import extract
+from backend.heads.training import Schedule
 from backend.images.store import StoredImage
 from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
@@ -113,7 +113,7 @@ def _lvm(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
 
 
 def _head(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
-    schedule = Schedule(steps=RECIPE.steps(len(scenes)), rate=HEAD_RATE)
+    schedule = Schedule(steps=RECIPE.steps(len(scenes)), rate=HEAD_RATE, batch=4 * 256**2)
     looks = [bench.pyramids.of(_picture(scene)) for scene in scenes]
     blank = LearnedDetector.blank(bench.pyramids, CLASSES, seed=seed)
     return _finder(bench, blank.fit(looks, [_drawn(scene) for scene in scenes], schedule=schedule, seed=seed))

@@ -7,14 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.heads.segmentation.prompt import Prompt
 from backend.heads.segmentation.simulated_clicks import Click, first_click, next_click
+from backend.heads.segmentation.window_features import WindowedImage
 from sync.geometry.overlap import mask_overlap
-from sync.geometry.shapes import Mask
+from sync.geometry.shapes import Mask, Point
 
 JITTER = 0.15
 """Standard deviation of a click, as a share of the radius of what is clicked."""
 Segment = Callable[[Sequence[Click]], Mask]
 """From clicks to a mask of the picture's size."""
+
+
+def prompt_of_clicks(image: WindowedImage, clicks: Sequence[Click]) -> Prompt:
+    """Return simulated clicks on an image as a prompt."""
+    return Prompt.of(image.size, points=[(Point(x, y), positive) for x, y, positive in clicks])
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from backend.heads.segmentation.isophotes import FAR, SLOPE, USUAL_ISOPHOTE, Isophotes
+from backend.heads.segmentation.isophotes import SETTINGS, Isophotes
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.simulated_clicks import first_click
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
@@ -56,13 +56,13 @@ def by_level(encoder: LvmWindows, galaxy: Outlined, hand: int) -> NDArray[np.flo
     seen = encoder.encode(galaxy.pixels, Tile(0, 0, width, height, encoder.shown_px / side))
     isophotes = Isophotes.of(seen[-1][0, -1].numpy())
     x, y, _ = first_click(galaxy.mask, np.random.default_rng(hand), jitter=JITTER)
-    guess = isophotes.around((x * points / side, y * points / side))
+    guess = isophotes.guess_from_click((x * points / side, y * points / side))
+    least = -SETTINGS.largest_logit
     # The guess is a logarithm of brightness against a usual level: another level is another zero of it.
     found = []
     for level in LEVELS:
-        moved = torch.from_numpy(np.where(guess > -FAR, guess - SLOPE * np.log(level / USUAL_ISOPHOTE), -FAR))[
-            None, None
-        ].float()
+        shift = SETTINGS.slope * np.log(level / SETTINGS.isophote)
+        moved = torch.from_numpy(np.where(guess > least, guess - shift, least))[None, None].float()
         fine = torch.nn.functional.interpolate(moved, size=(side, side), mode="bilinear")[0, 0, :height, :width] > 0
         found.append(mask_overlap(fine.numpy(), galaxy.mask))
     return np.array(found)

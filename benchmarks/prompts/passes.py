@@ -12,7 +12,8 @@ import numpy as np
 import torch
 
 from backend.heads.segmentation.decoding import WindowPrompts, decode
-from backend.heads.segmentation.first_guess import Guide
+from backend.heads.segmentation.first_guess import FirstGuess
+from backend.heads.segmentation.prompt import Prompt
 from backend.heads.segmentation.shipped import open_segmenter
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.heads.segmentation.windows import nearest_window
@@ -41,10 +42,10 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
     x, y = float(columns.mean()), float(rows.mean())
     window = nearest_window(windowed_image.sides[0], (x, y), windowed_image.size, shown_px=windowed_image.shown_px)
     seen = windowed_image.encode(window)
-    guide, embedding = Guide.of(network, seen), network.embed(seen)
+    first_guess, embedding = FirstGuess.of(network, seen), network.embed(seen)
     place = (x * window.scale, y * window.scale)
     per_point = network.config.shown_px / network.config.points
-    guess = guide.clicked([(place[0] / per_point, place[1] / per_point, True)])
+    guess = first_guess.from_clicks(np.array([place]) / per_point)
     prompts = WindowPrompts(torch.tensor([[place]]), torch.ones(1, 1), guesses=guess)
     begun = [(Point(x, y), True), (Point(x + 3, y), True)]
     # A first click is remembered, so each is on another pixel.
@@ -52,11 +53,13 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
     steps: dict[str, Callable[[], object]] = {
         "encoder on one window (only for the first click)": lambda: segmenter.windows.encode(pixels, window),
         "reading its cached features": lambda: windowed_image.encode(window),
-        "isophotes of the window": lambda: Guide.of(network, seen),
+        "isophotes of the window": lambda: FirstGuess.of(network, seen),
         "neck": lambda: network.embed(seen),
         "prompt encoder and mask decoder": lambda: decode(network, embedding, prompts),
-        "whole first click, features cached": lambda: segmenter.base.predict(windowed_image, points=[(next(others), True)]),
-        "whole second click": lambda: segmenter.base.predict(windowed_image, points=begun),
+        "whole first click, features cached": lambda: segmenter.base.predict(
+            windowed_image, Prompt.of(windowed_image.size, points=[(next(others), True)])
+        ),
+        "whole second click": lambda: segmenter.base.predict(windowed_image, Prompt.of(windowed_image.size, points=begun)),
     }
     with torch.no_grad():
         return {name: _milliseconds(step, times) for name, step in steps.items()}

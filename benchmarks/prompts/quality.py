@@ -21,10 +21,10 @@ from backend.heads.segmentation.simulated_clicks import Click
 from backend.heads.segmentation.window_features import WindowEncoder
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import Part
-from benchmarks.prompts.clicking import Clicked, Segment, click_through
+from benchmarks.prompts.clicking import Clicked, Segment, click_through, prompt_of_clicks
 from benchmarks.prompts.objects import Object, StoredImage, objects_of, outlines, scenes
 from benchmarks.prompts.opponents import RECIPES, Recipe, source_extraction, watershed_at_click
-from sync.geometry.shapes import Mask, Point
+from sync.geometry.shapes import Mask
 
 __all__ = ["ENOUGH", "LEAST_CLICKS", "MOST_CLICKS", "Arm", "Judged", "Plan", "Quality", "measure_quality"]
 
@@ -125,7 +125,7 @@ def _watershed(recipe: Recipe) -> Arm:
 def _head(name: str, head: PromptedMasks) -> Arm:
     def of(picture: StoredImage) -> Segment:
         def segment(clicks: Sequence[Click]) -> Mask:
-            found = head.predict(picture.windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks])
+            found = head.predict(picture.windowed_image, prompt_of_clicks(picture.windowed_image, clicks))
             return np.zeros(picture.masks[0].shape, dtype=bool) if found is None else found[0]
 
         return segment

@@ -27,10 +27,10 @@ from rich.table import Table
 
 import backend.scenes
 from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.detection.fcos.training import Schedule
 from backend.heads.detection.model_selection import least_score
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.extract import extract
+from backend.heads.training import Schedule
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
 from backend.prediction.factory import BASE_DETECTOR
@@ -47,7 +47,7 @@ CLASSES = ("galaxy",)
 SIDE = 256
 SCENES, CHOOSING, JUDGING, FITTING = 2000, 150, 200, 60
 """Scenes to learn from, to choose the least score on, to judge on, and for the rival's thresholds."""
-SCHEDULE = Schedule(steps=2500, rate=1e-3)
+SCHEDULE = Schedule(steps=2500, rate=1e-3, batch=4 * 256**2)
 CACHE = Path(".cache/base-detector")
 AT_THE_GALAXY = 0.1
 """On outlines, where one galaxy is marked of many, a find that overlaps it less is neither right nor wrong."""

@@ -28,18 +28,19 @@ from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.heads.segmentation.simulated_clicks import Click
-from backend.heads.segmentation.training import Schedule, Training
+from backend.heads.segmentation.training import begin_training
 from backend.heads.segmentation.window_features import CachedWindowEncoder
+from backend.heads.training import Schedule
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import generator_of
-from benchmarks.prompts.clicking import click_through
+from benchmarks.prompts.clicking import click_through, prompt_of_clicks
 from benchmarks.shipped_weights.base_segmenter_examples import Windows, outlined_galaxies
-from sync.geometry.shapes import Mask, Point
+from sync.geometry.shapes import Mask
 
 SCHEDULES = (
-    Schedule(steps=1800, rate=6e-4, examples=2),
-    Schedule(steps=1000, rate=5e-4, examples=2),
-    Schedule(steps=600, rate=4e-4, examples=2),
+    Schedule(steps=1800, rate=6e-4, batch=2),
+    Schedule(steps=1000, rate=5e-4, batch=2),
+    Schedule(steps=600, rate=4e-4, batch=2),
 )
 """One after the other, each a warm restart (Loshchilov & Hutter 2017, ICLR) on windows that are all new."""
 CACHE = Path(".cache/base-segmenter")
@@ -71,13 +72,13 @@ def main(data: Path, *, onward: bool) -> None:
 
 def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int, kept: Path) -> PromptedMasks:
     """Train, or go on with the training whose state is kept in a file."""
-    training = Training(head.network, schedule)
+    training = begin_training(head.network, schedule)
     if kept.exists():
         training.restore(torch.load(kept, weights_only=True))
     started, losses = time.monotonic(), []
     while training.done < schedule.steps:
         examples: Iterator = windows.endless(number * SEEDS_A_SCHEDULE + training.done * SEEDS_A_STEP)
-        losses.append(training.step([next(examples) for _ in range(schedule.examples)]))
+        losses.append(training.step([next(examples) for _ in range(schedule.batch)]))
         if training.done % KEPT_EVERY == 0:
             kept.parent.mkdir(parents=True, exist_ok=True)
             torch.save(training.state(), kept.with_suffix(".unfinished"))
@@ -111,7 +112,7 @@ def measured(
     windowed_image = window_encoder.of_pixels(pixels)
 
     def segment(clicks: list[Click]) -> Mask:
-        found = head.predict(windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks])
+        found = head.predict(windowed_image, prompt_of_clicks(windowed_image, clicks))
         return np.zeros_like(wanted) if found is None else found[0]
 
     clicked = click_through(segment, wanted, clicks=CLICKS, seed=0)  # type: ignore[arg-type]

@@ -41,6 +41,7 @@ def segment(
         wrong_call(f"{image}: there is no such file")
     settings = read_settings()
     from backend.heads.errors import HeadError
+    from backend.heads.segmentation.prompt import Prompt
     from backend.images.local import LocalImageStore
     from sync.errors.images import ImageError
     from sync.geometry.shapes import Box, Point
@@ -49,12 +50,13 @@ def segment(
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     try:
         pixels = image_store.open_decoded(image).pixels
-        found = head.predict(
-            window_encoder.of_pixels(pixels),
+        prompt = Prompt.of(
+            (pixels.shape[1], pixels.shape[0]),
             points=[(Point(x, y), positive) for (x, y), positive in points],
             boxes=[Box(left, top, right - left, bottom - top) for left, top, right, bottom in boxes],
             mask=_read_mask(mask) if mask else None,
         )
+        found = head.predict(window_encoder.of_pixels(pixels), prompt)
     except (ImageError, HeadError, ValueError) as error:
         stop(f"{image}: {error}")
     inside = _nothing(pixels.shape[:2]) if found is None else found[0]

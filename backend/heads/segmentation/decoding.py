@@ -1,4 +1,4 @@
-"""Decoding: the image embedding of a window and prompts on it become masks, each with the overlap that it expects to have."""
+"""Decoding: the image embedding of a window and prompts on it become masks, each with its expected overlap."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from backend.heads.segmentation.network import SegmenterNetwork
 __all__ = ["NO_POINT", "SURE", "Candidates", "WindowPrompts", "decode"]
 
 NO_POINT = -1
-"""SAM's label for a place that holds no point."""
+"""SAM's label for padding in place of a point."""
 SURE = 6.0
-"""Logit of a point of a mask that was drawn, not decoded."""
+"""Absolute logit of a drawn mask, which has no logits of its own."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,13 +24,13 @@ class WindowPrompts:
     Attributes
     ----------
     points : Tensor, shape (n, k, 2)
-        x and y, pixels of the window as looked at; the middle of its first pixel is (0.5, 0.5).
+        x and y, pixels of the window as the encoder gets it; the middle of its first pixel is (0.5, 0.5).
     labels : Tensor, shape (n, k)
         1 positive, 0 negative, `NO_POINT`.
     boxes : Tensor, shape (n, 4), or None
         Left, top, right, bottom, in the same pixels.
     guesses : Tensor, shape (n, points, points), or None
-        Logits of masks to begin with; a guided network always needs some.
+        Logits of the masks from which the decoder starts; the shipped network always needs some.
     """
 
     points: Tensor
@@ -41,7 +41,7 @@ class WindowPrompts:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Candidates:
-    """What n objects may look like.
+    """Candidate masks of n objects.
 
     Attributes
     ----------
@@ -55,14 +55,14 @@ class Candidates:
     quality: Tensor
 
     def best(self) -> tuple[Tensor, Tensor]:
-        """Logits, shape (n, points, points), and quality, shape (n,), 0 to 1, of the best candidate of each object."""
+        """Return logits, shape (n, points, points), and quality, shape (n,), 0 to 1, of the best candidate of each object."""
         chosen = self.quality.argmax(dim=1)
         rows = torch.arange(len(chosen))
         return self.logits[rows, chosen], self.quality[rows, chosen].clamp(0, 1)
 
 
 def decode(network: SegmenterNetwork, embedding: Tensor, prompts: WindowPrompts) -> Candidates:
-    """Decode masks; the same embedding and prompts always give the same.
+    """Decode masks; the same embedding and prompts always give the same masks.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def decode(network: SegmenterNetwork, embedding: Tensor, prompts: WindowPrompts)
         Of the window, from `network.embed`.
     """
     encoder, guesses = network.prompt_encoder, prompts.guesses
-    # SAM moves points by half a pixel to the middle of pixels, where ours are already.
+    # SAM adds half a pixel to move points to the middle of pixels; ours are there already.
     sparse, dense = encoder(
         points=(prompts.points - 0.5, prompts.labels),
         boxes=None if prompts.boxes is None else prompts.boxes - 0.5,

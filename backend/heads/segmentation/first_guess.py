@@ -1,7 +1,7 @@
-"""The guide: the isophotes of a window, and the masks that prompts begin with before the network decodes.
+"""First guesses: the masks from which the decoder starts, by the isophotes of a window.
 
-A guided network begins with isophotes and always mends a guess; SAM's own begins with nothing, and mends its last mask. The
-isophotes serve the rules of prompted masks (`rules.py`) for both.
+The shipped network starts from isophotes and refines them; SAM's own network starts without a mask, and refines its last one.
+The rules of prompted masks (`rules.py`) use the isophotes for both.
 """
 
 from __future__ import annotations
@@ -11,46 +11,44 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from backend.heads.segmentation.isophotes import Isophotes
 from backend.heads.segmentation.network import SegmenterNetwork
-from backend.heads.segmentation.simulated_clicks import Click
+from backend.heads.segmentation.refine import refine_guess
 from backend.heads.segmentation.window_features import WindowFeatures
 
-__all__ = ["Guide"]
+__all__ = ["FirstGuess"]
 
 
 @dataclass(frozen=True, slots=True)
-class Guide:
-    """Guesses on one window; places are on the decoder's grid, the middle of its first point is (0.5, 0.5)."""
+class FirstGuess:
+    """Guesses on one window, for a network that needs them; points are spots on the decoder's grid."""
 
     isophotes: Isophotes
-    guided: bool
+    needed: bool
 
     @classmethod
-    def of(cls, network: SegmenterNetwork, seen: WindowFeatures) -> Guide:
-        """The guide of what was seen of a window."""
-        return cls(Isophotes.of(seen[-1][0, -1].numpy()), network.guided)
+    def of(cls, network: SegmenterNetwork, features: WindowFeatures) -> FirstGuess:
+        """Measure the isophotes in the features of a window."""
+        return cls(Isophotes.of(features[-1][0, -1].numpy()), network.uses_first_guess)
 
-    def clicked(self, clicks: Sequence[Click | None]) -> Tensor | None:
-        """The object under each click, as logits, shape (n, points, points)."""
-        if not self.guided:
+    def from_clicks(self, points: NDArray[np.float64]) -> Tensor | None:
+        """Return the object under each click, shape (n, 2), as logits, shape (n, points, points)."""
+        if not self.needed:
             return None
-        return torch.from_numpy(np.stack([self.isophotes.around(click[:2]) for click in clicks if click is not None]))
+        return torch.from_numpy(np.stack([self.isophotes.guess_from_click((x, y)) for x, y in points.tolist()]))
 
-    def boxed(self, boxes: Tensor) -> Tensor | None:
-        """The object in each box, as logits, shape (n, points, points); `boxes` has shape (n, 4)."""
-        if not self.guided:
+    def from_boxes(self, boxes: Tensor) -> Tensor | None:
+        """Return the object in each box, shape (n, 4), as logits, shape (n, points, points)."""
+        if not self.needed:
             return None
-        return torch.from_numpy(np.stack([self.isophotes.within((*box,)) for box in boxes.tolist()]))
+        return torch.from_numpy(np.stack([self.isophotes.guess_from_box((*box,)) for box in boxes.tolist()]))
 
-    def mended(self, masks: Tensor, clicks: Sequence[Sequence[Click | None]]) -> Tensor:
-        """Masks, logits of shape (n, points, points), after clicks on what each has wrong."""
-        if not self.guided:
+    def refine(self, masks: Tensor, points: Sequence[NDArray[np.float64]], positive: Sequence[NDArray[np.bool_]]) -> Tensor:
+        """Refine masks, logits of shape (n, points, points), each by its clicks: points, shape (k, 2), and their signs."""
+        if not self.needed:
             return masks
-        mended = [
-            self.isophotes.mended(mask, [click for click in asked if click is not None])
-            for mask, asked in zip(masks.numpy(), clicks, strict=True)
-        ]
-        return torch.from_numpy(np.stack(mended))
+        refined = [refine_guess(self.isophotes, *clicked) for clicked in zip(masks.numpy(), points, positive, strict=True)]
+        return torch.from_numpy(np.stack(refined))

@@ -1,4 +1,4 @@
-"""The decoder's grid: masks of a picture as shares of the points on which masks are decoded."""
+"""The decoder's grid: masks of an image as shares of the grid's points."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ Edges = tuple[float, float, float, float]
 
 
 def on_grid(mask: Mask, window: Tile, *, config: SegmenterConfig, x: int = 0, y: int = 0) -> Tensor:
-    """Share of each point that is the mask's, 0 to 1, shape (points, points).
+    """Return the share of each point that the mask covers, 0 to 1, shape (points, points).
 
-    A point stands for a rectangle of pixels of the window, as in torch's adaptive average pooling. Rows and columns are
-    averaged one after the other, so that a window far larger than its picture costs no more than that.
+    A point is a rectangle of pixels of the window, as in torch's adaptive average pooling. Rows and columns are averaged one
+    after the other, so that a window far larger than its image costs no more than the image.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (height, width)
-        Of the picture, or a part of it.
+        Of the image, or a part of it.
     x, y : int
-        Where the mask's first pixel lies in the picture.
+        Column and row of the mask's first pixel in the image.
     """
     side = round(config.shown_px / window.scale)
     top, low = max(window.y, y), min(window.y + window.height, y + mask.shape[0])

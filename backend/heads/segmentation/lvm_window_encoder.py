@@ -19,31 +19,31 @@ from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import Tile, cut
 from sync.geometry.shapes import Size
 
-__all__ = ["LvmWindows", "Sky", "above_sky", "shown"]
+__all__ = ["LvmWindows", "Sky", "above_sky", "scale_window"]
 
 GREY_LEVEL = 1 / 255
 SKY_PIXELS = 65536
-"""Sky is measured on about so many pixels, evenly spread."""
+"""Number of pixels, evenly spread, on which the sky is measured."""
 DARK_QUANTILES = (0.1, 0.25)
-"""Of the pixels: how far apart the two lie tells the noise of a sky that is normally distributed."""
+"""Of the pixels: their distance gives the noise of a normally distributed sky."""
 FINEST_STRIDE_PX = 8
-"""The finest map has a cell for each of the decoder's; a finer one would only cost disk: the light shows what is small."""
+"""The finest map has the cells of the decoder; a finer one would only cost disk space: the light resolves small objects."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sky:
-    """Brightness of a picture's sky and its noise (at least one grey level)."""
+    """Brightness of the sky of an image and its noise (at least one grey level)."""
 
     level: float
     noise: float
 
     @classmethod
     def of(cls, pixels: NDArray[np.float32]) -> Sky:
-        """Measure the sky of a picture, shape (height, width, 3), at its dark end: a galaxy may fill half of a cut-out."""
+        """Measure the sky of an image, shape (height, width, 3), on its darkest pixels: a galaxy can fill half of a cut-out."""
         step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / SKY_PIXELS)))
         grey = np.nan_to_num(pixels[::step, ::step].mean(axis=2, dtype=np.float32), nan=0.0, posinf=1.0, neginf=0.0)
-        low, high = (float(one) for one in np.quantile(grey, DARK_QUANTILES))
-        below, above = (-float(ndtri(one)) for one in DARK_QUANTILES)
+        low, high = np.quantile(grey, DARK_QUANTILES).tolist()
+        below, above = (-float(ndtri(quantile)) for quantile in DARK_QUANTILES)
         noise = max((high - low) / (below - above), GREY_LEVEL)
         return cls(high + above * noise if high > 0 else high, noise)
 
@@ -56,7 +56,7 @@ class LvmWindows:
     encoder : Encoder
         Frozen.
     fingerprint : str
-        Names its weights.
+        Hash of its weights.
     """
 
     shown_px = 256
@@ -65,48 +65,48 @@ class LvmWindows:
         self._encoder = encoder
         self.fingerprint = fingerprint
         self._measured: tuple[weakref.ref[NDArray[np.float32]], Sky] | None = None
-        self._kept = [index for index, stride in enumerate(encoder.config.strides) if stride >= FINEST_STRIDE_PX]
+        self._levels = [index for index, stride in enumerate(encoder.config.strides) if stride >= FINEST_STRIDE_PX]
 
     @property
     def config(self) -> SegmenterConfig:
-        """Of a network that reads what this sees."""
-        return SegmenterConfig(tuple(self._encoder.config.channels[index] for index in self._kept))
+        """Shape of a network for these features."""
+        return SegmenterConfig(tuple(self._encoder.config.channels[index] for index in self._levels))
 
     def sides(self, size: Size) -> tuple[int, ...]:
-        """Sides of the windows of a picture of `size` (width, height), pixels, the largest first."""
+        """Return the sides of the windows of an image of `size` (width, height), pixels, the largest first."""
         return halving(size)
 
     @torch.no_grad()
     def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
-        """Feature maps of one window of a picture, shape (height, width, 3), and its light."""
-        seen = shown(pixels, window, side=self.shown_px)
-        levels = self._encoder.pyramid(seen)
-        return (*(levels[index] for index in self._kept), self._light(seen, self._sky(pixels)))
+        """Return the feature maps of one window of an image, shape (height, width, 3), and its light."""
+        scaled = scale_window(pixels, window, side=self.shown_px)
+        levels = self._encoder.pyramid(scaled)
+        return (*(levels[index] for index in self._levels), self._light(scaled, self._sky(pixels)))
 
     def _sky(self, pixels: NDArray[np.float32]) -> Sky:
-        """The sky of a picture, measured once for its windows, which mostly come one after another."""
+        """Return the sky of an image, measured once for its windows, which mostly come one after another."""
         measured = self._measured
         if measured is None or measured[0]() is not pixels:
             measured = weakref.ref(pixels), Sky.of(pixels)
             self._measured = measured
         return measured[1]
 
-    def _light(self, seen: Tensor, sky: Sky) -> Tensor:
-        """Pixels as the neck gets them, one for each point of a mask: shape (1, 4, points, points).
+    def _light(self, scaled: Tensor, sky: Sky) -> Tensor:
+        """Return the pixels for the neck, one for each point of a mask: shape (1, 4, points, points).
 
-        Three colours with the square root that the encoder, too, sees; and how far the mean stands above the sky, in its noise,
-        squeezed by asinh, so that an outline means the same in a deep picture and in a shallow one.
+        Three colours with the square root that the encoder, too, gets; and the asinh of their mean above the sky, in its noise,
+        so that an outline means the same in a deep image and in a shallow one.
         """
-        coarse = functional.avg_pool2d(seen.clamp(min=0), self.shown_px // self.config.points)
+        coarse = functional.avg_pool2d(scaled.clamp(min=0), self.shown_px // self.config.points)
         return torch.cat([coarse.sqrt(), above_sky(coarse, sky)], dim=1)
 
 
 def above_sky(coarse: Tensor, sky: Sky) -> Tensor:
-    """How far colours, shape (1, 3, n, n), stand above the sky in its noise, squeezed by asinh: shape (1, 1, n, n)."""
+    """Return the asinh of the mean colour, shape (1, 3, n, n), above the sky in its noise: shape (1, 1, n, n)."""
     return torch.asinh((coarse.mean(dim=1, keepdim=True) - sky.level) / sky.noise)
 
 
-def shown(pixels: NDArray[np.float32], window: Tile, *, side: int) -> Tensor:
-    """A window of a picture as it is looked at, shape (1, 3, side, side); black where the picture ends."""
+def scale_window(pixels: NDArray[np.float32], window: Tile, *, side: int) -> Tensor:
+    """Return a window of an image as the encoder gets it, shape (1, 3, side, side); black beyond the image."""
     image = cut(pixels, window)[..., :side, :side]
     return functional.pad(image, (0, side - image.shape[-1], 0, side - image.shape[-2]))

@@ -1,6 +1,6 @@
-"""The segmenter's network: SAM's prompt encoder and mask decoder, and a small neck from what was seen to one image embedding.
+"""The segmenter's network: SAM's prompt encoder and mask decoder, and a small neck from features to one image embedding.
 
-The neck also gets the window's own pixels, four by four to a cell: an outline is an isophote, and runs where pixels say.
+The neck also gets the pixels of the window, four by four to a cell: an outline is an isophote, which features do not resolve.
 
 References
 ----------
@@ -27,22 +27,22 @@ FAINT = 0.01
 
 @dataclass(frozen=True, slots=True)
 class SegmenterConfig:
-    """What must be known to build a network of the same shape again.
+    """The shape of a network.
 
     Attributes
     ----------
     channels : tuple of int
-        Of the feature maps that the neck reads; empty where the image embedding itself was seen, as SAM's encoder gives it.
+        Of the feature maps that the neck reads; empty where the encoder gives the image embedding itself, as SAM's does.
     light : int
-        Planes of the picture itself that the neck gets.
+        Planes of the image itself that the neck gets.
     width : int
-        Numbers a cell of the image embedding.
+        Channels of the image embedding.
     hidden : int
         Of the perceptrons in the decoder's transformer.
     cells : int
-        The image embedding has as many a side.
+        Cells of the image embedding along one side.
     shown_px : int
-        Side of a window as it is looked at.
+        Side of a window as the encoder gets it.
     """
 
     channels: tuple[int, ...] = ()
@@ -54,12 +54,12 @@ class SegmenterConfig:
 
     @property
     def points(self) -> int:
-        """Masks are decoded on a grid with as many points a side."""
+        """Points along one side of the grid on which masks are decoded."""
         return 4 * self.cells
 
 
 class Neck(nn.Module):
-    """Brings feature maps and pixels to one grid and one width, as the neck of SAM's image encoder does."""
+    """Combines feature maps and pixels on one grid, as the neck of SAM's image encoder does."""
 
     def __init__(self, config: SegmenterConfig) -> None:
         super().__init__()
@@ -70,9 +70,9 @@ class Neck(nn.Module):
         self.smoothing = nn.Conv2d(config.width, config.width, kernel_size=3, padding=1, bias=False)
         self.last = LayerNorm2d(config.width)
 
-    def forward(self, seen: Sequence[Tensor]) -> Tensor:
-        """Maps of shapes (1, channels[i], h, w), then pixels of shape (1, light, points, points), become an image embedding."""
-        *levels, light = seen
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """From maps of shapes (1, channels[i], h, w) and pixels of shape (1, light, points, points) to an image embedding."""
+        *levels, light = features
         parts = [functional.pixel_unshuffle(light, 4)]
         for norm, level in zip(self.norms, levels, strict=True):
             size = (self.cells, self.cells)
@@ -100,24 +100,24 @@ class SegmenterNetwork(nn.Module):
             iou_head_depth=3,
             iou_head_hidden_dim=config.width,
         )
-        # Each candidate begins as the first guess, where there is one: a decoder that knows nothing adds next to nothing.
-        self.trust = nn.Parameter(torch.full((self.mask_decoder.num_mask_tokens,), 1.0)) if self.guided else None
-        if self.guided:
+        # Each candidate starts as the first guess, where there is one: an untrained decoder adds next to nothing.
+        self.trust = nn.Parameter(torch.full((self.mask_decoder.num_mask_tokens,), 1.0)) if self.uses_first_guess else None
+        if self.uses_first_guess:
             for perceptron in self.mask_decoder.output_hypernetworks_mlps:
                 nn.init.normal_(perceptron.layers[-1].weight, std=FAINT)
                 nn.init.zeros_(perceptron.layers[-1].bias)
 
     @property
-    def guided(self) -> bool:
-        """Whether masks start from a first guess by isophotes; SAM's own decoder knows none."""
+    def uses_first_guess(self) -> bool:
+        """Whether masks start from a first guess by isophotes; SAM's own decoder does not."""
         return bool(self.config.channels)
 
-    def embed(self, seen: Sequence[Tensor]) -> Tensor:
-        """The image embedding, shape (1, width, cells, cells), of what was seen of a window."""
-        embedding: Tensor = seen[0] if self.neck is None else self.neck(seen)
+    def embed(self, features: Sequence[Tensor]) -> Tensor:
+        """Return the image embedding of the features of a window, shape (1, width, cells, cells)."""
+        embedding: Tensor = features[0] if self.neck is None else self.neck(features)
         return embedding
 
     def fingerprint(self) -> str:
-        """Names the weights and the shape as they are now: 16 hexadecimal digits."""
+        """Return a hash of weights and shape: 16 hexadecimal digits."""
         weights = (value.detach().numpy().tobytes() for value in self.state_dict().values())
         return key_of(repr(self.config), *weights)[:16]

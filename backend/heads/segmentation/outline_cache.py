@@ -1,6 +1,6 @@
-"""Kept outlines: what a network outlined in the boxes of a picture, on disk beside what was seen of the picture.
+"""Cache of the masks that a network decoded in the boxes of an image, on disk beside the features of the image.
 
-A new version mostly outlines with the network of the version before, in the same boxes: its predictions then cost a read.
+A new version mostly has the network of the version before, and the same boxes: its predictions then cost a read.
 """
 
 from __future__ import annotations
@@ -17,55 +17,56 @@ from backend.heads.segmentation.window_mask import WindowMask
 from backend.heads.segmentation.windows import window_around
 from sync.geometry.footprint import mask_bounds
 
-__all__ = ["OUTLINES_VERSION", "kept_outlines"]
+__all__ = ["OUTLINES_VERSION", "cached_outlines"]
 
 OUTLINES_VERSION = "1"
-"""Part of the keys: count it up when the same network outlines the same box in another way."""
+"""Part of the cache keys: increase it when the same network and box give another mask."""
 OUTSIDE = -1.0
-"""Logit of the points away from the object, which are not kept."""
+"""Logit of the points away from the object, which are not stored."""
 BESIDE = 1
-"""Points around the object that are kept: between them and the object the outline runs."""
+"""Width of the stored border around the object, points: the outline is between them."""
 
 
-def kept_outlines(
-    windowed_image: WindowedImage,
+def cached_outlines(
+    image: WindowedImage,
     boxes: Sequence[Edges],
     *,
     network: str,
-    find: Callable[[Sequence[Edges]], Sequence[WindowMask]],
+    decode: Callable[[Sequence[Edges]], Sequence[WindowMask]],
 ) -> list[WindowMask]:
-    """The object in each box, read where it is kept, and found and kept where not.
+    """Return the object in each box, from the cache where it is there; others are decoded and stored.
 
     Parameters
     ----------
     network : str
         Fingerprint of the weights.
-    find : callable
+    decode : callable
         Outlines the objects in some of the boxes.
     """
     names = [f"outline {OUTLINES_VERSION} {network} {box}" for box in boxes]
-    kept = {name: windowed_image.recall(name) for name in dict.fromkeys(names)}
-    missing = {name: box for name, box in zip(names, boxes, strict=True) if kept[name] is None}
-    made = {name: _packed(found) for name, found in zip(missing, find(list(missing.values())) if missing else [], strict=True)}
-    for name, packed in made.items():
-        windowed_image.keep(name, packed)
-    return [_unpacked(kept[name] or made[name], windowed_image, box) for name, box in zip(names, boxes, strict=True)]
+    cached = {name: image.recall(name) for name in dict.fromkeys(names)}
+    missing = {name: box for name, box in zip(names, boxes, strict=True) if cached[name] is None}
+    masks = decode(list(missing.values())) if missing else []
+    new = {name: _pack(mask) for name, mask in zip(missing, masks, strict=True)}
+    for name, packed in new.items():
+        image.keep(name, packed)
+    return [_unpack(cached[name] or new[name], image, box) for name, box in zip(names, boxes, strict=True)]
 
 
-def _packed(found: WindowMask) -> bytes:
-    """The logits of the object and of the points beside it: of a small one some hundred bytes."""
-    inside = (found.logits > 0).numpy()
+def _pack(mask: WindowMask) -> bytes:
+    """Serialise the logits of the object and of the points beside it: some hundred bytes for a small object."""
+    inside = (mask.logits > 0).numpy()
     left, top, right, bottom = mask_bounds(inside) if inside.any() else (0, 0, 1, 1)
     top, left = max(top - BESIDE, 0), max(left - BESIDE, 0)
-    part = found.logits[top : bottom + BESIDE, left : right + BESIDE]
-    place = torch.tensor([top, left, len(found.logits)], dtype=torch.int32)
-    return save({"logits": part.contiguous(), "place": place, "quality": torch.tensor([found.quality], dtype=torch.float64)})
+    part = mask.logits[top : bottom + BESIDE, left : right + BESIDE]
+    place = torch.tensor([top, left, len(mask.logits)], dtype=torch.int32)
+    return save({"logits": part.contiguous(), "place": place, "quality": torch.tensor([mask.quality], dtype=torch.float64)})
 
 
-def _unpacked(packed: bytes, windowed_image: WindowedImage, box: Edges) -> WindowMask:
+def _unpack(packed: bytes, image: WindowedImage, box: Edges) -> WindowMask:
     stored = load(packed)
     part, (top, left, points) = stored["logits"], stored["place"].tolist()
     logits = torch.from_numpy(np.full((points, points), OUTSIDE, np.float32))
     logits[top : top + part.shape[0], left : left + part.shape[1]] = part
-    window = window_around(box, windowed_image.size, sides=windowed_image.sides, shown_px=windowed_image.shown_px)
-    return WindowMask(window, logits, float(stored["quality"]), windowed_image.size, windowed_image.shown_px)
+    window = window_around(box, image.size, sides=image.sides, shown_px=image.shown_px)
+    return WindowMask(window, logits, float(stored["quality"]), image.size, image.shown_px)

@@ -1,4 +1,7 @@
-"""Masks without a click: every detected object's box prompts the segmenter; what two objects claim goes to the surer one."""
+"""Masks without a click: the box of every detected object prompts the segmenter; objects share no pixel.
+
+A pixel in the masks of two objects goes to the one with the higher logit.
+"""
 
 from __future__ import annotations
 
@@ -16,59 +19,59 @@ from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from sync.geometry.shapes import Box, Mask
 
-__all__ = ["in_one_part", "outlined", "separated"]
+__all__ = ["largest_part_of", "outline_detections", "resolve_overlaps"]
 
 LEAST_LEFT = 0.2
-"""An object of which others claim more than the rest keeps the outline that it was detected with."""
+"""An object that keeps a smaller share of its mask has the outline from its detection."""
 
 
-def outlined(found: Sequence[Detected], head: PromptedMasks, windowed_image: WindowedImage) -> tuple[Detected, ...]:
-    """Objects with masks in the place of the outlines that they were detected with; boxes and ellipses stay.
+def outline_detections(objects: Sequence[Detected], head: PromptedMasks, image: WindowedImage) -> tuple[Detected, ...]:
+    """Return objects with masks of the segmenter instead of the outlines from their detection; boxes and ellipses stay.
 
     Raises
     ------
     ImageError
-        If the picture is needed and cannot be read.
+        If the image is needed and cannot be read.
     """
-    masks = head.outline(windowed_image, [one.source.box for one in found])
+    masks = head.outline(image, [detected.source.box for detected in objects])
     return tuple(
-        one if part is None else replace(one, source=replace(one.source, crop=part[0], corner=part[1]))
-        for one, part in zip(found, separated(masks), strict=True)
+        detected if part is None else replace(detected, source=replace(detected.source, crop=part[0], corner=part[1]))
+        for detected, part in zip(objects, resolve_overlaps(masks), strict=True)
     )
 
 
-def in_one_part(source: Source) -> Source:
-    """A source with the largest part of its mask alone, and the box around it: an object is one region on the page."""
+def largest_part_of(source: Source) -> Source:
+    """Return a source with the largest part of its mask only, and the box around it: an object is one region on the page."""
     parts, count = ndimage.label(source.crop)
     largest = parts == 1 + int(np.bincount(parts.ravel())[1:].argmax()) if count > 1 else source.crop
     crop, corner = tighten(largest, corner=source.corner)
     return replace(source, crop=crop, corner=corner, box=Box(corner[0], corner[1], crop.shape[1], crop.shape[0]))
 
 
-def separated(masks: Sequence[WindowMask]) -> list[tuple[Mask, tuple[int, int]] | None]:
-    """Masks of one picture that share no pixel: each goes to the object that is surest of it.
+def resolve_overlaps(masks: Sequence[WindowMask]) -> list[tuple[Mask, tuple[int, int]] | None]:
+    """Cut masks of one image so that they share no pixel: each goes to the mask with the highest logit.
 
     Returns
     -------
     list
-        For each mask a tight crop and the (x, y) of its top-left pixel; None where too little is left.
+        For each mask a tight crop and the (x, y) of its top-left pixel; None where less than `LEAST_LEFT` is left.
     """
     if not masks:
         return []
     width, height = masks[0].size
-    surest = np.zeros((height, width), np.float32)
+    highest = np.zeros((height, width), np.float32)
     owner = np.full((height, width), -1, np.int32)
     areas = []
-    for number, one in enumerate(masks):
-        pixels, window = one.pixels.numpy(), one.window
+    for number, mask in enumerate(masks):
+        pixels, window = mask.pixels.numpy(), mask.window
         rows, columns = slice(window.y, window.y + window.height), slice(window.x, window.x + window.width)
-        wins = pixels > surest[rows, columns]
-        surest[rows, columns][wins] = pixels[wins]
+        wins = pixels > highest[rows, columns]
+        highest[rows, columns][wins] = pixels[wins]
         owner[rows, columns][wins] = number
         areas.append(int((pixels > 0).sum()))
     parts: list[tuple[Mask, tuple[int, int]] | None] = []
-    for number, (one, area) in enumerate(zip(masks, areas, strict=True)):
-        window = one.window
+    for number, (mask, area) in enumerate(zip(masks, areas, strict=True)):
+        window = mask.window
         own = owner[window.y : window.y + window.height, window.x : window.x + window.width] == number
         left = int(own.sum())
         parts.append(tighten(own, corner=(window.x, window.y)) if left and left >= LEAST_LEFT * area else None)

@@ -1,13 +1,13 @@
-"""Prompted masks: clicks, boxes and drawn masks become an object's mask, by SAM's decoder on what the vision model sees.
+"""Prompted masks: clicks, boxes and drawn masks become the mask of an object, by SAM's decoder on the features of the encoder.
 
-One stateless function on what was seen of a picture: the same prompts always give the same mask. What a project's annotators
-outline fine-tunes decoder and neck; what comes before them is seen once and kept.
+The head has no state: the same prompts on the same features always give the same mask. The masks of a project fine-tune decoder
+and neck; the features, which come before both, are computed once and cached.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -17,37 +17,36 @@ import torch
 
 from backend.heads import storage
 from backend.heads.errors import HeadError, NotEnoughLabels
-from backend.heads.segmentation.grid import Edges
 from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
-from backend.heads.segmentation.outline_cache import kept_outlines
+from backend.heads.segmentation.outline_cache import cached_outlines
 from backend.heads.segmentation.project_examples import endless_examples
-from backend.heads.segmentation.prompt_checks import checked_boxes, checked_points
-from backend.heads.segmentation.prompting import boxed, clicked, holds_object, mended, prefetch
-from backend.heads.segmentation.rules import keep_clicks, largest_part
-from backend.heads.segmentation.simulated_clicks import Click
-from backend.heads.segmentation.training import Schedule, train_network
+from backend.heads.segmentation.prompt import Prompt, edges_of_boxes
+from backend.heads.segmentation.prompt_answer import answer_prompt
+from backend.heads.segmentation.prompting import masks_from_boxes, prefetch
+from backend.heads.segmentation.training import train_network
 from backend.heads.segmentation.window_cache import WindowReader
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
+from backend.heads.training import Report, Schedule
 from sync.geometry.footprint import Footprint
 from sync.geometry.overlap import mask_overlap
-from sync.geometry.shapes import Box, Mask, Point, Size
+from sync.geometry.shapes import Box, Mask, Size
 
 __all__ = ["FINE_TUNING", "MINIMUM_MASKS", "PromptedMasks"]
 
 NAME = "masks"
 MINIMUM_MASKS = 3
-FINE_TUNING = Schedule(steps=40, rate=5e-4, examples=2)
-"""A quarter of a minute on one core, however many masks there are: longer gained little."""
+FINE_TUNING = Schedule(steps=40, rate=5e-4, batch=2)
+"""A quarter of a minute on one core, for any number of masks: longer training gained little."""
 
-AS_DRAWN = 0.97
-"""Mean overlap from which on masks are taken for this head's own.
+SAME_ABOVE = 0.97
+"""Mean overlap with the head's own masks from which on annotated masks count as unedited predictions.
 
-Those that it outlined in boxes of source extraction, and nobody edited, have a mean of 0.985 on 38 masks of simulated scenes,
-0.984, 0.979 and 0.963 on test cut-outs of three sets (36 to 41 masks each), and a median of 0.99 on each: it misses some.
+The head's masks in the boxes of source extraction have a mean overlap of 0.985 with unedited masks on 38 objects of simulated
+scenes, 0.984, 0.979 and 0.963 on test cut-outs of three sets (36 to 41 masks each), and a median of 0.99 on each.
 """
 COMPARED = 20
-"""Masks that are compared, at most: some hundredths of a second each."""
+"""Largest number of masks that are compared: some hundredths of a second each."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +58,7 @@ class PromptedMasks:
     network : SegmenterNetwork
         Never changed.
     encoder : str
-        Fingerprint of the window encoder whose sight it has learned on.
+        Fingerprint of the window encoder whose features the network was trained on.
     """
 
     network: SegmenterNetwork
@@ -73,183 +72,115 @@ class PromptedMasks:
 
     @classmethod
     def blank(cls, config: SegmenterConfig, *, encoder: str, seed: int = 0) -> Self:
-        """A head that knows nothing yet."""
+        """Return an untrained head."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return cls(_rounded(SegmenterNetwork(config)), encoder)
+            return cls(_round_weights(SegmenterNetwork(config)), encoder)
 
     def fit(
         self,
-        window_encoder: Sequence[WindowedImage],
+        images: Sequence[WindowedImage],
         masks: Sequence[Sequence[Mask | Footprint]],
         *,
         schedule: Schedule = FINE_TUNING,
         seed: int = 0,
-        report: Callable[[int, float], None] | None = None,
+        report: Report | None = None,
     ) -> Self:
-        """A head that has learned from people's masks; this one stays what it is.
+        """Return a head that has learned from annotated masks; this one does not change.
 
         Parameters
         ----------
-        sights : sequence of PictureSight
-        masks : for each picture, a sequence of Footprint, or of ndarray of bool, shape (height, width)
+        images : sequence of WindowedImage
+        masks : for each image, a sequence of Footprint, or of ndarray of bool, shape (height, width)
             Empty ones are left out.
         report : callable, optional
-            Told each step and its loss.
+            Called after each step with its number and its loss.
 
         Raises
         ------
         NotEnoughLabels
-            With fewer than `MINIMUM_MASKS` masks, or where this head draws them already, as after many unedited predictions.
+            With fewer than `MINIMUM_MASKS` masks, or where they equal this head's own, as after many unedited predictions.
         HeadError
-            If the pictures were looked at with another encoder.
+            If the features of the images are from another encoder.
         ValueError
-            If a mask has not the size of its picture.
+            If a mask has another size than its image.
         """
-        drawn = []
-        for windowed_image, some in zip(window_encoder, masks, strict=True):
-            self._check(windowed_image)
-            drawn.append([cut for mask in some if (cut := _cut(mask, windowed_image.size)) is not None])
-        count = sum(len(some) for some in drawn)
+        footprints = []
+        for image, drawn in zip(images, masks, strict=True):
+            self._check(image)
+            footprints.append([cut for mask in drawn if (cut := _footprint(mask, image.size)) is not None])
+        count = sum(len(drawn) for drawn in footprints)
         if count < MINIMUM_MASKS:
             raise NotEnoughLabels(f"there are {count} masks, and at least {MINIMUM_MASKS} are needed to train")
-        agreement = self._agreement(window_encoder, drawn)
-        if agreement >= AS_DRAWN:
+        agreement = self._agreement(images, footprints)
+        if agreement >= SAME_ABOVE:
             raise NotEnoughLabels(
                 f"the masks are as they were predicted (mean overlap {agreement:.2f}): there is nothing to learn from them"
             )
         network = SegmenterNetwork(self.network.config)
         network.load_state_dict(self.network.state_dict())
-        examples = endless_examples(window_encoder, drawn, config=network.config, seed=seed)
+        examples = endless_examples(images, footprints, config=network.config, seed=seed)
         trained = train_network(network, examples, schedule, seed=seed, report=report)
-        return type(self)(_rounded(trained), self.encoder)
+        return type(self)(_round_weights(trained), self.encoder)
 
-    def _agreement(self, window_encoder: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]]) -> float:
-        """Mean intersection over union of some of the masks with what this head draws in their boxes."""
-        every = [(windowed_image, mask) for windowed_image, some in zip(window_encoder, masks, strict=True) for mask in some]
-        step = math.ceil(len(every) / COMPARED)
+    def _agreement(self, images: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]]) -> float:
+        """Mean intersection over union of some of the masks with this head's masks in their boxes."""
+        pairs = [(image, mask) for image, drawn in zip(images, masks, strict=True) for mask in drawn]
         overlaps = []
-        for windowed_image, mask in every[::step]:
-            (found,) = self.outline(windowed_image, [mask.box])
-            overlaps.append(mask_overlap(found.mask(), mask.full(windowed_image.size)))
+        for image, mask in pairs[:: math.ceil(len(pairs) / COMPARED)]:
+            (outline,) = self.outline(image, [mask.box])
+            overlaps.append(mask_overlap(outline.mask(), mask.full(image.size)))
         return float(np.mean(overlaps))
 
-    def predict(
-        self,
-        windowed_image: WindowedImage,
-        *,
-        points: Sequence[tuple[Point, bool]] = (),
-        boxes: Sequence[Box] = (),
-        mask: Mask | None = None,
-    ) -> tuple[Mask, float] | None:
-        """The mask that the prompts ask for.
+    def predict(self, image: WindowedImage, prompt: Prompt) -> tuple[Mask, float] | None:
+        """Return the mask that a prompt selects, shape (height, width), and its expected intersection over union, 0 to 1.
 
-        Clicks in a box, and all negative ones, are about that box's object; of several boxes, and of clicks beside them, the
-        objects are put together.
-
-        Parameters
-        ----------
-        points : sequence of (Point, positive)
-            In pixels of the picture.
-        boxes : sequence of Box
-        mask : ndarray of bool, shape (height, width), optional
-            To be mended by the points.
-
-        Returns
-        -------
-        mask : ndarray of bool, shape (height, width)
-        quality : float
-            Intersection over union that the network expects, 0 to 1.
-
-        None if there is nothing but sky under the prompts, or none of them is positive.
+        Clicks in a box, and all negative ones, refine the object of that box; of several boxes, and of clicks beside them, the
+        objects are united. None if there is only sky under the prompts, or none of them is positive.
 
         Raises
         ------
         HeadError
-            If the picture was looked at with another encoder.
+            If the features of the image are from another encoder.
         ImageError
-            If the picture is needed and cannot be read.
-        ValueError
-            If there are too many prompts, one is not finite, outside the picture, or without area, or the mask does not fit.
+            If the image is needed and cannot be read.
         """
-        self._check(windowed_image)
-        checked = checked_points(points, windowed_image.size, others=len(boxes))
-        clicks = [(column + 0.5, row + 0.5, positive) for (row, column), positive in checked.items()]
-        edges = [box for box in _edges(boxes, windowed_image.size) if holds_object(self._reader, windowed_image, box)]
-        if mask is not None and mask.shape != windowed_image.size[::-1]:
-            width, height = windowed_image.size
-            raise ValueError(f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels does not fit an image of {width}x{height}")
-        if mask is None and not edges:
-            clicks = self._from_the_first_object(windowed_image, clicks)
-        found = self._found(windowed_image, clicks, edges, mask)
-        if not found:
-            return None
-        whole = np.logical_or.reduce([one.mask() for one in found])
-        anchors = [largest_part(one.mask()) for one in found[: len(edges)]] + ([mask] if mask is not None else [])
-        kept = keep_clicks(whole, clicks, anchors=np.logical_or.reduce(anchors) if anchors else None)
-        return (kept, float(np.mean([one.quality for one in found]))) if kept.any() else None
+        self._check(image)
+        return answer_prompt(self._reader, image, prompt)
 
-    def outline(self, windowed_image: WindowedImage, boxes: Sequence[Box]) -> list[WindowMask]:
-        """The object in each box, in pixels of the picture; they may overlap.
+    def outline(self, image: WindowedImage, boxes: Sequence[Box]) -> list[WindowMask]:
+        """Return the object in each box, in pixels of the image; the masks can overlap.
 
         Raises
         ------
-        HeadError, ImageError, ValueError
+        HeadError, ImageError
             As `predict`.
+        ValueError
+            If a box is not finite, has no area, or lies outside the image.
         """
-        self._check(windowed_image)
-        return kept_outlines(
-            windowed_image,
-            _edges(boxes, windowed_image.size),
+        self._check(image)
+        return cached_outlines(
+            image,
+            edges_of_boxes(boxes, image.size),
             network=self._fingerprint,
-            find=lambda missing: boxed(self._reader, windowed_image, missing),
+            decode=lambda missing: masks_from_boxes(self._reader, image, missing),
         )
 
-    def prefetch(self, windowed_image: WindowedImage, boxes: Sequence[Box]) -> None:
-        """See what clicks on the objects in these boxes will need.
+    def prefetch(self, image: WindowedImage, boxes: Sequence[Box]) -> None:
+        """Encode the windows that clicks on the objects in these boxes need.
 
         Raises
         ------
         HeadError, ImageError, ValueError
-            As `predict`.
+            As `outline`.
         """
-        self._check(windowed_image)
-        prefetch(windowed_image, _edges(boxes, windowed_image.size))
+        self._check(image)
+        prefetch(image, edges_of_boxes(boxes, image.size))
 
-    def _found(
-        self, windowed_image: WindowedImage, clicks: Sequence[Click], edges: Sequence[Edges], mask: Mask | None
-    ) -> list[WindowMask]:
-        """One object for each box, and one for what is clicked beside them, or for the mask."""
-        found: list[WindowMask] = []
-        for box, begun in zip(edges, boxed(self._reader, windowed_image, edges), strict=True):
-            own = [click for click in clicks if not click[2] or _holds(box, click)]
-            found.append(mended(self._reader, windowed_image, begun, own, box=box) if own else begun)
-        beside = [click for click in clicks if not click[2] or not any(_holds(box, click) for box in edges)]
-        if mask is not None and mask.any():
-            return [*found, mended(self._reader, windowed_image, mask, beside)]
-        for first in (click for click in beside if click[2]):
-            shown = self._clicked(windowed_image, first)
-            if shown is not None:
-                return [*found, mended(self._reader, windowed_image, shown, beside) if len(beside) > 1 else shown]
-        return found
-
-    def _from_the_first_object(self, windowed_image: WindowedImage, clicks: Sequence[Click]) -> list[Click]:
-        """The clicks without the positive ones on empty sky before the first on an object.
-
-        Those answered nothing, but Label Studio keeps their points and sends them again with each later click.
-        """
-        for index, click in enumerate(clicks):
-            if click[2] and self._clicked(windowed_image, click) is not None:
-                return [before for before in clicks[:index] if not before[2]] + list(clicks[index:])
-        return list(clicks)
-
-    def _clicked(self, windowed_image: WindowedImage, click: Click) -> WindowMask | None:
-        return self._reader.first(windowed_image, click, lambda: clicked(self._reader, windowed_image, click))
-
-    def _check(self, windowed_image: WindowedImage) -> None:
-        if windowed_image.fingerprint != self.encoder:
+    def _check(self, image: WindowedImage) -> None:
+        if image.fingerprint != self.encoder:
             raise HeadError(
-                f"the masks were trained on the encoder {self.encoder}, not on {windowed_image.fingerprint}: train them again"
+                f"the masks were trained on the encoder {self.encoder}, not on {image.fingerprint}: train them again"
             )
 
     def save(self, folder: Path) -> None:
@@ -270,8 +201,8 @@ class PromptedMasks:
         return cls(network.eval().requires_grad_(False), stored.field("encoder", str))
 
 
-def _rounded(network: SegmenterNetwork) -> SegmenterNetwork:
-    """The network, frozen, with the weights that `save` keeps, so that what comes back from disk decodes exactly the same."""
+def _round_weights(network: SegmenterNetwork) -> SegmenterNetwork:
+    """Return the network, frozen, with the weights that `save` stores: a loaded head then decodes exactly the same."""
     return network.half().float().eval().requires_grad_(False)
 
 
@@ -286,19 +217,10 @@ def _config(fields: dict[str, Any]) -> SegmenterConfig:
     return config
 
 
-def _edges(boxes: Sequence[Box], size: Size) -> list[Edges]:
-    windows = checked_boxes(boxes, size)
-    return [(float(c.start), float(r.start), float(c.stop), float(r.stop)) for r, c in windows]
-
-
-def _cut(mask: Mask | Footprint, size: Size) -> Footprint | None:
-    """A mask on a picture of `size` (width, height), cut to the rectangle around it; None where it is empty."""
+def _footprint(mask: Mask | Footprint, size: Size) -> Footprint | None:
+    """Return a mask on an image of `size` (width, height), cut to the rectangle around it; None where it is empty."""
     if isinstance(mask, Footprint):
         return mask
     if mask.shape != size[::-1]:
         raise ValueError(f"a mask of shape {mask.shape} does not fit an image of {size[0]}x{size[1]} pixels")
     return Footprint.of_mask(mask) if mask.any() else None
-
-
-def _holds(box: Edges, click: Click) -> bool:
-    return box[0] <= click[0] < box[2] and box[1] <= click[1] < box[3]

@@ -1,7 +1,7 @@
-"""Official SAM checkpoints (ViT-B, L, H) in the place of the shipped segmenter: the same prompts, the same fine-tuning.
+"""Official SAM checkpoints (ViT-B, L, H) instead of the shipped segmenter: the same prompts, the same fine-tuning.
 
 A checkpoint is read with `weights_only`, never executed; its type is read from the shapes of its weights. The image encoder
-looks at the whole picture once, which takes seconds on a CPU, and what it sees is kept like any other sight.
+encodes the whole image once, which takes seconds on a CPU; its features are cached like all window features.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from segment_anything import sam_model_registry
 from torch import Tensor
 from torch.nn import functional
 
-from backend.heads.segmentation.lvm_window_encoder import Sky, above_sky, shown
+from backend.heads.segmentation.lvm_window_encoder import Sky, above_sky, scale_window
 from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.window_features import WindowFeatures
@@ -36,7 +36,7 @@ MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
 
 class SamWindows:
-    """SAM's image encoder as a window encoder: one window, the whole picture.
+    """SAM's image encoder as a window encoder: one window, the whole image.
 
     Attributes
     ----------
@@ -52,14 +52,14 @@ class SamWindows:
         self.fingerprint = fingerprint
 
     def sides(self, size: Size) -> tuple[int, ...]:
-        """The side of the one window of a picture of `size` (width, height), pixels."""
+        """Return the side of the one window of an image of `size` (width, height), pixels."""
         return (max(size),)
 
     @torch.no_grad()
     def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
-        """The image embedding of a picture, shape (height, width, 3): (1, 256, 64, 64); and its light, which the rules of
+        """Return the image embedding of an image, shape (height, width, 3): (1, 256, 64, 64); and its light, which the rules of
         prompted masks need: (1, 1, 256, 256)."""
-        light = functional.avg_pool2d(shown(pixels, window, side=self.shown_px), self.shown_px // SAM_CONFIG.points)
+        light = functional.avg_pool2d(scale_window(pixels, window, side=self.shown_px), self.shown_px // SAM_CONFIG.points)
         image = cut(pixels, window)[..., : self.shown_px, : self.shown_px] * 255
         normed = (image - image.new_tensor(MEAN).view(1, 3, 1, 1)) / image.new_tensor(DEVIATION).view(1, 3, 1, 1)
         padding = (0, self.shown_px - image.shape[-1], 0, self.shown_px - image.shape[-2])  # after the norm, as SAM does
@@ -73,16 +73,16 @@ def load_sam(path: Path) -> tuple[SamWindows, PromptedMasks]:
     Raises
     ------
     CheckpointError
-        If the file is missing, is no file of weights, or holds another model.
+        If the file is missing, does not hold weights, or holds another model.
     """
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    # The readers raise whatever they stumble on: garbage in a pickle's place gives KeyError or IndexError.
+    # Readers raise many types of errors: random bytes instead of a pickle give KeyError or IndexError.
     except (OSError, RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"the SAM checkpoint {path} cannot be read as weights: {reason}") from error
     kind = _kind(weights, path)
-    with torch.device("meta"):  # nothing is drawn at random only to be overwritten: ViT-H has 636 million weights
+    with torch.device("meta"):  # without random weights that would be overwritten: ViT-H has 636 million
         model = sam_model_registry[kind]()
     try:
         model.load_state_dict(weights, assign=True)
@@ -99,14 +99,14 @@ def load_sam(path: Path) -> tuple[SamWindows, PromptedMasks]:
 
 
 def _kind(weights: object, path: Path) -> str:
-    """Which of SAM's image encoders the weights are of."""
+    """Return the name of the image encoder that the weights belong to."""
     if isinstance(weights, dict) and all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
     ):
-        place = weights.get("image_encoder.pos_embed")
+        position = weights.get("image_encoder.pos_embed")
         depth = len({name.split(".")[2] for name in weights if name.startswith("image_encoder.blocks.")})
-        if place is not None and (kind := TYPES.get((int(place.shape[-1]), depth))) is not None:
+        if position is not None and (kind := TYPES.get((int(position.shape[-1]), depth))) is not None:
             return kind
     raise CheckpointError(
-        f"{path} holds no weights of SAM's ViT-B, ViT-L or ViT-H: give one of the official sam_vit_*.pth files"
+        f"{path} does not hold the weights of SAM's ViT-B, ViT-L or ViT-H: give one of the official sam_vit_*.pth files"
     )

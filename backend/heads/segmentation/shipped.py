@@ -1,6 +1,6 @@
-"""The segmenter in use: what looks at windows of pictures, and the head that every project's masks begin as.
+"""The segmenter in use: the encoder of windows, and the head from which every project starts.
 
-The shipped one sees with the large vision model; an official SAM checkpoint takes the place of both.
+The shipped encoder is the large vision model; an official SAM checkpoint replaces encoder and head.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ BASE_SEGMENTER = Path(__file__).parents[1] / "weights" / "segmenter"
 
 @dataclass(frozen=True)
 class Segmenter:
-    """What looks, and the head that nobody has trained yet."""
+    """The window encoder, and the head without project-specific training."""
 
     windows: WindowEncoder
     base: PromptedMasks
@@ -36,7 +36,7 @@ def open_segmenter(encoder: Encoder, *, fingerprint: str, sam_checkpoint: Path |
     Parameters
     ----------
     encoder : Encoder
-        The large vision model's, for the shipped one; `fingerprint` names its weights.
+        The large vision model; `fingerprint` is the hash of its weights.
     sam_checkpoint : Path or None
         An official SAM checkpoint.
 
@@ -55,5 +55,5 @@ def open_segmenter(encoder: Encoder, *, fingerprint: str, sam_checkpoint: Path |
     base = PromptedMasks.load(BASE_SEGMENTER)
     if base.encoder != fingerprint:
         log.warning("event=base_segmenter_left_aside trained_on=%s encoder=%s", base.encoder, fingerprint)
-        base = PromptedMasks.blank(windows.config, encoder=fingerprint)  # isophotes, until masks have taught it more
+        base = PromptedMasks.blank(windows.config, encoder=fingerprint)  # isophotes, until masks have trained it
     return Segmenter(windows, base)

@@ -1,7 +1,7 @@
-"""Simulated clicks: where a person would click first on an object, and next on what a mask has wrong.
+"""Simulated clicks: the first click of an annotator on an object, and the next ones on the errors of a mask.
 
 As in the literature on interactive segmentation (Sofiiuk et al. 2022, ICIP; Kirillov et al. 2023): the next click goes to the
-middle of the largest region that is missing or too much, with the unsteadiness of a hand.
+middle of the largest missing or excess region, with a random displacement.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ Click = tuple[float, float, bool]
 
 
 def first_click(mask: Mask, rng: np.random.Generator, *, jitter: float) -> Click:
-    """A click on an object: its centroid, or the pixel of it that is nearest, moved by an unsteady hand.
+    """Return a click on an object: its centroid, displaced at random, or the nearest pixel of the object.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (height, width)
         Not empty.
     jitter : float
-        Standard deviation of the movement, as a share of the radius of a circle with the mask's area.
+        Standard deviation of the displacement, as a share of the radius of a circle with the mask's area.
     """
     rows, columns = np.nonzero(mask)
     radius = float(np.sqrt(len(rows) / np.pi))
@@ -35,21 +35,21 @@ def first_click(mask: Mask, rng: np.random.Generator, *, jitter: float) -> Click
     return float(columns[nearest]) + 0.5, float(rows[nearest]) + 0.5, True
 
 
-def next_click(mask: Mask, wanted: Mask, rng: np.random.Generator, *, jitter: float) -> Click | None:
-    """A click that mends `mask`: positive on the largest part that is missing, or negative on the largest that is too much.
+def next_click(mask: Mask, target: Mask, rng: np.random.Generator, *, jitter: float) -> Click | None:
+    """Return a click on the largest error of `mask`: positive where a part is missing, negative where it is in excess.
 
     Parameters
     ----------
-    mask, wanted : ndarray of bool, shape (height, width)
+    mask, target : ndarray of bool, shape (height, width)
     jitter : float
         As for `first_click`, of the part; the click stays on it.
 
     Returns
     -------
     Click or None
-        None if nothing is wrong.
+        None if there is no error.
     """
-    parts, count = ndimage.label(mask != wanted)
+    parts, count = ndimage.label(mask != target)
     if count == 0:
         return None
     sizes = np.bincount(parts.ravel())
@@ -64,4 +64,4 @@ def next_click(mask: Mask, wanted: Mask, rng: np.random.Generator, *, jitter: fl
     nearest = int(np.hypot(rows - y, columns - x).argmin())
     top, left = window[0].start, window[1].start
     row, column = int(rows[nearest]) + top, int(columns[nearest]) + left
-    return column + 0.5, row + 0.5, bool(wanted[row, column])
+    return column + 0.5, row + 0.5, bool(target[row, column])

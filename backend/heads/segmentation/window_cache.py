@@ -1,4 +1,4 @@
-"""The reader: what the decoder needs of a window, and what a first click found, remembered for the clicks that follow."""
+"""Memory of the last windows and first clicks: the input of the decoder, and masks, for the clicks that follow."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from cachetools import LRUCache
 from torch import Tensor
 
-from backend.heads.segmentation.first_guess import Guide
+from backend.heads.segmentation.first_guess import FirstGuess
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.lvm.tiles import Tile
@@ -18,11 +18,11 @@ from backend.lvm.tiles import Tile
 __all__ = ["WindowReader"]
 
 WINDOWS = 24
-"""So many are remembered, 2 MB each. An annotator clicks in two or three of a picture."""
+"""Number of windows in memory, 2 MB each. An annotator clicks in two or three of an image."""
 OBJECTS = 128
-"""So many first clicks are remembered, 64 kB each: Label Studio sends all clicks on an object with each one that is new."""
+"""Number of first clicks in memory, 64 kB each: Label Studio sends all clicks on an object with each new one."""
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
 class WindowReader:
@@ -30,41 +30,41 @@ class WindowReader:
 
     def __init__(self, network: SegmenterNetwork) -> None:
         self.network = network
-        self._windows: LRUCache[Hashable, tuple[Tensor, Guide]] = LRUCache(WINDOWS)
+        self._windows: LRUCache[Hashable, tuple[Tensor, FirstGuess]] = LRUCache(WINDOWS)
         self._objects: LRUCache[Hashable, Any] = LRUCache(OBJECTS)
         self._lock = threading.Lock()
 
     @torch.no_grad()
-    def read(self, windowed_image: WindowedImage, window: Tile) -> tuple[Tensor, Guide]:
-        """The image embedding of a window, shape (1, width, cells, cells), and its guide.
+    def read(self, image: WindowedImage, window: Tile) -> tuple[Tensor, FirstGuess]:
+        """The image embedding of a window, shape (1, width, cells, cells), and its first guess.
 
         Raises
         ------
         ImageError
-            If the picture is needed and cannot be read.
+            If the image is needed and cannot be read.
         """
 
-        def read() -> tuple[Tensor, Guide]:
-            seen = windowed_image.encode(window)
-            return self.network.embed(seen), Guide.of(self.network, seen)
+        def read() -> tuple[Tensor, FirstGuess]:
+            features = image.encode(window)
+            return self.network.embed(features), FirstGuess.of(self.network, features)
 
-        return self._remembered(self._windows, windowed_image, window, read)
+        return self._get(self._windows, image, window, read)
 
-    def first(self, windowed_image: WindowedImage, prompt: Hashable, find: Callable[[], Found]) -> Found:
-        """What `find` finds under the first prompt of an object; the same prompt finds the same."""
-        found: Found = self._remembered(self._objects, windowed_image, prompt, find)
-        return found
+    def remember(self, image: WindowedImage, prompt: Hashable, decode: Callable[[], Value]) -> Value:
+        """Return the result of `decode` for the first prompt of an object; it depends on image and prompt only."""
+        value: Value = self._get(self._objects, image, prompt, decode)
+        return value
 
-    def _remembered(
-        self, kept: LRUCache[Hashable, Found], windowed_image: WindowedImage, what: Hashable, make: Callable[[], Found]
-    ) -> Found:
-        if windowed_image.key is None:
-            return make()
-        name = windowed_image.key, what
+    def _get(
+        self, cache: LRUCache[Hashable, Value], image: WindowedImage, name: Hashable, compute: Callable[[], Value]
+    ) -> Value:
+        if image.key is None:
+            return compute()
+        key = image.key, name
         with self._lock:
-            if name in kept:
-                return kept[name]
-        made = make()  # two requests may both make it; neither waits for the other
+            if key in cache:
+                return cache[key]
+        value = compute()  # two requests can both compute it; neither waits for the other
         with self._lock:
-            kept[name] = made
-        return made
+            cache[key] = value
+        return value

@@ -1,6 +1,6 @@
-"""Sight: what is seen of the windows of a picture, computed once, kept on disk, and shared by all processes.
+"""Features of the windows of an image: computed once, cached on disk, and shared by all processes.
 
-It is what comes before everything that a project learns, so all versions share it.
+They do not depend on what a project learns, so all versions share them.
 """
 
 from __future__ import annotations
@@ -23,36 +23,36 @@ from sync.geometry.shapes import Size
 __all__ = ["LARGEST_SIDE_PX", "CachedWindowEncoder", "WindowEncoder", "WindowFeatures", "WindowedImage", "check_side"]
 
 WindowFeatures = tuple[Tensor, ...]
-"""What an encoder gives of one window, each of shape (1, channels, height, width), float32."""
+"""Feature maps of one window, each of shape (1, channels, height, width), float32."""
 LARGEST_HALF = 65504.0
 LARGEST_SIDE_PX = 20_000
 
 
 class WindowEncoder(Protocol):
-    """Looks at windows of pictures.
+    """Encodes windows of images.
 
     Attributes
     ----------
     fingerprint : str
         Names its weights.
     shown_px : int
-        Side at which it looks at a window.
+        Side to which it scales a window, pixels.
     """
 
     fingerprint: str
     shown_px: int
 
     def sides(self, size: Size) -> tuple[int, ...]:
-        """Sides of the windows of a picture of `size` (width, height), pixels, the largest first."""
+        """Return the sides of the windows of an image of `size` (width, height), pixels, the largest first."""
         ...
 
     def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
-        """Look at one window of a picture, shape (height, width, 3)."""
+        """Encode one window of an image, shape (height, width, 3)."""
         ...
 
 
 def check_side(size: Size) -> None:
-    """Refuse a picture of `size` (width, height) that is too long: a strip of few pixels would be cut into very many tiles.
+    """Refuse an image of `size` (width, height) that is too long: a strip of few pixels would be cut into very many tiles.
 
     Raises
     ------
@@ -72,7 +72,7 @@ class CachedWindowEncoder:
     Parameters
     ----------
     cache : Cache or None
-        Where what was seen is kept as float16; without one it is computed each time.
+        Stores features as float16; without one they are computed each time.
     """
 
     def __init__(self, encoder: WindowEncoder, cache: Cache | None) -> None:
@@ -80,32 +80,33 @@ class CachedWindowEncoder:
         self._cache = cache
 
     def of(self, picture: StoredImage, size: Size) -> WindowedImage:
-        """The sight of a picture of `size` (width, height); nothing is computed before it is asked for."""
+        """Return the windows of a stored image of `size` (width, height); each is encoded on demand."""
         return WindowedImage(self, size, pixels=lambda: picture.pixels, key=picture.key)
 
     def of_pixels(self, pixels: NDArray[np.float32]) -> WindowedImage:
-        """The sight of an image, shape (height, width, 3), that has no key to be kept under."""
+        """Return the windows of an image, shape (height, width, 3), that is not cached."""
         return WindowedImage(self, (pixels.shape[1], pixels.shape[0]), pixels=lambda: pixels, key=None)
 
     def encode(self, window: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> WindowFeatures:
-        """What is seen of one window, from the cache or from the encoder."""
+        """Return the features of one window, from the cache or from the encoder."""
         name = key_of("window", WINDOWS_VERSION, self.encoder.fingerprint, key, repr(window)) if key else None
-        kept = self._cache.get(name) if self._cache and name else None
-        if kept is not None:
-            stored = load(kept)
+        cached = self._cache.get(name) if self._cache and name else None
+        if cached is not None:
+            stored = load(cached)
             return tuple(stored[str(index)].float() for index in range(len(stored)))
-        # In float16 already here: what is computed now and what is read later must be the same.
-        halves = [one.clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for one in self.encoder.encode(pixels(), window)]
+        # In float16 already here: computed and cached features must be the same.
+        maps = self.encoder.encode(pixels(), window)
+        halves = [level.clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for level in maps]
         if self._cache and name:
-            self._cache.put(name, save({str(index): one for index, one in enumerate(halves)}))
-        return tuple(one.float() for one in halves)
+            self._cache.put(name, save({str(index): level for index, level in enumerate(halves)}))
+        return tuple(level.float() for level in halves)
 
     def recall(self, name: str, *, key: str | None) -> bytes | None:
-        """What `keep` kept of a picture under a name; None where nothing is kept."""
+        """Return what `keep` stored for an image under a name; None where there is nothing."""
         return self._cache.get(self._name(name, key)) if self._cache and key else None
 
     def keep(self, name: str, value: bytes, *, key: str | None) -> None:
-        """Keep what was made of a picture beside what was seen of it."""
+        """Store a result for an image beside its features."""
         if self._cache and key:
             self._cache.put(self._name(name, key), value)
 
@@ -114,12 +115,12 @@ class CachedWindowEncoder:
 
 
 class WindowedImage:
-    """The windows of one picture.
+    """The windows of one image.
 
     Attributes
     ----------
     size : (width, height)
-        Of the picture, pixels.
+        Of the image, pixels.
     sides : tuple of int
         Of its windows, the largest first, pixels.
     """
@@ -137,19 +138,19 @@ class WindowedImage:
         self.fingerprint = window_encoder.encoder.fingerprint
 
     def encode(self, window: Tile) -> WindowFeatures:
-        """What is seen of one window.
+        """Return the features of one window.
 
         Raises
         ------
         ImageError
-            If it is not kept and the picture cannot be read.
+            If they are not cached and the image cannot be read.
         """
         return self._window_encoder.encode(window, pixels=self._pixels, key=self.key)
 
     def recall(self, name: str) -> bytes | None:
-        """What `keep` kept under a name; None where nothing is kept."""
+        """Return what `keep` stored under a name; None where there is nothing."""
         return self._window_encoder.recall(name, key=self.key)
 
     def keep(self, name: str, value: bytes) -> None:
-        """Keep what was made of the picture under a name that says all that it depends on but the picture."""
+        """Store a result for the image, under a name with everything else that it depends on."""
         self._window_encoder.keep(name, value, key=self.key)

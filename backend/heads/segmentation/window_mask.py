@@ -1,7 +1,8 @@
-"""An object's mask in one window of a picture, on the decoder's grid, and how it unfolds to pixels of the picture."""
+"""The mask of an object in one window of an image, on the decoder's grid, and its enlargement to pixels of the image."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,19 +10,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from backend.heads.segmentation.simulated_clicks import Click
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Mask, Size
 
 __all__ = ["WindowMask"]
 
 FLAT = 4
-"""A window whose picture is so many times as long as it is wide is unfolded side by side: a strip has far less pixels."""
+"""From this ratio of the sides of its image on, a window is enlarged along one axis after the other: a strip has few pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowMask:
-    """An object's mask in one window of a picture.
+    """The mask of an object in one window of an image.
 
     Attributes
     ----------
@@ -31,9 +31,9 @@ class WindowMask:
     quality : float
         Expected intersection over union, 0 to 1.
     size : (width, height)
-        Of the picture.
+        Of the image.
     shown_px : int
-        Side at which the window is looked at.
+        Side of the window as the encoder gets it.
     """
 
     window: Tile
@@ -44,32 +44,32 @@ class WindowMask:
 
     @property
     def points(self) -> int:
-        """How many points of the grid are the object's."""
+        """Number of points of the grid on the object."""
         return int((self.logits > 0).sum())
 
     @property
     def pixels(self) -> Tensor:
-        """Logits in pixels of the picture, shape (window.height, window.width)."""
+        """Logits in pixels of the image, shape (window.height, window.width)."""
         side = round(self.shown_px / self.window.scale)
         logits = self.logits[None, None]
         width, height = self.window.width, self.window.height
         if FLAT * height < side:
-            rows = _resized(logits, side, height, axis=2)
+            rows = _enlarge(logits, side, height, axis=2)
             return functional.interpolate(rows, size=(height, side), mode="bilinear")[0, 0, :, :width]
         if FLAT * width < side:
-            columns = _resized(logits, side, width, axis=3)
+            columns = _enlarge(logits, side, width, axis=3)
             return functional.interpolate(columns, size=(side, width), mode="bilinear")[0, 0, :height]
-        unfolded = functional.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
-        return unfolded[0, 0, :height, :width]
+        enlarged = functional.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
+        return enlarged[0, 0, :height, :width]
 
-    def holds_right(self, click: Click) -> bool:
-        """Whether a click lies on the right side of the outline, as `pixels` has it there, which need not be unfolded."""
-        x, y, positive = click
+    def agrees_with(self, point: Sequence[float], positive: bool) -> bool:
+        """Whether a click, (x, y) in pixels of the image, lies on its side of the outline: as in `pixels`, but of one pixel."""
+        x, y = point
         per_pixel = len(self.logits) / round(self.shown_px / self.window.scale)
         last = len(self.logits) - 1
 
         def between(place: float, start: int) -> tuple[int, int, float]:
-            """The points on both sides of the middle of a pixel, and how near it is to the second."""
+            """Return the points on both sides of the middle of a pixel, and the weight of the second."""
             at = min(max((int(place) - start + 0.5) * per_pixel - 0.5, 0.0), float(last))
             return int(at), min(int(at) + 1, last), at - int(at)
 
@@ -80,7 +80,7 @@ class WindowMask:
 
     @property
     def cut(self) -> bool:
-        """Whether the object ends at a border of the window beyond which the picture goes on."""
+        """Whether the object ends at a border of the window that is not a border of the image."""
         window, (width, height), inside = self.window, self.size, self.pixels > 0
         beyond = [
             (window.x > 0, inside[:, 0]),
@@ -91,7 +91,7 @@ class WindowMask:
         return any(more and bool(line.any()) for more, line in beyond)
 
     def mask(self) -> Mask:
-        """The object in the picture, shape (height, width)."""
+        """Return the mask in the image, shape (height, width)."""
         whole = np.zeros(self.size[::-1], dtype=bool)
         rows, columns = (
             slice(self.window.y, self.window.y + self.window.height),
@@ -101,10 +101,10 @@ class WindowMask:
         return whole
 
 
-def _resized(logits: Tensor, side: int, kept: int, *, axis: int) -> Tensor:
-    """The first `kept` of the `side` lines to which an axis of logits, shape (1, 1, n, n), unfolds, by linear interpolation."""
+def _enlarge(logits: Tensor, side: int, count: int, *, axis: int) -> Tensor:
+    """Enlarge an axis of logits, shape (1, 1, n, n), to `side` lines by linear interpolation; return the first `count`."""
     points = logits.shape[axis]
-    places = ((torch.arange(kept) + 0.5) * (points / side) - 0.5).clamp(min=0)
+    places = ((torch.arange(count) + 0.5) * (points / side) - 0.5).clamp(min=0)
     before = places.long().clamp(max=points - 1)
     after, share = (before + 1).clamp(max=points - 1), places - before
     share = share.reshape([-1 if index == axis else 1 for index in range(4)])

@@ -1,8 +1,8 @@
-"""Windows: the squares of a picture in which prompted objects are looked for, from the whole picture down to small ones.
+"""Windows: the squares of an image in which prompts are answered, from the whole image down to small squares.
 
-An object of any size fills a fair part of some window, so one network that sees windows of one size outlines them all: SAM
-(Kirillov et al. 2023) looks at the whole image only, and a galaxy of ten pixels in a frame of two thousand would be half a cell
-there. The grid is fixed, so what was seen of a window serves every click near its middle.
+An object of any size fills a fair part of some window, so a network for windows of one size outlines objects of all sizes. SAM
+(Kirillov et al. 2023) encodes the whole image only: there, a galaxy of ten pixels in a frame of two thousand is half a cell.
+The windows are on a fixed grid, so the features of a window serve every click near its middle.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from sync.geometry.shapes import Size
 __all__ = ["LEAST_SIDE_PX", "WINDOWS_VERSION", "halving", "nearest_window", "window_around"]
 
 WINDOWS_VERSION = "2"
-"""Part of the keys under which what was seen of a window is kept."""
+"""Part of the cache keys of window features: increase it when the windows of an image change."""
 LEAST_SIDE_PX = 96
-"""No window is smaller: enlarged further it would show no more."""
+"""Smallest side of a window: further enlargement shows nothing new."""
 BOX_SHARE = 0.6
-"""A box is answered in the smallest window of which its longer side takes at most this share."""
+"""The window of a box is the smallest one of which the longer side of the box takes at most this share."""
 
 
 def halving(size: Size) -> tuple[int, ...]:
-    """Sides of the windows of a picture of `size` (width, height), pixels: the longer side, then half of it, and so on."""
+    """Return the sides of the windows of an image of `size` (width, height), pixels: the longer side, half of it, and so on."""
     sides = [max(size)]
     while sides[-1] / 2 >= LEAST_SIDE_PX:
         sides.append(math.ceil(sides[-1] / 2))
@@ -32,19 +32,19 @@ def halving(size: Size) -> tuple[int, ...]:
 
 
 def nearest_window(side: int, centre: tuple[float, float], size: Size, *, shown_px: int) -> Tile:
-    """The window of one level whose middle is nearest to a place.
+    """Return the window of one level whose middle is nearest to a point.
 
-    Windows of a level overlap by half: the place is at least a quarter of the side away from every border that is not the
-    picture's own.
+    Windows of a level overlap by half: the point is at least a quarter of the side away from every border that is not one of
+    the image.
 
     Parameters
     ----------
     side : int
-        Of the level, pixels of the picture.
+        Of the level, pixels of the image.
     centre : (x, y)
-        Pixels of the picture.
+        Pixels of the image.
     shown_px : int
-        Side at which the window is looked at.
+        Side to which the encoder scales the window, pixels.
     """
     x, y = (_start(place, side, length) for place, length in zip(centre, size, strict=True))
     width, height = size
@@ -52,7 +52,7 @@ def nearest_window(side: int, centre: tuple[float, float], size: Size, *, shown_
 
 
 def window_around(box: Sequence[float], size: Size, *, sides: Sequence[int], shown_px: int) -> Tile:
-    """The smallest window, of levels of these `sides`, that shows a box (left, top, right, bottom) with room around it."""
+    """Return the smallest window, of levels of these `sides`, with a box (left, top, right, bottom) and room around it."""
     left, top, right, bottom = box
     longer, middle = max(right - left, bottom - top), ((left + right) / 2, (top + bottom) / 2)
     side = min((side for side in sides if longer <= BOX_SHARE * side), default=max(sides))

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.segmentation.prompt import Prompt
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.simulated_clicks import first_click
 from backend.heads.segmentation.window_features import WindowedImage
@@ -100,5 +101,5 @@ def _overlaps(
 
 def _overlap(head: PromptedMasks, windowed_image: WindowedImage, mask: Mask) -> float:
     x, y, _ = first_click(mask, np.random.default_rng(0), jitter=0)
-    found = head.predict(windowed_image, points=[(Point(x, y), True)])
+    found = head.predict(windowed_image, Prompt.of(windowed_image.size, points=[(Point(x, y), True)]))
     return mask_overlap(found[0], mask) if found else 0.0

@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.heads.detection.detection import Detected, Detection
 from backend.heads.extraction.extract import ExtractionSettings
-from backend.heads.segmentation.overlaps import in_one_part, outlined
+from backend.heads.segmentation.overlaps import largest_part_of, outline_detections
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.control_models.control_model import Filled
 from backend.prediction.control_models.shared import SharedObjects
@@ -62,7 +62,8 @@ class ObjectFiller:
             return found
         try:
             return [
-                replace(one, source=in_one_part(one.source)) for one in outlined(found, self.masks, features.windowed_image)
+                replace(one, source=largest_part_of(one.source))
+                for one in outline_detections(found, self.masks, features.windowed_image)
             ]
         except (ImageError, ValueError) as error:
             log.warning("event=not_outlined control=%s reason=%r", self.control.name, str(error))

@@ -104,7 +104,7 @@ def test_some_masks_of_an_image_are_clicked_and_once_for_a_head_that_stands_on_b
     predicting: Services, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[Any] = []
-    monkeypatch.setattr(PromptedMasks, "predict", lambda _self, _windowed_image, *, points: asked.append(points))
+    monkeypatch.setattr(PromptedMasks, "predict", lambda _self, _image, prompt: asked.append(prompt))
     image = ImageOfTask(1, "image")
     one = DrawnObject("Galaxy", Box(70, 20, 60, 60), Outline(outline(), CONTROL, (200, 100)))
     drawn = {image: [one] * (MOST_OF_IMAGE + 2)}

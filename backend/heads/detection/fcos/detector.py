@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,8 +16,9 @@ from backend.heads import storage
 from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration
 from backend.heads.detection.fcos.merging import merge
 from backend.heads.detection.fcos.network import NORM_GROUPS, DetectorConfig, DetectorNetwork, Found
-from backend.heads.detection.fcos.training import Example, Schedule, examples_of, train_network
+from backend.heads.detection.fcos.training import Example, examples_of, train_network
 from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.training import Report, Schedule
 from backend.lvm.feature_maps import PicturePyramid, Pyramids
 from sync.geometry.corners import box_edges
 from sync.geometry.shapes import Box
@@ -25,7 +26,7 @@ from sync.geometry.shapes import Box
 __all__ = ["FINE_TUNING", "LearnedDetector", "targets"]
 
 NAME = "detector"
-FINE_TUNING = Schedule(steps=40, rate=5e-4, step_pixels=2 * 256**2)
+FINE_TUNING = Schedule(steps=40, rate=5e-4, batch=2 * 256**2)
 """Seconds on one core, however many images there are."""
 DEFAULT_LEAST_SCORE = 0.4
 
@@ -85,7 +86,7 @@ class LearnedDetector:
         *,
         schedule: Schedule = FINE_TUNING,
         seed: int = 0,
-        report: Callable[[int, float], None] | None = None,
+        report: Report | None = None,
     ) -> Self:
         """A detector that has learned from further pictures; this one stays what it is.
 

@@ -6,86 +6,92 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from backend.heads.segmentation.isophotes import FAR, Isophotes
+from backend.heads.segmentation.isophotes import SETTINGS, Isophotes
+from backend.heads.segmentation.refine import refine_guess
 
 SIDE = 48
 
 
-def hills(*places: tuple[float, float, float, float]) -> Isophotes:
-    """Round hills of (x, y, width, peak) in noises of a dark sky."""
+def objects(*places: tuple[float, float, float, float]) -> Isophotes:
+    """Round objects of (x, y, width, peak), in the noise of a dark sky."""
     rows, columns = np.indices((SIDE, SIDE)) + 0.5
     light = sum(peak * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * width**2)) for x, y, width, peak in places)
     return Isophotes.of(np.arcsinh(light).astype(np.float32))
 
 
-ONE = hills((24, 24, 5, 100))
-TWO = hills((14, 24, 3, 100), (34, 24, 3, 60))
-BRIDGED = hills((18, 24, 4, 100), (30, 24, 3, 60))
+ONE = objects((24, 24, 5, 100))
+TWO = objects((14, 24, 3, 100), (34, 24, 3, 60))
+BRIDGED = objects((18, 24, 4, 100), (30, 24, 3, 60))
+
+
+def refine(isophotes: Isophotes, logits: NDArray[np.float32], clicks: list[tuple[float, float, bool]]) -> NDArray[np.float32]:
+    points = np.array([(x, y) for x, y, _ in clicks], np.float64).reshape(-1, 2)
+    return refine_guess(isophotes, logits, points, np.array([positive for *_, positive in clicks], bool))
 
 
 def inside(guess: NDArray[np.float32]) -> NDArray[np.bool_]:
     return guess > 0
 
 
-def test_a_click_means_the_isophote_at_which_people_outline() -> None:
-    guess = ONE.around((24, 24))
+def test_a_click_gives_the_isophote_of_usual_outlines() -> None:
+    guess = ONE.guess_from_click((24, 24))
     edge = ONE.light[inside(guess)].min() / ONE.light.max()
     assert 0.15 < edge < 0.22
-    assert np.abs(guess).max() <= FAR
+    assert np.abs(guess).max() <= SETTINGS.largest_logit
 
 
-def test_a_click_off_the_middle_means_the_same_galaxy() -> None:
-    assert (inside(ONE.around((27, 22))) == inside(ONE.around((24, 24)))).mean() > 0.99
+def test_a_click_off_the_middle_gives_the_same_galaxy() -> None:
+    assert (inside(ONE.guess_from_click((27, 22))) == inside(ONE.guess_from_click((24, 24)))).mean() > 0.99
 
 
-def test_a_click_on_the_outskirts_lets_the_outline_out() -> None:
-    near, far = inside(ONE.around((24, 24))), inside(ONE.around((24 + 12, 24)))
+def test_a_click_on_the_outskirts_widens_the_outline() -> None:
+    near, far = inside(ONE.guess_from_click((24, 24))), inside(ONE.guess_from_click((24 + 12, 24)))
     assert far.sum() > near.sum()
     assert far[24, 36]
     assert not near[24, 36]
 
 
-def test_a_galaxy_ends_at_the_dip_to_its_neighbour() -> None:
-    left, right = inside(TWO.around((14, 24))), inside(TWO.around((34, 24)))
+def test_a_galaxy_ends_at_the_saddle_to_its_neighbour() -> None:
+    left, right = inside(TWO.guess_from_click((14, 24))), inside(TWO.guess_from_click((34, 24)))
     assert (left[24, 14], left[24, 34]) == (True, False)
     assert (right[24, 14], right[24, 34]) == (False, True)
 
 
-def test_a_box_means_the_galaxy_in_its_middle_and_nothing_outside_it() -> None:
-    guess = inside(TWO.within((8, 18, 20, 30)))
+def test_a_box_gives_the_galaxy_in_its_middle_and_nothing_outside_it() -> None:
+    guess = inside(TWO.guess_from_box((8, 18, 20, 30)))
     assert guess[24, 14]
     outside = guess.copy()
     outside[18:30, 8:20] = False
     assert not outside.any()
 
 
-def test_a_click_on_another_hill_adds_it_and_a_negative_one_takes_it_away() -> None:
-    base = TWO.around((14, 24))
-    both = TWO.mended(base, [(14, 24, True), (34, 24, True)])
+def test_a_click_on_another_object_adds_it_and_a_negative_one_removes_it() -> None:
+    base = TWO.guess_from_click((14, 24))
+    both = refine(TWO, base, [(14, 24, True), (34, 24, True)])
     assert inside(both)[24, [14, 34]].all()
-    again = TWO.mended(base, [(14, 24, True), (34, 24, True), (34, 24, False)])
+    again = refine(TWO, base, [(14, 24, True), (34, 24, True), (34, 24, False)])
     assert inside(again)[24, [14, 34]].tolist() == [True, False]
 
 
-def test_a_negative_click_on_the_outskirts_pulls_the_outline_in_where_it_is() -> None:
-    base = ONE.around((24, 24))
-    mended = inside(ONE.mended(base, [(24, 24, True), (31, 24, False)]))
+def test_a_negative_click_on_the_outskirts_narrows_the_outline_there() -> None:
+    base = ONE.guess_from_click((24, 24))
+    refined = inside(refine(ONE, base, [(24, 24, True), (31, 24, False)]))
     assert inside(base)[24, 31]
-    assert mended[24, 24]
-    assert not mended[24, 31]
-    assert mended[24, 17]
-    assert not (mended & ~inside(base)).any()
+    assert refined[24, 24]
+    assert not refined[24, 31]
+    assert refined[24, 17]
+    assert not (refined & ~inside(base)).any()
 
 
-def test_a_click_that_finds_nothing_wrong_changes_nothing() -> None:
-    base = ONE.around((24, 24))
-    assert (ONE.mended(base, [(24, 24, True), (40, 40, False)]) == base).all()
+def test_a_click_on_the_right_side_changes_nothing() -> None:
+    base = ONE.guess_from_click((24, 24))
+    assert (refine(ONE, base, [(24, 24, True), (40, 40, False)]) == base).all()
 
 
-def test_a_click_on_empty_sky_means_no_more_than_its_point() -> None:
+def test_a_click_on_empty_sky_adds_its_point_only() -> None:
     empty = Isophotes.of(np.zeros((SIDE, SIDE), np.float32))
-    assert not inside(empty.around((5, 5))).any()
-    assert inside(BRIDGED.mended(np.full((SIDE, SIDE), -FAR, np.float32), [(2, 2, True)]))[2, 2]
+    assert not inside(empty.guess_from_click((5, 5))).any()
+    assert inside(refine(BRIDGED, np.full((SIDE, SIDE), -SETTINGS.largest_logit, np.float32), [(2, 2, True)]))[2, 2]
 
 
 @given(
@@ -93,11 +99,11 @@ def test_a_click_on_empty_sky_means_no_more_than_its_point() -> None:
     st.lists(st.tuples(st.floats(-5, 20), st.floats(-5, 20), st.booleans()), max_size=5),
     st.tuples(st.floats(0, 8), st.floats(0, 8), st.floats(8, 16), st.floats(8, 16)),
 )
-def test_any_light_and_clicks_give_finite_guesses_that_heed_the_last_click(
+def test_any_light_and_clicks_give_finite_guesses_that_follow_the_last_click(
     squeezed: NDArray[np.float32], clicks: list[tuple[float, float, bool]], box: tuple[float, float, float, float]
 ) -> None:
     isophotes = Isophotes.of(squeezed)
-    guess = isophotes.mended(isophotes.within(box), clicks)
+    guess = refine(isophotes, isophotes.guess_from_box(box), clicks)
     assert np.isfinite(guess).all()
     if clicks:
         x, y, positive = clicks[-1]
@@ -106,9 +112,9 @@ def test_any_light_and_clicks_give_finite_guesses_that_heed_the_last_click(
 
 
 def test_a_negative_click_far_below_a_bright_core_leaves_the_core() -> None:
-    bright = hills((24, 24, 6, 1e5))
-    base = bright.around((24, 24))
+    bright = objects((24, 24, 6, 1e5))
+    base = bright.guess_from_click((24, 24))
     edge = float(np.flatnonzero(inside(base)[24]).max()) - 0.5
-    mended = inside(bright.mended(base, [(24, 24, True), (edge, 24, False)]))
-    assert not mended[24, int(edge)]
-    assert mended.sum() > 0.6 * inside(base).sum()
+    refined = inside(refine(bright, base, [(24, 24, True), (edge, 24, False)]))
+    assert not refined[24, int(edge)]
+    assert refined.sum() > 0.6 * inside(base).sum()

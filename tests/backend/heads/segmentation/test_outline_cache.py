@@ -81,7 +81,7 @@ def test_what_is_kept_is_what_the_decoder_gives(blank: PromptedMasks, windows: L
     windowed_image = windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path, key="picture")
     boxes = [*BOXES, EMPTY, Box(0, 0, *SIZE)]
     edges = [(float(box.x), float(box.y), float(box.x + box.width), float(box.y + box.height)) for box in boxes]
-    assert_same(blank.outline(windowed_image, boxes), prompting.boxed(blank._reader, windowed_image, edges))
+    assert_same(blank.outline(windowed_image, boxes), prompting.masks_from_boxes(blank._reader, windowed_image, edges))
 
 
 def test_only_boxes_that_are_not_kept_are_decoded(

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.heads.segmentation.overlaps import separated
+from backend.heads.segmentation.overlaps import resolve_overlaps
 from backend.heads.segmentation.window_mask import WindowMask
 from backend.lvm.tiles import Tile
 
@@ -29,7 +29,7 @@ def placed(part: tuple[np.ndarray, tuple[int, int]]) -> np.ndarray:
 
 @given(st.lists(st.builds(disc, st.floats(10, 86), st.floats(10, 70), st.floats(5, 30), sure=st.floats(1, 6)), max_size=5))
 def test_no_two_objects_share_a_pixel_and_each_lies_in_its_own_mask(masks: list[WindowMask]) -> None:
-    parts = separated(masks)
+    parts = resolve_overlaps(masks)
     assert len(parts) == len(masks)
     taken = np.zeros(SIZE[::-1], int)
     for part, mask in zip(parts, masks, strict=True):
@@ -41,7 +41,7 @@ def test_no_two_objects_share_a_pixel_and_each_lies_in_its_own_mask(masks: list[
 
 
 def test_what_two_claim_goes_to_the_surer_one() -> None:
-    left, right = separated([disc(30, 40, 25), disc(60, 40, 25)])
+    left, right = resolve_overlaps([disc(30, 40, 25), disc(60, 40, 25)])
     assert left is not None
     assert right is not None
     assert (placed(left)[40, 38], placed(right)[40, 38]) == (True, False)
@@ -49,8 +49,8 @@ def test_what_two_claim_goes_to_the_surer_one() -> None:
 
 
 def test_an_object_that_others_cover_has_no_mask_of_its_own() -> None:
-    assert separated([disc(40, 40, 30, sure=6), disc(40, 40, 20, sure=1)])[1] is None
+    assert resolve_overlaps([disc(40, 40, 30, sure=6), disc(40, 40, 20, sure=1)])[1] is None
 
 
 def test_nothing_gives_nothing() -> None:
-    assert separated([]) == []
+    assert resolve_overlaps([]) == []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,10 +16,11 @@ from PIL import Image
 
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompt import Prompt
 from backend.heads.segmentation.prompted_masks import MINIMUM_MASKS, PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
-from backend.heads.segmentation.training import Schedule
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
+from backend.heads.training import Schedule
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import outlined
 from sync.geometry.overlap import mask_overlap
@@ -29,7 +31,11 @@ OUTLINED = Path(__file__).parents[4] / "../shared/data/masks"
 TWO = [(60.0, 60.0, 10.0, 8.0, 0.0, 0.7), (110.0, 60.0, 7.0, 7.0, 0.0, 0.6)]
 WINDOWS = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
 SHIPPED = PromptedMasks.load(BASE_SEGMENTER)
-STEPS = Schedule(steps=12, rate=2e-4, examples=1)
+STEPS = Schedule(steps=12, rate=2e-4, batch=1)
+
+
+def predict(head: PromptedMasks, image: WindowedImage, **prompts: Any) -> Any:
+    return head.predict(image, Prompt.of(image.size, **prompts))
 
 
 def windowed_image_of(image: NDArray[np.float32]) -> WindowedImage:
@@ -38,7 +44,7 @@ def windowed_image_of(image: NDArray[np.float32]) -> WindowedImage:
 
 def clicked(image: NDArray[np.float32], *points: tuple[float, float], away: Sequence[tuple[float, float]] = ()) -> Mask | None:
     prompts = [(Point(*point), True) for point in points] + [(Point(*point), False) for point in away]
-    found = SHIPPED.predict(windowed_image_of(image), points=prompts)
+    found = predict(SHIPPED, windowed_image_of(image), points=prompts)
     return None if found is None else found[0]
 
 
@@ -113,18 +119,18 @@ def test_a_click_on_nothing_gives_nothing_large(place: tuple[int, int]) -> None:
 
 def test_without_a_positive_prompt_there_is_nothing(sky: Sky) -> None:
     windowed_image = windowed_image_of(sky((160, 120), TWO))
-    assert SHIPPED.predict(windowed_image) is None
-    assert SHIPPED.predict(windowed_image, points=[(Point(60, 60), False)]) is None
+    assert predict(SHIPPED, windowed_image) is None
+    assert predict(SHIPPED, windowed_image, points=[(Point(60, 60), False)]) is None
 
 
 def test_a_box_selects_the_galaxy_in_it(sky: Sky) -> None:
-    found = SHIPPED.predict(windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30)])
+    found = predict(SHIPPED, windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30)])
     assert found is not None
     assert (found[0][60, 110], found[0][60, 60]) == (True, False)
 
 
 def test_several_boxes_select_together(sky: Sky) -> None:
-    found = SHIPPED.predict(windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30), Box(40, 44, 40, 32)])
+    found = predict(SHIPPED, windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30), Box(40, 44, 40, 32)])
     assert found is not None
     assert (found[0][60, 110], found[0][60, 60]) == (True, True)
 
@@ -132,7 +138,7 @@ def test_several_boxes_select_together(sky: Sky) -> None:
 def test_a_mask_is_mended_by_clicks(sky: Sky) -> None:
     image = sky((160, 120), TWO)
     drawn = ellipse(image, 60, 60, 16, 14)
-    found = SHIPPED.predict(windowed_image_of(image), mask=drawn, points=[(Point(110, 60), True)])
+    found = predict(SHIPPED, windowed_image_of(image), mask=drawn, points=[(Point(110, 60), True)])
     assert found is not None
     assert (found[0][60, 60], found[0][60, 110]) == (True, True)
     assert mask_overlap(found[0] & (np.indices(drawn.shape)[1] < 85), drawn) > 0.5
@@ -149,9 +155,9 @@ def test_each_object_in_a_box_is_outlined(sky: Sky) -> None:
 def test_the_same_prompts_give_the_same_mask_whatever_came_between(sky: Sky) -> None:
     image = sky((160, 120), TWO)
     windowed_image, prompts = windowed_image_of(image), [(Point(60, 60), True)]
-    before = SHIPPED.predict(windowed_image, points=prompts)
-    SHIPPED.predict(windowed_image, points=[(Point(110, 60), True)])
-    after = SHIPPED.predict(windowed_image_of(image), points=prompts)
+    before = predict(SHIPPED, windowed_image, points=prompts)
+    predict(SHIPPED, windowed_image, points=[(Point(110, 60), True)])
+    after = predict(SHIPPED, windowed_image_of(image), points=prompts)
     assert before is not None
     assert after is not None
     assert (before[0] == after[0]).all()
@@ -170,7 +176,7 @@ def test_the_same_prompts_give_the_same_mask_whatever_came_between(sky: Sky) -> 
 )
 def test_prompts_that_make_no_sense_are_refused_in_a_sentence(prompts: dict[str, object], message: str, sky: Sky) -> None:
     with pytest.raises(ValueError, match=message):
-        SHIPPED.predict(windowed_image_of(sky((60, 50), [])), **prompts)  # type: ignore[arg-type]
+        predict(SHIPPED, windowed_image_of(sky((60, 50), [])), **prompts)  # type: ignore[arg-type]
 
 
 def test_a_picture_of_thirty_thousand_pixels_a_side_is_refused_in_a_sentence() -> None:
@@ -189,7 +195,7 @@ def test_any_prompts_give_a_mask_or_nothing(points: list[tuple[Point, bool]], bo
         -((columns - 60) ** 2 + (rows - 40) ** 2) / 40
     )
     image = np.repeat(light[..., None], 3, axis=2).astype(np.float32)
-    found = SHIPPED.predict(windowed_image_of(image), points=points, boxes=boxes)
+    found = predict(SHIPPED, windowed_image_of(image), points=points, boxes=boxes)
     if found is not None:
         mask, quality = found
         assert mask.shape == (70, 90)
@@ -206,12 +212,12 @@ def test_it_learns_how_far_out_people_outline(sky: Sky) -> None:
     images = [sky((128, 128), [(64, 64, rng.uniform(6, 14), rng.uniform(6, 14), 0, 0.7)], seed=i) for i in range(8)]
     wide = [[ellipse(image, 64, 64, 40, 40)] for image in images]
     head = SHIPPED.fit(
-        [windowed_image_of(image) for image in images[:6]], wide[:6], schedule=Schedule(steps=40, rate=1e-3, examples=1)
+        [windowed_image_of(image) for image in images[:6]], wide[:6], schedule=Schedule(steps=40, rate=1e-3, batch=1)
     )
     overlaps = {"before": [], "after": []}
     for image, (mask,) in zip(images[6:], wide[6:], strict=True):
         for name, one in (("before", SHIPPED), ("after", head)):
-            found = one.predict(windowed_image_of(image), points=[(Point(64, 64), True)])
+            found = predict(one, windowed_image_of(image), points=[(Point(64, 64), True)])
             assert found is not None
             overlaps[name].append(mask_overlap(found[0], mask))
     assert np.mean(overlaps["after"]) > np.mean(overlaps["before"]) + 0.1
@@ -269,7 +275,7 @@ def test_it_comes_back_from_disk_the_same(tmp_path: Path, sky: Sky) -> None:
     head.save(tmp_path)
     again = PromptedMasks.load(tmp_path)
     prompts = [(Point(64, 64), True), (Point(90, 64), False)]
-    before, after = (one.predict(windowed_image_of(image), points=prompts) for one in (head, again))
+    before, after = (predict(one, windowed_image_of(image), points=prompts) for one in (head, again))
     assert before is not None
     assert after is not None
     assert (before[0] == after[0]).all()
@@ -278,7 +284,7 @@ def test_it_comes_back_from_disk_the_same(tmp_path: Path, sky: Sky) -> None:
 def test_a_head_of_another_encoder_is_refused(sky: Sky) -> None:
     other = PromptedMasks(SHIPPED.network, "another")
     with pytest.raises(HeadError, match="trained on the encoder another"):
-        other.predict(windowed_image_of(sky((60, 50), [])), points=[(Point(30, 30), True)])
+        predict(other, windowed_image_of(sky((60, 50), [])), points=[(Point(30, 30), True)])
 
 
 def test_a_head_whose_config_makes_no_sense_is_refused(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +17,9 @@ from scipy import ndimage
 
 from backend.heads.segmentation.isophotes import Isophotes
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
+from backend.heads.segmentation.prompt import Prompt
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.heads.segmentation.rules import Asked, apply_rules, keep_clicks
+from backend.heads.segmentation.rules import WindowClicks, enforce_clicks, enforce_rules
 from backend.heads.segmentation.sam_window_encoder import SAM_CONFIG
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
@@ -35,6 +37,10 @@ FRAME = Path(__file__).parents[4] / "../shared/data/fields/1462_150_5_DR7.jpg"
 PLACES = st.tuples(st.floats(0, 1), st.floats(0, 1))
 
 
+def predict(head: PromptedMasks, image: WindowedImage, **prompts: Any) -> Any:
+    return head.predict(image, Prompt.of(image.size, **prompts))
+
+
 def windowed_image_of(pixels: NDArray[np.float32]) -> WindowedImage:
     return CachedWindowEncoder(WINDOWS, None).of_pixels(pixels)
 
@@ -50,7 +56,7 @@ def galaxies(side: int, *hills: tuple[float, float, float, float], noise: float 
 
 
 def ask(windowed_image: WindowedImage, clicks: list[tuple[float, float, bool]], **more: object) -> Mask:
-    found = SHIPPED.predict(windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks], **more)  # type: ignore[arg-type]
+    found = predict(SHIPPED, windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks], **more)
     return np.zeros(windowed_image.size[::-1], bool) if found is None else found[0]
 
 
@@ -106,11 +112,13 @@ def test_any_decoded_mask_is_brought_in_line(
 ) -> None:
     """As another decoder, SAM's for one, may give it."""
     decoded = WindowMask(Tile(0, 0, 24, 24, 1.0), torch.from_numpy(logits), 0.5, (24, 24), 24)
-    asked = Asked(clicks, clicks, [(x, y) for x, y, positive in clicks if positive])
+    points, positive = np.array([click[:2] for click in clicks], np.float64), np.array([click[2] for click in clicks])
+    asked = WindowClicks(points, points, positive, [(x, y) for x, y in points[positive].tolist()])
     isophotes = Isophotes.of(squeezed)
-    ruled = apply_rules(decoded, asked, isophotes, guess=torch.zeros(24, 24), before=torch.from_numpy(logits[::-1].copy()))
+    ruled = enforce_rules(decoded, asked, isophotes, guess=torch.zeros(24, 24), before=torch.from_numpy(logits[::-1].copy()))
     distinct = list({(int(x), int(y)): (x, y, positive) for x, y, positive in clicks}.values())
-    assert_rules(keep_clicks(ruled.mask(), distinct), distinct)
+    prompt = Prompt.of((24, 24), points=[(Point(x, y), positive) for x, y, positive in distinct])
+    assert_rules(enforce_clicks(ruled.mask(), prompt), distinct)
 
 
 # -- what a click takes and leaves --
@@ -135,16 +143,16 @@ def test_a_negative_click_on_the_edge_of_a_companion_leaves_the_galaxy(side: int
 
 
 def test_what_a_negative_click_cuts_off_the_galaxy_counts_as_lost() -> None:
-    """A decoder that leaves the core and a ring around it: what hangs together with the click is a tenth of the mask."""
+    """A decoder that leaves the core and a ring around it: the part that is connected to the click is a tenth of the mask."""
     rows, columns = np.indices((32, 32)) + 0.5
     radius = np.hypot(rows - 16, columns - 16)
     isophotes = Isophotes.of(np.arcsinh(60 * np.exp(-(radius**2) / 50)).astype(np.float32))
     before, decoded = (np.where(inside, 3.0, -3.0) for inside in (radius < 10, (radius < 3.2) | (abs(radius - 8) < 2)))
-    clicks = [(16.0, 16.0, True), (19.5, 16.5, False)]
+    points = np.array([(16.0, 16.0), (19.5, 16.5)])
     mask = WindowMask(Tile(0, 0, 32, 32, 1.0), torch.from_numpy(decoded).float(), 0.5, (32, 32), 32)
-    asked = Asked(clicks, clicks, [(16.0, 16.0)])
+    asked = WindowClicks(points, points, np.array([True, False]), [(16.0, 16.0)])
     logits = torch.from_numpy(before).float()
-    ruled = apply_rules(mask, asked, isophotes, guess=logits, before=logits)
+    ruled = enforce_rules(mask, asked, isophotes, guess=logits, before=logits)
     assert (ruled.logits > 0).sum() > 0.5 * (before > 0).sum()
 
 
@@ -258,4 +266,4 @@ def test_whether_a_click_is_held_is_read_as_the_mask_is_unfolded(seed: int, side
     mask = WindowMask(Tile(0, 0, side, side, 64 / side), logits, 0.5, (side, side), 64)
     place = int(y * side), int(x * side)
     if abs(float(mask.pixels[place])) > 1e-4:
-        assert mask.holds_right((x * side, y * side, bool(mask.mask()[place])))
+        assert mask.agrees_with((x * side, y * side), bool(mask.mask()[place]))

@@ -15,12 +15,13 @@ import torch
 from segment_anything import SamPredictor, sam_model_registry
 
 from backend.heads.segmentation.decoding import WindowPrompts, decode
+from backend.heads.segmentation.prompt import Prompt
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.sam_window_encoder import SamWindows, _kind, load_sam
 from backend.heads.segmentation.shipped import open_segmenter
-from backend.heads.segmentation.training import Schedule
 from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.heads.segmentation.windows import nearest_window
+from backend.heads.training import Schedule
 from backend.lvm.checkpoint import CheckpointError, load_encoder
 from sync.files.cache import FileCache
 from sync.geometry.shapes import Box, Point
@@ -58,9 +59,9 @@ def test_the_type_is_read_from_the_shapes(kind: str, tmp_path: Path) -> None:
     assert _kind(weights, tmp_path) == kind
 
 
-def test_it_sees_and_decodes_what_sams_own_predictor_does(checkpoint: Path, sam: tuple[SamWindows, PromptedMasks]) -> None:
+def test_it_encodes_and_decodes_as_sams_own_predictor(checkpoint: Path, sam: tuple[SamWindows, PromptedMasks]) -> None:
     windows, head = sam
-    side = windows.shown_px  # of this size SAM takes an image as it is
+    side = windows.shown_px  # SAM does not scale an image of this size
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
     predictor = SamPredictor(sam_model_registry["vit_b"](checkpoint=str(checkpoint)))
     predictor.model.image_encoder.blocks = predictor.model.image_encoder.blocks[:LAYERS]
@@ -77,19 +78,21 @@ def test_it_sees_and_decodes_what_sams_own_predictor_does(checkpoint: Path, sam:
     assert np.allclose(decoded.quality[0, 1:].numpy(), quality, atol=1e-2)
 
 
-def test_its_sight_is_kept_and_clicks_and_boxes_are_answered(
+def test_its_features_are_cached_and_clicks_and_boxes_are_answered(
     sam: tuple[SamWindows, PromptedMasks], window_encoder: CachedWindowEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows, head = sam
-    windowed_image = window_encoder.of_pixels(np.random.default_rng(1).random((64, 64, 3), np.float32))
+    rows, columns = np.indices((64, 64)) - 31.5
+    galaxy = np.exp(-(rows**2 + columns**2) / 128)[..., None] + np.random.default_rng(1).normal(0, 0.01, (64, 64, 3))
+    windowed_image = window_encoder.of_pixels(galaxy.clip(0, 1).astype(np.float32))
     monkeypatch.setattr(windowed_image, "key", "some picture")
     prompts = {"points": [(Point(32, 32), True), (Point(5, 5), False)], "boxes": [Box(10, 10, 40, 40)]}
-    first = head.predict(windowed_image, **prompts)  # type: ignore[arg-type]
-    monkeypatch.setattr(windows, "see", None)  # seen once: the encoder is not asked again
-    second = head.predict(windowed_image, **prompts)  # type: ignore[arg-type]
-    assert (first is None) == (second is None)
-    if first is not None and second is not None:
-        assert (first[0] == second[0]).all()
+    first = head.predict(windowed_image, Prompt.of(windowed_image.size, **prompts))  # type: ignore[arg-type]
+    monkeypatch.setattr(windows, "encode", None)  # the features are cached: the encoder does not run again
+    second = head.predict(windowed_image, Prompt.of(windowed_image.size, **prompts))  # type: ignore[arg-type]
+    assert first is not None
+    assert second is not None
+    assert (first[0] == second[0]).all()
 
 
 def test_its_decoder_is_fine_tuned_and_comes_back_from_disk(
@@ -100,7 +103,7 @@ def test_its_decoder_is_fine_tuned_and_comes_back_from_disk(
     windowed_image.key = "some picture"
     mask = np.zeros((64, 64), bool)
     mask[10:40, 10:40] = True
-    fitted = head.fit([windowed_image], [[mask, ~mask, mask]], schedule=Schedule(steps=1, rate=1e-4, examples=1))
+    fitted = head.fit([windowed_image], [[mask, ~mask, mask]], schedule=Schedule(steps=1, rate=1e-4, batch=1))
     fitted.save(tmp_path)
     again = PromptedMasks.load(tmp_path)
     assert (again.encoder, again.network.config) == (head.encoder, head.network.config)
@@ -133,7 +136,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path: Path) -> 
 @pytest.mark.parametrize("content", [{"other": torch.zeros(3)}, {"image_encoder.pos_embed": torch.zeros(1, 64, 64, 768)}, [1]])
 def test_weights_of_another_model_are_refused_in_a_sentence(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pth")
-    with pytest.raises(CheckpointError, match="holds no weights of SAM's"):
+    with pytest.raises(CheckpointError, match="does not hold the weights of SAM's"):
         load_sam(tmp_path / "other.pth")
 
 

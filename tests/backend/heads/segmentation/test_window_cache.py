@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from backend.heads.segmentation import prompting
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.network import SegmenterNetwork
+from backend.heads.segmentation.prompt import Prompt
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.lvm.tiles import Tile
@@ -19,6 +21,10 @@ from sync.geometry.shapes import Point
 Sky = Callable[..., NDArray[np.float32]]
 FIRST, SECOND, ELSEWHERE = (Point(60, 60), True), (Point(68, 60), True), (Point(58, 62), True)
 OBJECT = [(60.0, 60.0, 10.0, 8.0, 0.0, 0.7)]
+
+
+def predict(head: PromptedMasks, image: WindowedImage, **prompts: Any) -> Any:
+    return head.predict(image, Prompt.of(image.size, **prompts))
 
 
 @pytest.fixture
@@ -54,9 +60,9 @@ def windowed_image_of(image: NDArray[np.float32], windows: LvmWindows, *, key: s
 
 def test_a_window_of_a_picture_is_read_once(blank: PromptedMasks, windows: LvmWindows, sky: Sky, passes: list[int]) -> None:
     windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="picture")
-    blank.predict(windowed_image, points=[FIRST])
+    predict(blank, windowed_image, points=[FIRST])
     once = len(passes)
-    blank.predict(windowed_image, points=[ELSEWHERE])  # not remembered itself: it asks for the same windows
+    predict(blank, windowed_image, points=[ELSEWHERE])  # not remembered itself: it asks for the same windows
     assert (once > 0, len(passes)) == (True, once)
 
 
@@ -64,17 +70,17 @@ def test_a_second_click_is_one_pass_of_the_decoder_since_the_first_is_remembered
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, decodings: list[int]
 ) -> None:
     windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="picture")
-    blank.predict(windowed_image, points=[FIRST])
+    predict(blank, windowed_image, points=[FIRST])
     before = len(decodings)
-    blank.predict(windowed_image, points=[FIRST, SECOND])
+    predict(blank, windowed_image, points=[FIRST, SECOND])
     assert len(decodings) == before + 1
 
 
 def test_what_is_remembered_changes_no_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
     image = sky((120, 120), OBJECT)
     known, unknown = windowed_image_of(image, windows, key="picture"), windowed_image_of(image, windows, key=None)
-    blank.predict(known, points=[FIRST])
-    one, other = blank.predict(known, points=[FIRST, SECOND]), blank.predict(unknown, points=[FIRST, SECOND])
+    predict(blank, known, points=[FIRST])
+    one, other = predict(blank, known, points=[FIRST, SECOND]), predict(blank, unknown, points=[FIRST, SECOND])
     assert one is not None
     assert other is not None
     assert one[1] == other[1]
@@ -84,8 +90,8 @@ def test_what_is_remembered_changes_no_answer(blank: PromptedMasks, windows: Lvm
 def test_another_picture_gets_its_own_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
     there = windowed_image_of(sky((120, 120), OBJECT), windows, key="picture")
     empty = windowed_image_of(sky((120, 120), []), windows, key="another")
-    assert blank.predict(there, points=[FIRST]) is not None
-    assert blank.predict(empty, points=[FIRST]) is None
+    assert predict(blank, there, points=[FIRST]) is not None
+    assert predict(blank, empty, points=[FIRST]) is None
 
 
 def test_a_window_without_a_key_is_read_each_time(

@@ -13,10 +13,10 @@ import pytest
 import torch
 
 from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.detection.fcos.training import Schedule
 from backend.heads.detection.metrics import f1
 from backend.heads.detection.model_selection import least_score
 from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.training import Schedule
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import Pyramids
 from sync.geometry.corners import box_edges
@@ -24,7 +24,7 @@ from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
 Discs = Callable[..., Any]
-SHORT = Schedule(steps=2, rate=1e-3, step_pixels=1)
+SHORT = Schedule(steps=2, rate=1e-3, batch=1)
 
 
 def mean_f1(detector: LearnedDetector, pyramids: Pyramids, scenes: list[Any], least: float) -> float:
@@ -42,7 +42,7 @@ def taught(encoder: Encoder, discs: Discs, look_at: Callable[..., Any]) -> tuple
     """A detector that knows nothing, and what becomes of it after twelve easy scenes."""
     scenes = [discs(seed) for seed in range(12)]
     blank = LearnedDetector.blank(Pyramids(encoder, None, fingerprint="tiny"), ("red", "blue"))
-    schedule = Schedule(steps=40, rate=4e-3, step_pixels=3 * 144**2)
+    schedule = Schedule(steps=40, rate=4e-3, batch=3 * 144**2)
     return blank, blank.fit([look_at(image) for image, _ in scenes], [drawn for _, drawn in scenes], schedule=schedule)
 
 

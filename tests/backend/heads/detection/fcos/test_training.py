@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from backend.heads.detection.fcos.network import DetectorConfig, DetectorNetwork
-from backend.heads.detection.fcos.training import Example, Schedule, examples_of, train_network
+from backend.heads.detection.fcos.training import Example, examples_of, train_network
+from backend.heads.training import Schedule
 from backend.lvm.feature_maps import Pyramids
 
 
@@ -59,7 +60,7 @@ def test_every_step_is_reported_and_the_loss_falls(pyramids: Pyramids, discs: Ca
     train_network(
         network,
         examples_of(pyramids.of_pixels(image), boxes, labels(len(boxes))),
-        Schedule(steps=15, rate=2e-3),
+        Schedule(steps=15, rate=2e-3, batch=4 * 256**2),
         report=losses.__setitem__,
     )
     assert list(losses) == list(range(1, 16))
@@ -70,11 +71,11 @@ def test_every_step_is_reported_and_the_loss_falls(pyramids: Pyramids, discs: Ca
 def test_an_example_without_objects_can_be_learned_from(pyramids: Pyramids) -> None:
     look = pyramids.of_pixels(np.zeros((64, 64, 3), np.float32))
     network = DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides))
-    train_network(network, examples_of(look, edges(), labels(0)), Schedule(steps=1, rate=1e-3))
+    train_network(network, examples_of(look, edges(), labels(0)), Schedule(steps=1, rate=1e-3, batch=1))
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
 
 
 def test_nothing_teaches_nothing(pyramids: Pyramids) -> None:
     empty: list[Example] = []
     with pytest.raises(ValueError, match="at least one example"):
-        train_network(DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides)), empty, Schedule(1, 1e-3))
+        train_network(DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides)), empty, Schedule(1, 1e-3, 1))
