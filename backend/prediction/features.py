@@ -17,8 +17,9 @@ import numpy as np
 from cachetools import TTLCache
 from numpy.typing import NDArray
 
-from backend.heads.extraction.extract import ExtractionSettings, Source, extract
+from backend.heads.extraction.extract import extract
 from backend.heads.extraction.serialise import ARCHIVE_VERSION, pack, unpack
+from backend.heads.extraction.source import ExtractionSettings, Source
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage, check_side
 from backend.images.store import ImageSource, StoredImage
 from backend.lvm.embeddings import Embeddings

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.extraction.deblend import divide
-from backend.heads.extraction.extract import DETECTION_SIGMA
+from backend.heads.extraction.segment import DETECTION_SIGMA
 from backend.scenes.footprint import SETTINGS, footprint_of, noise_of, visible
 from backend.scenes.light import to_picture
 from backend.scenes.scene import Scene

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.extraction.extract import ExtractionSettings, segment
+from backend.heads.extraction.segment import segment
+from backend.heads.extraction.source import ExtractionSettings
 from backend.scenes.light import to_light
 from backend.scenes.stamp import Stamp
 

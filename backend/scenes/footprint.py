@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.extraction.extract import DETECTION_SIGMA, GREY_LEVEL, ExtractionSettings
 from backend.heads.extraction.outlines import outline
+from backend.heads.extraction.segment import DETECTION_SIGMA
+from backend.heads.extraction.sky import GREY_LEVEL
+from backend.heads.extraction.source import ExtractionSettings
 from backend.scenes.light import shown
 from sync.geometry.footprint import Footprint
 from sync.images.background import median_and_spread

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.extraction.extract import ExtractionSettings, Source, extract
+from backend.heads.extraction.extract import extract
+from backend.heads.extraction.source import ExtractionSettings, Source
 from backend.scenes.light import SOFTENING, to_light
 
 __all__ = ["FrameSky", "Sky", "SyntheticSky", "clean"]
@@ -100,12 +101,12 @@ def clean(frame: NDArray[np.uint8], *, seed: int = 0) -> FrameSky:
     picture = frame.astype(np.float32) / np.float32(255)
     extraction = extract(picture, settings=FAINT_SETTINGS)
     light = np.sinh(picture.mean(axis=2) * np.float32(SOFTENING)) / np.float32(SOFTENING)
-    segments = extraction.hills.segments
+    segments = extraction.segmentation.segments
     goes = np.ones(int(segments.max()) + 1, dtype=bool)
     goes[[0, *(source.number for source in extraction.sources if _is_star(source, light))]] = False
     stars = _grown((segments > 0) & ~goes[segments], HALO_PX)
     # Around the brightest, light reaches far beyond what the segment holds.
-    bright = goes[segments] & (extraction.hills.brightness > BRIGHT_SIGMA * extraction.hills.noise)
+    bright = goes[segments] & (extraction.segmentation.brightness > BRIGHT_SIGMA * extraction.segmentation.noise)
     removed = _grown(goes[segments], HALO_PX) | _grown(bright, 3 * HALO_PX)
     removed &= goes[segments] | ~stars  # half a star is worse than the flank of a neighbour
     return FrameSky(_filled(frame, removed, segments > 0, np.random.default_rng(seed)), removed)

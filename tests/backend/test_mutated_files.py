@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from backend.heads.extraction.extract import ExtractionSettings, extract
+from backend.heads.extraction.extract import extract
+from backend.heads.extraction.source import ExtractionSettings
 from backend.lvm.cropping import frame
 from sync.errors.images import ImageError
 from sync.images.decode import decode

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.heads.extraction.extract import Source
+from backend.heads.extraction.source import Source
 
 __all__ = ["BY_EXTRACTION", "BY_LEARNING", "MAXIMUM_OBJECTS", "Detected"]
 

@@ -25,7 +25,7 @@ from backend.heads.detection.metrics import clearly_better
 from backend.heads.detection.model_selection import Drawn, cross_validate_detectors
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
-from backend.heads.extraction.extract import ExtractionSettings, Source
+from backend.heads.extraction.source import ExtractionSettings, Source
 from backend.lvm.feature_maps import PicturePyramid
 from sync.geometry.shapes import Size
 

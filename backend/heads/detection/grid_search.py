@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from backend.heads.detection.metrics import clearly_better, f1
-from backend.heads.extraction.extract import ExtractionSettings, Source, segment
 from backend.heads.extraction.outlines import outline
 from backend.heads.extraction.reuse import KEPT_IMAGES, content_of, sources_of
+from backend.heads.extraction.segment import segment
+from backend.heads.extraction.source import ExtractionSettings, Source
 from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box

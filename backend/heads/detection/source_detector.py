@@ -21,7 +21,7 @@ from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration, b
 from backend.heads.detection.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
 from backend.heads.detection.grid_search import Choice, Examples, Grid, choose, gather, grow, score_grid
 from backend.heads.errors import NotEnoughLabels
-from backend.heads.extraction.extract import ExtractionSettings, Source
+from backend.heads.extraction.source import ExtractionSettings, Source
 from sync.geometry.corners import box_edges
 from sync.geometry.shapes import Box
 

@@ -1,4 +1,4 @@
-"""Catalogue features: a source in ten numbers, from which a small classifier tells stars, galaxies and artefacts apart."""
+"""Catalogue features: ten numbers of a source, from which a small classifier separates stars, galaxies and artefacts."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def describe(
     corner: tuple[int, int],
     noise: float,
 ) -> NDArray[np.float32]:
-    """Features of one source, in the order of `FEATURES`.
+    """Return the features of one source, in the order of `FEATURES`.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def describe(
     corner : (x, y)
         Of the crop in the image.
     noise : float
-        Of the smoothed sky.
+        Standard deviation of the smoothed sky.
 
     Returns
     -------
@@ -76,7 +76,7 @@ def describe(
 
 
 def _inner(shape: tuple[int, ...], ellipse: Ellipse, corner: tuple[int, int]) -> NDArray[np.bool_]:
-    """Pixels of the crop within half the ellipse's radii."""
+    """Return the pixels of the crop within half the ellipse's radii."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     dx, dy = columns + corner[0] + 0.5 - ellipse.x, rows + corner[1] + 0.5 - ellipse.y
     cosine, sine = np.cos(np.radians(ellipse.rotation)), np.sin(np.radians(ellipse.rotation))

@@ -1,4 +1,4 @@
-"""Outlines: the region that a person would draw around a source."""
+"""Outlines: the region that an annotator would draw around a source."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from sync.geometry.footprint import Footprint
 
-__all__ = ["filled", "outline", "tighten"]
+__all__ = ["fill_holes", "outline", "tighten"]
 
 Window = tuple[slice, slice]
 
@@ -21,9 +21,9 @@ def outline(
     isophote: float,
     window: Window | None = None,
 ) -> tuple[NDArray[np.bool_], tuple[int, int]]:
-    """The part of a segment around its peak that is brighter than a fraction of the peak.
+    """Return the part of a segment around its peak that is brighter than a fraction of the peak.
 
-    Holes are filled, but for those in which another source lies.
+    Holes are filled, except those with another source.
 
     Parameters
     ----------
@@ -34,14 +34,14 @@ def outline(
     isophote : float
         Fraction of the peak, 0 to 1.
     window : (rows, columns)
-        Where to look, if the caller knows; the whole image otherwise.
+        The area of the segment, if known; else the whole image is searched.
 
     Returns
     -------
     crop : ndarray of bool, shape (h, w)
         Without empty rows and columns at its sides.
     corner : (x, y)
-        Where the crop's top-left pixel lies in the image.
+        Of the crop's top-left pixel in the image.
 
     Raises
     ------
@@ -59,18 +59,18 @@ def outline(
     parts, count = ndimage.label(region)
     if count > 1:
         region = parts == parts[peak]
-    region = filled(region) & (own | (segment == 0))
+    region = fill_holes(region) & (own | (segment == 0))
     return tighten(region, corner=(window[1].start, window[0].start))
 
 
-def filled(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """`region` with its holes, as scipy's `binary_fill_holes`, but ten times as fast: what the outside does not reach."""
+def fill_holes(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return `region` with its holes filled, as scipy's `binary_fill_holes`, but ten times as fast."""
     outside, _ = ndimage.label(~np.pad(region, 1))
     result: NDArray[np.bool_] = (outside != outside[0, 0])[1:-1, 1:-1]
     return result
 
 
 def tighten(region: NDArray[np.bool_], *, corner: tuple[int, int]) -> tuple[NDArray[np.bool_], tuple[int, int]]:
-    """`region` without its empty sides, and the corner of what is left; `region` must hold a pixel."""
+    """Return `region`, not empty, without empty rows and columns at its sides, and the corner of the crop."""
     footprint = Footprint.of_mask(region, x=corner[0], y=corner[1])
     return footprint.pixels, (footprint.x, footprint.y)

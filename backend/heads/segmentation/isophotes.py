@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from backend.heads.extraction.deblend import divide
-from backend.heads.extraction.extract import ExtractionSettings
+from backend.heads.extraction.source import ExtractionSettings
 
 __all__ = ["SETTINGS", "IsophoteSettings", "Isophotes", "Map", "Place", "Spot"]
 

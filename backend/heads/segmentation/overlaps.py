@@ -12,8 +12,8 @@ import numpy as np
 from scipy import ndimage
 
 from backend.heads.detection.detected import Detected
-from backend.heads.extraction.extract import Source
 from backend.heads.extraction.outlines import tighten
+from backend.heads.extraction.source import Source
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask

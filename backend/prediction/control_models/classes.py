@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
-from backend.heads.extraction.extract import ExtractionSettings
+from backend.heads.extraction.source import ExtractionSettings
 from backend.prediction.control_models.control_model import Filled, embedding_of
 from backend.prediction.features import ImageFeatures
 from sync.controls import choices, taxonomy

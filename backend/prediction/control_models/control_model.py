@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.extraction.extract import ExtractionSettings
+from backend.heads.extraction.source import ExtractionSettings
 from backend.prediction.features import ImageFeatures
 from sync.labelling.config import Control
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.extraction.extract import ExtractionSettings
+from backend.heads.extraction.source import ExtractionSettings
 from backend.heads.regression import Parameters
 from backend.prediction.control_models.control_model import Filled, embedding_of
 from backend.prediction.features import ImageFeatures

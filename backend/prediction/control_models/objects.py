@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from backend.heads.detection.detection import Detected, Detection
-from backend.heads.extraction.extract import ExtractionSettings
+from backend.heads.extraction.source import ExtractionSettings
 from backend.heads.segmentation.overlaps import largest_part_of, outline_detections
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.control_models.control_model import Filled

@@ -18,7 +18,8 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.extraction.extract import ExtractionSettings, extract
+from backend.heads.extraction.extract import extract
+from backend.heads.extraction.source import ExtractionSettings
 from backend.heads.regression import Parameters
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.prompted_masks import PromptedMasks

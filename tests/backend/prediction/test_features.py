@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.heads.extraction.extract import ExtractionSettings, extract
+from backend.heads.extraction.extract import extract
+from backend.heads.extraction.source import ExtractionSettings
 from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.services import Services
 from sync.errors.images import ImageError

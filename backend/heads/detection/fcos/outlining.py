@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.extraction.extract import Source
 from backend.heads.extraction.features import FEATURES
+from backend.heads.extraction.source import Source
 from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box, Ellipse, Size

@@ -13,7 +13,8 @@ from backend.heads.detection.grid_search import Choice
 from backend.heads.detection.metrics import f1
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import HeadError, NotEnoughLabels
-from backend.heads.extraction.extract import Source, extract
+from backend.heads.extraction.extract import extract
+from backend.heads.extraction.source import Source
 from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box

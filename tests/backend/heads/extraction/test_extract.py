@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 
-from backend.heads.extraction.extract import ExtractionSettings, extract
+from backend.heads.extraction.extract import extract
 from backend.heads.extraction.features import FEATURES
+from backend.heads.extraction.source import ExtractionSettings
 
 Sky = Callable[..., NDArray[np.float32]]
 

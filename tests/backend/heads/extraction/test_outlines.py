@@ -8,14 +8,14 @@ from hypothesis.extra import numpy as arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.extraction.outlines import filled, outline, tighten
+from backend.heads.extraction.outlines import fill_holes, outline, tighten
 
 masks = arrays.arrays(bool, arrays.array_shapes(min_dims=2, max_dims=2, max_side=12))
 
 
 @given(masks)
 def test_filling_is_scipys(mask: NDArray[np.bool_]) -> None:
-    assert (filled(mask) == ndimage.binary_fill_holes(mask)).all()
+    assert (fill_holes(mask) == ndimage.binary_fill_holes(mask)).all()
 
 
 @given(masks.filter(lambda mask: bool(mask.any())), st.integers(0, 50), st.integers(0, 50))

@@ -1,0 +1,104 @@
+"""The sky of an image: its level, its noise, and the areas without measurements.
+
+Images are as displayed, for example 8-bit JPEG: the noise is measured on the smoothed image, because it is correlated over many
+pixels, and it is at least one grey level.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import sep
+from numpy.typing import NDArray
+from scipy import ndimage
+
+__all__ = ["GREY_LEVEL", "empty_areas", "level_beside", "photon_noise", "subtract_sky"]
+
+GREY_LEVEL = 1 / 255
+SKY_MESH_PX = 256
+SINGLE_MESH_BELOW_PX = 640
+EMPTY_SHARE = 0.01
+"""Of an image: smaller black areas count as noise."""
+HARD_EDGE = 4 * GREY_LEVEL
+SOLID = 0.7
+"""Least share of lit pixels around the lit pixels: single photons on black are not an area with an edge."""
+FEWEST_PHOTONS = 16
+SPARSE = 0.3
+"""Largest share of pixels with a photon in an image of single photons."""
+DARKER_THAN_EDGE = 0.25
+"""Share of the lit pixels; in a frame of sky it is one half."""
+
+
+def empty_areas(grey: NDArray[np.float32]) -> NDArray[np.bool_] | None:
+    """Return where an image has no measurements; None where it has them everywhere.
+
+    Such an area is black, with a hard edge against a sky that is not. An area under a black sky has no such edge.
+    """
+    black = grey == 0
+    if black.mean() < EMPTY_SHARE:
+        return None
+    empty = ndimage.binary_opening(black, np.ones((5, 5)), border_value=0)
+    if empty.mean() < EMPTY_SHARE:
+        return None
+    lit = ~black
+    edge = grey[_border(empty) & lit]
+    if edge.size == 0 or (edge <= HARD_EDGE).mean() > 0.1:
+        return None
+    is_solid = ndimage.uniform_filter(lit.astype(np.float32), 3, mode="nearest")[lit].mean() > SOLID
+    # A frame is as bright at its edge as elsewhere; a galaxy on black is faintest at its edge.
+    level = np.median(edge)
+    is_sky = (grey[lit] < level).mean() > DARKER_THAN_EDGE
+    is_sky |= lit.mean() > DARKER_THAN_EDGE < (grey[lit] <= level).mean()  # with few grey levels, many pixels have the same one
+    return np.asarray(empty, dtype=np.bool_) if is_solid and is_sky else None
+
+
+def photon_noise(grey: NDArray[np.float32], smoothing_px: float) -> float:
+    """Return the noise of single photons on an empty sky, after smoothing; 0 for all other images.
+
+    The sigma clipping of the noise estimate rejects such photons as sources.
+    """
+    lit = grey > np.median(grey)
+    if not 0 < lit.mean() < SPARSE:
+        return 0.0
+    numbers, count = ndimage.label(lit, np.ones((3, 3)))
+    sizes = np.bincount(numbers.ravel(), minlength=count + 1)
+    is_small = sizes <= 2
+    is_small[0] = False
+    if is_small.sum() < FEWEST_PHOTONS or is_small.sum() < 0.7 * count:
+        return 0.0
+    alone = is_small[numbers]
+    density = float(alone.sum()) / grey.size
+    height = float(np.median(grey[alone])) - float(np.median(grey))
+    return height * float(np.sqrt(density / (4 * np.pi))) / smoothing_px
+
+
+def _border(empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    grown: NDArray[np.bool_] = ndimage.binary_dilation(empty, np.ones((3, 3)), iterations=2)
+    return grown & ~empty
+
+
+def level_beside(grey: NDArray[np.float32], empty: NDArray[np.bool_]) -> np.float32:
+    """Return the median brightness at the border of empty areas."""
+    return np.float32(np.median(grey[_border(empty) & (grey > 0)]))
+
+
+def subtract_sky(smooth: NDArray[np.float32], empty: NDArray[np.bool_] | None) -> tuple[NDArray[np.float32], float]:
+    """Return the brightness above the sky, and its noise; `empty` are pixels without measurements.
+
+    A cut-out has one sky level: a mesh finer than its galaxy would subtract the galaxy.
+    """
+    height, width = smooth.shape
+    mesh = SKY_MESH_PX if max(height, width) > SINGLE_MESH_BELOW_PX else max(height, width)
+    if empty is None:
+        background = sep.Background(smooth, bw=mesh, bh=mesh, fw=3, fh=3)
+        return np.ascontiguousarray(smooth - background.back(dtype=np.float32)), _noise_of(background)
+    # sep does not measure the sky of a mesh that is mostly masked: here all measured pixels are one mesh.
+    measured = np.ascontiguousarray(smooth[~empty][None])
+    background = sep.Background(measured, bw=measured.size, bh=1, fw=1, fh=1)
+    above = np.where(empty, np.float32(0), smooth - np.float32(background.globalback))
+    return np.ascontiguousarray(above), _noise_of(background)
+
+
+def _noise_of(background: sep.Background) -> float:
+    """Return at least one grey level; sep gives 1, more than brightness in [0, 1] can have, for a sky without noise."""
+    rms = float(background.globalrms)
+    return max(rms, GREY_LEVEL) if rms < 1 else GREY_LEVEL

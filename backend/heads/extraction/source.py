@@ -1,0 +1,89 @@
+"""A source: one star or galaxy, with box, ellipse, outline and catalogue features; and the settings that define sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.geometry.shapes import Box, Ellipse
+
+__all__ = ["ExtractionSettings", "Source"]
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractionSettings:
+    """Detection limits of sources, and the level of their outlines.
+
+    Attributes
+    ----------
+    peak_sigma : float
+        Least peak of a source above the sky, in the noise of the smoothed image.
+    minimum_area_px : int
+        Smallest outline, pixels.
+    isophote : float
+        The outline is the isophote at this fraction of the smoothed peak. 0.17 had the best mean overlap with 40 human outlines
+        of SDSS galaxies; values from 0.15 to 0.2 were within 0.02 of it.
+    smoothing_px : float
+        Standard deviation of the Gaussian that the image is smoothed with, pixels.
+    saddle : float
+        Two peaks are two sources if the saddle between them is below this fraction of the lower peak.
+    """
+
+    peak_sigma: float = 8.0
+    minimum_area_px: int = 12
+    isophote: float = 0.17
+    smoothing_px: float = 1.5
+    saddle: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not (self.peak_sigma > 0 and self.minimum_area_px > 0 and self.smoothing_px > 0):
+            raise ValueError(f"peak_sigma, minimum_area_px and smoothing_px must be positive, not {self}")
+        if not (0 < self.isophote < 1 and 0 < self.saddle < 1):
+            raise ValueError(f"isophote and saddle must lie between 0 and 1, not {self}")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Source:
+    """One star or galaxy, in pixels of the image; the image's top-left corner is (0, 0).
+
+    Attributes
+    ----------
+    number : int
+        Its value in `Segmentation.segments`.
+    box, ellipse : Box, Ellipse
+        Around the outline; the ellipse has the outline's second moments, so its area is the outline's for an elliptical galaxy.
+    crop : ndarray of bool, shape (h, w)
+        The outline, filled, in a tight crop.
+    corner : (x, y)
+        Of the crop's top-left pixel.
+    flux, peak : float
+        Sum and maximum of the sky-subtracted smoothed brightness within the outline.
+    snr : float
+        `peak` over the noise of the smoothed image.
+    features : ndarray, shape (len(FEATURES),)
+        For classification, named by `backend.heads.extraction.features.FEATURES`.
+    """
+
+    number: int
+    box: Box
+    ellipse: Ellipse
+    crop: NDArray[np.bool_]
+    corner: tuple[int, int]
+    flux: float
+    peak: float
+    snr: float
+    features: NDArray[np.float32]
+
+    @property
+    def area(self) -> int:
+        """Number of pixels within the outline."""
+        return int(self.crop.sum())
+
+    def full_mask(self, size: tuple[int, int]) -> NDArray[np.bool_]:
+        """Return the mask of the outline in an image of `size` (width, height): shape (height, width)."""
+        mask = np.zeros((size[1], size[0]), dtype=bool)
+        (x, y), (height, width) = self.corner, self.crop.shape
+        mask[y : y + height, x : x + width] = self.crop
+        return mask

@@ -1,0 +1,28 @@
+"""Serialised sources: every field comes back, and an empty list too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import numpy as np
+
+from backend.heads.extraction.extract import extract
+from backend.heads.extraction.serialise import pack, unpack
+
+
+def test_every_field_of_every_source_comes_back(sky: Callable[..., Any]) -> None:
+    sources = extract(sky((120, 90), [(30, 20, 5, 4, 20, 0.7), (80, 60, 7, 4, 110, 0.5)])).sources
+    size, restored = unpack(pack((120, 90), sources))
+    assert size == (120, 90)
+    assert len(sources) == len(restored) == 2
+    for before, after in zip(sources, restored, strict=True):
+        for field in fields(before):
+            first, second = getattr(before, field.name), getattr(after, field.name)
+            assert np.array_equal(first, second) if isinstance(first, np.ndarray) else first == second
+        assert after.crop.dtype == bool
+
+
+def test_an_image_without_sources_comes_back() -> None:
+    assert unpack(pack((30, 20), ())) == ((30, 20), ())
