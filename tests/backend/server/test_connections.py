@@ -1,4 +1,4 @@
-"""Connections: whoever does not finish a request is let go, and nobody takes all of the descriptors."""
+"""Connections: the server closes those whose request does not end, and limits their number."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from backend.prediction.predictor import CHUNK
 from backend.server import protocol
 from backend.server.app import create_app
-from backend.server.connections import bounded_connection
+from backend.server.connections import MAX_HEAD_BYTES, bounded_connection
 from backend.services import Services
 
 CONFIG = """<View><Image name="image" value="$image"/>
@@ -82,6 +82,31 @@ def test_a_second_request_that_does_not_end_is_closed_as_the_first(address: tupl
             received += more
         assert b'"status":"UP"' in received
         assert time.monotonic() - began < 10 * HEAD_TIMEOUT_S
+
+
+def test_a_head_that_is_too_long_is_refused(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        connection.settimeout(5)
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * (MAX_HEAD_BYTES + 1))
+        assert b"400 Bad Request" in connection.recv(4096)
+
+
+def test_requests_in_one_packet_are_answered_in_order(address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
+        connection.settimeout(5)
+        received = b""
+        while more := connection.recv(4096):
+            received += more
+        assert received.count(b'"status":"UP"') == 2
+
+
+def test_an_answer_may_take_longer_than_a_head(address: tuple[str, int], files: Any) -> None:
+    slow = "/data/upload/751/1.png"
+    files.held[slow] = threading.Event()
+    body = {"tasks": [{"id": 1, "data": {"image": slow}}], "project": "751.1", "label_config": CONFIG, "params": {}}
+    threading.Timer(3 * HEAD_TIMEOUT_S, files.held[slow].set).start()
+    assert httpx.post(f"http://{address[0]}:{address[1]}/predict", json=body, timeout=30).status_code == 200
 
 
 def test_a_connection_that_is_kept_serves_many_requests(address: tuple[str, int]) -> None:
