@@ -1,7 +1,7 @@
 """Look up the packages of constraints.txt in PyPI's list of known vulnerabilities, with pip-audit.
 
-Exit code 1 if a package has a known vulnerability or some packages could not be looked up. Where the list cannot be reached at all,
-as behind a mirror without it, this is printed and the exit code is 0: a build must not depend on it, and must not hide it.
+Exit code 1 if a package has a known vulnerability or some packages could not be looked up. Where the list cannot be reached at
+all, as behind a mirror without it, this is printed and the exit code is 0: a build must not depend on it, and must not hide it.
 """
 
 from __future__ import annotations

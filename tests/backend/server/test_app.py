@@ -258,7 +258,7 @@ def test_fifty_events_at_once_are_all_heard_in_few_transactions(services: Servic
     app, marks = create_app(services), []
 
     def listen(*given: Any) -> None:
-        if "UPDATE projects SET bell" in given[2]:
+        if "UPDATE projects SET events" in given[2]:
             marks.append(given[2])
 
     async def ring_fifty_times() -> list[httpx.Response]:
