@@ -58,7 +58,7 @@ def standard_system(text: str) -> str:
 
 
 def year_of_equinox(value: object) -> float | None:
-    """Return the year of an equinox such as 2000.0 or ``J2000``; None where the value is no year of a known precession."""
+    """Return the year of an equinox such as 2000.0 or ``J2000``; None if it is not a year of defined precession."""
     if isinstance(value, str) and (match := _EQUINOX.fullmatch(value.strip())):
         value = float(match[1])
     if isinstance(value, bool) or not isinstance(value, int | float):

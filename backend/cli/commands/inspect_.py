@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["inspect"]
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".ecsv", ".vot", ".votable", ".xml", ".parquet", ".pq", ".cat", ".ldac")
+LISTED_ROWS = 20
 NOTHING: Mapping[str, Any] = {"ra": None, "dec": None, "pixel_scale_arcsec": None, "shape": None, "bands": []}
 
 
@@ -108,16 +109,20 @@ def _catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None
         is_fits = False
     if not is_fits and not path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES):
         return None
-    from sync.importing.inputs.catalogue import open_catalogue
+    from sync.importing.inputs.catalogue import bad_rows, open_catalogue
     from sync.importing.inputs.item import InputError
 
     try:
         table = open_catalogue(path)
     except InputError as error:
-        if is_fits:  # one without a table: why it is no image is the reason
+        if is_fits and "has no table" in str(error):  # then the reason why it is not an image is reported
             return None
         return {**NOTHING, "format": "catalogue", "problems": [str(error)]}, False
-    return {**NOTHING, "format": "catalogue", "rows": len(table), "columns": list(table.colnames), "problems": []}, True
+    bad = bad_rows(table)
+    problems = [f"row {number}: {reason}" for number, reason in list(bad.items())[:LISTED_ROWS]]
+    if len(bad) > LISTED_ROWS:
+        problems.append(f"{len(bad) - LISTED_ROWS} more rows cannot be read")
+    return {**NOTHING, "format": "catalogue", "rows": len(table), "columns": list(table.colnames), "problems": problems}, True
 
 
 def _text(path: str, answer: Mapping[str, Any]) -> str:

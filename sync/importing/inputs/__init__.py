@@ -1,1 +1,1 @@
-"""Where imported images come from, one file a kind of source; each gives items that are read when their turn comes."""
+"""Inputs of an import, one file per kind; each yields items that are read later."""

@@ -11,31 +11,21 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-from astropy import units
 from astropy.io import fits
-from astropy.wcs.utils import proj_plane_pixel_area
-from numpy.typing import NDArray
 
 from sync.errors.images import DAMAGE, ImageError
 from sync.importing.inputs.catalogue import Position
 from sync.importing.inputs.cube import write_cube
-from sync.importing.inputs.curved_maps import is_square, resample_map, tangent_sky
+from sync.importing.inputs.curved_maps import is_square, tangent_sky
 from sync.importing.inputs.item import InputError
-from sync.importing.inputs.tiles import Place, Tile, read_tiles, unit_vectors
-from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
+from sync.importing.inputs.reprojection import Plane, project_map, project_tile
+from sync.importing.inputs.tiles import Place, Tile, read_tiles
+from sync.sky.celestial import CelestialSky
 from sync.sky.task_cards import task_cards
 
 __all__ = ["Mosaics"]
 
-SAME_PIXELS = 0.01
-"""Largest difference of two pixel grids that are cut without resampling, pixels."""
 MAX_SIDE_PX = 4096
-MARGIN_PX = 8
-"""Margin around a cut-out for resampling, pixels."""
-FINER = 1.2
-"""Ratio of pixel areas above which the finer pixels are summed instead of interpolated."""
-
-Plane = NDArray[np.floating]
 
 
 class Mosaics:
@@ -188,7 +178,7 @@ def _cut_first_band(tiles: Sequence[Tile], place: Place, fov_arcsec: float) -> t
             cuts.append(tile.cut(*pixel, side))
         else:
             target = tangent_sky(place, side=side, scale_arcsec=scale)
-            cuts.append((_project_map(tile, target, side), target))
+            cuts.append((project_map(tile, target, side), target))
     return max(cuts, key=lambda cut: np.isfinite(cut[0]).mean())
 
 
@@ -196,62 +186,10 @@ def _fill_gaps(plane: Plane, tiles: Sequence[Tile], sky: CelestialSky) -> Plane:
     """Fill missing pixels of a plane from the tiles, starting with the tile that has most of them."""
     if np.isfinite(plane).all():
         return plane
-    others = [_project(tile, sky, len(plane)) for tile in tiles]
+    others = [project_tile(tile, sky, len(plane)) for tile in tiles]
     for other in sorted(others, key=lambda other: -np.isfinite(other).sum()):
         plane = np.where(np.isfinite(plane), plane, other)
     return plane
-
-
-def _project_map(tile: Tile, target: CelestialSky, side: int) -> Plane:
-    """Return a map of the whole sky on the pixels of `target`, in its own data type."""
-    plane: Plane = resample_map(tile, target, side)
-    if not _is_surface_brightness(tile.unit):
-        pixel = tile.sky.pixels(target.positions((side - 1) / 2, (side - 1) / 2))[0]
-        if np.isfinite(area := _pixel_area(tile.sky, *pixel)) and area > 0:
-            plane = plane * (_pixel_area(target, (side - 1) / 2, (side - 1) / 2) / area)
-    return plane if tile.is_double else plane.astype(np.float32)
-
-
-def _pixel_area(sky: CelestialSky, x: float, y: float) -> float:
-    """Return the area of a pixel on the sky, square arcsec."""
-    moves = 0.5 * np.array([[-1.0, 0.0], [1.0, 0.0], [0.0, -1.0], [0.0, 1.0]])
-    vectors = unit_vectors(sky.positions(x + moves[:, 0], y + moves[:, 1]))
-    return float(np.linalg.norm(np.cross(vectors[1] - vectors[0], vectors[3] - vectors[2])) * np.degrees(ARCSEC_A_DEGREE) ** 2)
-
-
-def _project(tile: Tile, target: CelestialSky, side: int) -> Plane:
-    """Return a tile on the pixels of `target`, shape (side, side): sliced if the grids agree, else resampled."""
-    corners = np.array([[0, 0, side - 1, side - 1], [0, side - 1, 0, side - 1]], dtype=float)
-    theirs = tile.sky.pixels(target.positions(*corners)).T
-    middle = tile.sky.pixels(target.positions((side - 1) / 2, (side - 1) / 2))[0]
-    if not np.isfinite(theirs).all() or not is_square(tile.sky, float(middle[0]), float(middle[1]), side):
-        return _project_map(tile, target, side)
-    shift = theirs - corners
-    x, y = theirs.mean(axis=1)
-    if np.ptp(shift, axis=1).max() < SAME_PIXELS and np.abs(shift - np.rint(shift)).max() < SAME_PIXELS:
-        return tile.cut(float(x), float(y), side)[0]
-    try:
-        from reproject import reproject_exact, reproject_interp  # imports dask, and is needed only for different grids
-    except ModuleNotFoundError as error:
-        raise InputError("bands on different pixels need reproject: install galaxyloop[import]") from error
-    part = tile.cut(float(x), float(y), int(np.ceil(np.ptp(theirs, axis=1).max())) + 2 * MARGIN_PX)
-    larger = proj_plane_pixel_area(target.wcs) / proj_plane_pixel_area(tile.sky.wcs)
-    # Interpolation uses only the pixels around a point: a star between the points would be lost.
-    resample = reproject_exact if larger > FINER else reproject_interp
-    pixels, sky = part
-    resampled: Plane = resample((pixels, sky.wcs), target.wcs, shape_out=(side, side), return_footprint=False)
-    if not _is_surface_brightness(tile.unit):
-        resampled = resampled * larger  # flux per pixel is proportional to its area
-    return resampled.astype(pixels.dtype)
-
-
-def _is_surface_brightness(unit: str) -> bool:
-    """Return whether a unit is one per solid angle, such as MJy/sr; False for units that astropy does not know."""
-    known = units.Unit(unit, parse_strict="silent")
-    if isinstance(known, units.UnrecognizedUnit):
-        return False
-    known = known.decompose()
-    return any(base == units.rad and power < 0 for base, power in zip(known.bases, known.powers, strict=True))
 
 
 def _describe_position(position: Position) -> str:

@@ -1,4 +1,4 @@
-"""Keys of a table's rows compared with the paths of images: file names and ids, with and without folder, suffix and zeros.
+"""Comparison of keys of a table with paths of images: file names and ids, with and without folder, suffix and zeros.
 
 The comparison ignores case. A key with folders is compared as a path, from its end. A key without folders is compared with the
 file name, then with the name without its suffix, then as an integer, so that 123 and 123.0 are 000123.jpg.
@@ -140,9 +140,9 @@ def _stem(name: str) -> str:
     return SUFFIX.sub("", name) if "." in name else name
 
 
-def _common_folders(one: list[str], other: list[str]) -> int:
+def _common_folders(first: list[str], second: list[str]) -> int:
     count = 0
-    for left, right in zip(reversed(one[:-1]), reversed(other[:-1]), strict=False):
+    for left, right in zip(reversed(first[:-1]), reversed(second[:-1]), strict=False):
         if left != right:
             break
         count += 1

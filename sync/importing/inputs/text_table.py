@@ -48,7 +48,7 @@ def read_text_table(content: bytes, *, table: str | None = None, as_text: Collec
     """
     text = decode_text(content)
     if CONTROL_CHARACTERS.search(text[:HEAD_CHARACTERS]):
-        raise InputError(f"{file} cannot be read as a catalogue: it is no text, and no format that is known")
+        raise InputError(f"{file} cannot be read as a catalogue: it is not text, and not in a known format")
     if text.startswith("# %ECSV"):
         return read_ecsv(text, file=file)
     kind = _find_format(text)

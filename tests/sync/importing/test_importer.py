@@ -1,4 +1,4 @@
-"""An import that meets what it cannot read; tests/e2e/ingest runs it against the real Label Studio."""
+"""Imports with images that cannot be read; tests/e2e/ingest runs imports against the real Label Studio."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def png(seed: int) -> bytes:
     return file.getvalue()
 
 
-def test_whatever_a_library_raises_for_one_image_the_others_are_imported() -> None:
+def test_an_exception_of_one_image_does_not_end_the_import() -> None:
     def fail() -> bytes:
         raise AttributeError("no such header")
 
@@ -92,7 +92,7 @@ def test_one_detector_may_be_chosen() -> None:
     assert "no extension 'SCI,2'" in report.left_out["f"]
 
 
-def test_a_source_that_cannot_go_on_ends_the_import() -> None:
+def test_an_input_that_fails_ends_the_import() -> None:
     def fail() -> bytes:
         raise InputError("bands on different pixels need reproject")
 
@@ -105,7 +105,7 @@ def test_a_file_and_the_same_file_gzipped_are_one_image() -> None:
     assert (report.imported, report.known, len(tasks)) == (1, 1, 1)
 
 
-def test_a_column_called_as_the_picture_is_not_lost() -> None:
+def test_a_column_with_the_key_of_the_image_is_renamed() -> None:
     studio = Studio()
     item = Item("a", lambda: png(1), "a.png", data={"photo": "plate 7"})
     ingest([item], client=studio, project_id=1, storage=Kept(), image_key="photo")  # type: ignore[arg-type]
@@ -121,5 +121,5 @@ def test_a_column_called_as_the_picture_is_not_lost() -> None:
         ("<View></View>", "image"),
     ],
 )
-def test_the_labelling_config_says_under_which_key_a_picture_stands(config: str, key: str) -> None:
+def test_the_labelling_config_determines_the_key_of_the_image(config: str, key: str) -> None:
     assert image_key_of(config) == key

@@ -1,4 +1,4 @@
-"""Images in a bucket, against moto's S3: which keys a word names, their bytes, and whose fault it is where there are none."""
+"""The S3 client against moto's server: patterns, bytes, and errors of one object or of the whole run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def survey(s3: Any) -> Any:
         ("s3://sky/survey/*.gif", []),
     ],
 )
-def test_a_word_means_a_pattern_or_what_lies_below(word: str, keys: list[str]) -> None:
+def test_a_pattern_or_a_prefix_is_listed(word: str, keys: list[str]) -> None:
     assert list(S3Client().find(word)) == [f"s3://sky/{key}" for key in keys]
 
 
@@ -59,7 +59,7 @@ def test_a_collection_reads_objects_as_it_reads_files() -> None:
 
 
 @pytest.mark.usefixtures("survey")
-def test_an_object_that_is_gone_or_too_large_is_its_own_fault() -> None:
+def test_a_missing_or_large_object_is_an_error_of_that_image() -> None:
     client = S3Client()
     with pytest.raises(ImageError, match="the object cannot be read"):
         client.read("s3://sky/survey/gone.png", max_bytes=1000)
@@ -92,7 +92,7 @@ def answered(code: str, status: int) -> Callable[..., Any]:
         ("SlowDown", 503, InputError),
     ],
 )
-def test_only_an_object_that_is_gone_or_denied_is_to_blame_for_a_refusal(
+def test_other_refusals_than_a_missing_or_denied_object_end_the_run(
     monkeypatch: pytest.MonkeyPatch, code: str, status: int, fault: type[Exception]
 ) -> None:
     client = S3Client()
@@ -117,7 +117,7 @@ class Breaking:
 
 
 @pytest.mark.usefixtures("survey")
-def test_bytes_that_break_off_are_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_read_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     client = S3Client()
     breaking = Breaking(client._client, times=2)
     monkeypatch.setattr(client._client, "get_object", breaking)
@@ -126,7 +126,7 @@ def test_bytes_that_break_off_are_asked_for_again(monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.usefixtures("survey")
-def test_bytes_that_break_off_again_and_again_end_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_repeated_interruptions_end_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sync.importing.s3_client.LONGEST_WAIT_S", 0.0)
     client = S3Client()
     breaking = Breaking(client._client, times=100)
@@ -137,7 +137,7 @@ def test_bytes_that_break_off_again_and_again_end_the_work(monkeypatch: pytest.M
 
 
 @pytest.mark.usefixtures("survey")
-def test_a_bucket_that_is_not_there_ends_the_work() -> None:
+def test_a_missing_bucket_ends_the_run() -> None:
     with pytest.raises(InputError, match="the bucket 'nowhere' cannot be listed"):
         list(S3Client().find("s3://nowhere/*.png"))
     with pytest.raises(InputError, match=r"s3://nowhere/a\.png cannot be read"):
@@ -145,14 +145,14 @@ def test_a_bucket_that_is_not_there_ends_the_work() -> None:
 
 
 @pytest.mark.usefixtures("s3")
-def test_a_service_that_does_not_answer_ends_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_does_not_answer_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
     monkeypatch.setattr("sync.importing.s3_client.ATTEMPTS", 1)
     with pytest.raises(InputError, match="cannot be read"):
         list(Collection(max_bytes=1000).read([Span("s3://sky/survey/a.png")]))
 
 
-def test_rows_of_a_parquet_file_are_not_looked_up_in_a_bucket(s3: Any) -> None:
+def test_a_parquet_file_in_a_bucket_is_refused(s3: Any) -> None:
     s3.put_object(Bucket="sky", Key="tables/a.parquet", Body=b"")
     with pytest.raises(InputError, match=r"s3://sky/tables/a\.parquet is a Parquet file in a bucket: copy it"):
         list(Collection(max_bytes=1000).find("s3://sky/tables/*.parquet"))

@@ -1,4 +1,4 @@
-"""Distortions: those that astropy applies are applied, lookup tables from the file at hand; what is left out is named."""
+"""Distortions: applied as in astropy, lookup tables from the same file; omitted parts are listed."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_lookup_tables_are_read_from_the_file() -> None:
     )
 
 
-def test_a_task_carries_tables_as_a_polynomial_and_says_how_well_it_fits() -> None:
+def test_a_task_contains_tables_as_a_polynomial_and_its_deviation() -> None:
     content = file_with_tables()
     data = display(content, stretch="lupton").data
     with fits.open(io.BytesIO(content)) as file:
@@ -125,7 +125,7 @@ def test_the_smallest_cut_out_of_a_mosaic_with_tables_has_a_place(tmp_path: Path
         ({"CPDIS1": "POLYNOMIAL"}, "astropy reads lookup tables alone"),
     ],
 )
-def test_a_table_that_cannot_be_had_is_named_and_the_rest_is_read(change: dict[str, Any], reason: str) -> None:
+def test_a_missing_lookup_table_is_named_and_the_rest_is_read(change: dict[str, Any], reason: str) -> None:
     with fits.open(io.BytesIO(file_with_tables())) as file:
         header = file["SCI"].header
         for name, value in change.items():
@@ -135,7 +135,7 @@ def test_a_table_that_cannot_be_had_is_named_and_the_rest_is_read(change: dict[s
     assert np.isfinite(sky.positions(COLUMNS, ROWS)).all()
 
 
-def test_a_table_of_any_size_is_not_believed() -> None:
+def test_a_lookup_table_that_is_too_large_is_omitted() -> None:
     huge = fits.ImageHDU(name="WCSDVARR")
     with fits.open(io.BytesIO(file_with_tables())) as file:
         header = file["SCI"].header
@@ -166,14 +166,14 @@ def test_cubes_keep_their_distortions(cards: dict[str, Any]) -> None:
     assert sky_of(cube)["wcs"] == kept
 
 
-def test_a_sip_polynomial_without_its_half_is_named_and_the_rest_is_read() -> None:
+def test_half_a_sip_polynomial_is_named_and_the_rest_is_read() -> None:
     sky = read_sky(tangent(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", A_ORDER=2, A_2_0=1e-4))
     assert sky.omitted[0].startswith("the distortion A_ORDER is left out: ")
     assert separation(sky.positions(COLUMNS, ROWS), WCS(tangent()).pixel_to_world(COLUMNS, ROWS)) < 1e-6
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), "x", True])
-def test_a_coefficient_that_is_no_number_is_named_and_never_kept(value: Any) -> None:
+def test_an_invalid_coefficient_is_named_and_omitted(value: Any) -> None:
     sky = read_sky({**tangent(NAXIS=2, NAXIS1=SIDE, NAXIS2=SIDE, **SIP), "A_2_0": value})
     assert "A_2_0" in sky.omitted[0]
     json.dumps(task_cards(sky)[0], allow_nan=False)

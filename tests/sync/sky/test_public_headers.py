@@ -1,4 +1,4 @@
-"""The headers that astropy is tested with: the positions of the pixels are those of astropy."""
+"""The test headers of astropy: positions of pixels are equal to those of astropy."""
 
 from __future__ import annotations
 

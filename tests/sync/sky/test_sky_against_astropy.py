@@ -1,4 +1,4 @@
-"""Places, angles and sizes agree with astropy's own transformation: projections, parity, rotation, order of axes, frames."""
+"""Positions, angles and sizes equal those of astropy: projections, parity, rotation, order of axes, frames."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def headers(draw: st.DrawFn) -> dict[str, Any]:
 
 @settings(max_examples=40, deadline=None)
 @given(cards=headers(), x=st.floats(0, 200), y=st.floats(0, 160))
-def test_places_are_those_of_astropy_and_lead_back(cards: dict[str, Any], x: float, y: float) -> None:
+def test_positions_and_their_inverse_equal_those_of_astropy(cards: dict[str, Any], x: float, y: float) -> None:
     sky, column, row = Sky.of_task({"wcs": cards}), x - 0.5, SIZE[1] - y - 0.5
     expected = WCS(Header(cards)).pixel_to_world(column, row).icrs
     (place,) = sky.positions(np.array([[x, y]]), SIZE)
@@ -97,7 +97,7 @@ def test_the_cards_of_a_task_survive_json_and_mean_the_same(cards: dict[str, Any
 
 @settings(max_examples=40, deadline=None)
 @given(cards=headers(), x=st.floats(40, 160), y=st.floats(40, 120), rotation=st.floats(0, 179))
-def test_angles_and_sizes_are_those_of_astropy(cards: dict[str, Any], x: float, y: float, rotation: float) -> None:
+def test_angles_and_sizes_equal_those_of_astropy(cards: dict[str, Any], x: float, y: float, rotation: float) -> None:
     """Against the ellipse as astropy lays the linear map around its centre on the sky."""
     ellipse = Ellipse(x, y, 8.0, 3.0, rotation)
     (found,) = measure([DrawnObject("a", "control", "Galaxy", ellipse, SIZE, None, MADE, {})], Sky.of_task({"wcs": cards}))

@@ -1,4 +1,4 @@
-"""Headers as archives have them lead to the places that astropy computes, or to one sentence."""
+"""Headers of archives: the positions are those of astropy, or the reason is one sentence."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def with_raw_card(card: str, **more: Any) -> fits.Header:
         "\x7f= 3",
     ],
 )
-def test_a_card_that_astropy_cannot_parse_costs_nothing(card: str) -> None:
+def test_an_invalid_card_that_is_not_needed_is_ignored(card: str) -> None:
     assert_same_places(with_raw_card(card), header())
 
 
@@ -94,7 +94,7 @@ def test_exponents_of_fortran_are_numbers() -> None:
         ({"CRVAL1": 10**400}, "CRVAL1 must be a number"),
     ],
 )
-def test_what_gives_no_position_is_named_in_one_sentence(cards: dict[str, Any], reason: str) -> None:
+def test_the_reason_for_a_missing_position_is_one_sentence(cards: dict[str, Any], reason: str) -> None:
     given = {key: value for key, value in cards.items() if value != 10**400}
     if given == cards:
         sky, message = find_sky(header(**cards))
@@ -105,7 +105,7 @@ def test_what_gives_no_position_is_named_in_one_sentence(cards: dict[str, Any], 
     assert "\n" not in message
 
 
-def test_nan_in_a_position_is_no_position() -> None:
+def test_nan_gives_no_position() -> None:
     with pytest.raises(SkyError, match="CRVAL1 must be a number"):
         read_sky(with_raw_card("CRVAL1  = NaN", CRVAL1=None))
 
@@ -113,7 +113,7 @@ def test_nan_in_a_position_is_no_position() -> None:
 @pytest.mark.parametrize(
     "types", [{"CTYPE1": None, "CTYPE2": None}, {"CTYPE1": "LINEAR", "CTYPE2": "LINEAR"}, {"CTYPE1": "WAVE", "CTYPE2": ""}]
 )
-def test_a_picture_without_celestial_axes_has_nothing_to_mend(types: dict[str, Any]) -> None:
+def test_an_image_without_celestial_axes_has_no_problem(types: dict[str, Any]) -> None:
     with pytest.raises(NoSkyError):
         read_sky(header(**types))
 
@@ -130,7 +130,7 @@ def test_a_picture_without_celestial_axes_has_nothing_to_mend(types: dict[str, A
         ("hourangle", 15.0),
     ],
 )
-def test_units_of_angles_are_understood(unit: str, degrees: float) -> None:
+def test_units_of_angles_are_read_in_all_spellings(unit: str, degrees: float) -> None:
     cards = {key: value / degrees for key, value in TANGENT.items() if key.startswith(("CRVAL", "CD"))}
     assert_same_places(header(**cards, CUNIT1=unit, CUNIT2=unit), header())
 
@@ -160,13 +160,13 @@ def test_the_axes_of_the_sky_are_found_among_others(axes: tuple[int, int]) -> No
     assert places.separation(WCS(header()).pixel_to_world(*PIXELS.T)).arcsec.max() < 1e-6
 
 
-def test_a_place_that_depends_on_a_third_axis_is_named() -> None:
+def test_a_position_that_depends_on_a_third_axis_is_refused() -> None:
     with pytest.raises(SkyError, match="depends on axis 3 as well"):
         read_sky(header(CTYPE3="FREQ", CRVAL3=1.0, CRPIX3=1.0, CD1_3=1e-3, CD3_3=1.0))
 
 
 @pytest.mark.parametrize("cards", [{"RADESYS": "ICRS", "EQUINOX": "soon"}, {"CDELT1": "x"}, {"LONPOLE": "x"}, {"RADESYS": " "}])
-def test_what_is_not_needed_may_be_anything(cards: dict[str, Any]) -> None:
+def test_cards_that_are_not_needed_may_be_invalid(cards: dict[str, Any]) -> None:
     assert_same_places(header(**cards), header())
 
 

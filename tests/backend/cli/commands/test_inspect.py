@@ -134,6 +134,16 @@ def test_a_catalogue_is_named_as_one(tmp_path: Path) -> None:
     assert answer(tmp_path / "t.fits")["rows"] == 3
 
 
+def test_several_tables_and_bad_rows_are_listed(tmp_path: Path) -> None:
+    tables = [fits.BinTableHDU.from_columns([fits.Column("ra", "D", array=[1.0])], name=name) for name in ("STARS", "GALAXIES")]
+    (problem,) = answer(written(tmp_path / "c.fits", *tables), code=1)["problems"]
+    assert problem.endswith("by name or number: 1 STARS (1 rows), 2 GALAXIES (1 rows)")
+    file = tmp_path / "c.csv"
+    file.write_text("ra,dec\n" + "1,2,3\n" * 22 + "1,2\n")
+    problems = answer(file)["problems"]
+    assert (problems[0], problems[-1]) == ("row 1: line 2 has 3 values for 2 columns", "2 more rows cannot be read")
+
+
 def test_one_broken_file_is_one_line_and_the_exit_code_says_so(tmp_path: Path) -> None:
     written(tmp_path / "a.fits", image())
     (tmp_path / "b.fits").write_bytes((tmp_path / "a.fits").read_bytes()[:4000])

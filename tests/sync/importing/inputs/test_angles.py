@@ -38,7 +38,7 @@ def test_sexagesimal_texts_need_no_unit_that_is_known() -> None:
     [np.array([np.nan]), MaskedColumn([1.0], mask=True), ["25:00:00"], [True], [1 + 2j], [[1.0, 2.0]], ["nan"], ["M51"]],
     ids=str,
 )
-def test_what_is_no_angle_is_no_position(missing: Any) -> None:
+def test_a_value_that_is_not_an_angle_gives_no_position(missing: Any) -> None:
     assert right_ascension(missing) == [None]
 
 
@@ -46,7 +46,7 @@ def test_what_is_no_angle_is_no_position(missing: Any) -> None:
     ("unit", "expected"),
     [("degrees", 10), ("DEG", 10), ("Degrees", 10), ("", 10), ("hr", 150), ("hours", 150), ("Radians", 572.957795 - 360)],
 )
-def test_a_fits_table_may_name_its_unit_in_its_own_way(tmp_path: Path, unit: str, expected: float) -> None:
+def test_units_of_fits_tables_may_have_other_spellings(tmp_path: Path, unit: str, expected: float) -> None:
     value = 10.0 if unit != "Radians" else 10.0 - 2 * np.pi
     file = fits_table(tmp_path, ra=(value, unit), dec=(1.0, "deg"))
     (position,) = positions(open_catalogue(file))
@@ -55,7 +55,7 @@ def test_a_fits_table_may_name_its_unit_in_its_own_way(tmp_path: Path, unit: str
 
 
 @pytest.mark.parametrize(("ra", "dec", "named"), [("furlong", "deg", "'ra' is in 'furlong'"), ("deg", "h", "'dec' is in 'h'")])
-def test_a_unit_that_is_none_of_angles_is_named(tmp_path: Path, ra: str, dec: str, named: str) -> None:
+def test_a_unit_that_is_not_a_unit_of_angles_is_named(tmp_path: Path, ra: str, dec: str, named: str) -> None:
     table = open_catalogue(fits_table(tmp_path, ra=(10.0, ra), dec=(1.0, dec)))
     with pytest.raises(InputError, match=f"the column {named}, which is not a known unit of angles"):
         positions(table)

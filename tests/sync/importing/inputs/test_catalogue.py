@@ -1,4 +1,4 @@
-"""Catalogues of five formats: positions in degrees, and columns as JSON has them."""
+"""Catalogues of five formats: positions in degrees, and columns as JSON values."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_right_ascensions_are_given_from_0_to_360_degrees() -> None:
     assert positions(table) == [Position(350.0, 0.0), Position(0.0, 0.0), Position(0.0, 0.0)]
 
 
-def test_a_column_that_is_missing_is_named_with_those_that_there_are(table: Table) -> None:
+def test_a_missing_column_is_named_with_the_existing_ones(table: Table) -> None:
     table.rename_column("ra", "alpha")
     with pytest.raises(InputError, match=r"no column of right ascension: name it with --ra, it has id, alpha, dec"):
         positions(table)
@@ -97,9 +97,9 @@ def test_a_hundred_thousand_rows_take_seconds() -> None:
 @pytest.mark.parametrize(
     ("name", "content", "reason"),
     [
-        ("c.txt", "\x01\x02,\x03", "it is no text, and no format that is known"),
+        ("c.txt", "\x01\x02,\x03", "it is not text, and not in a known format"),
         ("c.xlsx", "PK\x03\x04", "an Excel workbook: unpack it, or save the sheet as CSV"),
-        ("c.pkl", "cposix\nsystem\n\x04", "it is no text"),
+        ("c.pkl", "cposix\nsystem\n\x04", "it is not text"),
         ("c.html", "<!DOCTYPE html><table></table>", "it is a web page, save the table as CSV"),
         ("c.csv", "ra,dec\n", "has no row"),
         ("c.fits", "no table", "cannot be read as a catalogue"),
@@ -107,13 +107,13 @@ def test_a_hundred_thousand_rows_take_seconds() -> None:
         ("c.parquet", "no table", "cannot be read as a catalogue"),
     ],
 )
-def test_what_is_no_catalogue_is_refused_in_a_sentence(tmp_path: Path, name: str, content: str, reason: str) -> None:
+def test_a_file_that_is_not_a_catalogue_is_refused(tmp_path: Path, name: str, content: str, reason: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=reason) as refused:
         open_catalogue(tmp_path / name)
     assert "\n" not in str(refused.value)
 
 
-def test_a_catalogue_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_catalogue_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"nowhere\.csv cannot be read"):
         open_catalogue(tmp_path / "nowhere.csv")

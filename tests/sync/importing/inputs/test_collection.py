@@ -1,4 +1,4 @@
-"""Collections: what a word names, span by span, and each image in order; what fails is told from what is broken."""
+"""Collections: listed in spans, read in order; errors of one image and of the whole run are distinguished."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def read(collection: Collection, *spans: Span) -> list[tuple[str, str | bytes]]:
         ("**/**/*.fits", ["in/deep/c.fits"]),
     ],
 )
-def test_a_word_means_a_folder_a_file_or_what_matches(collection: Collection, word: str, sources: list[str]) -> None:
+def test_an_input_is_a_folder_a_file_or_a_pattern(collection: Collection, word: str, sources: list[str]) -> None:
     assert [span.source for span in collection.find(word)] == sources
 
 
@@ -70,12 +70,12 @@ def test_a_parquet_file_is_a_span_of_its_rows(collection: Collection) -> None:
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize(("word", "reason"), [("nowhere", "there is no nowhere"), ("in/*.gif", "there is no image in")])
-def test_a_word_that_names_nothing_is_one_sentence(collection: Collection, word: str, reason: str) -> None:
+def test_an_input_without_images_gives_one_sentence(collection: Collection, word: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         list(collection.find(word))
 
 
-def test_a_folder_is_named_without_holding_it(collection: Collection, tmp_path: Path) -> None:
+def test_a_folder_is_listed_lazily(collection: Collection, tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "one.png").touch()
@@ -86,7 +86,7 @@ def test_a_folder_is_named_without_holding_it(collection: Collection, tmp_path: 
 
 
 @pytest.mark.usefixtures("folder")
-def test_images_come_in_order_though_several_are_read_at_once(collection: Collection) -> None:
+def test_images_are_in_order_although_several_are_read_at_once(collection: Collection) -> None:
     Path("in/many").mkdir()
     names = [f"in/many/{number}.png" for number in range(100)]
     for name in names:
@@ -95,7 +95,7 @@ def test_images_come_in_order_though_several_are_read_at_once(collection: Collec
 
 
 @pytest.mark.usefixtures("folder")
-def test_only_a_few_are_read_ahead(collection: Collection) -> None:
+def test_only_a_few_images_are_prefetched(collection: Collection) -> None:
     asked = itertools.count()
     spans = (Span("in/b.png") for _ in iter(lambda: next(asked), 1000))
     images = collection.read(spans)
@@ -104,7 +104,7 @@ def test_only_a_few_are_read_ahead(collection: Collection) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-def test_an_image_that_cannot_be_read_has_its_reason_in_its_place(collection: Collection) -> None:
+def test_an_unreadable_image_is_replaced_by_its_reason(collection: Collection) -> None:
     Path("in/large.png").write_bytes(bytes(MAX_BYTES + 1))
     found = read(collection, Span("in/gone.png"), Span("in/b.png"), Span("in/large.png"), Span("in"))
     assert [name for name, _ in found] == ["in/gone.png", "in/b.png", "in/large.png", "in"]
@@ -115,7 +115,7 @@ def test_an_image_that_cannot_be_read_has_its_reason_in_its_place(collection: Co
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_disk_that_fails_is_not_the_images_fault(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_disk_ends_the_run(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(self: Path) -> bytes:
         raise OSError(5, "Input/output error")
 
@@ -146,7 +146,7 @@ def test_any_rows_of_a_parquet_file_can_be_read(
     assert found == [(f"{file}#{number}", f"image {number}".encode()) for number in range(first, first + count)]
 
 
-def test_rows_are_called_by_their_id_or_by_the_path_that_they_came_from(collection: Collection, tmp_path: Path) -> None:
+def test_the_name_of_a_row_is_its_id_or_path(collection: Collection, tmp_path: Path) -> None:
     hub = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     images = pa.array([{"bytes": b"one", "path": "a.png"}, {"bytes": None, "path": "b.png"}, None], hub)
     parquet.write_table(pa.table({"image": images}), tmp_path / "hub.parquet")
@@ -160,7 +160,7 @@ def test_rows_are_called_by_their_id_or_by_the_path_that_they_came_from(collecti
     assert read(collection, *collection.find(str(tmp_path / "ids.parquet"))) == [("7", b"one")]
 
 
-def test_a_parquet_file_without_images_or_none_at_all_is_one_sentence(
+def test_a_parquet_file_without_images_gives_one_sentence(
     collection: Collection, rows: Callable[..., str], tmp_path: Path
 ) -> None:
     with pytest.raises(InputError, match="has no column `image` with encoded images, only picture"):
@@ -173,7 +173,7 @@ def test_a_parquet_file_without_images_or_none_at_all_is_one_sentence(
         list(collection.find(str(tmp_path / "broken.parquet")))
 
 
-def test_rows_of_another_file_in_its_place_are_not_read(collection: Collection, rows: Callable[..., str]) -> None:
+def test_rows_of_a_replaced_file_are_not_read(collection: Collection, rows: Callable[..., str]) -> None:
     (span,) = collection.find(rows(25))
     for changed in (24, 26):
         file = rows(changed)
@@ -192,7 +192,7 @@ def test_a_copy_of_a_parquet_file_is_the_same_file(collection: Collection, rows:
     assert len(read(collection, replace(span, source=str(copy)))) == 25
 
 
-def test_rows_in_a_damaged_page_have_their_reason_and_those_before_are_there(collection: Collection, tmp_path: Path) -> None:
+def test_rows_in_a_damaged_page_have_a_reason_and_earlier_rows_are_read(collection: Collection, tmp_path: Path) -> None:
     file = tmp_path / "damaged.parquet"
     images = [bytes([number]) * 500 for number in range(20)]
     parquet.write_table(pa.table({"image": images}), file, row_group_size=10, compression="zstd", use_dictionary=False)

@@ -42,7 +42,7 @@ def read(folder: Path, content: str | bytes) -> tuple[dict[str, Any], Position |
     ],
     ids=repr,
 )
-def test_a_table_is_read_whoever_wrote_it(tmp_path: Path, content: str) -> None:
+def test_tables_of_all_programs_are_read(tmp_path: Path, content: str) -> None:
     assert read(tmp_path, content) == ({"name": "M51"}, Position(150.1, 2.2))
 
 
@@ -109,7 +109,7 @@ def test_one_of_several_tables_of_vizier_is_chosen(tmp_path: Path) -> None:
     assert len(open_catalogue(tmp_path / "table.csv", table="J/ApJ/1/table2")) == 2
 
 
-def test_decimal_commas_of_positions_hold_beside_points(tmp_path: Path) -> None:
+def test_positions_may_have_decimal_commas_while_others_have_points(tmp_path: Path) -> None:
     table = open_catalogue(DATA / "semicolon_comma_mixed.csv")
     assert positions(table) == [Position(10.5, -0.2), Position(187.70593, 12.39112)]
     assert [row.columns["z"] for row in rows(table)] == [0.05, 0.004]
@@ -117,7 +117,7 @@ def test_decimal_commas_of_positions_hold_beside_points(tmp_path: Path) -> None:
     assert (columns, position) == ({"z": 1.5}, Position(10.5, -0.2))
 
 
-def test_thousands_are_no_numbers(tmp_path: Path) -> None:
+def test_numbers_with_thousands_separators_remain_texts(tmp_path: Path) -> None:
     columns, position = read(tmp_path, "ra;dec;flux\n1.150,5;2,2;1.234,5\n")
     assert (columns["flux"], position) == ("1.234,5", None)
 
@@ -129,7 +129,7 @@ def test_a_bad_row_is_named_and_the_others_are_read(tmp_path: Path) -> None:
     assert positions(table) == [Position(1, 2), None, None, None, Position(3, 4)]
 
 
-def test_rows_that_an_open_quote_swallows_are_counted(tmp_path: Path) -> None:
+def test_rows_after_an_unclosed_quote_are_counted(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text('name,ra,dec\nA,1,2\n"B,1,2\nC,3,4\nD,5,6\n')
     assert "lines 3 to 6 cannot be read" in bad_rows(open_catalogue(tmp_path / "table.csv"))[2]
 
@@ -149,7 +149,7 @@ def test_a_table_without_names_is_refused(tmp_path: Path) -> None:
         read(tmp_path, "1,150.1,2.2\n2,150.2,2.3\n")
 
 
-def test_a_column_of_keys_stays_as_it_is_written(tmp_path: Path) -> None:
+def test_a_column_of_keys_remains_text(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("objid,ra\n587722981741363294.0,1\n5,2\n")
     assert list(open_catalogue(tmp_path / "table.csv", as_text=["objid"])["objid"]) == ["587722981741363294.0", "5"]
 
@@ -166,7 +166,7 @@ def test_a_packed_table_is_unpacked_and_a_bomb_is_refused(
         open_catalogue(tmp_path / "table.csv.gz")
 
 
-def test_a_text_is_never_taken_for_an_address(tmp_path: Path) -> None:
+def test_a_text_is_never_used_as_an_address(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(0.05)
         (tmp_path / "table.ecsv").write_text(f"http://127.0.0.1:{listener.getsockname()[1]}/table.csv")
@@ -196,13 +196,13 @@ def test_a_number_that_is_missing_leaves_the_others_numbers(tmp_path: Path) -> N
     assert set(second.columns.values()) == {None}
 
 
-def test_among_texts_such_a_word_is_a_text(tmp_path: Path) -> None:
+def test_a_word_for_missing_is_kept_in_a_column_of_texts(tmp_path: Path) -> None:
     columns, _ = read(tmp_path, "ra,dec,ring,empty\n1,2,None,\n1,2,inner,\n")
     assert columns == {"ring": "None", "empty": None}
 
 
 @pytest.mark.parametrize("name", ["000123", "12_3", "123456789012345678901234567890"])
-def test_an_id_travels_as_it_is_written(tmp_path: Path, name: str) -> None:
+def test_an_id_keeps_its_spelling(tmp_path: Path, name: str) -> None:
     columns, _ = read(tmp_path, f"id,ra,dec\n{name},1,2\n5,1,2\n")
     assert columns == {"id": name}
 
@@ -223,12 +223,12 @@ def test_quotes_keep_separators_and_line_ends(tmp_path: Path) -> None:
     assert columns == {"note": 'a; "b",\nc', "flux; r": 3}
 
 
-def test_names_that_are_empty_or_come_twice_are_told_apart(tmp_path: Path) -> None:
+def test_empty_or_repeated_names_become_unique(tmp_path: Path) -> None:
     columns, _ = read(tmp_path, ",ra,dec,z,z\n7,1,2,3,4\n")
     assert columns == {"col0": 7, "z": 3, "z_1": 4}
 
 
-def test_addresses_alone_may_hold_commas(tmp_path: Path) -> None:
+def test_a_single_column_of_addresses_may_contain_commas(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("url\nhttps://host/1,2.png\n")
     assert open_catalogue(tmp_path / "list.csv")["url"][0] == "https://host/1,2.png"
 
@@ -238,7 +238,7 @@ def test_the_name_of_one_column_may_have_a_space(tmp_path: Path) -> None:
     assert open_catalogue(tmp_path / "list.csv")["image url"][0] == "https://host/1,2.png"
 
 
-def test_letters_of_an_older_excel_are_read(tmp_path: Path) -> None:
+def test_cp1252_of_older_excel_is_read(tmp_path: Path) -> None:
     columns, _ = read(tmp_path, "name,ra,dec\nCafé,1,2\n".encode("cp1252"))
     assert columns == {"name": "Café"}
 

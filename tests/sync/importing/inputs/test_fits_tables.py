@@ -1,4 +1,4 @@
-"""FITS tables: LDAC, one of several, what integers and texts mean, and headers that claim more than there is."""
+"""FITS tables: LDAC, one of several, types of values, frames of the header, and headers that claim too much."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_only_table_that_has_rows_is_read(file: Path) -> None:
     assert positions(open_catalogue(file)) == [Position(10.5, 0.0)]
 
 
-def test_missing_scaled_and_padded_values_are_astropys(file: Path) -> None:
+def test_missing_scaled_and_padded_values_equal_those_of_astropy(file: Path) -> None:
     columns = [
         fits.Column("ra", "D", array=[10.5, 11.5]),
         fits.Column("dec", "D", array=[-0.2, 0.3]),
@@ -88,7 +88,7 @@ def test_a_table_of_ascii_is_read(file: Path) -> None:
     assert positions(open_catalogue(file)) == [Position(10.5, -0.2)]
 
 
-def test_a_packed_file_is_read_whatever_its_name(file: Path, tmp_path: Path) -> None:
+def test_a_packed_file_is_read_under_any_name(file: Path, tmp_path: Path) -> None:
     fits.HDUList([fits.PrimaryHDU(), table_hdu("CAT")]).writeto(file)
     for name in ("table.fits.gz", "table.cat"):
         (tmp_path / name).write_bytes(gzip.compress(file.read_bytes()))

@@ -1,4 +1,4 @@
-"""hips2fits through astroquery, against a server of our own."""
+"""hips2fits through astroquery, against a local server."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
         server.shutdown()
 
 
-def test_survey_field_of_view_and_size_are_asked_for(asked: list[dict[str, str]]) -> None:
+def test_the_request_contains_survey_field_of_view_and_size(asked: list[dict[str, str]]) -> None:
     content = HipsSurvey(("some/g", "some/red"), fov_arcsec=90, side_px=64).cut(PLACE)
     assert [query["hips"] for query in asked] == ["some/g", "some/red"]
     assert (asked[0]["width"], asked[0]["height"], asked[0]["format"]) == ("64", "64", "fits")
@@ -84,7 +84,7 @@ def test_survey_field_of_view_and_size_are_asked_for(asked: list[dict[str, str]]
 
 
 @pytest.mark.usefixtures("asked")
-def test_a_survey_in_colours_is_shown_as_it_is_and_upright() -> None:
+def test_a_survey_in_colours_is_displayed_unchanged_and_upright() -> None:
     shown = display(HipsSurvey(("colour",), fov_arcsec=60, side_px=16).cut(PLACE), stretch="zscale")
     pixels = np.asarray(Image.open(io.BytesIO(shown.picture)))
     assert pixels[-1, 0].tolist() == [200, 0, 0]
@@ -102,13 +102,13 @@ def test_a_survey_in_colours_is_shown_as_it_is_and_upright() -> None:
     ],
 )
 @pytest.mark.usefixtures("asked")
-def test_what_the_service_cannot_give_is_said_in_a_sentence(surveys: tuple[str, ...], reason: str) -> None:
+def test_a_missing_cut_out_gives_one_sentence(surveys: tuple[str, ...], reason: str) -> None:
     with pytest.raises(ImageError, match=reason) as refused:
         HipsSurvey(surveys, fov_arcsec=60, side_px=16).cut(PLACE)
     assert "\n" not in str(refused.value)
 
 
-def test_a_service_that_is_down_is_said_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_service_that_is_down_gives_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hips2fits.hips2fitsClass, "server", "http://127.0.0.1:1/")
     with pytest.raises(ImageError, match="hips2fits gave no cut-out of some/g"):
         HipsSurvey(("some/g",), fov_arcsec=60, side_px=16).cut(PLACE)

@@ -1,4 +1,4 @@
-"""Values of all sorts of columns become JSON that says the same."""
+"""Values of all kinds of columns become equal JSON values."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_an_object_becomes(value: Any, expected: Any) -> None:
     assert travelled(column) == [expected, "other"]
 
 
-def test_what_has_no_better_form_is_a_text() -> None:
+def test_other_objects_become_text() -> None:
     assert all(isinstance(value, str) for value in travelled(CartesianRepresentation([1, 2], [3, 4], [5, 6])))
 
 

@@ -1,4 +1,4 @@
-"""Cut-outs from maps of the whole sky: each pixel has the value of its place, at the seam and the poles as elsewhere."""
+"""Cut-outs from maps of the whole sky: each pixel has the value of its position, also at the seam and the poles."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cut-outs: the star stays where its coordinates say, in every band, whatever pixels the bands lie on."""
+"""Cut-outs: the star is at its coordinates in every band, also if the bands have different pixel grids."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pixel_of(position: Position, header: Header) -> tuple[int, int]:
     return round(float(x)), round(float(y))
 
 
-def test_the_star_lies_where_the_cut_outs_coordinates_say(mosaic: Callable[..., Path], star: Position) -> None:
+def test_the_star_is_at_the_coordinates_of_the_cut_out(mosaic: Callable[..., Path], star: Position) -> None:
     aside = Position(star.ra + 0.001, star.dec - 0.0015)
     with Mosaics([mosaic("r.fits", BUNIT="nJy")]) as mosaics, fits.open(io.BytesIO(mosaics.cut(aside, fov_arcsec=30))) as cut:
         (plane,) = cut[0].data
@@ -49,7 +49,7 @@ def test_the_tasks_wcs_counts_rows_from_the_bottom_of_the_picture(mosaic: Callab
 
 
 @pytest.mark.parametrize("other", [{}, {"shift_px": 30.0}, {"shift_px": 0.4}, {"turned_deg": 25.0}])
-def test_bands_on_other_pixels_are_brought_onto_those_of_the_first(
+def test_bands_on_other_grids_are_resampled_to_that_of_the_first(
     mosaic: Callable[..., Path], star: Position, other: dict[str, float]
 ) -> None:
     files = [mosaic("a.fits", FILTER="g"), mosaic("b.fits", FILTER="r", flux=500.0, **other)]

@@ -1,4 +1,4 @@
-"""Rows become items: named by place or address, read when their turn comes."""
+"""Rows become items with the name of their position or address, which are read later."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def test_a_row_without_position_does_not_stop_the_others() -> None:
     assert good.read() == b"cut-out"
 
 
-def test_what_the_position_displaces_travels_under_another_name() -> None:
+def test_columns_that_the_position_replaces_are_renamed() -> None:
     table = Table({"ra": ["10:00:24"], "dec": [-2.2], "ra_deg": [150.1]})
     (item,) = cutout_items(table, lambda _: b"", ra="ra_deg")
     assert item.data == {"ra": 150.1, "dec": -2.2, "ra_deg": 150.1, "catalogue_ra": "10:00:24"}
 
 
-def test_only_the_named_columns_travel() -> None:
+def test_only_the_named_columns_are_stored() -> None:
     table = Table({"ra": [1.0], "dec": [0.0], "redshift": [0.5], "mag": [20.0]})
     (item,) = cutout_items(table, lambda _: b"", columns=["mag"])
     assert item.data == {"ra": 1.0, "dec": 0.0, "mag": 20.0}
@@ -63,7 +63,7 @@ def test_the_position_of_a_list_of_addresses_is_read_as_that_of_a_catalogue() ->
     assert item.data == {"url": "https://host/a.png", "ra": 150.0, "dec": -0.5, "catalogue_dec": "-00:30:00"}
 
 
-def test_a_list_of_addresses_keeps_what_is_no_position() -> None:
+def test_a_list_of_addresses_keeps_columns_without_a_position() -> None:
     half = Table({"url": ["https://host/a.png"], "ra": [150.1]})
     unknown = Table({"url": ["https://host/a.png"], "ra": [np.nan], "dec": [2.0]})
     (one,), (other,) = (address_items(table, lambda _: b"", columns=table.colnames[1:]) for table in (half, unknown))
@@ -79,6 +79,6 @@ def test_a_row_without_address_does_not_stop_the_others() -> None:
     assert good.read() == b"https://host/a.png"
 
 
-def test_a_list_without_addresses_says_which_columns_it_has() -> None:
+def test_a_list_without_addresses_is_refused_with_its_columns() -> None:
     with pytest.raises(InputError, match="no column 'url': it has link"):
         address_items(Table({"link": ["https://host/a.png"]}), lambda _: b"")

@@ -1,4 +1,4 @@
-"""Parquet files of pandas, of Arrow and of astropy become tables that say the same."""
+"""Parquet files of pandas, Arrow and astropy become equal tables."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def file(tmp_path: Path) -> Path:
     ],
     ids=lambda value: str(getattr(value, "type", "")),
 )
-def test_a_column_with_a_missing_value_travels_exactly(file: Path, values: pa.Array, expected: Any) -> None:
+def test_a_column_with_a_missing_value_is_exact(file: Path, values: pa.Array, expected: Any) -> None:
     parquet.write_table(pa.table({"value": values}), file)
     assert [row.columns["value"] for row in rows(open_catalogue(file))] == [expected, None]
 
@@ -57,12 +57,12 @@ def test_rows_without_a_position_do_not_stop_the_others(file: Path) -> None:
     assert positions(open_catalogue(file)) == [Position(150.1, 2.0), None]
 
 
-def test_what_is_no_text_does_not_stop_the_import(file: Path) -> None:
+def test_bytes_that_are_not_text_do_not_stop_the_import(file: Path) -> None:
     parquet.write_table(pa.table({"picture": [b"\xff\xd8"], "id": [1]}), file)
     assert [row.columns for row in rows(open_catalogue(file))] == [{"id": 1}]
 
 
-def test_names_that_come_twice_are_told_apart(file: Path) -> None:
+def test_repeated_names_become_unique(file: Path) -> None:
     parquet.write_table(pa.table([pa.array([1]), pa.array([2])], names=["z", "z"]), file)
     assert [row.columns for row in rows(open_catalogue(file))] == [{"z": 1, "z_1": 2}]
 
@@ -78,7 +78,7 @@ PICKLE = pickle.dumps(Path("made").mkdir)
     ],
     ids=["extension type", "pandas"],
 )
-def test_what_is_pickled_in_the_metadata_stays_bytes(file: Path, metadata: dict[bytes, bytes]) -> None:
+def test_pickles_in_the_metadata_remain_bytes(file: Path, metadata: dict[bytes, bytes]) -> None:
     schema = pa.schema([pa.field("ra", pa.float64(), metadata=metadata)], metadata=metadata)
     parquet.write_table(pa.table([pa.array([1.0])], schema=schema), file)
     assert [row.columns for row in rows(open_catalogue(file), columns=["ra"])] == [{"catalogue_ra": 1.0}]
@@ -110,7 +110,7 @@ def test_a_long_text_of_a_dictionary_is_not_unpacked_a_million_times(file: Path,
         open_catalogue(file)
 
 
-def test_the_units_and_masks_that_astropy_wrote_hold(file: Path) -> None:
+def test_units_and_masks_of_astropy_are_read(file: Path) -> None:
     table = Table({"ra": [10.0, 11.0] * units.hourangle, "dec": [1.0, 2.0], "id": MaskedColumn([OBJECT_ID, 0], mask=[0, 1])})
     table.write(file)
     read = open_catalogue(file)

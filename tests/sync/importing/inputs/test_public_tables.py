@@ -1,4 +1,4 @@
-"""The tables that astropy is tested with: each is read, or refused in one sentence; none raises anything else."""
+"""The test tables of astropy: each is read, or refused in one sentence; no other exception is raised."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_each_is_read_or_refused_in_one_sentence() -> None:
 
 
 @pytest.mark.parametrize(("name", "kind"), FORMATS.items(), ids=str)
-def test_values_are_astropys(name: str, kind: str) -> None:
+def test_values_equal_those_of_astropy(name: str, kind: str) -> None:
     if not (ROOT / name).is_file():
         pytest.skip("this astropy was installed without its tests")
     with warnings.catch_warnings():

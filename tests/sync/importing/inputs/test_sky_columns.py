@@ -43,19 +43,19 @@ def test_coordinates_that_another_astropy_wrote_are_read() -> None:
     agree(positions(open_catalogue(DATA / "sc.ecsv")), PLACES)
 
 
-def test_columns_of_a_votable_are_called_by_their_names_not_their_ids() -> None:
+def test_columns_of_a_votable_have_their_names_not_their_ids() -> None:
     table = open_catalogue(DATA / "id.vot")
     assert table.colnames == ["ra", "dec", "redshift"]
     agree(positions(table), PLACES[:1])
 
 
-def test_coordinates_travel_as_numbers_and_not_as_a_sentence() -> None:
+def test_coordinates_become_numbers() -> None:
     table = QTable({"coord": PLACES, "far": SkyCoord([1, 2], [3, 4], [5, 6], unit=("deg", "deg", "Mpc"), frame="galactic")})
     first = next(rows(table)).columns
     assert first == {"coord": {"ra": 10.5, "dec": -0.2}, "far": {"l": 1.0, "b": 3.0, "distance": 5.0}}
 
 
-def test_a_frame_that_needs_a_place_and_a_time_is_refused_and_no_table_is_downloaded() -> None:
+def test_a_frame_that_needs_place_and_time_is_refused_without_download() -> None:
     frame = AltAz(obstime=Time("2024-01-01"), location=EarthLocation.from_geodetic(0, 0))
     table = QTable({"coord": SkyCoord([10.0] * units.deg, [45.0] * units.deg, frame=frame)})
     with pytest.raises(InputError, match="the column 'coord' has positions in the frame 'altaz'"):
@@ -82,12 +82,12 @@ def test_a_frame_that_needs_a_place_and_a_time_is_refused_and_no_table_is_downlo
     ],
     ids=str,
 )
-def test_the_name_says_which_frame(names: tuple[str, str], frame: str) -> None:
+def test_the_name_determines_the_frame(names: tuple[str, str], frame: str) -> None:
     places = PLACES.transform_to(frame).spherical
     agree(positions(table_of(places.lon.deg, places.lat.deg, names)), PLACES)
 
 
-def test_luminosity_and_a_blue_magnitude_are_no_position() -> None:
+def test_luminosity_and_a_blue_magnitude_are_not_a_position() -> None:
     assert not has_positions(table_of([1.0], [2.0], ("L", "B")))
 
 
@@ -105,7 +105,7 @@ def test_the_unit_of_a_column_holds_in_every_format(tmp_path: Path, suffix: str,
     agree(positions(open_catalogue(file)), PLACES)
 
 
-def test_the_unit_may_stand_in_the_name() -> None:
+def test_the_unit_may_be_part_of_the_name() -> None:
     agree(positions(table_of(PLACES.ra.rad, PLACES.dec.rad, ("ra_rad", "dec_rad"))), PLACES)
     agree(positions(table_of(PLACES.ra.hour, PLACES.dec.deg, ("RA (hours)", "Dec (deg)"))), PLACES)
 

@@ -1,4 +1,4 @@
-"""A table joined to pictures: names with and without folder and suffix, ids of all spellings, and what is left over."""
+"""A table joined to images: names with and without folder and suffix, ids in all spellings, and rows without an image."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_large_ids_match_from_every_format(tmp_path: Path, suffix: str) -> None:
     ]
 
 
-def test_folders_tell_pictures_of_one_name_apart() -> None:
+def test_folders_distinguish_images_of_the_same_name() -> None:
     table = Table({"path": ["g/1.png", "r/1.png"], "band": ["g", "r"]})
     first, second = join_table(pictures("data/g/1.png", "data/r/1.png"), table, key="path", file=FILE)
     assert (first.data["band"], second.data["band"]) == ("g", "r")
@@ -114,7 +114,7 @@ def test_an_id_that_a_spreadsheet_rounded_is_named(key: str) -> None:
         join_table(pictures("587722981741363294.jpg"), Table({"id": [key]}), key="id", file=FILE)
 
 
-def test_a_row_may_be_that_of_several_pictures() -> None:
+def test_a_row_may_belong_to_several_images() -> None:
     items = join_table(pictures("g/1.png", "r/1.png"), Table({"id": [1], "z": [0.5]}), key="id", file=FILE)
     assert [item.data["z"] for item in items] == [0.5, 0.5]
 
@@ -126,7 +126,7 @@ def test_the_exact_name_comes_before_the_number() -> None:
     assert reasons(items) == {"01.png": "the rows 1, 2 of ids.csv are all those of this picture and differ: keep one"}
 
 
-def test_what_is_left_over_is_listed_on_both_sides() -> None:
+def test_images_without_row_and_rows_without_image_are_listed() -> None:
     table = Table({"id": ["a", "b", "", "5.8772298e+17"], "z": [1, 2, 3, 4]})
     items = join_table(pictures("a.png", "c.png"), table, key="id", file=FILE)
     assert reasons(items) == {
@@ -137,13 +137,13 @@ def test_what_is_left_over_is_listed_on_both_sides() -> None:
     }
 
 
-def test_the_rows_of_a_large_catalogue_are_counted_and_its_first_thousand_listed() -> None:
+def test_a_thousand_rows_without_image_are_listed_and_others_counted() -> None:
     items = join_table(pictures("7.png"), Table({"id": np.arange(5000)}), key="id", file=FILE)
     assert (len(items), items[-1].name) == (1002, "3999 more rows of ids.csv")
     assert reasons(items)["row 1 of ids.csv (0)"] == "no picture is called so"
 
 
-def test_a_key_that_comes_twice_is_named_unless_the_rows_are_the_same() -> None:
+def test_a_repeated_key_is_named_unless_its_rows_are_equal() -> None:
     table = Table({"id": ["a", "a", "b", "b"], "z": [1, 1, 2, 3]})
     first, second = join_table(pictures("a.png", "b.png"), table, key="id", file=FILE)
     assert first.data["z"] == 1

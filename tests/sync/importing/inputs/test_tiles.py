@@ -1,4 +1,4 @@
-"""Mosaics as observatories write them: extensions, cubes, scaled integers, overlapping tiles, bands that nothing names."""
+"""Mosaics of observatories: extensions, cubes, scaled integers, overlapping tiles, bands without a name."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_scaled_integers_are_read_and_what_is_blank_is_missing(
     assert np.isnan(cut([counts], star).data).sum() == 1
 
 
-def test_of_two_tiles_the_fuller_is_cut_and_the_other_fills_what_it_lacks(mosaic: Callable[..., Path], star: Position) -> None:
+def test_the_fuller_of_two_tiles_is_cut_and_the_other_fills_its_gaps(mosaic: Callable[..., Path], star: Position) -> None:
     left, right = mosaic("left.fits", FILTER="r"), mosaic("right.fits", FILTER="r")
     whole = cut([mosaic("whole.fits", FILTER="r")], star).data
     for file, lost in ((left, np.s_[:, 222:]), (right, np.s_[:, :222])):
@@ -95,9 +95,7 @@ def test_of_two_tiles_the_fuller_is_cut_and_the_other_fills_what_it_lacks(mosaic
         assert cut(order, star).data[0] == pytest.approx(whole[0], nan_ok=True)
 
 
-def test_the_same_place_twice_without_a_band_is_refused_and_a_person_may_name_it(
-    mosaic: Callable[..., Path], star: Position
-) -> None:
+def test_two_files_of_a_place_need_a_name_for_their_bands(mosaic: Callable[..., Path], star: Position) -> None:
     files = [mosaic("COSMOS.g.fits"), mosaic("COSMOS.r.fits")]
     with pytest.raises(InputError, match="show the same place, and no FILTER or BAND says what they are"):
         Mosaics(files)
@@ -130,9 +128,7 @@ def test_bands_of_one_file_under_one_filter_are_refused(mosaic: Callable[..., Pa
         Mosaics([file])
 
 
-def test_a_cut_out_keeps_what_says_what_its_values_mean_where_the_bands_agree(
-    mosaic: Callable[..., Path], star: Position
-) -> None:
+def test_a_cut_out_keeps_photometric_cards_on_which_the_bands_agree(mosaic: Callable[..., Path], star: Position) -> None:
     files = [mosaic(f"{band}.fits", FILTER=band, MAGZERO=25.5, EXPTIME=time) for band, time in (("g", 30.0), ("r", 60.0))]
     alone, together = cut(files[:1], star).header, cut(files, star).header
     assert (alone["MAGZERO"], alone["EXPTIME"]) == (25.5, 30.0)
@@ -155,7 +151,7 @@ def test_bands_in_different_units_keep_their_own(mosaic: Callable[..., Path], st
 
 
 @pytest.mark.parametrize(("unit", "kept"), [("nJy", "sum"), ("MJy/sr", "peak")])
-def test_resampled_flux_is_kept_and_so_is_surface_brightness(
+def test_resampling_conserves_flux_or_surface_brightness(
     mosaic: Callable[..., Path], star: Position, tmp_path: Path, unit: str, kept: str
 ) -> None:
     data, header = sky(mosaic("fine.fits"))
@@ -199,7 +195,7 @@ def test_a_star_between_the_pixels_of_the_first_band_is_not_lost(
 
 
 @pytest.mark.parametrize("distortion", ["SIP", "TPV"])
-def test_a_distorted_mosaic_gives_cut_outs_that_know_where_they_are(
+def test_cut_outs_of_a_distorted_mosaic_keep_the_distortion(
     mosaic: Callable[..., Path], star: Position, distortion: str
 ) -> None:
     file = mosaic("r.fits")
@@ -216,7 +212,7 @@ def test_a_distorted_mosaic_gives_cut_outs_that_know_where_they_are(
     assert shown.data["wcs"][kept] == pytest.approx(cards[kept])
 
 
-def test_a_frame_of_the_sun_is_no_place_among_the_galaxies(mosaic: Callable[..., Path]) -> None:
+def test_solar_coordinates_are_refused(mosaic: Callable[..., Path]) -> None:
     file = mosaic("sun.fits")
     for axis, kind in ((1, "HPLN-TAN"), (2, "HPLT-TAN")):
         fits.setval(file, f"CTYPE{axis}", value=kind)
@@ -224,7 +220,7 @@ def test_a_frame_of_the_sun_is_no_place_among_the_galaxies(mosaic: Callable[...,
         Mosaics([file])
 
 
-def test_coordinates_that_are_said_in_other_words_are_understood(mosaic: Callable[..., Path], star: Position) -> None:
+def test_other_names_of_systems_are_read(mosaic: Callable[..., Path], star: Position) -> None:
     plain = cut([mosaic("r.fits")], star)
     named = cut([mosaic("r.fits", RADESYS="J2000")], star)
     assert named.data.shape == plain.data.shape

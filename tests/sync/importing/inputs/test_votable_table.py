@@ -1,4 +1,4 @@
-"""VOTables as services write them: names, UCDs, COOSYS, several tables, and references that nobody follows."""
+"""VOTables of services: names, UCDs, COOSYS, several tables, bad rows, and references, which are not followed."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def write(file: Path, fields: str, content: str, *, systems: str = "", more: str
     ("right", "declined"),
     [("pos.eq.ra;meta.main", "pos.eq.dec;meta.main"), ("POS_EQ_RA_MAIN", "POS_EQ_DEC_MAIN"), ("pos.eq.ra", "pos.eq.dec")],
 )
-def test_ucds_say_where_the_position_is(file: Path, right: str, declined: str) -> None:
+def test_ucds_determine_the_position(file: Path, right: str, declined: str) -> None:
     fields = field("x", right) + field("y", declined) + field("e_x", "stat.error;pos.eq.ra")
     assert positions(open_catalogue(write(file, fields, data((10.5, -0.2, 1.0))))) == [Position(10.5, -0.2)]
 
@@ -102,7 +102,7 @@ def test_each_serialisation_gives_astropys_values(file: Path, kind: str) -> None
     assert (second["name"], second["n"]) == ("é", 2 if kind == "binary" else None)
 
 
-def test_a_cell_that_is_no_number_is_missing_and_the_rest_is_read(file: Path) -> None:
+def test_a_cell_that_is_not_a_number_is_masked(file: Path) -> None:
     table = open_catalogue(write(file, field("ra") + field("dec"), data(("abc", 1), (10.5, -0.2))))
     assert positions(table) == [None, Position(10.5, -0.2)]
 
@@ -171,7 +171,7 @@ def test_the_document_type_of_old_services_is_not_fetched(file: Path, listener: 
         listener.accept()
 
 
-def test_the_error_message_of_a_service_is_said(file: Path) -> None:
+def test_the_error_message_of_a_service_is_reported(file: Path) -> None:
     info = '<INFO name="QUERY_STATUS" value="ERROR">no such table</INFO>'
     file.write_text(f'<?xml version="1.0"?><VOTABLE version="1.3"><RESOURCE type="results">{info}</RESOURCE></VOTABLE>')
     with pytest.raises(InputError, match=r"it is the error message of a service \(no such table\)"):

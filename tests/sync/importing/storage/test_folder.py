@@ -1,4 +1,4 @@
-"""A folder of files that are complete or not there."""
+"""Atomic writing of files into a folder."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sync.importing.storage.folder import store_file
 from sync.importing.storage.stored import StorageError, StoredFile
 
 
-def test_a_file_is_kept_once(tmp_path: Path) -> None:
+def test_a_file_is_written_once(tmp_path: Path) -> None:
     file = StoredFile("a.png", b"picture")
     kept = store_file(tmp_path / "new" / "folder", file)
     assert kept.read_bytes() == b"picture"

@@ -1,4 +1,4 @@
-"""The S3 storage against moto's server: keys, bytes and types; and a sentence where the bucket refuses."""
+"""The S3 storage against moto's server: keys, bytes and types; and the error message of a missing bucket."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def client() -> Iterator[LabelStudioClient]:
         yield connected
 
 
-def test_a_file_lies_under_its_project_with_its_bytes_and_its_type(s3: Any, client: LabelStudioClient) -> None:
+def test_a_file_is_stored_below_its_project_with_its_type(s3: Any, client: LabelStudioClient) -> None:
     storage = S3(client, 7, bucket=Bucket("sky"))
     reference = storage.put_science(StoredFile("abc.fits", b"science"))
     assert storage.put_science(StoredFile("abc.fits", b"science")) == reference == "s3://sky/galaxyloop/7/abc.fits"
@@ -30,6 +30,6 @@ def test_a_file_lies_under_its_project_with_its_bytes_and_its_type(s3: Any, clie
 
 
 @pytest.mark.usefixtures("s3")
-def test_a_bucket_that_is_not_there_is_named(client: LabelStudioClient) -> None:
+def test_a_missing_bucket_is_named(client: LabelStudioClient) -> None:
     with pytest.raises(StorageError, match=r"the bucket 'nowhere' does not take galaxyloop/7/abc\.fits"):
         S3(client, 7, bucket=Bucket("nowhere")).put_science(StoredFile("abc.fits", b""))
