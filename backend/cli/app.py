@@ -29,6 +29,7 @@ from backend.cli.commands.project import status as project_status
 from backend.cli.commands.project_list import list_projects
 from backend.cli.commands.segment import segment
 from backend.cli.commands.serve import server, worker
+from backend.cli.commands.survey import survey
 from backend.cli.commands.versions import rollback, status, versions
 
 __all__ = ["app", "main"]
@@ -46,6 +47,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     embed,
     predict,
     prelabel,
+    survey,
     segment,
     pretrain,
     export,

@@ -1,6 +1,6 @@
-"""The columns of a survey's parts: what stands in a row, and what each control's head says in arrays instead of regions.
+"""The columns of a survey's parts: one row per image, with the predictions of the heads as values instead of regions.
 
-docs/scale.md describes them for whoever reads the parts.
+docs/scale.md describes them for users.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ _NUMBER = {"value": pa.float32(), "deviation": pa.float32()}
 _HALF = (float(np.finfo(np.float16).min), float(np.finfo(np.float16).max))
 
 Said = tuple[Any, float | None]
-"""What a head says of one image, and how sure it is (None: it has nothing to say)."""
+"""The prediction of a head for one image, and its score (None: no object was found)."""
 
 
 def make_schema(fillers: Sequence[Filler], *, dimension: int, run: Mapping[str, Any]) -> pa.Schema:
-    """The columns of a part.
+    """Define the columns of a part.
 
     Parameters
     ----------
     dimension : int
         Of an embedding.
     run : mapping
-        What the run is; stands in each file's metadata under `galaxyloop`.
+        Description of the run; stored in each file's metadata under `galaxyloop`.
     """
     said = {column_of(filler.control): _type(filler) for filler in fillers}
     return pa.schema(_FIXED | {EMBEDDING: pa.list_(pa.float16(), dimension)} | said, metadata={"galaxyloop": json.dumps(run)})
@@ -59,7 +59,7 @@ def make_schema(fillers: Sequence[Filler], *, dimension: int, run: Mapping[str, 
 def make_batch(
     rows: Sequence[Mapping[str, Any]], embeddings: Sequence[NDArray[np.float32] | None], schema: pa.Schema
 ) -> pa.RecordBatch:
-    """Put rows, without their embeddings, and the embeddings beside each other."""
+    """Combine rows without embeddings, and the embeddings, into a record batch."""
     kind = schema.field(EMBEDDING).type
     whole = np.zeros((len(rows), kind.list_size), np.float16)
     for index, embedding in enumerate(embeddings):
@@ -81,7 +81,7 @@ def column_of(control: Control) -> str:
 
 
 def ask(filler: Filler, features_of_images: Sequence[ImageFeatures]) -> list[Said]:
-    """What a filler's head says of each picture, for its column."""
+    """Predict each image with one head, for its column."""
     embeddings = [one.embedding for one in features_of_images if one.embedding is not None]
     assert len(embeddings) == len(features_of_images), "a survey embeds every image"
     if isinstance(filler, ClassFiller):
@@ -116,7 +116,7 @@ def _object(found: Detected, tag: str, size: tuple[int, int]) -> dict[str, Any]:
 
 
 def _counts(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """COCO's uncompressed run lengths: column by column, from the top left, the first of them outside."""
+    """Return COCO's uncompressed run lengths: column by column from the top left, starting with a run outside the mask."""
     flat = mask.ravel(order="F")
     turns = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     return np.diff(np.concatenate([[0] if not flat[0] else [0, 0], turns, [flat.size]]))

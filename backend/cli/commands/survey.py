@@ -1,4 +1,4 @@
-"""The survey of `galaxyloop prelabel --input`: any number of images to Parquet parts, without Label Studio."""
+"""`galaxyloop survey`: embeddings and predictions of any number of images in Parquet parts, without Label Studio."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, lower_priority
 from backend.cli.label_config import read_label_config
 from backend.cli.progress import with_rate
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import INCOMPLETE, console, notices, stop, stop_for, wrong_call
+from backend.cli.terminal import INCOMPLETE, Extension, console, notices, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.cluster.version_bundle import VersionBundle
@@ -21,17 +22,19 @@ if TYPE_CHECKING:
     from backend.survey.folder import SurveyFolder
     from backend.survey.worker import Part
 
-__all__ = ["Heads", "survey"]
+__all__ = ["PART_IMAGES", "survey"]
+
+PART_IMAGES = 2048
 
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """Whose heads predict, as the command's options name it.
+    """The heads that predict, as the command's options name them.
 
     Attributes
     ----------
     config : str or None
-        A name from labeling_configs, or a file; None: the project's.
+        A name from labeling_configs, or a file; None: the project's config.
     project : int or None
         None: the shipped heads.
     version : str or None
@@ -44,18 +47,34 @@ class Heads:
 
 
 def survey(
-    input: str,
-    output: Path | None,
-    heads: Heads,
-    *,
-    on_ray: bool,
-    ray_address: str | None,
-    part_images: int,
-    extension: str = "",
+    input: Annotated[
+        str, typer.Argument(metavar="INPUT", help="s3://bucket/prefix/*.png, a folder, a pattern, or a Parquet file.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="Folder of the Parquet parts (required); an interrupted survey is continued.")
+    ] = None,
+    config: Annotated[str | None, typer.Option(help="Labelling config: a name from labeling_configs, or an XML file.")] = None,
+    project: Annotated[
+        int | None, typer.Option(min=1, help="Project whose heads predict; without it the shipped heads.")
+    ] = None,
+    version: Annotated[
+        str | None, typer.Option(help="A version of that project, such as v0007-3f9a7c; without it the live one.")
+    ] = None,
+    part_images: Annotated[
+        int, typer.Option(min=1, help="Images per part: the most that is recomputed after an interruption.")
+    ] = PART_IMAGES,
+    extension: Extension = "",
+    engine: EngineOption = Engine.local,
+    ray_address: RayAddress = None,
 ) -> None:
-    """Look at every image of `input` and write what is seen; those that cannot be read are rows with a reason."""
+    """Write embeddings and predictions of the images of INPUT to Parquet files, without Label Studio.
+
+    An interrupted run is continued by the same command: no part is made twice. See docs/scale.md.
+    """
+    check_engine(engine, ray_address)
     if output is None:
         wrong_call("a survey needs an --output, the folder for its parts")
+    heads = Heads(config, project, version)
     if heads.config is None and heads.project is None:
         wrong_call("a survey needs a --config, or the --project whose heads predict")
     if heads.version is not None and heads.project is None:
@@ -63,6 +82,8 @@ def survey(
     if find_spec("pyarrow") is None:
         stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
     settings = read_settings()
+    if "threads" in settings.model_fields_set:  # otherwise it may have the machine to itself, and uses all of it
+        lower_priority(settings)
     bundle = _bundle(settings, heads, output)
     from backend.cluster.ray_cluster import ClusterError
     from backend.heads.errors import HeadError
@@ -71,7 +92,7 @@ def survey(
     from backend.survey.errors import SurveyError
     from sync.importing.inputs.item import InputError
 
-    open_engine = run.ray_engine(ray_address) if on_ray else run.local_engine
+    open_engine = run.ray_engine(ray_address) if engine is Engine.ray else run.local_engine
     plan = run.SurveyPlan(input, output, bundle, part_images, heads.project, extension)
     try:
         done = run.run_survey(plan, open_engine=open_engine, progress=_progress)
@@ -79,9 +100,9 @@ def survey(
         stop_for(error)
     except OSError as error:
         stop(f"{output} cannot be written: {error.strerror or error}")
-    unreadable = f", {done.unreadable:,} of them unreadable: their column error says why" if done.unreadable else ""
+    unreadable = f", {done.unreadable:,} of them unreadable: the column error has the reasons" if done.unreadable else ""
     console.print(
-        f"{done.images:,} images stand in {done.parts:,} parts in {output}; this run looked at {done.predicted:,}{unreadable}",
+        f"{output} has {done.images:,} images in {done.parts:,} parts; this run predicted {done.predicted:,}{unreadable}",
         highlight=False,
         soft_wrap=True,
     )
@@ -94,7 +115,7 @@ def _progress(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterat
 
 
 def _bundle(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
-    """The version that predicts, as a worker anywhere can take it up: where parts are there, that which made them."""
+    """Bundle the version that predicts; for a survey that is continued, the version that made its parts."""
     from backend.cluster.version_bundle import bundle_version, without_secrets
     from backend.prediction.factory import SHIPPED_VERSION
     from backend.registry.damage import version_damage
@@ -112,7 +133,8 @@ def _bundle(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
         version = registry.version_named(project.id, heads.version or begun.get("version", project.live_name))
         if heads.version is None and version.number != project.live_version:
             notices.print(
-                f"{output} goes on with {version.name}, as it was begun; {project.live_name} is live now", highlight=False
+                f"{output} is continued with {version.name}, with which it was started; {project.live_name} is live now",
+                highlight=False,
             )
         if reason := version_damage(registry, project.id, version.number):
             stop(f"{version.name} of project {project.id} is damaged: {reason}")
@@ -128,7 +150,7 @@ def _bundle(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
 
 
 def _begun(output: Path, project: int) -> dict[str, Any]:
-    """What the survey that stands in a folder was begun with, if by this project: it may have learned since."""
+    """Read the description of the survey in a folder if it was started with this project."""
     from backend.survey.errors import SurveyError
     from backend.survey.folder import begun_run
 

@@ -1,8 +1,8 @@
-"""Effort: what an annotator did with each region that was predicted, control by control.
+"""Effort: what an annotator did with each predicted region, per control.
 
-What was submitted is compared with what was predicted; `sync.controls.equality` says why. Regions keep the ids that they had
-in the prediction, and what nobody touched comes back bit for bit; but a class that was cleared and chosen anew has a new id, so
-what is said of the whole image is found by control.
+Submitted regions are compared with predicted ones; `sync.controls.equality` describes when they are equal. Regions keep the ids
+of the prediction, and unchanged regions are returned bit for bit. A class that was cleared and chosen again has a new id, so
+labels of the whole image are matched by control.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from sync.labelling.config import Control
 __all__ = ["compare_regions", "shape_overlap"]
 
 GRID = 512
-"""Areas of outlines are counted on a grid of so many cells a side, laid over both."""
+"""Areas of outlines are counted on a grid with this number of cells per side that covers both."""
 
 
 def compare_regions(predicted: Sequence[Region], submitted: Sequence[Region], controls: Sequence[Control]) -> dict[str, Effort]:
@@ -35,40 +35,40 @@ def compare_regions(predicted: Sequence[Region], submitted: Sequence[Region], co
     Parameters
     ----------
     predicted, submitted : sequence of Region
-        The results as Label Studio has them; not checked. A region that cannot be read, but was changed, counts as edited.
+        Results from Label Studio; not checked. A region that was changed and cannot be read counts as edited.
     controls : sequence of Control
-        Those that are filled; regions of others are passed over.
+        Predicted controls; regions of others are ignored.
 
     Returns
     -------
     dict
-        Control's name to what became of its regions.
+        Control's name to the effort for its regions.
     """
     efforts: dict[str, Effort] = defaultdict(Effort)
     before = [region for region in predicted if _is_ours(region, controls)]
-    answered = {_key(region) for region in before}
+    keys = {_key(region) for region in before}
     answers: dict[tuple[str, str, str], list[Region]] = defaultdict(list)
     for region in submitted:
         if not _is_ours(region, controls):
             continue
-        if _key(region) in answered:
+        if _key(region) in keys:
             answers[_key(region)].append(region)
         else:
             efforts[region["from_name"]] += Effort(added=1)
     for region in before:
-        efforts[region["from_name"]] += _became(region, answers[_key(region)])
+        efforts[region["from_name"]] += _effort(region, answers[_key(region)])
     return dict(efforts)
 
 
-def shape_overlap(one: Labelled[Any], other: Labelled[Any]) -> float:
-    """Intersection over union of two boxes, ellipses, polygons or masks on one picture.
+def shape_overlap(first: Labelled[Any], second: Labelled[Any]) -> float:
+    """Compute the intersection over union of two boxes, ellipses, polygons or masks on one image.
 
-    Of masks and upright boxes it is exact, of other outlines to about 1/500.
+    It is exact for masks and upright boxes, and accurate to about 1/500 for other outlines.
     """
-    if isinstance(one.shape, np.ndarray):
-        return mask_overlap(one.shape, other.shape)
-    outlines = [outline(one), outline(other)]
-    if all(isinstance(drawn.shape, Box) and drawn.shape.rotation == 0 for drawn in (one, other)):
+    if isinstance(first.shape, np.ndarray):
+        return mask_overlap(first.shape, second.shape)
+    outlines = [outline(first), outline(second)]
+    if all(isinstance(drawn.shape, Box) and drawn.shape.rotation == 0 for drawn in (first, second)):
         corners = [(*each.min(axis=0), *np.ptp(each, axis=0)) for each in outlines]
         return box_overlap(*(Box(*map(float, corner)) for corner in corners))
     both = np.concatenate(outlines)
@@ -82,30 +82,30 @@ def _is_ours(region: Region, controls: Sequence[Control]) -> bool:
 
 
 def _key(region: Region) -> tuple[str, str, str]:
-    """What a region is found again by: a shape by its id, also when it was given a label of another control.
+    """Return the key that matches a submitted region with a predicted one.
 
-    What is said of a whole image is found by control and page.
+    For a shape it is the id, because its label may now be of another control; for a label of the whole image, control and page.
     """
     if any(region["type"] == tag.lower() for tag in OBJECTS):
         return region["type"], str(region.get("id")), ""
     return region["type"], region["from_name"], str(region.get("item_index") or 0)
 
 
-def _became(predicted: Region, answers: Sequence[Region]) -> Effort:
-    """Say what became of a region; `answers` were submitted for it, several where it was given labels of several controls."""
+def _effort(predicted: Region, answers: Sequence[Region]) -> Effort:
+    """Return the effort for one region; `answers` has several submitted regions if it got labels of several controls."""
     if not answers:
         return Effort(rejected=1)
-    if [(one["from_name"], one.get("value")) for one in answers] == [(predicted["from_name"], predicted.get("value"))]:
+    if [(answer["from_name"], answer.get("value")) for answer in answers] == [(predicted["from_name"], predicted.get("value"))]:
         return Effort(accepted=1)
     decode = decoder(predicted, answers[0])
     try:
-        before, after = decode(predicted), [decode(one) for one in answers]
+        before, after = decode(predicted), [decode(answer) for answer in answers]
     except ControlError:
         return Effort(edited=1)
     if not isinstance(before, Labelled):
         return Effort(accepted=1) if same_answer(before, after[0]) else Effort(edited=1)
-    said = {(one["from_name"], label) for one, drawn in zip(answers, after, strict=True) for label in drawn.labels}
-    relabelled = said != {(predicted["from_name"], label) for label in before.labels}
+    labels = {(answer["from_name"], label) for answer, drawn in zip(answers, after, strict=True) for label in drawn.labels}
+    relabelled = labels != {(predicted["from_name"], label) for label in before.labels}
     if not relabelled and same_shape(before, after[0]):
         return Effort(accepted=1)
     return Effort(edited=1, compared=1, overlap=shape_overlap(before, after[0]))

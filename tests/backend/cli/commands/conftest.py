@@ -69,7 +69,7 @@ def refused(run: Callable[..., Result]) -> Callable[..., str]:
 @pytest.fixture
 def survey(run: Callable[..., Result], pictures: Path) -> Callable[..., Result]:
     """Runs a survey of the folder `pictures` into the folder `out`, with further words."""
-    return lambda *words: run("prelabel", "--input", "pictures", "--output", "out", "--config", "morphology", *words)
+    return lambda *words: run("survey", "pictures", "--output", "out", "--config", "morphology", *words)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""`galaxyloop prelabel --input`: a survey to Parquet parts; tests/e2e/prelabel has the projects of Label Studio."""
+"""`galaxyloop survey` and wrong calls of `galaxyloop prelabel`; tests/e2e/prelabel has the projects of Label Studio."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_every_image_is_a_row_of_a_part(survey: Run) -> None:
     done = survey("--part-images", 3)
     assert done.exit_code == 1, done.output
     assert done.stdout == (
-        "4 images stand in 2 parts in out; this run looked at 4, 1 of them unreadable: their column error says why\n"
+        "out has 4 images in 2 parts; this run predicted 4, 1 of them unreadable: the column error has the reasons\n"
     )
     assert parts() == ["part-000000.parquet", "part-000001.parquet"]
     assert [(row["id"], row["error"] is None, row["version"]) for row in rows()] == [
@@ -45,7 +45,7 @@ def test_every_image_is_a_row_of_a_part(survey: Run) -> None:
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_cluster_writes_the_same(run: Run, many: str) -> None:
-    words = ("prelabel", "--input", many, "--config", "morphology", "--part-images", 64, "--output")
+    words = ("survey", many, "--config", "morphology", "--part-images", 64, "--output")
     assert run(*words, "here").exit_code == 0
     done = run(*words, "there", "--engine", "ray")
     assert done.exit_code == 0, done.output
@@ -58,7 +58,7 @@ def test_a_cluster_writes_the_same(run: Run, many: str) -> None:
 def test_a_bucket_is_surveyed_as_a_folder_is(run: Run, pictures: Path, s3: Any) -> None:
     for name in ("a.PNG", "b.png", "broken.jpg"):
         s3.put_object(Bucket="sky", Key=f"dr10/{name}", Body=(pictures / name).read_bytes())
-    done = run("prelabel", "--input", "s3://sky/dr10/*", "--output", "out", "--config", "morphology")
+    done = run("survey", "s3://sky/dr10/*", "--output", "out", "--config", "morphology")
     assert done.exit_code == 1, done.output
     assert [(row["id"], row["error"] is None) for row in rows()] == [
         ("s3://sky/dr10/a.PNG", True),
@@ -68,14 +68,14 @@ def test_a_bucket_is_surveyed_as_a_folder_is(run: Run, pictures: Path, s3: Any) 
 
 
 def test_what_a_project_has_learned_predicts(run: Run, pictures: Path, trained: Services) -> None:
-    done = run("prelabel", "--input", "pictures", "--output", "out", "--project", 7)
+    done = run("survey", "pictures", "--output", "out", "--project", 7)
     assert done.exit_code == 1, done.output
     assert {row["version"] for row in rows() if row["error"] is None} == {trained.registry.version(7, 2).name}
     assert all(set(row["class"]) == {"Round", "Flat"} for row in rows() if row["error"] is None)
 
 
 def test_an_earlier_version_can_be_named_and_does_not_mix_with_another(run: Run, pictures: Path, trained: Services) -> None:
-    words = ("prelabel", "--input", "pictures", "--output", "out", "--project", 7)
+    words = ("survey", "pictures", "--output", "out", "--project", 7)
     refused = run(*words, "--version", "v0001", "--config", "morphology")
     assert refused.exit_code == 1, refused.output  # one file is no image
     assert {row["version"] for row in rows() if row["error"] is None} == {trained.registry.version(7, 1).name}
@@ -89,28 +89,28 @@ def test_an_earlier_version_can_be_named_and_does_not_mix_with_another(run: Run,
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ((), "name either a PROJECT of Label Studio or a survey's --input"),
-        (("7", "--input", "pictures"), "name either a PROJECT of Label Studio or a survey's --input"),
-        (("7", "--output", "out"), "belong to a survey"),
-        (("7", "--ray-address", "host:1"), "--ray-address needs --engine ray"),
-        (("--input", "pictures", "--config", "morphology"), "a survey needs an --output"),
-        (("--input", "pictures", "--output", "out"), "a survey needs a --config, or the --project whose heads predict"),
-        (("--input", "pictures", "--output", "out", "--config", "morphology", "--limit", "3"), "belong to a PROJECT"),
+        (("prelabel",), "name the PROJECT of Label Studio; for image files without Label Studio use galaxyloop survey"),
+        (("prelabel", "7", "--input", "pictures"), "name either a PROJECT of Label Studio, or the INPUT of galaxyloop survey"),
+        (("prelabel", "7", "--output", "out"), "belong to galaxyloop survey"),
+        (("prelabel", "7", "--ray-address", "host:1"), "--ray-address needs --engine ray"),
+        (("prelabel", "--input", "pictures", "--limit", "3"), "belong to a PROJECT"),
+        (("survey", "pictures", "--config", "morphology"), "a survey needs an --output"),
+        (("survey", "pictures", "--output", "out"), "a survey needs a --config, or the --project whose heads predict"),
         (
-            ("--input", "pictures", "--output", "out", "--config", "morphology", "--version", "v0001"),
+            ("survey", "pictures", "--output", "out", "--config", "morphology", "--version", "v0001"),
             "--version needs a --project",
         ),
-        (("--input", "pictures", "--output", "out", "--project", "8"), "project 8 is not known here"),
-        (("--input", "pictures", "--output", "out", "--config", "nonsense"), "nonsense is neither an XML file nor a name"),
-        (("--input", "nowhere", "--output", "out", "--config", "morphology"), "there is no nowhere"),
-        (("--input", "empty", "--output", "out", "--config", "morphology"), "there is no image in empty"),
+        (("survey", "pictures", "--output", "out", "--project", "8"), "project 8 is not known here"),
+        (("survey", "pictures", "--output", "out", "--config", "nonsense"), "nonsense is neither an XML file nor a name"),
+        (("survey", "nowhere", "--output", "out", "--config", "morphology"), "there is no nowhere"),
+        (("survey", "empty", "--output", "out", "--config", "morphology"), "there is no image in empty"),
         (
-            ("--input", "broken.parquet", "--output", "out", "--config", "morphology"),
+            ("survey", "broken.parquet", "--output", "out", "--config", "morphology"),
             "broken.parquet cannot be read as Parquet",
         ),
-        (("--input", "pictures", "--output", "broken.parquet", "--config", "morphology"), "is a file: name a folder"),
+        (("survey", "pictures", "--output", "broken.parquet", "--config", "morphology"), "is a file: name a folder"),
         (
-            ("--input", "pictures", "--output", "pictures", "--config", "morphology"),
+            ("survey", "pictures", "--output", "pictures", "--config", "morphology"),
             "holds files that do not belong to a survey",
         ),
     ],
@@ -118,14 +118,14 @@ def test_an_earlier_version_can_be_named_and_does_not_mix_with_another(run: Run,
 def test_what_makes_no_sense_is_one_sentence(refused: Callable[..., str], words: tuple[str, ...], sentence: str) -> None:
     Path("empty").mkdir()
     Path("broken.parquet").write_text("no Parquet")
-    assert sentence in refused("prelabel", *words)
+    assert sentence in refused(*words)
     assert not list(Path("out").glob("*.parquet"))
 
 
 @pytest.mark.slow
 def test_an_address_without_a_cluster_is_one_sentence(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(pictures.parent)
-    words = ["prelabel", "--input", "pictures", "--output", "out", "--config", "morphology"]
+    words = ["survey", "pictures", "--output", "out", "--config", "morphology"]
     words += ["--engine", "ray", "--ray-address", "127.0.0.1:1"]
     done = subprocess.run([sys.executable, "-m", "backend.cli", *words], capture_output=True, text=True, env=os.environ)
     assert done.returncode == 1
@@ -137,7 +137,7 @@ def test_a_config_that_nothing_can_be_said_of_is_one_sentence_on_a_cluster_too(
     refused: Callable[..., str], pictures: Path, ray_cluster: str
 ) -> None:
     Path("own.xml").write_text('<View><Image name="i" value="$i"/><Number name="z" toName="i"/></View>')
-    words = ("prelabel", "--input", "pictures", "--output", "out", "--config", "own.xml")
+    words = ("survey", "pictures", "--output", "out", "--config", "own.xml")
     for engine in ("local", "ray"):
         assert "no control that the heads can fill" in refused(*words, "--engine", engine)
 
@@ -151,14 +151,14 @@ def tell():
     print(os.getpriority(os.PRIO_PROCESS, 0), torch.get_num_threads(), os.environ.get("OMP_NUM_THREADS"), file=sys.stderr)
 
 atexit.register(tell)
-app(["prelabel", *sys.argv[1:]])
+app(sys.argv[1:])
 """
 """Tells, at its end, how far a run stepped back and on how many threads it computed."""
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("pictures")
-@pytest.mark.parametrize("words", [("7",), ("--input", "pictures", "--output", "out", "--config", "morphology")])
+@pytest.mark.parametrize("words", [("prelabel", "7"), ("survey", "pictures", "--output", "out", "--config", "morphology")])
 def test_it_steps_back_behind_the_server_and_keeps_to_its_threads(words: tuple[str, ...], files: Any, run: Run) -> None:
     own = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     own |= {"LABEL_STUDIO_URL": files.url, "LABEL_STUDIO_API_KEY": "a-legacy-token"}
@@ -166,3 +166,10 @@ def test_it_steps_back_behind_the_server_and_keeps_to_its_threads(words: tuple[s
     done = subprocess.run([sys.executable, "-c", LAST_WORDS, *words], env=own, capture_output=True, text=True, check=False)
     niceness = max(9, os.getpriority(os.PRIO_PROCESS, 0))
     assert f"{niceness} 1 1" in done.stderr.splitlines()
+
+
+def test_the_command_of_earlier_releases_still_works_with_one_warning(pictures: Path, run: Run) -> None:
+    done = run("prelabel", "--input", "pictures", "--output", "out", "--config", "morphology")
+    assert done.exit_code == 1  # one file is not an image
+    assert done.stdout.startswith("out has 4 images in 1 parts")
+    assert done.stderr.splitlines()[0] == "galaxyloop prelabel --input is now: galaxyloop survey pictures …"

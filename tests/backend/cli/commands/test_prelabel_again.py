@@ -1,4 +1,4 @@
-"""A survey that is started again: it goes on with what it was begun with, and mixes in nothing else."""
+"""A survey that is started again: it is continued with the version that it was started with."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ def test_a_part_that_is_there_is_not_made_again(survey: Run) -> None:
     survey("--part-images", 1)
     before = {name: Path("out", name).stat().st_mtime_ns for name in parts()}
     Path("out/part-000002.parquet").unlink()
-    assert "this run looked at 1" in survey("--part-images", 1).stdout
-    assert "this run looked at 0" in survey("--part-images", 1).stdout
+    assert "this run predicted 1" in survey("--part-images", 1).stdout
+    assert "this run predicted 0" in survey("--part-images", 1).stdout
     after = {name: Path("out", name).stat().st_mtime_ns for name in parts()}
     assert [name for name in before if before[name] != after[name]] == ["part-000002.parquet"]
 
@@ -52,7 +52,7 @@ def test_images_that_come_meanwhile_change_no_part(survey: Run, png: Callable[..
 
 @pytest.mark.slow
 def test_a_survey_that_was_killed_goes_on_and_has_every_image_once(run: Run, many: str) -> None:
-    words = ("prelabel", "--input", many, "--output", "out", "--config", "morphology", "--part-images", "8")
+    words = ("survey", many, "--output", "out", "--config", "morphology", "--part-images", "8")
     process = subprocess.Popen([sys.executable, "-m", "backend.cli", *words], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + DEADLINE_S
     while len(parts()) < 3:
@@ -65,7 +65,7 @@ def test_a_survey_that_was_killed_goes_on_and_has_every_image_once(run: Run, man
     assert there < 25
     done = run(*words)
     assert done.exit_code == 0, done.output
-    assert f"this run looked at {200 - 8 * there}\n" in done.stdout
+    assert f"this run predicted {200 - 8 * there}\n" in done.stdout
     assert [row["id"] for row in rows()] == sorted(f"galaxy {number}" for number in range(200))
     assert all(row["error"] is None for row in rows())
 
@@ -73,7 +73,7 @@ def test_a_survey_that_was_killed_goes_on_and_has_every_image_once(run: Run, man
 def test_the_same_command_goes_on_though_the_project_has_learned_and_its_config_changed(
     run: Run, pictures: Path, trained: Services
 ) -> None:
-    words = ("prelabel", "--input", "pictures", "--output", "out", "--project", 7, "--part-images", 1)
+    words = ("survey", "pictures", "--output", "out", "--project", 7, "--part-images", 1)
     assert run(*words).exit_code == 1  # one file is no image
     before = rows()
     Path("out/part-000001.parquet").unlink()
@@ -83,9 +83,9 @@ def test_the_same_command_goes_on_though_the_project_has_learned_and_its_config_
     )
     done = run(*words)
     assert done.exit_code == 0, done.output
-    assert "this run looked at 1" in done.stdout
+    assert "this run predicted 1" in done.stdout
     base, second = (version.name for version in trained.registry.versions(7))
-    assert f"out goes on with {second}, as it was begun; {base} is live now" in done.stderr
+    assert f"out is continued with {second}, with which it was started; {base} is live now" in done.stderr
     assert [(row["id"], row["version"], row["class"]) for row in rows()] == [
         (row["id"], row["version"], row["class"]) for row in before
     ]
@@ -96,22 +96,22 @@ def test_a_run_goes_on_from_any_folder_and_is_not_mixed_with_a_folder_of_the_sam
 ) -> None:
     out = tmp_path / "out"
     words = ("--output", out, "--config", "morphology", "--part-images", 1)
-    assert run("prelabel", "--input", "pictures", *words).exit_code == 1  # one file is no image
+    assert run("survey", "pictures", *words).exit_code == 1  # one file is no image
     before = rows(str(out))
     (out / "part-000001.parquet").unlink()
     (tmp_path / "elsewhere" / "pictures").mkdir(parents=True)
     (tmp_path / "elsewhere" / "pictures" / "b.png").write_bytes(png(seed=7))
     monkeypatch.chdir(tmp_path / "elsewhere")
-    mixed = run("prelabel", "--input", "pictures", *words)
+    mixed = run("survey", "pictures", *words)
     assert mixed.exit_code == 1
     assert f"its input is '{pictures}' and not '{tmp_path / 'elsewhere' / 'pictures'}'" in mixed.stderr
-    assert run("prelabel", "--input", "../pictures", *words).exit_code == 0
+    assert run("survey", "../pictures", *words).exit_code == 0
     assert rows(str(out)) == before
 
 
 @pytest.mark.slow
 def test_a_parquet_file_that_has_changed_ends_the_survey(run: Run, many: str) -> None:
-    words = ("prelabel", "--input", many, "--output", "out", "--config", "morphology", "--part-images", 64)
+    words = ("survey", many, "--output", "out", "--config", "morphology", "--part-images", 64)
     assert run(*words).exit_code == 0
     Path("out/part-000002.parquet").unlink()
     whole = Path(many).read_bytes()

@@ -1,0 +1,46 @@
+"""Where `galaxyloop prelabel` and `galaxyloop survey` predict: in this process or on a Ray cluster."""
+
+from __future__ import annotations
+
+import os
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.startup import bound_threads
+from backend.cli.terminal import wrong_call
+
+if TYPE_CHECKING:
+    from backend.settings import Settings
+
+__all__ = ["Engine", "EngineOption", "RayAddress", "check_engine", "lower_priority"]
+
+
+class Engine(StrEnum):
+    """What predicts."""
+
+    local = "local"
+    ray = "ray"
+
+
+EngineOption = Annotated[Engine, typer.Option(help="Where to predict; ray needs the extra of that name.")]
+RayAddress = Annotated[
+    str | None, typer.Option(help="host:port of a Ray cluster's head node; without it one starts on this machine.")
+]
+
+
+def check_engine(engine: Engine, ray_address: str | None) -> None:
+    """End with a wrong call if an address is given for another engine."""
+    if ray_address is not None and engine is not Engine.ray:
+        wrong_call("--ray-address needs --engine ray")
+
+
+def lower_priority(settings: Settings) -> None:
+    """Run at the worker's nice level and number of threads; before torch is loaded, whose threads inherit the level."""
+    bound_threads(settings)
+    niceness = max(os.getpriority(os.PRIO_PROCESS, 0), settings.worker_niceness)
+    os.setpriority(os.PRIO_PROCESS, 0, niceness)
+    import torch
+
+    torch.set_num_threads(settings.threads)
