@@ -96,7 +96,7 @@ def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
                 y=float(centre[1]),
                 semi_major_px=major_px,
                 semi_minor_px=minor_px,
-                angle_px=np.nan if _is_upright(one) else angle_px,
+                angle_px=_angle_px(one, angle_px),
                 area_px=area,
                 ra=float(place[0]),
                 dec=float(place[1]),
@@ -108,6 +108,13 @@ def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
             )
         )
     return measures
+
+
+def _angle_px(one: DrawnObject, angle_px: float) -> float:
+    """The angle of the major axis; of a turned square that of its sides, and none of an upright box."""
+    if _is_upright(one):
+        return np.nan
+    return one.shape.rotation % 180 if isinstance(one.shape, Box) and np.isnan(angle_px) else angle_px
 
 
 def _is_upright(one: DrawnObject) -> bool:

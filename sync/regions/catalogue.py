@@ -2,7 +2,8 @@
 
 SExtractor counts pixels from 1 at the middle of the first, photutils from 0, both from the bottom of the picture; angles run
 from x towards y. On the sky, half-axes are degrees unless their column says another unit or is named for one, and angles are
-those from north through east. `KRON_RADIUS` multiplies both half-axes, where it is above 0.
+those from north through east. `KRON_RADIUS` multiplies both half-axes, where it is above 0. Catalogues of `galaxyloop export`
+have columns of their own: see `exported_catalogue`.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from sync.importing.inputs.catalogue import has_positions, open_catalogue, positions
 from sync.importing.inputs.item import InputError
 from sync.regions.array_shapes import ellipse_of_array
+from sync.regions.exported_catalogue import is_exported, read_exported
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError
 
 __all__ = ["Columns", "open_table", "read"]
@@ -94,6 +96,8 @@ def read(file: Path, columns: Columns) -> tuple[list[MarkedImage], list[Problem]
     table = open_table(file, table=columns.table)
     if len(table) > MAX_ROWS:
         raise RegionsError(f"it has {len(table):,} rows, more than the {MAX_ROWS:,} that are read: split it")
+    if is_exported(table) and not columns.of_controls:
+        return read_exported(table)
     return _Reader(file, table, columns).read()
 
 

@@ -49,6 +49,8 @@ def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
         content = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
         raise RegionsError(f"it is no JSON: {str(error).splitlines()[0] if str(error) else type(error).__name__}") from error
+    if isinstance(content, list) and content and isinstance(content[0], Mapping) and "data" in content[0]:
+        raise RegionsError("it is a list of Label Studio's tasks: import it in Label Studio itself")
     if isinstance(content, list):
         content = {"annotations": content}
     if not isinstance(content, Mapping) or not isinstance(content.get("annotations"), list):

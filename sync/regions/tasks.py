@@ -124,9 +124,11 @@ class TaskIndex:
             "sky": self._of_place,
         }
         order = ("content_id", "filename", "sky") if key == "auto" else (key,)
+        exported = self.find_exported(marked)
         for way in order:
             if fitting := ways[way](marked):
-                return _only(fitting)
+                # A content id is that of a task, which may have several images.
+                return exported if exported is not None and exported.task is fitting[0].task else _only(fitting)
         if key == "auto" and not marked.names and not marked.content_id and (fitting := self._of_number(marked)):
             return _only(fitting)
         raise RegionsError(f"no task of the project has its {_MEANING[key]}")

@@ -19,6 +19,7 @@ from sync.errors.controls import quote
 from sync.geometry.shapes import Box, Point, Polygon
 from sync.regions.files import read_text
 from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError
+from sync.regions.yolo_boxes import drop_boxes_of_outlines
 
 __all__ = ["is_folder", "read"]
 
@@ -57,7 +58,8 @@ def read(folder: Path) -> tuple[list[MarkedImage], list[Problem]]:
     """
     images: list[MarkedImage] = []
     problems: list[Problem] = []
-    for place in _sets(folder):
+    sets = list(_sets(folder))
+    for place in sets:
         names, points = _description(place)
         for file in _label_files(place):
             if len(images) == MAX_FILES:
@@ -70,7 +72,23 @@ def read(folder: Path) -> tuple[list[MarkedImage], list[Problem]]:
             images.append(MarkedImage(str(file.relative_to(folder)), (file.name,), marks=marks))
     if not images and not problems:
         raise RegionsError("it holds no label file of YOLO: labels/**/*.txt, with data.yaml beside it, is read")
+    if len(sets) > 1:
+        images = drop_boxes_of_outlines(images, box=_edges_of_box, outline=_edges_of_outline)
     return images, problems
+
+
+def _edges_of_box(mark: Mark) -> NDArray[np.float64] | None:
+    if not (isinstance(mark.draw, partial) and mark.draw.func is _draw_box):
+        return None
+    x, y, width, height = mark.draw.args[0]
+    return np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
+
+
+def _edges_of_outline(mark: Mark) -> NDArray[np.float64] | None:
+    if not (isinstance(mark.draw, partial) and mark.draw.func is _draw_corners):
+        return None
+    corners: NDArray[np.float64] = mark.draw.args[0]
+    return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
 
 
 def _sets(folder: Path) -> Iterator[Path]:

@@ -1,0 +1,51 @@
+"""Boxes of `detect/` that lie around an outline of `segment/`: both are the same object.
+
+`galaxyloop export --format yolo` writes a project with boxes and outlines as two data sets, and gives each outline a box in the
+one for detection.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from sync.regions.marks import Mark, MarkedImage
+
+__all__ = ["drop_boxes_of_outlines"]
+
+SAME_BOX = 0.01
+"""Shares of its sides by which a box may differ from that of the outline: the corners of an ellipse lie inside its box."""
+
+Edges = Callable[[Mark], NDArray[np.float64] | None]
+"""Gives left, top, right and low edge, as fractions of the picture's sides; None for another kind of mark."""
+
+
+def drop_boxes_of_outlines(images: Sequence[MarkedImage], *, box: Edges, outline: Edges) -> list[MarkedImage]:
+    """Return images without the boxes that lie around an outline of the same class in the file of the same name."""
+    trees: dict[tuple[str, tuple[str, ...]], Any] = {}
+    outlines: dict[tuple[str, tuple[str, ...]], list[NDArray[np.float64]]] = defaultdict(list)
+    for image in images:
+        for mark in image.marks:
+            if (edges := outline(mark)) is not None:
+                outlines[image.names[0], mark.labels].append(edges)
+    for key, listed in outlines.items():
+        trees[key] = cKDTree(np.array(listed))
+
+    def lies_around_an_outline(image: MarkedImage, mark: Mark) -> bool:
+        edges, tree = box(mark), trees.get((image.names[0], mark.labels))
+        if edges is None or tree is None:
+            return False
+        width, height = edges[2:] - edges[:2]
+        _, nearest = tree.query(edges, p=np.inf)
+        differences: NDArray[np.float64] = np.abs(tree.data[nearest] - edges)
+        return bool((differences <= SAME_BOX * np.array([width, height, width, height])).all())
+
+    return [
+        replace(image, marks=tuple(mark for mark in image.marks if not lies_around_an_outline(image, mark))) for image in images
+    ]
