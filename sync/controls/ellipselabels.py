@@ -7,6 +7,7 @@ ellipse is turned about its centre; it takes no half-axis above 50.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from sync.controls.control import Control
@@ -29,17 +30,32 @@ from sync.errors.controls import ControlError
 from sync.geometry.moments import moment_ellipse
 from sync.geometry.shapes import Ellipse, Labelled, Mask, Size, check_size
 
-__all__ = ["KIND", "MAX_RADIUS_PERCENT", "SHAPE", "TAG", "decode", "encode", "encode_mask", "faults", "readable_size"]
+__all__ = [
+    "KIND",
+    "MAX_RADIUS_PERCENT",
+    "SHAPE",
+    "TAG",
+    "decode",
+    "encode",
+    "encode_mask",
+    "faults",
+    "readable_size",
+    "shorten_axes",
+]
 
 TAG = "EllipseLabels"
 KIND = Kind.OBJECTS
 SHAPE = Ellipse
 
 MAX_RADIUS_PERCENT = 50.0
+ROUNDING = 1e-9
+"""Share by which a half-axis that was decoded from percent may be longer."""
 
 
 def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
-    """Return the region of an ellipse, its half-axes cut to half the image.
+    """Return the region of an ellipse.
+
+    Its axes are exchanged where Label Studio can hold only the turned form.
 
     Parameters
     ----------
@@ -49,7 +65,8 @@ def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score:
     Raises
     ------
     ControlError
-        If the centre lies outside the image, a half-axis is not above 0, or a number is not finite.
+        If the centre lies outside the image, a half-axis is not above 0 or longer than half the image, or a number is not
+        finite.
     """
     finite(ellipse.x, ellipse.y, ellipse.radius_x, ellipse.radius_y, ellipse.rotation, of="the numbers of an ellipse")
     width, height = check_size(size)
@@ -57,6 +74,14 @@ def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score:
         raise ControlError(f"the centre of {ellipse} lies outside an image of {width}x{height} pixels")
     if ellipse.radius_x <= 0 or ellipse.radius_y <= 0:
         raise ControlError(f"the half-axes of {ellipse} must be above 0")
+    if not _fits(ellipse, size):
+        turned = Ellipse(ellipse.x, ellipse.y, ellipse.radius_y, ellipse.radius_x, ellipse.rotation + 90)
+        if not _fits(turned, size):
+            longest = max(ellipse.radius_x, ellipse.radius_y)
+            raise ControlError(
+                f"its half-axis of {longest:.4g} pixels is longer than half the picture, which Label Studio cannot hold"
+            )
+        ellipse = turned
     value = {
         "x": min(float(ellipse.x) / width * 100, 100.0),
         "y": min(float(ellipse.y) / height * 100, 100.0),
@@ -66,6 +91,22 @@ def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score:
         "ellipselabels": write_labels([label], control),
     }
     return new_region(control, TAG, value, score=score, size=size)
+
+
+def shorten_axes(ellipse: Ellipse, size: Size) -> Ellipse:
+    """Return an ellipse that Label Studio can hold: half-axes longer than half the image are cut there.
+
+    For objects that a model finds: a galaxy that fills the picture is better shown too small than not at all.
+    """
+    longest_x, longest_y = (side * MAX_RADIUS_PERCENT / 100 for side in size)
+    if _fits(ellipse, size):
+        return ellipse
+    return replace(ellipse, radius_x=min(ellipse.radius_x, longest_x), radius_y=min(ellipse.radius_y, longest_y))
+
+
+def _fits(ellipse: Ellipse, size: Size) -> bool:
+    radii = zip((ellipse.radius_x, ellipse.radius_y), size, strict=True)
+    return all(radius <= side * MAX_RADIUS_PERCENT / 100 * (1 + ROUNDING) for radius, side in radii)
 
 
 def decode(region: Region, *, size: Size | None = None) -> Labelled[Ellipse]:
@@ -83,8 +124,8 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Ellipse]:
 
 
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
-    """Return the ellipse with the second moments of a mask."""
-    return [encode(moment_ellipse(mask), control=control, label=label, size=size, score=score)]
+    """Return the ellipse with the second moments of a mask, its axes shortened to what Label Studio holds."""
+    return [encode(shorten_axes(moment_ellipse(mask), size), control=control, label=label, size=size, score=score)]
 
 
 def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from sync.controls import CONTROLS, ControlError, brushlabels
-from sync.controls.ellipselabels import MAX_RADIUS_PERCENT
 from sync.controls.number import STEP_TOLERANCE
 from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region
@@ -191,7 +190,7 @@ def _region(drawn: Drawn, control: Control, label: str, size: Size, score: float
         return brushlabels.encode_part(part.pixels, x=part.x, y=part.y, control=control, label=label, size=size, score=score)
     held: dict[str, Callable[[], Shape]] = {
         "PolygonLabels": lambda: _polygon(drawn, size),
-        "EllipseLabels": lambda: _checked_ellipse(drawn.shape, size),
+        "EllipseLabels": lambda: drawn.shape,
         "RectangleLabels": lambda: _inside_box(drawn, size),
         "KeyPointLabels": lambda: drawn.shape,
     }
@@ -242,16 +241,6 @@ def _polygon(drawn: Drawn, size: Size) -> Polygon:
     if isinstance(shape, Box):
         return box_corners(shape)
     assert isinstance(shape, Polygon)
-    return shape
-
-
-def _checked_ellipse(shape: Shape, size: Size) -> Ellipse:
-    assert isinstance(shape, Ellipse)
-    for radius, side in ((shape.radius_x, size[0]), (shape.radius_y, size[1])):
-        if radius > side * MAX_RADIUS_PERCENT / 100:
-            raise ControlError(
-                f"its half-axis of {radius:.4g} pixels is longer than half the picture, which Label Studio cannot hold"
-            )
     return shape
 
 

@@ -103,7 +103,8 @@ class ObjectFiller:
             if control.tag == "RectangleLabels":
                 return [rectanglelabels.encode(found.source.box, control=control, label=label, score=score, size=size)]
             if control.tag == "EllipseLabels":
-                return [ellipselabels.encode(found.source.ellipse, control=control, label=label, score=score, size=size)]
+                ellipse = ellipselabels.shorten_axes(found.source.ellipse, size)
+                return [ellipselabels.encode(ellipse, control=control, label=label, score=score, size=size)]
             return regions_of_mask(found.source.full_mask(size), control=control, label=label, score=score)
         except ControlError as error:
             log.warning("event=region_left_out control=%s reason=%r", control.name, str(error))

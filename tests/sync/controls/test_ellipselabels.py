@@ -35,9 +35,20 @@ def test_what_is_encoded_is_decoded(size: Size, data: st.DataObject) -> None:
         assert getattr(read.shape, name) == pytest.approx(getattr(ellipse, name), rel=1e-9, abs=1e-9)
 
 
-def test_half_axes_are_cut_to_half_the_image_which_is_all_that_label_studio_takes() -> None:
-    value = encode(Ellipse(100, 50, 500, 500))["value"]
-    assert (value["radiusX"], value["radiusY"]) == (50, 50)
+def test_a_half_axis_longer_than_half_the_image_is_refused() -> None:
+    with pytest.raises(ControlError, match="its half-axis of 500 pixels is longer than half the picture"):
+        encode(Ellipse(100, 50, 500, 20))
+
+
+def test_axes_are_exchanged_where_the_image_is_long_enough_in_the_other_direction() -> None:
+    region = encode(Ellipse(100, 50, 20, 90, rotation=100))
+    read = ellipselabels.decode(region).shape
+    assert (read.radius_x, read.radius_y, read.rotation) == pytest.approx((90, 20, 190))
+
+
+def test_the_ellipse_of_a_model_is_shortened_to_half_the_image() -> None:
+    assert ellipselabels.shorten_axes(Ellipse(100, 50, 500, 500, 30), (200, 100)) == Ellipse(100, 50, 100, 50, 30)
+    assert ellipselabels.shorten_axes(Ellipse(100, 50, 100, 50, 30), (200, 100)) == Ellipse(100, 50, 100, 50, 30)
 
 
 @pytest.mark.parametrize(
