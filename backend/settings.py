@@ -117,6 +117,11 @@ class Settings(BaseSettings):
         """Folder of the cache of images, embeddings and sources."""
         return self.data_dir / "cache"
 
+    def class_numbers_file(self, project: int, created_at: str) -> Path:
+        """File with the class numbers of a project's exports; another Label Studio may give its number to another project."""
+        created = "".join(filter(str.isdigit, created_at))[:14]
+        return self.data_dir / "exports" / f"classes-{project}-{created}.json"
+
     @property
     def queue_file(self) -> Path:
         """SQLite file of the job queue."""

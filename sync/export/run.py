@@ -18,6 +18,7 @@ from sync.errors.sky import SkyError
 from sync.export import HOLDS, ON_SKY, WHOLE_IMAGE, WITH_IMAGES, WITHOUT_PIXELS, writer
 from sync.export.capabilities import held, holders_of, report_foreign
 from sync.export.card import CARD_FILE, Facts, data_card
+from sync.export.class_numbers import keep_numbers, number_labels
 from sync.export.consensus.agreement import class_agreement
 from sync.export.consensus.consensus import CONSENSUS, Decision
 from sync.export.data_columns import MOST_COLUMNS
@@ -72,6 +73,8 @@ class Plan:
     licence, credit : str
     objects : str
         One of `OBJECTS`: whether box and outline of one object are one.
+    class_numbers : Path or None
+        File that keeps the class numbers for later exports; see `number_labels`.
     """
 
     project: int
@@ -84,6 +87,7 @@ class Plan:
     licence: str
     credit: str
     objects: str = OBJECTS[0]
+    class_numbers: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,7 @@ def export(
         dataset = Dataset(
             project=plan.project,
             title=plan.title,
-            labels=_labels(plan.config, found),
+            labels=number_labels(_labels(plan.config, found), plan.class_numbers),
             keypoint_labels=_labels_of(plan.config, "KeyPointLabels"),
             kinds=frozenset(found.kinds),
             outlined=frozenset(found.outlined),
@@ -182,6 +186,10 @@ def export(
         if not tally.tasks.total():
             because = f": {problems.first}" if problems.first else ""
             raise ExportError(f"project {plan.project} has annotated tasks, and none of them can be exported{because}")
+        try:
+            keep_numbers(dataset.labels, plan.class_numbers)
+        except OSError as error:
+            problems.add(f"the class numbers are not kept for the next export: {error}", task=None)
         facts = Facts(
             dataset=dataset,
             format=plan.format,

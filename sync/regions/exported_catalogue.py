@@ -79,13 +79,14 @@ def _shape_of(row: Mapping[str, Any]) -> Shape:
     x, y, major, minor = (_number(row[name]) for name in ("x", "y", "semi_major_px", "semi_minor_px"))
     angle, kind = _number(row["angle_px"]), _text(row["kind"])
     shape: Shape
+    numbers: tuple[float, ...]
     if kind == "keypoint":
         numbers, shape = (x, y), Point(x, y)
     elif kind == "ellipse":
         numbers, shape = (x, y, major, minor), Ellipse(x, y, major, minor, 0.0 if np.isnan(angle) else angle)
     elif kind == "box" and np.isnan(angle):
-        numbers = tuple(_number(row[name]) for name in ("box_x", "box_y", "box_width", "box_height"))
-        shape = Box(*numbers)
+        left, top, width, height = numbers = tuple(_number(row[name]) for name in ("box_x", "box_y", "box_width", "box_height"))
+        shape = Box(left, top, width, height)
     elif kind == "box":
         numbers, shape = (x, y, major, minor), box_about(x, y, 2 * major, 2 * minor, angle)
     else:

@@ -80,15 +80,18 @@ def read(folder: Path) -> tuple[list[MarkedImage], list[Problem]]:
 def _edges_of_box(mark: Mark) -> NDArray[np.float64] | None:
     if not (isinstance(mark.draw, partial) and mark.draw.func is _draw_box):
         return None
-    x, y, width, height = mark.draw.args[0]
-    return np.array([x - width / 2, y - height / 2, x + width / 2, y + height / 2])
+    numbers: NDArray[np.float64] = mark.draw.args[0]
+    middle, half = numbers[:2], numbers[2:] / 2
+    edges: NDArray[np.float64] = np.concatenate([middle - half, middle + half])
+    return edges
 
 
 def _edges_of_outline(mark: Mark) -> NDArray[np.float64] | None:
     if not (isinstance(mark.draw, partial) and mark.draw.func is _draw_corners):
         return None
     corners: NDArray[np.float64] = mark.draw.args[0]
-    return np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+    edges: NDArray[np.float64] = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
+    return edges
 
 
 def _sets(folder: Path) -> Iterator[Path]:

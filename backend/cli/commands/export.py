@@ -95,6 +95,7 @@ def export(
                 licence=licence,
                 credit=credit,
                 objects=objects.value,
+                class_numbers=settings.class_numbers_file(project, state.created_at),
             )
             done = _exported(client, output, plan, settings, task_count=state.task_count)
     except (ExportError, LabelStudioError, ValueError) as error:

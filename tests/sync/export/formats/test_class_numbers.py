@@ -7,7 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from sync.geometry.shapes import Box
+import pytest
+
+from sync.export import FORMATS
+from sync.geometry.shapes import Box, Mask
 from sync.labelling.config import parse
 
 SIZE = (40, 30)
@@ -52,3 +55,44 @@ def test_classes_that_only_tasks_name_are_numbered_by_their_first_annotation(
     after, _ = exported([task(third, first), task(second)], "coco", config=FROM_TASKS, consensus="all")
     assert numbers(before) == {"Zebra": 1, "Mule": 2}
     assert numbers(after) == {"Zebra": 1, "Mule": 2, "Apple": 3}
+
+
+def test_a_class_that_is_renamed_or_removed_leaves_the_numbers_of_the_others(
+    exported: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
+) -> None:
+    kept = tmp_path / "data" / "classes.json"
+    drawn = labelled(region, "Zebra")
+    exported([task(annotation(drawn))], "coco", config=config_of("Apple", "Mule", "Zebra"), class_numbers=kept)
+    removed, _ = exported([task(annotation(drawn))], "coco", config=config_of("Mule", "Zebra"), class_numbers=kept)
+    assert numbers(removed) == {"Apple": 1, "Mule": 2, "Zebra": 3}
+    renamed, _ = exported([task(annotation(drawn))], "coco", config=config_of("Donkey", "Zebra"), class_numbers=kept)
+    assert numbers(renamed) == {"Apple": 1, "Mule": 2, "Zebra": 3, "Donkey": 4}
+
+
+def test_a_list_of_numbers_that_is_damaged_or_cannot_be_written_ends_no_export(
+    exported: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
+) -> None:
+    kept = tmp_path / "classes.json"
+    kept.write_text("[1, null, {")
+    folder, _ = exported([task(annotation(labelled(region, "Zebra")))], "coco", config=config_of("Zebra"), class_numbers=kept)
+    assert numbers(folder) == {"Zebra": 1}
+    (tmp_path / "file").touch()
+    below = tmp_path / "file" / "classes.json"
+    folder, summary = exported(
+        [task(annotation(labelled(region, "Zebra")))], "coco", config=config_of("Zebra"), class_numbers=below
+    )
+    assert (numbers(folder), summary.problems) == ({"Zebra": 1}, 1)
+
+
+@pytest.mark.parametrize("format", sorted(FORMATS))
+def test_two_exports_of_the_same_tasks_have_the_same_bytes(
+    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask, format: str
+) -> None:
+    sky = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0, "CDELT1": -1e-4, "CDELT2": 1e-4}
+    drawn = [region("masks", ragged_mask, label="Arm", size=SIZE), region("boxes", Box(5, 5, 9, 7), label="Star", size=SIZE)]
+    tasks = [task(annotation(*drawn), wcs=sky, petro_r=17.5), task(annotation(drawn[0]), survey="SDSS")]
+    contents = []
+    for _ in range(2):
+        folder, _ = exported(tasks, format, fractions={"train": 0.5, "test": 0.5})
+        contents.append({file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()})
+    assert contents[0] == contents[1]
