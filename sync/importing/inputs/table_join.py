@@ -67,10 +67,10 @@ def join_table(
     matches = [keys.match(item.name, counts=counts) for item in items]
     if items and not any(matches):
         example = next((value for value in values if value), "nothing")
-        hint = ", which is a rounded number: write the column as text" if is_rounded(example) else ""
+        hint = " (a rounded number: write the column as text)" if is_rounded(example) else ""
         raise InputError(
-            f"no row of {file} is that of a picture: its column {key!r} holds {example!r}, "
-            f"the first picture is {items[0].name!r}{hint}"
+            f"no row of {file} is that of a picture: its column {key!r} holds {example!r}{hint}, "
+            f"the first picture is {items[0].name!r}"
         )
     needed = sorted({index for match in matches for index in match})
     data = dict(zip(needed, _rows(table, needed, ra=ra, dec=dec, columns=columns), strict=True))

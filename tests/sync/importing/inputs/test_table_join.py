@@ -110,7 +110,7 @@ def test_a_name_in_two_folders_does_not_match_a_third_folder() -> None:
 
 @pytest.mark.parametrize("key", ["5.87722981741363e+17", "1,23E+3"])
 def test_an_id_that_a_spreadsheet_rounded_is_named(key: str) -> None:
-    with pytest.raises(InputError, match="which is a rounded number: write the column as text"):
+    with pytest.raises(InputError, match=r"\(a rounded number: write the column as text\), the first picture is"):
         join_table(pictures("587722981741363294.jpg"), Table({"id": [key]}), key="id", file=FILE)
 
 
