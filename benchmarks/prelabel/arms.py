@@ -22,7 +22,7 @@ from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["LOCAL", "RAY", "RETRIEVE_ACTION", "SURVEY", "Measured", "measure_projects", "measure_surveys", "open_ray"]
 
-LOCAL, RAY, SURVEY = "galaxyloop prelabel", "galaxyloop prelabel --engine ray", "galaxyloop prelabel --input"
+LOCAL, RAY, SURVEY = "galaxyloop prelabel", "galaxyloop prelabel --engine ray", "galaxyloop survey"
 RETRIEVE_ACTION = "Label Studio's Retrieve Predictions"
 ACTION_WITHIN_S = 900.0
 CLUSTER = """
@@ -69,7 +69,7 @@ def measure_projects(
             for workers in (None, *clusters):
                 _forget(fixture, project)
                 words = [str(project), *_engine(clusters, workers)]
-                seconds = _run(fixture, words)
+                seconds = _run(fixture, ["prelabel", *words])
                 arm = LOCAL if workers is None else RAY
                 yield Measured(arm, workers, config, tasks, seconds, fixture.stored(project, 1))
             _forget(fixture, project)
@@ -93,7 +93,7 @@ def measure_surveys(
     for _ in range(rounds):
         for workers in (None, *clusters):
             shutil.rmtree(out, ignore_errors=True)
-            words = ["--input", str(folder), "--output", str(out), "--config", config, "--part-images", str(size)]
+            words = ["survey", str(folder), "--output", str(out), "--config", config, "--part-images", str(size)]
             seconds = _run(fixture, [*words, *_engine(clusters, workers)])
             yield Measured(SURVEY, workers, config, images, seconds, _rows(out))
     shutil.rmtree(out, ignore_errors=True)
@@ -135,7 +135,7 @@ def _run(fixture: LabelStudioFixture, words: list[str]) -> float:
     }
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "backend.cli", "prelabel", *words],
+        [sys.executable, "-m", "backend.cli", *words],
         env=environment,
         capture_output=True,
         text=True,
@@ -143,7 +143,7 @@ def _run(fixture: LabelStudioFixture, words: list[str]) -> float:
     )
     seconds = time.monotonic() - began
     if done.returncode:
-        raise RuntimeError(f"galaxyloop prelabel {' '.join(words)} failed: {done.stderr}")
+        raise RuntimeError(f"galaxyloop {' '.join(words)} failed: {done.stderr}")
     return seconds
 
 

@@ -64,7 +64,8 @@ def prelabel(
             wrong_call("name either a PROJECT of Label Studio, or the INPUT of galaxyloop survey")
         if only_unlabelled or limit or order is not Order.id:
             wrong_call("--only-unlabelled, --limit and --order belong to a PROJECT of Label Studio")
-        notices.print(f"galaxyloop prelabel --input is now: galaxyloop survey {shlex.quote(input)} …", highlight=False)
+        command = f"galaxyloop survey {shlex.quote(input)}"
+        notices.print(f"galaxyloop prelabel --input is now: {command} …", highlight=False, soft_wrap=True)
         survey(input, output, config, project_option, version, part_images, extension, engine, ray_address)
         return
     if project is None:

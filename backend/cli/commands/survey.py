@@ -135,6 +135,7 @@ def _bundle(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
             notices.print(
                 f"{output} is continued with {version.name}, with which it was started; {project.live_name} is live now",
                 highlight=False,
+                soft_wrap=True,
             )
         if reason := version_damage(registry, project.id, version.number):
             stop(f"{version.name} of project {project.id} is damaged: {reason}")
