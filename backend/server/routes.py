@@ -1,0 +1,159 @@
+"""The paths of Label Studio's ML protocol: health, setup, predict, webhook and versions; and metrics."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+from functools import lru_cache
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import generate_latest
+
+from backend.prediction.predictor import Task
+from backend.prediction.records import records_of
+from backend.registry.records import MAX_ID
+from backend.server.disconnect import watch_client
+from backend.server.openapi import BODY_REFUSED, REFUSED, takes
+from backend.server.protocol import (
+    PredictRequest,
+    SetupRequest,
+    VersionsRequest,
+    WebhookRequest,
+    body_of,
+    predict_body,
+)
+from backend.server.state import StateOfServer, require_caller, require_event_sender
+from backend.services import Services
+from sync.controls import CONTROLS
+from sync.labelling.config import LabelConfigError, parse
+
+__all__ = ["router"]
+
+log = logging.getLogger("galaxyloop.server")
+
+START_TRAINING = "START_TRAINING"
+CLIENT_CLOSED = 499
+"""Status, as in nginx, of an answer to a client that has disconnected."""
+KNOWN_ACTIONS = frozenset(
+    {
+        START_TRAINING, "ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED",
+        "TASKS_CREATED", "TASKS_DELETED", "PROJECT_UPDATED", "PROJECT_CREATED", "PROJECT_DELETED",
+    }
+)  # fmt: skip
+
+router = APIRouter()
+caller, event_sender = Depends(require_caller), Depends(require_event_sender)
+
+
+@router.get("/health")
+async def health() -> dict[str, str]:
+    return {"status": "UP", "model_class": "galaxyloop"}
+
+
+@router.post("/setup", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=takes(SetupRequest))
+async def setup(state: StateOfServer, body: Annotated[SetupRequest, Depends(body_of(SetupRequest))]) -> dict[str, str]:
+    warning = await to_thread.run_sync(warning_of, body.label_config)
+    if warning and state.logged_warnings.get(body.project) != warning:
+        log.warning("event=not_all_is_filled project=%d warning=%r", body.project, warning)
+        state.logged_warnings[body.project] = warning
+    project = await to_thread.run_sync(
+        lambda: state.services.register_project(body.project, label_config=body.label_config, extra_params=body.extra_params)
+    )
+    answer = {"model_version": project.live_name}
+    return answer | ({"warning": warning} if warning else {})
+
+
+@router.post("/predict", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=takes(PredictRequest))
+async def predict(request: Request, state: StateOfServer, body: Annotated[PredictRequest, Depends(predict_body)]) -> Response:
+    is_bulk = body.params is None or body.params.context is None
+    async with watch_client(request) as abandoned:
+        with state.metrics.seconds.labels("bulk" if is_bulk else "prompt").time():
+            limiter = state.bulk if is_bulk else state.prompts
+            content = await to_thread.run_sync(answer_predict, state.services, body, abandoned, limiter=limiter)
+    if abandoned.is_set():
+        log.info("event=request_abandoned project=%d tasks=%d", body.project, len(body.tasks))
+        return Response(status_code=CLIENT_CLOSED)
+    if is_bulk:
+        state.metrics.predictions.inc(len(body.tasks))
+    else:
+        state.metrics.prompts.inc()
+    return Response(content, media_type="application/json")
+
+
+@router.post("/webhook", dependencies=[event_sender], responses=BODY_REFUSED, openapi_extra=takes(WebhookRequest))
+async def webhook(state: StateOfServer, body: Annotated[WebhookRequest, Depends(body_of(WebhookRequest))]) -> dict[str, str]:
+    services, project_id, config = state.services, body.project.id, body.project.label_config
+    state.metrics.events.labels(body.action if body.action in KNOWN_ACTIONS else "other").inc()
+    if config is not None and state.event_configs.get(project_id) != config:
+        await to_thread.run_sync(lambda: services.register_project(project_id, label_config=config, extra_params=None))
+        state.event_configs[project_id] = config
+    if body.action == START_TRAINING:
+        await to_thread.run_sync(services.request_training, project_id)
+    else:
+        await state.events.mark(project_id)
+    return {"status": "heard"}
+
+
+@router.get("/versions", dependencies=[caller], responses=BODY_REFUSED)
+async def versions_by_get(
+    state: StateOfServer, project: Annotated[int | None, Query(gt=0, le=MAX_ID)] = None
+) -> dict[str, list[str]]:
+    return {"versions": await to_thread.run_sync(version_names, state.services, project)}
+
+
+@router.post("/versions", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=takes(VersionsRequest, required=False))
+async def versions_by_post(
+    state: StateOfServer, body: Annotated[VersionsRequest, Depends(body_of(VersionsRequest))]
+) -> dict[str, Any]:
+    return {"versions": await to_thread.run_sync(version_names, state.services, body.project)}
+
+
+@router.get("/metrics", dependencies=[caller], responses=REFUSED, response_class=PlainTextResponse)
+async def expose_metrics(state: StateOfServer) -> Response:
+    content = await to_thread.run_sync(generate_latest, state.metrics.exposed)
+    return Response(content, media_type="text/plain; version=0.0.4")
+
+
+def answer_predict(services: Services, body: PredictRequest, abandoned: threading.Event) -> bytes:
+    """Predict the tasks of a request, or answer its prompts; return the JSON, empty if the client has disconnected."""
+    context = body.params.context if body.params else None
+    tasks = [Task(id=item.id, data=item.data, stored=item.stored) for item in body.tasks]
+    project = services.register_project(body.project, label_config=body.label_config, extra_params=None)
+    predictor = services.predictors.of(project, label_config=body.label_config)
+    if predictor.version != project.live_name:  # its files are damaged: the worker promotes another one
+        services.mark([project.id])
+    if context is None:
+        predictions = predictor.predict(tasks, stop=abandoned.is_set)
+        if len(predictions) < len(tasks):
+            return b""
+        # Label Studio stores these predictions. The records tell later which of them are outdated.
+        pairs = records_of(zip(tasks, predictions, strict=True), predictor.config.image_key.values())
+        services.prediction_records.write(project.id, project.live_version, pairs)
+    else:
+        predictions = predictor.answer(tasks, context)
+    # One by one: to write all at once would hold the interpreter for a second, in which no event is answered.
+    results = ", ".join([json.dumps(prediction.as_json(), allow_nan=False) for prediction in predictions])
+    return f'{{"results": [{results}], "model_version": {json.dumps(predictor.version)}}}'.encode()
+
+
+def version_names(services: Services, project: int | None) -> list[str]:
+    """List the names of a project's versions, or of those of all projects."""
+    registry = services.registry
+    ids = [project] if project is not None else [known.id for known in registry.projects()]
+    return sorted({version.name for id_ in ids for version in registry.versions(id_)})
+
+
+@lru_cache(maxsize=16)  # Label Studio repeats /setup often, and parsing 50,000 classes takes a second
+def warning_of(label_config: str) -> str:
+    """Describe what galaxyloop does not fill of a labelling config; empty if it fills all of it."""
+    supported = "galaxyloop fills " + ", ".join(sorted(CONTROLS)) + " of an Image"
+    try:
+        config = parse(label_config)
+    except LabelConfigError as error:
+        return f"the labelling config cannot be read ({error}): {supported}"
+    nothing = () if config.controls else (f"the labelling config has nothing to fill: {supported}",)
+    return "; ".join((*nothing, *config.passed_over))

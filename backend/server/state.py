@@ -1,0 +1,76 @@
+"""What the functions of the routes share; FastAPI passes it to them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+from anyio import CapacityLimiter
+from fastapi import Depends, Request
+
+from backend.server.auth import Access
+from backend.server.coverage import Coverage
+from backend.server.events import EventBatcher
+from backend.server.metrics import Metrics
+from backend.services import Services
+
+__all__ = ["State", "StateOfServer", "open_state", "require_caller", "require_event_sender"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """State of one server.
+
+    Attributes
+    ----------
+    bulk, prompts : CapacityLimiter
+        One bulk request is computed at a time. Prompts have threads of their own, so that a click does not wait behind a
+        thousand tasks.
+    event_configs : dict
+        Project to the labelling config of its last event, which nearly every event repeats.
+    logged_warnings : dict
+        Project to the warning that the log has: Label Studio repeats /setup often.
+    """
+
+    services: Services
+    access: Access
+    metrics: Metrics
+    events: EventBatcher
+    bulk: CapacityLimiter
+    prompts: CapacityLimiter
+    event_configs: dict[int, str] = field(default_factory=dict)
+    logged_warnings: dict[int, str] = field(default_factory=dict)
+
+
+def open_state(services: Services) -> State:
+    """Make the state of a server over already opened services."""
+    settings = services.settings
+    return State(
+        services=services,
+        access=Access(settings),
+        metrics=Metrics(services.registry, services.pending_events, Coverage(settings)),
+        events=EventBatcher(services),
+        bulk=CapacityLimiter(1),
+        prompts=CapacityLimiter(settings.predictions_at_once),
+    )
+
+
+# Coroutines, because FastAPI runs plain functions in a thread each, which cost a tenth of an event.
+
+
+async def _state_of(request: Request) -> State:
+    state: State = request.app.state.server
+    return state
+
+
+StateOfServer = Annotated[State, Depends(_state_of)]
+
+
+async def require_caller(request: Request, state: StateOfServer) -> None:
+    """Refuse a request without basic auth."""
+    state.access.check_caller(request)
+
+
+async def require_event_sender(request: Request, state: StateOfServer) -> None:
+    """Refuse an event without the webhook's secret or basic auth."""
+    state.access.check_event_sender(request)
