@@ -1,4 +1,4 @@
-"""The pool: galaxies to pre-train on, from Parquet files, folders or single images, framed and in memory.
+"""The data set of a pre-training: galaxies from Parquet files, folders or single images, cropped and in memory.
 
 A file or row that cannot be read is left out and listed with its reason; the others are used.
 """
@@ -26,7 +26,7 @@ ROWS_AT_ONCE = 256
 
 
 class DatasetError(ValueError):
-    """Data that nothing can be learned from; the message says why in one sentence."""
+    """Data that no model can be trained on; the message gives the reason in one sentence."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +43,7 @@ class PretrainDataset:
     votes : Tensor, shape (n, len(answers))
         Share of all volunteers who gave each answer; rows of zeros have no votes.
     unreadable : tuple of str
-        What was left out, each with its reason.
+        Files and rows that were left out, each with its reason.
     """
 
     frames: Tensor
@@ -61,7 +61,7 @@ class _Row:
 
 
 def read_dataset(paths: Sequence[Path], *, side: int) -> PretrainDataset:
-    """Read everything that pre-training is given.
+    """Read files and folders into one data set.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def read_dataset(paths: Sequence[Path], *, side: int) -> PretrainDataset:
 
     Raises
     ------
-    PoolError
+    DatasetError
         If a path does not exist or no image at all can be read.
     """
     frames: list[NDArray[np.uint8]] = []

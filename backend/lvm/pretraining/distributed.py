@@ -1,4 +1,4 @@
-"""Where this process trains, alone or as one of several that torchrun started."""
+"""The process group of a training: one process alone, or one of several that torchrun started."""
 
 from __future__ import annotations
 
@@ -10,45 +10,47 @@ from dataclasses import dataclass
 import torch
 from torch import distributed
 
-__all__ = ["Seat", "taking_a_seat"]
+__all__ = ["DistributedRank", "init_distributed"]
 
 
 @dataclass(frozen=True, slots=True)
-class Seat:
-    """One process among its peers.
+class DistributedRank:
+    """This process in its group.
 
     Attributes
     ----------
-    rank, peers : int
-        Number of this process, from 0, and of all.
+    rank : int
+        Number of this process, from 0.
+    world_size : int
+        Number of processes.
     device : torch.device
-        What it computes on.
+        The device that this process computes on.
     """
 
     rank: int
-    peers: int
+    world_size: int
     device: torch.device
 
     @property
     def hardware(self) -> str:
-        """What all of them run on, for the model card."""
+        """The devices of all processes, for the model card."""
         if self.device.type == "cuda":
-            return f"{self.peers} x {torch.cuda.get_device_name(self.device)}"
-        return f"CPU, {self.peers} x {torch.get_num_threads()} threads"
+            return f"{self.world_size} x {torch.cuda.get_device_name(self.device)}"
+        return f"CPU, {self.world_size} x {torch.get_num_threads()} threads"
 
 
 @contextmanager
-def taking_a_seat() -> Iterator[Seat]:
-    """Join the processes that torchrun started, if it did; each uses the GPU of its local rank where there are GPUs."""
+def init_distributed() -> Iterator[DistributedRank]:
+    """Join the process group that torchrun sets in the environment; with GPUs, each process uses that of its local rank."""
     gpu = torch.cuda.is_available()
-    rank, peers = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    rank, world_size = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if gpu else torch.device("cpu")
     if gpu:
         torch.cuda.set_device(device)
-    if peers > 1:
+    if world_size > 1:
         distributed.init_process_group("nccl" if gpu else "gloo")
     try:
-        yield Seat(rank, peers, device)
+        yield DistributedRank(rank, world_size, device)
     finally:
-        if peers > 1:
+        if world_size > 1:
             distributed.destroy_process_group()

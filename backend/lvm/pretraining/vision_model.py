@@ -1,4 +1,4 @@
-"""The large vision model while it is trained: one encoder, one decoder, and the objectives that share them.
+"""The large vision model during pre-training: one encoder, one decoder, and the objectives that share them.
 
 The first view of a galaxy is corrupted where images are rebuilt, and serves the other objectives as well, so that
 reconstruction costs a decoder and no further pass of the encoder.
@@ -19,7 +19,7 @@ from backend.lvm.pretraining.objectives.votes import Votes
 __all__ = ["OBJECTIVES", "VisionModel"]
 
 OBJECTIVES = {"invariance": 1.0, "reconstruction": 2.0, "votes": 1.0}
-"""Names of the objectives and their weights in the sum, chosen so that none drowns the others."""
+"""Names of the objectives and their weights in the sum, chosen so that no objective dominates."""
 DROP_PATH = 0.05
 
 
@@ -31,8 +31,8 @@ class VisionModel(nn.Module):
     network : EncoderConfig
     objectives : tuple of str
         Names in `OBJECTIVES`.
-    pool : Pool
-        What is learned from: its votes decide the shape and the weights of the objective of that name.
+    dataset : PretrainDataset
+        Its votes decide the shape and the weights of the objective of that name.
     """
 
     def __init__(self, network: EncoderConfig, *, objectives: tuple[str, ...], dataset: PretrainDataset) -> None:
@@ -50,10 +50,10 @@ class VisionModel(nn.Module):
                 case "votes":
                     self.objectives[name] = Votes(network.dimension, dataset.answers, dataset.votes.mean(dim=0))
                 case _:
-                    raise ValueError(f"{name!r} is no objective: {', '.join(OBJECTIVES)} are")
+                    raise ValueError(f"unknown objective {name!r}: choose from {', '.join(OBJECTIVES)}")
 
     def forward(self, views: Tensor, votes: Tensor) -> dict[str, Tensor]:
-        """Loss of each objective.
+        """Compute the loss of each objective.
 
         Parameters
         ----------

@@ -5,15 +5,11 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from backend.jobs.pending import EventTimes, PendingEvents
 from backend.services import Services
 
 pytestmark = pytest.mark.databases
-
-times = st.floats(0, 1e6)
 
 
 @pytest.fixture
@@ -95,11 +91,13 @@ def test_many_who_ring_for_the_same_projects_do_not_stand_in_each_others_way(
     assert set(woken) == {1, 2}
 
 
-@given(first=times, lasted=times, debounce=times, patience=times)
-def test_it_is_answered_after_quiet_but_patience_ends(first: float, lasted: float, debounce: float, patience: float) -> None:
-    ready = EventTimes(first, first + lasted).ready_at(debounce_s=debounce, patience_s=patience)
-    assert ready == min(first + lasted + debounce, first + patience)
-    assert ready >= first
+@pytest.mark.parametrize(
+    ("last_at", "ready_at"),
+    [(100.0, 102.0), (110.0, 112.0), (119.0, 120.0)],
+    ids=["a single event waits for quiet", "a later event restarts the wait", "the longest wait ends"],
+)
+def test_events_are_ready_after_quiet_or_after_the_longest_wait(last_at: float, ready_at: float) -> None:
+    assert EventTimes(100.0, last_at).ready_at(debounce_s=2.0, patience_s=20.0) == ready_at
 
 
 def test_a_command_waits_for_no_quiet(pending_events: PendingEvents) -> None:

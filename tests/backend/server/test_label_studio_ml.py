@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -13,8 +14,8 @@ CONFIG = '<View><Image name="image" value="$image"/><Choices name="c" toName="im
 
 
 @pytest.fixture
-def model_class(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
-    """Our class over a stand-in for the outside package, which cannot be installed beside the product."""
+def model_class(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: Any) -> Any:
+    """Our class over a substitute of the package, which cannot be installed beside the product."""
     package, module = ModuleType("label_studio_ml"), ModuleType("label_studio_ml.model")
 
     class LabelStudioMLBase:
@@ -27,16 +28,19 @@ def model_class(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     monkeypatch.setitem(sys.modules, "label_studio_ml.model", module)
     monkeypatch.delitem(sys.modules, "backend.server.label_studio_ml", raising=False)
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("LABEL_STUDIO_URL", files.url)
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "a-legacy-token")
     from backend.server.label_studio_ml import GalaxyLoop
 
     return GalaxyLoop
 
 
-def test_predict_takes_the_calls_of_both(model_class: Any) -> None:
-    task = {"id": 1, "project": 3, "data": {"image": "/nowhere.png"}}
-    old = model_class(CONFIG).predict([task], login=None, password=None, context=None)
-    new = model_class(CONFIG, project_id="3").predict([{"id": 1, "data": {"image": "/nowhere.png"}}], {"result": []})
-    assert [one["result"] for one in old + new] == [[], []]
+def test_predict_takes_the_calls_of_both(model_class: Any, files: Any, png: Callable[..., bytes]) -> None:
+    data = {"image": files.put("/data/upload/3/model.png", png())}
+    of_1_0 = model_class(CONFIG).predict([{"id": 1, "project": 3, "data": data}], login=None, password=None, context=None)
+    of_2 = model_class(CONFIG, project_id="3").predict([{"id": 1, "data": data}])
+    for prediction in of_1_0 + of_2:
+        assert [region["value"] for region in prediction["result"]] == [{"choices": ["Spiral"]}]
 
 
 def test_fit_takes_the_calls_of_both_and_rings(model_class: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pre-training, on a tiny network: it ends with a checkpoint, a killed run goes on where it was, several processes share it."""
+"""Pre-training of a tiny network: it writes a checkpoint, a killed run continues, and several processes share a run."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from backend.lvm.pretraining.dataset import PretrainDataset
 pretrain.SAVE_EVERY_S = 0
 torch.set_num_threads(1)
 frames = torch.randint(0, 256, (24, 3, 40, 40), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-pool = PretrainDataset(frames, tuple(map(str, range(24))), ("a/yes", "a/no"), torch.eye(2).repeat(12, 1), ())
+dataset = PretrainDataset(frames, tuple(map(str, range(24))), ("a/yes", "a/no"), torch.eye(2).repeat(12, 1), ())
 network = SwinConfig(image_px=32, patch_px=4, window=4, width=16, depths=(1, 1), heads=(1, 2))
 config = pretrain.PretrainConfig(epochs=int(sys.argv[2]), batch=8)
-pretrain.pretrain(pool, output=Path(sys.argv[1]), config=config, network=network)
+pretrain.pretrain(dataset, output=Path(sys.argv[1]), config=config, network=network)
 """
 
 
@@ -54,23 +54,23 @@ def dataset(n: int = FRAMES) -> PretrainDataset:
     return PretrainDataset(frames, tuple(map(str, range(n))), ("a/yes", "a/no"), torch.eye(2).repeat(n // 2 + 1, 1)[:n], ())
 
 
-def said_of(checkpoint: Path) -> dict[str, Any]:
+def provenance_of(checkpoint: Path) -> dict[str, Any]:
     with safe_open(checkpoint, framework="pt") as file:
-        said: dict[str, Any] = json.loads(file.metadata()["training"])
-    return said
+        provenance: dict[str, Any] = json.loads(file.metadata()["training"])
+    return provenance
 
 
 @pytest.mark.parametrize(
     "objectives", [("invariance",), ("reconstruction",), ("votes",), ("invariance", "reconstruction", "votes")], ids="+".join
 )
-def test_a_run_ends_with_a_checkpoint_that_says_what_was_done(tmp_path: Path, objectives: tuple[str, ...]) -> None:
+def test_a_run_writes_a_checkpoint_with_its_provenance(tmp_path: Path, objectives: tuple[str, ...]) -> None:
     output = tmp_path / "model.safetensors"
     config = PretrainConfig(epochs=2, batch=BATCH, objectives=objectives)
     pretrain(dataset(), output=output, config=config, network=NETWORK)
-    said = said_of(output)
-    assert (said["steps"], said["epochs"], said["images"]) == (2 * STEPS_AN_EPOCH, 2, FRAMES)
-    assert set(said["losses"]) == set(objectives)
-    assert all(math.isfinite(loss) for loss in said["losses"].values())
+    provenance = provenance_of(output)
+    assert (provenance["steps"], provenance["epochs"], provenance["images"]) == (2 * STEPS_AN_EPOCH, 2, FRAMES)
+    assert set(provenance["losses"]) == set(objectives)
+    assert all(math.isfinite(loss) for loss in provenance["losses"].values())
     assert load_encoder(output).embed(torch.rand(2, 3, 32, 32)).isfinite().all()
     encoder, decoder = load_model(output)
     assert decoder(encoder.pyramid(torch.rand(1, 3, 32, 32))).isfinite().all()
@@ -92,7 +92,7 @@ def test_training_changes_the_encoder_and_a_seed_repeats_it(tmp_path: Path) -> N
     assert not torch.allclose(embedded[0], embedded[2], atol=1e-2)
 
 
-def test_a_later_stage_begins_from_a_checkpoint(tmp_path: Path) -> None:
+def test_a_second_run_starts_from_a_checkpoint(tmp_path: Path) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     pretrain(dataset(), output=first, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
     still = PretrainConfig(epochs=1, batch=BATCH, objectives=("votes",), learning_rate=1e-9, weight_decay=0)
@@ -101,7 +101,7 @@ def test_a_later_stage_begins_from_a_checkpoint(tmp_path: Path) -> None:
     assert torch.allclose(load_encoder(first).embed(image), load_encoder(second).embed(image), atol=1e-3)
 
 
-def test_an_efficientnet_settles_its_statistics_on_clean_frames(tmp_path: Path) -> None:
+def test_batch_norm_statistics_are_recomputed_on_unaugmented_images(tmp_path: Path) -> None:
     output = tmp_path / "m.safetensors"
     config = PretrainConfig(epochs=1, batch=BATCH, objectives=("invariance",))
     pretrain(dataset(), output=output, config=config, network=EfficientNetConfig(image_px=32))
@@ -110,8 +110,9 @@ def test_an_efficientnet_settles_its_statistics_on_clean_frames(tmp_path: Path) 
     assert embedded.std(dim=0).max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path: Path, processes: int) -> None:
+def test_a_killed_run_continues_from_its_last_saved_state(tmp_path: Path, processes: int) -> None:
     output, state_file = tmp_path / "m.safetensors", tmp_path / "m.state"
     (tmp_path / "run.py").write_text(RUN)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes == 2 else []
@@ -128,24 +129,24 @@ def test_a_killed_run_goes_on_from_its_last_saved_state(tmp_path: Path, processe
     run.wait()
     state = torch.load(state_file, weights_only=True)
     assert state["step"] > 0
-    state["seconds"] += 10_000.0  # a run that begins anew would not know of these
+    state["seconds"] += 10_000.0  # a run that begins anew does not have these
     torch.save(state, state_file)
     epochs = state["step"] // STEPS_AN_EPOCH + 2
     pretrain(dataset(), output=output, config=PretrainConfig(epochs=epochs, batch=BATCH), network=NETWORK)
-    assert said_of(output)["seconds"] >= 10_000
-    assert said_of(output)["steps"] == epochs * STEPS_AN_EPOCH
+    assert provenance_of(output)["seconds"] >= 10_000
+    assert provenance_of(output)["steps"] == epochs * STEPS_AN_EPOCH
     assert not state_file.exists()
 
 
 # -- bad input --
 
 
-def test_fewer_images_than_a_batch_are_too_few(tmp_path: Path) -> None:
+def test_fewer_images_than_a_batch_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="7 images are fewer than one batch of 8"):
         pretrain(dataset(7), output=tmp_path / "e.safetensors", config=PretrainConfig(batch=8), network=NETWORK)
 
 
-def test_votes_cannot_be_learned_where_there_are_none(tmp_path: Path) -> None:
+def test_the_objective_votes_needs_votes(tmp_path: Path) -> None:
     voteless = PretrainDataset(dataset().frames, dataset().ids, (), torch.zeros(FRAMES, 0), ())
     config = PretrainConfig(batch=8, objectives=("votes",))
     with pytest.raises(DatasetError, match="needs columns `question/answer`"):

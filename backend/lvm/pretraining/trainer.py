@@ -1,0 +1,145 @@
+"""The trainer: one optimisation step after another, and the state from which an interrupted run continues."""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
+
+from backend.lvm.checkpoint import CheckpointError
+from backend.lvm.pretraining.augmentation import random_views
+from backend.lvm.pretraining.dataset import PretrainDataset
+from backend.lvm.pretraining.distributed import DistributedRank
+from backend.lvm.pretraining.vision_model import OBJECTIVES, VisionModel
+
+__all__ = ["PretrainConfig", "Trainer", "TrainingProgress"]
+
+WARM_UP = 0.03
+"""Fraction of the steps over which the learning rate rises."""
+LARGEST_GRADIENT = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class PretrainConfig:
+    """Settings of one pre-training.
+
+    Attributes
+    ----------
+    epochs : int
+        Passes over the data set.
+    batch : int
+        Galaxies per step, of all processes together; each gives two augmented views.
+    objectives : tuple of str
+        Names in `backend.lvm.pretraining.vision_model.OBJECTIVES`.
+    learning_rate, weight_decay : float
+        Of AdamW. The rate rises over the first 3 % of the steps and falls to zero along a cosine.
+    seed : int
+        Of weights, order and augmentations.
+    """
+
+    epochs: int = 40
+    batch: int = 128
+    objectives: tuple[str, ...] = ("invariance", "reconstruction")
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.05
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class TrainingProgress:
+    """The part of a run's state that is not weights: steps and seconds done, and the loss curve of each objective."""
+
+    step: int = 0
+    seconds: float = 0.0
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+
+class Trainer:
+    """Trains a model on a data set, one batch per call of `step`.
+
+    Parameters
+    ----------
+    model : VisionModel
+        On the device of `process`.
+    dataset : PretrainDataset
+    config : PretrainConfig
+    process : DistributedRank
+        Each process of a group computes its share of every batch.
+    """
+
+    def __init__(
+        self, model: VisionModel, dataset: PretrainDataset, *, config: PretrainConfig, process: DistributedRank
+    ) -> None:
+        self.progress = TrainingProgress()
+        self.steps_per_epoch = len(dataset.frames) // config.batch
+        self.steps = config.epochs * self.steps_per_epoch
+        self._model, self._dataset, self._config, self._process = model, dataset, config, process
+        self._parallel = DistributedDataParallel(model) if process.world_size > 1 else model
+        self._optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+
+    def step(self) -> dict[str, float]:
+        """Compute the losses of the next batch, change the weights, and return the loss of each objective."""
+        device, rows = self._process.device, self._rows()
+        # Augmentations depend on the step alone, so that a resumed run draws those that it would have drawn.
+        seed = self._config.seed * 1_000_003 + self.progress.step
+        torch.manual_seed(seed * self._process.world_size + self._process.rank)
+        frames = self._dataset.frames[rows].to(device).float() / 255
+        views = torch.stack([random_views(frames, side=self._model.encoder.config.image_px) for _ in range(2)])
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._config.learning_rate * _scheduled_rate(self.progress.step / self.steps)
+        half_precision = device.type == "cuda" or self._model.encoder.config.halves_on_cpu
+        self._parallel.train()
+        with torch.autocast(device.type, torch.bfloat16, enabled=half_precision):
+            losses = self._parallel(views, self._dataset.votes[rows].to(device))
+        total = sum((OBJECTIVES[name] * loss for name, loss in losses.items()), start=views.new_zeros(()))
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(self._model.parameters(), LARGEST_GRADIENT)
+        self._optimizer.step()
+        self.progress.step += 1
+        return {name: loss.item() for name, loss in losses.items()}
+
+    def save(self, state_file: Path) -> None:
+        """Write the state of the run; an interrupted write leaves the previous state."""
+        state_file.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = state_file.with_suffix(".unfinished-state")
+        state = {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict(), "config": asdict(self._config)}
+        torch.save(state | asdict(self.progress), unfinished)
+        os.replace(unfinished, state_file)
+
+    def resume(self, state_file: Path) -> None:
+        """Continue from a saved state.
+
+        Raises
+        ------
+        CheckpointError
+            If it is the state of a run with other settings than `epochs`, or of another network.
+        """
+        state = torch.load(state_file, weights_only=True)
+        try:
+            if {**state["config"], "epochs": self._config.epochs} != asdict(self._config):
+                raise ValueError(f"it was begun with {state['config']}")
+            self._model.load_state_dict(state["model"])
+            self._optimizer.load_state_dict(state["optimizer"])
+        except (ValueError, RuntimeError) as error:
+            raise CheckpointError(f"{state_file} is of another run, remove it to begin anew: {error}") from error
+        self.progress = TrainingProgress(state["step"], state["seconds"], state["history"])
+
+    def _rows(self) -> torch.Tensor:
+        """Rows of the data set that this process takes in the next step."""
+        epoch, position = divmod(self.progress.step, self.steps_per_epoch)
+        generator = torch.Generator().manual_seed(self._config.seed + epoch)
+        order = torch.randperm(len(self._dataset.frames), generator=generator)
+        share = self._config.batch // self._process.world_size
+        begin = position * self._config.batch + self._process.rank * share
+        return order[begin : begin + share]
+
+
+def _scheduled_rate(fraction: float) -> float:
+    """Learning rate as a fraction of its peak: a short warm-up, then a cosine to zero."""
+    return min(fraction / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * fraction))
