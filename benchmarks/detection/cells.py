@@ -1,4 +1,4 @@
-"""Cells of the detection benchmark: one arm, one number of scenes to learn from, one seed, kept as soon as it is measured."""
+"""Cells of the detection benchmark: one method, number of training scenes and seed each, stored as soon as it is measured."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Cell:
 
     Attributes
     ----------
-    arm : str
+    method : str
     setting : str
         Cells of other settings do not compare.
     scenes : int
-        That the arm learned from.
+        That the method learned from.
     boxes : int
         On them.
     seed : int
@@ -44,7 +44,7 @@ class Cell:
         At an overlap of 0.5; accuracy is TP / (TP + FP + FN).
     """
 
-    arm: str
+    method: str
     setting: str
     scenes: int
     boxes: int
@@ -62,7 +62,7 @@ class Cell:
     @property
     def name(self) -> tuple[str, int, int]:
         """What tells it from the other cells of its setting."""
-        return self.arm, self.scenes, self.seed
+        return self.method, self.scenes, self.seed
 
 
 def read(file: Path) -> list[Cell]:
@@ -95,7 +95,7 @@ def best_least_score(finds: Sequence[Finds], wanted: Sequence[Boxes]) -> float:
 
 def as_numbers(cells: Sequence[Cell]) -> list[dict[str, object]]:
     """The cells as JSON keeps them, in a fixed order."""
-    return [asdict(cell) for cell in sorted(cells, key=lambda cell: (cell.arm, cell.scenes, cell.seed, cell.setting))]
+    return [asdict(cell) for cell in sorted(cells, key=lambda cell: (cell.method, cell.scenes, cell.seed, cell.setting))]
 
 
 def _surest(find: Finds) -> Finds:

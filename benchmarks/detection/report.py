@@ -9,8 +9,8 @@ from statistics import mean
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from benchmarks.detection.arms import ARMS, RECIPE
 from benchmarks.detection.cells import Cell
+from benchmarks.detection.methods import METHODS, RECIPE
 from benchmarks.report import IMAGES, markdown_table, write_section
 
 __all__ = ["write_report"]
@@ -53,13 +53,15 @@ def write_report(cells: Sequence[Cell], *, sizes: Sequence[int], side: int, scen
 
 
 def _rows(cells: Sequence[Cell]) -> list[list[str]]:
-    """One row for each arm and number of scenes, means over the seeds."""
+    """One row for each method and number of scenes, means over the seeds."""
     rows = []
-    for arm, one in ARMS.items():
-        for size in sorted({cell.scenes for cell in cells if cell.arm == arm}):
-            group = [cell for cell in cells if (cell.arm, cell.scenes) == (arm, size)]
-            rivals = [cell for cell in cells if (cell.arm, cell.scenes) == ("resnet50", size)]
-            ratio = (1 - _mean(group, "accuracy")) / (1 - _mean(rivals, "accuracy")) if rivals and arm != "resnet50" else None
+    for method, one in METHODS.items():
+        for size in sorted({cell.scenes for cell in cells if cell.method == method}):
+            group = [cell for cell in cells if (cell.method, cell.scenes) == (method, size)]
+            rivals = [cell for cell in cells if (cell.method, cell.scenes) == ("resnet50", size)]
+            ratio = (
+                (1 - _mean(group, "accuracy")) / (1 - _mean(rivals, "accuracy")) if rivals and method != "resnet50" else None
+            )
             rows.append(
                 [
                     one.title,
@@ -77,22 +79,22 @@ def _rows(cells: Sequence[Cell]) -> list[list[str]]:
 def _missing(cells: Sequence[Cell], sizes: Sequence[int]) -> str:
     """Which cells of a complete run were not measured."""
     gaps = []
-    for arm, one in ARMS.items():
-        left = [size for size in sizes if one.learns and size not in {cell.scenes for cell in cells if cell.arm == arm}]
+    for method, one in METHODS.items():
+        left = [size for size in sizes if one.learns and size not in {cell.scenes for cell in cells if cell.method == method}]
         if left:
             gaps.append(f"{one.title}: {', '.join(f'{size:,}' for size in left)}")
     return f"Not measured (hours on two cores; a further run of the script adds them): {'; '.join(gaps)}." if gaps else ""
 
 
 def _draw(cells: Sequence[Cell], file: Path) -> None:
-    """Accuracy and AP against the number of scenes, a line an arm; arms that do not learn here are levels."""
+    """Accuracy and AP against the number of scenes, a line a method; methods that do not learn here are levels."""
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(8, 3.8), dpi=150, layout="constrained")
         sizes = sorted({cell.scenes for cell in cells if cell.scenes}) or [1]
         for axes, name, label in zip(figure.subplots(1, 2), ("accuracy", "ap"), ("TP/(TP+FP+FN)", "AP"), strict=True):
             axes.set(xscale="log", xlabel="training scenes", ylabel=label)
-            for colour, (arm, one) in enumerate(ARMS.items()):
-                own = [cell for cell in cells if cell.arm == arm]
+            for colour, (method, one) in enumerate(METHODS.items()):
+                own = [cell for cell in cells if cell.method == method]
                 known = sorted({cell.scenes for cell in own})
                 values = [_mean([cell for cell in own if cell.scenes == size], name) for size in known]
                 if known and one.learns:

@@ -2,12 +2,13 @@
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.detection.run DATA   (DATA holds masks/ and fields/; docs/scenes.md)
 
-Each cell (arm, training scenes, seed) is kept in benchmarks/results/detection.json when it is measured and is not measured
-again, so a killed run goes on, and sizes and arms can be run one by one (`--sizes`, `--arms`, `--seeds`); at the end the report
-is written from all cells there are. A GPU is used where there is one.
+Each cell (method, training scenes, seed) is kept in benchmarks/results/detection.json when it is measured and is not measured
+again, so a killed run goes on, and sizes and methods can be run one by one (`--sizes`, `--methods`, `--seeds`); at the end the
+report is written from all cells there are. A GPU is used where there is one.
 
-What counts. Arms learn from scenes of the `train` part only, and all see the same ones; one threshold an arm is chosen on the
-same 40 scenes of the `val` part; the figures are those of the `test` part. Learning rates are usual values, tuned for no arm.
+What counts. Methods learn from scenes of the `train` part only, and all see the same ones; one threshold a method is chosen on
+the same 40 scenes of the `val` part; the figures are those of the `test` part. Learning rates are usual values, tuned for no
+method.
 
 What it does not show. Scenes are made, not observed: a galaxy is what was laid down, half of them simulated, and the box of
 a faint one is exact as no person's is. The schedules are short (see the table), which is hardest on the network from scratch:
@@ -25,8 +26,8 @@ import torch
 from rich.console import Console
 
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT
-from benchmarks.detection.arms import ARMS, Arm, Bench
 from benchmarks.detection.cells import Cell, as_numbers, best_least_score, read, score
+from benchmarks.detection.methods import METHODS, Bench, Method
 from benchmarks.detection.report import write_report
 from benchmarks.detection.scenes import TEST_SCENES, VAL_SCENES, Scenes, boxes_of
 from benchmarks.report import RESULTS, machine_line, write_numbers
@@ -44,41 +45,41 @@ def main() -> None:
     bench = Bench(Scenes(options.data, SIDE), options.checkpoint, CACHE)
     cells = read(RESULTS / f"{NAME}.json")
     for size in sorted(options.sizes):
-        for name in options.arms:
+        for name in options.methods:
             for seed in range(options.seeds):
-                arm = ARMS[name]
-                wanted = (name, size, seed) if arm.learns else (name, 0, 0)
-                known = {cell.name for cell in cells if cell.setting == arm.setting(bench)}
+                method = METHODS[name]
+                wanted = (name, size, seed) if method.learns else (name, 0, 0)
+                known = {cell.name for cell in cells if cell.setting == method.setting(bench)}
                 if wanted in known or (name == "shipped" and bench.shipped is None):
                     continue
-                cell = _measure(wanted, arm, bench)
+                cell = _measure(wanted, method, bench)
                 cells = [other for other in cells if other.name != cell.name] + [cell]
                 write_numbers(NAME, {"cells": as_numbers(cells)})
                 Console().print(f"{name} scenes={cell.scenes} seed={seed} AP={cell.ap:.3f} {cell.seconds:.0f} s")
-    current = [cell for cell in cells if cell.arm in ARMS and cell.setting == ARMS[cell.arm].setting(bench)]
+    current = [cell for cell in cells if cell.method in METHODS and cell.setting == METHODS[cell.method].setting(bench)]
     write_report(current, sizes=SIZES, side=SIDE, scenes=(VAL_SCENES, TEST_SCENES))
 
 
-def _measure(wanted: tuple[str, int, int], arm: Arm, bench: Bench) -> Cell:
+def _measure(wanted: tuple[str, int, int], method: Method, bench: Bench) -> Cell:
     """Learn, choose the threshold on `val`, judge on `test`."""
     name, size, seed = wanted
     learning = bench.scenes.train(size, seed=seed) if size else []
     clock = time.monotonic if torch.cuda.is_available() else time.process_time  # a core may be shared, a GPU is not
     began = clock()
-    finder = arm.learn(bench, learning, seed)
+    finder = method.learn(bench, learning, seed)
     seconds = clock() - began
     least = best_least_score(finder(bench.scenes.val), boxes_of(bench.scenes.val))
     figures = score(finder(bench.scenes.test), boxes_of(bench.scenes.test), least_score=least)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"one thread of {machine_line()}"
     boxes = sum(len(scene) for scene in learning)
-    return Cell(name, arm.setting(bench), size, boxes, seed, round(seconds, 1), device, **figures)
+    return Cell(name, method.setting(bench), size, boxes, seed, round(seconds, 1), device, **figures)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure how well galaxies are found, by how many training scenes.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--checkpoint", type=Path, default=SHIPPED_CHECKPOINT)
-    parser.add_argument("--arms", nargs="+", choices=ARMS, default=list(ARMS))
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--sizes", nargs="+", type=int, default=SIZES, help="numbers of training scenes")
     parser.add_argument("--seeds", type=int, default=1, help="how many")
     return parser.parse_args()

@@ -1,4 +1,4 @@
-"""The scenes of the detection benchmark: what arms learn from, what they choose a threshold on, and what judges them.
+"""The scenes of the detection benchmark: what methods learn from, what they choose a threshold on, and what judges them.
 
 The three come from parts that share no galaxy and no frame. Scenes are drawn when they are first asked for, so that a run that
 goes on only reads what it needs.
@@ -45,7 +45,7 @@ class Scenes:
 
     @cached_property
     def val(self) -> Sequence[Scene]:
-        """To choose from which score on a find counts, for all arms alike."""
+        """To choose from which score on a find counts, for all methods alike."""
         return self._of("val", VAL_SCENES)
 
     @cached_property

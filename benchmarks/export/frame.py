@@ -2,7 +2,7 @@
 
 Run: .venv/bin/python -m benchmarks.export.frame     (six minutes on 2 cores that do nothing else)
 
-The frame is a task of its own (export_tasks.py), and each arm a process of its own (export_arm.py), as in export.py. COCO and
+The frame is a task of its own (tasks.py), and each method a process of its own (measure.py), as in run.py. COCO and
 Parquet are also run with masks that pycocotools encodes on the whole image, the usual way, and COCO and YOLO by Label Studio's
 converter. Writes a table into docs/benchmarks.md and benchmarks/results/export_frame.json.
 
@@ -18,12 +18,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.export.arm import OURS, THEIRS, WHOLE
+from benchmarks.export.measure import OURS, THEIRS, WHOLE
 from benchmarks.export.run import COLUMNS, measured, table_row
 from benchmarks.export.tasks import write_frame
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 
-ARMS = (
+METHODS = (
     *((OURS, name) for name in ("coco", "yolo", "parquet", "fits", "ecsv", "fits-table", "ds9", "json")),
     *((WHOLE, name) for name in ("coco", "parquet")),
     *((THEIRS, name) for name in ("coco", "yolo")),
@@ -37,7 +37,7 @@ def main() -> None:
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         write_frame(Path(folder))
-        for exporter, name in ARMS:
+        for exporter, name in METHODS:
             consensus = "" if exporter == THEIRS else "latest"
             with console.status(f"{exporter}, {name}"):
                 rows.append(measured((exporter, name, consensus, ""), Path(folder), 1))

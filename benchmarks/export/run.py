@@ -2,8 +2,8 @@
 
 Run: .venv/bin/python -m benchmarks.export.run [--quick]     (half an hour on 2 cores that do nothing else)
 
-The tasks (export_tasks.py) stand in a file as Label Studio's API lists them, so what Label Studio takes to hand them out is
-not counted: about two seconds per 1,000 tasks, and more with large masks. Every arm is a process of its own (export_arm.py);
+The tasks (tasks.py) stand in a file as Label Studio's API lists them, so what Label Studio takes to hand them out is
+not counted: about two seconds per 1,000 tasks, and more with large masks. Every method is a process of its own (measure.py);
 its peak memory holds Python and all libraries. Seconds are of the clock, and beside them of the processor, as the machine is
 shared. Label Studio's converter (label_studio_sdk.converter) is run on the same tasks for the formats that it shares with us.
 Writes a table into docs/benchmarks.md and benchmarks/results/export.json.
@@ -25,16 +25,16 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.export.arm import OURS, THEIRS
+from benchmarks.export.measure import OURS, THEIRS
 from benchmarks.export.tasks import write_tasks
 from benchmarks.report import ROOT, machine_line, markdown_table, write_numbers, write_section
 
-ARM_MODULE = "benchmarks.export.arm"
+MEASURE_MODULE = "benchmarks.export.measure"
 COUNTS = (1000, 10_000)
 FORMATS = ("json", "coco", "yolo", "parquet", "fits", "ecsv", "votable", "fits-table", "ds9")
 COMMON = ("json", "coco", "yolo")
 VOTED = ("coco", "dawid-skene", "0.8,0.1,0.1")
-"""One arm with all that costs a further look at every mask."""
+"""One method with all that costs a further look at every mask."""
 
 COLUMNS = ["format", "program", "tasks", "seconds", "CPU seconds", "peak memory, MB", "output, MB", "objects"]
 
@@ -52,11 +52,11 @@ def main() -> None:
     for count in (100,) if quick else COUNTS:
         with tempfile.TemporaryDirectory() as folder:
             write_tasks(Path(folder), count)
-            arms = [(OURS, name, "latest", "") for name in FORMATS] + [(OURS, *VOTED)]
-            arms += [(THEIRS, name, "", "") for name in COMMON]
-            for arm in arms:
-                with console.status(f"{count} tasks, {' '.join(arm)}"):
-                    numbers.append(measured(arm, Path(folder), count))
+            methods = [(OURS, name, "latest", "") for name in FORMATS] + [(OURS, *VOTED)]
+            methods += [(THEIRS, name, "", "") for name in COMMON]
+            for method in methods:
+                with console.status(f"{count} tasks, {' '.join(method)}"):
+                    numbers.append(measured(method, Path(folder), count))
                 console.print(numbers[-1], highlight=False)
     table = markdown_table(COLUMNS, [table_row(one) for one in numbers])
     console.print(table, markup=False)
@@ -65,11 +65,11 @@ def main() -> None:
         write_section("export", f"One run on {machine}.\n\n{table}")
 
 
-def measured(arm: tuple[str, ...], folder: Path, count: int) -> Numbers:
-    """Run one arm: exporter, format, consensus and split."""
-    exporter, name, consensus, split = arm
+def measured(method: tuple[str, ...], folder: Path, count: int) -> Numbers:
+    """Run one method: exporter, format, consensus and split."""
+    exporter, name, consensus, split = method
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", ARM_MODULE, exporter, name, str(folder), str(Path(out) / "export"), consensus, split]
+        command = [sys.executable, "-m", MEASURE_MODULE, exporter, name, str(folder), str(Path(out) / "export"), consensus, split]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, capture_output=True, check=False, env=environment)
     numbers: Numbers = {"exporter": exporter, "format": name, "consensus": consensus, "split": split, "tasks": count}
@@ -79,7 +79,7 @@ def measured(arm: tuple[str, ...], folder: Path, count: int) -> Numbers:
 
 
 def table_row(one: Numbers) -> list[str]:
-    """One arm as a row of the table."""
+    """One method as a row of the table."""
     name = f"{one['format']}, {one['consensus']}, split" if one["split"] else one["format"]
     head = [name, one["exporter"], f"{one['tasks']:,}"]
     if "failed" in one:

@@ -46,7 +46,7 @@ console = Console()
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Method:
     """One way of importing.
 
     Attributes
@@ -79,7 +79,7 @@ class Measured:
         The same import a second time, when nothing is new; None where that would double everything.
     """
 
-    arm: str
+    method: str
     kind: str
     images: int
     seconds: float
@@ -89,7 +89,7 @@ class Measured:
 
 
 def main() -> None:
-    """Measure all arms and write the report."""
+    """Measure all methods and write the report."""
     quick = "--quick" in sys.argv[1:]
     with ExitStack() as opened:
         folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="ingest-")))
@@ -111,39 +111,39 @@ def main() -> None:
         measured = []
         for count in (20,) if quick else COUNTS:
             pictures = {kind: _write_files(folder / f"{kind}-{count}", kind, count) for kind in ("png", "fits")}
-            for arm in _arms(with_s3=bool(s3)):
-                one = _measure(arm, count, pictures[arm.kind], client, environment | s3)
+            for method in _methods(with_s3=bool(s3)):
+                one = _measure(method, count, pictures[method.kind], client, environment | s3)
                 console.print(
-                    f"{one.images} {one.kind}, {one.arm}: {one.images / one.seconds:.1f} a second, {one.peak_mib:.0f} MiB"
+                    f"{one.images} {one.kind}, {one.method}: {one.images / one.seconds:.1f} a second, {one.peak_mib:.0f} MiB"
                 )
                 measured.append(one)
     if not quick:
         _write(measured)
 
 
-def _arms(*, with_s3: bool) -> list[Arm]:
-    arms = [Arm("SDK, one file a call", "png", None)]
-    arms += [Arm(f"galaxyloop, {storage}", "png", ("--storage", storage)) for storage in ("uploads", "local")]
-    arms.append(Arm("galaxyloop, local", "fits", ("--storage", "local")))
+def _methods(*, with_s3: bool) -> list[Method]:
+    methods = [Method("SDK, one file a call", "png", None)]
+    methods += [Method(f"galaxyloop, {storage}", "png", ("--storage", storage)) for storage in ("uploads", "local")]
+    methods.append(Method("galaxyloop, local", "fits", ("--storage", "local")))
     if with_s3:
-        arms.append(Arm("galaxyloop, s3", "png", ("--storage", "s3", "--bucket", BUCKET)))
-    return arms
+        methods.append(Method("galaxyloop, s3", "png", ("--storage", "s3", "--bucket", BUCKET)))
+    return methods
 
 
-def _measure(arm: Arm, count: int, folder: Path, client: LabelStudioClient, environment: dict[str, str]) -> Measured:
+def _measure(method: Method, count: int, folder: Path, client: LabelStudioClient, environment: dict[str, str]) -> Measured:
     project = create_project(
-        client, f"{arm.name} {arm.kind} {count}", files("labeling_configs").joinpath("morphology.xml").read_text()
+        client, f"{method.name} {method.kind} {count}", files("labeling_configs").joinpath("morphology.xml").read_text()
     )
-    if arm.words is None:
+    if method.words is None:
         command = [sys.executable, "-m", "benchmarks.ingest.plain", client.url, str(project), str(folder)]
     else:
-        command = [sys.executable, "-m", "backend.cli", "import", str(project), str(folder), *arm.words]
+        command = [sys.executable, "-m", "backend.cli", "import", str(project), str(folder), *method.words]
     seconds, cpu, peak = _run(command, environment)
     made = project_state(client, project).task_count
     if made != count:
-        raise SystemExit(f"{arm.name} made {made} tasks of {count} files")
-    again = None if arm.words is None else _run(command, environment)[0]
-    return Measured(arm.name, arm.kind, count, seconds, cpu, peak, again)
+        raise SystemExit(f"{method.name} made {made} tasks of {count} files")
+    again = None if method.words is None else _run(command, environment)[0]
+    return Measured(method.name, method.kind, count, seconds, cpu, peak, again)
 
 
 def _run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float, float]:
@@ -216,7 +216,7 @@ def _write(measured: Sequence[Measured]) -> None:
     write_numbers("ingest", {"machine": machine_line(), "imports": [asdict(one) for one in measured]})
     rows = [
         [
-            one.arm,
+            one.method,
             one.kind,
             str(one.images),
             f"{one.seconds:.1f}",

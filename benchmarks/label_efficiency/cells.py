@@ -1,4 +1,4 @@
-"""Cells of the label-efficiency benchmark: one arm with one number of labels and one seed, kept as soon as it is measured.
+"""Cells of the label-efficiency benchmark: one method with one number of labels and one seed, kept as soon as it is measured.
 
 One JSON line a cell, with the probabilities of the test galaxies, so that a killed run goes on where it was and every figure of
 the report can be computed, resampled and drawn again without training anything.
@@ -29,11 +29,11 @@ class Cell:
 
     Attributes
     ----------
-    arm : str
+    method : str
     setting : str
         Names pixels and checkpoint: cells of other settings do not compare.
     labels : int
-        Labels that the arm has seen, validation included.
+        Labels that the method has seen, validation included.
     seed : int
     found : tuple of int
         Labels of each class among them.
@@ -43,7 +43,7 @@ class Cell:
         Of the test galaxies, as `pack` writes them.
     """
 
-    arm: str
+    method: str
     setting: str
     labels: int
     seed: int

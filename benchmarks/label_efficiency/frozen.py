@@ -1,4 +1,5 @@
-"""The arms on the frozen encoder: the product's morphology head, with galaxies labelled at random or as the product ranks them.
+"""The methods on the frozen encoder: the product's morphology head, with galaxies labelled at random or as the product ranks
+them.
 
 The head is fitted without the offset of the shipped base head, which was fitted on these very labels. The oracle gives one
 label for each query and every query is counted; the first ten are drawn at random, whatever their classes are.
@@ -37,7 +38,8 @@ Rank = Callable[[Morphology, Floats], Floats]
 def embed(galaxies: Galaxies, checkpoint: Path) -> Floats:
     """Embed all galaxies with a frozen encoder, shape (n, d); computed once and kept.
 
-    The frames are enlarged to what the encoder was trained at: the same pixels as the other arms', at the scale that it knows.
+    The frames are enlarged to what the encoder was trained at: the same pixels as the other methods', at the scale that it
+    knows.
     """
     kept = CACHE / f"{galaxies.pixels}-enlarged-{fingerprint(checkpoint)}.npy"
     if not kept.exists():

@@ -1,6 +1,6 @@
-"""The galaxies that every arm of the label-efficiency benchmark sees: the same cut, the same side, the same split.
+"""The galaxies that every method of the label-efficiency benchmark sees: the same cut, the same side, the same split.
 
-The cut follows the galaxy as in the product (`backend/lvm/cropping.py`); it is made once and kept as bytes, so that no arm
+The cut follows the galaxy as in the product (`backend/lvm/cropping.py`); it is made once and kept as bytes, so that no method
 spends time on it.
 """
 

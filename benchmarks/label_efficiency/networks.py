@@ -1,4 +1,4 @@
-"""The arms that learn everything from labelled pixels: one training recipe for all networks.
+"""The methods that learn everything from labelled pixels: one training recipe for all networks.
 
 Random rotations, mirror images, zooms and small shifts while training; classes weighted by the inverse square root of their
 frequency and the logits corrected for it (King & Zeng 2001), as the product's head does; predictions averaged over four

@@ -1,7 +1,7 @@
 """The report of the label-efficiency benchmark: from cells to curves, labels needed, tables, JSON and a figure.
 
-Intervals are of 95 %, from a bootstrap over seeds and test galaxies at once; the galaxies drawn are the same for all arms, so
-that ratios between arms do not carry their noise twice.
+Intervals are of 95 %, from a bootstrap over seeds and test galaxies at once; the galaxies drawn are the same for all methods,
+so that ratios between methods do not carry their noise twice.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from benchmarks.label_efficiency.arms import ARMS, Bench
 from benchmarks.label_efficiency.cells import Cell, score_of
 from benchmarks.label_efficiency.figure import draw
 from benchmarks.label_efficiency.galaxies import CLASSES, Galaxies
+from benchmarks.label_efficiency.methods import METHODS, Bench
 from benchmarks.label_efficiency.statistics import (
     Bounds,
     auc_samples,
@@ -56,11 +56,11 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """One arm's learning curve.
+    """One method's learning curve.
 
     Attributes
     ----------
-    arm : str
+    method : str
     rungs : tuple of int
     seeds : tuple of int
         Those that have all rungs.
@@ -74,7 +74,7 @@ class Curve:
         From each target to the labels for this macro AUC: plain, then resampled.
     """
 
-    arm: str
+    method: str
     rungs: tuple[int, ...]
     seeds: tuple[int, ...]
     macro: Floats
@@ -95,12 +95,12 @@ def write_report(cells: Sequence[Cell], bench: Bench) -> None:
     truth = galaxies.labels[galaxies.rows("test")]
     weights = resampling_weights(len(truth), samples=SAMPLES, seed=0)
     curves = {}
-    for index, name in enumerate(ARMS):
-        curve = _curve(name, [cell for cell in cells if cell.arm == name], truth, weights, seed=index)
+    for index, name in enumerate(METHODS):
+        curve = _curve(name, [cell for cell in cells if cell.method == name], truth, weights, seed=index)
         if curve is not None:
             curves[name] = curve
     if not curves:
-        Console().print("no arm has a whole curve yet: nothing is reported")
+        Console().print("no method has a whole curve yet: nothing is reported")
         return
     seen = f"{machine_line()}; {galaxies.side} px; {len(truth)} test galaxies; LVM {bench.config.family} {bench.weights}."
     factors = _factors(curves)
@@ -109,7 +109,7 @@ def write_report(cells: Sequence[Cell], bench: Bench) -> None:
     write_section(NAME, "\n\n".join([seen, COUNTED, image, *tables]))
     write_numbers(NAME, _numbers(curves, factors, galaxies, seen))
     draw(
-        [(ARMS[name].title, curve.rungs, curve.macro[0], *curve.band()) for name, curve in curves.items()],
+        [(METHODS[name].title, curve.rungs, curve.macro[0], *curve.band()) for name, curve in curves.items()],
         targets=TARGETS,
         file=IMAGES / f"{NAME}.png",
     )
@@ -118,7 +118,7 @@ def write_report(cells: Sequence[Cell], bench: Bench) -> None:
 
 
 def _curve(name: str, cells: Sequence[Cell], truth: NDArray[np.int64], weights: Floats, *, seed: int) -> Curve | None:
-    """An arm's curve from the seeds that have all of its rungs."""
+    """A method's curve from the seeds that have all of its rungs."""
     measured = {(cell.seed, cell.labels): cell for cell in cells}
     rungs = tuple(sorted({cell.labels for cell in cells}))
     seeds = tuple(one for one in sorted({cell.seed for cell in cells}) if all((one, rung) in measured for rung in rungs))
@@ -145,7 +145,7 @@ def _auc_table(curves: dict[str, Curve]) -> str:
     for name, curve in curves.items():
         low, high = curve.band()
         at = {rung: f"{curve.macro[0, j]:.3f} ({low[j]:.3f}-{high[j]:.3f})" for j, rung in enumerate(curve.rungs)}
-        rows.append([ARMS[name].title, str(len(curve.seeds)), *(at.get(rung, "") for rung in rungs)])
+        rows.append([METHODS[name].title, str(len(curve.seeds)), *(at.get(rung, "") for rung in rungs)])
     columns = ["method", "seeds", *(f"{rung:,}" for rung in rungs)]
     return markdown_table(columns, rows, title="Macro AUC on the test galaxies by number of labels (95 % interval)")
 
@@ -154,7 +154,7 @@ def _needed_table(curves: dict[str, Curve]) -> str:
     rows = []
     for name, curve in curves.items():
         ends = f"<{curve.rungs[0]:,}", f">{curve.rungs[-1]:,}"
-        rows.append([ARMS[name].title, *(_labels_text(curve.needed[target], ends) for target in TARGETS)])
+        rows.append([METHODS[name].title, *(_labels_text(curve.needed[target], ends) for target in TARGETS)])
     return markdown_table(["method", *(f"AUC {target}" for target in TARGETS)], rows, title="Labels needed (95 % interval)")
 
 
@@ -189,7 +189,7 @@ def _class_table(curves: dict[str, Curve]) -> str:
         for j, rung in enumerate(curve.rungs):
             if rung in CLASS_RUNGS or rung == curve.rungs[-1]:
                 areas = [f"{area:.3f}" for area in curve.classes[j]]
-                rows.append([ARMS[name].title, f"{rung:,}", *areas, f"{curve.brier[j]:.3f}", f"{curve.ece[j]:.3f}"])
+                rows.append([METHODS[name].title, f"{rung:,}", *areas, f"{curve.brier[j]:.3f}", f"{curve.ece[j]:.3f}"])
     columns = ["method", "labels", *(f"AUC {name}" for name in CLASSES), "Brier", "ECE"]
     return markdown_table(columns, rows, title="Classes and calibration")
 
@@ -213,11 +213,11 @@ def _bounds_text(bounds: Bounds, form: str) -> str:
 
 def _numbers(curves: dict[str, Curve], factors: Sequence[Factor], galaxies: Galaxies, seen: str) -> dict[str, Any]:
     """Everything in the tables as JSON; a bound that is open is null."""
-    arms = {}
+    methods = {}
     for name, curve in curves.items():
         low, high = curve.band()
-        arms[name] = {
-            "title": ARMS[name].title,
+        methods[name] = {
+            "title": METHODS[name].title,
             "seeds": list(curve.seeds),
             "labels": list(curve.rungs),
             "macro_auc": _rounded(curve.macro[0]),
@@ -229,7 +229,7 @@ def _numbers(curves: dict[str, Curve], factors: Sequence[Factor], galaxies: Gala
             "labels_needed": {str(target): _known(curve.needed[target]) for target in TARGETS},
         }
     ratios = [{"what": title, "auc": target, **_known(samples)} for title, target, samples in factors]
-    return {"run": seen, "pixels": galaxies.pixels, "bootstrap_samples": SAMPLES, "arms": arms, "ratios": ratios}
+    return {"run": seen, "pixels": galaxies.pixels, "bootstrap_samples": SAMPLES, "methods": methods, "ratios": ratios}
 
 
 def _known(samples: Sequence[Bounds]) -> dict[str, list[float | None]]:

@@ -2,12 +2,12 @@
 
 Run: .venv/bin/python -m benchmarks.label_efficiency.run DATA   (DATA holds gz1/ with images and labels.csv)
 
-Galaxy Zoo 1 in four classes, one fixed test set, 10 to all labels of the train part. Each cell (arm, labels, seed) is kept in
-benchmarks/results/label_efficiency.jsonl when it is measured and is not measured again, so arms can be run one by one
-(`--arms`, `--seeds`, `--rungs`) and a killed run goes on; at the end the report is written from all cells there are.
+Galaxy Zoo 1 in four classes, one fixed test set, 10 to all labels of the train part. Each cell (method, labels, seed) is kept
+in benchmarks/results/label_efficiency.jsonl when it is measured and is not measured again, so methods can be run one by one
+(`--methods`, `--seeds`, `--rungs`) and a killed run goes on; at the end the report is written from all cells there are.
 
-What counts as a label. Every label that an arm is fitted on, and it sees no other: no arm stops early, picks a threshold or a
-temperature on further ones. Once and for all arms alike, learning rates were chosen on galaxies of `train` and `val`
+What counts as a label. Every label that a method is fitted on, and it sees no other: no method stops early, picks a threshold
+or a temperature on further ones. Once and for all methods alike, learning rates were chosen on galaxies of `train` and `val`
 (four candidates a network, 300 labels, seed 0); the head has the product's defaults. `test` was read by this script only.
 
 The encoders are those of benchmarks/weights/: one without labels; one that learned volunteers' votes of other sets; and one
@@ -29,8 +29,8 @@ import torch
 from rich.console import Console
 
 from benchmarks.label_efficiency import cells
-from benchmarks.label_efficiency.arms import ARMS, Arm, Bench
 from benchmarks.label_efficiency.galaxies import read_galaxies
+from benchmarks.label_efficiency.methods import METHODS, Bench, Method
 from benchmarks.label_efficiency.report import write_report
 from benchmarks.label_efficiency.statistics import ladder
 from benchmarks.report import RESULTS
@@ -50,18 +50,20 @@ def main() -> None:
         WEIGHTS / "votes_of_other_sets.safetensors",
         WEIGHTS / "votes_of_other_galaxies.safetensors",
     )
-    for name in options.arms:
-        for seed in range(options.seeds or ARMS[name].seeds):
-            _measure(name, ARMS[name], bench, options, seed)
-    settings = {arm.setting(bench) for arm in ARMS.values()}
+    for name in options.methods:
+        for seed in range(options.seeds or METHODS[name].seeds):
+            _measure(name, METHODS[name], bench, options, seed)
+    settings = {method.setting(bench) for method in METHODS.values()}
     write_report(cells.read(CELLS, settings=settings), bench)
 
 
-def _measure(name: str, arm: Arm, bench: Bench, options: argparse.Namespace, seed: int) -> None:
-    """Measure the cells of one arm and seed that are missing."""
-    known = {cell.labels for cell in cells.read(CELLS, settings=[arm.setting(bench)]) if (cell.arm, cell.seed) == (name, seed)}
+def _measure(name: str, method: Method, bench: Bench, options: argparse.Namespace, seed: int) -> None:
+    """Measure the cells of one method and seed that are missing."""
+    known = {
+        cell.labels for cell in cells.read(CELLS, settings=[method.setting(bench)]) if (cell.method, cell.seed) == (name, seed)
+    }
     rungs = options.rungs or ladder(len(bench.galaxies.rows("train")))
-    for cell in arm.cells(name, bench, rungs=[rung for rung in rungs if rung not in known], seed=seed):
+    for cell in method.cells(name, bench, rungs=[rung for rung in rungs if rung not in known], seed=seed):
         cells.append(CELLS, cell)
         Console().print(f"{name} seed={seed} labels={cell.labels} found={cell.found} seconds={cell.seconds}")
 
@@ -69,9 +71,11 @@ def _measure(name: str, arm: Arm, bench: Bench, options: argparse.Namespace, see
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure how many labels a score costs on Galaxy Zoo 1.")
     parser.add_argument("data", type=Path)
-    parser.add_argument("--side", type=int, default=64, help="of the frame that all arms see, pixels")
-    parser.add_argument("--arms", nargs="*", choices=ARMS, default=[name for name, arm in ARMS.items() if arm.default])
-    parser.add_argument("--seeds", type=int, help="how many, instead of each arm's own number")
+    parser.add_argument("--side", type=int, default=64, help="of the frame that all methods see, pixels")
+    parser.add_argument(
+        "--methods", nargs="*", choices=METHODS, default=[name for name, method in METHODS.items() if method.default]
+    )
+    parser.add_argument("--seeds", type=int, help="how many, instead of each method's own number")
     parser.add_argument("--rungs", type=int, nargs="+", help="numbers of labels, instead of the ladder")
     return parser.parse_args()
 

@@ -8,7 +8,7 @@ outlines, of which one in five is moved, and the class of the Galaxy Zoo 2 votes
 predicts what is left. One task in five is held out. Without the galaxies of ../shared/data crops of the Hubble deep field take
 their place, with classes by brightness.
 
-Both arms see the same pictures, labels and seeds. "All fitted" is the way before: masks are fine-tuned for every version,
+Both methods see the same pictures, labels and seeds. "All fitted" is the way before: masks are fine-tuned for every version,
 whether or not the gate can judge them, and the learned detector is trained for every fold, whether or not the head uses it.
 
 What it does not show. Label Studio's own storing and listing (`loop_batch_studio.py` does); a gate with held-out groups of
@@ -55,7 +55,7 @@ CONFIG = Path("labeling_configs/everything.xml")
 SIDE_PX, BATCH, PROJECT = 424, 10, 1
 MOVED_EVERY, MOVED_PERCENT = 5, 1.5
 """One outline in so many is moved by so much of the picture's width."""
-ARMS = ("all fitted", "what can count")
+METHODS = ("all fitted", "what can count")
 T = TypeVar("T")
 
 
@@ -63,7 +63,7 @@ T = TypeVar("T")
 class Step:
     """One step of a batch; `cpu_s` counts all threads of the process."""
 
-    arm: str
+    method: str
     batch: int
     name: str
     seconds: float
@@ -101,7 +101,7 @@ def main() -> None:
 
 def _steps_table(steps: Sequence[Step], classes: Mapping[str, str]) -> str:
     columns = ["method", "batch", "step", "seconds", "CPU seconds", "result"]
-    rows = [[one.arm, str(one.batch), one.name, f"{one.seconds:.1f}", f"{one.cpu_s:.1f}", one.result] for one in steps]
+    rows = [[one.method, str(one.batch), one.name, f"{one.seconds:.1f}", f"{one.cpu_s:.1f}", one.result] for one in steps]
     return markdown_table(columns, rows, title=f"Batches of {BATCH}, everything.xml, {len(classes)} galaxies of {SIDE_PX} px")
 
 
@@ -109,9 +109,9 @@ def _ratio_table(steps: Sequence[Step]) -> str:
     """CPU seconds of whole batches, the way before against the way now."""
     rows = []
     for batch in sorted({one.batch for one in steps if one.batch}):
-        before, now = (sum(one.cpu_s for one in steps if (one.arm, one.batch) == (arm, batch)) for arm in ARMS)
+        before, now = (sum(one.cpu_s for one in steps if (one.method, one.batch) == (method, batch)) for method in METHODS)
         rows.append([str(batch), f"{before:.1f}", f"{now:.1f}", f"{before / now:.1f}"])
-    columns = ["batch", f"{ARMS[0]}, CPU seconds", f"{ARMS[1]}, CPU seconds", "ratio"]
+    columns = ["batch", f"{METHODS[0]}, CPU seconds", f"{METHODS[1]}, CPU seconds", "ratio"]
     return markdown_table(columns, rows, title="Whole batches")
 
 
@@ -121,13 +121,13 @@ def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches:
     tasks = [Task(number, {"image": reference}) for number, reference in enumerate(classes, start=1)]
     predicted, step = _timed("both", 0, "predict all, new images", partial(_predict, first, project, tasks), _counted)
     yield step
-    for arm in ARMS:
-        shutil.copytree(first.settings.data_dir, folder / arm)  # each arm knows the pictures and has outlined nothing since
+    for method in METHODS:
+        shutil.copytree(first.settings.data_dir, folder / method)  # images are cached, outlines are not
         with ExitStack() as undone:
-            if arm == ARMS[0]:
+            if method == METHODS[0]:
                 undone.enter_context(patch("backend.loop.training.train.can_be_judged", lambda *_: True))
                 undone.enter_context(patch("backend.loop.gate.candidates.BY_EXTRACTION", None))
-            yield from _batches(arm, _services(address, folder / arm), tasks, predicted, classes, batches=batches)
+            yield from _batches(method, _services(address, folder / method), tasks, predicted, classes, batches=batches)
 
 
 def _services(address: str, folder: Path) -> Services:
@@ -137,7 +137,7 @@ def _services(address: str, folder: Path) -> Services:
 
 
 def _batches(
-    arm: str,
+    method: str,
     services: Services,
     tasks: list[Task],
     predicted: dict[int, Prediction],
@@ -155,7 +155,7 @@ def _batches(
         annotations += [_annotate(task, predicted[task.id], classes[task.data["image"]]) for task in new]
         snapshot = _divided(take_snapshot(annotations), held_out)
         number, step = _timed(
-            arm,
+            method,
             batch,
             "read and train",
             partial(train, services, project, snapshot, allow_none=False),
@@ -167,12 +167,14 @@ def _batches(
             ProjectTask(task.id, dict(task.data), False, 0, "") for task in tasks
         ]
         judged = partial(judge, services, project, version, snapshot, project_tasks=known)
-        verdict, step = _timed(arm, batch, "gate", judged, lambda one: f"goes live: {one.goes_live}")
+        verdict, step = _timed(method, batch, "gate", judged, lambda one: f"goes live: {one.goes_live}")
         yield step
         # Predicting begins anew also where the gate refuses: with the heads that it has chosen.
         services.registry.promote(PROJECT, number, evidence=verdict.evidence, heads=verdict.heads)
         project = services.registry.project(PROJECT)
-        predicted, step = _timed(arm, batch, "predict the other tasks", partial(_predict, services, project, tasks), _counted)
+        predicted, step = _timed(
+            method, batch, "predict the other tasks", partial(_predict, services, project, tasks), _counted
+        )
         yield step
 
 
@@ -180,10 +182,10 @@ def _divided(snapshot: Snapshot, held_out: frozenset[int]) -> Snapshot:
     return replace(snapshot, sides=sides_of(snapshot.annotations, held_out=held_out, image_keys=["image"], contents={}))
 
 
-def _timed(arm: str, batch: int, name: str, work: Callable[[], T], result: Callable[[T], str]) -> tuple[T, Step]:
+def _timed(method: str, batch: int, name: str, work: Callable[[], T], result: Callable[[T], str]) -> tuple[T, Step]:
     began, cpu = time.monotonic(), time.process_time()
     made = work()
-    step = Step(arm, batch, name, time.monotonic() - began, time.process_time() - cpu, result(made))
+    step = Step(method, batch, name, time.monotonic() - began, time.process_time() - cpu, result(made))
     print(step, flush=True)
     return made, step
 

@@ -2,8 +2,8 @@
 
 Run: .venv/bin/python -m benchmarks.prelabel.run [--quick]     (a quarter of an hour on 2 cores that do nothing else)
 
-A fresh Label Studio and our server run on this machine (loop_stage.py). Every arm of a size works on one project and on images
-that nobody has seen (prelabel_arms.py), by turns, in one run. `galaxyloop survey` reads the same crops from files and writes
+A fresh Label Studio and our server run on this machine (loop_stage.py). Every method of a size works on one project and on images
+that nobody has seen (prelabel_methods.py), by turns, in one run. `galaxyloop survey` reads the same crops from files and writes
 Parquet. Every command starts a process and loads the model, which the action does not need: the server has loaded it. So two
 rates are given, over the whole command, and beyond the start: further images over further seconds, from the smallest to the
 largest size. Writes tables into docs/benchmarks.md and benchmarks/results/prelabel.json.
@@ -33,7 +33,7 @@ from statistics import median
 from rich.console import Console
 
 from benchmarks.loop.fixture import cut_crops, open_fixture
-from benchmarks.prelabel.arms import Measured, measure_projects, measure_surveys, open_ray
+from benchmarks.prelabel.methods import Measured, measure_projects, measure_surveys, open_ray
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 
 CROPS = 1000
@@ -90,12 +90,12 @@ def _measured(sizes: Sizes, console: Console) -> Iterator[Measured]:
 Key = tuple[str, int | None, str]
 
 
-def _arms(measured: Sequence[Measured]) -> dict[Key, dict[int, list[Measured]]]:
-    """The runs of each arm and config, by their sizes."""
-    arms: dict[Key, dict[int, list[Measured]]] = {}
+def _methods(measured: Sequence[Measured]) -> dict[Key, dict[int, list[Measured]]]:
+    """The runs of each method and config, by their sizes."""
+    methods: dict[Key, dict[int, list[Measured]]] = {}
     for one in measured:
-        arms.setdefault((one.arm, one.workers, one.config), {}).setdefault(one.images, []).append(one)
-    return arms
+        methods.setdefault((one.method, one.workers, one.config), {}).setdefault(one.images, []).append(one)
+    return methods
 
 
 def _rows(measured: Sequence[Measured]) -> list[list[str]]:
@@ -107,14 +107,14 @@ def _rows(measured: Sequence[Measured]) -> list[list[str]]:
             _spread([one.images / one.seconds for one in runs]),
             f"{min(one.stored for one in runs):,}",
         ]
-        for key, sizes in _arms(measured).items()
+        for key, sizes in _methods(measured).items()
         for images, runs in sizes.items()
     ]
 
 
 def _growth(measured: Sequence[Measured]) -> list[list[str]]:
     rows = []
-    for key, sizes in _arms(measured).items():
+    for key, sizes in _methods(measured).items():
         if len(sizes) < 2:
             continue
         seconds = {images: median(one.seconds for one in runs) for images, runs in sizes.items()}
@@ -126,8 +126,8 @@ def _growth(measured: Sequence[Measured]) -> list[list[str]]:
 
 
 def _named(key: Key) -> list[str]:
-    arm, workers, config = key
-    return [arm, "" if workers is None else str(workers), config]
+    method, workers, config = key
+    return [method, "" if workers is None else str(workers), config]
 
 
 def _spread(numbers: Sequence[float]) -> str:

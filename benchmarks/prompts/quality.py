@@ -1,7 +1,7 @@
 """How good masks are by clicks: the shipped segmenter, its first guess, and it fine-tuned, against what people do without it.
 
-Every arm is clicked by the same simulated hand, and its own errors decide where the hand goes next. The hand clicks five times,
-and then on until the overlap is 90 %, twenty times at most.
+Every method is clicked by the same simulated hand, and its own errors decide where the hand goes next. The hand clicks five
+times, and then on until the overlap is 90 %, twenty times at most.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from benchmarks.prompts.objects import Object, StoredImage, objects_of, outlines
 from benchmarks.prompts.opponents import RECIPES, Recipe, source_extraction, watershed_at_click
 from sync.geometry.shapes import Mask
 
-__all__ = ["ENOUGH", "LEAST_CLICKS", "MOST_CLICKS", "Arm", "Judged", "Plan", "Quality", "measure_quality"]
+__all__ = ["ENOUGH", "LEAST_CLICKS", "MOST_CLICKS", "Judged", "Method", "Plan", "Quality", "measure_quality"]
 
 ENOUGH, LEAST_CLICKS, MOST_CLICKS = 0.9, 5, 20
 FIRST_GUESS, SHIPPED = "first guess (isophotes)", "shipped"
@@ -53,7 +53,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Method:
     """A way to outline: what it is called, and from a picture to what clicks give."""
 
     name: str
@@ -62,9 +62,9 @@ class Arm:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """One object, clicked by one hand (moved by `seed`), outlined by one arm."""
+    """One object, clicked by one hand (moved by `seed`), outlined by one method."""
 
-    arm: str
+    method: str
     object: Object
     hand: int
     seed: int
@@ -80,14 +80,14 @@ class Quality:
     groups : dict
         By "outlines" and "scenes": what was judged.
     fits_s : dict
-        Seconds that each fit took, by group and arm.
-    shipped : Arm
+        Seconds that each fit took, by group and method.
+    shipped : Method
         Outlines again, for the contact sheets.
     """
 
     groups: dict[str, list[Judged]]
     fits_s: dict[str, float]
-    shipped: Arm
+    shipped: Method
 
 
 def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
@@ -98,7 +98,7 @@ def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
     encoder, shipped = segmenter.windows, segmenter.base
     blank = PromptedMasks.blank(shipped.network.config, encoder=name)
     common = [
-        Arm(OTHERS[1], lambda picture: source_extraction(picture.pixels)),
+        Method(OTHERS[1], lambda picture: source_extraction(picture.pixels)),
         _head(FIRST_GUESS, blank),
         _head(SHIPPED, shipped),
     ]
@@ -108,21 +108,21 @@ def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
         ("outlines", plan.outlined, _taught_outlines, _judged_outlines),
         ("scenes", plan.laid, _taught_scenes, _judged_scenes),
     ):
-        arms = [_watershed(RECIPES[group]), *common, *_fitted(shipped, teaching(data, plan, encoder), counts, fits_s, group)]
+        methods = [_watershed(RECIPES[group]), *common, *_fitted(shipped, teaching(data, plan, encoder), counts, fits_s, group)]
         objects = objects_of(judging(data, plan, encoder))
         groups[group] = []
-        for arm in arms:
+        for method in methods:
             began = time.monotonic()
-            groups[group] += _judged(arm, objects, hands=plan.hands[group])
-            console.print(f"{group}: {arm.name}, {len(objects)} objects, {time.monotonic() - began:.0f} s")
+            groups[group] += _judged(method, objects, hands=plan.hands[group])
+            console.print(f"{group}: {method.name}, {len(objects)} objects, {time.monotonic() - began:.0f} s")
     return Quality(groups, fits_s, common[-1])
 
 
-def _watershed(recipe: Recipe) -> Arm:
-    return Arm(OTHERS[0], lambda picture: watershed_at_click(picture.pixels, recipe=recipe))
+def _watershed(recipe: Recipe) -> Method:
+    return Method(OTHERS[0], lambda picture: watershed_at_click(picture.pixels, recipe=recipe))
 
 
-def _head(name: str, head: PromptedMasks) -> Arm:
+def _head(name: str, head: PromptedMasks) -> Method:
     def of(picture: StoredImage) -> Segment:
         def segment(clicks: Sequence[Click]) -> Mask:
             found = head.predict(picture.windowed_image, prompt_of_clicks(picture.windowed_image, clicks))
@@ -130,25 +130,25 @@ def _head(name: str, head: PromptedMasks) -> Arm:
 
         return segment
 
-    return Arm(name, of)
+    return Method(name, of)
 
 
-def _judged(arm: Arm, objects: Sequence[Object], *, hands: int) -> Iterator[Judged]:
-    """Click through all objects; objects of a picture follow one another and share what its arm has prepared."""
+def _judged(method: Method, objects: Sequence[Object], *, hands: int) -> Iterator[Judged]:
+    """Click through all objects; objects of a picture follow one another and share what its method has prepared."""
     picture: StoredImage | None = None
     for index, one in enumerate(objects):
         if one.picture is not picture:
             picture = one.picture
-            segment = arm.segment(picture)
+            segment = method.segment(picture)
         for hand in range(hands):
             seed = hands * index + hand
             clicked = click_through(segment, one.mask, clicks=MOST_CLICKS, seed=seed, enough=ENOUGH, least=LEAST_CLICKS)
-            yield Judged(arm.name, one, hand, seed, clicked)
+            yield Judged(method.name, one, hand, seed, clicked)
 
 
 def _fitted(
     shipped: PromptedMasks, taught: Sequence[StoredImage], counts: Sequence[int], fits_s: dict[str, float], group: str
-) -> Iterator[Arm]:
+) -> Iterator[Method]:
     """The shipped head after the fine-tuning that a project of so many masks does."""
     for count in counts:
         pictures, masks, left = list[StoredImage](), list[list[Mask]](), count

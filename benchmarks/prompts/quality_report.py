@@ -57,7 +57,7 @@ def write_quality(quality: Quality, plan: Plan, seconds: float) -> None:
     sheets = []
     for group, judged in quality.groups.items():
         file = IMAGES / f"prompts_{group}.png"
-        draw_sheet([one for one in judged if one.arm == SHIPPED and one.hand == 0], quality.shipped, file)
+        draw_sheet([one for one in judged if one.method == SHIPPED and one.hand == 0], quality.shipped, file)
         sheets.append(f"![Best, median and worst of the {group} after one click](images/{file.name})")
     _draw_curves(_groups(quality), CURVES)
     lines = [
@@ -90,7 +90,7 @@ def quality_tables(quality: Quality, plan: Plan) -> str:
     for group, judged in _groups(quality).items():
         objects, pictures = len({id(one.object) for one in judged}), len({one.object.number for one in judged})
         title = titles[group].format(f"{objects} in {pictures} images")
-        tables.append(markdown_table(COLUMNS, [_row(arm, some) for arm, some in _by_arm(judged).items()], title=title))
+        tables.append(markdown_table(COLUMNS, [_row(method, some) for method, some in _by_method(judged).items()], title=title))
     tables.append(_differences(quality))
     return "\n\n".join(tables)
 
@@ -100,13 +100,13 @@ def quality_numbers(quality: Quality, plan: Plan) -> dict[str, object]:
     numbers: dict[str, object] = {"part": plan.part, "fits_s": quality.fits_s}
     for group, judged in _groups(quality).items():
         numbers[group] = {
-            arm: {
+            method: {
                 "objects": len({id(one.object) for one in some}),
                 "iou": {n: mean_of(some, overlap_after(n)).rounded() for n in range(1, MOST_CLICKS + 1)},
                 "clicks": {goal: mean_of(some, until(goal)).rounded() for goal in GOALS},
                 "reached": {goal: mean_of(some, reached(goal)).rounded() for goal in GOALS},
             }
-            for arm, some in _by_arm(judged).items()
+            for method, some in _by_method(judged).items()
         }
     return numbers
 
@@ -117,41 +117,43 @@ def _groups(quality: Quality) -> Groups:
     return {**quality.groups, **({"blends": blends} if blends else {})}
 
 
-def _by_arm(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
-    return {arm: [one for one in judged if one.arm == arm] for arm in dict.fromkeys(one.arm for one in judged)}
+def _by_method(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
+    return {method: [one for one in judged if one.method == method] for method in dict.fromkeys(one.method for one in judged)}
 
 
-def _row(arm: str, judged: Sequence[Judged]) -> list[str]:
-    row = [arm, *(mean_of(judged, overlap_after(number)).show(3) for number in CLICKS)]
+def _row(method: str, judged: Sequence[Judged]) -> list[str]:
+    row = [method, *(mean_of(judged, overlap_after(number)).show(3) for number in CLICKS)]
     for goal in GOALS:
         row += [mean_of(judged, until(goal)).show(1), f"{mean_of(judged, reached(goal)).mean:.0%}"]
     return row
 
 
 def _differences(quality: Quality) -> str:
-    """The shipped head against every other arm, object by object."""
+    """The shipped head against every other method, object by object."""
     rows = []
     for group, judged in _groups(quality).items():
-        arms = _by_arm(judged)
-        for arm, some in arms.items():
-            if arm != SHIPPED:
-                gains = [difference(arms[SHIPPED], some, overlap_after(number)).show(3) for number in CLICKS]
-                rows.append([group, arm, *gains, difference(arms[SHIPPED], some, until(GOALS[0])).show(1)])
+        methods = _by_method(judged)
+        for method, some in methods.items():
+            if method != SHIPPED:
+                gains = [difference(methods[SHIPPED], some, overlap_after(number)).show(3) for number in CLICKS]
+                rows.append([group, method, *gains, difference(methods[SHIPPED], some, until(GOALS[0])).show(1)])
     columns = ["objects", "shipped minus", *(f"IoU after {number}" for number in CLICKS), f"clicks to {GOALS[0]:.0%}"]
     return markdown_table(columns, rows, title="Difference between the shipped head and each other method, on the same objects")
 
 
 def _draw_curves(groups: Groups, file: Path) -> None:
-    """Mean IoU against clicks, an axis a group, a line an arm."""
+    """Mean IoU against clicks, an axis a group, a line a method."""
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
         for axes, (group, judged) in zip(figure.subplots(1, len(groups), sharey=True), groups.items(), strict=True):
             axes.set(title=group, xlabel="clicks", xticks=[1, 5, 10, 15, 20])
-            for colour, (arm, some) in enumerate(_by_arm(judged).items()):
+            for colour, (method, some) in enumerate(_by_method(judged).items()):
                 values = [mean_of(some, overlap_after(number)).mean for number in range(1, MOST_CLICKS + 1)]
-                axes.plot(range(1, MOST_CLICKS + 1), values, label=arm if "fitted" not in arm else None, color=f"C{colour}")
+                axes.plot(
+                    range(1, MOST_CLICKS + 1), values, label=method if "fitted" not in method else None, color=f"C{colour}"
+                )
         figure.axes[0].set_ylabel("mean IoU")
         handles = [mpl.lines.Line2D([], [], color=f"C{index}") for index in range(6)]
-        names = [*list(_by_arm(groups["scenes"]))[:4], "shipped, fitted on 20 masks", "shipped, fitted on more masks"]
+        names = [*list(_by_method(groups["scenes"]))[:4], "shipped, fitted on 20 masks", "shipped, fitted on more masks"]
         figure.legend(handles, names, loc="outside lower center", ncols=3, frameon=False)
         figure.savefig(file)

@@ -28,7 +28,7 @@ COLOURS = 256
 WANTED, FOUND = "#22d3ee", "#ff7a1a"
 
 
-def draw_sheet(judged: Sequence[Judged], arm: Arm, file: Path) -> None:
+def draw_sheet(judged: Sequence[Judged], method: Arm, file: Path) -> None:
     """Draw the best, the middle and the worst `COLUMNS` of objects that were clicked by one hand, one row each."""
     order = sorted(range(len(judged)), key=lambda index: -judged[index].clicked.after(1))
     count = min(COLUMNS, len(order))
@@ -38,7 +38,7 @@ def draw_sheet(judged: Sequence[Judged], arm: Arm, file: Path) -> None:
     for line, (name, chosen) in zip(figure.subplots(len(rows), count, squeeze=False), rows.items(), strict=True):
         line[0].set_ylabel(name)
         for axes, index in zip(line, chosen, strict=True):
-            _draw(axes, judged[index], arm)
+            _draw(axes, judged[index], method)
     file.parent.mkdir(parents=True, exist_ok=True)
     drawn = io.BytesIO()
     figure.savefig(drawn)
@@ -46,10 +46,10 @@ def draw_sheet(judged: Sequence[Judged], arm: Arm, file: Path) -> None:
     sheet.quantize(palette=sheet.quantize(COLOURS), dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
 
 
-def _draw(axes: Axes, one: Judged, arm: Arm) -> None:
+def _draw(axes: Axes, one: Judged, method: Arm) -> None:
     wanted, picture = one.object.mask, one.object.picture
     click = first_click(wanted, np.random.default_rng(one.seed), jitter=JITTER)
-    found = arm.segment(picture)([click])
+    found = method.segment(picture)([click])
     left, top, right, bottom = mask_bounds(wanted)
     room = max(ROOM * max(right - left, bottom - top), LEAST_ROOM_PX)
     axes.imshow(picture.pixels.clip(0, 1) ** 0.7, interpolation="nearest")  # faint parts are what outlines are about

@@ -63,7 +63,7 @@ def difference(ours: Sequence[Judged], theirs: Sequence[Judged], figure: Figure)
     pictures, values = _by_object(ours, figure)
     others, less = _by_object(theirs, figure)
     if not np.array_equal(pictures, others):
-        raise ValueError("the two arms were judged on different objects")
+        raise ValueError("the two methods were judged on different objects")
     return _interval(pictures, values - less)
 
 

@@ -2,7 +2,7 @@
 
 Run: .venv/bin/python -m benchmarks.throughput.run [--quick]     (a quarter of an hour on 2 cores that do nothing else)
 
-Every arm is a process of its own (throughput_arm.py): it finds its best batch size and memory layout in float32 and under
+Every method is a process of its own (measure.py): it finds its best batch size and memory layout in float32 and under
 bfloat16 autocast, then runs five rounds of a second on frames in memory, and three passes from JPEG files. The opponents'
 weights are random, which changes no time. Peak memory is measured in one more process with the fastest setting alone, and holds
 what Python and PyTorch take without any network, which stands above the table. Writes tables into docs/benchmarks.md,
@@ -36,11 +36,11 @@ from rich.console import Console
 
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, load_encoder
 from benchmarks.report import IMAGES, PAGE, machine_line, markdown_table, write_numbers, write_section
-from benchmarks.throughput.arm import OURS, OURS_AVERAGED, Arm, Setting
+from benchmarks.throughput.measure import OURS, OURS_AVERAGED, Method, Setting
 
 matplotlib.use("Agg")
 
-ARM_MODULE = "benchmarks.throughput.arm"
+MEASURE_MODULE = "benchmarks.throughput.measure"
 OPPONENTS = ("resnet18", "resnet50", "convnext_nano")
 USUAL_PX = 224
 SIDES = (64, 128, 192, 256)
@@ -68,15 +68,17 @@ Numbers = dict[str, Any]
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description="Measure the encoder against usual networks.")
-    parser.add_argument("--quick", action="store_true", help="a few arms, to try it; writes nothing")
+    parser.add_argument("--quick", action="store_true", help="a few methods, to try it; writes nothing")
     quick = parser.parse_args().quick
     console = Console()
     machine = f"{machine_line()}; load average {os.getloadavg()[0]:.1f} before"
     own_px = load_encoder(SHIPPED_CHECKPOINT).config.image_px
-    arms = [Arm(OURS_AVERAGED, own_px, 1, "cpu"), Arm("resnet18", own_px, 1, "cpu")] if quick else list(_arms(own_px))
-    measured = [_measured(arm, console) for arm in arms]
+    methods = (
+        [Method(OURS_AVERAGED, own_px, 1, "cpu"), Method("resnet18", own_px, 1, "cpu")] if quick else list(_methods(own_px))
+    )
+    measured = [_measured(method, console) for method in methods]
     peaks = [_peak_mb(one, console) for one in measured]
-    growth = [] if quick else [_measured(Arm(OURS, side, 1, "cpu"), console) for side in SIDES]
+    growth = [] if quick else [_measured(Method(OURS, side, 1, "cpu"), console) for side in SIDES]
     speeds = markdown_table(COLUMNS, [_row(one, peak) for one, peak in zip(measured, peaks, strict=True)])
     grows = _growth_table(measured[0], growth)
     console.print(speeds, grows, sep="\n\n", markup=False)
@@ -88,45 +90,45 @@ def main() -> None:
         write_section("throughput", f"One run on {machine}. {bare}\n\n{speeds}\n\n{grows}\n\n{image}")
 
 
-def _arms(own_px: int) -> Iterator[Arm]:
+def _methods(own_px: int) -> Iterator[Method]:
     """Every network at the encoder's own side and at the usual one, on 1 and 2 threads, and on a GPU where there is one."""
     places = [("cpu", 1), ("cpu", 2)] + ([("cuda", 2)] if torch.cuda.is_available() else [])
     for device, threads in places:
-        yield Arm(OURS_AVERAGED, own_px, threads, device)
+        yield Method(OURS_AVERAGED, own_px, threads, device)
         for side in dict.fromkeys((own_px, USUAL_PX)):
             for network in (OURS, *OPPONENTS):
-                yield Arm(network, side, threads, device)
+                yield Method(network, side, threads, device)
 
 
-def _measured(arm: Arm, console: Console) -> Numbers:
-    """Measure an arm in a process of its own."""
-    with console.status(f"{arm.network}, {arm.side} px, {arm.threads} threads, {arm.device}"):
-        command = [sys.executable, "-m", ARM_MODULE, json.dumps(asdict(arm))]
-        environment = os.environ | {"OMP_NUM_THREADS": str(arm.threads)}
+def _measured(method: Method, console: Console) -> Numbers:
+    """Measure a method in a process of its own."""
+    with console.status(f"{method.network}, {method.side} px, {method.threads} threads, {method.device}"):
+        command = [sys.executable, "-m", MEASURE_MODULE, json.dumps(asdict(method))]
+        environment = os.environ | {"OMP_NUM_THREADS": str(method.threads)}
         done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
     numbers: Numbers = json.loads(done.stdout.splitlines()[-1])
     return numbers
 
 
 def _peak_mb(measured: Numbers, console: Console) -> float:
-    """Peak memory of a process that only runs an arm's fastest setting."""
+    """Peak memory of a process that only runs a method's fastest setting."""
     setting = Setting(**measured["settings"][_fastest(measured)])
-    return float(_measured(replace(Arm(**measured["arm"]), setting=setting), console)["peak_mb"])
+    return float(_measured(replace(Method(**measured["method"]), setting=setting), console)["peak_mb"])
 
 
 def _fastest(measured: Numbers) -> int:
-    """Which of an arm's settings is its fastest."""
+    """Which of a method's settings is its fastest."""
     return int(np.argmax([median(rates) for rates in measured["rates"]]))
 
 
 def _row(measured: Numbers, peak_mb: float) -> list[str]:
-    arm, best = Arm(**measured["arm"]), _fastest(measured)
+    method, best = Method(**measured["method"]), _fastest(measured)
     rates = {setting["precision"]: rate for setting, rate in zip(measured["settings"], measured["rates"], strict=True)}
     return [
-        arm.network,
+        method.network,
         f"{measured['parameters'] / 1e6:.1f}",
-        str(arm.side),
-        f"{arm.threads} thread{'s' * (arm.threads > 1)}" if arm.device == "cpu" else "GPU",
+        str(method.side),
+        f"{method.threads} thread{'s' * (method.threads > 1)}" if method.device == "cpu" else "GPU",
         str(measured["settings"][best]["batch"]),
         _spread(measured["rates"][best]),
         _spread(rates.get("fp32", [])),
@@ -144,7 +146,7 @@ def _growth_table(averaged: Numbers, by_side: Sequence[Numbers]) -> str:
         for count, seconds in averaged["seconds_for"].items()
     ]
     for one in by_side:
-        side = one["arm"]["side"]
+        side = one["method"]["side"]
         rows.append(["image side, one view", f"{side} px", f"{1000 / median(one['rates'][_fastest(one)]):.1f}"])
     return markdown_table(columns, rows, title="Time per image, on one thread")
 
@@ -156,11 +158,11 @@ def _spread(rates: Sequence[float]) -> str:
 
 def _plot(measured: Sequence[Numbers]) -> None:
     """Draw the fastest rate of every network at its own side and at the usual one, on one thread and in memory."""
-    shown = [one for one in measured if (one["arm"]["device"], one["arm"]["threads"]) == ("cpu", 1)]
-    names = [f"{one['arm']['network']}, {one['arm']['side']} px" for one in shown]
+    shown = [one for one in measured if (one["method"]["device"], one["method"]["threads"]) == ("cpu", 1)]
+    names = [f"{one['method']['network']}, {one['method']['side']} px" for one in shown]
     rates = [median(one["rates"][_fastest(one)]) for one in shown]
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    colours = ["#e8590c" if one["arm"]["network"] in (OURS, OURS_AVERAGED) else "#868e96" for one in shown]
+    colours = ["#e8590c" if one["method"]["network"] in (OURS, OURS_AVERAGED) else "#868e96" for one in shown]
     bars = axes.barh(names, rates, color=colours)
     axes.bar_label(bars, fmt="%.3g", padding=3)
     axes.invert_yaxis()

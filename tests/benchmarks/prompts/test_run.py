@@ -91,8 +91,8 @@ def test_an_empty_sky_gives_the_clicked_pixels() -> None:
         assert mask[20, 10]
 
 
-def judged(arm: str, *overlaps: tuple[float, ...], objects: Sequence[Object]) -> list[Judged]:
-    return [Judged(arm, one, 0, 0, Clicked(values)) for one, values in zip(objects, overlaps, strict=True)]
+def judged(method: str, *overlaps: tuple[float, ...], objects: Sequence[Object]) -> list[Judged]:
+    return [Judged(method, one, 0, 0, Clicked(values)) for one, values in zip(objects, overlaps, strict=True)]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The arms of the detection benchmark: each learns from some scenes and then finds galaxies in others."""
+"""The methods of the detection benchmark: each learns from some scenes and then finds galaxies in others."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from sync.files.cache import FileCache, key_of
 from sync.geometry.corners import box_edges
 from sync.geometry.shapes import Box
 
-__all__ = ["ARMS", "Arm", "Bench"]
+__all__ = ["METHODS", "Bench", "Method"]
 
 CLASSES = ("galaxy",)
 RECIPE = Recipe()
@@ -40,7 +40,7 @@ Finder = Callable[[Sequence[Scene]], list[Finds]]
 
 @dataclass(frozen=True)
 class Bench:
-    """What the arms share.
+    """What the methods share.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Method:
     """One way to find galaxies.
 
     Attributes
@@ -84,7 +84,7 @@ class Arm:
     learn : callable
         From the bench, the scenes to learn from and a seed to what finds.
     learns : bool
-        Without, the arm has one cell, with no scene.
+        Without, the method has one cell, with no scene.
     uses_encoder : bool
         With, another checkpoint makes its cells worthless.
     """
@@ -169,11 +169,11 @@ def _picture(scene: Scene) -> StoredImage:
     return StoredImage(key_of(content), lambda: content, scene.image.shape[0] * scene.image.shape[1])
 
 
-ARMS = {
-    "extraction": Arm("source extraction, untrained", _extraction, learns=False, uses_encoder=False),
-    "extraction_fitted": Arm("source extraction, fitted", _fitted_extraction, uses_encoder=False),
-    "resnet50": Arm("Mask R-CNN, ResNet50 from scratch", _resnet50, uses_encoder=False),
-    "lvm": Arm("Mask R-CNN, LVM frozen", _lvm),
-    "head": Arm("the product's head, LVM frozen", _head),
-    "shipped": Arm("the product's shipped head", _shipped, learns=False),
+METHODS = {
+    "extraction": Method("source extraction, untrained", _extraction, learns=False, uses_encoder=False),
+    "extraction_fitted": Method("source extraction, fitted", _fitted_extraction, uses_encoder=False),
+    "resnet50": Method("Mask R-CNN, ResNet50 from scratch", _resnet50, uses_encoder=False),
+    "lvm": Method("Mask R-CNN, LVM frozen", _lvm),
+    "head": Method("the product's head, LVM frozen", _head),
+    "shipped": Method("the product's shipped head", _shipped, learns=False),
 }

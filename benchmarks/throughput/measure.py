@@ -1,7 +1,7 @@
-"""One arm of benchmarks/throughput/run.py, measured in a process of its own: what one network does with one image side.
+"""One method of benchmarks/throughput/run.py, measured in a process of its own: what one network does with one image side.
 
-Run by throughput.py with an `Arm` as JSON; prints a `Measured` as JSON. Each network gets the batch size and the memory layout
-that suit it best, found in short trials before it is timed.
+Run by throughput.py with a `Method` as JSON; prints a `Measured` as JSON. Each network gets the batch size and the memory
+layout that suit it best, found in short trials before it is timed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from itertools import product
 from typing import Any
 
-__all__ = ["OURS", "OURS_AVERAGED", "Arm", "Measured", "Setting"]
+__all__ = ["OURS", "OURS_AVERAGED", "Measured", "Method", "Setting"]
 
 OURS, OURS_AVERAGED = "galaxyloop, one view", "galaxyloop, four views"
 BATCHES = (1, 8, 32)
@@ -43,7 +43,7 @@ class Setting:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Method:
     """What is measured: `setting` is None to look for the fastest ones, else only its peak memory is wanted."""
 
     network: str
@@ -55,7 +55,7 @@ class Arm:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What an arm gave.
+    """What a method gave.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Measured:
         Largest resident memory of the process (on a GPU: of its allocator) before there is a network, and at the end.
     """
 
-    arm: Arm
+    method: Method
     parameters: int
     settings: list[Setting]
     rates: list[list[float]]
@@ -86,55 +86,57 @@ class Measured:
 
 
 def main() -> None:
-    """Measure the arm that the first argument describes."""
+    """Measure the method that the first argument describes."""
     fields = json.loads(sys.argv[1])
     setting = fields.pop("setting")
-    print(json.dumps(asdict(measure(Arm(**fields, setting=Setting(**setting) if setting else None)))))
+    print(json.dumps(asdict(measure(Method(**fields, setting=Setting(**setting) if setting else None)))))
 
 
-def measure(arm: Arm) -> Measured:
-    """Measure one arm in this process; its peak memory counts all that the process has done before."""
+def measure(method: Method) -> Measured:
+    """Measure one method in this process; its peak memory counts all that the process has done before."""
     import timm
     import torch
 
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, load_encoder
 
-    torch.set_num_threads(arm.threads)
+    torch.set_num_threads(method.threads)
     torch.manual_seed(0)
     bare_mb = _peak_mb("cpu")
-    if arm.network in (OURS, OURS_AVERAGED):
+    if method.network in (OURS, OURS_AVERAGED):
         network: Any = load_encoder(SHIPPED_CHECKPOINT)
-        compute: Callable[[Any], Any] = network if arm.network == OURS else network.embed
+        compute: Callable[[Any], Any] = network if method.network == OURS else network.embed
     else:
-        network = compute = timm.create_model(arm.network, pretrained=False, num_classes=0).eval().requires_grad_(False)
-    network.to(arm.device)
-    frames = torch.rand(max(BATCHES if arm.device == "cpu" else GPU_BATCHES), 3, arm.side, arm.side).to(arm.device)
+        network = compute = timm.create_model(method.network, pretrained=False, num_classes=0).eval().requires_grad_(False)
+    network.to(method.device)
+    frames = torch.rand(max(BATCHES if method.device == "cpu" else GPU_BATCHES), 3, method.side, method.side).to(method.device)
 
     def run(setting: Setting, images: Any) -> Any:
         layout = torch.channels_last if setting.channels_last else torch.contiguous_format
         network.to(memory_format=layout)  # costs nothing once it is so
-        low = torch.autocast(arm.device, torch.bfloat16) if setting.precision == "bf16" else nullcontext()
+        low = torch.autocast(method.device, torch.bfloat16) if setting.precision == "bf16" else nullcontext()
         with torch.inference_mode(), low:
             return compute(images.to(memory_format=layout)).float().cpu()  # the copy waits for the GPU
 
     def rate(setting: Setting, seconds: float) -> float:
         return _rate(lambda: run(setting, frames[: setting.batch]), setting.batch, seconds)
 
-    if arm.setting:
-        rate(arm.setting, TRIAL_S)
-        return _result(arm, network, [arm.setting], bare_mb=bare_mb)
+    if method.setting:
+        rate(method.setting, TRIAL_S)
+        return _result(method, network, [method.setting], bare_mb=bare_mb)
     # What `embed` computes in is its own choice; everything else is tried in both precisions and layouts.
-    precisions = ("as shipped",) if arm.network == OURS_AVERAGED else ("fp32", "bf16")
-    layouts = (False,) if arm.network == OURS_AVERAGED else (False, True)
-    batches = BATCHES if arm.device == "cpu" else GPU_BATCHES
+    precisions = ("as shipped",) if method.network == OURS_AVERAGED else ("fp32", "bf16")
+    layouts = (False,) if method.network == OURS_AVERAGED else (False, True)
+    batches = BATCHES if method.device == "cpu" else GPU_BATCHES
     settings = [_fastest([Setting(p, b, c) for c, b in product(layouts, batches)], rate) for p in precisions]
     rates = [[rate(setting, ROUND_S) for _ in range(ROUNDS)] for setting in settings]
-    counts = COUNTS if arm.network == OURS_AVERAGED else ()
+    counts = COUNTS if method.network == OURS_AVERAGED else ()
     seconds_for = {
         count: _seconds(count, lambda images: run(settings[0], images), frames[: settings[0].batch]) for count in counts
     }
     best = max(zip(rates, settings, strict=True), key=lambda pair: statistics.median(pair[0]))[1]
-    return _result(arm, network, settings, rates=rates, bare_mb=bare_mb, seconds_for=seconds_for, **_from_files(arm, best, run))
+    return _result(
+        method, network, settings, rates=rates, bare_mb=bare_mb, seconds_for=seconds_for, **_from_files(method, best, run)
+    )
 
 
 def _fastest(settings: Sequence[Setting], rate: Callable[[Setting, float], float]) -> Setting:
@@ -145,7 +147,7 @@ def _fastest(settings: Sequence[Setting], rate: Callable[[Setting, float], float
     return min((setting for setting, speed in tried if speed >= limit), key=lambda setting: setting.batch)
 
 
-def _from_files(arm: Arm, setting: Setting, run: Callable[[Setting, Any], Any]) -> dict[str, Any]:
+def _from_files(method: Method, setting: Setting, run: Callable[[Setting, Any], Any]) -> dict[str, Any]:
     """Time the way from a JPEG file to its embedding, decoding in turn with the network and ahead of it."""
     import numpy as np
     import torch
@@ -157,10 +159,10 @@ def _from_files(arm: Arm, setting: Setting, run: Callable[[Setting, Any], Any]) 
     files = {str(number): content for number, content in enumerate(_files())}
 
     def prepare(name: str) -> Any:
-        return frame(decode(files[name]), side=arm.side)
+        return frame(decode(files[name]), side=method.side)
 
     def embed(prepared: Sequence[Any]) -> None:
-        run(setting, torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2).to(arm.device))
+        run(setting, torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2).to(method.device))
 
     def in_turn() -> None:
         names = list(files)
@@ -225,11 +227,13 @@ def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
             return done / passed
 
 
-def _result(arm: Arm, network: Any, settings: list[Setting], *, bare_mb: float, **measured: Any) -> Measured:
+def _result(method: Method, network: Any, settings: list[Setting], *, bare_mb: float, **measured: Any) -> Measured:
     nothing: dict[str, Any] = {"rates": [], "from_files": [], "from_files_ahead": [], "preparing_ms": 0.0, "seconds_for": {}}
     parameters = sum(weights.numel() for weights in network.parameters())
-    peak_mb = _peak_mb(arm.device)
-    return Measured(arm=arm, parameters=parameters, settings=settings, bare_mb=bare_mb, peak_mb=peak_mb, **(nothing | measured))
+    peak_mb = _peak_mb(method.device)
+    return Measured(
+        method=method, parameters=parameters, settings=settings, bare_mb=bare_mb, peak_mb=peak_mb, **(nothing | measured)
+    )
 
 
 def _peak_mb(device: str) -> float:

@@ -1,6 +1,6 @@
-"""The arms of the label-efficiency benchmark: a registry from name to what is trained on which labels.
+"""The methods of the label-efficiency benchmark: a registry from name to what is trained on which labels.
 
-With one seed all arms draw the same galaxies in the same order, and a higher rung holds the lower one's labels.
+With one seed all methods draw the same galaxies in the same order, and a higher rung holds the lower one's labels.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from benchmarks.label_efficiency.frozen import Rank, by_confidence, by_informati
 from benchmarks.label_efficiency.galaxies import CLASSES, Galaxies
 from benchmarks.label_efficiency.networks import RECIPES, Recipe, build_finetuned, build_resnet18, build_scratch, train
 
-__all__ = ["ARMS", "Arm", "Bench"]
+__all__ = ["METHODS", "Bench", "Method"]
 
 
 @dataclass(frozen=True)
 class Bench:
-    """What arms work on.
+    """What methods work on.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Bench:
 
 
 @dataclass(frozen=True, slots=True)
-class Arm:
+class Method:
     """One line of the figure.
 
     Attributes
@@ -102,7 +102,7 @@ class Arm:
         for labelled, probabilities in self.run(bench, rungs, seed):
             found = np.bincount(bench.galaxies.labels[labelled], minlength=len(CLASSES))
             yield Cell(
-                arm=name,
+                method=name,
                 setting=self.setting(bench),
                 labels=len(labelled),
                 seed=seed,
@@ -198,23 +198,23 @@ def _voted_here_weights(bench: Bench) -> str:
     return _weights(bench.on_votes_here())
 
 
-ARMS = {
-    "resnet18": Arm("ResNet18 from scratch", 3, _pixels, _resnet18),
-    "scratch": Arm("the LVM's network from scratch", 3, _shape, _scratch),
-    "lvm_random": Arm("LVM frozen, random queries", 10, _weights, _frozen_random),
-    "lvm_active": Arm("LVM frozen, active learning by confidence", 10, _weights, partial(_frozen_active, by_confidence)),
-    "lvm_informed": Arm(
+METHODS = {
+    "resnet18": Method("ResNet18 from scratch", 3, _pixels, _resnet18),
+    "scratch": Method("the LVM's network from scratch", 3, _shape, _scratch),
+    "lvm_random": Method("LVM frozen, random queries", 10, _weights, _frozen_random),
+    "lvm_active": Method("LVM frozen, active learning by confidence", 10, _weights, partial(_frozen_active, by_confidence)),
+    "lvm_informed": Method(
         "LVM frozen, active learning by mutual information", 10, _weights, partial(_frozen_active, by_information)
     ),
-    "voted_random": Arm("LVM that learned votes of other sets, frozen, random queries", 10, _voted_weights, _voted_random),
-    "voted_informed": Arm(
+    "voted_random": Method("LVM that learned votes of other sets, frozen, random queries", 10, _voted_weights, _voted_random),
+    "voted_informed": Method(
         "LVM that learned votes of other sets, active learning by mutual information", 10, _voted_weights, _voted_active
     ),
-    "voted_here_random": Arm(
+    "voted_here_random": Method(
         "LVM that learned votes of 2,523 other galaxies, frozen, random queries", 10, _voted_here_weights, _voted_here_random
     ),
-    "voted_here_informed": Arm(
+    "voted_here_informed": Method(
         "LVM that learned votes of 2,523 other galaxies, active learning", 10, _voted_here_weights, _voted_here_active
     ),
-    "lvm_finetuned": Arm("LVM fine-tuned, random queries", 3, _weights, _finetuned, default=False),
+    "lvm_finetuned": Method("LVM fine-tuned, random queries", 3, _weights, _finetuned, default=False),
 }

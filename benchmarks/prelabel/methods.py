@@ -1,6 +1,6 @@
-"""The arms of the pre-labelling benchmark: the command as a person runs it, here and on Ray, and Label Studio's own action.
+"""The methods of the pre-labelling benchmark: the command as a person runs it, here and on Ray, and Label Studio's own action.
 
-Every arm looks at images that nobody has seen: what is kept of them is thrown away before. The worker is stopped, so that it
+Every method looks at images that nobody has seen: what is kept of them is thrown away before. The worker is stopped, so that it
 publishes nothing beside; the server runs, because Label Studio's action asks it.
 """
 
@@ -35,7 +35,7 @@ sys.stdin.read()
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """One run of one arm.
+    """One run of one method.
 
     Attributes
     ----------
@@ -47,7 +47,7 @@ class Measured:
         Images that have a prediction afterwards.
     """
 
-    arm: str
+    method: str
     workers: int | None
     config: str
     images: int
@@ -58,7 +58,7 @@ class Measured:
 def measure_projects(
     fixture: LabelStudioFixture, config: str, *, tasks: int, clusters: dict[int, str], rounds: int
 ) -> Iterator[Measured]:
-    """Pre-label one project by every arm, by turns."""
+    """Pre-label one project by every method, by turns."""
     settings = fixture.services.settings
     project = fixture.project(f"{config}.xml", tasks=tasks)
     fixture.attach(project)
@@ -70,8 +70,8 @@ def measure_projects(
                 _forget(fixture, project)
                 words = [str(project), *_engine(clusters, workers)]
                 seconds = _run(fixture, ["prelabel", *words])
-                arm = LOCAL if workers is None else RAY
-                yield Measured(arm, workers, config, tasks, seconds, fixture.stored(project, 1))
+                method = LOCAL if workers is None else RAY
+                yield Measured(method, workers, config, tasks, seconds, fixture.stored(project, 1))
             _forget(fixture, project)
             began = time.monotonic()
             everything = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}

@@ -1,4 +1,4 @@
-"""One arm of the export benchmark: export a folder of tasks in one format, and print seconds, peak memory and what came out."""
+"""One method of the export benchmark: export a folder of tasks in one format, and print seconds, peak memory and output."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ WHOLE = "galaxyloop, masks of the whole image encoded by pycocotools"
 
 
 def main() -> None:
-    """Read the arm from the command line: exporter, format, folder of tasks, folder to write, consensus, split."""
+    """Read the method from the command line: exporter, format, folder of tasks, folder to write, consensus, split."""
     exporter, name, source, output, consensus, split = sys.argv[1:]
     began, began_cpu = time.perf_counter(), time.process_time()
     if exporter == WHOLE:
