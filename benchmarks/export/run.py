@@ -69,7 +69,17 @@ def measured(method: tuple[str, ...], folder: Path, count: int) -> Numbers:
     """Run one method: exporter, format, consensus and split."""
     exporter, name, consensus, split = method
     with tempfile.TemporaryDirectory() as out:
-        command = [sys.executable, "-m", MEASURE_MODULE, exporter, name, str(folder), str(Path(out) / "export"), consensus, split]
+        command = [
+            sys.executable,
+            "-m",
+            MEASURE_MODULE,
+            exporter,
+            name,
+            str(folder),
+            str(Path(out) / "export"),
+            consensus,
+            split,
+        ]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, capture_output=True, check=False, env=environment)
     numbers: Numbers = {"exporter": exporter, "format": name, "consensus": consensus, "split": split, "tasks": count}

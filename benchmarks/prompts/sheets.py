@@ -13,7 +13,7 @@ from PIL import Image
 
 from backend.heads.segmentation.simulated_clicks import first_click
 from benchmarks.prompts.clicking import JITTER
-from benchmarks.prompts.quality import Arm, Judged
+from benchmarks.prompts.quality import Judged, Method
 from sync.geometry.footprint import mask_bounds
 from sync.geometry.overlap import mask_overlap
 
@@ -28,7 +28,7 @@ COLOURS = 256
 WANTED, FOUND = "#22d3ee", "#ff7a1a"
 
 
-def draw_sheet(judged: Sequence[Judged], method: Arm, file: Path) -> None:
+def draw_sheet(judged: Sequence[Judged], method: Method, file: Path) -> None:
     """Draw the best, the middle and the worst `COLUMNS` of objects that were clicked by one hand, one row each."""
     order = sorted(range(len(judged)), key=lambda index: -judged[index].clicked.after(1))
     count = min(COLUMNS, len(order))
@@ -46,7 +46,7 @@ def draw_sheet(judged: Sequence[Judged], method: Arm, file: Path) -> None:
     sheet.quantize(palette=sheet.quantize(COLOURS), dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
 
 
-def _draw(axes: Axes, one: Judged, method: Arm) -> None:
+def _draw(axes: Axes, one: Judged, method: Method) -> None:
     wanted, picture = one.object.mask, one.object.picture
     click = first_click(wanted, np.random.default_rng(one.seed), jitter=JITTER)
     found = method.segment(picture)([click])
