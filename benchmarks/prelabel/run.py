@@ -3,7 +3,7 @@
 Run: .venv/bin/python -m benchmarks.prelabel.run [--quick]     (a quarter of an hour on 2 cores that do nothing else)
 
 A fresh Label Studio and our server run on this machine (loop/fixture.py). Every method of a size works on one project and on
-images that no process has read before (methods.py), in turns, in one run. `galaxyloop survey` reads the same crops from files and writes
+images that no process has read before (methods.py), in turns, in one run. `galaxyloop survey` reads the same crops and writes
 Parquet. Every command starts a process and loads the model, which the action does not need: the server has loaded it. So two
 rates are given, over the whole command, and beyond the start: further images over further seconds, from the smallest to the
 largest size. Writes tables into docs/benchmarks.md and benchmarks/results/prelabel.json.
