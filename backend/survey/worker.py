@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,11 +15,11 @@ import pyarrow.parquet as parquet
 
 from backend.cluster.version_bundle import VersionBundle
 from backend.images.store import StoredImage, image_key
-from backend.prediction.control_models import Filler
+from backend.prediction.control_models.control_model import ControlModel, Row
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.features import ImageFeatures
 from backend.prediction.predictor import NOTHING_TO_ASK
-from backend.survey.columns import Said, ask, column_of, make_batch, make_schema
+from backend.survey.columns import column_of, make_batch, make_schema
 from backend.survey.description import check_build
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
@@ -104,9 +103,9 @@ class SurveyWorker:
         predictor = bundle.predictor(factory)
         predictor.image_key()
         self._version = predictor.version
-        self._fillers: Sequence[Filler] = predictor.fillers
+        self._models: Sequence[ControlModel] = predictor.models
         self._extractor = factory.extractor
-        self._schema = make_schema(self._fillers, dimension=self._extractor.dimension, run=run)
+        self._schema = make_schema(self._models, dimension=self._extractor.dimension, run=run)
 
     def work(self, job: Job) -> Part:
         """Make a part.
@@ -164,18 +163,18 @@ class SurveyWorker:
             embeddings[index] = features.embedding
         return rows, embeddings
 
-    def _predict(self, images: list[StoredImage]) -> list[tuple[ImageFeatures, dict[str, Said]] | ImageError]:
+    def _predict(self, images: list[StoredImage]) -> list[tuple[ImageFeatures, dict[str, Row]] | ImageError]:
         """Return the features of each image and the predictions of the heads by column, or the error of the image."""
         extracted: list[ImageFeatures | ImageError] = self._extract_features(images)
-        columns: list[dict[str, Said]] = [{} for _ in images]
-        for filler in self._fillers:
+        columns: list[dict[str, Row]] = [{} for _ in images]
+        for model in self._models:
             features = {index: result for index, result in enumerate(extracted) if isinstance(result, ImageFeatures)}
-            answers = attempt_together(partial(ask, filler), list(features.values()))
+            answers = attempt_together(model.rows, list(features.values()))
             for index, answer in zip(features, answers, strict=True):
                 if isinstance(answer, ImageError):
                     extracted[index] = answer
                 else:
-                    columns[index][column_of(filler.control)] = answer
+                    columns[index][column_of(model.control)] = answer
         return [
             (result, answers) if isinstance(result, ImageFeatures) else result
             for result, answers in zip(extracted, columns, strict=True)
@@ -188,8 +187,8 @@ class SurveyWorker:
         return self._extractor.extract_features(
             list(self._batch.images),
             embed=True,
-            extractions=[settings for filler in self._fillers if (settings := filler.needs_sources)],
-            look=any(filler.needs_look for filler in self._fillers),
+            extractions=[settings for model in self._models if (settings := model.needs_sources)],
+            look=any(model.needs_look for model in self._models),
         )
 
 
@@ -218,7 +217,7 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _score(answers: Mapping[str, Said]) -> float:
+def _score(answers: Mapping[str, Row]) -> float:
     """Return the mean score of the heads, as the predictor computes it for a task."""
     scores = [score for _, score in answers.values() if score is not None]
     return float(np.mean(scores)) if scores else NOTHING_TO_ASK

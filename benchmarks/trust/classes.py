@@ -18,10 +18,10 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
 from backend.loop.gate.change import MOST_TASKS
 from backend.loop.gate.decision import Taken, decide, decide_on_change
-from backend.loop.scores.agreement import class_agreement
 from backend.loop.scores.comparison import Comparison, compare
 from backend.loop.training.cross_validation import deal_folds, plan_of_classes
-from backend.prediction.control_models import ClassFiller, base_offset
+from backend.prediction.control_models import ClassModel, base_offset
+from backend.prediction.control_models.agreement import class_agreement
 from backend.prediction.factory import BASE_MORPHOLOGY
 from benchmarks.trust.steps import Step, measure_step
 from sync.labelling.config import Control, parse
@@ -104,7 +104,7 @@ class Loop:
         embeddings = self.galaxies.embeddings[rows]
         if head is None and base_offset(embeddings[:1], self.galaxies.control, BASE) is None:
             return None
-        return ClassFiller(self.galaxies.control, head, BASE).probabilities(embeddings)
+        return ClassModel(self.galaxies.control, head, BASE).probabilities(embeddings)
 
     def next_batch(self, order: Indices) -> list[int]:
         """The tasks that annotators open next: the least sure ones, and one in five held out, in random order."""
@@ -113,8 +113,10 @@ class Loop:
         others = np.array([task for task in open_tasks if int(task) not in self.audit], np.intp)
         probabilities = self.probabilities(self.live, others) if len(others) else None
         if probabilities is not None:
-            filler = ClassFiller(self.galaxies.control, self.live, BASE)
-            others = others[np.argsort(filler.sureness(self.galaxies.embeddings[others], probabilities), kind="stable")]
+            filler = ClassModel(self.galaxies.control, self.live, BASE)
+            others = others[
+                np.argsort(filler.acquisition_confidence(self.galaxies.embeddings[others], probabilities), kind="stable")
+            ]
         return held_out + others[: BATCH - len(held_out)].tolist()
 
 

@@ -17,7 +17,7 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.regression import Parameters
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
-from backend.prediction.control_models import fillers_of
+from backend.prediction.control_models import create_models
 from backend.prediction.factory import BASE_MORPHOLOGY
 from backend.prediction.project_heads import ProjectHeads, controls_to_fill, prompt_target
 from sync.controls import MASKS, OBJECTS
@@ -172,5 +172,5 @@ def test_numbers_are_filled_once_they_have_been_taught() -> None:
     embeddings = rng.normal(size=(40, 8)).astype(np.float32)
     numbers = [control for control in controls_to_fill(shipped("parameters.xml")) if control.tag == "Number"]
     heads = ProjectHeads({control.name: Parameters.fit(embeddings, rng.uniform(0, 1, 40)) for control in numbers})
-    fillers = fillers_of(numbers, heads, base=Morphology.load(BASE_MORPHOLOGY), masks=PromptedMasks.load(BASE_SEGMENTER))
-    assert [filler.control.name for filler in fillers] == ["half_light_radius", "axis_ratio", "redshift"]
+    models = create_models(numbers, heads, base=Morphology.load(BASE_MORPHOLOGY), masks=PromptedMasks.load(BASE_SEGMENTER))
+    assert [model.control.name for model in models] == ["half_light_radius", "axis_ratio", "redshift"]

@@ -1,4 +1,4 @@
-"""Lessons: the labels that a version was trained on, kept in its folder, control by control.
+"""Training labels: the labels that a version was trained on, kept in its folder, control by control.
 
 Annotations are edited and deleted; the gate can then still ask what the version would have learned without some of its images.
 Masks are not kept: what finds objects learns from their boxes.
@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from backend.loop.examples.drawn_objects import DrawnObject
-from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.examples.snapshot import SNAPSHOT_FILE
+from backend.prediction.control_models.drawn_objects import DrawnObject
+from backend.prediction.control_models.examples import Examples, ImageOfTask
 from sync.geometry.shapes import Box
 
-__all__ = ["LESSONS_FILE", "read_training_labels", "save_training_labels", "without_tasks"]
+__all__ = ["LESSONS_FILE", "read_training_labels", "save_training_labels"]
 
 LESSONS_FILE = "lessons.json"
 
@@ -48,17 +48,7 @@ def read_training_labels(folder: Path, now: Mapping[str, Examples]) -> dict[str,
     except FileNotFoundError:
         return {}
     tasks = {row["task"] for row in rows}
-    return {control: without_tasks(examples, _Others(tasks)) for control, examples in now.items()}
-
-
-def without_tasks(examples: Examples, tasks: Container[int]) -> Examples:
-    """The examples of all other tasks."""
-    return Examples(
-        {image: reference for image, reference in examples.references.items() if image.task not in tasks},
-        {image: target for image, target in examples.targets.items() if image.task not in tasks},
-        {image: value for image, value in examples.values.items() if image.task not in tasks},
-        {image: drawn for image, drawn in examples.objects.items() if image.task not in tasks},
-    )
+    return {control: examples.without_tasks(_Others(tasks)) for control, examples in now.items()}
 
 
 class _Others:
@@ -73,12 +63,13 @@ class _Others:
 
 def _row(examples: Examples, image: ImageOfTask) -> dict[str, Any]:
     row: dict[str, Any] = {"image": [image.task, image.to_name, image.page], "reference": examples.references[image]}
-    if image in examples.targets:
-        row["target"] = examples.targets[image].tolist()
-    if image in examples.values:
-        row["value"] = examples.values[image]
-    if image in examples.objects:
-        row["objects"] = [[one.label, one.box.x, one.box.y, one.box.width, one.box.height] for one in examples.objects[image]]
+    label = examples.labels.get(image)
+    if isinstance(label, np.ndarray):
+        row["target"] = label.tolist()
+    elif isinstance(label, float):
+        row["value"] = label
+    elif label is not None:
+        row["objects"] = [[drawn.label, drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height] for drawn in label]
     return row
 
 
@@ -88,9 +79,9 @@ def _examples(rows: list[dict[str, Any]]) -> Examples:
         image = ImageOfTask(*row["image"])
         examples.references[image] = row["reference"]
         if "target" in row:
-            examples.targets[image] = np.asarray(row["target"], np.float64)
-        if "value" in row:
-            examples.values[image] = row["value"]
-        if "objects" in row:
-            examples.objects[image] = [DrawnObject(label, Box(*edges), None) for label, *edges in row["objects"]]
+            examples.labels[image] = np.asarray(row["target"], np.float64)
+        elif "value" in row:
+            examples.labels[image] = float(row["value"])
+        elif "objects" in row:
+            examples.labels[image] = [DrawnObject(label, Box(*edges), None) for label, *edges in row["objects"]]
     return examples

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from backend.loop.examples.answers import needs_picture, read_regions, regions_of
-from backend.loop.examples.drawn_objects import check_cost
+from backend.prediction.control_models.drawn_objects import check_cost
 from backend.prediction.factory import read_config
 from backend.prediction.project_heads import controls_to_fill
 from backend.registry.records import Project, config_hash

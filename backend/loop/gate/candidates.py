@@ -13,20 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import Head
-from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.examples.held_out import Sides
-from backend.loop.examples.training_labels import without_tasks
-from backend.loop.scores.controls import Scores, score_filler
+from backend.loop.scores.controls import score_model
 from backend.loop.training.cross_validation import Plan, deal_folds, plan_of_classes, plan_of_objects
 from backend.loop.training.refit import MOST_OBJECT_IMAGES, Refits
-from backend.prediction.control_models import Filler, ObjectFiller, fillers_of
+from backend.prediction.control_models import ControlModel, Scores, create_models, model_class
+from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.prediction.features import ImageFeatures
 from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import ProjectHeads
-from sync.controls import OBJECTS
 from sync.labelling.config import Control
 
-__all__ = ["AUDIT_ENOUGH", "CandidateScores", "ComparedHead", "filler_of", "score_candidates"]
+__all__ = ["AUDIT_ENOUGH", "CandidateScores", "ComparedHead", "model_of", "score_candidates"]
 
 AUDIT_ENOUGH = 30
 """Held-out groups of images from which on they alone judge: they speak of all of the project's galaxies, and cost no refit."""
@@ -97,13 +95,13 @@ def score_candidates(
         Which of the tasks are held out, and which are neighbours.
     """
     scorer = _HeadScorer(predictors, control, truth, sides)
-    images = scorer.readable(_judging(truth, compared_heads, sides, objects=control.tag in OBJECTS))
+    images = scorer.readable(_judging(truth, compared_heads, sides, objects=model_class(control).finds_objects))
     if not images:
         return None
     touched = [scorer.touched(one, images) for one in compared_heads]
     resampled = np.any(touched, axis=0)
     left_out = len({scorer.group(image) for image, again in zip(images, resampled, strict=True) if again})
-    plan = (plan_of_objects if control.tag in OBJECTS else plan_of_classes)(left_out)
+    plan = (plan_of_objects if model_class(control).finds_objects else plan_of_classes)(left_out)
     if plan is None:  # all that was learned from is one galaxy: only images that no head learned from can judge
         plan, images = Plan(1, 1), [image for image, again in zip(images, resampled, strict=True) if not again]
         touched = [scorer.touched(one, images) for one in compared_heads]
@@ -126,7 +124,7 @@ def score_candidates(
 
 def _judging(truth: Examples, compared_heads: Sequence[ComparedHead], sides: Sides, *, objects: bool) -> list[ImageOfTask]:
     """The images that judge: held-out ones, and while those are few the others as well."""
-    answered = truth.targets or truth.values or truth.objects
+    answered = truth.labels
     most = MOST_OBJECT_IMAGES if objects else MOST_JUDGED
     held_out = sorted(image for image in answered if image.task in sides.held_out)
     groups = {sides.galaxies.get(image.task, str(image.task)) for image in held_out}
@@ -150,7 +148,7 @@ class _HeadScorer:
         return self._sides.galaxies.get(image.task, str(image.task))
 
     def readable(self, images: Sequence[ImageOfTask]) -> list[ImageOfTask]:
-        objects = self._control.tag in OBJECTS
+        objects = model_class(self._control).finds_objects
         seen = self.refits.extract_features(
             [self._truth.references[image] for image in images], embed=not objects, look=objects
         )
@@ -180,7 +178,7 @@ class _HeadScorer:
             inside = np.flatnonzero(touched & (fold == number))
             away = {image.task for image in (images[index] for index in np.flatnonzero(fold == number))}
             away |= {other for task in away for other in self._neighbours(task)}
-            head = self.refits.fit(without_tasks(compared_head.learned, away), like=compared_head.head)
+            head = self.refits.fit(compared_head.learned.without_tasks(away), like=compared_head.head)
             if head is None:
                 self.not_fitted |= {images[index] for index in inside}
             parts.append((inside, head))
@@ -190,8 +188,8 @@ class _HeadScorer:
             if not len(inside):
                 continue
             some = [images[index] for index in inside]
-            filler = filler_of(self._predictors, self._control, head)
-            scores = score_filler(filler, some, self._observed(filler, some), self._truth)
+            model = model_of(self._predictors, self._control, head)
+            scores = score_model(model, some, self._features(model, some), self._truth)
             agreement[inside], predicted[inside], hits[inside] = scores.agreement, scores.predicted, scores.hits
             if scores.probabilities is not None:
                 if probabilities is None:
@@ -203,20 +201,16 @@ class _HeadScorer:
         return self._sides.neighbours.get(task, frozenset())
 
     def _stratum(self, image: ImageOfTask) -> str:
-        truth = self._truth
-        if image in truth.targets:
-            return str(int(truth.targets[image].argmax()))
-        if image in truth.values:
-            return str(int(np.searchsorted(np.quantile(list(truth.values.values()), [1 / 3, 2 / 3]), truth.values[image])))
-        return min((one.label for one in truth.objects[image]), default="")
+        labels = self._truth.labels
+        return model_class(self._control).stratum(labels[image], list(labels.values()))
 
-    def _observed(self, filler: Filler | None, images: Sequence[ImageOfTask]) -> list[ImageFeatures]:
+    def _features(self, model: ControlModel | None, images: Sequence[ImageOfTask]) -> list[ImageFeatures]:
         references = [self._truth.references[image] for image in images]
-        if not isinstance(filler, ObjectFiller):
+        if model is None or not model.finds_objects:
             return [self.refits.seen(reference) for reference in references]
-        settings = filler.needs_sources
+        settings = model.needs_sources
         seen = self._predictors.extractor.extract_features(
-            references, embed=False, extractions=[settings] if settings else [], look=filler.needs_look
+            references, embed=False, extractions=[settings] if settings else [], look=model.needs_look
         )
         # A picture that has become unreadable since counts as one on which nothing is found.
         blank = {settings: ()} if settings else {}
@@ -226,10 +220,10 @@ class _HeadScorer:
         ]
 
 
-def filler_of(predictors: LivePredictors, control: Control, head: Head | None) -> Filler | None:
-    """What fills a control with a head, None for the shipped one; nothing where the shipped one knows no label of it."""
+def model_of(predictors: LivePredictors, control: Control, head: Head | None) -> ControlModel | None:
+    """Return the model of a control with a head, None for the shipped one; None if the shipped one knows no label of it."""
     heads = predictors.usable(ProjectHeads({} if head is None else {control.name: head}))
-    made = fillers_of(
+    made = create_models(
         [control],
         heads,
         base=predictors.base_morphology,

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.loop.gate.candidates import CandidateScores, ComparedHead, filler_of
+from backend.loop.gate.candidates import CandidateScores, ComparedHead, model_of
 from backend.loop.gate.decision import Decision, Taken, decide_on_change
-from backend.loop.scores.agreement import class_agreement
 from backend.loop.scores.comparison import Comparison, compare
-from backend.prediction.control_models import ClassFiller
+from backend.prediction.control_models import ClassModel
+from backend.prediction.control_models.agreement import class_agreement
 from backend.prediction.features import ImageFeatures
 from backend.prediction.live import LivePredictors
 from sync.label_studio.task_images import images_of_control, reference_of_image
@@ -68,15 +68,15 @@ def limit_change(
     if decision.taken is Taken.LIVE:
         return decision, None
     head = compared_heads[PLACES[decision.taken]].head if decision.taken is Taken.CANDIDATE else None
-    taken, live = (filler_of(project.predictors, control, one) for one in (head, compared_heads[PLACES[Taken.LIVE]].head))
-    if not isinstance(taken, ClassFiller) or not isinstance(live, ClassFiller):
+    taken, live = (model_of(project.predictors, control, one) for one in (head, compared_heads[PLACES[Taken.LIVE]].head))
+    if not isinstance(taken, ClassModel) or not isinstance(live, ClassModel):
         return decision, None
     change, compared = (change_of_classes(taken, live, project, annotated=annotated) for annotated in (False, True))
     alone = _held_out(contest, decision.taken, held_out)
     return decide_on_change(decision, change=change, compared=compared, held_out=alone), change
 
 
-def change_of_classes(taken: ClassFiller, live: ClassFiller, project: ProjectTasks, *, annotated: bool) -> float:
+def change_of_classes(taken: ClassModel, live: ClassModel, project: ProjectTasks, *, annotated: bool) -> float:
     """Return what the taken head would lose if the live head's probabilities were true: 0 to 1, as scores are.
 
     Parameters
@@ -92,7 +92,7 @@ def change_of_classes(taken: ClassFiller, live: ClassFiller, project: ProjectTas
     embeddings = [seen.embedding for seen in observed if isinstance(seen, ImageFeatures) and seen.embedding is not None]
     if not embeddings:
         return 0.0
-    probabilities = [filler.shares(np.stack(embeddings)) for filler in (taken, live)]
+    probabilities = [model.shares(np.stack(embeddings)) for model in (taken, live)]
     levels = live.tree.depth if live.tree else 1
     return float(1 - class_agreement(*probabilities, exclusive=not control.multiple, levels=levels).mean())
 

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection.detection import Detection
-from backend.loop.examples.examples import Examples, gather_examples
+from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.examples.training_labels import read_training_labels
 from backend.loop.gate.candidates import CandidateScores, ComparedHead, score_candidates
@@ -25,11 +24,12 @@ from backend.loop.gate.known_labels import new_labels
 from backend.loop.scores.clicks import click_scores
 from backend.loop.scores.comparison import Answer, Comparison, compare
 from backend.loop.scores.controls import calibration_of
+from backend.prediction.control_models import model_class
+from backend.prediction.control_models.examples import Examples
 from backend.prediction.factory import read_config
 from backend.prediction.project_heads import PROMPTS, ProjectHeads, controls_to_fill
 from backend.registry.records import BASE_NUMBER, Project, Version
 from backend.services import Services
-from sync.controls import OBJECTS
 from sync.label_studio.tasks import Task
 from sync.labelling.config import Control, LabelConfig
 
@@ -144,7 +144,7 @@ def _decide(
     else:
         scores = [contest.agreement(index) for index in range(3)]
         versus = _versus(scores, contest)
-    objects = _objects(contest, truth) if control.tag in OBJECTS and contest is not None else None
+    objects = _objects(contest, truth) if model_class(control).finds_objects and contest is not None else None
     if compared_heads[CANDIDATE].head is None:
         # Nothing was learned for it, so that the candidate is the shipped head; a tie between these two decides nothing.
         comes_back = versus[2].answer is Answer.WORSE
@@ -183,9 +183,9 @@ def _decide_prompts(
     heads = [sides.heads[taken].prompted or base for taken in (Taken.CANDIDATE, Taken.LIVE)]
     if heads[CANDIDATE] is base and heads[LIVE] is base:
         return None
-    control = next((one for one in controls if any(_has_mask(drawn) for drawn in truth[one.name].objects.values())), None)
+    control = next((one for one in controls if any(_has_mask(drawn) for drawn in truth[one.name].labels.values())), None)
     examples = truth[control.name] if control is not None else Examples()
-    images = [image for image in examples.objects if image.task in snapshot.sides.held_out]
+    images = [image for image in examples.labels if image.task in snapshot.sides.held_out]
     judged, scores = click_scores(services.predictors.extractor, images, examples, [*heads, base])
     groups = [snapshot.sides.galaxies.get(image.task, str(image.task)) for image in judged]
     versus = tuple(compare(scores[one], scores[other], groups=groups) for one, other in ((0, 1), (0, 2), (1, 2)))
@@ -195,13 +195,13 @@ def _decide_prompts(
     return decision, written | {"by": "held-out tasks"}
 
 
-def _has_mask(drawn: Sequence[Any]) -> bool:
-    return any(one.outline is not None for one in drawn)
+def _has_mask(label: object) -> bool:
+    return isinstance(label, list) and any(drawn.outline is not None for drawn in label)
 
 
 def _objects(contest: CandidateScores, truth: Examples) -> Objects:
     """Objects on the judged images, as the first repetition counts them."""
-    drawn = np.array([len(truth.objects[image]) for image in contest.images])
+    drawn = np.array([len(truth.labels[image]) for image in contest.images])
     with_some = drawn > 0
     candidate, live = contest.scores[CANDIDATE][0], contest.scores[LIVE][0]
     return Objects(
@@ -213,10 +213,9 @@ def _objects(contest: CandidateScores, truth: Examples) -> Objects:
 
 
 def _calibration(control: Control, contest: CandidateScores, truth: Examples) -> dict[str, dict[str, float]]:
-    targets = np.stack([truth.targets[image] for image in contest.images])
-    ends = np.array(QuestionTree.of(control.paths).ends) if control.tag == "Taxonomy" and control.paths else None
+    targets = np.stack([truth.labels[image] for image in contest.images])
     probabilities = {name: scores[0].probabilities for name, scores in zip(NAMES, contest.scores, strict=True)}
-    return {name: calibration_of(control, one, targets, ends) for name, one in probabilities.items() if one is not None}
+    return {name: calibration_of(control, one, targets) for name, one in probabilities.items() if one is not None}
 
 
 def _judged_by(resampled: NDArray[np.bool_]) -> str:

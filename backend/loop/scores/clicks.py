@@ -13,10 +13,10 @@ from backend.heads.segmentation.prompt import Prompt
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.simulated_clicks import first_click
 from backend.heads.segmentation.window_features import WindowedImage
-from backend.loop.examples.drawn_objects import Outline
-from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.scores.comparison import LEAST_GROUPS
+from backend.prediction.control_models.drawn_objects import Outline
+from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.prediction.features import FeatureExtractor
 from sync.controls import MASKS
 from sync.errors.failures import attempt
@@ -73,7 +73,7 @@ def click_scores(
     scores: list[NDArray[np.float64]] = []
     room = MOST_MASKS
     for image in sorted(images, reverse=True):
-        outlines = [one.outline for one in truth.objects[image] if one.outline is not None]
+        outlines = [one.outline for one in truth.labels[image] if one.outline is not None]
         overlaps = attempt(partial(_overlaps, extractor, truth.references[image], outlines, heads, most=room))
         if isinstance(overlaps, ImageError):
             log.warning("event=clicks_not_judged task=%d reason=%r", image.task, str(overlaps))

@@ -6,19 +6,19 @@ What two heads would learn alike is fitted once.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.detection.detection import BY_EXTRACTION, Detection
-from backend.heads.regression import Parameters
-from backend.loop.examples.examples import Examples, ImageOfTask
-from backend.loop.training.train import fit_classes, fit_detection, open_images
-from backend.prediction.control_models.control_model import embedding_of
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.prediction.control_models import model_class
+from backend.prediction.control_models.examples import Examples
+from backend.prediction.control_models.object_images import ObjectImages, open_images
 from backend.prediction.features import ImageFeatures
 from backend.prediction.live import LivePredictors
-from sync.controls import OBJECTS
 from sync.labelling.config import Control
 
 __all__ = ["MOST_OBJECT_IMAGES", "Refits"]
@@ -64,21 +64,24 @@ class Refits:
         return self._fitted[name]
 
     def _fit_anew(self, learned: Examples, *, by_extraction: bool) -> Head:
-        if self._control.tag in OBJECTS:
-            newest = sorted(learned.objects)[-MOST_OBJECT_IMAGES:]
-            some = Examples(learned.references, objects={image: learned.objects[image] for image in newest})
-            opened = open_images(self._predictors.extractor, some)
-            return fit_detection(opened, self._control, detector=None if by_extraction else self._predictors.base_detector)
-        answered: Mapping[ImageOfTask, object] = learned.targets or learned.values
-        seen = self.extract_features([learned.references[image] for image in answered], embed=True, look=False)
-        images = [image for image, one in zip(answered, seen, strict=True) if one is not None]
-        if not images:
-            raise NotEnoughLabels("there are no labelled images")
-        embeddings = np.stack([embedding_of(self._seen[learned.references[image]]) for image in images])
-        if self._control.tag == "Number":
-            return Parameters.fit(embeddings, np.array([learned.values[image] for image in images]))
-        targets = np.stack([learned.targets[image] for image in images])
-        return fit_classes(embeddings, targets, control=self._control, base=self._predictors.base_morphology)
+        data = _Images(self, self._predictors, detector=None if by_extraction else self._predictors.base_detector)
+        return model_class(self._control).fit(learned, self._control, data)
+
+
+class _Images:
+    """Training data of a refit: embeddings that are kept, and a few images."""
+
+    def __init__(self, refits: Refits, predictors: LivePredictors, *, detector: LearnedDetector | None) -> None:
+        self.base, self.detector = predictors.base_morphology, detector
+        self._refits, self._extractor = refits, predictors.extractor
+
+    def embeddings(self, references: Sequence[str]) -> list[NDArray[np.float32] | None]:
+        features_of_images = self._refits.extract_features(references, embed=True, look=False)
+        return [None if features is None else features.embedding for features in features_of_images]
+
+    def open_images(self, examples: Examples, control: Control) -> ObjectImages:
+        newest = sorted(examples.labels)[-MOST_OBJECT_IMAGES:]
+        return open_images(self._extractor, Examples(examples.references, {image: examples.labels[image] for image in newest}))
 
 
 def _by_extraction(head: Head | None) -> bool:
@@ -89,8 +92,12 @@ def _content(learned: Examples) -> str:
     """Name examples by their content."""
     digest = hashlib.sha256()
     for image, reference in learned.references.items():
-        objects = [(one.label, one.box) for one in learned.objects.get(image, [])]
-        target = learned.targets.get(image)
-        said = (image, reference, None if target is None else target.tolist(), learned.values.get(image), objects)
-        digest.update(repr(said).encode())
+        digest.update(repr((image, reference, _plain(learned.labels.get(image)))).encode())
     return digest.hexdigest()
+
+
+def _plain(label: object) -> object:
+    """Return a label as values that `repr` writes in full; of objects the boxes, which heads are trained on."""
+    if isinstance(label, np.ndarray):
+        return label.tolist()
+    return [(drawn.label, drawn.box) for drawn in label] if isinstance(label, list) else label

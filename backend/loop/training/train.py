@@ -5,49 +5,32 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import Head, NotEnoughLabels
-from backend.heads.classification.decision_tree import DecisionTree
-from backend.heads.classification.morphology import Morphology
-from backend.heads.detection.detection import Detection
-from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.detection.grid_search import score_grid
-from backend.heads.regression import Parameters
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.heads.segmentation.window_features import WindowedImage
-from backend.loop.examples.drawn_objects import DrawnObject
-from backend.loop.examples.examples import Examples, ImageOfTask, gather_examples
+from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.examples.training_labels import save_training_labels
 from backend.loop.scores.clicks import can_be_judged
-from backend.lvm.feature_maps import PicturePyramid
-from backend.prediction.control_models import base_offset
+from backend.prediction.control_models import Examples, model_class
+from backend.prediction.control_models.object_images import ObjectImages, open_images
 from backend.prediction.factory import read_config
-from backend.prediction.features import FeatureExtractor, ImageFeatures
+from backend.prediction.features import ImageFeatures
 from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import ProjectHeads, controls_to_fill
 from backend.registry.records import Project
 from backend.services import Services
-from sync.controls import OBJECTS
-from sync.errors.failures import attempt, reason_of_item
-from sync.errors.images import ImageError
+from sync.errors.failures import reason_of_item
 from sync.geometry.footprint import Footprint
 from sync.labelling.config import Control, LabelConfig
 
-__all__ = ["ObjectImages", "fit_classes", "fit_detection", "open_images", "train"]
+__all__ = ["train"]
 
 log = logging.getLogger("galaxyloop.train")
 
-OBJECT_IMAGES = 200
-"""Newest annotated images that object heads learn from: their few parameters gain nothing from more, and time grows with it."""
-OBJECT_PIXELS = 50_000_000
-"""Pixels of these that are held at once, 0.6 GB: of full frames, the newest 18."""
 MASK_PIXELS = 200_000_000
 """Pixels of the masks on these that are held at once, each in its own rectangle: 0.2 GB, those on the newest images."""
 
@@ -104,21 +87,17 @@ def _fit_all(
     services: Services, config: LabelConfig, gathered: Mapping[str, Examples], snapshot: Snapshot
 ) -> tuple[ProjectHeads, list[str]]:
     predictors = services.predictors
+    data = ImagesOfProject(predictors)
     filling: dict[str, Head] = {}
     prompted: PromptedMasks | None = None
     reasons = []
     for control in controls_to_fill(config):
         examples = gathered[control.name]
         try:
-            if control.tag in OBJECTS:
-                opened = open_images(predictors.extractor, examples)
-                filling[control.name] = fit_detection(opened, control, detector=predictors.base_detector)
-                if prompted is None and can_be_judged(snapshot, control):
-                    prompted = _fit_masks(predictors, opened)
-            elif control.tag == "Number":
-                filling[control.name] = _fit_number(predictors.extractor, examples)
-            else:
-                filling[control.name] = _fit_classes(predictors, control, examples)
+            filling[control.name] = model_class(control).fit(examples, control, data)
+            opened = data.opened.pop(control.name, None)
+            if opened is not None and prompted is None and can_be_judged(snapshot, control):
+                prompted = _fit_masks(predictors, opened)
         except NotEnoughLabels as error:
             reasons.append(f"{control.name}: {error}")
         except Exception as error:
@@ -128,101 +107,30 @@ def _fit_all(
     return ProjectHeads(filling, prompted), reasons
 
 
-def _fit_classes(predictors: LivePredictors, control: Control, examples: Examples) -> Morphology | DecisionTree:
-    images, embeddings = _embeddings(predictors.extractor, examples.targets, examples)
-    if not images:
-        raise NotEnoughLabels("there are no labelled images yet")
-    targets = np.stack([examples.targets[image] for image in images])
-    return fit_classes(embeddings, targets, control=control, base=predictors.base_morphology)
+class ImagesOfProject:
+    """The images of a project's tasks as training data.
 
-
-def fit_classes(
-    embeddings: NDArray[np.float32], targets: NDArray[np.float64], *, control: Control, base: Morphology
-) -> Morphology | DecisionTree:
-    """Fit the head of a control that holds classes, on top of what the shipped head thinks of the same images."""
-    offset = base_offset(embeddings, control, base)
-    exclusive = not control.multiple
-    if control.tag == "Taxonomy":
-        return DecisionTree.fit(embeddings, targets, paths=control.paths, exclusive=exclusive, offset=offset)
-    classes = [label.value for label in control.labels]
-    return Morphology.fit(embeddings, targets, classes=classes, exclusive=exclusive, offset=offset)
-
-
-def _fit_number(extractor: FeatureExtractor, examples: Examples) -> Parameters:
-    images, embeddings = _embeddings(extractor, examples.values, examples)
-    return Parameters.fit(embeddings, np.array([examples.values[image] for image in images]))
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectImages:
-    """Images that object heads learn from, with what was drawn on each."""
-
-    pixels: list[NDArray[np.float32]] = field(default_factory=list)
-    looks: list[PicturePyramid] = field(default_factory=list)
-    window_encoder: list[WindowedImage] = field(default_factory=list)
-    objects: list[list[DrawnObject]] = field(default_factory=list)
-
-    def only(self, kept: Sequence[int]) -> ObjectImages:
-        """Those at some places."""
-        parts = (self.pixels, self.looks, self.window_encoder, self.objects)
-        return ObjectImages(*([part[index] for index in kept] for part in parts))  # type: ignore[arg-type]
-
-
-def open_images(extractor: FeatureExtractor, examples: Examples) -> ObjectImages:
-    """Open the newest annotated images that can be read, as many as are held at once."""
-    opened, room = ObjectImages(), OBJECT_PIXELS
-    newest = sorted(examples.objects)[-OBJECT_IMAGES:]
-    observed = _extract_features(extractor, newest, examples, embed=False, look=True)
-    for image, seen in reversed(list(zip(newest, observed, strict=True))):
-        if isinstance(seen, ImageError) or seen.look is None or seen.windowed_image is None:
-            continue
-        room -= seen.look.size[0] * seen.look.size[1]
-        if room < 0 and opened.pixels:
-            break
-        pixels = attempt(partial(getattr, seen.picture, "pixels"))
-        if isinstance(pixels, ImageError):
-            continue
-        opened.pixels.append(pixels)
-        opened.looks.append(seen.look)
-        opened.window_encoder.append(seen.windowed_image)
-        opened.objects.append(examples.objects[image])
-    return opened
-
-
-def fit_detection(opened: ObjectImages, control: Control, *, detector: LearnedDetector | None) -> Detection:
-    """Fit the head that finds a control's objects; without a detector to fine-tune, by source extraction.
-
-    Images on which a finder fails are left out.
+    Attributes
+    ----------
+    opened : dict
+        Control's name to the images that its head was trained on; the head for prompts is trained on the same.
     """
-    try:
-        return _fit_detection(opened, control, detector)
-    except NotEnoughLabels:
-        raise
-    except Exception as error:
-        reason = reason_of_item(error)
-        kept = [index for index in range(len(opened.pixels)) if _can_be_searched(opened, index, detector)]
-        left_out = len(opened.pixels) - len(kept)
-        if not left_out:
-            raise
-        log.warning("event=images_left_out control=%s images=%d reason=%r", control.name, left_out, str(reason))
-        return _fit_detection(opened.only(kept), control, detector)
 
+    def __init__(self, predictors: LivePredictors) -> None:
+        self.base = predictors.base_morphology
+        self.detector = predictors.base_detector
+        self.opened: dict[str, ObjectImages] = {}
+        self._extractor = predictors.extractor
 
-def _fit_detection(opened: ObjectImages, control: Control, detector: LearnedDetector | None) -> Detection:
-    return Detection.fit(
-        opened.pixels,
-        [[(one.box, one.label) for one in drawn] for drawn in opened.objects],
-        classes=[label.value for label in control.labels],
-        looks=opened.looks,
-        detector=detector,
-    )
+    def embeddings(self, references: Sequence[str]) -> list[NDArray[np.float32] | None]:
+        """Return the embeddings of images; None for those that cannot be read."""
+        features_of_images = self._extractor.extract_features(references, embed=True)
+        return [features.embedding if isinstance(features, ImageFeatures) else None for features in features_of_images]
 
-
-def _can_be_searched(opened: ObjectImages, index: int, detector: LearnedDetector | None) -> bool:
-    """Whether the finders of objects run on one image and on what was drawn on it."""
-    searched = attempt(lambda: score_grid(opened.pixels[index], [one.box for one in opened.objects[index]]))
-    looked = attempt(lambda: None if detector is None else detector.predict(opened.looks[index]))
-    return not (isinstance(searched, ImageError) or isinstance(looked, ImageError))
+    def open_images(self, examples: Examples, control: Control) -> ObjectImages:
+        """Open the newest annotated images that can be read, as many as are held at once."""
+        self.opened[control.name] = open_images(self._extractor, examples)
+        return self.opened[control.name]
 
 
 def _fit_masks(predictors: LivePredictors, opened: ObjectImages) -> PromptedMasks | None:
@@ -244,30 +152,3 @@ def _fit_masks(predictors: LivePredictors, opened: ObjectImages) -> PromptedMask
     except Exception as error:  # the detector that is trained already is kept
         log.error("event=masks_not_trained reason=%r", str(reason_of_item(error)), exc_info=error)
         return None
-
-
-def _embeddings(
-    extractor: FeatureExtractor, wanted: Mapping[ImageOfTask, Any], examples: Examples
-) -> tuple[list[ImageOfTask], NDArray[np.float32]]:
-    """Embeddings of the wanted images that can be read."""
-    images = list(wanted)
-    seen = _extract_features(extractor, images, examples, embed=True)
-    readable = [
-        (image, one.embedding)
-        for image, one in zip(images, seen, strict=True)
-        if isinstance(one, ImageFeatures) and one.embedding is not None
-    ]
-    if not readable:
-        return [], np.empty((0, 1), np.float32)
-    return [image for image, _ in readable], np.stack([embedding for _, embedding in readable])
-
-
-def _extract_features(
-    extractor: FeatureExtractor,
-    images: Sequence[ImageOfTask],
-    examples: Examples,
-    *,
-    embed: bool,
-    look: bool = False,
-) -> list[ImageFeatures | ImageError]:
-    return extractor.extract_features([examples.references[image] for image in images], embed=embed, look=look)

@@ -1,9 +1,65 @@
-"""Fillers: one control and the head that fills it, from what was seen of a picture to Label Studio regions and a confidence."""
+"""Control models: one control and the head that predicts it, from the features of images to Label Studio regions.
 
-from backend.prediction.control_models.choosing import fillers_of
-from backend.prediction.control_models.classes import ClassFiller, base_offset, base_probabilities
-from backend.prediction.control_models.control_model import Filled, Filler
-from backend.prediction.control_models.numbers import NumberFiller
-from backend.prediction.control_models.objects import ObjectFiller
+What differs between kinds of controls (how examples are read, how a head is trained, predicted and scored, which columns a
+survey has) is in one class for each kind, and `CONTROL_MODELS` is the only place that chooses between them.
+"""
 
-__all__ = ["ClassFiller", "Filled", "Filler", "NumberFiller", "ObjectFiller", "base_offset", "base_probabilities", "fillers_of"]
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.heads.classification.morphology import Morphology
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.prediction.control_models.classes import ClassModel, base_offset, base_probabilities
+from backend.prediction.control_models.control_model import ControlModel, Heads, RegionPredictions, Scores, TrainingData
+from backend.prediction.control_models.examples import Examples, ImageOfTask
+from backend.prediction.control_models.numbers import NumberModel
+from backend.prediction.control_models.objects import ObjectModel
+from backend.prediction.control_models.shared_objects import shared_objects
+from backend.prediction.project_heads import ProjectHeads
+from sync.controls import CONTROLS, Kind
+from sync.controls.control import Control
+
+__all__ = [
+    "CONTROL_MODELS",
+    "ClassModel",
+    "ControlModel",
+    "Examples",
+    "Heads",
+    "ImageOfTask",
+    "NumberModel",
+    "ObjectModel",
+    "RegionPredictions",
+    "Scores",
+    "TrainingData",
+    "base_offset",
+    "base_probabilities",
+    "create_models",
+    "model_class",
+]
+
+CONTROL_MODELS: dict[Kind, type[ControlModel]] = {
+    Kind.CLASSES: ClassModel,
+    Kind.NUMBER: NumberModel,
+    Kind.OBJECTS: ObjectModel,
+}
+
+
+def model_class(control: Control) -> type[ControlModel]:
+    """Return the class of the models of a control's kind."""
+    return CONTROL_MODELS[CONTROLS[control.tag].KIND]
+
+
+def create_models(
+    controls: Sequence[Control],
+    heads: ProjectHeads,
+    *,
+    base: Morphology,
+    masks: PromptedMasks,
+    detector: LearnedDetector | None = None,
+) -> list[ControlModel]:
+    """Create the model of each control; controls that neither a trained nor a shipped head can predict are left out."""
+    chosen = Heads(heads.filling, base, masks, detector, shared_objects(controls, heads))
+    models = (model_class(control).create(control, chosen) for control in controls)
+    return [model for model in models if model is not None]

@@ -1,25 +1,40 @@
-"""Choices and Taxonomy, by a classifier on embeddings; where none is trained yet, in the words of the shipped one."""
+"""Choices and Taxonomy: a classifier on embeddings; until one is trained, the shipped one, with its classes as labels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from backend.heads import NotEnoughLabels
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
-from backend.heads.extraction.source import ExtractionSettings
-from backend.prediction.control_models.control_model import Filled, embedding_of
+from backend.prediction.control_models.agreement import class_agreement
+from backend.prediction.control_models.control_model import (
+    ControlModel,
+    Heads,
+    RegionPredictions,
+    Row,
+    Scores,
+    TrainingData,
+    embedding_of,
+    read_embeddings,
+)
+from backend.prediction.control_models.examples import Examples
 from backend.prediction.features import ImageFeatures
 from sync.controls import choices, taxonomy
-from sync.labelling.config import Control
+from sync.controls.control import Control
+from sync.controls.region import Region
+from sync.geometry.shapes import Size
 from sync.labelling.matching import match_labels
+from sync.labelling.reading import read_region
 
-__all__ = ["ClassFiller", "base_offset", "base_probabilities"]
+__all__ = ["ClassModel", "base_offset", "base_probabilities", "fit_classes", "leaf_targets"]
 
 CHOSEN_ABOVE = 0.5
 """A multiple choice is ticked, and a path of several picked, above this probability."""
@@ -27,13 +42,13 @@ LEAST_PROBABILITY = 1e-3
 
 
 def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
-    """Say in a control's labels what the shipped head thinks; None where it knows none of them.
+    """Return the shipped head's probabilities of a control's labels; None if it knows none of them.
 
     Returns
     -------
     ndarray, shape (n, len(control.labels)), or None
-        Classes that share a label add up, and a label that no class stands for has next to none. An exclusive control's rows
-        sum to one, or to less where the head knows only one label: it would else be sure of that one on every galaxy.
+        Probabilities of classes that share a label add up, and a label without a class has almost none. The rows of an
+        exclusive control sum to one, or to less if the head knows only one label: else that one would be certain everywhere.
     """
     logs = base_offset(embeddings, control, base)
     if logs is None:
@@ -44,10 +59,10 @@ def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: 
 
 
 def base_offset(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
-    """What the shipped head thinks, as the offset of a head that learns: log-probabilities, NaN for an unknown label.
+    """Return the shipped head's log-probabilities, the offset of a head that is trained; NaN for an unknown label.
 
-    A trained head adds its own weights to that. A label that the shipped head does not know must not begin at a probability of
-    next to nothing there: ten examples could not outweigh it.
+    A trained head adds its own weights. A label that the shipped head does not know must not start from a probability near 0:
+    ten examples could not outweigh it.
     """
     matches = match_labels(base.classes, control)
     if not matches:
@@ -64,7 +79,24 @@ def base_offset(embeddings: NDArray[np.float32], control: Control, base: Morphol
     return logs
 
 
-class ClassFiller:
+def fit_classes(
+    embeddings: NDArray[np.float32], targets: NDArray[np.float64], *, control: Control, base: Morphology
+) -> Morphology | DecisionTree:
+    """Fit the head of a control that holds classes, on top of the shipped head's probabilities for the same images."""
+    offset = base_offset(embeddings, control, base)
+    exclusive = not control.multiple
+    if control.paths:
+        return DecisionTree.fit(embeddings, targets, paths=control.paths, exclusive=exclusive, offset=offset)
+    classes = [label.value for label in control.labels]
+    return Morphology.fit(embeddings, targets, classes=classes, exclusive=exclusive, offset=offset)
+
+
+def leaf_targets(targets: NDArray[np.float64], control: Control) -> NDArray[np.float64]:
+    """Return the columns of targets that belong to the control's labels, shape (n, k): of a taxonomy the ends of its paths."""
+    return targets[:, np.array(QuestionTree.of(control.paths).ends)] if control.paths else targets
+
+
+class ClassModel(ControlModel):
     """Choices and Taxonomy, by a classifier on embeddings.
 
     Attributes
@@ -73,69 +105,152 @@ class ClassFiller:
         The questions of a Taxonomy.
     """
 
-    needs_embedding = True
-    needs_sources: ExtractionSettings | None = None
-    needs_look = False
-
     def __init__(self, control: Control, head: Morphology | DecisionTree | None, base: Morphology) -> None:
         self.control = control
-        self.tree = QuestionTree.of(control.paths) if control.tag == "Taxonomy" else None
+        self.tree = QuestionTree.of(control.paths) if control.paths else None
         self._head = head
         self._base = base
         # The shipped head has one class a galaxy; here its classes are the control's labels, of which several may be ticked.
-        self._sure = replace(base, exclusive=not control.multiple)
+        self._shipped = replace(base, exclusive=not control.multiple)
+
+    @classmethod
+    def create(cls, control: Control, heads: Heads) -> Self | None:
+        head = heads.trained.get(control.name)
+        trained = head if isinstance(head, Morphology | DecisionTree) else None
+        return cls(control, trained, heads.base) if trained or match_labels(heads.base.classes, control) else None
+
+    @classmethod
+    def read_regions(cls, regions: Sequence[Region], control: Control, *, size: Size | None) -> list[Any]:
+        return [read_region(region, control) for region in regions]
+
+    @classmethod
+    def make_label(cls, answers: Sequence[tuple[str, list[Any]]], control: Control) -> NDArray[np.float64] | None:
+        votes = [values[0] for _, values in answers]
+        if control.paths:
+            target = QuestionTree.of(control.paths).shares(votes, exclusive=not control.multiple)
+        else:
+            target = _shares(votes, control)
+        return target if target.any() else None
+
+    @classmethod
+    def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Morphology | DecisionTree:
+        targets, embeddings = read_embeddings(examples, data)
+        if not targets:
+            raise NotEnoughLabels("there are no labelled images yet")
+        return fit_classes(embeddings, np.stack(targets), control=control, base=data.base)
+
+    @classmethod
+    def stratum(cls, label: NDArray[np.float64], labels: Sequence[Any]) -> str:
+        return str(int(label.argmax()))
+
+    @classmethod
+    def label_names(cls, control: Control) -> list[str]:
+        if control.paths:
+            return ["/".join(node) for node in QuestionTree.of(control.paths).nodes]
+        return [label.value for label in control.labels]
+
+    @classmethod
+    def names_in(cls, label: NDArray[np.float64], control: Control) -> set[str]:
+        names = cls.label_names(control)
+        return {names[index] for index in label.nonzero()[0]}
+
+    @classmethod
+    def shipped_names(cls, control: Control, base: Morphology) -> set[str]:
+        matched = set(match_labels(base.classes, control).values())
+        if not control.paths:
+            return matched
+        names, ends = cls.label_names(control), QuestionTree.of(control.paths).ends
+        return {names[end] for label, end in zip(control.labels, ends, strict=True) if label.value in matched}
 
     def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Probability of each of the control's labels, shape (n, k)."""
+        """Return the probability of each of the control's labels, shape (n, k)."""
         if self._head is None:
             base = base_probabilities(embeddings, self.control, self._base)
-            assert base is not None, "a control that nothing is known of has no filler"
+            assert base is not None, "a control of which no label is known has no model"
             return base
         offset = base_offset(embeddings, self.control, self._base)
         return np.asarray(self._head.predict(embeddings, offset=offset), np.float64)
 
-    def sureness(self, embeddings: NDArray[np.float32], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How little a label would teach the head, shape (n,), 0 to 1: the lowest is the most useful to label next.
+    def acquisition_confidence(
+        self, embeddings: NDArray[np.float32], probabilities: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """Return 1 - epistemic entropy / maximum entropy, shape (n,), 0 to 1: the lowest is the most useful to label next.
 
-        One less the share of the greatest possible entropy that labels would cure. Measured on Galaxy Zoo 1 with features of
+        Measured on Galaxy Zoo 1 with features of
         ImageNet, no base head, in batches of ten: with it 100 labels reached a macro AUC of 0.836 (mean on the way 0.807 +-
         0.006), with the margin 0.775 (0.747 +- 0.013), in random order 0.788 (0.762 +- 0.010). On top of a base head of 166
         labels it is 0.839 (0.819 +- 0.009), with the margin 0.820 (0.825 +- 0.006), in random order 0.835 (0.842 +- 0.004).
-        The shipped head, whose weights no project teaches, says its margin instead.
+        For the shipped head, whose weights no project trains, it is the margin.
         """
         if self._head is None:
-            return np.asarray(self._sure.confidence(probabilities), np.float64)
+            return np.asarray(self._shipped.confidence(probabilities), np.float64)
         offset = base_offset(embeddings, self.control, self._base)
-        curable = self._head.uncertainty(embeddings, offset=offset).epistemic
+        epistemic = self._head.uncertainty(embeddings, offset=offset).epistemic
         labels = probabilities.shape[1]
-        most = labels * np.log(2) if self.control.multiple else np.log(max(labels, 2))
-        return np.asarray((1 - curable / most).clip(0, 1), np.float64)
+        maximum = labels * np.log(2) if self.control.multiple else np.log(max(labels, 2))
+        return np.asarray((1 - epistemic / maximum).clip(0, 1), np.float64)
 
     def shares(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
-        """The share of annotators expected at each label of Choices, shape (n, k), or node of a Taxonomy, shape (n, m)."""
+        """Return the expected share of annotators at each label of Choices, shape (n, k), or node of a Taxonomy, (n, m)."""
         if isinstance(self._head, DecisionTree):
             offset = base_offset(embeddings, self.control, self._base)
             return np.asarray(self._head.predict_nodes(embeddings, offset=offset), np.float64)
         probabilities = self.probabilities(embeddings)
         return probabilities if self.tree is None else self.tree.gather(probabilities)
 
-    def fill(self, features_of_images: Sequence[ImageFeatures]) -> list[Filled]:
+    def predict_regions(self, features_of_images: Sequence[ImageFeatures]) -> list[RegionPredictions]:
         if not features_of_images:
             return []
-        embeddings = np.stack([embedding_of(one) for one in features_of_images])
+        probabilities, confidences = self._predict(features_of_images)
+        return [
+            RegionPredictions(self._regions(row), confidence)
+            for row, confidence in zip(probabilities, confidences.tolist(), strict=True)
+        ]
+
+    def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
+        embeddings = np.stack([embedding_of(features) for features in features_of_images])
+        levels = self.tree.depth if self.tree else 1
+        exclusive = not self.control.multiple
+        agreement = class_agreement(self.shares(embeddings), np.stack(labels), exclusive=exclusive, levels=levels)
+        return Scores.of_agreement(agreement, self.probabilities(embeddings))
+
+    def column_type(self) -> pa.DataType:
+        return pa.struct({label.value: pa.float32() for label in self.control.labels})
+
+    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
+        probabilities, confidences = self._predict(features_of_images)
+        labels = [label.value for label in self.control.labels]
+        return [
+            (dict(zip(labels, row, strict=True)), confidence)
+            for row, confidence in zip(probabilities.tolist(), confidences.tolist(), strict=True)
+        ]
+
+    def _predict(self, features_of_images: Sequence[ImageFeatures]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the probabilities, shape (n, k), and the acquisition confidences, shape (n,)."""
+        embeddings = np.stack([embedding_of(features) for features in features_of_images])
         probabilities = self.probabilities(embeddings)
-        sure = self.sureness(embeddings, probabilities)
-        return [Filled(self._regions(row), float(one)) for row, one in zip(probabilities, sure, strict=True)]
+        return probabilities, self.acquisition_confidence(embeddings, probabilities)
 
     def _regions(self, row: NDArray[np.float64]) -> list[dict[str, Any]]:
         chosen = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE] if self.control.multiple else []
         if not chosen and self.control.multiple and self.tree is None:
             return []
         if not self.control.multiple and row.sum() < CHOSEN_ABOVE:
-            return []  # the shipped head knows one label, and it is none of that
+            return []  # the shipped head knows one label, and the image is none of it
         chosen = chosen or [int(row.argmax())]
         labels = [self.control.labels[index].value for index in chosen]
         score = float(np.clip(row[chosen].mean(), 0, 1))
-        if self.control.tag == "Taxonomy":
+        if self.tree is not None:
             return [taxonomy.encode([self.control.path(label) for label in labels], control=self.control, score=score)]
         return [choices.encode(labels, control=self.control, score=score)]
+
+
+def _shares(votes: Sequence[Sequence[str]], control: Control) -> NDArray[np.float64]:
+    """Return the share of annotators that chose each label, shape (k,)."""
+    position = {label.value: index for index, label in enumerate(control.labels)}
+    target = np.zeros(len(control.labels))
+    for vote in votes:
+        known = [name for name in vote if name in position]
+        for name in known:
+            target[position[name]] += 1 / (len(votes) * (1 if control.multiple else len(known)))
+    return target

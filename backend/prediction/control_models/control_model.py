@@ -1,58 +1,229 @@
-"""What a filler is: one control and the head that fills it, from what was seen of a picture to regions and a confidence."""
+"""Control models: one control and the head that predicts it; what is specific to a kind of control is in its model."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
+from backend.heads import Head
+from backend.heads.classification.morphology import Morphology
+from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.extraction.source import ExtractionSettings
+from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.prediction.control_models.examples import Examples
+from backend.prediction.control_models.object_images import ObjectImages
+from backend.prediction.control_models.shared_objects import SharedObjects
 from backend.prediction.features import ImageFeatures
-from sync.labelling.config import Control
+from sync.controls.control import Control
+from sync.controls.region import Region
+from sync.geometry.shapes import Box, Size
 
-__all__ = ["Filled", "Filler", "embedding_of"]
+__all__ = ["ControlModel", "Heads", "RegionPredictions", "Row", "Scores", "TrainingData", "embedding_of"]
+
+Row = tuple[Any, float | None]
+"""What a head predicts for one image, for a column of a survey, and its confidence (None: no prediction)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
-    """A control's regions on one task, and how sure the head is, in [0, 1] (None: it has nothing to say)."""
+class RegionPredictions:
+    """A control's regions on one image, and the acquisition confidence, in [0, 1] (None: no prediction)."""
 
     regions: list[dict[str, Any]]
     confidence: float | None
 
 
-class Filler(Protocol):
-    """Fills one control."""
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """How well a model agrees with the annotators on each of n images.
+
+    Attributes
+    ----------
+    agreement : ndarray, shape (n,)
+        Between 0 and 1. Classes: one less the Brier score. Numbers: by the error against the spread. Objects: F1 of boxes.
+    predicted, hits : ndarray of int, shape (n,)
+        Objects predicted, and drawn ones among them; 0 of other controls.
+    probabilities : ndarray, shape (n, k), or None
+        Of a control's labels.
+    """
+
+    agreement: NDArray[np.float64]
+    predicted: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    probabilities: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of_agreement(cls, agreement: NDArray[np.float64], probabilities: NDArray[np.float64] | None = None) -> Self:
+        """Scores of a control without objects."""
+        none = np.zeros(len(agreement), np.int64)
+        return cls(agreement, none, none, probabilities)
+
+    def of(self, places: Sequence[int]) -> Scores:
+        """Scores of some of the images."""
+        index = np.asarray(places, np.intp)
+        probabilities = None if self.probabilities is None else self.probabilities[index]
+        return Scores(self.agreement[index], self.predicted[index], self.hits[index], probabilities)
+
+
+@dataclass(frozen=True, slots=True)
+class Heads:
+    """The heads that models are made from.
+
+    Attributes
+    ----------
+    trained : mapping
+        Control's name to its trained head.
+    base : Morphology
+        The shipped classifier.
+    masks : PromptedMasks
+    detector : LearnedDetector or None
+        The shipped detector, if there is one for the encoder in use.
+    shared : mapping
+        Name of a control to where its objects come from, if another control has the same ones.
+    """
+
+    trained: Mapping[str, Head]
+    base: Morphology
+    masks: PromptedMasks
+    detector: LearnedDetector | None
+    shared: Mapping[str, SharedObjects]
+
+
+class TrainingData(Protocol):
+    """Where a head is trained from: the features of images, and the shipped heads that it starts from."""
 
     @property
-    def control(self) -> Control:
-        """What it fills."""
-        ...
+    def base(self) -> Morphology: ...
 
     @property
-    def needs_embedding(self) -> bool:
-        """Whether observations must have an embedding."""
+    def detector(self) -> LearnedDetector | None: ...
+
+    def embeddings(self, references: Sequence[str]) -> list[NDArray[np.float32] | None]:
+        """Return the embeddings of images; None for those that cannot be read."""
         ...
 
-    @property
-    def needs_sources(self) -> ExtractionSettings | None:
-        """With which settings observations must have sources."""
+    def open_images(self, examples: Examples, control: Control) -> ObjectImages:
+        """Open the newest annotated images that can be read, as many as are held at once."""
         ...
 
-    @property
-    def needs_look(self) -> bool:
-        """Whether observations must have a look at the picture."""
-        ...
 
-    def fill(self, features_of_images: Sequence[ImageFeatures]) -> list[Filled]:
-        """Fill the control on each picture, in order."""
-        ...
+class ControlModel(ABC):
+    """Predicts one control.
+
+    Attributes
+    ----------
+    finds_objects : bool
+        Whether the head finds objects on the pixels, and its refits take seconds; else it reads one embedding an image.
+    control : Control
+    needs_embedding : bool
+        Whether features must have an embedding.
+    needs_sources : ExtractionSettings or None
+        With which settings features must have sources.
+    needs_look : bool
+        Whether features must have feature maps.
+    """
+
+    finds_objects: ClassVar[bool] = False
+    control: Control
+    needs_embedding: bool = True
+    needs_sources: ExtractionSettings | None = None
+    needs_look: bool = False
+
+    # -- examples and training: nothing of this needs a head
+
+    @classmethod
+    @abstractmethod
+    def read_regions(cls, regions: Sequence[Region], control: Control, *, size: Size | None) -> list[Any] | None:
+        """Read the regions of one annotation on an image of `size`; None if the image is needed and cannot be read.
+
+        Raises
+        ------
+        ControlError
+            If a region cannot be read.
+        """
+
+    @classmethod
+    @abstractmethod
+    def make_label(cls, answers: Sequence[tuple[str, list[Any]]], control: Control) -> Any:
+        """Make the label of an image from all annotators' answers, each with its time; None if there is no label."""
+
+    @classmethod
+    @abstractmethod
+    def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Head:
+        """Train a head.
+
+        Raises
+        ------
+        NotEnoughLabels
+        """
+
+    @classmethod
+    @abstractmethod
+    def stratum(cls, label: Any, labels: Sequence[Any]) -> str:
+        """Return the stratum of a label among all `labels`; the folds of a cross-validation hold them in equal parts."""
+
+    @classmethod
+    def label_names(cls, control: Control) -> list[str]:
+        """Return the names of the labels that a head can learn."""
+        return []
+
+    @classmethod
+    def names_in(cls, label: Any, control: Control) -> set[str]:
+        """Return the names of `label_names` that a label is an example of."""
+        return set()
+
+    @classmethod
+    def shipped_names(cls, control: Control, base: Morphology) -> set[str]:
+        """Return the names of `label_names` that the shipped heads know."""
+        return set()
+
+    # -- with a head
+
+    @classmethod
+    @abstractmethod
+    def create(cls, control: Control, heads: Heads) -> Self | None:
+        """Make the model of a control; None if neither a trained nor a shipped head can predict it."""
+
+    @abstractmethod
+    def predict_regions(self, features_of_images: Sequence[ImageFeatures]) -> list[RegionPredictions]:
+        """Predict the control on each image, in order."""
+
+    @abstractmethod
+    def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
+        """Score the predictions on n images against their labels; `all_labels` are those of all images."""
+
+    @abstractmethod
+    def column_type(self) -> pa.DataType:
+        """Return the type of the control's column in the parts of a survey."""
+
+    @abstractmethod
+    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
+        """Predict the control's column on each image, in order."""
+
+    def prompt_boxes(self, features: ImageFeatures) -> list[Box]:
+        """Return the boxes of the objects on an image that annotators may click."""
+        return []
 
 
 def embedding_of(features: ImageFeatures) -> NDArray[np.float32]:
-    """The embedding of a picture, which a filler has announced that it needs."""
-    assert features.embedding is not None, "this head was not announced as one that needs embeddings"
+    """Return the embedding of an image, which a model with `needs_embedding` gets."""
+    assert features.embedding is not None, "this model was not announced as one that needs embeddings"
     return features.embedding
+
+
+def read_embeddings(examples: Examples, data: TrainingData) -> tuple[list[Any], NDArray[np.float32]]:
+    """Return the labels of the images that can be read, and their embeddings, shape (n, d)."""
+    embeddings = data.embeddings([examples.references[image] for image in examples.labels])
+    readable = [
+        (label, embedding)
+        for label, embedding in zip(examples.labels.values(), embeddings, strict=True)
+        if embedding is not None
+    ]
+    if not readable:
+        return [], np.empty((0, 1), np.float32)
+    return [label for label, _ in readable], np.stack([embedding for _, embedding in readable])

@@ -1,51 +1,94 @@
-"""Number, by regression on embeddings."""
+"""Number: a regression on embeddings."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
-from backend.heads.extraction.source import ExtractionSettings
 from backend.heads.regression import Parameters
-from backend.prediction.control_models.control_model import Filled, embedding_of
+from backend.prediction.control_models.agreement import number_agreement
+from backend.prediction.control_models.control_model import (
+    ControlModel,
+    Heads,
+    RegionPredictions,
+    Row,
+    Scores,
+    TrainingData,
+    embedding_of,
+    read_embeddings,
+)
+from backend.prediction.control_models.examples import Examples
 from backend.prediction.features import ImageFeatures
 from sync.controls import number
-from sync.labelling.config import Control
+from sync.controls.control import Control
+from sync.controls.region import Region
+from sync.geometry.shapes import Size
+from sync.labelling.reading import read_region
 
-__all__ = ["NumberFiller"]
+__all__ = ["NumberModel"]
 
 
-class NumberFiller:
+class NumberModel(ControlModel):
     """Number, by regression on embeddings."""
-
-    needs_embedding = True
-    needs_sources: ExtractionSettings | None = None
-    needs_look = False
 
     def __init__(self, control: Control, head: Parameters) -> None:
         self.control = control
         self._head = head
 
+    @classmethod
+    def create(cls, control: Control, heads: Heads) -> Self | None:
+        head = heads.trained.get(control.name)
+        return cls(control, head) if isinstance(head, Parameters) else None
+
+    @classmethod
+    def read_regions(cls, regions: Sequence[Region], control: Control, *, size: Size | None) -> list[Any]:
+        return [read_region(region, control) for region in regions]
+
+    @classmethod
+    def make_label(cls, answers: Sequence[tuple[str, list[Any]]], control: Control) -> float:
+        return float(np.mean([values[0] for _, values in answers]))
+
+    @classmethod
+    def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Parameters:
+        values, embeddings = read_embeddings(examples, data)
+        return Parameters.fit(embeddings, np.array(values))
+
+    @classmethod
+    def stratum(cls, label: float, labels: Sequence[Any]) -> str:
+        return str(int(np.searchsorted(np.quantile(labels, [1 / 3, 2 / 3]), label)))
+
     def predict(self, features_of_images: Sequence[ImageFeatures]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Predicted values and their standard deviations, shape (n,) each."""
-        return self._head.predict(np.stack([embedding_of(one) for one in features_of_images]))
+        """Return the predicted values and their standard deviations, shape (n,) each."""
+        return self._head.predict(np.stack([embedding_of(features) for features in features_of_images]))
 
-    def values(self, features_of_images: Sequence[ImageFeatures]) -> NDArray[np.float64]:
-        """Predicted values, shape (n,)."""
-        return np.asarray(self.predict(features_of_images)[0], np.float64)
+    def acquisition_confidence(self, deviations: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return noise / deviation, shape (n,): 1 amid the training data, less where an embedding is far from all of them."""
+        confidence = np.divide(self._head.noise, deviations, out=np.ones(len(deviations)), where=deviations > 0)
+        return np.asarray(confidence.clip(0, 1), np.float64)
 
-    def sureness(self, deviations: NDArray[np.float32]) -> NDArray[np.float64]:
-        """1 amid what it was taught, less where the embedding is far from all of that, shape (n,)."""
-        sure = np.divide(self._head.noise, deviations, out=np.ones(len(deviations)), where=deviations > 0)
-        return np.asarray(sure.clip(0, 1), np.float64)
-
-    def fill(self, features_of_images: Sequence[ImageFeatures]) -> list[Filled]:
+    def predict_regions(self, features_of_images: Sequence[ImageFeatures]) -> list[RegionPredictions]:
         if not features_of_images:
             return []
+        return [
+            RegionPredictions([number.encode(row["value"], control=self.control, score=confidence)], confidence)
+            for row, confidence in self.rows(features_of_images)
+        ]
+
+    def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
+        values = np.asarray(self.predict(features_of_images)[0], np.float64)
+        return Scores.of_agreement(number_agreement(values, np.array(labels), spread=float(np.std(all_labels))))
+
+    def column_type(self) -> pa.DataType:
+        return pa.struct({"value": pa.float32(), "deviation": pa.float32()})
+
+    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
         values, deviations = self.predict(features_of_images)
-        filled = []
-        for value, sure in zip(values.tolist(), self.sureness(deviations).tolist(), strict=True):
-            filled.append(Filled([number.encode(value, control=self.control, score=sure)], sure))
-        return filled
+        confidences = self.acquisition_confidence(deviations).tolist()
+        return [
+            ({"value": value, "deviation": deviation}, confidence)
+            for value, deviation, confidence in zip(values.tolist(), deviations.tolist(), confidences, strict=True)
+        ]

@@ -1,39 +1,55 @@
-"""Boxes, ellipses, masks and polygons, by source extraction or by the learned detector."""
+"""Boxes, ellipses, masks and outlines: source extraction, or the learned detector."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
+import pyarrow as pa
 
-from backend.heads.detection.detection import Detected, Detection
-from backend.heads.extraction.source import ExtractionSettings
+from backend.heads.classification.morphology import Morphology
+from backend.heads.detection.detected import Detected
+from backend.heads.detection.detection import Detection
 from backend.heads.segmentation.overlaps import largest_part_of, outline_detections
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.prediction.control_models.control_model import Filled
-from backend.prediction.control_models.shared import SharedObjects
+from backend.prediction.control_models.agreement import matched_boxes
+from backend.prediction.control_models.control_model import (
+    ControlModel,
+    Heads,
+    RegionPredictions,
+    Row,
+    Scores,
+    TrainingData,
+)
+from backend.prediction.control_models.drawn_objects import DrawnObject, draw_objects
+from backend.prediction.control_models.examples import Examples
+from backend.prediction.control_models.object_images import fit_detection
+from backend.prediction.control_models.object_rows import object_row, object_type
+from backend.prediction.control_models.shared_objects import SharedObjects
 from backend.prediction.features import ImageFeatures
-from backend.prediction.regions import regions_of_mask
-from sync.controls import MASKS, ControlError, ellipselabels, rectanglelabels
+from sync.controls import MASKS, OBJECTS, ControlError, ellipselabels
+from sync.controls.control import Control
+from sync.controls.region import Region
+from sync.errors.failures import attempt
 from sync.errors.images import ImageError
-from sync.geometry.shapes import Size
-from sync.labelling.config import Control
+from sync.geometry.shapes import Box, Ellipse, Size
 
-__all__ = ["ObjectFiller"]
+__all__ = ["ObjectModel"]
 
-log = logging.getLogger("galaxyloop.fillers")
+log = logging.getLogger("galaxyloop.control_models")
 
 
-class ObjectFiller:
-    """Boxes, ellipses, masks and polygons, by source extraction or by the learned detector; each region says by which.
+class ObjectModel(ControlModel):
+    """Boxes, ellipses, masks and outlines, by source extraction or by the learned detector; each region names which.
 
-    Masks and polygons are outlined anew: each object's box prompts the segmenter. Boxes of objects that have a mask in another
+    Masks and outlines are drawn anew: each object's box prompts the segmenter. Boxes of objects that have a mask in another
     control are the boxes of those masks.
     """
 
+    finds_objects: ClassVar[bool] = True
     needs_embedding = False
 
     def __init__(self, control: Control, head: Detection, masks: PromptedMasks, *, shared: SharedObjects | None = None) -> None:
@@ -44,33 +60,60 @@ class ObjectFiller:
         self._labels = shared.labels if shared else dict(zip(labels, labels, strict=True))
         masked = frozenset(labels) if control.tag in MASKS else frozenset()
         self._masked = shared.masked if shared else masked
+        self._shape = OBJECTS[control.tag].SHAPE
         self.needs_look = head.learned is not None
         # A learned box of its own needs no outline; everything else is outlined on the sources.
-        plain = self.needs_look and control.tag == "RectangleLabels" and shared is None
-        self.needs_sources: ExtractionSettings | None = None if plain else head.settings
+        plain = self.needs_look and self._shape is Box and shared is None
+        self.needs_sources = None if plain else head.settings
 
-    def objects(self, features: ImageFeatures) -> tuple[Detected, ...]:
-        """The objects of one picture, with masks by the segmenter where this control or the paired one holds masks."""
-        found = self.detect(features)
-        outlines = iter(self._outlined([one for one in found if one.label in self._masked], features))
-        objects = [next(outlines) if one.label in self._masked else one for one in found]
-        return tuple(replace(one, label=self._labels[one.label]) for one in objects if one.label in self._labels)
+    @classmethod
+    def create(cls, control: Control, heads: Heads) -> Self | None:
+        if not control.labels:
+            return None
+        shared = heads.shared.get(control.name)
+        owner = shared.owner if shared else control
+        head = heads.trained.get(owner.name)
+        if not isinstance(head, Detection):
+            head = Detection.base(tuple(label.value for label in owner.labels), detector=heads.detector)
+        return cls(control, head, heads.masks, shared=shared)
 
-    def _outlined(self, found: Sequence[Detected], features: ImageFeatures) -> Sequence[Detected]:
-        """Objects with the segmenter's masks, each in one part and in a box that fits it."""
-        if not found or features.windowed_image is None:
-            return found
-        try:
-            return [
-                replace(one, source=largest_part_of(one.source))
-                for one in outline_detections(found, self.masks, features.windowed_image)
-            ]
-        except (ImageError, ValueError) as error:
-            log.warning("event=not_outlined control=%s reason=%r", self.control.name, str(error))
-            return found
+    @classmethod
+    def read_regions(cls, regions: Sequence[Region], control: Control, *, size: Size | None) -> list[Any] | None:
+        if size is None:
+            return None if regions else []
+        return list(draw_objects(regions, control, size=size))
+
+    @classmethod
+    def make_label(cls, answers: Sequence[tuple[str, list[Any]]], control: Control) -> list[DrawnObject]:
+        return max(answers, key=lambda answer: answer[0])[1]  # the newest: outlines cannot be averaged
+
+    @classmethod
+    def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Detection:
+        return fit_detection(data.open_images(examples, control), control, detector=data.detector)
+
+    @classmethod
+    def stratum(cls, label: list[DrawnObject], labels: Sequence[Any]) -> str:
+        return min((drawn.label for drawn in label), default="")
+
+    @classmethod
+    def label_names(cls, control: Control) -> list[str]:
+        return [label.value for label in control.labels]
+
+    @classmethod
+    def names_in(cls, label: list[DrawnObject], control: Control) -> set[str]:
+        return {drawn.label for drawn in label}
+
+    @classmethod
+    def shipped_names(cls, control: Control, base: Morphology) -> set[str]:
+        return {label.value for label in control.labels[:1]}  # the shipped detectors give every object the first label
+
+    @property
+    def found_by(self) -> str:
+        """Which detector finds the objects."""
+        return self._head.found_by
 
     def detect(self, features: ImageFeatures) -> tuple[Detected, ...]:
-        """What the head finds on one picture; nothing on one that cannot be read again after its feature maps were dropped."""
+        """Return the head's detections on one image; none if it cannot be read again after its feature maps were dropped."""
         assert features.size is not None
         sources = features.sources[self.needs_sources] if self.needs_sources else ()
         try:
@@ -79,33 +122,83 @@ class ObjectFiller:
             log.warning("event=picture_not_read control=%s reason=%r", self.control.name, str(error))
             return ()
 
-    @property
-    def found_by(self) -> str:
-        """Which detector finds the objects."""
-        return self._head.found_by
+    def objects(self, features: ImageFeatures) -> tuple[Detected, ...]:
+        """Return the objects of one image, with the segmenter's masks where this control or the paired one holds masks."""
+        detections = self.detect(features)
+        outlines = iter(self._outlined([one for one in detections if one.label in self._masked], features))
+        objects = [next(outlines) if one.label in self._masked else one for one in detections]
+        return tuple(replace(one, label=self._labels[one.label]) for one in objects if one.label in self._labels)
 
-    def fill(self, features_of_images: Sequence[ImageFeatures]) -> list[Filled]:
-        filled = []
-        for one in features_of_images:
-            assert one.size is not None
-            found = self.objects(one)
-            regions = [
-                region | {"meta": {"text": [detected.found_by]}}
-                for detected in found
-                for region in self._regions(detected, one.size)
-            ]
-            filled.append(Filled(regions, float(np.mean([detected.score for detected in found])) if found else None))
-        return filled
+    def prompt_boxes(self, features: ImageFeatures) -> list[Box]:
+        return [detected.source.box for detected in self.detect(features)]
 
-    def _regions(self, found: Detected, size: Size) -> list[dict[str, Any]]:
-        control, label, score = self.control, found.label, found.score
+    def predict_regions(self, features_of_images: Sequence[ImageFeatures]) -> list[RegionPredictions]:
+        return [self._predict_image(features) for features in features_of_images]
+
+    def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
+        predicted = [self._detect_or_nothing(features) for features in features_of_images]
+        hits = np.array([matched_boxes(*both) for both in zip(predicted, labels, strict=True)], np.int64)
+        counts = np.array([len(detections) for detections in predicted], np.int64)
+        total = counts + [len(drawn) for drawn in labels]
+        return Scores(np.where(total > 0, 2 * hits / np.maximum(total, 1), 1.0), counts, hits)
+
+    def column_type(self) -> pa.DataType:
+        return object_type(self._shape)
+
+    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
+        rows: list[Row] = []
+        for features in features_of_images:
+            assert features.size is not None
+            objects = self.objects(features)
+            row = [object_row(detected, self._shape, features.size) for detected in objects]
+            rows.append((row, _mean_score(objects)))
+        return rows
+
+    def _predict_image(self, features: ImageFeatures) -> RegionPredictions:
+        assert features.size is not None
+        objects = self.objects(features)
+        regions = [
+            region | {"meta": {"text": [detected.found_by]}}
+            for detected in objects
+            for region in self._regions(detected, features.size)
+        ]
+        return RegionPredictions(regions, _mean_score(objects))
+
+    def _regions(self, detected: Detected, size: Size) -> list[Region]:
+        codec, source = OBJECTS[self.control.tag], detected.source
         try:
-            if control.tag == "RectangleLabels":
-                return [rectanglelabels.encode(found.source.box, control=control, label=label, score=score, size=size)]
-            if control.tag == "EllipseLabels":
-                ellipse = ellipselabels.shorten_axes(found.source.ellipse, size)
-                return [ellipselabels.encode(ellipse, control=control, label=label, score=score, size=size)]
-            return regions_of_mask(found.source.full_mask(size), control=control, label=label, score=score)
+            if self._shape in (Box, Ellipse):
+                shape = source.box if self._shape is Box else ellipselabels.shorten_axes(source.ellipse, size)
+                return [codec.encode(shape, control=self.control, label=detected.label, score=detected.score, size=size)]
+            mask = source.full_mask(size)
+            if not mask.any():
+                return []
+            return codec.encode_mask(mask, control=self.control, label=detected.label, score=detected.score, size=size)
         except ControlError as error:
-            log.warning("event=region_left_out control=%s reason=%r", control.name, str(error))
+            log.warning("event=region_left_out control=%s reason=%r", self.control.name, str(error))
             return []
+
+    def _outlined(self, detections: Sequence[Detected], features: ImageFeatures) -> Sequence[Detected]:
+        """Return objects with the segmenter's masks, each in one part and in a box that fits it."""
+        if not detections or features.windowed_image is None:
+            return detections
+        try:
+            return [
+                replace(one, source=largest_part_of(one.source))
+                for one in outline_detections(detections, self.masks, features.windowed_image)
+            ]
+        except (ImageError, ValueError) as error:
+            log.warning("event=not_outlined control=%s reason=%r", self.control.name, str(error))
+            return detections
+
+    def _detect_or_nothing(self, features: ImageFeatures) -> Sequence[Detected]:
+        """Return the detections on an image; none if the head fails on it, which counts against the head."""
+        detections = attempt(lambda: self.detect(features))
+        if isinstance(detections, ImageError):
+            log.warning("event=image_not_judged control=%s reason=%r", self.control.name, str(detections))
+            return ()
+        return detections
+
+
+def _mean_score(objects: Sequence[Detected]) -> float | None:
+    return float(np.mean([detected.score for detected in objects])) if objects else None

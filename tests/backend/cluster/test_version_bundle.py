@@ -50,9 +50,9 @@ def test_a_version_predicts_the_same_after_a_journey(
 def test_heads_that_a_version_takes_from_others_travel_with_it(version: Path, tmp_path: Path, predicting: Services) -> None:
     own, shipped = tmp_path / "v0003", tmp_path / "v0001"
     bundle = bundle_version(own, name="v0003", label_config=CONFIG, settings=predicting.settings, taken={"class": version})
-    assert bundle.predictor(predicting.predictors).fillers  # nothing but that head can fill the control
+    assert bundle.predictor(predicting.predictors).models  # nothing but that head can fill the control
     bundle = bundle_version(version, name="v0004", label_config=CONFIG, settings=predicting.settings, taken={"class": shipped})
-    assert not bundle.predictor(predicting.predictors).fillers
+    assert not bundle.predictor(predicting.predictors).models
 
 
 def test_without_a_folder_the_shipped_heads_travel(tmp_path: Path, predicting: Services) -> None:

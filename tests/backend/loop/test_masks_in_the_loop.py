@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.loop.examples.drawn_objects import DrawnObject, Outline
-from backend.loop.examples.examples import Examples, ImageOfTask
+from backend.prediction.control_models.drawn_objects import DrawnObject, Outline
+from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.loop.examples.held_out import Sides
 from backend.loop.examples.snapshot import take_snapshot
 from backend.loop.gate.gate import judge
@@ -108,7 +108,7 @@ def test_some_masks_of_an_image_are_clicked_and_once_for_a_head_that_stands_on_b
     image = ImageOfTask(1, "image")
     one = DrawnObject("Galaxy", Box(70, 20, 60, 60), Outline(outline(), CONTROL, (200, 100)))
     drawn = {image: [one] * (MOST_OF_IMAGE + 2)}
-    truth = Examples({image: picture(files, png, PROJECT + 3, 1)}, objects=drawn)
+    truth = Examples({image: picture(files, png, PROJECT + 3, 1)}, labels=drawn)
     head = predicting.predictors.base_masks
     judged, scores = click_scores(predicting.predictors.extractor, [image], truth, [head, head, head])
     assert (judged, scores.tolist()) == ([image], [[0.0], [0.0], [0.0]])

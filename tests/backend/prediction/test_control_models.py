@@ -1,4 +1,4 @@
-"""Fillers: from what was seen of a picture to regions of one control, and how sure its head is."""
+"""Control models: from the features of an image to regions of one control, and the acquisition confidence."""
 
 from __future__ import annotations
 
@@ -30,10 +30,18 @@ from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import Pyramids
-from backend.prediction.control_models import ClassFiller, Filler, base_offset, base_probabilities, fillers_of
+from backend.prediction.control_models import (
+    ClassModel,
+    ControlModel,
+    base_offset,
+    base_probabilities,
+    create_models,
+    model_class,
+)
 from backend.prediction.factory import BASE_MORPHOLOGY
 from backend.prediction.features import ImageFeatures
 from backend.prediction.project_heads import ProjectHeads, controls_to_fill
+from sync.controls import ANSWERS, OBJECTS
 from sync.errors.images import ImageError
 from sync.images.decode import decode
 from sync.label_studio.validation import check_prediction
@@ -59,8 +67,8 @@ def control(written: str) -> Control:
     return parse(xml(written)).controls[0]
 
 
-def fillers(*written: str, **heads: Any) -> list[Filler]:
-    return fillers_of(controls_to_fill(parse(xml(*written))), ProjectHeads(heads), base=BASE, masks=MASKS)
+def models(*written: str, **heads: Any) -> list[ControlModel]:
+    return create_models(controls_to_fill(parse(xml(*written))), ProjectHeads(heads), base=BASE, masks=MASKS)
 
 
 def observed(embedding: NDArray[np.float32] | None = None, image: bytes | None = None) -> ImageFeatures:
@@ -79,27 +87,36 @@ def observed(embedding: NDArray[np.float32] | None = None, image: bytes | None =
     )
 
 
+def seen(vectors: NDArray[np.float32]) -> list[ImageFeatures]:
+    return [observed(vector) for vector in vectors]
+
+
 def random_vectors(n: int = 4, seed: int = 0) -> NDArray[np.float32]:
     """Like the galaxies that the shipped head was fitted on, with less between them: it is not sure of all."""
     spread = BASE.scale * np.sqrt(DIMENSION)
     return (BASE.mean + 0.3 * spread * np.random.default_rng(seed).normal(size=(n, DIMENSION))).astype(np.float32)
 
 
-# -- who fills what --
+# -- the model of each control --
 
 
-def test_a_control_that_nothing_is_known_of_is_left_out() -> None:
-    assert fillers(choices("Calm", "Wild"), '<Number name="n" toName="image"/>') == []
+@pytest.mark.parametrize("tag", [*ANSWERS, *OBJECTS])
+def test_every_tag_that_is_predicted_has_a_control_model(tag: str) -> None:
+    assert issubclass(model_class(Control("c", "image", tag)), ControlModel)
 
 
-def test_the_shipped_head_fills_what_it_knows_a_label_of() -> None:
-    assert [type(one) for one in fillers(choices("Spiral", "Wild"))] == [ClassFiller]
+def test_a_control_of_which_no_label_is_known_is_left_out() -> None:
+    assert models(choices("Calm", "Wild"), '<Number name="n" toName="image"/>') == []
 
 
-def test_objects_are_filled_from_the_first_day_on() -> None:
+def test_the_shipped_head_predicts_a_control_with_a_label_that_it_knows() -> None:
+    assert [type(one) for one in models(choices("Spiral", "Wild"))] == [ClassModel]
+
+
+def test_objects_are_predicted_from_the_first_day_on() -> None:
     boxes = '<RectangleLabels name="b" toName="image"><Label value="Galaxy"/></RectangleLabels>'
     no_labels = '<RectangleLabels name="e" toName="image"/>'
-    assert [one.control.name for one in fillers(boxes, no_labels)] == ["b"]
+    assert [one.control.name for one in models(boxes, no_labels)] == ["b"]
 
 
 # -- classes --
@@ -146,10 +163,10 @@ def test_a_label_that_the_shipped_head_does_not_know_takes_nothing_from_the_othe
 
 def test_the_only_label_that_the_shipped_head_knows_is_chosen_where_it_is_likely() -> None:
     some = random_vectors(20)
-    (filler,) = fillers(choices("Merger", "Wild"))
+    (model,) = models(choices("Merger", "Wild"))
     likely = BASE.predict(some)[:, BASE.classes.index("merger")] > 0.5
-    filled = filler.fill([observed(one) for one in some])
-    assert [bool(one.regions) for one in filled] == likely.tolist()
+    predicted = model.predict_regions(seen(some))
+    assert [bool(one.regions) for one in predicted] == likely.tolist()
 
 
 def test_a_tree_learns_an_answer_that_the_shipped_head_does_not_know() -> None:
@@ -182,33 +199,33 @@ def test_a_tree_learns_an_answer_that_the_shipped_head_does_not_know() -> None:
     ],
 )
 def test_what_a_class_filler_says_is_valid_and_scored(written: str) -> None:
-    (filler,) = fillers(written)
-    for filled in filler.fill([observed(vector) for vector in random_vectors(20)]):
-        assert filled.confidence is not None
-        assert check_prediction({"result": filled.regions, "score": filled.confidence}, parse(xml(written))) == []
+    (model,) = models(written)
+    for predicted in model.predict_regions([observed(vector) for vector in random_vectors(20)]):
+        assert predicted.confidence is not None
+        assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []
 
 
 def test_a_single_choice_is_always_made_and_it_is_the_likeliest() -> None:
-    (filler,) = fillers(choices("Spiral", "Elliptical", "Merger"))
+    (model,) = models(choices("Spiral", "Elliptical", "Merger"))
     some = random_vectors(20)
-    likeliest = filler.probabilities(some).argmax(axis=1)
-    chosen = [filled.regions[0]["value"]["choices"] for filled in filler.fill([observed(vector) for vector in some])]
+    likeliest = model.probabilities(some).argmax(axis=1)
+    chosen = [predicted.regions[0]["value"]["choices"] for predicted in model.predict_regions(seen(some))]
     assert chosen == [[["Spiral", "Elliptical", "Merger"][index]] for index in likeliest]
 
 
 def test_of_a_multiple_choice_all_that_are_likely_are_ticked() -> None:
-    (filler,) = fillers(choices("Spiral", "Elliptical", "Merger", choice="multiple"))
+    (model,) = models(choices("Spiral", "Elliptical", "Merger", choice="multiple"))
     some = random_vectors(20)
-    for row, filled in zip(filler.probabilities(some), filler.fill([observed(vector) for vector in some]), strict=True):
-        ticked = [label for region in filled.regions for label in region["value"]["choices"]]
+    for row, predicted in zip(model.probabilities(some), model.predict_regions(seen(some)), strict=True):
+        ticked = [label for region in predicted.regions for label in region["value"]["choices"]]
         assert ticked == [["Spiral", "Elliptical", "Merger"][index] for index in np.flatnonzero(row > 0.5)]
 
 
 def test_a_trained_head_takes_the_place_of_the_shipped_one(embeddings: Callable[..., Any]) -> None:
     some, targets = embeddings([0, 1] * 10, classes=2, dimension=DIMENSION)
     head = Morphology.fit(some, targets, classes=["Calm", "Wild"], exclusive=True)
-    (filler,) = fillers(choices("Calm", "Wild"), c=head)
-    chosen = [filled.regions[0]["value"]["choices"][0] for filled in filler.fill([observed(vector) for vector in some])]
+    (model,) = models(choices("Calm", "Wild"), c=head)
+    chosen = [predicted.regions[0]["value"]["choices"][0] for predicted in model.predict_regions(seen(some))]
     assert chosen == ["Calm", "Wild"] * 10
 
 
@@ -228,26 +245,26 @@ def tree_of(written: str, picked: list[list[tuple[str, ...]]], some: NDArray[np.
 def test_of_a_taxonomy_that_allows_several_all_likely_paths_are_picked(embeddings: Callable[..., Any]) -> None:
     some, _ = embeddings([0, 1, 2] * 10, classes=3, dimension=DIMENSION)
     picked = [[("Calm",)], [("Wild", "Arms")], [("Wild", "Arms"), ("Wild", "Bar")]] * 10
-    (filler,) = fillers(TREE, t=tree_of(TREE, picked, some))
-    filled = filler.fill([observed(vector) for vector in some])
-    assert [[tuple(path) for path in one.regions[0]["value"]["taxonomy"]] for one in filled] == picked
-    for one in filled:
+    (model,) = models(TREE, t=tree_of(TREE, picked, some))
+    predicted = model.predict_regions(seen(some))
+    assert [[tuple(path) for path in one.regions[0]["value"]["taxonomy"]] for one in predicted] == picked
+    for one in predicted:
         assert check_prediction({"result": one.regions, "score": one.confidence}, parse(xml(TREE))) == []
 
 
 def test_of_a_taxonomy_that_allows_one_the_likeliest_path_is_picked(embeddings: Callable[..., Any]) -> None:
     some, _ = embeddings([0, 1, 2] * 10, classes=3, dimension=DIMENSION)
     picked = [[("Calm",)], [("Wild", "Arms")], [("Wild", "Bar")]] * 10
-    (filler,) = fillers(SINGLE_TREE, t=tree_of(SINGLE_TREE, picked, some))
-    filled = filler.fill([observed(vector) for vector in some])
-    assert [[tuple(path) for path in one.regions[0]["value"]["taxonomy"]] for one in filled] == picked
+    (model,) = models(SINGLE_TREE, t=tree_of(SINGLE_TREE, picked, some))
+    predicted = model.predict_regions(seen(some))
+    assert [[tuple(path) for path in one.regions[0]["value"]["taxonomy"]] for one in predicted] == picked
 
 
 def test_of_a_taxonomy_something_is_always_picked() -> None:
     some = random_vectors(20)
     head = tree_of(TREE, [[("Calm",)], [("Wild", "Arms")], [("Wild", "Bar")], [("Wild", "Arms")]] * 5, some)
-    (filler,) = fillers(TREE, t=head)
-    assert all(len(one.regions) == 1 for one in filler.fill([observed(vector) for vector in random_vectors(20, seed=1)]))
+    (model,) = models(TREE, t=head)
+    assert all(len(one.regions) == 1 for one in model.predict_regions(seen(random_vectors(20, seed=1))))
 
 
 def test_what_the_shipped_head_says_of_paths_it_says_of_the_nodes_above_them() -> None:
@@ -257,25 +274,25 @@ def test_what_the_shipped_head_says_of_paths_it_says_of_the_nodes_above_them() -
         .replace("Bar", "Merger")
         .replace("leafs", 'maxUsages="1" leafs')
     )
-    (filler,) = fillers(written)
-    assert isinstance(filler, ClassFiller)
-    probabilities, nodes = filler.probabilities(random_vectors()), filler.shares(random_vectors())
-    assert filler.tree is not None
-    at = dict(zip(filler.tree.nodes, nodes.T, strict=True))
+    (model,) = models(written)
+    assert isinstance(model, ClassModel)
+    probabilities, nodes = model.probabilities(random_vectors()), model.shares(random_vectors())
+    assert model.tree is not None
+    at = dict(zip(model.tree.nodes, nodes.T, strict=True))
     assert at["Wild",] == pytest.approx(probabilities[:, 1] + probabilities[:, 2])
 
 
 # -- numbers --
 
 
-def test_a_number_is_filled_within_its_bounds_and_less_surely_far_from_what_was_taught() -> None:
+def test_a_number_is_within_its_bounds_and_less_confident_far_from_the_training_data() -> None:
     some = random_vectors(30)
     head = Parameters.fit(some, 3 + 2 * some[:, 0])
     written = '<Number name="n" toName="image" min="0" max="5" step="0.5"/>'
-    (filler,) = fillers(written, n=head)
-    near, far = filler.fill([observed(some[0]), observed(some[0] * 100)])
-    for filled in (near, far):
-        assert check_prediction({"result": filled.regions, "score": filled.confidence}, parse(xml(written))) == []
+    (model,) = models(written, n=head)
+    near, far = model.predict_regions([observed(some[0]), observed(some[0] * 100)])
+    for predicted in (near, far):
+        assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []
     assert 0 <= far.confidence < near.confidence <= 1
 
 
@@ -285,24 +302,24 @@ def test_a_number_is_filled_within_its_bounds_and_less_surely_far_from_what_was_
 @pytest.mark.parametrize("tag", ["RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels"])
 def test_every_object_becomes_a_valid_region(tag: str, png: Callable[..., bytes]) -> None:
     written = f'<{tag} name="o" toName="image"><Label value="Galaxy"/></{tag}>'
-    (filler,) = fillers(written)
+    (model,) = models(written)
     image = png(spots=((3, 3, 4), (100, 50, 8), (196, 97, 4)))  # two of them at the border
-    (filled,) = filler.fill([observed(image=image)])
-    assert len(filled.regions) >= 2
-    assert check_prediction({"result": filled.regions, "score": filled.confidence}, parse(xml(written))) == []
+    (predicted,) = model.predict_regions([observed(image=image)])
+    assert len(predicted.regions) >= 2
+    assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []
 
 
 def test_an_empty_sky_has_no_objects_and_nothing_to_be_sure_of(png: Callable[..., bytes]) -> None:
-    (filler,) = fillers('<BrushLabels name="o" toName="image"><Label value="Galaxy"/></BrushLabels>')
-    (filled,) = filler.fill([observed(image=png(spots=()))])
-    assert (filled.regions, filled.confidence) == ([], None)
+    (model,) = models('<BrushLabels name="o" toName="image"><Label value="Galaxy"/></BrushLabels>')
+    (predicted,) = model.predict_regions([observed(image=png(spots=()))])
+    assert (predicted.regions, predicted.confidence) == ([], None)
 
 
 def test_a_trained_detector_says_which_extraction_it_needs() -> None:
     head = Detection.base(("Galaxy",))
-    (filler,) = fillers('<BrushLabels name="o" toName="image"><Label value="Galaxy"/></BrushLabels>', o=head)
-    assert filler.needs_sources == head.settings
-    assert not filler.needs_embedding
+    (model,) = models('<BrushLabels name="o" toName="image"><Label value="Galaxy"/></BrushLabels>', o=head)
+    assert model.needs_sources == head.settings
+    assert not model.needs_embedding
 
 
 @pytest.mark.parametrize("tag", ["RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels"])
@@ -310,19 +327,19 @@ def test_every_learned_object_becomes_a_valid_region_that_says_who_found_it(tag:
     pyramids = Pyramids(Encoder(SwinConfig(width=12, window=4, heads=(2, 2, 2, 2))).eval(), None, fingerprint="tiny")
     eager = replace(LearnedDetector.blank(pyramids, ("galaxy",)), preferred=True, least_score=0.0)
     written = f'<{tag} name="o" toName="image"><Label value="Galaxy"/></{tag}>'
-    (filler,) = fillers(written, o=Detection.base(("Galaxy",), detector=eager))
+    (model,) = models(written, o=Detection.base(("Galaxy",), detector=eager))
     image = png(spots=((3, 3, 4), (100, 50, 8), (196, 97, 4)))
-    (filled,) = filler.fill([replace(observed(image=image), look=pyramids.of_pixels(decode(image)))])
-    assert filler.needs_look
-    assert {text for region in filled.regions for text in region["meta"]["text"]} <= {"learned detector"}
-    assert check_prediction({"result": filled.regions, "score": filled.confidence}, parse(xml(written))) == []
+    (predicted,) = model.predict_regions([replace(observed(image=image), look=pyramids.of_pixels(decode(image)))])
+    assert model.needs_look
+    assert {text for region in predicted.regions for text in region["meta"]["text"]} <= {"learned detector"}
+    assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []
 
 
 def test_a_learned_box_needs_no_sources_and_a_learned_outline_does() -> None:
     pyramids = Pyramids(Encoder(SwinConfig(width=12, window=4, heads=(2, 2, 2, 2))).eval(), None, fingerprint="tiny")
     head = Detection.base(("Galaxy",), detector=replace(LearnedDetector.blank(pyramids, ("galaxy",)), preferred=True))
-    (boxes,) = fillers('<RectangleLabels name="o" toName="image"><Label value="Galaxy"/></RectangleLabels>', o=head)
-    (masks,) = fillers('<BrushLabels name="o" toName="image"><Label value="Galaxy"/></BrushLabels>', o=head)
+    (boxes,) = models('<RectangleLabels name="o" toName="image"><Label value="Galaxy"/></RectangleLabels>', o=head)
+    (masks,) = models('<BrushLabels name="o" toName="image"><Label value="Galaxy"/></BrushLabels>', o=head)
     assert boxes.needs_sources is None
     assert masks.needs_sources == head.settings
 
@@ -333,10 +350,10 @@ def test_a_picture_whose_feature_maps_and_file_are_gone_has_no_objects() -> None
 
     pyramids = Pyramids(Encoder(SwinConfig(width=12, window=4, heads=(2, 2, 2, 2))).eval(), None, fingerprint="tiny")
     head = Detection.base(("Galaxy",), detector=replace(LearnedDetector.blank(pyramids, ("galaxy",)), preferred=True))
-    (filler,) = fillers('<RectangleLabels name="o" toName="image"><Label value="Galaxy"/></RectangleLabels>', o=head)
+    (model,) = models('<RectangleLabels name="o" toName="image"><Label value="Galaxy"/></RectangleLabels>', o=head)
     picture = StoredImage("p", gone, 1)
-    (filled,) = filler.fill([ImageFeatures(picture, None, (60, 50), {}, pyramids.of(picture, size=(60, 50)))])
-    assert filled.regions == []
+    (predicted,) = model.predict_regions([ImageFeatures(picture, None, (60, 50), {}, pyramids.of(picture, size=(60, 50)))])
+    assert predicted.regions == []
 
 
 def shapes(tag: str, name: str, *labels: str) -> str:
@@ -355,7 +372,7 @@ def test_where_a_config_asks_for_boxes_and_masks_each_box_fits_a_mask(
     png: Callable[..., bytes], tag: str, labels: tuple[tuple[str, ...], tuple[str, ...]], masks_first: bool
 ) -> None:
     written = [shapes(tag, "mask", *labels[0]), shapes("RectangleLabels", "box", *labels[1])]
-    by_name = {one.control.name: one for one in fillers(*(written if masks_first else written[::-1]))}
+    by_name = {one.control.name: one for one in models(*(written if masks_first else written[::-1]))}
     seen = observed(image=png(spots=((60, 50, 12), (75, 54, 9), (150, 40, 8), (20, 80, 5))))
     masks, boxes = by_name["mask"].objects(seen), by_name["box"].objects(seen)
     assert len(masks) >= 3
@@ -365,19 +382,19 @@ def test_where_a_config_asks_for_boxes_and_masks_each_box_fits_a_mask(
         assert (around.x, around.y) == (columns.min(), rows.min())
         assert (around.x + around.width, around.y + around.height) == (columns.max() + 1, rows.max() + 1)
         assert (mask.label, box.label) == (labels[0][0], labels[1][0])
-    regions = [len(by_name[name].fill([seen])[0].regions) for name in ("mask", "box")]
+    regions = [len(by_name[name].predict_regions([seen])[0].regions) for name in ("mask", "box")]
     assert regions == [len(masks), len(masks)], "an object is one region of each control"
 
 
 def test_a_head_that_was_trained_for_one_of_both_finds_the_objects_of_both() -> None:
-    both = fillers(shapes("BrushLabels", "mask", "Galaxy"), shapes("RectangleLabels", "box", "Galaxy"), box=learned_head())
+    both = models(shapes("BrushLabels", "mask", "Galaxy"), shapes("RectangleLabels", "box", "Galaxy"), box=learned_head())
     assert [one.needs_look for one in both] == [True, True]
     assert all(one.needs_sources for one in both)
 
 
 def test_boxes_and_masks_of_different_things_are_found_each_by_their_own() -> None:
     masks, boxes = shapes("BrushLabels", "mask", "Galaxy", "Arm"), shapes("RectangleLabels", "box", "Galaxy", "Star")
-    assert [one.needs_look for one in fillers(masks, boxes, mask=learned_head())] == [True, False]
+    assert [one.needs_look for one in models(masks, boxes, mask=learned_head())] == [True, False]
 
 
 def learned_head() -> Detection:
@@ -386,4 +403,4 @@ def learned_head() -> Detection:
 
 
 def test_no_pictures_fill_nothing() -> None:
-    assert [one.fill([]) for one in fillers(choices("Spiral"))] == [[]]
+    assert [one.predict_regions([]) for one in models(choices("Spiral"))] == [[]]

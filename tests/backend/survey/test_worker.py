@@ -197,7 +197,7 @@ def test_a_part_with_no_readable_image_is_a_part(images: list[str]) -> None:
     assert [row["error"] for row in rows_of(part)][1] == "there is no such file"
 
 
-@pytest.mark.parametrize(("controls", "reason"), [("", "no control that the heads can fill"), (NUMBER, "no control")])
+@pytest.mark.parametrize(("controls", "reason"), [("", "no control that the heads can predict"), (NUMBER, "no control")])
 def test_a_config_that_nothing_can_be_said_of_is_one_sentence(controls: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         worker_of(VIEW.format(controls))

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 
-from backend.loop.examples.examples import ImageOfTask, gather_examples
+from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.snapshot import take_snapshot
+from backend.prediction.control_models.examples import ImageOfTask
 from backend.prediction.factory import read_config
 from backend.registry.records import config_hash
 from sync.label_studio.annotations import read_annotations
@@ -188,7 +189,7 @@ def test_two_annotators_of_a_task_become_a_soft_label(project: Project) -> None:
     examples = gather_examples(
         snapshot.training, config, config.controls, sizes_of=lambda references: [None] * len(references)
     )["morphology"]
-    shares = zip(config.controls[0].labels, examples.targets[ImageOfTask(task, "image")].tolist(), strict=True)
+    shares = zip(config.controls[0].labels, examples.labels[ImageOfTask(task, "image")].tolist(), strict=True)
     assert {label.value: share for label, share in shares if share} == {"Spiral": 0.5, "Merger": 0.5}
 
 

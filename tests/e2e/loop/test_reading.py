@@ -85,7 +85,7 @@ def learned_boxes(project: Project) -> dict[int, list[tuple[Box, str]]]:
     snapshot = take_snapshot(read_annotations(project.loop.client, project.id))
     sizes_of = project.loop.services.predictors.extractor.sizes
     examples = gather_examples(snapshot.annotations, parsed, parsed.controls, sizes_of=sizes_of)["boxes"]
-    return {image.task: [(one.box, one.label) for one in drawn] for image, drawn in examples.objects.items()}
+    return {image.task: [(one.box, one.label) for one in drawn] for image, drawn in examples.labels.items()}
 
 
 def predicted_boxes(project: Project, version: str) -> dict[int, list[tuple[Box, str]]]:

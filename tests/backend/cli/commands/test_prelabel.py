@@ -139,7 +139,7 @@ def test_a_config_that_nothing_can_be_said_of_is_one_sentence_on_a_cluster_too(
     Path("own.xml").write_text('<View><Image name="i" value="$i"/><Number name="z" toName="i"/></View>')
     words = ("survey", "pictures", "--output", "out", "--config", "own.xml")
     for engine in ("local", "ray"):
-        assert "no control that the heads can fill" in refused(*words, "--engine", engine)
+        assert "no control that the heads can predict" in refused(*words, "--engine", engine)
 
 
 LAST_WORDS = """

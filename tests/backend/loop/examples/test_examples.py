@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from backend.heads.classification.questions import QuestionTree
-from backend.loop.examples.drawn_objects import MOST_REGIONS, DrawnObject
-from backend.loop.examples.examples import Examples, ImageOfTask, gather_examples
+from backend.loop.examples.examples import gather_examples
+from backend.prediction.control_models.drawn_objects import MOST_REGIONS, DrawnObject
+from backend.prediction.control_models.examples import Examples, ImageOfTask
 from sync.controls import OBJECTS, brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon
 from sync.label_studio.annotations import Annotation
@@ -70,41 +71,41 @@ def test_every_control_has_its_examples_even_if_there_are_none() -> None:
 
 def test_one_class_of_one_annotator_is_a_certainty() -> None:
     examples = gather(annotation(said("class", "Elliptical")))["class"]
-    assert examples.targets[IMAGE].tolist() == [0, 1]
+    assert examples.labels[IMAGE].tolist() == [0, 1]
     assert examples.references[IMAGE] == "1.png"
 
 
 def test_several_annotators_become_the_share_that_chose_each() -> None:
     votes = [annotation(said("class", label), by=by) for by, label in enumerate(["Spiral", "Spiral", "Elliptical"], start=1)]
-    assert gather(*votes)["class"].targets[IMAGE] == pytest.approx([2 / 3, 1 / 3])
+    assert gather(*votes)["class"].labels[IMAGE] == pytest.approx([2 / 3, 1 / 3])
 
 
 def test_of_several_marks_each_is_a_question_of_its_own() -> None:
     votes = [annotation(said("marks", "Bar", "Ring"), by=1), annotation(said("marks", "Ring"), by=2)]
-    assert gather(*votes)["marks"].targets[IMAGE].tolist() == [0.5, 1]
+    assert gather(*votes)["marks"].labels[IMAGE].tolist() == [0.5, 1]
 
 
 def test_a_path_of_a_taxonomy_counts_for_every_node_along_it() -> None:
     picked = [[("Disk", "Arms")], [("Disk",)]]
     votes = [annotation(taxonomy.encode(one, control=control("tree")), by=by) for by, one in enumerate(picked, start=1)]
     nodes = ["/".join(node) for node in QuestionTree.of(control("tree").paths).nodes]
-    shares = gather(*votes)["tree"].targets[IMAGE]
+    shares = gather(*votes)["tree"].labels[IMAGE]
     assert dict(zip(nodes, shares, strict=True)) == {"Disk": 1, "Disk/": 0.5, "Disk/Arms": 0.5}
 
 
 def test_numbers_become_their_mean() -> None:
     votes = [annotation(number.encode(value, control=control("redshift")), by=by) for by, value in ((1, 0.2), (2, 0.4))]
-    assert gather(*votes)["redshift"].values[IMAGE] == pytest.approx(0.3)
+    assert gather(*votes)["redshift"].labels[IMAGE] == pytest.approx(0.3)
 
 
 def test_of_objects_the_newest_annotation_counts() -> None:
     old, new = Box(1, 1, 5, 5), Box(20, 10, 8, 6)
-    (drawn,) = gather(annotation(boxed(new), by=2), annotation(boxed(old), by=1))["boxes"].objects[IMAGE]
+    (drawn,) = gather(annotation(boxed(new), by=2), annotation(boxed(old), by=1))["boxes"].labels[IMAGE]
     assert (drawn.box.x, drawn.box.width, drawn.outline) == (pytest.approx(20), pytest.approx(8), None)
 
 
 def test_a_turned_box_is_framed_upright() -> None:
-    (drawn,) = gather(annotation(boxed(Box(20, 5, 10, 4, rotation=90))))["boxes"].objects[IMAGE]
+    (drawn,) = gather(annotation(boxed(Box(20, 5, 10, 4, rotation=90))))["boxes"].labels[IMAGE]
     box = drawn.box
     assert (box.x, box.y, box.width, box.height) == pytest.approx((16, 5, 4, 10))
 
@@ -112,28 +113,28 @@ def test_a_turned_box_is_framed_upright() -> None:
 @pytest.mark.parametrize(("rotation", "frame"), [(0, (12, 12, 16, 6)), (90, (17, 7, 6, 16))])
 def test_an_ellipse_is_framed_upright(rotation: float, frame: tuple[float, ...]) -> None:
     region = ellipselabels.encode(Ellipse(20, 15, 8, 3, rotation), control=control("rings"), label="Galaxy", size=SIZE)
-    (drawn,) = gather(annotation(region))["rings"].objects[IMAGE]
+    (drawn,) = gather(annotation(region))["rings"].labels[IMAGE]
     assert (drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height) == pytest.approx(frame)
 
 
 def test_a_brush_stroke_is_its_mask_and_a_frame_around_it() -> None:
     region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
-    (drawn,) = gather(annotation(region))["mask"].objects[IMAGE]
+    (drawn,) = gather(annotation(region))["mask"].labels[IMAGE]
     assert (pixels_of(drawn) == DISC).all()
     assert (drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height) == (15, 10, 11, 11)
 
 
 def test_an_outline_is_filled() -> None:
     (region,) = polygonlabels.encode_mask(DISC, control=control("outline"), label="Galaxy", score=1.0, size=SIZE)
-    (drawn,) = gather(annotation(region))["outline"].objects[IMAGE]
+    (drawn,) = gather(annotation(region))["outline"].labels[IMAGE]
     assert (pixels_of(drawn) & DISC).sum() / (pixels_of(drawn) | DISC).sum() > 0.8
 
 
 def test_a_class_but_no_box_says_that_there_is_nothing_to_box() -> None:
     gathered = gather(annotation(said("class", "Spiral")))
-    assert gathered["boxes"].objects == {IMAGE: []}
-    assert gathered["redshift"].values == {}
-    assert gathered["marks"].targets == {}
+    assert gathered["boxes"].labels == {IMAGE: []}
+    assert gathered["redshift"].labels == {}
+    assert gathered["marks"].labels == {}
 
 
 def without_size(region: dict[str, Any]) -> dict[str, Any]:
@@ -149,9 +150,9 @@ def test_objects_that_cannot_be_read_are_not_taken_for_none(broken: dict[str, An
     bad["value"] |= broken
     with caplog.at_level(logging.WARNING):
         gathered = gather(annotation(good, bad, said("class", "Spiral")))
-    assert gathered["boxes"].objects == {}
-    assert gathered["rings"].objects == {IMAGE: []}
-    assert gathered["class"].targets[IMAGE].tolist() == [1, 0]
+    assert gathered["boxes"].labels == {}
+    assert gathered["rings"].labels == {IMAGE: []}
+    assert gathered["class"].labels[IMAGE].tolist() == [1, 0]
     assert [record.getMessage().count("task=1 annotation=101 control=boxes") for record in caplog.records] == [1]
 
 
@@ -159,7 +160,7 @@ def test_of_several_annotators_those_who_can_be_read_count() -> None:
     bad = boxed(Box(2, 2, 5, 5))
     bad["value"]["x"] = None
     gathered = gather(annotation(boxed(Box(1, 1, 5, 5)), by=1), annotation(bad, by=2))
-    assert [one.box.x for one in gathered["boxes"].objects[IMAGE]] == pytest.approx([1])
+    assert [one.box.x for one in gathered["boxes"].labels[IMAGE]] == pytest.approx([1])
 
 
 @pytest.mark.parametrize("stated", [{}, {"original_width": 20, "original_height": 15}, {"original_width": "40.0"}])
@@ -169,8 +170,8 @@ def test_objects_are_in_the_pictures_pixels_whatever_size_they_state(stated: dic
     stroke = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
     regions = [without_size(region) | stated for region in (boxed(Box(8, 6, 12, 9)), ellipse, outline, stroke)]
     gathered = gather(annotation(*regions))
-    (box,), (ring,) = gathered["boxes"].objects[IMAGE], gathered["rings"].objects[IMAGE]
-    (filled,), (brushed,) = gathered["outline"].objects[IMAGE], gathered["mask"].objects[IMAGE]
+    (box,), (ring,) = gathered["boxes"].labels[IMAGE], gathered["rings"].labels[IMAGE]
+    (filled,), (brushed,) = gathered["outline"].labels[IMAGE], gathered["mask"].labels[IMAGE]
     assert (box.box.x, box.box.y, box.box.width, box.box.height) == pytest.approx((8, 6, 12, 9))
     assert (ring.box.x, ring.box.y, ring.box.width, ring.box.height) == pytest.approx((12, 12, 16, 6))
     assert (pixels_of(brushed) == DISC).all()
@@ -180,33 +181,33 @@ def test_objects_are_in_the_pictures_pixels_whatever_size_they_state(stated: dic
 def test_a_box_is_cut_to_the_picture() -> None:
     region = boxed(Box(30, 20, 8, 8))
     region["value"] |= {"x": -10, "width": 120}
-    (drawn,) = gather(annotation(region))["boxes"].objects[IMAGE]
+    (drawn,) = gather(annotation(region))["boxes"].labels[IMAGE]
     assert (drawn.box.x, drawn.box.width) == (0, 40)
 
 
 def test_an_outline_around_no_pixels_middle_has_the_pixel_that_it_lies_on() -> None:
     tiny = Polygon(np.array([[10.6, 10.6], [10.9, 10.6], [10.9, 10.9]]))
     region = polygonlabels.encode(tiny, control=control("outline"), label="Galaxy", size=SIZE)
-    (drawn,) = gather(annotation(region))["outline"].objects[IMAGE]
+    (drawn,) = gather(annotation(region))["outline"].labels[IMAGE]
     assert np.argwhere(pixels_of(drawn)).tolist() == [[10, 10]]
 
 
 def test_objects_on_a_picture_that_cannot_be_read_are_not_taken_for_none() -> None:
     region = boxed(Box(1, 1, 5, 5))
     gathered = gather_examples([annotation(region)], CONFIG, CONFIG.controls, sizes_of=lambda references: [None])
-    assert gathered["boxes"].objects == {}
+    assert gathered["boxes"].labels == {}
 
 
 def test_a_region_of_a_control_that_was_renamed_is_not_taken_for_none() -> None:
     lost = boxed(Box(1, 1, 5, 5)) | {"from_name": "objects"}
     gathered = gather(annotation(lost, said("class", "Spiral")))
-    assert gathered["boxes"].objects == {}
-    assert gathered["rings"].objects == {IMAGE: []}
+    assert gathered["boxes"].labels == {}
+    assert gathered["rings"].labels == {IMAGE: []}
 
 
 def test_relations_alone_answer_nothing() -> None:
     gathered = gather(annotation({"type": "relation", "from_id": "a", "to_id": "b"}))
-    assert gathered["boxes"].objects == {}
+    assert gathered["boxes"].labels == {}
 
 
 def test_a_prompt_that_was_left_behind_is_not_taken_for_no_mask() -> None:
@@ -217,20 +218,20 @@ def test_a_prompt_that_was_left_behind_is_not_taken_for_no_mask() -> None:
     click = {"from_name": "click", "to_name": "image", "type": "keypointlabels", "value": {"x": 1, "y": 1}}
     for regions, objects in ((said("class", "Spiral"),), {IMAGE: []}), ((said("class", "Spiral"), click), {}):
         notes = [annotation(*regions)]
-        assert gather_examples(notes, config, config.controls, sizes_of=lambda _: [])["mask"].objects == objects
+        assert gather_examples(notes, config, config.controls, sizes_of=lambda _: [])["mask"].labels == objects
 
 
 def test_a_class_that_left_the_config_teaches_nothing() -> None:
     region = said("class", "Spiral")
     region["value"]["choices"] = ["Nebula"]
-    assert gather(annotation(region))["class"].targets == {}
+    assert gather(annotation(region))["class"].labels == {}
 
 
 def test_regions_of_other_controls_are_passed_over() -> None:
     note = {"from_name": "note", "to_name": "image", "type": "textarea", "value": {"text": ["hello"]}}
     wrong_type = said("class", "Spiral") | {"type": "rectanglelabels"}
     gathered = gather(annotation(note, wrong_type))
-    assert gathered["class"].targets == {}
+    assert gathered["class"].labels == {}
 
 
 PAGES = parse("""<View><Image name="image" valueList="$images"/><Image name="r" value="$r"/>
@@ -254,7 +255,7 @@ def on_pages(*regions: dict[str, Any], parent: int | None = None) -> dict[str, E
 def test_a_region_is_learned_on_its_page_and_its_image() -> None:
     second, red = boxed(Box(1, 1, 5, 5)) | {"item_index": 1}, boxed(Box(2, 2, 5, 5)) | {"to_name": "r"}
     boxes = on_pages(second, red)["boxes"]
-    assert {image: [drawn.box.x for drawn in drawn_on] for image, drawn_on in boxes.objects.items()} == {
+    assert {image: [drawn.box.x for drawn in drawn_on] for image, drawn_on in boxes.labels.items()} == {
         SECOND: pytest.approx([1]),
         RED: pytest.approx([2]),
     }
@@ -262,20 +263,20 @@ def test_a_region_is_learned_on_its_page_and_its_image() -> None:
 
 
 def test_pages_without_regions_are_empty_where_a_prediction_was_shown_on_them() -> None:
-    objects = on_pages(boxed(Box(1, 1, 5, 5)) | {"item_index": 1}, parent=7)["boxes"].objects
+    objects = on_pages(boxed(Box(1, 1, 5, 5)) | {"item_index": 1}, parent=7)["boxes"].labels
     assert {image: len(drawn) for image, drawn in objects.items()} == {FIRST: 0, SECOND: 1, RED: 0}
 
 
 @pytest.mark.parametrize("misplaced", [{"item_index": 2}, {"item_index": -1}, {"to_name": "elsewhere"}])
 def test_a_region_beyond_the_pages_says_nothing(misplaced: dict[str, Any]) -> None:
-    assert on_pages(boxed(Box(1, 1, 5, 5)) | misplaced, parent=7)["boxes"].objects == {}
+    assert on_pages(boxed(Box(1, 1, 5, 5)) | misplaced, parent=7)["boxes"].labels == {}
 
 
 def test_a_class_is_of_the_first_page_unless_each_is_asked_about() -> None:
     each = said("class", "Spiral") | {"from_name": "each"}
     gathered = on_pages(said("class", "Elliptical"), each, each | {"item_index": 1})
-    assert {image: list(target) for image, target in gathered["class"].targets.items()} == {FIRST: [0, 1]}
-    assert {image: list(target) for image, target in gathered["each"].targets.items()} == {FIRST: [1, 0], SECOND: [1, 0]}
+    assert {image: list(target) for image, target in gathered["class"].labels.items()} == {FIRST: [0, 1]}
+    assert {image: list(target) for image, target in gathered["each"].labels.items()} == {FIRST: [1, 0], SECOND: [1, 0]}
 
 
 def test_a_hidden_control_said_nothing() -> None:
@@ -285,7 +286,7 @@ def test_a_hidden_control_said_nothing() -> None:
     <RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels></View></View>""")
     annotations = [annotation(said("class", "Elliptical")), annotation(said("class", "Spiral"), task=2)]
     gathered = gather_examples(annotations, config, config.controls, sizes_of=lambda references: [SIZE] * len(references))
-    assert gathered["boxes"].objects == {ImageOfTask(2, "image"): []}
+    assert gathered["boxes"].labels == {ImageOfTask(2, "image"): []}
 
 
 @pytest.mark.parametrize("tag", ["RectangleLabels", "Choices", "Taxonomy"])
@@ -327,11 +328,11 @@ regions = st.fixed_dictionaries(
 @given(st.lists(regions, min_size=1, max_size=3))
 def test_whatever_a_region_holds_it_is_read_or_left_out(results: list[Any]) -> None:
     gathered = gather(annotation(*results), annotation(said("class", "Spiral"), task=2))
-    assert ImageOfTask(2, "image") in gathered["class"].targets
+    assert ImageOfTask(2, "image") in gathered["class"].labels
     for control_ in CONFIG.controls:
         mine = [region for region in results if region.get("from_name") == control_.name]
         if mine and control_.tag in OBJECTS:
-            assert gathered[control_.name].objects.get(IMAGE, mine) != []
+            assert gathered[control_.name].labels.get(IMAGE, mine) != []
 
 
 def test_a_thousand_outlines_on_a_large_frame_take_their_own_pixels_only() -> None:
@@ -341,7 +342,7 @@ def test_a_thousand_outlines_on_a_large_frame_take_their_own_pixels_only() -> No
     )
     note = annotation(*[triangle | {"id": str(number)} for number in range(1_000)])
     tracemalloc.start()
-    drawn = gather_examples([note], CONFIG, [control("outline")], sizes_of=lambda _: [size])["outline"].objects[IMAGE]
+    drawn = gather_examples([note], CONFIG, [control("outline")], sizes_of=lambda _: [size])["outline"].labels[IMAGE]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert len(drawn) == 1_000
@@ -356,6 +357,6 @@ def test_what_an_annotation_costs_is_known_before_it_is_read(caplog: pytest.LogC
         gathered = gather_examples(
             [many, huge], CONFIG, [control("mask")], sizes_of=lambda names: [sizes[name] for name in names]
         )
-    assert gathered["mask"].objects == {}
+    assert gathered["mask"].labels == {}
     assert "at most 10000 are read" in caplog.text
     assert "500 masks on a picture of 10000x10000 pixels" in caplog.text

@@ -10,10 +10,10 @@ import pytest
 
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import FINE_TUNING, LearnedDetector
-from backend.loop.examples.drawn_objects import DrawnObject
-from backend.loop.examples.examples import Examples, ImageOfTask
 from backend.loop.examples.held_out import Sides
 from backend.loop.gate.candidates import ComparedHead, score_candidates
+from backend.prediction.control_models.drawn_objects import DrawnObject
+from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.services import Services
 from sync.geometry.shapes import Box
 from sync.labelling.config import parse
@@ -33,7 +33,7 @@ def learned(files: Any, png: Callable[..., bytes]) -> Examples:
         content = png(spots=((100, 50, 10 + task % 3),), seed=task)
         image = ImageOfTask(task, "image")
         examples.references[image] = str(files.put(f"/data/upload/{PROJECT}/{task}.png", content))
-        examples.objects[image] = [DrawnObject("Galaxy", box, None) for box in (GALAXY, SKY)]
+        examples.labels[image] = [DrawnObject("Galaxy", box, None) for box in (GALAXY, SKY)]
     return examples
 
 

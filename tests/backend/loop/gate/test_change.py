@@ -10,7 +10,7 @@ import pytest
 
 from backend.heads.classification.morphology import Morphology
 from backend.loop.gate.change import ProjectTasks, change_of_classes
-from backend.prediction.control_models import ClassFiller
+from backend.prediction.control_models import ClassModel
 from backend.services import Services
 from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
@@ -40,11 +40,11 @@ class Pictures:
         tasks.append(Task(100, {"image": "/data/upload/7/missing.png"}, False, 0, ""))
         self.project = ProjectTasks(tasks, CONFIG, services.predictors)
 
-    def filler(self, *, wild_large: float, wild_small: float) -> ClassFiller:
+    def model(self, *, wild_large: float, wild_small: float) -> ClassModel:
         """A head that has learned which share of large and of small galaxies is wild."""
         wild = np.repeat([wild_large, wild_small], 8)
         targets, labels = np.stack([1 - wild, wild], axis=1), [label.value for label in CONTROL.labels]
-        return ClassFiller(CONTROL, Morphology.fit(self.embeddings, targets, classes=labels, exclusive=True), self.base)
+        return ClassModel(CONTROL, Morphology.fit(self.embeddings, targets, classes=labels, exclusive=True), self.base)
 
 
 @pytest.fixture
@@ -53,12 +53,12 @@ def pictures(predicting: Services, files: Any, png: Callable[..., bytes]) -> Pic
 
 
 def test_the_same_head_changes_nothing(pictures: Pictures) -> None:
-    head = pictures.filler(wild_large=0, wild_small=1)
+    head = pictures.model(wild_large=0, wild_small=1)
     assert [change_of_classes(head, head, pictures.project, annotated=each) for each in (False, True)] == [0, 0]
 
 
 def test_a_head_that_turns_the_small_galaxies_round_changes_the_tasks_that_show_them(pictures: Pictures) -> None:
-    live, taken = pictures.filler(wild_large=0, wild_small=1), pictures.filler(wild_large=0, wild_small=0.3)
+    live, taken = pictures.model(wild_large=0, wild_small=1), pictures.model(wild_large=0, wild_small=0.3)
     others = change_of_classes(taken, live, pictures.project, annotated=False)
     compared = change_of_classes(taken, live, pictures.project, annotated=True)
     assert others > 2 * compared
@@ -68,5 +68,5 @@ def test_a_head_that_turns_the_small_galaxies_round_changes_the_tasks_that_show_
 
 def test_without_a_task_that_can_be_read_nothing_changes(pictures: Pictures) -> None:
     project = ProjectTasks(pictures.project.tasks[-2:], CONFIG, pictures.project.predictors)
-    live, taken = pictures.filler(wild_large=0, wild_small=1), pictures.filler(wild_large=1, wild_small=0)
+    live, taken = pictures.model(wild_large=0, wild_small=1), pictures.model(wild_large=1, wild_small=0)
     assert change_of_classes(taken, live, project, annotated=False) == 0

@@ -79,8 +79,8 @@ class Bench:
         training_labels = gather_examples(learned, config, config.controls, sizes_of=self.services.predictors.extractor.sizes)
         heads = {}
         for name in controls:
-            embeddings = np.stack([self.embeddings[image.task] for image in training_labels[name].targets])
-            targets = np.stack(list(training_labels[name].targets.values()))
+            embeddings = np.stack([self.embeddings[image.task] for image in training_labels[name].labels])
+            targets = np.stack(list(training_labels[name].labels.values()))
             classes = [label.value for label in CONTROLS[name].labels]
             heads[name] = Morphology.fit(embeddings, targets, classes=classes, exclusive=True)
         writing = self.services.registry.writing_version(

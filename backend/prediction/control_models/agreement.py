@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from backend.heads.detection.detection import Detected
-from backend.loop.examples.drawn_objects import DrawnObject
+from backend.prediction.control_models.drawn_objects import DrawnObject
 from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
 

@@ -1,0 +1,107 @@
+"""Images that object heads are trained on, with the objects that annotators drew on each."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads import NotEnoughLabels
+from backend.heads.detection.detection import Detection
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.grid_search import score_grid
+from backend.heads.segmentation.window_features import WindowedImage
+from backend.lvm.feature_maps import PicturePyramid
+from backend.prediction.control_models.drawn_objects import DrawnObject
+from backend.prediction.control_models.examples import Examples
+from backend.prediction.features import FeatureExtractor
+from sync.controls.control import Control
+from sync.errors.failures import attempt, reason_of_item
+from sync.errors.images import ImageError
+
+__all__ = ["ObjectImages", "fit_detection", "open_images"]
+
+log = logging.getLogger("galaxyloop.train")
+
+OBJECT_IMAGES = 200
+"""Newest annotated images that object heads learn from: their few parameters gain nothing from more, and time grows with it."""
+OBJECT_PIXELS = 50_000_000
+"""Pixels of these that are held at once, 0.6 GB: of full frames, the newest 18."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectImages:
+    """Images that object heads learn from, with the objects drawn on each."""
+
+    pixels: list[NDArray[np.float32]] = field(default_factory=list)
+    looks: list[PicturePyramid] = field(default_factory=list)
+    window_encoder: list[WindowedImage] = field(default_factory=list)
+    objects: list[list[DrawnObject]] = field(default_factory=list)
+
+    def only(self, places: Sequence[int]) -> ObjectImages:
+        """Return those at some places."""
+        parts = (self.pixels, self.looks, self.window_encoder, self.objects)
+        return ObjectImages(*([part[index] for index in places] for part in parts))  # type: ignore[arg-type]
+
+
+def open_images(extractor: FeatureExtractor, examples: Examples) -> ObjectImages:
+    """Open the newest annotated images that can be read, as many as are held at once."""
+    opened, room = ObjectImages(), OBJECT_PIXELS
+    newest = sorted(examples.labels)[-OBJECT_IMAGES:]
+    features_of_images = extractor.extract_features([examples.references[image] for image in newest], embed=False, look=True)
+    for image, features in reversed(list(zip(newest, features_of_images, strict=True))):
+        if isinstance(features, ImageError) or features.look is None or features.windowed_image is None:
+            continue
+        room -= features.look.size[0] * features.look.size[1]
+        if room < 0 and opened.pixels:
+            break
+        pixels = attempt(partial(getattr, features.picture, "pixels"))
+        if isinstance(pixels, ImageError):
+            continue
+        opened.pixels.append(pixels)
+        opened.looks.append(features.look)
+        opened.window_encoder.append(features.windowed_image)
+        opened.objects.append(examples.labels[image])
+    return opened
+
+
+def fit_detection(opened: ObjectImages, control: Control, *, detector: LearnedDetector | None) -> Detection:
+    """Fit the head that finds a control's objects; without a detector to fine-tune, by source extraction.
+
+    Images on which a finder fails are left out.
+    """
+    try:
+        return _fit_detection(opened, control, detector)
+    except NotEnoughLabels:
+        raise
+    except Exception as error:
+        reason = reason_of_item(error)
+        searchable = [index for index in range(len(opened.pixels)) if _can_be_searched(opened, index, detector)]
+        left_out = len(opened.pixels) - len(searchable)
+        if not left_out:
+            raise
+        log.warning("event=images_left_out control=%s images=%d reason=%r", control.name, left_out, str(reason))
+        return _fit_detection(opened.only(searchable), control, detector)
+
+
+def _fit_detection(opened: ObjectImages, control: Control, detector: LearnedDetector | None) -> Detection:
+    return Detection.fit(
+        opened.pixels,
+        [[(drawn.box, drawn.label) for drawn in objects] for objects in opened.objects],
+        classes=[label.value for label in control.labels],
+        looks=opened.looks,
+        detector=detector,
+    )
+
+
+def _can_be_searched(opened: ObjectImages, index: int, detector: LearnedDetector | None) -> bool:
+    """Return whether the finders of objects run on one image and on the objects drawn on it."""
+    boxes = [drawn.box for drawn in opened.objects[index]]
+    trials: list[Callable[[], object]] = [lambda: score_grid(opened.pixels[index], boxes)]
+    if detector is not None:
+        trials.append(lambda: detector.predict(opened.looks[index]))
+    return not any(isinstance(attempt(trial), ImageError) for trial in trials)

@@ -1,0 +1,45 @@
+"""Objects as rows of a survey's parts: a box, a score, and where the control holds one, an ellipse or a mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from backend.heads.detection.detected import Detected
+from sync.geometry.shapes import Box, Ellipse, Size
+
+__all__ = ["object_row", "object_type"]
+
+_BOX = {"label": pa.string(), "score": pa.float32(), "found_by": pa.string()} | dict.fromkeys(
+    ("x", "y", "width", "height"), pa.float32()
+)
+_ELLIPSE = {"ellipse": pa.struct(dict.fromkeys(("x", "y", "radius_x", "radius_y", "rotation"), pa.float32()))}
+_MASK = {"mask_counts": pa.list_(pa.uint32())}
+
+
+def object_type(shape: type) -> pa.DataType:
+    """Return the type of a column of objects, by the shape that the control holds."""
+    more = _ELLIPSE if shape is Ellipse else {} if shape is Box else _MASK
+    return pa.list_(pa.struct(_BOX | more))
+
+
+def object_row(detected: Detected, shape: type, size: Size) -> dict[str, Any]:
+    """Return one object on an image of `size` (width, height)."""
+    box, ellipse = detected.source.box, detected.source.ellipse
+    row: dict[str, Any] = {"label": detected.label, "score": detected.score, "found_by": detected.found_by}
+    row |= {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
+    if shape is Ellipse:
+        row["ellipse"] = {name: getattr(ellipse, name) for name in ("x", "y", "radius_x", "radius_y", "rotation")}
+    elif shape is not Box:
+        row["mask_counts"] = _run_lengths(detected.source.full_mask(size))
+    return row
+
+
+def _run_lengths(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return COCO's uncompressed run lengths: column by column, from the top left, the first of them outside."""
+    flat = mask.ravel(order="F")
+    changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
+    return np.diff(np.concatenate([[0] if not flat[0] else [0, 0], changes, [flat.size]]))

@@ -1,0 +1,116 @@
+"""Bitmasks and vectors: predicted, shown and submitted on Label Studio's page, prompted, trained on and exported.
+
+`GALAXYLOOP_SCREENSHOTS=1` makes the test keep its screenshot, `docs/images/bitmasks-and-vectors.png`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import sync_playwright
+from pycocotools.coco import COCO
+
+from sync.controls import OBJECTS, keypointlabels
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Mask, Point, Polygon
+from sync.labelling.config import parse
+
+if TYPE_CHECKING:
+    from tests.e2e.loop.conftest import Loop, Project
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+PATIENCE_MS = 90_000
+REGIONS = "Htx.annotationStore.selected.serializeAnnotation()"
+USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
+"""As tests/e2e/conftest.py has them."""
+BATCH = 8
+TYPES = {"bitmasklabels": "BitmaskLabels", "vectorlabels": "VectorLabels"}
+IMAGES = Path(__file__).parents[3] / "docs/images"
+CONFIG = """<View><Image name="image" value="$image" smoothing="false"/>
+<BitmaskLabels name="mask" toName="image" smart="false"><Label value="Galaxy" background="#2f9e44"/></BitmaskLabels>
+<VectorLabels name="outline" toName="image" closable="true" curves="true" opacity="0.1" smart="false">
+<Label value="Galaxy" background="#e8590c"/></VectorLabels>
+<KeyPointLabels name="click" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></KeyPointLabels></View>"""
+
+
+def mask_of(region: dict[str, Any]) -> Mask:
+    """The pixels of a region on a picture of the size that it states."""
+    drawn = OBJECTS[TYPES[region["type"]]].decode(region)
+    return Footprint.of_polygon(drawn.shape, drawn.size).full(drawn.size) if isinstance(drawn.shape, Polygon) else drawn.shape
+
+
+def by_type(result: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    return {kind: [region for region in result if region["type"] == kind] for kind in TYPES}
+
+
+@pytest.fixture(scope="module")
+def project(loop: Loop) -> Project:
+    return loop.project_of(CONFIG, loop.tiles, batch=BATCH)
+
+
+def test_the_page_shows_and_submits_what_was_predicted(project: Project, label_studio: Any, tmp_path: Path) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    predictions = {one.task: by_type(one.result) for one in project.predictions}
+    task = max(predictions, key=lambda number: len(predictions[number]["bitmasklabels"]))
+    predicted = predictions[task]
+    assert all(predicted.values())
+    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=arguments) as browser:
+        page = browser.new_page(viewport={"width": 1500, "height": 780})
+        page.set_default_timeout(PATIENCE_MS)
+        page.goto(f"{label_studio.url}/user/login/", wait_until="domcontentloaded")
+        page.fill("input[name=email]", USER)
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button[type=submit]", no_wait_after=True)
+        page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+        page.goto(f"{label_studio.url}/projects/{project.id}/data?task={task}", wait_until="domcontentloaded")
+        count = sum(map(len, predicted.values()))
+        page.wait_for_function(f"window.Htx && Htx.annotationStore.selected && {REGIONS}.length == {count}")
+        page.wait_for_function("Htx.annotationStore.selected.objects[0].currentImageEntity.imageLoaded")
+        page.wait_for_function("Htx.annotationStore.selected.regions.every(r => r.type != 'bitmaskregion' || r.bbox)")
+        folder = IMAGES if os.environ.get("GALAXYLOOP_SCREENSHOTS") == "1" else tmp_path
+        page.locator(".lsf-editor").screenshot(path=folder / "bitmasks-and-vectors.png", animations="disabled")
+        with page.expect_response(lambda answer: "/annotations" in answer.url and answer.request.method == "POST"):
+            page.keyboard.press("Control+Enter")
+    (annotation,) = project.loop.client.get(f"/api/tasks/{task}/")["annotations"]
+    submitted = by_type(annotation["result"])
+    for kind, regions in predicted.items():
+        assert len(submitted[kind]) == len(regions)
+        for before, after in zip(regions, submitted[kind], strict=True):
+            assert (mask_of(before) == mask_of(after)).all()
+
+
+def test_a_click_is_answered_by_a_bitmask(loop: Loop, project: Project) -> None:
+    prediction = next(one for one in project.predictions if by_type(one.result)["bitmasklabels"])
+    mask = mask_of(by_type(prediction.result)["bitmasklabels"][0])
+    row, column = (int(place) for place in np.argwhere(mask).mean(axis=0))
+    control = parse(CONFIG).control("click")
+    assert control is not None
+    click = keypointlabels.encode(Point(column, row), control=control, label="Galaxy", size=(mask.shape[1], mask.shape[0]))
+    (backend,) = loop.client.get("/api/ml", project=project.id)
+    body = {"task": prediction.task, "context": {"result": [click | {"is_positive": True, "origin": "manual"}]}}
+    answer = loop.client.send("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)["data"]["result"]
+    assert [region["type"] for region in answer] == ["bitmasklabels"]
+    assert mask_of(answer[0])[row, column]
+
+
+def test_heads_of_both_are_trained_and_their_shapes_exported(loop: Loop, project: Project, tmp_path: Path) -> None:
+    predictions = {one.task: one.result for one in project.predictions}
+    for task in [task for task in project.teachers(BATCH) if task in predictions]:
+        loop.client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": predictions[task]})
+    project.wait_for_training(2)
+    trained = next(line for line in loop.worker.said().splitlines() if f"event=trained project={project.id} " in line)
+    assert "heads=mask,outline" in trained
+    loop.command("export", str(project.id), "--output", str(tmp_path / "data"), "--format", "coco")
+    coco = COCO(tmp_path / "data/annotations/train.json")
+    controls = {one["control"] for one in coco.anns.values()}
+    assert controls == {"mask", "outline"}
+    assert all(coco.annToMask(one).any() for one in coco.anns.values())
