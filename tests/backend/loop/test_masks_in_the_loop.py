@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.prediction.control_models.drawn_objects import DrawnObject, Outline
-from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.loop.examples.held_out import Sides
 from backend.loop.examples.snapshot import take_snapshot
 from backend.loop.gate.gate import judge
 from backend.loop.scores.clicks import MOST_OF_IMAGE, can_be_judged, click_scores
 from backend.loop.training.train import train
+from backend.prediction.control_models.drawn_objects import DrawnObject, Outline
+from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.prediction.project_heads import PROMPTS, ProjectHeads
 from backend.services import Services
 from sync.controls import brushlabels

@@ -12,8 +12,8 @@ from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection.detection import Detected
 from backend.heads.extraction.source import Source
 from backend.heads.extraction.features import FEATURES
-from backend.prediction.control_models.drawn_objects import DrawnObject
 from backend.prediction.control_models.agreement import class_agreement, matched_boxes, number_agreement
+from backend.prediction.control_models.drawn_objects import DrawnObject
 from sync.geometry.shapes import Box, Ellipse
 
 SIZE = (60, 50)
