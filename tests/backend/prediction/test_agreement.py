@@ -10,8 +10,8 @@ from hypothesis.extra.numpy import arrays
 
 from backend.heads.classification.questions import QuestionTree
 from backend.heads.detection.detection import Detected
-from backend.heads.extraction.source import Source
 from backend.heads.extraction.features import FEATURES
+from backend.heads.extraction.source import Source
 from backend.prediction.control_models.agreement import class_agreement, matched_boxes, number_agreement
 from backend.prediction.control_models.drawn_objects import DrawnObject
 from sync.geometry.shapes import Box, Ellipse
