@@ -16,8 +16,8 @@ from sync.export.records import Record
 
 __all__ = [
     "FORMATS",
-    "HOLDS",
-    "HOLDS_ALL",
+    "KEEPS_ALL_CONTROLS",
+    "KINDS_OF_FORMAT",
     "ON_SKY",
     "WHOLE_IMAGE",
     "WITHOUT_PIXELS",
@@ -53,7 +53,7 @@ WHOLE_IMAGE = "image"
 """The kind of what was said of a whole image, beside the kinds of `DrawnObject`."""
 
 _EVERYTHING = frozenset({"box", "ellipse", "keypoint", "mask", "polygon", WHOLE_IMAGE})
-HOLDS = {
+KINDS_OF_FORMAT = {
     "coco": _EVERYTHING,
     "ds9": _EVERYTHING - {WHOLE_IMAGE},
     "ecsv": _EVERYTHING,
@@ -67,7 +67,7 @@ HOLDS = {
 }
 """Name of a format to the kinds of things that it has a place for."""
 
-HOLDS_ALL = frozenset({"json"})
+KEEPS_ALL_CONTROLS = frozenset({"json"})
 """Formats that keep the regions of every control of Label Studio, those that are not ours to read included."""
 
 ON_SKY = frozenset({"ds9", "ecsv", "fits", "fits-table", "moc", "votable"})

@@ -1,6 +1,6 @@
-"""What a format has no place for is taken out of the records before they are counted and written, and listed.
+"""Removes and reports what a format cannot represent, before records are written and counted.
 
-So the counts on the terminal and in the data card are of what stands in the files.
+So the counts on the terminal and in the data card are those of the files.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from sync.export import HOLDS, HOLDS_ALL, WHOLE_IMAGE
+from sync.export import KEEPS_ALL_CONTROLS, KINDS_OF_FORMAT, WHOLE_IMAGE
 from sync.export.reading.statements import Report
 from sync.export.records import Record
 
-__all__ = ["held", "holders_of", "report_foreign"]
+__all__ = ["drop_unsupported", "formats_with", "report_foreign"]
 
 _NAMES = {
     "box": "boxes",
@@ -25,9 +25,9 @@ _NAMES = {
 }
 
 
-def held(records: Iterable[Record], *, format: str, report: Report) -> Iterator[Record]:
-    """Give records on with what `format` holds; at the end each control that lost something is reported, with how much."""
-    kinds = HOLDS[format]
+def drop_unsupported(records: Iterable[Record], *, format: str, report: Report) -> Iterator[Record]:
+    """Yield records with what `format` can represent; report at the end how many regions of each control are left out."""
+    kinds = KINDS_OF_FORMAT[format]
     lost: Counter[tuple[str, str]] = Counter()
     for record in records:
         statements = []
@@ -40,7 +40,7 @@ def held(records: Iterable[Record], *, format: str, report: Report) -> Iterator[
         yield replace(record, statements=tuple(statements))
     for (control, kind), number in lost.items():
         report(
-            f"{number:,} of {control!r} are left out: {format} has no place for {_NAMES[kind]}, {holders_of(kind)} have",
+            f"{number:,} of {control!r} are left out: {format} has no place for {_NAMES[kind]}, {formats_with(kind)} have",
             task=None,
         )
 
@@ -55,14 +55,14 @@ def report_foreign(foreign: Counter[tuple[str, str]], *, format: str, report: Re
     format : str
     report : callable
     """
-    if format in HOLDS_ALL:
+    if format in KEEPS_ALL_CONTROLS:
         return
     for (name, kind), number in foreign.items():
         of = f"of {name!r} ({kind})" if name else f"of type {kind}"
         report(f"{number:,} regions {of} are left out: of such controls only json keeps what was said", task=None)
 
 
-def holders_of(kind: str) -> str:
+def formats_with(kind: str) -> str:
     """Name the formats that have a place for a kind of thing, as a sentence lists them."""
-    names = [name for name, kinds in HOLDS.items() if kind in kinds]
+    names = [name for name, kinds in KINDS_OF_FORMAT.items() if kind in kinds]
     return ", ".join(names[:-1]) + " and " + names[-1]

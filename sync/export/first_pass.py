@@ -1,4 +1,4 @@
-"""The first pass over a project's annotations: what has to be known before a record can be written.
+"""The first pass over a project's annotations gathers what the writers need before the first record.
 
 Votes, agreement, the classes and kinds that occur, and the place of each task on the sky. Of each task little is kept: no
 mask, no outline.
@@ -35,7 +35,7 @@ __all__ = ["OUTLINES", "FirstPass", "first_pass", "is_read"]
 
 @dataclass
 class FirstPass:
-    """What a first look at all tasks has found.
+    """What the first pass has gathered from all tasks.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ def first_pass(
     *,
     sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None,
 ) -> FirstPass:
-    """Look at all tasks once.
+    """Go over all tasks once.
 
     Parameters
     ----------
@@ -91,11 +91,11 @@ def first_pass(
     """
     found = FirstPass(data_columns=DataColumns(image_keys=frozenset(config.image_key.values())))
     for task, size in tasks:
-        attempt(partial(_look_at, task, size, config, found, sky_of=sky_of))  # what fails is reported by the second pass
+        attempt(partial(_scan_task, task, size, config, found, sky_of=sky_of))  # what fails is reported by the second pass
     return found
 
 
-def _look_at(
+def _scan_task(
     task: Mapping[str, Any],
     size: Size | None,
     config: LabelConfig,
@@ -114,7 +114,7 @@ def _look_at(
         _note_labels(one, config, found)
     if not is_read(task, places=sky_of is not None):
         return
-    statements = read_statements(task, config, report=_unheard, size=size)  # the second pass reports
+    statements = read_statements(task, config, report=_ignore_report, size=size)  # the second pass reports
     voters = newest_of_each(statements)
     if len(voters) > 1:
         found.several += 1
@@ -129,7 +129,7 @@ def _look_at(
 
 
 def is_read(task: Mapping[str, Any], *, places: bool) -> bool:
-    """Tell whether a first look reads a task's shapes: for its place, or since several people annotated it."""
+    """Tell whether the first pass reads a task's shapes: for its place, or since several people annotated it."""
     live = [one for one in task.get("annotations") or [] if isinstance(one, Mapping) and not one.get("was_cancelled")]
     return places or len(live) > 1
 
@@ -198,5 +198,5 @@ def _class_of(statement: Statement, config: LabelConfig) -> str:
     return min(labels, key=lambda label: (-labels[label], label)) if labels else ""
 
 
-def _unheard(reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
+def _ignore_report(reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
     """Take a report of what the second pass will report again."""

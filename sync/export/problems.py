@@ -1,4 +1,4 @@
-"""What could not be exported, listed beside what could: `problems.csv`, one row a thing left out, with the reason."""
+"""The list `problems.csv` beside the data: one row for each thing that was left out or changed, with the reason."""
 
 from __future__ import annotations
 

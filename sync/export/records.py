@@ -1,6 +1,6 @@
-"""What an export is made of: what people and models said of one image, as frozen records.
+"""The annotated objects and answers of one image, as frozen records.
 
-A *statement* is one annotation that was read; a *record* is a task with the statements that consensus left.
+A *statement* is one annotation as it was read; a *record* is an image with the statements that remain after consensus.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class DrawnObject:
         return box_around(self.ring())
 
     def check_inside(self) -> None:
-        """Find out that the object can be exported.
+        """Check that the object can be exported.
 
         Raises
         ------
@@ -185,7 +185,7 @@ class DrawnObject:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What was said of the whole image.
+    """A class, a path or a number for the whole image.
 
     Attributes
     ----------
@@ -218,7 +218,7 @@ class Statement:
     annotation : int or None
         Its number; None after consensus.
     annotator : int or None
-        Number of the person; None after consensus, and where Label Studio names nobody.
+        Number of the person; None after consensus, and where Label Studio names no one.
     time : str
         ISO 8601.
     objects, answers : tuple

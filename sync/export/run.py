@@ -1,4 +1,4 @@
-"""One export from beginning to end: two passes over spooled tasks into a folder that appears whole or not at all."""
+"""One export: two passes over the annotated tasks, and a folder that is written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from sync.errors.controls import ControlError
 from sync.errors.failures import LONGEST_REASON, RunError, WrongCallError, attempt, reason_of_item
 from sync.errors.images import ImageError
 from sync.errors.sky import SkyError
-from sync.export import HOLDS, ON_SKY, WHOLE_IMAGE, WITH_IMAGES, WITHOUT_PIXELS, writer
-from sync.export.capabilities import held, holders_of, report_foreign
+from sync.export import KINDS_OF_FORMAT, ON_SKY, WHOLE_IMAGE, WITH_IMAGES, WITHOUT_PIXELS, writer
+from sync.export.capabilities import drop_unsupported, formats_with, report_foreign
 from sync.export.card import CARD_FILE, Facts, data_card
 from sync.export.class_numbers import keep_numbers, number_labels
 from sync.export.consensus.agreement import class_agreement
@@ -47,16 +47,16 @@ ONLY_SPLIT = "train"
 
 
 class ExportError(RuntimeError):
-    """Nothing can be exported; the message is one sentence."""
+    """The export cannot be done; the message is one sentence."""
 
 
 class OutputTakenError(WrongCallError, ExportError):
-    """The folder that is named holds something already."""
+    """The output folder is not empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is wanted.
+    """What to export, and how.
 
     Attributes
     ----------
@@ -92,7 +92,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What came out.
+    """Counts of what was written.
 
     Attributes
     ----------
@@ -142,7 +142,7 @@ def export(
     """
     writer(plan.format)  # raises ImportError before anything is read
     with ExitStack() as stack:
-        folder = stack.enter_context(_written_whole(output))
+        folder = stack.enter_context(_atomic_folder(output))
         spool, problems = stack.enter_context(Spool(folder)), stack.enter_context(Problems(folder))
         answered = without_prompts(tasks, plan.config, report=problems.add)
         if not spool.fill(split_by_image(answered, plan.config, report=problems.add)):
@@ -180,7 +180,7 @@ def export(
         decide = CONSENSUS[plan.consensus](found.votes, plan.config)
         tasks_with_pictures = sized.pictures(spool)
         records = _records(tasks_with_pictures, plan, decide=decide, splitting=splitting, sky_of=sky_of, report=problems.add)
-        records = held(records, format=plan.format, report=problems.add)
+        records = drop_unsupported(records, format=plan.format, report=problems.add)
         _write(watch(records, found.tasks), folder, dataset=dataset, format=plan.format)
         report_foreign(found.foreign, format=plan.format, report=problems.add)
         if not tally.tasks.total():
@@ -228,10 +228,10 @@ def _write(records: Iterable[Record], folder: Path, *, dataset: Dataset, format:
 
 def _check_something_fits(plan: Plan, dataset: Dataset) -> None:
     """Refuse a format without a place for answers where the project asks for nothing else."""
-    if not dataset.labels and WHOLE_IMAGE not in HOLDS[plan.format]:
+    if not dataset.labels and WHOLE_IMAGE not in KINDS_OF_FORMAT[plan.format]:
         raise ExportError(
             f"project {plan.project} has no class of objects, and {plan.format} holds nothing but objects: "
-            f"{holders_of(WHOLE_IMAGE)} hold answers about whole images"
+            f"{formats_with(WHOLE_IMAGE)} hold answers about whole images"
         )
 
 
@@ -334,8 +334,8 @@ def _labels_of(config: LabelConfig, tag: str) -> tuple[str, ...]:
 
 
 @contextmanager
-def _written_whole(output: Path) -> Iterator[Path]:
-    """Make a folder that takes its place in one step when the block ends well, and vanishes otherwise."""
+def _atomic_folder(output: Path) -> Iterator[Path]:
+    """Make a folder that is renamed to `output` when the block succeeds, and removed when it fails."""
     output = output.absolute()
     try:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):

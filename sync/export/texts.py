@@ -7,7 +7,7 @@ from typing import Any
 
 from sync.export.reading.statements import Report
 
-__all__ = ["DS9", "ECSV", "FITS", "NAMES", "UNICODE", "XML", "Texts", "escaped", "safe_cell"]
+__all__ = ["DS9", "ECSV", "FITS", "NAMES", "UNICODE", "XML", "Texts", "escape_text", "safe_cell"]
 
 _BLANK_ENDS = r"|\A\s+|\s+\Z"
 DS9 = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{}]" + _BLANK_ENDS)
@@ -32,7 +32,7 @@ _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORE
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
-def escaped(text: str, pattern: re.Pattern[str]) -> str:
+def escape_text(text: str, pattern: re.Pattern[str]) -> str:
     """Write the characters that `pattern` matches as Python's escapes, such as ``\\x85``."""
     return pattern.sub(lambda match: "".join(map(_escape, match[0])), text)
 
@@ -47,7 +47,7 @@ class Texts:
     format : str
         As sentences name it.
     report : callable
-        Called once with each text that is escaped, up to `MOST_REPORTED`.
+        Called once with each text that is escape_text, up to `MOST_REPORTED`.
     """
 
     def __init__(self, pattern: re.Pattern[str], *, format: str, report: Report) -> None:
@@ -60,7 +60,7 @@ class Texts:
         """Return a text as the format can hold it."""
         if not self._pattern.search(text):
             return text
-        written = escaped(text, self._pattern)
+        written = escape_text(text, self._pattern)
         self._report_once(
             written, f"{self._format} cannot hold the text {text[:80]!r}: it is written as {written[:200]!r}", task
         )
@@ -79,7 +79,7 @@ class Texts:
             return
         self._reported.add(key)
         if len(self._reported) > MOST_REPORTED:
-            reason = f"further texts that {self._format} cannot hold are escaped or cut, and not listed one by one"
+            reason = f"further texts that {self._format} cannot hold are escape_text or cut, and not listed one by one"
         self._report(reason, task=task)
 
 
@@ -90,7 +90,7 @@ def safe_cell(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    text = escaped(value, _UNSAFE)
+    text = escape_text(value, _UNSAFE)
     return f"'{text}" if text.startswith(_FORMULA) and not _NUMBER.fullmatch(text) else text
 
 

@@ -16,11 +16,12 @@ from sync.label_studio.task_images import place_region
 from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import LabelConfig
 from sync.regions.canvases import canvas_of
-from sync.regions.fitting import Fitting, unique_ids
+from sync.regions.fitting import RegionFitter
 from sync.regions.formats import Reading
 from sync.regions.gathering import Gathering, Target
 from sync.regions.marks import Canvas, RegionsError
 from sync.regions.problems import LeftOut
+from sync.regions.region_ids import unique_ids
 from sync.regions.storing import Results, store_annotations, store_predictions
 from sync.regions.tasks import TaskIndex
 
@@ -44,7 +45,7 @@ class Plan:
     format, key : str
         As `read` and `TaskIndex.find` take them.
     control, label : str
-        As `Fitting` takes them.
+        As `RegionFitter` takes them.
     reading : Reading
     """
 
@@ -69,7 +70,7 @@ class Report:
     new, known : int
         Tasks whose regions were stored now, and that had them.
     changed : Counter
-        As in `Fitting`.
+        As in `RegionFitter`.
     left_out : LeftOut
     """
 
@@ -109,7 +110,7 @@ def import_regions(
     LabelStudioError
         If Label Studio refuses, or does not answer: another run goes on.
     """
-    fitting = Fitting(plan.config, control=plan.control, label=plan.label, scored=bool(plan.model))
+    fitting = RegionFitter(plan.config, control=plan.control, label=plan.label, scored=bool(plan.model))
     report = Report(changed=fitting.changed)
     gathering = Gathering(TaskIndex.of(read_tasks(client, plan.project), plan.config), report.left_out, key=plan.key)
     for file in files:
@@ -137,7 +138,7 @@ def import_regions(
 class _Maker:
     """Makes the regions of one image after the other, and reports what cannot be made."""
 
-    def __init__(self, plan: Plan, fitting: Fitting, gathering: Gathering, report: Report) -> None:
+    def __init__(self, plan: Plan, fitting: RegionFitter, gathering: Gathering, report: Report) -> None:
         self._plan = plan
         self._fitting = fitting
         self._gathering = gathering

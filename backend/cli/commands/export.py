@@ -59,7 +59,7 @@ def export(
     split: Annotated[
         str, typer.Option(help="Shares of train, validation and test such as 0.8,0.1,0.1; two numbers are train and test.")
     ] = "",
-    seed: Annotated[int, typer.Option(min=0, help="Of the splits.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Random seed of the splits.")] = 0,
     objects: Annotated[
         Objects, typer.Option(help="Whether a box and an outline of the same object become one object.")
     ] = Objects.merged,
@@ -103,7 +103,8 @@ def export(
     except OSError as error:
         stop(f"{output} cannot be written: {error.strerror or error}")
     console.print(
-        f"{done.tasks} {done.unit} with {done.objects} objects and {done.answers} answers stand in {output}", highlight=False
+        f"wrote {done.tasks} {done.unit}, {done.objects} objects and {done.answers} image-level labels to {output}",
+        highlight=False,
     )
     if done.problems:
         console.print(

@@ -13,7 +13,7 @@ from typing import Any
 from sync.export.dataset import Dataset
 from sync.export.formats.rows import carried_columns, columns_of, empty_table, rows_of
 from sync.export.records import Record
-from sync.export.texts import ECSV, NAMES, Texts, escaped
+from sync.export.texts import ECSV, NAMES, Texts, escape_text
 
 __all__ = ["write"]
 
@@ -22,7 +22,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `objects.ecsv`; what is not there is empty."""
     texts = Texts(ECSV, format="ECSV", report=dataset.report)
     header = io.StringIO()
-    clean = partial(escaped, pattern=NAMES)
+    clean = partial(escape_text, pattern=NAMES)
     carried = carried_columns(dataset, clean=clean)
     empty_table(columns_of(carried)).write(header, format="ascii.ecsv", delimiter=",")
     with (folder / "objects.ecsv").open("w", encoding="utf-8", newline="") as file:

@@ -13,7 +13,7 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from sync.export.texts import FITS, escaped
+from sync.export.texts import FITS, escape_text
 
 __all__ = ["BLOCK", "as_ascii", "cards", "image_block", "padded", "primary_block", "table_header", "text_dtype"]
 
@@ -88,7 +88,7 @@ def padded(data: bytes) -> bytes:
 
 def as_ascii(text: str) -> str:
     """FITS has printable ASCII only: all else is written as its escape."""
-    return escaped(text, FITS)
+    return escape_text(text, FITS)
 
 
 def _header(*parts: str) -> bytes:

@@ -22,7 +22,7 @@ from sync.export.dataset import Dataset
 from sync.export.formats.coco_rle import as_rle
 from sync.export.pictures import Picture, name_of
 from sync.export.records import DrawnObject, Record
-from sync.export.texts import UNICODE, Texts, escaped
+from sync.export.texts import UNICODE, Texts, escape_text
 from sync.geometry.shapes import Ellipse, Point, Polygon
 
 __all__ = ["write"]
@@ -87,7 +87,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `data/`; the image of a row is null where its file cannot be had."""
     (folder / "data").mkdir()
     texts = Texts(UNICODE, format="Parquet", report=dataset.report)
-    carried = named(_without_own(dataset.data_columns), taken=_ROW, clean=partial(escaped, pattern=UNICODE))
+    carried = named(_without_own(dataset.data_columns), taken=_ROW, clean=partial(escape_text, pattern=UNICODE))
     fields = _ROW | {name: _TYPES[column.dtype] for name, column in carried.items()}
     with ExitStack() as stack:
         files = {split: stack.enter_context(_Split(folder / "data", split, fields)) for split in dataset.splits}

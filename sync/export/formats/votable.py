@@ -16,7 +16,7 @@ from astropy.io.votable.tree import CooSys
 from sync.export.dataset import Dataset
 from sync.export.formats.rows import Row, carried_columns, columns_of, empty_table, rows_of
 from sync.export.records import Record
-from sync.export.texts import NAMES, XML, Texts, escaped
+from sync.export.texts import NAMES, XML, Texts, escape_text
 
 __all__ = ["write"]
 
@@ -28,7 +28,7 @@ SYSTEM = "sky"
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `objects.vot`; what is not there is NaN or empty."""
     texts = Texts(XML, format="VOTable", report=dataset.report)
-    clean = partial(escaped, pattern=NAMES)
+    clean = partial(escape_text, pattern=NAMES)
     carried = carried_columns(dataset, clean=clean)
     votable = from_table(empty_table(columns_of(carried)), table_id="objects")
     for field in votable.get_first_table().fields:

@@ -17,7 +17,7 @@ from sync.label_studio.tasks import Task
 from sync.labelling.config import LabelConfig, parse
 from sync.labelling.reading import read_region
 from sync.regions.canvases import canvas_of
-from sync.regions.fitting import Fitting
+from sync.regions.fitting import RegionFitter
 from sync.regions.formats import Reading
 from sync.regions.gathering import Gathering
 from sync.regions.problems import LeftOut
@@ -60,7 +60,7 @@ def imported(folder: Path, tasks: list[dict[str, Any]], config: LabelConfig) -> 
     for file in [folder] if folder.is_dir() and list(folder.rglob("labels")) else sorted(folder.rglob("*.*")):
         if file.name not in ("README.md", "tasks.csv", "problems.csv", "data.yaml") and "images" not in file.parts:
             gathering.add(file, reading(config), format="auto")
-    fitting = Fitting(config)
+    fitting = RegionFitter(config)
     made: dict[int, list[Any]] = {}
     for target in gathering.targets():
         canvas = canvas_of(target, PICTURE)

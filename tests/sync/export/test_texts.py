@@ -18,7 +18,7 @@ from astropy.table import Table
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.export.texts import ECSV, FITS, UNICODE, XML, escaped, safe_cell
+from sync.export.texts import ECSV, FITS, UNICODE, XML, escape_text, safe_cell
 from sync.geometry.shapes import Box, Mask
 from sync.labelling.config import parse
 
@@ -99,17 +99,17 @@ def test_tables_open_with_astropy_and_give_labels_back_or_list_them(
 ) -> None:
     folder, summary = exported(labelled(task, annotation), format, config=parse(CONFIG))
     table = Table.read(folder / file)
-    assert [str(label) for label in table["class"]] == [escaped(label, pattern) for label in LABELS]
-    changed = [label for label in LABELS if escaped(label, pattern) != label]
+    assert [str(label) for label in table["class"]] == [escape_text(label, pattern) for label in LABELS]
+    changed = [label for label in LABELS if escape_text(label, pattern) != label]
     assert summary.problems == len(changed)
-    assert all(repr(escaped(label, pattern)) in reasons(folder).replace('""', '"') for label in changed)
+    assert all(repr(escape_text(label, pattern)) in reasons(folder).replace('""', '"') for label in changed)
 
 
 def test_parquet_and_coco_give_labels_back(exported: Exported, task: Say, annotation: Say) -> None:
     folder, _ = exported(labelled(task, annotation), "parquet", config=parse(CONFIG))
     (file,) = (folder / "data").iterdir()
     (row,) = pq.read_table(file).to_pylist()
-    assert [one["label"] for one in row["objects"]] == [escaped(label, UNICODE) for label in LABELS]
+    assert [one["label"] for one in row["objects"]] == [escape_text(label, UNICODE) for label in LABELS]
     folder, summary = exported(labelled(task, annotation), "coco", config=parse(CONFIG))
     found = json.loads((folder / "annotations" / "train.json").read_text())
     assert [one["name"] for one in found["categories"]] == LABELS
@@ -126,7 +126,7 @@ def as_ultralytics_reads(file: Path) -> dict[str, Any]:
 
 def test_yolo_names_open_in_ultralytics(exported: Exported, task: Say, annotation: Say) -> None:
     folder, _ = exported(labelled(task, annotation), "yolo", config=parse(CONFIG))
-    names = [escaped(label, UNICODE) for label in LABELS]
+    names = [escape_text(label, UNICODE) for label in LABELS]
     for read in (
         as_ultralytics_reads(folder / "data.yaml"),
         yaml.safe_load((folder / "data.yaml").read_text(encoding="cp1252")),
@@ -215,4 +215,4 @@ def test_what_a_spreadsheet_takes_for_a_formula_is_put_after_a_quote(cell: str) 
 @given(st.text(st.characters(codec=None)))
 def test_escaped_texts_hold_nothing_more_to_escape(text: str) -> None:
     for pattern in (ECSV, FITS, UNICODE, XML):
-        assert not pattern.search(escaped(text, pattern))
+        assert not pattern.search(escape_text(text, pattern))

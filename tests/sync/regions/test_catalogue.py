@@ -15,8 +15,8 @@ from regions import EllipsePixelRegion, EllipseSkyRegion, PixCoord
 
 from sync.regions import catalogue
 from sync.regions.catalogue import Columns
-from sync.regions.fitting import ellipse_pixels
 from sync.regions.marks import Canvas, Mark, RegionsError
+from sync.regions.shapes import ellipse_pixels
 
 NONE = Columns({})
 SEXTRACTOR = """\

@@ -15,7 +15,7 @@ from sync.geometry.shapes import Box, Mask, Point
 from sync.labelling.config import parse
 from sync.labelling.reading import read_region
 from sync.regions import coco
-from sync.regions.fitting import Fitting
+from sync.regions.fitting import RegionFitter
 from sync.regions.marks import Canvas, Mark, MarkedImage, RegionsError
 
 CANVAS = Canvas((64, 48))
@@ -57,7 +57,7 @@ def marks_of(file: Path) -> tuple[MarkedImage, tuple[Mark, ...]]:
 
 
 def imported(mark: Mark) -> Mask:
-    return read_region(Fitting(CONFIG).object_region(mark, CANVAS, image="i"), CONFIG.controls[0], size=CANVAS.size).shape
+    return read_region(RegionFitter(CONFIG).object_region(mark, CANVAS, image="i"), CONFIG.controls[0], size=CANVAS.size).shape
 
 
 def segmentations() -> dict[str, Any]:

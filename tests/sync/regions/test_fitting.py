@@ -11,8 +11,10 @@ from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelling.config import LabelConfig, parse
 from sync.labelling.reading import read_region
-from sync.regions.fitting import Fitting, ellipse_pixels, unique_ids
+from sync.regions.fitting import RegionFitter
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, RegionsError, Shape
+from sync.regions.region_ids import unique_ids
+from sync.regions.shapes import ellipse_pixels
 
 CANVAS = Canvas((64, 48))
 ONE = '<Label value="Galaxy"/>'
@@ -52,18 +54,18 @@ def mark(shape: Shape, *labels: str, free: bool = False, control: str = "") -> M
 )
 def test_a_shape_goes_to_the_nearest_control_that_there_is(kind: str, tags: list[str]) -> None:
     for number in range(len(tags)):
-        fitting = Fitting(config(*reversed(tags[number:])))
+        fitting = RegionFitter(config(*reversed(tags[number:])))
         region = fitting.object_region(mark(SHAPES[kind]), CANVAS, image="i")
         assert region["from_name"] == tags[number]
         assert sum(fitting.changed.values()) == (number > 0)
     with pytest.raises(RegionsError, match=f"no control for a {kind}"):
-        Fitting(config("KeyPointLabels" if kind != "point" else "BrushLabels")).object_region(
+        RegionFitter(config("KeyPointLabels" if kind != "point" else "BrushLabels")).object_region(
             mark(SHAPES[kind]), CANVAS, image="i"
         )
 
 
 def test_an_outline_of_a_mask_holds_its_pixels() -> None:
-    region = Fitting(config("PolygonLabels")).object_region(mark(SHAPES["mask"]), CANVAS, image="i")
+    region = RegionFitter(config("PolygonLabels")).object_region(mark(SHAPES["mask"]), CANVAS, image="i")
     polygon = CONTROLS["PolygonLabels"].decode(region).shape
     assert np.array_equal(Footprint.of_polygon(polygon, CANVAS.size).full(CANVAS.size), MASK)
 
@@ -71,16 +73,16 @@ def test_an_outline_of_a_mask_holds_its_pixels() -> None:
 def test_a_turned_box_is_told_from_a_corner_on_the_picture() -> None:
     assert not 0 <= box_corners(Box(66, 10, 30, 8, 110)).points[0, 0] <= 64
     for box in (TURNED, Box(66, 10, 30, 8, 110)):
-        region = Fitting(config("RectangleLabels")).object_region(mark(box), CANVAS, image="i")
+        region = RegionFitter(config("RectangleLabels")).object_region(mark(box), CANVAS, image="i")
         again = box_corners(CONTROLS["RectangleLabels"].decode(region).shape).points
         assert sorted(map(tuple, again.round(6))) == sorted(map(tuple, box_corners(box).points.round(6)))
 
 
 def test_an_ellipse_that_label_studio_cannot_hold_is_no_ellipse() -> None:
-    region = Fitting(config("EllipseLabels", "BrushLabels")).object_region(mark(Ellipse(30, 20, 40, 9)), CANVAS, image="i")
+    region = RegionFitter(config("EllipseLabels", "BrushLabels")).object_region(mark(Ellipse(30, 20, 40, 9)), CANVAS, image="i")
     assert region["from_name"] == "BrushLabels"
     with pytest.raises(RegionsError, match="half the picture"):
-        Fitting(config("EllipseLabels")).object_region(mark(Ellipse(30, 20, 40, 9)), CANVAS, image="i")
+        RegionFitter(config("EllipseLabels")).object_region(mark(Ellipse(30, 20, 40, 9)), CANVAS, image="i")
 
 
 @pytest.mark.parametrize(
@@ -98,7 +100,7 @@ def test_an_ellipse_that_label_studio_cannot_hold_is_no_ellipse() -> None:
     ],
 )
 def test_labels_are_those_of_the_config(labels: tuple[str, ...], free: bool, asked: str, stored: str | None) -> None:
-    fitting = Fitting(config("RectangleLabels", labels=BOTH), label=asked)
+    fitting = RegionFitter(config("RectangleLabels", labels=BOTH), label=asked)
     if stored is None:
         with pytest.raises(RegionsError, match="label"):
             fitting.object_region(mark(SHAPES["box"], *labels, free=free), CANVAS, image="i")
@@ -123,20 +125,20 @@ def test_labels_are_those_of_the_config(labels: tuple[str, ...], free: bool, ask
 def test_what_lies_outside_is_refused(shape: Shape) -> None:
     tags = ("BrushLabels", "PolygonLabels", "RectangleLabels", "KeyPointLabels", "EllipseLabels")
     with pytest.raises(RegionsError):
-        Fitting(config(*tags)).object_region(mark(shape), CANVAS, image="i")
+        RegionFitter(config(*tags)).object_region(mark(shape), CANVAS, image="i")
 
 
 def test_tools_for_prompts_take_nothing_and_an_exports_own_control_comes_first() -> None:
     tool = '<RectangleLabels name="drag" toName="i" smart="true" smartOnly="true"><Label value="Galaxy"/></RectangleLabels>'
     further = '<RectangleLabels name="second" toName="i"><Label value="Galaxy"/></RectangleLabels>'
-    fitting = Fitting(config("RectangleLabels", more=tool + further))
+    fitting = RegionFitter(config("RectangleLabels", more=tool + further))
     assert fitting.object_region(mark(SHAPES["box"]), CANVAS, image="i")["from_name"] == "RectangleLabels"
     assert fitting.object_region(mark(SHAPES["box"], control="second"), CANVAS, image="i")["from_name"] == "second"
     assert fitting.object_region(mark(SHAPES["box"], control="drag"), CANVAS, image="i")["from_name"] == "RectangleLabels"
 
 
 def test_ids_follow_from_what_a_region_says_and_equal_ones_differ() -> None:
-    fitting = Fitting(config("RectangleLabels"))
+    fitting = RegionFitter(config("RectangleLabels"))
     first, again, other = (
         fitting.object_region(mark(shape), CANVAS, image="i") for shape in (SHAPES["box"], SHAPES["box"], Box(1, 1, 2, 2))
     )
@@ -186,8 +188,8 @@ def test_answers_are_those_of_the_config(control: str, value: str | float, store
     read = config("BrushLabels", more=ANSWERS)
     if stored is None:
         with pytest.raises(RegionsError):
-            Fitting(read).answer_region(Answer("it", control, value))
+            RegionFitter(read).answer_region(Answer("it", control, value))
     else:
         held = read.control(control)
         assert held is not None
-        assert read_region(Fitting(read).answer_region(Answer("it", control, value)), held) == stored
+        assert read_region(RegionFitter(read).answer_region(Answer("it", control, value)), held) == stored

@@ -16,7 +16,7 @@ from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelling.config import parse
 from sync.labelling.reading import read_region
 from sync.regions import sky_regions
-from sync.regions.fitting import Fitting
+from sync.regions.fitting import RegionFitter
 from sync.regions.marks import Canvas, RegionsError
 
 MASKS = parse('<View><Image name="i" value="$i"/><BrushLabels name="b" toName="i"><Label value="Galaxy"/></BrushLabels></View>')
@@ -58,7 +58,7 @@ def read_one(file: Path, text: str) -> sky_regions.Mark:
 
 
 def imported_mask(mark: sky_regions.Mark, canvas: Canvas) -> np.ndarray:
-    region = Fitting(MASKS).object_region(mark, canvas, image="i")
+    region = RegionFitter(MASKS).object_region(mark, canvas, image="i")
     return read_region(region, MASKS.controls[0], size=canvas.size).shape
 
 
@@ -115,7 +115,7 @@ def test_a_box_over_a_whole_pixel_is_that_pixel(tmp_path: Path, canvas: Canvas) 
 )
 def test_shapes_come_back_from_label_studio_as_astropy_has_them(tmp_path: Path, canvas: Canvas, text: str, kind: type) -> None:
     mark = read_one(tmp_path / "a.reg", f"image\n{text}")
-    region = Fitting(SHAPES).object_region(mark, canvas, image="i")
+    region = RegionFitter(SHAPES).object_region(mark, canvas, image="i")
     control = SHAPES.control(region["from_name"])
     assert control is not None
     drawn = CONTROLS[control.tag].decode(region)

@@ -120,15 +120,15 @@ def test_a_point_is_counted_as_ds9_counts(exported: Exported, task: Say, annotat
     "label", ["🌀 ring", "a {b} c", 'say "hi"', "it's", "a # b; c", "two\nlines", "=x", "back\\slash", "}"]
 )
 def test_any_label_is_read_back_or_listed(exported: Exported, task: Say, annotation: Say, region: Say, label: str) -> None:
-    from sync.export.texts import DS9, escaped
+    from sync.export.texts import DS9, escape_text
     from sync.labelling.config import parse
 
     config = parse('<View><Image name="image" value="$image"/><RectangleLabels name="boxes" toName="image" value="$c"/></View>')
     drawn = region("boxes", Box(8, 6, 14, 9), label="Star", size=SIZE)
     drawn["value"]["rectanglelabels"] = [label]
     folder, summary = exported([task(annotation(drawn))], "ds9", config=config)
-    assert only_region(folder).meta["text"] == escaped(label, DS9)
-    assert summary.problems == (escaped(label, DS9) != label)
+    assert only_region(folder).meta["text"] == escape_text(label, DS9)
+    assert summary.problems == (escape_text(label, DS9) != label)
 
 
 def test_an_image_without_an_object_has_a_file(exported: Exported, task: Say, annotation: Say, region: Say) -> None:

@@ -1,0 +1,112 @@
+"""Shapes that a file draws, converted to the shapes that controls hold: pixels, polygons and boxes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sync.controls import ControlError
+from sync.controls.polygonlabels import MAX_CORNERS
+from sync.export.outlines import outline_of
+from sync.geometry.corners import box_around, box_corners, ellipse_box, ellipse_corners
+from sync.geometry.footprint import Footprint
+from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
+from sync.regions.marks import Drawn, RegionsError, Shape
+
+__all__ = ["box_of", "check_on_picture", "ellipse_pixels", "footprint_of", "polygon_of"]
+
+OTHER_CORNERS = 4
+
+
+def footprint_of(drawn: Drawn, size: Size) -> Footprint:
+    if drawn.footprint is not None:
+        return drawn.footprint()
+    shape = drawn.shape
+    if isinstance(shape, Footprint):
+        return shape
+    if isinstance(shape, Ellipse):
+        return ellipse_pixels(shape, size)
+    polygon = box_corners(shape) if isinstance(shape, Box) else shape
+    assert isinstance(polygon, Polygon)
+    return Footprint.of_polygon(polygon, size)
+
+
+def ellipse_pixels(ellipse: Ellipse, size: Size) -> Footprint:
+    """Return the pixels of a picture whose middles lie in an ellipse.
+
+    Raises
+    ------
+    ControlError
+        If there is none.
+    """
+    around = ellipse_box(ellipse)
+    low = np.clip(np.floor([around.x, around.y]), 0, size).astype(int)
+    high = np.clip(np.ceil([around.x + around.width, around.y + around.height]), 0, size).astype(int)
+    columns, rows = (np.arange(low[axis], high[axis]) + 0.5 for axis in (0, 1))
+    right, down = columns[None, :] - ellipse.x, rows[:, None] - ellipse.y
+    cosine, sine = np.cos(np.radians(ellipse.rotation)), np.sin(np.radians(ellipse.rotation))
+    along, across = (right * cosine + down * sine) / ellipse.radius_x, (down * cosine - right * sine) / ellipse.radius_y
+    inside = along**2 + across**2 < 1
+    return Footprint.of_mask(inside, x=int(low[0]), y=int(low[1]))
+
+
+def polygon_of(drawn: Drawn, size: Size) -> Polygon:
+    shape = drawn.shape
+    if isinstance(shape, Footprint):
+        ring = outline_of(shape)
+        if len(ring) > MAX_CORNERS:
+            raise ControlError(f"its outline has {len(ring):,} corners, more than the {MAX_CORNERS:,} that are read")
+        return Polygon(ring)
+    if isinstance(shape, Ellipse):
+        return ellipse_corners(shape)
+    if isinstance(shape, Box):
+        return box_corners(shape)
+    assert isinstance(shape, Polygon)
+    return shape
+
+
+def box_of(drawn: Drawn, size: Size) -> Box:
+    """The box of what was drawn; a turned one from that of its corners which lies on the picture."""
+    shape = drawn.shape
+    if not isinstance(shape, Box):
+        return drawn.box or _upright(shape)
+    if shape.rotation == 0:
+        return shape
+    for number, (x, y) in enumerate(box_corners(shape).points.tolist()[:OTHER_CORNERS]):
+        if 0 <= x <= size[0] and 0 <= y <= size[1]:
+            sides = (shape.width, shape.height) if number % 2 == 0 else (shape.height, shape.width)
+            return Box(x, y, *sides, (shape.rotation + 90 * number) % 360)
+    raise ControlError("no corner of the turned box lies on the picture, as Label Studio needs")
+
+
+def _upright(shape: Shape) -> Box:
+    if isinstance(shape, Footprint):
+        return shape.box
+    if isinstance(shape, Ellipse):
+        return ellipse_box(shape)
+    assert isinstance(shape, Polygon)
+    return box_around(shape.points)
+
+
+def check_on_picture(shape: Shape, size: Size) -> None:
+    """Refuse what lies wholly outside the picture, or has no number for a place."""
+    if isinstance(shape, Footprint):
+        return
+    if isinstance(shape, Point):
+        low = high = np.array([shape.x, shape.y])
+    elif isinstance(shape, Box):
+        corners = box_corners(shape).points
+        low, high = corners.min(axis=0), corners.max(axis=0)
+    else:
+        around = _upright(shape)
+        low, high = np.array([around.x, around.y]), np.array([around.x + around.width, around.y + around.height])
+    if not np.isfinite([low, high]).all():
+        raise RegionsError("its numbers must be finite")
+    if isinstance(shape, Box | Ellipse):
+        sides = (shape.width, shape.height) if isinstance(shape, Box) else (shape.radius_x, shape.radius_y)
+        if min(sides) <= 0:
+            raise RegionsError(f"its sides must be above 0, not {sides[0]:g} and {sides[1]:g}")
+    if not isinstance(shape, Point) and (high <= low).any():
+        raise RegionsError("it has no area")
+    beyond = ((low > size) | (high < 0)) if isinstance(shape, Point) else ((low >= size) | (high <= 0))
+    if beyond.any():
+        raise RegionsError(f"it lies outside the picture of {size[0]}x{size[1]} pixels")
