@@ -6,7 +6,6 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,9 @@ from sync.export.consensus.consensus import CONSENSUS, Decision
 from sync.export.data_columns import MOST_COLUMNS
 from sync.export.dataset import Dataset
 from sync.export.first_pass import FirstPass, first_pass, is_read
-from sync.export.merging import OBJECTS, merged
+from sync.export.merging import merged
 from sync.export.pictures import Picture, Pictures
+from sync.export.plan import ExportError, Plan, Summary
 from sync.export.problems import Problems
 from sync.export.reading.images import image_of_task, number_of, placed, reference_of, split_by_image
 from sync.export.reading.left_prompts import without_prompts
@@ -46,69 +46,8 @@ __all__ = ["ExportError", "Plan", "Summary", "export"]
 ONLY_SPLIT = "train"
 
 
-class ExportError(RuntimeError):
-    """The export cannot be done; the message is one sentence."""
-
-
 class OutputTakenError(WrongCallError, ExportError):
     """The output folder is not empty."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What to export, and how.
-
-    Attributes
-    ----------
-    project : int
-    title : str
-    config : LabelConfig
-    format : str
-        A key of `FORMATS`.
-    consensus : str
-        A key of `CONSENSUS`.
-    fractions : dict or None
-        Name of a split to its share of the tasks; None: no splits.
-    seed : int
-    licence, credit : str
-    objects : str
-        One of `OBJECTS`: whether box and outline of one object are one.
-    class_numbers : Path or None
-        File that keeps the class numbers for later exports; see `number_labels`.
-    """
-
-    project: int
-    title: str
-    config: LabelConfig
-    format: str
-    consensus: str
-    fractions: dict[str, float] | None
-    seed: int
-    licence: str
-    credit: str
-    objects: str = OBJECTS[0]
-    class_numbers: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """Counts of what was written.
-
-    Attributes
-    ----------
-    tasks, objects, answers, problems : int
-    empty_splits : tuple of str
-        Splits that hold no task.
-    unit : {"tasks", "images"}
-        What `tasks` counts: images where tasks have several.
-    """
-
-    tasks: int
-    objects: int
-    answers: int
-    problems: int
-    empty_splits: tuple[str, ...]
-    unit: str = "tasks"
 
 
 def export(

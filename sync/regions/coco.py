@@ -18,7 +18,8 @@ from sync.controls.polygonlabels import MAX_CORNERS
 from sync.errors.controls import quote
 from sync.geometry.footprint import Footprint
 from sync.geometry.outlines import joined
-from sync.geometry.shapes import MAX_PIXELS, Box, Ellipse, Mask, Point, Polygon, Size
+from sync.geometry.shapes import MAX_PIXELS, Box, Ellipse, Point, Polygon, Size
+from sync.regions.coco_masks import decode_mask, is_empty_mask
 from sync.regions.files import read_text
 from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError, Shape
 
@@ -179,7 +180,7 @@ def _outlined(row: Mapping[str, Any], size: Size | None, *, has_points: bool) ->
             raise RegionsError(f"its mask claims {stated[1]}x{stated[0]} pixels, more than the {MAX_PIXELS:,} that are read")
         if size is not None and (stated[1], stated[0]) != size:
             raise RegionsError(f"its mask has {stated[1]}x{stated[0]} pixels, and its image {size[0]}x{size[1]}")
-        if has_points and _is_empty(counts, stated):
+        if has_points and is_empty_mask(counts, stated):
             return None
         return partial(_draw_rle, counts, (stated[0], stated[1]), _exact(row), box)
     if isinstance(segmentation, list) and segmentation:
@@ -259,70 +260,9 @@ def _rasterised(rings: list[NDArray[np.float64]], size: Size) -> Footprint:
     return Footprint.of_mask(coco_mask.decode(merged).astype(np.bool_))
 
 
-def _is_empty(counts: object, stated: list[int]) -> bool:
-    try:
-        return not _decoded(counts, (stated[0], stated[1])).any()
-    except RegionsError:
-        return False
-
-
 def _draw_rle(counts: object, stated: tuple[int, int], exact: Shape | None, box: Box | None, canvas: Canvas) -> Drawn:
     width, height = canvas.size
     if stated != (height, width):
         raise RegionsError(f"its mask has {stated[1]}x{stated[0]} pixels, and the picture {width}x{height}")
-    pixels = Footprint.of_mask(_decoded(counts, stated))
+    pixels = Footprint.of_mask(decode_mask(counts, stated))
     return Drawn(exact or pixels, lambda: pixels, box)
-
-
-def _decoded(counts: object, stated: tuple[int, int]) -> Mask:
-    """Return the mask of a run-length encoding, compressed (a text) or not (a list of whole numbers)."""
-    from pycocotools import mask as coco_mask
-
-    height, width = stated
-    if isinstance(counts, list):
-        for run in counts:
-            if type(run) is not int or not 0 <= run <= height * width:
-                raise RegionsError(
-                    f"the runs of its mask must be whole numbers up to its {height * width} pixels, not {quote(run)}"
-                )
-        if sum(counts) != height * width:
-            raise RegionsError(f"the runs of its mask have {sum(counts)} pixels, and its size is {width}x{height}")
-        flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-        uncompressed: Mask = flat.reshape(width, height).T
-        return uncompressed
-    if not isinstance(counts, str):
-        raise RegionsError(f"its mask must have counts as a text or a list, not {quote(counts)}")
-    if _pixels_of(counts) != height * width:
-        raise RegionsError(f"the runs of its mask do not make {width}x{height} pixels")
-    try:
-        decoded: Mask = coco_mask.decode({"size": [height, width], "counts": counts.encode("ascii")}).astype(np.bool_)
-    except (ValueError, TypeError) as error:
-        raise RegionsError("its mask cannot be decoded by pycocotools") from error
-    return decoded
-
-
-def _pixels_of(counts: str) -> int:
-    """Count the pixels of a compressed run-length encoding; -1 where it is none.
-
-    pycocotools writes where its runs point: they are added up before it unpacks them. A run is in groups of five bits, the
-    lowest first, each plus 48 as a character; from the fourth on it is the difference to the one before the last.
-    """
-    runs: list[int] = []
-    run = shift = 0
-    for character in counts:
-        group = ord(character) - 48
-        if not 0 <= group < 64 or shift > 30:
-            return -1
-        run |= (group & 31) << shift
-        shift += 5
-        if group & 32:
-            continue
-        if group & 16:
-            run -= 1 << shift
-        if len(runs) > 2:
-            run += runs[-2]
-        if run < 0:
-            return -1
-        runs.append(run)
-        run = shift = 0
-    return -1 if shift else sum(runs)

@@ -11,7 +11,8 @@ from sync.geometry.shapes import Size
 from sync.regions.formats import Reading, read
 from sync.regions.marks import Answer, Canvas, Mark, MarkedImage, RegionsError
 from sync.regions.problems import LeftOut
-from sync.regions.tasks import TaskImage, TaskIndex
+from sync.regions.task_image import TaskImage
+from sync.regions.tasks import TaskIndex
 
 __all__ = ["Gathering", "Target"]
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +17,12 @@ from sync.label_studio.tasks import Task
 from sync.labelling.config import LabelConfig
 from sync.regions.files import stem_of
 from sync.regions.marks import MarkedImage, RegionsError
-from sync.sky.reader import find_sky
+from sync.regions.task_image import TaskImage
+from sync.regions.task_places import TaskPlaces
 
-__all__ = ["KEYS", "TaskImage", "TaskIndex"]
+__all__ = ["KEYS", "TaskIndex"]
 
 KEYS = ("auto", "filename", "content_id", "id", "sky")
-SAME_PLACE_ARCSEC = 1.0
-MOST_SAME_ARCSEC = 10.0
-"""Positions no farther apart than a pixel are those of one galaxy, within these bounds."""
 ROLES = re.compile(
     r"[-_. ]?(seg|segm|segmap|segmentation|masks?|labels?|labelled|instances?|inst|regions?|cat|catalog(ue)?)$", re.I
 )
@@ -40,35 +37,6 @@ _MEANING = {
     "id": "number",
     "sky": "position",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class TaskImage:
-    """One image of a task.
-
-    Attributes
-    ----------
-    task : Task
-    image : (str, int)
-        Name of the Image tag, and number of the page from 0.
-    reference : str
-        Of the picture.
-    first : bool
-        Whether it is the first image of the task, which `ra`, `dec` and `wcs` of the data are of.
-    exported : str
-        The name, without a suffix, of its files in a data set that `galaxyloop export` wrote.
-    """
-
-    task: Task
-    image: tuple[str, int]
-    reference: str
-    first: bool
-    exported: str = ""
-
-    @property
-    def key(self) -> tuple[int, str, int]:
-        """What tells it from all others."""
-        return self.task.id, *self.image
 
 
 @dataclass
@@ -107,7 +75,7 @@ class TaskIndex:
                 self._by_name[name].append(image)
             for stem in dict.fromkeys(stem_of(name) for name in names):
                 self._by_stem[stem].append(image)
-        self._sky: _Places | None = None
+        self._sky: TaskPlaces | None = None
 
     def find(self, marked: MarkedImage, *, key: str = "auto") -> TaskImage:
         """Return the image of a task that a marked image is.
@@ -184,99 +152,10 @@ class TaskIndex:
     def _of_place(self, marked: MarkedImage) -> list[TaskImage]:
         return [] if marked.position is None else self._places().at(marked.position)
 
-    def _places(self) -> _Places:
+    def _places(self) -> TaskPlaces:
         if self._sky is None:
-            self._sky = _Places(self.images)
+            self._sky = TaskPlaces(self.images)
         return self._sky
-
-
-class _Places:
-    """Middles and radii of the images on the sky, as the tasks' data say."""
-
-    def __init__(self, images: Sequence[TaskImage]) -> None:
-        from scipy.spatial import cKDTree
-
-        self._images: list[TaskImage] = []
-        places: list[tuple[float, float]] = []
-        radii: list[float] = []
-        scales: list[float] = []
-        for image in images:
-            place = _place_of(image.task.data) if image.first else None
-            if place is not None:
-                self._images.append(image)
-                places.append(place[:2])
-                scales.append(place[2])
-                radii.append(_radius_deg(image.task.data, place[2]))
-        self._radii = np.array(radii)
-        self._same = np.clip(np.array(scales), SAME_PLACE_ARCSEC, MOST_SAME_ARCSEC) / 3600
-        self._tree: Any = cKDTree(_unit(np.array(places))) if places else None
-
-    def at(self, position: tuple[float, float]) -> list[TaskImage]:
-        """Return the images with their middle at a position."""
-        if self._tree is None:
-            return []
-        point = _unit(np.array([position]))[0]
-        near = np.array(sorted(self._tree.query_ball_point(point, _chord(float(self._same.max())))), dtype=np.intp)
-        apart = np.linalg.norm(np.asarray(self._tree.data)[near] - point, axis=1)
-        return [self._images[number] for number in near[apart <= _chord(self._same[near])].tolist()]
-
-    def around(self, positions: NDArray[np.float64]) -> list[list[TaskImage]]:
-        """Return, for each position, the images within whose radius it lies."""
-        if self._tree is None or not len(positions):
-            return [[] for _ in positions]
-        points = _unit(positions)
-        near: list[list[int]] = list(self._tree.query_ball_point(points, _chord(float(self._radii.max()))))
-        found = []
-        for point, numbers in zip(points, near, strict=True):
-            order = np.array(sorted(numbers), dtype=np.intp)
-            apart = np.linalg.norm(np.asarray(self._tree.data)[order] - point, axis=1)
-            found.append([self._images[number] for number in order[apart <= _chord(self._radii[order])].tolist()])
-        return found
-
-
-def _place_of(data: dict[str, Any]) -> tuple[float, float, float] | None:
-    """Return right ascension and declination of a task, degrees, and the width of a pixel, arcsec, 0 where unknown.
-
-    Tasks that were not made by `galaxyloop import` may have the `wcs` alone.
-    """
-    ra, dec, scale = (_number(data.get(key)) for key in ("ra", "dec", "pixel_scale_arcsec"))
-    if (ra is None or dec is None or scale is None) and isinstance(cards := data.get("wcs"), dict):
-        sky, _ = find_sky(cards)
-        if sky is not None and sky.size is not None:
-            middle = sky.positions((sky.size[0] - 1) / 2, (sky.size[1] - 1) / 2)[0].tolist()
-            ra, dec = (ra, dec) if ra is not None and dec is not None else middle
-            scale = sky.pixel_scale_arcsec if scale is None else scale
-    if ra is None or dec is None or not np.isfinite([ra, dec]).all() or not abs(dec) <= 90:
-        return None
-    return ra, dec, max(scale or 0.0, 0.0)
-
-
-def _radius_deg(data: dict[str, Any], scale_arcsec: float) -> float:
-    """How far the corners of an image lie from its middle, degrees, with room to spare."""
-    cards = data.get("wcs")
-    if not isinstance(cards, dict):
-        return 0.0
-    sides = [side if type(side) is int and 0 < side < 10**6 else 0 for side in (cards.get("NAXIS1"), cards.get("NAXIS2"))]
-    # A catalogue's position may lie off the middle of its cut-out: anywhere on it.
-    return min(1.1 * float(np.hypot(sides[0], sides[1])) * scale_arcsec / 3600, 180.0)
-
-
-def _unit(positions: NDArray[np.float64]) -> NDArray[np.float64]:
-    ra, dec = np.radians(positions[:, 0]), np.radians(positions[:, 1])
-    vectors: NDArray[np.float64] = np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)
-    return vectors
-
-
-def _chord(degrees: Any) -> Any:
-    return 2 * np.sin(np.radians(degrees) / 2)
-
-
-def _number(value: Any) -> float | None:
-    try:
-        number = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else np.nan
-    except (OverflowError, ValueError):
-        return None
-    return number if np.isfinite(number) else None
 
 
 def _only(fitting: list[TaskImage]) -> TaskImage:
