@@ -1,6 +1,6 @@
-"""The heads: light models on what the encoder and the source extraction see, one file a downstream task, with the same verbs.
+"""The heads: small models on the features of the encoder and on extracted sources, with the same methods.
 
-`fit` learns and returns a head that never changes, `predict` says what it sees, `save` and `load` keep it on disk.
+`fit` returns a trained head, which never changes; `predict` applies it; `save` and `load` store and read it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["HEADS", "Head", "HeadError", "NotEnoughLabels"]
 
 
 class Head(Protocol):
-    """What the heads have in common; `fit` and `predict` differ in what they take."""
+    """The common method of all heads; `fit` and `predict` differ in their parameters."""
 
     def save(self, folder: Path) -> None:
         """Write JSON and safetensors into `folder`."""

@@ -1,4 +1,4 @@
-"""Parameters: ridge regression from embeddings to the number that a Number control asks for, with an honest error bar."""
+"""Parameters: ridge regression from embeddings to the value of a Number control, with a standard deviation."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Parameters:
     noise : float
         Standard deviation of a held-out value about its prediction, at the centre of the training set, in the values' unit.
     covariance : ndarray, shape (d, d)
-        How the prediction's variance grows away from that centre, in units of `noise` squared.
+        Growth of the variance of the prediction away from that centre, in units of `noise` squared.
     """
 
     mean: NDArray[np.float32]
@@ -46,7 +46,7 @@ class Parameters:
 
     @classmethod
     def fit(cls, embeddings: NDArray[np.floating], values: NDArray[np.floating]) -> Self:
-        """Learn from galaxies whose value is known.
+        """Learn from galaxies with a known value.
 
         The strength of the ridge is the one with the least leave-one-out error, which has a closed form (Allen 1974).
 
@@ -75,16 +75,16 @@ class Parameters:
         scale = np.where(scale > 1e-6, scale, 1) * np.sqrt(d)
         intercept = float(values.mean())
         centred = np.asarray(values - intercept, np.float64)
-        # One thread: beside a busy neighbour, two threads wait for each other far longer than they work.
+        # One thread: on a busy machine, two threads wait for each other far longer than they work.
         with threadpool_limits(limits=1, user_api="blas"):
             u, s, vt = np.linalg.svd((embeddings - mean) / scale, full_matrices=False)
             projected: NDArray[np.float64] = u.T @ centred
-            strength = min(STRENGTHS, key=lambda x: _left_out(u, s, projected, centred, x * n).std())
+            strength = min(STRENGTHS, key=lambda x: _leave_one_out_errors(u, s, projected, centred, x * n).std())
             penalty = strength * n
             weights = vt.T @ (s / (s**2 + penalty) * projected)
-            # (X'X + penalty)^-1 restricted to directions with data; the others are not extrapolated along, so add no error.
+            # (X'X + penalty)^-1 restricted to directions with data: the others do not change the prediction.
             covariance = (vt.T / (s**2 + penalty)) @ vt
-        errors = _left_out(u, s, projected, centred, penalty)
+        errors = _leave_one_out_errors(u, s, projected, centred, penalty)
         leverage = (u**2 * (s**2 / (s**2 + penalty))).sum(axis=1)
         noise = float(np.sqrt((errors**2 / (1 + leverage)).mean()))
         single = np.float32
@@ -93,7 +93,7 @@ class Parameters:
         )
 
     def predict(self, embeddings: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Values and their standard deviations, both of shape (n,) and in the values' unit, for embeddings of shape (n, d).
+        """Return values and their standard deviations, shape (n,) and in the values' unit, for embeddings of shape (n, d).
 
         Raises
         ------
@@ -129,10 +129,10 @@ class Parameters:
         )
 
 
-def _left_out(
+def _leave_one_out_errors(
     u: NDArray[np.float64], s: NDArray[np.float64], projected: NDArray[np.float64], values: NDArray[np.float64], penalty: float
 ) -> NDArray[np.float64]:
-    """Error of each value, shape (n,), as predicted from all others; the intercept costs one n-th of the leverage."""
+    """Return the leave-one-out error of each value, shape (n,); the intercept adds 1/n to the leverage."""
     shrink = s**2 / (s**2 + penalty)
     leverage = (u**2 * shrink).sum(axis=1) + 1 / len(values)
     error: NDArray[np.float64] = (values - u @ (shrink * projected)) / np.maximum(1 - leverage, 1e-6)

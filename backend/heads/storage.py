@@ -1,4 +1,4 @@
-"""Heads on disk: `head.json` for what a person can read, `head.safetensors` for the arrays; nothing is ever unpickled."""
+"""Heads on disk: `head.json` for fields, `head.safetensors` for arrays; nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -25,47 +25,47 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StoredHead:
-    """The contents of a head's folder, with accessors that refuse what is missing or of the wrong shape."""
+    """The contents of the folder of a head, with accessors that refuse missing fields and wrong shapes."""
 
     folder: Path
     fields: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
 
     def array(self, name: str, *shape: int) -> NDArray[Any]:
-        """The array `name`, which must have this shape (-1 for any length) and finite values."""
-        found = self.arrays.get(name)
-        if found is None:
+        """Return the array `name`, which must have this shape (-1 for any length) and finite values."""
+        value = self.arrays.get(name)
+        if value is None:
             raise HeadError(f"the head in {self.folder} has no array {name!r}")
-        fits = len(found.shape) == len(shape) and all(s in (-1, f) for s, f in zip(shape, found.shape, strict=True))
-        if not fits or not np.isfinite(found).all():
-            raise HeadError(f"the array {name!r} of the head in {self.folder} is damaged: {found.shape}, not {shape}")
-        return found
+        fits = len(value.shape) == len(shape) and all(s in (-1, f) for s, f in zip(shape, value.shape, strict=True))
+        if not fits or not np.isfinite(value).all():
+            raise HeadError(f"the array {name!r} of the head in {self.folder} is damaged: {value.shape}, not {shape}")
+        return value
 
     def field(self, name: str, kind: type) -> Any:
-        """The field `name`, which must be of this type."""
-        found = self.fields.get(name)
-        if not isinstance(found, kind):
-            raise HeadError(f"the field {name!r} of the head in {self.folder} must be a {kind.__name__}, not {found!r}")
-        return found
+        """Return the field `name`, which must be of this type."""
+        value = self.fields.get(name)
+        if not isinstance(value, kind):
+            raise HeadError(f"the field {name!r} of the head in {self.folder} must be a {kind.__name__}, not {value!r}")
+        return value
 
     def build(self, name: str, make: Callable[[dict[str, Any]], T]) -> T:
-        """The value that `make` makes of the field `name`, an object."""
-        found = self.field(name, dict)
+        """Return the value that `make` builds from the field `name`, an object."""
+        value = self.field(name, dict)
         try:
-            return make(found)
+            return make(value)
         except (TypeError, ValueError, KeyError) as error:
-            raise HeadError(f"the field {name!r} of the head in {self.folder} is damaged: {found}") from error
+            raise HeadError(f"the field {name!r} of the head in {self.folder} is damaged: {value}") from error
 
     def names(self, name: str) -> tuple[str, ...]:
-        """The field `name`, which must be a list of strings."""
-        found = self.field(name, list)
-        if not all(isinstance(item, str) for item in found):
-            raise HeadError(f"the field {name!r} of the head in {self.folder} must be a list of names, not {found!r}")
-        return tuple(found)
+        """Return the field `name`, which must be a list of strings."""
+        value = self.field(name, list)
+        if not all(isinstance(item, str) for item in value):
+            raise HeadError(f"the field {name!r} of the head in {self.folder} must be a list of names, not {value!r}")
+        return tuple(value)
 
 
 def write(folder: Path, *, head: str, fields: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]] | None = None) -> None:
-    """Write a head of the kind `head` into `folder`, which is made if need be."""
+    """Write a head of the kind `head` into `folder`, which is created if it does not exist."""
     folder.mkdir(parents=True, exist_ok=True)
     contiguous = {name: np.ascontiguousarray(array) for name, array in (arrays or {}).items()}
     (folder / ARRAYS_NAME).write_bytes(save_arrays(contiguous))
@@ -79,7 +79,7 @@ def read(folder: Path, *, head: str) -> StoredHead:
     Raises
     ------
     HeadError
-        If a file is missing, is not JSON or safetensors, or holds another kind of head or a format from another time.
+        If a file is missing, is not JSON or safetensors, or holds another kind of head or another format.
     """
     try:
         fields = json.loads((folder / JSON_NAME).read_text(encoding="utf-8"))

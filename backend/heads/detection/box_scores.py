@@ -1,8 +1,8 @@
-"""Scores of found objects as frequencies: of the objects with a score of 0.8, people keep eight of ten.
+"""Calibrated scores of detected objects: of the objects with a score of 0.8, annotators keep eight of ten.
 
-Platt's logistic calibration with a prior around the scores as they are, and an image counts as a few objects however many it
-holds: what one annotator does on one image is one opinion more than twenty. A calibration keeps the order of the scores, so
-that two deleted boxes cannot make the brightest galaxies the least likely ones.
+Platt's logistic calibration with a prior around the uncalibrated scores. The objects of an image count as a few independent
+ones, because one annotator decides on all of them. A calibration keeps the order of the scores, so that two deleted boxes
+cannot make the brightest galaxies the least likely ones.
 
 References
 ----------
@@ -25,7 +25,7 @@ from backend.heads.storage import StoredHead
 __all__ = ["UNCALIBRATED", "ScoreCalibration", "best_least_score", "weigh_by_image"]
 
 OBJECTS_AN_IMAGE = 5.0
-"""An image's objects count together for no more than so many independent ones."""
+"""Largest total weight of the objects of one image."""
 LOG_SLOPE_SPREAD = 0.5
 SHIFT_SPREAD = 1.5
 EXTREME = 1e-3
@@ -33,7 +33,7 @@ EXTREME = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class ScoreCalibration:
-    """From a score to the frequency with which people keep an object of that score.
+    """From a score to the frequency with which annotators keep an object of that score.
 
     Attributes
     ----------
@@ -48,12 +48,12 @@ class ScoreCalibration:
 
     @classmethod
     def fit(cls, scores: NDArray[np.floating], kept: NDArray[np.bool_], weights: NDArray[np.floating]) -> Self:
-        """Learn from objects that people kept or deleted; without any the scores stay as they are.
+        """Learn from objects that annotators kept or deleted; without any, scores do not change.
 
         Parameters
         ----------
         scores, weights : ndarray, shape (n,)
-            Scores in [0, 1]; how much each object counts.
+            Scores in [0, 1]; weight of each object.
         kept : ndarray of bool, shape (n,)
         """
         odds = _log_odds(scores)
@@ -69,13 +69,13 @@ class ScoreCalibration:
 
     @classmethod
     def stored_in(cls, stored: StoredHead) -> Self:
-        """The calibration that a stored head has; a head that was stored before there were any has none."""
+        """Return the calibration of a stored head; a head of an old version has none."""
         if "calibration" not in stored.fields:
             return cls()
         return stored.build("calibration", lambda fields: cls(float(fields["slope"]), float(fields["shift"])))
 
     def apply(self, scores: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Calibrated scores, shape (n,)."""
+        """Return calibrated scores, shape (n,)."""
         if self == UNCALIBRATED:
             return np.asarray(scores, np.float32)
         calibrated: NDArray[np.float32] = expit(self.slope * _log_odds(scores) + self.shift).astype(np.float32)
@@ -86,20 +86,20 @@ UNCALIBRATED = ScoreCalibration()
 
 
 def weigh_by_image(counts: Sequence[int]) -> NDArray[np.float64]:
-    """How much each object counts, for images with so many objects each; shape (sum of counts,)."""
+    """Return the weight of each object, for images with so many objects each; shape (sum of counts,)."""
     return np.concatenate([np.full(count, min(1.0, OBJECTS_AN_IMAGE / max(count, 1))) for count in counts] or [np.empty(0)])
 
 
 def best_least_score(scores: NDArray[np.floating], drawn: int) -> float:
-    """The score from which on objects must be shown for the best F1 that the calibrated scores predict.
+    """Return the least score of shown objects that gives the best F1 expected from the calibrated scores.
 
-    Half of that F1 (Lipton et al. 2014, theorem 1), so never above a half: what people keep more often than not is shown, also
-    where the objects that were learned from all had higher scores.
+    Half of that F1 (Lipton et al. 2014, theorem 1), so at most a half: objects that annotators keep more often than not are
+    shown, also where all training objects had higher scores.
 
     Parameters
     ----------
     drawn : int
-        Number of objects that people drew.
+        Number of objects that annotators drew.
     """
     if not len(scores):
         return 0.0

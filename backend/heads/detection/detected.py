@@ -1,4 +1,4 @@
-"""What a detector says of one object, and which detector said it."""
+"""A detected object: a source with label, score and the name of its detector."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from backend.heads.extraction.source import Source
 __all__ = ["BY_EXTRACTION", "BY_LEARNING", "MAXIMUM_OBJECTS", "Detected"]
 
 MAXIMUM_OBJECTS = 100
-"""Nobody corrects more than that in one image."""
+"""Largest number of objects in one image: annotators do not correct more."""
 BY_EXTRACTION = "source extraction"
 BY_LEARNING = "learned detector"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detected:
-    """One object: where, what, how sure the head is that people would keep it, 0 to 1, and who found it."""
+    """One object: its source, label, probability that annotators keep it (0 to 1), and detector."""
 
     source: Source
     label: str

@@ -1,8 +1,8 @@
-"""Detection: the objects of an image, by the learned detector or by source extraction: whichever annotations speak for.
+"""Detection: the objects of an image, by the learned detector or by source extraction, whichever is better on the annotations.
 
-Source extraction needs no training and knows where an outline runs; the learned detector tells galaxies from stars and
-artefacts. Before there are annotations, the shipped evidence decides; with them, images that neither has learned from. A head
-that uses the learned detector still has the other: for outlines, and for the day when the encoder is another one.
+Source extraction needs no training and gives outlines; the learned detector separates galaxies from stars and artefacts.
+Without annotations, the shipped evidence decides; with them, images that neither was trained on. A head with the learned
+detector also has source extraction: for outlines, and for use with another encoder.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Detection:
     Attributes
     ----------
     sources : SourceDetector
-        Finds by source extraction.
+        Source extraction.
     learned : LearnedDetector or None
-        Finds in its place, where it was found to be better.
+        Replaces it where it was better.
     evidence : mapping of str to float
-        Mean F1 of both on the project's images, each judged by what had not learned from it.
+        Mean F1 of both on the project's images, by cross-validation.
     """
 
     sources: SourceDetector
@@ -58,12 +58,12 @@ class Detection:
 
     @classmethod
     def base(cls, classes: Sequence[str], *, detector: LearnedDetector | None = None) -> Self:
-        """The head before any training; what it finds is of the first class.
+        """Return the head before any training; all its objects are of the first class.
 
         Parameters
         ----------
         detector : LearnedDetector, optional
-            The shipped one; used if it found more than source extraction when it was made.
+            The shipped one; used if it was better than source extraction on validation images.
         """
         preferred = detector.for_classes(classes) if detector is not None and detector.preferred else None
         return cls(SourceDetector.base(classes), preferred)
@@ -79,7 +79,7 @@ class Detection:
         detector: LearnedDetector | None = None,
         seed: int = 0,
     ) -> Self:
-        """Learn from images in which people boxed every object that counts.
+        """Learn from images in which annotators boxed all objects.
 
         Parameters
         ----------
@@ -87,26 +87,26 @@ class Detection:
         boxes : for each image, a sequence of (box, label)
             In pixels of that image.
         classes : sequence of str
-            All labels there can be.
+            All possible labels.
         looks : sequence of PicturePyramid
             Of the same images, if there is a detector to fine-tune.
         detector : LearnedDetector, optional
-            The shipped one, which the learned one begins as; without it, source extraction it is.
+            The shipped one, from which fine-tuning starts; without it, the head is source extraction.
         seed : int
-            Of the order of examples and of the classifiers' folds.
+            Random seed of the order of examples and of the classifiers' folds.
 
         Raises
         ------
         NotEnoughLabels
             With fewer than `MINIMUM_IMAGES` images, or with no box at all.
         ValueError
-            If a label is none of the classes, or there is not one list of boxes (and one look) for each image.
+            If a label is not one of the classes, or images, boxes and feature maps differ in number.
         """
         if len(images) != len(boxes) or (detector is not None and len(looks) != len(images)):
-            raise ValueError(f"there are {len(images)} images but boxes for {len(boxes)} and looks at {len(looks)}")
-        strangers = {label for drawn in boxes for _, label in drawn} - set(classes)
-        if strangers:
-            raise ValueError(f"the labels {sorted(strangers)} are none of the classes {list(classes)}")
+            raise ValueError(f"there are {len(images)} images but boxes for {len(boxes)} and feature maps for {len(looks)}")
+        unknown_labels = {label for drawn in boxes for _, label in drawn} - set(classes)
+        if unknown_labels:
+            raise ValueError(f"the labels {sorted(unknown_labels)} are none of the classes {list(classes)}")
         if len(images) < MINIMUM_IMAGES or not any(boxes):
             count = sum(len(drawn) for drawn in boxes)
             raise NotEnoughLabels(
@@ -118,63 +118,63 @@ class Detection:
         if detector is None:
             return head
         blank = detector.for_classes(classes)
-        contest = cross_validate_detectors(images, boxes, looks, grids=grids, detector=blank, seed=seed)
-        if contest is None:
+        selection = cross_validate_detectors(images, boxes, looks, grids=grids, detector=blank, seed=seed)
+        if selection is None:
             return replace(head, learned=blank) if detector.preferred else head
         evidence = {
-            "judged_on": float(len(contest.learned)),
-            BY_LEARNING: float(contest.learned.mean()),
-            BY_EXTRACTION: float(contest.extraction.mean()),
+            "judged_on": float(len(selection.learned)),
+            BY_LEARNING: float(selection.learned.mean()),
+            BY_EXTRACTION: float(selection.extraction.mean()),
         }
         head = replace(head, evidence=evidence)
         if detector.preferred:
-            wins = not clearly_better(contest.extraction, contest.learned)
+            wins = not clearly_better(selection.extraction, selection.learned)
         else:
-            wins = clearly_better(contest.learned, contest.extraction)
+            wins = clearly_better(selection.learned, selection.extraction)
         if not wins:
             return head
         tuned = blank.fit(looks, boxes, seed=seed)
-        return replace(head, learned=replace(tuned, least_score=contest.least_score, calibration=contest.calibration))
+        return replace(head, learned=replace(tuned, least_score=selection.least_score, calibration=selection.calibration))
 
     @property
     def settings(self) -> ExtractionSettings:
-        """With which the sources that are handed to `find` must have been found."""
+        """Settings of the source extraction whose sources `find` takes."""
         return self.sources.settings
 
     @property
     def found_by(self) -> str:
-        """Which detector finds."""
+        """Name of the detector."""
         return BY_EXTRACTION if self.learned is None else BY_LEARNING
 
     def on_encoder(self, fingerprint: str) -> Self:
-        """The head as it can be used with an encoder: without a learned detector that knows another one."""
+        """Return the head for an encoder: without a learned detector that was trained on another one."""
         if self.learned is None or self.learned.encoder == fingerprint:
             return self
         log.warning("event=learned_detector_left_aside trained_on=%s encoder=%s", self.learned.encoder, fingerprint)
         return replace(self, learned=None)
 
     def find(self, found: Sequence[Source], *, size: Size, look: PicturePyramid | None = None) -> tuple[Detected, ...]:
-        """At most `MAXIMUM_OBJECTS` objects of an image of `size` (width, height), the surest first.
+        """Return at most `MAXIMUM_OBJECTS` objects of an image of `size` (width, height), by descending score.
 
         Parameters
         ----------
         found : sequence of Source
-            What source extraction with this head's `settings` found; the learned detector takes outlines from them, and draws
-            plain ellipses where there are none.
+            Of source extraction with this head's `settings`; they give the outlines of learned boxes, which are ellipses where
+            there is no source.
         look : PicturePyramid, optional
-            The image as the encoder sees it: needed by the learned detector.
+            Feature maps of the image, for the learned detector.
 
         Raises
         ------
         HeadError
-            If the image was looked at with another encoder than the learned detector knows.
+            If the feature maps are from another encoder than that of the learned detector.
         ImageError
             If the image is needed and cannot be read.
         """
         if self.learned is None:
             return self.sources.select(found, size=size)
         if look is None:
-            raise ValueError("the learned detector needs a look at the image, not only its sources")
+            raise ValueError("the learned detector needs the feature maps of the image, not only its sources")
         seen = self.learned.predict(look)
         count = min(int((seen.scores >= self.learned.least_score).sum()), MAXIMUM_OBJECTS)
         scores = self.learned.calibration.apply(seen.scores[:count].numpy()).tolist()
@@ -195,6 +195,6 @@ class Detection:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; anything else is a `HeadError`."""
         stored = storage.read(folder, head=NAME)
-        # A head of before there were learned ones says nothing of them.
+        # A head of an old version has no such field.
         learned = LearnedDetector.load(folder / LEARNED) if stored.fields.get(LEARNED) else None
         return cls(SourceDetector.load(stored), learned, stored.fields.get("evidence") or {})

@@ -1,7 +1,7 @@
-"""What the detection head tries on a project's boxes: few settings, each judged by the mean F1 of its images.
+"""Grid search of the source detector: few settings, compared by the mean F1 of a project's images.
 
-The defaults stay unless something else is better by more than one standard error: with a few images, the best of hundreds of
-settings is mostly luck.
+The defaults are used unless other settings are better by more than one standard error: with a few images, the best of hundreds
+of settings is mostly chance.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ ISOPHOTES = (0.17, 0.1, 0.3)
 BOX_SCALES = (1.0, 0.85, 1.15, 1.35, 1.6)
 LEAST_AREAS = (12, 30, 80, 200)
 CLEAR_SNR = 40 / 3
-"""In units of the noise. A deep field has a speck in every corner: untrained, what stands less above the sky is left out."""
+"""In units of the noise: the untrained detector leaves out fainter sources, of which a deep field has very many."""
 LEAST_SNRS = (CLEAR_SNR, 0.0, 30.0, 60.0, 90.0)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One cell of the grid; the defaults are the detector that nobody has trained.
+    """One point of the grid; the defaults are those of the untrained detector.
 
     Attributes
     ----------
     settings : ExtractionSettings
     box_scale : float
-        Boxes are this many times as large as the outline.
+        Size of boxes over that of outlines.
     least_snr : float
-        Fainter sources are not even judged; unlike `settings.peak_sigma` it leaves the deblending as it is.
+        Fainter sources are left out; unlike `settings.peak_sigma` it does not change the deblending.
     """
 
     settings: ExtractionSettings = field(default_factory=ExtractionSettings)
@@ -56,12 +56,12 @@ class Choice:
 
 
 Grid = dict[Choice, float]
-"""The F1 of one image in each cell of the grid."""
+"""The F1 of one image at each point of the grid."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """The sources found in an image, and which drawn box each of them matches.
+    """The sources of an image, and the drawn box that each matches.
 
     Attributes
     ----------
@@ -78,14 +78,14 @@ class Examples:
 
 
 def grow(edges: NDArray[np.float64], scale: float, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Boxes as edges, shape (n, 4), `scale` times as large about their middles, cut at an image of `size` (width, height)."""
+    """Scale boxes, as edges of shape (n, 4), about their middles, cut at an image of `size` (width, height)."""
     middle, half = (edges[:, :2] + edges[:, 2:]) / 2, (edges[:, 2:] - edges[:, :2]) / 2 * scale
     limit = np.asarray([*size, *size], dtype=np.float64)
     return np.concatenate([middle - half, middle + half], axis=1).clip(0, limit)
 
 
 def choose(grids: Sequence[Grid]) -> Choice:
-    """The cell of the grid with the best mean F1 at an overlap of `MATCH_AT`, if it is clearly better than the defaults."""
+    """Return the point of the grid with the best mean F1, if it is clearly better than the defaults."""
     scores = {choice: np.asarray([grid[choice] for grid in grids]) for choice in grids[0]}
     best = max(scores, key=lambda choice: float(scores[choice].mean()))
     return best if clearly_better(scores[best], scores[Choice()]) else Choice()
@@ -93,30 +93,30 @@ def choose(grids: Sequence[Grid]) -> Choice:
 
 @cached(LRUCache(KEPT_IMAGES), key=lambda image, drawn: (content_of(image), tuple(drawn)), lock=threading.Lock())
 def score_grid(image: NDArray[np.float32], drawn: Sequence[Box]) -> Grid:
-    """The F1 of one image, shape (height, width, 3), in each cell of the grid; the defaults come first."""
+    """Return the F1 of one image, shape (height, width, 3), at each point of the grid; the defaults come first."""
     return dict(_scores(image, drawn))
 
 
 def _scores(image: NDArray[np.float32], drawn: Sequence[Box]) -> Iterator[tuple[Choice, float]]:
-    size, wanted = (image.shape[1], image.shape[0]), box_edges(drawn)
+    size, target = (image.shape[1], image.shape[0]), box_edges(drawn)
     for peak_sigma in PEAK_SIGMAS:
-        hills = segment(image, settings=ExtractionSettings(peak_sigma=peak_sigma))
-        windows = [(n, window) for n, window in enumerate(ndimage.find_objects(hills.segments), start=1) if window]
-        snrs = np.asarray([hills.brightness[w][hills.segments[w] == n].max() / hills.noise for n, w in windows])
+        maps = segment(image, settings=ExtractionSettings(peak_sigma=peak_sigma))
+        windows = [(n, window) for n, window in enumerate(ndimage.find_objects(maps.segments), start=1) if window]
+        snrs = np.asarray([maps.brightness[w][maps.segments[w] == n].max() / maps.noise for n, w in windows])
         for isophote in ISOPHOTES:
             edges, areas = np.empty((len(windows), 4)), np.empty(len(windows))
             for i, (number, window) in enumerate(windows):
-                crop, (x, y) = outline(hills.brightness, hills.segments, number, isophote=isophote, window=window)
+                crop, (x, y) = outline(maps.brightness, maps.segments, number, isophote=isophote, window=window)
                 edges[i], areas[i] = (x, y, x + crop.shape[1], y + crop.shape[0]), crop.sum()
             for scale in BOX_SCALES:
-                matches = box_overlaps(wanted, grow(edges, scale, size)) >= MATCH_AT
+                matches = box_overlaps(target, grow(edges, scale, size)) >= MATCH_AT
                 for area, snr in product(LEAST_AREAS, LEAST_SNRS):
                     settings = ExtractionSettings(peak_sigma=peak_sigma, isophote=isophote, minimum_area_px=area)
                     yield Choice(settings, scale, snr), f1(matches[:, (areas >= area) & (snrs >= snr)])
 
 
 def gather(image: NDArray[np.float32], drawn: Sequence[tuple[Box, str]], choice: Choice) -> Examples:
-    """The sources that `choice` finds in `image`, each matched to the drawn box that it overlaps most, if enough."""
+    """Return the sources of `image` with `choice`, each matched to the drawn box of the largest overlap, from `MATCH_AT` on."""
     found = sources_of(image, choice.settings)
     sources = tuple(source for source in found if source.snr >= choice.least_snr)
     labels = tuple(label for _, label in drawn)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 __all__ = ["clearly_better", "f1"]
 
 FEW = 6
-"""Of so many images, a standard error counts twice."""
+"""With so many images, the standard error counts twice."""
 
 
 def f1(matches: NDArray[np.bool_]) -> float:
     """Harmonic mean of precision and recall, where `matches`, shape (humans, predicted), says which pairs overlap enough.
 
-    1 if there was nothing to find and nothing was found.
+    1 if there are neither drawn nor predicted objects.
     """
     humans, predicted = matches.shape
     if humans + predicted == 0:
@@ -28,8 +28,8 @@ def f1(matches: NDArray[np.bool_]) -> float:
 def clearly_better(scores: NDArray[np.float64], default: NDArray[np.float64]) -> bool:
     """Whether the mean of `scores` beats the mean of `default`, both of shape (n,), by more than one standard error.
 
-    The error is that of the paired difference, so the same images must stand in the same order (the one-standard-error rule of
-    Breiman et al. 1984, section 3.4.3); where few images estimated it, it counts for more.
+    The error is that of the paired difference, so the images must be in the same order (the one-standard-error rule of
+    Breiman et al. 1984, section 3.4.3); with few images it counts more.
     """
     gain = scores - default
     n = len(gain)

@@ -1,9 +1,9 @@
-"""Which detector a project's own annotations speak for: both are judged on images that they did not learn from.
+"""Selection of the detector of a project, by two-fold cross-validation on its annotations.
 
-The images are dealt into two halves; each is judged by detectors that learned from the other one, each image by the F1 of its
-boxes and labels. So that the learned detector is not flattered, its least score too is taken from the other half. Training it
-takes seconds: where the first half shows that it cannot win, it is not trained again for the other one, and where source
-extraction finds next to all and little else, it is judged as it is shipped.
+The images are dealt into two halves; detectors that were trained on one half are compared on the other, by the F1 of the boxes
+and labels of each image. The least score of the learned detector is from its training half, too. Training takes seconds: where
+the first half shows that it cannot win, it is not trained again for the other half, and where source extraction is nearly
+perfect, it is compared as shipped.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from sync.geometry.shapes import Box
 __all__ = ["Drawn", "ModelSelection", "cross_validate_detectors", "least_score"]
 
 Drawn = Sequence[tuple[Box, str]]
-"""The objects that a person boxed in one image."""
+"""The annotated boxes of one image, with their labels."""
 NEXT_TO_ALL = 0.95
-"""F1 of source extraction beyond which a fine-tuned detector has nothing left to gain."""
+"""F1 of source extraction from which on a fine-tuned detector cannot gain."""
 ENOUGH_JUDGED = 4
-"""Images by which the learned detector can be given up before the other half is judged."""
+"""Number of images from which on the first half can decide alone."""
 LEAST_SCORES = tuple(np.arange(0.1, 0.9, 0.05).round(2).tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelSelection:
-    """What came of it.
+    """The result of a selection.
 
     Attributes
     ----------
     learned, extraction : ndarray, shape (n,)
-        F1 of each image, judged by detectors that have not seen it.
+        F1 of each image, by detectors that were not trained on it.
     least_score : float
-        From which on the learned detector's objects count, by all images.
+        Least score of the learned detector's objects, chosen on all images.
     calibration : ScoreCalibration
         Of the learned detector's scores from there on.
     """
@@ -66,14 +66,14 @@ def cross_validate_detectors(
     detector: LearnedDetector,
     seed: int,
 ) -> ModelSelection | None:
-    """Let a learned detector, fine-tuned, and source extraction compete; None where only one half of the images has a box."""
+    """Compare a fine-tuned detector and source extraction; None where only one half of the images has a box."""
     halves = _halves([len(drawn) for drawn in boxes])
     if not all(any(boxes[i] for i in half) for half in halves):
         return None
     rounds = (halves, halves[::-1])
     extraction = np.zeros(len(images))
     for judged, learned_from in rounds:
-        extraction[judged] = _judge_extraction(images, boxes, grids, judged, learned_from, classes=detector.classes, seed=seed)
+        extraction[judged] = _score_extraction(images, boxes, grids, judged, learned_from, classes=detector.classes, seed=seed)
     founds: dict[int, Found] = {}
     saturated = not detector.preferred and extraction.mean() >= NEXT_TO_ALL
     for judged, learned_from in rounds:
@@ -81,7 +81,7 @@ def cross_validate_detectors(
         if not saturated:
             tuned = detector.fit([looks[i] for i in learned_from], [boxes[i] for i in learned_from], seed=seed)
         founds |= {i: tuned.predict(looks[i]) for i in judged}
-        if not detector.preferred and _hopeless(founds, boxes, extraction, classes=detector.classes):
+        if not detector.preferred and _extraction_wins(founds, boxes, extraction, classes=detector.classes):
             break
     learned = np.full(len(images), np.nan)
     for judged, learned_from in rounds:
@@ -96,7 +96,7 @@ def cross_validate_detectors(
     return ModelSelection(learned[seen], extraction[seen], least, calibration)
 
 
-def _judge_extraction(
+def _score_extraction(
     images: Sequence[NDArray[np.float32]],
     boxes: Sequence[Drawn],
     grids: Sequence[Grid],
@@ -106,7 +106,7 @@ def _judge_extraction(
     classes: Sequence[str],
     seed: int,
 ) -> list[float]:
-    """F1 on some images of source extraction that learned from others."""
+    """Return the F1 of source extraction on some images, trained on others."""
     head = SourceDetector.fit(
         [images[i] for i in learned_from],
         [boxes[i] for i in learned_from],
@@ -122,10 +122,10 @@ def _judge_extraction(
     return scores
 
 
-def _hopeless(
+def _extraction_wins(
     founds: Mapping[int, Found], boxes: Sequence[Drawn], extraction: NDArray[np.float64], *, classes: Sequence[str]
 ) -> bool:
-    """Whether source extraction is clearly better on the images judged so far, whatever least score the other one had."""
+    """Whether source extraction is clearly better on the images so far, also at the learned detector's best least score."""
     judged = sorted(founds)
     if len(judged) < ENOUGH_JUDGED:
         return False
@@ -136,7 +136,7 @@ def _hopeless(
 
 
 def _calibrate(founds: Sequence[Found], boxes: Sequence[Drawn], least: float, classes: Sequence[str]) -> ScoreCalibration:
-    """From the scores that would be shown to frequencies."""
+    """Calibrate the scores of the objects that would be shown."""
     scores: list[NDArray[np.float64]] = [np.empty(0)]
     kept: list[NDArray[np.bool_]] = [np.empty(0, bool)]
     counts = []
@@ -151,7 +151,7 @@ def _calibrate(founds: Sequence[Found], boxes: Sequence[Drawn], least: float, cl
 
 
 def least_score(founds: Sequence[Found], boxes: Sequence[Drawn], *, classes: Sequence[str]) -> float:
-    """The score from which on objects must count for the best mean F1; in the middle of several that are as good."""
+    """Return the least score with the best mean F1; the middle one of several that are equally good."""
     means = [
         np.mean([_found_f1(found, drawn, least, classes) for found, drawn in zip(founds, boxes, strict=True)])
         for least in LEAST_SCORES
@@ -161,7 +161,7 @@ def least_score(founds: Sequence[Found], boxes: Sequence[Drawn], *, classes: Seq
 
 
 def _halves(counts: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Deal images to two halves, those with most boxes first, so that both have as much to learn from."""
+    """Deal images to two halves with about as many boxes."""
     order = sorted(range(len(counts)), key=lambda i: -counts[i])
     return sorted(order[0::4] + order[3::4]), sorted(order[1::4] + order[2::4])
 
@@ -178,5 +178,5 @@ def _f1(edges: NDArray[np.float64], labels: Sequence[str], drawn: Drawn) -> floa
 
 
 def _alike(labels: Sequence[str], drawn: Drawn) -> NDArray[np.bool_]:
-    """Which found objects have the label of which drawn one, shape (drawn, found) if there are any."""
+    """Return which predicted objects have the label of which drawn one, shape (drawn, predicted) if there are any."""
     return np.asarray([[label == wanted for label in labels] for _, wanted in drawn], dtype=bool)

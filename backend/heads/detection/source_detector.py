@@ -1,8 +1,8 @@
-"""The source detector: objects by source extraction, with what a project's annotators keep learned.
+"""The source detector: objects by source extraction, adapted to the annotations of a project.
 
-Learned are how faint and small an object may be, how far out it is outlined and how loosely boxed, how often people keep a
-source of which signal to noise, and, once they have deleted enough of them, which sources they delete; where there are several
-labels, which one a source gets.
+It learns limits of brightness and size, the level of outlines, the scale of boxes, and the probability that annotators keep a
+source of a given signal to noise. With enough deleted sources it learns which sources are deleted, and with several labels the
+label of a source.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ __all__ = ["SourceDetector"]
 HALF_SCORE_SNR = 20.0
 JUDGEMENTS = ("delete", "keep")
 ENOUGH_DELETED = 5
-"""Fewer deleted sources say how many are deleted, not which: of the demo's tiles, four deleted stars cost 11 of 50 galaxies."""
+"""With fewer deleted sources no classifier is fitted: on the demo's tiles, four deleted stars cost 11 of 50 galaxies."""
 IN_IMAGES = 3
-"""Of so many different images, at least: one image's deletions are one decision."""
+"""Least number of images with deleted sources: the deletions in one image are one decision."""
 
 KEEP_CAUTION = 0.5
-"""Signal to noise is no such good judge as the shipped head of classes, and is left earlier. F1 on held-out scenes after 5, 10
+"""Below 1, because signal to noise is a weaker offset than the shipped head of classes. F1 on held-out scenes after 5, 10
 and 20 images is 0.746, 0.778 and 0.799 (means of four draws); with a caution of 1 it is 0.721, 0.766 and 0.783."""
 
 
@@ -47,12 +47,12 @@ class SourceDetector:
     ----------
     classes : tuple of str
     choice : Choice
-        How sources are found, and how loosely they are boxed.
+        Settings of source extraction, and the scale of boxes.
     keep : Morphology or None
-        Probability that people keep a source, from its catalogue features, on top of its calibrated signal to noise, which
-        alone decides where few were deleted.
+        Probability that annotators keep a source, from its catalogue features, with its calibrated signal to noise as the
+        offset; None where few were deleted.
     kind : Morphology or None
-        The class of a source; without it, each is of `default_label`.
+        The class of a source; without it, all have `default_label`.
     default_label : str
     least_score : float
         Sources below it are left out.
@@ -70,7 +70,7 @@ class SourceDetector:
 
     @classmethod
     def base(cls, classes: Sequence[str]) -> Self:
-        """The untrained detector: every source that stands out clearly counts, and is of the first class."""
+        """Return the untrained detector: it finds every clear source, with the first class as label."""
         if not classes:
             raise ValueError("a detector needs at least one class")
         return cls(tuple(classes), Choice(), None, None, classes[0], 0.0)
@@ -85,7 +85,7 @@ class SourceDetector:
         grids: Sequence[Grid] | None = None,
         seed: int = 0,
     ) -> Self:
-        """Learn from images in which people boxed every object that counts.
+        """Learn from images in which annotators boxed all objects.
 
         Parameters
         ----------
@@ -93,11 +93,11 @@ class SourceDetector:
         boxes : for each image, a sequence of (box, label)
             In pixels of that image; at least one in all.
         classes : sequence of str
-            All labels there can be.
+            All possible labels.
         grids : sequence of Grid, optional
-            What `score_grid` says of each image, if that is known already.
+            From `score_grid` of each image, if known.
         seed : int
-            Of the classifiers' folds.
+            Random seed of the classifiers' folds.
 
         Raises
         ------
@@ -121,11 +121,11 @@ class SourceDetector:
 
     @property
     def settings(self) -> ExtractionSettings:
-        """With which the sources that are handed to `select` must have been found."""
+        """Settings of the source extraction whose sources `select` takes."""
         return self.choice.settings
 
     def select(self, found: Sequence[Source], *, size: tuple[int, int]) -> tuple[Detected, ...]:
-        """At most `MAXIMUM_OBJECTS` of the sources of an image of `size` (width, height), found with `settings`, best first."""
+        """Return at most `MAXIMUM_OBJECTS` of the sources of an image of `size` (width, height), by descending score."""
         sources = tuple(source for source in found if source.snr >= self.choice.least_snr)
         if not sources:
             return ()
@@ -180,7 +180,7 @@ def _choice(fields: dict[str, Any]) -> Choice:
 
 
 def _raw_scores(sources: Sequence[Source]) -> NDArray[np.float32]:
-    """How clearly each source stands out, shape (n,): what an untrained head scores it."""
+    """Return the score of each source in an untrained head, shape (n,), from its signal to noise."""
     snr = np.asarray([source.snr for source in sources], dtype=np.float32)
     return snr / (snr + np.float32(HALF_SCORE_SNR))
 
@@ -205,7 +205,7 @@ def _calibrate(sources: Sequence[Source], examples: Sequence[Examples]) -> Score
 def _learn_keep(
     sources: Sequence[Source], examples: Sequence[Examples], calibration: ScoreCalibration, seed: int
 ) -> Morphology | None:
-    """Which sources people keep, if they have deleted enough to tell."""
+    """Return a classifier of kept sources, if enough were deleted."""
     deleted = [int((example.matches < 0).sum()) for example in examples]
     if sum(deleted) < ENOUGH_DELETED or np.count_nonzero(deleted) < IN_IMAGES:
         return None
@@ -220,7 +220,7 @@ def _kept(examples: Sequence[Examples]) -> NDArray[np.bool_]:
 
 
 def _learn_kind(examples: Sequence[Examples], classes: Sequence[str], seed: int) -> Morphology | None:
-    """Which class a kept source is of, if there are several."""
+    """Return a classifier of the labels of kept sources, if there are several."""
     pairs = [
         (source, example.labels[match])
         for example in examples
@@ -250,7 +250,7 @@ def _classifier(
 
 
 def _loosen(source: Source, scale: float, size: tuple[int, int]) -> Source:
-    """The source with its box, cut at the image, and its ellipse `scale` times as large."""
+    """Return the source with its box, cut at the image, and its ellipse scaled."""
     if scale == 1:
         return source
     left, top, right, bottom = grow(box_edges([source.box]), scale, size)[0].tolist()

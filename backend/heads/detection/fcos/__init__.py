@@ -1,1 +1,1 @@
-"""The learned detector: torchvision's FCOS on the frozen encoder's feature maps, learned from boxes."""
+"""The learned detector: torchvision's FCOS on the feature maps of the frozen encoder, trained on boxes."""

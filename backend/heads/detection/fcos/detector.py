@@ -1,4 +1,4 @@
-"""The learned detector: a network on the encoder's feature maps, the names of its classes, and how sure is sure enough."""
+"""The learned detector: a network on the feature maps of the encoder, its classes, and its least score."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["FINE_TUNING", "LearnedDetector", "targets"]
 
 NAME = "detector"
 FINE_TUNING = Schedule(steps=40, rate=5e-4, batch=2 * 256**2)
-"""Seconds on one core, however many images there are."""
+"""Seconds on one core, for any number of images."""
 DEFAULT_LEAST_SCORE = 0.4
 
 
@@ -41,15 +41,15 @@ class LearnedDetector:
         Never changed.
     classes : tuple of str
     encoder : str
-        Fingerprint of the encoder whose feature maps it has learned on.
+        Fingerprint of the encoder whose feature maps it was trained on.
     least_score : float
         Objects below it are left out.
     calibration : ScoreCalibration
         From the network's scores to frequencies.
     preferred : bool
-        Of a base detector: whether it found more than source extraction does, on validation images.
+        Of a base detector: whether it was better than source extraction on validation images.
     evidence : mapping of str to float
-        What was measured.
+        Measured scores.
     """
 
     network: DetectorNetwork
@@ -62,16 +62,16 @@ class LearnedDetector:
 
     @classmethod
     def blank(cls, pyramids: Pyramids, classes: Sequence[str], *, seed: int = 0) -> Self:
-        """A detector that knows nothing yet."""
+        """Return an untrained detector."""
         if not classes:
             raise ValueError("a detector needs at least one class")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides, len(classes)))
-        return cls(_rounded(network), tuple(classes), pyramids.fingerprint)
+        return cls(_round_weights(network), tuple(classes), pyramids.fingerprint)
 
     def for_classes(self, classes: Sequence[str]) -> Self:
-        """The same detector under other names: each class begins as the first of these; the first is what it then finds."""
+        """Return the same detector for other classes: each starts with the weights of the first class of this one."""
         if not classes:
             raise ValueError("a detector needs at least one class")
         if tuple(classes) == self.classes:
@@ -88,22 +88,22 @@ class LearnedDetector:
         seed: int = 0,
         report: Report | None = None,
     ) -> Self:
-        """A detector that has learned from further pictures; this one stays what it is.
+        """Return a detector that has learned from further images; this one does not change.
 
         Parameters
         ----------
         looks : sequence of PicturePyramid
-        boxes : for each picture, a sequence of (box, label)
-            In pixels of that picture.
+        boxes : for each image, a sequence of (box, label)
+            In pixels of that image.
         report : callable, optional
-            Told each step and its loss.
+            Called after each step with its number and its loss.
 
         Raises
         ------
         NotEnoughLabels
-            If no box lies in its picture.
+            If no box lies in its image.
         HeadError
-            If the pictures were looked at with another encoder.
+            If the feature maps are from another encoder.
         """
         examples: list[Example] = []
         for look, drawn in zip(looks, boxes, strict=True):
@@ -114,19 +114,19 @@ class LearnedDetector:
         with torch.random.fork_rng(devices=[]):
             network = self.network.for_classes(len(self.classes))
         trained = train_network(network, examples, schedule, seed=seed, report=report)
-        return replace(self, network=_rounded(trained), preferred=False, evidence={})
+        return replace(self, network=_round_weights(trained), preferred=False, evidence={})
 
     def predict(self, look: PicturePyramid) -> Found:
-        """Every object of a picture that may be one, in pixels of the picture, the surest first.
+        """Return the candidate objects of an image, in pixels of the image, by descending score.
 
-        Those below `least_score` are among them: the caller leaves them out.
+        The caller leaves out those below `least_score`.
 
         Raises
         ------
         HeadError
-            If the picture was looked at with another encoder.
+            If the feature maps are from another encoder.
         ImageError
-            If the picture cannot be read.
+            If the image cannot be read.
         """
         self._check(look)
         return merge(((tile, self.network(levels, size=tile.shown)) for tile, levels in look), look.size)
@@ -175,15 +175,15 @@ class LearnedDetector:
 
 
 def targets(drawn: Sequence[tuple[Box, str]], classes: Sequence[str]) -> tuple[Tensor, Tensor]:
-    """Boxes as edges, shape (n, 4), and the indices of their labels, shape (n,); what is not finite or flat is left out."""
+    """Return the edges of boxes, shape (n, 4), and the indices of their labels, shape (n,), without invalid boxes."""
     edges = torch.from_numpy(box_edges([box for box, _ in drawn])).float()
     labels = torch.tensor([list(classes).index(label) for _, label in drawn], dtype=torch.int64)
     kept = torch.isfinite(edges).all(dim=1) & (edges[:, 2:] > edges[:, :2]).all(dim=1)
     return edges[kept], labels[kept]
 
 
-def _rounded(network: DetectorNetwork) -> DetectorNetwork:
-    """The network, frozen, with the weights that `save` keeps, so that what comes back from disk finds exactly the same."""
+def _round_weights(network: DetectorNetwork) -> DetectorNetwork:
+    """Return the network, frozen, with the weights that `save` stores: a loaded detector then predicts exactly the same."""
     return network.half().float().eval().requires_grad_(False)
 
 

@@ -1,4 +1,4 @@
-"""Merging what was found in the tiles of a picture: every object once, and none that a tile's border cuts."""
+"""Merging of the objects in the tiles of an image: every object once, and none that the border of a tile cuts."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sync.geometry.shapes import Size
 __all__ = ["merge"]
 
 CUT_WITHIN_PX = 2.0
-"""A box that ends so near to a border is cut by it."""
+"""A border cuts a box that ends so near to it."""
 
 
 def merge(parts: Iterable[tuple[Tile, Found]], size: Size) -> Found:
-    """Put together what was found in the tiles of a picture of `size` (width, height).
+    """Merge the objects in the tiles of an image of `size` (width, height).
 
-    A box that ends at a border between tiles is left out: what is smaller than the overlap lies whole in the neighbour, what is
-    larger lies whole in a tile of the next scale. A coarse tile counts for what is large enough for it to judge.
+    A box that ends at a border between tiles is left out: an object smaller than the overlap is whole in the next tile, a
+    larger one in a tile of the next scale. Of a coarse tile only objects of its least side count.
 
     Returns
     -------
     Found
-        In pixels of the picture.
+        In pixels of the image.
     """
     boxes, scores, labels = [], [], []
     for tile, found in parts:
@@ -44,7 +44,7 @@ def merge(parts: Iterable[tuple[Tile, Found]], size: Size) -> Found:
 
 
 def _cut(tile: Tile, boxes: Tensor, size: Size) -> Tensor:
-    """Which boxes, in pixels of the picture, end at a side of the tile beyond which the picture goes on."""
+    """Return which boxes, in pixels of the image, end at a border of the tile that is not a border of the image."""
     near = CUT_WITHIN_PX / tile.scale
     width, height = size
     cut = torch.zeros(len(boxes), dtype=torch.bool)

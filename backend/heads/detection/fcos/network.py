@@ -1,7 +1,7 @@
 """The detector's network: a small neck and torchvision's FCOS head on the encoder's feature maps.
 
-FCOS has no anchors to tune: each place of a map says of which class the object around it is, how far the four sides of its box
-are, and how near it is to the middle. Its own transform and backbone are not used: the frozen encoder has done their work.
+FCOS has no anchors to tune: each cell of a map predicts the class of the object around it, the distances to the four sides of
+its box, and its nearness to the middle. Its own transform and backbone are not used: the frozen encoder replaces them.
 
 References
 ----------
@@ -34,7 +34,7 @@ SAME_OBJECT_ABOVE = 0.5
 
 @dataclass(frozen=True, slots=True)
 class DetectorConfig:
-    """What must be known to build a network of the same shape again.
+    """The shape of a network.
 
     Attributes
     ----------
@@ -56,7 +56,7 @@ class DetectorConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Objects, the surest first.
+    """Objects, by descending score.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Found:
 
 
 class Neck(nn.Module):
-    """Brings the feature maps to one scale and one number of channels, and the coarse ones' context into the fine ones."""
+    """Brings the feature maps to one number of channels, and adds the context of coarse maps to fine ones."""
 
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
@@ -104,24 +104,24 @@ class DetectorNetwork(nn.Module):
         )
 
     def losses(self, levels: Sequence[Tensor], boxes: Tensor, labels: Tensor) -> Tensor:
-        """How wrong the network is about one image: classes (focal), sides (GIoU) and middles together, a scalar.
+        """Return the training loss of one image: classes (focal), sides (GIoU) and middles together, a scalar.
 
         Parameters
         ----------
         levels : sequence of Tensor, shape (1, channels[i], h, w)
         boxes : Tensor, shape (n, 4)
-            Of every object in it, with positive sides, in pixels as looked at.
+            Of every object in it, with positive sides, in pixels as the encoder gets it.
         labels : Tensor of int64, shape (n,)
         """
-        outputs, places, counts = self._look(levels)
+        outputs, places, counts = self._outputs(levels)
         targets = [{"boxes": boxes, "labels": labels}]
         parts: dict[str, Tensor] = self.fcos.compute_loss(targets, outputs, [places], counts)
         return torch.stack(list(parts.values())).sum()
 
     @torch.no_grad()
     def forward(self, levels: Sequence[Tensor], *, size: Size) -> Found:
-        """Find the objects of one image of `size` (width, height), pixels as looked at."""
-        outputs, places, counts = self._look(levels)
+        """Find the objects of one image of `size` (width, height), pixels as the encoder gets it."""
+        outputs, places, counts = self._outputs(levels)
         split = {name: list(torch.split(output, counts, dim=1)) for name, output in outputs.items()}
         (found,) = self.fcos.postprocess_detections(split, [list(torch.split(places, counts))], [size[::-1]])
         kept = nms(found["boxes"], found["scores"], SAME_OBJECT_ABOVE)
@@ -129,7 +129,7 @@ class DetectorNetwork(nn.Module):
         return Found(found["boxes"][kept], found["scores"][kept], found["labels"][kept])
 
     def for_classes(self, count: int) -> DetectorNetwork:
-        """The same network for `count` other classes: each begins as what the first class of this one is."""
+        """Return the same network for `count` other classes: each starts with the weights of the first class."""
         config = DetectorConfig(self.config.channels, self.config.strides, count, self.config.width, self.config.convolutions)
         network = DetectorNetwork(config)
         weights = {
@@ -139,15 +139,15 @@ class DetectorNetwork(nn.Module):
         network.load_state_dict(weights)
         return network.eval()
 
-    def _look(self, levels: Sequence[Tensor]) -> tuple[dict[str, Tensor], Tensor, list[int]]:
-        """The head's outputs, the places that they are about (as squares), and how many of these each map has."""
+    def _outputs(self, levels: Sequence[Tensor]) -> tuple[dict[str, Tensor], Tensor, list[int]]:
+        """Return the outputs of the head, the squares that they belong to, and their number in each map."""
         maps = self.fcos.backbone(levels)
         places = [_places(level, stride) for level, stride in zip(maps, self.config.strides, strict=True)]
-        return self.fcos.head(maps), torch.cat(places), [len(one) for one in places]
+        return self.fcos.head(maps), torch.cat(places), [len(squares) for squares in places]
 
 
 def _head(config: DetectorConfig) -> FCOSHead:
-    """torchvision's head, normalised in groups of channels that suit a narrow one."""
+    """Return torchvision's head, with groups of channels for the normalisation of a narrow network."""
     norm = partial(nn.GroupNorm, NORM_GROUPS)
     head = FCOSHead(config.width, 1, config.classes, config.convolutions)
     head.classification_head = FCOSClassificationHead(config.width, 1, config.classes, config.convolutions, norm_layer=norm)
@@ -156,7 +156,7 @@ def _head(config: DetectorConfig) -> FCOSHead:
 
 
 def _places(level: Tensor, stride: int) -> Tensor:
-    """The squares that the places of a map stand for, row by row, shape (h * w, 4).
+    """Return the squares of the cells of a map, row by row, shape (h * w, 4).
 
     torchvision's own anchors lie half a stride up and left of them, which misses objects as small as a stride.
     """

@@ -46,7 +46,7 @@ def test_the_least_score_of_a_wrong_label_counts_as_wrong() -> None:
 
 def test_each_image_is_judged_by_what_did_not_learn_from_it(pyramids: Pyramids, discs: Discs, look_at: Look) -> None:
     scenes = [discs(seed, side=96, count=2) for seed in range(4)]
-    contest = cross_validate_detectors(
+    selection = cross_validate_detectors(
         [image for image, _ in scenes],
         [drawn for _, drawn in scenes],
         [look_at(image) for image, _ in scenes],
@@ -54,9 +54,9 @@ def test_each_image_is_judged_by_what_did_not_learn_from_it(pyramids: Pyramids, 
         detector=LearnedDetector.blank(pyramids, ("red",)),
         seed=0,
     )
-    assert contest is not None
-    assert contest.learned.shape == contest.extraction.shape == (4,)
-    assert contest.extraction.mean() > 0.8  # bright discs on a dark sky are no task for it
+    assert selection is not None
+    assert selection.learned.shape == selection.extraction.shape == (4,)
+    assert selection.extraction.mean() > 0.8  # bright discs on a dark sky are easy
 
 
 def test_both_halves_need_a_box(pyramids: Pyramids, discs: Discs) -> None:
@@ -122,12 +122,12 @@ def test_on_another_encoder_source_extraction_takes_over(learned: Detection, enc
     assert learned.on_encoder("other").found_by == BY_EXTRACTION
 
 
-def test_the_learned_detector_says_that_it_needs_a_look(learned: Detection) -> None:
-    with pytest.raises(ValueError, match="needs a look"):
+def test_the_learned_detector_requires_feature_maps(learned: Detection) -> None:
+    with pytest.raises(ValueError, match="needs the feature maps"):
         learned.find((), size=(10, 10))
 
 
 def test_there_is_a_look_at_each_image(pyramids: Pyramids) -> None:
     image = np.zeros((20, 20, 3), np.float32)
-    with pytest.raises(ValueError, match="looks at 0"):
+    with pytest.raises(ValueError, match="feature maps for 0"):
         Detection.fit([image], [[]], classes=("a",), detector=LearnedDetector.blank(pyramids, ("a",)))
