@@ -1,11 +1,12 @@
 """One worker a project at a time: a lease in the project's row, renewed while it works, free again soon after it dies.
 
-A lock would outlive a killed worker; a lease runs out, by the database's clock. It holds on one machine and, over a shared
-database, on several. Whoever was frozen and wakes up learns of a takeover only at its next renewal: so what makes a version or
-lets one go live asks for the lease in the same transaction (`Registry`, `holder`).
+A lock would outlive a killed worker; a lease expires, by the database's clock. It works on one machine and, over a shared
+database, on several. A worker that was frozen detects a takeover only at its next renewal. Therefore the transactions that
+add or promote a version check the lease themselves (`Registry`, `holder`).
 
-Whoever leaves lets go of it, unless Label Studio left a request without an answer: it may still store what it was sent, and
-nobody should look what is stored, and store the rest, before it has. Then the lease runs out, as after a kill.
+A worker releases the lease at the end of its cycle, unless Label Studio left a request without an answer: Label Studio may
+still be storing what it was sent, and no worker may read the stored predictions and add the missing ones before that. Then
+the lease expires, as after a kill.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ __all__ = ["Holder", "Lease", "LeaseLostError", "hold_lease", "holder"]
 log = logging.getLogger("galaxyloop.lease")
 
 STRAY = 10
-"""A lease that would last this many times longer than ours is none that anybody holds: the clock has been set back since."""
+"""A lease that would last this many times longer than ours counts as expired: the clock has been set back since."""
 _MARK = " #"
-"""Parts what people read of a lease's name from what makes it unique."""
+"""Separates the readable part of a lease's name from the part that makes it unique."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """Who has a project, and for how many seconds more unless the lease is renewed."""
+    """The worker that holds a project, and the seconds until its lease expires."""
 
     who: str
     seconds: float
@@ -52,11 +53,11 @@ class Lease(threading.Event):
     Attributes
     ----------
     name : str
-        Of this lease, as it stands in the project's row.
+        Of this lease, as in the project's row.
     before : str or None
-        Name of the lease before: where it is not this process's own, another has worked on the project meanwhile.
-    runs_out : bool
-        Whether nobody lets go of it at the end.
+        Name of the previous lease: if it is not this process's own, another process has worked on the project since.
+    left_to_expire : bool
+        Whether the lease is not released at the end.
     """
 
     def __init__(self, name: str, before: str | None) -> None:
@@ -66,7 +67,7 @@ class Lease(threading.Event):
         self.left_to_expire = False
 
     def expire_if_unanswered(self, error: LabelStudioUnavailable) -> None:
-        """Leave the lease to run out if Label Studio may still work at what it was sent."""
+        """Let the lease expire if Label Studio may still be storing what it was sent."""
         # A subclass says that the request never left; and a status below 500 is an answer.
         if type(error) is LabelStudioUnavailable and (error.status is None or error.status >= 500):
             self.left_to_expire = True
@@ -83,7 +84,7 @@ def hold_lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[L
 
     Yields
     ------
-    Tenure or None
+    Lease or None
         Set once the lease is lost; None if another worker holds the project, and then do nothing.
     """
     lease = _take(engine, project_id, seconds=seconds)
@@ -97,7 +98,7 @@ def hold_lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[L
             try:
                 held = _renew(engine, project_id, lease.name, seconds=seconds)
             except DatabaseError as error:
-                # Busy or away for a while: the next try tells whether somebody has taken over meanwhile.
+                # The database is busy or away: the next renewal detects a takeover.
                 log.warning("event=lease_not_renewed project=%d error=%r", project_id, reason_of(error))
                 continue
             if not held:
@@ -118,7 +119,7 @@ def hold_lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[L
 
 
 def holder(engine: Engine, project_id: int) -> Holder | None:
-    """Tell who has a project now; None if nobody."""
+    """Return the worker that holds a project now; None if it is free."""
     with Session(engine) as session:
         asked = select(ProjectRow.lease_owner, ProjectRow.lease_until).where(ProjectRow.id == project_id)
         row = session.execute(asked).one_or_none()
@@ -132,7 +133,7 @@ def _take(engine: Engine, project_id: int, *, seconds: float) -> Lease | None:
     """Take the lease if it is free; its owner before stays in the row until then."""
     here = update(ProjectRow).where(ProjectRow.id == project_id)
     with Session(engine) as session:
-        # Writing first keeps everybody else out of the row, on either database, until this transaction ends.
+        # The write locks the row, on either database, until this transaction ends.
         session.execute(here.values(lease_until=ProjectRow.lease_until))
         row = session.execute(
             select(ProjectRow.lease_owner, ProjectRow.lease_until).where(ProjectRow.id == project_id)
@@ -147,7 +148,7 @@ def _take(engine: Engine, project_id: int, *, seconds: float) -> Lease | None:
 
 
 def _renew(engine: Engine, project_id: int, name: str, *, seconds: float | None) -> bool:
-    """Hold the lease for `seconds` more, or let go of it; tell whether it was held."""
+    """Extend the lease by `seconds`, or release it where that is None; return whether it was held."""
     mine = ProjectRow.id == project_id, ProjectRow.lease_owner == name
     with Session(engine) as session:
         until = 0.0 if seconds is None else read_clock(session) + seconds

@@ -1,8 +1,8 @@
 """The job queue: huey on SQLite, or on Redis where several machines share the work.
 
-Its messages are JSON, because nothing here is ever unpickled. One kind of job: answer a project's bell. The queue only says
-when to look; that a bell rings stands in the registry, so a job that is lost with a killed process, or with the whole queue, is
-queued again within a minute.
+Its messages are JSON, so that nothing is unpickled. There is one kind of job: run a cycle of a project. The queue only holds
+when to run it. That events are pending is in the registry, so that a job that is lost with a killed process, or with the
+whole queue, is queued again within a minute.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ANSWER_TIMEOUT_S = 5
 
 
 class QueueUnavailable(RuntimeError):  # noqa: N818 - a state to wait out rather than an error
-    """The queue cannot be used now; the bells ring on in the registry."""
+    """The queue cannot be used now; pending events stay in the registry."""
 
 
 class JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no type hints
@@ -69,9 +69,9 @@ class JobQueue:
     Raises
     ------
     ValueError
-        If the URL is none of Redis, or the driver is not installed.
+        If the URL is not one of Redis, or the driver is not installed.
     QueueUnavailable
-        If the file is none of a queue.
+        If the file is not a queue.
     """
 
     def __init__(self, file: Path, *, url: str = "") -> None:
@@ -80,7 +80,7 @@ class JobQueue:
         self._job = self._huey.task(name="answer")(self._run)
 
     def schedule(self, project_id: int, *, delay_s: float) -> None:
-        """Queue an answer to a project's bell, `delay_s` seconds from now.
+        """Queue a cycle of a project, `delay_s` seconds from now.
 
         Raises
         ------
@@ -91,7 +91,7 @@ class JobQueue:
             self._job.schedule((project_id,), delay=delay_s)
 
     def queued(self, *, within_s: float = math.inf) -> set[int]:
-        """Tell for which projects a job waits that is due within so many seconds.
+        """Return the projects with a job that is due within so many seconds.
 
         Raises
         ------
@@ -124,7 +124,7 @@ class JobQueue:
                     storage.conn.zrem(storage.schedule_key, data)
 
     def work(self, answer: Callable[[int], None], *, reconcile: Callable[[], None]) -> None:
-        """Work off the queue until the process is told to end.
+        """Run the queued jobs until the process is told to end.
 
         Parameters
         ----------
@@ -153,7 +153,7 @@ class JobQueue:
             raise QueueUnavailable(f"the queue cannot be used: {error}") from error
 
     def _without_traceback(self, record: logging.LogRecord) -> bool:
-        """Shorten huey's word on a Redis that is away, which it says again and again, to a line."""
+        """Shorten huey's repeated traceback about a Redis that is away to one line."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, (*self._away, QueueUnavailable)):
             record.msg, record.args, record.exc_info = "event=queue_unavailable error=%r", (str(error),), None

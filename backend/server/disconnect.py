@@ -1,4 +1,4 @@
-"""Notice that a client has gone away, so that nobody waits for an answer that nobody wants."""
+"""Detects that a client has disconnected, so that its request is not computed any further."""
 
 from __future__ import annotations
 

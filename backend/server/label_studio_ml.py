@@ -1,8 +1,8 @@
-"""The same annotator under `label-studio-ml start`, for teams that deploy all their backends that way.
+"""The same predictor under `label-studio-ml start`, for teams that deploy all their backends that way.
 
 `GalaxyLoop` works with label-studio-ml 1.0.9, which PyPI has, and has the signatures of upstream's 2.x. It predicts with the
-version that the registry says is live, and `fit` only rings the bell: training stays with `galaxyloop worker`, since
-label-studio-ml would train inside a request or in one process an event.
+version that is live in the registry, and `fit` only marks the project: `galaxyloop worker` trains, since label-studio-ml would
+train inside a request or in one process per event.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml ha
         return [prediction.as_json() for prediction in predictions]
 
     def fit(self, tasks: Any = None, data: Mapping[str, Any] | None = None, **_: Any) -> dict[str, Any]:
-        """Ring the bell of the event's project.
+        """Mark the event's project.
 
         1.0.9 calls `fit(tasks, workdir=, event=, data=)`, 2.x `fit(event, data)`: the first argument is not used in either.
         """

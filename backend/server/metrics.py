@@ -1,4 +1,4 @@
-"""What the service counts, for Prometheus."""
+"""Metrics of the server for Prometheus."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Metrics:
         self.exposed = CollectorRegistry()
         self.exposed.register(_Projects(registry, pending_events, coverage))
         self.exposed.register(_Processes(registry.engine))
-        self.events = Counter("galaxyloop_events", "Events heard, by action.", ["action"], registry=self.exposed)
+        self.events = Counter("galaxyloop_events", "Events received, by action.", ["action"], registry=self.exposed)
         self.predictions = Counter("galaxyloop_predictions", "Tasks predicted on request.", registry=self.exposed)
         self.prompts = Counter("galaxyloop_prompts", "Prompts answered.", registry=self.exposed)
         self.seconds = Histogram(
@@ -43,7 +43,7 @@ class _Projects(Collector):
 
     def __init__(self, registry: Registry, pending_events: PendingEvents, coverage: Coverage) -> None:
         self._registry = registry
-        self._bell = pending_events
+        self._pending_events = pending_events
         self._coverage = coverage
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
@@ -55,7 +55,7 @@ class _Projects(Collector):
             "Tasks still to do without a prediction of the live version; absent while Label Studio does not answer.",
             labels=["project"],
         )
-        waiting_s = self._bell.waiting_s()
+        waiting_s = self._pending_events.waiting_s()
         for project in self._registry.projects():
             labels = [str(project.id)]
             live.add_metric(labels, project.live_version)
@@ -68,7 +68,7 @@ class _Projects(Collector):
 
 
 class _Processes(Collector):
-    """Reads who is alive from the heartbeats at every scrape."""
+    """Reads from the heartbeats at every scrape which processes run."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

@@ -19,7 +19,7 @@ def pending_events(services: Services) -> PendingEvents:
     return services.pending_events
 
 
-def test_a_bell_is_silent_until_somebody_rings(pending_events: PendingEvents) -> None:
+def test_a_project_without_events_is_not_pending(pending_events: PendingEvents) -> None:
     assert pending_events.pending() == {}
 
 
@@ -36,7 +36,7 @@ def test_rings_collapse_into_the_first_and_the_last(pending_events: PendingEvent
     assert first.first_at == first.last_at == now.first_at < now.last_at
 
 
-def test_an_answered_bell_is_silent_and_can_wake_again(pending_events: PendingEvents) -> None:
+def test_an_acknowledged_project_is_not_pending_and_can_be_marked_again(pending_events: PendingEvents) -> None:
     pending_events.mark([1])
     pending_events.acknowledge(1, pending_events.pending()[1])
     assert pending_events.pending() == {}
