@@ -5,15 +5,14 @@ Reading ahead in one thread keeps decoding off the model's time: Pillow, zlib an
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
 from backend.images.store import StoredImage, image_key
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
+from sync.files.prefetch import prefetch
 from sync.images.fits_extraction import pick_extension
 
 __all__ = ["LocalImageStore", "read_ahead"]
@@ -24,26 +23,12 @@ Read = TypeVar("Read")
 def read_ahead(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int) -> Iterator[tuple[str, Read | ImageError]]:
     """Read files in another thread, at most `ahead` of them before they are asked for.
 
-    Yields
-    ------
-    path, what `read` made of it or why it made nothing
+    Returns
+    -------
+    iterator of (path, result)
+        What `read` returns for the path, or why it failed.
     """
-    waiting: deque[tuple[str, Future[Read]]] = deque()
-    pool = ThreadPoolExecutor(1, thread_name_prefix="read-ahead")
-
-    def outcome() -> tuple[str, Read | ImageError]:
-        path, future = waiting.popleft()
-        return path, attempt(future.result)
-
-    try:
-        for path in paths:
-            waiting.append((path, pool.submit(read, path)))
-            if len(waiting) > ahead:
-                yield outcome()
-        while waiting:
-            yield outcome()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return prefetch(paths, lambda path: (path, attempt(lambda: read(path))), ahead=ahead, threads=1)
 
 
 class LocalImageStore:

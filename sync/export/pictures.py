@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
@@ -17,6 +15,7 @@ from PIL import Image
 from sync.errors.failures import attempt
 from sync.errors.images import DAMAGE, ImageError
 from sync.export.storage_references import as_stored
+from sync.files.prefetch import prefetch
 from sync.geometry.shapes import Size
 from sync.images.decode import decode
 from sync.images.png import to_png
@@ -84,23 +83,13 @@ class Pictures:
         reference_of : callable
             Gives the reference of an item's image; None where the image is not needed, and is not fetched.
         """
-        waiting: deque[tuple[Item, Future[Picture] | None]] = deque()
-        pool = ThreadPoolExecutor(AHEAD, thread_name_prefix="export-images")
 
-        def outcome() -> tuple[Item, Picture | ImageError | None]:
-            item, future = waiting.popleft()
-            return item, None if future is None else attempt(future.result)
+        def fetch(request: tuple[Item, str | None]) -> tuple[Item, Picture | ImageError | None]:
+            item, reference = request
+            return item, None if reference is None else attempt(lambda: self._open(reference))
 
-        try:
-            for item in items:
-                reference = reference_of(item)
-                waiting.append((item, None if reference is None else pool.submit(self._open, reference)))
-                if len(waiting) > AHEAD:
-                    yield outcome()
-            while waiting:
-                yield outcome()
-        finally:
-            pool.shutdown(cancel_futures=True)
+        references = ((item, reference_of(item)) for item in items)
+        return prefetch(references, fetch, ahead=AHEAD, threads=AHEAD)
 
     def _open(self, reference: str) -> Picture:
         return as_picture(self.fetch(reference), max_pixels=self._max_pixels)

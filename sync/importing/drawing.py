@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
+from sync.files.prefetch import prefetch
 from sync.images.decode import unpacked
 from sync.images.fits_extraction import pick_extension, split_pictures
 from sync.images.import_picture import Displayed, content_id, display
@@ -102,14 +101,4 @@ class Drawer:
 
 def draw_items(items: Iterable[Item], drawer: Drawer) -> Iterator[list[tuple[str, Outcome]]]:
     """Read and draw items in threads and yield the images of each item in order."""
-    pending: deque[Future[list[tuple[str, Outcome]]]] = deque()
-    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="ingest")
-    try:
-        for item in items:
-            pending.append(pool.submit(drawer.draw, item))
-            if len(pending) > 2 * THREADS:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        pool.shutdown(cancel_futures=True)
+    return prefetch(items, drawer.draw, ahead=2 * THREADS, threads=THREADS)

@@ -9,21 +9,22 @@ import errno
 import glob
 import os
 import socket
-from collections import deque
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
+from sync.files.prefetch import prefetch
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.importing.inputs.files import read_file
 from sync.importing.inputs.item import InputError
 from sync.importing.s3_client import SCHEME, S3Client
 
 __all__ = ["Collection", "Span"]
+
+Images = Iterable[tuple[str, bytes | ImageError]]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 CONCURRENT_READS = 8
@@ -118,29 +119,23 @@ class Collection:
         InputError
             If a bucket does not answer, a disk fails, or a Parquet file has changed: errors that no image causes.
         """
-        pending: deque[Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]]] = deque()
-        pool = ThreadPoolExecutor(CONCURRENT_READS, thread_name_prefix="collection")
-        try:
-            for span in spans:
-                pending.append(self._begin(span, pool))
-                if len(pending) > PREFETCH:
-                    yield from _results(pending.popleft())
-            while pending:
-                yield from _results(pending.popleft())
-        finally:
-            pool.shutdown(cancel_futures=True)
+        readings = (self._reading(span) for span in spans)
+        for images in prefetch(readings, lambda read: read(), ahead=PREFETCH, threads=CONCURRENT_READS):
+            yield from images
 
-    def _begin(
-        self, span: Span, pool: ThreadPoolExecutor
-    ) -> Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]]:
+    def _reading(self, span: Span) -> Callable[[], Images]:
+        """Prepare the reading of a span; the rows of a Parquet file are read when they are asked for."""
         if span.first is not None:
             from sync.importing.inputs.table_rows import read_rows
 
             file = self._folder / span.source
-            return read_rows(file, span.first, span.count, name=span.source, fingerprint=span.fingerprint)
+            rows = read_rows(file, span.first, span.count, name=span.source, fingerprint=span.fingerprint)
+            return lambda: rows
         if span.source.startswith(SCHEME):
-            return span.source, pool.submit(self._s3.read, span.source, max_bytes=self._max_bytes)
-        return span.source, pool.submit(_read_file, self._folder / span.source, self._max_bytes)
+            read = partial(self._s3.read, span.source, max_bytes=self._max_bytes)
+        else:
+            read = partial(_read_file, self._folder / span.source, self._max_bytes)
+        return lambda: [(span.source, attempt(read))]
 
     def _find_objects(self, word: str) -> Iterator[Span]:
         for address in self._s3.find(word):
@@ -163,16 +158,6 @@ class Collection:
                     yield Span(file)
                 elif span := _rows_of(file):
                     yield span
-
-
-def _results(
-    span: Iterator[tuple[str, bytes | ImageError]] | tuple[str, Future[bytes]],
-) -> Iterator[tuple[str, bytes | ImageError]]:
-    if not isinstance(span, tuple):
-        yield from span
-        return
-    name, reading = span
-    yield name, attempt(reading.result)
 
 
 def _read_file(file: Path, max_bytes: int) -> bytes:
