@@ -6,7 +6,6 @@ time, so the page is read and written under a lock.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import platform
@@ -14,6 +13,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from sync.files.atomic import atomic_write
+from sync.files.lock import locked
 
 __all__ = ["IMAGES", "PAGE", "RESULTS", "machine_line", "markdown_table", "with_section", "write_numbers", "write_section"]
 
@@ -34,15 +36,10 @@ def write_section(name: str, markdown: str, *, page: Path = PAGE) -> None:
         What stands between the markers; without a heading, which is outside them and may be worded anew by hand.
     """
     page.parent.mkdir(parents=True, exist_ok=True)
-    folder = os.open(page.parent, os.O_RDONLY)  # the page itself is replaced, so a lock on it would lock the old one
-    try:
-        fcntl.flock(folder, fcntl.LOCK_EX)
+    with locked(page.parent, wait=True):  # the page itself is replaced, so a lock on it would lock the old one
         before = page.read_text() if page.exists() else "# Benchmarks\n"
-        unfinished = page.with_suffix(".unfinished")
-        unfinished.write_text(with_section(before, name, markdown))
-        os.replace(unfinished, page)
-    finally:
-        os.close(folder)
+        with atomic_write(page) as file:
+            file.write(with_section(before, name, markdown).encode())
 
 
 def with_section(page: str, name: str, markdown: str) -> str:
@@ -68,9 +65,8 @@ def write_numbers(name: str, numbers: Mapping[str, Any]) -> Path:
     """Write a benchmark's numbers to benchmarks/results/<name>.json, whole or not at all; return where."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"{name}.json"
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.write_text(json.dumps(numbers, indent=1) + "\n")
-    os.replace(unfinished, file)
+    with atomic_write(file) as content:
+        content.write((json.dumps(numbers, indent=1) + "\n").encode())
     return file
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import secrets
 import signal
 import sys
@@ -26,6 +25,7 @@ from backend.demo.tiles import cut_deep_field, prepare_folder
 from backend.services import Services
 from backend.settings import Settings
 from sync.errors.images import ImageError
+from sync.files.atomic import atomic_write
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.local_server import LabelStudioServer
 from sync.label_studio.projects import (
@@ -42,6 +42,8 @@ from sync.labelling.instructions import annotator_instructions
 __all__ = ["run_demo"]
 
 USER = "astronomer@example.com"
+SECRET_MODE = 0o600
+"""Permissions of the files that hold passwords."""
 TITLE = "Galaxies"
 CONFIG = "everything.xml"
 WATCH_EVERY_S = 1.0
@@ -134,10 +136,8 @@ def _recall(file: Path) -> Memory:
 
 
 def _remember(file: Path, memory: Memory) -> None:
-    unfinished = file.with_suffix(".unfinished")
-    unfinished.touch(mode=0o600)
-    unfinished.write_text(json.dumps(asdict(memory), indent=1))
-    os.replace(unfinished, file)
+    with atomic_write(file, mode=SECRET_MODE) as content:
+        content.write(json.dumps(asdict(memory), indent=1).encode())
 
 
 def _settings(options: DemoOptions, memory: Memory, url: str) -> Settings:
@@ -265,10 +265,8 @@ def _write_env(options: DemoOptions, settings: Settings, memory: Memory) -> None
         "GALAXYLOOP_LABEL_STUDIO_USER": USER,
         "GALAXYLOOP_LABEL_STUDIO_PASSWORD": memory.password,
     }
-    unfinished = options.data_dir / ".env.unfinished"
-    unfinished.touch(mode=0o600)
-    unfinished.write_text("".join(f"{name}={value}\n" for name, value in lines.items()))
-    os.replace(unfinished, options.data_dir / "env")
+    with atomic_write(options.data_dir / "env", mode=SECRET_MODE) as content:
+        content.write("".join(f"{name}={value}\n" for name, value in lines.items()).encode())
 
 
 def _watch(studio: LabelStudioServer, children: list[Child], console: Console) -> None:

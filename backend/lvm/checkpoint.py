@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -15,12 +14,13 @@ from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from backend.lvm.batch_norm_fusion import fold_batch_norm
 from backend.lvm.decoder import Decoder
 from backend.lvm.encoder import FAMILIES, Encoder, EncoderConfig
+from sync.files.atomic import atomic_write
 
 __all__ = ["SHIPPED_CHECKPOINT", "CheckpointError", "fingerprint", "load_encoder", "load_model", "save_model"]
 
@@ -54,10 +54,9 @@ def save_model(encoder: Encoder, decoder: Decoder | None, path: Path, *, trainin
     weights = encoder.state_dict()
     if decoder is not None:
         weights |= {DECODER + name: tensor for name, tensor in decoder.state_dict().items()}
-    unfinished = path.with_suffix(".unfinished")
     halved = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
-    save_file({name: tensor.cpu().contiguous() for name, tensor in halved.items()}, unfinished, metadata)
-    os.replace(unfinished, path)
+    with atomic_write(path) as file:
+        file.write(save({name: tensor.cpu().contiguous() for name, tensor in halved.items()}, metadata))
 
 
 def load_encoder(path: Path) -> Encoder:

@@ -6,7 +6,6 @@ column of the project's row, so going live and rolling back are the same atomic 
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
@@ -35,6 +34,7 @@ from backend.registry.records import (
 )
 from backend.registry.tables import ProjectRow, VersionRow, insert_of
 from backend.registry.version_files import seal
+from sync.files.atomic import UNFINISHED, replace_folder
 
 __all__ = ["Registry"]
 
@@ -209,12 +209,12 @@ class Registry:
         """
         home = self.folder / str(project_id)
         home.mkdir(parents=True, exist_ok=True)
-        for left_over in home.glob(".unfinished-*"):
+        for left_over in home.glob(f"{UNFINISHED}*"):
             shutil.rmtree(left_over, ignore_errors=True)
         with Session(self.engine) as session:
             last = session.scalar(select(func.max(VersionRow.number)).where(VersionRow.project_id == project_id))
         number = (last or 0) + 1
-        unfinished = Path(tempfile.mkdtemp(prefix=".unfinished-", dir=home))
+        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=home))
         yield unfinished, number
         config = config_hash(label_config)
         seal(unfinished, config_hash=config, fingerprint=fingerprint, learned_from=learned_from)
@@ -237,7 +237,7 @@ class Registry:
             # The row first: where another worker has made this version meanwhile, it refuses, and that one's folder stays.
             session.flush()
             shutil.rmtree(final, ignore_errors=True)
-            os.replace(unfinished, final)
+            replace_folder(unfinished, final)
             session.commit()
 
     def taken_heads(self, project_id: int, number: int) -> dict[str, Path]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ MANIFEST = "version.json"
 
 
 def seal(folder: Path, **about: Any) -> None:
-    """Write a version's manifest, the checksums of its files among it, and wait until all of it is on the disk.
+    """Write a version's manifest, with the checksums of its files.
 
     Parameters
     ----------
@@ -30,10 +29,6 @@ def seal(folder: Path, **about: Any) -> None:
     """
     files = {file.relative_to(folder).as_posix(): _checksum(file) for file in sorted(folder.rglob("*")) if file.is_file()}
     (folder / MANIFEST).write_text(json.dumps(about | {"files": files}, indent=1))
-    for file in folder.rglob("*"):
-        if file.is_file():
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
 
 
 def damage_of(folder: Path) -> str:

@@ -11,7 +11,6 @@ the last hundred steps, which are kept in .cache.
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -35,6 +34,7 @@ from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes.folders import generator_of
 from benchmarks.prompts.clicking import click_through, prompt_of_clicks
 from benchmarks.shipped_weights.base_segmenter_examples import Windows, outlined_galaxies
+from sync.files.atomic import atomic_write
 from sync.geometry.shapes import Mask
 
 SCHEDULES = (
@@ -81,8 +81,8 @@ def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number:
         losses.append(training.step([next(examples) for _ in range(schedule.batch)]))
         if training.done % KEPT_EVERY == 0:
             kept.parent.mkdir(parents=True, exist_ok=True)
-            torch.save(training.state(), kept.with_suffix(".unfinished"))
-            os.replace(kept.with_suffix(".unfinished"), kept)
+            with atomic_write(kept) as file:
+                torch.save(training.state(), file)
             print(
                 f"step {training.done} loss {np.mean(losses[-KEPT_EVERY:]):.3f} {time.monotonic() - started:.0f} s", flush=True
             )

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,6 +36,7 @@ from sync.export.sky import NOWHERE
 from sync.export.splits import Splitting, split_tasks
 from sync.export.tally import Tally
 from sync.export.task_list import TaskList
+from sync.files.atomic import atomic_folder
 from sync.geometry.shapes import Size
 from sync.labelling.config import LabelConfig
 
@@ -81,7 +80,7 @@ def export(
     """
     writer(plan.format)  # raises ImportError before anything is read
     with ExitStack() as stack:
-        folder = stack.enter_context(_atomic_folder(output))
+        folder = _open_output(output, stack)
         spool, problems = stack.enter_context(Spool(folder)), stack.enter_context(Problems(folder))
         answered = without_prompts(tasks, plan.config, report=problems.add)
         if not spool.fill(split_by_image(answered, plan.config, report=problems.add)):
@@ -272,19 +271,13 @@ def _labels_of(config: LabelConfig, tag: str) -> tuple[str, ...]:
     return tuple(label.value for control in controls for label in control.labels)
 
 
-@contextmanager
-def _atomic_folder(output: Path) -> Iterator[Path]:
-    """Make a folder that is renamed to `output` when the block succeeds, and removed when it fails."""
+def _open_output(output: Path, stack: ExitStack) -> Path:
+    """Enter a folder to write into that becomes `output` when `stack` is closed without an error."""
     output = output.absolute()
     try:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             raise OutputTakenError(f"{output} is there already and not an empty folder: name another one")
-        unfinished = output.with_name(f".{output.name}.{os.getpid()}.unfinished")
-        unfinished.mkdir(parents=True)
+        unfinished = stack.enter_context(atomic_folder(output))
     except OSError as error:
         raise ExportError(f"{output} cannot be written: {error.strerror or error}") from error
-    try:
-        yield unfinished
-        os.replace(unfinished, output)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    return unfinished

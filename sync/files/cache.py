@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import threading
 import time
 from contextlib import suppress
@@ -18,6 +17,8 @@ from pathlib import Path
 from typing import Protocol
 
 from cachetools import LRUCache
+
+from sync.files.atomic import unsynced_write
 
 __all__ = ["Cache", "FileCache", "MemoryCache", "key_of"]
 
@@ -29,7 +30,7 @@ CHECKED = ".checked"
 """Suffix of a file that begins with the checksum of its value; files without it are of releases that wrote none."""
 CHECKSUM_BYTES = 16
 UNFINISHED = "."
-"""What the name of a file begins with until its value is written."""
+"""Start of the name of a file until its value is written, also of earlier releases."""
 UNFINISHED_FOR_S = 600
 """After this long a file that a write began is of a process that ended in the middle of it; until then it is not evicted."""
 TOUCH_EVERY_S = 3600
@@ -124,18 +125,13 @@ class FileCache:
         if len(value) > self._max_bytes:
             return
         file = self._file(key)
-        unfinished = None
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=file.parent, prefix=UNFINISHED, delete=False) as unfinished:
+            with unsynced_write(file.with_name(key + CHECKED), mode=0o600) as unfinished:
                 unfinished.write(_checksum(value))
                 unfinished.write(value)
-            os.replace(unfinished.name, file.with_name(key + CHECKED))
         except OSError as error:
             self._warn(error)
-            if unfinished is not None:
-                with suppress(OSError):
-                    os.unlink(unfinished.name)
             return
         self._unmeasured += len(value)
         if self._unmeasured >= MEASURED_EVERY * self._max_bytes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from backend.lvm.pretraining.augmentation import random_views
 from backend.lvm.pretraining.dataset import PretrainDataset
 from backend.lvm.pretraining.distributed import DistributedRank
 from backend.lvm.pretraining.vision_model import OBJECTIVES, VisionModel
+from sync.files.atomic import atomic_write
 
 __all__ = ["PretrainConfig", "Trainer", "TrainingProgress"]
 
@@ -107,10 +107,9 @@ class Trainer:
     def save(self, state_file: Path) -> None:
         """Write the state of the run; an interrupted write leaves the previous state."""
         state_file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = state_file.with_suffix(".unfinished-state")
         state = {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict(), "config": asdict(self._config)}
-        torch.save(state | asdict(self.progress), unfinished)
-        os.replace(unfinished, state_file)
+        with atomic_write(state_file) as file:
+            torch.save(state | asdict(self.progress), file)
 
     def resume(self, state_file: Path) -> None:
         """Continue from a saved state.

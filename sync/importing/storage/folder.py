@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from pathlib import Path
 
+from sync.files.atomic import unsynced_write
 from sync.importing.storage.stored import StorageError, StoredFile
 
 __all__ = ["store_file"]
@@ -22,13 +21,10 @@ def store_file(folder: Path, file: StoredFile) -> Path:
     target = folder / file.name
     if target.exists():
         return target
-    unfinished = folder / f".{file.name}.{os.getpid()}.unfinished"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(file.content)
-        os.replace(unfinished, target)
+        with unsynced_write(target) as unfinished:
+            unfinished.write(file.content)
     except OSError as error:
-        with contextlib.suppress(OSError):  # it may not exist
-            unfinished.unlink()
         raise StorageError(f"{folder} cannot be written: {error.strerror or error}") from error
     return target
