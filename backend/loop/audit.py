@@ -1,7 +1,7 @@
-"""The audit of a project: its held-out tasks, their random order in the queue, and the split of the annotated tasks.
+"""Hold out tasks of a project, give them a random order in the queue, and divide its annotated tasks.
 
-Uncertainty sampling serves the lowest score first. The scores of held-out tasks are drawn from those of the others, so that
-held-out tasks come in random order between them: scores on them are then an estimate for all galaxies, not for difficult ones.
+Uncertainty sampling serves the lowest score first. Held-out tasks get scores drawn from the distribution of the others, so that
+they come in random order between them: metrics on them then estimate those of all galaxies, not only of difficult ones.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def held_out_tasks(project: Project, tasks: Iterable[Task]) -> frozenset[int]:
 
 
 def divide_snapshot(services: Services, project: Project, snapshot: Snapshot, *, tasks: Iterable[Task]) -> Snapshot:
-    """Divide a snapshot into held-out tasks, training tasks and tasks that are set aside; `tasks` are all of the project."""
+    """Divide a snapshot into training, held-out and set-aside tasks; `tasks` are all tasks of the project."""
     keys = _image_keys(project)
     sides = sides_of(
         snapshot.annotations,
@@ -60,7 +60,12 @@ def randomise_held_out(predicted: Iterable[Pairs], held_out: frozenset[int], *, 
     predicted : iterable of list of (Task, Prediction)
     held_out : frozenset of int
     known : sequence of float
-        Scores of other tasks that are not held out, as far as they are known.
+        Known scores of other tasks that are not held out.
+
+    Yields
+    ------
+    list of (Task, Prediction)
+        The same batches; empty predictions with a problem keep their score.
     """
     others = sorted(known)
     for batch in predicted:
@@ -79,7 +84,7 @@ def randomise_held_out(predicted: Iterable[Pairs], held_out: frozenset[int], *, 
 
 
 def _quantile(ordered: Sequence[float], rank: float) -> float:
-    """Interpolate between scores in ascending order; numpy's function would copy all of them each time."""
+    """Interpolate between scores in ascending order; `numpy.quantile` would copy all of them each time."""
     position = rank * (len(ordered) - 1)
     below = int(position)
     above = min(below + 1, len(ordered) - 1)
@@ -104,7 +109,7 @@ def _image_keys(project: Project) -> list[str]:
 
 
 def _contents(services: Services, snapshot: Snapshot, image_keys: Sequence[str]) -> dict[int, str]:
-    """Return hashes of uploaded files by task; other files are identified by their references, and not downloaded for this."""
+    """Return a hash of each task's uploaded file; other files are identified by their references and not downloaded."""
     contents = {}
     for annotation in snapshot.annotations:
         for key in image_keys:

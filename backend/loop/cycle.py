@@ -1,7 +1,7 @@
-"""One cycle of the loop: read the annotations, train if `decide` says so, pass the gate, publish, measure the effort, prune.
+"""One cycle of the loop: read the annotations, train if `decide` requires it, run the gate, publish, measure the effort, prune.
 
-Each step reads the current state and does what is missing. So a cycle that was killed anywhere is run again: a version that was
-trained goes to the gate and is not trained again, and predictions that are stored are not stored twice.
+Each step reads the current state and does what is missing. So a cycle that was killed at any point can be run again: a version
+that was trained goes to the gate and is not trained again, and stored predictions are not stored twice.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ log = logging.getLogger("galaxyloop.cycle")
 
 @dataclass(frozen=True, slots=True)
 class _Learning:
-    """What training and the gate work with in one cycle."""
+    """Inputs of training and the gate in one cycle."""
 
     services: Services
     project_id: int
@@ -46,7 +46,7 @@ class _Learning:
 
     @property
     def project(self) -> Project:
-        """The project as it is now: a training takes minutes, in which a user may roll back."""
+        """The current state of the project: a training takes minutes, in which a user may roll back."""
         return self.services.registry.project(self.project_id)
 
 
@@ -55,8 +55,10 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
 
     Parameters
     ----------
+    services : Services
+    session : ProjectSession
     lease : Lease
-        Of the project. Once it is lost, nothing goes live any more.
+        Lease of the project; after it is lost, no version goes live.
 
     Returns
     -------
@@ -66,9 +68,9 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     Raises
     ------
     LabelStudioUnavailable
-        If Label Studio cannot be reached; the steps done so far are kept.
+        If Label Studio cannot be reached; the results of completed steps are kept.
     LeaseLostError
-        If another worker has taken over.
+        If another worker has acquired the lease.
     """
     registry, client, project_id = services.registry, services.label_studio, session.project_id
     state = project_state(client, project_id)
@@ -96,13 +98,13 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
 
 
 def batch_size(project: Project, *, default: int) -> int:
-    """Number of changed annotations that start a training: `{"batch": 25}` in the project's `extra_params`, else `default`."""
+    """Return the number of changed annotations that start a training: `{"batch": 25}` in `extra_params`, else `default`."""
     batch = project.extra_params.get("batch", default)
     return batch if isinstance(batch, int) and not isinstance(batch, bool) and batch > 0 else default
 
 
 def _learn(learning: _Learning) -> str:
-    """Do the next step of the project; return its outcome."""
+    """Do the next step of the project: gate, training, restoring a version, or nothing; return its outcome."""
     services, registry, outcome = learning.services, learning.services.registry, ""
     project = learning.project
     for version in registry.versions(project.id):
@@ -123,7 +125,7 @@ def _learn(learning: _Learning) -> str:
         except NotEnoughLabels as error:
             outcome = f"not trained: {error}"
     if project.training_requested:
-        registry.forget_request(project.id)  # only now: after a kill during the training the next cycle trains
+        registry.forget_request(project.id)  # deleted last: if the worker is killed during training, the next cycle trains
     return outcome if number is None else _apply_gate(learning, registry.version(project.id, number))
 
 

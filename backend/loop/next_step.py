@@ -1,4 +1,4 @@
-"""What a cycle does with a project: train a version, restore an earlier one, or wait.
+"""Choose the next step of a project in a cycle: train a version, restore an earlier one, or wait.
 
 The decision is a pure function of the registry's rows and of the snapshot, so that a table of cases can test it.
 """
@@ -15,7 +15,7 @@ __all__ = ["Restore", "State", "Step", "Train", "Wait", "decide", "trained_versi
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """Everything that the decision depends on.
+    """All inputs of the decision.
 
     Attributes
     ----------
@@ -24,13 +24,13 @@ class State:
     live_version : int
         Number of the live version.
     config_hash : str
-        Of the current labelling config.
+        Hash of the current labelling config.
     fingerprint : str
-        Of the snapshot of the annotations.
+        Fingerprint of the current snapshot.
     changes : int
         Annotations that are new, changed or deleted since the newest of `trained_versions` was trained.
     batch : int
-        Changes that start a training.
+        Number of changes that start a training.
     training_requested : bool
         Whether a user pressed "Start Training".
     """
@@ -51,8 +51,8 @@ class Train:
     Attributes
     ----------
     config_changed : bool
-        Whether the live version was made for another labelling config. Then a version is needed in any case, if necessary one
-        without a head of its own.
+        Whether the live version was trained for another labelling config. Then a new version is needed, if necessary one
+        without a trained head.
     """
 
     config_changed: bool
@@ -60,7 +60,7 @@ class Train:
 
 @dataclass(frozen=True, slots=True)
 class Restore:
-    """Make `version` live again: the project has returned to the labelling config that it was made for."""
+    """Promote `version` again: the project has returned to the labelling config that the version was trained for."""
 
     version: Version
 
@@ -90,12 +90,12 @@ def decide(state: State) -> Step:
 
 
 def trained_versions(versions: Sequence[Version]) -> list[Version]:
-    """Select the versions that were trained here and whose files are intact, oldest first."""
+    """Select the versions that the worker trained and whose files are intact, oldest first."""
     return [version for version in versions if version.verdict not in (BASE, DAMAGED)]
 
 
 def _is_of(version: Version, state: State) -> bool:
-    """Whether a version was trained on this snapshot for this labelling config."""
+    """Return whether a version was trained on this snapshot for this labelling config."""
     return (version.config_hash, version.fingerprint) == (state.config_hash, state.fingerprint)
 
 

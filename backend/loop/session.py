@@ -1,4 +1,4 @@
-"""What the worker remembers of one project from cycle to cycle."""
+"""State of one project that the worker keeps in memory between cycles."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class ProjectSession:
     Attributes
     ----------
     reader : AnnotationReader
-        Reads the project's annotations; of those that have not changed it has a copy.
+        Reads the project's annotations; keeps copies of those that have not changed.
     stored : dict
         Version number to its predictions in Label Studio.
     readings : dict
-        Which annotations can be read for which control.
+        Outcomes of reading each annotation for each control.
     prefetched : set of (int, str)
-        Tasks, and hashes of their data, whose images are in the cache.
+        Tasks, with hashes of their data, whose images are in the cache.
     """
 
     def __init__(self, client: LabelStudioClient, project_id: int) -> None:
@@ -42,7 +42,7 @@ class ProjectSession:
         self._forget()
 
     def resume(self, lease: Lease) -> None:
-        """Continue under a new lease; forget the state of Label Studio if another process has held the project meanwhile."""
+        """Continue under a new lease; discard the state of Label Studio if another process has held the project meanwhile."""
         if lease.before != self._last_lease:
             self._forget()
         self._last_lease = lease.name

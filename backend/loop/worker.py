@@ -1,6 +1,6 @@
 """The worker: runs one cycle at a time for projects with pending events, in a process of lower priority than the server.
 
-It may be killed anywhere: every step of a cycle can be repeated.
+It may be killed at any point: every step of a cycle can be repeated.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ CHECK_EVERY_S = 60.0
 
 
 def run_worker(services: Services) -> None:
-    """Work until the process is told to end."""
+    """Run the worker until the process is terminated."""
     settings = services.settings
     os.nice(settings.worker_niceness)
     torch.set_num_threads(settings.threads)
@@ -83,7 +83,7 @@ def run_worker(services: Services) -> None:
 
 
 def is_due(elapsed_s: float, *, every_s: float) -> bool:
-    """Whether something that is checked every `CHECK_EVERY_S` is due now, and not nearer to its time at the next check."""
+    """Return whether something that is checked every `CHECK_EVERY_S` is due, or closer to its time now than at the next check."""
     return elapsed_s >= every_s - CHECK_EVERY_S / 2
 
 
@@ -118,7 +118,7 @@ def handle_events(services: Services, session: ProjectSession) -> None:
 def _handle(services: Services, session: ProjectSession, pending: EventTimes) -> None:
     settings, project_id = services.settings, session.project_id
     ready_at = pending.ready_at(debounce_s=settings.webhook_debounce_s, patience_s=settings.webhook_patience_s)
-    # At most the patience: after the clock was set back, an event may lie in the future.
+    # Bounded by the patience: if the clock was set back, an event may have a time in the future.
     wait_s = min(ready_at - services.pending_events.now(), settings.webhook_patience_s)
     if wait_s > 0:
         services.schedule(project_id, delay_s=wait_s)
@@ -128,7 +128,7 @@ def _handle(services: Services, session: ProjectSession, pending: EventTimes) ->
             services.schedule(project_id, delay_s=RETRY_S)
             return
         session.resume(lease)
-        # If this worker is killed, this job starts another cycle once the lease has expired; if not, it finds nothing to do.
+        # If this worker is killed, this job starts another cycle after the lease has expired; otherwise the job does nothing.
         services.schedule(project_id, delay_s=settings.lease_s + 1)
         if not _run_and_report(services, session, lease):
             return
@@ -138,7 +138,7 @@ def _handle(services: Services, session: ProjectSession, pending: EventTimes) ->
 
 
 def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -> bool:
-    """Run a cycle and record its outcome; return whether the events are handled, and not left for another try."""
+    """Run a cycle and record its outcome; return whether the events are handled, and need no retry."""
     project_id = session.project_id
     try:
         absence = why_no_cycle(services, project_id)
@@ -152,7 +152,7 @@ def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -
     except NotAttachedError:
         _set_status(services, project_id, note_detached(services, project_id))
     except LabelStudioError as error:
-        # Label Studio refused: asking again at once would change nothing, the next event or reconciliation asks again.
+        # Label Studio refused the request: an immediate retry would fail too. The next event or reconciliation retries.
         if _set_status(services, project_id, f"stopped: {error}"):
             log.error("event=label_studio_refused project=%d error=%r", project_id, str(error))
     except Exception as error:
@@ -174,5 +174,5 @@ def _set_status(services: Services, project_id: int, status: str) -> bool:
 
 
 def _longest_delay_s(settings: Settings) -> float:
-    """A job that is due later than this was queued by a clock that was ahead."""
+    """Return the longest delay of a job; a job that is due later was queued while the clock was ahead."""
     return 2 * (settings.lease_s + settings.webhook_patience_s + settings.webhook_debounce_s) + RETRY_S

@@ -1,1 +1,1 @@
-"""What annotators answered, as examples for the heads: snapshot, held-out tasks, answers and objects."""
+"""Training examples: annotations are read, divided into training and held-out tasks, and grouped by control."""

@@ -1,7 +1,7 @@
-"""What one annotation tells of one control: its values, "nothing here", no answer, or something that cannot be read.
+"""Read what one annotation answers for one control: values, "no object", no answer, or a region that cannot be read.
 
-The four are kept apart. Objects that cannot be read must not become "there is nothing here", which trains a version that finds
-nothing; and a control that was not answered teaches nothing.
+These four cases are kept apart. Objects that cannot be read must not become "no object", which would train a version that finds
+nothing; and an annotation without an answer for a control is not an example for it.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ __all__ = ["needs_picture", "read_regions", "regions_of"]
 
 
 def regions_of(annotation: Annotation, control: Control, config: LabelConfig) -> dict[tuple[str, int], list[Region]]:
-    """Return the regions that an annotation has for a control, on each image of the task that it answers the control for.
+    """Return the regions of an annotation for a control, on each image for which it answers the control.
 
-    An annotation that was begun from a prediction answers a control of objects for all its images, on which the predicted
-    objects were shown. One that was begun empty, and has objects on some of them, is silent on the others: they may not have
-    been looked at.
+    If an annotation started from a prediction and has an object, it answers a control of objects for all images of the control:
+    the predicted objects of all of them were shown. If it started empty and has objects on some images only, it does not answer
+    the control for the others: the annotator may not have opened them.
 
     Returns
     -------
     dict
-        Name of an Image tag and page to the regions there. They are empty where the annotator left the control for objects
-        empty and answered others: there are none. Images for which the control is not answered are left out.
+        Name of an Image tag and page to the regions there. The lists are empty if the annotator left a control of objects empty
+        and answered others: then there is no object. Images for which the annotation does not answer the control are left out.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
         If a region lies on no image of the task, or names a control of this type that the labelling config does not have.
     """
     if not control.labels and CONTROLS[control.tag].KIND is not Kind.NUMBER:
-        return {}  # labels that come from each task are no classes that a head could learn
+        return {}  # labels that each task defines are not the classes of a head
     regions = [region for region in annotation.result if region.get("from_name") == control.name]
     on_images: dict[tuple[str, int], list[Region]] = {
         image: [] for image in images_of_control(annotation.data, config, control)
@@ -62,17 +62,19 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
     if control.tag not in OBJECTS or control.name in hidden_controls(annotation.result, config):
         return {}
     if any(_is_a_prompt(region, config) for region in annotation.result):
-        return {}  # a prompt that was left behind is a mask that was lost, and not "nothing here"
+        return {}  # a remaining prompt means a lost mask, not "no object"
     return on_images if any(region.get("type") != "relation" for region in annotation.result) else {}
 
 
 def read_regions(regions: Sequence[Region], control: Control, *, size: Size | None = None) -> list[Any]:
-    """Read regions of a control on one picture, as `sync.labelling.reading.read_region` does.
+    """Read the regions of a control on one image with `sync.labelling.reading.read_region`.
 
     Parameters
     ----------
+    regions : sequence of Region
+    control : Control
     size : (width, height), optional
-        Of the picture, pixels. Without it shapes are read in pixels of a picture of any size, to find out whether they can be.
+        Size of the image, pixels. Without it shapes are scaled to any size, which only shows whether they can be read.
 
     Raises
     ------
@@ -83,7 +85,7 @@ def read_regions(regions: Sequence[Region], control: Control, *, size: Size | No
 
 
 def needs_picture(regions: Sequence[Region], control: Control) -> bool:
-    """Return whether only the picture's own size decides if the regions of a control on it can be read."""
+    """Return whether the size of the image is needed to find out if the regions of a control on it can be read."""
     codec = SHAPES.get(control.tag)
     return codec is not None and any(codec.readable_size(region) is None for region in regions)
 
@@ -94,13 +96,13 @@ def _readable_size(region: Region, control: Control) -> Size:
 
 
 def _is_of_a_lost_control(region: Mapping[str, Any], control: Control, config: LabelConfig) -> bool:
-    """Tell whether a region of the control's type is of a control that was renamed or removed; relations have no name."""
+    """Return whether a region of the control's type is of a control that was renamed or removed."""
     kind, name = region.get("type"), region.get("from_name")
     same_kind = isinstance(kind, str) and kind.strip().lower() == control.tag.lower()
     return same_kind and bool(config.names) and not (isinstance(name, str) and name in config.names)
 
 
 def _is_a_prompt(region: Mapping[str, Any], config: LabelConfig) -> bool:
-    """Tell whether a region is of a tool for prompts: Label Studio keeps it where a suggestion was not accepted."""
+    """Return whether a region is an unaccepted prompt, which Label Studio keeps in the annotation."""
     control = config.control(region.get("from_name"))
     return control is not None and control.smart and control not in controls_to_fill(config)

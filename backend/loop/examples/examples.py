@@ -1,8 +1,9 @@
-"""Gathers examples: the annotators' labels, control by control and image by image, in the terms of the heads.
+"""Gather training examples: the labels that annotators gave, by control and image, in the form that heads are trained on.
 
-Several annotators of one task become a soft label (classes) or a mean (numbers); of objects the newest annotation counts, since
-outlines cannot be averaged. An annotation that cannot be read for a control is left out of that control's examples, and with it
-its task where nobody else annotated it. Objects are in pixels of the picture itself, whatever size their regions state.
+Several annotations of one task are combined to a soft label (classes) or a mean (numbers); for objects the newest annotation
+counts, since outlines cannot be averaged. An annotation that cannot be read for a control is left out of that control's
+examples; its task is left out too if it has no other annotation. Objects are in pixels of the image file, whatever size their
+regions state.
 """
 
 from __future__ import annotations
@@ -29,22 +30,23 @@ log = logging.getLogger("galaxyloop.examples")
 
 
 SizesOf = Callable[[Sequence[str]], Sequence[Size | None]]
-"""From references to the sizes of pictures, (width, height) in pixels; None of those that cannot be read."""
+"""From image references to sizes, (width, height) in pixels; None for images that cannot be read."""
 
 
 def gather_examples(
     annotations: Sequence[Annotation], config: LabelConfig, controls: Sequence[Control], *, sizes_of: SizesOf
 ) -> dict[str, Examples]:
-    """Sort the annotations' regions by control.
+    """Gather the labels of annotations by control.
 
     Parameters
     ----------
     annotations : sequence of Annotation
-        Of a snapshot: submitted, not empty, ordered by task.
+        From a snapshot: submitted, not empty, ordered by task.
+    config : LabelConfig
     controls : sequence of Control
-        Those to learn.
+        Controls to train.
     sizes_of : callable
-        Looks up pictures; called for those on which something was drawn.
+        Returns the sizes of images; called with the images of the controls of objects that have a region.
 
     Returns
     -------

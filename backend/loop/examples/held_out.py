@@ -1,8 +1,8 @@
-"""The audit: which tasks are held out for good to judge versions on, and which tasks show the same galaxies as others.
+"""Choose the tasks that are held out for validation, and find tasks that show the same galaxies.
 
-The side of a task follows from its place on the sky, or from its file, and from nothing else: it does not change when tasks are
-added. A cell of the sky is held out as a whole. Where an image reaches over the border of such a cell, a task on the other side
-that shows a part of a held-out image is set aside: it neither teaches nor judges.
+Whether a task is held out depends only on its position on the sky, or on its file, so it does not change when tasks are added.
+All tasks in a cell of the sky are on the same side. Where an image crosses the border of a held-out cell, a task on the other
+side that shows part of that image is set aside: it is used neither for training nor for validation.
 """
 
 from __future__ import annotations
@@ -40,36 +40,36 @@ DEC_NAMES = (
     "delta_j2000",
     "declination",
 )
-"""Keys of a task's position. The order is fixed: with another one, tasks of existing projects would change sides."""
+"""Keys of a task's position. The order is fixed: another order would move tasks of existing projects to the other side."""
 LARGEST_SHARE = 0.5
 LEAST_CELLS = 10
-"""A project whose tasks lie in fewer cells holds nothing out: all of it might come to stand on one side."""
+"""A project whose tasks lie in fewer cells has no held-out tasks: all its tasks could fall on one side."""
 CELL_ARCSEC = 60.0
-"""Of the sky: larger than most cut-outs, so that few reach over a border, and small beside a survey's field."""
+"""Side of a cell of the sky: larger than most cut-outs, so that few cross a border, and small compared with a survey field."""
 CELL_TILES = 1
-"""Of a picture that is cut into tiles: so many tiles each way."""
+"""Side of a cell of an image that is cut into tiles, in tiles."""
 TILE_PX = 96
-"""Of a tile whose name does not tell its size: that of the demo's first tiles."""
+"""Width of a tile whose file name does not state it: the first tiles of the demo."""
 _UPLOAD = re.compile(r"/data/upload/\d+/[0-9a-f]{8}-(.+)")
 _TILE = re.compile(r"(?P<picture>.+?)-x(?P<x>\d+)-y(?P<y>\d+)(?:-w(?P<width>\d+))?\.\w+")
 _NUMBERED = re.compile(r"(hubble-deep-field)-\d\d")
-"""The demo's first tiles carry a running number in the name of the picture that they are cut from."""
+"""The names of the demo's first tiles include a running number after the name of the image that they are cut from."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sides:
-    """Where each annotated task belongs.
+    """How each annotated task is used.
 
     Attributes
     ----------
     held_out : frozenset of int
-        Tasks that judge, of the whole project.
+        Held-out tasks of the whole project.
     set_aside : frozenset of int
-        Tasks that show a part of a held-out annotated task's image.
+        Tasks that show part of the image of a held-out annotated task.
     neighbours : mapping
-        Annotated task to the others that show a part of the same sky or the same file.
+        Annotated task to the others that show part of the same sky or the same file.
     galaxies : mapping
-        Annotated task to the name of what it shows; tasks with the same name are no independent evidence.
+        Annotated task to the name of the galaxy or file that it shows; tasks with equal names are not independent.
     """
 
     held_out: frozenset[int] = frozenset()
@@ -91,12 +91,12 @@ class _Tile:
 
 
 def audit_share(extra_params: Mapping[str, Any]) -> float:
-    """Read the share of the tasks that are held out from a backend's extra params, ``{"audit": 0.2}``.
+    """Read the held-out share of tasks from a backend's extra params, ``{"audit": 0.2}``.
 
     Raises
     ------
     ValueError
-        If it is no number from 0 to `LARGEST_SHARE`.
+        If it is not a number from 0 to `LARGEST_SHARE`.
     """
     share = extra_params.get("audit", DEFAULT_SHARE)
     if isinstance(share, bool) or not isinstance(share, int | float) or not 0 <= share <= LARGEST_SHARE:
@@ -105,7 +105,7 @@ def audit_share(extra_params: Mapping[str, Any]) -> float:
 
 
 def audit_tasks(tasks: Mapping[int, Mapping[str, Any]], *, image_keys: Sequence[str], share: float) -> frozenset[int]:
-    """Choose the tasks that are held out.
+    """Choose the held-out tasks.
 
     Parameters
     ----------
@@ -114,7 +114,12 @@ def audit_tasks(tasks: Mapping[int, Mapping[str, Any]], *, image_keys: Sequence[
     image_keys : sequence of str
         Keys of a task's data that hold image references.
     share : float
-        Of the cells.
+        Share of the cells that is held out, 0 to 1.
+
+    Returns
+    -------
+    frozenset of int
+        Empty if the tasks lie in fewer than `LEAST_CELLS` cells.
     """
     cells = {task: _cell(data, image_keys, task=task, sky=CELL_ARCSEC, tiles=CELL_TILES) for task, data in tasks.items()}
     if len(set(cells.values())) < LEAST_CELLS:
@@ -123,7 +128,7 @@ def audit_tasks(tasks: Mapping[int, Mapping[str, Any]], *, image_keys: Sequence[
 
 
 def galaxy_of(data: Mapping[str, Any], image_keys: Sequence[str], *, task: int) -> str:
-    """Name what a task shows: its place to `SAME_GALAXY_ARCSEC`, or its file."""
+    """Name the galaxy that a task shows: its position rounded to cells of `SAME_GALAXY_ARCSEC`, else its tile or its file."""
     return _cell(data, image_keys, task=task, sky=SAME_GALAXY_ARCSEC, tiles=1)
 
 
@@ -134,19 +139,21 @@ def sides_of(
     image_keys: Sequence[str],
     contents: Mapping[int, str] | None = None,
 ) -> Sides:
-    """Say where the annotated tasks belong.
+    """Divide annotated tasks into held-out tasks, tasks that are set aside and training tasks.
 
     Parameters
     ----------
     annotations : iterable of Annotation
     held_out : frozenset of int
-        As `audit_tasks` gives it.
+        From `audit_tasks`.
+    image_keys : sequence of str
+        Keys of a task's data that hold image references.
     contents : mapping, optional
-        Task to what its file's bytes are known by: Label Studio gives a file that is uploaded twice two names.
+        Task to a hash of its file: Label Studio gives two names to a file that is uploaded twice.
 
     Notes
     -----
-    A task with a ground-truth annotation is held out wherever it lies.
+    A task with a submitted ground-truth annotation is held out in any cell.
     """
     annotations = list(annotations)
     data = {one.task_id: one.data for one in annotations}
@@ -175,7 +182,7 @@ def _neighbours(
         if (tile := _tile_of(one, image_keys)) is not None:
             tiles[tile.picture].append((task, tile))
         if (place := _position(one)) is not None:
-            # An object of one image may lie anywhere on it: images that touch are neighbours.
+            # An object may lie anywhere on its image: images that touch are neighbours.
             radius = 2 * _radius_arcsec(one, sizes[task])
             places.append(TaskPlace(task, "", "", np.array([place]), place, radius))
     near: dict[int, set[int]] = {task: set() for task in data}
@@ -192,7 +199,7 @@ def _neighbours(
 
 
 def _cell(data: Mapping[str, Any], image_keys: Sequence[str], *, task: int, sky: float, tiles: int) -> str:
-    """Name the cell that a task lies in: of the sky, of the picture that its image is a tile of, or its file."""
+    """Name the cell that a task lies in: a cell of the sky, else of the image that its file is a tile of, else its file."""
     if (place := _position(data)) is not None:
         return _sky_cell(*place, arcsec=sky)
     if (tile := _tile_of(data, image_keys)) is not None:
@@ -205,7 +212,7 @@ def _cell(data: Mapping[str, Any], image_keys: Sequence[str], *, task: int, sky:
 
 
 def _sky_cell(ra: float, dec: float, *, arcsec: float) -> str:
-    """Rows of equal declination, cut into cells that are about as wide as they are high."""
+    """Name the cell of a position (degrees): rows of equal declination are cut into cells about as wide as they are high."""
     row = math.floor((dec + 90) * 3600 / arcsec)
     middle = math.radians((row + 0.5) * arcsec / 3600 - 90)
     columns = max(1, math.floor(360 * 3600 / arcsec * max(math.cos(middle), 0)))
@@ -213,7 +220,7 @@ def _sky_cell(ra: float, dec: float, *, arcsec: float) -> str:
 
 
 def _fraction(cell: str) -> float:
-    """A number from 0 to 1 that stands for a cell."""
+    """Return a pseudorandom number from 0 to 1 for a cell, the same in each call."""
     return int.from_bytes(hashlib.sha256(cell.encode()).digest()[:8]) / 2**64
 
 
@@ -224,7 +231,7 @@ def _references(data: Mapping[str, Any], image_keys: Sequence[str]) -> list[str]
 
 
 def _tile_of(data: Mapping[str, Any], image_keys: Sequence[str]) -> _Tile | None:
-    """Read a tile's place from its file's name, `<picture>-x<middle>-y<middle>-w<width>.png`."""
+    """Read the position of a tile from its file name, `<picture>-x<middle>-y<middle>-w<width>.png`."""
     references = _references(data, image_keys)
     name = references[0].split("?")[0] if references else ""
     uploaded = _UPLOAD.fullmatch(name)
@@ -237,7 +244,7 @@ def _tile_of(data: Mapping[str, Any], image_keys: Sequence[str]) -> _Tile | None
 
 
 def _position(data: Mapping[str, Any]) -> tuple[float, float] | None:
-    """Right ascension and declination, degrees."""
+    """Return right ascension and declination, degrees; None if the data do not have them."""
     lower = {str(key).lower(): value for key, value in data.items()}
     ra, dec = (_number(lower, names) for names in (RA_NAMES, DEC_NAMES))
     if ra is None or dec is None or abs(ra) > 360 or abs(dec) > 90:
@@ -257,7 +264,7 @@ def _number(data: Mapping[str, Any], names: Iterable[str]) -> float | None:
 
 
 def _radius_arcsec(data: Mapping[str, Any], diagonal_px: float) -> float:
-    """From an image's middle to its corners; 0 where nothing tells."""
+    """Return half the diagonal of an image; 0 if its size in pixels or its pixel scale is unknown."""
     cards = data.get("wcs")
     if isinstance(cards, Mapping):
         width, height = (_number(cards, (name,)) or 0.0 for name in ("NAXIS1", "NAXIS2"))
@@ -266,6 +273,6 @@ def _radius_arcsec(data: Mapping[str, Any], diagonal_px: float) -> float:
 
 
 def _diagonal(region: Mapping[str, Any]) -> float:
-    """Of the image that a region names the size of, pixels; 0 where it names none."""
+    """Return the diagonal of the image whose size a region states, pixels; 0 if it states none."""
     width, height = (_number(region, (name,)) or 0.0 for name in ("original_width", "original_height"))
     return math.hypot(width, height)

@@ -1,7 +1,8 @@
-"""The snapshot: the frozen list of annotations that a version is trained on, and what of them is a label.
+"""Snapshot: the frozen list of annotations that a version is trained on.
 
-Every rule about what counts stands here: skipped and empty annotations teach nothing, the newest annotation of each annotator
-counts, and where a task has a ground-truth annotation, that one alone. `held_out` says which tasks judge and never teach.
+All rules about which annotations count are here: skipped and empty annotations are left out, the newest annotation of each
+annotator counts, and if a task has a ground-truth annotation, only ground truth counts. `held_out` decides which tasks are used
+for validation and never for training.
 """
 
 from __future__ import annotations
@@ -22,14 +23,15 @@ SNAPSHOT_FILE = "snapshot.json"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Annotations that count, ordered by task and id.
+    """The annotations that count, ordered by task and id.
 
     Attributes
     ----------
+    annotations : tuple of Annotation
     stamps : dict
-        Annotation id to its stamp, the time of its last change and its content: what makes two snapshots differ.
+        Annotation id to its stamp: the time of its last change and a hash of its content.
     sides : Sides
-        Which tasks judge, and which neither judge nor teach.
+        Which tasks are held out, and which are used neither for training nor for validation.
     """
 
     annotations: tuple[Annotation, ...]
@@ -38,18 +40,18 @@ class Snapshot:
 
     @property
     def fingerprint(self) -> str:
-        """Name the snapshot by its content."""
+        """Hash of the stamps: equal snapshots have equal fingerprints."""
         return hashlib.sha256(json.dumps(sorted(self.stamps.items())).encode()).hexdigest()[:16]
 
     @property
     def training(self) -> tuple[Annotation, ...]:
-        """What a version may learn from."""
+        """Annotations that a version may be trained on."""
         other = self.sides.held_out | self.sides.set_aside
         return tuple(annotation for annotation in self.annotations if annotation.task_id not in other)
 
     @property
     def judging(self) -> tuple[Annotation, ...]:
-        """What no version ever learns from."""
+        """Annotations of held-out tasks, which no version is trained on."""
         return tuple(annotation for annotation in self.annotations if annotation.task_id in self.sides.held_out)
 
     def changes_since(self, stamps: dict[int, str]) -> int:
@@ -58,7 +60,7 @@ class Snapshot:
         return changed + sum(id_ not in self.stamps for id_ in stamps)
 
     def save(self, folder: Path) -> None:
-        """Write the list beside the version that it made."""
+        """Write the list of annotations into the folder of the version that was trained on it."""
         rows = [
             {"annotation": one.id, "task": one.task_id, "updated_at": one.updated_at, "content": _content(one)}
             for one in self.annotations
@@ -67,9 +69,9 @@ class Snapshot:
 
 
 def read_stamps(folder: Path) -> dict[int, str]:
-    """Read the stamps of a version's snapshot; none where it has no folder (the base version), or a damaged list.
+    """Read the stamps of a version's snapshot; empty if it has no folder (the base version) or the list is damaged.
 
-    Versions made before stamps held the content have times alone: they tell as much as they did then.
+    The lists of versions that were trained before the content was added to stamps have times only; only these are compared.
     """
     try:
         rows = json.loads((folder / SNAPSHOT_FILE).read_bytes())
@@ -84,9 +86,9 @@ def take_snapshot(annotations: Sequence[Annotation], sides: Sides | None = None)
     Parameters
     ----------
     annotations : sequence of Annotation
-        All of a project, as Label Studio has them.
+        All annotations of a project in Label Studio.
     sides : Sides, optional
-        By default every task teaches.
+        Without it all tasks are training tasks.
     """
     newest: dict[tuple[int, int | None], Annotation] = {}
     for annotation in sorted(annotations, key=lambda one: (one.ground_truth, one.updated_at, one.id)):

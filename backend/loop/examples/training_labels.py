@@ -1,7 +1,7 @@
-"""Training labels: the labels that a version was trained on, kept in its folder, control by control.
+"""Training labels: the labels that a version was trained on, by control, in a file in the version's folder.
 
-Annotations are edited and deleted; the gate can then still ask what the version would have learned without some of its images.
-Masks are not kept: what finds objects learns from their boxes.
+Annotators edit and delete annotations; with this file the gate can still refit a version's heads without some of its images.
+Masks are not stored: detection heads are trained on boxes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LESSONS_FILE = "lessons.json"
 
 
 def save_training_labels(folder: Path, gathered: Mapping[str, Examples]) -> None:
-    """Write a version's examples into its folder."""
+    """Write a version's training examples into its folder."""
     training_labels = {
         control: [_row(examples, image) for image in sorted(examples.references)] for control, examples in gathered.items()
     }
@@ -32,13 +32,15 @@ def save_training_labels(folder: Path, gathered: Mapping[str, Examples]) -> None
 
 
 def read_training_labels(folder: Path, now: Mapping[str, Examples]) -> dict[str, Examples]:
-    """Read a version's examples; none of the base version, which has no folder.
+    """Read a version's training examples; empty for the base version, which has no folder.
 
     Parameters
     ----------
+    folder : Path
+        Folder of the version.
     now : mapping
-        Control's name to the examples of all annotations as they stand. Of a version that has no file of lessons, those of the
-        tasks in its snapshot are taken.
+        Control's name to the current examples of all annotations. If the version has no file of training labels, the current
+        examples of the tasks in its snapshot are returned.
     """
     if (folder / LESSONS_FILE).exists():
         training_labels = json.loads((folder / LESSONS_FILE).read_text())
@@ -52,7 +54,7 @@ def read_training_labels(folder: Path, now: Mapping[str, Examples]) -> dict[str,
 
 
 class _Others:
-    """All tasks but these."""
+    """A container of all tasks except the given ones."""
 
     def __init__(self, tasks: Container[int]) -> None:
         self._tasks = tasks

@@ -1,6 +1,6 @@
-"""Finds the annotations that cannot be read, so that people can be told of them by task and reason.
+"""Find the annotations that cannot be read, and list them by task with the reason.
 
-Every cycle looks at all annotations; how one reads is kept while its content and the labelling config stay the same.
+Every cycle checks all annotations; an outcome is reused while the annotation's content and the labelling config are the same.
 """
 
 from __future__ import annotations
@@ -30,16 +30,19 @@ log = logging.getLogger("galaxyloop.problems")
 READ, NOT_ANSWERED = "read", "not answered"
 
 Readings = dict[tuple[int, str, str], dict[str, tuple[str, str]]]
-"""By annotation, its content and the labelling config: the outcome and the reason for each control."""
+"""By annotation id, content and labelling config: the outcome and the reason for each control."""
 
 
 def note_problems(services: Services, project: Project, annotations: Sequence[Annotation], *, readings: Readings) -> int:
-    """List what cannot be read of a snapshot's annotations; return how many tasks are left out for a control.
+    """List the annotations of a snapshot that cannot be read; return how many tasks are left out for a control.
 
     Parameters
     ----------
+    services : Services
+    project : Project
+    annotations : sequence of Annotation
     readings : dict
-        Those of an earlier call, which are not repeated; replaced by those of this one.
+        Outcomes of an earlier call, which are reused; replaced by the outcomes of this call.
     """
     config = read_config(project.label_config)
     controls = controls_to_fill(config)
@@ -61,7 +64,7 @@ def note_problems(services: Services, project: Project, annotations: Sequence[An
 
 
 def _outcome(services: Services, annotation: Annotation, control: Control, config: LabelConfig) -> tuple[str, str]:
-    """Whether an annotation can be read for a control; where not, why."""
+    """Return whether an annotation can be read for a control and, if it cannot, the reason."""
     answered = attempt(partial(_read, services, annotation, control, config))
     if isinstance(answered, ImageError):
         return "", str(answered)
@@ -69,7 +72,7 @@ def _outcome(services: Services, annotation: Annotation, control: Control, confi
 
 
 def _read(services: Services, annotation: Annotation, control: Control, config: LabelConfig) -> bool:
-    """Read an annotation for a control; return whether it answers it."""
+    """Read an annotation for a control; return whether it answers the control."""
     answered = regions_of(annotation, control, config)
     for image, regions in answered.items():
         size = None

@@ -1,7 +1,8 @@
-"""The contest: a control's heads of the candidate, of the live version and the shipped one, scored on the same images.
+"""Score a control's candidate head, live head and shipped head on the same images.
 
-An image that a head never learned from, nor a neighbour of it, is scored with the head itself. On any other it is scored with a
-head that is fitted anew, in the same way, on what the first one learned from without the image's fold and all its neighbours.
+A head is scored as it is on images that are neither in its training set nor neighbours of an image in it. For every other
+image, a head is refitted in the same way on the training set without the image's cross-validation fold and the neighbours of
+that fold, and the refitted head is scored.
 """
 
 from __future__ import annotations
@@ -27,21 +28,22 @@ from sync.labelling.config import Control
 __all__ = ["AUDIT_ENOUGH", "CandidateScores", "ComparedHead", "model_of", "score_candidates"]
 
 AUDIT_ENOUGH = 30
-"""Held-out groups of images from which on they alone judge: they speak of all of the project's galaxies, and cost no refit."""
+"""Number of held-out groups from which on only held-out images are scored: they are a sample of the whole project, and need no
+refit."""
 MOST_JUDGED = 300
-"""Newest images that judge classes and numbers."""
+"""Largest number of held-out images, and of others, that heads for classes and numbers are scored on: highest task ids."""
 
 
 @dataclass(frozen=True)
 class ComparedHead:
-    """One head of a control.
+    """One of the heads of a control that are compared.
 
     Attributes
     ----------
     head : Head or None
-        None stands for the shipped one.
+        None is the shipped head.
     learned : Examples
-        What the head learned from.
+        Training set of the head; empty for the shipped head.
     """
 
     head: Head | None = None
@@ -50,20 +52,19 @@ class ComparedHead:
 
 @dataclass(frozen=True)
 class CandidateScores:
-    """What came of it.
+    """Scores of the compared heads on the same n images.
 
     Attributes
     ----------
-    images : tuple of ImageOfTask
-        That all contenders are scored on.
-    groups : tuple of str
-        What each image shows.
+    images : tuple of ImageOfTask, length n
+    groups : tuple of str, length n
+        Name of the galaxy or file that each image shows.
     resampled : ndarray of bool, shape (n,)
-        Which images some contender has learned from, so that its scores there come from cross-validation.
+        True for images in, or next to, the training set of at least one head; such a head is scored there by cross-validation.
     plan : Plan
-        Of the cross-validation.
+        Folds and repetitions of the cross-validation.
     scores : tuple of tuple of Scores
-        Of each contender, by repetition.
+        For each head, in the order given to `score_candidates`, the scores of each repetition.
     """
 
     images: tuple[ImageOfTask, ...]
@@ -73,7 +74,7 @@ class CandidateScores:
     scores: tuple[tuple[Scores, ...], ...]
 
     def agreement(self, compared_head: int) -> NDArray[np.float64]:
-        """Scores of a contender, shape (repetitions, n)."""
+        """Return the agreement scores of the head at an index, shape (repetitions, n)."""
         return np.stack([one.agreement for one in self.scores[compared_head]])
 
 
@@ -84,15 +85,22 @@ def score_candidates(
     truth: Examples,
     sides: Sides,
 ) -> CandidateScores | None:
-    """Score the heads of a control; None where there is no image to judge by.
+    """Score the heads of a control on the same images.
 
     Parameters
     ----------
-    contenders : sequence of Contender
+    predictors : LivePredictors
+    control : Control
+    compared_heads : sequence of ComparedHead
     truth : Examples
-        What the annotators say now, of all tasks.
+        Current labels of all annotated images.
     sides : Sides
-        Which of the tasks are held out, and which are neighbours.
+        Held-out tasks, tasks that are set aside, and the neighbours of each task.
+
+    Returns
+    -------
+    CandidateScores or None
+        None if there is no image that every head can be scored on.
     """
     scorer = _HeadScorer(predictors, control, truth, sides)
     images = scorer.readable(_judging(truth, compared_heads, sides, objects=model_class(control).finds_objects))
@@ -102,7 +110,7 @@ def score_candidates(
     resampled = np.any(touched, axis=0)
     left_out = len({scorer.group(image) for image, again in zip(images, resampled, strict=True) if again})
     plan = (plan_of_objects if model_class(control).finds_objects else plan_of_classes)(left_out)
-    if plan is None:  # all that was learned from is one galaxy: only images that no head learned from can judge
+    if plan is None:  # a single galaxy cannot be divided into folds: score only images outside the training sets
         plan, images = Plan(1, 1), [image for image, again in zip(images, resampled, strict=True) if not again]
         touched = [scorer.touched(one, images) for one in compared_heads]
         resampled = np.zeros(len(images), bool)
@@ -123,7 +131,7 @@ def score_candidates(
 
 
 def _judging(truth: Examples, compared_heads: Sequence[ComparedHead], sides: Sides, *, objects: bool) -> list[ImageOfTask]:
-    """The images that judge: held-out ones, and while those are few the others as well."""
+    """Select the images to score on: held-out ones and, if these are fewer than `AUDIT_ENOUGH` groups, others too."""
     answered = truth.labels
     most = MOST_OBJECT_IMAGES if objects else MOST_JUDGED
     held_out = sorted(image for image in answered if image.task in sides.held_out)
@@ -135,13 +143,13 @@ def _judging(truth: Examples, compared_heads: Sequence[ComparedHead], sides: Sid
 
 
 class _HeadScorer:
-    """Refits and scores the contenders of one control; what two contenders would learn alike is fitted once."""
+    """Refits and scores the compared heads of one control; refits on equal training sets are computed once."""
 
     def __init__(self, predictors: LivePredictors, control: Control, truth: Examples, sides: Sides) -> None:
         self._predictors, self._control = predictors, control
         self._truth, self._sides = truth, sides
         self.refits = Refits(predictors, control)
-        # Images of folds without which too few labels are left to fit a head: they say nothing of it.
+        # Images of folds without which too few labels remain to fit a head; they are not scored.
         self.not_fitted: set[ImageOfTask] = set()
 
     def group(self, image: ImageOfTask) -> str:
@@ -155,14 +163,14 @@ class _HeadScorer:
         return [image for image, one in zip(images, seen, strict=True) if one is not None]
 
     def touched(self, compared_head: ComparedHead, images: Sequence[ImageOfTask]) -> NDArray[np.bool_]:
-        """Which images a contender has learned from, or from a neighbour of, shape (n,)."""
+        """Return which images, or neighbours of them, are in the training set of a head, shape (n,)."""
         tasks = {image.task for image in compared_head.learned.references}
         return np.array([not tasks.isdisjoint({image.task} | self._neighbours(image.task)) for image in images], bool)
 
     def deal(
         self, images: Sequence[ImageOfTask], groups: Sequence[str], resampled: NDArray[np.bool_], plan: Plan, *, seed: int
     ) -> NDArray[np.intp]:
-        """The fold of each image, shape (n,); -1 of one that nobody has learned from."""
+        """Return the fold of each image, shape (n,); -1 for an image that is in no head's training set."""
         fold = np.full(len(images), -1, np.intp)
         again = np.flatnonzero(resampled)
         if len(again):
@@ -212,7 +220,7 @@ class _HeadScorer:
         seen = self._predictors.extractor.extract_features(
             references, embed=False, extractions=[settings] if settings else [], look=model.needs_look
         )
-        # A picture that has become unreadable since counts as one on which nothing is found.
+        # An image that has become unreadable meanwhile counts as an image without detections.
         blank = {settings: ()} if settings else {}
         return [
             one if isinstance(one, ImageFeatures) else replace(self.refits.seen(reference), sources=blank)
@@ -221,7 +229,13 @@ class _HeadScorer:
 
 
 def model_of(predictors: LivePredictors, control: Control, head: Head | None) -> ControlModel | None:
-    """Return the model of a control with a head, None for the shipped one; None if the shipped one knows no label of it."""
+    """Return the model of a control with a head, or with the shipped head for None.
+
+    Returns
+    -------
+    ControlModel or None
+        None if there is no trained head and the shipped heads cannot predict the control.
+    """
     heads = predictors.usable(ProjectHeads({} if head is None else {control.name: head}))
     made = create_models(
         [control],

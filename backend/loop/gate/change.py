@@ -1,8 +1,8 @@
-"""Change: by how much a head would change the class predictions of tasks, those that nobody has annotated above all.
+"""Limit how much a head may change the class predictions of tasks, above all of those without an annotation.
 
-Annotators open the tasks that the live head is unsure of, so that annotated tasks say little about the others: on Galaxy Zoo 2
-a head that was better by 0.07 on the annotated galaxies was worse by 0.15 on the rest (`docs/benchmarks.md`, Trust). It changed
-its predictions of the rest four times as much as those of the galaxies that spoke for it.
+Annotators work on the tasks on which the live head is least certain, so the annotated tasks are not a random sample: on Galaxy
+Zoo 2 a head that was better by 0.07 on the annotated galaxies was worse by 0.15 on the others (`docs/benchmarks.md`, Trust). It
+changed its predictions of the others four times as much as those of the annotated galaxies.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ from sync.labelling.config import Control, LabelConfig
 __all__ = ["MOST_TASKS", "ProjectTasks", "change_of_classes", "limit_change"]
 
 MOST_TASKS = 200
-"""Tasks that the change is measured on; its error is then below 0.01."""
+"""Largest number of tasks that the change is measured on; its error is then below 0.01."""
 PLACES = {Taken.CANDIDATE: 0, Taken.LIVE: 1, Taken.SHIPPED: 2}
-"""Of the contenders in a contest."""
+"""Index of each head in `CandidateScores.scores`."""
 
 
 @dataclass(frozen=True)
 class ProjectTasks:
-    """The tasks of a project, and what their images are seen with."""
+    """The tasks of a project, its labelling config, and the predictors that extract the features of its images."""
 
     tasks: Sequence[Task]
     config: LabelConfig
@@ -50,20 +50,28 @@ def limit_change(
     *,
     held_out: Collection[int],
 ) -> tuple[Decision, float | None]:
-    """Apply `decide_on_change` to the decision on a control of classes.
+    """Apply `decide_on_change` to the decision on a control that holds classes.
 
     Parameters
     ----------
-    contenders : sequence of Contender
-        The candidate and the live version's head.
+    decision : Decision
+        From `decide`.
+    contest : CandidateScores
+        Scores of the candidate's, the live and the shipped head.
+    compared_heads : sequence of ComparedHead
+        The candidate's head and the live version's head.
+    control : Control
+    project : ProjectTasks
     held_out : collection of int
-        Tasks that judge and never train.
+        Tasks that are used for validation and never for training.
 
     Returns
     -------
     Decision
+        The decision to apply.
     float or None
-        Change of the tasks without an annotation; None where the live head stays, or nothing filled the control before.
+        Change on the tasks without an annotation; None if it was not measured, since `decision` keeps the live head or one of
+        the heads has no class model.
     """
     if decision.taken is Taken.LIVE:
         return decision, None
@@ -77,12 +85,20 @@ def limit_change(
 
 
 def change_of_classes(taken: ClassModel, live: ClassModel, project: ProjectTasks, *, annotated: bool) -> float:
-    """Return what the taken head would lose if the live head's probabilities were true: 0 to 1, as scores are.
+    """Return the agreement that the taken head would lose if the live head's probabilities were true, from 0 to 1.
 
     Parameters
     ----------
+    taken, live : ClassModel
+    project : ProjectTasks
     annotated : bool
-        Whether the tasks with an annotation count, or those without; at most `MOST_TASKS` of them, drawn by their ids.
+        Whether to measure on the tasks with an annotation or on those without; at most `MOST_TASKS` of them, sampled by a hash
+        of their ids.
+
+    Returns
+    -------
+    float
+        0 if no image of these tasks can be read.
     """
     control, config = live.control, project.config
     tasks = (task for task in project.tasks if bool(task.annotations) is annotated)
@@ -98,7 +114,7 @@ def change_of_classes(taken: ClassModel, live: ClassModel, project: ProjectTasks
 
 
 def _held_out(contest: CandidateScores, taken: Taken, held_out: Collection[int]) -> Comparison:
-    """The taken head against the live version's, on the held-out tasks alone."""
+    """Compare the taken head with the live head on held-out tasks only."""
     alone = [
         place
         for place, (image, again) in enumerate(zip(contest.images, contest.resampled, strict=True))
@@ -109,5 +125,5 @@ def _held_out(contest: CandidateScores, taken: Taken, held_out: Collection[int])
 
 
 def _order(task: int) -> bytes:
-    """A random order of tasks that stays."""
+    """Return a sort key that puts tasks in a random order, the same in each call."""
     return hashlib.sha256(str(task).encode()).digest()

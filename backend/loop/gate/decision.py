@@ -1,6 +1,7 @@
-"""The decision: which head fills a control from now on, the candidate's, the live version's or the shipped one.
+"""Decide which head predicts a control from now on: the candidate's, the live version's or the shipped one.
 
-One rule for all controls, of comparisons that are made elsewhere. What nobody can tell leaves things as they are.
+One rule for all controls, applied to comparisons that other modules compute. If a comparison is not significant, the live head
+is kept.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from backend.loop.scores.comparison import Answer, Comparison
 __all__ = ["MARGIN", "Decision", "Objects", "Taken", "decide", "decide_on_change"]
 
 MARGIN = 0.05
-"""A candidate that knows a new label may be so much worse than the live version, of scores between 0 and 1, and not more; by so
-much may a head change the classes of tasks that nobody has annotated before the held-out tasks alone must speak for it."""
+"""Largest loss of agreement (scores are between 0 and 1) at which a candidate with a new label is accepted; also the largest
+change of the classes of tasks without an annotation that needs no confirmation by the held-out tasks."""
 
 
 REACH = 1.5
-"""A head may change the classes of tasks that nobody has annotated by so many times what it changes on the annotated ones."""
+"""Largest ratio of a head's change on tasks without an annotation to its change on annotated tasks that needs no
+confirmation by the held-out tasks."""
 
 
 class Taken(StrEnum):
-    """Whose head fills a control."""
+    """Version whose head predicts a control."""
 
     CANDIDATE = "candidate"
     LIVE = "live"
@@ -31,16 +33,16 @@ class Taken(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """Objects on the judged tasks where people drew some.
+    """Counts of objects on the scored images on which annotators drew at least one.
 
     Attributes
     ----------
     drawn : int
-        By people.
+        Objects that annotators drew.
     predicted : int
-        By the candidate, right or wrong.
+        Objects that the candidate predicted, correct or not.
     candidate_hits, live_hits : int
-        Drawn objects that either version finds.
+        Drawn objects that the candidate and the live version found.
     """
 
     drawn: int
@@ -50,13 +52,13 @@ class Objects:
 
     @property
     def blind(self) -> bool:
-        """Whether the candidate finds nothing where people drew something, or nothing of it where the live version does."""
+        """Whether the candidate predicts no object, or finds none of the drawn objects while the live version does."""
         return self.drawn > 0 and (self.predicted == 0 or (self.candidate_hits == 0 and self.live_hits > 0))
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whose head fills a control, and why, in a sentence without a subject."""
+    """The version whose head predicts a control, and the reason: a sentence without its subject."""
 
     taken: Taken
     reason: str
@@ -70,29 +72,32 @@ def decide(
     new_labels: tuple[str, ...] = (),
     objects: Objects | None = None,
 ) -> Decision:
-    """Decide for one control.
+    """Decide which head predicts one control.
 
     Parameters
     ----------
     versus_live, versus_shipped : Comparison
-        Of the candidate.
+        The candidate against the live version and against the shipped head.
     live_versus_shipped : Comparison
-        Of the live version; a tie where the live version has no head of its own.
+        The live version against the shipped head; a tie where the live version has no head of its own.
     new_labels : tuple of str
-        Labels that the candidate has learned and that the live version does not know.
+        Labels that the candidate was trained on and that the live version cannot predict.
     objects : Objects, optional
-        Of a control that holds objects.
+        Counts of objects, for a control that holds objects.
 
     Notes
     -----
-    In this order:
+    The rules, in this order:
 
-    1. A candidate that finds no object where people drew some is not taken.
-    2. One that is measured as worse than the shipped head, or than the live version, is not taken.
-    3. One that is measured as better than the live version is taken.
-    4. Where one cannot tell, it is taken if it knows a label that the live version does not, and the lower ends of both
-       intervals lie above ``-MARGIN``.
-    5. Otherwise the live version's head stays; if that is measured as worse than the shipped one, the shipped one comes back.
+    1. A candidate that finds no object where annotators drew some is rejected.
+    2. A candidate that is significantly worse than the shipped head, or than the live version, is rejected.
+    3. A candidate that is significantly better than the live version is accepted.
+    4. If the comparison with the live version is not significant, the candidate is accepted if it has a label that the live
+       version lacks, and the lower ends of both intervals are above ``-MARGIN``.
+    5. Otherwise the live version's head is kept or, if it is significantly worse than the shipped head, the shipped head is
+       restored.
+
+    A rejected candidate is replaced as in rule 5.
     """
     kept = _kept(live_versus_shipped)
     if objects is not None and objects.blind:
@@ -109,17 +114,22 @@ def decide(
 
 
 def decide_on_change(decision: Decision, *, change: float, compared: float, held_out: Comparison) -> Decision:
-    """Keep the live version's head where another one changes the predictions of other tasks by more than was compared.
+    """Keep the live head if another head changes the predictions of tasks without an annotation too much.
 
     Parameters
     ----------
     decision : Decision
-        As `decide` gives it.
+        From `decide`.
     change, compared : float
-        What the taken head changes of the live one's predictions, on tasks without an annotation and on those that it is
-        compared on (`change_of_classes`).
+        Change of the live head's predictions on tasks without an annotation, and on the annotated ones (`change_of_classes`).
     held_out : Comparison
-        Of the same heads, on held-out tasks alone: these are drawn at random, and speak of all tasks.
+        The same heads on held-out tasks only, which are a random sample of all tasks.
+
+    Returns
+    -------
+    Decision
+        `decision`, or one for the live head if `change` exceeds both `MARGIN` and `REACH` times `compared`, and the taken head
+        is not significantly better on the held-out tasks.
     """
     if decision.taken is Taken.LIVE or change <= max(MARGIN, REACH * compared) or held_out.answer is Answer.BETTER:
         return decision

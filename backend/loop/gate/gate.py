@@ -1,7 +1,8 @@
-"""The gate: control by control, the head that is measured as the best goes live, and what nobody can tell stays as it is.
+"""The gate: decide for each control which head goes live.
 
-A version takes the candidate's head for some controls and keeps the live version's for others; it goes live where that changes
-anything. Each control's comparison, and the rule that was applied, stand in its evidence.
+For each control, a version takes the candidate's head, keeps the live version's head or returns to the shipped one. The version
+goes live if this changes any head, or if the labelling config has changed since the live version was trained. The evidence of
+the version records each control's comparison and the rule that was applied.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ NAMES = ("candidate", "live", "shipped")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Whether the candidate goes live, with which heads, and what was measured.
+    """Whether the candidate goes live, with which heads, and the measurements.
 
     Attributes
     ----------
@@ -49,6 +50,7 @@ class Verdict:
     heads : mapping
         Control's name to the number of the version that its head comes from.
     evidence : dict
+        The reason and, for each control, its comparisons and scores, as the registry stores them.
     """
 
     goes_live: bool
@@ -57,13 +59,13 @@ class Verdict:
 
     @property
     def reason(self) -> str:
-        """Why, in one sentence."""
+        """The reason for the verdict, in one sentence."""
         return str(self.evidence["reason"])
 
 
 @dataclass(frozen=True)
 class _Sides:
-    """The candidate's and the live version's heads, and what each learned from."""
+    """The candidate's and the live version's heads, and the training set of each."""
 
     candidate: Version
     live: Version
@@ -75,7 +77,7 @@ class _Sides:
         return ComparedHead(head, self.training_labels[taken].get(control, Examples())) if head is not None else ComparedHead()
 
     def source(self, taken: Taken, control: str) -> int:
-        """Number of the version whose folder holds a control's head."""
+        """Return the number of the version whose folder holds a control's head."""
         if taken is Taken.SHIPPED:
             return BASE_NUMBER
         return self.candidate.number if taken is Taken.CANDIDATE else self.live.head_from(control)
@@ -84,7 +86,19 @@ class _Sides:
 def judge(
     services: Services, project: Project, candidate: Version, snapshot: Snapshot, *, project_tasks: Sequence[Task]
 ) -> Verdict:
-    """Decide for each control of a project whose head fills it from now on; `project_tasks` are all that it has."""
+    """Decide for each control of a project which head predicts it.
+
+    Parameters
+    ----------
+    services : Services
+    project : Project
+    candidate : Version
+        A trained version that has not been compared yet.
+    snapshot : Snapshot
+        Current annotations, divided into training, held-out and set-aside tasks.
+    project_tasks : sequence of Task
+        All tasks of the project.
+    """
     config = read_config(project.label_config)
     controls = controls_to_fill(config)
     live = services.registry.version(project.id, project.live_version)
@@ -136,7 +150,7 @@ def _decide(
     truth: Examples,
     fresh: tuple[str, ...],
 ) -> tuple[Decision, dict[str, Any]]:
-    """Decide for a control; return the decision and its evidence."""
+    """Decide for one control; return the decision and its evidence."""
     if contest is None:
         nothing = compare([], [])
         versus = (nothing, nothing, nothing)
@@ -146,7 +160,7 @@ def _decide(
         versus = _versus(scores, contest)
     objects = _objects(contest, truth) if model_class(control).finds_objects and contest is not None else None
     if compared_heads[CANDIDATE].head is None:
-        # Nothing was learned for it, so that the candidate is the shipped head; a tie between these two decides nothing.
+        # The candidate has no head for this control: only whether the live head is worse than the shipped one matters.
         comes_back = versus[2].answer is Answer.WORSE
         decision = Decision(Taken.SHIPPED if comes_back else Taken.LIVE, "has too few labels")
     else:
@@ -165,7 +179,7 @@ def _decide(
 
 
 def _versus(scores: Sequence[NDArray[np.float64]], contest: CandidateScores) -> tuple[Comparison, Comparison, Comparison]:
-    """The candidate against the live version and the shipped head, and the live version against the shipped head."""
+    """Compare the candidate with the live version and the shipped head, and the live version with the shipped head."""
 
     def against(one: int, other: int) -> Comparison:
         resampled = contest.resampled.tolist()
@@ -178,7 +192,7 @@ def _versus(scores: Sequence[NDArray[np.float64]], contest: CandidateScores) -> 
 def _decide_prompts(
     services: Services, controls: Sequence[Control], sides: _Sides, truth: Mapping[str, Examples], snapshot: Snapshot
 ) -> tuple[Decision, dict[str, Any]] | None:
-    """Decide on the head that answers clicks, by held-out masks alone: to learn it anew for each fold takes too long."""
+    """Decide on the head that answers clicks, on held-out masks only: refitting it for each fold would take too long."""
     base = services.predictors.base_masks
     heads = [sides.heads[taken].prompted or base for taken in (Taken.CANDIDATE, Taken.LIVE)]
     if heads[CANDIDATE] is base and heads[LIVE] is base:
@@ -200,7 +214,7 @@ def _has_mask(label: object) -> bool:
 
 
 def _objects(contest: CandidateScores, truth: Examples) -> Objects:
-    """Objects on the judged images, as the first repetition counts them."""
+    """Count the objects on the scored images, in the first repetition."""
     drawn = np.array([len(truth.labels[image]) for image in contest.images])
     with_some = drawn > 0
     candidate, live = contest.scores[CANDIDATE][0], contest.scores[LIVE][0]
@@ -228,7 +242,7 @@ def _judged_by(resampled: NDArray[np.bool_]) -> str:
 def _written(
     decision: Decision, versus: tuple[Comparison, Comparison, Comparison], scores: Sequence[NDArray[np.float64]]
 ) -> dict[str, Any]:
-    """A comparison as the registry keeps it."""
+    """Return a decision and its comparisons as the evidence that the registry stores."""
     means = {name: float(one.mean()) for name, one in zip(NAMES, scores, strict=True) if one.size}
     names = ("versus_live", "versus_shipped", "live_versus_shipped")
     kept = {name: {**asdict(one), "answer": str(one.answer)} for name, one in zip(names, versus, strict=True)}

@@ -1,4 +1,4 @@
-"""Known labels: which labels a head has learned that the live one does not know."""
+"""Find the labels that the candidate's head was trained on and that the live head cannot predict."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ __all__ = ["new_labels"]
 
 
 def new_labels(base: Morphology, control: Control, candidate: ComparedHead, live: ComparedHead) -> tuple[str, ...]:
-    """Return the labels that the candidate has examples of and that neither the live head nor the shipped one knows.
+    """Return the labels that the candidate has examples of and that neither the live head nor the shipped one can predict.
 
     Parameters
     ----------
     base : Morphology
-        The shipped classifier: a live head that was trained on top of it still knows its classes.
+        The shipped classifier: a head that was trained on top of it can still predict its classes.
+    control : Control
+    candidate, live : ComparedHead
     """
     if candidate.head is None:
         return ()
@@ -27,6 +29,6 @@ def new_labels(base: Morphology, control: Control, candidate: ComparedHead, live
 
 
 def _labels(control: Control, compared_head: ComparedHead) -> set[str]:
-    """Return the labels that a compared head has examples of."""
+    """Return the labels in the training set of a head."""
     model = model_class(control)
     return {name for label in compared_head.learned.labels.values() for name in model.names_in(label, control)}

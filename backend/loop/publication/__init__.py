@@ -1,1 +1,1 @@
-"""Publication: choosing the tasks that need a prediction of the live version, and storing it in Label Studio."""
+"""Publication: choose the tasks that need a prediction of the live version, and store it in Label Studio."""

@@ -1,1 +1,1 @@
-"""Scores: how well predictions agree with annotators, and whether two versions differ by more than chance."""
+"""Scores: agreement of predictions with annotations, and the test whether two versions differ significantly."""

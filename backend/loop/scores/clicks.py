@@ -1,4 +1,4 @@
-"""Click agreement: how well a click on each object that an annotator outlined gives that outline, for the gate."""
+"""Scores of heads that answer clicks: the overlap of the mask from one click with the mask that an annotator drew."""
 
 from __future__ import annotations
 
@@ -30,16 +30,18 @@ __all__ = ["MOST_OF_IMAGE", "can_be_judged", "click_scores"]
 log = logging.getLogger("galaxyloop.click_agreement")
 
 MOST_MASKS = 100
-"""Judged in all: more would cost seconds, a fourteenth for each head, and tell no more."""
+"""Largest number of masks that heads are scored on: each takes 0.07 CPU seconds per head, and more would not narrow the result."""
 MOST_OF_IMAGE = 4
-"""Of one image, drawn at random: an image counts once, and further images tell more than its further masks."""
+"""Largest number of masks of one image, sampled at random: the score of an image is a mean, so more images are worth more
+than more masks of one."""
 
 
 def can_be_judged(snapshot: Snapshot, control: Control) -> bool:
-    """Whether the held-out galaxies with a mask of a control are enough for the gate to compare two heads for clicks.
+    """Return whether enough held-out galaxies have a mask of a control for the gate to compare two heads that answer clicks.
 
-    With fewer than `LEAST_GROUPS` the gate cannot tell, and keeps the live head, whatever the candidate's has learned. To
-    fine-tune one would change nothing, and took 20 of the 26 s of a training on ten annotations (`docs/benchmarks.md`).
+    With fewer than `LEAST_GROUPS` groups no difference is significant, and the gate keeps the live head whatever the candidate
+    is. To fine-tune a head would then change nothing, and took 20 of the 26 s of a training on ten annotations
+    (`docs/benchmarks.md`).
     """
     if control.tag not in MASKS:
         return False
@@ -53,21 +55,23 @@ def can_be_judged(snapshot: Snapshot, control: Control) -> bool:
 def click_scores(
     extractor: FeatureExtractor, images: Sequence[ImageOfTask], truth: Examples, heads: Sequence[PromptedMasks]
 ) -> tuple[list[ImageOfTask], NDArray[np.float64]]:
-    """Score heads by what one click on each human mask gives.
+    """Score heads by the mask that one click on each annotated mask gives.
 
     Parameters
     ----------
+    extractor : FeatureExtractor
     images : sequence of ImageOfTask
-        None of which any of the heads has learned from.
+        Images that are in no head's training set.
     truth : Examples
+        Annotated objects of these images.
     heads : sequence of PromptedMasks, length h
 
     Returns
     -------
     list of ImageOfTask, length n
-        Those that can be read and have a mask.
+        The images that can be read and have a mask.
     ndarray, shape (h, n)
-        Mean overlap over the masks of each.
+        Mean intersection over union on the masks of each image.
     """
     judged: list[ImageOfTask] = []
     scores: list[NDArray[np.float64]] = []
@@ -87,7 +91,7 @@ def click_scores(
 def _overlaps(
     extractor: FeatureExtractor, reference: str, outlines: Sequence[Outline], heads: Sequence[PromptedMasks], *, most: int
 ) -> NDArray[np.float64]:
-    """Overlaps of each head, shape (h, m), with outlines drawn on a picture of its present size, a few of them."""
+    """Return the overlaps of each head, shape (h, m), on at most `most` outlines that fit the size of the image."""
     windowed_image = extractor.windowed_image(reference)
     fitting = [one for one in outlines if one.size == windowed_image.size]
     drawn = np.random.default_rng(0).permutation(len(fitting))[: min(most, MOST_OF_IMAGE)].tolist()

@@ -1,8 +1,8 @@
-"""Comparison: whether a candidate's scores differ from another version's by more than chance, task by task.
+"""Compare the scores of a candidate with those of another version: do they differ significantly on the same tasks?
 
-Both are scored on the same tasks, so that a hard galaxy counts against neither. Galaxies near each other are not independent:
-the tasks of a group count as one. Scores of cross-validation come from heads that share most of their training data, so that
-their differences vary less than those of independent trainings would; their variance is corrected for that.
+Both versions are scored on the same tasks, so a difficult galaxy affects both. Galaxies near each other are not independent, so
+the tasks of a group count as one. Scores of cross-validation come from heads that share most of their training data; their
+differences vary less than those of independent trainings, and their variance is corrected for that.
 
 References
 ----------
@@ -23,15 +23,16 @@ from scipy import stats
 __all__ = ["LEAST_GROUPS", "LEVEL", "TIE", "Answer", "Comparison", "compare"]
 
 LEVEL = 0.9
-"""Of the two-sided interval: of versions that are as good as the other one, one in twenty is called better, and one worse."""
+"""Confidence level of the two-sided interval: of candidates that are equal to the other version, one in twenty is found
+better, and one in twenty worse."""
 LEAST_GROUPS = 5
-"""Of fewer groups of tasks the spread cannot be estimated: the answer is that one cannot tell."""
+"""With fewer groups of tasks the spread cannot be estimated, and no difference is significant."""
 TIE = 1e-3
-"""Scores that differ by less are the same."""
+"""Differences of scores below this are ignored."""
 
 
 class Answer(StrEnum):
-    """What a comparison says of the candidate."""
+    """Result of a comparison, for the candidate."""
 
     BETTER = "better"
     WORSE = "worse"
@@ -40,18 +41,18 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A candidate against another version.
+    """Comparison of a candidate with another version.
 
     Attributes
     ----------
     answer : Answer
-        `BETTER` where the whole interval lies above `TIE`, `WORSE` where it lies below ``-TIE``, else `CANNOT_TELL`.
+        `BETTER` if the whole interval is above `TIE`, `WORSE` if it is below ``-TIE``, else `CANNOT_TELL`.
     difference : float
-        Mean over the groups of the candidate's score less the other's, -1 to 1.
+        Candidate's score minus the other version's, mean over the groups, -1 to 1.
     low, high : float
         Interval of that difference at `LEVEL`; -1 and 1 with fewer than `LEAST_GROUPS` groups.
     tasks, groups : int
-        Tasks that both were scored on, and groups of them.
+        Number of tasks that both were scored on, and of groups of them.
     """
 
     answer: Answer
@@ -63,7 +64,7 @@ class Comparison:
 
     @property
     def swapped(self) -> Comparison:
-        """The other version against the candidate."""
+        """The comparison of the other version with the candidate."""
         answer = {Answer.BETTER: Answer.WORSE, Answer.WORSE: Answer.BETTER}.get(self.answer, self.answer)
         return Comparison(answer, -self.difference, -self.high, -self.low, self.tasks, self.groups)
 
@@ -81,19 +82,19 @@ def compare(
     Parameters
     ----------
     candidate, other : array_like, shape (n,) or (r, n)
-        Scores between 0 and 1 of n tasks, of cross-validation once for each of r repetitions.
+        Scores of n tasks, between 0 and 1; with cross-validation, one row for each of r repetitions.
     groups : sequence of length n, optional
-        The group of each task; without it each task is one of its own.
+        Group of each task; by default each task is a group.
     cross_validated : sequence of bool, length n, optional
-        Which scores come from cross-validation; all, where `folds` alone is given. The others come from heads that never
-        learned from the task.
+        Which scores come from cross-validation; by default all of them if `folds` is given. The other scores come from heads
+        that were not trained on the task.
     folds : int, optional
-        Of the cross-validation, at least 2. Without it no score comes from one.
+        Number of folds of the cross-validation, at least 2; by default no score comes from cross-validation.
 
     Raises
     ------
     ValueError
-        If the shapes do not fit.
+        If the shapes do not match, or `folds` is missing or below 2 though scores come from cross-validation.
     """
     first, second = (np.atleast_2d(np.asarray(one, np.float64)) for one in (candidate, other))
     if first.shape != second.shape:
@@ -120,7 +121,7 @@ def compare(
 
 
 def _inflation(resampled: NDArray[np.bool_], *, repeats: int, folds: int | None) -> NDArray[np.float64]:
-    """By what the variance of each task's difference is multiplied, shape (n,).
+    """Return the factor by which the variance of each task's difference is multiplied, shape (n,).
 
     Over r repetitions of k folds the corrected variance of the mean is ``(1 / (r k) + 1 / (k - 1)) s2``, where s2 is the
     variance of the means of single folds (Nadeau & Bengio 2003, section 3, with n_test / n_train = 1 / (k - 1)). The mean of a
@@ -134,7 +135,7 @@ def _inflation(resampled: NDArray[np.bool_], *, repeats: int, folds: int | None)
 def _grouped(
     differences: NDArray[np.float64], names: Sequence[Hashable], variances: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Means over the groups, of shape (r, g) and (g,)."""
+    """Return the means of differences and of variance factors over the groups, shapes (r, g) and (g,)."""
     position = {name: index for index, name in enumerate(dict.fromkeys(names))}
     member = np.zeros((len(names), len(position)))
     member[np.arange(len(names)), [position[name] for name in names]] = 1

@@ -23,10 +23,17 @@ def score_model(
 
     Parameters
     ----------
-    images, features_of_images : sequence
-        Of the same images, in the same order.
+    model : ControlModel or None
+    images, features_of_images : sequence of length n
+        Images and their features, in the same order.
     truth : Examples
-        The annotators' labels of these images, and of all others: the spread of a number is that of all.
+        The annotators' labels of these images and of all others: the error of a number is relative to the spread of all of
+        them.
+
+    Returns
+    -------
+    Scores
+        Of n images.
     """
     if model is None or not images:
         return Scores.of_agreement(np.zeros(len(images)))
@@ -34,7 +41,21 @@ def score_model(
 
 
 def calibration_of(control: Control, probabilities: NDArray[np.float64], targets: NDArray[np.float64]) -> dict[str, float]:
-    """Return the calibration error and the Brier score of the probabilities of labels, of a taxonomy those of whole paths."""
+    """Return the calibration error and the Brier score of predicted probabilities.
+
+    Parameters
+    ----------
+    control : Control
+    probabilities : ndarray, shape (n, k)
+        Probability of each of the control's labels; for a taxonomy, of each complete path.
+    targets : ndarray, shape (n, k), or (n, m) for a taxonomy with m nodes
+        Share of annotators that chose each label or node.
+
+    Returns
+    -------
+    dict
+        Expected calibration error ``ece`` and Brier score ``brier``.
+    """
     observed, exclusive = leaf_targets(targets, control), not control.multiple
     return {
         "ece": expected_calibration_error(probabilities, observed, exclusive=exclusive),

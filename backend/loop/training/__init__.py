@@ -1,1 +1,1 @@
-"""Training: a snapshot becomes the heads of a new version."""
+"""Training: fit the heads of a new version on a snapshot."""

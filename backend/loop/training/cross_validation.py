@@ -1,4 +1,4 @@
-"""Cross-validation: how training images are dealt into folds, by groups and with the classes in equal parts."""
+"""Cross-validation: assign images to folds, whole groups at a time and stratified by class."""
 
 from __future__ import annotations
 
@@ -16,39 +16,44 @@ FEW, SOME = 20, 60
 """Groups. Of fewer than `FEW`, as many folds as there are groups, up to `MOST_FOLDS`: heads that learn from far fewer labels
 than the candidate would be worse than it is. Up to `SOME`, two repetitions: more labels say enough in one."""
 FEW_IMAGES = 12
-"""Annotated images up to which object heads are refitted three times, and beyond it twice: a refit costs seconds."""
+"""Largest number of groups with three folds for object heads; with more there are two, since a refit takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Folds and repetitions of a cross-validation."""
+    """Number of folds and of repetitions of a cross-validation."""
 
     folds: int
     repeats: int
 
 
 def plan_of_classes(groups: int) -> Plan | None:
-    """Plan for heads whose refit costs a tenth of a second; None where there is nothing to leave out."""
+    """Plan the cross-validation of heads for classes and numbers, whose refit takes a tenth of a second; None for fewer than
+    2 groups.
+    """
     if groups < 2:
         return None
     return Plan(min(groups, MOST_FOLDS) if groups < FEW else FOLDS, 2 if groups <= SOME else 1)
 
 
 def plan_of_objects(groups: int) -> Plan | None:
-    """Plan for heads that find objects."""
+    """Plan the cross-validation of heads that find objects; None for fewer than 2 groups."""
     return None if groups < 2 else Plan(min(groups, 3 if groups <= FEW_IMAGES else 2), 1)
 
 
 def deal_folds(groups: Sequence[Hashable], strata: Sequence[Hashable], *, folds: int, seed: int) -> NDArray[np.intp]:
-    """Deal images into folds.
+    """Assign images to folds.
 
     Parameters
     ----------
-    groups : sequence
-        Of each image; a group is dealt as a whole.
-    strata : sequence
-        Of each image: what the folds hold in equal parts.
-    folds, seed : int
+    groups : sequence of length n
+        Group of each image; all images of a group are in the same fold.
+    strata : sequence of length n
+        Stratum of each image; each fold has about the same share of each stratum.
+    folds : int
+        Number of folds.
+    seed : int
+        Seed of the random order of groups.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Refitting: a head of a control fitted anew, as training fits it, on a part of what it learned from.
+"""Refit a head of a control, as training fits it, on part of its training set.
 
-What two heads would learn alike is fitted once.
+Two refits on equal training sets are computed once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ from sync.labelling.config import Control
 __all__ = ["MOST_OBJECT_IMAGES", "Refits"]
 
 MOST_OBJECT_IMAGES = 20
-"""Newest images that object heads are refitted on and judged by in cross-validation, and as many held-out ones."""
+"""Largest number of images that object heads are refitted on, and of images that they are scored on in cross-validation."""
 
 
 class Refits:
-    """Fits heads of one control, and keeps what it has seen of their images."""
+    """Fits heads of one control, and keeps the features of their images."""
 
     def __init__(self, predictors: LivePredictors, control: Control) -> None:
         self._predictors, self._control = predictors, control
@@ -36,11 +36,11 @@ class Refits:
         self._fitted: dict[str, Head | None] = {}
 
     def seen(self, reference: str) -> ImageFeatures:
-        """What was seen of an image that was observed here."""
+        """Return the features of an image that `extract_features` has read."""
         return self._seen[reference]
 
     def extract_features(self, references: Sequence[str], *, embed: bool, look: bool) -> list[ImageFeatures | None]:
-        """Observations, kept by reference; None of what cannot be read."""
+        """Return the features of images, extracted once per reference; None for images that cannot be read."""
         new = [reference for reference in dict.fromkeys(references) if reference not in self._seen]
         for reference, one in zip(new, self._predictors.extractor.extract_features(new, embed=embed, look=look), strict=True):
             if isinstance(one, ImageFeatures):
@@ -48,11 +48,24 @@ class Refits:
         return [self._seen.get(reference) for reference in references]
 
     def fit(self, learned: Examples, *, like: Head | None) -> Head | None:
-        """Fit a head as training does; None, the shipped one, where there are too few labels.
+        """Fit a head as training does.
 
-        The learned detector is trained again only for a head that uses it. Whether to use it was chosen on all images, the
-        fold's among them, so that it cannot be chosen otherwise by a fold. Both choices pass the same test, and training it for
-        each fold to leave it aside again took 20 of the 21 seconds of the gate after ten annotations (`docs/benchmarks.md`).
+        The learned detector is fine-tuned again only for a head that uses it. Whether a head uses it was selected on all
+        images, the images of the fold among them, so a fold cannot change that selection. Both methods are compared by the same
+        test, and to fine-tune the detector for each fold and then not use it took 20 of the 21 seconds of the gate after ten
+        annotations (`docs/benchmarks.md`).
+
+        Parameters
+        ----------
+        learned : Examples
+            Training set.
+        like : Head or None
+            The head that is refitted.
+
+        Returns
+        -------
+        Head or None
+            None, for the shipped head, if there are too few labels.
         """
         by_extraction = _by_extraction(like)
         name = _content(learned) + str(by_extraction)
@@ -69,7 +82,7 @@ class Refits:
 
 
 class _Images:
-    """Training data of a refit: embeddings that are kept, and a few images."""
+    """Training data of a refit: cached embeddings, and the newest images."""
 
     def __init__(self, refits: Refits, predictors: LivePredictors, *, detector: LearnedDetector | None) -> None:
         self.base, self.detector = predictors.base_morphology, detector
@@ -89,7 +102,7 @@ def _by_extraction(head: Head | None) -> bool:
 
 
 def _content(learned: Examples) -> str:
-    """Name examples by their content."""
+    """Return a hash of examples."""
     digest = hashlib.sha256()
     for image, reference in learned.references.items():
         digest.update(repr((image, reference, _plain(learned.labels.get(image)))).encode())
@@ -97,7 +110,7 @@ def _content(learned: Examples) -> str:
 
 
 def _plain(label: object) -> object:
-    """Return a label as values that `repr` writes in full; of objects the boxes, which heads are trained on."""
+    """Return a label as values that `repr` writes in full; for objects their labels and boxes, which heads are trained on."""
     if isinstance(label, np.ndarray):
         return label.tolist()
     return [(drawn.label, drawn.box) for drawn in label] if isinstance(label, list) else label

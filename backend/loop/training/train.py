@@ -1,4 +1,4 @@
-"""Training: a snapshot becomes the heads of a new version, one for each control that has enough labels."""
+"""Train a version: fit a head on a snapshot for each control that has enough labels."""
 
 from __future__ import annotations
 
@@ -32,31 +32,35 @@ __all__ = ["train"]
 log = logging.getLogger("galaxyloop.train")
 
 MASK_PIXELS = 200_000_000
-"""Pixels of the masks on these that are held at once, each in its own rectangle: 0.2 GB, those on the newest images."""
+"""Largest number of mask pixels in memory, each mask cropped to its bounding box: 0.2 GB; masks of the newest images come
+first."""
 
 
 def train(services: Services, project: Project, snapshot: Snapshot, *, allow_none: bool, holder: str | None = None) -> int:
-    """Train a version on a snapshot's training side and write it.
+    """Train a version on the training tasks of a snapshot and write it to the registry.
 
     Parameters
     ----------
+    services : Services
+    project : Project
+    snapshot : Snapshot
     allow_none : bool
-        Write a version without trained heads rather than none: after a change of the labelling config the old one's
-        predictions no longer fit.
+        Whether to write a version even without a trained head: after a change of the labelling config the predictions of the
+        old version no longer fit.
     holder : str, optional
-        Name of the lease that the project must still be held by at the end.
+        Name of the lease that must still hold the project at the end.
 
     Returns
     -------
     int
-        Number of the new version, not judged yet.
+        Number of the new version, which has not been through the gate.
 
     Raises
     ------
     NotEnoughLabels
-        If no control has enough labels; the message says what is missing for which.
+        If no control has enough labels; the message lists what is missing for each.
     LeaseLostError
-        If another worker has taken the project over.
+        If another worker has acquired the project's lease.
     """
     started = time.monotonic()
     log.info("event=training project=%d annotations=%d", project.id, len(snapshot.training))
@@ -101,19 +105,23 @@ def _fit_all(
         except NotEnoughLabels as error:
             reasons.append(f"{control.name}: {error}")
         except Exception as error:
-            reason = reason_of_item(error)  # the other controls are trained all the same
+            reason = reason_of_item(error)  # the other controls are still trained
             log.error("event=control_not_trained control=%s reason=%r", control.name, str(reason), exc_info=error)
             reasons.append(f"{control.name}: {reason}")
     return ProjectHeads(filling, prompted), reasons
 
 
 class ImagesOfProject:
-    """The images of a project's tasks as training data.
+    """Training data from the images of a project's tasks.
 
     Attributes
     ----------
+    base : Morphology
+        The shipped classifier.
+    detector : LearnedDetector or None
+        The shipped detector, if there is one for the encoder in use.
     opened : dict
-        Control's name to the images that its head was trained on; the head for prompts is trained on the same.
+        Control's name to the images that its head was trained on; the head for prompts is trained on the same images.
     """
 
     def __init__(self, predictors: LivePredictors) -> None:
@@ -128,13 +136,13 @@ class ImagesOfProject:
         return [features.embedding if isinstance(features, ImageFeatures) else None for features in features_of_images]
 
     def open_images(self, examples: Examples, control: Control) -> ObjectImages:
-        """Open the newest annotated images that can be read, as many as are held at once."""
+        """Open the newest annotated images that can be read, up to the limit of pixels in memory."""
         self.opened[control.name] = open_images(self._extractor, examples)
         return self.opened[control.name]
 
 
 def _fit_masks(predictors: LivePredictors, opened: ObjectImages) -> PromptedMasks | None:
-    """Fine-tune the head that answers prompts; None where there are too few masks."""
+    """Fine-tune the head that answers prompts; return None if there are too few masks or the training fails."""
     masks: list[list[Footprint]] = []
     room = MASK_PIXELS
     for windowed_image, drawn in zip(opened.window_encoder, opened.objects, strict=True):
@@ -149,6 +157,6 @@ def _fit_masks(predictors: LivePredictors, opened: ObjectImages) -> PromptedMask
         return predictors.base_masks.fit(opened.window_encoder, masks)
     except NotEnoughLabels:
         return None
-    except Exception as error:  # the detector that is trained already is kept
+    except Exception as error:  # the trained detector is kept
         log.error("event=masks_not_trained reason=%r", str(reason_of_item(error)), exc_info=error)
         return None
