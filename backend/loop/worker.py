@@ -83,7 +83,7 @@ def run_worker(services: Services) -> None:
 
 
 def is_due(elapsed_s: float, *, every_s: float) -> bool:
-    """Return whether something that is checked every `CHECK_EVERY_S` is due, or closer to its time now than at the next check."""
+    """Return whether a periodic action is due: its time has passed, or is closer to now than to the next check."""
     return elapsed_s >= every_s - CHECK_EVERY_S / 2
 
 

@@ -13,8 +13,9 @@ __all__ = ["Plan", "deal_folds", "plan_of_classes", "plan_of_objects"]
 
 MOST_FOLDS, FOLDS = 10, 5
 FEW, SOME = 20, 60
-"""Groups. Of fewer than `FEW`, as many folds as there are groups, up to `MOST_FOLDS`: heads that learn from far fewer labels
-than the candidate would be worse than it is. Up to `SOME`, two repetitions: more labels say enough in one."""
+"""Numbers of groups. Fewer than `FEW` give as many folds as groups, up to `MOST_FOLDS`: heads that are trained on far fewer
+labels than the candidate would be worse than it. Up to `SOME` there are two repetitions; with more groups one is precise
+enough."""
 FEW_IMAGES = 12
 """Largest number of groups with three folds for object heads; with more there are two, since a refit takes seconds."""
 
