@@ -30,7 +30,7 @@ __all__ = ["MOST_OF_IMAGE", "can_be_judged", "click_scores"]
 log = logging.getLogger("galaxyloop.click_agreement")
 
 MOST_MASKS = 100
-"""Largest number of masks that heads are scored on: each takes 0.07 CPU seconds a head, and more would not change the result."""
+"""Largest number of masks that heads are scored on: each takes 0.07 CPU seconds a head, and more would change little."""
 MOST_OF_IMAGE = 4
 """Largest number of masks of one image, sampled at random: the score of an image is a mean, so more images are worth more
 than more masks of one."""
