@@ -1,4 +1,4 @@
-"""The services of one process, opened once from the settings and passed down; none of them is global."""
+"""The services of one process, opened once from the settings and passed as arguments; none of them is global."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ log = logging.getLogger("galaxyloop.services")
 class Services:
     """Registry, pending events, queue, Label Studio and predictors of one process.
 
-    Opening them creates the data folder and its database where they are missing.
+    Opening them creates the data folder and its database if they are missing.
 
     Parameters
     ----------
     settings : Settings
     database_patience_s : float
-        How long to wait for a database that does not answer yet, seconds.
+        Longest time to wait for a database that does not answer yet, seconds.
     """
 
     def __init__(self, settings: Settings, *, database_patience_s: float = 0.0) -> None:
@@ -46,19 +46,19 @@ class Services:
 
     @cached_property
     def label_studio(self) -> LabelStudioClient:
-        """The connection to Label Studio."""
+        """The client of Label Studio."""
         return LabelStudioClient(self.settings.label_studio_url, self.settings.label_studio_api_key.get_secret_value())
 
     @cached_property
     def predictors(self) -> LivePredictors:
-        """The live predictor of each project."""
+        """The live predictors of all projects."""
         settings = self.settings
         cache, maps = open_caches(settings)
         image_store = open_image_store(settings, cache, authorization=lambda: self.label_studio.authorization())
         return LivePredictors(self.registry, image_store, cache, maps, sam_checkpoint=settings.sam_checkpoint)
 
     def register_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
-        """Record a project's state in Label Studio; mark it if its labelling config has changed."""
+        """Record a project's labelling config and extra parameters; mark the project if the config has changed."""
         try:
             previous = self.registry.project(project_id).label_config
         except LookupError:
@@ -79,12 +79,12 @@ class Services:
         self.schedule(project_id, delay_s=0)
 
     def request_training(self, project_id: int) -> None:
-        """Request a training, however few annotations have changed."""
+        """Request a training regardless of the number of new annotations."""
         for marked in self.pending_events.request_training(project_id):
             self.schedule(marked, delay_s=self.settings.webhook_debounce_s)
 
     def schedule(self, project_id: int, *, delay_s: float) -> None:
-        """Queue a cycle; if the queue is down, the pending mark is enough."""
+        """Queue a cycle; if the queue is unavailable, log it: the pending mark in the registry suffices."""
         try:
             self.queue.schedule(project_id, delay_s=delay_s)
         except QueueUnavailable as error:

@@ -1,1 +1,1 @@
-"""`galaxyloop demo`: the whole loop on one machine, from nothing to pre-annotated galaxies in a browser."""
+"""`galaxyloop demo`: the whole loop on one machine, from an empty folder to pre-annotated galaxies in a browser."""

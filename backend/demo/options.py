@@ -1,4 +1,4 @@
-"""What the demo is asked for, and whether this machine can do it: told in a moment, before anything heavy is loaded."""
+"""The demo's options, and quick checks of this machine before the demo imports large libraries."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ NEEDED_BYTES = 500 * 2**20
 
 
 class DemoError(RuntimeError):
-    """Why the demo cannot go on, in one sentence."""
+    """The demo cannot start or continue; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the command line says.
+    """Options of the command line.
 
     Attributes
     ----------
     images : Path or None
-        The user's own images; None for the Hubble deep field.
+        Folder of the user's images; None for the Hubble deep field.
     data_dir : Path
-        Everything that the demo keeps.
+        Folder of all files of the demo.
     port, backend_port : int
-        Of Label Studio and of the backend, on loopback.
+        Ports of Label Studio and of the backend, on loopback.
     label_studio : Path
-        The `label-studio` command of its own environment.
+        The `label-studio` command in Label Studio's virtual environment.
     """
 
     images: Path | None
@@ -41,12 +41,12 @@ class DemoOptions:
 
 
 def check_machine(options: DemoOptions) -> None:
-    """Make the data folder, and see that ports, disk and programs are there.
+    """Create the data folder, and check Label Studio's program, the ports, the images' folder and the free disk space.
 
     Raises
     ------
     DemoError
-        With one sentence on what is missing and what to do.
+        If one is missing; the message names it and what to do.
     """
     if not options.label_studio.exists():
         raise DemoError(f"Label Studio is not installed at {options.label_studio}: run `make demo`, which installs it")
@@ -59,7 +59,7 @@ def check_machine(options: DemoOptions) -> None:
     if options.images is not None and not options.images.is_dir():
         raise DemoError(f"{options.images} is not a folder of images")
     options.data_dir.mkdir(parents=True, exist_ok=True)
-    # Label Studio's database in it holds a token, and Label Studio lets every user of the machine read it.
+    # Label Studio's database in the folder holds a token, and Label Studio makes it readable for every user of the machine.
     options.data_dir.chmod(0o700)
     free = shutil.disk_usage(options.data_dir).free
     if free < NEEDED_BYTES:

@@ -1,4 +1,4 @@
-"""The demo's own processes: started, watched, started again when they die, and ended with the demo."""
+"""The demo's child processes, which it starts, restarts after a crash, and stops at its end."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 __all__ = ["Child", "port_is_free"]
 
 PATIENCE_S = 10.0
-"""Time a process has to end by itself before it is killed."""
+"""Time from SIGTERM to SIGKILL, seconds."""
 
 
 class Child:
-    """A process that is started again if it dies.
+    """A child process that can be restarted.
 
     Parameters
     ----------
     name : str
-        For messages, and of its log file.
+        Name in messages, and of the log file.
     command : list of str
-        What to run.
+        Program and arguments.
     environment : dict
-        Added to this process's environment.
+        Variables that are added to this process's environment.
     logs : Path
         Folder of the log files.
     """
@@ -38,7 +38,7 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
-        """Start the process in a session of its own, so that Ctrl-C reaches the demo alone, which ends it in order."""
+        """Start the process in a new session, so that Ctrl-C interrupts only the demo, which then stops its children."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
@@ -52,27 +52,27 @@ class Child:
 
     @property
     def running(self) -> bool:
-        """Whether it runs."""
+        """Whether the process runs."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def pid(self) -> int:
-        """Its number; 0 before it was started."""
+        """Process id; 0 before the start."""
         return self._process.pid if self._process is not None else 0
 
     def stop(self) -> None:
-        """End the process: asked first, then made to."""
+        """Send SIGTERM, and after `PATIENCE_S` SIGKILL to the process and its children."""
         if self._process is None or self._process.poll() is not None:
             return
         self._process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE_S)
-        with contextlib.suppress(ProcessLookupError):  # it and all that it started
+        with contextlib.suppress(ProcessLookupError):  # the process and its children
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
     def last_lines(self, count: int = 5) -> str:
-        """The end of its log."""
+        """Return the last `count` lines of the log."""
         try:
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
         except FileNotFoundError:
@@ -80,7 +80,7 @@ class Child:
 
 
 def port_is_free(port: int) -> bool:
-    """Tell whether this machine's loopback port can be listened on."""
+    """Return whether a process can listen on this loopback port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

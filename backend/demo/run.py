@@ -1,4 +1,4 @@
-"""The demo's steps, in order: Label Studio, backend, worker, project, images, predictions; then it keeps watch until Ctrl-C."""
+"""The steps of the demo: Label Studio, backend, worker, project, images, predictions; then it monitors them until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ READY_WITHIN_S = 600.0
 
 @dataclass(slots=True)
 class Memory:
-    """What a second start must know of the first; secrets stay in this file, readable by its owner only."""
+    """State that a later start of the demo needs, with secrets; its file is readable only by its owner."""
 
     password: str
     basic_auth_password: str
@@ -69,7 +69,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     Raises
     ------
     DemoError
-        With one sentence, if it cannot.
+        If the demo cannot start or continue.
     """
     (options.data_dir / "env").unlink(missing_ok=True)
     _end_on(signal.default_int_handler)
@@ -82,7 +82,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     try:
         with console.status("starting Label Studio") as status:
             studio.start()
-            if memory.api_key:  # at a further start nothing has to wait for Label Studio
+            if memory.api_key:  # a later start has Label Studio's key already and does not wait
                 _start(children, options, _settings(options, memory, studio.url))
             studio.wait(progress=lambda seconds: status.update(f"starting Label Studio, {seconds:.0f} s"))
         if not memory.api_key:
@@ -107,23 +107,23 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         with contextlib.suppress(OSError):  # the terminal may be gone
             console.print("ending")
     finally:
-        _end_on(signal.SIG_IGN)  # an impatient second Ctrl-C would leave behind what is not ended yet
+        _end_on(signal.SIG_IGN)  # a second Ctrl-C would leave some of the processes running
         for child in reversed(children):
             child.stop()
         studio.stop()
 
 
 def _start(children: list[Child], options: DemoOptions, settings: Settings) -> None:
-    Services(settings)  # makes the database before two processes would make it at once
-    children += _children(options, settings)  # known before they run: they are ended whatever happens
+    Services(settings)  # creates the database before the two processes start
+    children += _children(options, settings)  # listed before they start, so that `run_demo` stops them after any error
     for child in children:
         child.start()
 
 
 def _end_on(action: Callable[[int, FrameType | None], Any] | signal.Handlers) -> None:
-    """Take Ctrl-C, `kill` and the closing of the terminal alike; Ctrl-C also where a script's `&` has switched it off."""
+    """Set one action for SIGINT, SIGTERM and SIGHUP; for SIGINT also if a script's `&` has made the shell ignore it."""
     for demand in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if demand == signal.SIGINT or signal.getsignal(demand) != signal.SIG_IGN:  # nohup means it
+        if demand == signal.SIGINT or signal.getsignal(demand) != signal.SIG_IGN:  # nohup ignores SIGHUP on purpose
             signal.signal(demand, action)
 
 
@@ -184,7 +184,7 @@ def _prepare_project(
         _remember(memory_file, memory)
     label_config = project_state(client, memory.project_id).label_config
     project = Services(settings).registry.register_project(memory.project_id, label_config=label_config, extra_params=None)
-    if memory.backend_url not in ("", settings.public_url):  # the port was moved
+    if memory.backend_url not in ("", settings.public_url):  # the port has changed
         detach_backend(client, memory.project_id, url=memory.backend_url)
     attach_backend(
         client,
@@ -270,7 +270,7 @@ def _write_env(options: DemoOptions, settings: Settings, memory: Memory) -> None
 
 
 def _watch(studio: LabelStudioServer, children: list[Child], console: Console) -> None:
-    """Start a process again that died; the loop goes on where it was."""
+    """Restart a child process that has ended; raise `DemoError` if Label Studio has ended."""
     while True:
         time.sleep(WATCH_EVERY_S)
         if not studio.running:

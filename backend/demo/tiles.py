@@ -1,4 +1,4 @@
-"""The demo's images: tiles of the Hubble deep field, or a folder of the user's own, as files that a browser shows."""
+"""The demo's images: tiles of the Hubble deep field, or the images of a folder, as files that a browser shows."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from sync.images.png import to_png
 __all__ = ["cut_deep_field", "prepare_folder"]
 
 TILE_PX = 80
-"""A tile holds one galaxy in the middle and what is around it."""
+"""Side of a tile, pixels of the field: one galaxy in the middle, and its surroundings."""
 TILES = 56
-"""Brightest galaxies of the field whose tiles do not overlap: five batches of ten, and some."""
+"""Number of tiles, of the brightest galaxies whose tiles do not overlap: five batches of ten, and six more."""
 ZOOM = 4
-"""A tile is shown enlarged, since most of its galaxies are some ten pixels wide."""
+"""Factor by which a tile is enlarged, since most of its galaxies are about ten pixels wide."""
 SHOWN_BY_BROWSERS = frozenset({".png", ".jpg", ".jpeg"})
 
 
@@ -33,8 +33,8 @@ def cut_deep_field(folder: Path) -> list[Path]:
     Returns
     -------
     list of Path
-        PNG files, the brightest galaxy first, named by the pixel of the field that they are centred on and by their width
-        there: from that the loop reads which tiles show the same sky.
+        PNG files, the brightest galaxy first. The name has the pixel of the field at the tile's centre and the tile's width
+        in the field; the loop reads from it which tiles show the same sky.
     """
     folder.mkdir(parents=True, exist_ok=True)
     field = np.asarray(hubble_deep_field())
@@ -52,7 +52,7 @@ def cut_deep_field(folder: Path) -> list[Path]:
 
 
 def _brightest(field: NDArray[np.uint8]) -> list[tuple[int, int]]:
-    """Centres (x, y) of the brightest galaxies that a whole tile fits around, pixels; no tile overlaps a brighter one's."""
+    """Return the centres (x, y), pixels, of the brightest galaxies whose tiles lie in the field and do not overlap."""
     height, width = field.shape[:2]
     half = TILE_PX // 2
     sources = sorted(extract((field / 255).astype(np.float32)).sources, key=lambda source: -source.flux)
@@ -66,14 +66,21 @@ def _brightest(field: NDArray[np.uint8]) -> list[tuple[int, int]]:
 
 
 def prepare_folder(images: Path, folder: Path) -> Iterator[tuple[Path, Path | ImageError]]:
-    """Make each image of the user's folder one that a browser shows; PNG and JPEG stay as they are.
+    """Convert each image of a folder to a file that a browser shows; PNG and JPEG files are not converted.
+
+    Parameters
+    ----------
+    images : Path
+        Folder of the images, with its subfolders.
+    folder : Path
+        Folder of the converted files; created if it is missing.
 
     Yields
     ------
     source : Path
-        An image of the folder, in order of name.
+        An image of the folder, in order of its path.
     shown : Path or ImageError
-        The file to upload, or why there is none.
+        The file to upload, or the error if the image cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for source in sorted(path for path in images.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()):

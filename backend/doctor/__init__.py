@@ -1,1 +1,1 @@
-"""`galaxyloop doctor`: every part that the loop needs, tried, with what to do where one fails."""
+"""`galaxyloop doctor`: checks of every part that the loop needs, each with a remedy if it fails."""

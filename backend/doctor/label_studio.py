@@ -1,4 +1,4 @@
-"""What Label Studio must be: reachable, of a version that was tried, with a key that it accepts, and a clock like ours."""
+"""Checks of Label Studio: it is reachable, accepts the key, has a tested version, and its clock agrees with this machine's."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ TIMEOUT_S = 10.0
 
 
 def open_label_studio(settings: Settings) -> LabelStudioClient:
-    """Connect without patience: a Label Studio that is away is to be told of at once.
+    """Create a client that does not retry, so that an unreachable Label Studio is reported immediately.
 
     Raises
     ------
     ValueError
-        If the settings hold no address or no key.
+        If the settings have no address or no key.
     """
     key = settings.label_studio_api_key.get_secret_value()
     return LabelStudioClient(settings.label_studio_url, key, timeout_s=TIMEOUT_S, patience_s=0)
 
 
 def check_key(client: LabelStudioClient) -> Check:
-    """See whether Label Studio answers, and accepts the key."""
+    """Check that Label Studio answers and accepts the key."""
     name = "Label Studio and its key"
     try:
         user = client.get("/api/current-user/whoami")
@@ -44,7 +44,7 @@ def check_key(client: LabelStudioClient) -> Check:
 
 
 def check_version(client: LabelStudioClient) -> Check:
-    """See whether Label Studio is of a version that galaxyloop is tested with."""
+    """Check that galaxyloop is tested with the version of Label Studio."""
     name = "Label Studio's version"
     try:
         version = str(client.get("/api/version")["release"])

@@ -1,4 +1,4 @@
-"""What this machine must have: a data folder with room, and the model files as they were shipped."""
+"""Checks of this machine: a writable data folder with enough free space, and undamaged model files."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from backend.doctor.report import Check, failed, passed
 __all__ = ["MODELS", "check_data_folder", "check_models"]
 
 NEEDED_BYTES = 2**30
-"""Some versions, and a cache that shrinks when it must."""
+"""Free space for some versions; the cache stores nothing new if the disk is full."""
 PACKAGE = Path(__file__).parents[1]
 MODELS = Path(__file__).with_name("models.sha256")
-"""As sha256sum writes it, in this package's folder: what `sha256sum --check` reads."""
+"""List of the shipped model files in the format of `sha256sum`, which `sha256sum --check` reads."""
 
 
 def check_data_folder(folder: Path) -> Check:
-    """Write a file into the data folder, and see how much room it has."""
+    """Check that a file can be written into the data folder, and that the folder has enough free space."""
     name = "data folder"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -40,9 +40,9 @@ def check_models(package: Path = PACKAGE, listed: Path = MODELS) -> Check:
     Parameters
     ----------
     package : Path
-        Folder that the names in the list start from.
+        Folder that the paths in the list are relative to.
     listed : Path
-        The list.
+        List of SHA-256 digests and paths.
     """
     name = "model files"
     lines = [line.split(maxsplit=1) for line in listed.read_text().splitlines()]

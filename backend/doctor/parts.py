@@ -1,4 +1,4 @@
-"""What the doctor works with: an installation's database and queue, opened without the networks that a server loads."""
+"""Database and queue of an installation, opened without the neural networks that a server loads."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ class Parts:
 
 
 def open_parts(settings: Settings) -> Parts:
-    """Open database and queue, and see that both can be used.
+    """Open database and queue, and check that both can be used.
 
     Raises
     ------
     DatabaseUnavailable, QueueUnavailable
-        If one cannot be used now.
+        If one of them cannot be used now.
     ValueError
-        If an address is none that galaxyloop can use.
+        If one of their URLs is invalid.
     """
     engine = open_database(settings.database, password=settings.database_password.get_secret_value())
     check_tables(engine)

@@ -1,4 +1,4 @@
-"""Whether server and worker are alive, and agree with the database on the time."""
+"""Checks that server and worker are alive, and the difference between the clocks of this machine and the database."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from backend.registry.connection import read_clock
 __all__ = ["MAX_DIFFERENCE_S", "check_process", "database_ahead_s"]
 
 MAX_DIFFERENCE_S = 30.0
-"""An access token is renewed a minute before it expires; half of that is left for the request."""
+"""Largest allowed difference of two clocks: half of the minute by which the client renews an access token before it expires."""
 
 
 def check_process(engine: Engine, kind: Kind) -> Check:
-    """See whether a process of a kind is alive."""
+    """Check that a process of a kind is alive."""
     return Check(kind, is_alive(engine, kind), life_of(engine, kind))
 
 
 def database_ahead_s(engine: Engine) -> float:
-    """Return by how much the database's clock is ahead of this machine's."""
+    """Return the difference between the database's clock and this machine's, seconds; positive if the database is ahead."""
     with Session(engine) as session:
         return read_clock(session) - time.time()

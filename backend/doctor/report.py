@@ -1,4 +1,4 @@
-"""What a check came to."""
+"""The result of a check."""
 
 from __future__ import annotations
 
@@ -9,14 +9,16 @@ __all__ = ["Check", "failed", "passed"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was tried.
+    """The result of one check.
 
     Attributes
     ----------
     name : str
+        Name of the checked part.
     ok : bool
+        Whether the check passed.
     says : str
-        What was seen; where it failed, one sentence with what to do.
+        The observed state; if the check failed, one sentence with the remedy.
     """
 
     name: str
@@ -25,10 +27,10 @@ class Check:
 
 
 def passed(name: str, says: str) -> Check:
-    """Make the report of a check that passed."""
+    """Return the result of a check that passed."""
     return Check(name, True, says)
 
 
 def failed(name: str, says: str) -> Check:
-    """Make the report of a check that failed."""
+    """Return the result of a check that failed."""
     return Check(name, False, says)

@@ -1,6 +1,6 @@
-"""Whether Label Studio calls the backend and sends it events: tried with a project of its own, which is deleted at the end.
+"""Check that Label Studio calls the backend and sends it events, with a temporary project.
 
-Nobody else's project is touched. A project that a killed doctor left behind is deleted by the next one.
+Other projects are not changed. The next run deletes a temporary project that a killed run has left.
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ WEBHOOKS, CALLS, EVENTS = "network switch for events", "network switch for calls
 
 
 def check_round_trip(services: Parts, client: LabelStudioClient) -> list[Check]:
-    """Attach the backend to a project made for this, change that project, and wait for the event in the registry.
+    """Attach the backend to a temporary project, change that project, and wait for the event in the registry.
 
     Returns
     -------
     list of Check
-        Of Label Studio's two network switches, and of an event's way from Label Studio through the server to the registry.
+        Checks of Label Studio's network switches for events and for calls, and of an event's way from Label Studio through the
+        server to the registry.
     """
     try:
         with _temporary_project(services, client) as project:
@@ -52,7 +53,7 @@ def check_round_trip(services: Parts, client: LabelStudioClient) -> list[Check]:
 
 @contextmanager
 def _temporary_project(services: Parts, client: LabelStudioClient) -> Iterator[int]:
-    """Make a project that no worker touches; delete it, here and there, at the end."""
+    """Create a project and hold its lease, so that no worker runs a cycle; delete it here and in Label Studio at the end."""
     for left_over in [state.id for state in list_states(client) if state.title == TITLE]:
         _remove(services, client, left_over)
     project = create_project(client, TITLE, CONFIG)
@@ -101,7 +102,7 @@ def _check_backend(services: Parts, client: LabelStudioClient, project: int, *, 
                 f"Label Studio does not reach the backend at {url}{why}: start galaxyloop server, and set "
                 "GALAXYLOOP_BACKEND_URL to where Label Studio's machine finds it",
             )
-        # With only the switch for events closed, Label Studio refuses too, but has made the backend's row by then.
+        # If only the switch for events is closed, Label Studio also refuses, but only after it has created the backend's row.
         if webhook_ok or not client.get("/api/ml", project=project):
             return failed(
                 CALLS,

@@ -1,4 +1,4 @@
-"""The live versions of the projects: their files must be as they were written."""
+"""Check of the projects' versions: their files must match their checksums."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["check_versions"]
 
 
 def check_versions(registry: Registry) -> Check:
-    """Compare the files of each project's live version with their checksums."""
+    """Check the files of each project's live version, and report later versions that are damaged."""
     name = "versions"
     projects = registry.projects()
     damages = [sentence for project in projects for sentence in damage_in_words(registry, project.id)]

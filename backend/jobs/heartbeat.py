@@ -1,7 +1,7 @@
-"""Heartbeats: server and worker write that they run every few seconds, and every command reads which of them do.
+"""Heartbeats: server and worker write a row every few seconds; commands read from it which of them run.
 
-A thread of its own writes, so that a training of ten minutes interrupts nothing. It also writes when the process's main loop
-last turned and which project it works on: a process whose loop is stuck still writes, and is reported as stuck.
+A separate thread writes, so that a training of ten minutes does not interrupt the heartbeats. It also writes the time of the
+main loop's last iteration and the project that the process works on: a process with a stuck loop is reported as stuck.
 """
 
 from __future__ import annotations
@@ -34,11 +34,13 @@ State = Literal["alive", "stuck", "lost", "ended"]
 
 BEAT_S = 10.0
 LOST_AFTER_S = 35.0
-"""Three heartbeats missed, and some time for a busy machine."""
+"""Age of a heartbeat after which a process counts as lost: three missed heartbeats, and five seconds for a busy machine."""
 STUCK_AFTER_S = {"server": 60.0, "worker": 180.0}
-"""The server's event loop turns every heartbeat, an idle worker's loop once a minute."""
+"""Time without an iteration of the main loop after which a process counts as stuck.
+
+The server's event loop records an iteration at every heartbeat, an idle worker's loop once a minute."""
 FORGET_AFTER_S = 3600.0
-"""A process that starts deletes the rows of processes of its kind that have not been seen for so long."""
+"""A starting process deletes the rows of processes of its kind without a heartbeat for so long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +53,15 @@ class Process:
     host : str
     pid : int
     seen_s : float
-        Since its last heartbeat.
+        Time since its last heartbeat.
     turned_s : float
-        Since its main loop last turned.
+        Time since the last iteration of its main loop.
     ended : bool
-        Whether it has ended in good order.
+        Whether it ended regularly.
     project_id : int or None
-        What it works on.
+        Project that it works on.
     working_s : float or None
-        For how long it has worked on that.
+        Time since it began to work on that project.
     """
 
     kind: Kind
@@ -83,7 +85,7 @@ class Process:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs and can do its work: it has been seen just now, and its loop turns or it works on a project."""
+        """Whether it runs and can work: its last heartbeat is recent, and its loop iterates or it works on a project."""
         return self.state == "alive"
 
 
@@ -108,12 +110,12 @@ class Heartbeat:
         self._work: tuple[int, float] | None = None  # project and since when, by the monotonic clock
 
     def turned(self) -> None:
-        """Note that the main loop turns."""
+        """Record an iteration of the main loop."""
         self._turned = time.monotonic()
 
     @contextmanager
     def working_on(self, project_id: int) -> Iterator[None]:
-        """Note that the main loop works on a project while the block runs."""
+        """Record that the main loop works on a project while the block runs."""
         self._work = project_id, time.monotonic()
         self._write_or_log()
         try:
@@ -125,7 +127,7 @@ class Heartbeat:
 
     @contextmanager
     def running(self) -> Iterator[Heartbeat]:
-        """Write heartbeats until the block ends, and then that the process has ended."""
+        """Write heartbeats until the block ends, then record that the process has ended."""
         over = threading.Event()
 
         def beat() -> None:
@@ -145,7 +147,7 @@ class Heartbeat:
     def _write_or_log(self, *, ended: bool = False) -> None:
         try:
             self._write(ended=ended)
-        except SQLAlchemyError as error:  # whatever it is: this thread must write again when it is over
+        except SQLAlchemyError as error:  # any database error: the thread must go on and write the next heartbeat
             reason = reason_of(error) if isinstance(error, DatabaseError) else type(error).__name__
             log.warning("event=heartbeat_not_written reason=%r", reason)
 
@@ -163,7 +165,7 @@ class Heartbeat:
             session.commit()
 
     def _new_row(self, session: Session, now: float) -> ProcessRow:
-        """Add this process, and delete the rows of those of its kind that ended or were not seen for long."""
+        """Add this process; delete the rows of processes of its kind that ended or had no heartbeat for `FORGET_AFTER_S`."""
         old = or_(ProcessRow.ended_at.is_not(None), ProcessRow.seen_at < now - FORGET_AFTER_S)
         session.execute(delete(ProcessRow).where(ProcessRow.kind == self._kind, old))
         row = ProcessRow(id=self._id, kind=self._kind, host=socket.gethostname(), pid=os.getpid(), started_at=now)
@@ -172,7 +174,7 @@ class Heartbeat:
 
 
 def read_processes(engine: Engine, kind: Kind) -> list[Process]:
-    """Read the processes of a kind, those that run first, then by their last heartbeat."""
+    """Read the processes of a kind: those alive first, then by the age of their last heartbeat."""
     with Session(engine) as session:
         now = read_clock(session)
         rows = session.scalars(select(ProcessRow).where(ProcessRow.kind == kind)).all()

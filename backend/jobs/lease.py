@@ -1,4 +1,4 @@
-"""One worker a project at a time: a lease in the project's row, renewed while it works, free again soon after it dies.
+"""One worker a project at a time: a lease in the project's row, which the worker renews and which expires after a kill.
 
 A lock would outlive a killed worker; a lease expires, by the database's clock. It works on one machine and, over a shared
 database, on several. A worker that was frozen detects a takeover only at its next renewal. Therefore the transactions that
@@ -34,28 +34,28 @@ __all__ = ["Holder", "Lease", "LeaseLostError", "hold_lease", "holder"]
 log = logging.getLogger("galaxyloop.lease")
 
 STRAY = 10
-"""A lease that would last this many times longer than ours counts as expired: the clock has been set back since."""
+"""A lease that lasts this many times longer than the requested time counts as expired: the clock was set back since."""
 _MARK = " #"
-"""Separates the readable part of a lease's name from the part that makes it unique."""
+"""Separator between the readable part of a lease's name and its unique part."""
 
 
 @dataclass(frozen=True, slots=True)
 class Holder:
-    """The worker that holds a project, and the seconds until its lease expires."""
+    """The worker that holds a project, and the time until its lease expires, seconds."""
 
     who: str
     seconds: float
 
 
 class Lease(threading.Event):
-    """Set once the lease is lost.
+    """A lease of a project; the event is set once the lease is lost.
 
     Attributes
     ----------
     name : str
         Of this lease, as in the project's row.
     before : str or None
-        Name of the previous lease: if it is not this process's own, another process has worked on the project since.
+        Name of the previous lease: if it differs from this process's last one, another process has worked on the project since.
     left_to_expire : bool
         Whether the lease is not released at the end.
     """
@@ -68,7 +68,7 @@ class Lease(threading.Event):
 
     def expire_if_unanswered(self, error: LabelStudioUnavailable) -> None:
         """Let the lease expire if Label Studio may still be storing what it was sent."""
-        # A subclass says that the request never left; and a status below 500 is an answer.
+        # A subclass means that the request was not sent; a status below 500 is an answer.
         if type(error) is LabelStudioUnavailable and (error.status is None or error.status >= 500):
             self.left_to_expire = True
 
@@ -80,12 +80,12 @@ def hold_lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[L
     Parameters
     ----------
     seconds : float
-        How long the project stays taken after a kill; it is renewed three times as often.
+        Duration of the lease: a killed worker holds the project for so long. A thread renews the lease every third of it.
 
     Yields
     ------
     Lease or None
-        Set once the lease is lost; None if another worker holds the project, and then do nothing.
+        Set once the lease is lost; None if another worker holds the project: then the block must not work on it.
     """
     lease = _take(engine, project_id, seconds=seconds)
     if lease is None:
@@ -98,7 +98,7 @@ def hold_lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[L
             try:
                 held = _renew(engine, project_id, lease.name, seconds=seconds)
             except DatabaseError as error:
-                # The database is busy or away: the next renewal detects a takeover.
+                # The database is busy or unreachable: the next renewal detects a takeover.
                 log.warning("event=lease_not_renewed project=%d error=%r", project_id, reason_of(error))
                 continue
             if not held:
@@ -130,7 +130,7 @@ def holder(engine: Engine, project_id: int) -> Holder | None:
 
 
 def _take(engine: Engine, project_id: int, *, seconds: float) -> Lease | None:
-    """Take the lease if it is free; its owner before stays in the row until then."""
+    """Take the lease if it is free; return None if another worker holds it or the project is not registered."""
     here = update(ProjectRow).where(ProjectRow.id == project_id)
     with Session(engine) as session:
         # The write locks the row, on either database, until this transaction ends.

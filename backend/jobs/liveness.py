@@ -1,4 +1,4 @@
-"""What commands print about server and worker: whether one runs, since when not, and what to do about it."""
+"""Descriptions of server and worker for commands: whether they run, when they last ran, and what to do."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["clock_time", "duration", "is_alive", "life_of", "work_to_come"]
 
 
 def is_alive(engine: Engine, kind: Kind) -> bool:
-    """Whether at least one process of a kind runs."""
+    """Return whether at least one process of a kind is alive."""
     return any(process.alive for process in read_processes(engine, kind))
 
 
@@ -29,12 +29,13 @@ def life_of(engine: Engine, kind: Kind) -> str:
 
 
 def work_to_come(engine: Engine, work: str) -> str:
-    """Say that the worker does something next, or that none runs which could.
+    """Describe the worker's next work, or explain that no worker is alive.
 
     Parameters
     ----------
+    engine : Engine
     work : str
-        What the worker does, such as "stores its predictions".
+        The work as a verb phrase, such as "stores its predictions".
     """
     if is_alive(engine, "worker"):
         return f"the worker {work}"
@@ -42,7 +43,7 @@ def work_to_come(engine: Engine, work: str) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Write a duration in the unit that suits it."""
+    """Format a duration in days, hours, minutes or seconds: the largest unit of which there are two."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
@@ -50,7 +51,7 @@ def duration(seconds: float) -> str:
 
 
 def clock_time(seconds_ago: float) -> str:
-    """Write when something was, by this machine's clock."""
+    """Format the time `seconds_ago` seconds before now, by this machine's clock."""
     return datetime.datetime.fromtimestamp(time.time() - seconds_ago).strftime("%Y-%m-%d %H:%M:%S")
 
 

@@ -1,8 +1,8 @@
 """The job queue: huey on SQLite, or on Redis where several machines share the work.
 
-Its messages are JSON, so that nothing is unpickled. There is one kind of job: run a cycle of a project. The queue only holds
-when to run it. That events are pending is in the registry, so that a job that is lost with a killed process, or with the
-whole queue, is queued again within a minute.
+Its messages are JSON, so that the worker unpickles nothing. There is one kind of job: run a cycle of a project. The queue holds
+only the time to run it. The registry stores the pending events; the worker queues a job again within a minute if a killed
+process, or the loss of the whole queue, has lost it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = ["JobQueue", "QueueUnavailable"]
 
 NAME = "galaxyloop"
 POLL_S = 0.5
-"""Longest time that an idle worker sleeps between two looks at the queue; Redis wakes it."""
+"""Longest interval at which an idle worker polls the queue file; a Redis read blocks until a job arrives."""
 RETRY_S = 5.0
-"""Longest time between two tries while Redis is away."""
+"""Longest time between two attempts while Redis is unreachable."""
 CONNECT_TIMEOUT_S = 2
 ANSWER_TIMEOUT_S = 5
-"""Longer than the second that an idle worker waits in Redis for a job."""
+"""Timeout of a Redis command, seconds; longer than the second that an idle worker waits in Redis for a job."""
 
 
 class QueueUnavailable(RuntimeError):  # noqa: N818 - a state to wait out rather than an error
@@ -62,16 +62,16 @@ class JobQueue:
     Parameters
     ----------
     file : Path
-        The queue's SQLite file; made when missing.
+        The queue's SQLite file; created if it is missing.
     url : str
-        Of Redis, ``redis://HOST:PORT/DATABASE``; empty for the file.
+        URL of Redis, ``redis://HOST:PORT/DATABASE``; empty for the file.
 
     Raises
     ------
     ValueError
-        If the URL is not one of Redis, or the driver is not installed.
+        If `url` is not a Redis URL, or the driver is not installed.
     QueueUnavailable
-        If the file is not a queue.
+        If the file cannot be used.
     """
 
     def __init__(self, file: Path, *, url: str = "") -> None:
@@ -124,14 +124,14 @@ class JobQueue:
                     storage.conn.zrem(storage.schedule_key, data)
 
     def work(self, answer: Callable[[int], None], *, reconcile: Callable[[], None]) -> None:
-        """Run the queued jobs until the process is told to end.
+        """Run the queued jobs until the process receives a signal to end.
 
         Parameters
         ----------
         answer : callable
-            Takes a project's id.
+            Runs a cycle of the project with the given id.
         reconcile : callable
-            Called at once and then once a minute, for what happened without an event.
+            Called immediately and then once a minute, for changes without an event.
         """
         self._answer = answer
         self._huey.periodic_task(lambda _: True, name="reconcile")(reconcile)
@@ -153,7 +153,7 @@ class JobQueue:
             raise QueueUnavailable(f"the queue cannot be used: {error}") from error
 
     def _without_traceback(self, record: logging.LogRecord) -> bool:
-        """Shorten huey's repeated traceback about a Redis that is away to one line."""
+        """Replace huey's repeated traceback about an unavailable queue by one line."""
         error = record.exc_info[1] if record.exc_info else None
         if isinstance(error, (*self._away, QueueUnavailable)):
             record.msg, record.args, record.exc_info = "event=queue_unavailable error=%r", (str(error),), None
@@ -161,12 +161,12 @@ class JobQueue:
 
 
 def _due(task: Task) -> float:
-    """Unix time; huey keeps times in UTC without saying so."""
+    """Return when a job is due, Unix time, 0 for immediately; huey stores UTC times without a time zone."""
     return 0.0 if task.eta is None else float(task.eta.replace(tzinfo=UTC).timestamp())
 
 
 Queue = tuple[Huey, tuple[type[Exception], ...], float]
-"""The queue itself, the errors that say that it is away, and the longest sleep of a worker that finds nothing, seconds."""
+"""The queue, the errors that it raises when it is unavailable, and the longest sleep of an idle worker, seconds."""
 
 
 def _on_file(file: Path) -> Queue:

@@ -1,1 +1,1 @@
-"""Projects of this installation: attached, present in Label Studio, forgotten."""
+"""Projects of this installation: attach them, check that Label Studio still has them, forget them."""

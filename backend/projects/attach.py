@@ -1,4 +1,4 @@
-"""Attaching the backend to a project, wholly or not at all: what Label Studio gets and what the registry gets."""
+"""Attach the backend to a project, in Label Studio and in the registry; a failure undoes both."""
 
 from __future__ import annotations
 
@@ -19,24 +19,26 @@ FORGET_PATIENCE_S = 5.0
 
 
 def attach_project(services: Services, project_id: int, *, batch: int | None) -> str:
-    """Attach the backend so that it predicts, gets every event, and its scores decide which task comes next.
+    """Attach the backend so that it predicts, receives every event, and its scores order the tasks (uncertainty sampling).
 
-    Twice is the same as once. Where it fails, Label Studio and the registry are left as they were.
+    A second call changes nothing. If a call fails, Label Studio and the registry are restored.
 
     Parameters
     ----------
+    services : Services
+    project_id : int
     batch : int, optional
-        Annotations that make a training; what the project has stays if none is given.
+        New annotations that start a training; None keeps the project's value.
 
     Returns
     -------
     str
-        Address of another backend that Label Studio asks in our place; empty if it asks ours.
+        Address of another backend that Label Studio asks instead of this one; empty if it asks this one.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses: the message says what to set or to check.
+        If Label Studio refuses; the message names the setting to change or to check.
     LabelConfigError
         If the project's labelling config cannot be read.
     RegistryError
@@ -55,7 +57,7 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
     extra_params = {"batch": batch} if batch else None
     try:
         with undo_on_failure(client, project_id):
-            # Nothing is queued yet: the worker is to find the project attached.
+            # Queue no cycle yet: the worker must not read the project before the backend is attached.
             services.registry.register_project(project_id, label_config=state.label_config, extra_params=extra_params)
             services.registry.set_origin(project_id, origin)
             live = services.registry.version(project_id, services.registry.project(project_id).live_version)
@@ -70,7 +72,7 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
             )
             set_uncertainty_sampling(client, project_id)
     except BaseException:
-        if known is None:  # what is forgotten here was made above, or by Label Studio's call of the backend meanwhile
+        if known is None:  # registered above, or by a request of Label Studio to the backend since
             with suppress(ProjectInUseError):
                 forget_project(services, project_id, patience_s=FORGET_PATIENCE_S)
         raise
@@ -79,7 +81,7 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
 
 
 def _origin_here(services: Services, project_id: int) -> str | None:
-    """Return the origin of the project that the registry knows by this number, None if it knows none."""
+    """Return the origin of the registered project of this number, None if there is none."""
     try:
         return services.registry.project(project_id).origin
     except RegistryError:

@@ -1,4 +1,4 @@
-"""Forgetting a project: what this installation keeps of it is deleted; what Label Studio has of it is not touched."""
+"""Forget a project: delete all data of this installation about it; Label Studio's data are not changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ASK_AGAIN_S = 0.2
 
 
 class Installation(Protocol):
-    """Where all that is kept of projects is: `Services` is one; who needs no more than this loads no network."""
+    """The stores that hold data of projects. `Services` implements it; other implementations do not import neural networks."""
 
     @property
     def settings(self) -> Settings: ...
@@ -36,7 +36,7 @@ class Installation(Protocol):
 
 
 class ProjectInUseError(RuntimeError):
-    """A worker has the project, and does not let go of it in time."""
+    """A worker holds the project, and does not release it in time."""
 
 
 def forget_project(services: Installation, project_id: int, *, patience_s: float) -> bool:
@@ -44,18 +44,20 @@ def forget_project(services: Installation, project_id: int, *, patience_s: float
 
     Parameters
     ----------
+    services : Installation
+    project_id : int
     patience_s : float
-        How long to wait for a worker that works on the project, seconds.
+        Longest time to wait for a worker that works on the project, seconds.
 
     Returns
     -------
     bool
-        Whether there was anything.
+        Whether the installation had any data of the project.
 
     Raises
     ------
     ProjectInUseError
-        If a worker has the project for longer: nothing is deleted.
+        If a worker holds the project for longer; then nothing is deleted.
     """
     versions = services.settings.versions_dir / str(project_id)
     if not _is_known(services, project_id):
@@ -84,16 +86,16 @@ def _is_known(services: Installation, project_id: int) -> bool:
 def _delete(services: Installation, project_id: int) -> None:
     versions = services.settings.versions_dir / str(project_id)
     doomed = versions.with_name(f".forgotten-{uuid.uuid4().hex}")
-    # Of every table that names projects, also of those that later migrations add; those that refer to others first.
+    # Every table with a project_id, also those of later migrations; tables with foreign keys before the tables they refer to.
     tables = [table for table in reversed(Base.metadata.sorted_tables) if "project_id" in table.c]
     with Session(services.engine) as session:
         for table in tables:
             if table.name != ProcessRow.__tablename__:
                 session.execute(delete(table).where(table.c.project_id == project_id))
         session.execute(delete(ProjectRow).where(ProjectRow.id == project_id))
-        if versions.exists():  # out of the way in one step, so that a project attached anew never meets half of them
+        if versions.exists():  # one atomic rename, so that a project that is attached again never reads half of the versions
             os.replace(versions, doomed)
         session.commit()
     shutil.rmtree(doomed, ignore_errors=True)
-    with suppress(QueueUnavailable):  # a job of a project that is not known does nothing
+    with suppress(QueueUnavailable):  # a job of an unregistered project does nothing
         services.queue.forget(project_id)

@@ -1,8 +1,9 @@
-"""Whether a project can be worked on: it exists in Label Studio, is attached, and is the one that was attached here.
+"""Whether the worker can work on a project: Label Studio has it, it is attached, and it is the one that was attached here.
 
-A project that is away is marked in the registry: its cycles and their errors stop, and its versions are kept. The mark is set
-only after Label Studio itself has answered, and every later cycle asks again, so a project that comes back continues by itself.
-Versions are deleted only by `galaxyloop project forget`; a project that Label Studio never had is removed from the registry.
+The registry marks a project that is deleted or detached: its cycles and their errors stop, and its versions are kept. The mark
+is set only after an answer of Label Studio, and every later cycle asks again, so that a restored project continues without a
+manual step. Only `galaxyloop project forget` deletes versions; a project that Label Studio never had is removed from the
+registry.
 """
 
 from __future__ import annotations
@@ -27,17 +28,17 @@ NOT_FOUND = 404
 
 
 def why_no_cycle(services: Services, project_id: int) -> str:
-    """Look for the project in Label Studio and mark it accordingly.
+    """Read the project's state from Label Studio and mark the project accordingly.
 
     Returns
     -------
     str
-        Why there is nothing to work on, in one sentence for `galaxyloop status`; empty where there is.
+        Why the worker cannot work on the project, in one sentence for `galaxyloop status`; empty if it can.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio does not answer, or does not let the key read the project: then the marks stay as they are.
+        If Label Studio does not answer, or the key may not read the project; then the marks are kept.
     """
     registry, client = services.registry, services.label_studio
     project = registry.project(project_id)
@@ -63,7 +64,7 @@ def why_no_cycle(services: Services, project_id: int) -> str:
 
 
 def note_detached(services: Services, project_id: int) -> str:
-    """Mark a project that has no backend of ours in Label Studio; return the sentence for its status."""
+    """Mark a project to which this backend is not attached in Label Studio; return the sentence for its status."""
     if services.registry.project(project_id).away != DETACHED:
         services.registry.set_away(project_id, DETACHED)
         log.warning("event=project_detached project=%d url=%s", project_id, services.settings.public_url)
@@ -71,7 +72,7 @@ def note_detached(services: Services, project_id: int) -> str:
 
 
 def forget_unknown_projects(services: Services) -> None:
-    """Remove projects without versions that Label Studio never had: a webhook registers whatever project it names."""
+    """Remove projects without trained versions that Label Studio never had: a webhook registers any project that it names."""
     registry = services.registry
     for project in registry.projects():
         trained = any(version.number != BASE_NUMBER for version in registry.versions(project.id))
@@ -84,7 +85,7 @@ def forget_unknown_projects(services: Services) -> None:
 
 def _note_absent(services: Services, project: Project) -> str:
     absence = why_absent(services.label_studio, project.id, project.origin)
-    if absence is None:  # it was slow to appear, and is there now
+    if absence is None:  # the project exists now: it appeared only after the first request
         return "waiting for Label Studio"
     if not absence.deleted:
         return (

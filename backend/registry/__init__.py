@@ -1,1 +1,1 @@
-"""The registry: projects, their versions with evidence and files, in a database and a folder."""
+"""The registry: projects in a database, and their versions with evidence in the database and files in a folder."""

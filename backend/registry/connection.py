@@ -1,7 +1,7 @@
 """The connection to the registry's database: SQLite on one machine, PostgreSQL on several.
 
-It waits for a database that is only about to start, comes back after one that was started again, and tells the time: the clocks
-of machines differ, and a lease that one takes another must read.
+It waits for a database that is still starting, and reconnects after a restart of the database. It also reads the database's
+clock: the clocks of machines differ, and every machine must compare the expiry of a lease with the same clock.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ RETRY_S = 2.0
 
 
 class DatabaseUnavailable(RuntimeError):  # noqa: N818 - a state to wait out rather than an error
-    """The database cannot be used now; the message says which and why, without its password."""
+    """The database cannot be used now; the message names the database, without its password, and the reason."""
 
 
 def connect(url: str, *, password: str = "") -> Engine:
-    """Prepare the connections to a database; none is opened yet.
+    """Create the engine of a database, without opening a connection.
 
     Parameters
     ----------
     url : str
-        SQLAlchemy's, ``sqlite:///FILE`` or ``postgresql://USER@HOST/NAME``; a file's folder is made when missing.
+        SQLAlchemy URL, ``sqlite:///FILE`` or ``postgresql://USER@HOST/NAME``; the folder of FILE is created if it is missing.
     password : str
-        Used where the URL holds none.
+        Password for PostgreSQL, if the URL has none.
 
     Raises
     ------
     ValueError
-        If the URL is none that galaxyloop can use.
+        If the URL is invalid or names another kind of database, or the PostgreSQL driver is not installed.
     """
     try:
         parsed = make_url(url)
@@ -62,14 +62,20 @@ def connect(url: str, *, password: str = "") -> Engine:
     if find_spec("psycopg") is None:
         raise ValueError("a PostgreSQL database needs psycopg: pip install 'galaxyloop[services]'")
     parsed = parsed.set(drivername="postgresql+psycopg", password=parsed.password or password or None)
-    # A machine that is lost in the middle of a transaction would keep the project's row for hours.
+    # Without the timeout, a machine that is lost in the middle of a transaction locks the project's row for hours.
     options = f"-c idle_in_transaction_session_timeout={ABANDONED_S}s"
-    # The ping finds the connections that a restart of the database has cut, and opens new ones.
+    # The ping detects connections that a restart of the database has closed; SQLAlchemy then opens new ones.
     return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": options})
 
 
 def wait_for(engine: Engine, *, patience_s: float) -> None:
-    """Open a connection; `patience_s` seconds long try again while there is none, and log each try.
+    """Wait until the database accepts a connection; log each failed attempt.
+
+    Parameters
+    ----------
+    engine : Engine
+    patience_s : float
+        Longest time to retry, seconds.
 
     Raises
     ------
@@ -90,35 +96,35 @@ def wait_for(engine: Engine, *, patience_s: float) -> None:
 
 
 def unavailable(engine: Engine, error: DatabaseError) -> DatabaseUnavailable:
-    """Make the error that says which database cannot be used, why, and what to do about a damaged file."""
+    """Return an error that names the database, the reason, and for a damaged SQLite file what to do."""
     damaged = engine.dialect.name == "sqlite" and not isinstance(error, OperationalError)
     remedy = "; restore it from a backup, or move it away to begin without versions" if damaged else ""
     return DatabaseUnavailable(f"the database {_name(engine.url)} cannot be used: {reason_of(error)}{remedy}")
 
 
 def is_unusable(error: DatabaseError) -> bool:
-    """Tell whether an error says that the database is away, full or damaged, rather than that it was asked for nonsense."""
+    """Return whether the database itself failed (not reachable, full, damaged), rather than the data of the statement."""
     return not isinstance(error, (DataError, IntegrityError))
 
 
 def read_clock(session: Session) -> float:
-    """Tell the time as everybody who shares the database reads it, Unix seconds.
+    """Return the time by the clock that all processes of the database share, Unix seconds.
 
-    A file is shared by processes of one machine, which has one clock; a server's is asked for.
+    The processes that share a SQLite file run on one machine and read its clock; PostgreSQL is asked for the server's time.
     """
     if session.get_bind().dialect.name == "sqlite":
         return time.time()
-    # Not now(): that is when the transaction began, which may then have waited for a lock.
+    # Not now(): it returns the start of the transaction, which may have waited for a lock since.
     return float(session.scalars(select(cast(extract("epoch", func.clock_timestamp()), Double))).one())
 
 
 def reason_of(error: DatabaseError) -> str:
-    """Say in one line why the database did not do as it was asked."""
+    """Return the first line of the driver's error message."""
     return str(error.orig).strip().splitlines()[0]
 
 
 def _name(url: URL) -> str:
-    """Name the database for a message."""
+    """Return the name of the database for a message, without its password."""
     return str(url.database) if url.host is None else f"{url.database} at {url.host}:{url.port or 5432}"
 
 
@@ -129,7 +135,7 @@ def _log_waiting(url: URL, state: RetryCallState) -> None:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # Write-ahead logging lets the server read while the worker writes; NORMAL loses nothing when a process is killed.
+    # With write-ahead logging the server reads while the worker writes. With NORMAL a killed process loses no transaction.
     cursor = connection.cursor()
     cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
     cursor.execute("PRAGMA journal_mode=WAL")

@@ -1,6 +1,6 @@
-"""Versions whose files were damaged after they were made: noticed before use, and replaced by the last good one.
+"""Versions whose files were damaged after training: detected before use, and replaced by the last undamaged version.
 
-What is damaged stays where it is: restored from a backup, it can be brought back with `galaxyloop rollback`.
+The damaged files are kept: after a restore from a backup, `galaxyloop rollback` makes the version live again.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ log = logging.getLogger("galaxyloop.damage")
 
 
 def version_damage(registry: Registry, project_id: int, number: int) -> str:
-    """Check all files that a version needs, those of the versions that it takes heads from among them.
+    """Check all files that a version needs, also in the folders of other versions whose heads it uses.
 
     Returns
     -------
     str
-        What is wrong, with the file; empty where nothing is.
+        The damaged file and the damage; empty if there is none.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def version_damage(registry: Registry, project_id: int, number: int) -> str:
 
 
 def stand_ins(registry: Registry, project_id: int, *, label_config: str) -> list[Version]:
-    """List what can answer in the live version's place: those that were live, the newest first, then the base version."""
+    """List the versions that can replace the live one: formerly live versions, the newest first, then the base version."""
     fitting = config_hash(label_config)
     versions = registry.versions(project_id)
     retired = [version for version in versions if version.verdict == RETIRED and version.config_hash == fitting]
@@ -43,17 +43,19 @@ def stand_ins(registry: Registry, project_id: int, *, label_config: str) -> list
 
 
 def replace_damaged(registry: Registry, project_id: int, *, holder: str) -> str:
-    """Let the last good version go live where the live one's files are damaged.
+    """Make the last undamaged version live if the files of the live version are damaged.
 
     Parameters
     ----------
+    registry : Registry
+    project_id : int
     holder : str
-        Name of the lease that the project is held by.
+        Name of the lease that holds the project.
 
     Returns
     -------
     str
-        What was done, in one sentence; empty where the live version is whole.
+        The replacement, in one sentence; empty if the live version is undamaged.
 
     Raises
     ------
@@ -64,7 +66,7 @@ def replace_damaged(registry: Registry, project_id: int, *, holder: str) -> str:
     reason = version_damage(registry, project_id, project.live_version)
     if not reason:
         return ""
-    # Noted first: killed here, the next cycle finds the same damage and goes on.
+    # Noted before the promotion: if the process is killed between the two, the next cycle detects the same damage and promotes.
     registry.note_damage(project_id, project.live_version, reason=reason, holder=holder)
     earlier = stand_ins(registry, project_id, label_config=project.label_config)
     good = next(version for version in earlier if not version_damage(registry, project_id, version.number))
@@ -75,7 +77,7 @@ def replace_damaged(registry: Registry, project_id: int, *, holder: str) -> str:
 
 
 def damage_in_words(registry: Registry, project_id: int) -> list[str]:
-    """Say of a project's live version, and of later ones, whether their files are damaged and what to do."""
+    """Describe, one sentence each, the damage of a project's live version and of later versions, and what to do."""
     project = registry.project(project_id)
     damages = []
     for version in registry.versions(project_id):

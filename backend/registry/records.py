@@ -1,4 +1,4 @@
-"""Projects and versions as the registry tells of them, and how they are named."""
+"""Records of projects and versions that the registry returns, and the names of versions."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ __all__ = [
 ]
 
 BASE_NUMBER = 1
-"""Of the version that has the shipped heads, and no folder."""
+"""Number of the base version, which has the shipped heads and no folder."""
 BASE = "base"
-"""Verdict of that version, whether it is live or not."""
+"""Verdict of the base version, whether it is live or not."""
 TRAINED = "trained"
 """Verdict of a version that the gate has not compared with the live one yet."""
 LIVE = "live"
@@ -38,15 +38,15 @@ LIVE = "live"
 RETIRED = "retired"
 """Verdict of a version that was live."""
 DAMAGED = "damaged"
-"""Verdict of a version whose files are not as they were written."""
+"""Verdict of a version whose files differ from the checksums in its manifest."""
 MAX_ID = 2**31 - 1
-"""Label Studio's ids are 32-bit integers; a larger one would be refused by the database, not by us."""
+"""Largest id: Label Studio's ids are signed 32-bit integers. The server rejects larger ones before they reach the database."""
 MAX_DIGITS = 9
-"""Of a version's number, which the database keeps as an integer of 32 bits."""
+"""Longest version number, in digits: the database stores it as a signed 32-bit integer."""
 
 
 class RegistryError(WrongCallError, LookupError):
-    """A project or version that does not exist or cannot go live; the message says which and why."""
+    """A project or version does not exist or cannot go live; the message names it and the reason."""
 
 
 class LeaseLostError(RuntimeError):
@@ -55,7 +55,7 @@ class LeaseLostError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Project:
-    """A project as the registry knows it; see `ProjectRow` for the columns. `live_name` is the name of the live version."""
+    """One project of the registry; see `ProjectRow` for the columns. `live_name` is the name of the live version."""
 
     id: int
     label_config: str
@@ -81,11 +81,11 @@ class Effort:
     accepted, edited, rejected : int
         Predicted regions that were submitted as they were, changed, and deleted.
     added : int
-        Regions that were submitted and that no predicted one stands behind.
+        Submitted regions without a matching predicted region.
     compared : int
-        Edited regions that have an outline or a mask on both sides.
+        Edited regions that have an outline or a mask in both the prediction and the annotation.
     overlap : float
-        Sum of their intersections over unions, of what was predicted and what was submitted.
+        Sum of the intersections over union of the `compared` regions, predicted against submitted.
     """
 
     accepted: int = 0
@@ -100,12 +100,12 @@ class Effort:
 
     @property
     def predicted(self) -> int:
-        """How many regions were predicted."""
+        """Number of predicted regions."""
         return self.accepted + self.edited + self.rejected
 
     @property
     def mean_overlap(self) -> float | None:
-        """Mean intersection over union of the edited regions; None where none has one."""
+        """Mean intersection over union of the compared regions, 0 to 1; None if none was compared."""
         return self.overlap / self.compared if self.compared else None
 
 
@@ -118,20 +118,20 @@ class Version:
     number : int
         1 is the base version.
     name : str
-        What Label Studio shows, and what predictions carry.
+        Name that Label Studio shows; each stored prediction has it as its model version.
     fingerprint : str
-        Of the annotations it was trained on; empty for a base version.
+        Fingerprint of the annotations that the version was trained on; empty for a base version.
     learned_from : int
-        Annotations it was trained on.
+        Number of annotations that the version was trained on.
     verdict : {"base", "trained", "live", "rejected", "retired", "damaged"}
-        "trained" has not been judged yet; of a "damaged" one the files are not as they were written.
+        The gate has not compared a "trained" version yet; the files of a "damaged" one differ from their checksums.
     evidence : dict
-        What the gate measured, and its reason.
+        The gate's measurements, and its reason.
     effort : dict
-        Control's name to what annotators did with the regions that this version predicted.
+        Control's name to the `Effort` of annotators with the regions that this version predicted.
     heads : dict
-        Control's name to the number of the version whose folder holds its head; a control that is not named has its own. The
-        head for prompts stands under `backend.prediction.project_heads.PROMPTS`.
+        Control's name to the number of the version whose folder holds its head; the heads of all other controls are in this
+        version's own folder. The key of the head for prompts is `backend.prediction.project_heads.PROMPTS`.
     """
 
     project_id: int
@@ -147,22 +147,22 @@ class Version:
     heads: dict[str, int] = field(default_factory=dict)
 
     def head_from(self, control: str) -> int:
-        """Number of the version whose folder holds a control's head."""
+        """Return the number of the version whose folder holds the head of `control`."""
         return self.heads.get(control, self.number)
 
 
 def new_version_name(number: int, tag: str) -> str:
-    """Name a version that is made now, `v0007-3f9a7c`; `tag` is the project's, so that no other model's name is the same."""
+    """Return the name of a new version, such as `v0007-3f9a7c`; the project's `tag` makes it unique among models."""
     return f"v{number:04d}-{tag}"
 
 
 def version_number(name: str) -> int:
-    """Read the number of a version from its name, `v0007-3f9a7c`, `v0007` or `7`.
+    """Return the number of a version from its name, `v0007-3f9a7c`, `v0007` or `7`.
 
     Raises
     ------
     RegistryError
-        If `name` is no version name.
+        If `name` does not have one of these forms.
     """
     match = re.fullmatch(rf"v?([0-9]{{1,{MAX_DIGITS}}})(-[0-9a-f]+)?", name)
     if match is None:
@@ -171,5 +171,5 @@ def version_number(name: str) -> int:
 
 
 def config_hash(label_config: str) -> str:
-    """Name a labelling config by its content."""
+    """Return a hash of a labelling config: the first 16 hexadecimal digits of its SHA-256, without surrounding white space."""
     return hashlib.sha256(label_config.strip().encode()).hexdigest()[:16]

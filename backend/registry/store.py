@@ -1,7 +1,7 @@
-"""Model versions of each project: what is live, what was before, with their evidence.
+"""Model versions of each project, live and former, with their evidence.
 
-A version is a folder of heads (safetensors + JSON) that never changes, and a row with its verdict. Which one is live is one
-column of the project's row, so going live and rolling back are the same atomic step, seen by every process at its next read.
+A version is an immutable folder of heads (safetensors and JSON) and a row with its verdict. One column of the project's row
+names the live version; promotion and rollback are the same atomic update, which every process reads at its next query.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Registry:
     engine : Engine
         From `open_database`.
     folder : Path
-        Where the versions' folders are.
+        Folder of the versions' folders.
     """
 
     def __init__(self, engine: Engine, *, folder: Path) -> None:
@@ -67,7 +67,7 @@ class Registry:
         Raises
         ------
         RegistryError
-            If no backend was ever attached to it.
+            If the project is not registered.
         """
         with Session(self.engine) as session:
             known = session.execute(_PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
@@ -76,9 +76,17 @@ class Registry:
             return _project(*known)
 
     def register_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
-        """Record what Label Studio said of a project; the first time, its base version goes live.
+        """Record a project's labelling config and extra parameters; the first call also makes its base version live.
 
-        Safe to call at any moment from any number of processes; `extra_params` of None leaves them as they are.
+        Any number of processes may call it at the same time.
+
+        Parameters
+        ----------
+        project_id : int
+        label_config : str
+            The labelling config, as Label Studio sends it.
+        extra_params : dict or None
+            Extra parameters of the backend in Label Studio; None keeps the recorded ones.
         """
         insert = insert_of(self.engine)
         with Session(self.engine) as session:
@@ -123,23 +131,23 @@ class Registry:
         return self.project(project_id)
 
     def set_status(self, project_id: int, status: str) -> None:
-        """Say in one sentence what the loop last did, or why it did nothing."""
+        """Record in one sentence the result of the project's last cycle, or why there was none."""
         self._update(project_id, status=status, status_at=time.time())
 
     def forget_request(self, project_id: int) -> None:
-        """Note that a pressed "Start Training" has been answered."""
+        """Record that a request of "Start Training" has been handled."""
         self._update(project_id, training_requested=False)
 
     def set_published(self, project_id: int, number: int, *, tasks: int) -> None:
-        """Note that the predictions of version `number` are stored for the `tasks` tasks that the project has."""
+        """Record that the predictions of version `number` are stored for all `tasks` tasks of the project."""
         self._update(project_id, published_version=number, published_tasks=tasks)
 
     def set_origin(self, project_id: int, origin: str) -> None:
-        """Note which project of which Label Studio this is, beyond its number."""
+        """Record the project's origin, which identifies it beyond its number."""
         self._update(project_id, origin=origin)
 
     def set_away(self, project_id: int, away: str) -> None:
-        """Note that a project is "gone" from Label Studio or "detached" from the backend; "" that it is back."""
+        """Record that a project is "gone" from Label Studio or "detached" from the backend, or "" for neither."""
         self._update(project_id, away=away, away_since=time.time() if away else 0.0)
 
     # -- versions ------------------------------------------------------------------------------------------------------
@@ -156,7 +164,7 @@ class Registry:
         Raises
         ------
         RegistryError
-            If it does not exist.
+            If the version does not exist.
         """
         with Session(self.engine) as session:
             row = session.get(VersionRow, (project_id, number))
@@ -165,12 +173,12 @@ class Registry:
             return _version(row)
 
     def version_named(self, project_id: int, name: str) -> Version:
-        """Read one version by its name, or by the part of it before the hyphen, or by its number.
+        """Read one version by its name, by the part of the name before the hyphen, or by its number.
 
         Raises
         ------
         RegistryError
-            If it does not exist, or `name` is no version name.
+            If the version does not exist, or `name` is not a valid version name.
         """
         number = version_number(name)
         versions = [version for version in self.versions(project_id) if version.number == number]
@@ -179,28 +187,35 @@ class Registry:
         return versions[0]
 
     def path(self, project_id: int, number: int) -> Path:
-        """Folder of a version; a base version has none."""
+        """Return the path of a version's folder; that of a base version does not exist."""
         return self.folder / str(project_id) / f"v{number:04d}"
 
     @contextmanager
     def writing_version(
         self, project_id: int, *, label_config: str, fingerprint: str, learned_from: int, holder: str | None = None
     ) -> Iterator[tuple[Path, int]]:
-        """Give a folder to write heads into; on leaving it, it has become the next version, wholly or not at all.
+        """Create the next version atomically from the heads that the block writes into a temporary folder.
 
-        A process killed anywhere leaves a hidden folder or an unlisted one; the next call sweeps both away.
+        A killed process leaves a hidden folder or one without a row; the next call deletes both.
 
         Parameters
         ----------
+        project_id : int
+        label_config : str
+            Labelling config that the version was trained for.
+        fingerprint : str
+            Fingerprint of the annotations.
+        learned_from : int
+            Number of annotations.
         holder : str, optional
-            Name of the lease that the project must be held by when the version is made.
+            Name of the lease that must hold the project when the version is added.
 
         Yields
         ------
         folder : Path
-            Write the heads here.
+            Folder for the heads.
         number : int
-            Number of the version to be.
+            Number of the new version.
 
         Raises
         ------
@@ -234,14 +249,14 @@ class Registry:
                     verdict=TRAINED,
                 )
             )
-            # The row first: where another worker has made this version meanwhile, it refuses, and that one's folder stays.
+            # The row is added first: if another worker has added the same version, this fails and keeps the other's folder.
             session.flush()
             shutil.rmtree(final, ignore_errors=True)
             replace_folder(unfinished, final)
             session.commit()
 
     def taken_heads(self, project_id: int, number: int) -> dict[str, Path]:
-        """Folders of the heads that a version takes from other versions, by control.
+        """Return the folders of the heads that a version uses from other versions, by control.
 
         Raises
         ------
@@ -264,20 +279,23 @@ class Registry:
 
         Parameters
         ----------
+        project_id, number : int
+        evidence : dict, optional
+            The gate's measurements and reason; by default the evidence of the version's row.
         heads : mapping, optional
-            Control's name to the number of the version that its head comes from; by default what the version's row says.
+            Control's name to the number of the version whose folder holds its head; by default the heads of the version's row.
         holder : str, optional
-            Name of the lease that the project must be held by; none for a person's command.
+            Name of the lease that must hold the project; None for a command of a user.
 
         Raises
         ------
         RegistryError
-            If it does not exist, or was made for another labelling config.
+            If the version does not exist, or was trained for another labelling config.
         LeaseLostError
             If another worker has taken the project over.
         """
         with Session(self.engine) as session:
-            # Held from here on: whoever else promotes waits, and then finds the version that is live now to retire.
+            # Locks the row: a concurrent promotion waits, and then retires the version that this one makes live.
             _hold(session, project_id, holder)
             project, row = session.get(ProjectRow, project_id), session.get(VersionRow, (project_id, number))
             if project is None or row is None:
@@ -295,7 +313,7 @@ class Registry:
             session.commit()
 
     def reject(self, project_id: int, number: int, *, evidence: dict[str, Any], holder: str | None = None) -> None:
-        """Keep a version out, with the evidence against it; `holder` as for `promote`."""
+        """Record the verdict "rejected" and its evidence; `holder` as for `promote`."""
         with Session(self.engine) as session:
             _hold(session, project_id, holder)
             row = session.get_one(VersionRow, (project_id, number))
@@ -303,7 +321,7 @@ class Registry:
             session.commit()
 
     def note_damage(self, project_id: int, number: int, *, reason: str, holder: str | None = None) -> None:
-        """Note that the files of a version are damaged; `holder` as for `promote`."""
+        """Record that the files of a version are damaged; `holder` as for `promote`."""
         with Session(self.engine) as session:
             _hold(session, project_id, holder)
             row = session.get_one(VersionRow, (project_id, number))
@@ -317,8 +335,8 @@ class Registry:
 
 
 def _hold(session: Session, project_id: int, holder: str | None) -> None:
-    """Keep everybody else from changing the project until the transaction ends; refuse where its lease is another's."""
-    # A write, since SQLite knows no other lock; it changes nothing.
+    """Lock the project's row until the transaction ends; raise `LeaseLostError` if another lease holds the project."""
+    # An update that changes nothing: SQLite has no lock of single rows.
     session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(lease_until=ProjectRow.lease_until))
     owner = select(ProjectRow.lease_owner).where(ProjectRow.id == project_id)
     if holder is not None and session.scalar(owner) != holder:
@@ -328,7 +346,7 @@ def _hold(session: Session, project_id: int, holder: str | None) -> None:
 _PROJECTS = select(ProjectRow, VersionRow.name).join(
     VersionRow, (VersionRow.project_id == ProjectRow.id) & (VersionRow.number == func.coalesce(ProjectRow.live_version, 1))
 )
-"""Projects, each with the name of its live version."""
+"""Query of the projects, each with the name of its live version."""
 
 
 def _project(row: ProjectRow, live_name: str) -> Project:

@@ -1,7 +1,7 @@
-"""The registry's tables: projects, their versions, the bell that events ring, what annotators did, and which processes run.
+"""The registry's tables: projects with their pending events, versions, annotators' effort, and running processes.
 
-SQLite by default, PostgreSQL where several machines share the work (`connection.py`). Alembic migrations bring an older
-database up to date when a process starts.
+The database is SQLite by default, and PostgreSQL where several machines share the work (`connection.py`). Alembic migrations
+upgrade an older database when a process starts.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ __all__ = [
 ]
 
 VERSION_TAG_BYTES = 3
-"""Two projects have the same tag once in 16 million pairs."""
+"""Length of a project's random tag, bytes: one in 16 million pairs of projects has the same tag."""
 MIGRATION_LOCK = 0x67_61_6C_61_78_79
-"""Number of our advisory lock in PostgreSQL, "galaxy": any that no other program in the same database takes."""
+"""Number of the advisory lock in PostgreSQL, the bytes of "galaxy"; no other program in the database may use it."""
 
 
 class Base(DeclarativeBase):
-    """Declares the tables below; migrations are compared with it."""
+    """Declarative base of the tables below; its metadata is the target of the migrations."""
 
     type_annotation_map = {dict[str, Any]: JSON}  # noqa: RUF012  (SQLAlchemy reads it from the class)
 
@@ -52,11 +52,11 @@ class Base(DeclarativeBase):
 class ProjectRow(Base):
     """One Label Studio project.
 
-    The bell is two times: since when events wait for an answer, and when the last one came. The lease says which worker
-    looks after the project and until when, so that a killed worker's project is taken over. `origin` identifies the project
-    beyond its number (`sync.label_studio.projects.ProjectState`). `away` is "gone" for a project that is deleted in Label
-    Studio, "detached" for one without our backend, and empty otherwise. `version_tag` is random and is a part of the names of
-    the project's versions.
+    `events_first_at` and `events_last_at` are the times of the first and the last pending event. `lease_owner` names the worker
+    that holds the project and `lease_until` the time when its lease expires, so that another worker takes over the project of
+    a killed one. `origin` identifies the project beyond its number (`sync.label_studio.projects.ProjectState`). `away` is
+    "gone" for a project that is deleted in Label Studio, "detached" for one without this backend, and empty otherwise.
+    `version_tag` is random and part of the names of the project's versions. All times are Unix seconds.
     """
 
     __tablename__ = "projects"
@@ -81,10 +81,10 @@ class ProjectRow(Base):
 
 
 class VersionRow(Base):
-    """One version of a project: immutable but for its verdict and for what annotators do with its predictions.
+    """One version of a project: immutable except for its verdict, evidence, heads and the effort with its predictions.
 
-    `heads` is written with the verdict, in one transaction: from then on it says which version's folder each control's head
-    comes from. Where it names none, the head is the version's own.
+    `heads` is written with the verdict, in one transaction. It maps a control to the number of the version whose folder holds
+    its head; the heads of all other controls are in the version's own folder.
     """
 
     __tablename__ = "versions"
@@ -103,10 +103,10 @@ class VersionRow(Base):
 
 
 class EffortRow(Base):
-    """What one annotation made of the prediction that it was begun from; the sums stand with the version.
+    """Effort of one annotation that started from a prediction; `VersionRow.effort` holds the sums.
 
-    Without a version its prediction is gone, or is none of ours. `updated_at` is the annotation's: while it stays the same,
-    there is nothing to measure again.
+    `version` is None if the prediction was deleted or comes from another model. `updated_at` is copied from the annotation; the
+    effort is measured again only if it has changed.
     """
 
     __tablename__ = "efforts"
@@ -119,7 +119,7 @@ class EffortRow(Base):
 
 
 class PredictionRow(Base):
-    """What a version's prediction of a task was made of (`prediction_records.py`); Label Studio lists which are stored."""
+    """The input of a version's prediction of a task (`backend/prediction/records.py`); Label Studio lists the stored ones."""
 
     __tablename__ = "predictions"
 
@@ -131,7 +131,7 @@ class PredictionRow(Base):
 
 
 class UnreadableRow(Base):
-    """One annotation that cannot be read for one control (`unreadable.py`)."""
+    """One annotation that is unreadable for one control (`unreadable.py`)."""
 
     __tablename__ = "unreadable"
 
@@ -144,7 +144,7 @@ class UnreadableRow(Base):
 
 
 class ProcessRow(Base):
-    """One server or worker and its last heartbeat (`heartbeat.py`); all times by the database's clock."""
+    """One server or worker and its last heartbeat (`backend/jobs/heartbeat.py`), in Unix seconds by the database's clock."""
 
     __tablename__ = "processes"
 
@@ -161,26 +161,26 @@ class ProcessRow(Base):
 
 
 def insert_of(engine: Engine) -> Any:
-    """Return the `insert` of a database, which has `on_conflict_do_update` and `on_conflict_do_nothing` on both."""
+    """Return the dialect's `insert`, which has `on_conflict_do_update` and `on_conflict_do_nothing`."""
     return sqlite_insert if engine.dialect.name == "sqlite" else postgresql_insert
 
 
 def open_database(url: str, *, password: str = "", patience_s: float = 0.0) -> Engine:
-    """Connect to the registry and bring its tables up to date.
+    """Connect to the registry and upgrade its tables.
 
     Parameters
     ----------
     url, password
         As for `connect`.
     patience_s : float
-        How long to wait for a database that does not answer yet, seconds.
+        Longest time to wait for a database that does not answer yet, seconds.
 
     Raises
     ------
     ValueError
-        If the URL is none that galaxyloop can use.
+        As `connect`.
     DatabaseUnavailable
-        If the database cannot be used.
+        If the database cannot be used, or a newer release of galaxyloop has written it.
     """
     engine = connect(url, password=password)
     config = Config()
@@ -202,7 +202,7 @@ def open_database(url: str, *, password: str = "", patience_s: float = 0.0) -> E
 
 
 def check_tables(engine: Engine) -> None:
-    """Read from every table; look at each page of a SQLite file.
+    """Read a row of every table; check the integrity of a SQLite file with `PRAGMA quick_check`.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def check_tables(engine: Engine) -> None:
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
-    """Keep out other processes of this machine: server and worker start at the same moment, and both would make the tables."""
+    """Exclude other processes of this machine: server and worker start at the same time, and both would create the tables."""
     if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
         yield
         return
@@ -234,9 +234,9 @@ def _alone(engine: Engine) -> Iterator[None]:
 
 
 def _begin_alone(connection: Connection) -> None:
-    """Begin a transaction that makes all tables or none, and on PostgreSQL one at a time, whatever machine it is begun on."""
+    """Begin a transaction that creates all tables or none; on PostgreSQL, only one such transaction runs on all machines."""
     if connection.dialect.name == "sqlite":
-        # Python's driver begins no transaction for CREATE TABLE: a kill halfway would leave tables half made.
+        # Python's driver begins no transaction for CREATE TABLE; without one, a killed process leaves only some of the tables.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     else:
-        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))  # until the transaction ends, however it does
+        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))  # held until commit or rollback

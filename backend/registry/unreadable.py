@@ -1,6 +1,6 @@
-"""The list of answers that cannot be read: which task is left out of training and judging for which control, and why.
+"""The list of unreadable annotations: the tasks that training and validation leave out for a control, and the reason.
 
-It holds each project's as they stood at its last cycle, and is written anew where they have changed.
+Each cycle of a project replaces the project's list if it has changed.
 """
 
 from __future__ import annotations
@@ -18,16 +18,18 @@ __all__ = ["Unreadable", "UnreadableList"]
 
 @dataclass(frozen=True, order=True, slots=True)
 class Unreadable:
-    """One annotation that cannot be read for one control.
+    """One annotation that is unreadable for one control.
 
     Attributes
     ----------
     task, annotation : int
+        Ids in Label Studio.
     control : str
+        Name of the control.
     reason : str
         One sentence.
     left_out : bool
-        Whether the task is left out for this control; False where another annotation of the task can be read.
+        Whether the task is left out for this control; False if another annotation of the task is readable.
     """
 
     task: int
@@ -38,7 +40,7 @@ class Unreadable:
 
 
 class UnreadableList:
-    """Keeps the lists of all projects.
+    """Reads and writes the lists of all projects.
 
     Parameters
     ----------
@@ -57,7 +59,7 @@ class UnreadableList:
             return sorted(Unreadable(row.task_id, row.annotation_id, row.control, row.reason, row.left_out) for row in rows)
 
     def tasks_left_out(self, project_id: int) -> int:
-        """Count a project's tasks that are left out for a control."""
+        """Count a project's tasks that are left out for at least one control."""
         query = select(func.count(func.distinct(UnreadableRow.task_id))).where(
             UnreadableRow.project_id == project_id, UnreadableRow.left_out
         )
@@ -65,7 +67,7 @@ class UnreadableList:
             return session.scalar(query) or 0
 
     def replace(self, project_id: int, items: Collection[Unreadable]) -> None:
-        """Write a project's list anew, in one transaction; nothing is written where it is the same."""
+        """Replace a project's list in one transaction, if it has changed."""
         if sorted(items) == self.of(project_id):
             return
         columns = ("task_id", "annotation_id", "control", "reason", "left_out")

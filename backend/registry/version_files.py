@@ -1,4 +1,4 @@
-"""A version's files on disk: written with a list of their checksums, and compared with it before they are used."""
+"""A version's files on disk: written with a manifest of their checksums, and compared with it before use."""
 
 from __future__ import annotations
 
@@ -13,19 +13,21 @@ from safetensors.numpy import load as load_arrays
 __all__ = ["ARRAYS_NAME", "INDEX", "JSON_NAME", "damage_of", "seal"]
 
 INDEX = "heads.json"
-"""Which head of a version is in which folder."""
+"""Name of the file that maps each head of a version to its folder."""
 JSON_NAME = "head.json"
 ARRAYS_NAME = "head.safetensors"
 MANIFEST = "version.json"
 
 
 def seal(folder: Path, **about: Any) -> None:
-    """Write a version's manifest, with the checksums of its files.
+    """Write a version's manifest, with the SHA-256 of each of its files.
 
     Parameters
     ----------
+    folder : Path
+        Folder of the version.
     **about
-        What else the manifest says of the version.
+        Further entries of the manifest.
     """
     files = {file.relative_to(folder).as_posix(): _checksum(file) for file in sorted(folder.rglob("*")) if file.is_file()}
     (folder / MANIFEST).write_text(json.dumps(about | {"files": files}, indent=1))
@@ -37,8 +39,8 @@ def damage_of(folder: Path) -> str:
     Returns
     -------
     str
-        What is wrong, with the file; empty where all is as it was written. A manifest of an earlier release lists no
-        checksums: then each file must be there and be JSON or safetensors, as its name says.
+        The damaged file and the damage; empty if there is none. A manifest of an earlier release has no checksums: then each
+        file must exist and hold valid JSON or safetensors, according to its suffix.
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
@@ -58,7 +60,7 @@ def damage_of(folder: Path) -> str:
 
 
 def _expected(folder: Path) -> list[str]:
-    """Name the files that a version of an earlier release has."""
+    """Return the names of the files of a version that an earlier release wrote."""
     index = json.loads((folder / INDEX).read_bytes())
     heads = [entry["folder"] for entry in index.values()]
     return [INDEX, *(f"{head}/{name}" for head in heads for name in (JSON_NAME, ARRAYS_NAME))]

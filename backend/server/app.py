@@ -1,7 +1,7 @@
-"""The web application: the routes, the answers to errors, and what runs beside the requests.
+"""The web application: the routes, the error handlers, and the background tasks.
 
-`/health` and `/setup` answer in milliseconds whatever else the server does: predictions run in a limited number of threads, and
-training runs in another process. An event is acknowledged as soon as its mark is on disk.
+`/health` and `/setup` answer in milliseconds under any load: predictions run in a limited number of threads, and training runs
+in another process. The server acknowledges an event as soon as its mark is on disk.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ log = logging.getLogger("galaxyloop.server")
 
 
 def create_app(services: Services) -> FastAPI:
-    """Make the web application over already opened services."""
+    """Create the web application with opened services."""
     app = FastAPI(
         title="galaxyloop",
         description="Label Studio ML backend for galaxies.",
         lifespan=_run_beside_requests,
-        openapi_url=None,  # the route below asks for credentials
+        openapi_url=None,  # the route below requires credentials
     )
     app.state.server = open_state(services)
     app.state.max_body_bytes = services.settings.max_body_bytes
@@ -53,7 +53,7 @@ def create_app(services: Services) -> FastAPI:
 async def _run_beside_requests(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.server.services
     heartbeat = Heartbeat(services.engine, "server")
-    # Events that were sent while the server was down are lost, so that the worker reads every project once.
+    # Events that were sent while the server was down are lost; therefore the worker reads every project once.
     await to_thread.run_sync(services.mark, [project.id for project in services.registry.projects()])
     tasks = [asyncio.create_task(to_thread.run_sync(services.predictors.warm_up)), asyncio.create_task(_beat(heartbeat))]
     with heartbeat.running():

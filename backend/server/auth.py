@@ -1,7 +1,7 @@
-"""Who may call the backend: Label Studio with basic auth, and its events with a secret.
+"""Authentication of requests: basic auth for Label Studio's calls, and a secret for its events.
 
-Label Studio sends the backend's basic auth on every call but annotation events; those carry only the headers of the webhook,
-where `galaxyloop project attach` puts the secret.
+Label Studio sends the backend's basic auth with every call except annotation events; these have only the headers of the
+webhook, to which `galaxyloop project attach` adds the secret.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["Access"]
 
 
 class Access:
-    """Checks credentials in constant time; without a password, every client may call."""
+    """Checks credentials in constant time; without a password in the settings, every client may call."""
 
     def __init__(self, settings: Settings) -> None:
         self._user = settings.basic_auth_user
@@ -31,7 +31,7 @@ class Access:
         Raises
         ------
         HTTPException
-            401 without the right credentials.
+            401 if the credentials are missing or wrong.
         """
         if self._password and not self._basic(request):
             raise HTTPException(
@@ -41,12 +41,12 @@ class Access:
             )
 
     def check_event_sender(self, request: Request) -> None:
-        """Check the secret of an event, or its basic auth (`START_TRAINING` has the latter).
+        """Check the secret of an event, or its basic auth (`START_TRAINING` has basic auth).
 
         Raises
         ------
         HTTPException
-            401 with neither.
+            401 if neither is valid.
         """
         if not (self._password or self._secret) or (self._password and self._basic(request)):
             return

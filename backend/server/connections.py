@@ -1,4 +1,4 @@
-"""HTTP connections of the server, limited in number, in the size of a request's head, and in the time that it may take.
+"""HTTP connections of the server with limits on their number and on the size and the time of a request's head.
 
 uvicorn has none of these limits: a client without credentials could keep half-sent requests open until the process has no file
 descriptor left. The parser is httptools, which takes a fifth less CPU per webhook than h11.
@@ -18,10 +18,10 @@ __all__ = ["BoundedConnection", "bounded_connection"]
 log = logging.getLogger("galaxyloop.connections")
 
 HEAD_TIMEOUT_S = 10.0
-"""Longest time from a connection, or from the end of a request on it, to the end of the next request's head."""
+"""Longest time from the opening of a connection, or from its last response, to the end of the next request's head."""
 MAX_HEAD_BYTES = 65_536
 SHARE_OF_DESCRIPTORS = 0.5
-"""The rest is for files, the database and the connections that the process opens itself."""
+"""Share of the file descriptors for clients; the rest is for files, the database and outgoing connections."""
 
 
 class BoundedConnection(HttpToolsProtocol):
@@ -30,9 +30,9 @@ class BoundedConnection(HttpToolsProtocol):
     Attributes
     ----------
     most : int
-        Connections at the same time; a further one is closed at once.
+        Largest number of simultaneous connections; a further one is closed immediately.
     head_timeout_s : float
-        Seconds for the head of a request.
+        Longest time for the head of a request, seconds.
     """
 
     most: int
@@ -58,18 +58,18 @@ class BoundedConnection(HttpToolsProtocol):
             self.send_400_response("The head of the request is too long.")
 
     def on_headers_complete(self) -> None:
-        """Stop the time of the head."""
+        """Stop the timer of the head."""
         super().on_headers_complete()
         self._reads_head, self._head_bytes = False, 0
         self._stop_timer()
 
     def on_message_complete(self) -> None:
-        """Note that the next bytes are another request's head."""
+        """Record that the next bytes are the head of another request."""
         super().on_message_complete()
         self._reads_head = True
 
     def on_response_complete(self) -> None:
-        """Start the time of the next head, unless another request is already being answered."""
+        """Start the timer of the next head, unless the server already answers another request."""
         super().on_response_complete()
         if self._reads_head and self.cycle.response_complete and not self.transport.is_closing():
             self._start_timer()
@@ -90,12 +90,13 @@ class BoundedConnection(HttpToolsProtocol):
 
 
 def bounded_connection(**limits: Any) -> type[BoundedConnection]:
-    """Make the class of connections that `uvicorn.run(http=...)` takes.
+    """Return a class of connections for `uvicorn.run(http=...)`.
 
     Parameters
     ----------
     **limits
-        `most` and `head_timeout_s`; the defaults are half of the descriptors that the process may open, and ten seconds.
+        `most` and `head_timeout_s`; the defaults are half of the file descriptors that the process may open (at least 16
+        connections), and ten seconds.
     """
     descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     defaults = {"most": max(16, int(SHARE_OF_DESCRIPTORS * min(descriptors, 65536))), "head_timeout_s": HEAD_TIMEOUT_S}

@@ -1,4 +1,4 @@
-"""How many tasks of each project lack the live version's prediction, asked of Label Studio without waiting for it."""
+"""Counts of the tasks of each project without a prediction of the live version, read from Label Studio with a short timeout."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ log = logging.getLogger("galaxyloop.coverage")
 
 TIMEOUT_S = 5.0
 COUNT_AGAIN_S = 30.0
-"""A count is good for so long: Prometheus asks every few seconds, and Label Studio looks through all tasks."""
+"""Lifetime of a count: Prometheus scrapes every few seconds, and each count makes Label Studio scan all tasks."""
 
 
 class Coverage:
-    """Counts tasks without a prediction; where Label Studio does not answer, nothing is known.
+    """Counts tasks without a prediction; the count is unknown while Label Studio does not answer.
 
-    Thread-safe. It has a connection of its own, since that of the loop waits for a Label Studio that is away.
+    Thread-safe. It has its own client without retries: the loop's client waits for an unreachable Label Studio.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -33,7 +33,7 @@ class Coverage:
         self._away_until = 0.0
 
     def of(self, project_id: int, version: str) -> int | None:
-        """Return how many tasks still to do lack a prediction of `version`, None if Label Studio does not say."""
+        """Return the number of unfinished tasks without a prediction of `version`, None if Label Studio does not answer."""
         with self._lock:
             now = time.monotonic()
             counted_at, number = self._counted.get((project_id, version), (-COUNT_AGAIN_S, 0))

@@ -1,4 +1,4 @@
-"""Detects that a client has disconnected, so that its request is not computed any further."""
+"""Detects that a client has disconnected, so that the computation of its request stops."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ LOOK_EVERY_S = 0.5
 
 @asynccontextmanager
 async def watch_client(request: Request) -> AsyncIterator[threading.Event]:
-    """Watch a request's client while the block runs; the body must have been read.
+    """Poll the connection of a request while the block runs; the body must have been read before.
 
     Yields
     ------
     threading.Event
-        Set once the client is gone.
+        Set once the client has disconnected.
     """
     gone = threading.Event()
 

@@ -1,4 +1,4 @@
-"""Marks the projects of events that arrive at the same time in one transaction: fifty at once take two."""
+"""Marks the projects of simultaneous events in one transaction: fifty simultaneous events take two transactions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["EventBatcher"]
 
 
 class EventBatcher:
-    """Collects the events that arrive while a transaction is being written, for the next one."""
+    """Collects the events that arrive during a transaction and marks them in the next one."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -21,7 +21,7 @@ class EventBatcher:
         self._writing = asyncio.Lock()
 
     async def mark(self, project_id: int) -> None:
-        """Mark a project; return once this is on disk."""
+        """Mark a project; return once the mark is on disk."""
         self._waiting[project_id] = None
         if self._next is None:
             self._next = asyncio.create_task(self._write())

@@ -1,7 +1,7 @@
-"""The same predictor under `label-studio-ml start`, for teams that deploy all their backends that way.
+"""The same predictor under `label-studio-ml start`, for teams that deploy all their backends with label-studio-ml.
 
-`GalaxyLoop` works with label-studio-ml 1.0.9, which PyPI has, and has the signatures of upstream's 2.x. It predicts with the
-version that is live in the registry, and `fit` only marks the project: `galaxyloop worker` trains, since label-studio-ml would
+`GalaxyLoop` works with label-studio-ml 1.0.9, the release on PyPI, and has the signatures of upstream's 2.x. It predicts with
+the version that is live in the registry. `fit` only marks the project: `galaxyloop worker` trains, since label-studio-ml would
 train inside a request or in one process per event.
 """
 
@@ -24,17 +24,17 @@ __all__ = ["GalaxyLoop"]
 
 @cache
 def _services() -> Services:
-    """Open the services once a process: label-studio-ml makes a new model object whenever it likes."""
+    """Open the services once per process: label-studio-ml creates model objects repeatedly."""
     return Services(Settings())
 
 
 class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml has no type hints
-    """Label Studio ML model over galaxyloop's registry."""
+    """Label Studio ML model that predicts with the live versions of galaxyloop's registry."""
 
     def predict(
         self, tasks: Sequence[Mapping[str, Any]], context: Mapping[str, Any] | None = None, **_: Any
     ) -> list[dict[str, Any]]:
-        """Predict tasks, or answer the prompts of a context; one prediction a task, in order."""
+        """Predict tasks, or answer the prompts of a context; return one prediction per task, in order."""
         if not tasks:
             return []
         services = _services()
@@ -53,7 +53,7 @@ class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml ha
     def fit(self, tasks: Any = None, data: Mapping[str, Any] | None = None, **_: Any) -> dict[str, Any]:
         """Mark the event's project.
 
-        1.0.9 calls `fit(tasks, workdir=, event=, data=)`, 2.x `fit(event, data)`: the first argument is not used in either.
+        1.0.9 calls `fit(tasks, workdir=, event=, data=)`, 2.x `fit(event, data)`; the first argument is not used.
         """
         project = (data or {}).get("project") or {}
         if "id" in project:
@@ -61,5 +61,5 @@ class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml ha
         return {}
 
     def _project(self, task: Mapping[str, Any]) -> int:
-        # 2.x knows the project of a request, 1.0.9 tells it only through the tasks.
+        # 2.x sets the project of a request as an attribute, 1.0.9 only in the tasks.
         return project_id_of(getattr(self, "project_id", None) or task["project"])

@@ -1,4 +1,4 @@
-"""Metrics of the server for Prometheus."""
+"""Prometheus metrics of the server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 100)
 
 
 class Metrics:
-    """Counters of one server; nothing is global, so that tests and several servers in a process do not mix."""
+    """Metrics of one server; none is global, so that several servers in a process, as in tests, count separately."""
 
     def __init__(self, registry: Registry, pending_events: PendingEvents, coverage: Coverage) -> None:
         self.exposed = CollectorRegistry()
@@ -68,7 +68,7 @@ class _Projects(Collector):
 
 
 class _Processes(Collector):
-    """Reads from the heartbeats at every scrape which processes run."""
+    """Reads the running processes from the heartbeats at every scrape."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine

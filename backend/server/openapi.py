@@ -1,4 +1,4 @@
-"""What OpenAPI says of the server: every status of every path, bodies that are read past FastAPI, and their schemas."""
+"""The OpenAPI description of the server: all statuses of each path, and the schemas of bodies that FastAPI does not parse."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SCHEMAS = "#/components/schemas/{model}"
 
 
 class Refusal(BaseModel):
-    """Why a request was not answered, in one sentence."""
+    """Why the server rejected a request, in one sentence."""
 
     detail: str
 
@@ -37,26 +37,26 @@ DESCRIPTIONS = {
     503: "The database cannot be used now.",
 }
 REFUSED = _refusals(401, 500, 503)
-"""Of every path that asks for credentials."""
+"""Error answers of each path that requires credentials."""
 BODY_REFUSED = REFUSED | _refusals(408, 413, 415, 422)
-"""Of every path that reads a body as well."""
+"""Error answers of each path that also reads a body."""
 
 
 def takes(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
-    """Describe a path's body."""
+    """Return the OpenAPI description of a path's body."""
     schema = {"$ref": SCHEMAS.format(model=model.__name__)}
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """Write the description of all paths."""
+    """Return the OpenAPI description of all paths."""
     description = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     _, definitions = models_json_schema([(body, "validation") for body in BODIES], ref_template=SCHEMAS)
     schemas = description.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(definitions.get("$defs", {}))
     for operations in description["paths"].values():
         for operation in operations.values():
-            # FastAPI's own description of 422 is not what we send.
+            # FastAPI's default description of 422 differs from this server's answer.
             if "422" in operation["responses"]:
                 operation["responses"]["422"]["content"] = {
                     "application/json": {"schema": {"$ref": SCHEMAS.format(model=Refusal.__name__)}}

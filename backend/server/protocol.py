@@ -1,7 +1,7 @@
-"""Label Studio's ML protocol: the bodies it sends, typed, and how a body is read from a request.
+"""Label Studio's ML protocol: models of the bodies that it sends, and functions that read them from a request.
 
-Bodies reach tens of megabytes, because annotations carry their masks; what is not named here is skipped while parsing. A body
-that does not fit gets one sentence, never a traceback.
+Bodies reach tens of megabytes, because annotations contain their masks; the parser skips fields that are not declared here. The
+answer to an invalid body is one sentence, never a traceback.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 def project_id_of(value: Any) -> int:
-    """Read a project's id as Label Studio sends it: "12.1795416464" is the id, a dot, and the time of creation.
+    """Return a project's id as Label Studio sends it: "12.1795416464" is the id, a dot, and the time of creation.
 
     Raises
     ------
     ValueError
-        If there is no number.
+        If `value` does not have this form.
     """
     found = PROJECT_ID.fullmatch(str(value))
     if found is None:
@@ -52,7 +52,7 @@ def project_id_of(value: Any) -> int:
 
 
 class SetupRequest(BaseModel):
-    """Sent on nearly everything that a user does; `access_token` is never read, Label Studio itself refuses it."""
+    """The body of `/setup`, which Label Studio sends on most actions of a user; its `access_token` is not read."""
 
     project: int = Field(gt=0, le=MAX_ID)
     label_config: str = Field(alias="schema", max_length=MAX_CHARACTERS)
@@ -66,7 +66,7 @@ class SetupRequest(BaseModel):
         if not isinstance(value, str):
             return value
         try:
-            return from_json(value) if value.strip() else None  # unlike json.loads, it refuses deep nesting
+            return from_json(value) if value.strip() else None  # unlike json.loads, it rejects deep nesting
         except ValueError as error:
             raise ValueError(f"extra_params is not JSON: {error}") from error
 
@@ -85,12 +85,12 @@ class TaskItem(BaseModel):
 
     @property
     def stored(self) -> dict[str, Any]:
-        """What Label Studio has stored of the task; read with prompts only, since it reaches tens of megabytes."""
+        """Stored predictions, annotations and drafts; read only with prompts, since they reach tens of megabytes."""
         return {}
 
 
 class PromptedTaskItem(TaskItem):
-    """The task that is prompted on, with what may be on the annotator's screen."""
+    """The task of a prompt, with the predictions, annotations and drafts that the annotator's screen may show."""
 
     predictions: Any = None
     annotations: Any = None
@@ -98,12 +98,12 @@ class PromptedTaskItem(TaskItem):
 
     @property
     def stored(self) -> dict[str, Any]:
-        """Predictions, annotations and drafts, not checked."""
+        """Predictions, annotations and drafts, not validated."""
         return {"predictions": self.predictions, "annotations": self.annotations, "drafts": self.drafts}
 
 
 class PredictParams(BaseModel):
-    """Options of a prediction; a context holds the prompts of an interactive one."""
+    """Options of a prediction; the context holds the prompts of an interactive prediction."""
 
     context: dict[str, Any] | None = None
 
@@ -120,7 +120,7 @@ class PredictRequest(BaseModel):
 
 
 class PromptRequest(PredictRequest):
-    """A request with prompts."""
+    """One task with prompts."""
 
     tasks: list[PromptedTaskItem] = Field(max_length=MAX_TASKS)  # type: ignore[assignment]  # pydantic allows a narrower item
 
@@ -133,14 +133,14 @@ class WebhookProject(BaseModel):
 
 
 class WebhookRequest(BaseModel):
-    """An event. Only the project matters: what happened is read from Label Studio."""
+    """An event. Only the action and the project are read: the worker reads the annotations from Label Studio."""
 
     action: str = Field(max_length=64)
     project: WebhookProject
 
 
 class VersionsRequest(BaseModel):
-    """Which project's versions to list; Label Studio sends nothing."""
+    """The project whose versions to list; Label Studio sends an empty body."""
 
     project: int | None = Field(None, gt=0, le=MAX_ID)
 
@@ -151,13 +151,13 @@ class VersionsRequest(BaseModel):
 
 
 def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
-    """Make a dependency that reads and checks a request's body.
+    """Return a dependency that reads and validates a request's body.
 
     Raises
     ------
     HTTPException
-        408 if the body takes too long, 413 if it is larger than the settings allow, 415 if it does not call itself JSON,
-        422 if it does not fit `model`.
+        408 if the body takes too long, 413 if it is larger than the settings allow, 415 if its Content-Type is not JSON,
+        422 if `model` does not validate it. The dependency raises it.
     """
 
     async def read(request: Request) -> Body:
@@ -167,7 +167,7 @@ def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
 
 
 async def predict_body(request: Request) -> PredictRequest:
-    """Read the body of `/predict`; with prompts, what is stored of the task, too.
+    """Read the body of `/predict`; with prompts, also the task's stored predictions, annotations and drafts.
 
     Raises
     ------
@@ -191,7 +191,7 @@ async def _content(request: Request) -> bytes:
                     raise HTTPException(413, f"the body is larger than {limit} bytes")
     except TimeoutError as error:
         raise HTTPException(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from error
-    # A page of another site may send texts and forms without asking; JSON only where we allow it, and we do not.
+    # Browsers let a page of another site send text and forms. JSON needs a CORS preflight, which this server does not allow.
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if content and not (kind == "application/json" or kind.endswith("+json")):
         raise HTTPException(415, "the body must be JSON, with the header Content-Type: application/json")

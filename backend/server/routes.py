@@ -1,4 +1,4 @@
-"""The paths of Label Studio's ML protocol: health, setup, predict, webhook and versions; and metrics."""
+"""The routes of Label Studio's ML protocol: health, setup, predict, webhook and versions; and metrics."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ log = logging.getLogger("galaxyloop.server")
 
 START_TRAINING = "START_TRAINING"
 CLIENT_CLOSED = 499
-"""Status, as in nginx, of an answer to a client that has disconnected."""
+"""HTTP status, as in nginx, of an answer to a client that has disconnected."""
 KNOWN_ACTIONS = frozenset(
     {
         START_TRAINING, "ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED",
@@ -119,23 +119,23 @@ async def expose_metrics(state: StateOfServer) -> Response:
 
 
 def answer_predict(services: Services, body: PredictRequest, abandoned: threading.Event) -> bytes:
-    """Predict the tasks of a request, or answer its prompts; return the JSON, empty if the client has disconnected."""
+    """Predict the tasks of a request, or answer its prompts; return the answer's JSON, empty if the client has disconnected."""
     context = body.params.context if body.params else None
     tasks = [Task(id=item.id, data=item.data, stored=item.stored) for item in body.tasks]
     project = services.register_project(body.project, label_config=body.label_config, extra_params=None)
     predictor = services.predictors.of(project, label_config=body.label_config)
-    if predictor.version != project.live_name:  # its files are damaged: the worker promotes another one
+    if predictor.version != project.live_name:  # the live version's files are damaged: the worker promotes another one
         services.mark([project.id])
     if context is None:
         predictions = predictor.predict(tasks, stop=abandoned.is_set)
         if len(predictions) < len(tasks):
             return b""
-        # Label Studio stores these predictions. The records tell later which of them are outdated.
+        # Label Studio stores these predictions; the worker compares the records to find outdated ones.
         pairs = records_of(zip(tasks, predictions, strict=True), predictor.config.image_key.values())
         services.prediction_records.write(project.id, project.live_version, pairs)
     else:
         predictions = predictor.answer(tasks, context)
-    # One by one: to write all at once would hold the interpreter for a second, in which no event is answered.
+    # One by one: one call for all predictions holds the interpreter lock for a second, in which the server answers no event.
     results = ", ".join([json.dumps(prediction.as_json(), allow_nan=False) for prediction in predictions])
     return f'{{"results": [{results}], "model_version": {json.dumps(predictor.version)}}}'.encode()
 
@@ -149,7 +149,7 @@ def version_names(services: Services, project: int | None) -> list[str]:
 
 @lru_cache(maxsize=16)  # Label Studio repeats /setup often, and parsing 50,000 classes takes a second
 def warning_of(label_config: str) -> str:
-    """Describe what galaxyloop does not fill of a labelling config; empty if it fills all of it."""
+    """Describe the controls of a labelling config that galaxyloop does not predict; empty if it predicts all of them."""
     supported = "galaxyloop fills " + ", ".join(sorted(CONTROLS)) + " of an Image"
     try:
         config = parse(label_config)

@@ -1,4 +1,4 @@
-"""What the functions of the routes share; FastAPI passes it to them."""
+"""State that the route functions share; FastAPI passes it to them as a dependency."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class State:
     Attributes
     ----------
     bulk, prompts : CapacityLimiter
-        One bulk request is computed at a time. Prompts have threads of their own, so that a click does not wait behind a
-        thousand tasks.
+        The server computes one bulk request at a time. Prompts have separate threads, so that a click does not wait for a
+        bulk request of a thousand tasks.
     event_configs : dict
-        Project to the labelling config of its last event, which nearly every event repeats.
+        Project to the labelling config of its last event: most events repeat it, and only a change is registered.
     logged_warnings : dict
-        Project to the warning that the log has: Label Studio repeats /setup often.
+        Project to the last logged warning, so that repeated calls of /setup log it once.
     """
 
     services: Services
@@ -43,7 +43,7 @@ class State:
 
 
 def open_state(services: Services) -> State:
-    """Make the state of a server over already opened services."""
+    """Create the state of a server with opened services."""
     settings = services.settings
     return State(
         services=services,
@@ -55,7 +55,7 @@ def open_state(services: Services) -> State:
     )
 
 
-# Coroutines, because FastAPI runs plain functions in a thread each, which cost a tenth of an event.
+# Coroutines, because FastAPI runs each plain function in a thread, which takes a tenth of the time of an event.
 
 
 async def _state_of(request: Request) -> State:
@@ -67,10 +67,10 @@ StateOfServer = Annotated[State, Depends(_state_of)]
 
 
 async def require_caller(request: Request, state: StateOfServer) -> None:
-    """Refuse a request without basic auth."""
+    """Reject a request without valid basic auth, if a password is set."""
     state.access.check_caller(request)
 
 
 async def require_event_sender(request: Request, state: StateOfServer) -> None:
-    """Refuse an event without the webhook's secret or basic auth."""
+    """Reject an event without the webhook's secret or valid basic auth, if either is set."""
     state.access.check_event_sender(request)

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that `open_database` hands over."""
+"""Alembic's entry point: runs the migrations on the connection that `open_database` passes."""
 
 from __future__ import annotations
 
