@@ -1,1 +1,1 @@
-"""Prediction: a task in, Label Studio regions and a score out."""
+"""Prediction: from Label Studio tasks to regions and a score for each."""

@@ -1,7 +1,7 @@
 """Predictions in bulk: an engine predicts tasks, and Label Studio stores one chunk while the next is predicted.
 
-What publishes a version and what pre-labels a project differ in which tasks they choose and in what happens around it; both
-store through here. A chunk that is stored already is left out, so whoever was killed does the same again.
+Publication and pre-labelling both store predictions here; they differ in which tasks they choose. Predictions that are already
+stored are left out, so that a process that was killed can be run again.
 """
 
 from __future__ import annotations
@@ -19,28 +19,30 @@ from sync.label_studio.predictions import push
 __all__ = ["Engine", "Pairs", "Stored", "predict_and_store", "predicting_here"]
 
 FIRST_CHUNK = 200
-"""Tasks stored first: they are on screen long before the last are computed. Each further chunk is twice as large, because Label
-Studio recounts the whole project at every import: 25 imports of 200 would cost it ten times one of 5,000."""
+"""Number of tasks in the first chunk, which are stored long before the last are predicted. Each further chunk is twice as
+large, because Label Studio recounts the whole project at every import: 25 imports of 200 would take ten times as long as one
+of 5,000."""
 LARGEST_CHUNK = 5000
 LONGEST_CHUNK_S = 120.0
-"""What has gathered for so long is stored: where masks take a second each, a kill would cost an hour's work."""
+"""A chunk is stored after this time even if it is not full: with masks that take a second each, a kill would lose an hour of
+work."""
 
 Pairs = list[tuple[Task, Prediction]]
 
 Engine = Callable[[Sequence[Task]], Iterator[Pairs]]
-"""Predicts tasks, each once, and gives them in batches of at most `CHUNK`, in any order."""
+"""Predicts tasks, each once, and yields them in batches of at most `CHUNK`, in any order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A chunk that was sent to Label Studio, and how many of its predictions it has now."""
+    """A chunk that was sent to Label Studio, and the number of its predictions that Label Studio has now."""
 
     pairs: Pairs
     count: int
 
 
 def predicting_here(predictor: Predictor) -> Engine:
-    """The engine that predicts in this process, in order."""
+    """Return an engine that predicts in this process, in order."""
 
     def predict(tasks: Sequence[Task]) -> Iterator[Pairs]:
         for start in range(0, len(tasks), CHUNK):
@@ -57,19 +59,27 @@ def predict_and_store(
     *,
     exclusive: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Iterator[Stored]:
-    """Store what an engine gives, chunk by chunk.
+    """Store an engine's predictions, chunk by chunk.
 
     Parameters
     ----------
+    client : LabelStudioClient
+    project_id : int
     predicted : iterable of list of (Task, Prediction)
-        Of an engine.
-    turn : callable
-        Gives a context to store a chunk in: one that waits until nobody else stores for this project.
+        From an engine.
+    exclusive : callable
+        Returns a context manager that is held while a chunk is stored, and waits until no other process stores for this
+        project.
+
+    Yields
+    ------
+    Stored
+        Each chunk after it was stored.
 
     Raises
     ------
     LabelStudioUnavailable
-        If Label Studio went away: some are stored.
+        If Label Studio cannot be reached; the chunks before are stored.
     """
 
     def store(pairs: Pairs) -> int:
@@ -87,7 +97,7 @@ def predict_and_store(
 
 
 def _chunks(predicted: Iterable[Pairs]) -> Iterator[Pairs]:
-    """Gather batches to chunks, each of which may be twice as large as the one before."""
+    """Collect batches into chunks, each up to twice as large as the one before."""
     size, chunk, began = FIRST_CHUNK, Pairs(), time.monotonic()
     for batch in predicted:
         chunk += batch

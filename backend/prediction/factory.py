@@ -1,4 +1,4 @@
-"""The factory of predictors: one encoder, what is shipped, and the heads of a version."""
+"""Create predictors from one encoder, the shipped heads and the trained heads of a version."""
 
 from __future__ import annotations
 
@@ -30,18 +30,22 @@ log = logging.getLogger("galaxyloop.annotators")
 BASE_DETECTOR = Path(__file__).parents[1] / "heads" / "weights" / "detector"
 BASE_MORPHOLOGY = Path(__file__).parents[1] / "heads" / "weights" / "morphology"
 SHIPPED_VERSION = "galaxyloop-base"
-"""Name that predictions of the shipped heads carry outside of any project."""
+"""Model version of predictions that the shipped heads make outside of a project."""
 
 
 class PredictorFactory:
-    """Builds annotators over one encoder; what is shipped is loaded when it is first needed.
+    """Creates predictors that share one encoder; the encoder and the shipped heads are loaded on first use.
 
     Parameters
     ----------
+    image_store : ImageSource
+    cache : Cache
+        Cache of embeddings and sources.
     maps : Cache or None
-        Keeps feature maps, which are large: apart from what is in `cache`, so that they drive nothing else out.
+        Cache of feature maps, which are large: a cache of their own keeps them from evicting the entries of `cache`. None
+        disables it.
     sam_checkpoint : Path, optional
-        An official SAM checkpoint in the place of the shipped segmenter.
+        An official SAM checkpoint to use instead of the shipped segmenter.
     """
 
     def __init__(
@@ -58,22 +62,22 @@ class PredictorFactory:
 
     @property
     def extractor(self) -> FeatureExtractor:
-        """What looks at images for all projects; loading the encoder takes a second."""
+        """The feature extractor of all projects; to load the encoder takes a second."""
         return self._opened[0]
 
     def open(self, reference: str) -> StoredImage:
-        """Open one picture; it needs no encoder.
+        """Open one image; this does not load the encoder.
 
         Raises
         ------
         ImageError
-            If it may not be fetched or leads nowhere.
+            If the image may not be fetched or does not exist.
         """
         return self._image_store.open(reference)
 
     @property
     def base_masks(self) -> PromptedMasks:
-        """The head that every project's masks begin as."""
+        """The shipped head for masks, from which each project's head is fine-tuned."""
         return self._opened[1].base
 
     @cached_property
@@ -83,11 +87,19 @@ class PredictorFactory:
 
     @cached_property
     def base_detector(self) -> LearnedDetector | None:
-        """The shipped detector, if there is one for the encoder in use."""
+        """The shipped detector, or None if there is none for the encoder in use."""
         return _shipped_detector(self.extractor.encoder)
 
     def build(self, config: LabelConfig, heads: ProjectHeads, *, version: str) -> Predictor:
-        """Make an annotator of given heads."""
+        """Create a predictor from trained heads.
+
+        Parameters
+        ----------
+        config : LabelConfig
+        heads : ProjectHeads
+        version : str
+            Model version that the predictions state.
+        """
         return Predictor(
             config,
             self.usable(heads),
@@ -99,7 +111,7 @@ class PredictorFactory:
         )
 
     def usable(self, heads: ProjectHeads) -> ProjectHeads:
-        """The heads that the encoder in use can serve: without what was trained on another one."""
+        """Return the heads without those that were trained on another encoder."""
         usable = {
             name: head.on_encoder(self.extractor.encoder) if isinstance(head, Detection) else head
             for name, head in heads.filling.items()
@@ -114,7 +126,7 @@ class PredictorFactory:
 def _open_extractor(
     image_store: ImageSource, cache: Cache, *, maps: Cache | None, sam_checkpoint: Path | None
 ) -> tuple[FeatureExtractor, Segmenter]:
-    """The observer that looks with the shipped encoder, and the segmenter; without `maps` no feature maps are kept.
+    """Load the shipped encoder and the segmenter; without `maps` no feature maps are cached.
 
     Raises
     ------
@@ -134,7 +146,7 @@ def _open_extractor(
 
 
 def _shipped_detector(encoder: str) -> LearnedDetector | None:
-    """The shipped detector; None where there is none for this encoder, and source extraction is all there is.
+    """Load the shipped detector; return None if there is none for this encoder, so that objects are found by source extraction.
 
     Parameters
     ----------
@@ -151,7 +163,7 @@ def _shipped_detector(encoder: str) -> LearnedDetector | None:
 
 
 def read_config(label_config: str) -> LabelConfig:
-    """Parse a labelling config; one that cannot be read has nothing to fill, and `/setup` has said so."""
+    """Parse a labelling config; an invalid one gives an empty config, since `/setup` has reported its error."""
     try:
         return parse(label_config)
     except LabelConfigError:

@@ -1,7 +1,6 @@
-"""The observer: what the heads need to know of a picture, looked up in the cache or measured once.
+"""Feature extraction: the embedding, sources and feature maps of an image, computed once and read from the cache afterwards.
 
-A retraining changes heads, not images: after the first pass a prediction reads an embedding, a list of sources or feature maps
-and never touches a pixel.
+A retraining changes heads, not images: after the first pass a prediction reads the cached features, and no pixels.
 """
 
 from __future__ import annotations
@@ -33,29 +32,30 @@ __all__ = ["FeatureExtractor", "ImageFeatures"]
 
 FETCHES_AT_ONCE = 4
 SIZE_KEPT_S = 3600.0
-"""How long a reference's size is taken to stay the same: what is no upload would be fetched for it in every training."""
+"""Time for which the size of a reference's image is cached: a file that is not an upload would otherwise be fetched in each
+training."""
 SIZES_KEPT = 100_000
 LONGEST_KEPT = 2000
-"""Of a reference: longer ones are the pictures themselves."""
+"""Longest reference, in characters, whose size is cached: longer ones are data URLs that hold the image itself."""
 
 
 @dataclass(frozen=True)
 class ImageFeatures:
-    """What was seen of one picture.
+    """Features of one image.
 
     Attributes
     ----------
+    picture : StoredImage
     embedding : ndarray, shape (d,), or None
-        None if it was not asked for.
+        None if it was not requested.
     size : (width, height) or None
-        Pixels; None if neither sources nor a look were asked for.
+        Pixels; None if neither sources nor feature maps were requested.
     sources : mapping
-        Extraction settings to the sources they found.
+        Extraction settings to the sources found with them.
     look : PicturePyramid or None
-        The picture as the encoder sees it, which reads or computes one tile at a time when it is asked; None if it was not
-        asked for.
-    sight : PictureSight or None
-        The picture as the segmenter sees it, window by window when it is asked; None where the size is.
+        Feature maps of the encoder, read or computed one tile at a time when accessed; None if they were not requested.
+    windowed_image : WindowedImage or None
+        Windows for the segmenter, encoded when accessed; None if `size` is None.
     """
 
     picture: StoredImage
@@ -67,7 +67,19 @@ class ImageFeatures:
 
 
 class FeatureExtractor:
-    """Looks at pictures, behind a cache."""
+    """Extracts features of images, and caches them.
+
+    Parameters
+    ----------
+    image_store : ImageSource
+    embeddings : Embeddings
+    pyramids : Pyramids
+        Feature maps of the encoder.
+    window_encoder : CachedWindowEncoder
+        Features of windows for the segmenter.
+    cache : Cache
+        Cache of extracted sources.
+    """
 
     def __init__(
         self,
@@ -89,7 +101,7 @@ class FeatureExtractor:
 
     @property
     def encoder(self) -> str:
-        """Fingerprint of the encoder that looks."""
+        """Fingerprint of the encoder."""
         return self._pyramids.fingerprint
 
     @property
@@ -98,28 +110,28 @@ class FeatureExtractor:
         return self._embeddings.dimension
 
     def open(self, reference: str) -> StoredImage:
-        """Open one picture.
+        """Open one image.
 
         Raises
         ------
         ImageError
-            If it may not be fetched or leads nowhere.
+            If the image may not be fetched or does not exist.
         """
         return self._image_store.open(reference)
 
     def windowed_image(self, reference: str) -> WindowedImage:
-        """One picture as the segmenter sees it.
+        """Return the windows of one image for the segmenter.
 
         Raises
         ------
         ImageError
-            If it cannot be read.
+            If the image cannot be read.
         """
         picture = self._image_store.open(reference)
         return self._window_encoder.of(picture, self._pyramids.size_of(picture))
 
     def sizes(self, references: Sequence[str]) -> list[Size | None]:
-        """(width, height) of pictures, pixels; None of those that cannot be read."""
+        """Return the sizes of images, (width, height) in pixels; None for those that cannot be read."""
         return list(self._pool.map(self._size, references))
 
     def _size(self, reference: str) -> Size | None:
@@ -139,18 +151,23 @@ class FeatureExtractor:
     def extract_features(
         self, references: Sequence[str], *, embed: bool, extractions: Iterable[ExtractionSettings] = (), look: bool = False
     ) -> list[ImageFeatures | ImageError]:
-        """Look at pictures; one that cannot be read gives its error and does not disturb the others.
+        """Extract features of images.
 
         Parameters
         ----------
         references : sequence of str
-            As tasks have them; a few hundred at most, since undecoded files are held together.
+            References in the data of tasks; a few hundred at most, since their encoded files are in memory together.
         embed : bool
-            Whether the heads need embeddings.
+            Whether to return embeddings.
         extractions : iterable of ExtractionSettings
-            With which settings sources are needed.
+            Settings to extract sources with, once for each.
         look : bool
-            Whether the heads need feature maps.
+            Whether to return feature maps.
+
+        Returns
+        -------
+        list of ImageFeatures or ImageError
+            In the order of `references`; an error for an image that cannot be read.
         """
         wanted = tuple(dict.fromkeys(extractions))
         encode = partial(self._see, wanted=wanted, look=look, embed=embed)
@@ -176,7 +193,7 @@ class FeatureExtractor:
         if size is None:
             return ImageFeatures(picture, None, None, sources)
         self._noted(reference, size)
-        windowed_image = self._window_encoder.of(picture, size)  # first: it refuses what is too long to be looked at in tiles
+        windowed_image = self._window_encoder.of(picture, size)  # first: raises for an image too long for tiles
         return ImageFeatures(
             picture, None, size, sources, self._pyramids.of(picture, size=size) if look else None, windowed_image
         )
@@ -193,7 +210,7 @@ class FeatureExtractor:
             sources = extract(pixels, settings=settings).sources
             self._cache.put(key, pack(size, sources))
             if embed and picture.is_large:
-                self._embeddings.of([picture])  # while it is decoded; it is in the cache from then on
+                self._embeddings.of([picture])  # cached while the pixels are decoded
             del pixels
             picture.forget_if_large()
         return size, sources

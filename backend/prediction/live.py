@@ -1,4 +1,4 @@
-"""The live predictor of each project, kept in memory while it is in use."""
+"""The predictor of each project's live version, kept in memory while it is in use."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ __all__ = ["LivePredictors"]
 log = logging.getLogger("galaxyloop.annotators")
 
 KEPT = 8
-"""Annotators kept in memory: a head is small, and projects that are worked on at the same time are few."""
+"""Number of predictors in memory: heads are small, and few projects are in use at the same time."""
 
 
 class LivePredictors(PredictorFactory):
-    """The live annotator of each project.
+    """Creates and caches the predictor of each project's live version.
 
     Parameters
     ----------
     registry : Registry
-        Says which version is live.
-    gallery, cache, maps, sam_checkpoint
+        States which version is live, and where its files are.
+    image_store, cache, maps, sam_checkpoint
         As for `PredictorFactory`.
     """
 
@@ -47,17 +47,17 @@ class LivePredictors(PredictorFactory):
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
-        """Load what the first prediction would wait for."""
+        """Load the encoder and the shipped heads before the first prediction."""
         with self._lock:
             _ = (self.extractor, self.base_morphology, self.base_detector)
 
     def heads_of(self, project_id: int, number: int, config: LabelConfig) -> ProjectHeads:
-        """The heads of a version, those that it takes from other versions among them.
+        """Read the heads of a version, including those that it takes from other versions.
 
         Raises
         ------
         HeadError
-            If its files are damaged.
+            If a file of these heads is damaged.
         """
         registry = self._registry
         if reason := version_damage(registry, project_id, number):
@@ -66,11 +66,11 @@ class LivePredictors(PredictorFactory):
         return ProjectHeads.load(registry.path(project_id, number), config, taken=taken)
 
     def of(self, project: Project, *, label_config: str) -> Predictor:
-        """The annotator of a project's live version under a labelling config.
+        """Return the predictor of a project's live version under a labelling config.
 
-        Where the version's files are damaged, it is that of the last good one, and has its name.
+        If the version's files are damaged, the last undamaged version is used, and the predictions state its name.
         """
-        # By name, which a project that was forgotten and attached again does not use twice.
+        # The key has the version's name, not its number: a project that is attached again reuses numbers, but not names.
         key = (project.id, project.live_name, config_hash(label_config))
         with self._lock:
             predictor = self._kept.get(key)
@@ -82,7 +82,7 @@ class LivePredictors(PredictorFactory):
             return predictor
 
     def _good_heads(self, project: Project, config: LabelConfig, *, label_config: str) -> tuple[ProjectHeads, str]:
-        """The heads of the live version or, where its files are damaged, of the last good one; and its name."""
+        """Return the heads and the name of the live version or, if its files are damaged, of the last undamaged one."""
         earlier = ((one.number, one.name) for one in stand_ins(self._registry, project.id, label_config=label_config))
         for number, name in ((project.live_version, project.live_name), *earlier):
             try:

@@ -1,8 +1,8 @@
-"""What an annotator sees of a task, as far as an interactive request tells, and the object there that clicks hit.
+"""The regions that an annotator sees on a task, from an interactive request, and the object among them that clicks hit.
 
 With a click Label Studio sends points only, never the mask under it; but the request has the task's predictions, submitted
-annotations and drafts, and what is on the screen is the newest of these. An answer with the id of a region on the screen takes
-that region's place when it is accepted (measured with Label Studio 1.23.2, for brushes and polygons).
+annotations and drafts, and Label Studio shows the newest of these. An answer with the id of a shown region replaces that region
+when the annotator accepts it (measured with Label Studio 1.23.2, for brushes and polygons).
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from sync.labelling.reading import read_region
 __all__ = ["ShownObject", "object_hit", "regions_on_screen", "stored_ids"]
 
 PARTS = ("drafts", "annotations", "predictions")
-"""Keys of a task as a request has it; what comes first hides what comes after."""
+"""Keys of a task in a request; Label Studio shows the first of these that has items."""
 MOST_PIXELS = 4_000_000_000
-"""Of the pictures of the regions that are looked through, the newest: about four seconds where all are masks."""
+"""Largest number of regions that are searched times the pixels of the image; the last regions are searched. About four
+seconds if all are masks."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ShownObject:
-    """A region on the screen: its id, and its mask in pixels of the picture, shape (height, width)."""
+    """A shown region: its id, and its mask in pixels of the image, shape (height, width)."""
 
     id: str
     mask: Mask
@@ -45,7 +46,7 @@ def regions_on_screen(task: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def stored_ids(task: Mapping[str, Any]) -> set[str]:
-    """Return the ids of all regions of a task's predictions and submitted annotations: none of them was drawn just now."""
+    """Return the ids of all regions of a task's predictions and submitted annotations: none of them is a new prompt."""
     items = [item for part in ("annotations", "predictions") for item in _items(task, part)]
     return {str(region["id"]) for item in items for region in _regions(item) if region.get("id")}
 
@@ -58,20 +59,25 @@ def object_hit(
     label: str,
     size: Size,
 ) -> ShownObject | None:
-    """Return the smallest object of a control and label under the click that the others follow: the first positive one, if any.
+    """Return the smallest object of a control and label at the first positive click, or at the first click if none is positive.
 
     Parameters
     ----------
     regions : sequence of mapping
-        On the screen, on the image that was clicked.
+        Shown regions on the image that was clicked.
     clicks : sequence of (Point, positive)
-        In pixels of the picture.
+        In pixels of the image.
     control : Control
-        BrushLabels or PolygonLabels: what has no outline of its own is not mended.
+        BrushLabels or PolygonLabels: only objects with a mask or a polygon can be refined.
     label : str
-        As the labelling config stores it.
+        Label as the labelling config stores it.
     size : (width, height)
-        Of the picture.
+        Size of the image, pixels.
+
+    Returns
+    -------
+    ShownObject or None
+        None if no such object is hit; regions that cannot be read are ignored.
     """
     if control.tag not in MASKS or not clicks:
         return None
@@ -94,7 +100,7 @@ def object_hit(
 
 
 def _may_hold(shape: object, click: Point) -> bool:
-    """Whether a click can lie on a shape: not outside the box around a polygon, which is then not filled."""
+    """Return whether a click can be on a shape; a polygon is excluded by its bounding box, without rasterising it."""
     if not isinstance(shape, Polygon):
         return True
     (left, top), (right, low) = shape.points.min(axis=0), shape.points.max(axis=0)

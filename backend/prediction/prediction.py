@@ -1,4 +1,4 @@
-"""Predictions: one per task, put together from the control models' regions on each image of the task."""
+"""Predictions: one per task, assembled from the control models' regions on each image of the task."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ __all__ = ["NOTHING_TO_ASK", "Draft", "ImageName", "Prediction", "Task"]
 ImageName = tuple[str, int]
 """Name of an Image tag, and number of a page."""
 NOTHING_TO_ASK = 1.0
-"""Score of an empty prediction: uncertainty sampling shows the lowest first, and a broken image is not useful to label."""
+"""Score of an empty prediction: uncertainty sampling serves the lowest first, and a task with an unreadable image should
+come last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Task:
     id : int
     data : mapping
     stored : mapping
-        Its `predictions`, `annotations` and `drafts` as an interactive request has them; empty elsewhere.
+        Its `predictions`, `annotations` and `drafts`, in an interactive request; empty elsewhere.
     """
 
     id: int
@@ -61,7 +62,7 @@ class Prediction:
     problem: str = ""
 
     def as_json(self) -> dict[str, Any]:
-        """Return the prediction as Label Studio takes it."""
+        """Return the prediction as JSON for Label Studio."""
         return {"result": self.result, "score": self.score, "model_version": self.model_version}
 
 

@@ -1,7 +1,7 @@
-"""The predictor: Label Studio tasks in, predictions out.
+"""The predictor: predicts Label Studio tasks.
 
-Exactly one prediction a task, in order. A task whose image cannot be read, or on which a head fails, gets an empty prediction
-and a log line, and the other tasks are predicted.
+It returns exactly one prediction per task, in order. A task whose image cannot be read, or on which a head fails, gets an empty
+prediction and a log line, and the other tasks are predicted.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ log = logging.getLogger("galaxyloop.annotator")
 CHUNK = 64
 """Images whose features are extracted together: bounds the pixels in memory."""
 Place = tuple[int, ImageName]
-"""Place of a task in a list of tasks, and one of its images."""
+"""Index of a task in a list of tasks, and one of its images."""
 
 
 class Predictor:
@@ -46,16 +46,16 @@ class Predictor:
     config : LabelConfig
         Decides which controls are predicted.
     heads : ProjectHeads
-        The version's; the shipped heads take the place of those that it lacks.
+        The version's heads; shipped heads are used for the controls that it has none for.
     extractor : FeatureExtractor
     base : Morphology
         The shipped classifier.
     masks : PromptedMasks
-        The shipped segmenter, used if the version has none of its own.
+        The shipped segmenter, used if the version has no head for prompts.
+    version : str
+        Model version that the predictions state.
     detector : LearnedDetector, optional
         The shipped detector, if there is one for the encoder in use.
-    version : str
-        Name that the predictions carry.
     """
 
     def __init__(
@@ -90,12 +90,12 @@ class Predictor:
         return any(control.smart for control in self.config.controls)
 
     def image_key(self) -> str:
-        """Return the one key of a task's data that holds the image, for callers that have images and no tasks.
+        """Return the only key of a task's data that holds an image, for callers that have images and no tasks.
 
         Raises
         ------
         ValueError
-            If no control can be predicted, or a task has several images; in one sentence.
+            If no control can be predicted, or a task has several images; the message is one sentence.
         """
         keys = sorted({self.config.image_key[name] for name in self._by_image})
         if not keys:
@@ -109,8 +109,9 @@ class Predictor:
 
         Parameters
         ----------
+        tasks : sequence of Task
         stop : callable
-            Called every `CHUNK` tasks; if it returns True the remaining tasks are left out.
+            Called before every `CHUNK` tasks; if it returns True the remaining tasks are left out.
         """
         predictions: list[Prediction] = []
         for start in range(0, len(tasks), CHUNK):
@@ -122,8 +123,8 @@ class Predictor:
     def answer(self, tasks: Sequence[Task], context: Mapping[str, Any]) -> list[Prediction]:
         """Answer the prompts of an interactive request; Label Studio reads the first task's answer only.
 
-        A context without prompts, as Label Studio sends after a submit, gets an empty answer: Label Studio would draw a batch
-        prediction over the annotator's work.
+        A context without prompts, which Label Studio sends after a submit, gets an empty answer: Label Studio would draw any
+        other prediction over the annotator's regions.
         """
         predictions = [Prediction([], NOTHING_TO_ASK, self.version) for _ in tasks]
         if not tasks:
@@ -223,7 +224,7 @@ class Predictor:
         return Prediction([], NOTHING_TO_ASK, self.version, str(prediction))
 
     def _valid(self, regions: list[dict[str, Any]], task: Task) -> list[dict[str, Any]]:
-        """Return the regions that Label Studio may store; the others would break the annotator's page, and are logged."""
+        """Return the regions that Label Studio can display; the others would break the annotator's page, and are logged."""
         valid, faults = sort_regions(regions, self.config)
         for fault in faults:
             log.error("event=region_dropped task=%d version=%s reason=%r", task.id, self.version, fault)
@@ -232,7 +233,7 @@ class Predictor:
     def _extract_features(
         self, tasks: Sequence[Task], places: Sequence[Place], models: Sequence[ControlModel]
     ) -> list[ImageFeatures | ImageError]:
-        """Extract the features that models need of images; an error for each that cannot be read."""
+        """Extract the features of images that models need; an error for each image that cannot be read."""
         outcomes: dict[int, ImageFeatures | ImageError] = {}
         references: dict[int, str] = {}
         for number, (index, image) in enumerate(places):

@@ -1,7 +1,7 @@
-"""A project's heads: which head fills which control, and how a version's folder keeps them.
+"""A project's heads: which head predicts which control, and their files in a version's folder.
 
-A control without a trained head is filled by the shipped one, so day 0 is not empty; a head whose control has changed since it
-was trained is left aside. A version may take the head of a control from an earlier version's folder.
+A control without a trained head is predicted by the shipped one, so that a new project has predictions; a head whose control
+has changed since it was trained is not used. A version may use the head of a control from an earlier version's folder.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sync.labelling.matching import read_label
 __all__ = ["PROMPTS", "ProjectHeads", "controls_to_fill", "prompt_target"]
 
 PROMPTS = ""
-"""Name under which the prompted head stands: no control can be called so."""
+"""Name of the prompted head in the index and in decisions; no control can have this name."""
 
 
 @dataclass(frozen=True)
@@ -32,16 +32,16 @@ class ProjectHeads:
     Attributes
     ----------
     filling : mapping
-        Control's name to the head that fills it.
+        Control's name to the head that predicts it.
     prompted : PromptedMasks or None
-        Answers clicks and boxes.
+        The head that answers clicks and boxes.
     """
 
     filling: Mapping[str, Head] = field(default_factory=dict)
     prompted: PromptedMasks | None = None
 
     def save(self, folder: Path, config: LabelConfig) -> None:
-        """Write the heads, each in a folder of its own, and an index."""
+        """Write each head into a folder of its own, and an index of them."""
         heads: dict[str, Head] = {**self.filling} | ({PROMPTS: self.prompted} if self.prompted else {})
         index = {}
         for position, (name, head) in enumerate(heads.items()):
@@ -52,13 +52,17 @@ class ProjectHeads:
 
     @classmethod
     def load(cls, folder: Path, config: LabelConfig, *, taken: Mapping[str, Path] | None = None) -> ProjectHeads:
-        """Read a version's heads; none where it has no folder (the base version).
+        """Read a version's heads; none if it has no folder (the base version).
 
         Parameters
         ----------
+        folder : Path
+            Folder of the version.
+        config : LabelConfig
+            Heads whose control differs from the one that they were trained for are left out.
         taken : mapping, optional
-            Control's name, or `PROMPTS`, to the folder of another version that its head is read from; one that is not there
-            stands for the shipped head.
+            Control's name, or `PROMPTS`, to the folder of another version that its head is read from; if that folder has no
+            such head, the shipped head is used.
 
         Raises
         ------
@@ -96,7 +100,10 @@ def _index(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def controls_to_fill(config: LabelConfig) -> tuple[Control, ...]:
-    """Choose the controls that every task is filled in; a smart rectangle is a tool where objects have another control."""
+    """Choose the controls to predict.
+
+    A smart rectangle is not predicted, but used as a tool for prompts, if another control holds objects.
+    """
     objects = [control for control in config.controls if control.tag in OBJECTS and not control.smart_only]
     plain = [control for control in objects if not (control.smart and control.tag == "RectangleLabels")]
     shapes = plain or objects
@@ -104,22 +111,23 @@ def controls_to_fill(config: LabelConfig) -> tuple[Control, ...]:
 
 
 def prompt_target(config: LabelConfig, *, label: str, to_name: str, from_name: object = None) -> tuple[Control, str] | None:
-    """Choose the control and the label that a prompt is answered in.
+    """Choose the control and the label for the answer to a prompt.
 
     Parameters
     ----------
+    config : LabelConfig
     label : str
-        Of the prompt.
+        Label of the prompt.
     to_name : str
-        Name of the Image tag that it lies on.
+        Name of the Image tag that the prompt is on.
     from_name : str, optional
-        Name of the prompt's own control, whose label may have an alias.
+        Name of the prompt's control, whose label may have an alias.
 
     Returns
     -------
     (control, label) or None
-        The control with the most exact outline that has the prompt's label, and what it stores for that label; None where no
-        control has it: another label would be a wrong answer.
+        The control with the most exact outline that has the prompt's label, and the value that it stores for that label; None
+        if no control has it: another label would be a wrong answer.
     """
     asked = config.control(from_name)
     own = next((one for one in asked.labels if one.value == label), None) if asked else None
@@ -139,7 +147,7 @@ def _kind(head: Head) -> str:
 
 
 def _signature(control: Control | None) -> str:
-    """Name what a head depends on of its control: another tag, label or order needs another head."""
+    """Return a hash of what a head depends on in its control: another tag, label or order needs another head."""
     if control is None:
         return ""
     parts = [control.tag, control.to_name, control.multiple, [label.value for label in control.labels]]

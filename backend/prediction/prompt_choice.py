@@ -69,7 +69,7 @@ def choose_prompts(
 
 
 def _can_prompt(control: Control, config: LabelConfig) -> bool:
-    """Whether the regions of a control can be prompts.
+    """Return whether the regions of a control can be prompts.
 
     Label Studio treats a control without the attribute `smart` as a smart one; where the config marks another control of the
     same kind, only the marked one prompts.

@@ -28,9 +28,10 @@ from sync.labelling.config import LabelConfig
 __all__ = ["answer_prompts"]
 
 MAX_PROMPTS = 200
-"""No annotator places more prompts than this on one object."""
+"""Largest number of prompts for one object; no annotator needs more."""
 MOST_MASK_PIXELS = 400_000_000
-"""Of the masks of one request together, which take a second; on an image of 2 million pixels as many masks as `MAX_PROMPTS`."""
+"""Largest number of pixels in all masks of one request, which take a second; on an image of 2 million pixels `MAX_PROMPTS`
+masks."""
 MASKS = ("BrushLabels", "PolygonLabels")
 
 
@@ -47,9 +48,10 @@ def answer_prompts(
     Parameters
     ----------
     prompts : object
-        The result of the request: a list of regions, or any other JSON value; `choose_prompts` decides which of them prompt.
+        The result of the request: a list of regions, or any other JSON value; `choose_prompts` selects the prompts among them.
     task : mapping
-        The task of the request: with predictions, annotations and drafts, where there are any.
+        The task of the request, with its predictions, annotations and drafts, if any.
+    config : LabelConfig
     head : PromptedMasks
         Selects and refines the object.
     windowed_image_of : callable
@@ -58,8 +60,8 @@ def answer_prompts(
     Returns
     -------
     list of dict
-        Regions with fresh ids; a region that refines an object on the screen has the id of that object, and replaces it when
-        the annotator accepts it. Empty without a prompt, an object, or a control for it.
+        Regions with new ids; a region that refines a shown object has the id of that object, and replaces it when the annotator
+        accepts it. Empty without a prompt, an object, or a control for it.
 
     Raises
     ------
@@ -98,7 +100,7 @@ def answer_prompts(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _DrawnPrompts:
-    """The shapes of prompts, in pixels of the image: points with their signs, boxes, and all masks as one."""
+    """The shapes of prompts, in pixels of the image: points with their signs, boxes, and the union of all masks."""
 
     points: list[tuple[Point, bool]]
     boxes: list[Box]
@@ -118,7 +120,7 @@ def _decode(prompts: Sequence[Mapping[str, Any]], size: Size) -> _DrawnPrompts:
 
 
 def _is_on_image(region: Mapping[str, Any], place: tuple[str, int], config: LabelConfig) -> bool:
-    """Whether a region on the screen is on an image: the name of an Image tag and a page."""
+    """Return whether a shown region is on an image, given by the name of an Image tag and a page."""
     control = config.control(region.get("from_name"))
     try:
         return control is not None and image_of_region(region, control, config) == place

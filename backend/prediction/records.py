@@ -1,7 +1,7 @@
-"""What predictions were made of: a hash of the task's image references, and when the picture could not be read.
+"""Records of predictions: a hash of the task's image references, and the time at which a prediction failed.
 
-A record holds what a prediction was made of, not that it is stored: Label Studio lists which are. It is written before the
-prediction is sent, so that a kill between the two leaves no stored prediction without a record.
+A record does not imply that the prediction is stored: Label Studio lists the stored ones. It is written before the prediction
+is sent, so that a kill between the two leaves no stored prediction without a record.
 """
 
 from __future__ import annotations
@@ -28,14 +28,15 @@ Pairs = list[tuple[Task, Prediction]]
 
 @dataclass(frozen=True, slots=True)
 class PredictionRecord:
-    """What one prediction was made of.
+    """What one prediction was computed from.
 
     Attributes
     ----------
     data_hash : str
-        Of the task's data, by `data_hash`.
+        Hash of the task's image references, from the function `data_hash`.
     failed_at : float or None
-        Unix time at which the picture could not be read, or Label Studio refused the prediction; None where all went well.
+        Unix time at which an image could not be read, a control could not be predicted, or Label Studio refused the prediction;
+        None without a failure.
     """
 
     data_hash: str
@@ -43,7 +44,7 @@ class PredictionRecord:
 
 
 class PredictionRecords:
-    """Keeps the records of all projects.
+    """Stores the records of all projects in the database.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class PredictionRecords:
         self._engine = engine
 
     def of(self, project_id: int, version: int) -> dict[int, PredictionRecord]:
-        """Read the records of a version, by task."""
+        """Read the records of a version, by task id."""
         query = select(PredictionRow.task_id, PredictionRow.data_hash, PredictionRow.failed_at).where(
             PredictionRow.project_id == project_id, PredictionRow.version == version
         )
@@ -63,12 +64,12 @@ class PredictionRecords:
             return {task: PredictionRecord(hash_, failed_at) for task, hash_, failed_at in session.execute(query)}
 
     def write(self, project_id: int, version: int, records: Mapping[int, PredictionRecord]) -> None:
-        """Write records, by task, over those that there are."""
+        """Write records, by task id, and overwrite existing ones."""
         if not records:
             return
         insert = insert_of(self._engine)
         key = {"project_id": project_id, "version": version}
-        # In one order: server and worker may write records of the same tasks, and on PostgreSQL wait for one another.
+        # Sorted by task id: server and worker may write records of the same tasks, and on PostgreSQL could deadlock otherwise.
         rows = [
             key | {"task_id": task, "data_hash": record.data_hash, "failed_at": record.failed_at}
             for task, record in sorted(records.items())
@@ -83,14 +84,15 @@ class PredictionRecords:
             session.commit()
 
     def recording(self, predicted: Iterable[Pairs], project_id: int, version: int, *, keys: Collection[str]) -> Iterator[Pairs]:
-        """Pass an engine's predictions on, each after its record was written.
+        """Write the records of an engine's predictions, and yield each batch after its records are written.
 
         Parameters
         ----------
         predicted : iterable of list of (Task, Prediction)
-            Of an engine.
+            From an engine.
+        project_id, version : int
         keys : collection of str
-            As for `data_hash`.
+            Keys of the image references, for `data_hash`.
         """
         for pairs in predicted:
             self.write(project_id, version, records_of(pairs, keys))
@@ -105,7 +107,7 @@ class PredictionRecords:
 
 
 def records_of(pairs: Iterable[tuple[Task, Prediction]], keys: Collection[str]) -> dict[int, PredictionRecord]:
-    """Return the records of predictions that were made just now, by task; ids that no task can have are left out."""
+    """Return the records of predictions made now, by task id; ids outside the valid range are left out."""
     now = time.time()
     return {
         task.id: PredictionRecord(data_hash(task.data, keys), now if prediction.problem else None)
@@ -115,6 +117,6 @@ def records_of(pairs: Iterable[tuple[Task, Prediction]], keys: Collection[str]) 
 
 
 def data_hash(data: Mapping[str, Any], keys: Iterable[str]) -> str:
-    """Hash what a prediction is made of: the values of a task's data under `keys`, those of its images."""
+    """Hash the values of a task's data under `keys`: the image references that a prediction is computed from."""
     values = {key: value_at(data, key) for key in sorted(set(keys))}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

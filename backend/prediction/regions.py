@@ -1,4 +1,4 @@
-"""An object's mask in the control that a project has for objects."""
+"""Convert an object's mask to regions of a project's control for objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["regions_of_mask"]
 
 
 def regions_of_mask(mask: Mask, *, control: Control, label: str, score: float) -> list[dict[str, Any]]:
-    """Write a mask, shape (height, width), as regions of `control`; an empty mask gives none."""
+    """Encode a mask, shape (height, width), as regions of `control`; an empty mask gives none."""
     if not mask.any():
         return []
     size = (mask.shape[1], mask.shape[0])

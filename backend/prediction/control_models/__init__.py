@@ -1,7 +1,7 @@
-"""Control models: one control and the head that predicts it, from the features of images to Label Studio regions.
+"""Control models: each predicts one control with its head, from features of images to Label Studio regions.
 
-What differs between kinds of controls (how examples are read, how a head is trained, predicted and scored, which columns a
-survey has) is in one class for each kind, and `CONTROL_MODELS` is the only place that chooses between them.
+Each kind of control has one class with all that differs between kinds: how examples are read, how a head is trained, predicted
+and scored, and which columns a survey has. Only `CONTROL_MODELS` selects between these classes.
 """
 
 from __future__ import annotations
@@ -59,7 +59,20 @@ def create_models(
     masks: PromptedMasks,
     detector: LearnedDetector | None = None,
 ) -> list[ControlModel]:
-    """Create the model of each control; controls that neither a trained nor a shipped head can predict are left out."""
+    """Create the model of each control; controls that neither a trained nor a shipped head can predict are left out.
+
+    Parameters
+    ----------
+    controls : sequence of Control
+    heads : ProjectHeads
+        The trained heads.
+    base : Morphology
+        The shipped classifier.
+    masks : PromptedMasks
+        The segmenter.
+    detector : LearnedDetector, optional
+        The shipped detector, if there is one for the encoder in use.
+    """
     chosen = Heads(heads.filling, base, masks, detector, shared_objects(controls, heads))
     models = (model_class(control).create(control, chosen) for control in controls)
     return [model for model in models if model is not None]

@@ -1,4 +1,4 @@
-"""Agreement between a prediction and an annotator on one task, between 0 and 1: what the gate compares versions by."""
+"""Agreement between a prediction and an annotation of one image, between 0 and 1, by which the gate compares versions."""
 
 from __future__ import annotations
 
@@ -16,22 +16,23 @@ from sync.geometry.overlap import box_overlaps
 __all__ = ["class_agreement", "matched_boxes", "number_agreement"]
 
 MATCHED_ABOVE = 0.5
-"""Intersection over union from which two boxes are the same object."""
+"""Intersection over union from which two boxes are matched."""
 
 
 def class_agreement(
     probabilities: NDArray[np.float64], targets: NDArray[np.float64], *, exclusive: bool, levels: int = 1
 ) -> NDArray[np.float64]:
-    """One minus the Brier score, which only the true probabilities maximise, scaled to [0, 1].
+    """Return one minus the Brier score, scaled to [0, 1]; only the true probabilities maximise its expectation.
 
     Parameters
     ----------
     probabilities, targets : ndarray, shape (n, k)
-        Predicted; share of annotators that chose each class, or that came through each node of a taxonomy.
+        Predicted probability, and share of annotators, of each class or of each node of a taxonomy.
     exclusive : bool
         Whether each galaxy has one class, or one node at each level.
     levels : int
-        Depth of a taxonomy: a path that parts from the annotators' late is better than one that parts at once.
+        Depth of a taxonomy: a path that leaves the annotators' path at a deep level scores higher than one that leaves it at
+        the first.
 
     Returns
     -------
@@ -47,13 +48,15 @@ def class_agreement(
 
 
 def number_agreement(predicted: NDArray[np.float64], values: NDArray[np.float64], *, spread: float) -> NDArray[np.float64]:
-    """1 at the annotator's value, 1/2 where the error is as large as the `spread` of all values, shape (n,)."""
+    """Return ``1 / (1 + error / spread)``, shape (n,): 1 at the annotator's value, 1/2 where the error is the `spread` of
+    all values.
+    """
     agreement: NDArray[np.float64] = 1 / (1 + np.abs(predicted - values) / max(spread, 1e-9))
     return agreement
 
 
 def matched_boxes(predicted: Sequence[Detected], drawn: Sequence[DrawnObject]) -> int:
-    """Count the boxes that match one to one, at an overlap of a half and with the right label."""
+    """Count the boxes that match one to one, with an overlap of at least `MATCHED_ABOVE` and equal labels."""
     if not predicted or not drawn:
         return 0
     overlaps = box_overlaps(box_edges([one.source.box for one in predicted]), box_edges([other.box for other in drawn]))

@@ -1,4 +1,4 @@
-"""Choices and Taxonomy: a classifier on embeddings; until one is trained, the shipped one, with its classes as labels."""
+"""Models of Choices and Taxonomy: a classifier on embeddings; before one is trained, the shipped classifier."""
 
 from __future__ import annotations
 
@@ -37,18 +37,27 @@ from sync.labelling.reading import read_region
 __all__ = ["ClassModel", "base_offset", "base_probabilities", "fit_classes", "leaf_targets"]
 
 CHOSEN_ABOVE = 0.5
-"""A multiple choice is ticked, and a path of several picked, above this probability."""
+"""Probability above which a label of a multiple choice, or a path of a multiple taxonomy, is predicted."""
 LEAST_PROBABILITY = 1e-3
+"""Smallest probability that is used as an offset, and the probability of a label that the shipped head does not have."""
 
 
 def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
-    """Return the shipped head's probabilities of a control's labels; None if it knows none of them.
+    """Return the shipped head's probabilities of a control's labels.
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape (n, d)
+    control : Control
+    base : Morphology
+        The shipped head.
 
     Returns
     -------
     ndarray, shape (n, len(control.labels)), or None
-        Probabilities of classes that share a label add up, and a label without a class has almost none. The rows of an
-        exclusive control sum to one, or to less if the head knows only one label: else that one would be certain everywhere.
+        Probabilities of classes that map to one label are added, and a label without a class has `LEAST_PROBABILITY`. The rows
+        of an exclusive control sum to one, or to less if only one label has a class: normalised, that label would always be
+        certain. None if no label has a class.
     """
     logs = base_offset(embeddings, control, base)
     if logs is None:
@@ -59,10 +68,22 @@ def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: 
 
 
 def base_offset(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
-    """Return the shipped head's log-probabilities, the offset of a head that is trained; NaN for an unknown label.
+    """Return the shipped head's log-probabilities, which are the offset of a trained head.
 
-    A trained head adds its own weights. A label that the shipped head does not know must not start from a probability near 0:
+    A trained head adds its own weights. A label that the shipped head does not have must not start from a probability near 0:
     ten examples could not outweigh it.
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape (n, d)
+    control : Control
+    base : Morphology
+        The shipped head.
+
+    Returns
+    -------
+    ndarray, shape (n, len(control.labels)), or None
+        NaN for labels that the shipped head does not have; None if it has none of them.
     """
     matches = match_labels(base.classes, control)
     if not matches:
@@ -82,7 +103,21 @@ def base_offset(embeddings: NDArray[np.float32], control: Control, base: Morphol
 def fit_classes(
     embeddings: NDArray[np.float32], targets: NDArray[np.float64], *, control: Control, base: Morphology
 ) -> Morphology | DecisionTree:
-    """Fit the head of a control that holds classes, on top of the shipped head's probabilities for the same images."""
+    """Fit the head of a control that holds classes, with the shipped head's log-probabilities for the same images as offset.
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape (n, d)
+    targets : ndarray, shape (n, k), or (n, m) for a taxonomy with m nodes
+        Share of annotators that chose each label or node.
+    control : Control
+    base : Morphology
+        The shipped head.
+
+    Raises
+    ------
+    NotEnoughLabels
+    """
     offset = base_offset(embeddings, control, base)
     exclusive = not control.multiple
     if control.paths:
@@ -92,12 +127,12 @@ def fit_classes(
 
 
 def leaf_targets(targets: NDArray[np.float64], control: Control) -> NDArray[np.float64]:
-    """Return the columns of targets that belong to the control's labels, shape (n, k): of a taxonomy the ends of its paths."""
+    """Return the columns of targets that belong to the control's labels, shape (n, k): for a taxonomy its leaves."""
     return targets[:, np.array(QuestionTree.of(control.paths).ends)] if control.paths else targets
 
 
 class ClassModel(ControlModel):
-    """Choices and Taxonomy, by a classifier on embeddings.
+    """Predicts Choices and Taxonomy with a classifier on embeddings.
 
     Attributes
     ----------
@@ -174,13 +209,15 @@ class ClassModel(ControlModel):
     def acquisition_confidence(
         self, embeddings: NDArray[np.float32], probabilities: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return 1 - epistemic entropy / maximum entropy, shape (n,), 0 to 1: the lowest is the most useful to label next.
+        """Return 1 - epistemic entropy / maximum entropy, shape (n,), 0 to 1: the task with the lowest is the most useful to
+        label next.
 
-        Measured on Galaxy Zoo 1 with features of
-        ImageNet, no base head, in batches of ten: with it 100 labels reached a macro AUC of 0.836 (mean on the way 0.807 +-
-        0.006), with the margin 0.775 (0.747 +- 0.013), in random order 0.788 (0.762 +- 0.010). On top of a base head of 166
-        labels it is 0.839 (0.819 +- 0.009), with the margin 0.820 (0.825 +- 0.006), in random order 0.835 (0.842 +- 0.004).
-        For the shipped head, whose weights no project trains, it is the margin.
+        The shipped head is not trained by a project; its confidence is the margin.
+
+        Notes ----- Measured on Galaxy Zoo 1 with features of ImageNet, in batches of ten: macro AUC with 100 labels (mean over
+        the learning curve). Without a base head: 0.836 (0.807 +- 0.006), with the margin 0.775 (0.747 +- 0.013), in random
+        order 0.788 (0.762 +- 0.010). With a base head of 166 labels: 0.839 (0.819 +- 0.009), with the margin 0.820 (0.825 +-
+        0.006), in random order 0.835 (0.842 +- 0.004).
         """
         if self._head is None:
             return np.asarray(self._shipped.confidence(probabilities), np.float64)
@@ -236,7 +273,7 @@ class ClassModel(ControlModel):
         if not chosen and self.control.multiple and self.tree is None:
             return []
         if not self.control.multiple and row.sum() < CHOSEN_ABOVE:
-            return []  # the shipped head knows one label, and the image is none of it
+            return []  # the shipped head has only one label, which the image does not have
         chosen = chosen or [int(row.argmax())]
         labels = [self.control.labels[index].value for index in chosen]
         score = float(np.clip(row[chosen].mean(), 0, 1))

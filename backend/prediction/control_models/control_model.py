@@ -1,4 +1,4 @@
-"""Control models: one control and the head that predicts it; what is specific to a kind of control is in its model."""
+"""The interface of control models: a control model predicts one control with its head."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from sync.geometry.shapes import Box, Size
 __all__ = ["ControlModel", "Heads", "RegionPredictions", "Row", "Scores", "TrainingData", "embedding_of"]
 
 Row = tuple[Any, float | None]
-"""What a head predicts for one image, for a column of a survey, and its confidence (None: no prediction)."""
+"""A head's prediction for one image, as a value of a survey's column, and its confidence (None: no prediction)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +40,17 @@ class RegionPredictions:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """How well a model agrees with the annotators on each of n images.
+    """Agreement of a model with the annotators on each of n images.
 
     Attributes
     ----------
     agreement : ndarray, shape (n,)
-        Between 0 and 1. Classes: one less the Brier score. Numbers: by the error against the spread. Objects: F1 of boxes.
+        Between 0 and 1. Classes: one minus the Brier score. Numbers: from the error relative to the spread. Objects: F1 of
+        boxes.
     predicted, hits : ndarray of int, shape (n,)
-        Objects predicted, and drawn ones among them; 0 of other controls.
+        Number of objects predicted, and of drawn objects that were found; 0 for other controls.
     probabilities : ndarray, shape (n, k), or None
-        Of a control's labels.
+        Predicted probabilities of a control's labels.
     """
 
     agreement: NDArray[np.float64]
@@ -59,12 +60,12 @@ class Scores:
 
     @classmethod
     def of_agreement(cls, agreement: NDArray[np.float64], probabilities: NDArray[np.float64] | None = None) -> Self:
-        """Scores of a control without objects."""
+        """Create the scores of a control without objects."""
         none = np.zeros(len(agreement), np.int64)
         return cls(agreement, none, none, probabilities)
 
     def of(self, places: Sequence[int]) -> Scores:
-        """Scores of some of the images."""
+        """Return the scores of the images at the given indices."""
         index = np.asarray(places, np.intp)
         probabilities = None if self.probabilities is None else self.probabilities[index]
         return Scores(self.agreement[index], self.predicted[index], self.hits[index], probabilities)
@@ -72,7 +73,7 @@ class Scores:
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The heads that models are made from.
+    """The heads that models are created from.
 
     Attributes
     ----------
@@ -81,10 +82,11 @@ class Heads:
     base : Morphology
         The shipped classifier.
     masks : PromptedMasks
+        The segmenter.
     detector : LearnedDetector or None
         The shipped detector, if there is one for the encoder in use.
     shared : mapping
-        Name of a control to where its objects come from, if another control has the same ones.
+        Name of a control to the source of its objects, if another control has the same ones.
     """
 
     trained: Mapping[str, Head]
@@ -95,7 +97,7 @@ class Heads:
 
 
 class TrainingData(Protocol):
-    """Where a head is trained from: the features of images, and the shipped heads that it starts from."""
+    """Data that a head is trained on: the features of images, and the shipped heads that it starts from."""
 
     @property
     def base(self) -> Morphology: ...
@@ -108,7 +110,7 @@ class TrainingData(Protocol):
         ...
 
     def open_images(self, examples: Examples, control: Control) -> ObjectImages:
-        """Open the newest annotated images that can be read, as many as are held at once."""
+        """Open the newest annotated images that can be read, up to the limit of pixels in memory."""
         ...
 
 
@@ -118,12 +120,12 @@ class ControlModel(ABC):
     Attributes
     ----------
     finds_objects : bool
-        Whether the head finds objects on the pixels, and its refits take seconds; else it reads one embedding an image.
+        Whether the head detects objects on an image, so that a refit takes seconds; other heads read one embedding per image.
     control : Control
     needs_embedding : bool
         Whether features must have an embedding.
     needs_sources : ExtractionSettings or None
-        With which settings features must have sources.
+        Settings with which the sources in the features must be extracted.
     needs_look : bool
         Whether features must have feature maps.
     """
@@ -134,7 +136,7 @@ class ControlModel(ABC):
     needs_sources: ExtractionSettings | None = None
     needs_look: bool = False
 
-    # -- examples and training: nothing of this needs a head
+    # -- examples and training, without a trained head
 
     @classmethod
     @abstractmethod
@@ -150,7 +152,7 @@ class ControlModel(ABC):
     @classmethod
     @abstractmethod
     def make_label(cls, answers: Sequence[tuple[str, list[Any]]], control: Control) -> Any:
-        """Make the label of an image from all annotators' answers, each with its time; None if there is no label."""
+        """Make the label of an image from all annotators' answers, each with its time of update; None if there is no label."""
 
     @classmethod
     @abstractmethod
@@ -160,6 +162,7 @@ class ControlModel(ABC):
         Raises
         ------
         NotEnoughLabels
+            If the examples are too few.
         """
 
     @classmethod
@@ -179,7 +182,7 @@ class ControlModel(ABC):
 
     @classmethod
     def shipped_names(cls, control: Control, base: Morphology) -> set[str]:
-        """Return the names of `label_names` that the shipped heads know."""
+        """Return the names of `label_names` that the shipped heads can predict."""
         return set()
 
     # -- with a head
@@ -187,7 +190,7 @@ class ControlModel(ABC):
     @classmethod
     @abstractmethod
     def create(cls, control: Control, heads: Heads) -> Self | None:
-        """Make the model of a control; None if neither a trained nor a shipped head can predict it."""
+        """Create the model of a control; None if neither a trained nor a shipped head can predict it."""
 
     @abstractmethod
     def predict_regions(self, features_of_images: Sequence[ImageFeatures]) -> list[RegionPredictions]:
@@ -211,7 +214,7 @@ class ControlModel(ABC):
 
 
 def embedding_of(features: ImageFeatures) -> NDArray[np.float32]:
-    """Return the embedding of an image, which a model with `needs_embedding` gets."""
+    """Return the embedding of an image; models with `needs_embedding` get features that have one."""
     assert features.embedding is not None, "this model was not announced as one that needs embeddings"
     return features.embedding
 

@@ -1,7 +1,7 @@
-"""An object as an annotator drew it: its label and box, and its outline, which is unfolded into pixels only where it is needed.
+"""An object that an annotator drew: its label, box and outline, which is rasterised only when its pixels are needed.
 
-A project may have a hundred thousand objects, and one region may state a picture of 100 million pixels: what is kept of an
-object is the region itself, and what it costs to read the regions of an annotation is bounded before any is unfolded.
+A project may have a hundred thousand objects, and one region may state an image of 100 million pixels. Therefore only the
+region of an outline is stored, and the cost of reading an annotation's regions is bounded before any of them is rasterised.
 """
 
 from __future__ import annotations
@@ -24,28 +24,30 @@ from sync.labelling.reading import read_region
 __all__ = ["DrawnObject", "Outline", "check_cost", "draw_objects"]
 
 MOST_REGIONS = 10_000
+"""Largest number of regions of a control in an annotation."""
 MOST_PIXELS = 40_000_000_000
-"""Of the pictures of an annotation's masks in all: about a second for each 1,000 million; 2,500 brush masks of 4000 x 4000."""
+"""Largest sum of the pixels of the images of an annotation's masks: 2,500 brush masks of 4000 x 4000; a second for each 1,000
+million."""
 SLOWER = 4
-"""So many times as long takes a pixel of an outline that is filled, in its own rectangle, as one of a brush mask."""
+"""Ratio of the time per pixel of filling a polygon in its bounding box to that of reading a brush mask."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outline:
-    """A mask or polygon as its region has it, on a picture of `size` (width, height)."""
+    """A mask or polygon as the region that an annotator drew, on an image of `size` (width, height)."""
 
     region: Region
     control: Control
     size: Size
 
     def footprint(self) -> Footprint:
-        """The pixels inside, cut to the smallest rectangle around them."""
+        """Return the pixels inside, cropped to their bounding box."""
         return _footprint(read_region(self.region, self.control, size=self.size))
 
 
 @dataclass(frozen=True)
 class DrawnObject:
-    """An object: its upright box in pixels of the picture, and its outline where it has one."""
+    """An object: its label, its upright box in pixels of the image, and its outline, if the region has one."""
 
     label: str
     box: Box
@@ -53,7 +55,7 @@ class DrawnObject:
 
 
 def check_cost(regions: Sequence[Region], control: Control, *, size: Size) -> None:
-    """Refuse regions on one picture of `size` (width, height) that would cost too much to read.
+    """Check that regions on one image of `size` (width, height) do not cost too much to read.
 
     Raises
     ------
@@ -71,12 +73,12 @@ def check_cost(regions: Sequence[Region], control: Control, *, size: Size) -> No
 
 
 def draw_objects(regions: Sequence[Region], control: Control, *, size: Size) -> list[DrawnObject]:
-    """Read the regions of a control of objects on one picture of `size` (width, height).
+    """Read the regions of a control of objects on one image of `size` (width, height).
 
     Raises
     ------
     ControlError
-        If one cannot be read or lies outside the picture, or they cost too much.
+        If a region cannot be read or lies outside the image, or reading them would cost too much.
     """
     check_cost(regions, control, size=size)
     drawn, pixels = [], 0
@@ -96,7 +98,9 @@ def draw_objects(regions: Sequence[Region], control: Control, *, size: Size) -> 
 
 
 def _footprint(read: Labelled[Any]) -> Footprint:
-    """The pixels of a mask, or inside a polygon; one that goes round no pixel's middle has the pixel that it lies on."""
+    """Return the pixels of a mask or inside a polygon; a polygon that encloses no pixel centre gets the pixel at its mean
+    point.
+    """
     if not isinstance(read.shape, Polygon):
         return Footprint.of_mask(read.shape)
     try:
@@ -107,7 +111,7 @@ def _footprint(read: Labelled[Any]) -> Footprint:
 
 
 def _inside(box: Box, size: Size) -> Box:
-    """The part of a box that lies on the picture."""
+    """Return the part of a box that lies on the image."""
     left, top = max(box.x, 0.0), max(box.y, 0.0)
     width, height = min(box.x + box.width, size[0]) - left, min(box.y + box.height, size[1]) - top
     if width <= 0 or height <= 0:

@@ -1,4 +1,4 @@
-"""Examples: the labels of one control, image by image, in the terms of its head."""
+"""Examples: the labels of one control by image, in the form that its head is trained on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Examples", "ImageOfTask"]
 
 @dataclass(frozen=True, order=True, slots=True)
 class ImageOfTask:
-    """One image of a task: of its Image tag called `to_name`, the page at this index (0 where the tag has no pages)."""
+    """One image of a task: the name of its Image tag, and the index of its page (0 if the tag has no pages)."""
 
     task: int
     to_name: str
@@ -25,11 +25,11 @@ class Examples:
     Attributes
     ----------
     references : dict
-        Image to its reference, as the task's data have it; empty where they have none.
+        Image to its reference in the task's data; empty if the data have none.
     labels : dict
-        Image to its label. Classes: an ndarray of soft labels; of Choices the share of annotators that chose each label, shape
-        (k,); of a Taxonomy the share that came through each node of its `QuestionTree`, shape (m,). Numbers: a float. Objects:
-        a list of `DrawnObject`, in the picture's own pixels.
+        Image to its label. Classes: an ndarray of soft labels; for Choices the share of annotators that chose each label, shape
+        (k,); for a Taxonomy the share at each node of its `QuestionTree`, shape (m,). Numbers: a float. Objects: a list of
+        `DrawnObject`, in pixels of the image.
     """
 
     references: dict[ImageOfTask, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Number: a regression on embeddings."""
+"""Model of Number: a regression on embeddings."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["NumberModel"]
 
 
 class NumberModel(ControlModel):
-    """Number, by regression on embeddings."""
+    """Predicts Number by regression on embeddings."""
 
     def __init__(self, control: Control, head: Parameters) -> None:
         self.control = control
@@ -66,7 +66,7 @@ class NumberModel(ControlModel):
         return self._head.predict(np.stack([embedding_of(features) for features in features_of_images]))
 
     def acquisition_confidence(self, deviations: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return noise / deviation, shape (n,): 1 amid the training data, less where an embedding is far from all of them."""
+        """Return noise / deviation, shape (n,): 1 within the training data, lower for an embedding far from all of them."""
         confidence = np.divide(self._head.noise, deviations, out=np.ones(len(deviations)), where=deviations > 0)
         return np.asarray(confidence.clip(0, 1), np.float64)
 

@@ -28,14 +28,26 @@ __all__ = ["ObjectImages", "fit_detection", "open_images"]
 log = logging.getLogger("galaxyloop.train")
 
 OBJECT_IMAGES = 200
-"""Newest annotated images that object heads learn from: their few parameters gain nothing from more, and time grows with it."""
+"""Largest number of images that object heads are trained on, the newest annotated ones: their few parameters gain nothing
+from more, and the time grows with the number."""
 OBJECT_PIXELS = 50_000_000
-"""Pixels of these that are held at once, 0.6 GB: of full frames, the newest 18."""
+"""Largest number of pixels of these images in memory, 0.6 GB: the newest 18 full frames."""
 
 
 @dataclass(frozen=True, slots=True)
 class ObjectImages:
-    """Images that object heads learn from, with the objects drawn on each."""
+    """Training images of object heads.
+
+    Attributes
+    ----------
+    pixels : list of ndarray, shape (height, width)
+    looks : list of PicturePyramid
+        Feature maps of the encoder.
+    window_encoder : list of WindowedImage
+        Windows for the segmenter.
+    objects : list of list of DrawnObject
+        Objects that annotators drew on each image.
+    """
 
     pixels: list[NDArray[np.float32]] = field(default_factory=list)
     looks: list[PicturePyramid] = field(default_factory=list)
@@ -43,13 +55,16 @@ class ObjectImages:
     objects: list[list[DrawnObject]] = field(default_factory=list)
 
     def only(self, places: Sequence[int]) -> ObjectImages:
-        """Return those at some places."""
+        """Return the images at the given indices."""
         parts = (self.pixels, self.looks, self.window_encoder, self.objects)
         return ObjectImages(*([part[index] for index in places] for part in parts))  # type: ignore[arg-type]
 
 
 def open_images(extractor: FeatureExtractor, examples: Examples) -> ObjectImages:
-    """Open the newest annotated images that can be read, as many as are held at once."""
+    """Open the newest annotated images that can be read, newest first.
+
+    At most `OBJECT_IMAGES` images and, after the first one, `OBJECT_PIXELS` pixels.
+    """
     opened, room = ObjectImages(), OBJECT_PIXELS
     newest = sorted(examples.labels)[-OBJECT_IMAGES:]
     features_of_images = extractor.extract_features([examples.references[image] for image in newest], embed=False, look=True)
@@ -70,9 +85,9 @@ def open_images(extractor: FeatureExtractor, examples: Examples) -> ObjectImages
 
 
 def fit_detection(opened: ObjectImages, control: Control, *, detector: LearnedDetector | None) -> Detection:
-    """Fit the head that finds a control's objects; without a detector to fine-tune, by source extraction.
+    """Fit the head that detects a control's objects; without a detector to fine-tune, by source extraction.
 
-    Images on which a finder fails are left out.
+    If fitting fails, it is repeated without the images on which a detection method fails.
     """
     try:
         return _fit_detection(opened, control, detector)
@@ -99,7 +114,7 @@ def _fit_detection(opened: ObjectImages, control: Control, detector: LearnedDete
 
 
 def _can_be_searched(opened: ObjectImages, index: int, detector: LearnedDetector | None) -> bool:
-    """Return whether the finders of objects run on one image and on the objects drawn on it."""
+    """Return whether source extraction and the detector run without an error on one image."""
     boxes = [drawn.box for drawn in opened.objects[index]]
     trials: list[Callable[[], object]] = [lambda: score_grid(opened.pixels[index], boxes)]
     if detector is not None:

@@ -1,4 +1,4 @@
-"""Objects as rows of a survey's parts: a box, a score, and where the control holds one, an ellipse or a mask."""
+"""Objects as rows of a survey: a box, a score and, if the control holds one, an ellipse or a mask."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _MASK = {"mask_counts": pa.list_(pa.uint32())}
 
 
 def object_type(shape: type) -> pa.DataType:
-    """Return the type of a column of objects, by the shape that the control holds."""
+    """Return the Arrow type of a column of objects for the shape that the control holds."""
     more = _ELLIPSE if shape is Ellipse else {} if shape is Box else _MASK
     return pa.list_(pa.struct(_BOX | more))
 
 
 def object_row(detected: Detected, shape: type, size: Size) -> dict[str, Any]:
-    """Return one object on an image of `size` (width, height)."""
+    """Return the row of one object on an image of `size` (width, height), pixels."""
     box, ellipse = detected.source.box, detected.source.ellipse
     row: dict[str, Any] = {"label": detected.label, "score": detected.score, "found_by": detected.found_by}
     row |= {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
@@ -39,7 +39,9 @@ def object_row(detected: Detected, shape: type, size: Size) -> dict[str, Any]:
 
 
 def _run_lengths(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return COCO's uncompressed run lengths: column by column, from the top left, the first of them outside."""
+    """Return COCO's uncompressed run lengths: column by column from the top left, starting with a run of pixels outside the
+    mask.
+    """
     flat = mask.ravel(order="F")
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     return np.diff(np.concatenate([[0] if not flat[0] else [0, 0], changes, [flat.size]]))

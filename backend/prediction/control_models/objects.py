@@ -1,4 +1,4 @@
-"""Boxes, ellipses, masks and outlines: source extraction, or the learned detector."""
+"""Models of boxes, ellipses, masks and outlines: source extraction, or the learned detector."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ log = logging.getLogger("galaxyloop.control_models")
 
 
 class ObjectModel(ControlModel):
-    """Boxes, ellipses, masks and outlines, by source extraction or by the learned detector; each region names which.
+    """Predicts boxes, ellipses, masks and outlines, by source extraction or by the learned detector; each region states which.
 
-    Masks and outlines are drawn anew: each object's box prompts the segmenter. Boxes of objects that have a mask in another
-    control are the boxes of those masks.
+    The segmenter draws masks and outlines, with each object's box as a prompt. Boxes of objects that have a mask in another
+    control are the bounding boxes of those masks.
     """
 
     finds_objects: ClassVar[bool] = True
@@ -62,7 +62,7 @@ class ObjectModel(ControlModel):
         self._masked = shared.masked if shared else masked
         self._shape = OBJECTS[control.tag].SHAPE
         self.needs_look = head.learned is not None
-        # A learned box of its own needs no outline; everything else is outlined on the sources.
+        # Boxes of the learned detector that are not shared with a mask control need no sources.
         plain = self.needs_look and self._shape is Box and shared is None
         self.needs_sources = None if plain else head.settings
 
@@ -109,11 +109,11 @@ class ObjectModel(ControlModel):
 
     @property
     def found_by(self) -> str:
-        """Which detector finds the objects."""
+        """Name of the method that detects the objects."""
         return self._head.found_by
 
     def detect(self, features: ImageFeatures) -> tuple[Detected, ...]:
-        """Return the head's detections on one image; none if it cannot be read again after its feature maps were dropped."""
+        """Return the head's detections on one image; none if its feature maps are not cached and it can no longer be read."""
         assert features.size is not None
         sources = features.sources[self.needs_sources] if self.needs_sources else ()
         try:
@@ -123,7 +123,7 @@ class ObjectModel(ControlModel):
             return ()
 
     def objects(self, features: ImageFeatures) -> tuple[Detected, ...]:
-        """Return the objects of one image, with the segmenter's masks where this control or the paired one holds masks."""
+        """Return the objects of one image, with the segmenter's masks if this control or the paired one holds masks."""
         detections = self.detect(features)
         outlines = iter(self._outlined([one for one in detections if one.label in self._masked], features))
         objects = [next(outlines) if one.label in self._masked else one for one in detections]
@@ -179,7 +179,7 @@ class ObjectModel(ControlModel):
             return []
 
     def _outlined(self, detections: Sequence[Detected], features: ImageFeatures) -> Sequence[Detected]:
-        """Return objects with the segmenter's masks, each in one part and in a box that fits it."""
+        """Return objects with the segmenter's masks, each reduced to its largest part, with the bounding box of that part."""
         if not detections or features.windowed_image is None:
             return detections
         try:

@@ -1,4 +1,4 @@
-"""Boxes and masks of the same objects: where a config asks for both, one head finds the objects of both, so that they agree."""
+"""Boxes and masks of the same objects: if a config has controls for both, one head detects the objects of both."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["SharedObjects", "shared_objects"]
 
 @dataclass(frozen=True, slots=True)
 class SharedObjects:
-    """Where the objects of a control come from.
+    """Which head detects the objects of a control.
 
     Attributes
     ----------
     owner : Control
-        Its head finds the objects of both controls.
+        The control whose head detects the objects of both controls.
     labels : mapping
-        The owner's labels to this control's; objects of others are left out.
+        The owner's labels to this control's; objects with other labels are left out.
     masked : frozenset of str
-        The owner's labels whose objects are in the mask control too.
+        The owner's labels that the mask control has too.
     """
 
     owner: Control
@@ -33,10 +33,15 @@ class SharedObjects:
 
 
 def shared_objects(controls: Sequence[Control], heads: ProjectHeads) -> dict[str, SharedObjects]:
-    """Pair each mask control with the first box control of its image, and say by name where the objects of either come from.
+    """Pair each mask control with the first unpaired box control of its image.
 
-    The owner has every label of the other; where either could be it, the one with a trained head is, the mask control first.
-    Controls of which neither has all labels of the other are about different objects, and are not paired.
+    The owner of a pair has every label of the other control; if both do, it is the one with a trained head, the mask control
+    first. Two controls of which neither has all labels of the other hold different objects, and are not paired.
+
+    Returns
+    -------
+    dict
+        Name of each paired control to the source of its objects.
     """
     shared: dict[str, SharedObjects] = {}
     for mask in (control for control in controls if control.tag in MASKS and control.labels):
@@ -55,7 +60,7 @@ def shared_objects(controls: Sequence[Control], heads: ProjectHeads) -> dict[str
 
 
 def _translated(source: Control, target: Control) -> dict[str, str]:
-    """The labels of `source` that `target` has too, by their stored names: the same name, alias or synonym."""
+    """Return the labels of `source` that `target` has too, with its names for them: the same name, an alias or a synonym."""
     if source == target:
         return {label.value: label.value for label in source.labels}
     meant = {
