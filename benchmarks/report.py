@@ -1,6 +1,6 @@
-"""The page of results: each benchmark writes its own section of docs/benchmarks.md and its own JSON, and touches no other's.
+"""The page of results: each benchmark writes its own section of docs/benchmarks.md and its own JSON file.
 
-What stands between a section's two markers is replaced; what people wrote around them stays. Benchmarks may end at the same
+The text between a section's two markers is replaced; the text around them is kept. Several benchmarks may write at the same
 time, so the page is read and written under a lock.
 """
 
@@ -33,22 +33,22 @@ def write_section(name: str, markdown: str, *, page: Path = PAGE) -> None:
     name : str
         Name of the section.
     markdown : str
-        What stands between the markers; without a heading, which is outside them and may be worded anew by hand.
+        Text between the markers, without a heading; the heading is outside the markers and may be edited by hand.
     """
     page.parent.mkdir(parents=True, exist_ok=True)
-    with locked(page.parent, wait=True):  # the page itself is replaced, so a lock on it would lock the old one
+    with locked(page.parent, wait=True):  # a lock on the page would be on the old file, since the page is replaced
         before = page.read_text() if page.exists() else "# Benchmarks\n"
         with atomic_write(page) as file:
             file.write(with_section(before, name, markdown).encode())
 
 
 def with_section(page: str, name: str, markdown: str) -> str:
-    """Give the text of a page in which the section `name` holds `markdown`.
+    """Return the text of a page in which the section `name` holds `markdown`.
 
     Raises
     ------
     ValueError
-        If a section begins and does not end: what stands after it would be lost.
+        If a section has no end marker, since the text after it would be lost.
     """
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     section = f"{begin}\n\n{markdown.strip()}\n\n{end}"
@@ -62,7 +62,7 @@ def with_section(page: str, name: str, markdown: str) -> str:
 
 
 def write_numbers(name: str, numbers: Mapping[str, Any]) -> Path:
-    """Write a benchmark's numbers to benchmarks/results/<name>.json, whole or not at all; return where."""
+    """Write a benchmark's numbers to benchmarks/results/<name>.json atomically; return the path."""
     RESULTS.mkdir(parents=True, exist_ok=True)
     file = RESULTS / f"{name}.json"
     with atomic_write(file) as content:
@@ -71,18 +71,18 @@ def write_numbers(name: str, numbers: Mapping[str, Any]) -> Path:
 
 
 def markdown_table(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> str:
-    """Write a table, under a bold title where there is one."""
+    """Return a table as Markdown, with a bold title if `title` is not empty."""
     lines = [columns, ["---"] * len(columns), *rows]
     return (f"**{title}**\n\n" if title else "") + "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def machine_line() -> str:
-    """Say on what and when a benchmark ran: cores, processor, Python, day."""
+    """Return the machine and the day of a run: cores, processor, Python, date."""
     return f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}, {datetime.now(UTC):%Y-%m-%d}"
 
 
 def _processor() -> str:
-    """The processor's name as Linux knows it, elsewhere its architecture."""
+    """Return the processor's name on Linux, elsewhere its architecture."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]

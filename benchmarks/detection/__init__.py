@@ -1,1 +1,1 @@
-"""Detection: learned detectors, the product and source extraction on the same scenes."""
+"""Detection benchmark: learned detectors, the product and source extraction on the same scenes."""

@@ -1,4 +1,4 @@
-"""Cells of the detection benchmark: one method, number of training scenes and seed each, stored as soon as it is measured."""
+"""Cells of the detection benchmark: one method, number of training scenes and seed each, stored when measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Cell", "as_numbers", "best_least_score", "read", "score"]
 OVERLAPS = tuple(np.arange(0.5, 1, 0.05).round(2).tolist())
 LEAST_SCORES = tuple(np.arange(0.05, 0.96, 0.025).round(3).tolist())
 MOST_FINDS = 100
-"""A scene, as COCO counts."""
+"""Detections per scene that are scored, as in COCO."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,19 +27,19 @@ class Cell:
     ----------
     method : str
     setting : str
-        Cells of other settings do not compare.
+        Cells with different settings are not comparable.
     scenes : int
-        That the method learned from.
+        Number of training scenes.
     boxes : int
-        On them.
+        Number of boxes in the training scenes.
     seed : int
     seconds : float
-        Of learning; the processor's own, where there is no GPU.
+        Training time: wall clock with a GPU, CPU time without.
     hardware : str
     ap, ap50, ap75 : float
-        Average precision: mean over the overlaps 0.5, 0.55 ... 0.95, at 0.5, at 0.75; over all finds.
+        Average precision: mean over the overlaps 0.5, 0.55 ... 0.95, at 0.5, at 0.75; over all detections.
     least_score : float
-        From which on a find counts for the following: what gave the best F1 on the validation scenes.
+        Score threshold for the following metrics: the one with the best F1 on the validation scenes.
     precision, recall, accuracy : float
         At an overlap of 0.5; accuracy is TP / (TP + FP + FN).
     """
@@ -61,17 +61,17 @@ class Cell:
 
     @property
     def name(self) -> tuple[str, int, int]:
-        """What tells it from the other cells of its setting."""
+        """Return the method, number of scenes and seed, which identify the cell within its setting."""
         return self.method, self.scenes, self.seed
 
 
 def read(file: Path) -> list[Cell]:
-    """The cells that were measured so far."""
+    """Read the cells that were measured so far; return an empty list if the file does not exist."""
     return [Cell(**fields) for fields in json.loads(file.read_text())["cells"]] if file.exists() else []
 
 
 def score(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: float) -> dict[str, float]:
-    """The figures of a cell from what was found in the test scenes and what there is."""
+    """Return the metrics of a cell from the detections in the test scenes and the true boxes."""
     finds = [_surest(find) for find in finds]
     curves = {overlap: measure(finds, wanted, least_score=least_score, overlap=overlap) for overlap in OVERLAPS}
     half = curves[0.5]
@@ -87,14 +87,14 @@ def score(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: float
 
 
 def best_least_score(finds: Sequence[Finds], wanted: Sequence[Boxes]) -> float:
-    """The score from which on finds must count for the best F1; in the middle of several that are as good."""
+    """Return the score threshold with the best F1; the middle one of several equally good thresholds."""
     values = np.asarray([measure(finds, wanted, least_score=least).f1 for least in LEAST_SCORES])
     best = np.flatnonzero(values >= values.max() - 1e-9)
     return float(LEAST_SCORES[best[len(best) // 2]])
 
 
 def as_numbers(cells: Sequence[Cell]) -> list[dict[str, object]]:
-    """The cells as JSON keeps them, in a fixed order."""
+    """Return the cells as JSON objects, in a fixed order."""
     return [asdict(cell) for cell in sorted(cells, key=lambda cell: (cell.method, cell.scenes, cell.seed, cell.setting))]
 
 

@@ -1,4 +1,4 @@
-"""The methods of the detection benchmark: each learns from some scenes and then finds galaxies in others."""
+"""Methods of the detection benchmark: each is trained on some scenes and then detects galaxies in others."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ Finder = Callable[[Sequence[Scene]], list[Finds]]
 
 @dataclass(frozen=True)
 class Bench:
-    """What the methods share.
+    """Scenes, encoder checkpoint and cache that the methods share.
 
     Attributes
     ----------
     scenes : Scenes
     checkpoint : Path
-        Of the encoder.
+        Checkpoint of the encoder.
     cache : Path
-        Where the feature maps of the product's own head are kept.
+        Folder of the cached feature maps of the product's own head.
     """
 
     scenes: Scenes
@@ -57,36 +57,36 @@ class Bench:
 
     @cached_property
     def pyramids(self) -> Pyramids:
-        """The encoder as the product uses it."""
+        """Return the encoder's feature pyramids, as the product uses them."""
         cache = FileCache(self.cache, max_bytes=CACHE_BYTES)
         return Pyramids(load_encoder(self.checkpoint), cache, fingerprint=self.encoder)
 
     @cached_property
     def encoder(self) -> str:
-        """Fingerprint of the encoder's weights."""
+        """Return the fingerprint of the encoder's weights."""
         return fingerprint(self.checkpoint)
 
     @cached_property
     def shipped(self) -> LearnedDetector | None:
-        """The detector that the product ships, if it was trained on this encoder."""
+        """Return the detector that the product ships, or None if it was not trained on this encoder."""
         detector = LearnedDetector.load(BASE_DETECTOR) if BASE_DETECTOR.is_dir() else None
         return detector if detector is not None and detector.encoder == self.encoder else None
 
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """One way to find galaxies.
+    """One way to detect galaxies.
 
     Attributes
     ----------
     title : str
-        In the table.
+        Name in the table.
     learn : callable
-        From the bench, the scenes to learn from and a seed to what finds.
+        Train on scenes: from the bench, the training scenes and a seed to a finder.
     learns : bool
-        Without, the method has one cell, with no scene.
+        Whether the method is trained here. If False, it has one cell, with no scene.
     uses_encoder : bool
-        With, another checkpoint makes its cells worthless.
+        Whether the cells depend on the encoder's checkpoint.
     """
 
     title: str
@@ -95,7 +95,7 @@ class Method:
     uses_encoder: bool = True
 
     def setting(self, bench: Bench) -> str:
-        """What else its figures depend on: cells of another setting do not compare."""
+        """Return the setting of the cells; cells with different settings are not comparable."""
         return f"scenes {bench.scenes.fingerprint}; {asdict(RECIPE)}; encoder {bench.encoder if self.uses_encoder else 'none'}"
 
 
@@ -143,7 +143,7 @@ def _fitted_extraction(bench: Bench, scenes: Sequence[Scene], seed: int) -> Find
 
 
 def _extracted(detector: SourceDetector) -> Finder:
-    everything = replace(detector, least_score=0.0)  # as of the networks: which finds count is decided later, for all alike
+    everything = replace(detector, least_score=0.0)  # as for the networks: one later step chooses the threshold of every method
 
     def found(others: Sequence[Scene]) -> list[Finds]:
         finds = []
@@ -157,12 +157,12 @@ def _extracted(detector: SourceDetector) -> Finder:
 
 
 def _drawn(scene: Scene) -> list[tuple[Box, str]]:
-    """The boxes of a scene, as a person draws them."""
+    """Return the boxes of a scene as labelled boxes."""
     return [(Box(left, top, right - left, bottom - top), CLASSES[0]) for left, top, right, bottom in scene.boxes.tolist()]
 
 
 def _picture(scene: Scene) -> StoredImage:
-    """A scene as a picture that the product opens."""
+    """Return a scene as a stored image that the product opens."""
     with io.BytesIO() as file:
         Image.fromarray(np.rint(scene.image * 255).astype(np.uint8)).save(file, "PNG")
         content = file.getvalue()

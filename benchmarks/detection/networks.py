@@ -1,7 +1,7 @@
 """Mask R-CNN of the detection benchmark: torchvision's, on a ResNet50 from scratch or on the frozen encoder's pyramid.
 
-All but the backbone is the same: feature pyramid, anchors (an eighth to a half of a scene), heads, schedule, augmentation, and
-the square root that lifts faint light. No weight but the encoder's was seen before.
+Everything but the backbone is the same: feature pyramid, anchors (8 to 128 px), heads, schedule, augmentation, and the square
+root of the brightness. Only the encoder's weights are pre-trained.
 
 References
 ----------
@@ -30,7 +30,7 @@ from benchmarks.detection.scores import Finds
 __all__ = ["Recipe", "build_frozen", "build_resnet50", "find", "train"]
 
 ANCHORS_PX = (8, 16, 32, 64, 128)
-"""torchvision's own, 32 to 512, are for photographs of 800 pixels; most galaxies of a scene are smaller than 32."""
+"""torchvision's default anchors, 32 to 512 px, are for photographs of 800 px; most galaxies of a scene are under 32 px."""
 RATIOS = (0.5, 1.0, 2.0)
 LARGEST_GRADIENT = 5.0
 WARM_UP = 0.1
@@ -38,14 +38,14 @@ WARM_UP = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """How a network is trained.
+    """Training hyperparameters of a network.
 
     Attributes
     ----------
     rate : float
-        AdamW's highest learning rate; it rises over a tenth of the steps, then falls to nothing as a cosine.
+        AdamW's highest learning rate; it rises over a tenth of the steps, then falls to zero as a cosine.
     batch : int
-        Scenes a step.
+        Scenes per step.
     weight_decay : float
     steps_at_50 : int
         Steps for 50 scenes.
@@ -57,12 +57,12 @@ class Recipe:
     steps_at_50: int = 300
 
     def steps(self, scenes: int) -> int:
-        """More scenes are worth more steps, though not as many more: the square root, as in the other benchmarks' ladders."""
+        """Return the number of steps, which grows as the square root of the number of scenes."""
         return round(self.steps_at_50 * math.sqrt(scenes / 50))
 
 
 class _Lifted(nn.Module):
-    """ResNet50 behind the square root that the encoder has built in."""
+    """ResNet50 with the square root of the brightness that the encoder also applies."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class _Lifted(nn.Module):
 
 
 class _Frozen(nn.Module):
-    """The encoder, which does not learn, and a feature pyramid network, which does."""
+    """The frozen encoder and a trainable feature pyramid network."""
 
     def __init__(self, encoder: Encoder, *, channels: int = 256) -> None:
         super().__init__()
@@ -84,7 +84,7 @@ class _Frozen(nn.Module):
         self.fpn = FeaturePyramidNetwork(list(encoder.config.channels), channels, LastLevelMaxPool())
 
     def train(self, mode: bool = True) -> _Frozen:
-        """Only the feature pyramid network: the encoder stays as it is."""
+        """Set the mode of the feature pyramid network; the encoder stays in evaluation mode."""
         super().train(mode)
         self.encoder.eval()
         return self
@@ -97,12 +97,12 @@ class _Frozen(nn.Module):
 
 
 def build_resnet50(side: int) -> MaskRCNN:
-    """Mask R-CNN on a ResNet50 with random weights, all of which learn."""
+    """Build Mask R-CNN on a ResNet50 with random weights, all of them trainable."""
     return _mask_rcnn(_Lifted(), side)
 
 
 def build_frozen(side: int, encoder: Encoder) -> MaskRCNN:
-    """Mask R-CNN on the frozen encoder."""
+    """Build Mask R-CNN on the frozen encoder."""
     return _mask_rcnn(_Frozen(encoder.requires_grad_(False)), side)
 
 
@@ -125,7 +125,7 @@ def _mask_rcnn(backbone: nn.Module, side: int) -> MaskRCNN:
 
 
 def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: int) -> MaskRCNN:
-    """Train a network in place on scenes that are turned and mirrored at random; return it ready to find."""
+    """Train a network in place on randomly rotated and mirrored scenes; return it in evaluation mode."""
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device, memory_format=torch.channels_last).train()
     rng = np.random.default_rng(seed)
@@ -154,7 +154,7 @@ def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: i
 
 @torch.inference_mode()
 def find(network: MaskRCNN, scenes: Sequence[Scene]) -> list[Finds]:
-    """What a network finds in each scene, as it stands."""
+    """Detect galaxies in each scene; return boxes in pixels and scores."""
     device = next(network.parameters()).device
     finds = []
     for scene in scenes:
@@ -166,7 +166,7 @@ def find(network: MaskRCNN, scenes: Sequence[Scene]) -> list[Finds]:
 
 
 def _turned(scene: Scene, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
-    """One of the eight views of a scene, and what is to be found in it."""
+    """Return one of the eight dihedral augmentations of a scene, and its targets."""
     turns, mirrored = int(rng.integers(4)), bool(rng.random() < 0.5)
     image = np.rot90(scene.image, turns)
     masks = np.rot90(scene.masks, turns, axes=(1, 2))

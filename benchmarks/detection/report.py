@@ -1,4 +1,4 @@
-"""The report of the detection benchmark: from cells to the table of docs/benchmarks.md and a figure."""
+"""Report of the detection benchmark: the table of docs/benchmarks.md and a figure, from the cells."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ def write_report(cells: Sequence[Cell], *, sizes: Sequence[int], side: int, scen
     Parameters
     ----------
     cells : sequence of Cell
-        Of one setting.
+        Cells of one setting.
     sizes : sequence of int
-        That a complete run has; what is missing is said.
+        Numbers of training scenes of a complete run; the report lists the missing ones.
     side : int
-        Of a scene, pixels.
+        Side of a scene, pixels.
     scenes : (int, int)
-        How many validated and tested.
+        Number of validation and of test scenes.
     """
     rows = _rows(cells)
     heading = ("method", "scenes", "boxes", *HEADINGS, "error / ResNet50's", "training, s", "seeds")
@@ -53,7 +53,7 @@ def write_report(cells: Sequence[Cell], *, sizes: Sequence[int], side: int, scen
 
 
 def _rows(cells: Sequence[Cell]) -> list[list[str]]:
-    """One row for each method and number of scenes, means over the seeds."""
+    """Return one row for each method and number of scenes, with means over the seeds."""
     rows = []
     for method, one in METHODS.items():
         for size in sorted({cell.scenes for cell in cells if cell.method == method}):
@@ -77,7 +77,7 @@ def _rows(cells: Sequence[Cell]) -> list[list[str]]:
 
 
 def _missing(cells: Sequence[Cell], sizes: Sequence[int]) -> str:
-    """Which cells of a complete run were not measured."""
+    """Return a sentence that lists the cells of a complete run that were not measured."""
     gaps = []
     for method, one in METHODS.items():
         left = [size for size in sizes if one.learns and size not in {cell.scenes for cell in cells if cell.method == method}]
@@ -87,7 +87,7 @@ def _missing(cells: Sequence[Cell], sizes: Sequence[int]) -> str:
 
 
 def _draw(cells: Sequence[Cell], file: Path) -> None:
-    """Accuracy and AP against the number of scenes, a line a method; methods that do not learn here are levels."""
+    """Draw accuracy and AP against the number of scenes, one line per method; untrained methods are horizontal lines."""
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(8, 3.8), dpi=150, layout="constrained")
         sizes = sorted({cell.scenes for cell in cells if cell.scenes}) or [1]

@@ -1,19 +1,19 @@
-"""How well galaxies are found: Mask R-CNN on a ResNet50 from scratch and on the frozen LVM, the product, source extraction.
+"""How well galaxies are detected: Mask R-CNN on a ResNet50 from scratch and on the frozen LVM, the product, source extraction.
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.detection.run DATA   (DATA holds masks/ and fields/; docs/scenes.md)
 
-Each cell (method, training scenes, seed) is kept in benchmarks/results/detection.json when it is measured and is not measured
-again, so a killed run goes on, and sizes and methods can be run one by one (`--sizes`, `--methods`, `--seeds`); at the end the
-report is written from all cells there are. A GPU is used where there is one.
+The script stores each cell (method, training scenes, seed) in benchmarks/results/detection.json when it is measured, and does
+not measure it again. So an interrupted run continues, and sizes and methods can be run separately (`--sizes`, `--methods`,
+`--seeds`). At the end it writes the report from all cells. It uses a GPU if there is one.
 
-What counts. Methods learn from scenes of the `train` part only, and all see the same ones; one threshold a method is chosen on
-the same 40 scenes of the `val` part; the figures are those of the `test` part. Learning rates are usual values, tuned for no
-method.
+Protocol. Methods are trained on scenes of the `train` part only, all on the same ones. The threshold of each method is chosen
+on the same 40 scenes of the `val` part; the metrics are those of the `test` part. Learning rates are usual values; none was
+tuned.
 
-What it does not show. Scenes are made, not observed: a galaxy is what was laid down, half of them simulated, and the box of
-a faint one is exact as no person's is. The schedules are short (see the table), which is hardest on the network from scratch:
-it would go on improving for as long as anyone can wait. The shipped head has learned from 2,000 other scenes of the same
-train part, so it shows what ships, not what labels cost.
+Limitations. The scenes are synthetic: half of the galaxies are simulated, and the box of a faint galaxy is more exact than one
+that a person draws. The schedules are short (see the table), which is hardest on the network from scratch: a longer training
+would improve it. The shipped head was trained on 2,000 other scenes of the same train part, so its figures are those of the
+shipped product, not the cost of labels.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ CACHE = Path(".cache/detection-benchmark")
 
 
 def main() -> None:
-    """Measure what is not measured yet, then write the report."""
+    """Measure the cells that are missing, then write the report."""
     options = _options()
-    torch.set_num_threads(1)  # the machine is shared, and the seconds are then those of a core
+    torch.set_num_threads(1)  # the machine is shared: the seconds are those of one core
     bench = Bench(Scenes(options.data, SIDE), options.checkpoint, CACHE)
     cells = read(RESULTS / f"{NAME}.json")
     for size in sorted(options.sizes):
@@ -61,10 +61,10 @@ def main() -> None:
 
 
 def _measure(wanted: tuple[str, int, int], method: Method, bench: Bench) -> Cell:
-    """Learn, choose the threshold on `val`, judge on `test`."""
+    """Train, choose the threshold on `val`, evaluate on `test`."""
     name, size, seed = wanted
     learning = bench.scenes.train(size, seed=seed) if size else []
-    clock = time.monotonic if torch.cuda.is_available() else time.process_time  # a core may be shared, a GPU is not
+    clock = time.monotonic if torch.cuda.is_available() else time.process_time  # other processes use the cores
     began = clock()
     finder = method.learn(bench, learning, seed)
     seconds = clock() - began

@@ -1,7 +1,6 @@
-"""The scenes of the detection benchmark: what methods learn from, what they choose a threshold on, and what judges them.
+"""Scenes of the detection benchmark for training, for the choice of a threshold, and for the test.
 
-The three come from parts that share no galaxy and no frame. Scenes are drawn when they are first asked for, so that a run that
-goes on only reads what it needs.
+The three parts share no galaxy and no frame. Scenes are drawn on first use, so that a continued run reads only what it needs.
 """
 
 from __future__ import annotations
@@ -40,22 +39,22 @@ class Scenes:
     side: int
 
     def train(self, count: int, *, seed: int) -> list[Scene]:
-        """The first scenes of a seed to learn from: more of them hold the fewer ones."""
+        """Return the first `count` training scenes of a seed; a larger count includes the scenes of a smaller one."""
         return [self._training.draw(SEEDS_APART * seed + i, self.side) for i in range(count)]
 
     @cached_property
     def val(self) -> Sequence[Scene]:
-        """To choose from which score on a find counts, for all methods alike."""
+        """Return the scenes on which the score threshold of every method is chosen."""
         return self._of("val", VAL_SCENES)
 
     @cached_property
     def test(self) -> Sequence[Scene]:
-        """What the reported figures are measured on."""
+        """Return the scenes of the reported metrics."""
         return self._of("test", TEST_SCENES)
 
     @cached_property
     def fingerprint(self) -> str:
-        """Names the scenes by what is on them: cells from other scenes do not compare."""
+        """Return a hash of the scenes' content; cells from different scenes are not comparable."""
         digest = hashlib.sha256(f"{self.side} {VAL_SCENES} {TEST_SCENES}".encode())
         for scene in self.test[:FINGERPRINTED]:
             digest.update(scene.image.tobytes() + scene.boxes.tobytes())
@@ -71,5 +70,5 @@ class Scenes:
 
 
 def boxes_of(scenes: Sequence[Scene]) -> list[Boxes]:
-    """What there is to find in each scene."""
+    """Return the true boxes of each scene."""
     return [scene.boxes.astype(np.float64) for scene in scenes]

@@ -1,4 +1,4 @@
-"""How good a detector is at an overlap of a half: average precision, precision, recall, F1 and the explicit accuracy."""
+"""Detection metrics at one overlap: average precision, precision, recall, F1 and accuracy."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ Finds = tuple[Boxes, NDArray[np.float64]]
 
 @dataclass(frozen=True, slots=True)
 class DetectionScores:
-    """Over all images together; `average_precision` looks at every find, the others at those that count.
+    """Metrics over all images.
 
+    `average_precision` uses every detection; the others use the detections above the threshold.
     `accuracy` is TP / (TP + FP + FN).
     """
 
@@ -33,10 +34,22 @@ class DetectionScores:
 
 
 def measure(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: float, overlap: float = 0.5) -> DetectionScores:
-    """Judge what was found in n images against what there is.
+    """Compare the detections in n images with the true boxes.
 
-    The surest find takes the free object that it overlaps most, if enough (as Everingham et al. 2010, IJCV 88, 303); average
-    precision is the area under the envelope of precision over recall.
+    In order of decreasing score, each detection is matched with the unmatched object that it overlaps most, if the overlap is
+    at least `overlap` (as Everingham et al. 2010, IJCV 88, 303); average precision is the area under the envelope of precision
+    over recall.
+
+    Parameters
+    ----------
+    finds : sequence of Finds
+        Boxes and scores of each image.
+    wanted : sequence of Boxes
+        True boxes of each image.
+    least_score : float
+        Threshold of all metrics but the average precision.
+    overlap : float
+        Smallest intersection over union of a match.
     """
     scores = np.concatenate([score for _, score in finds]) if finds else np.empty(0)
     hits = np.concatenate([_hits(find, boxes, overlap) for find, boxes in zip(finds, wanted, strict=True)])
@@ -58,7 +71,7 @@ def measure(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: flo
 
 
 def _hits(find: Finds, wanted: Boxes, overlap: float) -> NDArray[np.float64]:
-    """1 for each find that takes an object, 0 for the others, shape (n,)."""
+    """Return 1 for each detection that is matched with an object and 0 for the others, shape (n,)."""
     boxes, scores = find
     hits = np.zeros(len(boxes))
     if not len(boxes) or not len(wanted):

@@ -1,1 +1,1 @@
-"""Encoders compared by what few labels reach on their embeddings."""
+"""Comparison of encoders by the accuracy of heads trained on their embeddings with few labels."""

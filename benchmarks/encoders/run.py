@@ -1,10 +1,10 @@
-"""Compare encoders by what a few labels reach on their frozen embeddings, and print the table that decides which one ships.
+"""Compare encoders by the accuracy that few labels give on their frozen embeddings; the table decides which encoder is shipped.
 
 Run: .venv/bin/python -m benchmarks.encoders.run DATA NAME=CHECKPOINT... [--shipped CHECKPOINT]   (DATA holds gz1/ and gz2/)
 
-The galaxies: `val`, and three training galaxies in ten, of whose votes no compared encoder has learned. Each cell is the mean
-over draws of the macro AUC one-vs-rest of the product's morphology head, without the shipped head's help, on all galaxies but
-those whose labels were drawn. `test` is used once, for the encoder that ships.
+The galaxies are those of `val` and three in ten training galaxies; no compared encoder was trained on their votes. Each cell is
+the mean over draws of the macro AUC (one-vs-rest) of the product's morphology head, without the shipped head's offset, on all
+galaxies but the labelled ones. `test` is used once, for the shipped encoder.
 """
 
 from __future__ import annotations
@@ -51,14 +51,14 @@ class Galaxies:
     targets: NDArray[np.float64]
 
     def embedded(self, embeddings: Embeddings) -> NDArray[np.float32]:
-        """Embeddings, shape (n, d)."""
+        """Return the embeddings, shape (n, d)."""
         parts = [self.files[start : start + BATCH] for start in range(0, len(self.files), BATCH)]
         pictures = ([StoredImage(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in part] for part in parts)
         return np.concatenate([embeddings.of(some) for some in track(pictures, "embedding", total=len(parts), transient=True)])
 
 
 def read(data: Path, name: str, *, test: bool) -> Galaxies:
-    """The galaxies of a set on which encoders are compared, or its test part."""
+    """Read the galaxies of a set on which encoders are compared, or its test part."""
     label, object_id = LABELS[name]
     with (data / name / "labels.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row[label] in CLASSES]
@@ -74,7 +74,7 @@ def read(data: Path, name: str, *, test: bool) -> Galaxies:
 
 
 def draws(targets: NDArray[np.float64], n: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Random labels, with at least one of each class, and the rest."""
+    """Yield random labelled galaxies, at least one of each class, and the remaining ones."""
     for seed in range(DRAWS):
         order = np.random.default_rng(seed).permutation(len(targets))
         firsts = [order[targets[order, column] > 0][0] for column in range(targets.shape[1])]
@@ -83,7 +83,7 @@ def draws(targets: NDArray[np.float64], n: int) -> Iterator[tuple[NDArray[np.int
 
 
 def ladder(embedded: NDArray[np.float32], targets: NDArray[np.float64], rungs: tuple[int, ...]) -> dict[int, float]:
-    """Mean macro AUC at each number of labels that leaves enough to judge on."""
+    """Return the mean macro AUC at each number of labels."""
     cells = {}
     for n in rungs:
         scores = []
@@ -95,7 +95,7 @@ def ladder(embedded: NDArray[np.float32], targets: NDArray[np.float64], rungs: t
 
 
 def measure(encoder: Encoder, name: str, sets: dict[str, Galaxies], rungs: dict[str, tuple[int, ...]]) -> Cells:
-    """All cells of one encoder."""
+    """Measure all cells of one encoder."""
     cache = FileCache(Path(".cache/encoders"), max_bytes=2**32)
     embeddings = Embeddings(encoder, cache, fingerprint=name)
     return {one: ladder(galaxies.embedded(embeddings), galaxies.targets, rungs[one]) for one, galaxies in sets.items()}
@@ -103,7 +103,7 @@ def measure(encoder: Encoder, name: str, sets: dict[str, Galaxies], rungs: dict[
 
 @torch.inference_mode()
 def averages(encoder: Encoder, galaxies: Galaxies) -> dict[str, NDArray[np.float32]]:
-    """Embeddings averaged over more and more views."""
+    """Return the embeddings averaged over one, four and eight dihedral augmentations."""
     views: list[list[torch.Tensor]] = []
     side = encoder.config.image_px
     for file in track(galaxies.files, "views", transient=True):
@@ -114,18 +114,18 @@ def averages(encoder: Encoder, galaxies: Galaxies) -> dict[str, NDArray[np.float
 
 
 def random_encoder() -> Encoder:
-    """A Swin that has learned nothing."""
+    """Return a Swin with random weights."""
     torch.manual_seed(0)
     return Encoder(SwinConfig(image_px=64)).eval().requires_grad_(False)
 
 
 def row(name: str, cells: Cells) -> list[str]:
-    """One line of the table."""
+    """Return one row of the table."""
     return [name, *(" / ".join(f"{score:.3f}" for score in cells[one].values()) for one in LADDER)]
 
 
 def columns(first: str, rungs: dict[str, tuple[int, ...]]) -> list[str]:
-    """Heading of a table."""
+    """Return the heading of a table."""
     return [first, *(f"Galaxy Zoo {name[-1]}, {' / '.join(map(str, some))} labels" for name, some in rungs.items())]
 
 
@@ -134,7 +134,7 @@ def main(
     compared: Annotated[list[str], typer.Argument(help="NAME=CHECKPOINT")],
     shipped: Annotated[Path | None, typer.Option(help="Measured on test, once.")] = None,
 ) -> None:
-    """Compare, and write the section."""
+    """Compare the encoders and write the section."""
     sets = {name: read(data, name, test=False) for name in LADDER}
     results = {"random Swin, 64 px": measure(random_encoder(), "random", sets, LADDER)}
     for one in compared:

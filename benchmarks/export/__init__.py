@@ -1,1 +1,1 @@
-"""Seconds and memory of an export in each format."""
+"""Time and memory of an export in each format."""

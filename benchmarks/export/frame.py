@@ -1,13 +1,13 @@
 """Seconds and peak memory of exporting one frame of 4,000 pixels a side with 2,000 boxes and 2,000 outlines.
 
-Run: .venv/bin/python -m benchmarks.export.frame     (six minutes on 2 cores that do nothing else)
+Run: .venv/bin/python -m benchmarks.export.frame     (six minutes on 2 idle cores)
 
-The frame is a task of its own (tasks.py), and each method a process of its own (measure.py), as in run.py. COCO and
-Parquet are also run with masks that pycocotools encodes on the whole image, the usual way, and COCO and YOLO by Label Studio's
-converter. Writes a table into docs/benchmarks.md and benchmarks/results/export_frame.json.
+The frame is one task (tasks.py), and each method runs in its own process (measure.py), as in run.py. COCO and Parquet are also
+run with masks that pycocotools encodes on the whole image, the usual way, and COCO and YOLO with Label Studio's converter.
+Writes a table into docs/benchmarks.md and benchmarks/results/export_frame.json.
 
-What it does not show. Outlines are polygons; brush masks of a frame of this size arrive as run-length encodings of 16 million
-pixels each, which have to be decoded one by one. Label Studio's converter copies no image and keeps polygons as corners.
+Limitations. Outlines are polygons; brush masks of a frame of this size are run-length encodings of 16 million pixels each,
+which are decoded one by one. Label Studio's converter copies no image and keeps polygons as corners.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ METHODS = (
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure each method, print and write the table."""
     console = Console()
     machine = f"{machine_line()}; load average {os.getloadavg()[0]:.1f} before"
     rows = []

@@ -14,7 +14,7 @@ from benchmarks.export.tasks import CONFIG
 
 OURS, THEIRS = "galaxyloop", "label_studio_sdk.converter"
 WHOLE = "galaxyloop, masks of the whole image encoded by pycocotools"
-"""As before masks were encoded in their own rectangles."""
+"""The export before masks were encoded in their own rectangles."""
 
 
 def main() -> None:

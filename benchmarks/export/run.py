@@ -1,14 +1,14 @@
 """Seconds and peak memory of exporting 1,000 and 10,000 annotated tasks in every format, against Label Studio's own converter.
 
-Run: .venv/bin/python -m benchmarks.export.run [--quick]     (half an hour on 2 cores that do nothing else)
+Run: .venv/bin/python -m benchmarks.export.run [--quick]     (half an hour on 2 idle cores)
 
-The tasks (tasks.py) stand in a file as Label Studio's API lists them, so what Label Studio takes to hand them out is
-not counted: about two seconds per 1,000 tasks, and more with large masks. Every method is a process of its own (measure.py);
-its peak memory holds Python and all libraries. Seconds are of the clock, and beside them of the processor, as the machine is
-shared. Label Studio's converter (label_studio_sdk.converter) is run on the same tasks for the formats that it shares with us.
+The tasks (tasks.py) are stored in a file as Label Studio's API lists them, so the time of Label Studio's API is not included:
+about two seconds per 1,000 tasks, and more with large masks. Each method runs in its own process (measure.py); its peak memory
+includes Python and all libraries. The table gives wall-clock seconds and CPU seconds, because the machine is shared. Label
+Studio's converter (label_studio_sdk.converter) is run on the same tasks for the formats that both programs write.
 Writes a table into docs/benchmarks.md and benchmarks/results/export.json.
 
-What it does not show. The converter copies no images here, while our COCO and YOLO bring theirs along; and it writes no
+Limitations. The converter copies no images here, while galaxyloop's COCO and YOLO exports include them; and it writes no
 provenance, no brush masks and no splits: its objects are fewer.
 """
 
@@ -34,7 +34,7 @@ COUNTS = (1000, 10_000)
 FORMATS = ("json", "coco", "yolo", "parquet", "fits", "ecsv", "votable", "fits-table", "ds9")
 COMMON = ("json", "coco", "yolo")
 VOTED = ("coco", "dawid-skene", "0.8,0.1,0.1")
-"""One method with all that costs a further look at every mask."""
+"""A method with consensus and splits, which decode every mask once more."""
 
 COLUMNS = ["format", "program", "tasks", "seconds", "CPU seconds", "peak memory, MB", "output, MB", "objects"]
 
@@ -42,7 +42,7 @@ Numbers = dict[str, Any]
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure each method, print and write the table."""
     parser = argparse.ArgumentParser(description="Measure exports against Label Studio's converter.")
     parser.add_argument("--quick", action="store_true", help="100 tasks, to try it; writes nothing")
     quick = parser.parse_args().quick
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def measured(method: tuple[str, ...], folder: Path, count: int) -> Numbers:
-    """Run one method: exporter, format, consensus and split."""
+    """Run one method (exporter, format, consensus, split) in its own process and return its numbers."""
     exporter, name, consensus, split = method
     with tempfile.TemporaryDirectory() as out:
         command = [
@@ -89,7 +89,7 @@ def measured(method: tuple[str, ...], folder: Path, count: int) -> Numbers:
 
 
 def table_row(one: Numbers) -> list[str]:
-    """One method as a row of the table."""
+    """Return one method as a row of the table."""
     name = f"{one['format']}, {one['consensus']}, split" if one["split"] else one["format"]
     head = [name, one["exporter"], f"{one['tasks']:,}"]
     if "failed" in one:

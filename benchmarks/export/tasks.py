@@ -2,7 +2,7 @@
 
 A task has a class, two boxes, two brush masks with ragged edges and an outline on an image of 256 pixels with a WCS; every
 tenth was annotated by two people. There are no key points: Label Studio's converter fails on them where they have no
-`model_index`. Masks and images come from a pool, because drawing them is not what is measured.
+`model_index`. Masks and images come from a pool, because drawing them is not measured.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ TWO_PEOPLE_EVERY = 10
 SIZE = (SIDE, SIDE)
 FRAME_SIDE = 4000
 FRAME_OBJECTS = 2000
-"""Of each kind, boxes and outlines."""
+"""Number of boxes, and number of outlines."""
 FRAME_CORNERS = 24
 
 
 def write_tasks(folder: Path, count: int) -> None:
-    """Write `tasks.jsonl`, a task a line, `tasks.json`, the same in one list, and the images that they name."""
+    """Write `tasks.jsonl` (one task per line), `tasks.json` (the same tasks as one list), and their images."""
     images = [folder / f"pool{number}.png" for number in range(POOL)]
     random = np.random.default_rng(0)
     for image in images:
@@ -118,7 +118,7 @@ def _annotation(number: int, person: int, result: list[dict[str, Any]]) -> dict[
 
 
 def _drawn(mask: Mask, config: LabelConfig) -> list[dict[str, Any]]:
-    """The same object as a box, a mask and an outline."""
+    """Return the same object as a box, a mask and an outline."""
     rows, columns = np.nonzero(mask)
     box = Box(columns.min() - 0.37, rows.min() - 0.21, np.ptp(columns) + 1.9, np.ptp(rows) + 1.7)
     (polygon, *_) = outline(mask)
@@ -131,7 +131,7 @@ def _drawn(mask: Mask, config: LabelConfig) -> list[dict[str, Any]]:
 
 
 def _blob(random: np.random.Generator) -> Mask:
-    """An ellipse with a ragged edge."""
+    """Return an ellipse with a ragged edge."""
     y, x = np.mgrid[:SIDE, :SIDE]
     cx, cy = random.uniform(80, 176, 2)
     a, b, turn = random.uniform(20, 60), random.uniform(12, 30), random.uniform(0, np.pi)
@@ -142,7 +142,7 @@ def _blob(random: np.random.Generator) -> Mask:
 
 
 def _cards(number: int) -> dict[str, Any]:
-    """A cut-out of the Legacy Surveys, at a place of its own."""
+    """Return the WCS header of a cut-out of the Legacy Surveys at its own position."""
     scale = 0.262 / 3600
     return {
         "CTYPE1": "RA---TAN",

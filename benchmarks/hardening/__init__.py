@@ -1,1 +1,1 @@
-"""Attacks on a server and a worker."""
+"""Robustness benchmark: kills, events, malformed requests and broken images."""

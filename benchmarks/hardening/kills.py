@@ -1,4 +1,4 @@
-"""Kill server and worker again and again while annotations are submitted; then count what is there."""
+"""Kill server and worker repeatedly while annotations are submitted; then count lost annotations and damaged versions."""
 
 from __future__ import annotations
 
@@ -22,21 +22,26 @@ __all__ = ["Kills", "measure_kills"]
 
 CONFIG = "morphology.xml"
 PAUSES_S = (0.3, 6.0)
-"""Between two kills: shorter than a start, and longer than a training."""
+"""Range of the pause between two kills: from less than a start to more than a training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kills:
-    """What was left.
+    """Counts after the kills.
 
     Attributes
     ----------
+    kills : int
+    annotations : int
+        Submitted annotations.
     lost : int
-        Submitted annotations that the last version has not seen.
+        Submitted annotations that the last version was not trained on.
+    versions : int
+        Trained versions.
     doubled_versions, damaged_versions : int
-        Names that two versions have; versions whose files are not as they were written.
+        Names that two versions have; versions whose files differ from their checksums.
     doubled_predictions : int
-        Tasks with two predictions of the live version.
+        Surplus predictions of the live version, on tasks that have more than one.
     """
 
     kills: int
@@ -49,7 +54,7 @@ class Kills:
 
 
 def measure_kills(fixture: LabelStudioFixture, *, kills: int, annotations: int) -> Kills:
-    """Submit `annotations` while `kills` processes are killed, and wait until all is quiet."""
+    """Submit `annotations` while `kills` processes are killed, and wait until no event is pending."""
     project = fixture.project(CONFIG, tasks=annotations)
     fixture.attach(project)
     fixture.services.mark([project])
@@ -70,7 +75,7 @@ def measure_kills(fixture: LabelStudioFixture, *, kills: int, annotations: int) 
 
 
 def _submit(fixture: LabelStudioFixture, project: int, kills: int) -> None:
-    """Submit one annotation a task, spread over the time that the kills take."""
+    """Submit one annotation per task, spread over the time that the kills take."""
     tasks = fixture.tasks(project)
     pause = kills * sum(PAUSES_S) / 2 / len(tasks)
     for task in tasks:

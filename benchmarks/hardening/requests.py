@@ -1,4 +1,4 @@
-"""Send events, malformed requests and broken images to a server, and watch its answers and its memory."""
+"""Send events, malformed requests and broken images to a server, and record its answers and its memory."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Events", "Requests", "measure_events", "measure_images", "measure_ma
 
 AT_ONCE = 100
 WARM_UP = 100
-"""Requests before memory is first read: they load what every request needs."""
+"""Requests before the first memory reading: they load the libraries and networks that every request needs."""
 SETTLE_S = 12.0
 """The server returns freed memory to the operating system every ten seconds."""
 IMAGES_A_REQUEST = 20
@@ -41,7 +41,7 @@ NASTY: tuple[Any, ...] = (None, -1, 1e308, "", "\x00", [], {}, [[]], "9" * 5000,
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """How events were acknowledged; lost are those without an answer within Label Studio's second."""
+    """Acknowledgement of events; `lost` counts those without an answer within Label Studio's timeout of one second."""
 
     events: int
     at_once: int
@@ -52,7 +52,16 @@ class Events:
 
 @dataclass(frozen=True, slots=True)
 class Requests:
-    """How requests of one kind were answered, and the server's resident memory after `WARM_UP` of them and after all."""
+    """Answers to requests of one kind, and the server's resident memory after `WARM_UP` of them and after all.
+
+    Attributes
+    ----------
+    kind : str
+    requests : int
+    refused, failed : int
+        Answers with status 4xx and with status 5xx.
+    memory_before_mb, memory_after_mb : float
+    """
 
     kind: str
     requests: int
@@ -63,7 +72,7 @@ class Requests:
 
 
 def measure_events(fixture: LabelStudioFixture, *, events: int) -> Events:
-    """Send `events` events, `AT_ONCE` at the same time, each over a connection of its own."""
+    """Send `events` events, `AT_ONCE` at the same time, each over its own connection."""
     project = fixture.project("morphology.xml", tasks=20)
     fixture.attach(project)
     fixture.services.mark([project])
@@ -78,13 +87,13 @@ def measure_events(fixture: LabelStudioFixture, *, events: int) -> Events:
 
 
 def measure_malformed(fixture: LabelStudioFixture, *, requests: int) -> Requests:
-    """Send requests that are wrong somewhere, with the right credentials."""
+    """Send malformed requests with the right credentials."""
     dice = random.Random(0)
     return _measured(fixture, "malformed requests", [_malformed(dice) for _ in range(requests)], warm_up=WARM_UP)
 
 
 def measure_images(fixture: LabelStudioFixture, *, images: int) -> Requests:
-    """Ask for predictions of images that are broken somewhere."""
+    """Request predictions of broken images."""
     dice = random.Random(0)
     tasks = [{"id": number + 1, "data": {"image": image}} for number, image in enumerate(_broken(dice, images))]
     bodies = [
@@ -97,7 +106,7 @@ def measure_images(fixture: LabelStudioFixture, *, images: int) -> Requests:
 
 
 def memory_mb(pid: int) -> float:
-    """Resident memory of a process, megabytes."""
+    """Return the resident memory of a process, megabytes."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return float(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1000
 
@@ -162,7 +171,7 @@ def _broken(dice: random.Random, count: int) -> Iterator[str]:
 
 
 def _images() -> list[bytes]:
-    """A small picture of each kind."""
+    """Return a small image in each file format."""
     pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), np.uint8)
     files = []
     for kind in ("PNG", "JPEG", "GIF", "WEBP", "TIFF"):

@@ -1,17 +1,17 @@
-"""What an attack costs: kills, events, malformed requests and broken images, against a real Label Studio, server and worker.
+"""Cost of attacks: kills, events, malformed requests and broken images, against a real Label Studio, server and worker.
 
 Run: .venv/bin/python -m benchmarks.hardening.run [--quick]
 
 It prints a table, and writes benchmarks/results/hardening.json and the table of docs/benchmarks.md; a tenth of it (--quick)
-took two minutes. The soak is a script of its own (soak.py).
+took two minutes. The soak test is a separate benchmark (benchmarks/soak).
 
-How the cost grows. A kill costs what its process was at: a training is done again, a request gets no answer. Events share their
-writes, so that a hundred at once take what the server's one thread takes to read them. Memory follows the largest request that
-is worked on, not their number. It is read after 100 requests or images, which load the networks, the decoders and the threads
-that all of them need (90 MB), and again at the end.
+How the cost grows. A kill loses the current work of its process: a training is repeated, a request gets no answer. Events share
+their writes, so a hundred concurrent events take as long as the server's one thread takes to read them. Memory follows the
+largest request in progress, not the number of requests. It is read after 100 requests or images, which load the networks, the
+decoders and the threads that all of them need (90 MB), and again at the end.
 
-What it does not show. Everything is on loopback and on the same cores, the client included; the database is SQLite. The named
-alternative, label-studio-ml, is measured for events alone (loop.py): it has no queue, and loses an event with a killed process.
+Limitations. Everything is on loopback and on the same cores, the client included; the database is SQLite. The alternative,
+label-studio-ml, is measured for events only (benchmarks/loop): it has no queue, and loses an event with a killed process.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ CROPS = 330
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write the table."""
     parser = argparse.ArgumentParser(description="Attack a server and a worker beside a real Label Studio.")
     parser.add_argument("--quick", action="store_true", help="a tenth of everything, to try it; writes nothing")
     quick = parser.parse_args().quick

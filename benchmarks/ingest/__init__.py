@@ -1,1 +1,1 @@
-"""Seconds and memory of an import."""
+"""Time and memory of an import."""

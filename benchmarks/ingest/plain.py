@@ -1,6 +1,6 @@
-"""The plain way of benchmarks/ingest/run.py: the SDK's file import, one file after the other, in a process of its own.
+"""Baseline of benchmarks/ingest/run.py: the SDK's file import, one file after the other, in its own process.
 
-Run by ingest.py: python -m benchmarks.ingest.plain URL PROJECT FOLDER, with the API key in LABEL_STUDIO_API_KEY.
+run.py starts it: python -m benchmarks.ingest.plain URL PROJECT FOLDER, with the API key in LABEL_STUDIO_API_KEY.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main() -> None:
     url, project, folder = sys.argv[1:]
     with LabelStudioClient(url, os.environ["LABEL_STUDIO_API_KEY"]) as tokens:
         sdk = Client(url=url, api_key="-")
-        # The SDK's file import knows only legacy tokens, which Label Studio switches off by default.
+        # The SDK's file import supports only legacy tokens, which Label Studio disables by default.
         sdk.headers["Authorization"] = tokens.authorization()
         target = sdk.get_project(int(project))
         for file in sorted(Path(folder).iterdir()):

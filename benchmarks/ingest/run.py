@@ -1,11 +1,11 @@
-"""How fast images get into a project and what memory that takes: each storage, against the SDK's file import, in the same run.
+"""Import rate and memory of each storage, compared with the SDK's file import in the same run.
 
 Run: .venv/bin/python -m benchmarks.ingest.run [--quick]     (minutes on 2 idle cores; --quick: 20 images, no report)
 
-Every import is a process of its own into a new project of a fresh Label Studio on this machine; its time begins before the
-interpreter starts. Pictures are crops of the Hubble deep field, 256 pixels wide, and the same crops as FITS files of three
-bands. S3 is moto's server, a stand-in in one Python process: its row says what our side and Label Studio need, not what a
-cloud would.
+Each import is a process that imports into a new project of a fresh Label Studio on this machine; its time includes the start of
+the interpreter. The images are crops of the Hubble deep field, 256 pixels wide, and the same crops as FITS files of three
+bands. S3 is moto's server, one Python process: its row gives the cost of galaxyloop and Label Studio, not the rate of a
+cloud storage.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ class Method:
     ----------
     name : str
     kind : {"png", "fits"}
-        Of the files.
+        Format of the files.
     words : tuple of str or None
-        Options of `galaxyloop import`; None is the plain way.
+        Options of `galaxyloop import`; None is the SDK's import.
     """
 
     name: str
@@ -65,18 +65,18 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one import took.
+    """Time and memory of one import.
 
     Attributes
     ----------
     images : int
     seconds : float
     cpu_seconds : float
-        Of the importing process; on a machine that does other things too, the fairer of the two.
+        CPU time of the importing process; less affected by other processes than `seconds`.
     peak_mib : float
         Largest resident memory of the importing process.
     again_seconds : float or None
-        The same import a second time, when nothing is new; None where that would double everything.
+        Time of the same import a second time, when nothing is new; None for the SDK, which would import every file again.
     """
 
     method: str
@@ -147,23 +147,23 @@ def _measure(method: Method, count: int, folder: Path, client: LabelStudioClient
 
 
 def _run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float, float]:
-    """Run a command; seconds, seconds of computing, and peak resident memory in MiB."""
+    """Run a command; return wall-clock seconds, CPU seconds and peak resident memory in MiB."""
     began, peak = time.monotonic(), 0.0
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     process = Popen(command, env=environment | {"PYTHONPATH": str(Path.cwd())}, stdout=DEVNULL)
     while process.poll() is None:
-        # Not the kernel's own figure at the end: that one begins with the memory of the process that forked.
+        # The kernel's figure at the end (ru_maxrss) includes the memory of the forking process.
         peak = max(peak, _peak_mib(process.pid))
         time.sleep(LOOK_EVERY_S)
     if process.returncode:
         raise SystemExit(f"{' '.join(command)} ended with {process.returncode}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)  # the server lives on, and does not count
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)  # the server is still running, so its time is not included
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return time.monotonic() - began, cpu, peak
 
 
 def _peak_mib(pid: int) -> float:
-    """Largest resident memory that a process has had, MiB; 0 where it is gone."""
+    """Return the largest resident memory that a process has had, MiB; 0 if the process has ended."""
     try:
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     except OSError:
@@ -172,12 +172,12 @@ def _peak_mib(pid: int) -> float:
 
 
 def _write_files(folder: Path, kind: str, count: int) -> Path:
-    """Write `count` crops, no two alike, as PNG or as FITS of three bands."""
+    """Write `count` different crops as PNG or as FITS of three bands."""
     folder.mkdir()
     field = np.asarray(hubble_deep_field())
     random = np.random.default_rng(0)
     rows, columns = (side - CROP_PX for side in field.shape[:2])
-    corners = random.choice(rows * columns, count, replace=False)  # twice the same crop would be one task
+    corners = random.choice(rows * columns, count, replace=False)  # identical crops would become one task
     for number, (y, x) in enumerate(divmod(int(corner), columns) for corner in corners):
         crop = field[y : y + CROP_PX, x : x + CROP_PX]
         if kind == "png":
@@ -190,7 +190,7 @@ def _write_files(folder: Path, kind: str, count: int) -> Path:
 
 @contextmanager
 def _bucket() -> Iterator[dict[str, str]]:
-    """A bucket on moto's server, as environment; nothing where moto or boto3 is not installed."""
+    """Create a bucket on moto's server and yield its environment variables; yield none if moto or boto3 is not installed."""
     if find_spec("moto") is None or find_spec("boto3") is None:
         console.print("no moto or boto3: S3 is left out")
         yield {}
@@ -198,7 +198,7 @@ def _bucket() -> Iterator[dict[str, str]]:
     import boto3
     from moto.server import ThreadedMotoServer
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line a request
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)  # it logs every request
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0)
     server.start()
     host, port = server.get_host_and_port()

@@ -1,1 +1,1 @@
-"""How many labels a score needs."""
+"""Number of labels that a classifier needs for a given accuracy."""

@@ -1,7 +1,7 @@
-"""Cells of the label-efficiency benchmark: one method with one number of labels and one seed, kept as soon as it is measured.
+"""Cells of the label-efficiency benchmark: one method with one number of labels and one seed, stored when measured.
 
-One JSON line a cell, with the probabilities of the test galaxies, so that a killed run goes on where it was and every figure of
-the report can be computed, resampled and drawn again without training anything.
+The file has one JSON line per cell, with the probabilities of the test galaxies. An interrupted run continues, and every
+figure of the report can be recomputed and resampled without training.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ class Cell:
     ----------
     method : str
     setting : str
-        Names pixels and checkpoint: cells of other settings do not compare.
+        Identifies pixels and checkpoint: cells with different settings are not comparable.
     labels : int
-        Labels that the method has seen, validation included.
+        Labels that the method uses, validation included.
     seed : int
     found : tuple of int
-        Labels of each class among them.
+        Number of labels of each class.
     seconds : float
-        Of training and predicting, embeddings left out.
+        Training and prediction time, without the embeddings.
     probabilities : str
-        Of the test galaxies, as `pack` writes them.
+        Probabilities of the test galaxies, encoded by `pack`.
     """
 
     method: str
@@ -52,19 +52,19 @@ class Cell:
     probabilities: str
 
     def test(self) -> NDArray[np.float64]:
-        """Probabilities of the test galaxies, shape (n, classes)."""
+        """Return the probabilities of the test galaxies, shape (n, classes)."""
         flat = np.frombuffer(zlib.decompress(base64.b64decode(self.probabilities)), np.float16)
         return np.exp(flat.reshape(-1, len(self.found)).astype(np.float64))
 
     @staticmethod
     def pack(probabilities: NDArray[np.floating]) -> str:
-        """Write probabilities, shape (n, classes), as text: logarithms in half precision, fine enough close to 1 too."""
+        """Encode probabilities, shape (n, classes), as text: logarithms in half precision, which are precise close to 1 too."""
         logs = np.log(probabilities.astype(np.float64).clip(LEAST_PROBABILITY, 1))
         return base64.b64encode(zlib.compress(logs.astype(np.float16).tobytes(), 9)).decode("ascii")
 
 
 def append(file: Path, cell: Cell) -> None:
-    """Add a cell to a file of JSON lines, on a line of its own even behind one that is not whole."""
+    """Append a cell to a file of JSON lines, on a new line even after an incomplete line."""
     file.parent.mkdir(parents=True, exist_ok=True)
     torn = file.exists() and not file.read_bytes().endswith(b"\n")
     with file.open("a") as lines:
@@ -72,7 +72,7 @@ def append(file: Path, cell: Cell) -> None:
 
 
 def read(file: Path, *, settings: Iterable[str]) -> list[Cell]:
-    """Read the cells of these settings; a line that a killed run has left half-written is passed over."""
+    """Read the cells of these settings; skip a line that an interrupted run left incomplete."""
     if not file.exists():
         return []
     wanted, cells = set(settings), []
@@ -89,7 +89,7 @@ def read(file: Path, *, settings: Iterable[str]) -> list[Cell]:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """How good probabilities are.
+    """Accuracy and calibration of probabilities.
 
     Attributes
     ----------
@@ -104,7 +104,7 @@ class Score:
 
 
 def score_of(probabilities: NDArray[np.float64], labels: NDArray[np.int64]) -> Score:
-    """Score probabilities, shape (n, classes), of galaxies with these classes, shape (n,)."""
+    """Compute the scores of probabilities, shape (n, classes), for galaxies with these classes, shape (n,)."""
     truth = np.eye(probabilities.shape[1])[labels]
     top = probabilities.max(axis=1)
     right = probabilities.argmax(axis=1) == labels

@@ -1,4 +1,4 @@
-"""The figure of the label-efficiency benchmark: macro AUC against the number of labels, a line a method."""
+"""Figure of the label-efficiency benchmark: macro AUC against the number of labels, one line per method."""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The methods on the frozen encoder: the product's morphology head, with galaxies labelled at random or as the product ranks
-them.
+"""Methods on the frozen encoder: the product's morphology head, with random queries or with the product's query strategy.
 
 The head is fitted without the offset of the shipped base head, which was fitted on these very labels. The oracle gives one
 label for each query and every query is counted; the first ten are drawn at random, whatever their classes are.
@@ -27,19 +26,18 @@ CACHE = Path(".cache/label-efficiency")
 BATCH = 64
 FIRST = 10
 BATCH_SHARE = 0.1
-"""A batch is ten galaxies, as a team submits them, and later a tenth of all that are labelled."""
+"""Size of a batch, as a share of the labelled galaxies; at least `FIRST`, the product's batch size."""
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.int64]
 Rank = Callable[[Morphology, Floats], Floats]
-"""From a head and embeddings of unlabelled galaxies to numbers of which the lowest is to be labelled next."""
+"""From a head and embeddings of unlabelled galaxies to scores; the galaxy with the lowest score is labelled next."""
 
 
 def embed(galaxies: Galaxies, checkpoint: Path) -> Floats:
-    """Embed all galaxies with a frozen encoder, shape (n, d); computed once and kept.
+    """Embed all galaxies with a frozen encoder, shape (n, d); computed once and cached on disk.
 
-    The frames are enlarged to what the encoder was trained at: the same pixels as the other methods', at the scale that it
-    knows.
+    The frames are enlarged to the encoder's image size: the pixels are those of the other methods, at the encoder's scale.
     """
     kept = CACHE / f"{galaxies.pixels}-enlarged-{fingerprint(checkpoint)}.npy"
     if not kept.exists():
@@ -58,7 +56,7 @@ def embed(galaxies: Galaxies, checkpoint: Path) -> Floats:
 
 
 def fit_and_predict(embeddings: Floats, labels: Indices, test: Floats) -> Floats:
-    """Probabilities of test galaxies, shape (n, classes); uniform where all labels are the same, as nothing is told apart."""
+    """Return probabilities of test galaxies, shape (n, classes); uniform if all labels are the same."""
     try:
         return fit(embeddings, labels).predict(test)
     except NotEnoughLabels:
@@ -66,17 +64,17 @@ def fit_and_predict(embeddings: Floats, labels: Indices, test: Floats) -> Floats
 
 
 def fit(embeddings: Floats, labels: Indices) -> Morphology:
-    """Fit the product's head as it is shipped, nothing chosen here."""
+    """Fit the product's head with its default hyperparameters."""
     return Morphology.fit(embeddings, np.eye(len(CLASSES))[labels], classes=CLASSES, exclusive=True)
 
 
 def by_confidence(head: Morphology, embeddings: Floats) -> Floats:
-    """The margin between the two likeliest classes, the smallest first."""
+    """Return the margin between the two likeliest classes; the smallest is queried first."""
     return head.confidence(head.predict(embeddings))
 
 
 def by_information(head: Morphology, embeddings: Floats) -> Floats:
-    """The product's order: what a label would tell of the head's weights, the most first (BALD, Houlsby+2011)."""
+    """Return the negative mutual information of label and weights, the product's query strategy (BALD, Houlsby+2011)."""
     return -head.uncertainty(embeddings).epistemic
 
 
@@ -89,17 +87,17 @@ def queries(
     ----------
     embeddings : ndarray, shape (n, d)
     labels : ndarray of int, shape (n,)
-        The oracle: read only at galaxies that were asked for.
+        The oracle's labels: read only for queried galaxies.
     order : ndarray of int, shape (n,)
-        Random; its first ten begin, and it is followed while nothing is told apart yet.
+        Random order: its first ten galaxies are the first batch, and it is used while only one class is labelled.
     rungs : sequence of int
-        Numbers of labels to stop at.
+        Numbers of labels at which to yield.
     rank : Rank
 
     Yields
     ------
     int, ndarray of int
-        A rung, and the galaxies that are labelled by then.
+        A rung, and the galaxies that are labelled at this rung.
     """
     labelled = order[:FIRST]
     for rung in rungs:
@@ -112,5 +110,5 @@ def queries(
             except NotEnoughLabels:
                 chosen = waiting[:batch]
             labelled = np.concatenate([labelled, chosen])
-        # Batches do not end at rungs, so that asking for fewer rungs changes none; a batch is labelled the lowest first.
+        # A batch may cross a rung, so results do not depend on which rungs are requested; each batch is sorted by score.
         yield rung, labelled[:rung]

@@ -1,7 +1,7 @@
-"""The galaxies that every method of the label-efficiency benchmark sees: the same cut, the same side, the same split.
+"""The galaxies of the label-efficiency benchmark, with the same cropping, side and split for every method.
 
-The cut follows the galaxy as in the product (`backend/lvm/cropping.py`); it is made once and kept as bytes, so that no method
-spends time on it.
+The cropping is the product's (`backend/lvm/cropping.py`). The frames are computed once and cached as bytes, so that no method
+spends time on them.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ MAX_PIXELS = 10**7
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Galaxies:
-    """Framed galaxies with their classes.
+    """Cropped galaxies with their classes.
 
     Attributes
     ----------
     pixels : str
-        Names how the frames were made: results with another name do not compare.
+        Identifies how the frames were made: results with another name are not comparable.
     frames : ndarray of uint8, shape (n, side, side, 3)
     labels : ndarray of int, shape (n,)
         Index into `CLASSES`.
     split : ndarray of str, shape (n,)
         "train", "val" or "test".
     apart : ndarray of bool, shape (n,)
-        Of these the encoder with votes of other galaxies has seen no vote.
+        Galaxies whose votes the encoder trained on votes of other galaxies was not trained on.
     """
 
     pixels: str
@@ -50,33 +50,33 @@ class Galaxies:
     apart: NDArray[np.bool_]
 
     def rows(self, split: str) -> NDArray[np.int64]:
-        """Indices of a part."""
+        """Return the indices of a part."""
         return np.flatnonzero(self.split == split)
 
     def only_apart(self) -> Galaxies:
-        """The same without the training galaxies whose votes an encoder has seen."""
+        """Return the same without the training galaxies whose votes an encoder was trained on."""
         return replace(self, split=np.where((self.split == "train") & ~self.apart, "seen", self.split))
 
     @property
     def side(self) -> int:
-        """Side of a frame, pixels."""
+        """Return the side of a frame, pixels."""
         return self.frames.shape[1]
 
 
 def pixels_of(side: int) -> str:
-    """Name the way in which frames of this side are made."""
+    """Return an identifier of the way in which frames of this side are made."""
     return f"gz1-{side}px-framing{FRAMING_VERSION}-stretch{STRETCH_VERSION}"
 
 
 def read_galaxies(data: Path, *, side: int) -> Galaxies:
-    """Read Galaxy Zoo 1 with its frames, which are cut on the first call and kept.
+    """Read Galaxy Zoo 1 with its frames, which are computed on the first call and cached.
 
     Parameters
     ----------
     data : Path
-        Holds gz1/labels.csv and gz1/images.
+        Folder with gz1/labels.csv and gz1/images.
     side : int
-        Of a frame, pixels.
+        Side of a frame, pixels.
     """
     with (data / "gz1" / "labels.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["coarse5"] in CLASSES]

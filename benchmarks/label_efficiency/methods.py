@@ -1,6 +1,6 @@
-"""The methods of the label-efficiency benchmark: a registry from name to what is trained on which labels.
+"""Methods of the label-efficiency benchmark, by name.
 
-With one seed all methods draw the same galaxies in the same order, and a higher rung holds the lower one's labels.
+With one seed all random methods draw the same galaxies in the same order, and a higher rung includes the labels of a lower one.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ __all__ = ["METHODS", "Bench", "Method"]
 
 @dataclass(frozen=True)
 class Bench:
-    """What methods work on.
+    """Galaxies and encoders that the methods share.
 
     Attributes
     ----------
     galaxies : Galaxies
     checkpoint : Path
-        Of the encoder that was pre-trained without labels.
+        Checkpoint of the encoder that was pre-trained without labels.
     voted : Path
-        Of the encoder that learned volunteers' votes besides, none of them of this set.
+        Checkpoint of the encoder that was also trained on volunteers' votes of other sets.
     voted_here : Path
-        Of the encoder that learned votes of this set too, of galaxies that are not asked for then.
+        Checkpoint of the encoder that was also trained on votes of galaxies of this set; these galaxies are then not queried.
     """
 
     galaxies: Galaxies
@@ -46,30 +46,30 @@ class Bench:
     voted_here: Path
 
     def on_votes(self) -> Bench:
-        """The same with the encoder that learned votes of other sets."""
+        """Return the same bench with the encoder that was trained on votes of other sets."""
         return replace(self, checkpoint=self.voted)
 
     def on_votes_here(self) -> Bench:
-        """The galaxies that are left to the encoder that learned votes of the others."""
+        """Return the bench with the encoder trained on votes of this set, and without the training galaxies of those votes."""
         return replace(self, checkpoint=self.voted_here, galaxies=self.galaxies.only_apart())
 
     @cached_property
     def weights(self) -> str:
-        """Name of the checkpoint's content."""
+        """Return the fingerprint of the checkpoint."""
         return fingerprint(self.checkpoint)
 
     @cached_property
     def config(self) -> EncoderConfig:
-        """Which network the checkpoint is."""
+        """Return the configuration of the checkpoint's network."""
         return load_encoder(self.checkpoint).config
 
     @cached_property
     def embeddings(self) -> NDArray[np.float32]:
-        """Of all galaxies, shape (n, d)."""
+        """Return the embeddings of all galaxies, shape (n, d)."""
         return embed(self.galaxies, self.checkpoint)
 
     def order(self, seed: int) -> NDArray[np.int64]:
-        """Training galaxies in the order in which they are labelled at random."""
+        """Return the training galaxies in a random order of queries."""
         return np.random.default_rng(seed).permutation(self.galaxies.rows("train"))
 
 
@@ -81,13 +81,13 @@ class Method:
     ----------
     title : str
     seeds : int
-        How many are run unless told otherwise.
+        Default number of seeds.
     setting : callable
-        What its cells depend on besides labels and seed.
+        What its cells depend on besides labels and seed, as text.
     run : callable
         From bench, rungs and seed to (labelled galaxies, probabilities of the test galaxies), rung by rung.
     default : bool
-        Whether it is run unless told otherwise.
+        Whether it is run by default.
     """
 
     title: str
@@ -97,7 +97,7 @@ class Method:
     default: bool = True
 
     def cells(self, name: str, bench: Bench, *, rungs: Sequence[int], seed: int) -> Iterator[Cell]:
-        """Measure cells, each when it is asked for."""
+        """Measure cells and yield each one."""
         began = time.monotonic()
         for labelled, probabilities in self.run(bench, rungs, seed):
             found = np.bincount(bench.galaxies.labels[labelled], minlength=len(CLASSES))
@@ -172,7 +172,7 @@ def _voted_here_active(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
 
 
 def _within(bench: Bench, rungs: Sequence[int]) -> list[int]:
-    """Rungs that the galaxies suffice for."""
+    """Return the rungs that do not exceed the number of training galaxies."""
     return [rung for rung in rungs if rung <= len(bench.galaxies.rows("train"))]
 
 

@@ -1,8 +1,8 @@
-"""The methods that learn everything from labelled pixels: one training recipe for all networks.
+"""Methods that train a whole network on labelled pixels: one training recipe for all networks.
 
-Random rotations, mirror images, zooms and small shifts while training; classes weighted by the inverse square root of their
-frequency and the logits corrected for it (King & Zeng 2001), as the product's head does; predictions averaged over four
-rotations. The number of steps grows with the labels, and nothing is chosen at fit time: so no label is used but those counted.
+Augmentation with random rotations, mirror images, zooms and small shifts; classes weighted by the inverse square root of their
+frequency and the logits corrected for it (King & Zeng 2001), as in the product's head; predictions averaged over four
+rotations. The number of steps grows with the labels, and nothing is chosen at fit time, so that no further label is used.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SHIFT = 0.06
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What was chosen once per network, of four candidates each, on galaxies outside the rung.
+    """Hyperparameters that were chosen once per network, of four candidates each, on galaxies outside the rung.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Recipe:
     body : float
         Learning rate of a pre-trained encoder as a share of its new last layer's.
     bfloat16 : bool
-        Whether it computes in bfloat16, which costs a network of depthwise convolutions twice the time on a CPU.
+        Whether it computes in bfloat16, which takes twice the time for depthwise convolutions on a CPU.
     """
 
     learning_rate: float
@@ -62,11 +62,11 @@ RECIPES = {
     "swin fine-tuned": Recipe(1e-3, body=0.1),
     "efficientnet_lite0 fine-tuned": Recipe(1e-3, body=0.1, bfloat16=False),
 }
-"""By network, or by the encoder's family."""
+"""Recipes by name of the network, or by the encoder's family."""
 
 
 class _Normalised(nn.Module):
-    """A convolutional network behind the stretch that the encoder has built in."""
+    """A convolutional network with the stretch that the encoder also applies."""
 
     def __init__(self, body: nn.Module) -> None:
         super().__init__()
@@ -78,19 +78,19 @@ class _Normalised(nn.Module):
 
 
 def build_resnet18(classes: int) -> nn.Sequential:
-    """ResNet18 with random weights (He+2016), the paper's baseline."""
+    """Build a ResNet18 with random weights (He+2016), the baseline."""
     body = resnet18(num_classes=0)
     return nn.Sequential(_Normalised(body), nn.Linear(body.num_features, classes)).to(memory_format=torch.channels_last)
 
 
 def build_scratch(classes: int, *, config: EncoderConfig, side: int) -> nn.Sequential:
-    """A network that the product knows as encoder, with random weights."""
+    """Build one of the product's encoder networks with random weights."""
     encoder = Encoder(replace(config, image_px=side), drop_path=DROP_PATH)
     return nn.Sequential(encoder, nn.Linear(config.dimension, classes)).to(memory_format=torch.channels_last)
 
 
 def build_finetuned(classes: int, *, checkpoint: Path, side: int) -> nn.Sequential:
-    """The product's encoder with its pre-trained weights, all of them free to change."""
+    """Build the product's encoder with its pre-trained weights, all of them trainable."""
     pretrained, _ = load_model(checkpoint)
     network = build_scratch(classes, config=pretrained.config, side=side)
     network[0].load_state_dict(pretrained.state_dict())
@@ -98,7 +98,7 @@ def build_finetuned(classes: int, *, checkpoint: Path, side: int) -> nn.Sequenti
 
 
 def steps_for(labels: int) -> int:
-    """Optimisation steps for a number of labels."""
+    """Return the optimisation steps for a number of labels."""
     return round(STEPS_AT_TEN * math.pow(labels / 10, GROWTH))
 
 
@@ -111,7 +111,7 @@ class Trained:
     network : nn.Sequential
         In evaluation mode.
     shift : Tensor, shape (classes,)
-        Logarithm of the classes' weights in training, which the logits are too high by.
+        Logarithm of the classes' weights in training, subtracted from the logits.
     bfloat16 : bool
     """
 
@@ -121,9 +121,10 @@ class Trained:
 
     @torch.inference_mode()
     def predict(self, frames: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities from logits averaged over the four rotations, shape (n, classes).
+        """Return probabilities from logits averaged over the four rotations, shape (n, classes).
 
-        The encoder averages over mirror images too, which changed no AUC of these networks by 0.002: they were trained on them.
+        The encoder averages over mirror images too; for these networks, which are trained on them, this changed the AUC by less
+        than 0.002.
         """
         device = self.shift.device
         found = []
@@ -148,7 +149,7 @@ def train(
     labels : ndarray of int, shape (n,)
     recipe : Recipe
     seed : int
-        Of weights, batches and augmentation.
+        Seed of weights, batches and augmentation.
     """
     torch.manual_seed(seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -178,26 +179,26 @@ def train(
 
 
 def _batches(n: int, steps: int) -> list[Tensor]:
-    """Batches of whole shuffled passes; of few labels a batch holds one several times, each time differently augmented."""
+    """Return batches of whole shuffled passes; with few labels a batch holds an image several times, differently augmented."""
     drawn = torch.cat([torch.randperm(n) for _ in range(math.ceil(steps * BATCH / n))])
     return list(drawn[: steps * BATCH].view(steps, BATCH))
 
 
 def _rate(step: int, steps: int) -> float:
-    """Share of the peak learning rate."""
+    """Return the learning rate as a share of its peak."""
     warm = max(1, round(WARM_UP * steps))
     return (step + 1) / warm if step < warm else 0.5 * (1 + math.cos(math.pi * (step - warm) / max(1, steps - warm)))
 
 
 def _class_weights(target: Tensor, classes: int) -> Tensor:
-    """Inverse square root of each class's frequency, with a mean of 1 over the galaxies; 1 for a class without any."""
+    """Return the inverse square root of each class's frequency, with a mean of 1 over the galaxies; 1 for an absent class."""
     share = torch.bincount(target, minlength=classes) / len(target)
     raised = share.clamp(min=1e-3).rsqrt()
     return torch.where(share > 0, raised / (raised * share).sum(), torch.ones_like(share))
 
 
 def _augment(images: Tensor) -> Tensor:
-    """Turn, mirror, zoom and shift each image at random."""
+    """Rotate, mirror, zoom and shift each image at random."""
     n, device = len(images), images.device
     angle = torch.rand(n, device=device) * 2 * math.pi
     zoom = torch.empty(n, device=device).uniform_(*ZOOM)

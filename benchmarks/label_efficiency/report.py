@@ -1,7 +1,7 @@
-"""The report of the label-efficiency benchmark: from cells to curves, labels needed, tables, JSON and a figure.
+"""Report of the label-efficiency benchmark: curves, labels needed, tables, JSON and a figure, from the cells.
 
-Intervals are of 95 %, from a bootstrap over seeds and test galaxies at once; the galaxies drawn are the same for all methods,
-so that ratios between methods do not carry their noise twice.
+Intervals are 95 %, from a bootstrap over seeds and test galaxies together; the resampled galaxies are the same for all
+methods, so that ratios between methods do not include their noise twice.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Curve:
     method : str
     rungs : tuple of int
     seeds : tuple of int
-        Those that have all rungs.
+        Seeds that have all rungs.
     macro : ndarray, shape (1 + samples, rungs)
         Macro AUC, the first row plain, the others resampled.
     classes : ndarray, shape (rungs, classes)
@@ -84,7 +84,7 @@ class Curve:
     needed: Mapping[float, list[Bounds]]
 
     def band(self) -> tuple[Floats, Floats]:
-        """Interval of the macro AUC at each rung."""
+        """Return the interval of the macro AUC at each rung."""
         low, high = np.nanpercentile(self.macro[1:], [2.5, 97.5], axis=0)
         return low, high
 
@@ -118,7 +118,7 @@ def write_report(cells: Sequence[Cell], bench: Bench) -> None:
 
 
 def _curve(name: str, cells: Sequence[Cell], truth: NDArray[np.int64], weights: Floats, *, seed: int) -> Curve | None:
-    """A method's curve from the seeds that have all of its rungs."""
+    """Return a method's curve from the seeds that have all of its rungs; None if no seed has."""
     measured = {(cell.seed, cell.labels): cell for cell in cells}
     rungs = tuple(sorted({cell.labels for cell in cells}))
     seeds = tuple(one for one in sorted({cell.seed for cell in cells}) if all((one, rung) in measured for rung in rungs))
@@ -162,7 +162,7 @@ Factor = tuple[str, float, list[Bounds]]
 
 
 def _factors(curves: dict[str, Curve]) -> list[Factor]:
-    """Each factor of the ratio to ResNet18 at each target: plain, then resampled."""
+    """Return each factor of the ratio to ResNet18 at each target: plain, then resampled."""
     return [
         (title, target, [ratio(*pair) for pair in zip(curves[over].needed[target], curves[under].needed[target], strict=True)])
         for title, over, under in FACTORS
@@ -212,7 +212,7 @@ def _bounds_text(bounds: Bounds, form: str) -> str:
 
 
 def _numbers(curves: dict[str, Curve], factors: Sequence[Factor], galaxies: Galaxies, seen: str) -> dict[str, Any]:
-    """Everything in the tables as JSON; a bound that is open is null."""
+    """Return everything in the tables as JSON; an open bound is null."""
     methods = {}
     for name, curve in curves.items():
         low, high = curve.band()

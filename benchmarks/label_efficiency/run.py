@@ -1,23 +1,25 @@
-"""How many labels a score costs: networks from scratch against the frozen LVM, with random queries and with active learning.
+"""Number of labels for a given accuracy: networks from scratch against the frozen LVM, with random and active queries.
 
 Run: .venv/bin/python -m benchmarks.label_efficiency.run DATA   (DATA holds gz1/ with images and labels.csv)
 
-Galaxy Zoo 1 in four classes, one fixed test set, 10 to all labels of the train part. Each cell (method, labels, seed) is kept
-in benchmarks/results/label_efficiency.jsonl when it is measured and is not measured again, so methods can be run one by one
-(`--methods`, `--seeds`, `--rungs`) and a killed run goes on; at the end the report is written from all cells there are.
+Galaxy Zoo 1 in four classes, one fixed test set, 10 to all labels of the train part. The script stores each cell (method,
+labels, seed) in benchmarks/results/label_efficiency.jsonl when it is measured and does not measure it again, so methods can be
+run separately (`--methods`, `--seeds`, `--rungs`) and an interrupted run continues. At the end it writes the report from all
+cells.
 
-What counts as a label. Every label that a method is fitted on, and it sees no other: no method stops early, picks a threshold
-or a temperature on further ones. Once and for all methods alike, learning rates were chosen on galaxies of `train` and `val`
-(four candidates a network, 300 labels, seed 0); the head has the product's defaults. `test` was read by this script only.
+What counts as a label. Every label that a method is fitted on; no method uses further labels, for example for early stopping, a
+threshold or a temperature. Learning rates were chosen once on galaxies of `train` and `val` (four candidates per network, 300
+labels, seed 0); the head has the product's defaults. Only this script read `test`.
 
-The encoders are those of benchmarks/weights/: one without labels; one that learned volunteers' votes of other sets; and one
-that learned votes of 2,523 galaxies, most of this very set, and is asked for the others only. The votes behind the last two are
-not counted, since a team that uses the encoder does not pay for them: that is transfer, and stands in lines of its own.
+The encoders are those of benchmarks/weights/: one without labels; one trained on volunteers' votes of other sets; and one
+trained on votes of 2,523 galaxies, most of this very set, which is evaluated with labels of the other galaxies only. The votes
+of the last two are not counted, since a team that uses the encoder does not collect them: this is transfer learning, reported
+in separate rows.
 
-What it does not show. The pool of 2,984 galaxies is small, so active learning soon has little left to choose from. Macro AUC
-is a mean over four classes of which one, merger, has 25 galaxies in the test set: most of the width of the intervals is
-theirs. The networks from scratch get a fixed number of steps, more for more labels: a larger network, more pixels or a longer
-schedule may do better at the last rungs.
+Limitations. The pool of 2,984 galaxies is small, so active learning soon has few galaxies to choose from. Macro AUC is a mean
+over four classes of which one, merger, has 25 galaxies in the test set and causes most of the width of the intervals. The
+networks from scratch get a fixed number of steps, more for more labels: a larger network, more pixels or a longer schedule may
+do better at the last rungs.
 """
 
 from __future__ import annotations
@@ -40,9 +42,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 def main() -> None:
-    """Measure what is not measured yet, then write the report."""
+    """Measure the cells that are missing, then write the report."""
     options = _options()
-    # One thread: the machine is shared, and the costs below are then those of a core.
+    # The machine is shared: the seconds are those of one core.
     torch.set_num_threads(1)
     bench = Bench(
         read_galaxies(options.data, side=options.side),
@@ -58,7 +60,7 @@ def main() -> None:
 
 
 def _measure(name: str, method: Method, bench: Bench, options: argparse.Namespace, seed: int) -> None:
-    """Measure the cells of one method and seed that are missing."""
+    """Measure the missing cells of one method and seed."""
     known = {
         cell.labels for cell in cells.read(CELLS, settings=[method.setting(bench)]) if (cell.method, cell.seed) == (name, seed)
     }

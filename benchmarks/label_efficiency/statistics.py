@@ -1,8 +1,8 @@
-"""The arithmetic of label efficiency: how many labels a curve needs to reach a score, and how sure that is.
+"""Statistics of label efficiency: how many labels a curve needs to reach a score, and the uncertainty of that number.
 
-A learning curve is measured at a few rungs, is noisy, and may start above the score or end below it. So it is made monotone
-(more labels do not harm; the best such curve in the least-squares sense), read in log n between rungs, and where it never or
-always reaches the score the answer is a bound, which ratios carry on.
+A learning curve is measured at a few rungs, is noisy, and may start above the score or end below it. So it is made monotone by
+isotonic regression and interpolated in log n between rungs. If the curve never or always reaches the score, the result is a
+bound, and ratios of bounds are bounds.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A positive number of which at least this much is known; exact if both are the same.
+    """Bounds of a positive number; the number is exact if both are equal.
 
     Attributes
     ----------
     low, high : float
-        0 where nothing bounds it from below, infinity where nothing does from above.
+        0 if there is no lower bound, infinity if there is no upper bound.
     """
 
     low: float
@@ -38,12 +38,12 @@ class Bounds:
 
     @property
     def exact(self) -> bool:
-        """Whether it is a number, not a bound."""
+        """Return whether both bounds are equal."""
         return self.low == self.high
 
 
 def ladder(total: int) -> tuple[int, ...]:
-    """Numbers of labels to measure at when there are `total`: the rungs below, and all."""
+    """Return the numbers of labels to measure at when there are `total`: the rungs below, and all."""
     return (*(rung for rung in RUNGS if rung < total), total)
 
 
@@ -55,14 +55,14 @@ def labels_needed(rungs: Sequence[int], scores: Sequence[float] | Floats, *, tar
     rungs : sequence of int
         Numbers of labels, rising.
     scores : sequence of float
-        What was reached with them; it need not rise.
+        Scores with these labels; they need not rise.
     target : float
 
     Returns
     -------
     Bounds
-        Exact between two rungs (linear in log n); "more than" the last rung where the curve ends below `target`, "at most" the
-        first where it begins there.
+        Exact between two rungs (linear in log n); more than the last rung if the curve ends below `target`, at most the
+        first rung if it begins at or above `target`.
 
     Raises
     ------
@@ -87,30 +87,30 @@ def labels_needed(rungs: Sequence[int], scores: Sequence[float] | Floats, *, tar
 
 
 def ratio(numerator: Bounds, denominator: Bounds) -> Bounds:
-    """How many times more labels: from the least to the most that both bounds allow."""
+    """Return the bounds of a ratio of two bounded numbers."""
     low = 0.0 if math.isinf(denominator.high) else numerator.low / denominator.high
     high = math.inf if denominator.low == 0 else numerator.high / denominator.low
     return Bounds(low, high)
 
 
 def interval(samples: Sequence[Bounds], *, level: float = 0.95) -> Bounds:
-    """Percentile interval of bootstrap samples, wide enough for whatever lies behind their bounds."""
+    """Return the percentile interval of bootstrap samples, wide enough for their bounds."""
     tail = (1 - level) / 2
-    # "lower" and "higher" pick samples and never interpolate, which infinities would not survive.
+    # "lower" and "higher" select a sample: interpolation with an infinite sample would give NaN.
     low = np.quantile([sample.low for sample in samples], tail, method="lower")
     high = np.quantile([sample.high for sample in samples], 1 - tail, method="higher")
     return Bounds(float(low), float(high))
 
 
 def resampling_weights(n: int, *, samples: int, seed: int) -> Floats:
-    """How often each of n galaxies is drawn, shape (1 + samples, n): in the first row once each, then at random."""
+    """Return how often each of n galaxies is drawn, shape (1 + samples, n): once each in the first row, else at random."""
     generator = np.random.default_rng(seed)
     drawn = generator.multinomial(n, np.full(n, 1 / n), size=samples)
     return np.vstack([np.ones((1, n)), drawn])
 
 
 def auc_samples(scores: NDArray[np.floating], positive: NDArray[np.bool_], *, weights: Floats) -> Floats:
-    """Area under the ROC curve for every row of weights; ties count half.
+    """Compute the area under the ROC curve for every row of weights; ties count half.
 
     Parameters
     ----------
@@ -121,11 +121,11 @@ def auc_samples(scores: NDArray[np.floating], positive: NDArray[np.bool_], *, we
     Returns
     -------
     ndarray, shape (b,)
-        NaN where a row gives one of the two kinds no weight.
+        NaN if a row has no weight on the positive or on the negative galaxies.
     """
     order = np.argsort(scores, kind="stable")
     ranked, yes = scores[order], positive[order]
-    here = weights[:, order].astype(np.float32)  # whole numbers, which stay exact
+    here = weights[:, order].astype(np.float32)  # integers, which float32 represents exactly
     no = np.zeros((len(weights), len(scores) + 1), np.float32)
     np.cumsum(here * ~yes, axis=1, out=no[:, 1:])
     # Half of the negatives below a positive and half of those up to it: so a tie counts half.
@@ -138,18 +138,18 @@ def auc_samples(scores: NDArray[np.floating], positive: NDArray[np.bool_], *, we
 
 
 def resampled_curves(samples: Floats, *, seed: int) -> Floats:
-    """Mean learning curves of bootstrap samples over seeds and galaxies at once.
+    """Compute mean learning curves of bootstrap samples over seeds and galaxies together.
 
     Parameters
     ----------
     samples : ndarray, shape (seeds, rungs, 1 + b)
-        Score of each run under each resampling of the test galaxies; the first is the plain one.
+        Score of each run under each resampling of the test galaxies; the first is without resampling.
     seed : int
 
     Returns
     -------
     ndarray, shape (1 + b, rungs)
-        First the mean over all seeds on all galaxies.
+        The first row is the mean over all seeds on all galaxies.
     """
     runs, _, rows = samples.shape
     drawn = np.random.default_rng(seed).multinomial(runs, np.full(runs, 1 / runs), size=rows) / runs

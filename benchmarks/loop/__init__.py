@@ -1,1 +1,1 @@
-"""The loop: webhooks, pre-labelling and batches."""
+"""Loop benchmark: webhooks, pre-labelling and batches."""

@@ -1,18 +1,19 @@
-"""Where the time of a batch goes: galaxies of 424 px, classes and outlines, each step in seconds and CPU seconds.
+"""Time of each step of a batch: galaxies of 424 px, classes and outlines, in seconds and CPU seconds.
 
 Run: .venv/bin/python -m benchmarks.loop.batch [--images 120] [--batches 2] [--write]
 
-In one process on one computing thread, as the worker computes on two cores, without Label Studio and without the worker's
-quiet time: what is timed is our own work, which grows with the size of the pictures. Ten tasks a batch get the live version's
-outlines, of which one in five is moved, and the class of the Galaxy Zoo 2 votes; then a version is trained, judged, and
-predicts what is left. One task in five is held out. Without the galaxies of ../shared/data crops of the Hubble deep field take
-their place, with classes by brightness.
+The benchmark runs in one process on one computing thread, as the worker does on two cores, without Label Studio and without the
+worker's quiet time: it measures galaxyloop's own work, which grows with the size of the images. Ten tasks per batch get the
+live version's outlines, of which one in five is moved, and the class of the Galaxy Zoo 2 votes; then a version is trained and
+compared by the gate, and predicts the remaining tasks. One task in five is held out. Without the galaxies of ../shared/data the
+images are crops of the Hubble deep field, with classes by brightness.
 
-Both methods see the same pictures, labels and seeds. "All fitted" is the way before: masks are fine-tuned for every version,
-whether or not the gate can judge them, and the learned detector is trained for every fold, whether or not the head uses it.
+Both methods use the same images, labels and seeds. "All fitted" is the previous behaviour: masks are fine-tuned for every
+version, whether or not the gate can compare them, and the learned detector is trained for every fold, whether or not the head
+uses it.
 
-What it does not show. Label Studio's own storing and listing (`loop_batch_studio.py` does); a gate with held-out groups of
-hundreds of annotations.
+Limitations. Label Studio's own storing and listing are not included (batch_label_studio.py includes them), nor a gate with
+held-out groups of hundreds of annotations.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ CLASSES = {"elliptical": "Elliptical", "spiral": "Spiral", "edge_on": "Edge-on",
 CONFIG = Path("labeling_configs/everything.xml")
 SIDE_PX, BATCH, PROJECT = 424, 10, 1
 MOVED_EVERY, MOVED_PERCENT = 5, 1.5
-"""One outline in so many is moved by so much of the picture's width."""
+"""One outline in `MOVED_EVERY` is moved by `MOVED_PERCENT` of the image's width."""
 METHODS = ("all fitted", "what can count")
 T = TypeVar("T")
 
@@ -72,14 +73,14 @@ class Step:
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    """Serves pictures as Label Studio serves uploads."""
+    """Serves images as Label Studio serves uploads, without a log."""
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and optionally write the tables."""
     parser = argparse.ArgumentParser(description="Measure where the time of a batch goes.")
     parser.add_argument("--images", type=int, default=120)
     parser.add_argument("--batches", type=int, default=2)
@@ -106,7 +107,7 @@ def _steps_table(steps: Sequence[Step], classes: Mapping[str, str]) -> str:
 
 
 def _ratio_table(steps: Sequence[Step]) -> str:
-    """CPU seconds of whole batches, the way before against the way now."""
+    """Return the CPU seconds of whole batches with both methods, and their ratio."""
     rows = []
     for batch in sorted({one.batch for one in steps if one.batch}):
         before, now = (sum(one.cpu_s for one in steps if (one.method, one.batch) == (method, batch)) for method in METHODS)
@@ -122,7 +123,7 @@ def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches:
     predicted, step = _timed("both", 0, "predict all, new images", partial(_predict, first, project, tasks), _counted)
     yield step
     for method in METHODS:
-        shutil.copytree(first.settings.data_dir, folder / method)  # images are cached, outlines are not
+        shutil.copytree(first.settings.data_dir, folder / method)  # copies the image cache; outlines are not cached
         with ExitStack() as undone:
             if method == METHODS[0]:
                 undone.enter_context(patch("backend.loop.training.train.can_be_judged", lambda *_: True))
@@ -169,7 +170,7 @@ def _batches(
         judged = partial(judge, services, project, version, snapshot, project_tasks=known)
         verdict, step = _timed(method, batch, "gate", judged, lambda one: f"goes live: {one.goes_live}")
         yield step
-        # Predicting begins anew also where the gate refuses: with the heads that it has chosen.
+        # The version is promoted with the heads that the gate selected, also if the gate rejected it.
         services.registry.promote(PROJECT, number, evidence=verdict.evidence, heads=verdict.heads)
         project = services.registry.project(PROJECT)
         predicted, step = _timed(
@@ -205,7 +206,7 @@ def _annotate(task: Task, prediction: Prediction, name: str) -> Annotation:
 
 
 def annotated_regions(predicted: Sequence[Mapping[str, Any]], name: str, *, task: int) -> list[dict[str, Any]]:
-    """The prediction as an annotator submits it: the class put right, some outlines moved."""
+    """Return the prediction as an annotator submits it: with the right class and some outlines moved."""
     outlines = [dict(region) for region in predicted if region["type"] == "polygonlabels"]
     moved = [_moved(region) if place % MOVED_EVERY == 0 else region for place, region in enumerate(outlines, start=task)]
     answer = {"id": "class", "type": "choices", "from_name": "morphology", "to_name": "image", "value": {"choices": [name]}}
@@ -218,7 +219,7 @@ def _moved(region: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _pictures(folder: Path, *, count: int) -> dict[str, str]:
-    """Put pictures where they are served from: their references, and the class of each."""
+    """Copy images into the served folder; return their references and the class of each."""
     folder.mkdir(parents=True)
     named = galaxies(folder.parent / "crops", count=count)
     for path in named:
@@ -227,7 +228,7 @@ def _pictures(folder: Path, *, count: int) -> dict[str, str]:
 
 
 def galaxies(folder: Path, *, count: int) -> dict[Path, str]:
-    """Pictures, cut into `folder` where there is no Galaxy Zoo 2, and the class of each."""
+    """Return images and the class of each; without Galaxy Zoo 2, cut crops into `folder`."""
     if GALAXIES.exists():
         with (GALAXIES / "labels.csv").open(newline="") as file:
             rows = [row for row in csv.DictReader(file) if row["clean_label"] in CLASSES]

@@ -3,13 +3,13 @@
 Run: .venv/bin/python -m benchmarks.loop.batch_label_studio [--images 120] [--batches 3] [--write]
 
 A fresh Label Studio, server and worker with their default settings hold a project of the demo's config, everything.xml, and
-galaxies of 424 px. Ten tasks a batch, the least sure ones first as the queue serves them, get the predicted outlines, of which
-one in five is moved, and the class of the Galaxy Zoo 2 votes. The clock starts when the last one is submitted. "Trained" and
-"judged" are when the version stands in the registry; "next 20 predicted" is when the 20 tasks that the queue serves next have
-predictions of the new version, "all predictions" when every task has one and Label Studio shows them. A rejected version has
-only the first two. CPU seconds are the worker's.
+galaxies of 424 px. Ten tasks per batch, in the order of the queue (least certain first), get the predicted outlines, of which
+one in five is moved, and the class of the Galaxy Zoo 2 votes. The clock starts when the last one is submitted. "Trained" is
+when the version is in the registry, "judged" when the gate has decided; "next 20 predicted" is when the next 20 tasks of the
+queue have predictions of the new version, "all predictions" when every task has one and Label Studio shows them. A rejected
+version has only the first two. CPU seconds are the worker's.
 
-What it does not show. Label Studio stands on SQLite and on the same cores; annotators who work on while the worker trains.
+Limitations. Label Studio uses SQLite and the same cores; no annotator works while the worker trains.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Turn:
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and optionally write the table."""
     parser = argparse.ArgumentParser(description="Measure batches of ten against a real Label Studio.")
     parser.add_argument("--images", type=int, default=120)
     parser.add_argument("--batches", type=int, default=3)
@@ -111,7 +111,7 @@ def _measure(fixture: LabelStudioFixture, classes: Mapping[Path, str], *, batche
 
 
 def _watch(fixture: LabelStudioFixture, project: int, number: int, worker: Path, *, batch: int, after: list[int]) -> Turn:
-    """Follow version `number` from the last submit, which is now."""
+    """Record the times of version `number`, from the last submit, which is now."""
     began, cpu = time.monotonic(), _cpu_s(worker)
 
     def version() -> Version | None:
@@ -138,14 +138,14 @@ def _watch(fixture: LabelStudioFixture, project: int, number: int, worker: Path,
 
 
 def _stored(fixture: LabelStudioFixture, tasks: list[int], name: str) -> bool:
-    """Whether tasks have a prediction of a version; the last of them is asked for first."""
+    """Return whether tasks have a prediction of a version; the last task is queried first."""
     return all(
         any(one["model_version"] == name for one in fixture.client.get("/api/predictions/", task=task)) for task in tasks[::-1]
     )
 
 
 def _queue(fixture: LabelStudioFixture, project: int, todo: Mapping[int, Task]) -> list[tuple[Task, dict[str, Any]]]:
-    """The tasks still to do with the live version's predictions, the least sure first, as uncertainty sampling serves them."""
+    """Return the open tasks with the live version's predictions, lowest score first, as uncertainty sampling serves them."""
     live = fixture.known(project).live_name
     shown = {}
     for task in todo.values():
@@ -162,7 +162,7 @@ def _annotation(task: Task, prediction: Mapping[str, Any], named: Mapping[str, s
 
 
 def _worker() -> Path:
-    """The worker's folder in /proc."""
+    """Return the worker's folder in /proc."""
     for process in Path("/proc").glob("[0-9]*"):
         ours = f"\nPPid:\t{os.getpid()}\n" in (process / "status").read_text()
         if ours and (process / "cmdline").read_bytes().endswith(b"\0worker\0"):
@@ -171,7 +171,7 @@ def _worker() -> Path:
 
 
 def _cpu_s(process: Path) -> float:
-    """User and system seconds of a process so far."""
+    """Return user and system seconds of a process so far."""
     fields = (process / "stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 

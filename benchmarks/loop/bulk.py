@@ -1,4 +1,4 @@
-"""Two measurements of the loop: how fast a project is pre-labelled, and how fast a batch comes back as predictions."""
+"""Two measurements of the loop: pre-labelling of a project, and the time from a batch to new predictions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sync.label_studio.tasks import Task
 __all__ = ["BATCH", "Prelabelling", "Turnaround", "measure_prelabelling", "measure_turnaround"]
 
 BATCH = 10
-"""Annotations of a batch: the product's default."""
+"""Annotations per batch, the product's default."""
 RETRIEVE = "/api/dm/actions?id=retrieve_tasks_predictions&project={}"
 
 
@@ -28,11 +28,11 @@ class Prelabelling:
     Attributes
     ----------
     cold_s : float
-        Our bulk path where no image has been seen yet: they are fetched, decoded, embedded, and searched for sources.
+        The worker's publication with an empty cache: images are fetched, decoded, embedded, and sources extracted.
     warm_s : list of float
-        Our bulk path where all that is cached, one number a round.
+        The worker's publication with a full cache, one number per round.
     retrieve_s : list of float
-        Label Studio's "retrieve predictions", with the same server, version and cache, one number a round.
+        Label Studio's "retrieve predictions", with the same server, version and cache, one number per round.
     """
 
     config: str
@@ -43,7 +43,7 @@ class Prelabelling:
 
     @property
     def ratio(self) -> float:
-        """How many times faster our bulk path is, both warm, medians."""
+        """Return the speed-up of the worker's publication, both with a full cache, medians."""
         return median(self.retrieve_s) / median(self.warm_s)
 
 
@@ -54,7 +54,7 @@ class Turnaround:
     Attributes
     ----------
     live_s : float
-        Until the new version has been trained, judged, and is live.
+        Until the new version is trained and the gate has decided.
     first_s : float or None
         Until the first of its predictions is stored; None if the version was rejected.
     all_s : float or None
@@ -70,7 +70,7 @@ class Turnaround:
 
 
 def measure_prelabelling(fixture: LabelStudioFixture, config: str, *, tasks: int, rounds: int) -> Prelabelling:
-    """Pre-label a project cold, then by turns warm and by Label Studio's own action."""
+    """Pre-label a project with an empty cache, then alternately with a full cache and by Label Studio's own action."""
     project = fixture.project(config, tasks=tasks)
     fixture.attach(project)
     fixture.rest()
@@ -90,7 +90,7 @@ def measure_prelabelling(fixture: LabelStudioFixture, config: str, *, tasks: int
 
 
 def _publish(fixture: LabelStudioFixture, project: int, tasks: int) -> float:
-    """Bring the base version back, as `galaxyloop rollback` does, and wait until the worker has stored its predictions."""
+    """Promote the base version, as `galaxyloop rollback` does, and wait until the worker has stored its predictions."""
     began = time.monotonic()
     fixture.services.registry.promote(project, 1)
     fixture.services.mark_now(project)
@@ -108,7 +108,7 @@ def _check(fixture: LabelStudioFixture, project: int, tasks: int) -> None:
 
 
 def measure_turnaround(fixture: LabelStudioFixture, config: str, *, tasks: int, batches: int) -> Iterator[Turnaround]:
-    """Submit batches, one after the other, each when the last one's predictions are there."""
+    """Submit batches, each when the predictions of the previous one are stored."""
     project = fixture.project(config, tasks=tasks)
     fixture.attach(project)
     fixture.services.mark_now(project)
@@ -125,7 +125,7 @@ def measure_turnaround(fixture: LabelStudioFixture, config: str, *, tasks: int, 
 
 
 def _watch(fixture: LabelStudioFixture, config: str, project: int, *, tasks: int, batch: int, number: int) -> Turnaround:
-    """Follow version `number` from the last submit, which is now, to its last prediction."""
+    """Record the times of version `number` from the last submit, which is now, to its last prediction."""
     began = time.monotonic()
     registry = fixture.services.registry
 
@@ -147,7 +147,7 @@ def _watch(fixture: LabelStudioFixture, config: str, project: int, *, tasks: int
 
 
 def _annotation(fixture: LabelStudioFixture, task: Task, *, version: str) -> dict[str, Any]:
-    """A task's prediction as an annotator would submit it: objects as they are, the class by how bright the crop is."""
+    """Return a task's prediction as a simulated annotator submits it: the same objects, the class by the crop's brightness."""
     found = fixture.client.get("/api/predictions/", task=task.id)
     prediction = next(one for one in found if one["model_version"] == version)
     result = [dict(region, origin="prediction") for region in prediction["result"]]

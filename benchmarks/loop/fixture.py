@@ -1,7 +1,6 @@
-"""The stage of the loop's benchmark: a fresh Label Studio, our server and our worker, as processes of this machine.
+"""Fixture of the loop's benchmarks: a fresh Label Studio, a server and a worker, as processes of this machine.
 
-Everything is the product's default but for paths, ports and secrets: quiet time, queue, batch, niceness and threads are those
-that a user has.
+All settings but paths, ports and secrets are the product's defaults.
 """
 
 from __future__ import annotations
@@ -41,19 +40,23 @@ USER = "benchmark@example.com"
 PATIENCE_S = 900.0
 LOOK_EVERY_S = 0.02
 ASK_EVERY_S = 0.25
-"""How often Label Studio itself is asked: more often would slow what is measured."""
+"""Polling interval for requests to Label Studio: a shorter one would slow the measured processes."""
 
 
 @dataclass(frozen=True)
 class LabelStudioFixture:
-    """What is measured, while it runs.
+    """The processes and clients of a measurement, while they run.
 
     Attributes
     ----------
+    client : LabelStudioClient
+    services : Services
+    children : tuple of Child
+        The server's and the worker's process.
     references : tuple of str
         Image references of the uploaded crops, as tasks have them.
     bright : frozenset of str
-        The brighter half of them: a rule that annotators of the benchmark keep to and a model can learn.
+        References of the brighter half of the crops, which the simulated annotators label differently.
     """
 
     client: LabelStudioClient
@@ -63,10 +66,10 @@ class LabelStudioFixture:
     bright: frozenset[str]
 
     def project(self, config: str, *, tasks: int) -> int:
-        """Make a project of `tasks` tasks with a shipped labelling config, its backend not attached yet.
+        """Create a project of `tasks` tasks with a shipped labelling config; its backend is not attached yet.
 
-        With more tasks than crops the crops come again: a second task of a crop costs Label Studio as much as the first, and
-        us nothing more to look at.
+        With more tasks than crops, several tasks share a crop: they cost Label Studio as much, but galaxyloop has the image
+        cached.
         """
         project = create_project(self.client, f"{config} {tasks}", files("labeling_configs").joinpath(config).read_text())
         references = [self.references[index % len(self.references)] for index in range(tasks)]
@@ -75,7 +78,7 @@ class LabelStudioFixture:
         return project
 
     def attach(self, project: int) -> None:
-        """Attach the backend, as `galaxyloop project attach` does, without ringing."""
+        """Attach the backend, as `galaxyloop project attach` does, without marking the project."""
         settings = self.services.settings
         state = project_state(self.client, project)
         known = self.services.registry.register_project(project, label_config=state.label_config, extra_params=None)
@@ -89,29 +92,29 @@ class LabelStudioFixture:
         )
 
     def tasks(self, project: int) -> list[Task]:
-        """The project's tasks."""
+        """Return the project's tasks."""
         return read_tasks(self.client, project)
 
     def known(self, project: int) -> Project:
-        """The project as the registry has it."""
+        """Return the project's record in the registry."""
         return self.services.registry.project(project)
 
     def name_of(self, project: int, version: int) -> str:
-        """The name that predictions of a version carry."""
+        """Return the name of a version, which its predictions have as `model_version`."""
         return self.services.registry.version(project, version).name
 
     def stored(self, project: int, version: int) -> int:
-        """How many predictions of a version Label Studio has."""
+        """Return how many predictions of a version Label Studio has."""
         counts = self.client.get(f"/api/projects/{project}/model-versions/")
         return int(counts.get(self.name_of(project, version), 0))
 
     def is_published(self, project: int) -> bool:
-        """Whether the live version's predictions are stored and the backend renamed."""
+        """Return whether the live version's predictions are stored and the backend is renamed."""
         known = self.known(project)
         return known.published_version == known.live_version
 
     def forget_predictions(self, project: int, version: int) -> None:
-        """Delete a version's predictions from Label Studio and leave all else as it was."""
+        """Delete a version's predictions from Label Studio."""
         name = self.name_of(project, version)
         self.client.send("DELETE", f"/api/projects/{project}/model-versions/", json={"model_version": name}, repeatable=True)
         self.client.send("PATCH", f"/api/projects/{project}/", json={"model_version": name}, repeatable=True)
@@ -124,17 +127,17 @@ class LabelStudioFixture:
             file.unlink(missing_ok=True)
 
     def rest(self) -> None:
-        """Wait until every bell has been answered."""
+        """Wait until no event is pending."""
         wait_until(lambda: not self.services.pending_events.pending(), "the worker to answer all bells", self.children)
 
     def wait_until(self, reached: Callable[[], bool], what: str, *, every_s: float = LOOK_EVERY_S) -> None:
-        """Wait for a condition, or say which process has ended meanwhile."""
+        """Wait for a condition; raise RuntimeError with the name of a process that has ended."""
         wait_until(reached, what, self.children, every_s=every_s)
 
 
 @contextmanager
 def open_fixture(folder: Path, *, crops: int, console: Console) -> Iterator[LabelStudioFixture]:
-    """Start everything in `folder`, and end every process on leaving, however it is left."""
+    """Start all processes in `folder`, and stop them on exit."""
     password = secrets.token_urlsafe(9)
     with ExitStack() as ends:
         studio = LabelStudioServer(LABEL_STUDIO, folder / "label-studio", port=free_port(), user=USER, password=password)
@@ -182,7 +185,7 @@ def cut_crops(folder: Path, *, count: int, side: int = CROP_PX) -> list[Path]:
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on now."""
+    """Return a free port of the loopback interface."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -194,7 +197,7 @@ def wait_until(reached: Callable[[], bool], what: str, children: Sequence[Child]
     Raises
     ------
     RuntimeError
-        If it does not come about within `PATIENCE_S`, or a process has ended.
+        If it is not met within `PATIENCE_S`, or a process has ended.
     """
     deadline = time.monotonic() + PATIENCE_S
     while not reached():

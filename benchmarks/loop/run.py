@@ -1,22 +1,22 @@
-"""The loop in numbers: webhooks acknowledged, projects pre-labelled, batches returned as predictions; all in one run.
+"""Loop benchmark: acknowledgement of webhooks, pre-labelling, and the time from a batch to new predictions, in one run.
 
 Run: make bench   (or .venv/bin/python -m benchmarks.loop.run [--quick])
 
 It starts a fresh Label Studio, the server and the worker with their default settings, prints three tables, and writes
-benchmarks/results/loop.json and the tables of docs/benchmarks.md. Every process ends with it.
+benchmarks/results/loop.json and the tables of docs/benchmarks.md. It stops all processes at the end.
 
-How the cost grows. An acknowledgement is one small write, shared by the events that wait for it. Pre-labelling and the way
-from a batch to *all* new predictions grow with the tasks still to do, because each of them gets a new prediction, and most of
-that time is Label Studio's own storing; the way to the *first* new predictions holds the quiet time, reading what has
-changed, training on all annotations so far, judging, and one chunk of 200: it grows with the annotations, and with the
-project only by listing it.
+How the cost grows. An acknowledgement is one small write, shared by the events that wait for it. Pre-labelling and the time
+from a batch to *all* new predictions grow with the open tasks, because each of them gets a new prediction, and Label Studio's
+own storing takes most of that time. The time to the *first* new predictions consists of the quiet time, reading what has
+changed, training on all annotations so far, the gate, and one chunk of 200: it grows with the annotations, and with the project
+only by listing it.
 
-What it does not show. Label Studio stands on SQLite and on the same cores as everything else, client included: with
-PostgreSQL and machines of its own both sides get faster, and the ratio may change. The crops are small (124 px) and overlap;
-large images cost more when they are seen for the first time and the same afterwards. With more tasks than crops a crop has
-several tasks, so the cache holds fewer images than tasks. The annotations follow a rule (bright or not) and say nothing of
-how well a model learns. label-studio-ml runs an empty model and hears few events at once, which flatters it: it
-starts a process for every event, and a real model's is large.
+Limitations. Label Studio uses SQLite and the same cores as all other processes, client included: with PostgreSQL and separate
+machines both sides get faster, and the ratio may change. The crops are small (124 px) and overlap; large images cost more on
+their first use and the same afterwards. With more tasks than crops a crop has several tasks, so the cache holds fewer images
+than tasks. The annotations follow a rule (bright or not) and do not measure how well a model is trained. label-studio-ml runs
+an empty model and gets few events at the same time, which favours it: it starts a process for every event, and a real model's
+process is large.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ CROPS = 1000
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured."""
+    """Numbers of tasks, projects and rounds of a run."""
 
     prelabelled: int
     prelabelling_rounds: int
@@ -58,7 +58,7 @@ QUICK = Sizes(100, 1, (100, 300), 2, 4)
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write the tables."""
     parser = argparse.ArgumentParser(description="Measure the loop against a real Label Studio.")
     parser.add_argument("--quick", action="store_true", help="small projects and few rounds, to try it; writes nothing")
     quick = parser.parse_args().quick
@@ -164,7 +164,7 @@ def _turnaround_table(measured: Sequence[Turnaround]) -> Cells:
 
 
 def _spread(seconds: Sequence[float]) -> str:
-    """Median, and the range where there are several."""
+    """Return the median, and the range if there are several values."""
     if not seconds:
         return ""
     return f"{median(seconds):.1f}" + (f" ({min(seconds):.1f}-{max(seconds):.1f})" if len(seconds) > 1 else "")

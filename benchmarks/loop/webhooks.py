@@ -1,7 +1,7 @@
-"""Webhook acknowledgement: milliseconds from an event's connection to its answer, many events at once.
+"""Webhook acknowledgement: milliseconds from an event's connection to its answer, for many concurrent events.
 
-Each event has a connection of its own, as Label Studio opens one, and carries a real annotation with its masks. The client is
-bare sockets under asyncio: a comfortable one would take longer on the same cores than what it measures.
+Each event has its own connection, as in Label Studio, and contains a real annotation with its masks. The client uses
+sockets under asyncio: an HTTP client library would take more time on the same cores than the measured server.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ __all__ = [
 
 AT_ONCE = 50
 ALTERNATIVE_AT_ONCE = 8
-"""50 at once, ten times over, were 500 processes: they filled 24 GB and stopped the machine for 20 minutes."""
+"""50 concurrent events in ten rounds started 500 processes, which filled 24 GB and stopped the machine for 20 minutes."""
 BULK_TASKS = 1000
-"""At least so many in a bulk request, so that it outlasts the events."""
+"""Smallest number of tasks in a bulk request, so that it lasts longer than the events."""
 GIVE_UP_S = 10.0
 LABEL_STUDIO_GIVES_UP_S = 1.0
 LABEL_STUDIO_ML = Path(".venv-label-studio-ml/bin/python")
@@ -56,10 +56,10 @@ class Empty(LabelStudioMLBase):
 if __name__ == "__main__":
     init_app(model_class=Empty, model_dir=sys.argv[1]).run(host="127.0.0.1", port=int(sys.argv[2]))
 """
-"""What `label-studio-ml start` runs, with a model that does nothing: the server's own cost, and no model's.
+"""The script that `label-studio-ml start` runs, with an empty model, so that only the server's own cost is measured.
 
-It runs without the product's packages: where it finds torch, it starts for every event an interpreter that imports torch
-(200 MB each); without, it forks itself.
+It runs without the product's packages: with torch installed, it starts an interpreter that imports torch (200 MB) for every
+event; without torch, it forks itself.
 """
 
 
@@ -70,11 +70,11 @@ class Acknowledgement:
     Attributes
     ----------
     milliseconds : list of float
-        Of the events that were answered with success.
+        Times of the events that were answered with success.
     lost : int
         Events without such an answer within Label Studio's second.
     events : int
-        All that were sent.
+        Number of events sent.
     """
 
     server: str
@@ -85,12 +85,12 @@ class Acknowledgement:
     events: int
 
     def percentile(self, q: float) -> float:
-        """A percentile, milliseconds."""
+        """Return a percentile, milliseconds; NaN without successful answers."""
         return float(np.percentile(self.milliseconds, q)) if self.milliseconds else float("nan")
 
 
 def an_event(fixture: LabelStudioFixture, project: int) -> bytes:
-    """The body of ANNOTATION_CREATED, put together from what Label Studio's API says of a pre-labelled task."""
+    """Return the body of ANNOTATION_CREATED, composed from Label Studio's API answers for a pre-labelled task."""
     task = fixture.client.get(f"/api/tasks/{fixture.tasks(project)[0].id}/", project=project)
     result = [dict(region, origin="prediction") for region in task["predictions"][0]["result"]]
     annotation = {"id": 1, "result": result, "was_cancelled": False, "task": task["id"], "project": project}
@@ -113,7 +113,7 @@ def measure_ours(fixture: LabelStudioFixture, body: bytes, *, project: int, roun
 
 
 def measure_alternative(folder: Path, body: bytes) -> Acknowledgement:
-    """Measure label-studio-ml 1.0.9 under an empty model, with few events: it starts a process for each one."""
+    """Measure label-studio-ml 1.0.9 with an empty model and few events, because it starts a process for each one."""
     with _label_studio_ml(folder) as port:
         times, lost = asyncio.run(_rounds(port, request_bytes(body, {}), 1, at_once=ALTERNATIVE_AT_ONCE))
     name = f"label-studio-ml 1.0.9, empty model, {ALTERNATIVE_AT_ONCE} at once"
@@ -131,7 +131,7 @@ async def _beside_bulk(fixture: LabelStudioFixture, project: int, request: bytes
     times: list[float] = []
     lost = 0
     for _ in range(rounds):
-        # A bulk request for each round, so that every event arrives while one is being answered.
+        # One bulk request per round, so that every event arrives while the server predicts.
         predicting = asyncio.create_task(post(settings.port, bulk, patience_s=600.0))
         await asyncio.sleep(0.3)
         some, missed = await _rounds(settings.port, request, 1)
@@ -153,7 +153,7 @@ async def _rounds(port: int, request: bytes, rounds: int, *, at_once: int = AT_O
 
 
 async def post(port: int, request: bytes, *, patience_s: float) -> tuple[float, bool]:
-    """Send one request over a connection of its own; return the seconds it took, and whether it was answered with success."""
+    """Send one request over its own connection; return the seconds it took, and whether it was answered with success."""
     began = time.perf_counter()
     try:
         async with asyncio.timeout(patience_s):
@@ -170,7 +170,7 @@ async def post(port: int, request: bytes, *, patience_s: float) -> tuple[float, 
 
 
 def request_bytes(body: bytes, headers: Mapping[str, str], *, path: str = "/webhook") -> bytes:
-    """A POST as it travels; the server closes the connection after its answer."""
+    """Return the bytes of a POST request; the server closes the connection after its answer."""
     fields: dict[str, Any] = {"Host": "127.0.0.1", "Content-Type": "application/json", "Content-Length": len(body)}
     lines = [f"{name}: {value}" for name, value in {**fields, "Connection": "close", **headers}.items()]
     return "\r\n".join([f"POST {path} HTTP/1.1", *lines, "", ""]).encode() + body
@@ -178,7 +178,7 @@ def request_bytes(body: bytes, headers: Mapping[str, str], *, path: str = "/webh
 
 @contextmanager
 def _label_studio_ml(folder: Path) -> Iterator[int]:
-    """Run label-studio-ml's server; gives its port."""
+    """Run label-studio-ml's server and yield its port."""
     folder.mkdir(parents=True)
     script, port = folder / "_wsgi.py", free_port()
     script.write_text(EMPTY_BACKEND)

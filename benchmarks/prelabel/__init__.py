@@ -1,1 +1,1 @@
-"""Images a second of pre-labelling."""
+"""Pre-labelling rate, in images per second."""

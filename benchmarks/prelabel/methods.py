@@ -1,7 +1,7 @@
-"""The methods of the pre-labelling benchmark: the command as a person runs it, here and on Ray, and Label Studio's own action.
+"""Methods of the pre-labelling benchmark: the command, locally and on Ray, and Label Studio's own action.
 
-Every method looks at images that nobody has seen: what is kept of them is thrown away before. The worker is stopped, so that it
-publishes nothing beside; the server runs, because Label Studio's action asks it.
+Every method starts without cached images or predictions. The worker is stopped, so that it does not publish at the same time;
+the server runs, because Label Studio's action sends requests to it.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ class Measured:
     Attributes
     ----------
     workers : int or None
-        Of the cluster; None where there is none.
+        Number of workers of the cluster; None without a cluster.
     seconds : float
-        From the command, or the action, to the end of it: programs load and models too, but the cluster runs already.
+        Duration of the command or the action, with start and loading of models, without the start of the cluster.
     stored : int
-        Images that have a prediction afterwards.
+        Images with a prediction afterwards.
     """
 
     method: str
@@ -58,7 +58,7 @@ class Measured:
 def measure_projects(
     fixture: LabelStudioFixture, config: str, *, tasks: int, clusters: dict[int, str], rounds: int
 ) -> Iterator[Measured]:
-    """Pre-label one project by every method, by turns."""
+    """Pre-label one project with every method, alternately."""
     settings = fixture.services.settings
     project = fixture.project(f"{config}.xml", tasks=tasks)
     fixture.attach(project)
@@ -83,12 +83,12 @@ def measure_projects(
 def measure_surveys(
     fixture: LabelStudioFixture, config: str, crops: list[Path], *, images: int, clusters: dict[int, str], rounds: int
 ) -> Iterator[Measured]:
-    """Survey a folder of files by every engine, by turns; with more images than crops the crops come again."""
+    """Survey a folder of files with every engine, alternately; if there are more images than crops, crops repeat."""
     folder, out = crops[0].parent / f"survey-{images}", crops[0].parent / "survey-out"
     folder.mkdir()
     for number in range(images):
         os.link(crops[number % len(crops)], folder / f"{number:06d}.png")
-    # Four parts a worker and more, so that none waits for another's long last one.
+    # At least four parts per worker, so that workers finish at about the same time.
     size = max(1, images // (4 * max(clusters)))
     for _ in range(rounds):
         for workers in (None, *clusters):
@@ -101,7 +101,7 @@ def measure_surveys(
 
 @contextmanager
 def open_ray(workers: int) -> Iterator[str]:
-    """A cluster of so many cores on this machine, in a process of its own; gives its address."""
+    """Start a cluster with `workers` cores on this machine in its own process, and yield its address."""
     environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
     with subprocess.Popen(
         [sys.executable, "-c", CLUSTER, str(workers)],
@@ -131,7 +131,7 @@ def _run(fixture: LabelStudioFixture, words: list[str]) -> float:
         "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
         "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
         "GALAXYLOOP_PORT": str(settings.port),
-        "RAY_AUTH_MODE": "token",  # as `open_ray`'s clusters have it, which Ray makes the token for
+        "RAY_AUTH_MODE": "token",  # as in the clusters of `open_ray`; Ray creates the token
     }
     began = time.monotonic()
     done = subprocess.run(
@@ -148,7 +148,7 @@ def _run(fixture: LabelStudioFixture, words: list[str]) -> float:
 
 
 def _forget(fixture: LabelStudioFixture, project: int) -> None:
-    """Throw away the project's predictions and all that is kept of its images."""
+    """Delete the project's predictions and the cached data of its images."""
     for folder in (fixture.services.settings.cache_dir, fixture.services.settings.data_dir / "maps"):
         shutil.rmtree(folder, ignore_errors=True)
     if fixture.stored(project, 1):

@@ -1,21 +1,21 @@
-"""Images a second of pre-labelling: in one process, on Ray with one and two workers, and by Label Studio's own action.
+"""Pre-labelling rate, in images per second: in one process, on Ray with one and two workers, and by Label Studio's own action.
 
-Run: .venv/bin/python -m benchmarks.prelabel.run [--quick]     (a quarter of an hour on 2 cores that do nothing else)
+Run: .venv/bin/python -m benchmarks.prelabel.run [--quick]     (a quarter of an hour on 2 idle cores)
 
-A fresh Label Studio and our server run on this machine (loop/fixture.py). Every method of a size works on one project and on
-images that no process has read before (methods.py), in turns, in one run. `galaxyloop survey` reads the same crops and writes
-Parquet. Every command starts a process and loads the model, which the action does not need: the server has loaded it. So two
-rates are given, over the whole command, and beyond the start: further images over further seconds, from the smallest to the
-largest size. Writes tables into docs/benchmarks.md and benchmarks/results/prelabel.json.
+A fresh Label Studio and the server run on this machine (loop/fixture.py). All methods of a size work alternately on one
+project, without cached images (methods.py), in one run. `galaxyloop survey` reads the same crops and writes Parquet. Every
+command starts a process and loads the model; the action does not, because the server has loaded it. So the tables give two
+rates: over the whole command, and after the start, which is the additional images divided by the additional seconds between the
+smallest and the largest size. Writes tables into docs/benchmarks.md and benchmarks/results/prelabel.json.
 
-How the cost grows. Linearly with the images: each is fetched, decoded, embedded and stored once. Of what Label Studio does, the
-recount of the project at each import grows with the project, and imports are doubled in size until 5,000.
+How the cost grows. Linearly with the images: each is fetched, decoded, embedded and stored once. In Label Studio, the recount
+of the project at each import grows with the project, and imports are doubled in size until 5,000.
 
-What it does not show. Label Studio stands on SQLite and on the same two cores as the workers of Ray, which so cannot be twice
-as fast; no network lies between. The crops are small (124 px), overlap, and come again where there are more tasks than crops.
-One process computes with all cores' threads, a worker of Ray with one, and the server, which the action asks, with half of
-them, as each does by default. The action is one request: where the backend takes more than 100 s, Label Studio gives up, says
-nothing, and stores nothing, which the column of what was stored would show.
+Limitations. Label Studio uses SQLite and the same two cores as the workers of Ray, which therefore cannot be twice as fast;
+there is no network between them. The crops are small (124 px), overlap, and repeat if there are more tasks than crops.
+One process computes with all cores' threads, a worker of Ray with one, and the server, which answers the action, with half of
+them, as each does by default. The action is one request: if the backend takes more than 100 s, Label Studio stores nothing and
+reports no error; the column of stored predictions would show this.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ GROWTH = ["method", "workers", "config", "images/s after start-up", "start-up, s
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured: images of each config, and how often."""
+    """Numbers of images of each config, and number of rounds."""
 
     images: dict[str, tuple[int, ...]]
     rounds: int
@@ -55,7 +55,7 @@ QUICK = Sizes({"morphology": (60, 120)}, 1)
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write the tables."""
     parser = argparse.ArgumentParser(description="Measure pre-labelling here, on Ray, and by Label Studio's own action.")
     parser.add_argument("--quick", action="store_true", help="small projects, once, to try it; writes nothing")
     quick = parser.parse_args().quick
@@ -91,7 +91,7 @@ Key = tuple[str, int | None, str]
 
 
 def _methods(measured: Sequence[Measured]) -> dict[Key, dict[int, list[Measured]]]:
-    """The runs of each method and config, by their sizes."""
+    """Return the runs of each method and config, by size."""
     methods: dict[Key, dict[int, list[Measured]]] = {}
     for one in measured:
         methods.setdefault((one.method, one.workers, one.config), {}).setdefault(one.images, []).append(one)
@@ -131,7 +131,7 @@ def _named(key: Key) -> list[str]:
 
 
 def _spread(numbers: Sequence[float]) -> str:
-    """Median, and the range where there are several."""
+    """Return the median, and the range if there are several values."""
     return f"{median(numbers):.3g}" + (f" ({min(numbers):.3g}-{max(numbers):.3g})" if len(numbers) > 1 else "")
 
 

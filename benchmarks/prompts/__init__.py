@@ -1,1 +1,1 @@
-"""Clicks: their time and the quality of the masks."""
+"""Prompts benchmark: time of clicks and quality of the masks."""

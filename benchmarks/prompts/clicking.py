@@ -1,4 +1,4 @@
-"""Clicking through objects as a person would: one click, then clicks where the mask is most wrong, until it is good enough."""
+"""Simulated clicks on an object: one click, then clicks where the mask has its largest error, until it is good enough."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from sync.geometry.overlap import mask_overlap
 from sync.geometry.shapes import Mask, Point
 
 JITTER = 0.15
-"""Standard deviation of a click, as a share of the radius of what is clicked."""
+"""Standard deviation of a click, as a share of the radius of the clicked area."""
 Segment = Callable[[Sequence[Click]], Mask]
-"""From clicks to a mask of the picture's size."""
+"""From clicks to a mask of the image's size."""
 
 
 def prompt_of_clicks(image: WindowedImage, clicks: Sequence[Click]) -> Prompt:
@@ -26,22 +26,22 @@ def prompt_of_clicks(image: WindowedImage, clicks: Sequence[Click]) -> Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Clicked:
-    """Overlap with the wanted mask after each click, from one on."""
+    """Overlap with the true mask after each click, beginning with the first."""
 
     overlaps: tuple[float, ...]
 
     def after(self, clicks: int) -> float:
-        """Overlap after so many clicks; clicking stops once nothing is wrong."""
+        """Return the overlap after `clicks` clicks; clicking ends when the mask has no error."""
         return self.overlaps[min(clicks, len(self.overlaps)) - 1]
 
     def until(self, overlap: float, *, most: int) -> int:
-        """Clicks until the overlap is reached; `most` if it never is."""
+        """Return the clicks until the overlap is reached; `most` if it is not reached."""
         reached = [number for number, one in enumerate(self.overlaps[:most], start=1) if one >= overlap]
         return reached[0] if reached else most
 
 
 def click_through(segment: Segment, wanted: Mask, *, clicks: int, seed: int, enough: float = 1.0, least: int = 1) -> Clicked:
-    """Click `clicks` times at most, or, after `least` clicks, until the overlap is `enough`; `seed` moves the hand."""
+    """Click at most `clicks` times, or, after `least` clicks, until the overlap is `enough`; `seed` sets the jitter."""
     rng = np.random.default_rng(seed)
     given: list[Click] = [first_click(wanted, rng, jitter=JITTER)]
     overlaps: list[float] = []

@@ -1,4 +1,4 @@
-"""Objects to click on for the proof: people's outlines of real galaxies, and galaxies of scenes, blends apart."""
+"""Objects of the quality benchmark: annotators' outlines of real galaxies, and galaxies of scenes, with blends marked."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ SIDES = (128, 256, 400)
 OBJECTS_A_SCENE = 4
 LEAST_AREA_PX = 40
 FIRST_SEED: dict[Part, int] = {"train": 3_000_000, "val": 2_000_000, "test": 1_000_000}
-"""Parts have other galaxies and frames, but one seed and side lay down the same simulated ones: a third of all objects.
+"""First scene of each part. The parts share no real galaxy and no frame, but one seed and side give the same simulated galaxies,
+a third of all objects.
 
-The shipped head has seen lower seeds.
+The shipped head was trained on lower seeds.
 """
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredImage:
-    """A picture, shape (height, width, 3), in [0, 1], and its objects.
+    """An image, shape (height, width, 3), in [0, 1], and its objects.
 
     Attributes
     ----------
-    sight : PictureSight
-        Each window is looked at once and kept in memory: a mask depends on what was seen, not on when.
+    pixels : ndarray, shape (height, width, 3)
+    windowed_image : WindowedImage
+        Encodes each window once and caches its features in memory.
     masks : tuple of ndarray of bool, shape (height, width)
     blended : tuple of bool
         Whether each object shares pixels with another one.
@@ -48,7 +50,7 @@ class StoredImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Object:
-    """An object to be outlined: its picture, the picture's number, its mask, whether it is blended."""
+    """An object to be outlined: its image, the image's number, its mask, whether it is blended."""
 
     picture: StoredImage
     number: int
@@ -57,7 +59,7 @@ class Object:
 
 
 class _Remembered:
-    """A window encoder that looks at each window of its one picture once."""
+    """A window encoder that encodes each window of one image once."""
 
     def __init__(self, encoder: WindowEncoder) -> None:
         self._encoder = encoder
@@ -74,12 +76,12 @@ class _Remembered:
 
 
 def outlines(data: Path, part: Part, encoder: WindowEncoder) -> list[StoredImage]:
-    """Real galaxies and people's outlines of them."""
+    """Return real galaxies and annotators' outlines of them."""
     return [_picture(one.pixels, [one.mask], [False], encoder) for one in outlined_galaxies(data, part)]
 
 
 def scenes(data: Path, part: Part, encoder: WindowEncoder, *, count: int) -> Iterator[StoredImage]:
-    """The first scenes of a part that hold an object which is no speck."""
+    """Yield the first `count` scenes of a part that have an object of at least `LEAST_AREA_PX` pixels."""
     generator, seed = generator_of(data, part=part), FIRST_SEED[part]
     while count:
         scene = generator.draw(seed, SIDES[seed % len(SIDES)])
@@ -91,7 +93,7 @@ def scenes(data: Path, part: Part, encoder: WindowEncoder, *, count: int) -> Ite
 
 
 def objects_of(pictures: Sequence[StoredImage]) -> list[Object]:
-    """All objects of pictures, in order."""
+    """Return all objects of images, in order."""
     return [
         Object(picture, number, mask, blended)
         for number, picture in enumerate(pictures)

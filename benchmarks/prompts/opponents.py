@@ -1,7 +1,7 @@
-"""What people do without a learned segmenter: threshold and watershed at the click, and source extraction.
+"""Baselines without a learned segmenter: threshold and watershed at the click, and source extraction.
 
-Both get the same clicks as we: their own errors decide where the next one goes. A click that takes away never takes what the
-first click was on: no tool would, and it would end in nothing.
+As for every method, their own errors decide their next clicks. A negative click never removes the segment of the first click,
+since the mask would then be empty.
 """
 
 from __future__ import annotations
@@ -25,26 +25,26 @@ from sync.geometry.shapes import Mask
 __all__ = ["RECIPES", "Recipe", "source_extraction", "watershed_at_click"]
 
 SMOOTHING_PX = 1.5
-"""As source extraction smooths (`backend.heads.extraction.extract`)."""
+"""Smoothing of source extraction (`backend.heads.extraction.extract`)."""
 
 Grey = NDArray[np.float32]
 Place = tuple[int, int]
 
 
 def three_sigma(smooth: Grey) -> float:
-    """Three times the noise of the smoothed sky above it."""
+    """Return the sky level plus three times the noise of the smoothed sky."""
     _, middle, deviation = sigma_clipped_stats(smooth, sigma=3.0)
     return float(middle + 3 * max(deviation, 1 / 255))
 
 
 def otsu(smooth: Grey) -> float:
-    """The threshold that parts dark from bright best (Otsu 1979)."""
+    """Return the threshold that separates dark from bright pixels best (Otsu 1979)."""
     return float(threshold_otsu(smooth))
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """From which brightness on a pixel counts, and how far apart two peaks are at least, pixels."""
+    """Brightness threshold, and smallest distance of two peaks, pixels."""
 
     threshold: Callable[[Grey], float]
     apart_px: int
@@ -53,16 +53,16 @@ class Recipe:
 RECIPES = {"outlines": Recipe(otsu, 20), "scenes": Recipe(three_sigma, 5)}
 """The best of both thresholds with 5, 10 and 20 px, on the 40 outlines of train and val and on 57 galaxies of val scenes.
 
-On outlines Otsu's gave an IoU of 0.78 after one click where 3 sigma gave 0.59 at most; on scenes 0.46 against 0.54.
-Smoothing by 3 px changed little for the better.
+On outlines Otsu's threshold gave an IoU of 0.78 after one click and 3 sigma at most 0.59; on scenes 0.46 and 0.54.
+Smoothing by 3 px improved little.
 """
 
 
 def watershed_at_click(pixels: NDArray[np.float32], *, recipe: Recipe) -> Segment:
-    """Segments of a picture, shape (height, width, 3): what is above a threshold, divided at its valleys.
+    """Segment an image, shape (height, width, 3), by a threshold and a watershed.
 
-    The first click picks the segment under it, or the nearest. Of further clicks, a segment with positive ones only is added,
-    one with negative ones only is taken away, and one with both is divided between them by a watershed from the clicks.
+    The first click selects the segment under it, or the nearest. Of further clicks, a segment with positive ones only is added,
+    one with negative ones only is removed, and one with both is divided between them by a watershed from the clicks.
     """
     smooth = ndimage.gaussian_filter(pixels.mean(axis=2), SMOOTHING_PX).astype(np.float32)
     above = smooth >= recipe.threshold(smooth)
@@ -94,9 +94,10 @@ def watershed_at_click(pixels: NDArray[np.float32], *, recipe: Recipe) -> Segmen
 
 
 def source_extraction(pixels: NDArray[np.float32]) -> Segment:
-    """Sources of a picture, shape (height, width, 3): the first click picks the smallest that holds it, or the nearest.
+    """Segment an image, shape (height, width, 3), by source extraction.
 
-    Further clicks add the source under them, or take it away; the last click on a source decides.
+    The first click selects the smallest source that contains it, or the nearest. Further clicks add or remove the source under
+    them; the last click on a source decides.
     """
     size = (pixels.shape[1], pixels.shape[0])
     outlines = sorted((source.full_mask(size) for source in extract(pixels).sources), key=lambda mask: int(mask.sum()))
@@ -118,7 +119,7 @@ def source_extraction(pixels: NDArray[np.float32]) -> Segment:
 
 
 def _source(outlines: Sequence[Mask], click: Click) -> int:
-    """The smallest source that holds a click, or the nearest."""
+    """Return the smallest source that contains a click, or the nearest."""
     holding = _holding(outlines, click)
     if holding is not None:
         return holding
@@ -135,7 +136,7 @@ def _holding(outlines: Sequence[Mask], click: Click) -> int | None:
 
 
 def _divided(smooth: Grey, part: Mask, clicks: Sequence[tuple[Place, bool]]) -> Mask:
-    """The share of the positive clicks of a segment, by a watershed from all clicks in it."""
+    """Return the part of a segment that belongs to the positive clicks, by a watershed from all clicks in it."""
     markers = np.zeros(smooth.shape, np.int32)
     for number, (place, _) in enumerate(clicks, start=1):
         markers[place] = number
@@ -147,7 +148,7 @@ def _divided(smooth: Grey, part: Mask, clicks: Sequence[tuple[Place, bool]]) -> 
 
 
 def _alone(clicks: Sequence[Click], shape: tuple[int, ...]) -> Mask:
-    """The clicked pixels, where nothing else is known."""
+    """Return the clicked pixels, if there is no segment."""
     mask = np.zeros(shape, dtype=bool)
     for x, y, positive in clicks:
         mask[int(y), int(x)] = positive

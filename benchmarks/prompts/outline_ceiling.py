@@ -1,11 +1,11 @@
-"""How well isophotes can follow people's outlines at all: one level for all galaxies, and the best one of each.
+"""Upper limit of the overlap of isophotes with annotators' outlines: one level for all galaxies, and the best one of each.
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.prompts.outline_ceiling DATA
 (a minute; DATA holds masks/: docs/scenes.md)
 
-Whoever outlines by brightness, and cannot know the answer, stays below the second figure. Read on the train and val parts
-only; each galaxy is clicked by two hands as in `benchmarks/prompts/run.py`, and what lies beyond a valley is left out as in the
-first guess.
+A method that outlines by brightness without the true outline stays below the second figure. The script reads the train and val
+parts only; each galaxy is clicked by two simulated annotators as in `benchmarks/prompts/run.py`, and the area beyond a valley
+is left out as in the first guess.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ from benchmarks.shipped_weights.base_segmenter_examples import Outlined, outline
 from sync.geometry.overlap import mask_overlap
 
 LEVELS = np.geomspace(0.02, 0.8, 60)
-"""Fractions of the galaxy's peak."""
+"""Isophote levels, as fractions of the galaxy's peak."""
 HANDS = 2
 
 
 def main(data: Path) -> None:
-    """Measure and print."""
+    """Measure and print the table."""
     torch.set_num_threads(1)
     encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
     table = Table("part", "galaxies", "best level for all", "its mean IoU", "mean IoU of each one's best", title="isophotes")
@@ -50,7 +50,7 @@ def main(data: Path) -> None:
 
 
 def by_level(encoder: LvmWindows, galaxy: Outlined, hand: int) -> NDArray[np.float64]:
-    """The overlap with the outline of the isophote at each level, shape (len(LEVELS),)."""
+    """Return the overlap of the outline and the isophote at each level, shape (len(LEVELS),)."""
     height, width = galaxy.mask.shape
     side, points = max(height, width), encoder.config.points
     seen = encoder.encode(galaxy.pixels, Tile(0, 0, width, height, encoder.shown_px / side))
@@ -58,7 +58,7 @@ def by_level(encoder: LvmWindows, galaxy: Outlined, hand: int) -> NDArray[np.flo
     x, y, _ = first_click(galaxy.mask, np.random.default_rng(hand), jitter=JITTER)
     guess = isophotes.guess_from_click((x * points / side, y * points / side))
     least = -SETTINGS.largest_logit
-    # The guess is a logarithm of brightness against a usual level: another level is another zero of it.
+    # The guess is the logarithm of brightness relative to the default level: another level shifts its zero.
     found = []
     for level in LEVELS:
         shift = SETTINGS.slope * np.log(level / SETTINGS.isophote)

@@ -1,4 +1,4 @@
-"""Where a click's time goes: each step of answering it by itself, in this process, on one thread."""
+"""Time of each step of a click, measured separately in this process, on one thread."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SIDE = 512
 
 
 def time_passes(folder: Path, *, times: int) -> dict[str, float]:
-    """Median milliseconds of each step; of the looks and passes, those of one window of a picture of 512 pixels."""
+    """Return the median milliseconds of each step, for one window of an image of 512 pixels."""
     torch.set_num_threads(1)
     segmenter = open_segmenter(
         load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT), sam_checkpoint=None
@@ -48,7 +48,7 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
     guess = first_guess.from_clicks(np.array([place]) / per_point)
     prompts = WindowPrompts(torch.tensor([[place]]), torch.ones(1, 1), guesses=guess)
     begun = [(Point(x, y), True), (Point(x + 3, y), True)]
-    # A first click is remembered, so each is on another pixel.
+    # The segmenter caches the mask of a first click, so each first click is on another pixel.
     others = (Point(x + right, y + down) for right, down in product(range(-12, 13), repeat=2))
     steps: dict[str, Callable[[], object]] = {
         "encoder on one window (only for the first click)": lambda: segmenter.windows.encode(pixels, window),

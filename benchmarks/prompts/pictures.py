@@ -1,6 +1,6 @@
-"""Pictures to click on for timing: scenes with known galaxies, so that every click is one that a person would give.
+"""Images for the timing of clicks: scenes with known galaxies, so that every click is on a real object or error.
 
-Everything in them is simulated: a time does not care, and no data are needed.
+All galaxies and frames are simulated, so no data are needed.
 """
 
 from __future__ import annotations
@@ -27,25 +27,25 @@ JPEG_QUALITY = 90
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scenery:
-    """A picture, shape (side, side, 3) of uint8, and at least two of its galaxies, each of shape (side, side)."""
+    """An image, shape (side, side, 3) of uint8, and at least two of its galaxies, each of shape (side, side)."""
 
     pixels: NDArray[np.uint8]
     masks: tuple[Mask, ...]
 
     @property
     def size(self) -> Size:
-        """(width, height)."""
+        """Return (width, height)."""
         return self.pixels.shape[1], self.pixels.shape[0]
 
     def file(self, copy: int) -> bytes:
-        """The picture as a JPEG file; each copy has other bytes and the same pixels, so a server has never seen it."""
+        """Return the image as a JPEG file; each copy has different bytes, so that no server has it in its cache."""
         content = io.BytesIO()
         Image.fromarray(self.pixels).save(content, "JPEG", quality=JPEG_QUALITY, comment=f"copy {copy}".encode())
         return content.getvalue()
 
 
 def sceneries(side: int, count: int) -> list[Scenery]:
-    """The first `count` scenes of a side with two galaxies that are no specks."""
+    """Return the first `count` scenes of a side with two galaxies of suitable area."""
     generator, found, seed = SceneGenerator(), list[Scenery](), 0
     while len(found) < count:
         scene = generator.draw(seed, side)
@@ -60,7 +60,7 @@ def sceneries(side: int, count: int) -> list[Scenery]:
 def click_on(
     server: Serving, scenery: Scenery, reference: str, wanted: Mask, *, clicks: int, seed: int
 ) -> list[tuple[Asked, float]]:
-    """Click an object as a person would, each click on what the last answer had most wrong.
+    """Click an object: each further click is on the largest error of the last answer.
 
     Returns
     -------

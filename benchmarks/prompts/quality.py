@@ -1,7 +1,7 @@
-"""How good masks are by clicks: the shipped segmenter, its first guess, and it fine-tuned, against what people do without it.
+"""Quality of masks by number of clicks: the shipped segmenter, its first guess, its fine-tuned versions, and baselines.
 
-Every method is clicked by the same simulated hand, and its own errors decide where the hand goes next. The hand clicks five
-times, and then on until the overlap is 90 %, twenty times at most.
+The same simulated annotator clicks for every method, and each method's own errors decide the next clicks. It clicks five times,
+and then on until the overlap is 90 %, twenty times at most.
 """
 
 from __future__ import annotations
@@ -35,14 +35,17 @@ OTHERS = ("threshold and watershed at the click", "source extraction")
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is judged: the part, scenes, hands (each with its own jitter), and with how many masks heads are fitted.
+    """Part, scenes, simulated annotators (each with its own jitter), and numbers of masks for the fine-tuning.
 
     Attributes
     ----------
+    part : {"train", "val", "test"}
+        Part whose objects are clicked.
+    scenes : int
     hands : dict
-        Of each group: on the scenes' many objects further hands would say little that further objects do not.
+        Simulated annotators per object of each group. One is enough for scenes, which have many objects.
     outlined, laid : tuple of int
-        Masks to fit on, of people's outlines and of scenes.
+        Numbers of masks to fine-tune on, of annotators' outlines and of scenes.
     """
 
     part: Part = "test"
@@ -54,7 +57,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A way to outline: what it is called, and from a picture to what clicks give."""
+    """A segmentation method: its name, and from an image to a function from clicks to masks."""
 
     name: str
     segment: Callable[[StoredImage], Segment]
@@ -62,7 +65,7 @@ class Method:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Judged:
-    """One object, clicked by one hand (moved by `seed`), outlined by one method."""
+    """Result of one method on one object, with one simulated annotator (jitter from `seed`)."""
 
     method: str
     object: Object
@@ -73,16 +76,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quality:
-    """Everything that was judged.
+    """All results.
 
     Attributes
     ----------
     groups : dict
-        By "outlines" and "scenes": what was judged.
+        Results of "outlines" and of "scenes".
     fits_s : dict
-        Seconds that each fit took, by group and method.
+        Seconds that each fine-tuning took, by group and method.
     shipped : Method
-        Outlines again, for the contact sheets.
+        Segments again for the contact sheets.
     """
 
     groups: dict[str, list[Judged]]
@@ -91,7 +94,7 @@ class Quality:
 
 
 def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
-    """Fit, click, judge."""
+    """Fine-tune the segmenter, click through all objects and return the results."""
     torch.set_num_threads(1)
     name = fingerprint(SHIPPED_CHECKPOINT)
     segmenter = open_segmenter(load_encoder(SHIPPED_CHECKPOINT), fingerprint=name, sam_checkpoint=None)
@@ -134,7 +137,7 @@ def _head(name: str, head: PromptedMasks) -> Method:
 
 
 def _judged(method: Method, objects: Sequence[Object], *, hands: int) -> Iterator[Judged]:
-    """Click through all objects; objects of a picture follow one another and share what its method has prepared."""
+    """Click through all objects; objects of an image follow one another and share the method's preparation of the image."""
     picture: StoredImage | None = None
     for index, one in enumerate(objects):
         if one.picture is not picture:
@@ -149,7 +152,7 @@ def _judged(method: Method, objects: Sequence[Object], *, hands: int) -> Iterato
 def _fitted(
     shipped: PromptedMasks, taught: Sequence[StoredImage], counts: Sequence[int], fits_s: dict[str, float], group: str
 ) -> Iterator[Method]:
-    """The shipped head after the fine-tuning that a project of so many masks does."""
+    """Yield the shipped head after a project's fine-tuning on each number of masks."""
     for count in counts:
         pictures, masks, left = list[StoredImage](), list[list[Mask]](), count
         for picture in taught:
@@ -174,11 +177,11 @@ def _judged_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[Store
 
 
 def _taught_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
-    """Outlines of the train part, and behind them those of the val part where that is not judged."""
+    """Return the outlines of the train part, followed by those of the val part if that is not tested."""
     more = outlines(data, "val", encoder) if plan.part == "test" else []
     return [*outlines(data, "train", encoder), *more]
 
 
 def _taught_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
-    """Scenes of the train part with masks enough."""
+    """Return scenes of the train part with enough masks."""
     return list(scenes(data, "train", encoder, count=max(plan.laid))) if plan.laid else []

@@ -1,4 +1,4 @@
-"""The report of the proof: tables of docs/benchmarks.md, curves, contact sheets, and what is kept as JSON."""
+"""Report of the quality benchmark: tables of docs/benchmarks.md, curves, contact sheets, and JSON."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ Groups = dict[str, list[Judged]]
 
 
 def write_quality(quality: Quality, plan: Plan, seconds: float) -> None:
-    """Draw, and write the section of the page."""
+    """Draw the images and write the section of the page."""
     sheets = []
     for group, judged in quality.groups.items():
         file = IMAGES / f"prompts_{group}.png"
@@ -82,7 +82,7 @@ def write_quality(quality: Quality, plan: Plan, seconds: float) -> None:
 
 
 def quality_tables(quality: Quality, plan: Plan) -> str:
-    """All tables, as Markdown."""
+    """Return all tables as Markdown."""
     titles = TITLES
     if plan.part != "test":
         titles = {group: f"{plan.part.upper()} PART, NOT FOR THE PAGE: {title}" for group, title in titles.items()}
@@ -96,7 +96,7 @@ def quality_tables(quality: Quality, plan: Plan) -> str:
 
 
 def quality_numbers(quality: Quality, plan: Plan) -> dict[str, object]:
-    """What is kept: every figure of the tables with its interval, and how long the fits took."""
+    """Return every figure of the tables with its interval, and the time of each fine-tuning."""
     numbers: dict[str, object] = {"part": plan.part, "fits_s": quality.fits_s}
     for group, judged in _groups(quality).items():
         numbers[group] = {
@@ -112,7 +112,7 @@ def quality_numbers(quality: Quality, plan: Plan) -> dict[str, object]:
 
 
 def _groups(quality: Quality) -> Groups:
-    """The judged groups, and the blends among the scenes."""
+    """Return the groups of results, with the blends among the scenes as a third group."""
     blends = [one for one in quality.groups["scenes"] if one.object.blended]
     return {**quality.groups, **({"blends": blends} if blends else {})}
 
@@ -129,7 +129,7 @@ def _row(method: str, judged: Sequence[Judged]) -> list[str]:
 
 
 def _differences(quality: Quality) -> str:
-    """The shipped head against every other method, object by object."""
+    """Return a table of the differences between the shipped head and every other method, object by object."""
     rows = []
     for group, judged in _groups(quality).items():
         methods = _by_method(judged)
@@ -142,7 +142,7 @@ def _differences(quality: Quality) -> str:
 
 
 def _draw_curves(groups: Groups, file: Path) -> None:
-    """Mean IoU against clicks, an axis a group, a line a method."""
+    """Draw mean IoU against clicks, one axis per group, one line per method."""
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
         for axes, (group, judged) in zip(figure.subplots(1, len(groups), sharey=True), groups.items(), strict=True):

@@ -1,11 +1,11 @@
-"""Clicks: how long they take, and how good the masks are; against SAM's ViT-B, and against what people do without a segmenter.
+"""Prompts benchmark: time of clicks and quality of masks, compared with SAM's ViT-B and with methods without a segmenter.
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.prompts.run DATA [--part speed|quality] [--quick] [--develop]
 
-DATA holds masks/ and fields/ (docs/scenes.md); the speed needs none of it. Ten minutes on 2 cores that do nothing else for the
-speed, twenty minutes of one core for the quality. Each part writes its own section of docs/benchmarks.md, its own images, and
-its own key of benchmarks/results/prompts.json. `--quick` tries everything on little and writes nothing; `--develop` judges the
-`val` part and writes nothing: `test` is for the report.
+DATA holds masks/ and fields/ (docs/scenes.md); the speed part does not use it. The speed takes ten minutes on 2 idle cores, the
+quality twenty minutes of one core. Each part writes its own section of docs/benchmarks.md, its own images, and its own key of
+benchmarks/results/prompts.json. `--quick` runs a small part of everything and writes nothing; `--develop` evaluates the `val`
+part and writes nothing, since `test` is for the report only.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ NAME = "prompts"
 QUICK_EFFORT = Effort(pictures=2, clicks=3, vit_b=1, predictors=2, passes=3)
 QUICK_PLAN = Plan(part="val", scenes=4, hands={"outlines": 1, "scenes": 1}, outlined=(20,), laid=(20,))
 DEVELOPING = Plan(part="val", outlined=(20, 32))
-"""The val part is judged, so no head is fitted on it."""
+"""The val part is evaluated, so no head is fitted on it."""
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write the tables."""
     options = _options()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that servers and trainings end with a benchmark that is ended
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that a terminated benchmark stops its servers and trainings
     console = Console()
     if options.part in ("speed", "both"):
         speed(console, quick=options.quick)
@@ -50,7 +50,7 @@ def main() -> None:
 
 
 def speed(console: Console, *, quick: bool) -> None:
-    """How long clicks take."""
+    """Measure the time of clicks and write the section."""
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory() as folder:
         numbers = measure_speed(Path(folder), QUICK_EFFORT if quick else Effort(), console)
@@ -61,7 +61,7 @@ def speed(console: Console, *, quick: bool) -> None:
 
 
 def quality(data: Path, plan: Plan, console: Console) -> None:
-    """How good masks are."""
+    """Measure the quality of masks and write the section."""
     began = time.process_time()
     found = measure_quality(data, plan, console)
     seconds = time.process_time() - began
@@ -72,7 +72,7 @@ def quality(data: Path, plan: Plan, console: Console) -> None:
 
 
 def _keep(part: str, numbers: dict[str, Any]) -> None:
-    """Write one part's numbers and leave the other's."""
+    """Write one part's numbers and keep the other's."""
     file = RESULTS / f"{NAME}.json"
     known = json.loads(file.read_text()) if file.exists() else {}
     write_numbers(NAME, known | {part: {"machine": machine_line(), **numbers}})

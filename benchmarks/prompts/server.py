@@ -1,7 +1,7 @@
-"""The server that is clicked: a `galaxyloop server` process over a stand-in for Label Studio's file server.
+"""Server for the timing of clicks: a `galaxyloop server` process, with a file server in place of Label Studio's.
 
-A click is what Label Studio sends of one: a request on a connection of its own with all prompts on the object so far. It is
-timed from before the connection is opened until the last byte of the answer.
+A click is the request that Label Studio sends: on its own connection, with all prompts on the object so far. It is timed from
+before the connection is opened until the last byte of the answer.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ CONFIG = files("labeling_configs").joinpath("masks.xml").read_text()
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What one click sends: the picture's reference, its (width, height), and all clicks on the object so far."""
+    """Content of a click's request: the image's reference, its (width, height), and all clicks on the object so far."""
 
     reference: str
     size: Size
@@ -45,14 +45,14 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """What came back: after how many milliseconds, and the mask; None where there is none or the server failed."""
+    """Milliseconds of a request, and the mask; None if there is no mask or the server failed."""
 
     milliseconds: float
     mask: Mask | None
 
 
 class FileServer(ThreadingHTTPServer):
-    """Serves pictures by path, as Label Studio serves uploads."""
+    """Serves images by path, as Label Studio serves uploads."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -73,24 +73,24 @@ class _File(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Suppress the log."""
 
 
 class Serving:
-    """A server under measurement."""
+    """Client of a server under measurement."""
 
     def __init__(self, shelf: FileServer, port: int) -> None:
         self._shelf = shelf
         self._port = port
 
     def put(self, content: bytes) -> str:
-        """Add a picture; returns its reference, which no picture had before."""
+        """Add an image; return its new, unique reference."""
         reference = f"/data/upload/1/picture-{len(self._shelf.files)}.jpg"
         self._shelf.files[reference] = content
         return reference
 
     def click(self, asked: Asked, *, regions: Sequence[dict[str, Any]] = ()) -> Answer:
-        """Ask for a mask; `regions` are an annotation's that the task carries already."""
+        """Request a mask; `regions` are those of an existing annotation of the task."""
         body = json.dumps(_body(asked, regions)).encode()
         began = time.perf_counter()
         connection = HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
@@ -109,7 +109,7 @@ class Serving:
 
 @contextmanager
 def serving(folder: Path, *, sam_checkpoint: Path | None = None, threads: int | None = None) -> Iterator[Serving]:
-    """Run a server in `folder`; all settings but paths and ports are the product's defaults, unless given."""
+    """Run a server in `folder` with the product's default settings, except paths, ports and the given arguments."""
     port = free_port()
     with ExitStack() as ends:
         shelf = ends.enter_context(FileServer())
@@ -133,7 +133,7 @@ def serving(folder: Path, *, sam_checkpoint: Path | None = None, threads: int | 
 
 
 def mask_region(mask: Mask, number: int) -> dict[str, Any]:
-    """A brush mask as an annotation has it."""
+    """Return a brush mask as a region of an annotation."""
     size = (mask.shape[1], mask.shape[0])
     value = {"format": "rle", "rle": rle.encode(mask), "brushlabels": ["Galaxy"]}
     return _region("mask", "brushlabels", value, size) | {"id": f"drawn-{number}", "origin": "manual"}

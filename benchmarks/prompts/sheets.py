@@ -1,4 +1,4 @@
-"""Contact sheets: what the best, the median and the worst masks look like after one click."""
+"""Contact sheets of the best, the median and the worst masks after one click."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ __all__ = ["draw_sheet"]
 
 COLUMNS = 4
 ROOM = 0.6
-"""Around an object, of its longer side."""
+"""Margin around an object, as a share of its longer side."""
 LEAST_ROOM_PX = 12
 COLOURS = 256
-"""A sheet of photographs in all colours would be half a megabyte."""
+"""Palette size: a sheet in all colours would be half a megabyte."""
 WANTED, FOUND = "#22d3ee", "#ff7a1a"
 
 
 def draw_sheet(judged: Sequence[Judged], method: Method, file: Path) -> None:
-    """Draw the best, the middle and the worst `COLUMNS` of objects that were clicked by one hand, one row each."""
+    """Draw the best, the middle and the worst `COLUMNS` of objects that one simulated annotator clicked, one row each."""
     order = sorted(range(len(judged)), key=lambda index: -judged[index].clicked.after(1))
     count = min(COLUMNS, len(order))
     middle = (len(order) - count) // 2
@@ -52,7 +52,7 @@ def _draw(axes: Axes, one: Judged, method: Method) -> None:
     found = method.segment(picture)([click])
     left, top, right, bottom = mask_bounds(wanted)
     room = max(ROOM * max(right - left, bottom - top), LEAST_ROOM_PX)
-    axes.imshow(picture.pixels.clip(0, 1) ** 0.7, interpolation="nearest")  # faint parts are what outlines are about
+    axes.imshow(picture.pixels.clip(0, 1) ** 0.7, interpolation="nearest")  # makes the faint parts visible
     for mask, colour in ((wanted, WANTED), (found, FOUND)):
         if mask.any():
             axes.contour(mask, levels=[0.5], colors=[colour], linewidths=1.2)

@@ -1,8 +1,8 @@
-"""How long a click takes: first and later ones, idle, with ten annotators, beside a training; and SAM's ViT-B.
+"""Time of a click: first and later ones, idle, with ten annotators, during a training; and SAM's ViT-B.
 
-The same server answers all: with the shipped segmenter on its default threads (half the cores), then with a SAM checkpoint of
-the official format and random weights on all cores and on one, of which the faster counts. ViT-B encodes at each click: every
-click there is the first on a new picture.
+The same server program answers all: with the shipped segmenter on its default threads (half the cores), then with a SAM
+checkpoint of the official format and random weights on all cores and on one; the faster of both is compared. ViT-B encodes at
+each click, since every timed click is the first on a new image.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ SIDES = (256, 512, 1024)
 USUAL_SIDE = 512
 ANNOTATORS, ANNOTATOR_CLICKS = 10, 20
 PACE_S = 2.0
-"""An annotator looks at each answer for about so long."""
+"""Seconds between the clicks of one simulated annotator."""
 REGIONS = 100
 TRAINING_MODULE = "benchmarks.prompts.training"
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How often everything is repeated: new pictures a side, clicks on each object, clicks of ViT-B a side."""
+    """Numbers of repetitions: new images per side, clicks on each object, clicks of ViT-B per side."""
 
     pictures: int = 20
     clicks: int = 6
@@ -51,7 +51,7 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """Milliseconds of clicks of one kind on pictures of one side; `failed` of them brought no mask."""
+    """Milliseconds of clicks of one kind on images of one side; `failed` of them returned no mask."""
 
     kind: str
     side: int
@@ -59,12 +59,12 @@ class Times:
     failed: int = 0
 
     def percentile(self, q: float) -> float:
-        """A percentile, milliseconds."""
+        """Return a percentile, milliseconds; NaN without clicks."""
         return float(np.percentile(self.milliseconds, q)) if self.milliseconds else float("nan")
 
 
 def measure_speed(folder: Path, effort: Effort, console: Console) -> dict[str, object]:
-    """Measure everything; returns what is written as JSON, "times" a list of `Times` as dicts."""
+    """Measure everything; return the content of the JSON file, "times" a list of `Times` as dicts."""
     times: list[Times] = []
     scenes = {side: sceneries(side, min(effort.pictures, 10)) for side in SIDES}
     with serving(folder / "ours") as server:
@@ -100,12 +100,12 @@ def measure_speed(folder: Path, effort: Effort, console: Console) -> dict[str, o
 
 
 def _warm_up(server: Serving, scenery: Scenery) -> None:
-    """The first request of a process waits for its weights; nobody's click does, once the server is up for some seconds."""
+    """Send the first requests of a process, which wait until the weights are loaded."""
     click_on(server, scenery, server.put(scenery.file(-1)), scenery.masks[0], clicks=3, seed=0)
 
 
 def _idle(server: Serving, scenes: Sequence[Scenery], side: int, effort: Effort) -> tuple[list[Times], list[Asked]]:
-    """First clicks on new pictures, later clicks on the same object, and first clicks on another object of the same picture."""
+    """Time first clicks on new images, later clicks on the same object, and first clicks on another object of the image."""
     first, later, another, asked = list[float](), list[float](), list[float](), list[Asked]()
     for number in range(effort.pictures):
         scenery = scenes[number % len(scenes)]
@@ -127,7 +127,7 @@ def _twenty(server: Serving, scenery: Scenery, seed: int) -> list[tuple[Asked, f
 def _together(
     server: Serving, sequences: Sequence[Sequence[Asked]], references: Sequence[str], *, kind: str, pace_s: float
 ) -> Iterator[Times]:
-    """Replay each sequence on a new picture, all at the same time; the first clicks are counted apart."""
+    """Replay each sequence on a new image, all at the same time; first clicks are reported separately."""
     gate = threading.Barrier(len(sequences))
 
     def annotate(number: int) -> list[tuple[float, bool]]:
@@ -135,7 +135,7 @@ def _together(
         due = time.monotonic() + pace_s * number / len(sequences)
         answers = []
         for click in sequences[number]:
-            time.sleep(max(0.0, due - time.monotonic()))  # the annotator looks at the last answer
+            time.sleep(max(0.0, due - time.monotonic()))  # pause of the annotator between two clicks
             due += pace_s
             answer = server.click(replace(click, reference=references[number]))
             answers.append((answer.milliseconds, answer.mask is None))
@@ -148,7 +148,7 @@ def _together(
 
 
 def _with_regions(server: Serving, scenery: Scenery, effort: Effort) -> list[Times]:
-    """Later clicks whose task carries an annotation of a hundred masks, and the same ones without, in turn."""
+    """Time later clicks of a task with an annotation of a hundred masks, and the same clicks without it, alternately."""
     reference = server.put(scenery.file(2000))
     timed = click_on(server, scenery, reference, scenery.masks[0], clicks=effort.clicks, seed=0)[1:]
     masks = [scenery.masks[number % len(scenery.masks)] for number in range(REGIONS)]
@@ -176,7 +176,7 @@ def _first_clicks(server: Serving, scenes: Sequence[Scenery], kind: str, side: i
 
 @contextmanager
 def _training(folder: Path) -> Iterator[None]:
-    """A training beside; gives once it is under way."""
+    """Run a training in its own process; yield after its first step."""
     command = [sys.executable, "-m", TRAINING_MODULE, str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
@@ -192,10 +192,10 @@ def _training(folder: Path) -> Iterator[None]:
 
 
 def _vit_b(folder: Path, scenes: dict[int, list[Scenery]], effort: Effort) -> Iterator[Times]:
-    """The same with SAM's ViT-B in the same server, on all cores and on one thread.
+    """Time SAM's ViT-B in the same server, on all cores and on one thread.
 
-    Threads on all cores wait for one another where anything else runs: a pass of 0.2 s then took 2.6 s. On one thread it is at
-    least never hindered, so the better of both is what ours is compared with. It always encodes 1024 px, whatever the side.
+    Threads on all cores wait for one another if other processes run: a pass of 0.2 s then took 2.6 s. One thread is not slowed
+    down in this way, so the faster of both is compared. SAM always encodes 1024 px, whatever the side.
     """
     folder.mkdir(parents=True)
     checkpoint = folder / "sam_vit_b.pth"

@@ -1,4 +1,4 @@
-"""The report of the speed of clicks: tables of docs/benchmarks.md and a figure."""
+"""Report of the speed of clicks: tables of docs/benchmarks.md and a figure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["speed_tables", "write_speed"]
 
 PLOT = IMAGES / "prompts_speed.png"
 SLOWER = 1.1
-"""So many times as long is slowing down: less is within what one run tells."""
+"""Ratio from which on a click counts as slower; a smaller ratio is within the noise of one run."""
 VIT_B = "SAM ViT-B, encoding"
 KINDS = {
     "first click": "first click on a new image (cold)",
@@ -53,7 +53,7 @@ level 10 and one thread, like the worker's.
 
 
 def write_speed(numbers: Mapping[str, Any], load: float) -> None:
-    """Draw, and write the section of the page; `load` is the load average before the run."""
+    """Draw the figure and write the section of the page; `load` is the load average before the run."""
     _draw(_times(numbers))
     image = f"![Milliseconds by click and by side](images/{PLOT.name})"
     lines = [HOW.format(machine=machine_line(), load=load), speed_tables(numbers), GROWTH, LIMITS, image]
@@ -61,7 +61,7 @@ def write_speed(numbers: Mapping[str, Any], load: float) -> None:
 
 
 def speed_tables(numbers: Mapping[str, Any]) -> str:
-    """All tables, as Markdown."""
+    """Return all tables as Markdown."""
     times = _times(numbers)
     sides = markdown_table(
         ["milliseconds, p50 / p95 (clicks)", *(f"{side}²" for side in SIDES)],
@@ -97,7 +97,7 @@ def _by_side(times: Sequence[Times]) -> list[list[str]]:
 
 
 def _ratios(times: Sequence[Times]) -> list[list[str]]:
-    """How many times faster our cold and warm clicks are than ViT-B's encoding ones."""
+    """Return the speed-ups of cold and warm clicks over ViT-B's clicks with its encoder."""
     return [
         [f"ViT-B with its encoder, the faster of both / {name}", *(f"**{_faster(times, kind, side):.0f}×**" for side in SIDES)]
         for kind, name in (("first click", "cold"), ("later clicks", "warm"))
@@ -105,7 +105,7 @@ def _ratios(times: Sequence[Times]) -> list[list[str]]:
 
 
 def _aims(times: Sequence[Times]) -> list[list[str]]:
-    """What was aimed at, at the worst of the sides, and whether it was reached."""
+    """Return each aim, its measured value at the worst side, and whether it was reached."""
     known = {(one.kind, one.side): one for one in times}
     warm = max(known["later clicks", side].percentile(50) for side in SIDES)
     faster = min(_faster(times, "first click", side) for side in SIDES)
@@ -123,7 +123,7 @@ def _aims(times: Sequence[Times]) -> list[list[str]]:
 
 
 def _faster(times: Sequence[Times], kind: str, side: int) -> float:
-    """How many times longer ViT-B's encoding click takes, in the faster of its two ways, by medians."""
+    """Return the ratio of median times: ViT-B's click with its encoder, in the faster of its two ways, over our click."""
     middle = {(one.kind, one.side): one.percentile(50) for one in times}
     alone = middle["SAM ViT-B on one thread, encoding", USUAL_SIDE]
     return min(middle[VIT_B, side], alone) / middle[kind, side]
@@ -138,7 +138,7 @@ def _shown(one: Times) -> str:
 
 
 def _draw(times: Sequence[Times]) -> None:
-    """Left: the twenty clicks on an object. Right: first and later clicks by side, beside ViT-B's, on a logarithmic scale."""
+    """Draw the twenty clicks on an object (left), and first and later clicks by side with ViT-B's, logarithmic (right)."""
     known = {(one.kind, one.side): one for one in times}
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(8, 3.4), dpi=120, layout="constrained")

@@ -1,4 +1,4 @@
-"""Figures of clicked objects: overlap after so many clicks, clicks to an overlap, and how sure the means are."""
+"""Statistics of clicked objects: overlap after n clicks, clicks until an overlap, and intervals of their means."""
 
 from __future__ import annotations
 
@@ -26,40 +26,47 @@ class Interval:
     high: float
 
     def rounded(self) -> list[float]:
-        """Mean, low and high, as kept in JSON."""
+        """Return mean, low and high, rounded for JSON."""
         return [round(value, 4) for value in (self.mean, self.low, self.high)]
 
     def show(self, digits: int) -> str:
-        """As a table has it."""
+        """Return the mean and the interval as text of a table."""
         return f"{self.mean:.{digits}f} ({self.low:.{digits}f} to {self.high:.{digits}f})"
 
 
 def overlap_after(clicks: int) -> Figure:
-    """Overlap after so many clicks."""
+    """Return the figure "overlap after `clicks` clicks"."""
     return lambda clicked: clicked.after(clicks)
 
 
 def until(overlap: float) -> Figure:
-    """Clicks until an overlap; the most that were given where it was never reached."""
+    """Return the figure "clicks until an overlap", which is `MOST_CLICKS` if it is not reached."""
     return lambda clicked: float(clicked.until(overlap, most=MOST_CLICKS))
 
 
 def reached(overlap: float) -> Figure:
-    """1 where an overlap was reached, else 0."""
+    """Return the figure "1 if an overlap was reached, else 0"."""
     return lambda clicked: float(max(clicked.overlaps) >= overlap)
 
 
 def mean_of(judged: Sequence[Judged], figure: Figure) -> Interval:
-    """The mean of a figure over objects; hands are averaged first, and pictures are drawn anew for the interval.
+    """Compute the mean of a figure over objects, and its interval from a bootstrap over images.
 
-    Objects of one picture share its sky and its neighbours, so pictures, not objects, are what is independent.
+    The simulated annotators of an object are averaged first. Objects of one image share its sky and its neighbours, so images,
+    not objects, are independent.
     """
     pictures, values = _by_object(judged, figure)
     return _interval(pictures, values)
 
 
 def difference(ours: Sequence[Judged], theirs: Sequence[Judged], figure: Figure) -> Interval:
-    """The mean difference of a figure on the same objects, ours less theirs."""
+    """Compute the mean difference of a figure on the same objects, `ours` minus `theirs`.
+
+    Raises
+    ------
+    ValueError
+        If the two methods have different objects.
+    """
     pictures, values = _by_object(ours, figure)
     others, less = _by_object(theirs, figure)
     if not np.array_equal(pictures, others):
@@ -68,7 +75,7 @@ def difference(ours: Sequence[Judged], theirs: Sequence[Judged], figure: Figure)
 
 
 def _by_object(judged: Sequence[Judged], figure: Figure) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """The picture's number and the hands' mean of each object, both of shape (objects,)."""
+    """Return the image's number and the mean over simulated annotators of each object, both of shape (objects,)."""
     hands: dict[int, list[float]] = {}
     pictures: dict[int, int] = {}
     for one in judged:

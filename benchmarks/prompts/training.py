@@ -1,8 +1,8 @@
-"""A training that runs until it is ended: the load beside which clicks are timed.
+"""A training that runs until it is stopped, as load during the timing of clicks.
 
-`benchmarks.prompts.speed` runs it as a process of its own: python -m benchmarks.prompts.training FOLDER. It does what the
-worker's process does while it fits masks: the same nice level, as many threads, and features that are kept on disk. It prints
-"training" after its first step.
+`benchmarks.prompts.speed` runs it in its own process: python -m benchmarks.prompts.training FOLDER. It does the same as the
+worker's process that fits masks: the same nice level, one thread, and features cached on disk. It prints "training" after its
+first step.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCENES, SIDE = 20, 256
 
 
 def main(folder: Path) -> None:
-    """Fit over and over."""
+    """Fit repeatedly without end."""
     settings = Settings()
     os.nice(settings.worker_niceness)
     torch.set_num_threads(1)

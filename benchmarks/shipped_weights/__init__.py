@@ -1,1 +1,1 @@
-"""Trains and measures the weights that the product ships."""
+"""Training and evaluation of the weights that the product ships."""

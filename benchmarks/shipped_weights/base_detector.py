@@ -1,10 +1,10 @@
-"""Fit the shipped detector on scenes and print what it finds beside source extraction; it is written to the shipped heads.
+"""Fit the shipped detector on scenes, compare it with source extraction, and save it in the shipped heads.
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.shipped_weights.base_detector DATA   (DATA holds masks/ and fields/)
 
-Learned on scenes of the `train` part; from which score on an object counts is chosen on further scenes of that part. All that
-is printed, and whether the detector goes before source extraction while a project has no annotations, is by the `val` part.
-Killed and started again, it goes on with the feature maps that it has.
+The detector is trained on scenes of the `train` part; its score threshold is chosen on further scenes of that part. The printed
+metrics, and whether the detector is preferred to source extraction while a project has no annotations, are from the `val` part.
+An interrupted run continues with the feature maps in its cache.
 """
 
 from __future__ import annotations
@@ -46,18 +46,18 @@ from sync.geometry.shapes import Box
 CLASSES = ("galaxy",)
 SIDE = 256
 SCENES, CHOOSING, JUDGING, FITTING = 2000, 150, 200, 60
-"""Scenes to learn from, to choose the least score on, to judge on, and for the rival's thresholds."""
+"""Numbers of scenes for training, for the score threshold, for validation, and for the fit of source extraction."""
 SCHEDULE = Schedule(steps=2500, rate=1e-3, batch=4 * 256**2)
 CACHE = Path(".cache/base-detector")
 AT_THE_GALAXY = 0.1
-"""On outlines, where one galaxy is marked of many, a find that overlaps it less is neither right nor wrong."""
+"""Outlined images have one marked galaxy of many: detections with a smaller overlap with it are not counted."""
 CODE = b"".join(file.read_bytes() for file in sorted(Path(backend.scenes.__file__).parent.glob("*.py")))
 
 Image_ = NDArray[np.float32]
 
 
 class LazyScene:
-    """A scene that is drawn only if its pixels, or boxes that are not on disk yet, are asked for; a picture to `Pyramids`."""
+    """A scene that is drawn on first use of its pixels, or of boxes that are not cached; `Pyramids` accepts it as an image."""
 
     def __init__(self, generator: SceneGenerator, seed: int, part: Part, cache: FileCache) -> None:
         self.key = key_of("scene", CODE, part, str(seed), str(SIDE))
@@ -66,17 +66,17 @@ class LazyScene:
 
     @cached_property
     def scene(self) -> Scene:
-        """The scene itself."""
+        """Return the scene, drawn on first use."""
         return self._draw()
 
     @property
     def pixels(self) -> Image_:
-        """Shape (side, side, 3)."""
+        """Return the image, shape (side, side, 3)."""
         return self.scene.image
 
     @property
     def boxes(self) -> Boxes:
-        """Of all galaxies, shape (n, 4)."""
+        """Return the boxes of all galaxies, shape (n, 4)."""
         name = key_of("boxes", self.key)
         kept = self._cache.get(name)
         if kept is None:
@@ -85,17 +85,17 @@ class LazyScene:
         return np.asarray(json.loads(kept), np.float64).reshape(-1, 4)
 
     def forget(self) -> None:
-        """Let the pixels go."""
+        """Release the pixels."""
         self.__dict__.pop("scene", None)
 
 
 def drawn(boxes: Boxes) -> list[tuple[Box, str]]:
-    """Boxes as a person draws them."""
+    """Return boxes as labelled boxes."""
     return [(Box(left, top, right - left, bottom - top), CLASSES[0]) for left, top, right, bottom in boxes.tolist()]
 
 
 def look_at(scenes: Sequence[LazyScene], pyramids: Pyramids, what: str) -> None:
-    """Put the feature maps of scenes on disk, where they are not."""
+    """Compute the missing feature maps of scenes and cache them on disk."""
     for scene in track(scenes, what):
         for _ in pyramids.of(scene, size=(SIDE, SIDE)):  # type: ignore[arg-type]
             pass
@@ -104,7 +104,7 @@ def look_at(scenes: Sequence[LazyScene], pyramids: Pyramids, what: str) -> None:
 
 
 def found_by_learning(detector: LearnedDetector, images: Sequence[object], pyramids: Pyramids) -> list[Finds]:
-    """What the learned detector finds in each image."""
+    """Return the learned detector's boxes and scores in each image."""
     finds = []
     for image in images:
         look = pyramids.of_pixels(image) if isinstance(image, np.ndarray) else pyramids.of(image, size=(SIDE, SIDE))  # type: ignore[arg-type]
@@ -114,7 +114,7 @@ def found_by_learning(detector: LearnedDetector, images: Sequence[object], pyram
 
 
 def found_by_extraction(detector: SourceDetector, images: Sequence[Image_]) -> list[Finds]:
-    """What source extraction finds in each image, where all that it gives counts."""
+    """Return the boxes and scores of source extraction in each image."""
     finds = []
     for image in images:
         sources = extract(image, settings=detector.settings).sources
@@ -124,7 +124,7 @@ def found_by_extraction(detector: SourceDetector, images: Sequence[Image_]) -> l
 
 
 def outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
-    """The validation part of the outlined galaxies: pictures, and the box of each one's outline."""
+    """Return the images of the val part of the outlined galaxies, and the box of each outline."""
     images: list[Image_] = []
     boxes: list[Boxes] = []
     for picture, mask in outlined(data / "masks", part="val"):
@@ -135,7 +135,7 @@ def outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
 
 
 def at_the_galaxy(finds: Sequence[Finds], wanted: Sequence[Boxes]) -> list[Finds]:
-    """Only the finds that overlap the one galaxy that is marked."""
+    """Return only the detections that overlap the marked galaxy."""
     kept = []
     for (boxes, scores), galaxy in zip(finds, wanted, strict=True):
         near = box_overlaps(boxes, galaxy)[:, 0] >= AT_THE_GALAXY if len(boxes) else np.zeros(0, bool)
@@ -144,7 +144,7 @@ def at_the_galaxy(finds: Sequence[Finds], wanted: Sequence[Boxes]) -> list[Finds
 
 
 def main(data: Path, scenes: int, schedule: Schedule, *, again: bool) -> None:
-    """Fit or read, judge, write."""
+    """Fit or load the detector, validate it, and save it."""
     torch.set_num_threads(1)
     cache = FileCache(CACHE, max_bytes=4 * 2**30)
     pyramids = Pyramids(load_encoder(SHIPPED_CHECKPOINT), cache, fingerprint=fingerprint(SHIPPED_CHECKPOINT))
@@ -173,7 +173,7 @@ def main(data: Path, scenes: int, schedule: Schedule, *, again: bool) -> None:
 def fitted(
     learning: Sequence[LazyScene], choosing: Sequence[LazyScene], pyramids: Pyramids, schedule: Schedule
 ) -> LearnedDetector:
-    """A detector that has learned from scenes, with its least score chosen on others."""
+    """Return a detector trained on scenes, with its score threshold chosen on other scenes."""
     started = time.monotonic()
     look_at([*learning, *choosing], pyramids, "scenes")
     looked = time.monotonic()
@@ -194,7 +194,7 @@ def fitted(
 def judged(
     detector: LearnedDetector, data: Path, fitting: Sequence[LazyScene], judging: Sequence[LazyScene], pyramids: Pyramids
 ) -> dict[str, dict[str, DetectionScores]]:
-    """How well the detector and its rivals do on scenes and on outlined galaxies of the `val` part."""
+    """Return the metrics of the detector and of source extraction on scenes and outlined galaxies of the `val` part."""
     look_at(judging, pyramids, "val scenes")
     truth, pictures = [scene.boxes for scene in judging], [scene.pixels for scene in judging]
     galaxies, marked = outlines(data)

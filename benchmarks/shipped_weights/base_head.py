@@ -1,9 +1,9 @@
-"""Fit the shipped morphology head on Galaxy Zoo labels and print what it reaches; the head is written beside the encoder.
+"""Fit the shipped morphology head on Galaxy Zoo labels, print its metrics, and save it next to the encoder.
 
 Run: .venv/bin/python -m benchmarks.shipped_weights.base_head DATA   (DATA holds gz1/ and gz2/ with images and labels.csv)
 
-Fit on `train` of both sets, checked on `val` while the framing was chosen, `test` reported once. Galaxies of one set's test or
-validation part are never in the other's training part.
+The head is fitted on `train` of both sets; `val` was used to choose the cropping, `test` is reported once. Galaxies of one
+set's test or validation part are never in the other's training part.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ BATCH = 64
 
 
 def read(data: Path, name: str) -> list[dict[str, str]]:
-    """Rows of one set with one of our classes: file, label, object and split."""
+    """Read the rows of one set with one of `CLASSES`: file, label, object and split."""
     label, object_id = LABELS[name]
     with (data / name / "labels.csv").open() as file:
         rows = [
@@ -54,18 +54,18 @@ def embed(rows: list[dict[str, str]], embeddings: Embeddings) -> NDArray[np.floa
 
 
 def targets(rows: list[dict[str, str]]) -> NDArray[np.float64]:
-    """One-hot labels, shape (n, k)."""
+    """Return one-hot labels, shape (n, k)."""
     return np.array([[row["label"] == name for name in CLASSES] for row in rows], np.float64)
 
 
 def macro_auc(probabilities: NDArray[np.float32], truth: NDArray[np.float64]) -> float:
-    """Mean over classes of the area under the one-vs-rest ROC curve."""
+    """Compute the mean over classes of the area under the one-vs-rest ROC curve."""
     columns = [column for column in range(truth.shape[1]) if 0 < truth[:, column].sum() < len(truth)]
     return float(np.mean([roc_auc_score(truth[:, column], probabilities[:, column]) for column in columns]))
 
 
 def main(data: Path) -> None:
-    """Fit, report, write."""
+    """Fit the head, save it, and print its metrics."""
     cache = FileCache(Path(".cache/base-head"), max_bytes=2**30)
     embeddings = Embeddings(load_encoder(SHIPPED_CHECKPOINT), cache, fingerprint=fingerprint(SHIPPED_CHECKPOINT))
     sets = {name: read(data, name) for name in LABELS}

@@ -1,11 +1,11 @@
-"""Fit the shipped segmenter on scenes and on people's outlines of the train part, and write it to the shipped heads.
+"""Fit the shipped segmenter on scenes and on annotators' outlines of the train part, and save it in the shipped heads.
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.shipped_weights.base_segmenter DATA
 (DATA holds masks/ and fields/: docs/scenes.md)
 
-Learned on windows of the `train` part only; printed is what it does on the `val` part beside the head before any step, which is
-the first guess by isophotes alone. `benchmarks.prompts.run` reports the `test` part. Killed and started again, it goes on from
-the last hundred steps, which are kept in .cache.
+It is trained on windows of the `train` part only. The script prints the overlaps on the `val` part, with those of the untrained
+head, which is the first guess by isophotes. `benchmarks.prompts.run` reports the `test` part. An interrupted run continues from
+its last checkpoint in .cache, written every hundred steps.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ SCHEDULES = (
     Schedule(steps=1000, rate=5e-4, batch=2),
     Schedule(steps=600, rate=4e-4, batch=2),
 )
-"""One after the other, each a warm restart (Loshchilov & Hutter 2017, ICLR) on windows that are all new."""
+"""Consecutive schedules, each a warm restart (Loshchilov & Hutter 2017, ICLR) on new windows."""
 CACHE = Path(".cache/base-segmenter")
 KEPT_EVERY = 100
 SEEDS_A_SCHEDULE, SEEDS_A_STEP = 1_000_000, 100
-"""Windows without an object are passed over: each step has more seeds than it needs."""
+"""Windows without an object are skipped, so each step has more seeds than it needs."""
 SCENES, SIDES, CLICKS = 60, (128, 256, 400), 3
 LEAST_AREA_PX = 40
 
 
 def main(data: Path, *, onward: bool) -> None:
-    """Fit, report, write."""
+    """Fit the head, save it, and print its overlaps."""
     torch.set_num_threads(1)
     encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
     blank, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
@@ -61,7 +61,7 @@ def main(data: Path, *, onward: bool) -> None:
     for number, schedule in list(enumerate(SCHEDULES))[1 if onward else 0 :]:
         head = fitted(head, windows, schedule, number=number, kept=kept / f"training-{number}.pt")
     head.save(BASE_SEGMENTER)
-    shutil.rmtree(kept)  # the next training is another one
+    shutil.rmtree(kept)  # so that the next training does not continue this one
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
     for what, wanted in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
         for name, one in (("first guess", blank), ("learned", head)):
@@ -71,7 +71,7 @@ def main(data: Path, *, onward: bool) -> None:
 
 
 def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int, kept: Path) -> PromptedMasks:
-    """Train, or go on with the training whose state is kept in a file."""
+    """Train, or continue the training whose state is in a file."""
     training = begin_training(head.network, schedule)
     if kept.exists():
         training.restore(torch.load(kept, weights_only=True))
@@ -90,13 +90,13 @@ def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number:
 
 
 def outlines(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
-    """Pictures and outlines of the val part."""
+    """Yield images and outlines of the val part."""
     for galaxy in outlined_galaxies(data, "val"):
         yield galaxy.pixels, galaxy.mask
 
 
 def scenes(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
-    """Pictures and masks of scenes of the val part."""
+    """Yield images and masks of scenes of the val part."""
     generator = generator_of(data, part="val")
     for seed in range(SCENES):
         scene = generator.draw(seed, SIDES[seed % len(SIDES)])
@@ -108,7 +108,7 @@ def scenes(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
 def measured(
     head: PromptedMasks, window_encoder: CachedWindowEncoder, pixels: NDArray[np.float32], wanted: Mask
 ) -> list[float]:
-    """Overlap after each click."""
+    """Return the overlap after each click."""
     windowed_image = window_encoder.of_pixels(pixels)
 
     def segment(clicks: list[Click]) -> Mask:

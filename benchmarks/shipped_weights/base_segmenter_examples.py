@@ -1,4 +1,4 @@
-"""Windows to learn outlines from: objects of scenes and outlines of real galaxies, each where it would be asked for."""
+"""Training windows of the segmenter: objects of scenes and outlines of real galaxies, with simulated prompts."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ SCENE_SIDES = (96, 384)
 
 @dataclass(frozen=True)
 class Outlined:
-    """A real picture, shape (h, w, 3), in [0, 1], and a person's outline, shape (h, w)."""
+    """A real image, shape (h, w, 3), in [0, 1], and an annotator's outline, shape (h, w)."""
 
     pixels: NDArray[np.float32]
     mask: NDArray[np.bool_]
 
 
 def outlined_galaxies(data: Path, part: Part) -> list[Outlined]:
-    """The galaxies of a part of the outlines."""
+    """Return the galaxies of a part of the outlines."""
     return [
         Outlined(np.asarray(Image.open(picture).convert("RGB"), np.float32) / np.float32(255), np.asarray(Image.open(mask)) > 0)
         for picture, mask in outlined(data / "masks", part=part)
@@ -49,7 +49,7 @@ class Windows:
         self._galaxies: Sequence[Outlined] = outlined_galaxies(data, "train")
 
     def endless(self, first_seed: int) -> Iterator[Example]:
-        """Examples of one seed after another."""
+        """Yield examples of consecutive seeds without end."""
         seed = first_seed
         while True:
             example = self.draw(seed)
@@ -58,7 +58,7 @@ class Windows:
                 yield example
 
     def draw(self, seed: int) -> Example | None:
-        """The window of a seed; None where its picture has no object that can be seen."""
+        """Return the example of a seed; None if its image has no visible object."""
         rng = np.random.default_rng([2, seed])
         if rng.random() < OUTLINE_SHARE:
             galaxy = turned(self._galaxies[int(rng.integers(len(self._galaxies)))], rng)
@@ -74,7 +74,7 @@ class Windows:
 
 
 def turned(galaxy: Outlined, rng: np.random.Generator) -> Outlined:
-    """A galaxy and its outline in one of eight positions, relit; it keeps its pixels, and so its noise and its sharpness."""
+    """Return a galaxy and its outline in one of eight orientations with a random brightness; pixels are not resampled."""
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
 
     def place(array: NDArray[Any]) -> NDArray[Any]:

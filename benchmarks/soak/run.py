@@ -1,10 +1,10 @@
-"""Twenty minutes of mixed load on one server and one worker: does either of them grow?
+"""Soak test: memory of one server and one worker under twenty minutes of mixed load.
 
 Run: .venv/bin/python -m benchmarks.soak.run [--minutes 20]
 
-Predictions in bulk, prompts, events, annotations that make batches, and malformed requests, all at the same time. It prints the
-resident memory of both processes every minute, and writes benchmarks/results/soak.json and the table of docs/benchmarks.md.
-What counts is the growth after the first quarter: until then models are loaded and caches are filled.
+Bulk predictions, prompts, events, annotations that form batches, and malformed requests, all at the same time. It prints the
+resident memory of both processes every minute, and writes benchmarks/results/soak.json and the table of docs/benchmarks.md. The
+result is the growth after the first quarter, when models are loaded and caches are full.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ CROPS = 200
 CONFIG = "everything.xml"
 EVERY_S = 10.0
 SETTLED = 0.25
-"""Share of the time after which nothing should grow any more."""
+"""Share of the time after which memory should not grow."""
 
 
 def main() -> None:
-    """Load, watch, print, write."""
+    """Run the load, record memory, print and write the table."""
     parser = argparse.ArgumentParser(description="Load a server and a worker for a long time and watch their memory.")
     parser.add_argument("--minutes", type=float, default=20.0)
     minutes = parser.parse_args().minutes
@@ -116,7 +116,7 @@ def _request(fixture: LabelStudioFixture, project: int, over: threading.Event, c
 
 
 def _annotate(fixture: LabelStudioFixture, project: int, over: threading.Event, counts: dict[str, int]) -> None:
-    """Submit an annotation every few seconds, so that a batch is trained now and then."""
+    """Submit an annotation every three seconds, so that versions are trained."""
     for task in cycle(fixture.tasks(project)):
         try:
             predictions = fixture.client.get(f"/api/tasks/{task.id}/", project=project)["predictions"]
@@ -124,7 +124,7 @@ def _annotate(fixture: LabelStudioFixture, project: int, over: threading.Event, 
                 annotation = {"result": predictions[0]["result"]}
                 fixture.client.send("POST", f"/api/tasks/{task.id}/annotations/", json=annotation)
                 counts["requests"] += 1
-        except LabelStudioUnavailable as error:  # on a busy machine Label Studio may take longer than a minute
+        except LabelStudioUnavailable as error:  # Label Studio may exceed the timeout on a busy machine
             log.warning("%s", error)
         if over.wait(3.0):
             return

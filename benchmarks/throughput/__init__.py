@@ -1,1 +1,1 @@
-"""Images a second of the encoder."""
+"""Throughput of the encoder, in images per second."""

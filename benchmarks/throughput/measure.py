@@ -1,7 +1,7 @@
-"""One method of benchmarks/throughput/run.py, measured in a process of its own: what one network does with one image side.
+"""One method of benchmarks/throughput/run.py, measured in its own process: one network with one image side.
 
-Run by throughput.py with a `Method` as JSON; prints a `Measured` as JSON. Each network gets the batch size and the memory
-layout that suit it best, found in short trials before it is timed.
+run.py starts it with a `Method` as JSON; it prints a `Measured` as JSON. Each network gets its fastest batch size and memory
+layout, found in short trials before it is timed.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ COUNTS = (1, 8, 32, 128)
 FILES = 32
 FILE_PX = 256
 CLOSE = 0.97
-"""A smaller batch that is as fast as this share of the fastest is preferred: it needs less memory."""
+"""The smallest batch with at least this share of the highest rate is used, since it needs less memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """How a network is run."""
+    """Precision, batch size and memory layout of a network."""
 
     precision: str
     batch: int
@@ -44,7 +44,10 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """What is measured: `setting` is None to look for the fastest ones, else only its peak memory is wanted."""
+    """Network, image side, threads and device.
+
+    If `setting` is None, the fastest settings are measured; otherwise only the peak memory of this setting.
+    """
 
     network: str
     side: int
@@ -55,22 +58,25 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What a method gave.
+    """Result of a method.
 
     Attributes
     ----------
+    method : Method
+    parameters : int
     settings : list of Setting
         The fastest of each precision.
     rates : list of list of float
-        Images a second of each setting, a number a round, from frames in memory.
+        Images per second of each setting, one number per round, from frames in memory.
     from_files, from_files_ahead : list of float
-        The same with the first setting, JPEG files decoded and framed in turn, or ahead in a thread as `galaxyloop embed` does.
+        Images per second of the fastest setting from JPEG files, decoded and cropped serially, or in a second thread as in
+        `galaxyloop embed`.
     preparing_ms : float
-        Decoding and framing, milliseconds an image.
+        Decoding and cropping, milliseconds per image.
     seconds_for : dict
-        Seconds for so many images at once; of `OURS_AVERAGED` only.
+        Seconds by number of images in one call; of `OURS_AVERAGED` only.
     bare_mb, peak_mb : float
-        Largest resident memory of the process (on a GPU: of its allocator) before there is a network, and at the end.
+        Largest resident memory of the process before a network is loaded, and at the end (on a GPU: of its allocator).
     """
 
     method: Method
@@ -93,7 +99,7 @@ def main() -> None:
 
 
 def measure(method: Method) -> Measured:
-    """Measure one method in this process; its peak memory counts all that the process has done before."""
+    """Measure one method in this process; its peak memory includes everything that the process has done before."""
     import timm
     import torch
 
@@ -112,7 +118,7 @@ def measure(method: Method) -> Measured:
 
     def run(setting: Setting, images: Any) -> Any:
         layout = torch.channels_last if setting.channels_last else torch.contiguous_format
-        network.to(memory_format=layout)  # costs nothing once it is so
+        network.to(memory_format=layout)  # no cost if the network already has this layout
         low = torch.autocast(method.device, torch.bfloat16) if setting.precision == "bf16" else nullcontext()
         with torch.inference_mode(), low:
             return compute(images.to(memory_format=layout)).float().cpu()  # the copy waits for the GPU
@@ -123,7 +129,7 @@ def measure(method: Method) -> Measured:
     if method.setting:
         rate(method.setting, TRIAL_S)
         return _result(method, network, [method.setting], bare_mb=bare_mb)
-    # What `embed` computes in is its own choice; everything else is tried in both precisions and layouts.
+    # `embed` chooses its own precision and layout; the other networks are tried in both precisions and layouts.
     precisions = ("as shipped",) if method.network == OURS_AVERAGED else ("fp32", "bf16")
     layouts = (False,) if method.network == OURS_AVERAGED else (False, True)
     batches = BATCHES if method.device == "cpu" else GPU_BATCHES
@@ -141,14 +147,14 @@ def measure(method: Method) -> Measured:
 
 def _fastest(settings: Sequence[Setting], rate: Callable[[Setting, float], float]) -> Setting:
     for setting in settings:
-        rate(setting, 0)  # the first call of a shape prepares it
+        rate(setting, 0)  # the first call with a new shape is slower
     tried = [(setting, rate(setting, TRIAL_S)) for setting in settings]
     limit = CLOSE * max(speed for _, speed in tried)
     return min((setting for setting, speed in tried if speed >= limit), key=lambda setting: setting.batch)
 
 
 def _from_files(method: Method, setting: Setting, run: Callable[[Setting, Any], Any]) -> dict[str, Any]:
-    """Time the way from a JPEG file to its embedding, decoding in turn with the network and ahead of it."""
+    """Time the computation from JPEG file to embedding, with serial decoding and with decoding in a second thread."""
     import numpy as np
     import torch
 
@@ -192,7 +198,7 @@ def _from_files(method: Method, setting: Setting, run: Callable[[Setting, Any], 
 
 
 def _files() -> list[bytes]:
-    """JPEG crops of the Hubble deep field (NASA/ESA, public domain; it ships with scikit-image)."""
+    """Return JPEG crops of the Hubble deep field (NASA/ESA, public domain; part of scikit-image)."""
     import numpy as np
     from PIL import Image
     from skimage import data
@@ -209,7 +215,7 @@ def _files() -> list[bytes]:
 
 
 def _seconds(count: int, run: Callable[[Any], Any], frames: Any) -> float:
-    """How long so many images take, in batches of the length of `frames`."""
+    """Return the seconds for `count` images, in batches of the length of `frames`."""
     began = time.perf_counter()
     for start in range(0, count, len(frames)):
         run(frames[: count - start])
@@ -217,7 +223,7 @@ def _seconds(count: int, run: Callable[[Any], Any], frames: Any) -> float:
 
 
 def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
-    """Images a second over at least `seconds` and one call."""
+    """Return images per second over at least `seconds` and one call."""
     began, done = time.perf_counter(), 0
     while True:
         work()

@@ -1,19 +1,19 @@
-"""Images a second that the encoder embeds, against usual networks of timm in the same run; and what memory it takes.
+"""Throughput of the encoder in images per second, compared with timm networks in the same run; and its memory.
 
-Run: .venv/bin/python -m benchmarks.throughput.run [--quick]     (a quarter of an hour on 2 cores that do nothing else)
+Run: .venv/bin/python -m benchmarks.throughput.run [--quick]     (a quarter of an hour on 2 idle cores)
 
-Every method is a process of its own (measure.py): it finds its best batch size and memory layout in float32 and under
-bfloat16 autocast, then runs five rounds of a second on frames in memory, and three passes from JPEG files. The opponents'
-weights are random, which changes no time. Peak memory is measured in one more process with the fastest setting alone, and holds
-what Python and PyTorch take without any network, which stands above the table. Writes tables into docs/benchmarks.md,
-benchmarks/results/throughput.json and docs/images/throughput.png.
+Every method runs in its own process (measure.py): it finds its best batch size and memory layout in float32 and under bfloat16
+autocast, then runs five rounds of a second on frames in memory, and three passes from JPEG files. The timm networks' weights
+are random, which does not change their time. Peak memory is measured in a separate process with the fastest setting alone; it
+includes the memory of Python and PyTorch without a network, which is given above the table. Writes tables into
+docs/benchmarks.md, benchmarks/results/throughput.json and docs/images/throughput.png.
 
-How the cost grows. Linearly with the number of images, as nothing is kept from one batch to the next, and about linearly with
-the area of a frame, the square of its side: the second table shows both. Four views cost four times one view. Decoding grows
-with the area of the file.
+How the cost grows. Linearly with the number of images, as batches are independent, and about linearly with the area of a frame,
+the square of its side: the second table shows both. Four views cost four times one view. Decoding grows with the area of the
+file.
 
-What it does not show. How good the embeddings are: other tables do. All networks run in PyTorch as they are, without a
-compiler. The load of the machine before the run stands above the table: on shared cores all rates drop, and not all alike.
+Limitations. The quality of the embeddings is measured by other benchmarks. All networks run in PyTorch without a compiler. The
+load of the machine before the run is given above the table: on shared cores all rates drop, by different amounts.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MEASURE_MODULE = "benchmarks.throughput.measure"
 OPPONENTS = ("resnet18", "resnet50", "convnext_nano")
 USUAL_PX = 224
 SIDES = (64, 128, 192, 256)
-"""Of the table of growth."""
+"""Image sides of the second table."""
 PLOT = IMAGES / "throughput.png"
 COLUMNS = [
     "network",
@@ -62,11 +62,11 @@ COLUMNS = [
 
 
 Numbers = dict[str, Any]
-"""A `Measured` as JSON gives it."""
+"""A `Measured` as read from JSON."""
 
 
 def main() -> None:
-    """Measure, print, write."""
+    """Measure, print and write the tables."""
     parser = argparse.ArgumentParser(description="Measure the encoder against usual networks.")
     parser.add_argument("--quick", action="store_true", help="a few methods, to try it; writes nothing")
     quick = parser.parse_args().quick
@@ -91,7 +91,7 @@ def main() -> None:
 
 
 def _methods(own_px: int) -> Iterator[Method]:
-    """Every network at the encoder's own side and at the usual one, on 1 and 2 threads, and on a GPU where there is one."""
+    """Yield every network at the encoder's own side and at the usual one, on 1 and 2 threads, and on a GPU if there is one."""
     places = [("cpu", 1), ("cpu", 2)] + ([("cuda", 2)] if torch.cuda.is_available() else [])
     for device, threads in places:
         yield Method(OURS_AVERAGED, own_px, threads, device)
@@ -101,7 +101,7 @@ def _methods(own_px: int) -> Iterator[Method]:
 
 
 def _measured(method: Method, console: Console) -> Numbers:
-    """Measure a method in a process of its own."""
+    """Measure a method in its own process."""
     with console.status(f"{method.network}, {method.side} px, {method.threads} threads, {method.device}"):
         command = [sys.executable, "-m", MEASURE_MODULE, json.dumps(asdict(method))]
         environment = os.environ | {"OMP_NUM_THREADS": str(method.threads)}
@@ -111,13 +111,13 @@ def _measured(method: Method, console: Console) -> Numbers:
 
 
 def _peak_mb(measured: Numbers, console: Console) -> float:
-    """Peak memory of a process that only runs a method's fastest setting."""
+    """Return the peak memory of a process that only runs a method's fastest setting, MB."""
     setting = Setting(**measured["settings"][_fastest(measured)])
     return float(_measured(replace(Method(**measured["method"]), setting=setting), console)["peak_mb"])
 
 
 def _fastest(measured: Numbers) -> int:
-    """Which of a method's settings is its fastest."""
+    """Return the index of a method's fastest setting."""
     return int(np.argmax([median(rates) for rates in measured["rates"]]))
 
 
@@ -152,7 +152,7 @@ def _growth_table(averaged: Numbers, by_side: Sequence[Numbers]) -> str:
 
 
 def _spread(rates: Sequence[float]) -> str:
-    """Median and range."""
+    """Return the median and the range."""
     return f"{median(rates):.3g} ({min(rates):.3g}-{max(rates):.3g})" if rates else ""
 
 

@@ -1,1 +1,1 @@
-"""Whether the loop ever makes a version that is worse."""
+"""Trust benchmark: how often a version that goes live makes predictions worse."""

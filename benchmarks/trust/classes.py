@@ -1,7 +1,7 @@
-"""The loop on labelled galaxies, without Label Studio: queue, training, gate, one version after the other.
+"""The loop on labelled galaxies, without Label Studio: queue, training and gate, one version after the other.
 
-Heads, offsets, the order of the queue, folds, comparison and decision are the product's. Kept aside from it: reading, storing,
-groups of neighbours (each galaxy is its own), and several annotators (each label is the set's).
+Heads, offsets, the order of the queue, folds, comparison and decision are the product's. Not included: reading, storing, groups
+of neighbours (each galaxy is its own group), and several annotators (each label is the set's).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ Rule = Callable[["Loop", Morphology], Taken]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Galaxies:
-    """Embeddings, shape (n, d), one-hot classes, shape (n, k), and the control that asks for them."""
+    """Embeddings, shape (n, d), one-hot classes, shape (n, k), and the control of the classes."""
 
     embeddings: NDArray[np.float32]
     targets: NDArray[np.float64]
@@ -48,7 +48,7 @@ class Galaxies:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One label order: steps, trained versions, scores at both ends, and the share of right classes after each batch."""
+    """Result of one label order: steps, trained versions, first and last score, and accuracy after each batch."""
 
     steps: list[Step]
     trained: int
@@ -59,7 +59,7 @@ class Run:
 
 @dataclass(eq=False)
 class Loop:
-    """The state of a loop."""
+    """State of a loop."""
 
     galaxies: Galaxies
     audit: frozenset[int]
@@ -70,16 +70,16 @@ class Loop:
 
     @property
     def training(self) -> tuple[int, ...]:
-        """Annotated tasks that a version may learn from."""
+        """Return the annotated tasks that a version may be trained on."""
         return tuple(sorted(set(self.labelled) - self.audit))
 
     @property
     def judging(self) -> Indices:
-        """Annotated tasks that no version learns from."""
+        """Return the annotated tasks that are held out."""
         return np.array(sorted(set(self.labelled) & self.audit), np.intp)
 
     def fit(self, learned: Sequence[int]) -> Morphology | None:
-        """A head as training makes it; None where there are too few labels."""
+        """Return a head fitted as in the product's training; None if there are too few labels."""
         key = tuple(learned)
         if key not in self._fitted:
             rows, control = np.array(key, np.intp), self.galaxies.control
@@ -93,21 +93,21 @@ class Loop:
         return self._fitted[key]
 
     def scores(self, head: Morphology | None, rows: Indices) -> NDArray[np.float64]:
-        """One less the Brier score on each task; of a control that nothing fills 0."""
+        """Return one minus the Brier score on each task; 0 if no head predicts the control."""
         probabilities = self.probabilities(head, rows)
         if probabilities is None:
             return np.zeros(len(rows))
         return class_agreement(probabilities, self.galaxies.targets[rows], exclusive=True)
 
     def probabilities(self, head: Morphology | None, rows: Indices) -> NDArray[np.float64] | None:
-        """What a head says of some tasks; None where the shipped one knows no label."""
+        """Return a head's probabilities for some tasks; None if the shipped head has none of the labels."""
         embeddings = self.galaxies.embeddings[rows]
         if head is None and base_offset(embeddings[:1], self.galaxies.control, BASE) is None:
             return None
         return ClassModel(self.galaxies.control, head, BASE).probabilities(embeddings)
 
     def next_batch(self, order: Indices) -> list[int]:
-        """The tasks that annotators open next: the least sure ones, and one in five held out, in random order."""
+        """Return the next tasks of the queue: one in five held out, in random order, and the least certain ones."""
         open_tasks = np.array([task for task in order if task not in set(self.labelled)], np.intp)
         held_out = [int(task) for task in open_tasks if int(task) in self.audit][: BATCH // HELD_OUT_ONE_IN]
         others = np.array([task for task in open_tasks if int(task) not in self.audit], np.intp)
@@ -121,7 +121,7 @@ class Loop:
 
 
 def by_gate(loop: Loop, candidate: Morphology) -> Taken:
-    """The product's rule: paired scores, held out and cross-validated, against the live version and the shipped head."""
+    """Decide by the product's rule: paired held-out and cross-validated scores, against the live version and the shipped head."""
     judging, training = loop.judging, np.array(loop.training, np.intp)
     plan = plan_of_classes(len(training))
     assert plan is not None
@@ -137,7 +137,7 @@ def by_gate(loop: Loop, candidate: Morphology) -> Taken:
                 inside = training[fold == number]
                 touched = set(inside.tolist()) & set(learned)
                 refitted = loop.fit([task for task in learned if task not in set(inside.tolist())]) if touched else head
-                # Of a live version that learned from other tasks alone, the head itself judges.
+                # A task that the head was not trained on is scored by the head itself, without refitting.
                 alone = np.array([task not in touched for task in inside.tolist()], bool)
                 resampled[fold == number] = np.where(alone, loop.scores(head, inside), loop.scores(refitted, inside))
             rows.append(np.concatenate([loop.scores(head, judging), resampled]))
@@ -165,14 +165,14 @@ def by_gate(loop: Loop, candidate: Morphology) -> Taken:
 
 
 def _change(loop: Loop, head: Morphology | None, tasks: Indices) -> float:
-    """As `change_of_classes`: what a head changes on some tasks; 0 where nothing fills the control before."""
+    """Return how much a head changes the predictions of some tasks, as `change_of_classes`; 0 without previous predictions."""
     drawn = np.random.default_rng(0).permutation(tasks)[:MOST_TASKS]
     new, live = loop.probabilities(head, drawn), loop.probabilities(loop.live, drawn)
     return 0.0 if new is None or live is None else float(1 - class_agreement(new, live, exclusive=True).mean())
 
 
 def by_point_estimate(loop: Loop, candidate: Morphology) -> Taken:
-    """The rule before: the better mean on held-out tasks, and with fewer than five of them the one with more labels."""
+    """Decide by the previous rule: the better mean on held-out tasks; with fewer than five, the head with more labels."""
     judging = loop.judging
     if len(judging) < OLD_MINIMUM_JUDGED:
         return Taken.CANDIDATE if len(loop.training) >= len(loop.live_learned) else Taken.LIVE
@@ -217,13 +217,13 @@ def read_galaxies(
     Parameters
     ----------
     classes : dict
-        The value of `column` to the label of the control; rows of other values are left out.
+        From values of `column` to labels of the control; rows with other values are left out.
     embed : callable
-        Embeds one picture.
+        Embeds one image.
     splits : sequence of str
-        Values of the column `split` that count.
+        Values of the column `split` to read.
     most : int, optional
-        A random choice of so many galaxies.
+        Largest number of galaxies, chosen at random.
     """
     labels = list(dict.fromkeys(classes.values()))
     written = "".join(f'<Choice value="{label}"/>' for label in labels)

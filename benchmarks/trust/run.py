@@ -1,13 +1,13 @@
-"""Does a loop whose gate compares versions ever get worse? On labelled galaxies and simulated scenes, beside the rule before.
+"""How often versions of the loop get worse, with the product's gate and with the previous rule, on galaxies and scenes.
 
 Run: .venv/bin/python -m benchmarks.trust.run [--orders 10] [--write]
 
-In the order of the queue (the least sure first, one in five at random and held out) batches of ten galaxies get their true
-labels; after each one a version is trained and judged. From every version that goes live to the next, the scores of both on
-*all* tasks that have no label yet are compared, task by task. It goes on where it was interrupted (`.cache/trust`).
+In the order of the queue (the least certain first; one in five at random and held out) batches of ten galaxies get their true
+labels; after each one a version is trained and the rule decides. For every version that goes live, its scores on *all*
+unlabelled tasks are compared with those of the previous version, task by task. An interrupted run continues (`.cache/trust`).
 
-What it does not show. One annotator who is never wrong; galaxies in no groups; classes of one control; boxes by source
-extraction alone, on scenes that are simulated; sets of which the shipped encoder, without labels, has seen a part.
+Limitations. One annotator who makes no errors; galaxies without groups; classes of one control; boxes by source extraction
+only, on simulated scenes; the shipped encoder was trained, without labels, on a part of the sets.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ GALAXIES, DEFAULT_GALAXIES = 600, 120
 BATCHES, DEFAULT_BATCHES, SCENE_BATCHES = 6, 3, 4
 SETS = ("default config, 120 galaxies", "Galaxy Zoo 2", "rings", "boxes of scenes", "Galaxy Zoo 1")
 VERSION = 2
-"""Counted up when runs no longer compare."""
+"""Incremented when stored runs are no longer comparable."""
 
 
 def main() -> None:
-    """Run what is missing, print, write."""
+    """Run the missing loops, print and optionally write the tables."""
     parser = argparse.ArgumentParser(description="Measure whether versions that go live are ever worse than the one before.")
     parser.add_argument("--orders", type=int, default=10, help="random label orders of each set")
     parser.add_argument("--sets", nargs="*", default=list(SETS), choices=SETS)
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _maker(name: str) -> Callable[[str, int], Run]:
-    """What runs a set under a rule and a seed; pictures are only read for runs that are missing."""
+    """Return a function that runs a set with a rule and a seed; it reads images on its first call."""
     loaded: list[Any] = []
 
     def make(rule: str, seed: int) -> Run:
@@ -86,7 +86,7 @@ def _galaxies(name: str) -> Galaxies:
     embed = _embedder()
     if name == "rings":
         return read_galaxies(DATA / "rings", "ring", {"1": "Ring", "0": "No ring"}, embed, splits=("train", "test"))
-    unseen = ("val", "test")  # by the shipped head, which has learned from labels of the others
+    unseen = ("val", "test")  # the shipped head was trained on labels of the other split
     if name == "Galaxy Zoo 1":
         return read_galaxies(DATA / "gz1", "coarse5", COMMON, embed, splits=unseen, most=GALAXIES)
     new = {} if name.startswith("default") else {"disk_no_spiral": "Disk without arms"}

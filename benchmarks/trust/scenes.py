@@ -1,4 +1,4 @@
-"""The loop on simulated scenes whose boxes are known: source extraction, trained on ever more of them, and the gate."""
+"""The loop on simulated scenes with known boxes: source extraction, fitted on a growing number of scenes, and the gate."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ __all__ = ["Scenes", "draw_scenes", "run_scenes"]
 SCENES, SIDE_PX = 120, 160
 CLASS = "Galaxy"
 MOST_IMAGES = 20
-"""That heads are refitted on, as in the product's gate."""
+"""Largest number of images for the refits of heads, as in the product's gate."""
 OLD_MINIMUM_JUDGED = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scenes:
-    """Images, what there is to find in them, and how each cell of the settings' grid does on them."""
+    """Images, their true boxes, and the scores of each cell of the settings' grid on them."""
 
     images: Sequence[NDArray[np.float32]]
     boxes: Sequence[list[Box]]
@@ -45,7 +45,7 @@ class Scenes:
 
 
 def draw_scenes(data: Path) -> Scenes:
-    """Scenes of which no shipped head has seen a galaxy."""
+    """Draw scenes with galaxies that no shipped head was trained on."""
     generator = generator_of(data, part="test")
     scenes = [generator.draw(seed, SIDE_PX) for seed in range(SCENES)]
     boxes = [[Box(left, top, right - left, bottom - top) for left, top, right, bottom in one.boxes.tolist()] for one in scenes]
@@ -55,7 +55,7 @@ def draw_scenes(data: Path) -> Scenes:
 
 @dataclass(eq=False)
 class _Heads:
-    """Heads by what they learned from, and the F1 of each on each scene; either is computed once."""
+    """Cache of heads by their training scenes, and of the F1 of each head on each scene."""
 
     scenes: Scenes
     fitted: dict[tuple[int, ...], Detection] = field(default_factory=dict)
@@ -77,7 +77,7 @@ class _Heads:
         return self.fitted[learned]
 
     def judge(self, learned: tuple[int, ...], scene: int) -> tuple[float, float, int]:
-        """F1, mean score of what is found, and how much is found; of the shipped head where nothing was learned."""
+        """Return F1, mean score of the detections, and their number; of the shipped head if `learned` is empty."""
         if (learned, scene) not in self.known:
             found = self._find(self.fit(learned) if learned else Detection.base((CLASS,)), scene)
             overlaps = box_overlaps(box_edges(self.scenes.boxes[scene]), box_edges([one.source.box for one in found]))
@@ -94,7 +94,7 @@ class _Heads:
 
 
 def run_scenes(scenes: Scenes, *, gate: bool, seed: int, batches: int) -> Run:
-    """Annotate ten scenes after the other, the least sure first, one in five held out; with the gate or the rule before."""
+    """Annotate batches of ten scenes, the least certain first, one in five held out; with the gate or the previous rule."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(scenes.images)).tolist()
     audit = set(rng.permutation(order)[: len(order) // HELD_OUT_ONE_IN].tolist())

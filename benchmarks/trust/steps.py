@@ -1,7 +1,8 @@
-"""What is measured of the loop's versions: from each one that went live to the next, the change on all tasks that it never saw.
+"""Steps of the loop: the change of scores from each live version to the next, on all unlabelled tasks.
 
-A change is significant where its paired interval over those tasks leaves out 0. Of changes that are none, one in twenty falls
-significantly by chance alone; more than that many falls, by a binomial test, mean that the gate lets worse versions live.
+A fall is significant by a one-sided paired t-test over those tasks at the level of 5 %. If no version changed anything, one
+step in twenty would be a significant fall by chance; significantly more falls, by a binomial test, mean that the gate lets
+worse versions live.
 """
 
 from __future__ import annotations
@@ -16,17 +17,17 @@ from scipy import stats
 __all__ = ["CHANCE", "Step", "Summary", "measure_step", "summarise"]
 
 CHANCE = 0.05
-"""One-sided: the share of steps without a true change that fall significantly."""
+"""One-sided significance level: the share of steps without a true change that fall significantly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """From one live version to the next.
+    """Change from one live version to the next.
 
     Attributes
     ----------
     labels : int
-        Annotations when the later version was made.
+        Annotations when the later version was trained.
     before, after : float
         Mean scores on the tasks that are not annotated.
     low, high : float
@@ -45,7 +46,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a rule did in all runs of a set.
+    """Result of a rule in all runs of a set.
 
     Attributes
     ----------
@@ -54,11 +55,11 @@ class Summary:
     falls : int
         Steps that fall by more than chance.
     expected : float
-        Steps that would if no version changed anything.
+        Expected number of falls if no version changed anything.
     p_value : float
-        Of so many falls or more, if no version changed anything.
+        Probability of `falls` or more falls if no version changed anything.
     worst : Step or None
-        The greatest fall; None where no version went live.
+        The greatest fall; None if no version went live.
     first, last : float
         Mean score of the shipped head, and of the version that is live at the end, each on the tasks not annotated at the end.
     """
@@ -84,12 +85,16 @@ def measure_step(before: NDArray[np.floating], after: NDArray[np.floating], *, l
 
 
 def summarise(runs: Sequence[Sequence[Step]], *, trained: int, ends: Sequence[tuple[float, float]]) -> Summary:
-    """Put the steps of several runs together.
+    """Summarise the steps of several runs.
 
     Parameters
     ----------
+    runs : sequence of sequence of Step
+        Steps of each run.
+    trained : int
+        Versions that were trained in all runs.
     ends : sequence of (first, last)
-        Of each run.
+        First and last score of each run.
     """
     steps = [step for run in runs for step in run]
     falls = sum(step.falls for step in steps)
