@@ -21,11 +21,7 @@ SIDES = (128, 256, 400)
 OBJECTS_A_SCENE = 4
 LEAST_AREA_PX = 40
 FIRST_SEED: dict[Part, int] = {"train": 3_000_000, "val": 2_000_000, "test": 1_000_000}
-"""First scene of each part. The parts share no real galaxy and no frame, but one seed and side give the same simulated galaxies,
-a third of all objects.
-
-The shipped head was trained on lower seeds.
-"""
+"""Seed of the first scene of each part. The parts share no galaxy and no frame; the shipped head was trained on lower seeds."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -121,7 +121,7 @@ class Loop:
 
 
 def by_gate(loop: Loop, candidate: Morphology) -> Taken:
-    """Decide by the product's rule: paired held-out and cross-validated scores, against the live version and the shipped head."""
+    """Decide by the product's rule: compare held-out and cross-validated scores with the live version and the shipped head."""
     judging, training = loop.judging, np.array(loop.training, np.intp)
     plan = plan_of_classes(len(training))
     assert plan is not None
