@@ -1,4 +1,4 @@
-"""`python -m backend.cli`: the command `galaxyloop` where its script is not installed."""
+"""`python -m backend.cli`: the command `galaxyloop` without its installed script."""
 
 from backend.cli.app import main
 

@@ -1,6 +1,6 @@
 """The command line `galaxyloop`: `backend/cli/commands/` has one file for each group of commands.
 
-Imports are inside the commands, so that `galaxyloop --help` answers without loading torch.
+Commands import their modules inside functions, so that `galaxyloop --help` does not load torch.
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ def main() -> None:
 
 
 def _mute_native_code() -> None:
-    """Close standard error to what libraries write after Python's end.
+    """Redirect standard error to the null device, for libraries that write to it while Python exits.
 
-    Triton, which torch builds for GPUs bring, lists its leaked objects there: 30 lines below the command's sentence.
+    Triton, a dependency of torch builds for GPUs, lists its leaked objects there: 30 lines below the command's sentence.
     """
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

@@ -1,4 +1,4 @@
-"""Where `galaxyloop prelabel` and `galaxyloop survey` predict: in this process or on a Ray cluster."""
+"""Engines of `galaxyloop prelabel` and `galaxyloop survey`: they predict in this process or on a Ray cluster."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Engine", "EngineOption", "RayAddress", "check_engine", "lower_priori
 
 
 class Engine(StrEnum):
-    """What predicts."""
+    """Names of the engines."""
 
     local = "local"
     ray = "ray"
@@ -37,7 +37,7 @@ def check_engine(engine: Engine, ray_address: str | None) -> None:
 
 
 def lower_priority(settings: Settings) -> None:
-    """Run at the worker's nice level and number of threads; before torch is loaded, whose threads inherit the level."""
+    """Set the worker's nice level and number of threads; call it before torch is imported, whose threads inherit the level."""
     bound_threads(settings)
     niceness = max(os.getpriority(os.PRIO_PROCESS, 0), settings.worker_niceness)
     os.setpriority(os.PRIO_PROCESS, 0, niceness)

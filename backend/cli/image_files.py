@@ -1,4 +1,4 @@
-"""The image files that the words of a command name: files, folders and patterns."""
+"""The image files that the arguments of a command name: files, folders and patterns."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ __all__ = ["find_images"]
 
 
 def find_images(words: Iterable[str]) -> list[str]:
-    """List the files that words name, each once, in the order of the words.
+    """List the files that arguments name, each once, in the order of the arguments.
 
     Parameters
     ----------
     words : iterable of str
-        Files, folders (all images in them and below, sorted) and patterns, with `**` for any folders. A word that names
-        nothing is kept as it is: it cannot be read, and reading says so.
+        Files, folders (all images in them and in their subfolders, sorted) and patterns, with `**` for any folders. A path
+        that does not exist is kept: the attempt to read it reports the error.
     """
     found: dict[str, None] = {}
     for word in words:
@@ -36,7 +36,7 @@ def find_images(words: Iterable[str]) -> list[str]:
 
 
 def _images_below(folder: str) -> list[str]:
-    """List a folder's images, without hidden files and folders; a symbolic link counts where it leads to a place below."""
+    """List a folder's images, without hidden files and folders; a symbolic link counts if its target is in the folder."""
     root = os.path.realpath(folder)
     below: list[str] = []
     outside: list[str] = []

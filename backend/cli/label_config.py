@@ -1,4 +1,4 @@
-"""Which labelling config a command's option names: a shipped one, or a file."""
+"""The labelling config that an option of a command names: a shipped one, or a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["read_label_config"]
 
 
 def read_label_config(config: str) -> str:
-    """Read the XML of an XML file or, where there is no such file, of a name from labeling_configs."""
+    """Read the XML of a file, or of a name from labeling_configs if there is no such file."""
     from importlib.resources import files
 
     path = Path(config)

@@ -1,4 +1,4 @@
-"""A command's output file: complete or not there."""
+"""A command's output file, written atomically."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["written_whole"]
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file for writing that takes its place in one step when the block ends well, and vanishes otherwise.
+    """Open a temporary file for writing; rename it to `path` when the block succeeds, and delete it otherwise.
 
-    Where nothing can be written the command ends at once with a sentence, not after an hour of work.
+    If the file cannot be created, the command ends immediately and not after an hour of work.
     """
     if path.is_dir():
         wrong_call(f"{path} is a folder: name a file for the output")

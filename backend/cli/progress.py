@@ -1,4 +1,4 @@
-"""How far a long command is and how fast: a bar where a person looks at it, else a line a minute for the log."""
+"""Progress and speed of a long command: a bar on a terminal, otherwise a line per minute."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Batch = TypeVar("Batch", bound=Sized)
 
 
 class _RateColumn(ProgressColumn):
-    """Images a second."""
+    """Shows the speed in images per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
@@ -27,12 +27,16 @@ class _RateColumn(ProgressColumn):
 
 
 def with_rate(batches: Iterable[Batch], title: str, *, total: int, done: int = 0) -> Iterator[Batch]:
-    """Give batches of images on, and show on standard error how many have come, of how many, and how fast.
+    """Yield batches of images, and show on standard error their number, the total and the speed.
 
     Parameters
     ----------
+    batches : iterable of sized
+    title : str
+    total : int
+        Number of all images.
     done : int
-        Images of an earlier run.
+        Number of images that an earlier run has finished.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn())
     began = said = time.monotonic()

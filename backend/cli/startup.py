@@ -1,4 +1,4 @@
-"""What a process sets up before it works: its settings, its threads, its log."""
+"""Start of a process: settings, number of threads, log and services."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["bound_threads", "log_to_stderr", "open_services", "read_settings"]
 
 
 def read_settings() -> Settings:
-    """Read the settings, or say which one makes no sense."""
+    """Read the settings; end the command with a wrong call that names an invalid setting."""
     try:
         return Settings()
     except SettingsError as error:
@@ -32,14 +32,14 @@ def read_settings() -> Settings:
 
 
 def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Services:
-    """Open what the process works with, or say why that cannot be."""
+    """Open the services of a process; end the command with the reason if they cannot be used."""
     from backend.jobs.queue import QueueUnavailable
     from backend.registry.connection import DatabaseUnavailable
     from backend.services import Services
     from sync.http.network import Proxies, trusted_certificates
 
     try:
-        # Where they cannot be used, that is said now and not at the first picture.
+        # Invalid certificates or proxies end the command here and not at the first image.
         trusted_certificates()
         Proxies()
         return Services(settings, database_patience_s=database_patience_s)
@@ -50,12 +50,12 @@ def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Se
 
 
 def bound_threads(settings: Settings) -> None:
-    """Bound the threads of every numerical library, which read this when they are loaded."""
+    """Limit the threads of the numerical libraries, which read these variables at import."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(settings.threads))
 
 
 def log_to_stderr() -> None:
-    """Log events, one a line."""
+    """Log events to standard error, one a line."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""How a command speaks: what it says on standard output, and the one sentence with which it ends where something is wrong."""
+"""Output of commands: results on standard output, progress and errors on standard error, and the exit codes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Item = TypeVar("Item")
 
 console = Console()
 notices = Console(stderr=True)
-"""For progress: what stands on standard output can be piped."""
+"""Console for progress, on standard error, so that scripts can pipe standard output."""
 
 ProjectId = Annotated[
     int, typer.Argument(metavar="PROJECT", min=1, max=MAX_ID, help="Number of the project in Label Studio's address.")
@@ -43,36 +43,36 @@ Extension = Annotated[
 
 
 NOT_FOUND = 404
-"""HTTP status of Label Studio's answer where it has no such project."""
+"""HTTP status of Label Studio's answer if the project does not exist."""
 INCOMPLETE, WRONG_CALL = 1, 2
-"""Exit codes; 0 is all done. `docs/commands.md` has the rule."""
+"""Exit codes of failed or incomplete work and of a wrong call; 0 means that everything is done. See `docs/commands.md`."""
 
 
 def stop(reason: str) -> NoReturn:
-    """End the command with one sentence: the work failed, or not all of it is done."""
+    """End the command with exit code 1 and one sentence: the work failed or is incomplete."""
     print(f"galaxyloop: {reason}", file=sys.stderr)  # noqa: T201
     raise typer.Exit(INCOMPLETE)
 
 
 def wrong_call(reason: str) -> NoReturn:
-    """End the command with one sentence before it has begun: the call must be changed."""
+    """End the command with exit code 2 and one sentence before any work: the user must change the call."""
     print(f"galaxyloop: {reason}", file=sys.stderr)  # noqa: T201
     raise typer.Exit(WRONG_CALL)
 
 
 def stop_for(error: Exception) -> NoReturn:
-    """End the command with an error's sentence: as a wrong call where it names what does not exist."""
+    """End the command with an error's sentence; as a wrong call if the call names something that does not exist."""
     named_nothing = isinstance(error, WrongCallError) or getattr(error, "status", None) == NOT_FOUND
     (wrong_call if named_nothing else stop)(str(error))
 
 
 def with_progress(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
-    """Give `items` on, under a bar on standard error where a person looks at it."""
+    """Yield `items`, and show a progress bar on standard error if it is a terminal."""
     yield from track(items, title, total=total, console=notices, disable=not notices.is_terminal)
 
 
 def list_left_out(reasons: Mapping[str, str]) -> None:
-    """Name the items that a command left out, a line each with the reason; nothing is said where there are none."""
+    """Print the items that a command left out, one line each with the reason; print nothing if there are none."""
     if reasons:
         print(f"galaxyloop: {len(reasons)} could not be read and are left out:", file=sys.stderr)  # noqa: T201
     for name, reason in reasons.items():
@@ -80,7 +80,7 @@ def list_left_out(reasons: Mapping[str, str]) -> None:
 
 
 def end_with_left_out(reasons: Mapping[str, str]) -> None:
-    """List what a command left out; the exit code says whether anything was."""
+    """Print the items that a command left out; if there are any, end the command with exit code 1."""
     list_left_out(reasons)
     if reasons:
         raise typer.Exit(INCOMPLETE)

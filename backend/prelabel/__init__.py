@@ -1,1 +1,1 @@
-"""Pre-labelling: storing the live version's predictions for all tasks of a project in bulk."""
+"""Pre-labelling: store the live version's predictions for all tasks of a project."""

@@ -1,4 +1,4 @@
-"""The engines of pre-labelling: this process, or the workers of a Ray cluster. Both give the same predictions."""
+"""The engines of pre-labelling: this process, or the workers of a Ray cluster. Both compute the same predictions."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def ray_engine(address: str | None) -> EngineFactory:
 
 
 class TaskWorker:
-    """Predicts tasks in a process of the cluster; downloads their images itself, into a cache like the backend's.
+    """Predicts tasks in a process of the cluster; it downloads the images into its own cache.
 
     Parameters
     ----------

@@ -17,17 +17,17 @@ __all__ = ["exclusive_project"]
 log = logging.getLogger("galaxyloop.prelabel")
 
 RETRY_S = 0.5
-"""Interval at which a lease that another process holds is requested again."""
+"""Interval, seconds, at which this process requests a lease that another process holds."""
 
 
 @contextmanager
 def exclusive_project(services: Services, project: Project) -> Iterator[None]:
-    """Wait for the project's lease and hold it.
+    """Wait for the project's lease, and hold it while the block runs.
 
     Raises
     ------
     PrelabelError
-        If another version than the one of `project` is live by then.
+        If another version has gone live since `project` was read.
     """
     logged = False
     while True:
@@ -46,7 +46,7 @@ def exclusive_project(services: Services, project: Project) -> Iterator[None]:
 
 
 def _log_holder(services: Services, project: Project) -> bool:
-    """Log which process holds the project; return False where the lease has become free."""
+    """Log which process holds the project; return False if the lease is free now."""
     held = holder(services.engine, project.id)
     if held is not None:
         log.warning(

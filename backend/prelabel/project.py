@@ -1,10 +1,10 @@
 """Pre-label a project: choose the tasks, predict them, store and verify the predictions, and show them to annotators.
 
-Label Studio lists which tasks have a prediction of the live version, so a run that was killed continues with the others. Chunks
-are stored under the project's lease, so a worker or another pre-labelling never stores the same predictions at the same time.
-After a kill, or a request without an answer, the lease lasts for some more seconds, in which Label Studio finishes an import
-that it has begun. Label Studio itself takes no lease: duplicates that it stores when an annotator opens a task are deleted at
-the end.
+Label Studio lists the tasks that have a prediction of the live version, so a run after a kill continues with the others. A run
+stores chunks under the project's lease, so a worker or another run never stores the same predictions at the same time. After a
+kill, or a request without an answer, the lease lasts for some more seconds, in which Label Studio finishes an import that it
+has begun. Label Studio itself takes no lease: at its end the run deletes the duplicates that Label Studio stores when an
+annotator opens a task.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ NOT_FOUND = 404
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which tasks are predicted.
+    """The tasks to predict.
 
     Attributes
     ----------
@@ -72,11 +72,11 @@ class Outcome:
     version : str
         Name of the version that predicted.
     known : int
-        Tasks that had its prediction before.
+        Number of tasks that had its prediction before the run.
     stored : int
-        Tasks that have got its prediction.
+        Number of tasks that received its prediction.
     replaced : int
-        Tasks whose outdated prediction was replaced.
+        Number of tasks whose outdated or failed prediction was replaced.
     refused : list of int
         Ids of tasks whose prediction Label Studio did not store; the log has the reasons.
     left_out : dict of int to str
@@ -98,14 +98,18 @@ class Outcome:
 
 
 Progress = Callable[[Iterator[Pairs], str, int], Iterator[Pairs]]
-"""Passes batches on and shows a progress bar with a title and a total."""
+"""Function that yields the given batches and shows a progress bar with a title and a total."""
 
 
 def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine: EngineFactory, progress: Progress) -> Outcome:
-    """Store the live version's predictions for the tasks that lack one; before the first training, those of the shipped heads.
+    """Store the live version's predictions for tasks without one; before the first training, those of the shipped heads.
 
     Parameters
     ----------
+    services : Services
+    project_id : int
+    choice : Choice
+        The tasks to predict.
     open_engine : callable
         `backend.prelabel.engines.local_engine`, or `ray_engine(address)`.
     progress : callable
@@ -114,9 +118,10 @@ def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine
     Raises
     ------
     PrelabelError
-        If there is nothing to predict, or another version goes live meanwhile; predictions stored until then are kept.
+        If the project has no task, an unreadable labelling config, no control that galaxyloop predicts, or a damaged live
+        version, or if another version goes live during the run; predictions stored until then are kept.
     LabelStudioError
-        If Label Studio refuses, or does not answer: run it again.
+        If Label Studio refuses a request or does not answer; a second run continues.
     """
     state = _state(services, project_id)
     tasks = read_tasks(services.label_studio, project_id)
@@ -161,7 +166,7 @@ def _state(services: Services, project_id: int) -> ProjectState:
 def _choose(
     waiting: list[StudioTask], choice: Choice, engine: Engine, progress: Progress, held_out: frozenset[int]
 ) -> tuple[list[Task], list[float]]:
-    """Choose the tasks to predict; return with them the known scores of tasks that are not held out."""
+    """Choose the tasks to predict; return them, and the scores computed so far for tasks that are not held out."""
     tasks = [Task(id=task.id, data=task.data) for task in waiting]
     known: list[float] = []
     if choice.uncertain_first:
@@ -186,7 +191,7 @@ def _store(services: Services, project: Project, predictions: Iterator[Pairs], o
 
 
 def _replace_outdated(services: Services, project: Project, tasks: list[StudioTask]) -> int:
-    """Replace outdated predictions; return how many."""
+    """Replace outdated predictions, and failed ones that succeed now; return their number."""
     publisher = Publisher(services, project, StoredPredictions())
     chosen = publisher.choose(tasks)
     annotated = [task.id for task in (*chosen.changed, *chosen.failed) if task.annotations]
@@ -196,7 +201,7 @@ def _replace_outdated(services: Services, project: Project, tasks: list[StudioTa
 
 
 def _verify(services: Services, project: Project, tasks: list[Task], outcome: Outcome) -> set[int]:
-    """Read which tasks have a prediction in Label Studio now, and return them; delete duplicates."""
+    """Return the ids of the tasks that have a prediction in Label Studio; record refused tasks, and delete duplicates."""
     predicted = predicted_tasks(services.label_studio, project.id, outcome.version)
     outcome.refused = [task.id for task in tasks if task.id not in predicted]
     outcome.stored = len(tasks) - len(outcome.refused)
@@ -212,8 +217,8 @@ def _verify(services: Services, project: Project, tasks: list[Task], outcome: Ou
 def _show(services: Services, project: Project, state: ProjectState, tasks: list[StudioTask], predicted: set[int]) -> bool:
     """Show this version to annotators once all open tasks have its prediction; return whether it is shown.
 
-    A project that shows no version yet shows incomplete predictions too. A project without a backend also shows them: Label
-    Studio derives the version's name from its predictions.
+    If the project shows no version yet, also an incomplete one is shown. In a project without this backend, Label Studio reads
+    the version's name from the stored predictions.
     """
     client, name = services.label_studio, project.live_name
     complete = all(task.annotated or task.id in predicted for task in tasks)

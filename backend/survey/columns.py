@@ -36,7 +36,7 @@ def make_schema(models: Sequence[ControlModel], *, dimension: int, run: Mapping[
     Parameters
     ----------
     dimension : int
-        Of an embedding.
+        Length of an embedding.
     run : mapping
         Description of the run; stored in each file's metadata under `galaxyloop`.
     """
@@ -66,5 +66,5 @@ def make_batch(
 
 
 def column_of(control: Control) -> str:
-    """Name of the column of a control: its own, unless that is taken."""
+    """Return the column name of a control: the control's name, with the prefix `control_` if a fixed column has that name."""
     return f"control_{control.name}" if control.name in (*_FIXED, EMBEDDING) else control.name

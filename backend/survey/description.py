@@ -1,4 +1,4 @@
-"""The description of a run: everything that determines the content of its parts, so that parts of two runs are never mixed."""
+"""The description of a run: everything that determines the content of its parts, so that parts of two runs never mix."""
 
 from __future__ import annotations
 
@@ -23,16 +23,18 @@ __all__ = ["check_build", "describe"]
 
 
 def describe(input: str, version: VersionBundle, *, part_images: int, extension: str = "") -> dict[str, Any]:
-    """Describe a run, as JSON.
+    """Return the description of a run, as JSON values.
 
     Parameters
     ----------
     input : str
-        Described by its absolute path: a relative path in another folder is another input.
+        Recorded as an absolute path: the same relative path in another folder is another input.
     version : VersionBundle
+        The version that predicts.
     part_images : int
+        Images per part.
     extension : str
-        Described only if given, so that surveys of releases without this option can be continued.
+        Recorded only if given, so that surveys of releases without this option can be continued.
 
     Raises
     ------
@@ -52,7 +54,7 @@ def describe(input: str, version: VersionBundle, *, part_images: int, extension:
 
 
 def check_build(run: Mapping[str, Any], version: VersionBundle) -> None:
-    """Check that a run described on another machine gives the same parts here.
+    """Check that this machine computes the same parts as the machine that described the run.
 
     Raises
     ------
@@ -70,7 +72,7 @@ def check_build(run: Mapping[str, Any], version: VersionBundle) -> None:
 
 
 def _build(version: VersionBundle) -> dict[str, str]:
-    """Describe everything that depends on the machine."""
+    """Return the part of the description that depends on the machine: the release and the weights."""
     shipped = (file for place in (BASE_DETECTOR, BASE_MORPHOLOGY, BASE_SEGMENTER) for file in sorted(place.rglob("*")))
     contents = [
         *(version.files[name] for name in sorted(version.files)),

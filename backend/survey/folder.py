@@ -35,7 +35,7 @@ class SurveyFolder:
     run : mapping
         Description of the run, as written at its start.
     parts, images : int
-        Totals of the plan.
+        Numbers of parts and images in the plan.
     """
 
     def __init__(self, path: Path, run: Mapping[str, Any]) -> None:
@@ -45,7 +45,7 @@ class SurveyFolder:
         self.images = int(run["images"])
 
     def done(self) -> set[int]:
-        """List the numbers of the finished parts."""
+        """Return the numbers of the finished parts."""
         names = (_PART.fullmatch(name) for name in os.listdir(self.path))
         return {int(name[1]) for name in names if name}
 
@@ -54,7 +54,7 @@ class SurveyFolder:
         return read_plan(self.path / PLAN, parts=self.parts, without=done)
 
     def put(self, number: int, content: bytes) -> None:
-        """Write a part.
+        """Write a part atomically.
 
         Raises
         ------
@@ -96,7 +96,7 @@ def open_folder(
     SurveyError
         If the folder belongs to another run, or another process works in it.
     OSError
-        If it cannot be written.
+        If the folder cannot be written.
     """
     if path.exists() and not path.is_dir():
         raise SurveyError(f"{path} is a file: name a folder for the output")

@@ -1,7 +1,7 @@
-"""The plan of a survey: which images belong to which part, written before the first image is read.
+"""The plan of a survey: the images of each part, written before the first image is read.
 
-So a part has the same images whenever the run is continued, even if files are added to or removed from the input, and the total
-is known. The plan is a gzipped file with one line of JSON per part. It is streamed: the names are never all in memory.
+Therefore a continued run has the same images in each part, even if files were added to or removed from the input, and the total
+is known. The plan is a gzipped file with one line of JSON per part. It is streamed, and never completely in memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ __all__ = ["cut_into_parts", "read_plan", "write_plan"]
 
 
 def cut_into_parts(spans: Iterable[Span], *, images: int) -> Iterator[list[Span]]:
-    """Cut a collection into parts of `images` images; the last one may be smaller."""
+    """Divide a collection into parts of `images` images; the last one may be smaller."""
     part: list[Span] = []
     room = images
     for span in spans:

@@ -1,4 +1,4 @@
-"""Runs a survey: plans it, makes the missing parts in this process or on a Ray cluster, and writes each part.
+"""Runs a survey: plans it, computes the missing parts in this process or on a Ray cluster, and writes each part.
 
 Only this process writes, so a cluster needs no shared output folder; the workers read the images.
 """
@@ -23,14 +23,14 @@ __all__ = ["EngineFactory", "SurveyPlan", "SurveyResult", "local_engine", "ray_e
 
 Engine = Callable[[Iterable[Job]], Iterator[Part]]
 EngineFactory = Callable[[Given], AbstractContextManager[Engine]]
-"""Opens an engine, which makes parts in any order."""
+"""Function that opens an engine; an engine yields parts in any order."""
 Progress = Callable[[Iterator[Part], SurveyFolder, int], Iterator[Part]]
-"""Passes parts on and shows a progress bar; the number is that of the images in existing parts."""
+"""Function that yields the given parts and shows a progress bar; the number counts the images of existing parts."""
 
 
 @dataclass(frozen=True, slots=True)
 class SurveyPlan:
-    """A survey that is to be run.
+    """A survey to run.
 
     Attributes
     ----------
@@ -40,6 +40,7 @@ class SurveyPlan:
     version : VersionBundle
         The version that predicts.
     part_images : int
+        Images per part.
     project : int or None
         Project whose heads predict; None: the shipped heads.
     extension : str
@@ -61,7 +62,7 @@ class SurveyResult:
     Attributes
     ----------
     parts, images : int
-        Totals of the folder.
+        Totals of the plan.
     predicted : int
         Images that this run predicted; the others existed before.
     unreadable : int
@@ -76,7 +77,7 @@ class SurveyResult:
 
 @contextmanager
 def local_engine(given: Given) -> Iterator[Engine]:
-    """Make parts in this process, one after the other."""
+    """Compute parts in this process, one after the other."""
     worker = SurveyWorker(given)
     yield lambda jobs: map(worker.work, jobs)
 
@@ -93,28 +94,36 @@ def ray_engine(address: str | None) -> EngineFactory:
 
 
 def run_survey(survey: SurveyPlan, *, open_engine: EngineFactory, progress: Progress) -> SurveyResult:
-    """Make the missing parts.
+    """Compute and write the missing parts.
+
+    Parameters
+    ----------
+    survey : SurveyPlan
+    open_engine : callable
+        `local_engine`, or `ray_engine(address)`.
+    progress : callable
+        Shows a progress bar.
 
     Raises
     ------
     SurveyError
         If the folder belongs to another run or is damaged, or a worker has another galaxyloop.
     InputError
-        If there are no images, or the disk or bucket fails: run it again to continue.
+        If there are no images, or the disk or bucket fails; a second run continues.
     ClusterError
         If the cluster cannot be used.
     ValueError
-        If the labelling config has nothing to fill.
+        If the labelling config has no control that galaxyloop predicts.
     """
     version, part_images = survey.version, survey.part_images
     run = describe(survey.input, version, part_images=part_images, extension=survey.extension)
-    # Ids of images are paths as the user wrote them, so they start in the folder in which the run was started.
+    # Ids of images are paths as the user wrote them: relative ones start in the folder in which the run was started.
     state = {"folder": str(Path.cwd()), "project": survey.project, "labelling_config_xml": version.label_config}
     spans = Collection(max_bytes=version.settings.image_max_bytes).find(survey.input)
     predicted = unreadable = 0
     with open_folder(survey.output, run, cut_into_parts(spans, images=part_images), state=state) as folder:
         done = folder.done()
-        known = min(len(done) * part_images, folder.images)  # only the last part is smaller, and it is made last
+        known = min(len(done) * part_images, folder.images)  # only the last part is smaller, and it is computed last
         if len(done) < folder.parts:
             jobs = (Job(number, tuple(spans)) for number, spans in folder.waiting(done))
             with open_engine((version, Path(folder.run["folder"]), run)) as make_parts:

@@ -1,4 +1,4 @@
-"""Makes a part: reads, decodes and predicts its images in batches, and writes them as a Parquet file."""
+"""Computes a part: reads, decodes and predicts its images in batches, and writes them as a Parquet file."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ __all__ = ["Given", "Job", "Part", "SurveyWorker"]
 BATCH = 32
 """Images per batch: the encoder is a quarter faster with 32 than with 8."""
 BATCH_PIXELS = 8_000_000
-"""Fewer images if they are large: a pixel takes twelve bytes, and the next batch is decoded meanwhile."""
+"""Largest number of pixels per batch: a pixel takes twelve bytes, and the next batch is decoded during the prediction."""
 FEATURE_BYTES = 256 * 2**20
-"""Cache of the feature maps of one batch, which several heads use. They are not used again, so they are not written to disk."""
+"""Size of the cache of feature maps, which the heads share. No later batch uses them, so they are not written to disk."""
 ENOUGH_DENIED = 8
 """If all of at least this many images are denied, the credentials are wrong; a few may be private images."""
 
@@ -47,7 +47,7 @@ Given = tuple[VersionBundle, Path, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """A part to make: its number in the plan and its images."""
+    """A part to compute: its number in the plan and its images."""
 
     number: int
     spans: tuple[Span, ...]
@@ -59,6 +59,8 @@ class Part:
 
     Attributes
     ----------
+    number : int
+        Number of the part in the plan.
     content : bytes
         Parquet file.
     images, unreadable : int
@@ -75,7 +77,7 @@ class Part:
 
 
 class SurveyWorker:
-    """Makes parts, in this process or in a process of a cluster.
+    """Computes parts, in this process or in a process of a cluster.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ class SurveyWorker:
     Raises
     ------
     ValueError
-        If the labelling config has nothing to fill, or several images a task.
+        If the labelling config has no control that galaxyloop predicts, or several images per task.
     SurveyError
         If the galaxyloop of this machine differs from the one that the run was started with.
     """
@@ -108,7 +110,7 @@ class SurveyWorker:
         self._schema = make_schema(self._models, dimension=self._extractor.dimension, run=run)
 
     def work(self, job: Job) -> Part:
-        """Make a part.
+        """Compute a part.
 
         Raises
         ------
@@ -206,7 +208,7 @@ def _decode(content: bytes, max_pixels: int, extension: str) -> StoredImage | Im
     def decode_image() -> StoredImage:
         chosen = pick_extension(content, extension)
         image = StoredImage(image_key(chosen), lambda: chosen, max_pixels)
-        _ = image.pixels  # computed here, in the decoding thread, and kept
+        _ = image.pixels  # decodes here, in the prefetching thread; the image keeps its pixels
         return image
 
     return attempt(decode_image)
@@ -224,7 +226,7 @@ def _score(answers: Mapping[str, Row]) -> float:
 
 
 def _prefetch_one(items: Iterator[Item]) -> Iterator[Item]:
-    """Yield items while another thread makes the next one: decoding and the model release Python's lock."""
+    """Yield items while another thread computes the next one: decoding and the model release the interpreter lock."""
     with ThreadPoolExecutor(1, thread_name_prefix="decoding") as pool:
         future: Future[Item | None] = pool.submit(next, items, None)
         while (item := future.result()) is not None:

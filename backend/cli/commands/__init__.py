@@ -1,1 +1,1 @@
-"""The commands of `galaxyloop`, one file a group; imports are inside the commands, so that `--help` answers at once."""
+"""The commands of `galaxyloop`, one file per group; commands import inside functions, so that `--help` is fast."""

@@ -1,4 +1,4 @@
-"""`galaxyloop check`: whether the loop can work here now; with `--worker` the health check of the workers' containers."""
+"""`galaxyloop check`: check that the loop can work; with `--worker`, the health check of the workers' containers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["check"]
 def check(
     worker: Annotated[bool, typer.Option("--worker", help="Look only for a worker on this machine, not for a server.")] = False,
 ) -> None:
-    """Say whether database, queue and data folder can be used, and whether server and worker run; exit code 1 if not."""
+    """Check that database, queue and data folder can be used and that server and worker run; exit code 1 if not."""
     from backend.jobs.queue import JobQueue, QueueUnavailable
     from backend.registry.connection import DatabaseUnavailable
     from backend.registry.tables import check_tables, open_database

@@ -1,4 +1,4 @@
-"""`galaxyloop demo`: everything at once on one machine."""
+"""`galaxyloop demo`: Label Studio, the backend and a worker on one machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`galaxyloop project detach` and `forget`: the backend leaves a project; this installation deletes what it keeps of it."""
+"""`galaxyloop project detach` and `forget`: detach the backend from a project, and delete this installation's data about it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["detach", "forget"]
 
 
 def detach(project: ProjectId) -> None:
-    """Take backend and webhook off a project in Label Studio; versions and stored predictions are kept."""
+    """Remove backend and webhook from a project in Label Studio; versions and stored predictions are kept."""
     from backend.projects.presence import DETACHED
     from backend.registry.records import RegistryError
     from sync.label_studio.client import LabelStudioError
@@ -45,7 +45,7 @@ def forget(
     project: ProjectId,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask no question.")] = False,
 ) -> None:
-    """Detach a project where it still exists, and delete all that this installation keeps of it, its versions included."""
+    """Detach a project if it still exists, and delete all data of this installation about it, with its versions."""
     from backend.projects.forget import ProjectInUseError, forget_project
     from sync.label_studio.client import LabelStudioError
 
@@ -63,7 +63,7 @@ def forget(
 
 
 def _detach_where_it_exists(services: Services, project: int) -> str:
-    """Detach the project that was attached here; say what was found where it is not there any more."""
+    """Detach the project if it is the one that was attached here; return a phrase for the message, or "" if it was not."""
     from backend.registry.records import RegistryError
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.origin import is_same_project
@@ -80,5 +80,5 @@ def _detach_where_it_exists(services: Services, project: int) -> str:
             raise
         return ""
     if not is_same_project(origin, state.created_at):
-        return ""  # another project has the number now: not ours to touch
+        return ""  # another project has this number now and must not be changed
     return " and detached" if detach_backend(services.label_studio, project, url=services.settings.public_url) else ""

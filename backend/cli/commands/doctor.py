@@ -1,4 +1,4 @@
-"""`galaxyloop doctor`: each part that the loop needs is tried, and what fails comes with what to do."""
+"""`galaxyloop doctor`: check each part that the loop needs, and print a remedy for each failure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,10 @@ __all__ = ["doctor"]
 
 
 def doctor() -> None:
-    """Try each part that the loop needs and say what to do where one fails; exit code 1 if any did. Leaves nothing behind."""
+    """Check each part that the loop needs, and print a remedy for each failure; exit code 1 if a check fails.
+
+    The command deletes the temporary project and the files that it creates.
+    """
     checks = list(_checks(read_settings()))
     table = Table("check", "", "what was seen, or what to do")
     for check in checks:

@@ -1,6 +1,6 @@
-"""`galaxyloop embed`: the embeddings of images, for work outside of Label Studio.
+"""`galaxyloop embed`: compute the embeddings of images, for use outside of Label Studio.
 
-Memory stays flat: an image is framed as soon as it is decoded, and embeddings gather on disk, not in lists.
+Memory use is constant: each image is cropped and resampled as soon as it is decoded, and embeddings are collected on disk.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def embed(
     checkpoint: Annotated[Path | None, typer.Option(help="An encoder of your own; without it the shipped one.")] = None,
     extension: Extension = "",
 ) -> None:
-    """Embed images into an .npz file; those that cannot be read are named and left out."""
+    """Write the embeddings of images to an .npz file; unreadable images are listed and left out."""
     settings = read_settings()
     import numpy as np
 
@@ -75,7 +75,7 @@ def embed(
 
 
 def _embedded(encoder: Encoder, framed: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
-    """Embed frames, shape (side, side, 3), in batches; errors pass through, in their places."""
+    """Embed frames, shape (side, side, 3), in batches; yield embeddings and errors in the order of the input."""
     batch: list[tuple[str, Read]] = []
     for one in framed:
         batch.append(one)

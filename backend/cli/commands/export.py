@@ -1,4 +1,4 @@
-"""`galaxyloop export`: a data set out of a Label Studio project."""
+"""`galaxyloop export`: write the annotations of a Label Studio project as a data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["export"]
 
 
 class Format(StrEnum):
-    """What can be written; the keys of `sync.export.FORMATS`, spelt out so that `--help` need not import it."""
+    """Export formats: the keys of `sync.export.FORMATS`, repeated here so that `--help` does not import it."""
 
     coco = "coco"
     yolo = "yolo"
@@ -36,7 +36,7 @@ class Format(StrEnum):
 
 
 class Consensus(StrEnum):
-    """What counts where several people annotated a task; the keys of `sync.export.consensus.consensus.CONSENSUS`."""
+    """Consensus of several annotations of a task; the keys of `sync.export.consensus.consensus.CONSENSUS`."""
 
     latest = "latest"
     majority = "majority"
@@ -45,7 +45,7 @@ class Consensus(StrEnum):
 
 
 class Objects(StrEnum):
-    """What becomes of a box and an outline around the same thing; `sync.export.merging.OBJECTS`."""
+    """Treatment of a box and an outline around the same object; the values of `sync.export.merging.OBJECTS`."""
 
     merged = "merged"
     separate = "separate"
@@ -66,7 +66,7 @@ def export(
     licence: Annotated[str, typer.Option(help="Licence line of the data card.")] = "",
     credit: Annotated[str, typer.Option(help="Credit line of the data card.")] = "",
 ) -> None:
-    """Export a project's annotations as a data set, with who or what made each and a data card."""
+    """Export a project's annotations as a data set, with the annotator or model of each object and a data card."""
     settings = read_settings()
     from sync.export import missing_packages
     from sync.export.run import ExportError, Plan

@@ -1,4 +1,4 @@
-"""`galaxyloop import`: images into a Label Studio project, from files, a catalogue or a list of addresses."""
+"""`galaxyloop import`: import images into a Label Studio project from files, a catalogue or a list of URLs."""
 
 from __future__ import annotations
 
@@ -76,9 +76,9 @@ def import_(
     storage: Annotated[str, typer.Option(help="Where pictures are kept: uploads, local or s3.")] = "uploads",
     bucket: Annotated[str | None, typer.Option(help="The bucket of --storage s3.")] = None,
 ) -> None:
-    """Import images as tasks; what the project has already is left alone.
+    """Import images as tasks; images that the project already has are not imported again.
 
-    Images that cannot be read are listed at the end, each with the reason; the exit code is then 1, and all others are in.
+    The command lists unreadable images at the end, each with the reason; it imports all others, and the exit code is then 1.
     """
     settings = read_settings()
     from astropy.utils.exceptions import AstropyWarning
@@ -122,7 +122,7 @@ def import_(
     try:
         with ExitStack() as opened:
             opened.enter_context(warnings.catch_warnings())
-            warnings.simplefilter("ignore", AstropyWarning)  # of headers and tables that it mends by itself
+            warnings.simplefilter("ignore", AstropyWarning)  # about headers and tables that astropy repairs
             alone(project, settings, opened)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             opened.enter_context(client)
@@ -139,7 +139,7 @@ def import_(
 
 
 def alone(project: int, settings: Settings, opened: ExitStack) -> None:
-    """Keep out another import into the project: each would look for what is there before the other has sent it."""
+    """Lock the project against another import: two simultaneous imports would both create the tasks that are missing."""
     from sync.files.lock import locked
 
     folder = settings.data_dir / "imports"
@@ -153,7 +153,7 @@ def alone(project: int, settings: Settings, opened: ExitStack) -> None:
 
 
 def _storage(name: str, bucket: str | None, project: int, settings: Settings, client: LabelStudioClient) -> Storage:
-    """The storage that is named."""
+    """Return the storage of the option `--storage`."""
     if name == "local":
         from sync.importing.storage.local_files import LocalFiles
 
@@ -186,7 +186,7 @@ def _run(
     extension: str,
     settings: Settings,
 ) -> IngestReport:
-    """Import under a bar where a person looks at it."""
+    """Run the import; show a progress bar if standard error is a terminal."""
     from rich.progress import Progress
 
     from sync.importing.importer import ingest

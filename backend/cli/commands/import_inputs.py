@@ -1,4 +1,4 @@
-"""What the words of `galaxyloop import` name: files, positions of a catalogue with their cut-outs, or a list of addresses."""
+"""The inputs of `galaxyloop import`: files, positions of a catalogue with their cut-outs, or a list of URLs."""
 
 from __future__ import annotations
 
@@ -22,25 +22,30 @@ __all__ = ["Wanted", "items_of"]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What the command's words ask for.
+    """The options of the command that select its input.
 
     Attributes
     ----------
     paths, surveys : list of str
-        Words of the command.
+        Image files, folders and patterns; names of HiPS surveys.
     mosaics : list of str
-        Files, folders and patterns, each with `NAME=` before it where a band is named.
+        Files, folders and patterns, each with the prefix `NAME=` if it names a band.
     catalogue, urls, table : Path or None
-        `table` is joined to the files by its column `key`.
+        Table of positions; table of URLs; table that is joined to the files by its column `key`.
     key : str
+        Column of `table` with file names or ids.
     catalogue_table : str or None
-        Which of several tables of the file of rows.
+        Name or number of the table to read, if the file of `catalogue`, `urls` or `table` has several.
     ra, dec : str or None
+        Columns of right ascension and declination; None: found by their names.
     columns : list of str or None
-        None stands for all.
+        Columns that are copied to the tasks; None: all.
     url_column : str
+        Column of `urls` with the URLs.
     fov_arcsec : float
+        Side of a cut-out, arcsec.
     pixels : int
+        Side of a cut-out of a survey, pixels.
     """
 
     paths: list[str]
@@ -59,7 +64,7 @@ class Wanted:
     pixels: int
 
     def check(self) -> None:
-        """Stop where the words do not name one source."""
+        """End the command with a wrong call if the options do not select exactly one input, or contradict each other."""
         if sum([bool(self.paths), self.catalogue is not None, self.urls is not None]) != 1:
             quoted = "; patterns of --mosaic must be quoted" if self.paths and self.mosaics else ""
             wrong_call(f"name one source: files and folders, or --catalogue, or --urls{quoted}")
@@ -76,7 +81,17 @@ class Wanted:
 
 
 def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, opened: ExitStack) -> tuple[int, Iterator[Item]]:
-    """How many items there are, and the items, of whatever source is named."""
+    """Return the number of items of the selected input, and the items.
+
+    Parameters
+    ----------
+    wanted : Wanted
+    settings : Settings
+    client : LabelStudioClient
+        Supplies the authorization for images on Label Studio's host.
+    opened : ExitStack
+        Closes mosaics and connections.
+    """
     from sync.importing.inputs.catalogue import open_catalogue
     from sync.importing.inputs.files import file_items
     from sync.importing.inputs.objects import address_items, cutout_items
@@ -129,7 +144,7 @@ def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, open
 
 
 def _mosaic_files(words: list[str]) -> list[str]:
-    """Name the files of folders and patterns, each with the name of the band that stands before its word."""
+    """List the files of folders and patterns, each with the prefix `NAME=` of its argument."""
     from backend.cli.image_files import find_images
 
     files = []

@@ -1,4 +1,4 @@
-"""`galaxyloop import-regions`: existing segmentation maps, region files, data sets and catalogues onto existing tasks."""
+"""`galaxyloop import-regions`: import segmentation maps, region files, data sets and catalogues into existing tasks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ __all__ = ["import_regions"]
 
 
 class Format(StrEnum):
-    """What can be read; the keys of `sync.regions.formats.FORMATS`, spelt out so that `--help` need not import it."""
+    """Input formats: `auto` and the keys of `sync.regions.formats.FORMATS`, repeated so that `--help` does not import it."""
 
     auto = "auto"
     labels = "labels"
@@ -42,14 +42,14 @@ class Format(StrEnum):
 
 
 class Become(StrEnum):
-    """What the regions become."""
+    """What Label Studio stores the regions as."""
 
     predictions = "predictions"
     annotations = "annotations"
 
 
 class Key(StrEnum):
-    """By what tasks are found; `sync.regions.tasks.KEYS`."""
+    """Property by which the command finds the task of a region; the values of `sync.regions.tasks.KEYS`."""
 
     auto = "auto"
     filename = "filename"
@@ -93,10 +93,10 @@ def import_regions(
         str | None, typer.Option(metavar="NAME|NUMBER", help="The table to read of a catalogue of several.")
     ] = None,
 ) -> None:
-    """Import regions that exist already, as predictions or annotations of tasks that exist.
+    """Import existing regions as predictions or annotations of existing tasks.
 
-    What cannot be placed is listed at the end, with the reason; the exit code is then 1, and all the rest is in. Running it
-    again doubles nothing. docs/import-regions.md tells more.
+    The command lists regions without a task at the end, with the reason; it imports all others, and the exit code is then 1. A
+    second run creates no duplicates. See docs/import-regions.md.
     """
     settings = read_settings()
     from sync.label_studio.client import LabelStudioClient, LabelStudioError
@@ -139,7 +139,7 @@ def import_regions(
 
 
 def _check_model(name: str) -> None:
-    """Refuse names that Label Studio cannot list, and those of our own versions."""
+    """End with a wrong call for names that Label Studio cannot list, and for names of galaxyloop's versions."""
     from backend.registry.records import RegistryError, version_number
     from sync.label_studio.predictions import KEPT_SUFFIX
 
@@ -154,7 +154,7 @@ def _check_model(name: str) -> None:
 
 
 def _files(words: list[str]) -> list[Path]:
-    """List what words name, each once: files and folders as they are, patterns filled in."""
+    """List the paths that arguments name, each once: files and folders unchanged, patterns expanded."""
     named: dict[str, None] = {}
     for word in words:
         matches = sorted(glob.glob(word, recursive=True)) if glob.has_magic(word) and not os.path.lexists(word) else []
@@ -163,7 +163,7 @@ def _files(words: list[str]) -> list[Path]:
 
 
 def _reading(config: LabelConfig, classes: Path | None, pairs: list[str], named: Columns) -> Reading:
-    """What the readers are told beyond the files; `named` are the columns that options name."""
+    """Return the options of the readers; `named` has the columns of the options `--ra` and `--dec` and the table."""
     from sync.regions.classes import read_classes
     from sync.regions.formats import Reading
 
@@ -181,7 +181,7 @@ def _reading(config: LabelConfig, classes: Path | None, pairs: list[str], named:
 
 
 def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Settings, opened: ExitStack) -> Report:
-    """Import under a bar where a person looks at it."""
+    """Run the import; show a progress bar if standard error is a terminal."""
     from astropy.utils.exceptions import AstropyWarning
     from rich.progress import Progress
 
@@ -197,7 +197,7 @@ def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Set
     )
     opened.callback(fetcher.close)
     opened.enter_context(warnings.catch_warnings())
-    warnings.simplefilter("ignore", AstropyWarning)  # of headers and tables that it mends by itself
+    warnings.simplefilter("ignore", AstropyWarning)  # about headers and tables that astropy repairs
     pictures = Pictures(fetcher.fetch, max_pixels=settings.image_max_pixels)
     with Progress(console=notices, disable=not notices.is_terminal) as bars:
         bar = bars.add_task("importing regions", total=None)
@@ -211,7 +211,7 @@ def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Set
 
 
 def _show(client: LabelStudioClient, state: ProjectState, model: str, report: Report) -> bool:
-    """Let annotators see the predictions where the project shows those of no model; tell whether it shows them."""
+    """Show the predictions to annotators if the project shows those of no model; return whether it shows them."""
     if state.model_version is None and report.new + report.known:
         client.send("PATCH", f"/api/projects/{state.id}/", json={"model_version": model}, repeatable=True)
         return True

@@ -1,4 +1,4 @@
-"""`galaxyloop inspect`: what the product reads of files, before they are imported; it opens no model and no server."""
+"""`galaxyloop inspect`: describe what an import reads from files; it opens no model and needs no server."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def inspect(
     extension: Extension = "",
     stretch: Annotated[str, typer.Option(help="How FITS is shown: lupton, asinh, zscale or percentile.")] = "lupton",
 ) -> None:
-    """Say what is read of files: format, extensions, bands, unit, sky, stretch, and what is left out and why.
+    """Describe what an import reads from files: format, extensions, bands, unit, sky, stretch, and what it leaves out and why.
 
-    The exit code is 1 where a file cannot be read.
+    The exit code is 1 if a file cannot be read.
     """
     settings = read_settings()
     from backend.cli.image_files import find_images
@@ -49,7 +49,7 @@ def inspect(
     failed = False
     for path in paths:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # what libraries mend by themselves
+            warnings.simplefilter("ignore")  # about defects that the libraries repair
             answer, is_read = _inspected(path, settings, extension, stretch, picture)
         failed |= not is_read
         if as_json:
@@ -63,7 +63,7 @@ def inspect(
 def _inspected(
     path: str, settings: Settings, extension: str, stretch: str, picture: Path | None
 ) -> tuple[dict[str, Any], bool]:
-    """What is read of a file, and whether it can be."""
+    """Return the description of a file, and whether the file can be read."""
     from backend.cli.output import written_whole
     from sync.errors.failures import attempt
     from sync.errors.images import ImageError
@@ -99,7 +99,7 @@ def _inspected(
 
 
 def _catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None:
-    """What a file with a table is, None for one that is none."""
+    """Return the description of a file with a table, and whether it can be read; None if the file has no table."""
     from sync.errors.images import ImageError
     from sync.images.decode import kind_of, unpacked
 
@@ -115,7 +115,7 @@ def _catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None
     try:
         table = open_catalogue(path)
     except InputError as error:
-        if is_fits and "has no table" in str(error):  # then the reason why it is not an image is reported
+        if is_fits and "has no table" in str(error):  # the caller then reports why the file is not an image
             return None
         return {**NOTHING, "format": "catalogue", "problems": [str(error)]}, False
     bad = bad_rows(table)
@@ -126,7 +126,7 @@ def _catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None
 
 
 def _text(path: str, answer: Mapping[str, Any]) -> str:
-    """An answer as lines for a person."""
+    """Format a description as text lines."""
     lines = [f"{path}: {answer['format'] or 'cannot be read'}"]
     for part in answer.get("extensions", ()):
         size = "x".join(str(length) for length in reversed(part["shape"])) or "-"

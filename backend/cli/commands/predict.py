@@ -1,4 +1,4 @@
-"""`galaxyloop predict`: Label Studio predictions for images of this machine, by the shipped heads and without a server."""
+"""`galaxyloop predict`: predict local images with the shipped heads, as tasks for Label Studio, without a server."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["predict"]
 
 BATCH = 8
-"""Images whose pixels are held together, and as many more read ahead: sixteen frames of 1984 by 1361 are half a gigabyte."""
+"""Images per batch, and prefetched images: sixteen images of 1984 by 1361 pixels are half a gigabyte."""
 
 
 def predict(
@@ -33,7 +33,7 @@ def predict(
     output: Annotated[Path, typer.Option(help="The JSON file to write: tasks with predictions, as Label Studio imports them.")],
     extension: Extension = "",
 ) -> None:
-    """Predict images as tasks that Label Studio imports; those that cannot be read are named and left out."""
+    """Write images and their predictions as tasks that Label Studio imports; unreadable images are listed and left out."""
     xml = read_label_config(config)
     settings = read_settings()
     from backend.cli.image_files import find_images
@@ -71,7 +71,7 @@ def predict(
 
 
 def _shipped_predictor(xml: str, image_store: LocalImageStore, settings: Settings) -> Predictor:
-    """The annotator of a project that nobody has annotated yet, over `image_store`."""
+    """Return the predictor with the shipped heads, as of a project without annotations, for the images of `image_store`."""
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.prediction.factory import SHIPPED_VERSION, PredictorFactory
@@ -90,7 +90,7 @@ def _shipped_predictor(xml: str, image_store: LocalImageStore, settings: Setting
 def _readable_batches(
     read: Iterable[tuple[str, StoredImage | ImageError]], left_out: dict[str, str]
 ) -> Iterator[dict[str, StoredImage]]:
-    """Gather pictures by path; the reasons of those that could not be read go into `left_out`."""
+    """Yield batches of images by path; add the errors of unreadable ones to `left_out`."""
     from backend.images.store import StoredImage
 
     batch: dict[str, StoredImage] = {}

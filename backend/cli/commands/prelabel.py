@@ -1,4 +1,4 @@
-"""`galaxyloop prelabel`: predictions in bulk for a project of Label Studio."""
+"""`galaxyloop prelabel`: store predictions for all tasks of a Label Studio project."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["prelabel"]
 
 NAMED = 5
-"""Tasks that a message names; the log has all."""
+"""Largest number of tasks that a message names; the log has all."""
 
 
 class Order(StrEnum):
-    """Which tasks come first."""
+    """Order in which tasks are predicted: by id, or the most uncertain first."""
 
     id = "id"
     uncertain = "uncertain"
@@ -56,7 +56,7 @@ def prelabel(
 ) -> None:
     """Store predictions for all tasks of PROJECT in bulk.
 
-    An interrupted run is continued by the same command: nothing is stored twice. See docs/scale.md.
+    The same command continues an interrupted run; it stores nothing twice. See docs/scale.md.
     """
     check_engine(engine, ray_address)
     if input is not None:  # the command of releases before `galaxyloop survey`

@@ -1,4 +1,4 @@
-"""`galaxyloop pretrain`: a vision model from images without labels, or further on volunteers' votes."""
+"""`galaxyloop pretrain`: pre-train a vision model on images without labels, or also on volunteers' votes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def pretrain(
     learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1)] = 1e-3,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
 ) -> None:
-    """Pre-train the vision model; under torchrun on several GPUs or processes."""
+    """Pre-train the vision model; under torchrun, on several GPUs or processes."""
     from backend.lvm.checkpoint import CheckpointError
     from backend.lvm.encoder import NETWORKS
     from backend.lvm.pretraining.dataset import DatasetError, read_dataset

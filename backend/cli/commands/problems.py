@@ -1,4 +1,4 @@
-"""`galaxyloop project problems`: annotations that the loop cannot read, by task and reason."""
+"""`galaxyloop project problems`: list the annotations that the loop cannot read, by task, with the reasons."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["problems"]
 
 
 def problems(project: ProjectId) -> None:
-    """List the annotations that cannot be read, and the tasks that are left out of training and judging for that."""
+    """List the unreadable annotations, and the tasks that training and validation leave out because of them."""
     from backend.registry.records import RegistryError
     from backend.registry.unreadable import UnreadableList
 

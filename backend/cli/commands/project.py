@@ -1,4 +1,4 @@
-"""`galaxyloop project create`, `attach` and `status`: Label Studio projects."""
+"""`galaxyloop project create`, `attach` and `status`: create, attach and describe Label Studio projects."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def create(
     xml = read_label_config(config)
     settings = read_settings()
     try:
-        instructions = annotator_instructions(xml)  # reads the config: a project that could not be attached is not made
+        instructions = annotator_instructions(xml)  # raises for an invalid config, before the project is created
         with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
             console.print(create_project(client, title, xml, instructions=instructions))
     except (LabelStudioError, ValueError) as error:
@@ -41,7 +41,7 @@ def attach(
     project: ProjectId,
     batch: Annotated[int | None, typer.Option(min=1, help="Annotations that make a training.")] = None,
 ) -> None:
-    """Attach the backend to a project so that it predicts, hears of every annotation, and is asked for uncertain tasks."""
+    """Attach the backend to a project: it predicts, receives an event for every annotation, and its scores order the tasks."""
     from backend.jobs.liveness import is_alive, life_of, work_to_come
     from backend.projects.attach import attach_project
     from backend.registry.records import RegistryError
@@ -67,7 +67,7 @@ def attach(
 
 
 def status(project: ProjectId) -> None:
-    """Say how a project stands: its tasks in Label Studio, whether the backend hears of it, and what the loop did."""
+    """Show a project's state: tasks in Label Studio, whether the backend receives its events, and the loop's last status."""
     from backend.jobs.liveness import duration, life_of
     from sync.label_studio.attach import attached
     from sync.label_studio.client import LabelStudioError
@@ -114,7 +114,7 @@ def status(project: ProjectId) -> None:
 
 
 def _events(engine: Engine, *, webhook: bool) -> str:
-    """Say whether events are sent, and whether a server is there to take them."""
+    """Describe whether Label Studio sends events, and whether a server runs that receives them."""
     from backend.jobs.liveness import is_alive
 
     if not webhook:

@@ -1,4 +1,4 @@
-"""`galaxyloop project list`: every project of Label Studio, and those that are known here though it has none any more."""
+"""`galaxyloop project list`: list the projects of Label Studio, and registered projects that Label Studio no longer has."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["list_projects"]
 
 
 def list_projects() -> None:
-    """List the projects: tasks, how many are annotated, whether the backend is attached, what is live, what went wrong."""
+    """List all projects: tasks, annotated tasks, whether the backend is attached, the live version and the last status."""
     from sync.label_studio.attach import attached
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.projects import list_states

@@ -1,4 +1,4 @@
-"""`galaxyloop segment`: the mask of one object of an image, by clicks, boxes or a mask, without a server."""
+"""`galaxyloop segment`: segment one object of an image from points, boxes or a mask, without a server."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def segment(
     mask: Annotated[Path | None, typer.Option(help="A mask of the image's size to mend: anything but black is inside.")] = None,
     extension: Extension = "",
 ) -> None:
-    """Outline one object of an image by points, boxes or a mask; x runs right and y down from the top left corner."""
+    """Segment one object of an image from points, boxes or a mask; x increases right, y down, from the top left corner."""
     points = [(_numbers(text, 2, "--point"), True) for text in point or []]
     points += [(_numbers(text, 2, "--negative"), False) for text in negative or []]
     boxes = [_numbers(text, 4, "--box") for text in box or []]

@@ -11,7 +11,7 @@ from backend.jobs.memory import limit_arenas
 __all__ = ["server", "worker"]
 
 DATABASE_PATIENCE_S = 60.0
-"""A database that starts together with us, or starts again, is there by then; whatever watches over us starts us once more."""
+"""Longest time to wait for a database that starts or restarts, seconds; later, the service manager restarts the process."""
 
 
 def server() -> None:
@@ -32,7 +32,7 @@ def server() -> None:
     if open_to_all and settings.webhook_secret.get_secret_value():
         wrong_call("set GALAXYLOOP_BASIC_AUTH_PASSWORD beside the webhook secret: Start Training carries nothing else")
     torch.set_num_threads(settings.threads)
-    # A full garbage collection over all that torch brings stops every thread for 0.3 s: what is there now stays, unexamined.
+    # A full garbage collection over torch's objects stops every thread for 0.3 s; frozen objects are not scanned.
     gc.freeze()
     services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
     uvicorn.run(

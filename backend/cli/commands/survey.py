@@ -1,4 +1,4 @@
-"""`galaxyloop survey`: embeddings and predictions of any number of images in Parquet parts, without Label Studio."""
+"""`galaxyloop survey`: write embeddings and predictions of any number of images to Parquet parts, without Label Studio."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ PART_IMAGES = 2048
 
 @dataclass(frozen=True, slots=True)
 class Heads:
-    """The heads that predict, as the command's options name them.
+    """The options of the command that select the heads.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Heads:
     project : int or None
         None: the shipped heads.
     version : str or None
-        Of the project; None: the live one.
+        Version of the project; None: the live one.
     """
 
     config: str | None
@@ -69,7 +69,7 @@ def survey(
 ) -> None:
     """Write embeddings and predictions of the images of INPUT to Parquet files, without Label Studio.
 
-    An interrupted run is continued by the same command: no part is made twice. See docs/scale.md.
+    The same command continues an interrupted run; it computes no part twice. See docs/scale.md.
     """
     check_engine(engine, ray_address)
     if output is None:
@@ -82,7 +82,7 @@ def survey(
     if find_spec("pyarrow") is None:
         stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
     settings = read_settings()
-    if "threads" in settings.model_fields_set:  # otherwise it may have the machine to itself, and uses all of it
+    if "threads" in settings.model_fields_set:  # without this setting the survey uses all cores
         lower_priority(settings)
     bundle = _bundle(settings, heads, output)
     from backend.cluster.ray_cluster import ClusterError
@@ -115,7 +115,7 @@ def _progress(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterat
 
 
 def _bundle(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
-    """Bundle the version that predicts; for a survey that is continued, the version that made its parts."""
+    """Bundle the version that predicts; for a continued survey, the version that computed its parts."""
     from backend.cluster.version_bundle import bundle_version, without_secrets
     from backend.prediction.factory import SHIPPED_VERSION
     from backend.registry.damage import version_damage

@@ -1,4 +1,4 @@
-"""`galaxyloop status`, `versions` and `rollback`: what the loop did, and how to undo it."""
+"""`galaxyloop status`, `versions` and `rollback`: show the state of the loop and its versions, and undo a promotion."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["rollback", "status", "versions"]
 
 
 def status() -> None:
-    """Say whether server and worker run, and of each project what is live, what waits, and what the loop last did."""
+    """Show whether server and worker run, and each project's live version, pending events and last status."""
     from backend.jobs.heartbeat import KINDS
     from backend.jobs.liveness import duration, life_of
     from backend.registry.damage import damage_in_words
@@ -58,7 +58,7 @@ def status() -> None:
 
 
 def versions(project: ProjectId) -> None:
-    """List a project's versions with the evidence for and against each, and what annotators did with their predictions."""
+    """List a project's versions with the gate's evidence for each, and the annotators' effort with their predictions."""
     from backend.loop.effort.store import EffortStore
     from backend.registry.records import RegistryError
 
@@ -91,7 +91,7 @@ def versions(project: ProjectId) -> None:
 def rollback(
     project: ProjectId, version: Annotated[str, typer.Argument(help="Its name, like v0003-3f9a7c, or v0003 for short.")]
 ) -> None:
-    """Bring a version back: it is live at once, and the worker publishes its predictions."""
+    """Make an earlier version live again, effective immediately; the worker then stores its predictions."""
     from backend.jobs.liveness import work_to_come
     from backend.registry.damage import version_damage
     from backend.registry.records import RegistryError
@@ -111,13 +111,13 @@ def rollback(
 
 
 def _learned_from(version: Version) -> str:
-    """How many annotations a version learned from, and how many tasks had none that could be read for a control."""
+    """Return the number of annotations that a version was trained on, and of tasks left out for unreadable annotations."""
     left_out = version.evidence.get("left_out", 0)
     return f"{version.learned_from}; tasks left out: {left_out}" if left_out else str(version.learned_from)
 
 
 def _efforts(versions: Sequence[Version]) -> Table:
-    """What annotators did with the regions that each version predicted, control by control."""
+    """Return a table of the annotators' effort with the predicted regions of each version, by control."""
     table = Table(
         Column("version", no_wrap=True),
         "control",
@@ -143,7 +143,7 @@ def _shares(effort: Effort) -> list[str]:
 
 
 def _comparisons(versions: Sequence[Version]) -> Table:
-    """What the gate measured of each control, and whose head it took."""
+    """Return a table of the gate's measurements for each control, and the version of the head that it chose."""
     table = Table(
         Column("version", no_wrap=True),
         "control",
@@ -174,7 +174,7 @@ def _comparisons(versions: Sequence[Version]) -> Table:
 
 
 def _measured(version: Version) -> dict[str, dict[str, Any]]:
-    """The comparisons of a version; none of one that an earlier galaxyloop judged, on its mean scores."""
+    """Return a version's comparisons by control; empty for a version that an earlier release compared by its mean scores."""
     controls: dict[str, dict[str, Any]] = version.evidence.get("controls", {})
     return {name: one for name, one in controls.items() if "versus_live" in one}
 
