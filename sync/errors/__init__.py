@@ -1,1 +1,1 @@
-"""Exceptions that inputs can cause, and the failures of single items in a list."""
+"""Exceptions that inputs raise, and the handling of failures of single items in a list."""

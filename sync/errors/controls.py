@@ -1,4 +1,4 @@
-"""What goes wrong between a region of Label Studio and an array."""
+"""Exceptions raised while a Label Studio region is converted to an array, or an array to a region."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["ControlError", "OutsideError", "quote"]
 
 
 class ControlError(ValueError):
-    """A region cannot be read or written; the message is one sentence that names the value and what would be right."""
+    """A region cannot be read or written; the message is one sentence that names the value and the valid ones."""
 
 
 class OutsideError(ControlError):
-    """A shape lies outside its image, wholly."""
+    """A shape lies entirely outside its image."""
 
 
 _SHORT = reprlib.Repr()
@@ -20,5 +20,5 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 
 def quote(thing: object) -> str:
-    """Return `repr(thing)`, cut short: what comes from outside may be megabytes."""
+    """Return `repr(thing)`, shortened, because external input can be megabytes long."""
     return _SHORT.repr(thing)

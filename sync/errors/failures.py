@@ -1,10 +1,10 @@
-"""What one item costs: an exception of one image, row or task is its reason, and the others go on.
+"""Failures of single items: a failed item is left out with a reason, and the run continues with the others.
 
-Every loop over items asks this module. An item is one image of many, one row of a catalogue, one task. `ImageError` is what an
-item is known to raise, and of a region `ControlError`. Anything else comes from a library that met bytes or numbers that it
-does not document: that item is left out with a sentence, and the traceback is logged at debug level. What no item has caused
-ends the run: a `RunError` of ours, a full or failing disk, too many open files. Where every item fails the fault may be ours:
-the command fails and names one of them.
+Every loop over items uses this module. An item is one image, one row of a catalogue or one task. Items raise `ImageError`,
+and regions raise `ControlError`. Any other exception comes from a library that received undocumented bytes or numbers: the
+item is left out with a one-sentence reason, and the traceback is logged at debug level. Failures that no single item causes
+end the run: a `RunError`, a full or failing disk, too many open files. If every item fails, the cause may be a bug of this
+program: the command fails and names one of the items.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 NO_ITEMS_FAULT = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ESTALE})
-"""Of an `OSError`: a disk that is full, read-only or failing, and a process with too many open files."""
+"""`errno` values that end the run: the disk is full, read-only or failing, or the process has too many open files."""
 LONGEST_REASON = 300
+"""Characters of a library's message that a reason quotes."""
 
 
 class RunError(Exception):
-    """A failure that no single item has caused: the run ends, and its message is one sentence."""
+    """A failure that no single item caused; it ends the run. The message is one sentence."""
 
 
 class WrongCallError(Exception):
-    """What a call names does not exist, or cannot be used so: the call must be changed; the message is one sentence."""
+    """The call names something that does not exist or cannot be used this way. The message is one sentence."""
 
 
 def reason_of_item(error: Exception) -> ImageError:
-    """Return an exception that one item caused as the reason why it is left out; raise one that is not the item's.
+    """Return the reason why an item is left out after `error`; raise `error` again if the item did not cause it.
 
     Raises
     ------
     RunError, OSError
-        If the item is not to blame.
+        If the failure affects the whole run.
     """
     if isinstance(error, ImageError):
         return error
-    # Here, since its package loads the codecs of all controls, and every command begins by importing this module.
     from sync.errors.controls import ControlError
 
     if isinstance(error, ControlError):
@@ -62,7 +62,7 @@ def reason_of_item(error: Exception) -> ImageError:
 
 
 def attempt(work: Callable[[], Result]) -> Result | ImageError:
-    """Work on one item; return the result, or the reason why it is left out."""
+    """Process one item; return the result, or the reason why the item is left out."""
     try:
         return work()
     except Exception as error:
@@ -70,17 +70,17 @@ def attempt(work: Callable[[], Result]) -> Result | ImageError:
 
 
 def attempt_together(work: Callable[[Sequence[Item]], Iterable[Result]], items: Sequence[Item]) -> list[Result | ImageError]:
-    """Work on items together, and where that fails on each of them alone, so that one does not take the others with it.
+    """Process items as one batch; if the batch fails, process each item alone, so that one item cannot fail the others.
 
     Parameters
     ----------
     work : callable
-        Gives one result an item, in order.
+        Returns one result per item, in order.
 
     Returns
     -------
     list
-        The result of each item, or the reason why it is left out.
+        For each item, in order: its result, or the reason why it is left out.
     """
     if not items:
         return []

@@ -1,4 +1,4 @@
-"""The one exception that an image can cause."""
+"""The exception for images that cannot be read, and the exceptions that image libraries raise on damaged files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ class ImageError(ValueError):
     """An image that cannot be fetched or read; the message is one sentence that a project manager can act on."""
 
 
-# What Pillow, tifffile and gzip were seen to raise on damaged files (Pillow's PNG reader even SyntaxError): they
-# document none of it, so it is caught at the one place where each of them is called, and nowhere else.
+# Exceptions that Pillow, tifffile and gzip raised on damaged files (Pillow's PNG reader raises SyntaxError). The libraries
+# do not document them, so they are caught only where each library is called.
 DAMAGE: tuple[type[Exception], ...] = (
     ArithmeticError,
     AssertionError,

@@ -1,4 +1,4 @@
-"""The exceptions that the sky coordinates of a header can cause."""
+"""Exceptions raised while the celestial coordinates of a FITS header are read."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ __all__ = ["NoSkyError", "SkyError"]
 
 
 class SkyError(ValueError):
-    """No celestial coordinates can be computed; the message is one sentence that names the card and its value."""
+    """Celestial coordinates cannot be computed; the message is one sentence that names the header card and its value."""
 
 
 class NoSkyError(SkyError):
-    """The header does not speak of coordinates at all, as that of a picture: there is nothing to mend."""
+    """The header has no coordinate cards, as for a JPEG or PNG image; this is not a fault of the file."""

@@ -1,1 +1,1 @@
-"""Geometry on an image: shapes, the pixels that they cover, and what their parts share."""
+"""Geometry on an image: shapes, the pixels that they cover, and the overlap of shapes."""

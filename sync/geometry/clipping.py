@@ -1,4 +1,4 @@
-"""The part of a shape that lies on its image: readers of data sets take no coordinate beyond the border."""
+"""Clipping of shapes to the image border: readers of data sets reject coordinates outside the image."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ __all__ = ["clip_box", "clip_ring", "ring_area"]
 
 
 def clip_ring(points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
-    """Cut a closed outline at the border of an image.
+    """Clip a closed outline to an image.
 
-    Parts of a concave outline are joined along the border, by edges that enclose nothing.
+    If clipping splits a concave outline, edges of zero enclosed area along the border join its parts.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def clip_ring(points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
     Returns
     -------
     ndarray, shape (m, 2)
-        Empty where nothing of the outline lies on the image.
+        Corners of the clipped outline; m is 0 if no part of the outline lies on the image.
 
     References
     ----------
@@ -38,7 +38,7 @@ def clip_ring(points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
 
 
 def clip_box(box: Box, size: Size) -> Box:
-    """Cut an upright box at the border of an image; its sides are 0 where nothing of it lies on the image."""
+    """Clip an axis-aligned box to an image; a side is 0 where no part of the box lies on the image."""
     left, top = min(max(box.x, 0.0), size[0]), min(max(box.y, 0.0), size[1])
     right, low = min(max(box.x + box.width, 0.0), size[0]), min(max(box.y + box.height, 0.0), size[1])
     inside = left == box.x and top == box.y and right == box.x + box.width and low == box.y + box.height
@@ -46,7 +46,7 @@ def clip_box(box: Box, size: Size) -> Box:
 
 
 def ring_area(points: NDArray[np.float64]) -> float:
-    """Return the area that a closed outline encloses, square pixels; 0 for fewer than three corners."""
+    """Return the area that a closed outline encloses, in square pixels; 0 for fewer than three corners."""
     if len(points) < 3:
         return 0.0
     x, y = (points - points[0]).T
@@ -54,7 +54,7 @@ def ring_area(points: NDArray[np.float64]) -> float:
 
 
 def _half(points: NDArray[np.float64], axis: int, border: float, sign: float) -> NDArray[np.float64]:
-    """Keep what lies on one side of a border: the larger coordinates for `sign` 1, the smaller ones for -1."""
+    """Clip an outline to one side of a border: to larger coordinates for `sign` 1, to smaller ones for -1."""
     depth = (points[:, axis] - border) * sign
     inside = depth >= 0
     if inside.all():
@@ -64,7 +64,7 @@ def _half(points: NDArray[np.float64], axis: int, border: float, sign: float) ->
     share = np.divide(depth, depth - depth_there, out=np.zeros_like(depth), where=crossing)
     crossings = points + share[:, None] * (following - points)
     crossings[:, axis] = border
-    # Each corner that is kept goes before the place where the edge that begins there crosses the border.
+    # Each retained corner precedes the crossing of the edge that starts at it.
     both = np.stack([points, crossings], axis=1).reshape(-1, 2)
     kept: NDArray[np.float64] = both[np.stack([inside, crossing], axis=1).ravel()]
     return kept

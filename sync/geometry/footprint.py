@@ -1,6 +1,6 @@
-"""Footprints: the pixels that an object covers, cut to the smallest rectangle around them.
+"""Footprints: the pixels that an object covers, cropped to their bounding box.
 
-A frame of a survey has millions of pixels and a galaxy on it hundreds: what is kept, measured and compared is the cut.
+A survey frame has millions of pixels and a galaxy hundreds, so the program stores, measures and compares cropped masks.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ __all__ = ["Footprint", "mask_bounds"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Footprint:
-    """Pixels of an image that belong to an object, at least one.
+    """Pixels of an image that belong to an object; at least one.
 
     Attributes
     ----------
     x, y : int
         Column and row of the first pixel of `pixels` in the image.
     pixels : ndarray of bool, shape (h, w)
-        With no empty row or column at its borders.
+        True for the object's pixels; the first and last row and column each contain at least one of them.
     """
 
     x: int
@@ -35,7 +35,7 @@ class Footprint:
 
     @classmethod
     def of_mask(cls, mask: Mask, *, x: int = 0, y: int = 0) -> Self:
-        """Cut a mask, shape (height, width), whose first pixel is at (x, y).
+        """Crop a mask, shape (height, width), whose first pixel is at column `x` and row `y` of the image.
 
         Raises
         ------
@@ -47,12 +47,12 @@ class Footprint:
 
     @classmethod
     def of_polygon(cls, polygon: Polygon, size: Size) -> Self:
-        """Take the pixels of an image of `size` whose middle lies inside a polygon.
+        """Return the footprint of the pixels whose centres lie inside a polygon, on an image of `size` (width, height).
 
         Raises
         ------
         ControlError
-            If there is none.
+            If the polygon contains no pixel centre of the image.
         """
         if len(polygon.points) < 3:
             raise ControlError("the outline lies outside the image")
@@ -70,18 +70,18 @@ class Footprint:
 
     @property
     def box(self) -> Box:
-        """The upright box around the pixels."""
+        """Axis-aligned bounding box of the pixels."""
         height, width = self.pixels.shape
         return Box(float(self.x), float(self.y), float(width), float(height))
 
     def holds(self, column: int, row: int) -> bool:
-        """Whether a pixel of the image is the object's."""
+        """Return whether a pixel of the image belongs to the object."""
         height, width = self.pixels.shape
         inside = self.x <= column < self.x + width and self.y <= row < self.y + height
         return inside and bool(self.pixels[row - self.y, column - self.x])
 
     def full(self, size: Size) -> Mask:
-        """Return the mask of the whole image of `size`, shape (height, width)."""
+        """Return the mask on the full image of `size` (width, height), shape (height, width)."""
         width, height = size
         mask = np.zeros((height, width), dtype=np.bool_)
         self.paint(mask)
@@ -93,7 +93,7 @@ class Footprint:
         image[self.y : self.y + height, self.x : self.x + width][self.pixels] = value
 
     def shared(self, other: Footprint) -> int:
-        """Count the pixels that belong to both."""
+        """Return the number of pixels that belong to both footprints."""
         left, top = max(self.x, other.x), max(self.y, other.y)
         right = min(self.x + self.pixels.shape[1], other.x + other.pixels.shape[1])
         low = min(self.y + self.pixels.shape[0], other.y + other.pixels.shape[0])
@@ -105,7 +105,7 @@ class Footprint:
 
 
 def mask_bounds(mask: Mask) -> tuple[int, int, int, int]:
-    """Return the first column and row that hold a pixel of a mask, and those after the last: left, top, right, low.
+    """Return the bounds (left, top, right, low) of a mask's pixels; right and low are exclusive.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Second moments of masks, and the ellipses that have them."""
+"""Second moments of masks, and ellipses with the same moments."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sync.geometry.shapes import Ellipse, Mask
 __all__ = ["PIXEL_VARIANCE", "moment_ellipse", "second_moments"]
 
 PIXEL_VARIANCE = 1 / 12
-"""Second moment of a pixel about its middle, square pixels: the light of a pixel is spread over all of it."""
+"""Second moment of a uniform pixel about its centre, square pixels."""
 
 
 def second_moments(mask: Mask, *, x: int = 0, y: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Measure a mask.
+    """Return the centroid and the covariance of a mask's pixels.
 
     Parameters
     ----------
@@ -28,9 +28,9 @@ def second_moments(mask: Mask, *, x: int = 0, y: int = 0) -> tuple[NDArray[np.fl
     Returns
     -------
     centre : ndarray, shape (2,)
-        Mean (x, y) of the pixels, in the image.
+        Mean (x, y) of the pixels, in pixels of the image.
     covariance : ndarray, shape (2, 2)
-        Of x and y, square pixels. A filled ellipse has a quarter of its squared semi-axes as eigenvalues.
+        Covariance of x and y, square pixels. For a filled ellipse, the eigenvalues are a quarter of the squared semi-axes.
     """
     rows, columns = np.nonzero(mask)
     middle_x, middle_y = columns.mean(), rows.mean()
@@ -40,10 +40,10 @@ def second_moments(mask: Mask, *, x: int = 0, y: int = 0) -> tuple[NDArray[np.fl
 
 
 def moment_ellipse(mask: Mask, *, x: int = 0, y: int = 0) -> Ellipse:
-    """Return the ellipse with the centre and the second moments of a mask: the mask itself if that is an ellipse.
+    """Return the ellipse with the centroid and the second moments of a mask.
 
-    The long radius comes first; its angle is in degrees clockwise from the x axis, 0 to 180, as Label Studio counts. Parameters
-    are those of `second_moments`.
+    `radius_x` is the semi-major axis; `rotation` is its angle in degrees clockwise from the x axis, in [0, 180), as in Label
+    Studio. The parameters are those of `second_moments`.
     """
     centre, ((xx, xy), (_, yy)) = second_moments(mask, x=x, y=y)
     mean, spread = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)

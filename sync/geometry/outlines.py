@@ -1,7 +1,7 @@
-"""Outlines of masks: one closed ring for each part, holes joined to it.
+"""Outlines of masks: one closed polygon for each connected part, with holes joined to it.
 
-Label Studio's polygons are one ring each, so every part of a mask gets a polygon of its own, and a bridge joins each hole to
-the outline: two edges on top of each other, which enclose nothing.
+A Label Studio polygon is a single closed outline. Each connected part of a mask therefore becomes its own polygon, and a bridge
+of two coincident edges, which enclose no area, joins each hole to the outline.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ __all__ = ["TOLERANCE_PX", "joined", "outline"]
 Bridge = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
 TOLERANCE_PX = 0.5
-"""How far an outline may leave the mask's border: few enough corners to drag, and no pixel that anyone misses."""
+"""Maximum distance of a simplified outline from the mask's border: few enough corners to edit by hand, below one pixel."""
 
 
 def outline(mask: Mask, *, tolerance_px: float = TOLERANCE_PX) -> list[Polygon]:
-    """Trace the parts of a mask.
+    """Trace the outlines of the connected parts of a mask.
 
-    Parts are joined through sides, not corners. An outline runs half-way between pixels in and out, and is then
-    simplified (Douglas & Peucker 1973). A ring that the tolerance would flatten keeps its full outline.
+    Parts are 4-connected. An outline runs half-way between pixels inside and outside the part, and is then simplified
+    (Douglas & Peucker 1973). An outline that the tolerance would reduce to zero area is not simplified.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (height, width)
     tolerance_px : float
-        The farthest that a dropped corner may lie from the simplified outline.
+        Maximum distance of a removed corner from the simplified outline, pixels.
 
     Returns
     -------
     list of Polygon
-        The part with the most pixels first.
+        One polygon per part, in descending order of the number of pixels.
     """
     from skimage.measure import find_contours  # brings scipy.signal and scipy.stats, which take a second
 
@@ -60,26 +60,27 @@ def outline(mask: Mask, *, tolerance_px: float = TOLERANCE_PX) -> list[Polygon]:
 
 
 def _straight(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the corners between the ends of a straight bridge: none."""
+    """Return the corners between the ends of a straight bridge: an empty array, shape (0, 2)."""
     return np.zeros((0, 2))
 
 
 def joined(rings: list[NDArray[np.float64]], *, bridge: Bridge = _straight) -> NDArray[np.float64]:
-    """Join holes, and further parts, to the outline that comes first, each by the shortest bridge from corner to corner.
+    """Join holes and further parts to the first outline, each by the shortest bridge from corner to corner.
 
-    A bridge may cross another hole: it encloses nothing all the same. Holes run against the outline, so browsers, which
-    fill by winding number, leave them open too.
+    A bridge may cross another hole, because it encloses no area. Holes have the opposite orientation of the outline, so
+    browsers, which fill by winding number, do not fill them either.
 
     Parameters
     ----------
     rings : list of ndarray, shape (n, 2)
-        Corners (x, y), at least one ring.
+        Corners (x, y) of closed outlines; at least one.
     bridge : callable, optional
         Returns the corners between the two ends of a bridge, shape (k, 2). Default: a straight line.
 
     Returns
     -------
     ndarray, shape (m, 2)
+        Corners (x, y) of the joined outline.
     """
     outer, *holes = rings
     if not holes:

@@ -1,4 +1,4 @@
-"""Overlap of boxes, masks and footprints: intersection over union, the area of both over the area of either."""
+"""Overlap of boxes, masks and footprints, as intersection over union (IoU)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from sync.geometry.shapes import Box, Mask
 __all__ = ["box_overlap", "box_overlaps", "footprint_overlap", "mask_overlap"]
 
 SMALLEST_UNION = 1e-9
-"""Square pixels; the overlap of two boxes without an area is 0."""
+"""Lower bound of the denominator, square pixels: the overlap of two boxes of zero area is 0."""
 
 
 def box_overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Compare each box of one array with each of another.
+    """Return the pairwise IoU of two arrays of boxes.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def box_overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDA
     Returns
     -------
     ndarray, shape (n, m)
-        From 0 to 1.
+        IoU of each pair, from 0 to 1.
     """
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
@@ -37,7 +37,7 @@ def box_overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDA
 
 
 def box_overlap(first: Box, second: Box) -> float:
-    """Compare two boxes; a turned one counts as the upright box around it."""
+    """Return the IoU of two boxes; a rotated box is replaced by its axis-aligned bounding box."""
     first, second = upright_box(first), upright_box(second)
     width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
@@ -46,12 +46,12 @@ def box_overlap(first: Box, second: Box) -> float:
 
 
 def mask_overlap(first: Mask, second: Mask) -> float:
-    """Compare two masks of one shape; 0 if both are empty."""
+    """Return the IoU of two masks of the same shape; 0 if both are empty."""
     union = int((first | second).sum())
     return int((first & second).sum()) / union if union else 0.0
 
 
 def footprint_overlap(first: Footprint, second: Footprint) -> float:
-    """Compare two footprints on one image."""
+    """Return the IoU of two footprints on the same image."""
     shared = first.shared(second)
     return shared / (first.area + second.area - shared)

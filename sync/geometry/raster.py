@@ -1,6 +1,6 @@
-"""Rasterises polygons: the pixels whose middle lies inside, by the even-odd rule.
+"""Rasterisation of polygons: the pixels whose centres lie inside, by the even-odd rule.
 
-The two edges of a bridge (`outlines.py`) cross each row at the same place to the last bit, so that a bridge covers no pixel.
+The two edges of a bridge (`outlines.py`) cross each row at exactly the same floating-point position, so a bridge covers no pixel.
 """
 
 from __future__ import annotations
@@ -13,18 +13,20 @@ from sync.geometry.shapes import Mask, Polygon, Size, check_size
 __all__ = ["rasterise"]
 
 CROSSINGS_AT_ONCE = 1_000_000
-"""Rows that edges cross, which are in memory together: 100,000 edges from top to bottom would fill it."""
+"""Crossings of edges and rows that are processed in one chunk; 100,000 edges of full height would otherwise fill the memory."""
 MAX_CROSSINGS = 20_000_000
-"""Rows that all edges cross together: a second of work, and no outline that a person draws has a hundredth of them."""
+"""Most crossings of edges and rows of one polygon: about a second of computing, a hundred times more than drawn outlines have."""
 
 
 def rasterise(polygon: Polygon, size: Size) -> Mask:
-    """Return the pixels whose middle lies inside a polygon, by the even-odd rule.
+    """Return the mask of the pixels whose centres lie inside a polygon, by the even-odd rule.
 
     Parameters
     ----------
+    polygon : Polygon
+        Corners in pixels of the mask.
     size : (width, height)
-        Of the mask, pixels.
+        Size of the mask, pixels.
 
     Returns
     -------
@@ -33,21 +35,21 @@ def rasterise(polygon: Polygon, size: Size) -> Mask:
     Raises
     ------
     ControlError
-        If the outline runs up and down so often that filling it takes seconds.
+        If the edges cross more than `MAX_CROSSINGS` rows in total.
     """
     width, height = check_size(size)
     starts = np.asarray(polygon.points, dtype=np.float64)
     ends = np.roll(starts, -1, axis=0)
-    # Always downwards, so that the two edges of a bridge cross a row at the same place to the last bit.
+    # All edges are oriented downwards, so that the two edges of a bridge give exactly equal crossings.
     down = starts[:, 1:] <= ends[:, 1:]
     (x_top, y_top), (x_low, y_low) = np.where(down, starts, ends).T, np.where(down, ends, starts).T
     first, last = (np.ceil(np.clip(y, 0, height) - 0.5).astype(np.intp) for y in (y_top, y_low))
     counts = last - first
     if counts.sum() > MAX_CROSSINGS:
         raise ControlError(f"an outline of {len(starts)} corners crosses the {height} rows of the image too often to be filled")
-    crossings = np.zeros((height, width + 1), dtype=np.uint8)  # only whether they are odd matters, so they may run over
+    crossings = np.zeros((height, width + 1), dtype=np.uint8)  # only the parity is used, so overflow is harmless
     for some in np.split(np.arange(len(starts)), np.flatnonzero(np.diff(np.cumsum(counts) // CROSSINGS_AT_ONCE)) + 1):
-        # One number for each row that each of these edges crosses.
+        # These arrays have one element for each pair of an edge and a row that it crosses.
         edges = np.repeat(some, counts[some])
         rows = np.arange(len(edges)) - np.repeat(np.cumsum(counts[some]) - last[some], counts[some])
         x = x_top[edges] + (rows + 0.5 - y_top[edges]) * (x_low - x_top)[edges] / (y_low - y_top)[edges]

@@ -1,7 +1,7 @@
-"""Shapes on an image, in its own pixels.
+"""Shapes on an image, in pixels of the image.
 
-x runs right and y down from the image's top-left corner, in continuous pixel-edge coordinates: an image of width 4
-spans x from 0 to 4, and the middle of its first pixel is (0.5, 0.5). Angles are degrees clockwise on the screen.
+x increases to the right and y downwards from the image's top-left corner, in continuous pixel-edge coordinates: an image of
+width 4 spans x from 0 to 4, and the centre of its first pixel is (0.5, 0.5). Angles are in degrees, clockwise on the screen.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from sync.errors.controls import ControlError, quote
 __all__ = ["MAX_PIXELS", "Box", "Ellipse", "Labelled", "Mask", "Point", "Polygon", "Size", "check_size"]
 
 MAX_PIXELS = 100_000_000
-"""Larger images are refused everywhere; a byte a pixel is then 100 MB."""
+"""Most pixels of an image; larger images are rejected. At one byte a pixel this is 100 MB."""
 
 Size = tuple[int, int]
 """(width, height) of an image, pixels."""
 
 Mask = NDArray[np.bool_]
-"""Shape (height, width), True inside."""
+"""Boolean array, shape (height, width), True inside the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A rectangle whose corner (x, y) is its top-left one before it is turned about that corner by `rotation`."""
+    """A rectangle with its top-left corner at (x, y), pixels, rotated about that corner by `rotation` degrees."""
 
     x: float
     y: float
@@ -47,7 +47,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Ellipse:
-    """An ellipse about the centre (x, y), turned about it by `rotation`."""
+    """An ellipse with centre (x, y) and semi-axes in pixels, rotated about the centre by `rotation` degrees."""
 
     x: float
     y: float
@@ -58,12 +58,12 @@ class Ellipse:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Polygon:
-    """One closed outline; a part that is enclosed twice (by a hole's outline) counts as outside.
+    """One closed outline, filled by the even-odd rule: an area that is enclosed twice, such as a hole, is outside.
 
     Attributes
     ----------
     points : ndarray, shape (n, 2)
-        Corners (x, y) in order, the first one not repeated; n >= 3.
+        Corners (x, y) in order, without repeating the first; n >= 3.
     """
 
     points: NDArray[np.float64]
@@ -74,17 +74,17 @@ Shape = TypeVar("Shape", covariant=True)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled(Generic[Shape]):
-    """A shape that someone drew, its labels, and the image that it was drawn on.
+    """A shape of an annotation, prediction or prompt, with its labels and the size of its image.
 
     Attributes
     ----------
     shape : Point, Box, Ellipse, Polygon or Mask
     labels : tuple of str
-        At least one, as the config stores them.
+        Values of the labels in the labelling config; at least one.
     size : (width, height)
-        Of the image in whose pixels the shape is given.
+        Size of the image in whose pixels the shape is given.
     positive : bool
-        False for a prompt that says "not here".
+        False for a negative prompt, which marks background.
     """
 
     shape: Shape
@@ -94,12 +94,18 @@ class Labelled(Generic[Shape]):
 
     @property
     def label(self) -> str:
-        """The first label: all there is, unless the control allows several on one region."""
+        """The first label; it is the only one unless the control allows several labels on one region."""
         return self.labels[0]
 
 
 def check_size(size: Size) -> Size:
-    """Return `size` if it can be that of an image, else raise ControlError."""
+    """Return `size` as integers.
+
+    Raises
+    ------
+    ControlError
+        If a side is not a whole number above 0, or the image has more than `MAX_PIXELS` pixels.
+    """
     width, height = size
     for name, pixels in (("width", width), ("height", height)):
         if isinstance(pixels, bool) or not isinstance(pixels, int | np.integer) or pixels < 1:

@@ -1,1 +1,1 @@
-"""HTTP connections: certificates, proxies, and a deadline over a whole exchange."""
+"""HTTP connections: certificates, proxies, and a deadline for a complete exchange."""

@@ -1,7 +1,7 @@
-"""A deadline over a whole HTTP exchange, which httpx does not have.
+"""A deadline for a complete HTTP exchange, which httpx does not offer.
 
-Its time-outs bound one read each, so a server that sends a byte now and then holds a thread for ever, even in the
-headers. Here every socket operation gets only what is left until the thread's deadline.
+Each timeout of httpx limits one read, so a server that sends single bytes slowly can block a thread without limit, even while
+it sends headers. Here the timeout of every socket operation is the time that remains until the deadline.
 """
 
 from __future__ import annotations
@@ -21,13 +21,14 @@ from sync.http.network import Proxies
 __all__ = ["DeadlineTransport", "deadline"]
 
 KEPT_ALIVE_S = 15.0
+"""Seconds after which an idle connection is closed."""
 
-_deadline: ContextVar[float] = ContextVar("deadline")  # on time.monotonic's clock, seconds
+_deadline: ContextVar[float] = ContextVar("deadline")  # time.monotonic() at which requests expire, seconds
 
 
 @contextmanager
 def deadline(seconds: float) -> Iterator[None]:
-    """Let every request of this thread inside the block end within `seconds`, or raise httpx.TimeoutException."""
+    """Limit the requests of this thread inside the block to `seconds` in total; later ones raise httpx.TimeoutException."""
     token = _deadline.set(time.monotonic() + seconds)
     try:
         yield
@@ -36,14 +37,16 @@ def deadline(seconds: float) -> Iterator[None]:
 
 
 class DeadlineTransport(httpx.BaseTransport):
-    """httpx's own transports on sockets that keep the deadline, one for each proxy in use.
+    """A transport that applies the deadline of `deadline` to every socket operation.
+
+    It opens one httpx transport for direct connections and one for each proxy.
 
     Parameters
     ----------
     certificates : SSLContext
-        What to trust; made once, because that takes 20 ms.
+        Trusted certificates. Creating a context takes 20 ms, so all connections share one.
     proxies : Proxies
-        Choose the way that a request takes.
+        Selects the proxy of each request.
     """
 
     def __init__(self, certificates: SSLContext, proxies: Proxies) -> None:
@@ -52,7 +55,7 @@ class DeadlineTransport(httpx.BaseTransport):
         self._ways: dict[httpx.URL | None, _Way] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request directly or through its proxy."""
+        """Send a request directly or through the proxy of its URL."""
         proxy = self._proxies.of(request.url)
         key = None if proxy is None else proxy.url
         if key not in self._ways:
@@ -60,13 +63,13 @@ class DeadlineTransport(httpx.BaseTransport):
         return self._ways[key].handle_request(request)
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         for way in self._ways.values():
             way.close()
 
 
 class _Way(httpx.HTTPTransport):
-    """Connections that go directly, or through one proxy."""
+    """A pool of direct connections, or of connections through one proxy."""
 
     def __init__(self, certificates: SSLContext, proxy: httpx.Proxy | None) -> None:
         super().__init__(verify=certificates)

@@ -1,7 +1,7 @@
-"""Certificates to trust and proxies to use: the environment's, for pictures as for Label Studio's API.
+"""Certificates and proxies from the environment, for downloads of images and for Label Studio's API.
 
-The variables are those that curl, requests and httpx read. httpx's own reading of them is not used, because it comes with its
-own connections: pictures need a deadline over a whole exchange, which those do not have (`images/deadline.py`).
+The variables are those that curl, requests and httpx read. httpx reads them only for its own transports, which have no deadline
+for a complete exchange (`sync/http/deadline.py`), so this module reads them.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ SCHEMES = ("http", "https")
 
 
 def trusted_certificates() -> ssl.SSLContext:
-    """Return what to trust: `SSL_CERT_FILE` and `SSL_CERT_DIR`, else `REQUESTS_CA_BUNDLE`, else the public authorities.
+    """Return the trusted certificates.
+
+    They come from `SSL_CERT_FILE` and `SSL_CERT_DIR`, else from `REQUESTS_CA_BUNDLE`, else from httpx's default bundle.
 
     Raises
     ------
     ValueError
-        If a variable names no certificates.
+        If a variable names a file or folder without readable certificates.
     """
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if not file and not folder and (bundle := os.environ.get("REQUESTS_CA_BUNDLE")):
@@ -33,7 +35,7 @@ def trusted_certificates() -> ssl.SSLContext:
         return httpx.create_ssl_context(trust_env=False)
     try:
         return ssl.create_default_context(cafile=file or None, capath=folder or None)
-    except OSError as error:  # an ssl.SSLError is one
+    except OSError as error:  # includes ssl.SSLError
         reason = error.strerror or str(error)
         raise ValueError(
             f"SSL_CERT_FILE or REQUESTS_CA_BUNDLE names {file!r}, which holds no certificates in PEM form: {reason}"
@@ -41,14 +43,14 @@ def trusted_certificates() -> ssl.SSLContext:
 
 
 class Proxies:
-    """The proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, and the hosts of `NO_PROXY`, as they stand now.
+    """The proxies of `HTTP_PROXY`, `HTTPS_PROXY` and `ALL_PROXY`, and the hosts of `NO_PROXY`, read when it is created.
 
-    This machine (``localhost``, 127.0.0.0/8, ``::1``) is never asked through a proxy.
+    Requests to this machine (``localhost``, 127.0.0.0/8, ``::1``) never use a proxy.
 
     Raises
     ------
     ValueError
-        If a proxy's address cannot be used.
+        If the address of a proxy is invalid.
     """
 
     def __init__(self) -> None:
@@ -59,7 +61,7 @@ class Proxies:
         self._direct = [entry.strip().lower() for entry in variables.get("no", "").split(",") if entry.strip()]
 
     def of(self, url: httpx.URL | str) -> httpx.Proxy | None:
-        """Return the proxy that `url` is asked through, None where it is asked directly."""
+        """Return the proxy for requests to `url`, or None for a direct connection."""
         url = httpx.URL(url)
         proxy = self._proxies.get(url.scheme)
         if proxy is None or _is_this_machine(url.host) or any(_covers(entry, url) for entry in self._direct):
@@ -68,7 +70,7 @@ class Proxies:
 
 
 def open_client(url: str, *, timeout: httpx.Timeout | float) -> httpx.Client:
-    """Open a client for requests to `url` that follows no redirect.
+    """Open a client for requests to `url`; it does not follow redirects.
 
     Raises
     ------
@@ -79,7 +81,7 @@ def open_client(url: str, *, timeout: httpx.Timeout | float) -> httpx.Client:
 
 
 def advice(error: Exception) -> str:
-    """Say what to do about an error of a connection, where its cause has a setting; empty elsewhere."""
+    """Return a hint, starting with a colon, for a connection error that a setting can fix; empty for other errors."""
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
         return (
             ": its certificate is not trusted; where a private authority made it, SSL_CERT_FILE must name that authority's file"
@@ -95,7 +97,7 @@ def _proxy(scheme: str, address: str) -> httpx.Proxy:
         usable = proxy.url.scheme in SCHEMES and bool(proxy.url.host)
     except (ValueError, httpx.InvalidURL):
         usable = False
-    if not usable:  # its address is not named: it may hold a password
+    if not usable:  # the message omits the address, which may contain a password
         raise ValueError(f"the proxy that the environment names for {scheme} must be an address like http://proxy:3128")
     return proxy
 
@@ -108,7 +110,10 @@ def _is_this_machine(host: str) -> bool:
 
 
 def _covers(entry: str, url: httpx.URL) -> bool:
-    """Whether an entry of `NO_PROXY` covers `url`: ``*``, a network, or a host and all below it, with a port or without."""
+    """Return whether an entry of `NO_PROXY` covers `url`.
+
+    An entry is ``*``, a network, or a host with or without a port; a host covers its subdomains too.
+    """
     if entry == "*":
         return True
     try:
