@@ -1,7 +1,7 @@
-"""One module per control tag of Label Studio: its JSON to arrays and back, pure functions.
+"""Codecs of Label Studio's control tags, one module per tag; they convert between JSON and Python values.
 
-A tag is added by one file here and one line below. `sync/controls/codec.py` lists what the file offers; everything that the
-product asks by tag is in the file, or follows from its `KIND` and `SHAPE`.
+To add a tag, add one module here and one line below. `sync/controls/codec.py` defines the names that the module must have.
+Properties that depend on the tag are in that module or follow from its `KIND` and `SHAPE`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ ANSWERS: dict[str, AnswerCodec] = {
     "Taxonomy": taxonomy,
     "Number": number,
 }
-"""Controls that are answered for the whole image."""
+"""Controls whose value applies to the whole image."""
 
 OBJECTS: dict[str, ObjectCodec] = {
     "BrushLabels": brushlabels,
@@ -42,12 +42,13 @@ OBJECTS: dict[str, ObjectCodec] = {
     "RectangleLabels": rectanglelabels,
     "EllipseLabels": ellipselabels,
 }
-"""Controls that hold objects, the most exact outline first: a prompt is answered in the first that a project has."""
+"""Controls for objects, in descending accuracy of the outline: a prompt's region uses the first one that a project has."""
 
 SHAPES: dict[str, ShapeCodec] = {**OBJECTS, "KeyPointLabels": keypointlabels}
-"""Controls whose regions lie on the image."""
+"""Controls whose regions have a position on the image."""
 
 CONTROLS: dict[str, Codec] = {**ANSWERS, **SHAPES}
+"""All supported controls."""
 
 MASKS = tuple(tag for tag, codec in OBJECTS.items() if codec.SHAPE in (np.ndarray, Polygon))
-"""Tags of controls that hold an object's outline."""
+"""Tags of controls that store an object's mask or outline."""

@@ -1,6 +1,6 @@
-"""`<BitmaskLabels>`: masks, one a region, as PNG images in a data URL.
+"""`<BitmaskLabels>`: one mask per region, as a PNG image in a data URL.
 
-Label Studio's page writes black pixels on a transparent background, at the size of the image, and draws what is opaque.
+Label Studio's page writes black pixels on a transparent background, at the size of the image, and draws the opaque pixels.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ SHAPE = np.ndarray
 
 PREFIX = "data:image/png;base64,"
 OPAQUE = 128
-"""Strokes have soft edges: a pixel is inside where it is at least half covered, as in brush masks."""
+"""Minimum alpha of a pixel inside the mask. Strokes have soft edges; a pixel counts from half coverage, as in brush masks."""
 _ALPHA_MODES = ("LA", "RGBA", "PA", "La", "RGBa")
 
 
@@ -41,15 +41,15 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
     ----------
     mask : ndarray of bool, shape (height, width)
     size : (width, height)
-        Of the image, pixels.
+        Size of the image, pixels.
 
     Raises
     ------
     ControlError
-        If the mask is empty, not boolean, or of another shape than the image.
+        If the mask is empty, not boolean, or not of the image's shape.
     """
     check_mask(mask, control, size=size)
-    # Two colours, transparent and opaque black: one bit a pixel.
+    # A palette of transparent and opaque black needs one bit per pixel.
     image = Image.frombytes("P", size, mask.astype(np.uint8).tobytes())
     image.putpalette([0, 0, 0, 0, 0, 0])
     written = io.BytesIO()
@@ -62,17 +62,17 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
 
 
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
-    """Return the one region of a mask."""
+    """Return a list with the region of a mask."""
     return [encode(mask, control=control, label=label, size=size, score=score)]
 
 
 def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
-    """Return the mask of an annotation, scaled to `size` if its PNG has another.
+    """Return the mask of an annotation, scaled to `size` if its PNG has another size.
 
     Raises
     ------
     ControlError
-        If it is not a PNG with transparency, or has far more pixels than `size`.
+        If the value is not a PNG with transparency, or has more pixels than `LARGER_AT_MOST` and `SMALL_PIXELS` allow.
     """
     value = read_value(region, TAG)
     labels = read_labels(value, TAG)
@@ -92,7 +92,7 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
 
 
 def readable_size(region: Mapping[str, Any]) -> Size | None:
-    """Return the size of a region's PNG; None if it has no readable one."""
+    """Return the size of a region's PNG, or None if the PNG is missing or unreadable."""
     value = region.get("value")
     try:
         return _open(value if isinstance(value, Mapping) else {}).size
@@ -104,9 +104,9 @@ faults = no_faults
 
 
 def _read_alpha(image: Image.Image) -> NDArray[np.uint8]:
-    """Return how opaque each pixel is, 0 to 255, shape (height, width)."""
+    """Return the alpha of each pixel, 0 to 255, shape (height, width)."""
     opacities = image.info.get("transparency")
-    if image.mode == "P" and isinstance(opacities, bytes):  # one for each colour: ten times faster than the conversion
+    if image.mode == "P" and isinstance(opacities, bytes):  # one alpha per colour; ten times faster than a conversion to RGBA
         table = np.full(256, 255, dtype=np.uint8)
         table[: len(opacities)] = np.frombuffer(opacities, dtype=np.uint8)
         return np.asarray(table[np.asarray(image)])
@@ -114,7 +114,7 @@ def _read_alpha(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _open(value: Mapping[str, Any]) -> Image.Image:
-    """Open the PNG of a value: its header is read, its pixels are not."""
+    """Open the PNG of a value and read its header, without decoding its pixels."""
     url = value.get("imageDataURL")
     if not isinstance(url, str) or not url.startswith(PREFIX):
         raise ControlError(f"imageDataURL must be a PNG in a data URL, {PREFIX}…, not {quote(url)}")

@@ -1,4 +1,4 @@
-"""`<BrushLabels>`: masks, one a region, run-length encoded."""
+"""`<BrushLabels>`: one run-length encoded mask per region."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ KIND = Kind.OBJECTS
 SHAPE = np.ndarray
 
 LARGER_AT_MOST = 4
-"""So many times as many pixels as the picture has a mask of another size at most: it is refused by its header, not unpacked."""
+"""Largest ratio of a mask's pixels to the image's pixels; the header of a larger mask is enough to reject it."""
 SMALL_PIXELS = 4_000_000
-"""Pixels of a mask that may be unpacked whatever the picture's size."""
+"""Masks up to this number of pixels are decoded for any size of the image."""
 
 
 def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
@@ -45,12 +45,12 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
     ----------
     mask : ndarray of bool, shape (height, width)
     size : (width, height)
-        Of the image, pixels.
+        Size of the image, pixels.
 
     Raises
     ------
     ControlError
-        If the mask is empty, not boolean, or of another shape than the image.
+        If the mask is empty, not boolean, or not of the image's shape.
     """
     check_mask(mask, control, size=size)
     value = {"format": "rle", "rle": rle.encode(mask), "brushlabels": write_labels([label], control)}
@@ -58,7 +58,7 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
 
 
 def check_mask(mask: Mask, control: Control, *, size: Size) -> None:
-    """Raise ControlError unless a mask has a pixel, is boolean, and is as large as an image of `size` (width, height)."""
+    """Raise ControlError unless a mask is boolean, has the shape of an image of `size` (width, height) and is not empty."""
     width, height = check_size(size)
     if mask.dtype != np.bool_ or mask.shape != (height, width):
         raise ControlError(
@@ -70,12 +70,14 @@ def check_mask(mask: Mask, control: Control, *, size: Size) -> None:
 
 
 def encode_part(part: Mask, *, x: int, y: int, control: Control, label: str, size: Size, score: float | None = None) -> Region:
-    """Return the region that `encode` returns for a mask that is empty but for `part`, whose first pixel is at (x, y).
+    """Return the region of a mask that is given as a crop: `part`, with its first pixel at column `x` and row `y`.
+
+    The result equals that of `encode` for the full mask, which is False outside the crop.
 
     Raises
     ------
     ControlError
-        If the part is empty, not boolean, or reaches beyond the image.
+        If the part is empty, not boolean, or extends beyond the image.
     """
     width, height = check_size(size)
     if part.dtype != np.bool_ or part.ndim != 2:
@@ -94,13 +96,13 @@ def encode_part(part: Mask, *, x: int, y: int, control: Control, label: str, siz
 def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
     """Return the mask of an annotation.
 
-    A mask that has as many pixels as an image of `size` is one, whatever the region states. Any other has the pixels of the
-    image that the region states, such as a thumbnail, and is scaled to `size` as Label Studio's page scales it.
+    A mask with as many pixels as an image of `size` is decoded at `size`, regardless of the size that the region states. Any
+    other mask is decoded at the stated size, for example that of a thumbnail, and scaled to `size` as Label Studio's page does.
 
     Raises
     ------
     ControlError
-        If the mask fits neither size, or has far more pixels than `size`.
+        If the mask fits neither size, or has more pixels than `LARGER_AT_MOST` and `SMALL_PIXELS` allow.
     """
     value = read_value(region, TAG)
     if value.get("format") != "rle":
@@ -123,7 +125,7 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
 
 
 def resized(mask: Mask, size: Size) -> Mask:
-    """Return a mask scaled to `size` (width, height), by the nearest pixel; one that has pixels keeps one at least."""
+    """Return a mask scaled to `size` (width, height) by nearest neighbour; a non-empty mask keeps at least one pixel."""
     height, width = mask.shape
     if (width, height) == size:
         return mask
@@ -137,12 +139,12 @@ def resized(mask: Mask, size: Size) -> Mask:
 
 
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
-    """Return the one region of a mask."""
+    """Return a list with the region of a mask."""
     return [encode(mask, control=control, label=label, size=size, score=score)]
 
 
 def readable_size(region: Mapping[str, Any]) -> Size | None:
-    """Return the size that a region states, if its mask has as many pixels; else only the picture's own size can tell."""
+    """Return the size that a region states, if its mask has that number of pixels; None if the image's own size is needed."""
     value = region.get("value")
     try:
         width, height = read_size(region)

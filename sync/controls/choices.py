@@ -1,4 +1,4 @@
-"""`<Choices>`: one class, or several, for the whole image."""
+"""`<Choices>`: one or several classes for the whole image."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ KIND = Kind.CLASSES
 
 
 def encode(labels: Sequence[str], *, control: Control, score: float | None = None) -> Region:
-    """Return the region that picks `labels`: one of them, unless the control allows several.
+    """Return the region that selects `labels`: exactly one, unless the control allows several.
 
     Raises
     ------
     ControlError
-        If a label is not the control's, or too many are given.
+        If the control has no such label, or allows fewer labels.
     """
     return new_region(control, TAG, {"choices": write_labels(labels, control)}, score=score)
 
 
 def decode(region: Region) -> tuple[str, ...]:
-    """Return the labels that were picked, at least one."""
+    """Return the selected labels, at least one."""
     return read_labels(read_value(region, TAG), TAG)
 
 

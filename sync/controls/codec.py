@@ -1,4 +1,4 @@
-"""What the module of a control tag offers: its codec, and the facts that other code asks by tag."""
+"""Protocols of the codecs: the names that the module of a control tag must have."""
 
 from __future__ import annotations
 
@@ -14,15 +14,17 @@ __all__ = ["AnswerCodec", "Codec", "ObjectCodec", "ShapeCodec"]
 
 
 class Codec(Protocol):
-    """Turns the JSON of one control tag into Python values, and back.
+    """Converts between the JSON of one control tag and Python values.
 
     Attributes
     ----------
     TAG : str
-        The name of the tag, as Label Studio's documentation writes it.
+        Name of the tag, as in Label Studio's documentation.
     KIND : Kind
+        Kind of the control.
     encode, decode : callable
-        `encode(value, control=..., ...)` makes one region of a result; `decode(region)` reads one. Both raise `ControlError`.
+        `encode(value, control=..., ...)` returns one region of a result; `decode(region)` returns its value. Both raise
+        `ControlError`.
     """
 
     @property
@@ -38,37 +40,37 @@ class Codec(Protocol):
     def decode(self) -> Callable[..., Any]: ...
 
     def faults(self, value: Mapping[str, Any], control: Control) -> Iterator[str]:
-        """Yield why Label Studio's page cannot take a decodable value, as the ends of sentences."""
+        """Yield the reasons why Label Studio's page rejects a value that `decode` accepts, as predicates of sentences."""
         ...
 
 
 class AnswerCodec(Codec, Protocol):
-    """The codec of a control that is answered for the whole image."""
+    """The codec of a control whose value applies to the whole image."""
 
 
 class ShapeCodec(Codec, Protocol):
-    """The codec of a control whose regions lie on the image.
+    """The codec of a control whose regions have a position on the image.
 
-    Shapes are stored relative to the image: `decode(region, size=...)` gives them in pixels of the picture's own `size`,
-    whatever size the region states; without it, in pixels of the stated size.
+    Label Studio stores shapes relative to the image. `decode(region, size=...)` returns them in pixels of an image of `size`,
+    regardless of the size that the region states; without `size`, in pixels of the stated size.
 
     Attributes
     ----------
     SHAPE : type
-        What `encode` takes and `decode` gives: a class of `sync.geometry.shapes`, or `numpy.ndarray` for masks.
+        Type of the value of `encode` and `decode`: a class of `sync.geometry.shapes`, or `numpy.ndarray` for masks.
     """
 
     @property
     def SHAPE(self) -> type[Any]: ...  # noqa: N802
 
     def readable_size(self, region: Mapping[str, Any]) -> Size | None:
-        """Return a size at which the region can be decoded; None if only the picture's own size can tell."""
+        """Return a size at which the region can be decoded, or None if the image's own size is needed."""
         ...
 
 
 class ObjectCodec(ShapeCodec, Protocol):
-    """The codec of a control that holds objects."""
+    """The codec of a control for objects."""
 
     def encode_mask(self, mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
-        """Return the regions of a mask that is not empty, shape (height, width): one, or one for each part."""
+        """Return the regions of a non-empty mask, shape (height, width): one, or one for each connected part."""
         ...

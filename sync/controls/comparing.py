@@ -1,4 +1,4 @@
-"""Decodes a region as it was predicted and as it was submitted, in the same pixels."""
+"""Decoding of a predicted region and its submitted counterpart in the same pixels, for comparison."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _TAGS = {tag.lower(): tag for tag in CONTROLS}
 
 
 def decoder(predicted: Mapping[str, Any], submitted: Mapping[str, Any]) -> Callable[[Region], Any]:
-    """Return the function that decodes both regions, of the predicted one's type.
+    """Return the function that decodes both regions, chosen by the type of the predicted one.
 
-    Predictions state the picture's own size; submitted regions of annotators and scripts may state none, or another. If neither
-    states one, percentages are decoded at `ANY_SIZE`.
+    Predictions state the image's own size; submitted regions of annotators and scripts may state no size or another one. If
+    neither region states a size, percentages are decoded at `ANY_SIZE`.
 
     Raises
     ------
     ControlError
-        If regions of this type cannot be decoded.
+        If there is no codec for the type.
     """
     kind = str(predicted.get("type")).lower()
     tag = _TAGS.get(kind)

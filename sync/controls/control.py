@@ -9,16 +9,16 @@ __all__ = ["Control", "Label", "join_path"]
 
 @dataclass(frozen=True, slots=True)
 class Label:
-    """One label that a control offers.
+    """One label of a control.
 
     Attributes
     ----------
     value : str
-        The stored name: the `alias` where there is one, else the `value`; for a node of a taxonomy, its joined path.
+        Stored name: the `alias` if the config gives one, else the `value`; for a node of a taxonomy, its joined path.
     aliases : tuple of str
-        The names in `predicted_values`: the model classes that this label stands for.
+        Names in `predicted_values`: the model classes that map to this label.
     shown : str
-        The name that the annotator reads; for a node of a taxonomy its own name, without the path.
+        Displayed name; for a node of a taxonomy, its own name without the path.
     """
 
     value: str
@@ -27,35 +27,35 @@ class Label:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The label's own names, the stored one first."""
+        """The stored name, followed by the displayed name if it differs."""
         return (self.value, self.shown) if self.shown and self.shown != self.value else (self.value,)
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """One control tag on an image, or on several.
+    """One control tag of the labelling config, for one or several Image tags.
 
     Attributes
     ----------
     name, to_name : str
-        The control's name and the name of the Image tag it annotates, the first one if it annotates several.
+        The control's name and the name of its Image tag, or of the first if it annotates several.
     tag : str
         A key of `sync.controls.CONTROLS`.
     labels : tuple of Label
-        In the config's order; empty for Number, and where the labels come from the task or from a URL.
+        In the config's order; empty for Number, and if the labels come from the task or from a URL.
     multiple : bool
-        Whether one result may hold several labels.
+        Whether one result may have several labels.
     smart, smart_only, never_smart : bool
         Whether the control is marked as a tool for prompts (`smart="true"`), only as a tool for prompts (`smartOnly="true"`),
         or not as a tool for prompts (`smart="false"`).
     minimum, maximum, step : float or None
-        Bounds of a Number.
+        Bounds and step of a Number.
     paths : tuple of tuple of str
-        The path of each of `labels` of a Taxonomy; else empty.
+        Path of each of the `labels` of a Taxonomy; empty for other tags.
     also_to : tuple of str
-        Names of the further Image tags that it annotates.
+        Names of the other Image tags that it annotates.
     per_item : bool
-        Whether it is answered for each page of its image (`perItem`).
+        Whether each page of the image has its own value (`perItem`).
     """
 
     name: str
@@ -75,17 +75,17 @@ class Control:
 
     @property
     def to_names(self) -> tuple[str, ...]:
-        """The names of all Image tags that it annotates."""
+        """Names of all Image tags that the control annotates."""
         return (self.to_name, *self.also_to)
 
     @property
     def marks_objects(self) -> bool:
-        """Whether its regions lie somewhere on the image, rather than classify it; Label Studio names such tags `…Labels`."""
+        """Whether its regions have a position on the image, which holds for the tags named `…Labels`."""
         return self.tag.endswith("Labels")
 
     @property
     def only_prompts(self) -> bool:
-        """Whether its regions are prompts and never an answer: a smart key point, or any control with `smartOnly`."""
+        """Whether its regions are only prompts, never annotations: a smart key point, or any control with `smartOnly`."""
         return self.smart_only or (self.smart and self.tag == "KeyPointLabels")
 
     def path(self, value: str) -> tuple[str, ...]:
@@ -103,5 +103,5 @@ class Control:
 
 
 def join_path(path: tuple[str, ...]) -> str:
-    """Return a path of a taxonomy as one name: `("Featured", "Spiral")` is `Featured/Spiral`."""
+    """Join a path of a taxonomy into one name: `("Featured", "Spiral")` gives `Featured/Spiral`."""
     return "/".join(path)

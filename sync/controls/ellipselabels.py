@@ -1,7 +1,7 @@
 """`<EllipseLabels>`: ellipses.
 
-Label Studio stores the centre, and the half-axes in percent of the image's width and height as they lie before the
-ellipse is turned about its centre; it takes no half-axis above 50.
+Label Studio stores the centre and the semi-axes in percent of the image's width and height, before the rotation about the
+centre; it rejects semi-axes above 50.
 """
 
 from __future__ import annotations
@@ -49,23 +49,23 @@ SHAPE = Ellipse
 
 MAX_RADIUS_PERCENT = 50.0
 ROUNDING = 1e-9
-"""Share by which a half-axis that was decoded from percent may be longer."""
+"""Relative tolerance for semi-axes that were decoded from percent."""
 
 
 def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
     """Return the region of an ellipse.
 
-    Its axes are exchanged where Label Studio can hold only the turned form.
+    The axes are exchanged and the ellipse rotated by 90 degrees if Label Studio can store only that form.
 
     Parameters
     ----------
     size : (width, height)
-        Of the image, pixels.
+        Size of the image, pixels.
 
     Raises
     ------
     ControlError
-        If the centre lies outside the image, a half-axis is not above 0 or longer than half the image, or a number is not
+        If the centre lies outside the image, a semi-axis is not above 0 or is longer than half the image, or a number is not
         finite.
     """
     finite(ellipse.x, ellipse.y, ellipse.radius_x, ellipse.radius_y, ellipse.rotation, of="the numbers of an ellipse")
@@ -94,9 +94,9 @@ def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score:
 
 
 def shorten_axes(ellipse: Ellipse, size: Size) -> Ellipse:
-    """Return an ellipse that Label Studio can hold: half-axes longer than half the image are cut there.
+    """Return an ellipse that Label Studio can store: semi-axes are limited to half the image.
 
-    For objects that a model finds: a galaxy that fills the picture is better shown too small than not at all.
+    For predictions: a galaxy that fills the image is then predicted too small instead of being left out.
     """
     longest_x, longest_y = (side * MAX_RADIUS_PERCENT / 100 for side in size)
     if _fits(ellipse, size):
@@ -124,12 +124,12 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Ellipse]:
 
 
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
-    """Return the ellipse with the second moments of a mask, its axes shortened to what Label Studio holds."""
+    """Return the region of the ellipse with the second moments of a mask; `shorten_axes` limits its axes."""
     return [encode(shorten_axes(moment_ellipse(mask), size), control=control, label=label, size=size, score=score)]
 
 
 def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
-    """Yield a fault for a centre outside the image."""
+    """Yield a fault if the centre is outside the image."""
     yield from points_off_image([(value["x"], value["y"])])
 
 

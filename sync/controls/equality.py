@@ -1,8 +1,8 @@
-"""Whether a region still says what it said: the same outline, the same pixels, the same answer.
+"""Equality of a predicted and a submitted region: the same outline, pixels or value.
 
-What was predicted and what was submitted are compared, since Label Studio's own mark, a region's `origin`, does not tell.
-Measured with 1.23.2: a polygon that was dragged and the copy of a region still say "prediction"; a class that was changed and
-changed back says "prediction-changed".
+The values are compared because Label Studio's `origin` of a region does not show whether it was edited. Measured with 1.23.2:
+a dragged polygon and the copy of a region keep the origin "prediction"; a class that was changed and changed back has
+"prediction-changed".
 """
 
 from __future__ import annotations
@@ -17,20 +17,21 @@ from sync.geometry.shapes import Box, Ellipse, Labelled, Point
 __all__ = ["SAME", "outline", "same_answer", "same_shape"]
 
 SAME = 1e-6
-"""Outlines no farther apart are the same, in widths and heights of the image: where a shape is edited, Label Studio writes all
-of its numbers anew, the others off by 1e-15."""
+"""Largest difference of equal outlines, relative to the image's width and height. When a shape is edited, Label Studio rewrites
+all of its numbers; unedited ones change by 1e-15."""
 ELLIPSE_CORNERS = 180
+"""Corners of the polygon that represents an ellipse."""
 
 
 def same_answer(before: Any, after: Any) -> bool:
-    """Tell whether a number is the same, or the same labels or paths are picked, in whatever order."""
+    """Return whether two numbers are equal, or two selections have the same labels or paths in any order."""
     if isinstance(before, float):
         return bool(np.isclose(before, after, rtol=1e-9, atol=0))
     return set(before) == set(after)
 
 
 def same_shape(before: Labelled[Any], after: Labelled[Any]) -> bool:
-    """Tell whether two shapes of one kind have the same outline, or the same pixels."""
+    """Return whether two shapes of the same type have the same outline or the same pixels."""
     if isinstance(before.shape, np.ndarray):
         return np.array_equal(before.shape, after.shape)
     one, other = outline(before), outline(after)
@@ -38,7 +39,7 @@ def same_shape(before: Labelled[Any], after: Labelled[Any]) -> bool:
 
 
 def outline(drawn: Labelled[Any]) -> NDArray[np.float64]:
-    """Corners of a point, box, ellipse or polygon, shape (n, 2), in widths and heights of the image."""
+    """Return the corners of a point, box, ellipse or polygon, shape (n, 2), relative to the image's width and height."""
     shape = drawn.shape
     if isinstance(shape, Point):
         points = np.array([[shape.x, shape.y]])
@@ -56,7 +57,7 @@ def outline(drawn: Labelled[Any]) -> NDArray[np.float64]:
 
 
 def _turned(points: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
-    """Turn points about (0, 0), clockwise on the screen."""
+    """Rotate points, shape (n, 2), about (0, 0), clockwise on the screen."""
     angle = np.radians(degrees)
     across, down = (np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))
     turned: NDArray[np.float64] = points @ np.array([across, down])

@@ -1,4 +1,4 @@
-"""`<KeyPointLabels>`: points, above all the clicks that prompt a mask."""
+"""`<KeyPointLabels>`: points, mainly the clicks that prompt a mask."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ KIND = Kind.POINTS
 SHAPE = Point
 
 DOT_WIDTH_PERCENT = 0.5
-"""How wide the dot of a predicted point is drawn, percent of the image's width."""
+"""Width of the dot that the page draws for a predicted point, percent of the image's width."""
 
 
 def encode(point: Point, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
@@ -38,12 +38,12 @@ def encode(point: Point, *, control: Control, label: str, size: Size, score: flo
     Parameters
     ----------
     size : (width, height)
-        Of the image, pixels.
+        Size of the image, pixels.
 
     Raises
     ------
     ControlError
-        If the point lies outside the image.
+        If the point lies outside the image or a coordinate is not finite.
     """
     finite(point.x, point.y, of="the coordinates of a point")
     width, height = check_size(size)
@@ -61,7 +61,7 @@ def encode(point: Point, *, control: Control, label: str, size: Size, score: flo
 def decode(region: Region, *, size: Size | None = None) -> Labelled[Point]:
     """Return the point of an annotation or of a prompt.
 
-    `is_positive` is missing on plain points that come along with the prompts of a control: they count as positive.
+    Points without `is_positive`, which Label Studio sends with the prompts of a control, are positive.
     """
     value = read_value(region, TAG)
     width, height = size_for(region, size)
@@ -73,7 +73,7 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Point]:
 
 
 def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
-    """Yield a fault for a point outside the image."""
+    """Yield a fault if the point is outside the image."""
     yield from points_off_image([(value["x"], value["y"])])
 
 

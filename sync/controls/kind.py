@@ -8,10 +8,10 @@ __all__ = ["Kind"]
 
 
 class Kind(StrEnum):
-    """What a control holds, which decides how it is predicted, trained and scored."""
+    """Kind of a control's values, which decides how it is predicted, trained and scored."""
 
     CLASSES = "classes"
     NUMBER = "number"
     OBJECTS = "objects"
     POINTS = "points"
-    """Clicks: they prompt a mask and are not predicted."""
+    """Clicks, which prompt a mask and are not predicted."""

@@ -1,4 +1,4 @@
-"""`<Number>`: one measured parameter of the whole image."""
+"""`<Number>`: one number for the whole image."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ TAG = "Number"
 KIND = Kind.NUMBER
 
 STEP_TOLERANCE = 1e-8
-"""How far off a step Label Studio's page accepts a number (1.23.2)."""
+"""Largest distance from a step at which Label Studio's page accepts a number (1.23.2)."""
 
 
 def encode(number: float, *, control: Control, score: float | None = None) -> Region:
-    """Return the region that says `number`, moved to the nearest one that the control allows.
+    """Return the region of `number`, rounded to the nearest number that the control allows.
 
-    A number off the control's `step` would show, but the annotator could not submit it.
+    The page displays a number that is off the control's `step`, but the annotator cannot submit it.
 
     Raises
     ------
@@ -35,7 +35,7 @@ def encode(number: float, *, control: Control, score: float | None = None) -> Re
 
 
 def allowed(number: float, control: Control) -> float:
-    """Return the nearest number within the control's bounds and on its steps, which count from the minimum."""
+    """Return the nearest number within the control's bounds and on its steps, which start at the minimum."""
     low = -math.inf if control.minimum is None else control.minimum
     high = math.inf if control.maximum is None else control.maximum
     clipped = min(max(number, low), high)
@@ -49,7 +49,7 @@ def allowed(number: float, control: Control) -> float:
 
 
 def decode(region: Region) -> float:
-    """Return the number, finite."""
+    """Return the number of an annotation; raise ControlError unless it is finite."""
     number = read_value(region, TAG).get("number")
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ControlError(f"number must be a number, not {quote(number)}")
@@ -63,7 +63,7 @@ def decode(region: Region) -> float:
 
 
 def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
-    """Yield a fault for a number that the page would not let the annotator submit."""
+    """Yield a fault if the annotator cannot submit the number on the page."""
     nearest = allowed(float(value["number"]), control)
     if abs(value["number"] - nearest) > STEP_TOLERANCE:
         yield f"has the number {value['number']!r}, and {control.name!r} takes {nearest!r} at the nearest"

@@ -1,4 +1,4 @@
-"""`<PolygonLabels>`: outlines, drawn or traced around masks."""
+"""`<PolygonLabels>`: outlines that annotators draw, or that are traced from masks."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score:
     Parameters
     ----------
     size : (width, height)
-        Of the image, pixels.
+        Size of the image, pixels.
 
     Raises
     ------
@@ -53,7 +53,7 @@ def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score:
 
 
 def check_polygon(polygon: Polygon, *, size: Size) -> NDArray[np.float64]:
-    """Return the corners in percent of an image of `size`, moved to its border where they lie outside it, shape (n, 2).
+    """Return the corners in percent of an image of `size`, shape (n, 2); corners outside the image are moved to its border.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def encode_mask(
     score: float | None = None,
     tolerance_px: float = TOLERANCE_PX,
 ) -> list[Region]:
-    """Return one region for each part of a mask, the largest first; none for an empty mask."""
+    """Return one region for each connected part of a mask, the largest first; an empty list for an empty mask."""
     width, height = check_size(size)
     if mask.dtype != np.bool_ or mask.shape != (height, width):
         raise ControlError(f"a mask must be boolean of shape {(height, width)}, not {mask.dtype} of {mask.shape}")

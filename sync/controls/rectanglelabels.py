@@ -1,7 +1,6 @@
-"""`<RectangleLabels>`: boxes, drawn or given as prompts.
+"""`<RectangleLabels>`: boxes of annotations and of prompts.
 
-Label Studio stores the corner and the sides in percent of the image's width and height, and turns the box about that
-corner.
+Label Studio stores the corner and the sides in percent of the image's width and height, and rotates the box about that corner.
 """
 
 from __future__ import annotations
@@ -39,17 +38,18 @@ SHAPE = Box
 def encode(box: Box, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
     """Return the region of a box.
 
-    An upright box is clipped to the image, so that x + width is never above 100; of a turned one only the sides are.
+    An unrotated box is clipped to the image, so x + width is never above 100. Of a rotated box, only the lengths of the sides
+    are limited, to 100 percent.
 
     Parameters
     ----------
     size : (width, height)
-        Of the image, pixels.
+        Size of the image, pixels.
 
     Raises
     ------
     ControlError
-        If nothing of the box lies in the image (for a turned one: its corner does not), or a number is not finite.
+        If an unrotated box does not overlap the image, the corner of a rotated box is outside it, or a number is not finite.
     """
     finite(box.x, box.y, box.width, box.height, box.rotation, of="the numbers of a box")
     width, height = check_size(size)
@@ -84,12 +84,12 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Box]:
 
 
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
-    """Return the upright box around a mask."""
+    """Return the region of the axis-aligned bounding box of a mask."""
     return [encode(Footprint.of_mask(mask).box, control=control, label=label, size=size, score=score)]
 
 
 def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
-    """Yield a fault for a corner, or the far side of an upright box, outside the image."""
+    """Yield a fault if the corner, or the opposite side of an unrotated box, is outside the image."""
     yield from points_off_image([(value["x"], value["y"])])
     if not value.get("rotation"):
         for start, length in (("x", "width"), ("y", "height")):
@@ -101,7 +101,7 @@ readable_size = any_size
 
 
 def _span(start: float, length: float, *, of: int, clip: bool) -> tuple[float, float]:
-    """Return the start and the length of a side, percent of the `of` pixels of the image."""
+    """Return the start and the length of a side, in percent of `of` pixels."""
     if not clip:
         return float(start) / of * 100, min(float(length) / of * 100, 100.0)
     first = min(max(float(start), 0.0), float(of))

@@ -1,4 +1,4 @@
-"""What all regions share: ids, names, the size of the image, and numbers, which are checked as they are read."""
+"""Fields that all regions share: ids, names, labels, the size of the image, and checked numbers."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ __all__ = [
 ]
 
 Region = dict[str, Any]
-"""One item of a result, as Label Studio's JSON has it."""
+"""One item of a `result` in Label Studio's JSON."""
 
 ANY_SIZE: Size = (1000, 1000)
-"""Percentages can be decoded without the picture's size: whether a shape makes sense does not depend on it."""
+"""Size (width, height) at which percentages are decoded if the image's size is unknown; validity does not depend on it."""
 
 FAR_PERCENT = 1000.0
-"""A turned shape may reach beyond the image, but not ten images far: such a number is a mistake."""
+"""Largest absolute coordinate, percent. A rotated shape may extend beyond the image; ten times its size is an error."""
 
 
 def new_region(control: Control, tag: str, value: dict[str, Any], *, score: float | None, size: Size | None = None) -> Region:
-    """Return a region with an id of its own; regions with a reused id are merged by Label Studio.
+    """Return a region with a new id; Label Studio merges regions that have the same id.
 
     Parameters
     ----------
     size : (width, height), optional
-        Pixels; given for geometric regions only.
+        Size of the image, pixels; only for regions with a position.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def new_region(control: Control, tag: str, value: dict[str, Any], *, score: floa
 
 
 def write_labels(labels: Sequence[str], control: Control) -> list[str]:
-    """Return the labels as a result stores them, checked against the control."""
+    """Return the labels as a list for a result; raise ControlError if the control does not allow them."""
     if not labels:
         raise ControlError(f"a region of {control.name!r} needs a label")
     if len(labels) > 1 and not control.multiple:
@@ -99,7 +99,7 @@ def finite(*numbers: float, of: str) -> None:
 
 
 def read_value(region: object, tag: str) -> Mapping[str, Any]:
-    """Return the `value` of a region of type `tag`."""
+    """Return the `value` of a region; raise ControlError if the region is not of type `tag`."""
     if not isinstance(region, Mapping):
         raise ControlError(f"a region must be an object, not {quote(region)}")
     kind = region.get("type")
@@ -112,21 +112,21 @@ def read_value(region: object, tag: str) -> Mapping[str, Any]:
 
 
 def read_size(region: Mapping[str, Any]) -> Size:
-    """Return (width, height) of the image as a region states it.
+    """Return the image's size (width, height) that a region states; raise ControlError if it is missing or invalid.
 
-    Scripts write whole numbers as floats and texts too. `image_rotation` is left aside: Label Studio 1.23 turns the view
-    with it, and the stored coordinates stay those of the image as it is.
+    Whole numbers may be given as floats or strings, as some scripts write them. `image_rotation` is ignored: Label Studio 1.23
+    rotates only the view, and the stored coordinates refer to the unrotated image.
     """
     return check_size((_whole(region.get("original_width")), _whole(region.get("original_height"))))  # type: ignore[arg-type]
 
 
 def size_for(region: Mapping[str, Any], size: Size | None) -> Size:
-    """Return the size in whose pixels a region is read: the picture's own where it is known, else what the region states."""
+    """Return the size for decoding a region: the image's own `size` if it is given, else the size that the region states."""
     return read_size(region) if size is None else check_size(size)
 
 
 def _whole(pixels: object) -> object:
-    """Return a number of pixels as an int where it is one, else as it is."""
+    """Return a whole number of pixels as an int; return any other value unchanged."""
     if isinstance(pixels, bool) or not isinstance(pixels, int | float | str):
         return pixels
     try:
@@ -137,12 +137,12 @@ def _whole(pixels: object) -> object:
 
 
 def read_number(value: Mapping[str, Any], key: str, *, low: float = -FAR_PERCENT, above: float | None = None) -> float:
-    """Return a number between `low` and `FAR_PERCENT`; where `above` is given, more than that."""
+    """Return a number of `value`; raise ControlError unless it is in [`low`, `FAR_PERCENT`] and greater than `above`."""
     return as_number(value.get(key), key, low=low, above=above)
 
 
 def as_number(number: object, name: str, *, low: float = -FAR_PERCENT, above: float | None = None) -> float:
-    """Return `number` as a float, checked as `read_number` does."""
+    """Return `number` as a float, with the checks of `read_number`."""
     if isinstance(number, bool) or not isinstance(number, int | float):
         raise ControlError(f"{name} must be a number, not {quote(number)}")
     if not low <= number <= FAR_PERCENT:  # False for NaN
@@ -153,14 +153,14 @@ def as_number(number: object, name: str, *, low: float = -FAR_PERCENT, above: fl
 
 
 def read_rotation(value: Mapping[str, Any]) -> float:
-    """Return the angle in [0, 360), 0 if there is none."""
+    """Return the rotation in degrees, in [0, 360); 0 if it is missing."""
     if value.get("rotation") is None:
         return 0.0
     return write_rotation(as_number(value["rotation"], "rotation"))
 
 
 def read_labels(value: Mapping[str, Any], tag: str) -> tuple[str, ...]:
-    """Return the labels of a region, at least one."""
+    """Return the labels of a region; raise ControlError if there is none."""
     labels = value.get(tag.lower())
     if not isinstance(labels, list) or not labels or not all(isinstance(label, str) and label for label in labels):
         raise ControlError(f"{tag.lower()} must be a list of label names, not {quote(labels)}")
@@ -168,17 +168,17 @@ def read_labels(value: Mapping[str, Any], tag: str) -> tuple[str, ...]:
 
 
 def any_size(region: Mapping[str, Any]) -> Size:
-    """Return the size at which a region in percentages is decoded where the picture's own is not known: any will do."""
+    """Return a size for decoding a region in percentages if the image's size is unknown: `ANY_SIZE`."""
     return ANY_SIZE
 
 
 def points_off_image(points: Iterable[tuple[float, float]]) -> Iterator[str]:
-    """Yield a fault for each point, in percent of the image, that is not on the image."""
+    """Yield a fault for each point (x, y), in percent, that is outside the image."""
     for x, y in points:
         if not (0 <= x <= 100 and 0 <= y <= 100):
             yield f"has a point at {x:g}, {y:g} percent: both must lie between 0 and 100"
 
 
 def no_faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
-    """Yield nothing: every value that can be decoded is good."""
+    """Yield nothing, for tags whose page accepts every value that can be decoded."""
     return iter(())

@@ -1,11 +1,11 @@
 """Run-length encoding of brush masks, bit for bit as Label Studio's page and SDK write it (thi.ng/rle-pack).
 
-A mask travels as RGBA pixels: 32 bits for the number of bytes, 5 for the word size less one, 4 times 4 for the sizes of
-the run-length fields less one, then the runs: one bit that says whether one word repeats (1) or single words follow
-(0), two bits that pick the field, the length less one, the word or the words.
+A mask is encoded as RGBA pixels. The header has 32 bits for the number of bytes, 5 for the word size minus one, and 4 times 4
+for the sizes of the run-length fields minus one. Each run has one bit that is 1 if one word repeats and 0 if single words
+follow, two bits that select the field, the length minus one, and the word or the words.
 
-The SDK handles one bit at a time in Python. Here bits are laid out by array operations, and of the four channels only
-alpha is written out: about ten times faster both ways on ragged masks, to the same bytes.
+The SDK processes one bit at a time in Python. This module uses array operations and decodes only the alpha channel: about ten
+times faster in both directions on ragged masks, with identical bytes.
 """
 
 from __future__ import annotations
@@ -21,22 +21,27 @@ __all__ = ["decode", "encode", "encode_part", "pixel_count"]
 CHANNELS = 4
 WORD_BITS = 8
 FIELD_BITS = (3, 4, 8, 16)
-"""Sizes of the four run-length fields that Label Studio writes; others are read as well."""
+"""Sizes of the four run-length fields that Label Studio writes, bits; `decode` also reads other sizes."""
 
 HEADER_BITS = 32 + 5 + 4 * 4
 TOKEN_BITS = 32
-"""Room for one run, whose field, length and word take 27 bits at most."""
+"""Bits reserved for one run; its field, length and word need at most 27."""
 
 
 def encode(mask: Mask) -> list[int]:
-    """Return the bytes of a mask: 255 in all four channels inside, 0 outside.
+    """Encode a mask as RGBA pixels: 255 in all four channels inside, 0 outside.
 
-    Equal to `label_studio_sdk.converter.brush.mask2rle(255 * mask)`.
+    The result equals `label_studio_sdk.converter.brush.mask2rle(255 * mask)`.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (height, width)
         With at least one pixel.
+
+    Returns
+    -------
+    list of int
+        Bytes of the encoding.
     """
     height, width = mask.shape
     flat = np.ascontiguousarray(mask, dtype=np.bool_).ravel()
@@ -45,23 +50,24 @@ def encode(mask: Mask) -> list[int]:
 
 
 def encode_part(part: Mask, *, x: int, y: int, size: Size) -> list[int]:
-    """Return the bytes that `encode` returns for an image of `size` that is empty but for `part`, at column `x` and row `y`.
+    """Encode a mask that is given as a crop: `part`, with its first pixel at column `x` and row `y` of an image of `size`.
 
-    It takes the time of the part, not of the image, which may be a frame of a survey.
+    The result equals that of `encode` for the full mask. The cost depends on the size of the part, not on that of the image,
+    which may be a survey frame.
 
     Parameters
     ----------
     part : ndarray of bool, shape (h, w)
-        With at least one pixel, wholly on the image.
+        With at least one pixel, entirely on the image.
     x, y : int
     size : (width, height)
-        Of the image, pixels.
+        Size of the image, pixels.
     """
     width, height = size
     edges = np.diff(np.pad(part, ((0, 0), (1, 1))).astype(np.int8), axis=1)
     rows, columns = np.nonzero(edges)
     turns = (rows + y).astype(np.int64) * width + columns + x
-    # A row that ends at the image's right edge and one that goes on at its left are one run: their turns are at one place.
+    # Pixels at the right edge of one row and at the left edge of the next form one run: their two changes cancel.
     once = np.ones(len(turns), dtype=np.bool_)
     twice = np.flatnonzero(turns[1:] == turns[:-1])
     once[twice] = once[twice + 1] = False
@@ -71,7 +77,7 @@ def encode_part(part: Mask, *, x: int, y: int, size: Size) -> list[int]:
 
 
 def _packed(turns: NDArray[np.int64], *, starts_inside: bool, pixels: int) -> list[int]:
-    """Write the runs between `turns`, the pixels at which a mask changes."""
+    """Encode the runs between `turns`, the flat indices at which a mask changes."""
     starts = np.concatenate([[0], turns])
     lengths = np.concatenate([turns, [pixels]]) - starts
     inside = (np.arange(len(starts)) % 2 == 0) == starts_inside
@@ -89,7 +95,7 @@ def _packed(turns: NDArray[np.int64], *, starts_inside: bool, pixels: int) -> li
         header |= (bits_of_field - 1) << place
     header_bytes = np.frombuffer((header << 3).to_bytes(7, "big"), dtype=np.uint8)
     total = HEADER_BITS + run_bits.size
-    bits = np.zeros(total + 8 - total % 8, dtype=np.uint8)  # a whole byte more where it is even: the SDK does so
+    bits = np.zeros(total + 8 - total % 8, dtype=np.uint8)  # plus a full byte if the bits fill bytes exactly, as the SDK does
     bits[:HEADER_BITS] = np.unpackbits(header_bytes)[:HEADER_BITS]
     bits[HEADER_BITS:total] = run_bits
     packed: list[int] = np.packbits(bits).tolist()
@@ -97,19 +103,25 @@ def _packed(turns: NDArray[np.int64], *, starts_inside: bool, pixels: int) -> li
 
 
 def decode(rle: list[int], *, size: Size) -> Mask:
-    """Return the mask of an RLE: True where the alpha channel is at least half covered.
+    """Decode a mask: True where alpha is at least 128.
 
-    The page draws strokes with soft edges, so alpha takes every value at a stroke's border.
+    The page draws strokes with soft edges, so alpha takes all values at a stroke's border.
 
     Parameters
     ----------
+    rle : list of int
+        Bytes of the encoding.
     size : (width, height)
-        What the region says of its image, pixels. An RLE of another number of pixels is refused before memory is taken.
+        Size of the encoded image, pixels. An RLE with another number of pixels is rejected before memory is allocated.
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width)
 
     Raises
     ------
     ControlError
-        If the bytes are not bytes, end early, run over, or do not make an image of `size`.
+        If the list contains other values than bytes, ends early, has a run beyond its end, or does not fit `size`.
     """
     width, height = check_size(size)
     data = _bytes_of(rle)
@@ -125,7 +137,7 @@ def decode(rle: list[int], *, size: Size) -> Mask:
 
 
 def pixel_count(rle: object) -> int:
-    """Return the number of pixels of an RLE's image, which its first bytes hold; its width and height are not in it."""
+    """Return the number of pixels in the header of an RLE; the header does not contain the width and height."""
     return int.from_bytes(_bytes_of(rle)[:4], "big") // CHANNELS
 
 
@@ -164,7 +176,7 @@ def _alpha(data: bytes, count: int, fields: tuple[int, ...]) -> Mask:
 
 
 def _words(data: bytes, at: int, number: int) -> NDArray[np.uint8]:
-    """Return `number` bytes that begin at the bit `at`."""
+    """Return `number` bytes, starting at bit `at`."""
     source = np.frombuffer(data, dtype=np.uint8, count=number + 1, offset=at >> 3)
     shift = at & 7
     pairs = source[:-1].astype(np.uint16) << 8 | source[1:]
@@ -172,7 +184,7 @@ def _words(data: bytes, at: int, number: int) -> NDArray[np.uint8]:
 
 
 def _split(lengths: NDArray[np.int64], words: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Cut runs of more than 65,536 bytes, the longest that a field can say."""
+    """Split runs of more than 65,536 bytes, the longest length that a field can encode."""
     longest = 1 << FIELD_BITS[-1]
     if lengths.max() <= longest:
         return lengths, words

@@ -1,4 +1,4 @@
-"""`<Taxonomy>`: classes of a tree, each given by its path from the root."""
+"""`<Taxonomy>`: classes in a tree, each identified by its path from the root."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Path = tuple[str, ...]
 
 
 def encode(paths: Sequence[Path], *, control: Control, score: float | None = None) -> Region:
-    """Return the region that picks the nodes at `paths`.
+    """Return the region that selects the nodes at `paths`.
 
     Raises
     ------
     ControlError
-        If there is no path, one that the control does not offer, or more than its `maxUsages` of one allows.
+        If `paths` is empty, the control has no such path, or there are several paths and the control allows one.
     """
     if not paths:
         raise ControlError(f"a region of {control.name!r} needs a path")
@@ -36,7 +36,7 @@ def encode(paths: Sequence[Path], *, control: Control, score: float | None = Non
 
 
 def decode(region: Region) -> tuple[Path, ...]:
-    """Return the paths that were picked, at least one."""
+    """Return the selected paths, at least one."""
     paths = read_value(region, TAG).get("taxonomy")
     if not isinstance(paths, list) or not paths:
         raise ControlError(f"taxonomy must be a list of paths, not {quote(paths)}")

@@ -1,7 +1,7 @@
 """`<VectorLabels>`: closed outlines of straight lines and Bézier curves.
 
-A vertex that is a Bézier point has two control points: the first bends the line from the vertex before it, the second the line
-to the vertex after it. Of a line with one control point the page sets the other at 0.3 of the line (Label Studio 1.23.2).
+A Bézier vertex has two control points: the first shapes the curve from the previous vertex, the second the curve to the next
+vertex. If a curve has only one control point, the page places the other at 0.3 of the line (Label Studio 1.23.2).
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ KIND = Kind.OBJECTS
 SHAPE = Polygon
 
 CURVE_STEPS = 16
-"""Straight lines that a curve becomes: of a quarter circle they are at most 1/800 of its radius away."""
+"""Line segments per curve; for a quarter circle they deviate by at most 1/800 of the radius."""
 NEAR_END = 0.3
-"""Where the page sets the missing control point of a line: this fraction of the line away from the vertex."""
+"""Distance from the vertex at which the page places a missing control point, as a fraction of the line."""
 
 
 def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
@@ -48,7 +48,7 @@ def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score:
     Parameters
     ----------
     size : (width, height)
-        Of the image, pixels.
+        Size of the image, pixels.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score:
     """
     percent = check_polygon(polygon, size=size)
     vertices = [
-        # The page draws a path as closed if its first vertex follows its last one.
+        # The page closes a path if the first vertex names the last one as its predecessor.
         {"id": f"p{number}", "prevPointId": f"p{(number or len(percent)) - 1}", "x": x, "y": y, "isBezier": False}
         for number, (x, y) in enumerate(percent.tolist())
     ]
@@ -66,17 +66,17 @@ def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score:
 
 
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
-    """Return one region for each part of a mask, the largest first."""
+    """Return one region for each connected part of a mask, the largest first."""
     return [encode(polygon, control=control, label=label, size=size, score=score) for polygon in outline(mask)]
 
 
 def decode(region: Region, *, size: Size | None = None) -> Labelled[Polygon]:
-    """Return the outline of an annotation, its curves as short straight lines.
+    """Return the outline of an annotation, with curves approximated by line segments.
 
     Raises
     ------
     ControlError
-        If the path is open or branches: it has no inside.
+        If the path is open or branches, so that it encloses no area.
     """
     value = read_value(region, TAG)
     width, height = size_for(region, size)
@@ -105,7 +105,7 @@ readable_size = any_size
 
 
 def _line(start: Mapping[str, Any], end: Mapping[str, Any]) -> NDArray[np.float64]:
-    """Return the points from a vertex up to, but without, the next one, shape (n, 2), percent."""
+    """Return the points from a vertex to the next one, which is excluded, shape (n, 2), percent."""
     first, last = _point(start), _point(end)
     leaving, arriving = _control_point(start, "controlPoint2"), _control_point(end, "controlPoint1")
     if leaving is None and arriving is None:

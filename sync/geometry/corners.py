@@ -24,7 +24,7 @@ def box_corners(box: Box) -> Polygon:
 
 
 def box_edges(boxes: Sequence[Box]) -> NDArray[np.float64]:
-    """Return the left, top, right and bottom edges of boxes, shape (n, 4), pixels; rotated boxes are bounded by `upright_box`."""
+    """Return the left, top, right and bottom edges of boxes, shape (n, 4), pixels; `upright_box` bounds rotated boxes."""
     around = [upright_box(box) for box in boxes]
     edges = [(box.x, box.y, box.x + box.width, box.y + box.height) for box in around]
     return np.array(edges, dtype=np.float64).reshape(-1, 4)

@@ -1,6 +1,6 @@
 """Rasterisation of polygons: the pixels whose centres lie inside, by the even-odd rule.
 
-The two edges of a bridge (`outlines.py`) cross each row at exactly the same floating-point position, so a bridge covers no pixel.
+The two edges of a bridge (`outlines.py`) cross each row at exactly the same position, so a bridge covers no pixel.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from sync.geometry.shapes import Mask, Polygon, Size, check_size
 __all__ = ["rasterise"]
 
 CROSSINGS_AT_ONCE = 1_000_000
-"""Crossings of edges and rows that are processed in one chunk; 100,000 edges of full height would otherwise fill the memory."""
+"""Crossings of edges and rows processed in one chunk; without chunks, 100,000 edges of full height would exhaust the memory."""
 MAX_CROSSINGS = 20_000_000
-"""Most crossings of edges and rows of one polygon: about a second of computing, a hundred times more than drawn outlines have."""
+"""Most crossings of edges and rows of one polygon: about a second of work; drawn outlines have less than a hundredth."""
 
 
 def rasterise(polygon: Polygon, size: Size) -> Mask:

@@ -1,7 +1,7 @@
-"""A project's labelling config: its controls, with which labels, on which image.
+"""Parser of a project's labelling config: its controls, their labels and their images.
 
-Only the parts that predictions need are read. The stored name of a label is its `alias` where it has one, as Label Studio's
-own validator reads it; the annotator then sees only its `value`.
+The parser reads only the parts that predictions need. The stored name of a label is its `alias` if it has one, as in Label
+Studio's own validator; the page then displays only its `value`.
 """
 
 from __future__ import annotations
@@ -50,27 +50,27 @@ _REPLACEMENTS = {
     "bitmask": "BitmaskLabels",
     "vector": "VectorLabels",
 }
-"""Tags that mark objects on an image and are not read, and the tags to use instead."""
+"""Unsupported tags for objects on an image, and the tags that replace them."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelConfig:
-    """The controls that can be predicted, and where the images of a task are found.
+    """The supported controls of a labelling config, and the keys of a task's images.
 
     Attributes
     ----------
     controls : tuple of Control
         In the config's order.
     image_key : mapping of str to str
-        Name of an Image tag to the key of the task's data, or to a path in them such as `images[0].url`.
+        Name of an Image tag to the key of the task's data, or to a path in the data such as `images[0].url`.
     paged : frozenset of str
-        Names of the Image tags with `valueList`: their key holds a list of references, one a page.
+        Names of the Image tags with `valueList`; their key has a list of references, one per page.
     conditions : mapping of str to tuple of Condition
-        Name of a control, of any tag, to the conditions that must all hold for it to be shown.
+        Name of a control, of any tag, to the conditions that must all hold for the page to show it.
     passed_over : tuple of str
-        The tags on images that are not supported, one sentence each.
+        Reasons why tags on images are not supported, one sentence each.
     names : frozenset of str
-        Names of all tags, those that are not supported among them.
+        Names of all tags, including unsupported ones.
     """
 
     controls: tuple[Control, ...] = ()
@@ -81,12 +81,12 @@ class LabelConfig:
     names: frozenset[str] = frozenset()
 
     def control(self, name: object) -> Control | None:
-        """Return the control called `name`, or None if the config has no supported control of that name."""
+        """Return the control with this name, or None if the config has no supported control of that name."""
         return next((control for control in self.controls if control.name == name), None)
 
 
 def not_supported(xml: str) -> tuple[str, ...]:
-    """Return what of a labelling config is not supported, one sentence each."""
+    """Return the reasons why parts of a labelling config are not supported, one sentence each."""
     try:
         return parse(xml).passed_over
     except LabelConfigError as error:
@@ -94,16 +94,16 @@ def not_supported(xml: str) -> tuple[str, ...]:
 
 
 def parse(xml: str) -> LabelConfig:
-    """Read a labelling config.
+    """Parse a labelling config.
 
-    Left out are controls that annotate no Image tag with a variable, that belong to a region (`perRegion`), that are in a
-    Repeater, or whose tag `sync.controls` does not list; so are Choices with `allowNested`: Label Studio's page wants paths
-    there, its own validator wants names, and nothing satisfies both. A Taxonomy does.
+    The result excludes controls that annotate no Image tag with a variable, controls of a region (`perRegion`), controls in a
+    Repeater, and tags that `sync.controls` does not list. It also excludes Choices with `allowNested`: Label Studio's page
+    requires paths as their values and its validator requires names, so no value is valid for both. A Taxonomy is supported.
 
     Raises
     ------
     LabelConfigError
-        If `xml` is not XML, declares entities or a DTD, repeats a name, or bounds a Number so that no number fits.
+        If `xml` is not XML, declares entities or a DTD, repeats a name, or gives a Number bounds that no number satisfies.
     """
     root = read_xml(xml)
     tags = _Tags()
@@ -127,7 +127,7 @@ def parse(xml: str) -> LabelConfig:
 
 @dataclass
 class _Tags:
-    """The named tags of a config, sorted: images, controls, and marking tags that are not read."""
+    """The named tags of a config, grouped into images, supported controls and unsupported object tags."""
 
     images: dict[str, str] = field(default_factory=dict)
     paged: set[str] = field(default_factory=set)
@@ -138,7 +138,7 @@ class _Tags:
     passed_over: list[str] = field(default_factory=list)
 
     def add(self, element: Element, name: str, conditions: tuple[Condition, ...]) -> None:
-        """Sort a tag in, with the conditions under which it is shown."""
+        """Add a tag to its group, with the conditions under which the page shows it."""
         tag = element.tag.lower()
         if tag == "image":
             self._add_image(element, name)
@@ -166,7 +166,7 @@ class _Tags:
 
 
 def _controls(tags: _Tags) -> Iterator[Control]:
-    """Yield the supported controls on images; why the others are left out goes to `tags.passed_over`."""
+    """Yield the supported controls on images; append the reasons for leaving out others to `tags.passed_over`."""
     for name, element in tags.controls.items():
         to_names = [target for target in _targets(element) if target in tags.images]
         if not to_names:
@@ -184,7 +184,7 @@ def _controls(tags: _Tags) -> Iterator[Control]:
 
 
 def _walk(root: Element, passed_over: list[str]) -> Iterator[tuple[Element, tuple[Condition, ...]]]:
-    """Yield the elements in order with the conditions under which each is shown; Repeaters are passed over."""
+    """Yield the elements in document order, with the conditions under which the page shows each; skip Repeaters."""
     stack: list[tuple[Element, tuple[Condition, ...]]] = [(root, ())]
     while stack:
         element, conditions = stack.pop()
@@ -208,7 +208,7 @@ def _targets(element: Element) -> list[str]:
 
 
 def _not_supported(element: Element, name: str) -> str:
-    """Return why a control on an image is not supported; empty if it is."""
+    """Return the reason why a control on an image is not supported, or an empty string if it is supported."""
     if read_flag(element, "perRegion"):
         return f"the control {name!r} asks about each region (perRegion), and only controls of a whole image are predicted"
     if element.tag.lower() == "choices" and read_flag(element, "allowNested"):

@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 MAX_CHARACTERS = 4_000_000
-"""A taxonomy of 50,000 classes fits; a request that makes the parser work for minutes does not."""
+"""Longest labelling config: enough for a taxonomy of 50,000 classes, and short enough to be parsed within minutes."""
 MAX_TAXONOMY_DEPTH = 50
 CANONICAL_TAG = {tag.lower(): tag for tag in CONTROLS}
-"""Label Studio's page reads tags in any case."""
+"""Lower-case tag to its canonical spelling; Label Studio's page ignores the case of tags."""
 
 
 class LabelConfigError(ValueError):
@@ -41,16 +41,16 @@ class LabelConfigError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """When a control is shown: a `visibleWhen` of its own or of a View around it.
+    """A condition for showing a control: the `visibleWhen` of the control or of a View that contains it.
 
     Attributes
     ----------
     when : str
         `choice-selected`, `choice-unselected`, `region-selected` or `no-region-selected`.
     control : str
-        Name of the control that it depends on (`whenTagName`), empty for any.
+        Name of the control that the condition refers to (`whenTagName`); empty for any control.
     values : tuple of str
-        Of them one must be chosen (`whenChoiceValue`, `whenLabelValue`); empty for any.
+        Values of which at least one must be selected (`whenChoiceValue`, `whenLabelValue`); empty for any value.
     """
 
     when: str
@@ -64,7 +64,7 @@ def read_xml(xml: str) -> Element:
     Raises
     ------
     LabelConfigError
-        If it is not XML, is too long, or declares a DTD or entities.
+        If `xml` is not XML, is too long, or declares a DTD or entities.
     """
     if len(xml) > MAX_CHARACTERS:
         raise LabelConfigError(f"the labelling config has {len(xml)} characters: {MAX_CHARACTERS} are the most we read")
@@ -72,13 +72,13 @@ def read_xml(xml: str) -> Element:
         root: Element = fromstring(xml, forbid_dtd=True)
     except DefusedXmlException as error:
         raise LabelConfigError("the labelling config declares a DTD or entities: remove the declaration") from error
-    except (ParseError, ValueError, LookupError) as error:  # ValueError, LookupError: an encoding that Python lacks
+    except (ParseError, ValueError, LookupError) as error:  # ValueError, LookupError: unknown encoding
         raise LabelConfigError(f"the labelling config is not well-formed XML: {error}") from error
     return root
 
 
 def read_attribute(element: Element, key: str) -> str:
-    """Return an attribute, or "": Label Studio's page reads `leafsonly` as it reads `leafsOnly`."""
+    """Return an attribute, or "" if it is missing; like Label Studio's page, accept `leafsonly` for `leafsOnly`."""
     return element.get(key) or element.get(key.lower()) or ""
 
 
@@ -88,9 +88,9 @@ def read_flag(element: Element, key: str) -> bool:
 
 
 def read_condition(element: Element) -> Condition | None:
-    """Return when an element is shown; None if it always is."""
+    """Return the condition for showing an element, or None if the page always shows it."""
     when, choice = read_attribute(element, "visibleWhen"), read_attribute(element, "whenChoiceValue")
-    if not when:  # an old spelling
+    if not when:  # older configs give `whenChoiceValue` alone
         return Condition("choice-selected", values=(choice,)) if choice else None
     values = read_attribute(element, "whenLabelValue") if when == "region-selected" else choice
     return Condition(when, read_attribute(element, "whenTagName"), tuple(values.split(",")) if values else ())
@@ -102,7 +102,7 @@ def read_control(element: Element, *, name: str, to_names: list[str]) -> Control
     Raises
     ------
     LabelConfigError
-        If the choices of a taxonomy are nested too deeply, or no number fits the bounds of a Number.
+        If the choices of a taxonomy are nested too deeply, or the minimum of a Number is above its maximum.
     """
     tag = CANONICAL_TAG[element.tag.lower()]
     labels: tuple[Label, ...] = ()
@@ -138,7 +138,7 @@ def read_control(element: Element, *, name: str, to_names: list[str]) -> Control
 
 
 def _children(element: Element, tag: str) -> Iterator[Element]:
-    """Yield the nearest descendants with `tag`, in order: through Views, but not into another `tag` or control."""
+    """Yield the descendants with `tag` in document order, without those inside another `tag` or another control."""
     stack = list(reversed(element))
     while stack:
         child = stack.pop()
@@ -149,7 +149,7 @@ def _children(element: Element, tag: str) -> Iterator[Element]:
 
 
 def _labels(element: Element, tag: str) -> Iterator[Label]:
-    """Yield the labels of a control; of several with one stored name the first."""
+    """Yield the labels of a control; if several have the same stored name, only the first."""
     names = set()
     for child in _children(element, tag):
         value = child.get("alias") or child.get("value")
@@ -161,7 +161,7 @@ def _labels(element: Element, tag: str) -> Iterator[Label]:
 def _nodes(
     element: Element, *, leaves_only: bool, name: str, above: tuple[str, ...] = ()
 ) -> Iterator[tuple[Label, tuple[str, ...]]]:
-    """Yield the nodes of a taxonomy with their paths, each before the nodes below it."""
+    """Yield the nodes of a taxonomy with their paths, in pre-order."""
     if len(above) > MAX_TAXONOMY_DEPTH:
         raise LabelConfigError(f"the choices of {name!r} are nested deeper than {MAX_TAXONOMY_DEPTH} levels")
     names = set()

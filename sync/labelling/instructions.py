@@ -1,7 +1,7 @@
-"""Annotators' instructions, written from a labelling config: what to do, which keys, how to ask for a mask, what counts.
+"""Generates the instructions for annotators from a labelling config: tasks, hotkeys, smart tools and the effect of submitting.
 
-Label Studio keeps a project's `expert_instruction` as HTML and removes what it does not allow: `style` is removed, so a label's
-colour is the `bgcolor` of a table's cell. Its page resets lists and headings, so steps are numbered in the text.
+Label Studio stores a project's `expert_instruction` as HTML and removes `style` attributes, so a label's colour is the `bgcolor`
+of a table cell. Its page resets the style of lists and headings, so the text itself numbers the steps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["annotator_instructions"]
 
 LISTED_LABELS = 30
-"""Of a control with more labels the first ones are listed."""
+"""Most labels of one control in the instructions."""
 
 TASKS = {
     Polygon: "one outline for each object, drawn corner by corner",
@@ -33,12 +33,12 @@ TASKS = {
     Ellipse: "one ellipse for each object",
     Point: "one point for each object",
 }
-"""What to make, by the shape that a control holds."""
+"""Shape of a control to the sentence object that names the annotation."""
 
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """What the page shows of one label: its name, key, colour and hint, each empty where the config has none."""
+    """Name, hotkey, colour and hint of one label; empty strings where the config gives none."""
 
     name: str
     key: str
@@ -48,7 +48,7 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A control with what the page shows of it."""
+    """A control with its heading and the buttons of its labels."""
 
     control: Control
     heading: str
@@ -56,7 +56,7 @@ class Question:
 
 
 def annotator_instructions(xml: str) -> str:
-    """Write the instructions for annotators of a project with this labelling config, as HTML that Label Studio keeps.
+    """Return the instructions for annotators of a project with this labelling config, as HTML that Label Studio stores.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def annotator_instructions(xml: str) -> str:
 
 
 def _questions(xml: str, config: LabelConfig) -> Iterator[Question]:
-    """Yield the controls in the config's order, each under the header that stands directly before it."""
+    """Yield the controls in the config's order, each with the Header tag that directly precedes it."""
     heading = ""
     for element in fromstring(xml, forbid_dtd=True).iter():
         if element.tag.lower() == "header":
@@ -114,7 +114,7 @@ def _default_heading(control: Control) -> str:
 
 
 def _task(control: Control) -> str:
-    """Say in a sentence or two what to do with a control."""
+    """Return one or two sentences about the annotator's task for a control."""
     if control.tag == "Choices" and not control.multiple:
         return "Choose one. Press the key of another label to change it."
     if control.tag == "Choices":
@@ -151,7 +151,7 @@ def _background(colour: str) -> str:
 
 
 def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
-    """How to ask the model for an object, with the smart tools that the config has."""
+    """Return the section about prompting the model for an object with the smart tools of the config."""
     points = any(tool.control.tag == "KeyPointLabels" for tool in tools)
     thing = "mask" if any(_holds_pixels(question.control) for question in asked) else "outline"
     steps = [
@@ -179,10 +179,10 @@ def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
 
 
 def _way(tool: Question, asked: list[Question], *, alone: bool) -> str:
-    """The keys of a smart tool.
+    """Return the sentence about the keys of a smart tool.
 
-    Where a control that is drawn by hand has its key, and where a smart point is the only smart tool and has none (Label Studio
-    1.23.2), the key of all smart tools.
+    The key of all smart tools is given in two cases (Label Studio 1.23.2): a control for manual drawing uses the tool's own key,
+    or a smart key point is the only smart tool and therefore has no key of its own.
     """
     control, names = tool.control, " or ".join(_key_and_name(button) for button in tool.buttons[:LISTED_LABELS])
     key, verb = ("K", "click the object") if control.tag == "KeyPointLabels" else ("R", "drag a box around the object")

@@ -1,8 +1,8 @@
-"""From a model's classes, and from the labels of regions, to a project's labels.
+"""Matching of a model's classes, and of the labels of regions, to the labels of a control.
 
-For a model's class the team's own word comes first (`predicted_values`), then the name itself, then what astronomers call the
-same thing; for the label of a region the name itself comes first. The result depends on nothing but the names and one control:
-a label is never borrowed from another control.
+A model's class is matched by `predicted_values` first, then by its name, then by synonyms that astronomers use; the label of a
+region is matched by its name first. The result depends only on the names and on one control; labels of other controls are not
+considered.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ __all__ = ["match_labels", "read_label", "read_path"]
 
 
 def match_labels(classes: Sequence[str], control: Control) -> dict[str, str]:
-    """Return the label of `control` that stands for each model class; classes without one are left out.
+    """Return the label of `control` for each model class; classes without a matching label are left out.
 
-    Several classes may share a label: their probabilities then add. Where two labels fit equally well, the first one in
-    the config is taken.
+    Several classes may map to one label; their probabilities then add. If two labels match equally well, the first one in the
+    config is returned.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def match_labels(classes: Sequence[str], control: Control) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Class to `Label.value`; for a taxonomy, `control.path(value)` gives the path.
+        Class to `Label.value`; for a taxonomy, `control.path(value)` returns the path.
     """
     matches = {}
     for name in classes:
@@ -45,17 +45,17 @@ def match_labels(classes: Sequence[str], control: Control) -> dict[str, str]:
 
 
 def read_label(name: str, control: Control) -> str | None:
-    """Return the stored name of the label that a region's label means; None where that is no label or not clear.
+    """Return the stored name of the label that matches a region's label; None if no label matches, or several do.
 
-    Label Studio's page takes a label's `alias` and its `value`. Scripts write other case and spacing, and labels are renamed:
-    the first of these rules that a label fits decides, and only where it fits one label alone.
+    The rules are tried in order: stored name, `alias` or `value` as on Label Studio's page, other case and spacing as in some
+    scripts, other punctuation, `predicted_values`, synonyms. The first rule that any label satisfies decides.
 
     Parameters
     ----------
     name : str
-        As the region has it.
+        Label of the region.
     control : Control
-        A control whose labels come from the tasks takes any name.
+        A control without labels in the config, whose labels come from the tasks, accepts any name.
     """
     if not control.labels:
         return name
@@ -76,7 +76,7 @@ def read_label(name: str, control: Control) -> str | None:
 
 
 def read_path(path: Sequence[str], control: Control) -> tuple[str, ...] | None:
-    """Return the path of a taxonomy that a region's path means, level by level; None as for `read_label`."""
+    """Return the path of a taxonomy that matches a region's path level by level; None if no path matches, or several do."""
     named = tuple(path)
     if not control.paths or named in control.paths:
         return named
@@ -94,12 +94,12 @@ def read_path(path: Sequence[str], control: Control) -> tuple[str, ...] | None:
 
 
 def _bare(name: str) -> str:
-    """A name without what people do not see: case, and spaces around and in a row."""
+    """Return a name in folded case, without leading, trailing and repeated spaces."""
     return " ".join(name.split()).casefold()
 
 
 def _meanings(name: str) -> set[str]:
-    """All that a normalised name may mean; a single letter means nothing by itself."""
+    """Return all classes that a normalised name may denote; none for a single letter of the Hubble sequence."""
     return set() if name in HUBBLE_LETTERS else {meaning for meaning, synonyms in SYNONYMS.items() if name in synonyms}
 
 

@@ -1,8 +1,8 @@
-"""Reads a region as Label Studio's page shows it, whether the page, a script or an import wrote it.
+"""Reading of regions that Label Studio's page, a script or an import wrote, as the page displays them.
 
-The codecs of `sync.controls` take what Label Studio's page writes. Here numbers may be texts, a region may lack its type, sizes
-may be wrong, and labels are matched to the labelling config. A region that still cannot be read raises `ControlError`: it must
-not be taken for "nothing".
+The codecs of `sync.controls` read the JSON that Label Studio's page writes. This module also accepts numbers as strings,
+regions without a type and wrong sizes, and matches labels to the labelling config. An unreadable region raises `ControlError`,
+because training must not treat it as an image without objects.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ def read_region(region: Mapping[str, Any], control: Control, *, size: Size | Non
         One item of a result whose `from_name` is the control's.
     control : Control
     size : (width, height), optional
-        Of the picture, pixels. Default: what the region states.
+        Size of the image, pixels. Default: the size that the region states.
 
     Returns
     -------
     tuple of str, tuple of path, float or Labelled
-        Labels of Choices, paths of a Taxonomy, a Number, or a shape in pixels; labels as the labelling config stores them.
+        Labels of Choices, paths of a Taxonomy, a Number, or a shape in pixels; labels have the stored names of the config.
 
     Raises
     ------
     ControlError
-        If it cannot be read; the message is a sentence.
+        If the region cannot be read.
     """
     tidied, decode = _tidy(region, control), CONTROLS[control.tag].decode
     if control.tag in SHAPES:
@@ -61,12 +61,12 @@ def read_region(region: Mapping[str, Any], control: Control, *, size: Size | Non
 
 
 def _tidy(region: Mapping[str, Any], control: Control) -> Region:
-    """Copy a region, with the control's type where it has none or spells it differently, and with numbers for texts."""
+    """Return a copy of a region with the control's type, if it is missing or spelt differently, and with parsed numbers."""
     kind, value, tag = region.get("type"), region.get("value"), control.tag.lower()
     if not isinstance(value, Mapping):
         raise ControlError(f"the region's value must be an object, not {quote(value)}")
     value = {key: _as_number(held) if key in _NUMBERS else held for key, held in value.items()}
-    if tag.endswith("labels") and "labels" in value:  # Label Studio's page moves them to the control's own key
+    if tag.endswith("labels") and "labels" in value:  # Label Studio's page moves them to the control's key
         value.setdefault(tag, value["labels"])
     kind = kind.strip().lower() if isinstance(kind, str) else kind
     if kind == "labels" or (kind is None and tag in value):
@@ -82,7 +82,7 @@ def _tidy(region: Mapping[str, Any], control: Control) -> Region:
 
 
 def _tidy_point(point: object) -> object:
-    """Copy a point, [x, y] or {"x": …, "y": …}, with numbers for texts."""
+    """Return a copy of a point, [x, y] or {"x": …, "y": …}, with parsed numbers."""
     if isinstance(point, list | tuple):
         return [_as_number(coordinate) for coordinate in point]
     if isinstance(point, Mapping):
@@ -94,7 +94,7 @@ def _tidy_point(point: object) -> object:
 
 
 def _as_number(value: object) -> object:
-    """Return the number that a text holds; anything else as it is."""
+    """Return the number that a string contains; return any other value unchanged."""
     if not isinstance(value, str) or "_" in value:
         return value
     try:
@@ -111,7 +111,7 @@ def _check_bounds(number: float, control: Control) -> float:
 
 
 def _known(name: str | tuple[str, ...], control: Control) -> str | tuple[str, ...]:
-    """Return a label, or the path of a node of a taxonomy, as the labelling config stores it."""
+    """Return the stored name of a label, or the stored path of a taxonomy's node; raise ControlError if it is unknown."""
     if isinstance(name, tuple):
         path = read_path(name, control)
         if path is None:
@@ -124,18 +124,20 @@ def _known(name: str | tuple[str, ...], control: Control) -> str | tuple[str, ..
 
 
 def _known_labels(names: tuple[str, ...], control: Control) -> tuple[str, ...]:
-    """Return the labels of a shape that the config has, at least one: Label Studio's page drops the others."""
+    """Return the known labels of a shape, at least one, as stored names; Label Studio's page drops unknown labels."""
     known = tuple(dict.fromkeys(label for name in names if (label := read_label(name, control)) is not None))
     return known or (str(_known(names[0], control)),)
 
 
 def _check_on_picture(drawn: Labelled[Any]) -> Labelled[Any]:
-    """Return a shape that lies on the picture, at least in part.
+    """Return a shape if at least a part of it lies on the image.
 
     Raises
     ------
     OutsideError
-        If it does not.
+        If the shape lies entirely outside the image.
+    ControlError
+        If a mask is empty.
     """
     if isinstance(drawn.shape, np.ndarray):
         if not drawn.shape.any():

@@ -1,7 +1,7 @@
-"""What astronomers call the same thing: names of galaxy classes in Galaxy Zoo, the Hubble sequence and our models.
+"""Synonyms of galaxy classes in Galaxy Zoo, the Hubble sequence and the classes of the models.
 
-Galaxy Zoo 1 asks for elliptical or spiral, Galaxy Zoo 2 for "smooth" or "features or disk", papers write early and late
-type: a project may use any of them, and the model's class has to find its label.
+Galaxy Zoo 1 uses elliptical and spiral, Galaxy Zoo 2 "smooth" and "features or disk", and papers early and late type. A project
+may use any of these names for the class of a model.
 """
 
 from __future__ import annotations
@@ -39,18 +39,18 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "star": ("star", "stars", "star or artifact", "star or artefact", "point source", "star or don t know"),
     "artifact": ("artifact", "artefact", "artifacts", "artefacts", "star or artifact", "star or artefact", "bad image"),
 }  # fmt: skip
-"""Model class to the names that mean it, the closest first, all normalised."""
+"""Model class to its normalised synonyms, the closest first."""
 
 BROADER: dict[str, str] = {"edge_on": "spiral", "bar": "spiral"}
-"""The class that takes another one in where a project has no label for it.
+"""Class to the broader class that replaces it if a project has no label for it.
 
 Galaxy Zoo 1 counts edge-on disks among its spirals (Lintott et al. 2011, MNRAS 410, 166), Galaxy Zoo 2 among its disks.
 """
 
 HUBBLE_LETTERS = frozenset({"e", "s"})
-"""Letters that are classes only side by side: an S beside a G is a star."""
+"""Letters that denote types only if a control has both; in a control with S and G, S is a star."""
 
 
 def normalise(name: str) -> str:
-    """Return `name` in lower case with single spaces for all punctuation: `Edge-on_Disk?` is `edge on disk`."""
+    """Return `name` in folded case with punctuation replaced by single spaces: `Edge-on_Disk?` gives `edge on disk`."""
     return re.sub(r"[\W_]+", " ", name.casefold()).strip()

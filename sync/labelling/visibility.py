@@ -1,7 +1,7 @@
-"""Which controls Label Studio's page shows: `visibleWhen` of a control and of the Views around it.
+"""Visibility of controls on Label Studio's page: `visibleWhen` of a control and of the Views that contain it.
 
-The rules are those of Label Studio 1.23's page. It shows a control of `region-selected` while a fitting region is selected:
-here the control is visible if there is such a region.
+The rules are those of the page of Label Studio 1.23. The page shows a control with `region-selected` while a matching region is
+selected; this module treats the control as visible if such a region exists.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["hidden_controls"]
 
 
 def hidden_controls(regions: Iterable[Mapping[str, Any]], config: LabelConfig) -> frozenset[str]:
-    """Return the names of the controls that Label Studio's page hides where a task has these regions."""
+    """Return the names of the controls that Label Studio's page hides for a result with these regions."""
     if not config.conditions:
         return frozenset()
     shown = _Shown(list(regions), config)
@@ -23,15 +23,15 @@ def hidden_controls(regions: Iterable[Mapping[str, Any]], config: LabelConfig) -
 
 
 class _Shown:
-    """Decides what is shown; a region of a hidden control counts for nothing."""
+    """Evaluates the conditions; choices of a hidden control do not count as selected."""
 
     def __init__(self, regions: list[Mapping[str, Any]], config: LabelConfig) -> None:
         self._regions = regions
         self._config = config
 
     def control(self, name: str, asking: tuple[str, ...]) -> bool:
-        """Whether a control is shown; `asking` holds the controls whose visibility depends on it."""
-        if name in asking:  # conditions that go round in a circle
+        """Return whether the page shows a control; `asking` lists the controls whose visibility depends on it."""
+        if name in asking:  # circular conditions
             return False
         return all(self._holds(condition, (*asking, name)) for condition in self._config.conditions.get(name, ()))
 
@@ -47,10 +47,10 @@ class _Shown:
                 and self.control(str(region.get("from_name")), asking)
             )
             return selected == (condition.when == "choice-selected")
-        return True  # no-region-selected: so a task opens
+        return True  # no-region-selected holds when a task opens
 
     def _fits(self, region: Mapping[str, Any], condition: Condition) -> bool:
-        """Whether a region is of the condition's control, and has one of its values."""
+        """Return whether a region belongs to the condition's control and has one of its values."""
         name = str(region.get("from_name"))
         if condition.control and name != condition.control:
             return False
@@ -58,7 +58,7 @@ class _Shown:
         return bool(picked) if not condition.values else not picked.isdisjoint(condition.values)
 
     def _spellings(self, name: str, value: str) -> tuple[str, ...]:
-        """The names of a label: a condition may use its value or its alias."""
+        """Return all names of a label, because a condition may use its value or its alias."""
         control = self._config.control(name)
         label = next((label for label in control.labels if value in label.names), None) if control else None
         return (value, *(label.names if label else ()))
@@ -69,7 +69,7 @@ def _answers(region: Mapping[str, Any]) -> bool:
 
 
 def _values(region: Mapping[str, Any]) -> Iterable[str]:
-    """The labels of a region; of a path of a taxonomy its last step."""
+    """Yield the labels of a region; for a path of a taxonomy, its last name."""
     value = region.get("value")
     for key, held in value.items() if isinstance(value, Mapping) else ():
         if isinstance(held, list) and (key in ("choices", "taxonomy") or key.endswith("labels")):
