@@ -1,1 +1,1 @@
-"""Label Studio's API: one client, and a module for each kind of thing that it stores."""
+"""Label Studio's API: the client, and one module for each type of object."""

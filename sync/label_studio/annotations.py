@@ -1,7 +1,7 @@
 """Reads the current annotations of a project from Label Studio.
 
-They are read from the task list and not from an export: Label Studio keeps a copy of every export, so a loop that reads every
-few minutes would fill its disk; and the list can be restricted to some tasks.
+The task list is used instead of an export: Label Studio stores a copy of every export, so reading every few minutes would fill
+its disk, and the list can be restricted to some tasks.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from sync.label_studio.tasks import Task, read_tasks
 __all__ = ["RECHECK_EVERY_S", "Annotation", "AnnotationReader", "annotations_of", "read_annotations"]
 
 TASKS_A_REQUEST = 100
-"""Ids are part of the URL, which proxies limit to 8 KB; and the masks of one task may be hundreds of kilobytes."""
+"""Task ids per request: ids are part of the URL, which proxies limit to 8 KB, and the masks of a task can need 100s of KB."""
 
 RECHECK_EVERY_S = 60.0
+"""Time between two rechecks, seconds."""
 TASKS_A_RECHECK = 2 * TASKS_A_REQUEST
-"""Tasks that are read again at each recheck although their time stamps have not changed: 1-2 s of Label Studio's time."""
+"""Tasks that each recheck reads again although their time stamps have not changed; Label Studio needs 1-2 s for them."""
 
 _FIELDS = "id,data,annotations,result,updated_at,completed_by,was_cancelled,ground_truth,parent_prediction,lead_time"
-"""`include` also selects the fields of nested objects, so it lists fields of tasks and of annotations."""
+"""Fields of tasks and of annotations, because `include` also selects the fields of nested objects."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ class Annotation:
     data : dict
         The task's data.
     result : list of dict
-        Regions as Label Studio stores them; not checked.
+        Regions as Label Studio stores them; not validated.
     updated_at : str
         ISO 8601; changes with every edit, but not when a label is renamed in all annotations of the project.
     completed_by : int or None
@@ -50,13 +51,13 @@ class Annotation:
     was_cancelled : bool
         Whether the task was skipped.
     parent_prediction : int or None
-        Id of the prediction that the annotation was begun from.
+        Id of the prediction that the annotation started from.
     lead_time : float or None
-        Seconds spent.
+        Time that the annotator spent, seconds.
     content : str
-        Hash of `result`: tells annotations with the same time stamp apart.
+        Hash of `result`; it distinguishes annotations with the same time stamp.
     ground_truth : bool
-        Whether a user marked it, with the star, as the correct answer.
+        Whether a user marked the annotation as ground truth, with the star.
     """
 
     id: int
@@ -86,13 +87,13 @@ def read_annotations(
     client : LabelStudioClient
     project_id : int
     task_ids : collection of int, optional
-        Tasks to read; default: all. A task that was read before needs to be read again only if its `Task.updated_at` has
-        changed.
+        Tasks to read; default: all. Except after a rename of a label, a task needs to be read again only if its
+        `Task.updated_at` has changed.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses.
+        If Label Studio rejects the request.
     """
     if task_ids is None:
         task_ids = [task.id for task in read_tasks(client, project_id) if task.annotations]
@@ -105,33 +106,33 @@ def read_annotations(
 
 
 class AnnotationReader:
-    """Reads a project's annotations repeatedly, each time requesting those of tasks that have changed.
+    """Reads a project's annotations repeatedly, and requests only those of tasks that have changed.
 
-    So reading an unchanged project takes only the list of its tasks (0.2 s for 1,000), and reading after a batch also takes the
-    tasks of the batch. The reader holds a copy of the annotations; a new reader starts by reading all.
+    Reading an unchanged project requests only the list of its tasks (0.2 s for 1,000); reading after a batch also requests the
+    tasks of the batch. The reader caches the annotations in memory; the first read of a new reader requests all of them.
 
-    Renaming a label in all annotations changes no time stamp. Therefore the tasks that were read longest ago are read again, at
-    most 200 a minute. If one of them has changed, or the labelling config has, all are read. A rename changes many tasks, so it
-    is mostly found at the next read; of 10,000 tasks each is compared once in 50 reads.
+    Renaming a label in all annotations changes no time stamp. Therefore the reader reads the tasks with the oldest reads again,
+    at most 200 a minute. If one of them, or the labelling config, has changed, it reads all tasks. A rename changes many tasks,
+    so the next recheck usually detects it; each of 10,000 tasks is compared once in 50 rechecks.
 
     Parameters
     ----------
     client : LabelStudioClient
     project_id : int
     clock : callable, optional
-        Returns the time in seconds.
+        Returns the time in seconds; default: `time.monotonic`.
 
     Attributes
     ----------
     tasks : list of Task
-        The project's tasks at the last read.
+        The project's tasks at the latest read.
     """
 
     def __init__(self, client: LabelStudioClient, project_id: int, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._client = client
         self._project_id = project_id
         self._clock = clock
-        self._held: dict[int, tuple[str, list[Annotation]]] = {}  # those that were read longest ago first
+        self._held: dict[int, tuple[str, list[Annotation]]] = {}  # the oldest reads first
         self._label_config: str | None = None
         self._rechecked_at = clock()
         self.tasks: list[Task] = []
@@ -142,11 +143,11 @@ class AnnotationReader:
         Parameters
         ----------
         label_config : str
-            Of the project; if it has changed, everything is read again.
+            The project's labelling config; if it has changed, all annotations are read again.
         """
         if label_config != self._label_config:
             self._held, self._label_config = {}, label_config
-        # The list first: a task that changes between the two requests is newer than its stamp, and is read again next time.
+        # The list is read first: a task that changes between the two requests is then read again next time.
         self.tasks = read_tasks(self._client, self._project_id)
         stamps = {task.id: task.updated_at for task in self.tasks if task.annotations}
         self._held = {task: entry for task, entry in self._held.items() if stamps.get(task) == entry[0]}
@@ -157,7 +158,7 @@ class AnnotationReader:
         return sorted(annotations, key=lambda annotation: annotation.id)
 
     def _changed_without_stamp(self, stamps: Mapping[int, str]) -> bool:
-        """Read the tasks that were read longest ago again; return whether one has changed without a new time stamp."""
+        """Read the tasks with the oldest reads again; return whether one has changed without a new time stamp."""
         now = self._clock()
         if now - self._rechecked_at < RECHECK_EVERY_S or not self._held:
             return False
@@ -178,7 +179,7 @@ class AnnotationReader:
 
 
 def annotations_of(task: Mapping[str, Any]) -> list[Annotation]:
-    """Read the annotations of one task of Label Studio's list; a damaged one is logged and left out."""
+    """Return the annotations of one task of Label Studio's list; log and leave out invalid ones."""
     annotations = []
     for item in task.get("annotations") or []:
         try:
@@ -212,6 +213,6 @@ def _annotation(task: Mapping[str, Any], item: Mapping[str, Any]) -> Annotation:
 
 
 def _batched(ids: list[int], size: int) -> Iterator[list[int]]:
-    """Cut `ids` into lists of at most `size`."""
+    """Split `ids` into lists of at most `size`."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]

@@ -1,6 +1,6 @@
-"""The backend in Label Studio: its row, its webhook, and the project's model version, which must agree.
+"""Connection of the backend to a project: its ML backend entry, its webhook and the project's model version, which must agree.
 
-Many rules are due to the behaviour of Label Studio 1.23.2, observed with the real server; the comments describe it.
+Many rules follow from the behaviour of Label Studio 1.23.2, measured with a real server; the comments describe it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 
 class NotAttachedError(LabelStudioError):
-    """The project has no backend at our address."""
+    """The project has no backend at the address of this one."""
 
 
 def attach_backend(
@@ -50,7 +50,7 @@ def attach_backend(
     client : LabelStudioClient
     project_id : int
     url : str
-        Address at which Label Studio reaches the backend, which must run.
+        Address at which Label Studio can reach the running backend.
     title : str
         Name of the live model version: pre-annotations and uncertainty sampling work only with this title.
     basic_auth : (user, password), optional
@@ -58,7 +58,7 @@ def attach_backend(
     webhook_secret : str, optional
         Sent with every event as `WEBHOOK_SECRET_HEADER`.
     extra_params : dict, optional
-        Sent with every ``/setup``; None keeps those that the backend has.
+        Sent with every ``/setup``; None keeps the existing ones.
 
     Returns
     -------
@@ -68,11 +68,11 @@ def attach_backend(
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses; the message names the setting to change or to check.
+        If Label Studio rejects a request; the message names the setting to change or to check.
     """
     url = url.rstrip("/")
-    # The webhook first: if Label Studio finds none, it makes one without credentials, whose events we would refuse; and if only
-    # one of the two network settings is open, it would make the row and silently leave out the webhook.
+    # The webhook is created first. Without one, Label Studio would create a webhook without credentials, whose events the
+    # backend rejects; and with only one of the two network settings open, it would create the entry without a webhook.
     rekeyed = _put_webhook(client, project_id, url=url, headers=event_headers(basic_auth, webhook_secret))
     fields = _fields(title, basic_auth) | ({} if extra_params is None else {"extra_params": extra_params})
     row = _find(client, project_id, url)
@@ -85,9 +85,9 @@ def attach_backend(
 
 
 def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, title: str) -> None:
-    """Name the backend, and the project's model version, after the live version; idempotent.
+    """Set the backend's title and the project's model version to the live version; idempotent.
 
-    Push the predictions of that version first: afterwards annotators see only those.
+    The predictions of that version must be stored first, because Label Studio then shows only those to annotators.
 
     Raises
     ------
@@ -100,8 +100,8 @@ def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, titl
     if row is None:
         raise NotAttachedError(f"project {project_id} has no backend at {url}: attach it first")
     if row["title"] != title:
-        # A title alone gives status 500: Label Studio checks the backend with the fields of this request. An empty password
-        # means the stored one.
+        # A title alone gives status 500, because Label Studio checks the backend with the fields of this request. With an
+        # empty password it uses the stored one.
         change = {"url": row["url"], "project": project_id, "title": title}
         if row["auth_method"] == "BASIC_AUTH":
             user = row["basic_auth_user"]
@@ -111,10 +111,9 @@ def rename_backend(client: LabelStudioClient, project_id: int, *, url: str, titl
 
 
 def detach_backend(client: LabelStudioClient, project_id: int, *, url: str) -> bool:
-    """Detach the backend at `url` from a project and delete its webhook, which Label Studio would keep.
+    """Detach the backend at `url` from a project and delete its webhook, which Label Studio does not delete.
 
-    Label Studio uses only the first backend of a project: a backend that has moved must be detached before it is attached at
-    its new address.
+    Label Studio uses only the first backend of a project, so a backend with a new address must be detached first.
 
     Returns
     -------
@@ -132,10 +131,9 @@ def detach_backend(client: LabelStudioClient, project_id: int, *, url: str) -> b
 
 
 def asked_instead(client: LabelStudioClient, project_id: int, *, url: str) -> str:
-    """Return the address of the backend that Label Studio uses instead of the one at `url`, empty if it uses that one.
+    """Return the address of the backend that Label Studio uses instead of the one at `url`; empty if it uses that one.
 
-    Label Studio uses only a project's first backend: one that is attached after another team's, or again at a new address, gets
-    no requests.
+    Label Studio uses only a project's first backend, so a backend that is attached after another one gets no requests.
     """
     rows = sorted(client.get("/api/ml", project=project_id), key=lambda row: int(row["id"]))
     first = str(rows[0]["url"]).rstrip("/") if rows else ""
@@ -143,7 +141,7 @@ def asked_instead(client: LabelStudioClient, project_id: int, *, url: str) -> st
 
 
 def attached(client: LabelStudioClient, project_id: int, *, url: str) -> tuple[bool, bool]:
-    """Return whether a project has the backend at `url`, and whether its events reach it."""
+    """Return whether a project has a backend at `url`, and whether it has an active webhook to it."""
     url = url.rstrip("/")
     backend = any(row["url"].rstrip("/") == url for row in client.get("/api/ml", project=project_id))
     hooks = client.get("/api/webhooks/", project=project_id)
@@ -151,7 +149,7 @@ def attached(client: LabelStudioClient, project_id: int, *, url: str) -> tuple[b
 
 
 def show_predictions(client: LabelStudioClient, project_id: int, *, version: str) -> None:
-    """Show the predictions of `version` to annotators; the project must have some; idempotent."""
+    """Set the project to show the predictions of `version`, of which it must have some; idempotent."""
     path = f"/api/projects/{project_id}/"
     project = client.get(path)
     # With `evaluate_predictions_automatically`, each view of the task list would request predictions from the backend.
@@ -162,7 +160,7 @@ def show_predictions(client: LabelStudioClient, project_id: int, *, version: str
 
 
 def _find(client: LabelStudioClient, project_id: int, url: str) -> dict[str, Any] | None:
-    """Return the project's backend at `url`; delete duplicate rows, which an earlier error left."""
+    """Return the project's backend at `url`, or None; delete duplicate entries of an earlier failure."""
     rows = [row for row in client.get("/api/ml", project=project_id) if row["url"].rstrip("/") == url]
     for duplicate in rows[1:]:
         logger.warning("event=backend_deleted project=%s backend=%s url=%s", project_id, duplicate["id"], url)
@@ -171,7 +169,7 @@ def _find(client: LabelStudioClient, project_id: int, url: str) -> dict[str, Any
 
 
 def _fields(title: str, basic_auth: tuple[str, str] | None) -> dict[str, Any]:
-    """Return the fields of the backend's row."""
+    """Return the fields of the backend's entry."""
     return {
         "title": title,
         "is_interactive": True,
@@ -186,12 +184,12 @@ def backend_body(project_id: int, url: str, *, title: str, basic_auth: tuple[str
 
 
 def _body(project_id: int, url: str, fields: dict[str, Any], basic_auth: tuple[str, str] | None) -> dict[str, Any]:
-    """Return the body of a request about the backend; Label Studio refuses a password without basic auth."""
+    """Return the body of a request for the backend; Label Studio rejects a password without basic auth."""
     return {"project": project_id, "url": url, **fields, **({"basic_auth_pass": basic_auth[1]} if basic_auth else {})}
 
 
 def _save(client: LabelStudioClient, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Create or change the backend's row."""
+    """Create or change the backend's entry."""
     try:
         row: dict[str, Any] = client.send(method, path, json=body, repeatable=method == "PATCH")
     except LabelStudioError as error:
@@ -200,7 +198,7 @@ def _save(client: LabelStudioClient, method: str, path: str, body: dict[str, Any
 
 
 def _put_webhook(client: LabelStudioClient, project_id: int, *, url: str, headers: dict[str, str]) -> bool:
-    """Make sure that there is exactly one webhook to the backend; return whether `headers` of an existing one were changed."""
+    """Ensure exactly one webhook to the backend; return whether the headers of an existing one were changed."""
     target = f"{url}/webhook"
     fields = {"url": target, "project": project_id, "headers": headers}
     fields |= {"send_payload": True, "send_for_all_actions": True, "is_active": True}
@@ -218,7 +216,7 @@ def _put_webhook(client: LabelStudioClient, project_id: int, *, url: str, header
 
 
 def event_headers(basic_auth: tuple[str, str] | None, secret: str | None) -> dict[str, str]:
-    """Return the headers of the webhook: by itself Label Studio sends events without the backend's credentials."""
+    """Return the webhook's headers, which Label Studio sends with each event instead of the backend's credentials."""
     headers = {}
     if basic_auth:
         headers["Authorization"] = "Basic " + base64.b64encode(":".join(basic_auth).encode()).decode()
@@ -228,7 +226,7 @@ def event_headers(basic_auth: tuple[str, str] | None, secret: str | None) -> dic
 
 
 def _explain(error: LabelStudioError, url: str) -> LabelStudioError:
-    """Return an error with the remedy of a known cause; a backend that is down is only unavailable."""
+    """Return an error with the remedy for a known cause; an unreachable backend gives LabelStudioUnavailable."""
     if "Can't connect to ML backend" in str(error):
         message = f"Label Studio does not reach the backend at {url}, which must run now"
         return LabelStudioUnavailable(message, status=error.status)

@@ -1,7 +1,7 @@
 """Restores a project after a failed attachment: deletes what was created, and resets what was changed.
 
-Label Studio itself keeps a backend's row that it has refused (1.23.2, with one of its two network settings closed), so the
-states before and after are compared.
+Label Studio can keep the entry of a backend that it has rejected (1.23.2, with one of its two network settings closed), so this
+module compares the states before and after.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 def undo_on_failure(client: LabelStudioClient, project_id: int) -> Iterator[None]:
     """If the block fails, delete the backends and webhooks that it created, and reset the project's settings.
 
-    Earlier ones are kept. If Label Studio does not answer any more, the error is logged, and attaching again repairs the state.
+    Existing backends and webhooks are kept. If Label Studio does not respond, the error is logged; attaching again repairs the
+    state.
     """
     backends, hooks, settings = _state(client, project_id)
     try:
@@ -47,7 +48,7 @@ def _state(client: LabelStudioClient, project_id: int) -> tuple[set[int], set[in
 
 
 def _undo(client: LabelStudioClient, project_id: int, backends: set[int], hooks: set[int], settings: dict[str, Any]) -> None:
-    # The webhooks first: to list the backends, Label Studio calls each of them, and may fail for one that it refuses to call.
+    # Webhooks are deleted first: to list the backends, Label Studio calls each of them, which can fail for a rejected one.
     for hook in {int(hook["id"]) for hook in client.get("/api/webhooks/", project=project_id)} - hooks:
         _delete(client, f"/api/webhooks/{hook}/")
     new_backends, _, now = _state(client, project_id)

@@ -1,7 +1,8 @@
-"""The client of Label Studio: authenticates, waits, retries, and describes each error in one sentence.
+"""The client of Label Studio's API: authentication, retries, and one-sentence error messages.
 
-It sends and receives plain JSON with httpx. The SDK's client repeats every request after a 5xx, also one that may have stored
-predictions before it failed, which would give duplicates; and it builds a model object for each of thousands of tasks.
+It sends and receives JSON with httpx. The SDK's client retries every request after a 5xx, including requests that may have
+stored predictions before they failed, which would create duplicates; and it builds a model object for each of thousands of
+tasks.
 """
 
 from __future__ import annotations
@@ -26,23 +27,24 @@ from sync.http.network import advice, open_client
 __all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable"]
 
 RENEW_BEFORE_S = 60
-"""An access token is valid for 300 s; it is renewed this long before its end, so that none expires during a request."""
+"""Time before its expiry at which an access token (valid for 300 s) is renewed, so that none expires during a request."""
 
 MESSAGE_CHARS = 600
+"""Longest part of a response that an error message quotes."""
 PAGE_SIZE = 500
-"""On SQLite Label Studio 1.23.2 fails with a page of 999 tasks or more with one uploaded file each ("Expression tree is too
-large"), since it makes one SQL condition per file."""
+"""Tasks per page. On SQLite, Label Studio 1.23.2 fails for a page of 999 or more tasks with one uploaded file each ("Expression
+tree is too large"), because it creates one SQL condition per file."""
 
 _SECRET = re.compile(r"(?i:bearer|basic|token)\s+[\w.~+/=-]{16,}|eyJ[\w.=-]{8,}")
 
 
 class LabelStudioError(RunError, RuntimeError):
-    """Label Studio refused a request; the message is one sentence and holds no token.
+    """Label Studio rejected a request; the message is one sentence without tokens.
 
     Attributes
     ----------
     status : int or None
-        HTTP status of the answer, None if there was none.
+        HTTP status of the response, None if there was none.
     """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
@@ -51,15 +53,15 @@ class LabelStudioError(RunError, RuntimeError):
 
 
 class LabelStudioUnavailable(LabelStudioError):  # noqa: N818 - a state that passes rather than an error
-    """Label Studio cannot be reached now (refused, timed out, or 5xx after all retries): wait and try again."""
+    """Label Studio is unavailable: connection refused, timeout, 429 or 5xx after all retries. A later retry may succeed."""
 
 
 class _NotConnected(LabelStudioUnavailable):
-    """The request was never sent: repeating it is safe in any case."""
+    """The request was not sent, so a retry is always safe."""
 
 
 class LabelStudioClient:
-    """Authenticated access to one Label Studio; thread-safe; a context manager.
+    """Client of one Label Studio; thread-safe; a context manager.
 
     Parameters
     ----------
@@ -68,9 +70,9 @@ class LabelStudioClient:
     api_key : str
         A personal access token (Account & Settings → Personal Access Token), or a legacy token.
     timeout_s : float
-        Limit of one request, seconds.
+        Timeout of one request, seconds.
     patience_s : float
-        How long a request is retried while Label Studio is down or busy, seconds.
+        Time for which a request is retried while Label Studio is unavailable, seconds.
 
     Raises
     ------
@@ -117,7 +119,7 @@ class LabelStudioClient:
         Raises
         ------
         LabelStudioError
-            If the key is refused (status 401).
+            If Label Studio rejects the key (status 401).
         LabelStudioUnavailable
             If Label Studio cannot be reached.
         """
@@ -132,31 +134,31 @@ class LabelStudioClient:
             return f"Bearer {self._access_token}"
 
     def get(self, path: str, **params: Any) -> Any:
-        """Return the JSON at `path`; retry while Label Studio is down or busy.
+        """Return the JSON at `path`; retry while Label Studio is unavailable.
 
         Raises
         ------
         LabelStudioError
-            If the request is refused.
+            If Label Studio rejects the request.
         LabelStudioUnavailable
-            If there is no answer within the client's patience.
+            If there is no response within `patience_s`.
         """
         return self._authorized("GET", path, repeatable=True, params=params)
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
-        """Yield the tasks of every page of a task list.
+        """Yield the tasks of all pages of a task list.
 
         Parameters
         ----------
         path, **params
-            As for `get`; ``page`` and ``page_size`` are set here.
+            As for `get`, without ``page`` and ``page_size``.
         """
         received = 0
         for page in count(1):
             try:
                 answer = self.get(path, **params, page=page, page_size=PAGE_SIZE)
             except LabelStudioError as error:
-                if error.status == 404 and page > 1:  # tasks were deleted meanwhile: the page does not exist any more
+                if error.status == 404 and page > 1:  # tasks were deleted meanwhile, so the page no longer exists
                     return
                 raise
             yield from answer["tasks"]
@@ -165,7 +167,7 @@ class LabelStudioClient:
                 return
 
     def send(self, method: str, path: str, *, json: Any = None, repeatable: bool = False) -> Any:
-        """Send a change and return the answer's JSON, None if it has no body.
+        """Send a change and return the JSON of the response, or None if it has no body.
 
         Parameters
         ----------
@@ -173,24 +175,24 @@ class LabelStudioClient:
         path : str
         json : any JSON value
         repeatable : bool
-            Whether the request is idempotent; if not, it is retried only while there is no connection.
+            Whether the request is idempotent; if not, it is retried only if no connection was made.
 
         Raises
         ------
         LabelStudioError
-            If the request is refused.
+            If Label Studio rejects the request.
         LabelStudioUnavailable
-            If there is no answer within the client's patience; the change may have been made nevertheless.
+            If there is no response within `patience_s`; Label Studio may have made the change nevertheless.
         """
         return self._authorized(method, path, repeatable=repeatable, json=json)
 
     def upload(self, path: str, files: Sequence[tuple[str, bytes]]) -> Any:
-        """POST files, (name, content) each, as one multipart form; not retried once it has been sent."""
+        """Upload files, given as (name, content), as one multipart form; it is retried only if no connection was made."""
         form = [(f"file{number}", content) for number, content in enumerate(files)]
         return self._authorized("POST", path, repeatable=False, files=form)
 
     def _authorized(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
-        """Send a request with a token; if the token is refused, once more with a new one."""
+        """Send a request with a token; if Label Studio rejects the token, retry once with a new one."""
         for last in (False, True):
             headers = {"Authorization": self.authorization()}
             try:
@@ -198,11 +200,11 @@ class LabelStudioClient:
             except LabelStudioError as error:
                 if error.status != 401 or last:
                     raise
-                self._renew_at = 0.0  # Label Studio was restarted with another secret, or the clocks differ
+                self._renew_at = 0.0  # after a restart with another secret, or with different clocks
         raise AssertionError("unreachable")
 
     def _patiently(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
-        """Send a request until it is answered or refused, or patience ends."""
+        """Send a request; retry until there is a response or `patience_s` has passed."""
         attempts = Retrying(
             retry=retry_if_exception_type(LabelStudioUnavailable if repeatable else _NotConnected),
             stop=stop_after_delay(self._patience_s),
@@ -212,7 +214,7 @@ class LabelStudioClient:
         return attempts(self._once, method, path, **request)
 
     def _once(self, method: str, path: str, **request: Any) -> Any:
-        """Send a request once; return its JSON or raise one of our errors."""
+        """Send a request once; return the JSON of its response or raise LabelStudioError."""
         name = f"{method} {path}"
         try:
             response = self._http.request(method, self.url + path, **request)
@@ -229,7 +231,7 @@ class LabelStudioClient:
             raise LabelStudioError(message, status=status)
         if status >= 400:
             raise LabelStudioError(f"Label Studio refused {name}: {_explain(response)}", status=status)
-        if status >= 300:  # never followed: the token must not be sent to another address
+        if status >= 300:  # redirects are not followed, so that the token is not sent to another address
             target = response.headers.get("location", "elsewhere")
             message = f"Label Studio at {self.url} redirects {name} to {target}: use its final address"
             raise LabelStudioError(message, status=status)
@@ -257,7 +259,7 @@ def _explain(response: httpx.Response) -> str:
 
 
 def _sentences(errors: Any) -> list[str]:
-    """Flatten validation errors, nested dicts and lists of strings, into strings."""
+    """Flatten validation errors, which are nested dicts and lists of strings."""
     if isinstance(errors, Mapping):
         return [f"{name}: {text}" for name, nested in errors.items() for text in _sentences(nested)]
     if isinstance(errors, list):
@@ -271,7 +273,7 @@ def _first_line(error: Exception) -> str:
 
 
 def _expiry(token: str) -> float:
-    """Return the expiry time of a JWT, Unix time; its signature is checked by the server only."""
+    """Return the expiry time of a JWT, as Unix time; only the server verifies the signature."""
     payload = token.split(".")[1]
     claims = jsonlib.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     return float(claims["exp"])

@@ -1,4 +1,4 @@
-"""The number of open tasks without a version's prediction, counted by Label Studio."""
+"""Count of open tasks without a prediction of a version, computed by Label Studio."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def count_unpredicted(client: LabelStudioClient, project_id: int, version: str) 
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses, as when there is no such project.
+        If Label Studio rejects the request, for example because the project does not exist.
     """
     not_predicted = {
         "filter": "filter:tasks:predictions_model_versions",

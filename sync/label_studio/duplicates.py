@@ -1,7 +1,7 @@
 """Deletes duplicate predictions of a task.
 
-When an annotator opens a task without a prediction, Label Studio requests one from the backend and stores the answer without
-checking again. If an import stores one meanwhile, the task has two of one version. No lock on our side prevents that.
+When an annotator opens a task without a prediction, Label Studio requests one from the backend and stores it without another
+check. If an import stores one meanwhile, the task has two predictions of one version. A lock in this program cannot prevent it.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ __all__ = ["delete_duplicates"]
 
 
 def delete_duplicates(client: LabelStudioClient, project_id: int, version: str) -> list[int]:
-    """Keep one prediction of `version` per task: one that annotations were made from, else the oldest.
+    """Keep one prediction of `version` per task: one that annotations started from, else the oldest.
 
-    Further predictions that annotations were made from are kept under the version's name with `KEPT_SUFFIX`, because Label
-    Studio removes a deleted prediction from its annotations.
+    Other predictions that annotations started from are kept under the version's name with `KEPT_SUFFIX`, because Label Studio
+    removes the reference to a deleted prediction from its annotations.
 
     Returns
     -------
@@ -28,14 +28,14 @@ def delete_duplicates(client: LabelStudioClient, project_id: int, version: str) 
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses or does not answer; another call continues.
+        If Label Studio rejects a request or does not respond; another call continues.
     """
     stored = prediction_ids(client, project_id, version)
     duplicates = {task: numbers for task, numbers in stored.items() if len(numbers) > 1}
     annotations = read_annotations(client, project_id, task_ids=duplicates) if duplicates else []
     parents = {annotation.parent_prediction for annotation in annotations}
     for numbers in duplicates.values():
-        # An annotator may have the task open with the oldest, and Label Studio refuses annotations of a deleted prediction.
+        # An annotator may have the oldest one open, and Label Studio rejects annotations of a deleted prediction.
         _, *surplus = sorted(numbers, key=lambda number: (number not in parents, number))
         for number in surplus:
             if number in parents:

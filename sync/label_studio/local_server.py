@@ -1,7 +1,4 @@
-"""Runs Label Studio as a child process, and ends it with all processes that it has started.
-
-For `galaxyloop demo` and the tests; a team runs its own Label Studio.
-"""
+"""Runs Label Studio as a child process, for `galaxyloop demo` and the tests."""
 
 from __future__ import annotations
 
@@ -27,25 +24,25 @@ DATABASE = "label_studio.sqlite3"
 
 
 class StudioError(RuntimeError):
-    """Label Studio did not start; the message has the reason and the last lines of its log, if any."""
+    """Label Studio did not start; the message has the reason and, if there is a log, its last lines."""
 
 
 class LabelStudioServer:
-    """A Label Studio on loopback with SQLite; as a context manager it is stopped at the end.
+    """A Label Studio server on the loopback interface with SQLite; a context manager that stops the server at its end.
 
     The first start takes 30-45 s, mostly for creating the database; later ones take 5-8 s.
 
     Parameters
     ----------
     executable : Path
-        ``label-studio`` in its own virtual environment (its dependencies conflict with ours).
+        ``label-studio`` in its own virtual environment (its dependencies conflict with those of this package).
     data_dir : Path
         Folder of its database, uploads and log; created if missing.
     port : int
     user, password : str
-        Account that is created at the first start; `user` is an e-mail address.
+        Account that the first start creates; `user` is an e-mail address.
     local_files : Path, optional
-        Folder of its local storages; None: it serves no files of this machine.
+        Document root of local storages; None disables serving of local files.
     """
 
     def __init__(
@@ -69,21 +66,21 @@ class LabelStudioServer:
 
     @property
     def running(self) -> bool:
-        """Whether the process runs."""
+        """Whether the process is running."""
         return self._process is not None and self._process.poll() is None
 
     @property
     def log(self) -> Path:
-        """The file with its output."""
+        """File with the output of Label Studio."""
         return self.data_dir / "label-studio.log"
 
     @property
     def fresh(self) -> bool:
-        """Whether it has no database yet, so that the start takes long."""
+        """Whether there is no database yet, so that the start takes longer."""
         return not (self.data_dir / DATABASE).exists()
 
     def start(self) -> None:
-        """Start the process; `wait` until it answers.
+        """Start the process; call `wait` afterwards.
 
         Raises
         ------
@@ -108,7 +105,7 @@ class LabelStudioServer:
             )
 
     def wait(self, *, timeout_s: float = 300.0, progress: Callable[[float], None] | None = None) -> None:
-        """Wait until Label Studio answers.
+        """Wait until Label Studio responds.
 
         Parameters
         ----------
@@ -120,7 +117,7 @@ class LabelStudioServer:
         Raises
         ------
         StudioError
-            If the process has ended, or does not answer in time.
+            If the process has ended, or does not respond in time.
         """
         began = time.monotonic()
         while not self._healthy():
@@ -135,7 +132,7 @@ class LabelStudioServer:
             time.sleep(POLL_S)
 
     def stop(self) -> None:
-        """End the process and all that it has started; does nothing if it does not run."""
+        """Stop the process group, with all processes that Label Studio started; do nothing if it is not running."""
         process = self._process
         if process is None:
             return
@@ -152,7 +149,7 @@ class LabelStudioServer:
         self._process = None
 
     def _healthy(self) -> bool:
-        """Whether it answers; without the environment's proxies, which do not reach loopback."""
+        """Return whether Label Studio responds; proxies of the environment are not used, since they cannot reach loopback."""
         try:
             return httpx.get(f"{self.url}/health", timeout=2.0, trust_env=False).is_success
         except httpx.TransportError:
@@ -164,7 +161,7 @@ class LabelStudioServer:
 
 
 def _environment(inherited: Mapping[str, str], *, data_dir: Path, url: str) -> dict[str, str]:
-    """Return Label Studio's environment: ours without variables that would change it, and the settings for the loop."""
+    """Return Label Studio's environment: `inherited` without variables that affect it, and the settings for the backend."""
     mine = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHON", "VIRTUAL_ENV")
     kept = {name: value for name, value in inherited.items() if not name.startswith(mine)}
     return kept | {
@@ -175,9 +172,9 @@ def _environment(inherited: Mapping[str, str], *, data_dir: Path, url: str) -> d
         # Both are needed for requests and events to a backend on this machine.
         "LABEL_STUDIO_ML_BLOCK_LOCAL_IP": "false",
         "LABEL_STUDIO_SSRF_PROTECTION_ENABLED": "false",
-        # Validate predictions that are pushed.
+        # Label Studio validates imported predictions.
         "fflag_feat_utc_210_prediction_validation_15082025": "true",
-        # No usage statistics and no check for newer versions.
+        # Usage statistics and the check for newer versions are off.
         "COLLECT_ANALYTICS": "False",
         "LATEST_VERSION_CHECK": "False",
         "SENTRY_DSN": "",
@@ -186,7 +183,7 @@ def _environment(inherited: Mapping[str, str], *, data_dir: Path, url: str) -> d
 
 
 def _check_port(port: int) -> None:
-    """Raise if `port` is taken: Label Studio would silently move to the next one."""
+    """Raise StudioError if `port` is taken; Label Studio would silently use the next one."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

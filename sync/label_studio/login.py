@@ -1,4 +1,4 @@
-"""Creates an API key from a user's password, for the demo, which creates its own user, and for tests."""
+"""Creation of an API key with a user's password, for the demo, which creates its own user, and for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def login(url: str, user: str, password: str) -> str:
     Parameters
     ----------
     url : str
-        Of Label Studio.
+        Address of Label Studio.
     user : str
         E-mail address.
     password : str

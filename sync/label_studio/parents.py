@@ -1,8 +1,7 @@
-"""Parents: the prediction that an annotation was begun from.
+"""Parent of an annotation: the prediction that the annotation started from.
 
-`parent_prediction` names it, but not always. Measured with Label Studio 1.23.2: an annotation that is submitted from a draft
-has none, and deleting a prediction removes it from its annotations. The regions still have an `origin`, and the ids that they
-had in the prediction.
+`parent_prediction` may be missing. Measured with Label Studio 1.23.2: an annotation that is submitted from a draft has none,
+and deleting a prediction removes it from its annotations. The regions keep an `origin`, and their ids in the prediction.
 """
 
 from __future__ import annotations
@@ -28,9 +27,9 @@ class Parent:
     Attributes
     ----------
     version : str
-        The version that predicted, such as ``v0002-3f9a7c``, without the mark of `prune`.
+        Version of the prediction, such as ``v0002-3f9a7c``, without `KEPT_SUFFIX`.
     result : list of dict
-        Regions; not checked.
+        Regions; not validated.
     """
 
     version: str
@@ -38,14 +37,14 @@ class Parent:
 
 
 def has_parent(annotation: Annotation) -> bool:
-    """Whether an annotation was begun from a prediction, by its own field or by that of its regions."""
+    """Return whether an annotation started from a prediction, by its `parent_prediction` or the `origin` of its regions."""
     return annotation.parent_prediction is not None or any(region.get("origin") in _PREDICTED for region in annotation.result)
 
 
 def find_parent(client: LabelStudioClient, annotation: Annotation) -> Parent | None:
-    """Read the prediction that an annotation was begun from; None if it was deleted.
+    """Return the prediction that an annotation started from; None if it was deleted.
 
-    If the annotation does not name it, it is the prediction of its task with which it shares most regions.
+    If the annotation has no `parent_prediction`, return the prediction of its task that shares most region ids with it.
     """
     if annotation.parent_prediction is not None:
         try:

@@ -1,4 +1,4 @@
-"""Ids of the stored predictions of one version, by task; regions are not transferred, since they may be large."""
+"""Ids of the stored predictions of one version, by task, without transferring their regions, which can be large."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["prediction_ids"]
 def prediction_ids(
     client: LabelStudioClient, project_id: int, version: str, *, task_ids: Collection[int] | None = None
 ) -> dict[int, list[int]]:
-    """Read the ids of the predictions of `version`, of all tasks or of `task_ids`; tasks without one are omitted.
+    """Return the ids of the predictions of `version` for all tasks or for `task_ids`; tasks without one are omitted.
 
     Measured with Label Studio 1.23.2 on SQLite: 4 ms per task.
     """

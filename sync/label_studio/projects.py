@@ -1,4 +1,4 @@
-"""Projects: create one, upload images, read its state, and set which task comes next."""
+"""Projects: creation, upload of images, state and task sampling."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ __all__ = [
 ]
 
 FILES_A_REQUEST = 25
-"""Label Studio accepts at most 100 files and 250 MB in one request."""
+"""Files per upload request; Label Studio accepts at most 100 files and 250 MB."""
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".svg", ".webp"})
-"""Suffixes of image files that Label Studio accepts; it accepts neither FITS nor TIFF."""
+"""Suffixes of image files that Label Studio accepts; they include neither FITS nor TIFF."""
 
 UNCERTAINTY_SAMPLING = "Uncertainty sampling"
-"""Value of a project's `sampling` where annotators get the tasks with the lowest score first."""
+"""Value of a project's `sampling` with which Label Studio presents the tasks with the lowest score first."""
 PROJECTS_A_PAGE = 100
 SHORTEST_TITLE = 3
 LONGEST_TITLE = 50
@@ -52,14 +52,14 @@ class ProjectState:
     id : int
     title, label_config : str
     model_version : str or None
-        The version whose predictions are shown and used for sampling, None if there is none.
+        Version whose predictions Label Studio shows and uses for sampling; None if there is none.
     sampling : str
         ``"Sequential sampling"``, ``"Uniform sampling"`` or ``"Uncertainty sampling"``.
     task_count : int
     created_at : str
-        As Label Studio writes it.
+        Time stamp as Label Studio writes it.
     annotated_count : int
-        Tasks with an annotation.
+        Number of tasks with an annotation.
     """
 
     id: int
@@ -80,14 +80,14 @@ def create_project(client: LabelStudioClient, title: str, config: str, *, instru
     client : LabelStudioClient
     title, config : str
     instructions : str
-        HTML that the page shows to annotators before they start, and by a button; empty: none.
+        HTML that the page shows to annotators before they start, and with a button; empty for none.
 
     Raises
     ------
     ValueError
         If Label Studio does not accept the title.
     LabelStudioError
-        If Label Studio refuses the configuration.
+        If Label Studio rejects the configuration.
     """
     if not SHORTEST_TITLE <= len(title) <= LONGEST_TITLE:
         raise ValueError(f"a project's title needs {SHORTEST_TITLE} to {LONGEST_TITLE} characters, not {title!r}")
@@ -96,12 +96,12 @@ def create_project(client: LabelStudioClient, title: str, config: str, *, instru
 
 
 def project_state(client: LabelStudioClient, project_id: int) -> ProjectState:
-    """Read the state of a project.
+    """Return the state of a project.
 
     Raises
     ------
     LabelStudioError
-        If the project does not exist, or Label Studio does not answer.
+        If the project does not exist, or Label Studio does not respond.
     """
     try:
         project = client.get(f"/api/projects/{project_id}/")
@@ -113,12 +113,12 @@ def project_state(client: LabelStudioClient, project_id: int) -> ProjectState:
 
 
 def list_states(client: LabelStudioClient) -> list[ProjectState]:
-    """Read the state of every project that the key may see, ordered by id.
+    """Return the states of all projects that the key can read, ordered by id.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses or does not answer.
+        If Label Studio rejects the request or does not respond.
     """
     projects: list[dict[str, Any]] = []
     for page in count(1):
@@ -143,9 +143,9 @@ def _state(project: dict[str, Any]) -> ProjectState:
 
 
 def set_uncertainty_sampling(client: LabelStudioClient, project_id: int) -> None:
-    """Give annotators the tasks with the lowest score first.
+    """Set the project's sampling so that annotators get the tasks with the lowest score first.
 
-    This requires that the project's model version is that of the predictions, which `rename_backend` sets.
+    It takes effect only if the project's model version is that of the predictions; `rename_backend` sets it.
     """
     change = {"sampling": UNCERTAINTY_SAMPLING}
     client.send("PATCH", f"/api/projects/{project_id}/", json=change, repeatable=True)
@@ -158,7 +158,7 @@ def upload_images(
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> int:
-    """Upload image files as tasks; files with the names of earlier uploads are left out.
+    """Upload image files as tasks; files with the name of an earlier upload are left out.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def upload_images(
     project_id : int
     files : sequence of Path
     progress : callable, optional
-        Called with the number of files done, and of all.
+        Called with the number of finished files and of all files.
 
     Returns
     -------
@@ -176,7 +176,7 @@ def upload_images(
     Raises
     ------
     ValueError
-        If Label Studio does not accept this kind of file.
+        If Label Studio does not accept the suffix of a file.
     OSError
         If a file cannot be read.
     """
@@ -204,11 +204,11 @@ def upload_images(
 
 
 def _stored_name(name: str) -> str:
-    """Return the name under which Label Studio's storage (Django's `get_valid_filename`) keeps a file."""
+    """Return the name under which Label Studio stores a file (Django's `get_valid_filename`)."""
     return re.sub(r"[^-\w.]", "", name.strip().replace(" ", "_"))
 
 
 def _uploaded_name(reference: str) -> str:
-    """Return the file's name in ``/data/upload/<project>/<8 hex digits>-<name>``, empty for any other reference."""
+    """Return the file name of a reference ``/data/upload/<project>/<8 hex digits>-<name>``; empty for any other reference."""
     match = re.fullmatch(r"/data/upload/\d+/[0-9a-f]{8}-(.+)", unquote(reference))
     return match.group(1) if match else ""

@@ -1,8 +1,8 @@
-"""Pruning: deletes the predictions of old versions, except those that annotations were made from.
+"""Deletion of the predictions of old versions, except those that annotations started from.
 
-They are deleted one by one. Label Studio's request for a whole version sets the project's model version to None while it is a
-backend's title (Label Studio 1.23.2, `Project.should_none_model_version`), and on SQLite it locks the database for about 4 s
-per 1,000 predictions, so that annotators who submit meanwhile may get an error.
+Predictions are deleted one by one. Label Studio's request for a whole version sets the project's model version to None if it is
+the title of a backend (Label Studio 1.23.2, `Project.should_none_model_version`), and on SQLite it locks the database for about
+4 s per 1,000 predictions, so that a submission meanwhile can fail.
 """
 
 from __future__ import annotations
@@ -27,22 +27,22 @@ def prune(
     annotations: Iterable[Annotation] = (),
     keep_going: Callable[[], bool] = lambda: True,
 ) -> int:
-    """Delete the predictions of these versions and of no other.
+    """Delete the predictions of `versions`.
 
-    Do not name the live version *or the previous one*: Label Studio refuses an annotation that was begun from a deleted
-    prediction, so an annotator who has such a task open could not submit.
+    Do not pass the live version *or the previous one*: Label Studio rejects an annotation that started from a deleted
+    prediction, so an annotator who has such a task open could not submit it.
 
     Parameters
     ----------
     client : LabelStudioClient
     project_id : int
     versions : collection of str
-        Their names.
+        Names of versions.
     annotations : iterable of Annotation
-        Predictions that these were made from are kept under the version's name with `KEPT_SUFFIX`, because Label Studio removes
-        a deleted prediction from its annotations.
+        Predictions that these annotations started from are kept under the version's name with `KEPT_SUFFIX`, because Label
+        Studio removes the reference to a deleted prediction from its annotations.
     keep_going : callable
-        Called before each request; once it returns False, the rest is left to another call.
+        Called before each deletion; if it returns False, the function returns, and another call continues.
 
     Returns
     -------
@@ -68,12 +68,12 @@ def prune(
 
 
 def keep_parent(client: LabelStudioClient, number: int, version: str) -> None:
-    """Mark a prediction of `version` that an annotation was made from, so that it is kept when the others are deleted."""
+    """Add `KEPT_SUFFIX` to the version of a prediction that an annotation started from, so that pruning keeps it."""
     _send(client, "PATCH", number, {"model_version": version + KEPT_SUFFIX})
 
 
 def delete_prediction(client: LabelStudioClient, number: int) -> None:
-    """Delete one prediction; a missing one is ignored."""
+    """Delete one prediction; do nothing if it does not exist."""
     _send(client, "DELETE", number, None)
 
 

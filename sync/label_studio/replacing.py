@@ -1,7 +1,7 @@
-"""Replaces predictions that were made from other data, or without the image, by new ones of the same version.
+"""Replacement of predictions of earlier task data, or without the image, by new ones of the same version.
 
-A stored prediction is changed in place, so that it keeps its id: Label Studio refuses an annotation that was begun from a
-deleted prediction, and an annotator may have the task open.
+A stored prediction is changed in place and keeps its id: Label Studio rejects an annotation that started from a deleted
+prediction, and an annotator may have the task open.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 def replace(
     client: LabelStudioClient, project_id: int, predictions: Sequence[dict[str, Any]], *, parents: Collection[int]
 ) -> set[int]:
-    """Replace the predictions that tasks have of the same version.
+    """Replace the stored predictions of the same tasks and version.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def replace(
     predictions : sequence of dict
         As for `push`, all of one version.
     parents : collection of int
-        Ids of predictions that annotations were made from: these are kept unchanged under the name with `KEPT_SUFFIX`.
+        Ids of predictions that annotations started from; they are kept under the version's name with `KEPT_SUFFIX`.
 
     Returns
     -------
     set of int
-        Tasks whose predictions Label Studio has now; the log has the reason for each missing one.
+        Tasks whose new predictions are stored; the log has the reason for each missing one.
     """
     if not predictions:
         return set()
@@ -63,7 +63,7 @@ def replace(
 
 def _change(client: LabelStudioClient, project_id: int, number: int, prediction: dict[str, Any]) -> bool:
     try:
-        # Label Studio validates the result against the project that the request names.
+        # Label Studio validates the result against the project in the request.
         body = {"project": project_id, **prediction}
         client.send("PATCH", f"/api/predictions/{number}/", json=body, repeatable=True)
     except LabelStudioUnavailable:

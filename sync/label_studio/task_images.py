@@ -1,7 +1,7 @@
-"""The images of a task, and the image of a region.
+"""Images of a task, and the image of a region.
 
-A task may have several Image tags, and an Image tag with `valueList` several pages. Label Studio names the tag in a region's
-`to_name` and the page in its `item_index`, which counts from 0 and is missing on tags without pages.
+A task may have several Image tags, and an Image tag with `valueList` several pages. Label Studio stores the tag in a region's
+`to_name` and the page in its `item_index`, which starts at 0 and is missing for tags without pages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STEP = re.compile(r"[^.\[\]]+")
 
 
 def references_of(data: Mapping[str, Any], config: LabelConfig, to_name: str) -> list[str]:
-    """Return the references of an Image tag's pages, one for a tag without pages; empty if the data have no text."""
+    """Return the reference of each page of an Image tag, one for a tag without pages; "" if the value is not a string."""
     value = value_at(data, config.image_key.get(to_name, ""))
     if to_name not in config.paged:
         return [_text(value[0] if isinstance(value, list) and value else value)]
@@ -29,17 +29,17 @@ def references_of(data: Mapping[str, Any], config: LabelConfig, to_name: str) ->
 
 
 def reference_of_image(data: Mapping[str, Any], config: LabelConfig, image: tuple[str, int]) -> str:
-    """Return the reference of one image, by the name of its tag and its page; empty if the task has none."""
+    """Return the reference of one image, given by the name of its tag and its page; empty if the task has none."""
     to_name, page = image
     references = references_of(data, config, to_name)
     return references[page] if page < len(references) else ""
 
 
 def images_of_control(data: Mapping[str, Any], config: LabelConfig, control: Control) -> list[tuple[str, int]]:
-    """Return the images of a task that a control is filled on, as names of Image tags and pages.
+    """Return the images of a task on which a control is predicted, as names of Image tags and pages.
 
-    A control of objects is filled on all pages of all its images, one that classifies the task on its first image, and with
-    `perItem` on all pages of the first tag.
+    A control for objects is predicted on all pages of all its images; any other control on the first page of its first image
+    or, with `perItem`, on all pages of its first image.
     """
     if control.marks_objects:
         return [(name, page) for name in control.to_names for page in range(len(references_of(data, config, name)))]
@@ -48,7 +48,7 @@ def images_of_control(data: Mapping[str, Any], config: LabelConfig, control: Con
 
 
 def image_of_region(region: Mapping[str, Any], control: Control, config: LabelConfig) -> tuple[str, int]:
-    """Return the name of the Image tag and the page that a region of `control` lies on.
+    """Return the image of a region of `control`, as the name of its Image tag and its page.
 
     Raises
     ------
@@ -68,12 +68,12 @@ def image_of_region(region: Mapping[str, Any], control: Control, config: LabelCo
 
 
 def page_of(region: Mapping[str, Any]) -> int:
-    """Return the page that a region names; the first if it names none.
+    """Return the page of a region; 0 if it has no `item_index`.
 
     Raises
     ------
     ControlError
-        If its `item_index` is not a whole number from 0.
+        If `item_index` is not a whole number of at least 0.
     """
     index = region.get("item_index")
     if index is None:
@@ -84,13 +84,13 @@ def page_of(region: Mapping[str, Any]) -> int:
 
 
 def place_region(region: Region, config: LabelConfig, image: tuple[str, int]) -> Region:
-    """Return a region on an image: with the name of its tag, and the page where the tag has pages."""
+    """Return a copy of a region with the `to_name` of an image and, if its tag has pages, the `item_index`."""
     to_name, page = image
     return {**region, "to_name": to_name, **({"item_index": page} if to_name in config.paged else {})}
 
 
 def value_at(data: Mapping[str, Any], key: str) -> object:
-    """Return the value under a key, or at a path such as `images[0].url`; None if it is missing."""
+    """Return the value at a key or at a path such as `images[0].url`; None if it is missing."""
     if key in data:
         return data[key]
     value: Any = data

@@ -1,7 +1,7 @@
-"""Whether Label Studio may store a prediction.
+"""Validation of predictions before Label Studio stores them.
 
-Label Studio stores the predictions of a backend without a check: an unknown label or a box beyond the image then breaks the
-annotator's page. The SDK's validator is the server's own; faults that it does not see are found here.
+Label Studio stores the predictions of a backend without validation: an unknown label or a box beyond the image then breaks the
+annotator's page. The SDK's validator is the one that the server uses; this module also detects faults that it misses.
 """
 
 from __future__ import annotations
@@ -23,23 +23,23 @@ __all__ = ["Validator", "check_prediction", "sort_regions"]
 
 
 class Validator(Protocol):
-    """The method of `label_studio_sdk.label_interface.LabelInterface` that is called here."""
+    """Protocol of `label_studio_sdk.label_interface.LabelInterface`."""
 
     def validate_prediction(self, prediction: dict[str, Any], return_errors: bool) -> Any:
-        """Return a list of sentences."""
+        """Return the errors of a prediction as a list of sentences."""
 
 
 def check_prediction(prediction: dict[str, Any], config: LabelConfig, interface: Validator | None = None) -> list[str]:
-    """Find the faults of a prediction.
+    """Return the faults of a prediction.
 
     Parameters
     ----------
     prediction : dict
-        `result`, `score` and `model_version`, as it would be sent.
+        `result`, `score` and `model_version`, as in the request to Label Studio.
     config : LabelConfig
-        The project's, parsed.
+        The project's labelling config.
     interface : Validator, optional
-        The SDK's `LabelInterface` of the same config. Without it only galaxyloop's own checks are made.
+        The SDK's `LabelInterface` of the same config. Without it, only the checks of this module are made.
 
     Returns
     -------
@@ -53,14 +53,14 @@ def check_prediction(prediction: dict[str, Any], config: LabelConfig, interface:
 
 
 def sort_regions(result: Sequence[object], config: LabelConfig) -> tuple[list[Any], list[str]]:
-    """Sort the regions of a result into those that may be stored, and the faults of the others.
+    """Return the valid regions of a result, and the faults of the others.
 
     Returns
     -------
     list
         The regions without a fault, in order.
     list of str
-        The first fault of each other region, one sentence.
+        The first fault of each other region, as one sentence.
     """
     good: list[Any] = []
     faults: list[str] = []
@@ -89,7 +89,7 @@ def _faults_of_prediction(prediction: object, config: LabelConfig) -> Iterator[s
 
 
 def _faults_of_region(region: object, config: LabelConfig, *, name: str, ids: set[str]) -> Iterator[str]:
-    """Yield the faults of a region; `ids` are those of the regions before it, and its own is added."""
+    """Yield the faults of a region; `ids` has the ids of the previous regions, and the region's id is added to it."""
     if not isinstance(region, Mapping):
         yield f"{name} must be an object, not {quote(region)}"
         return
@@ -137,12 +137,12 @@ def _faults_of_value(region: Mapping[str, Any], config: LabelConfig, name: str) 
 
 
 def _check_readable(region: Region, codec: Codec) -> None:
-    """Decode a region; of a mask whose header fits the image only the labels, since to unpack fifty can take a second.
+    """Decode a region; for a mask whose header fits the image, decode only the labels, since 50 masks can take a second.
 
     Raises
     ------
     ControlError
-        If it cannot be decoded.
+        If the region cannot be decoded.
     """
     shape = SHAPES.get(codec.TAG)
     if shape is not None and shape.SHAPE is np.ndarray and shape.readable_size(region) == read_size(region):
@@ -152,7 +152,7 @@ def _check_readable(region: Region, codec: Codec) -> None:
 
 
 def _finite(value: object) -> bool:
-    """Return whether all numbers inside `value` are; an RLE holds bytes, and is too long to walk through."""
+    """Return whether all numbers inside `value` are finite; RLEs are skipped, since they are long and contain only bytes."""
     if isinstance(value, Mapping):
         return all(_finite(item) for key, item in value.items() if key != "rle")
     if isinstance(value, list | tuple):

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 MAX_CHARACTERS = 4_000_000
-"""Longest labelling config: enough for a taxonomy of 50,000 classes, and short enough to be parsed within minutes."""
+"""Longest labelling config: a taxonomy of 50,000 classes fits; longer input could occupy the parser for minutes."""
 MAX_TAXONOMY_DEPTH = 50
 CANONICAL_TAG = {tag.lower(): tag for tag in CONTROLS}
 """Lower-case tag to its canonical spelling; Label Studio's page ignores the case of tags."""

@@ -1,7 +1,7 @@
 """Generates the instructions for annotators from a labelling config: tasks, hotkeys, smart tools and the effect of submitting.
 
-Label Studio stores a project's `expert_instruction` as HTML and removes `style` attributes, so a label's colour is the `bgcolor`
-of a table cell. Its page resets the style of lists and headings, so the text itself numbers the steps.
+Label Studio stores a project's `expert_instruction` as HTML without `style` attributes, so a label's colour is the `bgcolor` of
+a table cell. Its page resets the style of lists and headings, so the text itself numbers the steps.
 """
 
 from __future__ import annotations
@@ -181,8 +181,8 @@ def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
 def _way(tool: Question, asked: list[Question], *, alone: bool) -> str:
     """Return the sentence about the keys of a smart tool.
 
-    The key of all smart tools is given in two cases (Label Studio 1.23.2): a control for manual drawing uses the tool's own key,
-    or a smart key point is the only smart tool and therefore has no key of its own.
+    It gives the key of all smart tools in two cases (Label Studio 1.23.2): a control for manual drawing uses the tool's own
+    key, or a smart key point is the only smart tool and therefore has no key of its own.
     """
     control, names = tool.control, " or ".join(_key_and_name(button) for button in tool.buttons[:LISTED_LABELS])
     key, verb = ("K", "click the object") if control.tag == "KeyPointLabels" else ("R", "drag a box around the object")
