@@ -31,12 +31,38 @@ UPLOADS = "/data/upload/"
 
 
 def held_out_tasks(project: Project, tasks: Iterable[Task]) -> frozenset[int]:
-    """Choose the tasks of a project that are held out for validation and never used for training."""
+    """Choose the tasks of a project that are held out for validation and never used for training.
+
+    Parameters
+    ----------
+    project : Project
+    tasks : iterable of Task
+        All tasks of the project.
+
+    Returns
+    -------
+    frozenset of int
+        Ids of the held-out tasks.
+    """
     return audit_tasks({task.id: task.data for task in tasks}, image_keys=_image_keys(project), share=_share(project))
 
 
 def divide_snapshot(services: Services, project: Project, snapshot: Snapshot, *, tasks: Iterable[Task]) -> Snapshot:
-    """Divide a snapshot into training, held-out and set-aside tasks; `tasks` are all tasks of the project."""
+    """Divide a snapshot into training, held-out and set-aside tasks.
+
+    Parameters
+    ----------
+    services : Services
+    project : Project
+    snapshot : Snapshot
+    tasks : iterable of Task
+        All tasks of the project.
+
+    Returns
+    -------
+    Snapshot
+        The same annotations, with the sides of their tasks.
+    """
     keys = _image_keys(project)
     sides = sides_of(
         snapshot.annotations,

@@ -98,7 +98,15 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
 
 
 def batch_size(project: Project, *, default: int) -> int:
-    """Return the number of changed annotations that start a training: `{"batch": 25}` in `extra_params`, else `default`."""
+    """Return the number of changed annotations that start a training.
+
+    Parameters
+    ----------
+    project : Project
+        With ``{"batch": 25}`` in its `extra_params` the number is 25.
+    default : int
+        The number for a project without a valid ``batch``.
+    """
     batch = project.extra_params.get("batch", default)
     return batch if isinstance(batch, int) and not isinstance(batch, bool) and batch > 0 else default
 

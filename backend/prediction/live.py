@@ -54,6 +54,13 @@ class LivePredictors(PredictorFactory):
     def heads_of(self, project_id: int, number: int, config: LabelConfig) -> ProjectHeads:
         """Read the heads of a version, including those that it takes from other versions.
 
+        Parameters
+        ----------
+        project_id : int
+        number : int
+            Number of the version.
+        config : LabelConfig
+
         Raises
         ------
         HeadError
@@ -66,9 +73,15 @@ class LivePredictors(PredictorFactory):
         return ProjectHeads.load(registry.path(project_id, number), config, taken=taken)
 
     def of(self, project: Project, *, label_config: str) -> Predictor:
-        """Return the predictor of a project's live version under a labelling config.
+        """Return the predictor of a project's live version.
 
         If the version's files are damaged, the last undamaged version is used, and the predictions state its name.
+
+        Parameters
+        ----------
+        project : Project
+        label_config : str
+            The labelling config to predict for.
         """
         # The key has the version's name, not its number: a project that is attached again reuses numbers, but not names.
         key = (project.id, project.live_name, config_hash(label_config))

@@ -1,8 +1,9 @@
 """The regions that an annotator sees on a task, from an interactive request, and the object among them that clicks hit.
 
 With a click Label Studio sends points only, never the mask under it; but the request has the task's predictions, submitted
-annotations and drafts, and Label Studio shows the newest of these. An answer with the id of a shown region replaces that region
-when the annotator accepts it (measured with Label Studio 1.23.2, for brushes and polygons).
+annotations and drafts. Label Studio shows the newest draft, else the newest annotation, else the newest prediction. An answer
+with the id of a shown region replaces that region when the annotator accepts it (measured with Label Studio 1.23.2, for brushes
+and polygons).
 """
 
 from __future__ import annotations

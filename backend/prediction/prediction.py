@@ -76,6 +76,12 @@ class Draft:
     def finish(self, config: LabelConfig, version: str) -> Prediction:
         """Order the regions by Image tag, page and control, and leave out the controls that Label Studio then hides.
 
+        Parameters
+        ----------
+        config : LabelConfig
+        version : str
+            Model version that the prediction states.
+
         Raises
         ------
         ValueError

@@ -125,6 +125,17 @@ class Predictor:
 
         A context without prompts, which Label Studio sends after a submit, gets an empty answer: Label Studio would draw any
         other prediction over the annotator's regions.
+
+        Parameters
+        ----------
+        tasks : sequence of Task
+        context : mapping
+            The context of the request, with the prompts under ``result``.
+
+        Returns
+        -------
+        list of Prediction
+            One per task; empty for all but the first, and for the first if its prompts cannot be answered.
         """
         predictions = [Prediction([], NOTHING_TO_ASK, self.version) for _ in tasks]
         if not tasks:

@@ -41,7 +41,15 @@ class ProjectHeads:
     prompted: PromptedMasks | None = None
 
     def save(self, folder: Path, config: LabelConfig) -> None:
-        """Write each head into a folder of its own, and an index of them."""
+        """Write each head into its own folder, and an index of them.
+
+        Parameters
+        ----------
+        folder : Path
+            Folder of the version.
+        config : LabelConfig
+            The labelling config that the heads were trained for.
+        """
         heads: dict[str, Head] = {**self.filling} | ({PROMPTS: self.prompted} if self.prompted else {})
         index = {}
         for position, (name, head) in enumerate(heads.items()):

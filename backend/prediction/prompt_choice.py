@@ -41,6 +41,7 @@ def choose_prompts(
     ----------
     regions : sequence of object
         The result of the request.
+    config : LabelConfig
     stored : collection of str
         Ids of the regions of the task's predictions and submitted annotations.
 

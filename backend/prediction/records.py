@@ -117,6 +117,14 @@ def records_of(pairs: Iterable[tuple[Task, Prediction]], keys: Collection[str]) 
 
 
 def data_hash(data: Mapping[str, Any], keys: Iterable[str]) -> str:
-    """Hash the values of a task's data under `keys`: the image references that a prediction is computed from."""
+    """Hash the values of a task's data that a prediction is computed from.
+
+    Parameters
+    ----------
+    data : mapping
+        The task's data.
+    keys : iterable of str
+        Keys of the image references.
+    """
     values = {key: value_at(data, key) for key in sorted(set(keys))}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

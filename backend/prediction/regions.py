@@ -12,7 +12,22 @@ __all__ = ["regions_of_mask"]
 
 
 def regions_of_mask(mask: Mask, *, control: Control, label: str, score: float) -> list[dict[str, Any]]:
-    """Encode a mask, shape (height, width), as regions of `control`; an empty mask gives none."""
+    """Encode a mask as regions of a control.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (height, width)
+    control : Control
+        A control of objects.
+    label : str
+    score : float
+        Between 0 and 1.
+
+    Returns
+    -------
+    list of dict
+        Empty for an empty mask.
+    """
     if not mask.any():
         return []
     size = (mask.shape[1], mask.shape[0])

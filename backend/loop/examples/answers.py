@@ -30,6 +30,12 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
     the predicted objects of all of them were shown. If it started empty and has objects on some images only, it does not answer
     the control for the others: the annotator may not have opened them.
 
+    Parameters
+    ----------
+    annotation : Annotation
+    control : Control
+    config : LabelConfig
+
     Returns
     -------
     dict

@@ -80,6 +80,8 @@ class Sides:
 
 @dataclass(frozen=True, slots=True)
 class _Tile:
+    """A square tile that was cut from an image: the image's name, the tile's middle and its width, pixels."""
+
     picture: str
     x: int
     y: int
@@ -128,7 +130,17 @@ def audit_tasks(tasks: Mapping[int, Mapping[str, Any]], *, image_keys: Sequence[
 
 
 def galaxy_of(data: Mapping[str, Any], image_keys: Sequence[str], *, task: int) -> str:
-    """Name the galaxy that a task shows: its position rounded to cells of `SAME_GALAXY_ARCSEC`, else its tile or its file."""
+    """Name the galaxy that a task shows: its position rounded to cells of `SAME_GALAXY_ARCSEC`, else its tile or its file.
+
+    Parameters
+    ----------
+    data : mapping
+        The task's data.
+    image_keys : sequence of str
+        Keys of the data that hold image references.
+    task : int
+        Id of the task, the name if the data have neither a position nor a file.
+    """
     return _cell(data, image_keys, task=task, sky=SAME_GALAXY_ARCSEC, tiles=1)
 
 

@@ -24,7 +24,15 @@ LESSONS_FILE = "lessons.json"
 
 
 def save_training_labels(folder: Path, gathered: Mapping[str, Examples]) -> None:
-    """Write a version's training examples into its folder."""
+    """Write a version's training examples into its folder.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the version.
+    gathered : mapping
+        Control's name to its examples.
+    """
     training_labels = {
         control: [_row(examples, image) for image in sorted(examples.references)] for control, examples in gathered.items()
     }

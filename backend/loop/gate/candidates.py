@@ -110,7 +110,7 @@ def score_candidates(
     resampled = np.any(touched, axis=0)
     left_out = len({scorer.group(image) for image, again in zip(images, resampled, strict=True) if again})
     plan = (plan_of_objects if model_class(control).finds_objects else plan_of_classes)(left_out)
-    if plan is None:  # a single galaxy cannot be divided into folds: score only images outside the training sets
+    if plan is None:  # at most one group needs refits, and cannot be divided into folds: score only the other images
         plan, images = Plan(1, 1), [image for image, again in zip(images, resampled, strict=True) if not again]
         touched = [scorer.touched(one, images) for one in compared_heads]
         resampled = np.zeros(len(images), bool)
@@ -229,7 +229,14 @@ class _HeadScorer:
 
 
 def model_of(predictors: LivePredictors, control: Control, head: Head | None) -> ControlModel | None:
-    """Return the model of a control with a head, or with the shipped head for None.
+    """Return the model of a control with a head.
+
+    Parameters
+    ----------
+    predictors : LivePredictors
+    control : Control
+    head : Head or None
+        None is the shipped head.
 
     Returns
     -------

@@ -29,9 +29,7 @@ class Plan:
 
 
 def plan_of_classes(groups: int) -> Plan | None:
-    """Plan the cross-validation of heads for classes and numbers, whose refit takes a tenth of a second; None for fewer than
-    2 groups.
-    """
+    """Plan the cross-validation of heads for classes and numbers, whose refits are fast; None for fewer than 2 groups."""
     if groups < 2:
         return None
     return Plan(min(groups, MOST_FOLDS) if groups < FEW else FOLDS, 2 if groups <= SOME else 1)
@@ -68,7 +66,7 @@ def deal_folds(groups: Sequence[Hashable], strata: Sequence[Hashable], *, folds:
     names = list(members)
     shuffled = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
     sizes = Counter(kind.values())
-    # One stratum after the other, the rarest first, dealt on where the one before ended: folds differ by one group at most.
+    # The groups are dealt in turn, sorted by stratum, the rarest first: the sizes of folds differ by at most one group.
     order = sorted(shuffled, key=lambda group: (sizes[kind[group]], str(kind[group])))
     fold = np.empty(len(groups), np.intp)
     for position, group in enumerate(order):

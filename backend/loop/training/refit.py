@@ -40,7 +40,21 @@ class Refits:
         return self._seen[reference]
 
     def extract_features(self, references: Sequence[str], *, embed: bool, look: bool) -> list[ImageFeatures | None]:
-        """Return the features of images, extracted once per reference; None for images that cannot be read."""
+        """Return the features of images, extracted once per reference.
+
+        Parameters
+        ----------
+        references : sequence of str
+        embed : bool
+            Whether to extract embeddings.
+        look : bool
+            Whether to extract feature maps.
+
+        Returns
+        -------
+        list of ImageFeatures or None
+            In the order of `references`; None for images that cannot be read.
+        """
         new = [reference for reference in dict.fromkeys(references) if reference not in self._seen]
         for reference, one in zip(new, self._predictors.extractor.extract_features(new, embed=embed, look=look), strict=True):
             if isinstance(one, ImageFeatures):

@@ -48,15 +48,32 @@ def class_agreement(
 
 
 def number_agreement(predicted: NDArray[np.float64], values: NDArray[np.float64], *, spread: float) -> NDArray[np.float64]:
-    """Return ``1 / (1 + error / spread)``, shape (n,): 1 at the annotator's value, 1/2 where the error is the `spread` of
-    all values.
+    """Return ``1 / (1 + error / spread)``: 1 at the annotator's value, 1/2 where the error equals the spread.
+
+    Parameters
+    ----------
+    predicted, values : ndarray, shape (n,)
+        Predicted numbers, and those that annotators gave.
+    spread : float
+        Standard deviation of all annotated values.
+
+    Returns
+    -------
+    ndarray, shape (n,)
     """
     agreement: NDArray[np.float64] = 1 / (1 + np.abs(predicted - values) / max(spread, 1e-9))
     return agreement
 
 
 def matched_boxes(predicted: Sequence[Detected], drawn: Sequence[DrawnObject]) -> int:
-    """Count the boxes that match one to one, with an overlap of at least `MATCHED_ABOVE` and equal labels."""
+    """Count the boxes that match one to one, with an overlap of at least `MATCHED_ABOVE` and equal labels.
+
+    Parameters
+    ----------
+    predicted : sequence of Detected
+    drawn : sequence of DrawnObject
+        Of the same image.
+    """
     if not predicted or not drawn:
         return 0
     overlaps = box_overlaps(box_edges([one.source.box for one in predicted]), box_edges([other.box for other in drawn]))

@@ -37,7 +37,8 @@ from sync.labelling.reading import read_region
 __all__ = ["ClassModel", "base_offset", "base_probabilities", "fit_classes", "leaf_targets"]
 
 CHOSEN_ABOVE = 0.5
-"""Probability above which a label of a multiple choice, or a path of a multiple taxonomy, is predicted."""
+"""Probability above which a label of a multiple choice, or a path of a multiple taxonomy, is predicted; a taxonomy without such
+a path gets the most probable one."""
 LEAST_PROBABILITY = 1e-3
 """Smallest probability that is used as an offset, and the probability of a label that the shipped head does not have."""
 
@@ -127,7 +128,18 @@ def fit_classes(
 
 
 def leaf_targets(targets: NDArray[np.float64], control: Control) -> NDArray[np.float64]:
-    """Return the columns of targets that belong to the control's labels, shape (n, k): for a taxonomy its leaves."""
+    """Return the columns of targets that belong to the control's labels.
+
+    Parameters
+    ----------
+    targets : ndarray, shape (n, k), or (n, m) for a taxonomy with m nodes
+    control : Control
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+        For a taxonomy the columns of its leaves.
+    """
     return targets[:, np.array(QuestionTree.of(control.paths).ends)] if control.paths else targets
 
 
@@ -209,15 +221,26 @@ class ClassModel(ControlModel):
     def acquisition_confidence(
         self, embeddings: NDArray[np.float32], probabilities: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """Return 1 - epistemic entropy / maximum entropy, shape (n,), 0 to 1: the task with the lowest is the most useful to
-        label next.
+        """Return 1 - epistemic entropy / maximum entropy, 0 to 1; for the shipped head, which no project trains, the margin.
 
-        The shipped head is not trained by a project; its confidence is the margin.
+        The task with the lowest confidence is the most useful to label next.
 
-        Notes ----- Measured on Galaxy Zoo 1 with features of ImageNet, in batches of ten: macro AUC with 100 labels (mean over
-        the learning curve). Without a base head: 0.836 (0.807 +- 0.006), with the margin 0.775 (0.747 +- 0.013), in random
-        order 0.788 (0.762 +- 0.010). With a base head of 166 labels: 0.839 (0.819 +- 0.009), with the margin 0.820 (0.825 +-
-        0.006), in random order 0.835 (0.842 +- 0.004).
+        Parameters
+        ----------
+        embeddings : ndarray, shape (n, d)
+        probabilities : ndarray, shape (n, k)
+            From `probabilities`, for the same images.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+
+        Notes
+        -----
+        Measured on Galaxy Zoo 1 with features of ImageNet, in batches of ten: macro AUC with 100 labels, and in brackets its mean
+        over the learning curve. Without a base head: 0.836 (0.807 +- 0.006), with the margin 0.775 (0.747 +- 0.013), in random
+        order 0.788 (0.762 +- 0.010). With a base head of 166 labels: 0.839 (0.819 +- 0.009), with the margin 0.820
+        (0.825 +- 0.006), in random order 0.835 (0.842 +- 0.004).
         """
         if self._head is None:
             return np.asarray(self._shipped.confidence(probabilities), np.float64)

@@ -60,7 +60,14 @@ class Scores:
 
     @classmethod
     def of_agreement(cls, agreement: NDArray[np.float64], probabilities: NDArray[np.float64] | None = None) -> Self:
-        """Create the scores of a control without objects."""
+        """Create the scores of a control without objects.
+
+        Parameters
+        ----------
+        agreement : ndarray, shape (n,)
+        probabilities : ndarray, shape (n, k), optional
+            Predicted probabilities of a control's labels.
+        """
         none = np.zeros(len(agreement), np.int64)
         return cls(agreement, none, none, probabilities)
 
@@ -141,7 +148,19 @@ class ControlModel(ABC):
     @classmethod
     @abstractmethod
     def read_regions(cls, regions: Sequence[Region], control: Control, *, size: Size | None) -> list[Any] | None:
-        """Read the regions of one annotation on an image of `size`; None if the image is needed and cannot be read.
+        """Read the regions of one annotation on one image.
+
+        Parameters
+        ----------
+        regions : sequence of Region
+        control : Control
+        size : (width, height) or None
+            Size of the image, pixels; None if it cannot be read.
+
+        Returns
+        -------
+        list or None
+            None if the regions need the size of the image, and it is None.
 
         Raises
         ------
@@ -152,12 +171,30 @@ class ControlModel(ABC):
     @classmethod
     @abstractmethod
     def make_label(cls, answers: Sequence[tuple[str, list[Any]]], control: Control) -> Any:
-        """Make the label of an image from all annotators' answers, each with its time of update; None if there is no label."""
+        """Make the label of an image from all annotators' answers.
+
+        Parameters
+        ----------
+        answers : sequence of (str, list)
+            Time of the last change of each annotation, and its values from `read_regions`.
+        control : Control
+
+        Returns
+        -------
+        ndarray, float or list of DrawnObject, or None
+            As in `Examples`; None if there is no label.
+        """
 
     @classmethod
     @abstractmethod
     def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Head:
         """Train a head.
+
+        Parameters
+        ----------
+        examples : Examples
+        control : Control
+        data : TrainingData
 
         Raises
         ------
@@ -172,7 +209,7 @@ class ControlModel(ABC):
 
     @classmethod
     def label_names(cls, control: Control) -> list[str]:
-        """Return the names of the labels that a head can learn."""
+        """Return the names of the labels that a head can be trained on."""
         return []
 
     @classmethod
@@ -198,7 +235,16 @@ class ControlModel(ABC):
 
     @abstractmethod
     def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
-        """Score the predictions on n images against their labels; `all_labels` are those of all images."""
+        """Score the predictions on n images.
+
+        Parameters
+        ----------
+        features_of_images : sequence of ImageFeatures, length n
+        labels : sequence, length n
+            Labels of these images.
+        all_labels : sequence
+            Labels of all images of the project.
+        """
 
     @abstractmethod
     def column_type(self) -> pa.DataType:
@@ -220,7 +266,20 @@ def embedding_of(features: ImageFeatures) -> NDArray[np.float32]:
 
 
 def read_embeddings(examples: Examples, data: TrainingData) -> tuple[list[Any], NDArray[np.float32]]:
-    """Return the labels of the images that can be read, and their embeddings, shape (n, d)."""
+    """Return the labels and embeddings of the images that can be read.
+
+    Parameters
+    ----------
+    examples : Examples
+    data : TrainingData
+
+    Returns
+    -------
+    list, length n
+        Labels.
+    ndarray, shape (n, d)
+        Embeddings; shape (0, 1) if no image can be read.
+    """
     embeddings = data.embeddings([examples.references[image] for image in examples.labels])
     readable = [
         (label, embedding)

@@ -55,7 +55,14 @@ class DrawnObject:
 
 
 def check_cost(regions: Sequence[Region], control: Control, *, size: Size) -> None:
-    """Check that regions on one image of `size` (width, height) do not cost too much to read.
+    """Check that the regions of a control on one image do not cost too much to read.
+
+    Parameters
+    ----------
+    regions : sequence of Region
+    control : Control
+    size : (width, height)
+        Size of the image, pixels.
 
     Raises
     ------
@@ -73,7 +80,14 @@ def check_cost(regions: Sequence[Region], control: Control, *, size: Size) -> No
 
 
 def draw_objects(regions: Sequence[Region], control: Control, *, size: Size) -> list[DrawnObject]:
-    """Read the regions of a control of objects on one image of `size` (width, height).
+    """Read the regions of a control of objects on one image.
+
+    Parameters
+    ----------
+    regions : sequence of Region
+    control : Control
+    size : (width, height)
+        Size of the image, pixels.
 
     Raises
     ------
@@ -98,9 +112,7 @@ def draw_objects(regions: Sequence[Region], control: Control, *, size: Size) -> 
 
 
 def _footprint(read: Labelled[Any]) -> Footprint:
-    """Return the pixels of a mask or inside a polygon; a polygon that encloses no pixel centre gets the pixel at its mean
-    point.
-    """
+    """Return the pixels of a mask or polygon; a polygon around no pixel centre gets the pixel at its mean point."""
     if not isinstance(read.shape, Polygon):
         return Footprint.of_mask(read.shape)
     try:

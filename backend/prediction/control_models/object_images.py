@@ -85,9 +85,20 @@ def open_images(extractor: FeatureExtractor, examples: Examples) -> ObjectImages
 
 
 def fit_detection(opened: ObjectImages, control: Control, *, detector: LearnedDetector | None) -> Detection:
-    """Fit the head that detects a control's objects; without a detector to fine-tune, by source extraction.
+    """Fit the head that detects a control's objects.
 
     If fitting fails, it is repeated without the images on which a detection method fails.
+
+    Parameters
+    ----------
+    opened : ObjectImages
+    control : Control
+    detector : LearnedDetector or None
+        The detector to fine-tune; without one objects are detected by source extraction.
+
+    Raises
+    ------
+    NotEnoughLabels
     """
     try:
         return _fit_detection(opened, control, detector)

@@ -27,7 +27,16 @@ def object_type(shape: type) -> pa.DataType:
 
 
 def object_row(detected: Detected, shape: type, size: Size) -> dict[str, Any]:
-    """Return the row of one object on an image of `size` (width, height), pixels."""
+    """Return the row of one object.
+
+    Parameters
+    ----------
+    detected : Detected
+    shape : type
+        The shape that the control holds: `Box`, `Ellipse` or a mask.
+    size : (width, height)
+        Size of the image, pixels.
+    """
     box, ellipse = detected.source.box, detected.source.ellipse
     row: dict[str, Any] = {"label": detected.label, "score": detected.score, "found_by": detected.found_by}
     row |= {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
@@ -39,9 +48,7 @@ def object_row(detected: Detected, shape: type, size: Size) -> dict[str, Any]:
 
 
 def _run_lengths(mask: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return COCO's uncompressed run lengths: column by column from the top left, starting with a run of pixels outside the
-    mask.
-    """
+    """Return COCO's uncompressed run lengths: column by column from the top left, the first run outside the mask."""
     flat = mask.ravel(order="F")
     changes = np.flatnonzero(flat[1:] != flat[:-1]) + 1
     return np.diff(np.concatenate([[0] if not flat[0] else [0, 0], changes, [flat.size]]))

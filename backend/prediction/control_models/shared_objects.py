@@ -38,6 +38,12 @@ def shared_objects(controls: Sequence[Control], heads: ProjectHeads) -> dict[str
     The owner of a pair has every label of the other control; if both do, it is the one with a trained head, the mask control
     first. Two controls of which neither has all labels of the other hold different objects, and are not paired.
 
+    Parameters
+    ----------
+    controls : sequence of Control
+    heads : ProjectHeads
+        The trained heads.
+
     Returns
     -------
     dict
