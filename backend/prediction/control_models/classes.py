@@ -237,9 +237,9 @@ class ClassModel(ControlModel):
 
         Notes
         -----
-        Measured on Galaxy Zoo 1 with features of ImageNet, in batches of ten: macro AUC with 100 labels, and in brackets
-        its mean over the learning curve. Without a base head: 0.836 (0.807 +- 0.006), with the margin 0.775 (0.747 +- 0.013), in random
-        order 0.788 (0.762 +- 0.010). With a base head of 166 labels: 0.839 (0.819 +- 0.009), with the margin 0.820
+        Measured on Galaxy Zoo 1 with features of ImageNet, in batches of ten: macro AUC with 100 labels, and in brackets its
+        mean over the learning curve. Without a base head: 0.836 (0.807 +- 0.006), with the margin 0.775 (0.747 +- 0.013), in
+        random order 0.788 (0.762 +- 0.010). With a base head of 166 labels: 0.839 (0.819 +- 0.009), with the margin 0.820
         (0.825 +- 0.006), in random order 0.835 (0.842 +- 0.004).
         """
         if self._head is None:
