@@ -1,4 +1,4 @@
-"""Folding: a batch normalisation that follows a convolution becomes part of its weights; the network says the same, faster."""
+"""Fusion of batch normalisation into the preceding convolution, for faster inference with the same output."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["fold_batch_norm"]
 
 
 def fold_batch_norm(network: nn.Module) -> None:
-    """Fold in place; the network can then no longer be trained as it was.
+    """Fuse batch normalisations with their convolutions in place; the network can then not be trained further as before.
 
     Parameters
     ----------
     network : nn.Module
-        In evaluation mode. Where a convolution and timm's normalisation with activation are neighbours in a module, the second
-        works on what the first gives, as in all of timm's EfficientNets.
+        In evaluation mode. If a convolution is followed by a timm normalisation with activation in a module, the output of the
+        first must be the input of the second, as in all EfficientNets of timm.
     """
     for module in list(network.modules()):
         before: tuple[str, nn.Conv2d] | None = None

@@ -1,6 +1,6 @@
-"""Checkpoints of the vision model: safetensors whose metadata say what network the weights belong to.
+"""Checkpoints of the vision model: safetensors files whose metadata name the network of the weights.
 
-A checkpoint is read, never executed: safetensors hold numbers and strings only, so a pickle that poses as one is refused.
+Reading a checkpoint never executes code: safetensors hold numbers and strings only, and a pickle file is rejected.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ __all__ = ["SHIPPED_CHECKPOINT", "CheckpointError", "fingerprint", "load_encoder
 
 FORMAT = "galaxyloop-model-1"
 DECODER = "decoder."
-"""Prefix of the decoder's weights; the encoder's have none."""
+"""Prefix of the names of the decoder's weights; names of the encoder's weights have no prefix."""
 SHIPPED_CHECKPOINT = Path(__file__).parent / "weights" / "encoder.safetensors"
 
 Network = TypeVar("Network", bound=nn.Module)
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message says why in one sentence."""
+    """A checkpoint that cannot be used; the message gives the reason in one sentence."""
 
 
 def save_model(encoder: Encoder, decoder: Decoder | None, path: Path, *, training: Mapping[str, Any]) -> None:
-    """Write a model so that a reader sees the old file or the new one, never half of it.
+    """Write a model to a checkpoint, atomically.
 
     Parameters
     ----------
     encoder, decoder : Encoder, Decoder or None
-        Weights are stored as float16, half the size and exact enough for frozen features.
+        Weights are stored as float16: half the size, with sufficient precision for frozen features.
     path : Path
-        Where; folders are made.
+        File to write; missing folders are created.
     training : mapping
-        How it was trained (steps, seconds, hardware, data), kept for the model card; JSON.
+        Record of the training for the model card (steps, seconds, hardware, data), JSON-serialisable.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     config = json.dumps({"family": encoder.config.family} | asdict(encoder.config))
@@ -60,12 +60,12 @@ def save_model(encoder: Encoder, decoder: Decoder | None, path: Path, *, trainin
 
 
 def load_encoder(path: Path) -> Encoder:
-    """Read an encoder to embed with: frozen, and folded for speed.
+    """Read an encoder for inference: frozen, with batch normalisation fused for speed.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, is no safetensors file, or holds another network.
+        If the file is missing, is not a safetensors file, or its weights do not fit the network that it names.
     """
     config, weights = _read(path)
     encoder_weights = {name: tensor for name, tensor in weights.items() if not name.startswith(DECODER)}
@@ -75,12 +75,12 @@ def load_encoder(path: Path) -> Encoder:
 
 
 def load_model(path: Path) -> tuple[Encoder, Decoder]:
-    """Read encoder and decoder as they were trained, to go on training or to rebuild images.
+    """Read encoder and decoder without fusion, to continue a training or to reconstruct images.
 
     Raises
     ------
     CheckpointError
-        As `load_encoder`, or if the file holds an encoder alone.
+        As `load_encoder`, or if the file holds an encoder without a decoder.
     """
     config, weights = _read(path)
     encoder_weights = {name: tensor for name, tensor in weights.items() if not name.startswith(DECODER)}
@@ -91,7 +91,7 @@ def load_model(path: Path) -> tuple[Encoder, Decoder]:
 
 
 def fingerprint(path: Path) -> str:
-    """Name a checkpoint by its content: 16 hexadecimal digits of its SHA-256."""
+    """Return the first 16 hexadecimal digits of the SHA-256 hash of a checkpoint."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
@@ -109,7 +109,7 @@ def _read(path: Path) -> tuple[EncoderConfig, dict[str, Tensor]]:
         fields: dict[str, Any] = dict(json.loads(metadata["config"]))
         settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
         config = FAMILIES[settings.pop("family")](**settings)
-        Encoder(config)  # as good a check of the numbers as any
+        Encoder(config)  # checks the settings
     except (ArithmeticError, AssertionError, KeyError, TypeError, ValueError, RuntimeError) as error:  # as torch and timm raise
         raise _misfit(path, error) from error
     return config, weights

@@ -1,7 +1,7 @@
-"""Framing: the encoder sees the galaxy at the same apparent size, whatever the survey's field of view.
+"""Cropping: scales each galaxy to the same apparent size, independent of the survey's field of view.
 
-How much of the frame the galaxy fills decides more about an embedding than the training objective does, so the crop follows
-the light: the object nearest to the middle is measured, and the frame is cut a fixed multiple of its size around it.
+The fraction of the image that the galaxy covers affects an embedding more than the training objective does. Therefore the
+galaxy nearest to the centre is measured, and the crop is a fixed multiple of its size.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ __all__ = ["FRAMING_VERSION", "frame"]
 
 FRAMING_VERSION = "1"
 RADII = 3.0
-"""Half the frame's side, in root-mean-square radii of the galaxy's light."""
+"""Half the side of the crop, in root-mean-square radii of the galaxy's light."""
 SMALLEST = 0.3
-"""Smallest frame, fraction of the image's shorter side: a speck is not blown up to a galaxy."""
+"""Smallest side of a crop, as a fraction of the image's shorter side: tiny objects are not magnified without limit."""
 WORKING_PX = 96
-"""The galaxy is measured on a copy of about this size."""
+"""Approximate shorter side of the subsampled image in which the galaxy is measured, pixels."""
 
 
 def frame(pixels: NDArray[np.float32], *, side: int) -> NDArray[np.float32]:
-    """Cut the square around the central galaxy and scale it.
+    """Crop the square around the central galaxy and scale it.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def frame(pixels: NDArray[np.float32], *, side: int) -> NDArray[np.float32]:
     Returns
     -------
     ndarray, shape (side, side, 3)
-        Outside the image it is black, as empty sky.
+        Pixels outside the image are black, like empty sky.
     """
     height, width = pixels.shape[:2]
     x, y, half = _central_galaxy(pixels)
@@ -53,7 +53,7 @@ def frame(pixels: NDArray[np.float32], *, side: int) -> NDArray[np.float32]:
 
 
 def _central_galaxy(pixels: NDArray[np.float32]) -> tuple[float, float, float]:
-    """Find the galaxy nearest to the middle: centre x, y and half the side of its frame, pixels."""
+    """Return the centre x, y of the galaxy nearest to the middle and half the side of its crop, pixels."""
     height, width = pixels.shape[:2]
     step = max(1, min(height, width) // WORKING_PX)
     light = ndimage.gaussian_filter(pixels.mean(axis=2)[::step, ::step], 1.0)
@@ -68,7 +68,7 @@ def _central_galaxy(pixels: NDArray[np.float32]) -> tuple[float, float, float]:
     distance = np.hypot(rows - middle[0], columns - middle[1])
     nearest = ndimage.minimum(distance, labels, index=np.arange(1, count + 1))
     area = ndimage.sum(bright, labels, index=np.arange(1, count + 1))
-    # Large and near: a bright neighbour must be clearly larger to win over what stands in the middle.
+    # Area and distance: a neighbour is chosen only if it is clearly larger than the object in the middle.
     chosen = int(np.argmax(np.sqrt(area) - nearest)) + 1
     weight = np.where(labels == chosen, light - sky, 0)
     total = float(weight.sum())

@@ -1,8 +1,8 @@
-"""The decoder: from the encoder's pyramid back to an image, the other half of the U-shape of Fu et al. (2024).
+"""The decoder: reconstructs an image from the encoder's pyramid, the second half of the U-Net of Fu et al. (2024).
 
-After SUNet (Fan, Liu & Liu 2022, arXiv:2202.14009): each step up is the sum of a pixel shuffle and a bilinear enlargement,
-then the encoder's map of that size is joined and Swin blocks mix both. Unlike there, the finest map is not joined: through it
-alone a nearly unchanged image could be rebuilt, and the encoder would learn nothing.
+It follows SUNet (Fan, Liu & Liu 2022, arXiv:2202.14009): each upsampling step is the sum of a pixel shuffle and a bilinear
+interpolation, followed by a skip connection from the encoder's map of that size and Swin blocks. Unlike SUNet, the finest map
+has no skip connection: it alone allows a nearly unchanged image to be reconstructed, which would leave the encoder untrained.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ HEAD_CHANNELS = 16
 
 
 class DualUpsample(nn.Module):
-    """Twice as large: pixel shuffle for detail, bilinear for smoothness (Fan+2022, figure 3)."""
+    """Upsampling by a factor of 2: pixel shuffle for detail, bilinear interpolation for smoothness (Fan+2022, figure 3)."""
 
     def __init__(self, channels: int, channels_out: int) -> None:
         super().__init__()
@@ -33,19 +33,19 @@ class DualUpsample(nn.Module):
         self.smooth = nn.Conv2d(channels, channels_out, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """Enlarge, (n, channels, h, w) to (n, channels_out, 2 h, 2 w)."""
+        """Upsample features, shape (n, channels, h, w), to shape (n, channels_out, 2 h, 2 w)."""
         detail = functional.pixel_shuffle(self.shuffled(features), 2)
         smooth: Tensor = functional.interpolate(self.smooth(features), scale_factor=2, mode="bilinear")
         return detail + smooth
 
 
 class Decoder(nn.Module):
-    """Rebuilds images from the pyramid of an encoder of the same config.
+    """Reconstructs images from the pyramid of an encoder.
 
     Parameters
     ----------
     config : EncoderConfig
-        The encoder's.
+        Configuration of the encoder.
     """
 
     def __init__(self, config: EncoderConfig) -> None:
@@ -72,17 +72,17 @@ class Decoder(nn.Module):
         self.out = nn.Conv2d(config.channels[0], 3 * self.finest**2, 3, padding=1)
 
     def forward(self, pyramid: tuple[Tensor, ...]) -> Tensor:
-        """Rebuild images.
+        """Reconstruct images.
 
         Parameters
         ----------
         pyramid : tuple of Tensor
-            As `Encoder.pyramid` gives it, of images whose sides are multiples of the coarsest stride.
+            Result of `Encoder.pyramid` for images whose sides are multiples of the coarsest stride.
 
         Returns
         -------
         Tensor, shape (n, 3, height, width)
-            Square root of the brightness, in which noise and faint arms weigh as the eye sees them.
+            Square root of the brightness, which gives faint structures more weight.
         """
         features = pyramid[-1]
         for step, up in enumerate(self.ups):

@@ -1,4 +1,4 @@
-"""Embeddings of pictures, computed once and kept on disk under hash(image + stretch + encoder)."""
+"""Embeddings of images, cached on disk under a hash of image, stretch and encoder."""
 
 from __future__ import annotations
 
@@ -19,14 +19,16 @@ BATCH = 32
 
 
 class Embeddings:
-    """The encoder behind its cache.
+    """Computes embeddings with a cache on disk.
 
     Parameters
     ----------
     encoder : Encoder
         Frozen.
+    cache : Cache
+        Stores the embeddings.
     fingerprint : str
-        Names the encoder's weights.
+        Identifier of the encoder's weights.
     """
 
     def __init__(self, encoder: Encoder, cache: Cache, *, fingerprint: str) -> None:
@@ -40,12 +42,12 @@ class Embeddings:
         return self._encoder.config.dimension
 
     def of(self, pictures: Sequence[StoredImage]) -> NDArray[np.float32]:
-        """Embed pictures, shape (n, dimension).
+        """Return the embeddings of images, shape (n, dimension).
 
         Raises
         ------
         ImageError
-            If a picture that is not cached yet cannot be read: open and decode pictures one by one first.
+            If an image without a cached embedding cannot be read. To skip such images, decode images one by one first.
         """
         embeddings = np.empty((len(pictures), self.dimension), np.float32)
         missing = []

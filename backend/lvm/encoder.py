@@ -1,7 +1,7 @@
-"""The encoder: turns a galaxy image into one embedding, or into a pyramid of feature maps.
+"""The encoder: maps a galaxy image to an embedding or to a pyramid of feature maps.
 
-Fu et al. (2024), Chinese Physics C 48, 095001, put light heads on one frozen encoder. The heads only ever see what `embed` and
-`pyramid` return, so another network is another checkpoint.
+As in Fu et al. (2024), Chinese Physics C 48, 095001, light heads use one frozen encoder. Their only inputs are the results of
+`embed` and `pyramid`, so the network can be changed with the checkpoint alone.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ AVERAGING_VERSION = "quarter turns"
 """Part of the key of a cached embedding."""
 
 FAMILIES: dict[str, type[SwinConfig] | type[EfficientNetConfig]] = {one.family: one for one in (SwinConfig, EfficientNetConfig)}
-"""By the name that a checkpoint gives."""
+"""Configuration class of each family name in a checkpoint."""
 NETWORKS: dict[str, EncoderConfig] = {
     "efficientnet-lite0": EfficientNetConfig(),
     "swin-compact": SwinConfig(),
     "swin-tiny": SwinConfig(width=96),
     "swin-paper": SwinConfig(width=96, depths=(8, 8, 8, 8)),
 }
-"""By the name that a user gives: 3, 7, 28 and 77 million parameters; the last is the paper's encoder, for GPUs."""
+"""Networks by their names on the command line: 3, 7, 28 and 77 million parameters; the last, for GPUs, is that of Fu et al."""
 
 
 class Encoder(nn.Module):
-    """A backbone with what is the same for all of them: brightness in, padding, pooling, averaging.
+    """A backbone with the common steps of all families: square root of the brightness, padding, pooling, averaging.
 
     Parameters
     ----------
     config : SwinConfig or EfficientNetConfig
-        Which network, in which shape.
+        Family and shape of the network.
     drop_path : float
         Probability of leaving out a residual branch while training.
     """
@@ -57,7 +57,7 @@ class Encoder(nn.Module):
         Parameters
         ----------
         images : Tensor, shape (n, 3, height, width)
-            Brightness in [0, 1] as a person sees it (gamma-encoded); framed in `config.image_px` for a good embedding.
+            Gamma-encoded brightness in [0, 1]; for good embeddings, crops of `config.image_px` by `backend.lvm.cropping.frame`.
 
         Returns
         -------
@@ -66,11 +66,11 @@ class Encoder(nn.Module):
         return self.pool(self.pyramid(images))
 
     def pool(self, pyramid: tuple[Tensor, ...]) -> Tensor:
-        """Embeddings, shape (n, dimension), of images from their pyramid."""
+        """Compute the embeddings, shape (n, dimension), of images from their pyramid."""
         return self.backbone.pool(pyramid[-1])
 
     def pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Feature maps of images of any size, the finest first.
+        """Compute the feature maps of images of any size, the finest first.
 
         Parameters
         ----------
@@ -83,8 +83,8 @@ class Encoder(nn.Module):
         """
         height, width = images.shape[-2:]
         coarsest = self.config.strides[-1]
-        padded = functional.pad(images, (0, -width % coarsest, 0, -height % coarsest))  # with black, as empty sky
-        # The square root lifts faint arms and haloes out of the dark.
+        padded = functional.pad(images, (0, -width % coarsest, 0, -height % coarsest))  # black, like empty sky
+        # The square root increases the contrast of faint arms and haloes.
         levels = self.backbone.levels(padded.clamp(min=0).sqrt())
         return tuple(
             level[:, :, : -(-height // stride), : -(-width // stride)]
@@ -95,8 +95,8 @@ class Encoder(nn.Module):
     def embed(self, images: Tensor) -> Tensor:
         """Embed images, averaged over four quarter turns.
 
-        A galaxy has no up: the average is the same for each of its turns. Mirror images are left out: with them labels were
-        worth no more (`docs/benchmarks.md`) and cost twice the time.
+        The orientation of a galaxy is arbitrary, and the average is invariant under quarter turns. Mirror images are not
+        averaged: they did not increase the accuracy (`docs/benchmarks.md`) and double the time.
 
         Parameters
         ----------
@@ -111,5 +111,5 @@ class Encoder(nn.Module):
 
 
 def quarter_turns(images: Tensor) -> list[Tensor]:
-    """Give a batch, shape (n, c, h, w), turned by 0, 90, 180 and 270 degrees."""
+    """Return a batch, shape (n, c, h, w), rotated by 0, 90, 180 and 270 degrees."""
     return [torch.rot90(images, turns, dims=(-2, -1)) for turns in range(4)]

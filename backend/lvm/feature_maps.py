@@ -1,7 +1,7 @@
-"""Pyramids of pictures: the encoder's feature maps of every tile, computed once and kept on disk as float16.
+"""Pyramids of images: the encoder's feature maps of every tile, cached on disk as float16.
 
-A retraining of a detector then starts from feature maps, not from pixels: a 256 px cut-out takes 0.7 MB and a
-millisecond to read, where the encoder needs 65 ms on one core.
+The training of a detector then reads feature maps instead of pixels: those of a 256 px cut-out take 0.7 MB and 1 ms to read,
+while the encoder needs 65 ms on one core.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ Levels = tuple[Tensor, ...]
 """Feature maps of one tile, the finest first, each of shape (1, channels, height, width), float32."""
 
 FINEST_STRIDE_PX = 4
-"""Galaxies of ten pixels need it; a finer map would only cost disk and time."""
+"""Finest stride that is stored, pixels: sufficient for galaxies of ten pixels; finer maps would cost disk space and time."""
 LARGEST_HALF = 65504.0
 
 
 class Pyramids:
-    """The encoder behind its cache.
+    """Computes feature maps with a cache on disk.
 
     Parameters
     ----------
     encoder : Encoder
         Frozen.
     cache : Cache or None
-        Where feature maps are kept; without one they are computed each time.
+        Stores the feature maps; without a cache they are computed each time.
     fingerprint : str
-        Names the encoder's weights.
+        Identifier of the encoder's weights.
     """
 
     def __init__(self, encoder: Encoder, cache: Cache | None, *, fingerprint: str) -> None:
@@ -54,49 +54,50 @@ class Pyramids:
         self.channels = tuple(encoder.config.channels[index] for index in kept)
 
     def of(self, picture: StoredImage, *, size: Size | None = None) -> PicturePyramid:
-        """The pyramid of a picture; nothing is computed before it is asked for.
+        """Return the pyramid of an image; its feature maps are computed on first use.
 
         Parameters
         ----------
+        picture : StoredImage
         size : (width, height), optional
-            Of the picture, pixels; looked up or measured if it is not given.
+            Size of the image, pixels; read from the cache or measured if it is not given.
 
         Raises
         ------
         ImageError
-            If the size is not known and the picture cannot be read.
+            If the size is not cached and the image cannot be read.
         """
         width, height = size or self.size_of(picture)
-        # A full frame's pixels are let go with the copy of the picture that decoded them.
+        # The pixels of a full frame are freed with the copy of the stored image that decoded them.
         large = max(width, height) > TILE_PX
         return PicturePyramid(
             self, (width, height), pixels=lambda: (replace(picture) if large else picture).pixels, key=picture.key
         )
 
     def size_of(self, picture: StoredImage) -> Size:
-        """(width, height) of a picture, pixels, looked up or measured.
+        """Return the size (width, height) of an image, pixels, from the cache or from the decoded image.
 
         Raises
         ------
         ImageError
-            If it is not known and the picture cannot be read.
+            If the size is not cached and the image cannot be read.
         """
         key = key_of("size", picture.key)
         known = self._cache.get(key) if self._cache else None
         if known is not None:
             width, height = (int(side) for side in known.split())
             return width, height
-        height, width = replace(picture).pixels.shape[:2]  # of a copy: two hundred frames must not be held for their sizes
+        height, width = replace(picture).pixels.shape[:2]  # a copy, so that the pixels are freed
         if self._cache:
             self._cache.put(key, f"{width} {height}".encode())
         return width, height
 
     def of_pixels(self, pixels: NDArray[np.float32]) -> PicturePyramid:
-        """The pyramid of an image, shape (height, width, 3), that has no key to be kept under."""
+        """Return the pyramid of an image, shape (height, width, 3), without a cache key; its feature maps are not cached."""
         return PicturePyramid(self, (pixels.shape[1], pixels.shape[0]), pixels=lambda: pixels, key=None)
 
     def levels(self, tile: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> Levels:
-        """The feature maps of one tile, from the cache or from the encoder."""
+        """Return the feature maps of one tile, from the cache or from the encoder."""
         name = key_of("pyramid", TILES_VERSION, self.fingerprint, repr(self.strides), key, repr(tile)) if key else None
         kept = self._cache.get(name) if self._cache and name else None
         if kept is None:
@@ -111,20 +112,21 @@ class Pyramids:
     @torch.no_grad()
     def _compute(self, image: Tensor) -> Levels:
         levels = self._encoder.pyramid(image)
-        # In float16 already here: what is computed now and what is read later must be the same.
+        # Rounded to float16 here, so that computed and cached values are equal.
         return tuple(levels[index].clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for index in self._kept)
 
 
 class PicturePyramid:
-    """The feature maps of one picture, tile by tile.
+    """The feature maps of one image, tile by tile.
 
     Attributes
     ----------
     size : (width, height)
-        Of the picture, pixels.
-    tiles : tuple of Tile
+        Size of the image, pixels.
+    tiles : sequence of Tile
+        The finest first.
     fingerprint : str
-        Of the encoder.
+        Identifier of the encoder's weights.
     """
 
     def __init__(self, pyramids: Pyramids, size: Size, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> None:
@@ -136,17 +138,17 @@ class PicturePyramid:
         self.fingerprint = pyramids.fingerprint
 
     def levels(self, tile: Tile) -> Levels:
-        """The feature maps of one tile.
+        """Return the feature maps of one tile.
 
         Raises
         ------
         ImageError
-            If they are not kept and the picture cannot be read.
+            If they are not cached and the image cannot be read.
         """
         return self._pyramids.levels(tile, pixels=self._pixels, key=self._key)
 
     def __iter__(self) -> Iterator[tuple[Tile, Levels]]:
-        """Each tile with its feature maps; the picture is decoded once at most, and one tile is held at a time."""
+        """Yield each tile with its feature maps; the image is decoded at most once, and one tile is in memory at a time."""
         decoded: list[NDArray[np.float32]] = []
 
         def pixels() -> NDArray[np.float32]:

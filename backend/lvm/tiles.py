@@ -1,8 +1,8 @@
-"""Tiles: the pieces in which a picture of any size is looked at, so that a full frame needs no more memory than a cut-out.
+"""Tiles: windows of an image at several scales, which bound the memory that an image of any size needs.
 
-A picture up to `TILE_PX` is one piece at its own resolution. A larger one is cut into tiles that overlap by `OVERLAP_PX`, and
-looked at again, scaled down by `REDUCTION`, until one piece holds it all: what is too large to lie whole in one tile of a scale
-lies whole in one of the next.
+An image up to `TILE_PX` is one tile at its own resolution (enlarged by `ENLARGEMENT` up to `ENLARGED_UP_TO_PX`). A larger image
+is divided into tiles that overlap by `OVERLAP_PX`, and again at scales reduced by `REDUCTION`, until one tile covers the whole
+image: an object too large for a tile of one scale lies completely in a tile of a coarser scale.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from sync.geometry.shapes import Size
 __all__ = ["OVERLAP_PX", "TILES_VERSION", "TILE_PX", "Tile", "cut", "tiles_of"]
 
 TILES_VERSION = "1"
-"""Part of the keys under which what was seen of a tile is kept."""
+"""Part of the cache keys of feature maps of tiles."""
 TILE_PX = 512
 OVERLAP_PX = 64
 REDUCTION = 4
@@ -32,14 +32,14 @@ ENLARGEMENT = 2
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """A window of a picture, and how many times as large it is looked at.
+    """A window of an image and its scale.
 
     Attributes
     ----------
     x, y, width, height : int
-        In pixels of the picture.
+        Window, pixels of the image.
     scale : float
-        1 is the picture's own resolution.
+        Pixels of the tile per pixel of the image; 1 is the image's own resolution.
     """
 
     x: int
@@ -50,20 +50,20 @@ class Tile:
 
     @property
     def shown(self) -> Size:
-        """(width, height) at which it is looked at, pixels."""
+        """Size (width, height) of the scaled tile, pixels."""
         return max(1, math.ceil(self.width * self.scale)), max(1, math.ceil(self.height * self.scale))
 
     @property
     def least_side(self) -> float:
-        """Objects with smaller sides, pixels of the picture, are left to the tiles of the next finer scale."""
+        """Smallest side of an object of this scale, pixels of the image; tiles of finer scales detect smaller objects."""
         return 0.0 if self.scale >= 1 else OVERLAP_PX / 2 / (self.scale * REDUCTION)
 
     def to_picture(self, boxes: Tensor) -> Tensor:
-        """Boxes (left, top, right, bottom), shape (n, 4), from pixels as looked at to pixels of the picture."""
+        """Convert boxes (left, top, right, bottom), shape (n, 4), from pixels of the tile to pixels of the image."""
         return boxes * self._per_pixel() + torch.tensor([self.x, self.y, self.x, self.y], dtype=boxes.dtype)
 
     def from_picture(self, boxes: Tensor) -> Tensor:
-        """Boxes, shape (n, 4), from pixels of the picture to pixels as looked at."""
+        """Convert boxes (left, top, right, bottom), shape (n, 4), from pixels of the image to pixels of the tile."""
         return (boxes - torch.tensor([self.x, self.y, self.x, self.y], dtype=boxes.dtype)) / self._per_pixel()
 
     def _per_pixel(self) -> Tensor:
@@ -72,7 +72,7 @@ class Tile:
 
 
 def tiles_of(size: Size) -> tuple[Tile, ...]:
-    """The tiles of a picture of `size` (width, height), the finest first."""
+    """Return the tiles of an image of `size` (width, height), pixels, the finest first."""
     width, height = size
     if max(size) <= ENLARGED_UP_TO_PX:
         return (Tile(0, 0, width, height, float(ENLARGEMENT)),)
@@ -87,12 +87,13 @@ def tiles_of(size: Size) -> tuple[Tile, ...]:
 
 
 def cut(pixels: NDArray[np.float32], tile: Tile) -> Tensor:
-    """What is seen of a tile.
+    """Cut a tile out of an image and scale it.
 
     Parameters
     ----------
     pixels : ndarray, shape (height, width, 3)
-        Brightness in [0, 1]; what is not finite is taken as black.
+        Brightness in [0, 1]; NaN and negative infinity become 0, positive infinity 1.
+    tile : Tile
 
     Returns
     -------
@@ -109,7 +110,7 @@ def cut(pixels: NDArray[np.float32], tile: Tile) -> Tensor:
 
 
 def _windows(length: int, step: int) -> Iterator[tuple[int, int]]:
-    """Start and length of evenly spaced windows over one side, if each pixel that is seen stands for `step`."""
+    """Yield start and length, pixels, of evenly spaced windows over one side at the scale 1 / `step`."""
     side, overlap = TILE_PX * step, OVERLAP_PX * step
     count = max(1, math.ceil((length - overlap) / (side - overlap)))
     if length <= side:

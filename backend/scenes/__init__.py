@@ -1,4 +1,4 @@
-"""Seeded scenes of galaxies whose boxes and masks are known: what detectors and prompted masks are pre-trained on."""
+"""Seeded scenes of galaxies with known boxes and masks, the training data of the shipped detector and segmenter."""
 
 from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene

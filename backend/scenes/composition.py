@@ -1,7 +1,8 @@
-"""Composition: galaxies are laid onto a sky one by one, and each one's footprint is written down.
+"""Composition of a scene: adds galaxies to a sky one by one and records the footprint of each.
 
-A galaxy that nobody could tell from what lies there already is not laid down: one whose own light would be less than half of
-what is there, one that would swamp another like that, and one that covers the same pixels as another.
+A galaxy that cannot be distinguished from the galaxies and stars already placed is left out. This is the case if, at its peak,
+it is less than half as bright as the existing light, if it would hide another galaxy in the same way, or if its footprint
+overlaps another one by more than `LARGEST_OVERLAP`.
 """
 
 from __future__ import annotations
@@ -30,14 +31,14 @@ LARGEST_OVERLAP = 0.5
 
 @dataclass(slots=True, eq=False)
 class Composition:
-    """A scene in the making.
+    """A scene under construction.
 
     Attributes
     ----------
     light : ndarray of float32, shape (side, side, 3)
-        All there is so far, sky included.
+        Light of the sky and of all objects added so far, in the unit of `backend.scenes.light`.
     noise : float
-        Of the smoothed sky, as shown.
+        Noise of the smoothed, stretched sky, brightness.
     """
 
     light: NDArray[np.float32]
@@ -52,22 +53,33 @@ class Composition:
 
     @classmethod
     def on(cls, sky: NDArray[np.float32]) -> Composition:
-        """Begin with a sky, light of shape (side, side, 3), which is taken over."""
+        """Start from the light of a sky, shape (side, side, 3), which is modified in place."""
         return cls(sky, noise_of(to_picture(sky)))
 
     @property
     def side(self) -> int:
-        """Of the square, pixels."""
+        """Side of the square scene, pixels."""
         return self.light.shape[0]
 
     def add_star(self, stamp: Stamp, place: Place) -> None:
-        """Lay down what is no galaxy."""
+        """Add a star, which gets no footprint."""
         light, window = stamp.laid(*place, side=self.side)
         self.light[window] += light
         self._brightness[window] += visible(light)
 
     def add(self, stamp: Stamp, place: Place, *, kind: str) -> None:
-        """Lay down a galaxy and write down its footprint; one that is too faint for a footprint is laid down without."""
+        """Add a galaxy and record its footprint.
+
+        A galaxy too faint for a footprint is added without one. A galaxy that cannot be distinguished is not added.
+
+        Parameters
+        ----------
+        stamp : Stamp
+        place : (x, y)
+            Position of the stamp's centre, pixels.
+        kind : str
+            "cutout" or "simulated".
+        """
         light, (rows, columns) = stamp.laid(*place, side=self.side)
         brightness = visible(light)
         footprint = footprint_of(brightness, noise=self.noise)
@@ -86,9 +98,9 @@ class Composition:
         self._brightness[rows, columns] += brightness
 
     def add_pair(self, first: Stamp, second: Stamp, place: Place, *, offset: Place) -> None:
-        """Lay down two galaxies that touch, the second at `offset` from the first.
+        """Add two galaxies that touch, the second at `offset` (x, y), pixels, from the first.
 
-        They are one object where source extraction, too, would take their hills for one, and two objects otherwise.
+        They count as one object if the deblending of source extraction would not split them, otherwise as two.
         """
         joint = together(first, second, offset)
         brightness = visible(joint.light)
@@ -102,7 +114,7 @@ class Composition:
             self.add(second, (place[0] + offset[0], place[1] + offset[1]), kind="simulated")
 
     def finish(self, image: NDArray[np.float32]) -> Scene:
-        """The scene, with `image` as its picture."""
+        """Return the scene with `image`, shape (side, side, 3), as its image."""
         masks = np.zeros((len(self._kinds), self.side, self.side), dtype=bool)
         times = np.zeros((self.side, self.side), dtype=np.int32)
         for mask, footprint in zip(masks, self._footprints, strict=True):
@@ -113,7 +125,7 @@ class Composition:
         return Scene(image, boxes, masks, tuple(self._kinds), blended)
 
     def _hides(self, brightness: NDArray[np.float32], window: tuple[slice, slice], peak: tuple[int, int]) -> bool:
-        """Whether the new galaxy would vanish in what is there, or would make another vanish."""
+        """Return whether the existing light would hide the new galaxy, or the new galaxy another one."""
         rows, columns = window
         own = brightness[peak[0] - rows.start, peak[1] - columns.start]
         if own < LEAST_CONTRAST * self._brightness[peak]:

@@ -1,4 +1,4 @@
-"""Cut-outs: real galaxies, freed from their sky and their neighbours, to be laid down anywhere, turned and at any size."""
+"""Cut-outs: real galaxies without sky and neighbours, which can be rotated, scaled and added to any scene."""
 
 from __future__ import annotations
 
@@ -17,38 +17,38 @@ from backend.scenes.stamp import Stamp
 __all__ = ["Cutout", "cut_out"]
 
 EDGE_SHARE = 0.45
-"""Beyond the outline, which runs at about a sixth of the peak, the galaxy fades out over this fraction of its radius."""
+"""Beyond the outline, at about a sixth of the peak, the weight of the galaxy falls to zero over this fraction of its radius."""
 NATIVE_PSF_PX = 2.0
-"""Standard deviation of the blur of the outlined SDSS pictures, about."""
+"""Approximate standard deviation of the point spread function of the outlined SDSS images."""
 SMALLEST_SIDE_PX = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Cutout:
-    """One galaxy.
+    """A galaxy cut out of a real image.
 
     Attributes
     ----------
     levels : tuple of ndarray of float32, shape (h, w, 3)
-        Its light, at full size and halved again and again.
+        Sky-subtracted light, at full size first, each further level at half the size of the one before.
     radius : float
-        Of a circle with the outline's area, pixels at full size.
+        Radius of the circle with the area of the outline, pixels at full size.
     """
 
     levels: tuple[NDArray[np.float32], ...]
     radius: float
 
     def draw(self, rng: np.random.Generator, *, radius: float, psf: float) -> Stamp:
-        """Turn and mirror the galaxy at random and scale it.
+        """Rotate and mirror the galaxy at random, and scale it.
 
         Parameters
         ----------
         rng : Generator
-            All chance comes from it.
         radius : float
-            Of the outline's circle, pixels.
+            Radius of the circle with the area of the scaled outline, pixels.
         psf : float
-            Standard deviation of the scene's point spread function, pixels; what the scaled galaxy lacks is added.
+            Standard deviation of the scene's point spread function, pixels. The scaled galaxy is blurred to it if it is
+            sharper.
         """
         scale = radius / self.radius
         level = min(max(math.floor(-math.log2(scale)), 0), len(self.levels) - 1)
@@ -68,19 +68,19 @@ class Cutout:
 
 
 def cut_out(picture: NDArray[np.float32], mask: NDArray[np.bool_]) -> Cutout:
-    """Cut a galaxy out of its picture.
+    """Cut a galaxy out of an image.
 
     Parameters
     ----------
     picture : ndarray, shape (height, width, 3)
-        Brightness as a person sees it, 0 to 1.
+        Stretched (gamma-encoded) brightness, 0 to 1.
     mask : ndarray of bool, shape (height, width)
-        Its outline.
+        Pixels inside the outline of the galaxy.
 
     Raises
     ------
     ValueError
-        If the mask is empty or has not the picture's size.
+        If the mask is empty or its shape differs from that of the image.
     """
     if mask.shape != picture.shape[:2]:
         raise ValueError(

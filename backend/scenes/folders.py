@@ -1,7 +1,7 @@
-"""Folders: real galaxies and real skies from pictures on disk, with parts that are kept apart for good.
+"""Real galaxies and real skies from images on disk, in a fixed split into training, validation and test parts.
 
-A `masks/` folder holds `labels.csv` (columns `file` and `mask`, paths within it), pictures, and their outlines as images, where
-anything but black is the galaxy. A `fields/` folder holds survey frames `FIELD_RELEASE.jpg`.
+A `masks/` folder holds `labels.csv` (columns `file` and `mask`, paths relative to the folder), images, and their outlines as
+mask images, in which non-black pixels belong to the galaxy. A `fields/` folder holds survey frames `FIELD_RELEASE.jpg`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ __all__ = ["Part", "frame_files", "generator_of", "load_cutouts", "load_frames",
 Part = Literal["train", "val", "test"]
 SPLIT_SEED = 0
 OUTLINES: dict[Part, slice] = {"train": slice(0, 32), "val": slice(32, 40), "test": slice(40, None)}
-"""Of the shuffled rows. The defaults of the prompted masks were chosen on the first 40 of this very order and their test judges
-the rest, so the rest is unseen by every head."""
+"""Slices of the shuffled rows. The defaults of the prompted masks were chosen on the first 40 rows of this order; the rest is
+the test set, on which no head is trained."""
 FRAME_SHARE: dict[Part, tuple[float, float]] = {"train": (0.0, 0.8), "val": (0.8, 0.9), "test": (0.9, 1.0)}
 
 
 def outlined(folder: Path, *, part: Part) -> list[tuple[Path, Path]]:
-    """Picture and outline of each galaxy of a part of a `masks/` folder."""
+    """Return the paths (image, mask) of each galaxy of a part of a `masks/` folder."""
     with (folder / "labels.csv").open() as lines:
         rows = [(folder / row["file"], folder / row["mask"]) for row in csv.DictReader(lines)]
     order = np.random.default_rng(SPLIT_SEED).permutation(len(rows))
@@ -37,7 +37,7 @@ def outlined(folder: Path, *, part: Part) -> list[tuple[Path, Path]]:
 
 
 def frame_files(folder: Path, *, part: Part) -> list[Path]:
-    """The frames of a part of a `fields/` folder; both releases of a field are in the same part."""
+    """Return the frames of a part of a `fields/` folder; all releases of a field are in the same part."""
     fields = sorted({file.stem.rpartition("_")[0] for file in folder.glob("*.jpg")})
     order = [fields[i] for i in np.random.default_rng(SPLIT_SEED).permutation(len(fields))]
     first, last = (round(share * len(order)) for share in FRAME_SHARE[part])
@@ -45,19 +45,19 @@ def frame_files(folder: Path, *, part: Part) -> list[Path]:
 
 
 def load_cutouts(folder: Path, *, part: Part) -> list[Cutout]:
-    """The galaxies of a part of a `masks/` folder, cut out; a tenth of a second each."""
+    """Cut out the galaxies of a part of a `masks/` folder, in about 0.1 s each."""
     return [cut_out(_read(picture), np.asarray(Image.open(mask)) > 0) for picture, mask in outlined(folder, part=part)]
 
 
 def load_frames(folder: Path, *, part: Part) -> list[FrameSky]:
-    """The skies of a part of a `fields/` folder; about a second and 11 MB each."""
+    """Read the skies of a part of a `fields/` folder, about 1 s and 11 MB each."""
     return [clean(np.asarray(Image.open(file).convert("RGB"))) for file in frame_files(folder, part=part)]
 
 
 def generator_of(data: Path, *, part: Part) -> SceneGenerator:
-    """A generator of scenes from the galaxies in `data`/masks and the skies in `data`/fields; what is missing is simulated.
+    """Return a generator of scenes from the galaxies in `data`/masks and the skies in `data`/fields.
 
-    No part shares a galaxy with another one, not even a simulated one.
+    If a folder is missing, its objects are simulated. No two parts share a galaxy, simulated galaxies included.
     """
     outlines, fields = data / "masks", data / "fields"
     return SceneGenerator(

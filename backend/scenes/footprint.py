@@ -1,7 +1,7 @@
-"""Footprints: the outline that source extraction would draw around a galaxy if it stood alone on this sky, without noise.
+"""Footprints: the outline that source extraction would measure for a galaxy alone on this sky, without noise.
 
-So a learned box means what an extracted one means: the same smoothing, the same fraction of the peak (0.17), the same least
-height above the noise, by the same code. The extraction's own errors, which noise and neighbours cause, are left out.
+Predicted and extracted boxes therefore share one definition: the same smoothing, fraction of the peak (0.17) and threshold
+above the noise, computed by the same code. Errors of the extraction that noise and neighbours cause are excluded.
 """
 
 from __future__ import annotations
@@ -22,24 +22,24 @@ __all__ = ["footprint_of", "noise_of"]
 
 SETTINGS = ExtractionSettings()
 LEAST_SNR = 13.0
-"""Fainter galaxies are laid down, but nobody is asked to find them: the untrained detector leaves them out as well."""
+"""Smallest peak signal-to-noise ratio of a galaxy with a footprint; the untrained detector leaves out fainter sources, too."""
 
 
 def visible(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How bright `light`, shape (h, w, 3), appears on a dark sky, smoothed as the extraction does: shape (h, w)."""
+    """Return the stretched brightness, shape (h, w), of `light`, shape (h, w, 3), on a dark sky, smoothed as in extraction."""
     smoothed: NDArray[np.float32] = ndimage.gaussian_filter(shown(light.mean(axis=2)), SETTINGS.smoothing_px, truncate=3.0)
     return smoothed
 
 
 def footprint_of(brightness: NDArray[np.float32], *, noise: float) -> Footprint | None:
-    """The outline of a galaxy, or None where it is too faint or too small to be asked for.
+    """Return the footprint of a galaxy, or None if it is too faint or too small.
 
     Parameters
     ----------
     brightness : ndarray, shape (h, w)
-        What `visible` gives for the galaxy's own light.
+        Result of `visible` for the light of this galaxy alone.
     noise : float
-        Of the smoothed sky, as `noise_of` measures it.
+        Noise of the smoothed sky, result of `noise_of`.
     """
     if brightness.size == 0 or brightness.max() < LEAST_SNR * noise:
         return None
@@ -49,6 +49,6 @@ def footprint_of(brightness: NDArray[np.float32], *, noise: float) -> Footprint 
 
 
 def noise_of(picture: NDArray[np.float32]) -> float:
-    """Noise of the smoothed brightness of a picture that is nearly all sky; at least a grey level, as in the extraction."""
+    """Measure the noise of the smoothed brightness of an image that is mostly sky; at least one grey level, as in extraction."""
     smooth = ndimage.gaussian_filter(picture.mean(axis=2, dtype=np.float32), SETTINGS.smoothing_px, truncate=3.0)
     return max(median_and_spread(smooth)[1], GREY_LEVEL)

@@ -1,6 +1,6 @@
-"""Simulated galaxies: Sersic bulges and discs with inclination, spiral arms, bars, rings, knots and dust, as surveys show them.
+"""Simulated galaxies: Sersic bulges and discs with inclination, spiral arms, bars, rings, knots and dust.
 
-They are no physical model: their use is that every kind of outline, size and faintness occurs, and that the truth is known.
+They are not a physical model. They cover all kinds of outlines, sizes and brightnesses, with known true values.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["draw_galaxy", "sersic"]
 KINDS = ("elliptical", "disc", "edge_on", "irregular")
 SHARES = (0.35, 0.35, 0.18, 0.12)
 SURFACE_BRIGHTNESS = (-1.95, -0.45)
-"""Decades of light at the effective radius: from just above the sky's noise to the brightest galaxies of SDSS pictures."""
+"""Range of log10(light) at the effective radius: from just above the sky noise to the brightest galaxies of SDSS images."""
 OLD_COLOUR = (1.28, 1.0, 0.68)
 YOUNG_COLOUR = (0.92, 1.0, 1.06)
 COLOUR_SCATTER = 0.1
@@ -30,14 +30,14 @@ Plane = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class _Frame:
-    """Where the pixels lie: offsets from the centre, and how large the galaxy is.
+    """Pixel coordinates, orientation and size of a galaxy.
 
     Attributes
     ----------
     x, y : ndarray, shapes (1, n) and (n, 1)
-        Pixels.
+        Offsets from the centre, pixels.
     angle : float
-        Of the long axis, radians.
+        Position angle of the long axis, radians.
     radius : float
         Effective radius along the long axis, pixels.
     """
@@ -48,22 +48,22 @@ class _Frame:
     radius: float
 
     def elliptical(self, q: float) -> tuple[Plane, Plane, Plane]:
-        """Radius in effective radii, and the two coordinates, in a plane whose circles appear with axis ratio `q`."""
+        """Return radius (effective radii) and both coordinates (pixels) in the galaxy's plane, seen with axis ratio `q`."""
         along, across = turned(self.x, self.y, self.angle)
         across = across / np.float32(q)
-        # A third of a pixel of softening stands for the pixel's own extent, without which a cusp depends on where it falls.
+        # Softening by a third of a pixel accounts for the pixel size; without it, a cusp depends on its subpixel position.
         return np.sqrt(along**2 + across**2 + np.float32(0.1)) / np.float32(self.radius), along, across
 
 
 def sersic(radius: NDArray[np.floating], *, index: float) -> Plane:
-    """Sersic's profile, 1 at the effective radius.
+    """Compute a Sersic profile, normalised to 1 at the effective radius.
 
     Parameters
     ----------
     radius : ndarray
-        In units of the effective radius.
+        Units of the effective radius.
     index : float
-        0.5 to 10: 1 is an exponential disc, 4 de Vaucouleurs' law.
+        Sersic index, 0.5 to 10: 1 is an exponential disc, 4 the de Vaucouleurs law.
 
     References
     ----------
@@ -80,7 +80,6 @@ def draw_galaxy(rng: np.random.Generator, *, radius: float, psf: float) -> Stamp
     Parameters
     ----------
     rng : Generator
-        All chance comes from it.
     radius : float
         Effective radius along the long axis, pixels.
     psf : float
@@ -92,7 +91,7 @@ def draw_galaxy(rng: np.random.Generator, *, radius: float, psf: float) -> Stamp
     x, y = centred_grid(half, shift=shift)
     frame = _Frame(x, y, rng.uniform(0, math.pi), radius)
     old, young = {"elliptical": _elliptical, "disc": _disc, "edge_on": _edge_on, "irregular": _irregular}[kind](rng, frame)
-    # Large galaxies in a survey are near ones, and those are picked for being bright.
+    # Galaxies with a large apparent size are nearby, and surveys select nearby galaxies by brightness.
     low, high = SURFACE_BRIGHTNESS
     decades = rng.uniform(low + 0.25 * min(radius / 20, 1), high) - (0.4 if kind == "elliptical" else 0)
     light = np.zeros((*old.shape, 3), dtype=np.float32)
@@ -103,11 +102,11 @@ def draw_galaxy(rng: np.random.Generator, *, radius: float, psf: float) -> Stamp
 
 
 Parts = tuple[Plane, Plane | None]
-"""Light of the old and of the young stars."""
+"""Light of the old and of the young stars, arbitrary units; None without young stars."""
 
 
 def _scattered(rng: np.random.Generator, colour: tuple[float, float, float]) -> NDArray[np.float32]:
-    """A colour near `colour`, with mean 1; red and blue vary against each other."""
+    """Draw a colour near `colour`, normalised to mean 1; red and blue are anticorrelated."""
     tilt = rng.normal(0, COLOUR_SCATTER)
     bands = np.asarray(colour) * np.exp([tilt, rng.normal(0, COLOUR_SCATTER / 3), -1.5 * tilt])
     return np.asarray(bands / bands.mean(), dtype=np.float32)
@@ -119,7 +118,7 @@ def _elliptical(rng: np.random.Generator, frame: _Frame) -> Parts:
 
 
 def _disc(rng: np.random.Generator, frame: _Frame) -> Parts:
-    """A disc seen from above or aslant, with a bulge and now and then arms, a bar, a ring."""
+    """Simulate a face-on or inclined disc with a bulge, sometimes with spiral arms, a bar or a ring."""
     q = math.sqrt(math.cos(rng.uniform(0, math.radians(72))) ** 2 * 0.96 + 0.04)
     radius, along, across = frame.elliptical(q)
     disc = sersic(radius, index=1)
@@ -140,7 +139,7 @@ def _disc(rng: np.random.Generator, frame: _Frame) -> Parts:
 
 
 def _arms(rng: np.random.Generator, radius: Plane, azimuth: Plane) -> Plane:
-    """Logarithmic spirals, r = exp(tan(pitch) azimuth), fading into the bulge; mean about 1."""
+    """Return the brightness factor of logarithmic spirals, r = exp(tan(pitch) azimuth); mean about 1, weaker in the bulge."""
     arms, pitch = int(rng.choice([1, 2, 2, 2, 3, 4])), math.radians(rng.uniform(9, 32)) * rng.choice([-1, 1])
     phase = arms * (azimuth - np.log(radius) / np.float32(math.tan(pitch))) + np.float32(rng.uniform(0, 2 * math.pi))
     sharp = ((1 + np.cos(phase)) / 2) ** np.float32(rng.uniform(1, 3))
@@ -150,14 +149,14 @@ def _arms(rng: np.random.Generator, radius: Plane, azimuth: Plane) -> Plane:
 
 
 def _bar(rng: np.random.Generator, along: Plane, across: Plane, radius: float) -> Plane:
-    """A bar of nearly flat brightness (Sersic index 0.5) and axis ratio 0.2 to 0.4."""
+    """Simulate a bar of nearly constant brightness (Sersic index 0.5) and axis ratio 0.2 to 0.4."""
     a, b = turned(along, across, rng.uniform(0, math.pi))
     length = radius * rng.uniform(0.35, 0.7)
     return sersic(np.sqrt(a**2 + (b / rng.uniform(0.2, 0.4)) ** 2) / np.float32(length), index=0.5)
 
 
 def _knots(rng: np.random.Generator, shape: tuple[int, ...], radius: float) -> Plane:
-    """Patches of star formation: smooth noise as a factor, at least 0.2, mean about 1."""
+    """Return the brightness factor of star-forming regions: smooth noise, at least 0.2, mean about 1."""
     cells = max(4, min(round(max(shape) / max(radius * 0.25, 1.5)), 48))
     coarse = rng.normal(0, 1, (cells, cells)).astype(np.float32)
     patches = ndimage.zoom(coarse, (shape[0] / cells, shape[1] / cells), order=1, grid_mode=True, mode="nearest")
@@ -166,7 +165,7 @@ def _knots(rng: np.random.Generator, shape: tuple[int, ...], radius: float) -> P
 
 
 def _edge_on(rng: np.random.Generator, frame: _Frame) -> Parts:
-    """A disc from its side, with sech^2 layers (van der Kruit & Searle 1981, A&A 95, 105) and sometimes a lane of dust."""
+    """Simulate an edge-on disc with sech^2 layers (van der Kruit & Searle 1981, A&A 95, 105), sometimes with a dust lane."""
     along, across = turned(frame.x, frame.y, frame.angle)
     height = np.float32(frame.radius * rng.uniform(0.08, 0.2))
     outward = np.sqrt(along**2 + 1) / np.float32(frame.radius)
@@ -182,7 +181,7 @@ def _edge_on(rng: np.random.Generator, frame: _Frame) -> Parts:
 
 
 def _irregular(rng: np.random.Generator, frame: _Frame) -> Parts:
-    """A lopsided, patchy disc."""
+    """Simulate a lopsided disc with irregular patches."""
     radius, along, _ = frame.elliptical(rng.uniform(0.35, 0.9))
     lopsided = 1 + np.float32(rng.uniform(0, 0.6)) * np.tanh(along / np.float32(frame.radius))
     body = sersic(radius, index=rng.uniform(0.5, 1.1)) * lopsided * _knots(rng, radius.shape, frame.radius)

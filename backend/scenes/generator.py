@@ -1,4 +1,4 @@
-"""The generator: one seed, one scene."""
+"""The scene generator: draws one reproducible scene per seed."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ from backend.scenes.stars import draw_star
 __all__ = ["SceneGenerator"]
 
 REFERENCE_PX = 256
-"""The counts below are for a scene of this side."""
+"""Side of the scene for which the mean counts below hold, pixels."""
 MEAN_GALAXIES, MEAN_STARS = 8.0, 9.0
 EMPTY_SHARE = 0.03
 RADII_PX = (1.7, 34.0)
 RADIUS_SLOPE = -1.5
-"""The number of galaxies per radius falls as this power: many small ones, few large ones."""
+"""Exponent of the power law of the number of galaxies per unit of radius."""
 PSF_PX = (0.9, 2.2)
 CUTOUT_SHARE, FRAME_SHARE, MERGER_SHARE = 0.5, 0.6, 0.06
 OUTLINE_PER_RADIUS = 1.9
-"""Outlines of simulated galaxies are this many effective radii large, about."""
+"""Approximate radius of the outline of a simulated galaxy, in effective radii."""
 SMALLEST_CUTOUT_PX = 5.0
 JPEG_SHARE, JPEG_QUALITY = 0.8, (75, 96)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SceneGenerator:
-    """Makes scenes; without cut-outs and frames everything is simulated, and no file is needed.
+    """Draws scenes from real cut-outs and survey frames; without them, everything is simulated.
 
     Attributes
     ----------
     cutouts : sequence of Cutout
-        Real galaxies; half of all that are not tiny will be of these.
+        Real galaxies; a fraction `CUTOUT_SHARE` of all galaxies large enough for a cut-out are drawn from these.
     frames : sequence of FrameSky
-        Real skies; of all scenes `FRAME_SHARE` lie on these.
+        Real skies; a fraction `FRAME_SHARE` of all scenes use these.
     stream : int
-        Generators with the same one lay down the same simulated galaxies for a seed, whatever their cut-outs and frames.
+        Number of the random stream: generators with different streams draw different scenes for the same seed.
     """
 
     cutouts: Sequence[Cutout] = ()
@@ -55,14 +55,19 @@ class SceneGenerator:
     stream: int = 0
 
     def draw(self, seed: int, side: int = REFERENCE_PX) -> Scene:
-        """Make the scene of a seed: always the same one from the same cut-outs and frames.
+        """Draw the scene of a seed; it depends on nothing but the seed, the side, the stream, the cut-outs and the frames.
 
         Parameters
         ----------
         seed : int
             Not negative.
         side : int
-            Of the square image, pixels; at least 32.
+            Side of the square image, pixels; at least 32.
+
+        Raises
+        ------
+        ValueError
+            If `side` is less than 32.
         """
         if side < 32:
             raise ValueError(f"a scene needs at least 32 pixels a side, not {side}")
@@ -100,13 +105,13 @@ def _anywhere(rng: np.random.Generator, side: int) -> tuple[float, float]:
 
 
 def _power_law(rng: np.random.Generator, low: float, high: float, slope: float) -> float:
-    """A number between `low` and `high` whose density falls as the power `slope`, which is not -1."""
+    """Draw a number between `low` and `high` from a power law with exponent `slope`, which must not be -1."""
     a, b = low ** (slope + 1), high ** (slope + 1)
     return float((a + (b - a) * rng.random()) ** (1 / (slope + 1)))
 
 
 def _exposed(rng: np.random.Generator, light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The picture that a survey would show: with the noise of the galaxies' own photons, in 8 bits, mostly as JPEG."""
+    """Return the survey image of `light`: with photon noise, stretched, in 8 bits, in most cases compressed as JPEG."""
     grain = np.float32(10 ** rng.uniform(-3.6, -2.8))
     photons = np.sqrt(np.maximum(light, np.float32(0)) * grain) * rng.standard_normal(light.shape, dtype=np.float32)
     picture = to_picture(np.asarray(light + photons, dtype=np.float32))

@@ -1,8 +1,9 @@
-"""From pictures to light and back: adding galaxies is only right in light, and only pictures are at hand.
+"""Conversion between stretched images and light; galaxies can be added only in light, and survey JPEGs are stretched.
 
-Survey JPEGs show asinh(Q I) / Q of the bands' mean I, with the hue kept. Q is about 4.5 in the Legacy Surveys' viewer
-(asinh(20 I) / sqrt(20)) and 8 in SDSS's; one value between them serves for all: light is then only roughly proportional to
-flux, but what `to_light` undid, `to_picture` redoes exactly. The unit of light is the picture's own where it is faint.
+Survey JPEGs show asinh(Q I) / Q, with I the mean of the bands, and keep the hue. Q is about 4.5 in the viewer of the Legacy
+Surveys (asinh(20 I) / sqrt(20)) and 8 in that of SDSS. A single value between the two is used for all images. Light is then
+only approximately proportional to flux, but `to_picture` inverts `to_light` exactly. In the faint limit, light equals
+brightness.
 
 References
 ----------
@@ -21,20 +22,23 @@ FAINT = 1e-6
 
 
 def shown(intensity: NDArray[np.float32]) -> NDArray[np.float32]:
-    """How bright a picture shows light of this intensity (mean of the bands), up to white."""
+    """Return the stretched brightness, at most 1, of light of this intensity (mean of the bands)."""
     brightness: NDArray[np.float32] = np.arcsinh(intensity * np.float32(SOFTENING)) / np.float32(SOFTENING)
     return np.minimum(brightness, np.float32(1))
 
 
 def to_light(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Undo the stretch of `picture`, shape (height, width, 3), in [0, 1]."""
+    """Invert the stretch of `picture`, shape (height, width, 3), values in [0, 1]; return light of the same shape."""
     scaled = np.maximum(picture.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(SOFTENING), np.float32(FAINT))
     light: NDArray[np.float32] = picture * (np.sinh(scaled) / scaled)
     return light
 
 
 def to_picture(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Show `light`, shape (height, width, 3): in [0, 1]; a band beyond white dims the others with it, to keep the hue."""
+    """Stretch `light`, shape (height, width, 3), to an image in [0, 1].
+
+    Where a band exceeds 1, all bands are divided by it, which keeps the hue.
+    """
     light = np.maximum(light, np.float32(0))
     scaled = np.maximum(light.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(SOFTENING), np.float32(FAINT))
     picture = light * (np.arcsinh(scaled) / scaled)

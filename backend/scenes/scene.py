@@ -1,4 +1,4 @@
-"""A scene: a picture and everything in it that a detector should find."""
+"""A scene: an image with the true boxes and masks of its galaxies."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ __all__ = ["Scene"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """A picture, and its n galaxies in the order in which they were laid down; stars are none.
+    """An image and its n galaxies, in the order in which they were added; stars are not listed.
 
     Attributes
     ----------
     image : ndarray of float32, shape (height, width, 3)
-        Brightness as a person sees it, 0 to 1, in steps of 1/255 like any JPEG.
+        Stretched brightness, 0 to 1, in steps of 1/255.
     boxes : ndarray of float32, shape (n, 4)
         Left, top, right and bottom edges, pixels, tight around each mask.
     masks : ndarray of bool, shape (n, height, width)
-        Each galaxy's own footprint, as if it were alone on this sky (`backend.scenes.footprint`): masks of galaxies that
-        overlap on the sky overlap too. What lies beyond the image is cut.
+        Footprint of each galaxy, computed without its neighbours (`backend.scenes.footprint`): masks of galaxies that overlap
+        on the sky overlap as well. Masks end at the edge of the image.
     kinds : tuple of str
         For each galaxy "cutout" or "simulated".
     blended : ndarray of bool, shape (n,)
@@ -36,5 +36,5 @@ class Scene:
     blended: NDArray[np.bool_]
 
     def __len__(self) -> int:
-        """How many galaxies there are."""
+        """Number of galaxies."""
         return len(self.kinds)

@@ -1,8 +1,8 @@
-"""Skies: what galaxies are laid on, either synthetic or from a survey frame whose own galaxies have been taken out.
+"""Backgrounds of scenes, either synthetic or survey frames from which the sources are removed.
 
-A frame's galaxies are real and nobody has labelled them, so they may neither be left in (a detector would be punished for
-finding them) nor be called galaxies (many are stars). So every source is replaced with sky from elsewhere in the frame, but for
-the surest stars: point-like, round, bright. Those stay, as the real distractors that they are.
+The sources of a frame are real but unlabelled: kept, each galaxy would count as a false positive of the detector; labelled as
+galaxies, many would be wrong, since many are stars. Therefore every source is replaced with sky from elsewhere in the frame,
+except unambiguous stars (point-like, round and bright), which remain as negative examples.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ __all__ = ["FrameSky", "Sky", "SyntheticSky", "clean"]
 FAINT_SETTINGS = ExtractionSettings(peak_sigma=4.0, minimum_area_px=4)
 STAR_PEAK, STAR_ROUNDNESS = 0.3, 0.85
 STAR_AREA_PX = 18
-"""Pixels above half the peak, in light: a point source of the SDSS frames has 9 to 14, a galaxy of any size that shows more."""
+"""Largest number of pixels above half the peak, in light, of a star: point sources of the SDSS frames have 9 to 14, resolved
+galaxies more."""
 HALO_PX = 5
 BRIGHT_SIGMA = 40.0
 LARGEST_REMOVED = 0.25
@@ -32,19 +33,19 @@ FURTHEST_PX = 300
 
 
 class Sky(Protocol):
-    """Something that gives patches of sky without galaxies."""
+    """A source of patches of sky without galaxies."""
 
     def draw(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
-        """Light of a patch, shape (side, side, 3)."""
+        """Return the light of a random patch, shape (side, side, 3)."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class SyntheticSky:
-    """Sky with survey-like noise: bands differ, neighbouring pixels are alike, and it is not quite flat."""
+    """Sky with survey-like noise: spatially correlated, with different levels of the bands and a slope of the background."""
 
     def draw(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
-        """Light of a patch, shape (side, side, 3)."""
+        """Return the light of a random patch, shape (side, side, 3)."""
         amplitude = 10 ** rng.uniform(-2.3, -1.5)
         correlation = rng.uniform(0, 1.3) if rng.random() < 0.7 else 0.0
         level = rng.uniform(-0.3, 1.5) * amplitude
@@ -63,20 +64,23 @@ class SyntheticSky:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameSky:
-    """A survey frame without galaxies.
+    """A survey frame from which the galaxies are removed.
 
     Attributes
     ----------
     picture : ndarray of uint8, shape (height, width, 3)
     removed : ndarray of bool, shape (height, width)
-        Where sky from elsewhere was put.
+        Pixels that were replaced with sky from elsewhere in the frame.
     """
 
     picture: NDArray[np.uint8]
     removed: NDArray[np.bool_]
 
     def draw(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
-        """Light of a random patch, turned and flipped at random, shape (side, side, 3); a smaller frame is mirrored on."""
+        """Return the light of a random patch, rotated and mirrored at random, shape (side, side, 3).
+
+        A frame smaller than the patch is padded with its reflection.
+        """
         height, width = self.removed.shape
         best: tuple[float, int, int] | None = None
         for _ in range(TRIES):
@@ -97,7 +101,14 @@ class FrameSky:
 
 
 def clean(frame: NDArray[np.uint8], *, seed: int = 0) -> FrameSky:
-    """Take all sources but the surest stars out of a frame, shape (height, width, 3)."""
+    """Remove all sources except unambiguous stars from a frame, shape (height, width, 3).
+
+    Parameters
+    ----------
+    frame : ndarray of uint8, shape (height, width, 3)
+    seed : int
+        Seed of the choice of the replacing pixels.
+    """
     picture = frame.astype(np.float32) / np.float32(255)
     extraction = extract(picture, settings=FAINT_SETTINGS)
     light = np.sinh(picture.mean(axis=2) * np.float32(SOFTENING)) / np.float32(SOFTENING)
@@ -105,20 +116,20 @@ def clean(frame: NDArray[np.uint8], *, seed: int = 0) -> FrameSky:
     goes = np.ones(int(segments.max()) + 1, dtype=bool)
     goes[[0, *(source.number for source in extraction.sources if _is_star(source, light))]] = False
     stars = _grown((segments > 0) & ~goes[segments], HALO_PX)
-    # Around the brightest, light reaches far beyond what the segment holds.
+    # The haloes of the brightest sources extend far beyond their segments.
     bright = goes[segments] & (extraction.segmentation.brightness > BRIGHT_SIGMA * extraction.segmentation.noise)
     removed = _grown(goes[segments], HALO_PX) | _grown(bright, 3 * HALO_PX)
-    removed &= goes[segments] | ~stars  # half a star is worse than the flank of a neighbour
+    removed &= goes[segments] | ~stars  # a truncated star would do more harm than the halo of a neighbour
     return FrameSky(_filled(frame, removed, segments > 0, np.random.default_rng(seed)), removed)
 
 
 def _grown(region: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
-    """`region` and all within a square of `by` pixels around it."""
+    """Return `region`, dilated by `by` pixels with a square structuring element."""
     return np.asarray(ndimage.maximum_filter(region.view(np.uint8), size=2 * by + 1).view(np.bool_))
 
 
 def _is_star(source: Source, light: NDArray[np.float32]) -> bool:
-    """Whether a source is surely a star: bright, round, and no wider than the point spread function."""
+    """Return whether a source is an unambiguous star: bright, round, and not wider than the point spread function."""
     (x, y), (height, width) = source.corner, source.crop.shape
     own = light[y : y + height, x : x + width] * source.crop
     pointlike = int((own > own.max() / 2).sum()) <= STAR_AREA_PX
@@ -128,7 +139,7 @@ def _is_star(source: Source, light: NDArray[np.float32]) -> bool:
 def _filled(
     frame: NDArray[np.uint8], removed: NDArray[np.bool_], sources: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """`frame` with what is removed replaced by pixels from one distance and direction away, so that noise keeps its grain."""
+    """Replace the removed pixels of `frame` with sky at a common offset, which keeps the spatial correlation of the noise."""
     clear = ~(removed | sources)
     rows, columns = np.nonzero(removed)
     result = frame.copy()

@@ -1,4 +1,4 @@
-"""A stamp: the light of one thing, ready to be added to a scene."""
+"""A stamp: the light of one object, to be added to a scene."""
 
 from __future__ import annotations
 
@@ -15,23 +15,28 @@ Window = tuple[slice, slice]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stamp:
-    """Light around a centre.
+    """The light of one object and its centre.
 
     Attributes
     ----------
     light : ndarray of float32, shape (height, width, 3)
-        Sky-subtracted, the unit of `backend.scenes.light`, the point spread function included.
+        Sky-subtracted, in the unit of `backend.scenes.light`, convolved with the point spread function.
     centre : (x, y)
-        What is laid on the chosen place, pixels of the stamp.
+        Centre of the object, pixels of the stamp.
     """
 
     light: NDArray[np.float32]
     centre: tuple[float, float]
 
     def laid(self, x: float, y: float, *, side: int) -> tuple[NDArray[np.float32], Window]:
-        """The part of the stamp that falls on a scene of `side` pixels when its centre is at (x, y), and onto which part.
+        """Return the part of the stamp inside a scene and its window (rows, columns) there; both are empty without an overlap.
 
-        Both are empty where nothing falls on the scene.
+        Parameters
+        ----------
+        x, y : float
+            Position of the stamp's centre in the scene, pixels; rounded to whole pixels.
+        side : int
+            Side of the scene, pixels.
         """
         left, top = round(x - self.centre[0]), round(y - self.centre[1])
         rows = slice(max(top, 0), max(min(top + self.light.shape[0], side), max(top, 0)))
@@ -41,19 +46,19 @@ class Stamp:
 
 
 def centred_grid(half: int, *, shift: tuple[float, float] = (0.0, 0.0)) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Offsets (x, y) of the 2 half + 1 columns and rows of a stamp from its centre, moved by `shift`; broadcastable."""
+    """Return pixel offsets x, shape (1, n), and y, shape (n, 1), from a centre moved by `shift`, with n = 2 half + 1."""
     line = np.arange(-half, half + 1, dtype=np.float32)
     return (line - np.float32(shift[0]))[None], (line - np.float32(shift[1]))[:, None]
 
 
 def turned(x: NDArray[np.float32], y: NDArray[np.float32], angle: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Coordinates along and across an axis that is turned by `angle`, radians."""
+    """Return the coordinates along and across an axis at `angle`, radians."""
     cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     return x * cosine + y * sine, y * cosine - x * sine
 
 
 def together(first: Stamp, second: Stamp, offset: tuple[float, float]) -> Stamp:
-    """One stamp of two, centred on the first; the centre of the second lies at `offset` from it, (x, y), pixels."""
+    """Merge two stamps, centred on the first; the centre of the second lies at `offset` (x, y), pixels, from it."""
     steps = [round(c1 + d - c2) for c1, d, c2 in zip(first.centre, offset, second.centre, strict=True)]
     before = [max(-step, 0) for step in steps]
     corners = before, [step + pad for step, pad in zip(steps, before, strict=True)]

@@ -1,4 +1,4 @@
-"""Simulated stars: what a detector of galaxies must leave alone, from faint specks to saturated ones with haloes and spikes."""
+"""Simulated stars, the negative examples of the galaxy detector: from faint ones to saturated ones with haloes and spikes."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ __all__ = ["draw_star"]
 
 FAINTEST, BRIGHTEST = 0.03, 300.0
 COUNT_SLOPE = 0.7
-"""Of the number of stars brighter than a flux, in logarithms, as in the SDSS frames."""
+"""Slope of log(number of stars brighter than a flux) against -log(flux), as in the SDSS frames."""
 WELL = 60.0
-"""Light at which every band of a pixel is full: the white of a saturated core."""
+"""Saturation level of each band of a pixel, light; a saturated core is white."""
 SPIKES_ABOVE = 30.0
 HALF_PX = 12
 SPIKED_HALF_PX = 90
@@ -22,14 +22,14 @@ MOFFAT_POWER = 3.0
 
 
 def draw_star(rng: np.random.Generator, *, psf: float) -> Stamp:
-    """Simulate a star seen through a point spread function whose core has the standard deviation `psf`, pixels."""
+    """Simulate a star with a point spread function whose core has the standard deviation `psf`, pixels."""
     peak = min(FAINTEST * rng.random() ** (-1 / COUNT_SLOPE), BRIGHTEST)
     spiked = peak > SPIKES_ABOVE
     half = SPIKED_HALF_PX if spiked else HALF_PX + math.ceil(4 * math.log10(1 + peak / FAINTEST))
     shift = (rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5))
     x, y = centred_grid(half, shift=shift)
     squared = x**2 + y**2
-    # The wings of a real one fall as a power: a Gaussian alone has a hard edge once the picture is stretched.
+    # The wings of a real point spread function fall as a power law; a stretched Gaussian alone has a hard edge.
     shape = np.float32(0.9) * np.exp(-squared / np.float32(2 * psf**2))
     shape = shape + np.float32(0.1) * (1 + squared / np.float32(6 * psf**2)) ** np.float32(-MOFFAT_POWER)
     if spiked:

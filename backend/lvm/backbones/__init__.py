@@ -1,1 +1,1 @@
-"""The networks that can be an encoder, one file a family: images in, a pyramid of feature maps and a pooled embedding out."""
+"""Backbones of the encoder, one file per family; each maps images to a pyramid of feature maps and a pooled embedding."""

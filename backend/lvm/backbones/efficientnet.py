@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 (Tan & Le 2019, arXiv:1905.11946): a network that starts from what everyday photographs teach.
+"""EfficientNet-Lite0 (Tan & Le 2019, arXiv:1905.11946), a convolutional network with weights pre-trained on ImageNet.
 
-On two CPU cores it embeds several times as many images a second as a Swin of the same quality, and it need not learn edges and
-textures from a few thousand galaxies.
+On two CPU cores it embeds several times as many images per second as a Swin of the same quality, and filters for edges and
+textures need not be trained on a few thousand galaxies.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from torch import Tensor, nn
 __all__ = ["EfficientNet", "EfficientNetConfig"]
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet, which the weights were first trained for."""
+"""Mean and standard deviation of ImageNet, with which the initial weights were trained."""
 ENDS = (1, 2, 4, 6)
-"""The last block of each stride from 4 on."""
+"""Index of the last block of each stride from 4 on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +27,12 @@ class EfficientNetConfig:
     Attributes
     ----------
     image_px : int
-        Side of the square that a galaxy is framed in to be embedded, pixels.
+        Side of the square crop of a galaxy to be embedded, pixels.
     """
 
     family: ClassVar[str] = "efficientnet_lite0"
     halves_on_cpu: ClassVar[bool] = False
-    """Whether bfloat16 is faster on CPUs: depthwise convolutions of 96 px took twice as long (113 and 57 views a second)."""
+    """Whether bfloat16 is faster on CPUs: at 96 px, its depthwise convolutions take twice as long (57 instead of 113 images/s)."""
     image_px: int = 96
 
     @property
@@ -42,12 +42,12 @@ class EfficientNetConfig:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Pixels between neighbours in each level of the pyramid, the finest first."""
+        """Stride of each level of the pyramid, pixels, the finest first."""
         return (4, 8, 16, 32)
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Channels of each level of the pyramid."""
+        """Number of channels of each level of the pyramid."""
         return (24, 40, 112, 320)
 
 
@@ -66,7 +66,7 @@ class EfficientNet(nn.Module):
         self.efficientnet: Any = timm.create_model("tf_efficientnet_lite0", num_classes=0, drop_path_rate=drop_path)
 
     def levels(self, lifted: Tensor) -> list[Tensor]:
-        """Feature maps of images, shape (n, 3, h, w), whose sides are multiples of the coarsest stride."""
+        """Compute the feature maps of images, shape (n, 3, h, w), whose sides are multiples of the coarsest stride."""
         network = self.efficientnet
         features = network.bn1(
             network.conv_stem((lifted - lifted.new_tensor(MEAN).view(3, 1, 1)) / lifted.new_tensor(DEVIATION).view(3, 1, 1))
@@ -79,7 +79,7 @@ class EfficientNet(nn.Module):
         return levels
 
     def pool(self, coarsest: Tensor) -> Tensor:
-        """Embeddings, shape (n, dimension), from the coarsest level."""
+        """Compute the embeddings, shape (n, dimension), from the coarsest level."""
         network = self.efficientnet
         pooled: Tensor = network.bn2(network.conv_head(coarsest)).mean(dim=(2, 3))
         return pooled

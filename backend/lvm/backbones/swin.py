@@ -1,4 +1,4 @@
-"""Swin transformers (Liu et al. 2021, arXiv:2103.14030), the family of the paper's model."""
+"""Swin transformers (Liu et al. 2021, arXiv:2103.14030), the family of the encoder of Fu et al. (2024)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 __all__ = ["Swin", "SwinConfig"]
 
 MEAN, DEVIATION = 0.4, 0.25
-"""Of the square root of the brightness in frames of galaxies."""
+"""Mean and standard deviation of the square root of the brightness in crops of galaxies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class SwinConfig:
     Attributes
     ----------
     image_px : int
-        Side of the square that a galaxy is framed in to be embedded, pixels.
+        Side of the square crop of a galaxy to be embedded, pixels.
     patch_px, window : int
         Patch side in pixels; attention window side in patches.
     width : int
@@ -32,7 +32,7 @@ class SwinConfig:
 
     family: ClassVar[str] = "swin"
     halves_on_cpu: ClassVar[bool] = True
-    """Whether bfloat16 is faster on CPUs: twice and more, where they have it."""
+    """Whether bfloat16 is faster on CPUs: at least twice as fast on CPUs that support it."""
     image_px: int = 128
     patch_px: int = 4
     window: int = 8
@@ -47,12 +47,12 @@ class SwinConfig:
 
     @property
     def strides(self) -> tuple[int, ...]:
-        """Pixels between neighbours in each level of the pyramid, the finest first."""
+        """Stride of each level of the pyramid, pixels, the finest first."""
         return tuple(self.patch_px << level for level in range(len(self.depths)))
 
     @property
     def channels(self) -> tuple[int, ...]:
-        """Channels of each level of the pyramid."""
+        """Number of channels of each level of the pyramid."""
         return tuple(self.width << level for level in range(len(self.depths)))
 
 
@@ -81,7 +81,7 @@ class Swin(nn.Module):
         )
 
     def levels(self, lifted: Tensor) -> list[Tensor]:
-        """Feature maps of images, shape (n, 3, h, w), whose sides are multiples of the coarsest stride."""
+        """Compute the feature maps of images, shape (n, 3, h, w), whose sides are multiples of the coarsest stride."""
         features = self.swin.patch_embed((lifted - MEAN) / DEVIATION)
         levels = []
         for stage in self.swin.layers:
@@ -91,5 +91,5 @@ class Swin(nn.Module):
         return [level.permute(0, 3, 1, 2) for level in levels]
 
     def pool(self, coarsest: Tensor) -> Tensor:
-        """Embeddings, shape (n, dimension), from the coarsest level."""
+        """Compute the embeddings, shape (n, dimension), from the coarsest level."""
         return coarsest.mean(dim=(2, 3))

@@ -1,7 +1,7 @@
-"""Random views of galaxies for self-supervision: what may change about an image without changing the galaxy.
+"""Random augmentations of galaxies for self-supervised training, which keep the galaxy recognisable.
 
-Rotation, mirroring, a small shift, zoom, seeing (blur), noise, and mild changes of brightness and colour; never a crop
-that loses the galaxy. All of it works on whole batches of tensors.
+Rotation, mirroring, a small shift, zoom, seeing (blur), noise, and mild changes of brightness and colour; never a crop without
+the galaxy. All augmentations are applied to batches of tensors.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from torchvision.transforms.functional import gaussian_blur
 __all__ = ["random_views"]
 
 ZOOM = (0.7, 1.1)
-"""Side of a view as a fraction of the frame's."""
+"""Side of an augmented view as a fraction of the side of the frame."""
 SHIFT = 0.06
-"""Largest shift of the centre, fraction of half the frame."""
+"""Largest shift of the centre, as a fraction of half the frame."""
 SEEING = (0.005, 0.02)
-"""Standard deviation of the blur, fraction of a view's side."""
+"""Standard deviation of the blur, as a fraction of the side of a view."""
 NOISE = 0.04
 """Largest standard deviation of the added noise, brightness."""
 
@@ -63,7 +63,7 @@ def random_views(frames: Tensor, *, side: int) -> Tensor:
     gain = torch.empty(n, 1, 1, 1, device=device).uniform_(0.8, 1.25) * torch.empty(n, 3, 1, 1, device=device).uniform_(
         0.9, 1.1
     )
-    # Most of what differs between surveys is colour: one view in five loses it.
+    # Surveys differ mainly in colour: one view in five becomes grey.
     grey = (torch.rand(n, device=device) < 0.2).view(n, 1, 1, 1)
     views = torch.where(grey, views.mean(dim=1, keepdim=True).expand_as(views), views)
     noise = torch.randn_like(views) * torch.empty(n, 1, 1, 1, device=device).uniform_(0, NOISE)

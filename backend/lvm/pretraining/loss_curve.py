@@ -1,4 +1,4 @@
-"""The loss curve of a pre-training as a picture."""
+"""Plot of the loss curve of a pre-training."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ def draw_loss_curve(history: Mapping[str, Sequence[float]], path: Path, *, steps
     Parameters
     ----------
     history : mapping
-        Name of an objective to its mean loss over each stretch of `steps_between` steps.
+        Name of an objective to its mean loss in each interval of `steps_between` steps.
     path : Path
-        A PNG file; its extension decides.
+        Image file to write; matplotlib derives the format from its suffix.
+    steps_between : int
+        Steps per point of the curve.
     """
     figure = Figure(figsize=(4 * len(history), 3), layout="constrained")
     for axes, (name, losses) in zip(figure.subplots(1, len(history), squeeze=False)[0], history.items(), strict=True):

@@ -47,16 +47,16 @@ def pretrain(
     dataset : PretrainDataset
         Frames `FRAME_SCALE` times as wide as `network.image_px`.
     output : Path
-        The checkpoint. The state of an unfinished run is beside it in `<output>.state`.
+        The checkpoint. The state of an unfinished run is saved beside it, with the suffix `.state` in place of its own.
     config, network : PretrainConfig, EncoderConfig
         Settings of the training, and of the network.
     start : Path, optional
-        A checkpoint of the same network to begin from.
+        A checkpoint of the same network with the initial weights.
 
     Raises
     ------
     DatasetError
-        If there are fewer galaxies than one batch takes, or no votes for the objective that learns from them.
+        If there are fewer galaxies than one batch holds, or no votes for the objective `votes`.
     CheckpointError
         If `start` holds another network, or the saved state is of another run.
     """

@@ -37,9 +37,9 @@ class PretrainConfig:
     objectives : tuple of str
         Names in `backend.lvm.pretraining.vision_model.OBJECTIVES`.
     learning_rate, weight_decay : float
-        Of AdamW. The rate rises over the first 3 % of the steps and falls to zero along a cosine.
+        Parameters of AdamW. The rate rises over the first 3 % of the steps and falls to zero along a cosine.
     seed : int
-        Of weights, order and augmentations.
+        Random seed of the initial weights, the order of the data and the augmentations.
     """
 
     epochs: int = 40
@@ -85,7 +85,7 @@ class Trainer:
     def step(self) -> dict[str, float]:
         """Compute the losses of the next batch, change the weights, and return the loss of each objective."""
         device, rows = self._process.device, self._rows()
-        # Augmentations depend on the step alone, so that a resumed run draws those that it would have drawn.
+        # Augmentations depend only on seed, step and rank, so that a resumed run draws the same ones as an uninterrupted run.
         seed = self._config.seed * 1_000_003 + self.progress.step
         torch.manual_seed(seed * self._process.world_size + self._process.rank)
         frames = self._dataset.frames[rows].to(device).float() / 255

@@ -1,7 +1,7 @@
 """The large vision model during pre-training: one encoder, one decoder, and the objectives that share them.
 
-The first view of a galaxy is corrupted where images are rebuilt, and serves the other objectives as well, so that
-reconstruction costs a decoder and no further pass of the encoder.
+With the objective `reconstruction`, the first view of a galaxy is corrupted; the other objectives use the corrupted view as
+well, so that reconstruction needs no further pass of the encoder.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from backend.lvm.pretraining.objectives.votes import Votes
 __all__ = ["OBJECTIVES", "VisionModel"]
 
 OBJECTIVES = {"invariance": 1.0, "reconstruction": 2.0, "votes": 1.0}
-"""Names of the objectives and their weights in the sum, chosen so that no objective dominates."""
+"""Weight of each objective in the total loss, chosen so that no objective dominates."""
 DROP_PATH = 0.05
 
 
@@ -32,7 +32,7 @@ class VisionModel(nn.Module):
     objectives : tuple of str
         Names in `OBJECTIVES`.
     dataset : PretrainDataset
-        Its votes decide the shape and the weights of the objective of that name.
+        Its votes determine the questions and weights of the objective `votes`.
     """
 
     def __init__(self, network: EncoderConfig, *, objectives: tuple[str, ...], dataset: PretrainDataset) -> None:

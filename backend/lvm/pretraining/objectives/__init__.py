@@ -1,1 +1,1 @@
-"""What pre-training asks of the encoder, one file an objective: each turns features into one loss."""
+"""Objectives of the pre-training, one file each; an objective computes a loss from embeddings or feature maps."""

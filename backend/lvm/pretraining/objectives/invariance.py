@@ -1,7 +1,8 @@
-"""Invariance: two views of one galaxy are the same galaxy (LeJEPA).
+"""Invariance: two augmented views of a galaxy get similar embeddings (LeJEPA).
 
-Views are pulled together while the projections are held to an isotropic Gaussian, so no momentum teacher, no negatives, and
-nothing can collapse (Balestriero & LeCun 2025, arXiv:2511.08544, equation 8).
+The loss reduces the distance between the projections of both views and regularises their distribution towards an isotropic
+Gaussian, which prevents collapse without a momentum encoder and without negative pairs (Balestriero & LeCun 2025,
+arXiv:2511.08544, equation 8).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ HIDDEN = 1024
 PROJECTED = 64
 SLICES = 256
 GAUSSIAN_WEIGHT = 0.05
-"""Weight of the Gaussian regularisation against the pull, lambda in the paper."""
+"""Weight of the Gaussian regularisation relative to the invariance term, lambda in the paper."""
 
 
 class Invariance(nn.Module):
@@ -35,7 +36,7 @@ class Invariance(nn.Module):
         self.gaussian = SIGReg(num_vectors=SLICES)
 
     def forward(self, embeddings: Tensor) -> Tensor:
-        """Loss of embeddings, shape (2, n, dimension): both views of n galaxies."""
+        """Compute the loss of embeddings, shape (2, n, dimension), of both views of n galaxies."""
         projected = self.projector(embeddings.flatten(0, 1)).unflatten(0, embeddings.shape[:2])
         pull = lejepa_invariance_loss(all_proj=projected, global_proj=projected)
         loss: Tensor = GAUSSIAN_WEIGHT * self.gaussian(projected) + (1 - GAUSSIAN_WEIGHT) * pull

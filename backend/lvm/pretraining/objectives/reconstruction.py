@@ -1,6 +1,6 @@
-"""Reconstruction: a masked and noisy image is rebuilt through the decoder, the objective of Fu et al. (2024).
+"""Reconstruction: the decoder reconstructs a masked and noisy image, the objective of Fu et al. (2024).
 
-It is the way to restoration. The image is corrupted first, since a clean one can be copied without being understood.
+The image is corrupted because a clean one could be copied without useful features.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ __all__ = ["Reconstruction", "corrupt"]
 BLOCK_PX = 16
 """Side of a masked block."""
 MASKED = (0.1, 0.6)
-"""Share of the blocks that are masked, drawn for each image."""
+"""Range of the fraction of masked blocks, drawn for each image."""
 NOISE = 0.08
 """Largest standard deviation of the added noise, brightness."""
 
 
 def corrupt(views: Tensor) -> Tensor:
-    """Replace blocks by pure noise and add noise to the rest.
+    """Replace random blocks with uniform noise and add Gaussian noise to the rest.
 
-    Noise, not black: black is what empty sky looks like, and the encoder must be able to tell what is missing.
+    Masked blocks are not black, since black blocks could not be distinguished from empty sky.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def corrupt(views: Tensor) -> Tensor:
 
 
 class Reconstruction(nn.Module):
-    """Mean absolute difference between the rebuilt and the clean image, in square roots of brightness.
+    """Mean absolute difference between the square roots of the brightness of the reconstructed and the clean image.
 
     Parameters
     ----------
@@ -57,5 +57,5 @@ class Reconstruction(nn.Module):
         self.decoder = decoder
 
     def forward(self, pyramid: tuple[Tensor, ...], clean: Tensor) -> Tensor:
-        """Loss of the pyramids of corrupted images against the clean ones, shape (n, 3, height, width)."""
+        """Compute the loss of the pyramids of corrupted images, given the clean images, shape (n, 3, height, width)."""
         return functional.l1_loss(self.decoder(pyramid).float(), clean.clamp(min=0).sqrt())

@@ -1,8 +1,8 @@
-"""Votes: the share of volunteers who gave each answer, several questions at once (as Walmsley et al. 2022, Zoobot).
+"""Votes: the share of volunteers who gave each answer, for several questions (as Walmsley et al. 2022, Zoobot).
 
-The loss is the cross-entropy between shares and predictions of each question, summed over the questions; a question that few
-were led to weighs little because its shares are of all volunteers. Rare answers count more, by the inverse square root of their
-share.
+The loss is the cross-entropy between shares and predictions of each question, summed over the questions. Shares refer to all
+volunteers, so a question that few volunteers were asked has a low weight. Answers are weighted by the inverse square root of
+their mean share, so that rare answers have a higher weight.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 __all__ = ["Votes", "questions_of"]
 
 LEAST_SHARE = 0.003
-"""An answer that hardly anybody gives does not weigh without bound."""
+"""Added to the mean share of each answer, which bounds the weights of rare answers."""
 DROPOUT = 0.2
 
 
 def questions_of(answers: Sequence[str]) -> list[list[int]]:
-    """Columns of each question, from names `question/answer`."""
+    """Return the columns of each question, from names `question/answer`."""
     grouped: dict[str, list[int]] = {}
     for column, name in enumerate(answers):
         grouped.setdefault(name.split("/")[0], []).append(column)
@@ -28,16 +28,16 @@ def questions_of(answers: Sequence[str]) -> list[list[int]]:
 
 
 class Votes(nn.Module):
-    """Linear answers to several questions.
+    """A linear classifier for several questions.
 
     Parameters
     ----------
     dimension : int
         Length of an embedding.
     answers : sequence of str
-        Names `question/answer`, one a column of the votes.
+        Names `question/answer`, one per column of the votes.
     shares : Tensor, shape (len(answers),)
-        Mean votes of each answer, from which the weights of rare ones are derived.
+        Mean votes of each answer, from which the weights of the answers are derived.
     """
 
     weights: Tensor
@@ -54,9 +54,12 @@ class Votes(nn.Module):
         self.register_buffer("weights", weights)
 
     def forward(self, embeddings: Tensor, votes: Tensor) -> Tensor:
-        """Loss of embeddings, shape (2, n, dimension), against votes, shape (n, len(answers)); rows without votes are zero."""
+        """Compute the loss of embeddings, shape (2, n, dimension), given votes, shape (n, len(answers)).
+
+        Rows of zeros have no votes and do not contribute.
+        """
         logits, loss = self.answer(embeddings), embeddings.new_zeros(())
         for columns in self.questions:
             loss = loss - (votes[:, columns] * self.weights[columns] * logits[..., columns].log_softmax(-1)).sum(-1).mean()
-        # The mean over those who were asked, whatever share of the batch they are.
+        # The mean over the rows with votes, independent of their fraction of the batch.
         return loss / (votes.sum(dim=1) > 0).float().mean().clamp(min=1 / max(1, len(votes)))
