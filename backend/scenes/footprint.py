@@ -49,6 +49,6 @@ def footprint_of(brightness: NDArray[np.float32], *, noise: float) -> Footprint 
 
 
 def noise_of(picture: NDArray[np.float32]) -> float:
-    """Measure the noise of the smoothed brightness of an image that is mostly sky; at least one grey level, as in extraction."""
+    """Measure the noise of the smoothed brightness of an image that is mostly sky; at least a grey level, as in extraction."""
     smooth = ndimage.gaussian_filter(picture.mean(axis=2, dtype=np.float32), SETTINGS.smoothing_px, truncate=3.0)
     return max(median_and_spread(smooth)[1], GREY_LEVEL)
