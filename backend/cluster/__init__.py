@@ -1,1 +1,1 @@
-"""A Ray cluster: its workers, their jobs, and the version bundle that they predict with."""
+"""Prediction on a Ray cluster: workers, their jobs, and the version bundle that each worker loads."""

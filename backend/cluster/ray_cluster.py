@@ -1,7 +1,7 @@
-"""A Ray cluster: one worker per free core, each with its own encoder; a worker gets its next job when it has finished one.
+"""Jobs on a Ray cluster, with one worker per free core; a worker gets its next job when it has finished one.
 
-It uses actors and not Ray Data: a job takes seconds and returns some megabytes, there is nothing to shuffle or to fuse, and
-only the calling process writes. Ray is imported only here, and only when a cluster is opened.
+Workers are actors; Ray Data is not used: a job takes seconds and returns a few megabytes, no step shuffles or fuses data, and
+only the calling process writes. Only this module imports Ray, and only when it opens a cluster.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["Cluster", "ClusterError", "Worker", "open_cluster"]
 
 ANSWER_WITHIN_S = 5.0
 MOST_FAILED_STARTS = 3
-"""Number of workers that cannot start and are replaced; workers that died with a job always are."""
+"""Largest number of replaced workers that failed to start; workers that died with a job are replaced without this limit."""
 CHECK_EVERY_S = 10.0
 NO_CORE_S = 600.0
 """Longest time that a cluster may have no core at all, for example while machines are started."""
@@ -33,10 +33,10 @@ class ClusterError(RuntimeError):
 
 
 class Worker(Protocol, Generic[Job, Result]):
-    """An object in a process of the cluster that does one job after the other."""
+    """An object in a process of the cluster that runs jobs one after the other."""
 
     def work(self, job: Job) -> Result:
-        """Do one job."""
+        """Run one job and return its result."""
 
 
 class Cluster:
@@ -45,7 +45,7 @@ class Cluster:
     Attributes
     ----------
     cores : int
-        Free cores when it was opened: the number of workers that are started.
+        Number of free cores when the cluster was opened, and of workers that `map` starts.
     """
 
     def __init__(self, ray: Any) -> None:
@@ -53,23 +53,23 @@ class Cluster:
         self.cores = max(1, int(ray.available_resources().get("CPU", 0)))
 
     def map(self, worker: type[Worker[Job, Result]], given: object, jobs: Iterable[Job]) -> Iterator[Result]:
-        """Do jobs; results come as they are done, in any order.
+        """Run jobs; yield their results as they are finished, in any order.
 
         Parameters
         ----------
         worker : type
-            Called with `given` once per core, in a process there.
+            Called with `given` once per core, in a process of the cluster.
         given : object
-            Sent once to each machine.
+            Argument of `worker`, sent once to each machine.
         jobs : iterable
-            The next job is taken when a worker is free, so the iterable may be endless.
+            Read when a worker is free, so it may be endless.
 
         Raises
         ------
         ClusterError
-            If workers cannot start, the fourth one dies with the same job, or no machine is left.
+            If workers cannot start, if `MOST_RETRIES` + 1 workers died with the same job, or if no machine is left.
         Exception
-            The exception of a job.
+            The exception that a job raised.
         """
         run = _Run(self._ray, worker, given, JobQueue(jobs))
         try:
@@ -80,16 +80,17 @@ class Cluster:
 
 
 class _Run:
-    """The actors of one `Cluster.map`, by the reference that each is waited for by.
+    """The actors of one call of `Cluster.map`, by the Ray reference of their start or of their current job.
 
-    Only `_starting` and `_working` hold actors: Ray ends an actor that nothing holds, and an idle one that is held would keep
-    its core from a replacement. An actor gets its first job once it is ready, since on a busy cluster some may never be.
+    Only `_starting` and `_working` refer to actors: Ray ends an actor without references, and an idle actor with a reference
+    would occupy the core of its replacement. An actor gets its first job when it is ready, since on a busy cluster some actors
+    may never start.
     """
 
     def __init__(self, ray: Any, worker: type[Worker[Any, Any]], given: object, queue: JobQueue) -> None:
         self._ray = ray
-        # Ray would repeat a job on the same worker within seconds, and count failures over the worker's life. So it repeats
-        # nothing, and `JobQueue` gives lost jobs to other workers.
+        # Ray would repeat a job on the same worker within seconds, and count failures over the worker's life. Its retries are
+        # therefore disabled, and `JobQueue` assigns lost jobs to other workers.
         self._actor_class = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
         self._shared = ray.put((worker, given))
         self._queue = queue
@@ -110,7 +111,7 @@ class _Run:
                 yield from self._finish_job(reference)
 
     def release(self) -> None:
-        """Drop the actors, which Ray ends when their jobs are done; killing them would print messages."""
+        """Remove the references to the actors, which Ray ends when their jobs are done; killing them would print messages."""
         self._starting.clear()
         self._working.clear()
 
@@ -128,7 +129,7 @@ class _Run:
             self._give_job(actor)
 
     def _finish_job(self, reference: Any) -> Iterator[Any]:
-        """Yield the result of a job, unless its worker died and another one gets it."""
+        """Yield the result of a job, unless its worker died and another one repeats it."""
         actor, attempt = self._working.pop(reference)
         try:
             result = self._result(reference)
@@ -145,12 +146,12 @@ class _Run:
     def _give_job(self, actor: Any) -> None:
         attempt = self._queue.take()
         if attempt is None:
-            self._starting.clear()  # no job is left for them
+            self._starting.clear()  # no jobs are left
         else:
             self._working[actor.work.remote([self._shared], attempt.job)] = actor, attempt
 
     def _wait(self) -> Any:
-        """Wait for an actor that is ready or done; if none works, at most `NO_CORE_S` for a cluster without cores."""
+        """Return the reference of the next actor that is ready or done; without cores, wait at most `NO_CORE_S`."""
         since = time.monotonic()
         while True:
             done, _ = self._ray.wait([*self._working, *self._starting], num_returns=1, timeout=CHECK_EVERY_S)
@@ -165,7 +166,7 @@ class _Run:
         try:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
-            if isinstance(error.cause, self._ray.exceptions.RayError):  # its arguments did not reach it
+            if isinstance(error.cause, self._ray.exceptions.RayError):  # Ray could not deliver the job's arguments
                 raise _death(error.cause) from error
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
@@ -184,7 +185,7 @@ class _Actor:
         self._worker: Any = None
 
     def work(self, shared: list[Any], job: Any) -> Any:
-        """Do a job; `shared` holds a reference to the worker's class and its argument."""
+        """Run a job; `shared` holds a Ray reference to the worker's class and its argument."""
         if self._worker is None:
             import ray
 
@@ -195,17 +196,18 @@ class _Actor:
 
 @contextmanager
 def open_cluster(address: str | None) -> Iterator[Cluster]:
-    """Connect to a cluster, or start one on this machine, with all its cores, for as long as the block runs.
+    """Connect to a cluster, or start one with all cores of this machine, until the block ends.
 
     Parameters
     ----------
     address : str or None
-        Of the head node, `host:port`; None starts a cluster here, or uses the one that this process is connected to.
+        Address of the head node, `host:port`; None starts a local cluster. An existing connection of this process is used in
+        both cases.
 
     Raises
     ------
     ClusterError
-        If Ray is not installed, or the address does not answer.
+        If Ray is not installed, or the cluster cannot be reached or used.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would send usage statistics
     try:
@@ -231,7 +233,7 @@ def open_cluster(address: str | None) -> Iterator[Cluster]:
 
 
 def _check_address(address: str) -> None:
-    """Check that a server listens at the address: Ray itself would try for minutes."""
+    """Check that a server listens at the address, since Ray would try to connect for minutes."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal():
         raise ClusterError(f"a Ray cluster's address is host:port of its head node, such as 10.0.0.7:6379, not {address!r}")

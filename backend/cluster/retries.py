@@ -1,7 +1,7 @@
-"""The jobs of a cluster's workers: each is taken once, and again if the worker that had it died.
+"""The job queue of a cluster: a job whose worker died is repeated by another worker.
 
-Deaths are counted per job, not per worker: in a long run every worker may die once, while a job that kills each worker that
-takes it would kill all of them.
+Deaths are counted per job and not per worker: in a long run every worker may die once, while a job that kills its workers would
+kill all of them.
 """
 
 from __future__ import annotations
@@ -14,17 +14,18 @@ from typing import Any
 __all__ = ["MOST_RETRIES", "Attempt", "JobQueue"]
 
 MOST_RETRIES = 3
-"""How often a job is given to another worker."""
+"""Largest number of times that a job is repeated by another worker."""
 
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A job that a worker has taken.
+    """A job that is assigned to a worker.
 
     Attributes
     ----------
+    job : object
     deaths : int
-        Workers that died while they worked on it.
+        Number of workers that died with this job.
     """
 
     job: Any
@@ -32,12 +33,12 @@ class Attempt:
 
 
 class JobQueue:
-    """Gives out jobs: first those whose worker died, then new ones.
+    """A queue of jobs: first those whose worker died, then new ones.
 
     Parameters
     ----------
     jobs : iterable
-        Read one by one.
+        Read one by one, on demand.
     """
 
     def __init__(self, jobs: Iterable[Any]) -> None:
@@ -45,7 +46,7 @@ class JobQueue:
         self._retries: deque[Attempt] = deque()
 
     def take(self) -> Attempt | None:
-        """Take a job; None if all are given out."""
+        """Return the next job, or None if no job is left."""
         if self._retries:
             return self._retries.popleft()
         for job in self._new:
@@ -53,7 +54,7 @@ class JobQueue:
         return None
 
     def give_back(self, attempt: Attempt) -> bool:
-        """Give back a job whose worker died; False if it has been given to `MOST_RETRIES` further workers already."""
+        """Return a job whose worker died to the queue; return False if it has been repeated `MOST_RETRIES` times already."""
         if attempt.deaths >= MOST_RETRIES:
             return False
         self._retries.append(Attempt(attempt.job, attempt.deaths + 1))

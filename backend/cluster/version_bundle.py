@@ -1,7 +1,7 @@
-"""A version with its settings, as one value for a worker on another machine.
+"""A version with its settings, as one value that can be sent to a worker on another machine.
 
-The worker needs no shared folder and no database, only the same galaxyloop. Secrets that it does not need are removed, because
-every user of a cluster can read what is sent to it.
+The worker needs the same release of galaxyloop, but no shared folder and no database. Secrets that it does not need are
+removed, because every user of a cluster can read the data that is sent to it.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from sync.labelling.config import parse
 __all__ = ["VersionBundle", "bundle_version", "without_secrets"]
 
 NEEDED_SECRET = "label_studio_api_key"
-"""The only secret that a worker needs: it downloads a project's images with it."""
+"""The only secret that a worker needs, to download the images of a project."""
 OWN = "own"
-"""Name of the version's own folder in the bundle."""
+"""Name of the folder of the version itself in the bundle."""
 MAY_HOLD_SECRETS = ("database_url", "queue_url", "s3_access_key_id")
 """Settings of type str that may contain a secret or belong to one."""
 
@@ -36,13 +36,13 @@ class VersionBundle:
     Attributes
     ----------
     name : str
-        The version's name in predictions.
+        Name of the version in predictions.
     label_config : str
-        XML.
+        Labelling config, XML.
     files : mapping of str to bytes
-        Content of the files in the folders of its heads, by folder and path in it; empty for the shipped heads.
+        Content of the files of its heads, by folder and path in the folder; empty for the shipped heads.
     taken : mapping of str to str
-        Control's name to the folder in `files` that holds its head, if that is not the version's own.
+        Name of a control to the folder in `files` with its head, for heads of other versions.
     settings : Settings
         Settings of the sending process, without the secrets that a worker does not need.
     """
@@ -54,14 +54,14 @@ class VersionBundle:
     settings: Settings
 
     def predictor(self, factory: PredictorFactory) -> Predictor:
-        """Build the version's predictor.
+        """Build the predictor of the version.
 
         Raises
         ------
         LabelConfigError
             If the labelling config cannot be read.
         HeadError
-            If a head's files are damaged.
+            If the files of a head are damaged.
         CheckpointError
             If the SAM checkpoint of the settings cannot be used.
         """
@@ -79,16 +79,20 @@ class VersionBundle:
 def bundle_version(
     folder: Path | None, *, name: str, label_config: str, settings: Settings, taken: Mapping[str, Path] | None = None
 ) -> VersionBundle:
-    """Read a version's files into a bundle.
+    """Read the files of a version into a bundle.
 
     Parameters
     ----------
     folder : Path or None
-        The version's; None or a missing folder means the shipped heads.
+        Folder of the version; None or a missing folder means the shipped heads.
+    name : str
+        Name of the version in predictions.
+    label_config : str
+        Labelling config, XML.
     settings : Settings
-        Of its secrets, only Label Studio's access token is sent, if there is one.
+        Sent without secrets, except the access token of Label Studio.
     taken : mapping, optional
-        Control's name to the folder of another version that holds its head.
+        Name of a control to the folder of another version with its head.
     """
     taken = taken or {}
     folders = ({} if folder is None else {OWN: folder}) | {place.name: place for place in taken.values()}
@@ -98,7 +102,7 @@ def bundle_version(
         for file in sorted(place.rglob("*"))
         if file.is_file()
     }
-    # Absolute, because a worker may start in another folder, where a relative path would be another cache.
+    # An absolute path, because a worker may start in another folder, where a relative path would refer to another cache.
     sent: dict[str, object] = {"data_dir": settings.data_dir.absolute(), NEEDED_SECRET: settings.label_studio_api_key}
     names = {control: place.name for control, place in taken.items()}
     return VersionBundle(name, label_config, files, names, without_secrets(settings).model_copy(update=sent))

@@ -1,4 +1,4 @@
-"""Errors of heads; their messages are sentences that tell a project manager what to do."""
+"""Errors of heads; each message names the problem and its solution in one sentence."""
 
 from __future__ import annotations
 
@@ -10,4 +10,4 @@ class HeadError(ValueError):
 
 
 class NotEnoughLabels(ValueError):  # noqa: N818 - a state of the project rather than a fault
-    """There are too few annotations to learn from; more annotations resolve this."""
+    """There are too few annotations to train a head; more annotations resolve this."""

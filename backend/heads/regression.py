@@ -27,7 +27,7 @@ class Parameters:
     Attributes
     ----------
     mean, scale : ndarray, shape (d,)
-        Of the embeddings, which are standardised.
+        Mean and scale with which the embeddings are standardised.
     weights : ndarray, shape (d,)
     intercept : float
         Mean of the values, in their unit.
@@ -46,9 +46,9 @@ class Parameters:
 
     @classmethod
     def fit(cls, embeddings: NDArray[np.floating], values: NDArray[np.floating]) -> Self:
-        """Learn from galaxies with a known value.
+        """Fit a regression to galaxies with a known value.
 
-        The strength of the ridge is the one with the least leave-one-out error, which has a closed form (Allen 1974).
+        The regularisation strength has the smallest leave-one-out error, which has a closed form (Allen 1974).
 
         Parameters
         ----------
@@ -75,14 +75,14 @@ class Parameters:
         scale = np.where(scale > 1e-6, scale, 1) * np.sqrt(d)
         intercept = float(values.mean())
         centred = np.asarray(values - intercept, np.float64)
-        # One thread: on a busy machine, two threads wait for each other far longer than they work.
+        # One thread: on a busy machine, two threads spend most of the time waiting for each other.
         with threadpool_limits(limits=1, user_api="blas"):
             u, s, vt = np.linalg.svd((embeddings - mean) / scale, full_matrices=False)
             projected: NDArray[np.float64] = u.T @ centred
             strength = min(STRENGTHS, key=lambda x: _leave_one_out_errors(u, s, projected, centred, x * n).std())
             penalty = strength * n
             weights = vt.T @ (s / (s**2 + penalty) * projected)
-            # (X'X + penalty)^-1 restricted to directions with data: the others do not change the prediction.
+            # (X'X + penalty)^-1 on the row space of X only: other directions do not change the prediction.
             covariance = (vt.T / (s**2 + penalty)) @ vt
         errors = _leave_one_out_errors(u, s, projected, centred, penalty)
         leverage = (u**2 * (s**2 / (s**2 + penalty))).sum(axis=1)

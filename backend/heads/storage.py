@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StoredHead:
-    """The contents of the folder of a head, with accessors that refuse missing fields and wrong shapes."""
+    """The content of the folder of a head; its accessors raise `HeadError` for missing fields and wrong shapes."""
 
     folder: Path
     fields: Mapping[str, Any]

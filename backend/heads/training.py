@@ -1,4 +1,4 @@
-"""Training of the network of a head: AdamW with a warm-up and a cosine, step by step, so that it can be resumed."""
+"""Training of the network of a head: AdamW with a warm-up and a cosine schedule, in single steps, so that it can be resumed."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Schedule:
     ----------
     steps : int
     rate : float
-        AdamW's highest learning rate, reached after a tenth of the steps; it then falls to 0 as a cosine.
+        Peak learning rate of AdamW, reached after a tenth of the steps; it then falls to 0 as a cosine.
     batch : int
         Size of a step: windows for the segmenter, pixels for the detector.
     """
@@ -43,10 +43,13 @@ class Training(Generic[Network, Example]):
     ----------
     network : nn.Module
         Trained in place.
+    schedule : Schedule
     loss : callable
-        From network, example and random numbers to a scalar loss.
+        Computes the scalar loss of a network, an example and a random generator.
+    weight_decay : float
+        Weight decay of AdamW.
     largest_gradient : float
-        Longer gradients are scaled down to this norm.
+        Gradients of a larger norm are scaled down to this norm.
     seed : int
         Random seed of the losses.
     """
@@ -71,7 +74,7 @@ class Training(Generic[Network, Example]):
         )
 
     def step(self, examples: Sequence[Example]) -> float:
-        """Learn from a batch of examples; return the mean loss."""
+        """Update the weights with a batch of examples; return the mean loss."""
         rng = np.random.default_rng([self._seed, self.done])
         self._optimiser.zero_grad()
         total = 0.0
@@ -105,7 +108,7 @@ class Training(Generic[Network, Example]):
 def run_training(
     training: Training[Network, Example], batches: Iterator[Sequence[Example]], *, report: Report | None = None
 ) -> Network:
-    """Take all steps of a training; return its network, frozen."""
+    """Run all steps of a new training; return its network, frozen."""
     for step in range(1, training.schedule.steps + 1):
         loss = training.step(next(batches))
         if report is not None:

@@ -1,1 +1,1 @@
-"""Images of tasks and of this machine: fetched, decoded and cached."""
+"""Images of tasks and of local files: fetching, decoding and caching."""

@@ -1,6 +1,6 @@
-"""Image files of this machine, read ahead of the model.
+"""Local image files, prefetched for the model.
 
-Reading ahead in one thread keeps decoding off the model's time: Pillow, zlib and the model all compute without Python's lock.
+A second thread reads and decodes files while the model computes: Pillow, zlib and the model release Python's global lock.
 """
 
 from __future__ import annotations
@@ -21,25 +21,33 @@ Read = TypeVar("Read")
 
 
 def read_ahead(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int) -> Iterator[tuple[str, Read | ImageError]]:
-    """Read files in another thread, at most `ahead` of them before they are asked for.
+    """Read files in another thread, at most `ahead` files before the consumer needs them.
+
+    Parameters
+    ----------
+    paths : iterable of str
+    read : callable
+        Reads the file at a path.
+    ahead : int
+        Largest number of prefetched files.
 
     Returns
     -------
     iterator of (path, result)
-        What `read` returns for the path, or why it failed.
+        The result of `read` for the path, or the `ImageError` that it raised.
     """
     return prefetch(paths, lambda path: (path, attempt(lambda: read(path))), ahead=ahead, threads=1)
 
 
 class LocalImageStore:
-    """A gallery whose references are paths of this machine; it fetches nothing.
+    """An image store whose references are local paths.
 
     Parameters
     ----------
     max_bytes, max_pixels : int
-        Of a file, and of the image in it.
+        Largest size of a file, and largest number of pixels of the image in it.
     extension : str
-        Which of the images of a FITS file: see `pick_extension`.
+        Extension of a FITS file with several images: see `pick_extension`.
     """
 
     def __init__(self, *, max_bytes: int, max_pixels: int, extension: str = "") -> None:
@@ -49,29 +57,29 @@ class LocalImageStore:
         self._held: dict[str, StoredImage] = {}
 
     def open(self, reference: str) -> StoredImage:
-        """Open a file: the picture that is held, or else read from the disk.
+        """Return the decoded image from memory (see `hold`), or read the file.
 
         Raises
         ------
         ImageError
-            If the file is missing, no file, or too large.
+            If the path does not exist, is not a file, cannot be read, or the file is too large.
         """
         return self._held.get(reference) or self._read(reference)
 
     def open_decoded(self, path: str) -> StoredImage:
-        """Open a file and decode it at once.
+        """Read a file and decode its image.
 
         Raises
         ------
         ImageError
-            As `open`, and if it holds no image.
+            As `open`, or if the file does not contain an image.
         """
         picture = self._read(path)
-        _ = picture.pixels  # computed once and kept with the picture
+        _ = picture.pixels  # decodes; the property caches the pixels
         return picture
 
     def hold(self, pictures: dict[str, StoredImage]) -> None:
-        """Answer `open` with these decoded pictures, and let go of those held before."""
+        """Keep these decoded images in memory for `open`, in place of the previous ones."""
         self._held = pictures
 
     def _read(self, path: str) -> StoredImage:

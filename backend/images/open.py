@@ -1,4 +1,4 @@
-"""Opens the caches and the store of images that the settings describe."""
+"""Factories of the caches and of the image store, from the settings."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ __all__ = ["open_caches", "open_image_store"]
 
 
 def open_caches(settings: Settings) -> tuple[FileCache, FileCache]:
-    """The cache of images, embeddings and sources, and that of feature maps."""
-    # Feature maps are large: with a half of their own, they drive no picture out.
+    """Open the cache of images, embeddings and sources, and the cache of feature maps."""
+    # Feature maps are large: with a separate half of the space, they do not evict images.
     half = settings.cache_max_bytes // 2
     return FileCache(settings.cache_dir, max_bytes=half), FileCache(settings.data_dir / "maps", max_bytes=half)
 
 
 def open_image_store(settings: Settings, cache: Cache, *, authorization: Callable[[], str]) -> ImageStore:
-    """The images that tasks refer to.
+    """Open the store of the images of tasks.
 
     Parameters
     ----------
+    settings : Settings
     cache : Cache
-        Keeps uploaded files.
+        Stores uploaded files.
     authorization : callable
-        Gives the value of the Authorization header that Label Studio accepts now.
+        Returns the current value of the Authorization header for Label Studio.
     """
     fetcher = Fetcher(
         label_studio_url=settings.label_studio_url,

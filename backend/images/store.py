@@ -1,7 +1,7 @@
-"""The gallery: a task's reference becomes a picture, which is fetched and decoded only if somebody needs its pixels.
+"""The image store: opens the image of a task by its reference; the pixels are decoded on first use.
 
-Most work after the first pass needs no pixels: embeddings and sources are cached under the picture's key, which is a hash of
-the file's bytes and of the stretch that turns them into brightness.
+After the first pass, most operations need no pixels: embeddings and sources are cached under the key of the image, a hash of
+the bytes of the file and of the version of the stretch that converts them to brightness.
 """
 
 from __future__ import annotations
@@ -22,19 +22,24 @@ from sync.images.stretch import FIRST_STRETCH_VERSION, STRETCH_VERSION
 __all__ = ["ImageSource", "ImageStore", "StoredImage", "image_key"]
 
 LARGE_PIXELS = 4_000_000
-"""From here on a picture is decoded alone and not held: to decode and measure it took 30 bytes a pixel."""
+"""Number of pixels above which an image is decoded alone and not kept in memory: decoding and measuring takes 30 bytes each."""
 UPLOADS = "/data/upload/"
-"""Label Studio never rewrites an uploaded file: its name carries a random prefix. All other references may change content."""
+"""Path of uploaded files, whose content never changes: Label Studio adds a random prefix to their names. The content of other
+references may change."""
 
 
 @dataclass(frozen=True)
 class StoredImage:
-    """One image.
+    """An image whose pixels are decoded on first use.
 
     Attributes
     ----------
     key : str
-        Changes with the content and with how it is stretched.
+        Hash of the content of the file and of the version of its stretch.
+    read : callable
+        Returns the content of the file.
+    max_pixels : int
+        Largest number of pixels that is decoded.
     """
 
     key: str
@@ -48,34 +53,34 @@ class StoredImage:
         Raises
         ------
         ImageError
-            If it cannot be fetched or decoded.
+            If the image cannot be fetched or decoded.
         """
         return decode(self.read(), max_pixels=self.max_pixels)
 
     @cached_property
     def is_large(self) -> bool:
-        """Whether decoding and measuring it takes so much memory that only one such picture may be at hand at a time.
+        """Whether the image needs so much memory that only one such image may be decoded at a time.
 
         Raises
         ------
         ImageError
-            If it cannot be fetched.
+            If the image cannot be fetched.
         """
         return claimed_pixels(self.read()) > LARGE_PIXELS
 
     def forget_if_large(self) -> None:
-        """Let go of the decoded pixels of a large picture; they are decoded again when they are asked for."""
+        """Free the decoded pixels of a large image; the next access decodes them again."""
         if "pixels" in self.__dict__ and self.pixels.shape[0] * self.pixels.shape[1] > LARGE_PIXELS:
             del self.__dict__["pixels"]
 
 
 def image_key(content: bytes) -> str:
-    """Name an image file by its content and by how it is shown: a new stretch is another picture only of what is stretched."""
+    """Return the key of an image file: a new version of the stretch changes only the keys of images that are stretched."""
     return key_of("image", STRETCH_VERSION if is_stretched(content) else FIRST_STRETCH_VERSION, content)
 
 
 class ImageSource(Protocol):
-    """Opens images by reference: an `ImageStore`, or files of this machine."""
+    """Opens images by reference: an `ImageStore` or a `LocalImageStore`."""
 
     def open(self, reference: str) -> StoredImage:
         """Open an image.
@@ -83,21 +88,23 @@ class ImageSource(Protocol):
         Raises
         ------
         ImageError
-            If it cannot be read.
+            If the image cannot be read.
         """
 
 
 class ImageStore:
-    """Opens pictures by reference.
+    """Opens the images of tasks by reference.
 
     Parameters
     ----------
     fetcher : Fetcher
-        Decides what may be fetched, and fetches it.
+        Checks whether a reference is allowed, and fetches it.
     cache : Cache
-        Keeps files and what is known of references.
+        Stores uploaded files and the keys of their references.
     source : str
-        Label Studio's address: the same path means another image on another server.
+        Address of Label Studio, part of the cache keys: the same path refers to another image on another server.
+    max_pixels : int
+        Largest number of pixels of an image.
     """
 
     def __init__(self, fetcher: Fetcher, cache: Cache, *, source: str, max_pixels: int) -> None:
@@ -107,12 +114,12 @@ class ImageStore:
         self._max_pixels = max_pixels
 
     def open(self, reference: str) -> StoredImage:
-        """Open a picture.
+        """Open an image.
 
         Raises
         ------
         ImageError
-            If the reference is not allowed or leads nowhere.
+            If the reference is not allowed or cannot be fetched.
         """
         known = self._cache.get(self._reference_key(reference)) if reference.startswith(UPLOADS) else None
         if known is not None:

@@ -17,7 +17,7 @@ from backend.scenes.stamp import Stamp
 __all__ = ["Cutout", "cut_out"]
 
 EDGE_SHARE = 0.45
-"""Beyond the outline, at about a sixth of the peak, the weight of the galaxy falls to zero over this fraction of its radius."""
+"""Distance from the outline (at about a sixth of the peak) at which the weight is 1/e, as a fraction of the radius."""
 NATIVE_PSF_PX = 2.0
 """Approximate standard deviation of the point spread function of the outlined SDSS images."""
 SMALLEST_SIDE_PX = 24

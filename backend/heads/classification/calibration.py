@@ -1,6 +1,6 @@
-"""Calibration: whether the probabilities of a head are frequencies, on galaxies that it was not trained on.
+"""Calibration metrics: compare the probabilities of a head with the frequencies of the labels, on held-out galaxies.
 
-Own code, because torchmetrics' calibration errors take hard labels only, and several annotators make soft ones.
+The calibration errors of torchmetrics accept hard labels only; the labels of several annotators are soft.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ BINS = 15
 def expected_calibration_error(
     probabilities: NDArray[np.floating], targets: NDArray[np.floating], *, exclusive: bool = True
 ) -> float:
-    """Return the expected calibration error, 0 to 1: the mean over bins of equal width, weighted by their contents.
+    """Return the expected calibration error, 0 to 1: the mean over bins of equal width, weighted by their counts.
 
-    With few galaxies it is mostly noise, and never 0: with fifty, a calibrated head has an error of 0.1.
+    With few galaxies it is dominated by noise and never 0: with fifty galaxies, a calibrated head has an error of 0.1.
 
     Parameters
     ----------
     probabilities, targets : ndarray, shape (n, k)
-        Predicted; share of annotators that chose each class.
+        Predicted probabilities; shares of annotators that chose each class.
     exclusive : bool
         Whether to compare the likeliest class of each galaxy with the share that chose it (Guo et al. 2017, eq. 3), or each
-        class by itself, as a binary question (Naeini et al. 2015).
+        class separately, as a binary question (Naeini et al. 2015).
 
     Raises
     ------
@@ -49,7 +49,7 @@ def expected_calibration_error(
 
 
 def brier_score(probabilities: NDArray[np.floating], targets: NDArray[np.floating], *, exclusive: bool = True) -> float:
-    """Return the mean squared error: of an exclusive head summed over the classes (0 to 2), else their mean (0 to 1).
+    """Return the mean squared error, of an exclusive head summed over the classes (0 to 2), else averaged over them (0 to 1).
 
     References
     ----------

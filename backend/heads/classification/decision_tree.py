@@ -1,9 +1,10 @@
-"""Decision trees: at each question of a taxonomy a classifier, learned from the galaxies at which the question was asked.
+"""Decision trees: one classifier for each question of a taxonomy, trained on the galaxies for which the question was asked.
 
-The probability of a path is the product of the answers along it. A rare answer far down the tree is thus learned among its
-siblings, not against all other galaxies. The weight of a galaxy at a question is the share of its annotators who reached it:
-the product of the answers' likelihoods is then that of the whole paths, as for the votes of Walmsley+2022. This is a local
-classifier per parent node (Silla & Freitas 2011); HiClass (JMLR 24, 29) has it without soft labels and offsets.
+The probability of a path is the product of the probabilities of its answers. A rare answer deep in the tree is thus compared
+with its siblings only, not with all other galaxies. The weight of a galaxy at a question is the share of its annotators who
+reached it; the product of the likelihoods of the answers is then the likelihood of the whole paths, as for the votes of
+Walmsley+2022. The method is a local classifier per parent node (Silla & Freitas 2011); HiClass (JMLR 24, 29) implements it
+without soft labels and offsets.
 
 References
 ----------
@@ -45,9 +46,9 @@ class DecisionTree:
     ----------
     tree : QuestionTree
     exclusive : bool
-        Whether each galaxy has one answer at a question, or any number of them: a barred, ringed spiral has three paths.
+        Whether each galaxy has one answer to a question, or any number of answers: a barred, ringed spiral has three paths.
     heads : tuple of Morphology or None, length q
-        The classifier of each question's answers; None where the labels are too few or all the same.
+        Classifier of the answers to each question; None where the labels are too few or all equal.
     frequencies : ndarray, shape (m,)
         Frequency of each node as the answer to its question, regularised towards even odds.
     reached : ndarray, shape (q,)
@@ -76,20 +77,20 @@ class DecisionTree:
         offset: NDArray[np.floating] | None = None,
         seed: int = 0,
     ) -> Self:
-        """Learn from labelled galaxies.
+        """Fit a tree to labelled galaxies.
 
         Parameters
         ----------
         embeddings : ndarray, shape (n, d)
         targets : ndarray, shape (n, m)
-            The share of annotators who came through each node, from `QuestionTree.shares`.
+            Share of annotators whose paths contain each node, from `QuestionTree.shares`.
         paths : sequence of path, length k
-            Those that annotators can choose.
+            All paths that annotators can choose.
         exclusive : bool
-            One path a galaxy, or any number.
+            Whether each galaxy has one path, or any number.
         offset : ndarray, shape (n, k), optional
-            Log-probabilities of the paths by another head, at most 0, NaN for a path that it does not know; then `predict`
-            needs them too.
+            Log-probabilities of the paths by another head, at most 0, NaN for a path that it does not predict; `predict` then
+            requires them, too.
         seed : int
             Random seed of the folds.
 
@@ -137,7 +138,7 @@ class DecisionTree:
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """The paths as single names, in the order of the columns of `predict`."""
+        """Names of the paths, joined with "/", in the order of the columns of `predict`."""
         return tuple("/".join(path) for path in self.tree.paths)
 
     def predict(self, embeddings: NDArray[np.floating], *, offset: NDArray[np.floating] | None = None) -> Floats:
@@ -153,7 +154,7 @@ class DecisionTree:
         return self.predict_nodes(embeddings, offset=offset)[:, self.tree.ends]
 
     def predict_nodes(self, embeddings: NDArray[np.floating], *, offset: NDArray[np.floating] | None = None) -> Floats:
-        """Return the probability of each node, shape (n, m); takes and raises what `predict` does."""
+        """Return the probability of each node, shape (n, m); parameters and errors are those of `predict`."""
         nodes = np.ones((len(embeddings), len(self.tree.nodes)), np.float32)
         for index, question, prior in self._questions(offset):
             above = 1 if question.asked_at is None else nodes[:, [question.asked_at]]
@@ -161,10 +162,10 @@ class DecisionTree:
         return nodes
 
     def uncertainty(self, embeddings: NDArray[np.floating], *, offset: NDArray[np.floating] | None = None) -> Uncertainty:
-        """Return the epistemic and aleatoric uncertainty, nats, shape (n,) each; takes and raises what `predict` does.
+        """Return the epistemic and aleatoric uncertainty, nats, shape (n,) each; parameters and errors are those of `predict`.
 
-        By the chain rule each question adds its own times the probability of its being asked (Cover & Thomas 2006, theorem
-        2.2.1).
+        By the chain rule of entropy, it is the sum of the uncertainties of the questions, weighted by the probability that each
+        is asked (Cover & Thomas 2006, theorem 2.2.1).
         """
         nodes = self.predict_nodes(embeddings, offset=offset)
         epistemic, aleatoric = np.zeros((2, len(nodes)), np.float32)
@@ -183,13 +184,13 @@ class DecisionTree:
         return self.link.margin(probabilities)
 
     def _questions(self, offset: NDArray[np.floating] | None) -> Iterator[tuple[int, Question, Floats | None]]:
-        """Number, question, and the other head's log-probabilities of its answers."""
+        """Yield each question with its index and the log-probabilities of its answers by the other head."""
         offsets = None if offset is None else _question_offsets(self.tree, offset, link=self.link)
         for index, question in enumerate(self.tree.questions):
             yield index, question, None if offsets is None else next(offsets)
 
     def _answers(self, index: int, question: Question, embeddings: NDArray[np.floating], prior: Floats | None) -> Floats:
-        """Probabilities of a question's answers where it is asked, shape (n, answers)."""
+        """Return the probabilities of the answers to a question, given that it is asked, shape (n, answers)."""
         head = self.heads[index]
         if head is not None:
             return head.predict(embeddings, offset=prior)
@@ -199,7 +200,7 @@ class DecisionTree:
         return np.tile(self.frequencies[list(question.answers)], (len(embeddings), 1))
 
     def _vote_uncertainty(self, answers: Floats, count: float) -> Uncertainty:
-        """Uncertainty of the frequencies, shape (n, answers), of the answers to a question without a classifier."""
+        """Return the uncertainty of a question without a classifier, from its answers' frequencies, shape (n, answers)."""
         if answers.shape[1] == 1:
             return Uncertainty(*np.zeros((2, len(answers)), np.float32))
         aleatoric = self.link.vote_entropy(answers, count)
@@ -238,9 +239,9 @@ def _folder_of(folder: FilePath, index: int) -> FilePath:
 
 
 def _question_offsets(tree: QuestionTree, offset: NDArray[np.floating], *, link: Link) -> Iterator[Floats]:
-    """Log-probabilities of each question's answers where it is asked, from those of the paths, shape (n, k).
+    """Yield the log-probabilities of the answers to each question, given that it is asked, from those of paths, shape (n, k).
 
-    NaN for an answer without any path below it that the other head knows.
+    They are NaN for an answer if the other head predicts no path below it.
     """
     unknown = np.isnan(offset)
     nodes = tree.gather(np.where(unknown, 0, np.exp(np.asarray(offset, np.float64).clip(None, 0))))

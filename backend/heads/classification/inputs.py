@@ -1,4 +1,4 @@
-"""Checks of what a classifier learns from and predicts on."""
+"""Checks of the inputs of classifiers."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def finite(array: NDArray[np.floating], shape: tuple[int, ...], name: str) -> Fl
 
 
 def check_targets(targets: Floats, n: int, classes: Sequence[str], *, link: Link) -> Floats:
-    """Return targets from which a head can learn; rows of exclusive classes add up to 1.
+    """Check and normalise targets; rows of exclusive classes add up to 1.
 
     Raises
     ------
     NotEnoughLabels
         With fewer than `MINIMUM_LABELS` galaxies, or where all have the same label.
     ValueError
-        If a target is outside 0 to 1, or their number is not `n`.
+        If a target is outside [0, 1], or the number of rows is not `n`.
     """
     if len(targets) != n:
         raise ValueError(f"there are {n} embeddings but {len(targets)} targets")
@@ -51,7 +51,13 @@ def check_targets(targets: Floats, n: int, classes: Sequence[str], *, link: Link
 
 
 def check_importance(importance: NDArray[np.floating] | None, n: int) -> Floats:
-    """Return the weight of each of n galaxies, 1 on average; without `importance`, all have 1."""
+    """Return the weight of each of n galaxies, normalised to a mean of 1; without `importance`, all weights are 1.
+
+    Raises
+    ------
+    ValueError
+        If a weight is not finite or not above 0, or the shape is not (n,).
+    """
     if importance is None:
         return np.ones(n, np.float32)
     counts = finite(importance, (n,), "importance")

@@ -1,4 +1,4 @@
-"""What differs between a head of exclusive classes and one of independent classes, as a protocol; `links` has both kinds."""
+"""Protocol of the operations that differ between exclusive and independent classes; `links` implements both."""
 
 from __future__ import annotations
 
@@ -18,70 +18,79 @@ class Link(Protocol):
 
     @property
     def least_learnable(self) -> int:
-        """Number of learnable classes that a head needs."""
+        """Smallest number of learnable classes of a head."""
 
     def learnable(self, targets: NDArray[np.floating]) -> Flags:
-        """Columns of `targets`, shape (n, k), with examples (and counter-examples, where they are needed); shape (k,)."""
+        """Return which columns of `targets`, shape (n, k), have the examples that a fit needs, shape (k,).
+
+        Independent classes need counter-examples, too.
+        """
 
     def normalise(self, targets: Floats) -> Floats:
-        """Targets, shape (n, k), as the loss needs them; a row that has no meaning is a ValueError."""
+        """Return targets, shape (n, k), as the loss needs them; raise ValueError for an invalid row."""
 
     def groups(self, targets: Floats) -> NDArray[np.intp]:
-        """Number of the group of galaxies with similar targets, shape (n,): folds spread each group evenly."""
+        """Return the number of the group of each galaxy, by similar targets, shape (n,), for stratified folds."""
 
     def active(self, known: Flags, *, has_offset: bool) -> Flags:
-        """Columns that take part in a fit, shape (k,): those to learn, and those that compete with them."""
+        """Return which columns take part in a fit, shape (k,): those to fit, and those that compete with them."""
 
     def without_offset(self, logits: Floats, known: Flags) -> Floats:
-        """Logits, shape (n, k), without an offset; NaN for classes whose probability cannot be estimated."""
+        """Return logits, shape (n, k), of a fit without offset; NaN for classes whose probability cannot be estimated."""
 
     def base_logits(self, targets: Floats, importance: Floats) -> Floats:
-        """Bias of the columns that cannot be learned and have no offset, shape (k,)."""
+        """Return the bias of columns that cannot be fitted and have no offset, shape (k,)."""
 
     def weights(self, targets: Floats, importance: Floats) -> tuple[Floats, Floats]:
-        """Weights of positive and negative answers, shape (k,) each: inverse square roots of frequencies, of mean 1."""
+        """Return the weights of positive and negative answers, shape (k,) each: inverse square roots of frequencies, mean 1."""
 
     def mass(self, targets: Floats, importance: Floats, weights: tuple[Floats, Floats]) -> Floats:
-        """Total weight of the answers of each galaxy, shape (n, 1) or (n, k)."""
+        """Return the total weight of the answers of each galaxy, shape (n, 1) or (n, k)."""
 
     def loss(self, logits: Floats, *, pull: Floats, mass: Floats) -> tuple[float, Floats]:
-        """Log loss, summed, and its gradient in the logits, shape (n, k).
+        """Return the sum of the log loss and its gradient in the logits, shape (n, k).
 
-        `pull` is the weight of the positive answers, shape (n, k), and `mass` the total one.
+        Parameters
+        ----------
+        logits : ndarray, shape (n, k)
+        pull : ndarray, shape (n, k)
+            Weight of the positive answers.
+        mass : ndarray, shape (n, 1) or (n, k)
+            Total weight of the answers.
         """
 
     def probabilities(self, logits: Floats) -> Floats:
-        """Probabilities, shape (n, k), none of them 0 or 1; a small one where the logit is NaN."""
+        """Return probabilities, shape (n, k), none of them 0 or 1; small ones where the logit is NaN."""
 
     def log_loss(self, probabilities: Floats, targets: Floats) -> Floats:
-        """Log loss of each galaxy, shape (n,)."""
+        """Return the log loss of each galaxy, shape (n,)."""
 
     def curvature(self, probabilities: NDArray[np.floating], mass: Floats) -> NDArray[np.floating]:
-        """Mean second derivative of the loss in the logits, shape (k, k)."""
+        """Return the mean second derivative of the loss in the logits, shape (k, k)."""
 
     def entropy(self, probabilities: Floats) -> Floats:
-        """Entropy, nats, shape (n,)."""
+        """Return the entropy, nats, shape (n,)."""
 
     def margin(self, probabilities: NDArray[np.floating]) -> Floats:
-        """Difference between the two likeliest answers, shape (n,), 0 to 1."""
+        """Return the difference between the probabilities of the two likeliest answers, shape (n,), 0 to 1."""
 
     def rates(self, labelled: Floats, total: float, unknown: Flags) -> Floats:
-        """Logits of the observed frequencies, shape (k,); see `offset.label_rates`."""
+        """Return logits of the observed frequencies, shape (k,); see `offset.label_rates`."""
 
     def to_logits(self, logs: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Log-probabilities as logits, shape (n, k)."""
+        """Convert log-probabilities to logits, shape (n, k)."""
 
     def even_share(self, answers: int) -> float:
-        """Probability of each of so many answers before any label."""
+        """Return the prior probability of each answer, given their number."""
 
     def renormalise(self, answers: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Probabilities of the answers to a question, shape (n, answers), from relative ones."""
+        """Normalise relative probabilities of the answers to a question, shape (n, answers)."""
 
     def asked_share(self, answers: NDArray[np.floating], parent: NDArray[np.floating]) -> NDArray[np.floating]:
-        """Probability that a question is asked, shape (n,), from those of its answers and of the node where it is asked."""
+        """Return the probability that a question is asked, shape (n,), from those of its answers and of its parent node."""
 
     def vote_entropy(self, frequencies: NDArray[np.floating], count: float) -> Floats:
-        """Mean entropy, nats, shape (n,), of the Dirichlet posterior that `count` votes give around `frequencies`."""
+        """Return the mean entropy, nats, shape (n,), of the Dirichlet posterior of `count` votes around `frequencies`."""
 
     def missing_logit(self, unknown: Flags) -> NDArray[np.floating] | float:
-        """Logit of a class that the other head does not know, in a head that was stored without `rates`."""
+        """Return the logit of a class that the other head does not predict, for a head that was stored without `rates`."""

@@ -1,7 +1,7 @@
-"""Link functions: how logits become probabilities, for classes that exclude each other and for independent ones.
+"""Link functions from logits to probabilities, for exclusive and for independent classes.
 
-A head chooses one of the two classes of this module when it is fitted; the arithmetic of `logistic`, `plan_choice` and
-`uncertainty` calls its methods, which the protocol `Link` describes.
+A head uses one of the two link functions of this module; `logistic`, `plan_choice` and `uncertainty` call its methods, which
+the protocol `Link` describes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["LEAST_PROBABILITY", "Independent", "Multinomial", "link_of"]
 
 LEAST_PROBABILITY = 1e-4
 UNKNOWN_PROBABILITY, UNKNOWN_TOTAL = 0.01, 0.2
-"""Probability of a class without labels and without an offset, and the most that all of them have together."""
+"""Probability of a class without labels and without an offset, and largest total probability of all such classes."""
 LEAST_SHARE = 1e-3
 
 
@@ -71,7 +71,7 @@ class Multinomial:
     def probabilities(self, logits: Floats) -> Floats:
         unknown = np.isnan(logits)
         floor, count = _unknown_floor(unknown)
-        finite = np.where(unknown, np.float32(-1e9), logits)  # not -inf: a row without any known class must stay finite
+        finite = np.where(unknown, np.float32(-1e9), logits)  # not -inf, since a row without known classes must stay finite
         mixed = np.where(unknown, floor, softmax(finite, axis=1) * (1 - floor * count)).clip(LEAST_PROBABILITY, None)
         return cast(Floats, (mixed / mixed.sum(axis=1, keepdims=True)).astype(np.float32))
 
@@ -90,7 +90,7 @@ class Multinomial:
         return cast(Floats, (top[:, -1] - (top[:, -2] if top.shape[1] > 1 else 0)).astype(np.float32))
 
     def rates(self, labelled: Floats, total: float, unknown: Flags) -> Floats:
-        elsewhere = max(float(total - labelled[unknown].sum()), 0) + 1  # against all labels that the other head knows
+        elsewhere = max(float(total - labelled[unknown].sum()), 0) + 1  # labels of all classes that the other head predicts
         return cast(Floats, np.log((labelled / elsewhere).clip(LEAST_PROBABILITY, None)).astype(np.float32))
 
     def to_logits(self, logs: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -203,7 +203,7 @@ def link_of(*, exclusive: bool) -> Link:
 
 
 def _unknown_floor(unknown: Flags) -> tuple[NDArray[np.floating], NDArray[np.intp]]:
-    """Probability of each unknown class and their number, shape (n, 1) each."""
+    """Return the probability of each unknown class and the number of unknown classes, shape (n, 1) each."""
     count = unknown.sum(axis=1, keepdims=True)
     return np.minimum(UNKNOWN_PROBABILITY, UNKNOWN_TOTAL / np.maximum(count, 1)), count
 
@@ -213,5 +213,5 @@ def _nats(probabilities: NDArray[np.floating]) -> NDArray[np.floating]:
 
 
 def _dirichlet_nats(frequencies: NDArray[np.floating], total: float) -> NDArray[np.floating]:
-    """Terms of the mean entropy of a Dirichlet distribution of so many counts."""
+    """Return the terms of the mean entropy of a Dirichlet distribution with the concentration `total`."""
     return cast(NDArray[np.floating], frequencies * (digamma(total + 1) - digamma(frequencies * total + 1)))

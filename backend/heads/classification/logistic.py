@@ -1,6 +1,6 @@
-"""Regularised logistic regression with an offset and soft labels: the arithmetic of the morphology head.
+"""Regularised logistic regression with an offset and soft labels, used by the morphology head.
 
-Own code, because scikit-learn's takes neither soft labels nor an offset.
+The logistic regression of scikit-learn supports neither soft labels nor an offset.
 
 References
 ----------
@@ -21,7 +21,7 @@ from backend.heads.classification.link import Link
 __all__ = ["Plan", "logits_of", "solve"]
 
 CURVATURE = 0.1
-"""Of the log loss in a logit: at most 1/4, at probability one half; less where the labels are separated."""
+"""Typical second derivative of the log loss in a logit: at most 1/4, at probability 1/2; smaller if classes are separated."""
 PRECISION = {"maxiter": 60, "gtol": 3e-4, "ftol": 1e-5}
 
 Floats = NDArray[np.float32]
@@ -34,7 +34,7 @@ class Plan:
     Attributes
     ----------
     strength : float
-        Prior variance of the logits; 0 learns no weights, so that the offset alone predicts.
+        Prior variance of the logits; with 0, all weights are 0 and the offset alone predicts.
     offset_weight : float
         Share of the offset in the logits: 1 or 0.
     temperature : float
@@ -70,9 +70,13 @@ def solve(
     prior : ndarray, shape (n, k), optional
         Logits to which the weighted features are added.
     known : ndarray of bool, shape (k,)
-        The columns to learn; the others have weights of 0 and, without a prior, the link's base logits as their bias.
+        The columns to fit; the others have weights of 0 and, without a prior, the base logits of the link as their bias.
+    plan : Plan
+        Hyperparameters.
+    link : Link
+        Link function of the classes.
     start : (weights, bias), optional
-        Where to begin.
+        Initial values.
     """
     d, k = features.shape[1], targets.shape[1]
     has_offset = prior is not None and plan.offset_weight > 0
@@ -84,7 +88,7 @@ def solve(
     active = link.active(known, has_offset=has_offset)
     learned, target = known[active], targets[:, active]
     positive, negative = link.weights(target, importance)
-    # One more feature, always 1, for the bias.
+    # A constant feature for the bias.
     design = np.concatenate([features, np.ones((len(features), 1), np.float32)], axis=1)
     ridge = np.float32(1 / (len(features) * plan.strength))
     objective = _Objective(
@@ -94,11 +98,11 @@ def solve(
         mass=link.mass(target, importance, (positive, negative)),
         learned=learned,
         ridge=ridge,
-        # The curvature of the loss is close to a diagonal one that is known beforehand (Böhning 1992) and divided out.
+        # Preconditioning: the curvature of the loss is close to a diagonal matrix that is known in advance (Böhning 1992).
         step=1 / np.sqrt(CURVATURE * np.square(design).mean(axis=0) + ridge)[:, None],
         link=link,
     )
-    shift = np.log(positive / negative)  # taken back at the end (King & Zeng 2001)
+    shift = np.log(positive / negative)  # subtracted from the fitted bias (King & Zeng 2001)
     first = np.zeros((d + 1, len(learned)), np.float32)
     if start is not None:
         first = np.vstack([start[0][:, active], np.where(learned, start[1][active] + shift, 0)])

@@ -1,9 +1,9 @@
 """Morphology: a calibrated classifier of galaxies on frozen embeddings.
 
-Logistic regression, because with ten to some thousand labels on good embeddings no other classifier is much better or faster.
-The weights are added to an *offset*, the log-probabilities of another head (the shipped base head) for the same galaxies.
-Whether the offset is used, and how strongly the weights are regularised, is chosen on folds, so that a few labels cannot make
-the head worse than the base head.
+It is a logistic regression, because with ten to some thousand labels on good embeddings no other classifier is much better or
+faster. The weighted features are added to an *offset*, the log-probabilities of another head (the shipped base head) for the
+same galaxies. Use of the offset and strength of the regularisation are chosen by cross-validation, so that few labels do not
+make the head worse than the base head.
 """
 
 from __future__ import annotations
@@ -41,21 +41,21 @@ class Morphology:
     Attributes
     ----------
     classes : tuple of str
-        In the order of the columns of targets and probabilities.
+        Names of the columns of targets and probabilities.
     exclusive : bool
         Whether each galaxy has one class (multinomial), or any number of them (k independent binary questions).
     mean, scale : ndarray, shape (d,)
-        Of the embeddings, which are standardised.
+        Mean and scale with which the embeddings are standardised.
     weights : ndarray, shape (d, k)
     bias : ndarray, shape (k,)
     known : ndarray of bool, shape (k,)
-        Classes with examples, and of independent ones those with counter-examples. Without an offset for them, other exclusive
-        classes have a probability of about 0.01, and other independent ones that of the rule of succession.
+        Classes with examples and, if independent, counter-examples. Without an offset, other exclusive classes have a
+        probability of about 0.01, and other independent classes that of the rule of succession.
     rates : ndarray, shape (k,)
-        Logits of the frequency of the labels: the offset of the classes that the other head does not know. NaN in a head that
-        an old version stored.
+        Logits of the frequencies of the labels: the offset of classes that the other head does not predict. NaN in a head that
+        an old version of galaxyloop stored.
     plan : Plan
-        Strength, share of the offset (0 if the head was fitted without one), and temperature, as chosen on folds.
+        Strength, weight of the offset (0 if the head was fitted without one), and temperature, chosen by cross-validation.
     posterior : Posterior
         Uncertainty of weights and bias.
     """
@@ -89,10 +89,10 @@ class Morphology:
         caution: float = 1.0,
         seed: int = 0,
     ) -> Self:
-        """Learn from labelled galaxies.
+        """Fit a classifier to labelled galaxies.
 
-        Classes are weighted by the inverse square root of their frequency while the weights are fitted, so that rare ones
-        count; the bias is corrected for that afterwards (King & Zeng 2001), so that probabilities stay frequencies.
+        During the fit, classes are weighted by the inverse square root of their frequency, which increases the influence of
+        rare ones; the bias is then corrected (King & Zeng 2001), so that probabilities remain frequencies.
 
         Parameters
         ----------
@@ -101,16 +101,16 @@ class Morphology:
             Soft labels, 0 to 1: the share of the annotators that chose the class. Rows of an exclusive head are normalised.
         classes : sequence of str, length k
         exclusive : bool
-            One class a galaxy, or any number.
+            Whether each galaxy has one class, or any number.
         offset : ndarray, shape (n, k), optional
-            Log-probabilities of another head for these galaxies, at most 0, NaN for a class that it does not know; then
-            `predict` needs them too.
+            Log-probabilities of another head for these galaxies, at most 0, NaN for a class that it does not predict;
+            `predict` then requires them, too.
         importance : ndarray, shape (n,), optional
-            Weight of each galaxy, above 0: of a question in a decision tree, the share of the annotators that reached it. All
-            have the same weight without it.
+            Weight of each galaxy, above 0; for a question of a decision tree, the share of annotators that reached it. Without
+            it, all galaxies have the same weight.
         caution : float
-            By how many standard errors, more where galaxies are few, weights must be better on held-out galaxies than the
-            offset alone, or weaker regularisation than stronger one.
+            Number of standard errors, increased for few galaxies, by which a less simple plan must be better on held-out
+            galaxies to be chosen (see `choose_plan`).
         seed : int
             Random seed of the folds.
 
@@ -126,12 +126,12 @@ class Morphology:
         targets = check_targets(targets, len(features), classes, link=link)
         counts = check_importance(importance, len(features))
         mean, scale = features.mean(axis=0), features.std(axis=0)
-        # Divided by sqrt(d) as well: a strength of regularisation then means the same for every length of embedding.
+        # Also divided by sqrt(d), so that the strength of the regularisation is independent of the length of embeddings.
         scale = np.where(scale > 1e-6, scale, 1).astype(np.float32) * np.float32(np.sqrt(features.shape[1]))
         standard, known = (features - mean) / scale, link.learnable(targets)
         rates = label_rates(targets, counts, offset=offset, link=link)
         prior = None if offset is None else prior_logits(offset, targets.shape, rates=rates, link=link)
-        # One thread: on two busy cores the many small products took fifty times as long with two.
+        # One thread: on two busy cores, the many small matrix products took fifty times as long with two threads.
         with threadpool_limits(limits=1, user_api="blas"):
             axes = principal_axes(standard)
             short = standard @ axes
@@ -155,16 +155,16 @@ class Morphology:
         return self.link.probabilities(self._logits(embeddings, offset)[1])
 
     def uncertainty(self, embeddings: NDArray[np.floating], *, offset: NDArray[np.floating] | None = None) -> Uncertainty:
-        """Return the epistemic and aleatoric uncertainty, nats, shape (n,) each; takes and raises what `predict` does.
+        """Return the epistemic and aleatoric uncertainty, nats, shape (n,) each; parameters and errors are those of `predict`.
 
-        Of independent classes it is the sum.
+        For independent classes it is the sum over the classes.
         """
         standard, logits = self._logits(embeddings, offset)
         deviations = self.posterior.deviations(standard) / np.float32(self.plan.temperature)
         return split_entropy(self.posterior.draw(logits, deviations, link=self.link), link=self.link)
 
     def _logits(self, embeddings: NDArray[np.floating], offset: NDArray[np.floating] | None) -> tuple[Floats, Floats]:
-        """Standardised features, shape (n, d), and calibrated logits, shape (n, k)."""
+        """Return standardised features, shape (n, d), and calibrated logits, shape (n, k)."""
         features = finite(embeddings, (-1, len(self.mean)), "embeddings")
         if offset is None and self.plan.offset_weight > 0:
             raise ValueError("this head was fitted on top of another head's probabilities and needs them as `offset`")
@@ -177,11 +177,11 @@ class Morphology:
         return standard, logits
 
     def confidence(self, probabilities: NDArray[np.floating]) -> Floats:
-        """Return the margin of the prediction, shape (n,), 0 to 1; `uncertainty` is what a label would reduce.
+        """Return the margin of the prediction, shape (n,), 0 to 1.
 
-        The margin between the two likeliest classes of an exclusive head, which stays meaningful with many classes where
-        unlikely ones dominate the entropy (Joshi, Porikli & Papanikolopoulos 2009, CVPR); else the mean over the classes of
-        the margin between yes and no.
+        For exclusive classes, it is the difference between the two likeliest classes; unlike entropy, it is not dominated by
+        many unlikely classes (Joshi, Porikli & Papanikolopoulos 2009, CVPR). For independent classes, it is the mean over the
+        classes of the difference between yes and no.
         """
         return self.link.margin(probabilities)
 

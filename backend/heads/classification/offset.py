@@ -1,4 +1,4 @@
-"""The offset of a classifier: log-probabilities of another head as logits, and logits for the classes that it does not know."""
+"""The offset of a classifier: logits of the probabilities of another head, and of label frequencies for further classes."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ def label_rates(targets: Floats, importance: Floats, *, offset: NDArray[np.float
     Parameters
     ----------
     targets, importance : ndarray, shape (n, k) and (n,)
-        As a head learns from them.
+        Soft labels, and the weight of each galaxy.
     offset : ndarray, shape (n, k), optional
-        Log-probabilities of another head; NaN in the columns of classes that it does not know.
+        Log-probabilities of another head; NaN in the columns of classes that it does not predict.
     """
     unknown = np.ones(targets.shape[1], bool) if offset is None else np.asarray(np.isnan(offset).all(axis=0))
     return link.rates(importance @ targets, importance.sum(), unknown)
 
 
 def prior_logits(offset: NDArray[np.floating], shape: tuple[int, ...], *, rates: Floats, link: Link) -> Floats:
-    """Return log-probabilities, of this shape, as logits; `rates` where they are NaN.
+    """Convert log-probabilities of this shape to logits; where they are NaN, return `rates`.
 
-    Where `rates`, too, are NaN, as in heads of old versions, it is the logit that these versions used.
+    Where `rates` are NaN as well, in heads stored by old versions, return the logits that these versions used.
     """
     offset = np.asarray(offset, np.float32)
     unknown = np.isnan(offset)

@@ -1,4 +1,4 @@
-"""Choice of the hyperparameters of a logistic regression, on folds: regularisation, use of the offset, temperature.
+"""Choice of the hyperparameters of a logistic regression by cross-validation: regularisation, use of the offset, temperature.
 
 References
 ----------
@@ -22,7 +22,7 @@ STRENGTHS = (0.3, 3.0, 30.0, 300.0)
 OFFSET_WEIGHTS = (1.0, 0.0)
 LOG_TEMPERATURE_SPREAD = 0.2
 FEW = 6
-"""With so many galaxies, the standard error counts twice."""
+"""Number of galaxies with which the tolerated standard error is doubled."""
 
 Floats = NDArray[np.float32]
 
@@ -37,10 +37,10 @@ def choose_plan(
     caution: float = 1.0,
     seed: int,
 ) -> Plan:
-    """Choose the simplest plan whose log loss on held-out galaxies is as good as the best one's.
+    """Choose the simplest plan whose log loss on held-out galaxies is not clearly worse than that of the best plan.
 
-    "As good" is within `caution` times the standard error of the difference, which counts for more where few galaxies
-    estimated it. Simplest is the offset alone, then the offset with ever weaker regularisation, then no offset.
+    "Clearly worse" means by more than `caution` times the standard error of the difference, increased by a factor 1 + `FEW` /
+    n. The simplest plan is the offset alone, followed by the offset with ever weaker regularisation, and by no offset.
     """
     caution = caution * (1 + FEW / len(targets)) / np.sqrt(len(targets))
     folds = _Folds(features, targets, importance, prior, _deal_folds(targets, link=link, seed=seed), link)
@@ -50,13 +50,13 @@ def choose_plan(
     for share in (0.0,) if prior is None else OFFSET_WEIGHTS:
         starts: dict[int, tuple[Floats, Floats]] = {}
         best: Floats | None = None
-        # No prior variance beyond the number of labels: held out, a class's only example cannot argue against it.
+        # A prior variance above the number of labels is excluded: for a class with one example, no fold can reject it.
         for plan in (Plan(strength, share) for strength in STRENGTHS if strength <= len(targets)):
             logits = folds.held_out_logits(plan, starts)
             losses = folds.losses(logits)
             tried.append((plan, logits, losses))
             if best is not None and _clearly_worse(losses, best, caution):
-                break  # weaker regularisation, which takes longest, would be worse still
+                break  # weaker regularisation would be even worse, and takes longest
             best = losses if best is None or losses.mean() < best.mean() else best
     least = min((losses for _, _, losses in tried), key=lambda losses: float(losses.mean()))
     plan, logits = next((plan, logits) for plan, logits, losses in tried if not _clearly_worse(losses, least, caution))
@@ -79,11 +79,11 @@ class _Folds:
         self.folds, self.link = folds, link
 
     def losses(self, logits: Floats) -> Floats:
-        """Log loss of each galaxy times its importance, shape (n,)."""
+        """Return the log loss of each galaxy times its importance, shape (n,)."""
         return self.importance * self.link.log_loss(self.link.probabilities(logits), self.targets)
 
     def held_out_logits(self, plan: Plan, starts: dict[int, tuple[Floats, Floats]]) -> Floats:
-        """Logits of each galaxy, shape (n, k), by a fit to the other folds; it begins at `starts` and stores its end there."""
+        """Return the logits of each galaxy, shape (n, k), from a fit to the other folds; `starts` is read and updated."""
         held_out = np.full(self.targets.shape, np.nan, np.float32)
         for fold in range(int(self.folds.max()) + 1):
             test, train = self.folds == fold, self.folds != fold

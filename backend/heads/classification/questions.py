@@ -1,7 +1,7 @@
 """The questions of a taxonomy, as in the decision tree of Galaxy Zoo: at each node with children, which child applies.
 
-A path that an annotator chooses answers every question along it. The label of a galaxy is the share of its annotators that came
-through each node; the share at a node is the weight of the answers below it.
+A path that an annotator chooses answers every question along it. The label of a galaxy is, for each node, the share of its
+annotators whose paths contain the node; the share of a node is the weight of the answers below it.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ __all__ = ["Path", "Question", "QuestionTree"]
 
 Path = tuple[str, ...]
 STOP = ""
-"""Last name of the answer "none of the children", where a path may end at a node that has children."""
+"""Last name of the answer "none of the children", for a path that ends at a node with children."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """The node at which a question is asked (None: for every galaxy) and the nodes that answer it."""
+    """A question: the node at which it is asked (None: for every galaxy) and the nodes that are its answers."""
 
     asked_at: int | None
     answers: tuple[int, ...]
@@ -35,13 +35,13 @@ class QuestionTree:
     Attributes
     ----------
     paths : tuple of path, length k
-        Those that annotators can choose.
+        All paths that annotators can choose.
     nodes : tuple of path, length m
-        All nodes along them, each before those below it.
+        All nodes of the paths, parents before children.
     ends : tuple of int, length k
-        The node at which each path ends.
+        Index of the node at which each path ends.
     questions : tuple of Question
-        Each before those below it.
+        Parents before children.
     """
 
     paths: tuple[Path, ...]
@@ -51,7 +51,13 @@ class QuestionTree:
 
     @classmethod
     def of(cls, paths: Sequence[Sequence[str]]) -> QuestionTree:
-        """Find the questions behind the paths that annotators can choose."""
+        """Build the tree of the paths that annotators can choose.
+
+        Raises
+        ------
+        ValueError
+            If there is no path, an empty path, or a duplicate path.
+        """
         picked = tuple(tuple(path) for path in paths)
         if not picked or () in picked or len(set(picked)) < len(picked):
             raise ValueError(f"a tree needs different paths of at least one name each, not {list(paths)}")
@@ -73,14 +79,14 @@ class QuestionTree:
         return max(map(len, self.nodes))
 
     def shares(self, choices: Sequence[Sequence[Path]], *, exclusive: bool) -> NDArray[np.float64]:
-        """Return the share of annotators that came through each node, shape (m,).
+        """Return the share of annotators whose paths contain each node, shape (m,).
 
         Parameters
         ----------
         choices : sequence of sequence of path
-            The paths of each annotator; an annotator without any path of this tree does not count.
+            The paths of each annotator; annotators without a path of this tree are ignored.
         exclusive : bool
-            Whether an annotator with several paths is divided among them, or came through the nodes of all.
+            Whether the vote of an annotator with several paths is divided among them, or counts fully for each.
         """
         votes = []
         ends = dict(zip(self.paths, self.ends, strict=True))

@@ -26,24 +26,25 @@ __all__ = ["Posterior", "Uncertainty", "split_entropy"]
 
 DRAWS = 64
 PRIOR_VARIANCE = 3.0
-"""Of the logits. Not the strength that was chosen on folds: with few labels that is the most cautious one, so it grows with the
-labels, and uncertainty would grow with it. Active learning was as good with 1, 3 and 10."""
+"""Prior variance of the logits. The strength chosen by cross-validation is not used: it grows with the number of labels, and
+the uncertainty would grow with it. Active learning was as good with 1, 3 and 10."""
 LEAST_LEARNED = 0.01
-"""Axes along which the labels reduced the prior variance by less than this share are not stored."""
+"""Axes along which the labels reduce the prior variance by less than this fraction are not stored."""
 
 Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Uncertainty:
-    """Both kinds for each of n galaxies, in nats; their sum is the entropy of the predicted probabilities.
+    """Epistemic and aleatoric uncertainty of n galaxies, nats; their sum is the entropy of the predicted probabilities.
 
     Attributes
     ----------
     epistemic : ndarray, shape (n,)
-        Information of a label about the weights (BALD, Houlsby et al. 2011, eq. 2): falls as labels grow, high far from them.
+        Information of a label about the weights (BALD, Houlsby et al. 2011, eq. 2). It falls with the number of labels, and is
+        high for embeddings far from the labelled ones.
     aleatoric : ndarray, shape (n,)
-        Entropy that remains when the weights are known: ambiguous galaxies, annotators who disagree.
+        Mean entropy for given weights: high for ambiguous galaxies, on which annotators disagree.
     """
 
     epistemic: Floats
@@ -57,11 +58,11 @@ class Posterior:
     Attributes
     ----------
     feature_axes : ndarray, shape (d, r)
-        Axes of the features along which the labels reduced the variance, one a column.
+        Axes of the features along which the labels reduced the variance, as columns.
     information : ndarray, shape (r,)
-        Sum of squares of the features along each.
+        Sum of squares of the features along each axis.
     axes : ndarray, shape (k, k)
-        Of the logits, one a column; 0 for columns that were not learned.
+        Axes of the logits, as columns; 0 in the rows of classes that were not fitted.
     curvature : ndarray, shape (k,)
         Mean curvature of the loss along each of `axes`.
     count : float
@@ -94,7 +95,7 @@ class Posterior:
             Features along their principal axes, and these axes.
         targets, importance, known : as for `solve`
         logits : ndarray, shape (n, k)
-            Fitted, before the temperature; NaN for classes without any estimate.
+            Fitted logits, before the temperature; NaN for classes without an estimate.
         """
         probabilities = np.where(known, link.probabilities(logits), 0)
         mass = link.mass(targets, importance, link.weights(targets, importance))
@@ -132,24 +133,24 @@ class Posterior:
         }
 
     def deviations(self, standard: Floats) -> Floats:
-        """Standard deviation of the logits along each of `axes`, shape (n, k), at standardised features of shape (n, d)."""
+        """Return the standard deviation of the logits along each of `axes`, shape (n, k), for standardised features (n, d)."""
         along = np.square(standard @ self.feature_axes)
         learned = self.information[:, None] * self.curvature * np.float32(PRIOR_VARIANCE)
         learned_bias = np.float32(self.count * PRIOR_VARIANCE) * self.curvature
         length = np.square(standard).sum(axis=1, keepdims=True)
-        # Off the stored axes the prior variance is unchanged; an embedding unlike all labelled ones lies off them.
+        # Outside the stored axes, where embeddings unlike all labelled ones lie, the prior variance is unchanged.
         variance = (length - along @ (learned / (1 + learned))).clip(0, None) + 1 / (1 + learned_bias)
         return cast(Floats, np.sqrt(np.float32(PRIOR_VARIANCE) * variance))
 
     def draw(self, logits: Floats, deviations: Floats, *, link: Link) -> Iterator[Floats]:
-        """Yield probabilities, shape (n, k), by `DRAWS` sets of weights, the same for every call."""
+        """Yield probabilities, shape (n, k), of `DRAWS` random sets of weights; every call uses the same random numbers."""
         half = np.random.default_rng(0).standard_normal((DRAWS // 2, len(self.curvature))).astype(np.float32)
         for drawn in np.concatenate([half, -half]):
             yield link.probabilities(logits + (deviations * drawn) @ self.axes.T)
 
 
 def split_entropy(draws: Iterator[Floats], *, link: Link) -> Uncertainty:
-    """Split the entropy of probabilities that were drawn for the same galaxies, each of shape (n, k)."""
+    """Split the entropy of probabilities drawn for the same galaxies, each of shape (n, k), into both uncertainties."""
     mean: Floats | float = 0.0
     aleatoric: Floats | float = 0.0
     count = 0

@@ -32,7 +32,7 @@ class EfficientNetConfig:
 
     family: ClassVar[str] = "efficientnet_lite0"
     halves_on_cpu: ClassVar[bool] = False
-    """Whether bfloat16 is faster on CPUs: with it, depthwise convolutions of 96 px take twice as long (57, not 113 images/s)."""
+    """Whether bfloat16 is faster on CPUs: depthwise convolutions of 96 px took twice as long with it (57, not 113 images/s)."""
     image_px: int = 96
 
     @property
