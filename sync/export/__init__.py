@@ -1,6 +1,6 @@
-"""A data set out of a project: one module a format, each with the verb `write`.
+"""Export of a project as a data set: each format has one module with a function `write`.
 
-`FORMATS[name].write(records, folder, dataset=...)` writes records, which arrive one by one, into an empty folder.
+`writer(name).write(records, folder, dataset=...)` writes an iterable of records into an empty folder.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ __all__ = [
 
 
 class Writer(Protocol):
-    """What a module of a format offers."""
+    """Interface of a format's module."""
 
     def write(self, records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
-        """Write a data set."""
+        """Write the records of `dataset` into `folder`."""
 
 
 FORMATS = {
@@ -47,10 +47,10 @@ FORMATS = {
     "votable": "sync.export.formats.votable",
     "yolo": "sync.export.formats.yolo",
 }
-"""Name of a format to its module, which is imported when it is asked for: some need the extra `export`."""
+"""Maps the name of a format to its module. `writer` imports the module on demand, since some need the extra `export`."""
 
 WHOLE_IMAGE = "image"
-"""The kind of what was said of a whole image, beside the kinds of `DrawnObject`."""
+"""The kind of an answer about a whole image; the other kinds are those of `DrawnObject.kind`."""
 
 _EVERYTHING = frozenset({"box", "ellipse", "keypoint", "mask", "polygon", WHOLE_IMAGE})
 KINDS_OF_FORMAT = {
@@ -65,19 +65,19 @@ KINDS_OF_FORMAT = {
     "votable": _EVERYTHING,
     "yolo": _EVERYTHING - {WHOLE_IMAGE, "keypoint"},
 }
-"""Name of a format to the kinds of things that it has a place for."""
+"""Maps the name of a format to the kinds of annotations that it can represent."""
 
 KEEPS_ALL_CONTROLS = frozenset({"json"})
-"""Formats that keep the regions of every control of Label Studio, those that are not ours to read included."""
+"""Formats that keep the regions of every control of Label Studio, including controls that the export does not read."""
 
 ON_SKY = frozenset({"ds9", "ecsv", "fits", "fits-table", "moc", "votable"})
-"""Formats that say where things are on the sky; for the others no WCS is read, which takes 2 ms a task."""
+"""Formats that contain sky coordinates. For the others the export reads no WCS, which saves 2 ms per task."""
 
 WITH_IMAGES = frozenset({"coco", "parquet", "yolo"})
-"""Formats that hold the image files."""
+"""Formats that contain the image files."""
 
 WITHOUT_PIXELS = frozenset({"json"})
-"""Formats that keep regions as Label Studio has them, in percent of the picture."""
+"""Formats that keep regions as Label Studio stores them, in percent of the image size."""
 
 _PACKAGES = {
     "crowdkit": "crowd-kit",
@@ -87,22 +87,22 @@ _PACKAGES = {
     "regions": "regions",
     "yaml": "pyyaml",
 }
-"""What the extra `export` installs: modules, and what the registry calls them."""
+"""Packages of the extra `export`: name of the module, and name of the distribution."""
 
 
 def missing_packages() -> list[str]:
-    """Name the packages of the extra `export` that are not installed."""
+    """Return the names of the packages of the extra `export` that are not installed."""
     return [package for module, package in _PACKAGES.items() if find_spec(module) is None]
 
 
 def writer(name: str) -> Writer:
-    """Return the module of a format.
+    """Import and return the module of a format.
 
     Raises
     ------
     KeyError
-        If there is no such format.
+        If `name` is not a key of `FORMATS`.
     ImportError
-        If what it needs is not installed.
+        If a package that the format needs is not installed.
     """
     return cast(Writer, import_module(FORMATS[name]))

@@ -1,6 +1,6 @@
-"""Removes and reports what a format cannot represent, before records are written and counted.
+"""Remove and report annotations that a format cannot represent, before records are written and counted.
 
-So the counts on the terminal and in the data card are those of the files.
+The counts on the terminal and in the data card therefore match the files.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _NAMES = {
 
 
 def drop_unsupported(records: Iterable[Record], *, format: str, report: Report) -> Iterator[Record]:
-    """Yield records with what `format` can represent; report at the end how many regions of each control are left out."""
+    """Yield records without the annotations that `format` cannot represent.
+
+    After the last record, report the number of omitted regions of each control and kind.
+    """
     kinds = KINDS_OF_FORMAT[format]
     lost: Counter[tuple[str, str]] = Counter()
     for record in records:
@@ -46,14 +49,16 @@ def drop_unsupported(records: Iterable[Record], *, format: str, report: Report) 
 
 
 def report_foreign(foreign: Counter[tuple[str, str]], *, format: str, report: Report) -> None:
-    """Report the regions of controls that are kept in Label Studio's own JSON alone, one line a control.
+    """Report the regions that only Label Studio's own JSON keeps, one line per control and type.
 
     Parameters
     ----------
     foreign : Counter
-        By (name of the control, type of its regions); see `FirstPass.foreign`.
+        Number of regions by (name of the control, type of the region); see `FirstPass.foreign`.
     format : str
+        A key of `FORMATS`.
     report : callable
+        Called with one sentence per control and type.
     """
     if format in KEEPS_ALL_CONTROLS:
         return
@@ -63,6 +68,6 @@ def report_foreign(foreign: Counter[tuple[str, str]], *, format: str, report: Re
 
 
 def formats_with(kind: str) -> str:
-    """Name the formats that have a place for a kind of thing, as a sentence lists them."""
+    """Return the names of the formats that can represent `kind`, as a list in a sentence: "a, b and c"."""
     names = [name for name, kinds in KINDS_OF_FORMAT.items() if kind in kinds]
     return ", ".join(names[:-1]) + " and " + names[-1]

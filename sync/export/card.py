@@ -1,4 +1,4 @@
-"""The data card: a Markdown page that says what a data set holds, who made it, how far they agreed, and whom to credit."""
+"""The data card: a Markdown page with the contents, provenance, annotator agreement and credit of a data set."""
 
 from __future__ import annotations
 
@@ -27,23 +27,25 @@ _TABLES = ("ecsv", "votable", "fits-table")
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What the page tells.
+    """Input of the data card.
 
     Attributes
     ----------
     dataset : Dataset
     format, consensus : str
-        As the command's options name them.
+        Values of the command's options.
     first_pass : FirstPass
     tally : Tally
     classes : list of ClassAgreement
     shapes : list of ShapeAgreement
     splitting : Splitting or None
+        None if the data set has no splits.
     seed : int
+        Seed of the splits.
     problems : int
-        Rows of the list of problems.
+        Number of rows in the list of problems.
     licence, credit : str
-        As the person who exports gives them; empty where not given.
+        Values of the command's options; empty if not given.
     """
 
     dataset: Dataset
@@ -61,7 +63,7 @@ class Facts:
 
 
 def data_card(facts: Facts) -> str:
-    """Write the page."""
+    """Return the data card as Markdown text."""
     parts = [
         _front_matter(facts) if facts.format == "parquet" else "",
         f"# {facts.dataset.title}",
@@ -78,7 +80,7 @@ def data_card(facts: Facts) -> str:
 
 
 def _front_matter(facts: Facts) -> str:
-    """What the Hugging Face Hub and `datasets` read: which files are which split; one without a task has none."""
+    """Return the YAML header for the Hugging Face Hub and `datasets`: the files of each split that holds a task."""
     empty = facts.tally.empty(facts.dataset.splits)
     files = [f"  - split: {split}\n    path: data/{split}-*.parquet" for split in facts.dataset.splits if split not in empty]
     licence = f"license_name: {json.dumps(facts.licence)}\nlicense: other\n" if facts.licence else ""

@@ -1,7 +1,7 @@
-"""Class numbers that stay the same from export to export, also when a class is renamed or removed.
+"""Class numbers that are stable across exports, also when a class is renamed or removed.
 
-The numbers of COCO, YOLO and FITS are places in a list of labels. The list of each project is a file in the data folder: an
-export appends labels that are new, and keeps the place of those that the project no longer has.
+The class numbers of COCO, YOLO and FITS are positions in a list of labels. The data folder contains one such list per project:
+an export appends new labels, and keeps the positions of labels that the project no longer has.
 """
 
 from __future__ import annotations
@@ -16,14 +16,19 @@ __all__ = ["keep_numbers", "number_labels"]
 
 
 def number_labels(labels: Sequence[str], file: Path | None) -> tuple[str, ...]:
-    """Return labels in the order of their numbers.
+    """Return labels in the order of their class numbers.
 
     Parameters
     ----------
     labels : sequence of str
-        The project's, in the order of its labelling config.
+        The project's labels, in the order of its labelling config.
     file : Path or None
-        The list of an earlier export. One that is missing or damaged counts as empty, and so does None.
+        The list of an earlier export. A missing or damaged file counts as an empty list, and so does None.
+
+    Returns
+    -------
+    tuple of str
+        The labels of `file`, followed by those of `labels` that it does not contain.
     """
     try:
         listed = json.loads(file.read_text(encoding="utf-8")) if file is not None else []
@@ -34,7 +39,14 @@ def number_labels(labels: Sequence[str], file: Path | None) -> tuple[str, ...]:
 
 
 def keep_numbers(labels: Sequence[str], file: Path | None) -> None:
-    """Store labels in the order of their numbers for the next export.
+    """Store labels in the order of their class numbers for the next export.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        As `number_labels` returns them.
+    file : Path or None
+        Where the list is stored; None stores nothing.
 
     Raises
     ------

@@ -1,6 +1,6 @@
-"""The columns that came in with the images: what the tasks' data hold besides the image, typed, for every format.
+"""The columns of the tasks' data besides the images, with types, for every format.
 
-A data set can so be joined to the catalogue, or to the folder of files, that it was made of.
+With these columns a data set can be joined to the catalogue or to the folder of files that the tasks were imported from.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ Value = bool | int | float | str
 
 MOST_COLUMNS = 500
 LARGEST_INT = 2**53
-"""Readers of JSON, and many of tables, keep whole numbers up to here; larger ones travel as texts."""
+"""Many readers of JSON and of tables represent integers exactly up to this; larger ones are written as texts."""
 
 OWN = frozenset({"filename", "content_id"})
-"""Keys of a task's data that each format has a place of its own for."""
+"""Keys of a task's data that each format writes in a column of its own."""
 
 _UPLOADED = re.compile(r"[0-9a-f]{8}-(?=.)")
-"""Label Studio writes this before the names of uploaded files."""
+"""Prefix that Label Studio adds to the names of uploaded files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +41,11 @@ class DataColumn:
     ----------
     key : str
     dtype : type
-        bool, int, float or str, which holds what all tasks have there; lists, objects and mixtures are texts.
+        bool, int, float or str: a type that holds the values of all tasks; lists, objects and mixed types are str.
     nested : bool
-        Whether some task has a list or an object there, which are JSON as texts.
+        Whether some task has a list or an object under this key; these are written as JSON.
     optional : bool
-        Whether some task has nothing there.
+        Whether some task has no value under this key.
     """
 
     key: str
@@ -54,7 +54,7 @@ class DataColumn:
     optional: bool = False
 
     def value(self, data: Mapping[str, Any]) -> Value | None:
-        """Return what a task has there, as `dtype`; None for nothing."""
+        """Return the value of a task as `dtype`; None if it is missing."""
         value = data.get(self.key)
         if _is_missing(value) or (value == "" and self.dtype is not str):
             return None
@@ -65,7 +65,7 @@ class DataColumn:
 
 @dataclass
 class _Kinds:
-    """What tasks have under one key."""
+    """Types and properties of the values under one key."""
 
     types: set[type] = field(default_factory=set)
     tasks: int = 0
@@ -76,7 +76,7 @@ class _Kinds:
 
 @dataclass
 class DataColumns:
-    """Gathers the keys of tasks, one after another.
+    """Collects the keys and types of the tasks' data, task by task.
 
     Attributes
     ----------
@@ -90,7 +90,7 @@ class DataColumns:
     _dropped: int = 0
 
     def add(self, data: Mapping[str, Any]) -> None:
-        """Take in the data of one task."""
+        """Add the data of one task."""
         self._tasks += 1
         images = {re.split(r"[.\[]", key, maxsplit=1)[0] for key in self.image_keys} | set(self.image_keys)
         for key, value in data.items():
@@ -108,7 +108,7 @@ class DataColumns:
                 kinds.types.add(type(value))
 
     def columns(self) -> tuple[DataColumn, ...]:
-        """Return the columns, in the order in which they were met."""
+        """Return the columns, in the order of their first occurrence."""
         return tuple(
             DataColumn(key, _dtype(kinds), kinds.nested, kinds.tasks < self._tasks or kinds.empty)
             for key, kinds in self._kinds.items()
@@ -116,27 +116,28 @@ class DataColumns:
 
     @property
     def dropped(self) -> int:
-        """Values that were left out since tasks have more than `MOST_COLUMNS` keys."""
+        """Number of values that are left out because the tasks have more than `MOST_COLUMNS` keys."""
         return self._dropped
 
 
 def named(
     columns: Iterable[DataColumn], *, taken: Iterable[str], clean: Callable[[str], str] = lambda name: name
 ) -> dict[str, DataColumn]:
-    """Name the columns of a table of a format.
+    """Assign names to the columns of a table.
 
     Parameters
     ----------
     columns : iterable of DataColumn
     taken : iterable of str
-        Names of the format's own columns: one that is called like them, in any case, is called ``catalogue_<name>``.
+        Names of the format's own columns. A column with such a name, compared without case, is named ``catalogue_<name>``. If
+        the tasks have that key too, the column is left out.
     clean : callable, optional
-        Writes a name as the format can hold it.
+        Converts a name to one that the format can represent.
 
     Returns
     -------
     dict
-        Name to column.
+        Maps names to columns.
     """
     columns = list(columns)
     own = {name.casefold() for name in taken}
@@ -146,7 +147,7 @@ def named(
     for column in columns:
         first = clean(column.key) or "catalogue_"
         if first.casefold() in own and f"catalogue_{first}".casefold() in keys:
-            continue  # the import's own ra, say: the format's column holds it, and catalogue_ra is the catalogue's
+            continue  # such as the import's own ra: the format's column contains it, and catalogue_ra is the catalogue's
         prefixed = (f"catalogue_{number or ''}{'_' if number else ''}{first}" for number in chain([0], count(2)))
         name = next(
             name
@@ -159,21 +160,25 @@ def named(
 
 
 def data_row(columns: Iterable[DataColumn], record: Record) -> list[Value | None]:
-    """Return the values of one record, by column."""
+    """Return the values of one record, in the order of `columns`; None for a missing value."""
     columns = list(columns)
     data = as_stored({column.key: record.data.get(column.key) for column in columns})
     return [column.value(data) for column in columns]
 
 
 def data_for_json(columns: Iterable[DataColumn], record: Record) -> dict[str, Any]:
-    """Return a record's data as JSON holds them: lists and objects as they are, and nothing where there is nothing."""
+    """Return a record's data as a JSON object: lists and objects stay nested, and missing values are left out."""
     data = as_stored({column.key: record.data.get(column.key) for column in columns})
     values = {column.key: data[column.key] if column.nested else column.value(data) for column in columns}
     return {key: _finite(value) for key, value in values.items() if value is not None}
 
 
 def original_name(record: Record) -> str:
-    """Return what the file of a record's image was called where it came from; empty where nothing tells."""
+    """Return the original name of a record's image file; empty if it is unknown.
+
+    The name is that of the task's `filename`, if each task has one image, else the file name in the reference of the image
+    without the prefix that Label Studio adds to uploads.
+    """
     name = record.data.get("filename")
     if record.image is None and isinstance(name, str | int | float) and str(name):
         return str(name)
@@ -182,7 +187,7 @@ def original_name(record: Record) -> str:
 
 
 def content_of(record: Record) -> str:
-    """Return the `content_id` that the import wrote; empty where there is none."""
+    """Return the `content_id` that the import stored in the task's data; empty if it is missing."""
     content = record.data.get("content_id")
     return "" if _is_missing(content) else str(content)
 
@@ -209,7 +214,7 @@ def _dtype(kinds: _Kinds) -> type:
 
 
 def _finite(value: Any) -> Any:
-    """JSON has no number that is infinite or none, and large ones are texts here."""
+    """Convert a value to JSON: NaN and infinity become null, and integers above `LARGEST_INT` become texts."""
     if isinstance(value, Mapping):
         return {str(key): _finite(held) for key, held in value.items()}
     if isinstance(value, list):

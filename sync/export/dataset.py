@@ -1,4 +1,4 @@
-"""What a format writer receives besides the records: the project's classes and columns, and where to report."""
+"""Input of a format's writer besides the records: the project's classes and columns, and the callbacks of the export."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ __all__ = ["Dataset"]
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """What the files of a data set have in common.
+    """Properties of a whole data set.
 
     Attributes
     ----------
     project : int
     title : str
     labels : tuple of str
-        Classes of the objects, in the labelling config's order; their places are the class numbers of COCO (from 1), YOLO (from
-        0) and FITS (from 1).
+        Classes of the objects, as `number_labels` orders them; their positions are the class numbers of COCO (from 1), YOLO
+        (from 0) and FITS (from 1).
     keypoint_labels : tuple of str
-        Those that a KeyPointLabels control offers.
+        Classes of the KeyPointLabels controls.
     kinds : frozenset of str
-        Kinds of objects that occur, as `DrawnObject.kind` names them.
+        Kinds of objects that occur, as in `DrawnObject.kind`.
     outlined : frozenset of str
-        Classes of which a mask, a polygon or an ellipse was drawn somewhere.
+        Classes with at least one mask, polygon or ellipse.
     data_columns : tuple of DataColumn
-        What the tasks' data hold besides the images.
+        Columns of the tasks' data besides the images.
     splits : tuple of str
-        Names of the splits, ``("train",)`` where nothing is split.
+        Names of the splits; ``("train",)`` for a data set without splits.
     report : callable
-        Called with a sentence for each thing that a writer leaves out or changes.
+        Called with a sentence for each item that a writer leaves out or changes.
     on_written : callable
         Called with each record that a writer has written.
     """
@@ -61,18 +61,31 @@ class Dataset:
         ----------
         records : iterable of Record
         write : callable
-            Writes a record whole, or raises before it has changed a file that other records share.
+            Writes a whole record, or raises before it has changed a file that other records share.
 
         Raises
         ------
         RunError, OSError
-            If no record has caused the failure, such as a full disk.
+            If the failure concerns the whole run, such as a full disk.
         """
         for record in records:
             self.write_together([record], partial(write, record))
 
     def write_together(self, records: Sequence[Record], write: Callable[[], object]) -> None:
-        """Write the images of one task; report each of them if `write` raises an exception."""
+        """Write the images of one task; report each of them if `write` raises an exception.
+
+        Parameters
+        ----------
+        records : sequence of Record
+            The images of the task.
+        write : callable
+            Writes all of them, or raises before it has changed a file that other records share.
+
+        Raises
+        ------
+        RunError, OSError
+            If the failure concerns the whole run, such as a full disk.
+        """
         outcome = attempt(write)
         for record in records:
             if isinstance(outcome, ImageError):
@@ -81,7 +94,7 @@ class Dataset:
                 self.on_written(record)
 
     def picture_of(self, record: Record) -> Picture | None:
-        """Return the image file of a record; report one that is missing and return None."""
+        """Return the image file of a record; if it is missing, report it and return None."""
         if isinstance(record.picture, ImageError):
             self.report(f"the image is missing: {record.picture}", task=record.task)
             return None

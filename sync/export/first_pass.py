@@ -1,7 +1,7 @@
-"""The first pass over a project's annotations gathers what the writers need before the first record.
+"""The first pass over a project's annotations collects the data that the writers need before the first record.
 
-Votes, agreement, the classes and kinds that occur, and the place of each task on the sky. Of each task little is kept: no
-mask, no outline.
+These are votes, agreement, the classes and kinds that occur, and the sky position of each task. Masks and outlines are not
+kept, so that memory stays small.
 """
 
 from __future__ import annotations
@@ -35,27 +35,28 @@ __all__ = ["OUTLINES", "FirstPass", "first_pass", "is_read"]
 
 @dataclass
 class FirstPass:
-    """What the first pass has gathered from all tasks.
+    """Results of the first pass over all tasks.
 
     Attributes
     ----------
     tasks, annotations, skipped : int
-        Of the project: images, annotations without the skipped ones, and skipped ones.
+        Numbers of images, of annotations that were not skipped, and of skipped annotations.
     several : int
-        Tasks that two or more people annotated.
+        Number of tasks that two or more people annotated.
     votes : list of Vote
     overlaps : Overlaps
     extra_labels : dict
-        Classes of objects that the labelling config leaves to the task, to the first place where each was used: number of the
-        annotation, and of the region in it.
+        Maps each class of objects that the labelling config takes from the task's data to its first use: number of the
+        annotation, and index of the region in it.
     kinds : set of str
+        Kinds of objects that occur.
     foreign : Counter
-        Regions of controls that are not ours to read, by (name of the control, type of the region).
+        Number of regions of controls that the export does not read, by (name of the control, type of the region).
     data_columns : DataColumns
     outlined : set of str
-        Classes of which a mask, a polygon or an ellipse was drawn.
+        Classes with at least one mask, polygon or ellipse.
     places : list of TaskPlace
-        Empty unless asked for.
+        Empty if `first_pass` was called without `sky_of`.
     """
 
     tasks: int = 0
@@ -78,20 +79,20 @@ def first_pass(
     *,
     sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None,
 ) -> FirstPass:
-    """Go over all tasks once.
+    """Read all tasks once.
 
     Parameters
     ----------
     tasks : iterable of (mapping, size)
-        As `split_by_image` leaves them, and the sizes of their pictures where those are known.
+        Tasks as `split_by_image` yields them, with the sizes (width, height) of their images in pixels; None if unknown.
     config : LabelConfig
     sky_of : callable or None
-        Gives a task's place on the sky and what its file is known by; None where no splits are wanted, for which alone all
-        masks have to be read here.
+        Returns a task's position on the sky and an identifier of its file's content. None for an export without splits: only
+        splits need the shapes of all tasks in this pass.
     """
     found = FirstPass(data_columns=DataColumns(image_keys=frozenset(config.image_key.values())))
     for task, size in tasks:
-        attempt(partial(_scan_task, task, size, config, found, sky_of=sky_of))  # what fails is reported by the second pass
+        attempt(partial(_scan_task, task, size, config, found, sky_of=sky_of))  # the second pass reports failures
     return found
 
 
@@ -129,7 +130,7 @@ def _scan_task(
 
 
 def is_read(task: Mapping[str, Any], *, places: bool) -> bool:
-    """Tell whether the first pass reads a task's shapes: for its place, or since several people annotated it."""
+    """Return whether the first pass reads a task's shapes: for its sky position, or because it has several annotations."""
     live = [one for one in task.get("annotations") or [] if isinstance(one, Mapping) and not one.get("was_cancelled")]
     return places or len(live) > 1
 
@@ -140,7 +141,7 @@ def _regions(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 OUTLINES = frozenset({"mask", "polygon", "ellipse"})
-"""Kinds of objects that have an outline of their own."""
+"""Kinds of objects with an outline."""
 
 _KIND_OF_SHAPE = {Box: "box", Ellipse: "ellipse", np.ndarray: "mask", Polygon: "polygon", Point: "keypoint"}
 
@@ -189,7 +190,10 @@ def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelCo
 
 
 def _class_of(statement: Statement, config: LabelConfig) -> str:
-    """The class that a split is balanced by: the first question's answer, else the most frequent object's; else ""."""
+    """Return the class for stratified splits.
+
+    This is the answer to the config's first question that has one, else the most frequent class of objects, else "".
+    """
     said = {answer.control: answer.labels for answer in statement.answers if answer.labels}
     first = next((said[control.name] for control in config.controls if control.name in said), None)
     if first is not None:
@@ -199,4 +203,4 @@ def _class_of(statement: Statement, config: LabelConfig) -> str:
 
 
 def _ignore_report(reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
-    """Take a report of what the second pass will report again."""
+    """Ignore a report, since the second pass reports it again."""

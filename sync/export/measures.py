@@ -1,7 +1,7 @@
-"""Measures of drawn objects: place, size, axis ratio and position angle, in pixels and on the sky.
+"""Measures of drawn objects: position, size, axis ratio and position angle, in pixels and on the sky.
 
 Every shape is measured as an ellipse: an ellipse as itself, a box by its half sides, a mask or polygon by its second moments.
-On the sky the ellipse is mapped by how the WCS runs at its centre, so that skewed and unequal pixels come out right.
+The Jacobian of the WCS at its centre maps the ellipse to the sky, which is correct for skewed and non-square pixels.
 """
 
 from __future__ import annotations
@@ -22,31 +22,35 @@ from sync.geometry.shapes import Box, Ellipse, Point
 __all__ = ["Measures", "measure"]
 
 ROUND = 1e-6
-"""An ellipse whose axes differ by less than this share has no position angle."""
+"""An ellipse has no position angle if the relative difference of its axes is at most this."""
 
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """An object in numbers; NaN where there is none.
+    """Measures of one object; NaN where a measure does not apply or is unknown.
 
     Attributes
     ----------
     x, y : float
         Centre, pixels from the image's top-left corner.
     semi_major_px, semi_minor_px : float
+        Semi-axes, pixels.
     angle_px : float
-        Of the major axis on the displayed image, degrees from x (right) towards y (down) in [0, 180); an upright box has none.
+        Angle of the major axis on the displayed image, degrees from x (right) towards y (down) in [0, 180); NaN for an upright
+        box.
     area_px : float
-        Pixels of the mask, of the polygon or of the ellipse, as far as it lies on the image.
+        Area of the mask, polygon or ellipse inside the image, square pixels.
     ra, dec : float
-        ICRS, degrees.
+        Centre, ICRS, degrees.
     semi_major_arcsec, semi_minor_arcsec : float
+        Semi-axes on the sky, arcsec.
     axis_ratio : float
-        Minor by major axis: on the sky where that is known, else in pixels.
+        Minor by major axis: on the sky if the pixel scale is known, else in pixels.
     position_angle : float
-        Of the major axis, degrees from north through east in [0, 180). An upright box has none: it says nothing of how a galaxy
-        lies inside.
+        Position angle of the major axis, degrees from north through east in [0, 180). NaN for an upright box, whose sides do
+        not depend on the orientation of the galaxy.
     area_arcsec2 : float
+        Area on the sky, square arcsec.
     """
 
     x: float
@@ -65,12 +69,23 @@ class Measures:
 
 
 def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
-    """Measure objects of one image, all at once.
+    """Measure the objects of one image.
+
+    Parameters
+    ----------
+    objects : sequence of DrawnObject
+    sky : Sky
+        Coordinates of the image.
+
+    Returns
+    -------
+    list of Measures
+        In the order of `objects`.
 
     Raises
     ------
     ControlError
-        If one covers no pixel.
+        If an object covers no pixel.
     """
     if not objects:
         return []
@@ -85,7 +100,7 @@ def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
         sizes_only = steps
     measures = []
     for one, (centre, matrix, area), place, step, scale in zip(objects, read, places, steps, sizes_only, strict=True):
-        # `_axes` turns from the second coordinate to the first: y before x gives the angle from x to y.
+        # `_axes` measures angles from the second coordinate towards the first: (y, x) gives the angle from x towards y.
         major_px, minor_px, angle_px = _axes(matrix[::-1, ::-1])
         major, minor, _ = _axes(scale @ matrix @ scale.T)
         known = np.isfinite(major)
@@ -111,7 +126,7 @@ def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
 
 
 def _angle_px(one: DrawnObject, angle_px: float) -> float:
-    """The angle of the major axis; of a turned square that of its sides, and none of an upright box."""
+    """Return the angle of the major axis; for a rotated square the angle of its sides, and NaN for an upright box."""
     if _is_upright(one):
         return np.nan
     return one.shape.rotation % 180 if isinstance(one.shape, Box) and np.isnan(angle_px) else angle_px
@@ -130,12 +145,12 @@ def _ellipse_of(one: DrawnObject) -> tuple[NDArray[np.float64], NDArray[np.float
         return box_corners(shape).points.mean(axis=0), _matrix(shape.width / 2, shape.height / 2, shape.rotation), np.nan
     if isinstance(shape, Ellipse):
         matrix = _matrix(shape.radius_x, shape.radius_y, shape.rotation)
-        share = ring_area(one.ring()) / ring_area(ellipse_corners(shape).points)  # of it that lies on the image
+        share = ring_area(one.ring()) / ring_area(ellipse_corners(shape).points)  # fraction on the image
         return np.array([shape.x, shape.y]), matrix, share * float(np.pi * shape.radius_x * shape.radius_y)
     footprint = one.footprint()
     assert footprint is not None
     centre, covariance = second_moments(footprint.pixels, x=footprint.x, y=footprint.y)
-    # A filled ellipse has a quarter of its squared semi-axes as second moments.
+    # The second moments of a filled ellipse along its axes are a quarter of its squared semi-axes.
     return centre, 4 * covariance, float(footprint.area)
 
 

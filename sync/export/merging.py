@@ -1,8 +1,9 @@
-"""Box and outline of one object become one object: annotators draw a box first, and then the mask, or a model proposes both.
+"""Merges the box and the outline of one object: annotators draw a box first and then the mask, or a model proposes both.
 
-A box and an outline (a mask, a polygon or an ellipse) that one annotation has on the same image are one object if they have the
-same class and their upright boxes overlap by a half (intersection over union); or at all, where they are linked by a relation
-of Label Studio or have the same id. Each goes with one other at the most: linked ones first, then by the largest overlap.
+A box and an outline (a mask, a polygon or an ellipse) of one annotation on the same image are one object if they have the same
+class and the intersection over union of their upright boxes is at least 0.5. If a relation of Label Studio links them, or they
+have the same id, any overlap suffices. Each box is merged with at most one outline and vice versa: linked pairs first, then
+pairs in descending order of overlap.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from sync.export.records import DrawnObject, Provenance, Statement
 __all__ = ["OBJECTS", "merged"]
 
 OBJECTS = ("merged", "separate")
-"""What `--objects` takes."""
+"""Values of the option `--objects`."""
 
 
 def merged(statement: Statement) -> Statement:
-    """Return a statement in which each outline holds the box of the same object, and that box is no object of its own."""
+    """Return a statement in which each outline has the box of the same object in `boxed`; merged boxes are removed."""
     objects = statement.objects
     boxes = [place for place, one in enumerate(objects) if one.kind == "box"]
     outlines = [place for place, one in enumerate(objects) if one.kind in OUTLINES]
@@ -42,7 +43,7 @@ def merged(statement: Statement) -> Statement:
 def _paired(
     objects: tuple[DrawnObject, ...], boxes: list[int], outlines: list[int], linked: Mapping[str, set[str]]
 ) -> dict[int, int]:
-    """Place of an outline to the place of its box."""
+    """Map the index of each outline with a box to the index of its box."""
     places_of: dict[str, list[int]] = {}
     for place in outlines:
         places_of.setdefault(objects[place].id, []).append(place)
@@ -61,7 +62,7 @@ def _paired(
 def _linked_to(
     box: int, objects: tuple[DrawnObject, ...], places_of: Mapping[str, list[int]], linked: Mapping[str, set[str]]
 ) -> Iterator[int]:
-    """Yield the places of the outlines that are linked to a box and overlap it."""
+    """Yield the indices of the outlines that are linked to a box and overlap it."""
     ids = linked.get(objects[box].id, set()) | {objects[box].id} - {""}
     near = sorted(place for name in ids for place in places_of.get(name, ()))
     for _, number, _ in overlapping([objects[box]], [objects[place] for place in near], least=LEAST_OVERLAP):
@@ -69,7 +70,7 @@ def _linked_to(
 
 
 def _relations(regions: Iterable[Mapping[str, object]]) -> dict[str, set[str]]:
-    """The ids that Label Studio's relations link to an id, in either direction."""
+    """Map each region id to the ids that Label Studio's relations link to it, in either direction."""
     linked: dict[str, set[str]] = {}
     for one in regions:
         first, second = one.get("from_id"), one.get("to_id")

@@ -1,8 +1,8 @@
-"""The exact outline of a mask as one ring, from which every reader gets the same pixels back.
+"""The exact outline of a mask as one ring, from which a reader can restore the pixels.
 
-The outline runs half-way between pixels inside and outside, so the pixels whose centre lies inside the ring are those of the
-mask. Parts and holes are joined by bridges: two edges on top of each other, which enclose nothing. Bridges run along the edges
-of pixels: on a straight line through the centre of a pixel, rounding would decide whether that pixel lies inside.
+The outline lies half-way between the centres of pixels inside and outside, so the pixels whose centre lies inside the ring are
+those of the mask. Parts and holes are joined by bridges: pairs of coincident edges that enclose no area. Bridges follow the
+edges of pixels, since for a line through the centre of a pixel, rounding would decide whether that pixel lies inside.
 """
 
 from __future__ import annotations
@@ -17,11 +17,17 @@ from sync.geometry.outlines import joined
 __all__ = ["outline_of"]
 
 HALF_WAY = 0.5
-"""Between 0, outside, and 1, inside."""
+"""Contour level between 0 (outside) and 1 (inside)."""
 
 
 def outline_of(footprint: Footprint) -> NDArray[np.float64]:
-    """Return one ring around a footprint, its parts and holes, shape (n, 2): corners (x, y), pixels."""
+    """Return the outline of a footprint as one ring, including all parts and holes.
+
+    Returns
+    -------
+    ndarray, shape (n, 2)
+        Corners (x, y), pixels from the image's top-left corner.
+    """
     contours = find_contours(np.pad(footprint.pixels, 1).astype(np.float32), HALF_WAY, fully_connected="low")
     corners = [contour[:-1, ::-1] + (footprint.x - 0.5, footprint.y - 0.5) for contour in contours]
     rings = sorted(map(_drop_straight_corners, corners), key=len, reverse=True)
@@ -29,13 +35,13 @@ def outline_of(footprint: Footprint) -> NDArray[np.float64]:
 
 
 def _bridge_along_pixels(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the corners of the pixels between two points of an outline, each of which lies on the edge of a pixel."""
+    """Return corners of pixels that connect two points of an outline, each of which lies on the edge of a pixel."""
     first, last = np.floor(start), np.floor(end)
     return np.array([first, (last[0], first[1]), last])
 
 
 def _drop_straight_corners(ring: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Drop the corners at which an outline goes straight on; all its steps are halves of a pixel, so this is exact."""
+    """Drop the corners at which an outline is straight; all steps are multiples of half a pixel, so the comparison is exact."""
     to, on = ring - np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0) - ring
     turns = (to[:, 0] * on[:, 1] != to[:, 1] * on[:, 0]) | ((to * on).sum(axis=1) <= 0)
     bent: NDArray[np.float64] = ring[turns]

@@ -1,4 +1,4 @@
-"""Which objects of one image are around the same thing, by their boxes: thousands against thousands, in bounded memory."""
+"""Finds overlapping objects of one image by their boxes, for thousands of objects in bounded memory."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from sync.export.records import DrawnObject
 __all__ = ["LEAST_OVERLAP", "SAME_OVERLAP", "overlapping", "same_boxes"]
 
 SAME_OVERLAP = 0.5
-"""Intersection over union from which two shapes are the same object."""
+"""Intersection over union from which two shapes count as the same object."""
 
 LEAST_OVERLAP = 1e-9
-"""Intersection over union of two shapes that overlap at all."""
+"""Smallest intersection over union that counts as an overlap."""
 
 PAIRS_AT_ONCE = 100_000
-"""Pairs whose overlaps are computed together: few enough for the processor's cache."""
+"""Number of pairs whose overlaps are computed together; their arrays fit the processor's cache."""
 
 
 def same_boxes(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> list[bool]:
-    """Tell of each of `ones` whether a box of the same class among `others` overlaps its box by `SAME_OVERLAP`."""
+    """Return, for each of `ones`, whether one of `others` has the same class and a box that overlaps by `SAME_OVERLAP`."""
     same = [False] * len(ones)
     for one, other, _ in overlapping(ones, others, least=SAME_OVERLAP):
         same[one] = same[one] or ones[one].label == others[other].label
@@ -32,19 +32,19 @@ def same_boxes(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> li
 def overlapping(
     ones: Sequence[DrawnObject], others: Sequence[DrawnObject], *, least: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Yield the pairs of objects whose upright boxes overlap, ordered by the first one's place.
+    """Yield the pairs of objects whose upright boxes overlap, ordered by the index in `ones`.
 
     Parameters
     ----------
     ones, others : sequence of DrawnObject
-        Of one image, none of them a point.
+        Objects of one image, without key points.
     least : float
-        Intersection over union, above 0, from which a pair counts.
+        Smallest intersection over union of a pair, above 0.
 
     Yields
     ------
     (int, int, float)
-        Place in `ones`, place in `others`, and intersection over union.
+        Index in `ones`, index in `others`, and intersection over union.
     """
     if not ones or not others:
         return
@@ -57,13 +57,13 @@ def overlapping(
 
 
 def _edges(objects: Sequence[DrawnObject]) -> NDArray[np.float64]:
-    """Left, top, right and low edges, shape (n, 4), pixels."""
+    """Return the left, top, right and bottom edges of the upright boxes, shape (n, 4), pixels."""
     boxes = [box for one in objects if (box := one.box()) is not None]
     return np.array([(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes])
 
 
 def _overlaps(ones: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Intersection over union of each with each, shape (n, m)."""
+    """Return the intersection over union of all pairs, shape (n, m)."""
     width, height = (
         np.minimum(ones[:, None, axis + 2], others[None, :, axis + 2]) - np.maximum(ones[:, None, axis], others[None, :, axis])
         for axis in (0, 1)

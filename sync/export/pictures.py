@@ -1,4 +1,4 @@
-"""The images of an export: fetched a few ahead by threads, and turned into what every reader opens."""
+"""The image files of an export: threads fetch them in advance, and formats other than PNG and JPEG are converted to PNG."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ __all__ = ["FITS_SUFFIXES", "Picture", "Pictures", "as_picture", "basename", "ex
 Item = TypeVar("Item")
 
 AHEAD = 16
-"""Images held at once, and connections."""
+"""Number of images that are fetched in advance, and of threads."""
 
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".fz", ".fits.gz", ".fit.gz")
 LONGEST_NAME = 100
 
 _SUFFIXES = {b"\x89PNG\r\n\x1a\n": ".png", b"\xff\xd8\xff": ".jpg"}
 _TURNED = (5, 6, 7, 8)
-"""Exif orientations that lie on their side."""
+"""Exif orientations that swap width and height."""
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image file as it stands in a data set.
+    """An image file of a data set.
 
     Attributes
     ----------
@@ -49,7 +49,7 @@ class Picture:
     suffix : str
         ``".png"`` or ``".jpg"``.
     size : (width, height)
-        Pixels, upright.
+        Pixels, after the Exif orientation.
     """
 
     content: bytes
@@ -58,14 +58,14 @@ class Picture:
 
 
 class Pictures:
-    """Fetches images in the order in which they are needed, some ahead.
+    """Prefetches images in the order in which they are needed.
 
     Parameters
     ----------
     fetch : callable
-        From a reference to bytes; raises `ImageError`. Called from several threads.
+        Returns the bytes of a reference, or raises `ImageError`. Called from several threads.
     max_pixels : int
-        Of an image.
+        Largest number of pixels of an image that has to be decoded.
     """
 
     def __init__(self, fetch: Callable[[str], bytes], *, max_pixels: int) -> None:
@@ -75,13 +75,18 @@ class Pictures:
     def ahead(
         self, items: Iterable[Item], reference_of: Callable[[Item], str | None]
     ) -> Iterator[tuple[Item, Picture | ImageError | None]]:
-        """Yield items in their order, each with its image, or with why it has none.
+        """Yield items in their order, each with its image.
 
         Parameters
         ----------
         items : iterable
         reference_of : callable
-            Gives the reference of an item's image; None where the image is not needed, and is not fetched.
+            Returns the reference of an item's image, or None if the image is not needed.
+
+        Yields
+        ------
+        (item, Picture or ImageError or None)
+            The error if the image cannot be read; None if it is not needed.
         """
 
         def fetch(request: tuple[Item, str | None]) -> tuple[Item, Picture | ImageError | None]:
@@ -96,12 +101,19 @@ class Pictures:
 
 
 def as_picture(content: bytes, *, max_pixels: int) -> Picture:
-    """Keep a PNG or JPEG file byte by byte; write anything else, such as FITS, as PNG of what people saw.
+    """Return an image file: a PNG or JPEG file unchanged, other formats such as FITS converted to PNG as they are displayed.
+
+    Parameters
+    ----------
+    content : bytes
+        Content of the file.
+    max_pixels : int
+        Largest number of pixels of an image that has to be decoded.
 
     Raises
     ------
     ImageError
-        If it is no image, damaged or too large.
+        If the content is not an image, is damaged, or has more than `max_pixels`.
     """
     suffix = next((suffix for magic, suffix in _SUFFIXES.items() if content.startswith(magic)), None)
     if suffix is None:
@@ -118,7 +130,7 @@ def as_picture(content: bytes, *, max_pixels: int) -> Picture:
 
 
 def is_fits(reference: str) -> bool:
-    """Whether a reference names a FITS file."""
+    """Return whether a reference has the suffix of a FITS file."""
     return basename(reference).lower().endswith(FITS_SUFFIXES)
 
 
@@ -128,15 +140,16 @@ def name_of(record: Record, suffix: str) -> str:
 
 
 def exported_stem(task: int, image: tuple[str, int] | None, reference: str) -> str:
-    """Return the name, without a suffix, that the files of an image have in a data set; it is unique in a project.
+    """Return the name, without a suffix, of the files of an image in a data set; it is unique in a project.
 
     Parameters
     ----------
     task : int
+        Number of the task.
     image : (str, int) or None
-        Name of the Image tag and number of the page, where tasks have several images.
+        Name of the Image tag and number of the page; None where each task has one image.
     reference : str
-        Of the image.
+        Reference of the image.
     """
     stem = re.sub(r"[^\w.-]", "_", PurePosixPath(basename(reference)).stem, flags=re.ASCII)[:LONGEST_NAME]
     place = ""
@@ -148,7 +161,7 @@ def exported_stem(task: int, image: tuple[str, int] | None, reference: str) -> s
 
 
 def basename(reference: str) -> str:
-    """Return the file name in a reference; empty where it names none."""
+    """Return the file name in a reference; empty if it contains none, such as a data URL."""
     reference = as_stored(reference)
     if reference[:5].lower() == "data:":
         return ""

@@ -1,4 +1,4 @@
-"""What an export is asked for, and the counts of what it has written."""
+"""The options of an export, and its summary."""
 
 from __future__ import annotations
 
@@ -17,25 +17,29 @@ class ExportError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to export, and how.
+    """Options of an export.
 
     Attributes
     ----------
     project : int
+        Number of the project.
     title : str
+        Title of the data set.
     config : LabelConfig
     format : str
         A key of `FORMATS`.
     consensus : str
         A key of `CONSENSUS`.
     fractions : dict or None
-        Name of a split to its share of the tasks; None: no splits.
+        Maps the name of a split to its share of the tasks; None for an export without splits.
     seed : int
+        Seed of the splits.
     licence, credit : str
+        Texts for the data card; empty if not given.
     objects : str
-        One of `OBJECTS`: whether box and outline of one object are one.
+        One of `OBJECTS`: whether the box and the outline of one object are merged.
     class_numbers : Path or None
-        File that keeps the class numbers for later exports; see `number_labels`.
+        File that stores the class numbers for later exports; see `number_labels`.
     """
 
     project: int
@@ -53,15 +57,16 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Counts of what was written.
+    """Counts of the written data set.
 
     Attributes
     ----------
     tasks, objects, answers, problems : int
+        Numbers of exported tasks, objects and answers, and of rows in the list of problems.
     empty_splits : tuple of str
-        Splits that hold no task.
+        Splits without a task.
     unit : {"tasks", "images"}
-        What `tasks` counts: images where tasks have several.
+        Unit of `tasks`: images where tasks have several.
     """
 
     tasks: int

@@ -1,4 +1,4 @@
-"""The list `problems.csv` beside the data: one row for each thing that was left out or changed, with the reason."""
+"""The file `problems.csv` of a data set: one row for each item that was left out or changed, with the reason."""
 
 from __future__ import annotations
 
@@ -15,14 +15,19 @@ PROBLEMS_FILE = "problems.csv"
 
 
 class Problems:
-    """Writes the list; a context manager. Where there was nothing to list, no file is left.
+    """Writes the list of problems; a context manager. Without a problem it deletes the file at the end.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the data set.
 
     Attributes
     ----------
     count : int
-        Rows so far.
+        Number of rows.
     first : str
-        The first reason; empty where there is none.
+        The first reason; empty if there is none.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -42,14 +47,16 @@ class Problems:
             self._path.unlink()
 
     def add(self, reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
-        """List one thing.
+        """Add one row.
 
         Parameters
         ----------
         reason : str
             One sentence.
-        task, annotation : number, or None where there is none
+        task, annotation : int or None
+            Their numbers; None if the problem concerns no single task or annotation.
         region : str or None
+            Id of the region; None if the problem concerns no single region.
         """
         self._rows.writerow([safe_cell(cell) for cell in (task, annotation, region, reason)])
         self.count += 1

@@ -1,6 +1,6 @@
-"""The annotated objects and answers of one image, as frozen records.
+"""The annotated objects and answers of one image, as frozen dataclasses.
 
-A *statement* is one annotation as it was read; a *record* is an image with the statements that remain after consensus.
+A *statement* is the content of one annotation; a *record* is an image with the statements that remain after consensus.
 """
 
 from __future__ import annotations
@@ -27,29 +27,30 @@ __all__ = ["Answer", "DrawnObject", "Provenance", "Record", "Shape", "Statement"
 Shape = Box | Ellipse | Point | Polygon | Footprint
 
 SMALLEST_AREA = 1e-6
-"""Square pixels: what covers less of the image, such as a box that ends at its border, is not on it."""
+"""Square pixels. A shape with a smaller area on the image, such as a box that ends at its border, lies outside the image."""
 
 _KINDS = {Box: "box", Ellipse: "ellipse", Point: "keypoint", Polygon: "polygon", Footprint: "mask"}
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Who or what made an object or an answer.
+    """Origin of an object or an answer: a person or a model.
 
     Attributes
     ----------
     made_by : {"human", "model", "mixed"}
-        Mixed: what a person drew was joined with what a model proposed, by consensus, or as box and outline of one object.
+        "mixed": a person's and a model's regions were joined, by consensus or as box and outline of one object.
     state : {"drawn", "accepted", "edited", "mixed"}
-        A person's own work; or a model's, accepted as it was, or edited.
+        "drawn": by a person; "accepted": predicted and submitted unchanged; "edited": predicted and changed; "mixed": the
+        joined regions have different states.
     version : str
-        Of the model; empty for a person's own work, and where Label Studio has forgotten the prediction.
+        Model version; empty for a person's own work, and if Label Studio no longer has the prediction.
     annotators : tuple of int
-        Numbers of the persons who submitted it; more than one after consensus.
+        Numbers of the annotators who submitted it; more than one after consensus.
     annotations : tuple of int
         Numbers of their annotations.
     time : str
-        Of the last change, ISO 8601.
+        Time of the last change, ISO 8601.
     """
 
     made_by: str
@@ -61,7 +62,7 @@ class Provenance:
 
     @classmethod
     def joined(cls, origins: Sequence[Provenance]) -> Self:
-        """Return the provenance of what several regions had a part in."""
+        """Return the provenance of a region that was joined from several regions with the provenances `origins`."""
         makers, states = {one.made_by for one in origins}, {one.state for one in origins}
         return cls(
             made_by=makers.pop() if len(makers) == 1 else "mixed",
@@ -73,7 +74,7 @@ class Provenance:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """Return it as JSON writes it."""
+        """Return the attributes as a JSON object."""
         return {
             "made_by": self.made_by,
             "state": self.state,
@@ -91,20 +92,20 @@ class DrawnObject:
     Attributes
     ----------
     id : str
-        Of the region.
+        Id of the region.
     control, label : str
-        Name of the control, and what the config stores for the class.
+        Name of the control, and value of the label in the labelling config.
     shape : Box, Ellipse, Point, Polygon or Footprint
         Pixels, x right and y down from the image's top-left corner.
     size : (width, height)
-        Of the picture, pixels.
+        Size of the image, pixels.
     probability : float or None
-        Of the label: a model's score, or what consensus found.
+        Probability of the label: a model's score, or the result of consensus.
     provenance : Provenance
     region : dict
-        As Label Studio has it.
+        Region as Label Studio stores it.
     boxed : DrawnObject or None
-        The box that was drawn around the same object, where this is its outline.
+        The box of the same object, if this is an outline with which a box was merged.
     """
 
     id: str
@@ -119,18 +120,18 @@ class DrawnObject:
 
     @property
     def kind(self) -> str:
-        """`box`, `ellipse`, `keypoint`, `polygon` or `mask`."""
+        """Kind of the shape: `box`, `ellipse`, `keypoint`, `polygon` or `mask`."""
         return _KINDS[type(self.shape)]
 
     def footprint(self) -> Footprint | None:
-        """Return the pixels that the object covers, None for a point or a box.
+        """Return the pixels that the object covers; None for a point or a box.
 
         Raises
         ------
         OutsideError
-            If it lies outside the image.
+            If the object lies outside the image.
         ControlError
-            If it covers no pixel.
+            If the object covers no pixel.
         """
         if isinstance(self.shape, Footprint):
             return self.shape
@@ -139,12 +140,15 @@ class DrawnObject:
         return None
 
     def ring(self) -> NDArray[np.float64]:
-        """Return the outline of a box, polygon or ellipse as corners (x, y), shape (n, 2), cut at the image's border."""
+        """Return the outline of a box, polygon or ellipse, clipped to the image: corners (x, y), shape (n, 2), pixels."""
         assert isinstance(self.shape, Box | Polygon | Ellipse)
         return clip_ring(_corners(self.shape).points, self.size)
 
     def box(self) -> Box | None:
-        """Return the upright box around what of the object lies on the image, the drawn one if there is; None for a point."""
+        """Return the upright box around the object, clipped to the image; None for a point.
+
+        If the object has a merged box (`boxed`), the box of that is returned.
+        """
         if self.boxed is not None:
             return self.boxed.box()
         if isinstance(self.shape, Footprint):
@@ -163,9 +167,9 @@ class DrawnObject:
         Raises
         ------
         OutsideError
-            If nothing of it lies on the image.
+            If no part of the object lies on the image.
         ControlError
-            If it covers no pixel.
+            If the object covers no pixel.
         """
         width, height = self.size
         outside = OutsideError(f"the region lies outside the image of {width}x{height} pixels")
@@ -185,20 +189,21 @@ class DrawnObject:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """A class, a path or a number for the whole image.
+    """Classes, taxonomy paths or a number for the whole image.
 
     Attributes
     ----------
     control : str
+        Name of the control.
     labels : tuple of str
-        Classes of Choices, joined paths of a Taxonomy; empty for a Number.
+        Classes of Choices, or paths of a Taxonomy joined by slashes; empty for a Number.
     number : float or None
-        Of a Number, in the unit that the project gives it.
+        Value of a Number, in the unit of the project.
     probability : float or None
-        Of the labels, as in `DrawnObject`.
+        Probability of the labels, as in `DrawnObject`.
     provenance : Provenance
     region : dict
-        As Label Studio has it.
+        Region as Label Studio stores it.
     """
 
     control: str
@@ -211,21 +216,22 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Statement:
-    """One annotation: what one person submitted, or what consensus made of several.
+    """The content of one annotation, or the consensus of several.
 
     Attributes
     ----------
     annotation : int or None
-        Its number; None after consensus.
+        Number of the annotation; None after consensus.
     annotator : int or None
-        Number of the person; None after consensus, and where Label Studio names no one.
+        Number of the annotator; None after consensus, and if Label Studio states none.
     time : str
-        ISO 8601.
-    objects, answers : tuple
+        Time of the last change, ISO 8601.
+    objects : tuple of DrawnObject
+    answers : tuple of Answer
     regions : tuple of dict
-        All that could be read, in Label Studio's order, those of other controls included.
+        All valid regions in Label Studio's order, including those of controls that the export does not read.
     fields : mapping
-        The rest of the annotation as Label Studio has it.
+        The other fields of the annotation as Label Studio stores them.
     """
 
     annotation: int | None
@@ -244,22 +250,23 @@ class Record:
     Attributes
     ----------
     task : int
-    number : int
-        Of the image in the data set: the task's where each task has one image.
-    image : (str, int) or None
-        Name of the Image tag and number of the page, from 0; None where each task has one image.
+        Number of the task.
     data : mapping
         The task's data.
     reference : str
-        Of its image.
+        Reference of the image in the task's data.
     size : (width, height) or None
-        Of the picture, pixels; as annotations state it where the file cannot be had or is not needed; None where nothing tells.
+        Size of the image, pixels: that of the file, else that of the annotations; None if it is unknown.
     sky : Sky
     split : str
     statements : tuple of Statement
-        One, but for the consensus `all`.
+        One statement, except for the consensus `all`.
     picture : Picture, ImageError or None
-        Its file, or why it cannot be had; None where the format needs none.
+        The image file, or the error if it cannot be read; None if the format does not contain images.
+    number : int
+        Number of the image in the data set: the task's number where each task has one image.
+    image : (str, int) or None
+        Name of the Image tag and number of the page, from 0; None where each task has one image.
     """
 
     task: int
@@ -275,12 +282,12 @@ class Record:
 
     @property
     def objects(self) -> tuple[DrawnObject, ...]:
-        """Of all statements."""
+        """Objects of all statements."""
         return tuple(one for statement in self.statements for one in statement.objects)
 
     @property
     def answers(self) -> tuple[Answer, ...]:
-        """Of all statements."""
+        """Answers of all statements."""
         return tuple(one for statement in self.statements for one in statement.answers)
 
 

@@ -1,4 +1,4 @@
-"""One export: two passes over the annotated tasks, and a folder that is written completely or not at all."""
+"""Runs one export: two passes over the annotated tasks, and an atomic write of the output folder."""
 
 from __future__ import annotations
 
@@ -62,23 +62,29 @@ def export(
     Parameters
     ----------
     tasks : iterable of mapping
-        As `read_annotated` yields them; gone over once.
+        As `read_annotated` yields them; iterated once.
     output : Path
-        A folder that does not exist, or is empty.
+        A folder that does not exist or is empty.
     plan : Plan
     pictures : Pictures
-        Fetches images, where the format holds them or a task's image is FITS.
+        Fetches images if the format contains them, if shapes need the size of an image, or if a FITS file has a WCS.
     watch : callable, optional
-        Gives records on and shows how far they are; called with them and their number.
+        Called with an iterator of records and the number of images; returns an iterator of the same records. Used to show
+        progress.
+
+    Returns
+    -------
+    Summary
+        Counts of the written data set.
 
     Raises
     ------
     ExportError
-        If `output` is not empty or cannot be written, or there is nothing to export.
+        If `output` is not empty or cannot be written, or if there is nothing to export.
     ImportError
-        If what it needs is not installed; `missing_packages` says so beforehand.
+        If a package that the format needs is not installed; `missing_packages` lists such packages.
     """
-    writer(plan.format)  # raises ImportError before anything is read
+    writer(plan.format)  # raises ImportError before tasks are read
     with ExitStack() as stack:
         folder = _open_output(output, stack)
         spool, problems = stack.enter_context(Spool(folder)), stack.enter_context(Problems(folder))
@@ -153,7 +159,7 @@ def _write(records: Iterable[Record], folder: Path, *, dataset: Dataset, format:
     Raises
     ------
     ExportError
-        If they cannot be completed, for a reason that lies in no single record.
+        If the files cannot be completed for a reason that does not concern a single record.
     """
     try:
         writer(format).write(records, folder, dataset=dataset)
@@ -165,7 +171,7 @@ def _write(records: Iterable[Record], folder: Path, *, dataset: Dataset, format:
 
 
 def _check_something_fits(plan: Plan, dataset: Dataset) -> None:
-    """Refuse a format without a place for answers where the project asks for nothing else."""
+    """Raise `ExportError` if the project has only answers about whole images and the format cannot represent them."""
     if not dataset.labels and WHOLE_IMAGE not in KINDS_OF_FORMAT[plan.format]:
         raise ExportError(
             f"project {plan.project} has no class of objects, and {plan.format} holds nothing but objects: "
@@ -202,7 +208,7 @@ def _record(
     sky_of: SkyReader,
     report: Report,
 ) -> Record | None:
-    """The record of a task; None where nothing of it is exported."""
+    """Return the record of a task; None if the task is left out."""
     config = plan.config
     number, data = int(task["id"]), task.get("data")
     data = data if isinstance(data, Mapping) else {}
@@ -245,7 +251,7 @@ def _record(
 def _report_sizes(
     task: Mapping[str, Any], plan: Plan, picture: Picture | ImageError | None, size: Size | None, *, report: Report
 ) -> None:
-    """Report what is not as it seems about the pixels of a task."""
+    """Report an image file whose size differs from that in the annotations, or that is missing."""
     if size is not None:
         report_stated(task, plan.config, size=size, report=report)
     elif isinstance(picture, ImageError) and plan.format not in WITH_IMAGES:  # the others report each missing image
@@ -253,10 +259,9 @@ def _report_sizes(
 
 
 def _labels(config: LabelConfig, found: FirstPass) -> tuple[str, ...]:
-    """Classes of objects, in the config's order, and then those that only tasks name, in the order of their first use.
+    """Return the classes of objects: those of the config in its order, then others in the order of their first use.
 
-    Their places are class numbers, and stay the same from export to export: annotations have rising numbers, so what is
-    labelled later comes behind.
+    Positions are class numbers and are stable across exports: annotation numbers increase, so later classes are appended.
     """
     controls = [control for control in config.controls if control.tag not in ANSWERING_TAGS and not control.only_prompts]
     known = dict.fromkeys(label.value for control in controls for label in control.labels)
@@ -272,7 +277,13 @@ def _labels_of(config: LabelConfig, tag: str) -> tuple[str, ...]:
 
 
 def _open_output(output: Path, stack: ExitStack) -> Path:
-    """Enter a folder to write into that becomes `output` when `stack` is closed without an error."""
+    """Return a temporary folder that is renamed to `output` when `stack` closes without an error.
+
+    Raises
+    ------
+    ExportError
+        If `output` exists and is not an empty folder, or if it cannot be written.
+    """
     output = output.absolute()
     try:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):

@@ -1,8 +1,7 @@
-"""Where the pixels of an image lie on the sky, by its FITS header or by what the task's data say.
+"""Sky coordinates of the pixels of an image, from its FITS header or from the task's data.
 
-Rows: a FITS file counts them from the bottom, and so do its WCS cards; Label Studio counts from the top, and shows the
-file's first row at the bottom. So a displayed y becomes a FITS row by counting from the other end; an image that is
-shown smaller or larger than it was measured is scaled as well.
+FITS files and their WCS cards count rows from the bottom. Label Studio displays the file's first row at the bottom and counts y
+from the top. The module therefore flips y, and scales coordinates if the displayed size differs from the size of the WCS.
 """
 
 from __future__ import annotations
@@ -24,27 +23,28 @@ from sync.sky.task_cards import image_cards
 __all__ = ["NOWHERE", "Sky", "SkyError"]
 
 STEP_PX = 0.5
-"""How far from a point its neighbours are that say how the sky runs there, pixels."""
+"""Half the step of the central differences for the Jacobian of the WCS, pixels."""
 
 ARCSEC = 180 / np.pi * 3600
+"""Arcseconds per radian."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sky:
-    """What is known of an image's place on the sky.
+    """Sky coordinates of an image.
 
     Attributes
     ----------
     celestial : CelestialSky or None
-        Coordinates of the image.
+        WCS of the image; None if it has none.
     measured_size : (width, height) or None
-        Of the image that `celestial` counts pixels of; None: as it is displayed.
+        Size of the image that the pixels of `celestial` refer to; None if it is the displayed size.
     centre : (ra, dec) or None
-        Of the galaxy that the image shows, ICRS degrees, as the task's data say.
+        Position of the image's galaxy in the task's data, ICRS, degrees.
     scale_arcsec : float or None
-        Width of a pixel as the task's data say, arcsec.
+        Width of a pixel in the task's data, arcsec.
     faults : tuple of str
-        A sentence for each number of the task's data that makes no sense, and is left out.
+        A sentence for each invalid number of the task's data, which is left out.
     """
 
     celestial: CelestialSky | None = None
@@ -57,18 +57,19 @@ class Sky:
     def of_task(cls, data: Mapping[str, Any], image: CelestialSky | None = None) -> Self:
         """Read the keys `wcs`, `ra`, `dec` and `pixel_scale_arcsec` of a task's data.
 
-        A CSV file that Label Studio imported has texts for numbers, and an empty one for a missing number.
+        After Label Studio's import of a CSV file, numbers are texts, and missing numbers are empty texts.
 
         Parameters
         ----------
         data : mapping
+            The task's data.
         image : CelestialSky, optional
-            Coordinates of the task's image where that is a FITS file: they go before the data's `wcs`.
+            WCS of the task's image if that is a FITS file; it has priority over `wcs` in the data.
 
         Raises
         ------
         SkyError
-            If there is a WCS that makes no sense. A number that makes none is one of `faults`, and the rest is kept.
+            If the WCS is invalid. An invalid number is listed in `faults` instead.
         """
         faults: list[str] = []
         numbers = {}
@@ -90,19 +91,19 @@ class Sky:
         return cls(celestial=image, measured_size=size, centre=centre, scale_arcsec=scale, faults=tuple(faults))
 
     def positions(self, points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
-        """Return right ascension and declination of points.
+        """Return the right ascension and declination of points.
 
         Parameters
         ----------
         points : ndarray, shape (n, 2)
             (x, y) on the displayed image, pixels from its top-left corner.
         size : (width, height)
-            Of the displayed image, pixels.
+            Size of the displayed image, pixels.
 
         Returns
         -------
         ndarray, shape (n, 2)
-            ICRS, degrees; NaN where the image has no WCS, or none there.
+            ICRS, degrees; NaN if the image has no WCS, or where the WCS is undefined.
         """
         if self.celestial is None or not len(points):
             return np.full((len(points), 2), np.nan)
@@ -112,12 +113,19 @@ class Sky:
         return self.celestial.positions(columns, rows)
 
     def steps(self, points: NDArray[np.float64], size: Size) -> NDArray[np.float64]:
-        """Return how far a pixel to the right, and one down, lead on the sky.
+        """Return the Jacobian of the WCS at points, from central differences.
+
+        Parameters
+        ----------
+        points : ndarray, shape (n, 2)
+            (x, y) on the displayed image, pixels from its top-left corner.
+        size : (width, height)
+            Size of the displayed image, pixels.
 
         Returns
         -------
         ndarray, shape (n, 2, 2)
-            First axis east and north, second one right and down, arcsec; NaN where unknown.
+            Arcsec per pixel: rows east and north, columns right (x) and down (y); NaN where unknown.
         """
         moves = np.array([[0, 0], [STEP_PX, 0], [0, STEP_PX], [-STEP_PX, 0], [0, -STEP_PX]])
         around = self.positions((points[:, None] + moves).reshape(-1, 2), size).reshape(-1, 5, 2)
@@ -132,7 +140,7 @@ class Sky:
         return np.stack([np.einsum("nki,ni->nk", ahead, axis) for axis in (east, north)], axis=1)
 
     def header(self, size: Size) -> Header | None:
-        """Return the WCS cards of an image of `size`, None where there is none."""
+        """Return the WCS cards for an image of `size` (width, height); None if it has no WCS."""
         if self.celestial is None:
             return None
         cards = image_cards(self.celestial, size)
@@ -140,6 +148,7 @@ class Sky:
 
 
 NOWHERE = Sky()
+"""An image without sky coordinates."""
 
 
 _RANGES = {"ra": (-360.0, 360.0), "dec": (-90.0, 90.0), "pixel_scale_arcsec": (0.0, 1e6)}

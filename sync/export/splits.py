@@ -1,7 +1,7 @@
-"""Splits: train, validation and test, stratified by class, seeded, and with no galaxy on two sides.
+"""Splits: train, validation and test, stratified by class, reproducible by a seed, and with no galaxy in two splits.
 
-Two tasks belong together where a galaxy that is annotated on one lies on the image of the other, or where both show the same
-file, by its reference or by its bytes; so do the images of one task. Whole groups of such tasks are dealt out.
+Two tasks are linked if a galaxy that is annotated on one lies on the image of the other, or if both show the same file, by its
+reference or by its content; the images of one task are linked too. The module assigns whole groups of linked tasks to splits.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ __all__ = ["SAME_GALAXY_ARCSEC", "SPLIT_NAMES", "Splitting", "TaskPlace", "link_
 
 SPLIT_NAMES = ("train", "validation", "test")
 SAME_GALAXY_ARCSEC = 5.0
-"""Radius of an image whose size on the sky is unknown: two positions so near are one galaxy."""
+"""Smallest radius of an image on the sky, also used if its size is unknown: positions within it count as the same galaxy."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class TaskPlace:
-    """What the splits need to know of a task.
+    """Class, file and sky position of a task, for the splits.
 
     Attributes
     ----------
     task : int
+        Number of the task.
     label : str
-        The class to stratify by.
+        Class for the stratification.
     reference : str
-        Of its image.
+        Reference of the image.
     galaxies : ndarray, shape (n, 2)
-        Right ascension and declination of the galaxies annotated on it, degrees; n is 0 where nothing is known.
+        Right ascension and declination of the annotated galaxies, degrees; n is 0 if no position is known.
     centre : (ra, dec) or None
-        Of the image, degrees.
+        Centre of the image, degrees.
     radius_arcsec : float
-        From there to its corners.
+        Distance from the centre to the farthest corner; 0 if unknown.
     content : str
-        What the file is known by, whatever it is called; empty where nobody has read it.
+        Identifier of the file's content, independent of its name; empty if the file was not read.
     """
 
     task: int
@@ -55,16 +56,16 @@ class TaskPlace:
 
 @dataclass(frozen=True, slots=True)
 class Splitting:
-    """Which task is on which side.
+    """Assignment of tasks to splits.
 
     Attributes
     ----------
     split_of : dict
-        Task to the name of its split.
+        Maps the number of a task to the name of its split.
     groups, largest : int
-        Groups of tasks that stay together, and tasks in the largest one.
+        Number of groups of linked tasks, and number of tasks in the largest group.
     placed : int
-        Tasks whose place on the sky is known.
+        Number of tasks whose sky position is known.
     """
 
     split_of: dict[int, str]
@@ -74,12 +75,17 @@ class Splitting:
 
 
 def parse_fractions(text: str) -> dict[str, float]:
-    """Read `0.8,0.1,0.1` (train, validation, test) or `0.8,0.2` (train, test).
+    """Parse `0.8,0.1,0.1` (train, validation, test) or `0.8,0.2` (train, test).
+
+    Returns
+    -------
+    dict
+        Maps the name of a split to its share of the tasks.
 
     Raises
     ------
     ValueError
-        If these are not two or three numbers above 0 that add up to 1.
+        If `text` is not two or three numbers above 0 that add up to 1.
     """
     try:
         fractions = [float(part) for part in text.split(",")]
@@ -92,13 +98,13 @@ def parse_fractions(text: str) -> dict[str, float]:
 
 
 def split_tasks(places: Sequence[TaskPlace], fractions: dict[str, float], *, seed: int) -> Splitting:
-    """Deal tasks out.
+    """Assign tasks to splits, group by group.
 
     Parameters
     ----------
     places : sequence of TaskPlace
     fractions : dict
-        Name of a split to its share of the tasks.
+        Maps the name of a split to its share of the tasks.
     seed : int
         The same seed gives the same splits of the same tasks.
     """
@@ -108,7 +114,7 @@ def split_tasks(places: Sequence[TaskPlace], fractions: dict[str, float], *, see
         members[label].append(place)
     groups = list(members.values())
     order = np.random.default_rng(seed).permutation(len(groups))
-    # Large groups first: what they unbalance, the small ones put right.
+    # Large groups first, so that the small groups balance the splits.
     dealt = sorted((groups[place] for place in order), key=len, reverse=True)
     strata: dict[str, Counter[str]] = defaultdict(Counter)
     total: Counter[str] = Counter()
@@ -124,10 +130,10 @@ def split_tasks(places: Sequence[TaskPlace], fractions: dict[str, float], *, see
 
 
 def _side(group: Counter[str], strata: dict[str, Counter[str]], total: Counter[str], fractions: dict[str, float]) -> str:
-    """The split that lacks most: of what is in the group, class by class, and of tasks as a whole.
+    """Return the split with the largest deficit: of the group's classes, and of all tasks.
 
-    Both count. By classes alone each class begins with the largest split, and one of few tasks never leaves it: of 40 classes
-    of three tasks each, validation and test would get none.
+    The deficit of all tasks is necessary. By classes alone, each class starts in the largest split, and a class with few tasks
+    stays there: of 40 classes with three tasks each, validation and test would get none.
     """
     size = group.total()
 
@@ -137,13 +143,13 @@ def _side(group: Counter[str], strata: dict[str, Counter[str]], total: Counter[s
             for label, number in group.items()
         )
         of_all = fractions[side] * (total.total() + size) - total[side]
-        return round(of_classes / size + of_all, 9)  # a tie is one for every machine
+        return round(of_classes / size + of_all, 9)  # rounded so that ties are the same on every machine
 
     return max(fractions, key=lack)
 
 
 def _groups(places: Sequence[TaskPlace]) -> NDArray[np.int32]:
-    """Number of each task's group, shape (n,)."""
+    """Return the group number of each task, shape (n,)."""
     rows, columns = np.array(link_tasks(places), dtype=np.int64).reshape(-1, 2).T
     graph = coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(places), len(places)))
     labels: NDArray[np.int32] = connected_components(graph, directed=False)[1]
@@ -151,11 +157,11 @@ def _groups(places: Sequence[TaskPlace]) -> NDArray[np.int32]:
 
 
 def link_tasks(places: Sequence[TaskPlace]) -> list[tuple[int, int]]:
-    """Find the tasks that belong together: pairs of positions in `places`, in any order and possibly twice."""
+    """Return the linked tasks as pairs of indices in `places`, in any order and possibly with duplicates."""
     links: list[tuple[int, int]] = []
     first: dict[tuple[str, str], int] = {}
     for number, place in enumerate(places):
-        # Label Studio gives a file that is uploaded twice two names, so that only its bytes can tell.
+        # Label Studio gives a file that is uploaded twice two names: only the content identifies it.
         for known in (("task", str(place.task)), ("reference", place.reference), ("content", place.content)):
             if known[1]:
                 links.append((number, first.setdefault(known, number)))
@@ -172,6 +178,6 @@ def link_tasks(places: Sequence[TaskPlace]) -> list[tuple[int, int]]:
 
 
 def _vectors(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Unit vectors, shape (n, 3), of degrees, shape (n, 2)."""
+    """Convert (ra, dec) in degrees, shape (n, 2), to unit vectors, shape (n, 3)."""
     ra, dec = np.radians(places).T
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=1)

@@ -1,8 +1,8 @@
-"""Storage references: what a task's data name in a bucket, and the address of Label Studio that gives it.
+"""Conversion between references to cloud storage in a task's data and the addresses from which Label Studio serves the files.
 
-Its task list makes such addresses by itself, with its own host in them, and no other Label Studio could use what is written. So
-the list is asked for as the data are stored; the address is made here while images are fetched, and taken back before data are
-written.
+Label Studio's task list can resolve references to addresses with its own host, which another Label Studio could not use. The
+export therefore requests unresolved data, converts references to addresses to fetch images, and converts them back before it
+writes data.
 """
 
 from __future__ import annotations
@@ -16,12 +16,20 @@ from typing import Any
 __all__ = ["as_fetched", "as_stored"]
 
 _REFERENCE = re.compile(r"(s3|gs|azure-blob)://\S.*", re.DOTALL)
-"""Of the storages that Label Studio 1.23.2 signs addresses of, or reads for us."""
+"""References to the storages for which Label Studio 1.23.2 presigns URLs or acts as a proxy."""
 _ADDRESS = re.compile(r"/tasks/[0-9]+/resolve/\?fileuri=([\w=-]+)", re.ASCII)
 
 
 def as_fetched(data: Any, *, task: int) -> Any:
-    """Return a task's data with the address of each storage reference in its place."""
+    """Return a task's data with each storage reference replaced by its address in Label Studio.
+
+    Parameters
+    ----------
+    data : Any
+        JSON value.
+    task : int
+        Number of the task.
+    """
 
     def address(value: str) -> str:
         if not _REFERENCE.fullmatch(value):
@@ -32,7 +40,7 @@ def as_fetched(data: Any, *, task: int) -> Any:
 
 
 def as_stored(data: Any) -> Any:
-    """Return a task's data as the project has them: what `as_fetched` was given."""
+    """Return a task's data as the project stores them; the inverse of `as_fetched`."""
 
     def reference(value: str) -> str:
         found = _ADDRESS.fullmatch(value)
@@ -46,7 +54,7 @@ def as_stored(data: Any) -> Any:
 
 
 def _each_text(data: Any, change: Callable[[str], str]) -> Any:
-    """Data with each text changed, those inside lists and objects too: an image may be `$pages` or `$bands[0].url`."""
+    """Apply `change` to each text, also inside lists and objects, since an image may be `$pages` or `$bands[0].url`."""
     if isinstance(data, Mapping):
         return {key: _each_text(value, change) for key, value in data.items()}
     if isinstance(data, list):

@@ -1,4 +1,4 @@
-"""Counts of what a data set holds, for the data card and the summary on the terminal."""
+"""Counts of a data set's contents, for the data card and the summary on the terminal."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ class Tally:
     Attributes
     ----------
     tasks : Counter
-        By split; where tasks have several images, these are counted.
-    unit : {"tasks", "images"}
-        Which of both.
+        Number of tasks, or of images where tasks have several, by split.
     objects : Counter
-        By (kind, label, split).
+        Number of objects by (kind, label, split).
     answers : Counter
-        By (control, label, split); of a Number, the label is empty.
+        Number of answers by (control, label, split); the label of a Number is empty.
     made : Counter
-        By (made_by, state, version) of objects and answers.
+        Number of objects and answers by (made_by, state, version).
     annotators : Counter
-        Objects and answers of each, by number.
+        Number of objects and answers by number of the annotator.
     on_sky : int
-        Tasks with a WCS.
+        Number of tasks, or images, with a WCS.
+    unit : {"tasks", "images"}
+        Unit of `tasks`.
     """
 
     tasks: Counter[str] = field(default_factory=Counter)
@@ -42,7 +42,7 @@ class Tally:
     unit: str = "tasks"
 
     def add(self, record: Record) -> None:
-        """Count a record."""
+        """Add a record to the counts."""
         self.tasks[record.split] += 1
         self.unit = self.unit if record.image is None else "images"
         self.on_sky += record.sky.celestial is not None
@@ -55,5 +55,5 @@ class Tally:
             self.annotators.update(made.annotators)
 
     def empty(self, splits: Sequence[str]) -> tuple[str, ...]:
-        """Return those of `splits` that hold no task."""
+        """Return those of `splits` without a task."""
         return tuple(split for split in splits if not self.tasks[split])

@@ -1,6 +1,6 @@
-"""The list of images beside every data set, `tasks.csv`: which task and file each is, and the columns that came in with it.
+"""The list of images of a data set, `tasks.csv`: the task and file of each image, and the columns of the task's data.
 
-With it a data set is joined to a catalogue or to a folder of files by any column, also where a format has no place for columns.
+With this list a data set can be joined to a catalogue or to a folder of files by any column, also if the format has no columns.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ class TaskList:
     Parameters
     ----------
     folder : Path
+        Folder of the data set.
     columns : sequence of DataColumn
+        Columns of the tasks' data.
     format : str
         A key of `FORMATS`.
     """
@@ -49,7 +51,7 @@ class TaskList:
         self._file.close()
 
     def add(self, record: Record) -> None:
-        """List a record."""
+        """Add the row of a record."""
         image_name, page = record.image or (None, None)
         width, height = record.size or (None, None)
         place = (record.task, image_name, page, record.split, self._file_name(record))
@@ -57,7 +59,7 @@ class TaskList:
         self._rows.writerow([safe_cell(cell) for cell in (*own, *data_row(self._columns.values(), record))])
 
     def _file_name(self, record: Record) -> str:
-        """The file's name in the data set; empty where it has none."""
+        """Return the name of the record's file in the data set; empty if it has none."""
         if self._format == "fits":
             return name_of(record, ".fits.gz")
         return name_of(record, record.picture.suffix) if isinstance(record.picture, Picture) else ""

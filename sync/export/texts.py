@@ -1,4 +1,4 @@
-"""Texts that a format cannot hold as they are: its characters are written as escapes, and the list of problems says so."""
+"""Escapes characters that a format cannot represent, and reports the affected texts."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ __all__ = ["DS9", "ECSV", "FITS", "NAMES", "UNICODE", "XML", "Texts", "escape_te
 
 _BLANK_ENDS = r"|\A\s+|\s+\Z"
 DS9 = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff{}]" + _BLANK_ENDS)
-"""A region is a line, and its text stands in braces."""
+"""A region is one line, and its text is enclosed in braces."""
 UNICODE = re.compile("[\ud800-\udfff]")
-"""Halves of characters, which UTF-8 does not have."""
+"""Lone surrogates, which UTF-8 cannot encode."""
 ECSV = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]" + _BLANK_ENDS)
-"""astropy's reader ends a line at each character that Unicode calls a line boundary, and strips cells."""
+"""astropy's reader splits lines at every line boundary of Unicode, and strips cells."""
 NAMES = re.compile("[\t\n]|" + ECSV.pattern)
-"""Of columns: readers split their line before they look for quotes."""
+"""Names of columns: readers split the header line before they parse quotes."""
 XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]" + _BLANK_ENDS)
-"""XML 1.0 has no other characters, and astropy's reader strips cells."""
+"""XML 1.0 allows no other characters, and astropy's reader strips cells."""
 FITS = re.compile(r"[^\x20-\x7e]|\s+\Z")
-"""FITS has printable ASCII only, and spaces at the end of a text have no meaning."""
+"""FITS allows printable ASCII only, and trailing spaces of a text are not significant."""
 
 MOST_REPORTED = 1000
-"""Texts of which each gets its own row in the list of problems."""
+"""Largest number of texts that are reported one by one."""
 
-# Spreadsheets read the wide forms as well.
+# Spreadsheets accept the full-width forms as well.
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
 
 def escape_text(text: str, pattern: re.Pattern[str]) -> str:
-    """Write the characters that `pattern` matches as Python's escapes, such as ``\\x85``."""
+    """Replace the characters that `pattern` matches by Python's escapes, such as ``\\x85``."""
     return pattern.sub(lambda match: "".join(map(_escape, match[0])), text)
 
 
 class Texts:
-    """Writes texts for one format.
+    """Converts texts for one format.
 
     Parameters
     ----------
     pattern : re.Pattern
-        Matches the characters that the format cannot hold.
+        Matches the characters that the format cannot represent.
     format : str
-        As sentences name it.
+        Name of the format in reports.
     report : callable
-        Called once with each text that is escape_text, up to `MOST_REPORTED`.
+        Called once for each text that is escaped or cut, up to `MOST_REPORTED`.
     """
 
     def __init__(self, pattern: re.Pattern[str], *, format: str, report: Report) -> None:
@@ -57,7 +57,7 @@ class Texts:
         self._reported: set[str] = set()
 
     def __call__(self, text: str, *, task: object = None) -> str:
-        """Return a text as the format can hold it."""
+        """Return a text with escapes for the characters that the format cannot represent; report it if it has any."""
         if not self._pattern.search(text):
             return text
         written = escape_text(text, self._pattern)
@@ -67,7 +67,7 @@ class Texts:
         return written
 
     def cut(self, text: str, *, task: object = None, length: int) -> str:
-        """Return a text as the format can hold it, cut to `length` characters."""
+        """Return a text with escapes, cut to `length` characters; report it if it changes."""
         written = self(text, task=task)
         if len(written) > length:
             reason = f"{self._format} holds {length:,} characters of a text: {text[:80]!r}… of {len(written):,} is cut"
@@ -84,9 +84,9 @@ class Texts:
 
 
 def safe_cell(value: Any) -> Any:
-    """Return a cell of a CSV file that no spreadsheet takes for a formula: a text that begins like one is put after a quote.
+    """Return a cell for a CSV file that spreadsheets do not evaluate: a text that begins like a formula gets a leading quote.
 
-    Numbers stay numbers, also as texts such as ``-1.5``.
+    Numbers are unchanged, also as texts such as ``-1.5``.
     """
     if not isinstance(value, str):
         return value

@@ -1,1 +1,1 @@
-"""Consensus of several annotators: votes, matched objects, and their agreement."""
+"""Consensus of several annotators: votes, object matching and agreement measures."""

@@ -1,4 +1,4 @@
-"""How far annotators of the same task agree: Krippendorff's alpha for classes, mean overlap for shapes."""
+"""Agreement between annotators of the same task: Krippendorff's alpha for classes, mean overlap for shapes."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ __all__ = ["ClassAgreement", "Overlaps", "ShapeAgreement", "class_agreement"]
 
 @dataclass(frozen=True, slots=True)
 class ClassAgreement:
-    """Of one question.
+    """Agreement on the classes of one topic.
 
     Attributes
     ----------
     topic : str
-        Name of the control; of one that takes several classes, with the class.
+        Name of the control; for a control with several choices, followed by the class.
     questions : int
-        Tasks, or objects, that two or more people judged.
+        Number of tasks or objects with votes of two or more annotators.
     alpha : float
-        Krippendorff's, nominal: 1 is agreement, 0 is chance.
+        Krippendorff's alpha for nominal data: 1 is full agreement, 0 is agreement by chance.
     """
 
     topic: str
@@ -36,17 +36,18 @@ class ClassAgreement:
 
 @dataclass(frozen=True, slots=True)
 class ShapeAgreement:
-    """Of the shapes of one control, over all pairs of annotators of all tasks.
+    """Agreement on the shapes of one control, over all pairs of annotators of all tasks.
 
     Attributes
     ----------
     control : str
+        Name of the control.
     pairs : int
-        Shapes that both of two annotators drew.
+        Number of matched pairs of shapes.
     mean_overlap : float
-        Of these, intersection over union.
+        Mean intersection over union of the matched pairs; 0 without a pair.
     matched : float
-        Share of all shapes that the other of two annotators drew as well.
+        Share of all shapes that are in a matched pair.
     """
 
     control: str
@@ -56,14 +57,23 @@ class ShapeAgreement:
 
 
 def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:
-    """Measure agreement on classes, topic by topic; topics without a second opinion are left out.
+    """Measure agreement on classes, topic by topic.
+
+    Parameters
+    ----------
+    votes : iterable of Vote
+
+    Returns
+    -------
+    list of ClassAgreement
+        Ordered by topic. Topics without a question that two annotators answered are left out.
 
     References
     ----------
     Krippendorff (1980), Content Analysis, chapter 12.
     """
     topics: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
-    numbers: dict[str, int] = {}  # pandas takes no half of a surrogate pair
+    numbers: dict[str, int] = {}  # pandas does not accept lone surrogates in labels
     for vote in votes:
         label = numbers.setdefault(vote.label, len(numbers))
         topics[vote.question[1]].append((ascii(vote.question), vote.annotator, label))
@@ -79,7 +89,7 @@ def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:
             counts[question] += 1
         judged = [row for row in rows if counts[row[0]] > 1]
         if judged:
-            # With one label in all votes chance would agree as well: the formula has no value, and nobody disagreed.
+            # With one label in all votes the expected disagreement is 0 and alpha is undefined; all annotators agree.
             same = len({label for _, _, label in judged}) == 1
             alpha = 1.0 if same else alpha_krippendorff(pd.DataFrame(judged, columns=["task", "worker", "label"]))
             found.append(ClassAgreement(topic, len({question for question, _, _ in judged}), alpha))
@@ -88,12 +98,12 @@ def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:
 
 @dataclass
 class Overlaps:
-    """Adds up the overlaps of shapes, task by task."""
+    """Accumulates the overlaps of shapes, task by task."""
 
     _sums: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0, 0.0]))
 
     def add(self, statements: Sequence[Statement], config: LabelConfig) -> None:
-        """Compare each two statements of one task; points have no overlap and are left out."""
+        """Add the overlaps between each pair of statements of one task; key points are left out."""
         for control in config.controls:
             for one, other in combinations(statements, 2):
                 mine, theirs = (
@@ -108,7 +118,7 @@ class Overlaps:
                     sums[2] += len(mine) + len(theirs)
 
     def agreement(self) -> list[ShapeAgreement]:
-        """Return what was added up, control by control."""
+        """Return the agreement of each control with a shape, ordered by name."""
         return [
             ShapeAgreement(control, int(pairs), shared / pairs if pairs else 0.0, 2 * pairs / drawn)
             for control, (pairs, shared, drawn) in sorted(self._sums.items())

@@ -1,4 +1,4 @@
-"""Consensus: what stands in the data set where several people annotated one task."""
+"""Consensus: which statements the data set contains where several people annotated one task."""
 
 from __future__ import annotations
 
@@ -20,36 +20,37 @@ from sync.labelling.reading import read_region
 __all__ = ["CONSENSUS", "Decision", "everything", "latest", "voted"]
 
 Decision = Callable[[int, Sequence[Statement]], list[Statement]]
-"""From a task's number and its statements, ordered by time, to those that stand in the data set."""
+"""Maps a task's number and its statements, ordered by time, to the statements that are exported."""
 
 TIE = 1e-9
+"""Labels whose shares differ by at most this are tied."""
 
 TaxonomyPath = tuple[str, ...]
 
 
 def latest(_task: int, statements: Sequence[Statement]) -> list[Statement]:
-    """Keep the newest annotation."""
+    """Return the newest statement only."""
     return list(statements[-1:])
 
 
 def everything(_task: int, statements: Sequence[Statement]) -> list[Statement]:
-    """Keep all annotations side by side."""
+    """Return all statements."""
     return list(statements)
 
 
 def voted(
     votes: Iterable[Vote], config: LabelConfig, *, count: Callable[[Iterable[Vote]], Mapping[Question, Mapping[str, float]]]
 ) -> Decision:
-    """Make the decision that follows votes; a tie goes to the label that the newest annotation has.
+    """Return a decision by votes; a tie goes to the label of the newest annotation.
 
-    A task that one person annotated stays as it is. Of an object that several people drew, masks become the pixels that most of
-    them covered, upright boxes and points the median of their numbers, and of other shapes the one that overlaps the others
-    best is kept. Numbers become their median.
+    Of a task with one annotator, the decision keeps the newest annotation. It merges an object that several people drew: masks
+    become the pixels that most of them covered, upright boxes and points the median of their coordinates, and of other shapes
+    the decision keeps the one with the largest total overlap with the others. Numbers become their median.
 
     Parameters
     ----------
     votes : iterable of Vote
-        Of all tasks.
+        Votes of all tasks.
     config : LabelConfig
     count : callable
         `majority` or `dawid_skene`.
@@ -98,7 +99,7 @@ _Verdicts = Mapping[Question, _Verdict]
 
 
 def _winner(shares: Mapping[str, float], said: Sequence[str]) -> _Verdict:
-    """The best label; `said` holds the votes, the newest last."""
+    """Return the label with the largest share; `said` holds the labels of the votes, the newest last."""
     best = max(shares.values())
     first = [label for label in reversed(said) if shares.get(label, 0.0) >= best - TIE]
     label = first[0] if first else max(shares, key=lambda label: shares[label])
@@ -131,7 +132,10 @@ def _answers(control: Control, voters: Sequence[Statement], task: int, verdicts:
 
 
 def _paths(control: Control, labels: Sequence[str], given: Sequence[Answer]) -> tuple[TaxonomyPath, ...]:
-    """The paths of joined ones. These are cut up only where nobody said them here: a name may hold a slash itself."""
+    """Return the taxonomy paths of joined labels.
+
+    A label is split at slashes only if neither the config nor an annotation contains its path, since names may contain slashes.
+    """
     said = [path for answer in given for path in read_region(answer.region, control)]
     known = {join_path(path): path for path in (*control.paths, *said)}
     return tuple(known.get(label) or tuple(label.split("/")) for label in labels)
@@ -155,7 +159,7 @@ def _merged(cluster: Cluster, verdict: _Verdict, control: Control) -> DrawnObjec
     try:
         region = encode(plain, control=known, label=verdict.label, size=best.size, score=verdict.probability)
     except ControlError:
-        # Some that people draw cannot be written, such as a turned box that reaches beyond the image.
+        # Some drawn shapes cannot be encoded, such as a rotated box that extends beyond the image: keep the drawn region.
         shape, value = best.shape, {**best.region["value"], control.tag.lower(): [verdict.label]}
         region = {**best.region, "value": value, "score": verdict.probability}
     return replace(
@@ -170,13 +174,13 @@ def _merged(cluster: Cluster, verdict: _Verdict, control: Control) -> DrawnObjec
 
 
 def _most_alike(members: Sequence[DrawnObject]) -> DrawnObject:
-    """The member that overlaps the others best, the newest of equals."""
+    """Return the member with the largest total overlap with the others; of equal ones the newest."""
     scores = [sum(overlap(one, other) for other in members if other is not one) for one in members]
     return members[max(range(len(members)), key=lambda place: (scores[place], place))]
 
 
 def _middle(shapes: Sequence[Shape], size: Size) -> Shape | None:
-    """The middle of shapes that have one; None for those that do not, and where nothing is covered by most."""
+    """Return the majority mask, or the median point or upright box; None for other shapes and for an empty majority mask."""
     if all(isinstance(shape, Footprint) for shape in shapes):
         return _most_covered([shape for shape in shapes if isinstance(shape, Footprint)], size)
     if all(isinstance(shape, Point) for shape in shapes):
@@ -201,7 +205,7 @@ def _most_covered(footprints: Sequence[Footprint], size: Size) -> Footprint | No
 
 
 def _of_task(control: Control, labels: Sequence[str], paths: tuple[TaxonomyPath, ...] = ()) -> Control:
-    """The control with these labels known, where the config leaves them to the task."""
+    """Return the control with these labels added if its labels come from the task's data instead of the config."""
     if control.labels:
         return control
     return replace(control, labels=tuple(Label(label) for label in labels), paths=paths)

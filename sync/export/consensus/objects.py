@@ -1,4 +1,4 @@
-"""Which objects of several annotators are one and the same: by overlap for shapes, by distance for points."""
+"""Matching of the objects of several annotators: by overlap for shapes, by distance for points."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from sync.geometry.shapes import Box, Point
 __all__ = ["SAME_OVERLAP", "SAME_POINT_PX", "Cluster", "cluster_objects", "match", "overlap"]
 
 SAME_POINT_PX = 5.0
-"""Distance up to which two points are the same object."""
+"""Distance up to which two points count as the same object, pixels."""
 
 Cluster = dict[int, DrawnObject]
-"""The same object as several statements have it: place of the statement to its object."""
+"""One object in several statements: maps the index of a statement to its object."""
 
 
 def cluster_objects(statements: Sequence[Statement], control: str) -> list[Cluster]:
-    """Gather the objects of one control over all statements of a task.
+    """Cluster the objects of one control over all statements of a task.
 
-    One statement after another is matched, one to one and at the largest total overlap, to the objects found so far, each of
-    which is represented by its first member.
+    The function matches one statement after another, one to one with the largest total overlap, with the first members of the
+    existing clusters. An object without a match starts a new cluster.
     """
     clusters: list[Cluster] = []
     for place, statement in enumerate(statements):
@@ -45,20 +45,26 @@ def cluster_objects(statements: Sequence[Statement], control: str) -> list[Clust
 
 
 def match(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> list[tuple[int, int, float]]:
-    """Pair objects one to one; each pair with its overlap, at least `SAME_OVERLAP`."""
+    """Match objects one to one, with the largest total overlap.
+
+    Returns
+    -------
+    list of (int, int, float)
+        Index in `ones`, index in `others`, and overlap, which is at least `SAME_OVERLAP`.
+    """
     if not ones or not others:
         return []
     table = np.zeros((len(ones), len(others)))
     for row, column in _near(ones, others):
         table[row, column] = overlap(ones[row], others[column])
-    # What is no match must not be paired for the sake of the total either.
+    # Overlaps below the limit count as 0, so that they do not influence the assignment.
     rows, columns = linear_sum_assignment(np.where(table >= SAME_OVERLAP, -table, 0))
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return [(row, column, float(table[row, column])) for row, column in pairs if table[row, column] >= SAME_OVERLAP]
 
 
 def _near(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of places that may overlap: shapes whose boxes do, and all points."""
+    """Yield the index pairs that may overlap: all pairs of points, and shapes whose boxes overlap."""
     points, other_points = ([n for n, one in enumerate(each) if one.kind == "keypoint"] for each in (ones, others))
     yield from product(points, other_points)
     shapes, other_shapes = ([n for n, one in enumerate(each) if one.kind != "keypoint"] for each in (ones, others))
@@ -67,7 +73,10 @@ def _near(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> Iterato
 
 
 def overlap(one: DrawnObject, other: DrawnObject) -> float:
-    """Intersection over union of two objects; for points 1/2 at `SAME_POINT_PX` and 1 on top of each other."""
+    """Return the intersection over union of two objects.
+
+    For two points: 1 at distance 0, 1/2 at `SAME_POINT_PX`, 0 from twice that distance. 0 for a point and another shape.
+    """
     first, second = one.shape, other.shape
     if isinstance(first, Point) or isinstance(second, Point):
         if not (isinstance(first, Point) and isinstance(second, Point)):

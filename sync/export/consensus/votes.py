@@ -1,8 +1,9 @@
-"""Votes: what several annotators of one task said to each question that can be voted on.
+"""Votes: the answers of several annotators of one task to each question.
 
-A question is a control that takes one class; each class of a control that takes several, where who left it out has said "no";
-or, of objects, what one object is, where who did not draw it has said "nothing". Questions of one `topic` are answered with the
-same kind of labels, so that an annotator's reliability can be learned over them.
+A question is one of three: the class of a control with a single choice; each class of a control with several choices, where an
+annotator who did not choose the class votes "(no)"; or the label of one object, where an annotator who did not draw it votes
+"(nothing)". Questions of one *topic* have the same set of labels, so that Dawid and Skene's method can estimate the reliability
+of an annotator from all of them.
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ __all__ = ["NO", "NOTHING", "YES", "Question", "Vote", "dawid_skene", "majority"
 NOTHING, YES, NO = "(nothing)", "(yes)", "(no)"
 
 Question = tuple[int, str, str]
-"""Task, topic, and which one of the topic's questions on that task."""
+"""Number of the task, topic, and the question's key within the topic on that task."""
 
 Shares = dict[str, float]
-"""Label to its share of the votes, or to its probability."""
+"""Maps a label to its share of the votes, or to its probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +44,21 @@ class Vote:
 
 
 def newest_of_each(statements: Iterable[Statement]) -> list[Statement]:
-    """Keep the newest statement of each annotator, ordered by time: nobody votes twice."""
+    """Return the newest statement of each annotator, ordered by time, so that each annotator votes once."""
     newest = {_name(statement): statement for statement in statements}
     return sorted(newest.values(), key=lambda statement: (statement.time, statement.annotation or 0))
 
 
 def votes_of(task: int, statements: Sequence[Statement], config: LabelConfig) -> Iterator[Vote]:
-    """Yield the votes on one task; none where fewer than two people spoke.
+    """Yield the votes on one task; none if fewer than two people annotated it.
 
     Parameters
     ----------
+    task : int
+        Number of the task.
     statements : sequence of Statement
-        As `newest_of_each` leaves them.
+        As `newest_of_each` returns them.
+    config : LabelConfig
     """
     if len(statements) < 2:
         return
@@ -77,7 +81,7 @@ def _votes_on_classes(task: int, statements: Sequence[Statement], control: Contr
         for annotator, labels in said.items():
             yield Vote((task, control.name, ""), annotator, labels[0])
         return
-    # Label Studio stores no region where nothing is ticked: as of objects, who left a class out voted against it.
+    # Label Studio stores no region for a class that is not ticked: each annotator without it votes no.
     for annotator in map(_name, statements):
         for label in sorted({label for chosen in said.values() for label in chosen}):
             yield Vote((task, f"{control.name}: {label}", label), annotator, YES if label in said.get(annotator, ()) else NO)
@@ -90,14 +94,14 @@ def _votes_on_object(task: int, statements: Sequence[Statement], control: str, c
 
 
 def majority(votes: Iterable[Vote]) -> dict[Question, Shares]:
-    """Give each label its share of the votes, each annotator counting the same."""
+    """Return, for each question, the share of the votes of each label; all annotators have the same weight."""
     from crowdkit.aggregation.classification import MajorityVote
 
     return _aggregated(votes, MajorityVote)
 
 
 def dawid_skene(votes: Iterable[Vote]) -> dict[Question, Shares]:
-    """Give each label its probability by the annotators' confusion matrices, learned from where they disagree.
+    """Return, for each question, the probability of each label, from estimated confusion matrices of the annotators.
 
     References
     ----------
@@ -118,7 +122,7 @@ def _aggregated(votes: Iterable[Vote], aggregator: type) -> dict[Question, Share
     for topic in by_topic.values():
         questions: Mapping[Question, int] = {question: n for n, question in enumerate({vote.question: None for vote in topic})}
         labels = sorted({vote.label for vote in topic})
-        numbers = {label: number for number, label in enumerate(labels)}  # pandas takes no half of a surrogate pair
+        numbers = {label: number for number, label in enumerate(labels)}  # pandas does not accept lone surrogates
         rows = [(questions[vote.question], vote.annotator, numbers[vote.label]) for vote in topic]
         frame = pd.DataFrame(rows, columns=["task", "worker", "label"])
         shares = aggregator().fit_predict_proba(frame)
@@ -128,5 +132,5 @@ def _aggregated(votes: Iterable[Vote], aggregator: type) -> dict[Question, Share
 
 
 def _name(statement: Statement) -> str:
-    """An annotator's name; annotations that name nobody count as of one person each."""
+    """Return an identifier of the annotator; an annotation without one counts as an annotator of its own."""
     return f"annotation {statement.annotation}" if statement.annotator is None else str(statement.annotator)

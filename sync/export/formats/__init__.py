@@ -1,1 +1,1 @@
-"""The formats of data sets, one module each with the verb `write`."""
+"""The export formats: each has one module with a function `write`."""

@@ -1,12 +1,12 @@
-"""COCO: boxes, instance masks as RLE, and key points, one JSON file a split, with the images beside it.
+"""COCO: boxes, instance masks as RLE, and key points; one JSON file per split, and a folder of images.
 
-Coordinates are COCO's: pixels from the image's top-left corner. A box has its four corners in `segmentation`; it is exact in
-`bbox`, where a turned one has the upright box around it. Brush masks, polygons and ellipses are RLE in `segmentation`, pixel by
-pixel; polygons and ellipses have their own numbers in `outline` and `ellipse` as well. What was said of the whole image is in
-`answers` of the image.
+Coordinates are pixels from the image's top-left corner, as in COCO. A box has its corners, clipped to the image, in
+`segmentation`; `bbox` is the box itself, or the upright box around a rotated one. Brush masks, polygons and ellipses are RLE in
+`segmentation`; the vertices of polygons and the parameters of ellipses are also in `outline` and `ellipse`. Answers about the
+whole image are in `answers` of the image.
 
-pycocotools reads what its evaluations ask for from every annotation of a file, whichever category is meant: so a key point has
-a segmentation (without a pixel), a box and an area; in a file with key points all other annotations say that they have none.
+The evaluations of pycocotools read the same keys from every annotation of a file, whatever its category. A key point therefore
+has an empty segmentation, a box and an area; in a file with key points all other annotations have `num_keypoints` 0.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = ["category_number", "write"]
 
 VISIBLE = 2
 POINT_AREA = (2 * SAME_POINT_PX) ** 2
-"""Object keypoint similarity measures distances in roots of the object's area; a point is given that of the square in which
-another point is the same one."""
+"""Square pixels. Object keypoint similarity scales distances by the root of the object's area; a point gets the area of the
+square around it whose half side is `SAME_POINT_PX`."""
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `annotations/<split>.json` and `images/`.
 
-    An image whose file cannot be had keeps its annotations.
+    An image whose file cannot be read keeps its annotations. One whose size is unknown is left out.
     """
     (folder / "annotations").mkdir()
     (folder / "images").mkdir()
@@ -61,7 +61,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
 
 class _SplitFile:
-    """One COCO file, written as it grows: the images first, the annotations gather in a file beside it."""
+    """One COCO file, written record by record: images go to the file, and annotations to a temporary file next to it."""
 
     def __init__(self, folder: Path, split: str, dataset: Dataset) -> None:
         self._path = folder / "annotations" / f"{split}.json"
@@ -77,7 +77,7 @@ class _SplitFile:
         return self
 
     def prepare(self, record: Record, *, name: str, size: Size) -> Callable[[], None]:
-        """Encode an image with its annotations; return the function that adds them to the file."""
+        """Encode an image with its annotations; return a function that adds them to the file."""
         image = {
             "id": record.number,
             "width": size[0],
@@ -133,19 +133,19 @@ class _SplitFile:
 
 
 def _origin(record: Record) -> dict[str, Any]:
-    """Which task, Image tag and page an image is, where tasks have several."""
+    """Return the task, Image tag and page of an image; empty where each task has one image."""
     if record.image is None:
         return {}
     return {"task": record.task, "image": record.image[0], "page": record.image[1]}
 
 
 def category_number(label: str, dataset: Dataset) -> int:
-    """Return the number of a class, from 1."""
+    """Return the category id of a class, from 1."""
     return dataset.labels.index(label) + 1
 
 
 _NO_KEYPOINT = {"keypoints": [0, 0, 0], "num_keypoints": 0}
-"""Of an object that has none, as COCO writes it."""
+"""Fields of an object without a key point."""
 
 
 def _geometry(one: DrawnObject) -> dict[str, Any]:
@@ -178,7 +178,10 @@ def _geometry(one: DrawnObject) -> dict[str, Any]:
 
 
 def _around(point: Point, size: Size) -> list[float]:
-    """The square in which another point is the same one, as far as it lies on the image: readers drop boxes without a side."""
+    """Return the square of half side `SAME_POINT_PX` around a point, clipped to the image, as [x, y, width, height].
+
+    Readers drop boxes without an area.
+    """
     left, top = max(point.x - SAME_POINT_PX, 0.0), max(point.y - SAME_POINT_PX, 0.0)
     right, low = min(point.x + SAME_POINT_PX, size[0]), min(point.y + SAME_POINT_PX, size[1])
     return [left, top, right - left, low - top]

@@ -1,7 +1,7 @@
-"""COCO's compressed run-length encoding of a footprint, made from its own rectangle instead of the whole image.
+"""COCO's compressed run-length encoding of a footprint, computed from its bounding box instead of the whole image.
 
-pycocotools' `encode` goes over each pixel of the image: 16 million of a frame, for a galaxy of hundreds. Here runs are
-found in the rectangle around the object and shifted to their places in the image; the bytes are the same.
+pycocotools' `encode` visits each pixel of the image: 16 million of a frame, for a galaxy of hundreds. This module finds runs in
+the bounding box of the object and shifts them to their positions in the image; the bytes are the same.
 """
 
 from __future__ import annotations
@@ -18,11 +18,23 @@ __all__ = ["as_rle", "empty_rle"]
 
 
 def as_rle(footprint: Footprint, size: Size) -> dict[str, Any]:
-    """Return a footprint on an image of `size` (width, height) as COCO's compressed RLE, its counts as text."""
+    """Return the compressed RLE of a footprint.
+
+    Parameters
+    ----------
+    footprint : Footprint
+    size : (width, height)
+        Size of the image, pixels.
+
+    Returns
+    -------
+    dict
+        ``size``, [height, width], and ``counts``, as text.
+    """
     width, height = size
     columns = np.pad(footprint.pixels.T, ((0, 0), (1, 1)))  # COCO counts down the columns
     column, row = np.nonzero(columns[:, 1:] != columns[:, :-1])
-    # In turns where a run begins and where it ends; it goes on in the next column where the object fills a whole one.
+    # Alternating starts and ends of runs. A run continues in the next column where the object fills a whole column.
     turns = (column + footprint.x) * height + row + footprint.y
     goes_on = np.flatnonzero(turns[1:-1:2] == turns[2::2]) * 2 + 1
     turns = np.delete(turns, np.concatenate([goes_on, goes_on + 1]))
@@ -31,7 +43,7 @@ def as_rle(footprint: Footprint, size: Size) -> dict[str, Any]:
 
 
 def empty_rle(size: Size) -> dict[str, Any]:
-    """Return the RLE of a mask without a pixel."""
+    """Return the RLE of an empty mask of an image of `size` (width, height)."""
     return _compressed(np.array([size[0] * size[1]]), size)
 
 

@@ -1,8 +1,8 @@
-"""DS9 region files, which astropy's `regions` reads as well: one file an image, `regions/<split>/<task>.reg`.
+"""DS9 region files, which astropy's `regions` reads as well: one file per image, `regions/<split>/<task>.reg`.
 
-Where the sky of the image is known, regions are in ICRS, and lie right on any image of that part of the sky; else they are in
-image coordinates as DS9 counts them: from the bottom, the middle of the first pixel is (1, 1). A mask is a polygon, whose parts
-and holes are joined by bridges. The label is the region's text, and its tags say the control, the kind and who made it.
+If the image has a WCS, regions are in ICRS and match any image of that part of the sky. Otherwise they are in DS9's image
+coordinates: y counts from the bottom, and the centre of the first pixel is (1, 1). A mask is written as a polygon whose parts
+and holes are joined by bridges. The text of a region is the label; its tags are the control, the kind and the provenance.
 """
 
 from __future__ import annotations
@@ -32,11 +32,12 @@ __all__ = ["write"]
 HEADER = "# Region file format: DS9 astropy/regions\n"
 
 SKEW = 1e-3
-"""A box stays a box on the sky where pixels are square to this share; else it is a polygon."""
+"""Largest relative difference between the largest and the smallest pixel scale at which a box stays a box on the sky; otherwise
+it is written as a polygon."""
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
-    """Write a file for each image, also for one without an object."""
+    """Write a region file for each image, including images without an object."""
     from regions import Regions
 
     texts = Texts(DS9, format="DS9", report=dataset.report)
@@ -58,7 +59,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
 
 def _on_sky(one: DrawnObject, measured: Measures, record: Record) -> SkyRegion | None:
-    """The region in ICRS; None where the image's place is not known, or not for all of the object."""
+    """Return the region in ICRS; None if the image has no WCS, or the WCS does not cover the whole object."""
     from astropy import units
     from astropy.coordinates import SkyCoord
     from regions import EllipseSkyRegion, PointSkyRegion, PolygonSkyRegion, RectangleSkyRegion
@@ -70,7 +71,7 @@ def _on_sky(one: DrawnObject, measured: Measures, record: Record) -> SkyRegion |
     if isinstance(shape, Point):
         return PointSkyRegion(centre)
     if isinstance(shape, Ellipse):
-        # `regions` and DS9 turn from west, with north up and east left; a position angle turns from north.
+        # `regions` and DS9 measure angles from west, with north up and east left; a position angle is measured from north.
         angle = (0.0 if np.isnan(measured.position_angle) else measured.position_angle) + 90
         sides = np.array([measured.semi_major_arcsec, measured.semi_minor_arcsec]) * 2 * units.arcsec
         return EllipseSkyRegion(centre, *sides, angle * units.deg) if np.isfinite(sides).all() else None
@@ -91,7 +92,7 @@ def _on_image(one: DrawnObject) -> PixelRegion:
     from regions import EllipsePixelRegion, PixCoord, PointPixelRegion, PolygonPixelRegion, RectanglePixelRegion
 
     def place(points: Any) -> Any:
-        """Rows are counted from the bottom, and so angles turn the other way."""
+        """Convert to pixel indices with rows from the bottom; the y axis is flipped, so angles change their sign."""
         x, y = np.asarray(points, dtype=np.float64).T
         return PixCoord(x - 0.5, one.size[1] - y - 0.5)
 
@@ -108,7 +109,7 @@ def _on_image(one: DrawnObject) -> PixelRegion:
 
 
 def _corners(one: DrawnObject) -> NDArray[np.float64]:
-    """Corners of an outline, shape (n, 2), pixels."""
+    """Return the corners (x, y) of a mask, box or polygon, shape (n, 2), pixels."""
     shape = one.shape
     if isinstance(shape, Footprint):
         return outline_of(shape)

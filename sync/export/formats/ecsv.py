@@ -1,4 +1,4 @@
-"""ECSV: the catalogue as text with units, `objects.ecsv`; the header is astropy's."""
+"""ECSV: the catalogue as text with units, `objects.ecsv`; astropy writes the header."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["write"]
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
-    """Write `objects.ecsv`; what is not there is empty."""
+    """Write `objects.ecsv`; missing values are empty."""
     texts = Texts(ECSV, format="ECSV", report=dataset.report)
     header = io.StringIO()
     clean = partial(escape_text, pattern=NAMES)

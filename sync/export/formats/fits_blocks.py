@@ -1,6 +1,6 @@
-"""FITS files by blocks: headers as astropy words them, made once a shape, and data as the bytes that the standard asks for.
+"""FITS files from blocks: astropy writes each distinct header once, and this module appends data as big-endian bytes.
 
-astropy checks every card each time: a file of six small extensions takes it 40 ms, and by blocks 3 ms.
+astropy verifies every card of each header: a file with six small extensions takes 40 ms, and from blocks 3 ms.
 """
 
 from __future__ import annotations
@@ -18,15 +18,16 @@ from sync.export.texts import FITS, escape_text
 __all__ = ["BLOCK", "as_ascii", "cards", "image_block", "padded", "primary_block", "table_header", "text_dtype"]
 
 BLOCK = 2880
+"""Length of a FITS block, bytes."""
 
 
 def cards(values: Mapping[str, Any]) -> str:
-    """Write the cards of a header, one after another."""
+    """Return the cards of a header as one text."""
     return "".join(str(fits.Card(key, value)) for key, value in values.items())
 
 
 def primary_block(further: str = "") -> bytes:
-    """Return a primary header without data, with `further` cards."""
+    """Return a primary header without data, with the cards `further` at its end."""
     return _header(_primary_cards(), further)
 
 
@@ -36,12 +37,18 @@ def image_block(image: NDArray[np.integer[Any]], name: str, *, version: int, sky
     Parameters
     ----------
     image : ndarray of uint8, int16 or int32, shape (height, width)
-        As it is displayed: its first row becomes the last one of the file.
+        In display orientation: the first row becomes the last row of the file.
     name : str
+        EXTNAME.
     version : int
         EXTVER, from 1.
     sky : str
-        Cards of the WCS, one after another.
+        Cards of the WCS, as one text.
+
+    Returns
+    -------
+    bytes
+        Whole blocks.
     """
     known = _image_cards(name, version, image.shape, image.dtype.str)
     return _header(known, sky) + padded(image[::-1].astype(image.dtype.newbyteorder(">")).tobytes())
@@ -63,31 +70,34 @@ def table_header(
     Parameters
     ----------
     dtype : dtype
+        Structured; one field per column.
     name : str
+        EXTNAME.
     rows : int
+        Number of rows.
     units, comments, ucds : tuple of str
-        By column; empty for none.
+        One value per column; "" for a column without one.
     nulls : tuple of int or None
-        By column: the number that says that there is nothing.
+        Per column: the number that marks a missing value (TNULL).
     logical : tuple of bool
-        By column: whether its bytes are T and F.
+        Per column: whether its bytes are the truth values T and F.
     """
     known = _table_cards(tuple(dtype.descr), name, units, comments, ucds, nulls, logical)
     return _header(known.replace(_rows_card(0), _rows_card(rows), 1))
 
 
 def text_dtype(width: int) -> str:
-    """Return the type of texts up to `width` characters: few different widths, so that headers repeat."""
+    """Return a type for texts up to `width` characters. Widths are powers of 2 from 8, so that few different headers occur."""
     return f"S{max(8, 1 << (width - 1).bit_length())}" if width else "S8"
 
 
 def padded(data: bytes) -> bytes:
-    """Fill the last block with zeros."""
+    """Return data with the last block filled with zeros."""
     return data + bytes(-len(data) % BLOCK)
 
 
 def as_ascii(text: str) -> str:
-    """FITS has printable ASCII only: all else is written as its escape."""
+    """Return a text in printable ASCII, which is all that FITS allows: other characters become escapes."""
     return escape_text(text, FITS)
 
 

@@ -1,4 +1,4 @@
-"""A FITS table whose rows arrive one by one: texts have a fixed width there, which is known only when all rows are."""
+"""Incremental FITS tables: the fixed width of text columns is known only after the last row."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from sync.export.texts import Texts
 __all__ = ["FitsTable", "fits_name"]
 
 LONGEST_NAME = 40
-"""Characters, quotes counting double: with what is written before a name that is taken, it fits a card of a header."""
+"""Characters, quotes counting double: with the prefix of a name that is already taken, the name fits a header card."""
 
 LONGEST_TEXT = 1000
-"""Characters. Each row of a table takes the room of the longest text: longer ones are cut and reported."""
+"""Characters. Each row of a table has the width of the longest text; longer texts are cut and reported."""
 
 NULLS = {int: -(2**63), bool: 255}
-"""What says that there is nothing, by the type of a column."""
+"""Marker of missing values (TNULL), by the type of a column."""
 
 
 class FitsTable:
-    """The types, the header and the bytes of a table.
+    """Encodes the header and the rows of a table.
 
     Parameters
     ----------
     columns : sequence of Column
-        A column of bool that has nothing in some rows holds the whole numbers 0 and 1: FITS has no truth value that is
-        missing which astropy reads.
+        An optional column of bool is written as the integers 0 and 1 with a TNULL, since astropy cannot read missing logical
+        values.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -39,11 +39,17 @@ class FitsTable:
         self._rows = 0
 
     def encode(self, rows: Sequence[Sequence[Any]], texts: Texts) -> list[list[Any]]:
-        """Return rows of one record as FITS can hold them, and count them and the widths of their texts."""
+        """Return the rows of one record as FITS can represent them, and update the number of rows and the widths of texts.
+
+        Raises
+        ------
+        OverflowError
+            If an integer exceeds 64 bits.
+        """
         encoded = [
             [_cell(cell, column, texts, row[0]) for cell, column in zip(row, self._columns, strict=True)] for row in rows
         ]
-        np.array([tuple(row) for row in encoded], dtype=self._dtype())  # raises for a number that the column cannot hold
+        np.array([tuple(row) for row in encoded], dtype=self._dtype())  # raises if a column cannot hold a number
         for place in self._widths:
             self._widths[place] = max(self._widths[place], *(len(row[place]) for row in encoded), 0)
         self._rows += len(encoded)
@@ -51,11 +57,11 @@ class FitsTable:
 
     @property
     def size(self) -> int:
-        """Bytes of all rows."""
+        """Size of all rows, bytes."""
         return self._rows * self._dtype().itemsize
 
     def header(self, name: str) -> bytes:
-        """Return the header of the rows that were encoded."""
+        """Return the header of the table `name` with all encoded rows."""
         columns = self._columns
         return table_header(
             self._dtype(),
@@ -79,7 +85,7 @@ class FitsTable:
 
 
 def fits_name(name: str) -> str:
-    """Write a column's name as FITS can hold it: ASCII, cut to `LONGEST_NAME`."""
+    """Return a column's name as FITS can represent it: ASCII, cut to `LONGEST_NAME`."""
     text = as_ascii(name).strip()
     while len(text) + text.count("'") > LONGEST_NAME:
         text = text[:-1].rstrip()

@@ -1,9 +1,9 @@
-"""FITS masks: a file a task, with the instances and their classes as integer images on the sky of the cut-out.
+"""FITS masks: one file per image, with instance numbers and class numbers as integer images with the WCS of the cut-out.
 
-The first row of a FITS image is the bottom one, so masks are turned over on the way: they lie exactly on the cut-out's own
-pixels. An image of integers holds one object a pixel. Where objects overlap there are several layers, `INSTANCE` and `CLASS`
-with EXTVER 1, 2 and so on, with each object whole in one of them: so every mask comes back pixel by pixel. `OBJECTS` says
-what each number is, and `TASK`, of one row, holds the columns of the task's data.
+The first row of a FITS image is the bottom one, so masks are flipped vertically and match the cut-out's own pixels. An integer
+image holds one object per pixel. Where objects overlap, the file has several layers, `INSTANCE` and `CLASS` with EXTVER 1, 2
+and so on. Each object is complete in one layer, so a reader can restore every mask exactly. The table `OBJECTS` describes each
+instance number, and the table `TASK`, with one row, holds the columns of the task's data.
 """
 
 from __future__ import annotations
@@ -48,10 +48,7 @@ _COLUMNS = (
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
-    """Write `<split>/<task>.fits.gz`.
-
-    Tasks whose image has no known size are reported: there is nothing to make an image of.
-    """
+    """Write `<split>/<task>.fits.gz`; tasks whose image has no known size are reported and left out."""
     texts = Texts(FITS, format="FITS", report=dataset.report)
     for split in dataset.splits:
         (folder / split).mkdir()
@@ -61,7 +58,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
         if size is None:
             raise ImageError("a mask needs the size of the image, and neither its file nor an annotation states it")
         file = folder / record.split / name_of(record, ".fits.gz")
-        # Most of a mask is 0. astropy's own compressed images take 20 times as long to write.
+        # Most pixels of a mask are 0. astropy's compressed images take 20 times as long to write.
         file.write_bytes(gzip.compress(_file(record, size, dataset, texts), compresslevel=1, mtime=0))
 
     dataset.write_each(records, write_record)
@@ -83,7 +80,7 @@ def _file(record: Record, size: Size, dataset: Dataset, texts: Texts) -> bytes:
 
 
 def _origin(record: Record) -> dict[str, str | int]:
-    """Cards that say which file it is, and which Image tag and page, where tasks have several images."""
+    """Return the cards of the original file and, where tasks have several images, of the Image tag and the page."""
     origin: dict[str, str | int] = {"FILENAME": as_ascii(original_name(record)), "CONTENT": as_ascii(content_of(record))}
     return origin if record.image is None else {**origin, "IMAGE": as_ascii(record.image[0]), "PAGE": record.image[1]}
 
@@ -94,7 +91,7 @@ def _class_cards(labels: tuple[str, ...]) -> str:
 
 
 class _Layer:
-    """Two images of the displayed orientation: 0 where there is nothing, else the number of the object and of its class."""
+    """Two images in display orientation, with the number of the object and of its class in each pixel; 0 is background."""
 
     def __init__(self, size: Size, *, instances: int, classes: int) -> None:
         self.instances: NDArray[Any] = np.zeros(size[::-1], dtype=_smallest(instances))
@@ -107,7 +104,10 @@ class _Layer:
 
 
 def _paint(record: Record, size: Size, labels: tuple[str, ...]) -> tuple[list[_Layer], dict[int, int]]:
-    """Paint each object into the first layer where its pixels are free; return the layers, and each object's layer from 1."""
+    """Draw each object into the first layer where its pixels are free.
+
+    Returns the layers, and maps the number of each object with a mask to the number of its layer; both count from 1.
+    """
     new_layer = partial(_Layer, size, instances=len(record.objects), classes=len(labels))
     layers = [new_layer()]
     layer_of = {}
@@ -125,12 +125,12 @@ def _paint(record: Record, size: Size, labels: tuple[str, ...]) -> tuple[list[_L
 
 
 def _smallest(most: int) -> type[np.integer[Any]]:
-    """The smallest integers of FITS, whose bytes have no sign, that count to `most`."""
+    """Return the smallest integer type of FITS that holds 0 to `most`; bytes are unsigned in FITS."""
     return np.uint8 if most < 2**8 else np.int16 if most < 2**15 else np.int32
 
 
 def _objects(record: Record, layer_of: dict[int, int], dataset: Dataset, texts: Texts) -> bytes:
-    """The table of all objects; those without a mask, such as boxes, are in layer 0."""
+    """Return the table of all objects; those without a mask, such as boxes, have layer 0."""
     rows = [
         (
             number,
@@ -162,7 +162,7 @@ _OF_TASK = ("task", "original_file_name", "content_id")
 
 
 def _task(record: Record, dataset: Dataset, texts: Texts) -> bytes:
-    """The table of one row with the task's data, by which a file is joined to where it came from."""
+    """Return the table with the task's data in one row, with which a file can be joined to the imported catalogue."""
     carried = named([one for one in dataset.data_columns if one.key not in LEFT_OUT], taken=_OF_TASK, clean=fits_name)
     types = (int, str, str, *(column.dtype for column in carried.values()))
     optional = (False, False, False, *(column.optional for column in carried.values()))

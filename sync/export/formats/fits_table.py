@@ -1,6 +1,7 @@
 """FITS binary table: the catalogue as `objects.fits`, extension OBJECTS.
 
-Texts have a fixed width there, which is known only when all rows are: they wait in a file, so that memory stays flat.
+FITS texts have a fixed width, which is known only after the last row: rows are stored in a temporary file, so that memory use
+does not grow with the number of rows.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ROWS_AT_ONCE = 5000
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
-    """Write `objects.fits`; numbers that are not there are NaN, or the column's TNULL, and texts empty."""
+    """Write `objects.fits`; missing numbers are NaN or the column's TNULL, and missing texts are empty."""
     texts = Texts(FITS, format="FITS", report=dataset.report)
     carried = carried_columns(dataset, clean=fits_name)
     table = FitsTable(columns_of(carried))

@@ -1,8 +1,8 @@
-"""Label Studio's own JSON: tasks with annotations that it imports again, one file a split.
+"""Label Studio's own JSON: tasks with annotations that Label Studio can import again, one file per split.
 
-Regions are those of Label Studio, byte by byte where consensus left them alone; each carries its `provenance` besides. Another
-Label Studio refuses a whole file that names an annotator whom it does not know (1.23.2), so that people stand in the provenance
-alone, by their numbers.
+Regions are as Label Studio stores them, unless consensus has changed them; each exported region has an additional key
+`provenance`. Label Studio 1.23.2 rejects a whole file with an unknown annotator. Annotators are therefore given in the
+provenance only, by their numbers.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from sync.export.storage_references import as_stored
 __all__ = ["write"]
 
 KEPT = ("id", "created_at", "updated_at", "lead_time", "ground_truth")
-"""Fields of an annotation that mean the same anywhere."""
+"""Fields of an annotation that are valid in any Label Studio."""
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
@@ -58,12 +58,12 @@ def _annotation(statement: Statement) -> dict[str, Any]:
     made = {_key(one.region): one.provenance.as_json() for one in read}
     result = [{**region, "provenance": made[_key(region)]} if _key(region) in made else region for region in statement.regions]
     fields = {key: statement.fields[key] for key in KEPT if key in statement.fields}
-    # Without it an import would make it true.
+    # An import sets a missing ground_truth to true.
     fields.setdefault("ground_truth", False)
     provenance = {"annotator": statement.annotator, "version": statement.fields.get("parent_version", "")}
     return {**fields, "was_cancelled": False, "provenance": provenance, "result": result}
 
 
 def _key(region: Region) -> tuple[object, object]:
-    """A shape with labels of two controls is two regions of one id."""
+    """Return a key that is unique in an annotation: a shape with labels of two controls is two regions with one id."""
     return region.get("id"), region.get("from_name")

@@ -1,8 +1,9 @@
-"""MOC: which part of the sky the images cover, and which the objects, as FITS files that Aladin, TOPCAT and mocpy open.
+"""MOC: the sky coverage of the images and of the objects, as FITS files that Aladin, TOPCAT and mocpy open.
 
-`images.fits` is the coverage of the images, `objects.fits` that of the objects with an outline or a box, over all splits.
-Points are laid over each, and a cell is covered that holds one of them; cells are twice as wide as the points lie apart, so
-that none is missed inside. So maps of the whole sky, seams and poles need no care, and no outline is too odd.
+`images.fits` is the coverage of the images, `objects.fits` that of the objects with an outline or a box, over all splits. The
+module samples each image and object with a grid of points; the coverage is the union of the HEALPix cells that contain a point.
+Cells are at least twice as wide as the spacing of the points, so that the coverage has no gaps. This needs no special cases for
+maps of the whole sky, seams of projections, poles and concave outlines.
 """
 
 from __future__ import annotations
@@ -29,19 +30,19 @@ __all__ = ["write"]
 
 POINTS_ALONG_IMAGE = 48
 POINTS_ALONG_OBJECT = 16
-"""Along the shorter side, at least."""
+"""Smallest number of points along the shorter side of an object's footprint."""
 MOST_POINTS_ALONG = 192
-"""Along the longer side."""
+"""Largest number of points along the longer side."""
 
 LARGEST_ORDER = 24
 """Cells of 0.01 arcsec."""
 
 CELLS_TOGETHER = 1_000_000
-"""Points whose cells are joined at once."""
+"""Number of points after which their cells are merged into the coverage."""
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
-    """Write `images.fits` and `objects.fits`; images without a place on the sky are left out."""
+    """Write `images.fits` and `objects.fits`; images without a sky position are reported and left out."""
     images, objects = _Coverage(), _Coverage()
 
     def write_record(record: Record) -> None:
@@ -61,7 +62,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
 
 class _Coverage:
-    """A union of cells that grows by points."""
+    """Union of the cells of all added points."""
 
     def __init__(self) -> None:
         self._parts: list[MOC] = []
@@ -74,12 +75,12 @@ class _Coverage:
         Parameters
         ----------
         places : ndarray, shape (rows, columns, 2)
-            Right ascension and declination, degrees; NaN where nothing is covered.
+            Right ascension and declination, degrees; NaN outside the object or image.
 
         Returns
         -------
         bool
-            Whether there is a point.
+            Whether the grid has a point on the sky.
         """
         known = _known(places)
         if not len(known):
@@ -91,7 +92,7 @@ class _Coverage:
         return True
 
     def whole(self) -> MOC:
-        """Return all of it."""
+        """Return the union of all cells."""
         from mocpy import MOC
 
         for order, points in self._points.items():
@@ -103,17 +104,17 @@ class _Coverage:
 
 
 def _known(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the places on the sky among the points of a grid, shape (n, 2)."""
+    """Return the points of a grid with valid coordinates, shape (n, 2), degrees."""
     on_sky: NDArray[np.float64] = places[np.isfinite(places).all(axis=2) & (np.abs(places[..., 1]) <= 90)]
     return on_sky
 
 
 def _order_for(places: NDArray[np.float64]) -> int:
-    """The HEALPix order of cells that are twice as wide as neighbours on a grid lie apart."""
+    """Return the largest HEALPix order whose cells are at least twice as wide as the spacing of a grid."""
     longitude, latitude = np.radians(places[..., 0]), np.radians(places[..., 1])
     vectors = np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=-1)
     steps = [np.linalg.norm(np.diff(vectors, axis=axis), axis=-1).ravel() for axis in (0, 1)]
-    # Where neighbours are not known, or apart by the seam of a map, the others say how far points lie apart.
+    # The median ignores neighbours without coordinates and neighbours on opposite sides of a map's seam.
     apart = max((float(np.median(known)) for step in steps if len(known := step[np.isfinite(step)])), default=0.0)
     if apart <= 0:
         return LARGEST_ORDER
@@ -122,7 +123,10 @@ def _order_for(places: NDArray[np.float64]) -> int:
 
 
 def _places_of_image(sky: Sky, size: Size) -> NDArray[np.float64]:
-    """Places all over an image; without a WCS those of the circle around it, whichever way it is turned."""
+    """Return a grid of sky positions over an image, shape (rows, columns, 2), degrees; NaN where unknown.
+
+    Without a WCS the rotation of the image is unknown, and the grid covers its circumscribed circle.
+    """
     if sky.celestial is not None:
         points, shape = _grid(Box(0, 0, *size), POINTS_ALONG_IMAGE)
         return sky.positions(points, size).reshape(*shape, 2)
@@ -140,18 +144,18 @@ def _places_of_object(one: DrawnObject, sky: Sky) -> NDArray[np.float64]:
 
 
 def _points_of(one: DrawnObject) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    """A grid of points over an object, (x, y) in pixels, and its rows and columns; NaN outside the object."""
+    """Return points (x, y) over an object, pixels, NaN outside the object, and the grid's shape (rows, columns)."""
     footprint = one.footprint()
     if footprint is None:
         box = one.box()
         assert box is not None
         return _grid(box, POINTS_ALONG_IMAGE)
     height, width = footprint.pixels.shape
-    # An odd number of points along each pixel, so that one of them is its middle; of a large object each k-th pixel.
+    # An odd number of points along each pixel, so that one of them is its centre; of a large object every k-th pixel.
     each = 2 * int(np.ceil(POINTS_ALONG_OBJECT / min(height, width)) // 2) + 1
     skip = int(np.ceil(max(height, width) / MOST_POINTS_ALONG))
     inside = footprint.pixels[::skip, ::skip]
-    inside = inside if inside.any() else np.ones_like(inside)  # too thin: its box is covered
+    inside = inside if inside.any() else np.ones_like(inside)  # too thin for the sampling: cover its box
     if max(inside.shape) * each > MOST_POINTS_ALONG * POINTS_ALONG_OBJECT:
         each = 1  # a line one pixel wide
     inside = np.repeat(np.repeat(inside, each, axis=0), each, axis=1)
@@ -162,7 +166,7 @@ def _points_of(one: DrawnObject) -> tuple[NDArray[np.float64], tuple[int, int]]:
 
 
 def _grid(box: Box, along: int) -> tuple[NDArray[np.float64], tuple[int, int]]:
-    """Points (x, y) all over a box, its border included, and their rows and columns."""
+    """Return points (x, y) over a box and its border, pixels, shape (n, 2), and the grid's shape (rows, columns)."""
     step = max(min(box.width, box.height) / along, max(box.width, box.height) / MOST_POINTS_ALONG)
     columns, rows = (max(2, int(np.ceil(side / step)) + 1) for side in (box.width, box.height))
     y, x = np.meshgrid(np.linspace(0, box.height, rows), np.linspace(0, box.width, columns), indexing="ij")

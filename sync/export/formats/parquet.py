@@ -1,8 +1,8 @@
-"""Parquet as the Hugging Face Hub lays it out: `data/<split>-00000-of-00001.parquet`, the image's bytes in every row.
+"""Parquet in the layout of the Hugging Face Hub: `data/<split>-00000-of-00001.parquet`, with the image's bytes in every row.
 
-The files carry the features that `datasets` reads, so that a row's image opens as an image. A split without a task has no file:
-`datasets` cannot open one without a row. Boxes are [x, y, width, height]; masks, polygons and ellipses are COCO's compressed
-run-length encoding, [height, width] and counts, which pycocotools decodes.
+The metadata of the files contain the features that `datasets` reads, so that it decodes a row's image. A split without a task
+has no file, since `datasets` cannot open a file without rows. Boxes are [x, y, width, height]; masks, polygons and ellipses are
+COCO's compressed run-length encoding, [height, width] and counts, which pycocotools decodes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["write"]
 
 ROWS_AT_ONCE = 100
 BYTES_AT_ONCE = 64 * 2**20
-"""Of a row group, which is in memory as a whole: it ends where either is reached."""
+"""Limits of a row group, in rows and in bytes of images: a whole row group is held in memory."""
 
 BYTES_A_FILE = 400 * 2**20
 """The Hub advises files of at most 500 MB."""
@@ -84,7 +84,7 @@ _ROW = {
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
-    """Write `data/`; the image of a row is null where its file cannot be had."""
+    """Write `data/`; the image of a row is null if its file cannot be read."""
     (folder / "data").mkdir()
     texts = Texts(UNICODE, format="Parquet", report=dataset.report)
     carried = named(_without_own(dataset.data_columns), taken=_ROW, clean=partial(escape_text, pattern=UNICODE))
@@ -101,7 +101,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
 
 class _Split:
-    """The files of one split: rows gather to row groups, and row groups to files that get their final names at the end."""
+    """The files of one split: collects rows into row groups, and row groups into files, which are renamed at the end."""
 
     def __init__(self, folder: Path, split: str, fields: dict[str, pa.DataType]) -> None:
         self._folder = folder
@@ -116,7 +116,7 @@ class _Split:
         return self
 
     def add(self, row: dict[str, Any]) -> None:
-        self._rows.append(pa.Table.from_pylist([row], schema=self._schema))  # raises for a row that does not fit
+        self._rows.append(pa.Table.from_pylist([row], schema=self._schema))  # raises if a row does not match
         self._bytes += len(row["image"]["bytes"]) if row["image"] else 0
         if len(self._rows) == ROWS_AT_ONCE or self._bytes >= BYTES_AT_ONCE:
             self._flush()
@@ -167,12 +167,12 @@ def _row(record: Record, picture: Picture | None) -> dict[str, Any]:
 
 
 def _without_own(columns: Iterable[DataColumn]) -> list[DataColumn]:
-    """The columns but for those that `_ROW` holds as they are."""
+    """Return the columns without `ra` and `dec`, which `_ROW` contains."""
     return [column for column in columns if column.key not in ("ra", "dec")]
 
 
 def _written(value: Any, texts: Texts, task: int) -> Any:
-    """A row with its texts as UTF-8 can hold them."""
+    """Return a row with its texts as UTF-8 can represent them."""
     if isinstance(value, str):
         return texts(value, task=task)
     if isinstance(value, dict):
@@ -205,14 +205,14 @@ def _object(one: DrawnObject) -> dict[str, Any]:
 
 
 def _features(fields: dict[str, pa.DataType]) -> dict[str, Any]:
-    """Describe columns in the words that `datasets` reads from 3 to 5; 4 brought `List`, which those before do not know."""
+    """Describe columns with the feature types that `datasets` 3 to 5 read; `List` exists only since 4."""
     return {name: {"_type": "Image"} if name == "image" else _feature(kind) for name, kind in fields.items()}
 
 
 def _feature(kind: pa.DataType) -> dict[str, Any] | list[Any]:
     if pa.types.is_list(kind):
         feature = _feature(kind.value_type)
-        # A Sequence of structs is read as a struct of lists; a list of one feature is a list of structs.
+        # `datasets` reads a Sequence of structs as a struct of lists, and a list with one feature as a list of structs.
         return [feature] if pa.types.is_struct(kind.value_type) else {"feature": feature, "_type": "Sequence"}
     if pa.types.is_struct(kind):
         return {field.name: _feature(field.type) for field in kind}

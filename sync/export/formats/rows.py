@@ -1,6 +1,6 @@
-"""Rows of a catalogue: one an object, with its units; and one for each thing that was said of a whole image.
+"""Rows of a catalogue: one row per object, and one per answer about a whole image.
 
-Behind our own columns come those of the tasks' data, so that a catalogue is joined to the one that was imported.
+The columns of the tasks' data follow the catalogue's own columns, so that it can be joined to the imported catalogue.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from sync.export.storage_references import as_stored
 __all__ = ["COLUMNS", "Column", "Row", "carried_columns", "columns_of", "empty_table", "rows_of"]
 
 Row = tuple[Any, ...]
-"""In the order of `columns_of`; NaN and "" where there is nothing, and None in columns of the tasks' data."""
+"""Values in the order of `columns_of`. Missing values are NaN or "", and None in columns of the tasks' data."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column.
+    """One column of a catalogue.
 
     Attributes
     ----------
     name : str
     dtype : type
-        int, float or str, and of the tasks' data also bool.
+        int, float or str; columns of the tasks' data may also be bool.
     unit : str
         As astropy writes it; empty for none.
     ucd : str
-        What the Virtual Observatory calls it.
+        Unified Content Descriptor of the Virtual Observatory; empty for none.
     description : str
     optional : bool
-        Whether a row may have None there.
+        Whether a value may be None.
 
     References
     ----------
@@ -97,24 +97,29 @@ COLUMNS = (
 )
 
 LEFT_OUT = frozenset({"wcs"})
-"""Keys of the tasks' data that no catalogue has a column for: `ra` and `dec` say what it says."""
+"""Keys of the tasks' data that get no column in a catalogue: `ra` and `dec` contain the position."""
 
 
 def carried_columns(dataset: Dataset, *, clean: Callable[[str], str] = lambda name: name) -> dict[str, DataColumn]:
-    """Return the columns of the tasks' data that a catalogue has behind its own, by their names there.
+    """Return the columns of the tasks' data that follow a catalogue's own columns.
 
     Parameters
     ----------
     dataset : Dataset
     clean : callable, optional
-        Writes a name as the format can hold it.
+        Converts a name to one that the format can represent.
+
+    Returns
+    -------
+    dict
+        Maps the name of a column in the catalogue to the column of the tasks' data.
     """
     columns = [column for column in dataset.data_columns if column.key not in LEFT_OUT]
     return named(columns, taken=[column.name for column in COLUMNS], clean=clean)
 
 
 def columns_of(carried: Mapping[str, DataColumn]) -> tuple[Column, ...]:
-    """Return the columns of a catalogue, those of `carried_columns` last."""
+    """Return the columns of a catalogue: its own columns, then those of `carried_columns`."""
     described = (Column(name, data.dtype, "", "", "of the tasks' data", data.optional) for name, data in carried.items())
     return (*COLUMNS, *described)
 
@@ -125,7 +130,7 @@ def rows_of(record: Record, carried: Mapping[str, DataColumn]) -> list[Row]:
     Raises
     ------
     ImageError
-        If a value has not the type of its column.
+        If a value does not have the type of its column.
     """
     objects = record.objects
     measures = measure(objects, record.sky)
@@ -142,13 +147,13 @@ _TYPES: dict[type, type | tuple[type, ...]] = {int: int, float: (int, float), st
 
 
 def _check_types(row: Row) -> None:
-    for column, value in zip(COLUMNS, row, strict=False):  # the others have the types that `data_row` gives them
+    for column, value in zip(COLUMNS, row, strict=False):  # `data_row` converts the other columns
         if not isinstance(value, _TYPES[column.dtype]):
             raise ImageError(f"its column {column.name!r} must hold {column.dtype.__name__}, not {quote(value)}")
 
 
 def empty_table(columns: Sequence[Column]) -> Table:
-    """Return a table of the columns without a row, from which formats take their headers."""
+    """Return a table with the columns and no rows, from which formats write their headers."""
     table = Table({column.name: np.zeros(0, dtype=column.dtype) for column in columns})
     for column in columns:
         table[column.name].unit = column.unit or None
@@ -158,7 +163,7 @@ def empty_table(columns: Sequence[Column]) -> Table:
 
 
 def _centre(record: Record) -> tuple[float, float]:
-    """Where the galaxy is that the image shows: as the task says, else the image's middle."""
+    """Return the position of the image's galaxy, (ra, dec) in degrees: that of the task's data, else the image's centre."""
     if record.sky.centre is not None:
         return record.sky.centre
     size = record.size or record.sky.measured_size

@@ -1,4 +1,4 @@
-"""VOTable: the catalogue as the Virtual Observatory's XML, `objects.vot`; all but the rows is astropy's."""
+"""VOTable: the catalogue as the Virtual Observatory's XML, `objects.vot`; astropy writes everything except the rows."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["write"]
 
 END = "</TABLE>"
 SYSTEM = "sky"
-"""Name of the coordinate system, to which the columns of positions refer."""
+"""ID of the coordinate system that the columns `ra` and `dec` refer to."""
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
-    """Write `objects.vot`; what is not there is NaN or empty."""
+    """Write `objects.vot`; missing values are NaN or empty."""
     texts = Texts(XML, format="VOTable", report=dataset.report)
     clean = partial(escape_text, pattern=NAMES)
     carried = carried_columns(dataset, clean=clean)
@@ -40,7 +40,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     xml = io.BytesIO()
     writeto(votable, xml)
     head, end, tail = xml.getvalue().decode("utf-8").partition(END)
-    head = head.replace(' datatype="bit"', ' datatype="boolean"')  # which may be missing
+    head = head.replace(' datatype="bit"', ' datatype="boolean"')  # a boolean may be missing, a bit may not
     with (folder / "objects.vot").open("w", encoding="utf-8", newline="") as file:
         file.write(head.rstrip() + "\n<DATA><TABLEDATA>\n")
 
@@ -57,7 +57,7 @@ def _xml_of(row: Row, texts: Texts) -> str:
 
 def _cell(cell: Any, texts: Texts, *, task: object) -> str:
     if isinstance(cell, str):
-        # Parsers take a carriage return for the end of a line, unless it is a reference.
+        # XML parsers convert a carriage return to a line feed, unless it is a character reference.
         return escape(texts(cell, task=task), {"\r": "&#13;"})
     if cell is None:
         return ""

@@ -1,13 +1,12 @@
-"""YOLO as Ultralytics documents it: `data.yaml`, and for each split a folder of images and one of labels.
+"""YOLO as Ultralytics documents it: `data.yaml`, and for each split a folder of images and a folder of labels.
 
-A line of a label file is one object: its class number, and then of a box the centre and the sides, of a segment the corners
-of one outline, all as fractions of the image's width and height. Boxes make a data set for detection; masks, polygons and
-ellipses one for segmentation. YOLO reads a file of boxes and segments as boxes alone, so where a project has both, two data
-sets are written: `detect/`, with a box for each object, and `segment/`, with the images on which all that was marked is
-outlined. What an image shows without a line in its label file is background to YOLO.
+A line of a label file is one object: its class number, followed by the centre and the sides of a box, or by the corners of the
+outline of a segment, all as fractions of the image's width and height. Boxes make a detection data set; masks, polygons and
+ellipses make a segmentation data set. YOLO reads a file with boxes and segments as boxes only. If a project has both, the
+exporter writes two data sets: `detect/`, with a box for each object, and `segment/`, without the images on which a marked
+object has no outline. YOLO trains on everything without a line in the label file as background.
 
-An outline is one ring in YOLO. The parts of a mask, and its holes, are joined by bridges: two edges on top of each other,
-which enclose nothing.
+A YOLO segment is one ring. The parts and holes of a mask are joined by bridges: pairs of coincident edges that enclose no area.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ from sync.geometry.shapes import Box
 __all__ = ["FOLDERS", "write"]
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
-"""Names of the splits, as YOLO calls them."""
+"""Maps the names of the splits to YOLO's names."""
 
 ONE_LINE = 10**9
-"""Characters: no name is folded."""
+"""Line width for YAML, characters: long names are not wrapped."""
 
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
-    """Write one data set, or two where there are both boxes and outlines; what has no image is left out."""
+    """Write one data set, or two if the project has both boxes and outlines; tasks without an image file are left out."""
     both = "box" in dataset.kinds and bool(dataset.kinds & OUTLINES)
     sets = {"detect": _boxes, "segment": _segments} if both else {"": _segments if dataset.kinds & OUTLINES else _boxes}
     used: Counter[tuple[str, str]] = Counter()
@@ -81,7 +80,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
 
 def _boxes(record: Record, dataset: Dataset) -> list[str]:
-    """Lines of boxes: those that were drawn, and those around outlines on which none was drawn."""
+    """Return the lines of the drawn boxes, and of the boxes around outlines without a drawn box."""
     drawn = [one for one in record.objects if one.kind == "box"]
     outlined = [one for one in record.objects if one.kind in OUTLINES]
     same = same_boxes(outlined, drawn)
@@ -94,9 +93,9 @@ def _segments(record: Record, dataset: Dataset) -> list[str]:
 
 
 def _lacks_an_outline(record: Record, dataset: Dataset) -> bool:
-    """Whether something on the image has a box and no outline: a segmentation would be taught that it is background.
+    """Return whether an object on the image has a box and no outline: a segmentation model would train on it as background.
 
-    So it is where nothing at all was outlined, and where a box of a class that is outlined elsewhere has no outline in it.
+    True if the image has boxes and no outline at all, or if a box of a class that has outlines elsewhere has none.
     """
     boxes = [one for one in record.objects if one.kind == "box"]
     outlined = [one for one in record.objects if one.kind in OUTLINES]
@@ -105,7 +104,7 @@ def _lacks_an_outline(record: Record, dataset: Dataset) -> bool:
 
 
 def _report_segments(used: Counter[tuple[str, str]], dataset: Dataset) -> None:
-    """Say how much smaller `segment/` is, split by split."""
+    """Report, for each split, how many tasks of `detect/` are missing in `segment/`."""
     for split in dataset.splits:
         missing = used["detect", split] - used["segment", split]
         if missing:
@@ -117,7 +116,7 @@ def _report_segments(used: Counter[tuple[str, str]], dataset: Dataset) -> None:
 
 
 def _repeat(first: Path, file: Path) -> None:
-    """Let `file` be `first` once more, without its bytes where the file system can."""
+    """Create `file` as a hard link to `first`, or as a copy if the file system has no hard links."""
     try:
         os.link(first, file)
     except OSError:
@@ -131,13 +130,16 @@ def _place(folder: Path, kind: str, split: str) -> Path:
 
 
 def _describe(folder: Path, dataset: Dataset, used: list[str]) -> None:
-    """Write `data.yaml` of the splits that hold a task; YOLO demands a validation split: without one it is the training one."""
+    """Write `data.yaml` with the splits that hold a task.
+
+    YOLO requires a validation split: without one, `val` refers to the training split.
+    """
     sides = {"train": "train", "val": "train"} | {FOLDERS[split]: FOLDERS[split] for split in used}
     texts = Texts(UNICODE, format="YOLO", report=dataset.report)
     described = {side: f"images/{split}" for side, split in sides.items()}
     names = {number: texts(label) for number, label in enumerate(dataset.labels)}
     folder.mkdir(exist_ok=True)
-    # ASCII with YAML's escapes: readers differ in the encoding that they take a file to have, and strip what is no plain text.
+    # ASCII with YAML's escapes: readers assume different encodings, and some strip other characters.
     with (folder / "data.yaml").open("w", encoding="ascii") as file:
         yaml.safe_dump(described | {"names": names}, file, allow_unicode=False, sort_keys=False, width=ONE_LINE)
 
@@ -148,12 +150,12 @@ def _line(one: DrawnObject, numbers: NDArray[np.float64], dataset: Dataset) -> s
 
 
 def _centre_and_sides(one: DrawnObject) -> NDArray[np.float64]:
-    """Of the upright box around an object, shape (2, 2), pixels, inside the image."""
+    """Return the centre and the sides of the upright box around an object, clipped to the image, shape (2, 2), pixels."""
     box = one.box()
     assert box is not None
     return np.array([[box.x + box.width / 2, box.y + box.height / 2], [box.width, box.height]])
 
 
 def _ring(one: DrawnObject) -> NDArray[np.float64]:
-    """The corners of an outline, shape (n, 2), pixels, inside the image."""
+    """Return the corners (x, y) of an outline, clipped to the image, shape (n, 2), pixels."""
     return outline_of(one.shape) if isinstance(one.shape, Footprint) else one.ring()

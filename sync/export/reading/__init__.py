@@ -1,1 +1,1 @@
-"""From the tasks and annotations of Label Studio to what an export writes."""
+"""Reading of Label Studio's tasks and annotations for an export."""

@@ -1,7 +1,7 @@
-"""Tasks with several images, taken apart: in a data set each Image tag and each page is an image of its own, with its own file.
+"""Splits tasks with several images: in a data set each Image tag and each page is a separate image with its own file.
 
-A task of one image stays as it is. Of the others each part is the task with the regions on one of its images; what was said of
-the whole task, such as a class, goes with the first one.
+A task with one image is unchanged. Of other tasks, each part is the task with the regions on one of its images; answers about
+the whole task, such as a class, belong to the first part.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from sync.labelling.config import LabelConfig
 __all__ = ["image_of_task", "is_first", "joined", "number_of", "placed", "reference_of", "split_by_image"]
 
 Image = tuple[str, int]
-"""Name of an Image tag and number of a page."""
+"""Name of an Image tag and number of a page, from 0."""
 _PART = "image"
-"""Where a part of a task keeps which one it is."""
+"""Key of a part of a task that identifies its image."""
 
 
 def split_by_image(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, report: Report) -> Iterator[Mapping[str, Any]]:
@@ -31,10 +31,15 @@ def split_by_image(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, r
     Parameters
     ----------
     tasks : iterable of mapping
-        As `with_parents` leaves them.
+        As `with_parents` returns them.
     config : LabelConfig
     report : callable
         Called with a sentence for each region that lies on no image of its task.
+
+    Yields
+    ------
+    mapping
+        The task, or its part for one image.
     """
     if len(config.image_key) < 2 and not config.paged:
         yield from tasks
@@ -48,7 +53,7 @@ def split_by_image(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, r
 
 
 def image_of_task(task: Mapping[str, Any], config: LabelConfig) -> Image:
-    """Return the image that a task, or a part of it, shows: of a whole task the first that a control annotates."""
+    """Return the image of a task or of a part of it; for a whole task, the first image that a control annotates."""
     part = task.get(_PART)
     if isinstance(part, Mapping):
         return str(part["to_name"]), int(part["page"])
@@ -56,30 +61,33 @@ def image_of_task(task: Mapping[str, Any], config: LabelConfig) -> Image:
 
 
 def number_of(task: Mapping[str, Any]) -> int:
-    """Return the number of an image in the data set: the task's where each task has one image."""
+    """Return the number of an image in the data set: the task's number where each task has one image."""
     part = task.get(_PART)
     return int(part["number"]) if isinstance(part, Mapping) else int(task["id"])
 
 
 def is_first(task: Mapping[str, Any]) -> bool:
-    """Tell whether this is a whole task, or the first part of one."""
+    """Return whether this is a whole task or the first part of one."""
     part = task.get(_PART)
     return bool(part["first"]) if isinstance(part, Mapping) else True
 
 
 def reference_of(task: Mapping[str, Any], config: LabelConfig) -> str:
-    """Return the reference of the image that a task, or a part of it, shows; empty where there is none."""
+    """Return the reference of the image of a task or of a part of it; empty if it is missing."""
     data = task.get("data")
     return reference_of_image(data if isinstance(data, Mapping) else {}, config, image_of_task(task, config))
 
 
 def placed(statements: Iterable[Statement], config: LabelConfig, image: Image) -> list[Statement]:
-    """Return statements whose regions name their image; those that consensus made name the first of their control."""
+    """Return statements whose regions name their image.
+
+    Regions that consensus created name the first image of their control; the function sets `image` there.
+    """
     return [statement if statement.annotation is not None else _placed(statement, config, image) for statement in statements]
 
 
 def joined(parts: Iterable[tuple[Statement, ...]]) -> list[Statement]:
-    """Put the statements on the images of one task together again, annotation by annotation."""
+    """Join the statements on the images of one task, annotation by annotation."""
     whole: dict[tuple[int | None, int], Statement] = {}
     for statements in parts:
         for place, one in enumerate(statements):
@@ -109,7 +117,7 @@ def _placed(statement: Statement, config: LabelConfig, image: Image) -> Statemen
 
 
 def _parts(task: Mapping[str, Any], config: LabelConfig, report: Report) -> dict[Image, list[Any]]:
-    """The task's annotations on each of its images that they speak of."""
+    """Map each image that the task's annotations cover to the annotations with the regions on it."""
     data = task.get("data")
     data = data if isinstance(data, Mapping) else {}
     known = [(name, page) for name in config.image_key for page in range(len(references_of(data, config, name)))]
@@ -124,7 +132,7 @@ def _parts(task: Mapping[str, Any], config: LabelConfig, report: Report) -> dict
             parts.setdefault(first, []).append(annotation)
             continue
         on_images, loose, draws = _sorted(task, annotation, config, set(known), report)
-        # As in training: what was begun from a prediction speaks of all images, on which the predicted objects were shown.
+        # As in training: an annotation that began from a prediction, or has no object, covers all annotated images.
         if annotation.get("parent_prediction") is not None or not draws:
             on_images |= {image: [] for image in annotated if image not in on_images}
         order = [image for image in known if image in on_images] or [first]
@@ -140,7 +148,7 @@ def _parts(task: Mapping[str, Any], config: LabelConfig, report: Report) -> dict
 def _sorted(
     task: Mapping[str, Any], annotation: Mapping[str, Any], config: LabelConfig, known: set[Image], report: Report
 ) -> tuple[dict[Image, list[int]], list[int], bool]:
-    """The places of an annotation's regions on each image, those of regions on none, and whether any of them is an object."""
+    """Return the indices of an annotation's regions on each image and on no image, and whether it has a region of an object."""
     on_images: dict[Image, list[int]] = {}
     loose: list[int] = []
     draws = False
@@ -161,7 +169,7 @@ def _sorted(
 
 
 def _with_relations(loose: list[int], result: list[Any], on_images: dict[Image, list[int]]) -> list[int]:
-    """Add relations to the images of the regions that they begin at; return the places of what lies on none."""
+    """Add each relation to the image of the region that it starts from; return the indices of the regions on no image."""
     image_of = {result[number].get("id"): image for image, numbers in on_images.items() for number in numbers}
     kept = []
     for number in loose:

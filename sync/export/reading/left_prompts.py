@@ -1,6 +1,6 @@
-"""Prompts that were left in annotations: Label Studio stores the click where a suggestion was not accepted, and drops the mask.
+"""Removes prompts from annotations: if a suggestion was not accepted, Label Studio stores the click and drops the mask.
 
-They say nothing of the image, and so they are not exported; an annotation of nothing else answers nothing.
+Such a prompt does not describe the image and is not exported. An annotation with only such prompts is left out.
 """
 
 from __future__ import annotations
@@ -22,8 +22,14 @@ def without_prompts(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, 
     ----------
     tasks : iterable of mapping
         As `read_annotated` yields them.
+    config : LabelConfig
     report : Report
-        Told of each prompt that was left.
+        Called with a sentence for each removed prompt.
+
+    Yields
+    ------
+    mapping
+        The task. A task is left out if none of its annotations remains.
     """
     tools = {control.name for control in config.controls if control.only_prompts}
     for task in tasks:

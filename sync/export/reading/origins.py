@@ -1,8 +1,8 @@
-"""Origins: which regions of an annotation a person drew, and what they did with those that a model proposed.
+"""Origins: which regions of an annotation a person drew, and which predicted regions the person accepted or edited.
 
-The prediction is compared where it is still there, as the loop does when it measures the effort; where it is gone, a region's
-`origin` tells. Regions are found again by their id; what is said of the whole image by its control, since a class that was
-cleared and chosen anew has a new id.
+If the prediction still exists, its regions are compared with those of the annotation, as the effort measure does. Otherwise a
+region's `origin` decides. Regions are matched by their id, and answers about the whole image by their control, since a class
+that was cleared and chosen again has a new id.
 """
 
 from __future__ import annotations
@@ -19,30 +19,30 @@ __all__ = ["ACCEPTED", "ANSWERING_TAGS", "DRAWN", "EDITED", "RELABELLED", "state
 
 ACCEPTED, DRAWN = "accepted", "drawn"
 EDITED = "edited"
-"""Another outline; the class is still the model's."""
+"""The annotator changed the shape and kept the predicted class."""
 RELABELLED = "relabelled"
-"""The class is no longer the model's, or nobody can tell any more."""
+"""The annotator changed the class, or it is unknown whether the class was changed."""
 
 ANSWERING_TAGS = tuple(ANSWERS)
-"""Controls that are answered for the whole image."""
+"""Tags of the controls for answers about the whole image."""
 
 _ANSWERS = {tag.lower() for tag in ANSWERING_TAGS}
 
 
 def states_of(result: Sequence[Any], predicted: Sequence[Any] | None) -> list[str]:
-    """Say what became of each region.
+    """Return the state of each region of an annotation.
 
     Parameters
     ----------
     result : sequence
-        Of the annotation; not checked.
+        Result of the annotation, not validated.
     predicted : sequence or None
-        Result of the prediction that it was begun from; None where that is gone.
+        Result of the prediction that the annotation began from; None if it no longer exists.
 
     Returns
     -------
     list of str
-        One state for each item of `result`.
+        `ACCEPTED`, `DRAWN`, `EDITED` or `RELABELLED` for each item of `result`.
     """
     if predicted is None:
         return [_by_origin(region) for region in result]
@@ -67,7 +67,7 @@ def _state(region: Any, before: Mapping[tuple[str, str], Sequence[Mapping[str, A
     if proposed:
         same_control = [one for one in proposed if one.get("from_name") == region.get("from_name")]
         return _became((same_control or proposed)[0], region)
-    # Label Studio's page gives an id to a region that was predicted without one.
+    # Label Studio's frontend assigns an id to a region that was predicted without one.
     return _by_origin(region) if (_key(region)[0], "") in before else DRAWN
 
 

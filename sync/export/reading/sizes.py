@@ -1,7 +1,7 @@
-"""The sizes of pictures: what is drawn is stored in percent, and becomes pixels of the picture as it is.
+"""Image sizes: Label Studio stores shapes in percent of the image, and an export converts them to pixels of the image file.
 
-What regions state of their picture may be a thumbnail's size, or nothing. So every picture on which something was drawn is
-looked at, once, while the tasks before it are being worked on.
+The size in a region may be that of a thumbnail, or missing. The export therefore opens every image with shapes once, and
+prefetches images while it processes earlier tasks.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ __all__ = ["SizedTasks", "report_stated"]
 Task = Mapping[str, Any]
 
 PERCENT_OF: Size = (1000, 1000)
-"""Size for a format that keeps percentages, where nothing tells the picture's."""
+"""Placeholder (width, height) for formats that keep percentages, if the image's size is unknown."""
 
 
 class SizedTasks:
-    """Gives tasks with their pictures and the sizes of these.
+    """Yields tasks with their images and image sizes.
 
     Parameters
     ----------
     pictures : Pictures
     config : LabelConfig
     format : str
-        A key of `FORMATS`: some hold the files, some keep percentages.
+        A key of `FORMATS`. It decides which images are opened: some formats contain the files, some keep percentages.
     """
 
     def __init__(self, pictures: Pictures, config: LabelConfig, *, format: str) -> None:
@@ -45,16 +45,22 @@ class SizedTasks:
         self._known: dict[int, Size | None] = {}
 
     def sizes(self, tasks: Iterable[Task], *, wanted: Callable[[Task], bool]) -> Iterator[tuple[Task, Size | None]]:
-        """Yield tasks with the sizes of their pictures; None where it is not `wanted`, or cannot be had."""
+        """Yield tasks with the sizes of their images, (width, height) in pixels; None if not `wanted` or unknown."""
         for task, picture in self._pictures.ahead(tasks, lambda task: self._reference(task) if wanted(task) else None):
             if picture is not None:
                 self._known[number_of(task)] = picture.size if isinstance(picture, Picture) else None
             yield task, self._size(task, picture)
 
     def pictures(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Picture | ImageError | None, Size | None]]:
-        """Yield tasks with their pictures and their sizes; no picture where the format and the size need none."""
+        """Yield tasks with their images and sizes.
+
+        Yields
+        ------
+        (mapping, Picture or ImageError or None, (width, height) or None)
+            The error if the image cannot be read, and None if it is not needed; the size in pixels, and None if it is unknown.
+        """
         for task, picture in self._pictures.ahead(tasks, self._reference_or_known):
-            # As in the first pass, though the picture be there now: what was voted on there must be the same here.
+            # Use the size of the first pass, even if the image can be read only now: votes refer to the shapes of that pass.
             known = number_of(task) in self._known
             yield task, picture, self._known[number_of(task)] if known else self._size(task, picture)
 
@@ -64,7 +70,7 @@ class SizedTasks:
         return self._reference(task)
 
     def _reference(self, task: Task) -> str | None:
-        """The reference of a picture that has to be opened."""
+        """Return the reference of a task's image, or None if it need not be opened."""
         drawn = next(regions_drawn(task, self._config), None) is not None
         percent = self._format in WITHOUT_PIXELS and stated_size(task, self._config) is not None
         if self._format not in WITH_IMAGES and (not drawn or percent):
@@ -78,7 +84,7 @@ class SizedTasks:
 
 
 def report_stated(task: Task, config: LabelConfig, *, size: Size, report: Report) -> None:
-    """Report, once a task, that its regions state another size than that of the picture, in whose pixels they are given."""
+    """Report, once per task, that its regions state another size than that of the image file, whose pixels the export uses."""
     for region in regions_drawn(task, config):
         try:
             stated = read_size(region)

@@ -1,4 +1,4 @@
-"""Reads where a task's image lies on the sky, and on the way which file it shows."""
+"""Reads the sky coordinates of a task's image, and an identifier of the file's content."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ __all__ = ["SkyReader"]
 
 
 class SkyReader:
-    """Reads a task's place from its image where that is a FITS file, else from its data.
+    """Reads the sky coordinates of a task from its image if that is a FITS file, else from the task's data.
 
     Parameters
     ----------
     config : LabelConfig
     pictures : Pictures
+        Fetches the images.
     wanted : bool
-        Whether a WCS is: without, no image is fetched.
+        Whether to read a WCS. If false, no image is fetched.
     """
 
     def __init__(self, config: LabelConfig, pictures: Pictures, *, wanted: bool) -> None:
@@ -40,20 +41,20 @@ class SkyReader:
         self._pictures = pictures
 
     def __call__(self, task: Mapping[str, Any]) -> Sky:
-        """Return the place.
+        """Return the sky coordinates of a task's image.
 
         Raises
         ------
         SkyError, ImageError
-            If it cannot be read.
+            If they cannot be read.
         """
         return self._read(task)[0]
 
     def quietly(self, task: Mapping[str, Any]) -> tuple[Sky, str]:
-        """Return the place, nowhere if it cannot be read (the second pass reports that), and what the file is known by.
+        """Return the sky coordinates of a task's image and an identifier of its content, without errors.
 
-        That is the `content_id` that an import wrote, or a hash of the bytes where they are read for their header anyway;
-        else empty.
+        The coordinates are `NOWHERE` if they cannot be read; the second pass reports that. The identifier is the `content_id`
+        that an import wrote, else the SHA-256 hash of a FITS file that was read for its header, else empty.
         """
         known = _data_of(task).get("content_id")
         read = attempt(lambda: self._read(task))
@@ -63,7 +64,7 @@ class SkyReader:
     def _read(self, task: Mapping[str, Any]) -> tuple[Sky, str]:
         data = _data_of(task)
         if not is_first(task):
-            data = {**data, "wcs": None}  # which an import keeps of the first image
+            data = {**data, "wcs": None}  # an import stores the WCS of the first image only
         if not self._wanted:
             return Sky.of_task({**data, "wcs": None}), ""
         reference = reference_of(task, self._config)
@@ -74,7 +75,7 @@ class SkyReader:
         except ImageError:
             if not data.get("wcs"):
                 raise
-            return Sky.of_task(data), ""  # what an import kept of the header
+            return Sky.of_task(data), ""  # the WCS that an import stored
         return Sky.of_task(data, _image_sky(content)), hashlib.sha256(content).hexdigest()
 
 
@@ -84,10 +85,10 @@ def _data_of(task: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _image_sky(content: bytes) -> CelestialSky | None:
-    """The coordinates of the image of a FITS file that is shown; None where its header does not speak of any."""
+    """Return the coordinates of the displayed image of a FITS file; None if its header has none."""
     file = unpacked(content)
     headers = read_headers(file)
-    if not headers:  # a picture that is only called FITS
+    if not headers:  # another image format with a FITS suffix
         return None
     first = only_picture(parts_of(headers))[0]
     try:

@@ -1,7 +1,7 @@
-"""The annotated tasks of a project, read once from Label Studio and kept on disk while an export goes over them twice.
+"""The annotated tasks of a project, read once from Label Studio and stored on disk for the two passes of an export.
 
-So both passes see the same annotations, Label Studio is asked once, and memory holds one task at a time. On the way each region
-that was begun from a prediction learns of which model version it was: Label Studio keeps that with the prediction.
+Both passes therefore read the same annotations, and memory holds one task at a time. The module also adds the model version and
+the state of each region to annotations that began from a prediction, since Label Studio stores the version with the prediction.
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ FIELDS = (
     "id,data,annotations,predictions,result,created_at,updated_at,completed_by,was_cancelled,ground_truth,parent_prediction,"
     "lead_time,model_version"
 )
-"""`include` reaches into nested objects: the fields of a task, of an annotation and of a prediction stand side by side."""
+"""Parameter `include` of the task list. Label Studio applies it to nested objects too, so it lists the fields of a task, an
+annotation and a prediction together."""
 
 
 class Spool:
-    """Tasks on disk, as JSON lines; a context manager that leaves nothing behind.
+    """Tasks on disk, as JSON lines in a temporary file; a context manager that deletes the file at the end.
 
     Parameters
     ----------
     folder : Path
-        Where the file is made.
+        Folder of the temporary file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -49,7 +50,7 @@ class Spool:
         self._file.close()
 
     def fill(self, tasks: Iterable[Mapping[str, Any]]) -> int:
-        """Append tasks and return how many."""
+        """Append tasks and return their number."""
         number = 0
         for task in tasks:
             self._file.write(json.dumps(task, separators=(",", ":")) + "\n")
@@ -63,14 +64,20 @@ class Spool:
 
 
 def read_annotated(client: LabelStudioClient, project_id: int) -> Iterator[dict[str, Any]]:
-    """Yield the tasks of a project that have an annotation, ordered by id, as `with_parents` leaves them.
+    """Yield the tasks of a project that have an annotation, ordered by id, as `with_parents` returns them.
 
-    Their data name images so that they can be fetched; see `storage_references`.
+    Their data contain addresses from which images can be fetched; see `storage_references`.
+
+    Parameters
+    ----------
+    client : LabelStudioClient
+    project_id : int
+        Number of the project.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio refuses.
+        If Label Studio rejects a request.
     """
     ids = [task.id for task in read_tasks(client, project_id) if task.annotations]
     for start in range(0, len(ids), TASKS_A_REQUEST):
@@ -82,9 +89,10 @@ def read_annotated(client: LabelStudioClient, project_id: int) -> Iterator[dict[
 
 
 def with_parents(task: dict[str, Any]) -> dict[str, Any]:
-    """Write into a task's annotations what is known of the predictions they were begun from, and drop the predictions.
+    """Add the version of the parent prediction to each annotation of a task, and remove the predictions.
 
-    An annotation gets `parent_version`, and `states`: what became of each of its regions. The regions stay as they are.
+    An annotation that began from a prediction gets `parent_version`, the model version, and `states`, the state of each of its
+    regions (see `states_of`). The regions are unchanged.
     """
     predictions = {item.get("id"): item for item in task.pop("predictions", None) or [] if isinstance(item, dict)}
     for annotation in task.get("annotations") or []:
@@ -100,9 +108,9 @@ def with_parents(task: dict[str, Any]) -> dict[str, Any]:
 
 
 def _alike(regions: list[dict[str, Any]], predictions: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
-    """The prediction that shares most ids with regions that say they were predicted.
+    """Return the prediction that has the most ids in common with the regions whose origin is a prediction, or None.
 
-    Label Studio forgets `parent_prediction` where a person comes back to a draft (measured with 1.23.2).
+    Label Studio drops `parent_prediction` when an annotator reopens a draft (measured with 1.23.2).
     """
     ids = {str(region.get("id")) for region in regions if str(region.get("origin", "")).startswith("prediction")}
     best = max(predictions, key=lambda item: len(ids & _ids(item.get("result"))), default=None)

@@ -1,6 +1,6 @@
-"""From a task as Label Studio lists it to statements: what each annotator said, checked, in pixels.
+"""Converts the annotations of a task to statements: validated objects and answers of each annotator, in pixels.
 
-What cannot be read is reported and left out, and the rest of its annotation and of its task is kept.
+Annotations and regions that cannot be read are reported and left out; the rest of the annotation and of the task is kept.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ __all__ = ["ANSWERING_TAGS", "Report", "read_statements", "regions_drawn", "stat
 
 
 class Report(Protocol):
-    """Takes what was left out; `Problems.add` is one."""
+    """Interface for reports of items that are left out; `Problems.add` implements it."""
 
     def __call__(self, reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
-        """Note one thing."""
+        """Report one item."""
 
 
 def read_statements(
@@ -38,13 +38,13 @@ def read_statements(
     Parameters
     ----------
     task : mapping
-        As `split_by_image` leaves it.
+        As `split_by_image` yields it.
     config : LabelConfig
-        The project's.
+        Labelling config of the project.
     report : callable
         Called with a sentence for each annotation and region that is left out.
     size : (width, height), optional
-        Of the task's picture, pixels. Default: what its regions state.
+        Size of the task's image, pixels. Default: the size in its regions.
     """
     statements = []
     size = size or stated_size(task, config)
@@ -64,7 +64,7 @@ def read_statements(
 
 
 def regions_drawn(task: Mapping[str, Any], config: LabelConfig) -> Iterator[Mapping[str, Any]]:
-    """Yield the shapes of a task's submitted annotations, not checked."""
+    """Yield the regions with shapes of a task's submitted annotations, not validated."""
     for item in task.get("annotations") or []:
         result = item.get("result") if isinstance(item, Mapping) and not item.get("was_cancelled") else None
         for region in result if isinstance(result, list) else []:
@@ -74,7 +74,7 @@ def regions_drawn(task: Mapping[str, Any], config: LabelConfig) -> Iterator[Mapp
 
 
 def stated_size(task: Mapping[str, Any], config: LabelConfig) -> Size | None:
-    """Return the first size of the picture that a shape states; None where none does."""
+    """Return the first image size, (width, height) in pixels, that a region of the task states; None if none does."""
     for region in regions_drawn(task, config):
         try:
             return read_size(region)
@@ -84,7 +84,7 @@ def stated_size(task: Mapping[str, Any], config: LabelConfig) -> Size | None:
 
 
 class _Reader:
-    """Reads one annotation; `size` is that of the task's picture, None where nothing tells it."""
+    """Reads one annotation; `size` is that of the task's image, None if it is unknown."""
 
     def __init__(self, task: object, item: Mapping[str, Any], config: LabelConfig, report: Report, size: Size | None) -> None:
         self._task = task
@@ -128,7 +128,7 @@ class _Reader:
         )
 
     def _read(self, region: Any, state: str) -> Iterator[DrawnObject | Answer]:
-        """Yield what a region says: nothing for one of a control that is not ours to read, such as a comment's."""
+        """Yield the objects or the answer of a region; nothing for a control that the export does not read."""
         if not isinstance(region, Mapping):
             raise ControlError(f"a region must be an object, not {quote(region)}")
         control = self._config.control(region.get("from_name"))
@@ -164,7 +164,7 @@ class _Reader:
                 provenance=self._provenance(state),
                 region=dict(region),
             )
-            one.check_inside()  # here, where it can be named
+            one.check_inside()  # here, where the caller reports the region's id
             yield one
 
     def _provenance(self, state: str) -> Provenance:
@@ -180,7 +180,7 @@ class _Reader:
 
 
 def _score(region: Mapping[str, Any], state: str) -> float | None:
-    """What the model thought of the class; None where the class is not the model's, though the region has the score still."""
+    """Return the model's score of the class; None if the annotator changed the class, although Label Studio keeps the score."""
     score = region.get("score")
     if state not in (ACCEPTED, EDITED) or isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
         return None
