@@ -4,9 +4,9 @@ A lock would outlive a killed worker; a lease expires, by the database's clock. 
 database, on several. A worker that was frozen detects a takeover only at its next renewal. Therefore the transactions that
 add or promote a version check the lease themselves (`Registry`, `holder`).
 
-A worker releases the lease at the end of its cycle, unless Label Studio left a request without an answer: Label Studio may
-still be storing what it was sent, and no worker may read the stored predictions and add the missing ones before that. Then
-the lease expires, as after a kill.
+A worker releases the lease at the end of its cycle, unless Label Studio left a request without an answer. Then the lease
+expires, as after a kill: Label Studio may still be storing the request's data, and until it has finished no worker may read the
+stored predictions and add the missing ones.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Lease(threading.Event):
         self.left_to_expire = False
 
     def expire_if_unanswered(self, error: LabelStudioUnavailable) -> None:
-        """Let the lease expire if Label Studio may still be storing what it was sent."""
+        """Mark the lease to expire unreleased if Label Studio may still be storing the data of an unanswered request."""
         # A subclass means that the request was not sent; a status below 500 is an answer.
         if type(error) is LabelStudioUnavailable and (error.status is None or error.status >= 500):
             self.left_to_expire = True
@@ -148,7 +148,7 @@ def _take(engine: Engine, project_id: int, *, seconds: float) -> Lease | None:
 
 
 def _renew(engine: Engine, project_id: int, name: str, *, seconds: float | None) -> bool:
-    """Extend the lease by `seconds`, or release it where that is None; return whether it was held."""
+    """Extend the lease by `seconds`, or release it if that is None; return whether it was held."""
     mine = ProjectRow.id == project_id, ProjectRow.lease_owner == name
     with Session(engine) as session:
         until = 0.0 if seconds is None else read_clock(session) + seconds

@@ -1,4 +1,4 @@
-"""Descriptions of server and worker for commands: whether they run, when they last ran, and what to do."""
+"""Descriptions of server and worker for commands: whether they run, when they last ran, and how to restart them."""
 
 from __future__ import annotations
 

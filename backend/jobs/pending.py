@@ -1,7 +1,7 @@
 """Pending events: the server marks a project when an event arrives, and the worker acknowledges after a cycle.
 
-A mark is two times in the project's row, by the database's clock. Any number of events makes one cycle, a mark survives a kill
-of either process, and an event during a cycle leads to another cycle. What happened is always read from Label Studio.
+A mark is two times in the project's row, by the database's clock. Any number of events leads to one cycle, a mark survives a
+kill of either process, and an event during a cycle leads to another cycle. The worker reads the changes from Label Studio.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The job queue: huey on SQLite, or on Redis where several machines share the work.
+"""The job queue: huey on SQLite, or on Redis if several machines share the work.
 
 Its messages are JSON, so that the worker unpickles nothing. There is one kind of job: run a cycle of a project. The queue holds
 only the time to run it. The registry stores the pending events; the worker queues a job again within a minute if a killed

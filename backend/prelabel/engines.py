@@ -51,7 +51,7 @@ def ray_engine(address: str | None) -> EngineFactory:
 
 
 class TaskWorker:
-    """Predicts tasks in a process of the cluster; it downloads the images into its own cache.
+    """Predicts tasks in a process of the cluster; it downloads the images into the cache of its settings.
 
     Parameters
     ----------

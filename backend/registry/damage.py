@@ -77,7 +77,7 @@ def replace_damaged(registry: Registry, project_id: int, *, holder: str) -> str:
 
 
 def damage_in_words(registry: Registry, project_id: int) -> list[str]:
-    """Describe, one sentence each, the damage of a project's live version and of later versions, and what to do."""
+    """Describe the damage of a project's live version and of later versions, one sentence each, with the remedy."""
     project = registry.project(project_id)
     damages = []
     for version in registry.versions(project_id):

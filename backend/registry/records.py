@@ -74,7 +74,7 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """What annotators did with a control's predicted regions.
+    """Counts of a control's predicted regions that annotators accepted, edited and rejected, and of regions that they added.
 
     Attributes
     ----------

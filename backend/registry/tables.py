@@ -1,6 +1,6 @@
 """The registry's tables: projects with their pending events, versions, annotators' effort, and running processes.
 
-The database is SQLite by default, and PostgreSQL where several machines share the work (`connection.py`). Alembic migrations
+The database is SQLite by default, and PostgreSQL if several machines share the work (`connection.py`). Alembic migrations
 upgrade an older database when a process starts.
 """
 

@@ -51,7 +51,7 @@ class BoundedConnection(HttpToolsProtocol):
         self._start_timer()
 
     def data_received(self, data: bytes) -> None:
-        """Parse what has arrived; reject a head that is too long."""
+        """Parse the received bytes; reject a head that is too long."""
         super().data_received(data)
         self._head_bytes = self._head_bytes + len(data) if self._reads_head else 0
         if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():

@@ -42,7 +42,7 @@ class Format(StrEnum):
 
 
 class Become(StrEnum):
-    """What Label Studio stores the regions as."""
+    """Kind of record that Label Studio stores for the regions."""
 
     predictions = "predictions"
     annotations = "annotations"
