@@ -1,6 +1,6 @@
-"""Existing annotations in: regions that other programs wrote, as predictions or annotations of tasks that exist.
+"""Import of existing annotations: regions of other programs become predictions or annotations of existing tasks.
 
-One module a file format, each with `read(file, ...)`, which gives the marked images of a file; `formats` lists them.
-`tasks` finds the task of an image, `fitting` makes regions of Label Studio of what was read, `storing` stores them, and `run`
-does all of it.
+Each file format has one module with `read(file, ...)`, which returns the marked images of a file; `formats` lists them. `tasks`
+finds the task of an image, `fitting` converts marks and answers to regions of Label Studio, `storing` stores them, and `run`
+runs the whole import.
 """

@@ -1,4 +1,4 @@
-"""Answers of a file, converted to what the control of a labelling config takes."""
+"""Conversion of the answers of a file to values of the controls of a labelling config."""
 
 from __future__ import annotations
 
@@ -14,12 +14,23 @@ __all__ = ["answer_value"]
 
 
 def answer_value(answer: Answer, control: Control) -> Any:
-    """Return what the codec of a control for the whole image takes.
+    """Return an answer as the value that the codec of its control encodes.
+
+    Parameters
+    ----------
+    answer : Answer
+    control : Control
+        A control for answers about the whole image.
+
+    Returns
+    -------
+    float, list of tuple of str, or list of str
+        A number, taxonomy paths, or classes.
 
     Raises
     ------
     RegionsError
-        If the control has no such class, path or number.
+        If the control does not have the class or path, or does not allow the number.
     """
     if control.tag == "Number":
         return _within(answer, control)
@@ -48,7 +59,7 @@ def _within(answer: Answer, control: Control) -> float:
 
 
 def _path(text: str, control: Control) -> tuple[str, ...]:
-    """Return the path that a text means: levels separated by ``/``, or the name of one node alone."""
+    """Return the taxonomy path of a text: levels separated by ``/``, or the unique name of one node."""
     path = read_path(tuple(level.strip() for level in text.split("/")), control)
     if path is None or path not in control.paths:
         named = [known for known in control.paths if known[-1].casefold() == text.casefold()]

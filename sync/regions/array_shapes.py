@@ -1,4 +1,4 @@
-"""Shapes of a FITS array on the picture that shows it: rows are turned over, and so are angles."""
+"""Conversion of shapes from pixels of a FITS array to the displayed image, which flips the rows and the signs of angles."""
 
 from __future__ import annotations
 
@@ -12,26 +12,26 @@ __all__ = ["box_about", "box_of_array", "ellipse_of_array", "point_of_array", "p
 
 QUARTER_TURN = 90.0
 SAME_ANGLE = 1e-9
-"""Degrees: a box turned by less than this off a quarter turn is upright."""
+"""Degrees. A box whose rotation differs from a multiple of 90 degrees by less than this is upright."""
 
 
 def point_of_array(x: float, y: float, canvas: Canvas) -> Point:
-    """Return a point given in pixels of the array, counted from 0 at the middle of the first."""
+    """Return a point from array coordinates, pixels, 0 at the centre of the first pixel."""
     ((column, row),) = canvas.from_array(np.array([[x, y]], np.float64)).tolist()
     return Point(column, row)
 
 
 def ellipse_of_array(x: float, y: float, semi_x: float, semi_y: float, angle: float, canvas: Canvas) -> Ellipse:
-    """Return an ellipse given in pixels of the array.
+    """Return an ellipse from array coordinates.
 
     Parameters
     ----------
     x, y : float
-        Middle, counted from 0 at the middle of the first pixel.
+        Centre, pixels, 0 at the centre of the first pixel.
     semi_x, semi_y : float
-        Half-axes along x and along y before it is turned, pixels.
+        Semi-axes along x and y before the rotation, pixels.
     angle : float
-        Degrees from x towards y of the array, which is counter-clockwise on the picture.
+        Degrees from x towards y of the array, which is counter-clockwise on the displayed image.
     canvas : Canvas
     """
     middle = point_of_array(x, y, canvas)
@@ -39,20 +39,20 @@ def ellipse_of_array(x: float, y: float, semi_x: float, semi_y: float, angle: fl
 
 
 def box_of_array(x: float, y: float, width: float, height: float, angle: float, canvas: Canvas) -> Box:
-    """Return a box about a middle, given as `ellipse_of_array` takes it, with whole sides."""
+    """Return a box from array coordinates; parameters as for `ellipse_of_array`, with full sides instead of semi-axes."""
     middle = point_of_array(x, y, canvas)
     return box_about(middle.x, middle.y, width, height, -angle)
 
 
 def polygon_of_array(points: NDArray[np.float64], canvas: Canvas) -> Polygon:
-    """Return a polygon given in pixels of the array, shape (n, 2), counted from 0 at the middle of the first."""
+    """Return a polygon from array coordinates, shape (n, 2), pixels, 0 at the centre of the first pixel."""
     return Polygon(canvas.from_array(points))
 
 
 def box_about(x: float, y: float, width: float, height: float, rotation: float) -> Box:
-    """Return the box about (x, y) of the picture that is turned by `rotation`, degrees clockwise.
+    """Return the box with the centre (x, y) on the displayed image, rotated by `rotation`, degrees clockwise.
 
-    One that is turned by quarters of a turn is given upright.
+    A box that is rotated by a multiple of 90 degrees is returned as an upright box.
     """
     quarters = round(rotation / QUARTER_TURN)
     if abs(rotation - quarters * QUARTER_TURN) < SAME_ANGLE:

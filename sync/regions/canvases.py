@@ -1,4 +1,4 @@
-"""The pictures that regions are placed on: their sizes, and where they lie on the sky."""
+"""Canvases: the size and the sky coordinates of the images that regions are placed on."""
 
 from __future__ import annotations
 
@@ -17,14 +17,20 @@ __all__ = ["canvas_of"]
 
 
 def canvas_of(target: Target, picture: Picture | ImageError | None) -> Canvas:
-    """Return the picture of an image of a task.
+    """Return the canvas of a task's image.
 
-    Its size is that of its file; where that cannot be had, the one in the task's `wcs`, or what a file of regions states.
+    Its size is that of the image file; if that cannot be read, the size in the task's `wcs`, else that in a file of regions.
+
+    Parameters
+    ----------
+    target : Target
+    picture : Picture, ImageError or None
+        The image file, or the error if it cannot be read.
 
     Raises
     ------
     RegionsError
-        If nothing tells its size, or its sky is needed and cannot be read.
+        If the size is unknown, or if a mark needs the WCS and it cannot be read.
     """
     sky = Sky()
     if target.image.first:
@@ -40,7 +46,7 @@ def canvas_of(target: Target, picture: Picture | ImageError | None) -> Canvas:
 
 
 def _displayed(sky: Sky, size: Size) -> CelestialSky | None:
-    """The coordinates of a picture, which may be shown in another size than it was measured."""
+    """Return the WCS of an image scaled to its displayed `size`, (width, height) in pixels."""
     if sky.celestial is None or sky.measured_size in (None, size):
         return sky.celestial
     cards, _ = image_cards(sky.celestial, size)

@@ -1,9 +1,9 @@
 """Catalogues: ellipses as SExtractor and photutils measure them, and columns with the classes or numbers of images.
 
-SExtractor counts pixels from 1 at the middle of the first, photutils from 0, both from the bottom of the picture; angles run
-from x towards y. On the sky, half-axes are degrees unless their column says another unit or is named for one, and angles are
-those from north through east. `KRON_RADIUS` multiplies both half-axes, where it is above 0. Catalogues of `galaxyloop export`
-have columns of their own: see `exported_catalogue`.
+The centre of the first pixel is 1 in SExtractor and 0 in photutils; both count rows from the bottom of the displayed image, and
+angles from x towards y. On the sky, angles are position angles, from north through east; the unit of semi-axes is that of the
+column, else that of the column's usual name: degrees for `A_WORLD`, arcsec for `a_arcsec`. `KRON_RADIUS` multiplies both
+semi-axes if it is above 0. Catalogues of `galaxyloop export` have other columns: see `exported_catalogue`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ TASK_COLUMNS = ("task", "task_id")
 SCORE_COLUMNS = ("probability", "score")
 
 _X = {"x_image": 1.0, "xwin_image": 1.0, "xpeak_image": 1.0, "xcentroid": 0.0, "x_centroid": 0.0}
-"""Columns of x, and what is the number of the first pixel's middle."""
+"""Names of columns with x, and the coordinate of the centre of the first pixel."""
 _Y = {"y_image": 1.0, "ywin_image": 1.0, "ypeak_image": 1.0, "ycentroid": 0.0, "y_centroid": 0.0}
 _PIXEL_AXES = (("a_image", "b_image"), ("awin_image", "bwin_image"), ("semimajor_sigma", "semiminor_sigma"))
 _PIXEL_ANGLES = ("theta_image", "thetawin_image", "orientation")
@@ -54,18 +54,19 @@ _KRON = ("kron_radius",)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of a catalogue hold what, beyond their usual names.
+    """Columns of a catalogue with other than the usual names.
 
     Attributes
     ----------
     of_controls : mapping of str to str
-        Name of a control to the column with its answers, or with the labels of its objects.
+        Maps the name of a control to the column with its answers, or with the labels of its objects.
     objects, answering : frozenset of str
-        Names of the controls that mark objects, and of those that answer about the whole image: columns that are called as one
-        of these are read where `of_controls` is empty.
+        Names of the controls for objects, and of the controls for answers about the whole image. If `of_controls` is empty,
+        columns with the names of the latter are read.
     ra, dec : str or None
+        Columns of the position; None for the usual names.
     table : str or None
-        Name or number of the one to read, in a file of several tables.
+        Name or number of the table to read, in a file with several tables.
     """
 
     of_controls: Mapping[str, str]
@@ -79,19 +80,24 @@ class Columns:
 def read(file: Path, columns: Columns) -> tuple[list[MarkedImage], list[Problem]]:
     """Read a catalogue with ellipses, answers, or both.
 
-    Rows with a file name, a content id or a task belong to that image; others to the picture on which they lie. Where there are
-    pixels alone, they are of the image that is called as the file.
+    Rows with a file name, a content id or a task belong to that image. Other rows belong to the images that contain their
+    position. Rows with pixel coordinates only belong to the image with the name of the file.
+
+    Parameters
+    ----------
+    file : Path
+    columns : Columns
 
     Returns
     -------
     images : list of MarkedImage
     problems : list of (str, str)
-        Name of each row that is left out, and why.
+        Name of each row that is left out, and the reason.
 
     Raises
     ------
     RegionsError
-        If the file cannot be read, or holds nothing that can be imported.
+        If the file cannot be read, or has neither ellipses nor answers.
     """
     table = open_table(file, table=columns.table)
     if len(table) > MAX_ROWS:
@@ -102,17 +108,18 @@ def read(file: Path, columns: Columns) -> tuple[list[MarkedImage], list[Problem]
 
 
 def open_table(file: Path, *, table: str | None = None) -> Table:
-    """Open a catalogue as `galaxyloop import` does; numbers of files and tasks stay as they are written.
+    """Open a catalogue as `galaxyloop import` does; columns of file names, content ids and tasks are read as texts.
 
     Parameters
     ----------
+    file : Path
     table : str, optional
-        Name or number of one of several tables.
+        Name or number of the table, in a file with several tables.
 
     Raises
     ------
     RegionsError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
         with warnings.catch_warnings():
@@ -208,7 +215,7 @@ class _Reader:
         return None
 
     def _numbers(self, name: str | None) -> NDArray[np.float64]:
-        """A column as numbers, NaN where it has none; all NaN without a column."""
+        """Return a column as numbers, NaN for masked values; all NaN if `name` is None."""
         if name is None:
             return np.full(len(self._table), np.nan)
         column: Any = self._table[self._by_lower[name]]
@@ -220,7 +227,7 @@ class _Reader:
         return filled
 
     def _angles(self, listed: Sequence[str]) -> NDArray[np.float64]:
-        """The angles of the first of the columns that there is, degrees; 0 without one."""
+        """Return the angles of the first existing column of `listed`, degrees; 0 without one."""
         name = next((name for name in listed if name in self._by_lower), None)
         if name is None:
             return np.zeros(len(self._table))
@@ -242,7 +249,7 @@ class _Reader:
             raise RegionsError(f"its column {self._by_lower[name]} has the unit {unit}, which is none of angles") from error
 
     def _texts(self, listed: Sequence[str]) -> list[str] | None:
-        """The texts of the first of the columns that there is; None without one."""
+        """Return the texts of the first existing column of `listed`; None without one."""
         name = next((self._by_lower[name] for name in listed if name in self._by_lower), None)
         return None if name is None else [_text(value) for value in self._table[name]]
 
@@ -267,7 +274,7 @@ class _Reader:
 
 
 def _gather(groups: dict[Any, Any], key: Any, image: MarkedImage, marks: tuple[Mark, ...], said: tuple[Answer, ...]) -> None:
-    """Add a row to its image; lists are frozen at the end, so that a long catalogue takes no quadratic time."""
+    """Add a row to its image. Lists become tuples at the end, so that a long catalogue takes linear time."""
     _, held, answers = groups.setdefault(key, (image, [], []))
     held.extend(marks)
     answers.extend(said)
@@ -281,9 +288,9 @@ def _frozen(group: Any) -> MarkedImage:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Ellipses:
-    """The ellipses of all rows: middles in pixels of the array, or none where they are on the sky.
+    """The ellipses of all rows: centres in pixels of the array, or None for ellipses on the sky.
 
-    Half-axes are in pixels, on the sky in degrees; angles in degrees.
+    Semi-axes are in pixels, or in degrees on the sky; angles are in degrees.
     """
 
     a: NDArray[np.float64]
@@ -292,7 +299,7 @@ class _Ellipses:
     middles: NDArray[np.float64] | None
 
     def mark(self, row: int, name: str, labels: tuple[str, ...], position: tuple[float, float] | None) -> Mark:
-        """Return the mark of a row; raises `RegionsError` where it has none."""
+        """Return the mark of a row; raise `RegionsError` if the row has no valid ellipse."""
         a, b, angle = float(self.a[row]), float(self.b[row]), float(self.angle[row])
         if not (np.isfinite([a, b, angle]).all() and a > 0 and b > 0):
             raise RegionsError("its half-axes must be numbers above 0, and its angle a number")
@@ -311,7 +318,7 @@ def _draw_in_pixels(x: float, y: float, a: float, b: float, angle: float, canvas
 
 
 def _draw_on_sky(ra: float, dec: float, a: float, b: float, angle: float, canvas: Canvas) -> Drawn:
-    """Place an ellipse by two opposite points of its major axis, half way out."""
+    """Place an ellipse by two opposite points of its major axis, each half a semi-axis from the centre."""
     from astropy.coordinates import SkyCoord
 
     if canvas.sky is None:

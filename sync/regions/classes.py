@@ -14,12 +14,17 @@ CLASSES = ("class", "label", "name", "category")
 
 
 def read_classes(file: Path) -> dict[int, str]:
-    """Read a table with a column of values and one of classes, of whatever format catalogues have.
+    """Read a table with a column of values and a column of classes, in any format of catalogues.
+
+    Returns
+    -------
+    dict of int to str
+        Maps a value to its class.
 
     Raises
     ------
     RegionsError
-        If it cannot be read, or lacks a column.
+        If the table cannot be read, lacks a column, or has values that are not integers.
     """
     table = open_table(file)
     by_lower = {str(name).strip().lower(): name for name in reversed(table.colnames)}

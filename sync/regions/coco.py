@@ -1,6 +1,6 @@
-"""COCO: masks, polygons, boxes and key points of a JSON file, decoded by pycocotools.
+"""COCO: masks, polygons, boxes and key points of a JSON file, decoded with pycocotools.
 
-`galaxyloop export --format coco` writes turned boxes, ellipses, outlines and answers as well, which are read back.
+The reader also restores the rotated boxes, ellipses, outlines and answers that `galaxyloop export --format coco` writes.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem
 __all__ = ["read"]
 
 BEYOND = 2
-"""How many pictures far a corner may lie: pycocotools takes memory for each pixel of an edge."""
+"""Largest distance of a corner from the image, in lengths of its longer side: pycocotools allocates memory per pixel of an
+edge."""
 CORNERS_OF_A_BOX = 4
 LARGEST = 1e9
-"""Pixels."""
+"""Largest absolute value of a coordinate, pixels."""
 
 
 def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
@@ -39,12 +40,12 @@ def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
     -------
     images : list of MarkedImage
     problems : list of (str, str)
-        Name of each annotation that is left out, and why.
+        Name of each annotation or image that is left out, and the reason.
 
     Raises
     ------
     RegionsError
-        If it is no such file.
+        If the file is not a COCO file.
     """
     try:
         content = json.loads(read_text(file))
@@ -137,7 +138,7 @@ def _size(row: Mapping[str, Any]) -> Size | None:
 
 
 def _answers(row: Mapping[str, Any]) -> Iterator[Answer]:
-    """What our own export says of the whole image."""
+    """Yield the answers about the whole image that `galaxyloop export` wrote."""
     for held in _rows(row.get("answers")):
         value: Any = held.get("number") if held.get("number") is not None else "|".join(map(str, held.get("labels") or ()))
         if isinstance(held.get("control"), str) and isinstance(value, str | int | float) and value != "":
@@ -151,7 +152,7 @@ def _answers(row: Mapping[str, Any]) -> Iterator[Answer]:
 
 
 def _keypoints(row: Mapping[str, Any], category: Mapping[str, Any]) -> Iterator[tuple[str, Point]]:
-    """Key points that were placed, each with its name in the category."""
+    """Yield the key points with a visibility above 0, each with its name in the category."""
     listed = row.get("keypoints")
     if not isinstance(listed, list) or not listed:
         return
@@ -170,7 +171,7 @@ def _draw_point(point: Point, canvas: Canvas) -> Drawn:
 
 
 def _outlined(row: Mapping[str, Any], size: Size | None, *, has_points: bool) -> Any:
-    """Return what draws the segmentation of an annotation, else its box; None where it has neither."""
+    """Return a function that draws the segmentation of an annotation, else its box; None if it has neither."""
     segmentation, box = row.get("segmentation"), _box(row)
     if isinstance(segmentation, Mapping):
         counts, stated = segmentation.get("counts"), segmentation.get("size")
@@ -202,7 +203,7 @@ def _box(row: Mapping[str, Any]) -> Box | None:
 
 
 def _exact(row: Mapping[str, Any]) -> Shape | None:
-    """The ellipse or outline that our own export writes beside its mask."""
+    """Return the ellipse or outline that `galaxyloop export` writes in addition to the mask; None if there is none."""
     if isinstance(row.get("ellipse"), list) and len(row["ellipse"]) == 5:
         return Ellipse(*_numbers(row["ellipse"], "ellipse").tolist())
     if isinstance(row.get("outline"), list):
@@ -211,7 +212,7 @@ def _exact(row: Mapping[str, Any]) -> Shape | None:
 
 
 def _turned(ring: NDArray[np.float64], row: Mapping[str, Any]) -> Box | None:
-    """The box whose four corners our own export writes, with its `rotation`."""
+    """Return the box whose four corners and `rotation` `galaxyloop export` writes; None for other polygons."""
     rotation = row.get("rotation")
     if not isinstance(rotation, int | float) or len(ring) != CORNERS_OF_A_BOX:
         return None
@@ -232,7 +233,7 @@ def _ring(listed: object) -> NDArray[np.float64]:
 
 
 def _numbers(listed: list[Any], name: str) -> NDArray[np.float64]:
-    """Return numbers that are finite."""
+    """Return a list of numbers as an array; raise `RegionsError` if one is not a number up to `LARGEST`."""
     for number in listed:
         if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) <= LARGEST:  # False for NaN
             raise RegionsError(f"its {name} must hold finite numbers, not {quote(number)}")
@@ -252,7 +253,7 @@ def _draw_rings(rings: list[NDArray[np.float64]], exact: Shape | None, box: Box 
 
 
 def _rasterised(rings: list[NDArray[np.float64]], size: Size) -> Footprint:
-    """The pixels of polygons as pycocotools has them, all rings together."""
+    """Return the pixels of the union of polygons, as pycocotools rasterises them."""
     from pycocotools import mask as coco_mask
 
     width, height = size

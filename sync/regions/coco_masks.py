@@ -1,4 +1,4 @@
-"""Masks of COCO files: run-length encodings, compressed or not, decoded by pycocotools after they are checked."""
+"""Masks of COCO files: compressed or uncompressed run-length encodings, validated before pycocotools decodes them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,24 @@ def is_empty_mask(counts: object, stated: list[int]) -> bool:
 
 
 def decode_mask(counts: object, stated: tuple[int, int]) -> Mask:
-    """Return the mask of a run-length encoding, compressed (a text) or not (a list of whole numbers)."""
+    """Decode a run-length encoding.
+
+    Parameters
+    ----------
+    counts : str or list of int
+        Compressed (a text) or uncompressed (a list) runs, down the columns.
+    stated : (height, width)
+        Size of the mask, pixels.
+
+    Returns
+    -------
+    ndarray of bool, shape (height, width)
+
+    Raises
+    ------
+    RegionsError
+        If `counts` is invalid or does not match the size.
+    """
     from pycocotools import mask as coco_mask
 
     height, width = stated
@@ -46,10 +63,11 @@ def decode_mask(counts: object, stated: tuple[int, int]) -> Mask:
 
 
 def _pixels_of(counts: str) -> int:
-    """Count the pixels of a compressed run-length encoding; -1 where it is none.
+    """Return the number of pixels of a compressed run-length encoding; -1 if it is invalid.
 
-    pycocotools writes where its runs point: they are added up before it unpacks them. A run is in groups of five bits, the
-    lowest first, each plus 48 as a character; from the fourth on it is the difference to the one before the last.
+    pycocotools does not check runs against the size of the mask and would write outside its memory, so the runs are added up
+    first. A run is encoded in groups of five bits, lowest first, each as the character with the code plus 48. From the fourth
+    run on, the encoding holds the difference to the run two places before.
     """
     runs: list[int] = []
     run = shift = 0

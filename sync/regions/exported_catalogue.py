@@ -1,6 +1,6 @@
-"""Catalogues that `galaxyloop export` wrote: their boxes, ellipses, key points and answers, in pixels of the picture.
+"""Catalogues of `galaxyloop export`: their boxes, ellipses, key points and answers, in pixels of the displayed image.
 
-A catalogue has only the measures of masks and polygons: these are left out.
+Masks and polygons are left out, since a catalogue contains only their measures.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["is_exported", "read_exported"]
 COLUMNS = frozenset(
     {"task", "control", "kind", "class", "semi_major_px", "semi_minor_px", "angle_px", "box_x", "original_file_name"}
 )
-"""Which no other program writes together."""
+"""Columns that together identify a catalogue of `galaxyloop export`."""
 
 
 def is_exported(table: Table) -> bool:
-    """Tell whether a catalogue is one of `galaxyloop export`."""
+    """Return whether `galaxyloop export` wrote a catalogue."""
     return set(table.colnames) >= COLUMNS
 
 
@@ -38,7 +38,7 @@ def read_exported(table: Table) -> tuple[list[MarkedImage], list[Problem]]:
     -------
     images : list of MarkedImage
     problems : list of (str, str)
-        Name of each row that is left out, and why.
+        Name of each row that is left out, and the reason.
     """
     images: dict[str, tuple[MarkedImage, list[Mark], list[Answer]]] = {}
     problems: list[Problem] = []
@@ -63,7 +63,7 @@ def read_exported(table: Table) -> tuple[list[MarkedImage], list[Problem]]:
 
 
 def _image_of(row: Mapping[str, Any]) -> MarkedImage:
-    """The image of a row, by its name in a data set, its original name and its content id."""
+    """Return the image of a row, with its name in a data set, its original name, its reference and its content id."""
     task, tag, reference = int(_text(row["task"])), _text(row.get("image_name")), _text(row.get("image"))
     exported = exported_stem(task, (tag, int(row.get("page") or 0)) if tag else None, reference)
     names = (exported, _text(row["original_file_name"]), reference)
@@ -113,5 +113,5 @@ def _number(value: Any) -> float:
 
 
 def _text(value: Any) -> str:
-    """Return a cell as a text; empty where it is masked, which `tolist` gives as None."""
+    """Return a cell as a text; empty for a masked cell, which `tolist` converts to None."""
     return "" if value is None else value.decode("utf-8", "replace").strip() if isinstance(value, bytes) else str(value).strip()

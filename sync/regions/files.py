@@ -1,4 +1,4 @@
-"""Files of regions: read whole, within a bound, and told by their content."""
+"""Reading of whole files of regions, up to a maximum size, and stems of file names."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from sync.regions.marks import RegionsError
 __all__ = ["MAX_BYTES", "MAX_TEXT_BYTES", "read_bytes", "read_text", "stem_of"]
 
 MAX_BYTES = 512 * 2**20
-"""Of one file."""
+"""Largest size of one file."""
 MAX_TEXT_BYTES = 256 * 2**20
-"""Of a file of text: parsed, it fills several times as much memory."""
+"""Largest size of a text file, whose parsed content needs several times as much memory."""
 
 SUFFIXES = (
     ".gz",
@@ -44,12 +44,18 @@ SUFFIXES = (
 
 
 def read_bytes(file: Path, *, most: int = MAX_BYTES) -> bytes:
-    """Return a file's bytes.
+    """Return the content of a file.
+
+    Parameters
+    ----------
+    file : Path
+    most : int
+        Largest number of bytes.
 
     Raises
     ------
     RegionsError
-        If it cannot be read, is no plain file, or has more than `most` bytes.
+        If the file cannot be read, is not a regular file, or has more than `most` bytes.
     """
     try:
         if not file.is_file():
@@ -64,12 +70,12 @@ def read_bytes(file: Path, *, most: int = MAX_BYTES) -> bytes:
 
 
 def read_text(file: Path, *, most: int = MAX_TEXT_BYTES) -> str:
-    """Return a file's text: UTF-8, UTF-16 with its mark, or Latin-1, which older programs write.
+    """Return the text of a file in UTF-8, in UTF-16 with a byte order mark, or in Latin-1, which older programs write.
 
     Raises
     ------
     RegionsError
-        As for `read_bytes`, and if it is no text.
+        As for `read_bytes`, and if the file is not a text file.
     """
     content = read_bytes(file, most=most)
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
@@ -82,7 +88,7 @@ def read_text(file: Path, *, most: int = MAX_TEXT_BYTES) -> str:
 
 
 def stem_of(name: str) -> str:
-    """Return the name of a file without its folders and without the suffixes of images, tables and regions."""
+    """Return a file name without folders and without the suffixes of images, tables and regions."""
     stem = name.replace("\\", "/").rstrip("/").rpartition("/")[2].strip()
     while stem.lower().endswith(SUFFIXES) and "." in stem.strip("."):
         stem = stem.rpartition(".")[0]

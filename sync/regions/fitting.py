@@ -1,7 +1,7 @@
-"""Regions of a project's labelling config for the marks and answers of a file.
+"""Converts the marks and answers of a file to regions of a project's labelling config.
 
-Each shape goes to the control that can hold it best: a mask to brush strokes, else to an outline, else to a box. What a shape
-becomes is counted; what no control can hold raises `RegionsError`.
+Each shape is assigned to the control that represents it best: a mask to brush strokes, else to an outline, else to a box.
+Converted shapes are counted; a shape that no control can represent raises `RegionsError`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _TAGS = {
     Box: ("RectangleLabels", "PolygonLabels", "BrushLabels"),
     Point: ("KeyPointLabels",),
 }
-"""Which controls hold a shape, the nearest first."""
+"""Maps a shape to the controls that can represent it, the best first."""
 _BECOMES = {
     "BrushLabels": "mask",
     "PolygonLabels": "polygon",
@@ -43,27 +43,27 @@ _BECOMES = {
 
 
 class RegionFitter:
-    """Makes regions for one labelling config.
+    """Converts marks and answers to regions for one labelling config.
 
     Parameters
     ----------
     config : LabelConfig
     control : str, optional
-        Name of the control that takes all objects. Default: by the type of shape.
+        Name of the control for all objects. Default: chosen by the type of shape.
     label : str, optional
-        Class of what the file gives none.
+        Class of objects that have none in the file.
     scored : bool
-        Whether regions keep their scores, as predictions do.
+        Whether regions get scores, as those of predictions do.
 
     Attributes
     ----------
     changed : Counter
-        How many of each kind of shape became another kind: ``("mask", "polygon")``.
+        Number of shapes of one kind that became another kind, by (kind, new kind), such as ``("mask", "polygon")``.
 
     Raises
     ------
     RegionsError
-        If the config has no such control or label.
+        If the config does not have the control or the label.
     """
 
     def __init__(self, config: LabelConfig, *, control: str = "", label: str = "", scored: bool = True) -> None:
@@ -79,19 +79,19 @@ class RegionFitter:
         self.changed: Counter[tuple[str, str]] = Counter()
 
     def object_region(self, mark: Mark, canvas: Canvas, *, image: str) -> Region:
-        """Return the region of a mark on a picture.
+        """Return the region of a mark on an image.
 
         Parameters
         ----------
         mark : Mark
         canvas : Canvas
         image : str
-            Name of the Image tag that shows the picture.
+            Name of the Image tag.
 
         Raises
         ------
         RegionsError
-            If it cannot be placed, the config has no control or label for it, or it lies outside the picture.
+            If the mark cannot be placed or lies outside the image, or if the config has no control or label for it.
         """
         try:
             drawn = mark.draw(canvas)
@@ -101,7 +101,7 @@ class RegionFitter:
             raise
         except ControlError as error:
             raise RegionsError(str(error)) from error
-        except DAMAGE as error:  # of the libraries that draw it, for one object among thousands
+        except DAMAGE as error:  # a library failed on this object; the other objects are still imported
             raise RegionsError(f"it cannot be drawn ({type(error).__name__}: {error})") from error
 
     def answer_region(self, answer: Answer) -> Region:
@@ -110,7 +110,7 @@ class RegionFitter:
         Raises
         ------
         RegionsError
-            If the config has no such control, or the control no such answer.
+            If the config does not have the control, or the control does not allow the answer.
         """
         control = self._config.control(answer.control)
         if control is None or control.marks_objects:
@@ -125,7 +125,7 @@ class RegionFitter:
         kind = type(drawn.shape)
         there = [control for control in self._controls if image in control.to_names]
         fitting = [control for tag in _TAGS[kind] for control in there if control.tag == tag]
-        fitting.sort(key=lambda control: control.name != mark.control)  # the one that it was exported from first
+        fitting.sort(key=lambda control: control.name != mark.control)  # the original control first
         if not fitting:
             raise RegionsError(
                 f"the labelling config has no control for a {_KINDS[kind]}: {' or '.join(_TAGS[kind])} would be one"
@@ -149,7 +149,7 @@ class RegionFitter:
         raise RegionsError(refusals[0])
 
     def _label_of(self, mark: Mark, control: Control) -> str | None:
-        """The control's label for a mark; the one that is asked for, or the only one, where the file says none."""
+        """Return the control's label for a mark; for a mark without a label, `label` or the control's only label."""
         for name in mark.labels:
             if (label := read_label(name, control)) is not None:
                 return label
@@ -176,7 +176,7 @@ def _no_label(mark: Mark, control: Control) -> str:
 
 
 def _region(drawn: Drawn, control: Control, label: str, size: Size, score: float | None) -> Region:
-    """Return what was drawn as a region of a control, as whatever shape it holds."""
+    """Return a drawn mark as a region of a control, converted to the control's shape."""
     if control.tag == "BrushLabels":
         part = footprint_of(drawn, size)
         return brushlabels.encode_part(part.pixels, x=part.x, y=part.y, control=control, label=label, size=size, score=score)

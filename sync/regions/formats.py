@@ -1,4 +1,4 @@
-"""The formats of regions, and which of them a file has, by its content."""
+"""The formats of files of regions, and detection of the format from a file's content."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ Read = tuple[list[MarkedImage], list[Problem]]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the readers are told beyond the file.
+    """Options of the readers.
 
     Attributes
     ----------
     classes : mapping of int to str
         Class of each value of a label image.
     columns : Columns
-        Of a catalogue.
+        Columns of a catalogue.
     """
 
     classes: Mapping[int, str] = field(default_factory=dict)
@@ -66,12 +66,12 @@ def read(file: Path, reading: Reading, *, format: str = "auto") -> Read:
     -------
     images : list of MarkedImage
     problems : list of (str, str)
-        Name of each thing that is left out, and why.
+        Name of each item that is left out, and the reason.
 
     Raises
     ------
     RegionsError
-        If it cannot be read at all.
+        If the whole file cannot be read.
     """
     try:
         return FORMATS[format_of(file) if format == "auto" else format](file, reading)
@@ -83,17 +83,17 @@ def read(file: Path, reading: Reading, *, format: str = "auto") -> Read:
         raise
     except MemoryError as error:
         raise RegionsError("it needs more memory than there is") from error
-    except DAMAGE as error:  # of the libraries that read it, for one file among thousands
+    except DAMAGE as error:  # a library failed on this file; the other files are still imported
         raise RegionsError(f"it cannot be read ({type(error).__name__}: {error})") from error
 
 
 def format_of(file: Path) -> str:
-    """Tell the format of a file.
+    """Return the format of a file or folder, a key of `FORMATS`. A file of no other format counts as ``ds9``.
 
     Raises
     ------
     RegionsError
-        If it has none of them.
+        If a folder is not a YOLO data set, if the file is a single label file of YOLO, or if it cannot be read.
     """
     if file.is_dir():
         if yolo.is_folder(file):
@@ -116,7 +116,7 @@ def format_of(file: Path) -> str:
 
 
 def _of_fits(file: Path) -> str:
-    """Tell a label image, a catalogue and a table of regions apart by the headers of the file."""
+    """Return whether a FITS file is a label image, a catalogue or a table of regions, by its headers."""
     try:
         content = unpacked(read_bytes(file, most=MAX_BYTES))
         if kind_of(content[:12]) != "FITS":
@@ -139,7 +139,7 @@ def _is_image(header: Mapping[str, object]) -> bool:
 def _start(file: Path) -> bytes:
     try:
         if not file.is_file():
-            return read_bytes(file)  # which says what is wrong
+            return read_bytes(file)  # raises the error
         with file.open("rb") as opened:
             return opened.read(START_BYTES)
     except OSError as error:

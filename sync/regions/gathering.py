@@ -1,4 +1,4 @@
-"""Gathering: what files mark, brought together by the images of tasks that it belongs on."""
+"""Gathering: groups the marks and answers of all files by the task images that they belong to."""
 
 from __future__ import annotations
 
@@ -21,16 +21,18 @@ NOWHERE = "it lies on the picture of no task"
 
 @dataclass
 class Target:
-    """One image of a task, and all that files have for it, each with the file.
+    """One image of a task with its marks and answers, each with the name of its file.
 
     Attributes
     ----------
     image : TaskImage
     marks : list of (str, Mark)
+        Marks that belong to this image.
     placed_by_sky : list of (str, Mark)
-        Those that are on the picture only if it shows their position.
+        Marks that belong to this image only if it contains their sky position.
     answers : list of (str, Answer)
     sources : list of (str, MarkedImage)
+        The marked images that were matched to this image.
     """
 
     image: TaskImage
@@ -41,19 +43,20 @@ class Target:
 
     @property
     def size(self) -> Size | None:
-        """That a file states for the image."""
+        """The first size that a file states for the image, (width, height) in pixels; None if none does."""
         return next((marked.size for _, marked in self.sources if marked.size is not None), None)
 
 
 class Gathering:
-    """Reads files one after the other.
+    """Reads files and assigns their marks and answers to task images.
 
     Parameters
     ----------
     index : TaskIndex
     left_out : LeftOut
+        Collects the items that are left out.
     key : str
-        One of `KEYS`.
+        One of `KEYS`: how images are matched.
     """
 
     def __init__(self, index: TaskIndex, left_out: LeftOut, *, key: str) -> None:
@@ -64,7 +67,7 @@ class Gathering:
         self._not_shown: dict[int, tuple[str, Mark]] = {}
 
     def add(self, file: Path, reading: Reading, *, format: str) -> None:
-        """Read a file, and give what is on each of its images to the image of a task."""
+        """Read a file and assign the marks and answers of each of its images to a task image."""
         try:
             images, problems = read(file, reading, format=format)
         except RegionsError as error:
@@ -81,18 +84,18 @@ class Gathering:
                 self._match(str(file), marked)
 
     def targets(self) -> list[Target]:
-        """Return the images on which something may go, in the order of their tasks."""
+        """Return the task images with marks or answers, in the order of their tasks."""
         return [self._targets[key] for key in sorted(self._targets)]
 
     def shown(self, target: Target, canvas: Canvas) -> list[tuple[str, Mark]]:
-        """Return the marks of an image, of those that are placed by the sky the ones that its picture shows."""
+        """Return the marks of an image, including those of `placed_by_sky` whose position lies on the image."""
         shown = [(file, mark) for file, mark in target.placed_by_sky if _shows(canvas, mark)]
         for _, mark in shown:
             self._not_shown.pop(id(mark), None)
         return target.marks + shown
 
     def report_not_shown(self) -> None:
-        """Report the marks that no picture has shown."""
+        """Report the marks whose sky position lies on no image."""
         for file, mark in self._not_shown.values():
             self._left_out.add(file, mark.name, NOWHERE)
 
@@ -128,7 +131,7 @@ class Gathering:
 
 
 def _shows(canvas: Canvas, mark: Mark) -> bool:
-    """Tell whether the middle of a mark lies on a picture."""
+    """Return whether the sky position of a mark lies on an image."""
     if canvas.sky is None or mark.position is None:
         return False
     ((x, y),) = canvas.sky.pixels(np.array([mark.position])).tolist()

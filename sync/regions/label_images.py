@@ -1,7 +1,7 @@
 """Label images: segmentation maps in which 0 is background and each other value is one object.
 
-FITS, whose rows are counted from the bottom of what is shown, and PNG or TIFF, whose first row is the top one. Files of
-`galaxyloop export --format fits` have layers of objects that overlap, and a table of their classes.
+Formats are FITS, whose first row is the bottom of the displayed image, and PNG or TIFF, whose first row is the top. Files of
+`galaxyloop export --format fits` have layers for overlapping objects and a table with their classes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from sync.sky.celestial import CelestialSky
 __all__ = ["NO_LABEL_IMAGE", "labelled_pixels", "read"]
 
 INSTANCES = "INSTANCE"
-"""Extensions of our own exports; the others of these files say the same again by class."""
+"""EXTNAME of the layers of instances in files of `galaxyloop export`; the layers `CLASS` are not needed."""
 MAX_OBJECTS = 1_000_000
 NO_LABEL_IMAGE = "it holds no label image: one of whole numbers with two axes is needed"
 _RASTERS = ("PNG", "TIFF")
@@ -51,12 +51,12 @@ def read(file: Path, *, classes: Mapping[int, str] | None = None) -> MarkedImage
     ----------
     file : Path
     classes : mapping of int to str, optional
-        Class of each value.
+        Class of each value. Default: the table of a file of `galaxyloop export`.
 
     Raises
     ------
     RegionsError
-        If it is no label image, too large, or damaged.
+        If the file is not a label image, is too large, or is damaged.
     """
     try:
         content = unpacked(read_bytes(file))
@@ -74,12 +74,12 @@ def read(file: Path, *, classes: Mapping[int, str] | None = None) -> MarkedImage
 
 
 def labelled_pixels(pixels: NDArray[np.int64]) -> Iterator[tuple[int, Footprint]]:
-    """Yield each value above 0 with the pixels that have it, in the order of the values.
+    """Yield each value above 0 with its pixels, in ascending order.
 
     Parameters
     ----------
     pixels : ndarray of int, shape (height, width)
-        The first row is the picture's top one.
+        The first row is the top of the displayed image.
 
     Raises
     ------
@@ -89,9 +89,9 @@ def labelled_pixels(pixels: NDArray[np.int64]) -> Iterator[tuple[int, Footprint]
     if (lowest := int(pixels.min())) < 0:
         raise RegionsError(f"it has the value {lowest}: 0 is background, and objects have values above it")
     values = None
-    if pixels.max() > MAX_OBJECTS:  # found by their values, each would take memory for all those below it
+    if pixels.max() > MAX_OBJECTS:  # `find_objects` needs memory for every integer up to the largest value
         values, places = np.unique(pixels, return_inverse=True)
-        pixels = places.reshape(pixels.shape) + (1 if lowest > 0 else 0)  # 0 stays background
+        pixels = places.reshape(pixels.shape) + (1 if lowest > 0 else 0)  # 0 is background
         values = values[values > 0]
         if len(values) > MAX_OBJECTS:
             raise RegionsError(f"it has {len(values):,} values, more than the {MAX_OBJECTS:,} objects that are read")
@@ -140,7 +140,7 @@ def _of_fits(file: Path, content: bytes, classes: Mapping[int, str]) -> MarkedIm
                 marks += _marks(_whole_numbers(pixels.reshape(pixels.shape[-2:]))[::-1], classes, rows)
     except (RegionsError, ImageError):
         raise
-    except Exception as error:  # astropy's C codecs raise a class of their own that is not public
+    except Exception as error:  # astropy's C codecs raise a private exception class
         raise RegionsError(f"the FITS file is damaged ({type(error).__name__})") from error
     height, width = layers[0].shape[-2:]
     drawn = [mark.draw(Canvas((width, height))).shape for mark in marks]
@@ -152,12 +152,12 @@ def _of_fits(file: Path, content: bytes, classes: Mapping[int, str]) -> MarkedIm
 def _sky(header: fits.Header, content: bytes) -> CelestialSky | None:
     try:
         return sky_in_file(header, content)
-    except SkyError:  # then the image is found by its name
+    except SkyError:  # the task is then found by the name of the file
         return None
 
 
 def _layers(parts: Sequence[Part]) -> list[Part]:
-    """Return the images of objects: the layers of our own exports, or the first image of whole numbers."""
+    """Return the images of objects: the layers of a file of `galaxyloop export`, or the first image of integers."""
     images = [part for part in parts if part.is_image and prod(part.shape[:-2]) == 1]
     own = [part for part in images if part.name == INSTANCES]
     whole = [part for part in images if _bits(part) > 0] or images
@@ -174,12 +174,12 @@ def _layers(parts: Sequence[Part]) -> list[Part]:
 
 
 def _bits(part: Part) -> int:
-    """BITPIX of an image, also of a compressed one: below 0 for floats."""
+    """Return BITPIX of an image, also of a compressed one; negative for floats."""
     return int(part.header.get("ZBITPIX", part.header["BITPIX"]))
 
 
 def _objects(opened: fits.HDUList) -> dict[int, dict[str, Any]]:
-    """Classes and scores of the objects of our own exports, by their numbers."""
+    """Return the classes and scores of objects in a file of `galaxyloop export`, by instance number."""
     if "OBJECTS" not in opened:
         return {}
     table = opened["OBJECTS"].data
@@ -211,7 +211,7 @@ def _raster(content: bytes, kind: str) -> NDArray[np.int64]:
 
 
 def _whole_numbers(pixels: NDArray[Any]) -> NDArray[np.int64]:
-    """Return labels as integers; NaN, which stands for missing pixels, is background."""
+    """Return labels as integers; NaN (missing pixels) becomes background."""
     if pixels.dtype.kind not in "biuf":
         raise RegionsError(f"it holds {pixels.dtype.name} values: a label image holds whole numbers")
     if pixels.dtype.kind == "f":
