@@ -1,1 +1,1 @@
-"""Detection heads: learned boxes (FCOS) or tuned source extraction, whichever scores better on a project's boxes."""
+"""Detection heads: a learned detector (FCOS) or tuned source extraction, selected by cross-validation on a project's boxes."""

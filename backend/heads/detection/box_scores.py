@@ -1,8 +1,8 @@
-"""Calibrated scores of detected objects: of the objects with a score of 0.8, annotators keep eight of ten.
+"""Calibrated scores of detected objects: annotators keep 80 % of the objects with a score of 0.8.
 
-Platt's logistic calibration with a prior around the uncalibrated scores. The objects of an image count as a few independent
-ones, because one annotator decides on all of them. A calibration keeps the order of the scores, so that two deleted boxes
-cannot make the brightest galaxies the least likely ones.
+The method is Platt's logistic calibration, with a prior around the uncalibrated scores. The total weight of the objects of an
+image is limited, because one annotator decides on all of them. The slope is positive, so a calibration keeps the order of the
+scores: two deleted boxes cannot give the brightest galaxies the lowest scores.
 
 References
 ----------
@@ -33,14 +33,14 @@ EXTREME = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class ScoreCalibration:
-    """From a score to the frequency with which annotators keep an object of that score.
+    """A map from scores to the frequency with which annotators keep objects of that score.
 
     Attributes
     ----------
     slope : float
-        Above 0.
+        Factor of the log-odds, above 0.
     shift : float
-        Of the log-odds.
+        Constant that is added to the scaled log-odds.
     """
 
     slope: float = 1.0
@@ -48,13 +48,14 @@ class ScoreCalibration:
 
     @classmethod
     def fit(cls, scores: NDArray[np.floating], kept: NDArray[np.bool_], weights: NDArray[np.floating]) -> Self:
-        """Learn from objects that annotators kept or deleted; without any, scores do not change.
+        """Fit a calibration to objects that annotators kept or deleted; without objects, it does not change scores.
 
         Parameters
         ----------
         scores, weights : ndarray, shape (n,)
             Scores in [0, 1]; weight of each object.
         kept : ndarray of bool, shape (n,)
+            Whether annotators kept the object.
         """
         odds = _log_odds(scores)
         signs = np.where(kept, 1.0, -1.0)
@@ -69,13 +70,13 @@ class ScoreCalibration:
 
     @classmethod
     def stored_in(cls, stored: StoredHead) -> Self:
-        """Return the calibration of a stored head; a head of an old version has none."""
+        """Return the calibration of a stored head, or the identity for heads of old versions, which have no calibration."""
         if "calibration" not in stored.fields:
             return cls()
         return stored.build("calibration", lambda fields: cls(float(fields["slope"]), float(fields["shift"])))
 
     def apply(self, scores: NDArray[np.floating]) -> NDArray[np.float32]:
-        """Return calibrated scores, shape (n,)."""
+        """Calibrate scores, shape (n,)."""
         if self == UNCALIBRATED:
             return np.asarray(scores, np.float32)
         calibrated: NDArray[np.float32] = expit(self.slope * _log_odds(scores) + self.shift).astype(np.float32)
@@ -86,18 +87,20 @@ UNCALIBRATED = ScoreCalibration()
 
 
 def weigh_by_image(counts: Sequence[int]) -> NDArray[np.float64]:
-    """Return the weight of each object, for images with so many objects each; shape (sum of counts,)."""
+    """Return the weight of each object, shape (sum of counts,), given the number of objects of each image."""
     return np.concatenate([np.full(count, min(1.0, OBJECTS_AN_IMAGE / max(count, 1))) for count in counts] or [np.empty(0)])
 
 
 def best_least_score(scores: NDArray[np.floating], drawn: int) -> float:
-    """Return the least score of shown objects that gives the best F1 expected from the calibrated scores.
+    """Return the score threshold with the best F1 that is expected from calibrated scores.
 
-    Half of that F1 (Lipton et al. 2014, theorem 1), so at most a half: objects that annotators keep more often than not are
-    shown, also where all training objects had higher scores.
+    It is half of that F1 (Lipton et al. 2014, theorem 1), and therefore at most 0.5: objects that annotators keep in most cases
+    are predicted, even if all training objects had higher scores.
 
     Parameters
     ----------
+    scores : ndarray, shape (n,)
+        Calibrated scores of the objects of all images.
     drawn : int
         Number of objects that annotators drew.
     """

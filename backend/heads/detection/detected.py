@@ -1,4 +1,4 @@
-"""A detected object: a source with label, score and the name of its detector."""
+"""A detected object: a source with its label, its score and the name of its detector."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from backend.heads.extraction.source import Source
 __all__ = ["BY_EXTRACTION", "BY_LEARNING", "MAXIMUM_OBJECTS", "Detected"]
 
 MAXIMUM_OBJECTS = 100
-"""Largest number of objects in one image: annotators do not correct more."""
+"""Largest number of predicted objects of one image: annotators do not correct more."""
 BY_EXTRACTION = "source extraction"
 BY_LEARNING = "learned detector"
 

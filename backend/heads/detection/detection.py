@@ -1,8 +1,8 @@
-"""Detection: the objects of an image, by the learned detector or by source extraction, whichever is better on the annotations.
+"""Detection: finds the objects of an image with the learned detector or with source extraction, selected on the annotations.
 
 Source extraction needs no training and gives outlines; the learned detector separates galaxies from stars and artefacts.
-Without annotations, the shipped evidence decides; with them, images that neither was trained on. A head with the learned
-detector also has source extraction: for outlines, and for use with another encoder.
+Without annotations, the shipped validation result selects the detector; with annotations, cross-validation does. A head with
+the learned detector also stores the settings of source extraction, for outlines and for use with another encoder.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ class Detection:
     Attributes
     ----------
     sources : SourceDetector
-        Source extraction.
+        Detector by source extraction.
     learned : LearnedDetector or None
-        Replaces it where it was better.
+        The learned detector, if it was selected.
     evidence : mapping of str to float
-        Mean F1 of both on the project's images, by cross-validation.
+        Cross-validation on the project's images: mean F1 of both detectors, and the number of images.
     """
 
     sources: SourceDetector
@@ -58,12 +58,14 @@ class Detection:
 
     @classmethod
     def base(cls, classes: Sequence[str], *, detector: LearnedDetector | None = None) -> Self:
-        """Return the head before any training; all its objects are of the first class.
+        """Return the head before training on annotations; all its objects have the first class.
 
         Parameters
         ----------
+        classes : sequence of str
+            All possible labels, at least one.
         detector : LearnedDetector, optional
-            The shipped one; used if it was better than source extraction on validation images.
+            The shipped detector; used if it was better than source extraction on validation images.
         """
         preferred = detector.for_classes(classes) if detector is not None and detector.preferred else None
         return cls(SourceDetector.base(classes), preferred)
@@ -79,26 +81,26 @@ class Detection:
         detector: LearnedDetector | None = None,
         seed: int = 0,
     ) -> Self:
-        """Learn from images in which annotators boxed all objects.
+        """Fit a head to images in which annotators drew a box around every object.
 
         Parameters
         ----------
         images : sequence of ndarray, shape (height, width, 3)
         boxes : for each image, a sequence of (box, label)
-            In pixels of that image.
+            Boxes in pixels of the image.
         classes : sequence of str
             All possible labels.
         looks : sequence of PicturePyramid
-            Of the same images, if there is a detector to fine-tune.
+            Feature maps of the same images; required with `detector`.
         detector : LearnedDetector, optional
-            The shipped one, from which fine-tuning starts; without it, the head is source extraction.
+            The shipped detector, from which fine-tuning starts; without it, the head uses source extraction.
         seed : int
             Random seed of the order of examples and of the classifiers' folds.
 
         Raises
         ------
         NotEnoughLabels
-            With fewer than `MINIMUM_IMAGES` images, or with no box at all.
+            With fewer than `MINIMUM_IMAGES` images, or without any box.
         ValueError
             If a label is not one of the classes, or images, boxes and feature maps differ in number.
         """
@@ -138,7 +140,7 @@ class Detection:
 
     @property
     def settings(self) -> ExtractionSettings:
-        """Settings of the source extraction whose sources `find` takes."""
+        """Settings of the source extraction whose sources are the input of `find`."""
         return self.sources.settings
 
     @property
@@ -147,7 +149,7 @@ class Detection:
         return BY_EXTRACTION if self.learned is None else BY_LEARNING
 
     def on_encoder(self, fingerprint: str) -> Self:
-        """Return the head for an encoder: without a learned detector that was trained on another one."""
+        """Return the head for an encoder, without the learned detector if that was trained on another encoder."""
         if self.learned is None or self.learned.encoder == fingerprint:
             return self
         log.warning("event=learned_detector_left_aside trained_on=%s encoder=%s", self.learned.encoder, fingerprint)
@@ -159,8 +161,8 @@ class Detection:
         Parameters
         ----------
         found : sequence of Source
-            Of source extraction with this head's `settings`; they give the outlines of learned boxes, which are ellipses where
-            there is no source.
+            Sources of an extraction with the `settings` of this head. Their outlines are used for learned boxes, too; a box
+            without a source gets an ellipse.
         look : PicturePyramid, optional
             Feature maps of the image, for the learned detector.
 
@@ -170,6 +172,8 @@ class Detection:
             If the feature maps are from another encoder than that of the learned detector.
         ImageError
             If the image is needed and cannot be read.
+        ValueError
+            If the head has a learned detector and `look` is missing.
         """
         if self.learned is None:
             return self.sources.select(found, size=size)
@@ -185,7 +189,7 @@ class Detection:
         )
 
     def save(self, folder: Path) -> None:
-        """Write JSON and safetensors into `folder`; classifiers and network go into folders of their own in it."""
+        """Write JSON and safetensors into `folder`; classifiers and network are written into subfolders."""
         fields = {**self.sources.save(folder), LEARNED: self.learned is not None, "evidence": dict(self.evidence)}
         storage.write(folder, head=NAME, fields=fields)
         if self.learned is not None:
@@ -195,6 +199,6 @@ class Detection:
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; anything else is a `HeadError`."""
         stored = storage.read(folder, head=NAME)
-        # A head of an old version has no such field.
+        # Heads of old versions do not have this field.
         learned = LearnedDetector.load(folder / LEARNED) if stored.fields.get(LEARNED) else None
         return cls(SourceDetector.load(stored), learned, stored.fields.get("evidence") or {})

@@ -1,7 +1,7 @@
-"""Grid search of the source detector: few settings, compared by the mean F1 of a project's images.
+"""Grid search of the settings of the source detector, by the mean F1 on a project's images.
 
-The defaults are used unless other settings are better by more than one standard error: with a few images, the best of hundreds
-of settings is mostly chance.
+The defaults are used unless other settings are better by more than one standard error: with few images, the best of hundreds of
+settings is mostly a random fluctuation.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ ISOPHOTES = (0.17, 0.1, 0.3)
 BOX_SCALES = (1.0, 0.85, 1.15, 1.35, 1.6)
 LEAST_AREAS = (12, 30, 80, 200)
 CLEAR_SNR = 40 / 3
-"""In units of the noise: the untrained detector leaves out fainter sources, of which a deep field has very many."""
+"""Smallest signal-to-noise ratio of sources of the untrained detector; deep fields have very many fainter sources."""
 LEAST_SNRS = (CLEAR_SNR, 0.0, 30.0, 60.0, 90.0)
 
 
@@ -45,9 +45,9 @@ class Choice:
     ----------
     settings : ExtractionSettings
     box_scale : float
-        Size of boxes over that of outlines.
+        Ratio of the size of a box to the size of its outline.
     least_snr : float
-        Fainter sources are left out; unlike `settings.peak_sigma` it does not change the deblending.
+        Smallest signal-to-noise ratio of a source; unlike `settings.peak_sigma`, it does not change the deblending.
     """
 
     settings: ExtractionSettings = field(default_factory=ExtractionSettings)
@@ -61,15 +61,15 @@ Grid = dict[Choice, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Examples:
-    """The sources of an image, and the drawn box that each matches.
+    """The sources of an image, and the drawn box that matches each of them.
 
     Attributes
     ----------
     sources : tuple of Source
     matches : ndarray of int, shape (len(sources),)
-        Index of the drawn box, or -1.
+        Index of the matching box, or -1.
     labels : tuple of str
-        Of the drawn boxes.
+        Labels of the drawn boxes.
     """
 
     sources: tuple[Source, ...]
@@ -78,7 +78,7 @@ class Examples:
 
 
 def grow(edges: NDArray[np.float64], scale: float, size: tuple[int, int]) -> NDArray[np.float64]:
-    """Scale boxes, as edges of shape (n, 4), about their middles, cut at an image of `size` (width, height)."""
+    """Scale boxes, as edges of shape (n, 4), about their centres, and clip them to an image of `size` (width, height)."""
     middle, half = (edges[:, :2] + edges[:, 2:]) / 2, (edges[:, 2:] - edges[:, :2]) / 2 * scale
     limit = np.asarray([*size, *size], dtype=np.float64)
     return np.concatenate([middle - half, middle + half], axis=1).clip(0, limit)
@@ -116,7 +116,7 @@ def _scores(image: NDArray[np.float32], drawn: Sequence[Box]) -> Iterator[tuple[
 
 
 def gather(image: NDArray[np.float32], drawn: Sequence[tuple[Box, str]], choice: Choice) -> Examples:
-    """Return the sources of `image` with `choice`, each matched to the drawn box of the largest overlap, from `MATCH_AT` on."""
+    """Return the sources of `image` with `choice`, each matched to the drawn box of the largest overlap from `MATCH_AT` on."""
     found = sources_of(image, choice.settings)
     sources = tuple(source for source in found if source.snr >= choice.least_snr)
     labels = tuple(label for _, label in drawn)

@@ -1,4 +1,4 @@
-"""Score of matched objects, and when a change of settings is worth it."""
+"""F1 of matched objects, and the rule that compares two detectors or settings by it."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from numpy.typing import NDArray
 __all__ = ["clearly_better", "f1"]
 
 FEW = 6
-"""With so many images, the standard error counts twice."""
+"""Number of images with which the required standard error is doubled."""
 
 
 def f1(matches: NDArray[np.bool_]) -> float:
-    """Harmonic mean of precision and recall, where `matches`, shape (humans, predicted), says which pairs overlap enough.
+    """Compute F1, the harmonic mean of precision and recall; 1 if there are neither drawn nor predicted objects.
 
-    1 if there are neither drawn nor predicted objects.
+    Parameters
+    ----------
+    matches : ndarray of bool, shape (drawn objects, predicted objects)
+        Whether each pair overlaps enough.
     """
     humans, predicted = matches.shape
     if humans + predicted == 0:
@@ -26,10 +29,10 @@ def f1(matches: NDArray[np.bool_]) -> float:
 
 
 def clearly_better(scores: NDArray[np.float64], default: NDArray[np.float64]) -> bool:
-    """Whether the mean of `scores` beats the mean of `default`, both of shape (n,), by more than one standard error.
+    """Return whether the mean of `scores` exceeds that of `default`, both of shape (n,), by more than one standard error.
 
-    The error is that of the paired difference, so the images must be in the same order (the one-standard-error rule of
-    Breiman et al. 1984, section 3.4.3); with few images it counts more.
+    This is the one-standard-error rule of Breiman et al. (1984), section 3.4.3, for the paired difference; the images must be
+    in the same order. The error is increased by a factor 1 + `FEW` / n.
     """
     gain = scores - default
     n = len(gain)

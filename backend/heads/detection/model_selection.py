@@ -1,9 +1,9 @@
 """Selection of the detector of a project, by two-fold cross-validation on its annotations.
 
-The images are dealt into two halves; detectors that were trained on one half are compared on the other, by the F1 of the boxes
-and labels of each image. The least score of the learned detector is from its training half, too. Training takes seconds: where
-the first half shows that it cannot win, it is not trained again for the other half, and where source extraction is nearly
-perfect, it is compared as shipped.
+The images are divided into two halves. Detectors that were trained on one half are compared on the other, by the F1 of the
+boxes and labels of each image. The score threshold of the learned detector is not chosen on the images it is compared on, if
+both halves were predicted. Training takes seconds: if the learned detector is clearly worse on the first half, it is not
+trained for the other half, and if source extraction is nearly perfect, the learned detector is compared without fine-tuning.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ __all__ = ["Drawn", "ModelSelection", "cross_validate_detectors", "least_score"]
 Drawn = Sequence[tuple[Box, str]]
 """The annotated boxes of one image, with their labels."""
 NEXT_TO_ALL = 0.95
-"""F1 of source extraction from which on a fine-tuned detector cannot gain."""
+"""F1 of source extraction above which fine-tuning is not tried."""
 ENOUGH_JUDGED = 4
-"""Number of images from which on the first half can decide alone."""
+"""Smallest number of images with which the comparison can end after the first half."""
 LEAST_SCORES = tuple(np.arange(0.1, 0.9, 0.05).round(2).tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelSelection:
-    """The result of a selection.
+    """The result of a comparison of both detectors.
 
     Attributes
     ----------
     learned, extraction : ndarray, shape (n,)
-        F1 of each image, by detectors that were not trained on it.
+        F1 of each compared image, by detectors that were not trained on it.
     least_score : float
-        Least score of the learned detector's objects, chosen on all images.
+        Score threshold of the learned detector, chosen on all compared images.
     calibration : ScoreCalibration
-        Of the learned detector's scores from there on.
+        Calibration of the scores of the learned detector above the threshold.
     """
 
     learned: NDArray[np.float64]
@@ -66,7 +66,22 @@ def cross_validate_detectors(
     detector: LearnedDetector,
     seed: int,
 ) -> ModelSelection | None:
-    """Compare a fine-tuned detector and source extraction; None where only one half of the images has a box."""
+    """Compare a fine-tuned detector with source extraction; return None if one half of the images has no box.
+
+    Parameters
+    ----------
+    images : sequence of ndarray, shape (height, width, 3)
+    boxes : for each image, a sequence of (box, label)
+        Boxes in pixels of the image.
+    looks : sequence of PicturePyramid
+        Feature maps of the images.
+    grids : sequence of Grid
+        Results of `score_grid` for the images.
+    detector : LearnedDetector
+        The detector from which fine-tuning starts.
+    seed : int
+        Random seed of the trainings.
+    """
     halves = _halves([len(drawn) for drawn in boxes])
     if not all(any(boxes[i] for i in half) for half in halves):
         return None
@@ -106,7 +121,7 @@ def _score_extraction(
     classes: Sequence[str],
     seed: int,
 ) -> list[float]:
-    """Return the F1 of source extraction on some images, trained on others."""
+    """Return the F1 of source extraction on the images `judged`, with a head fitted to `learned_from`."""
     head = SourceDetector.fit(
         [images[i] for i in learned_from],
         [boxes[i] for i in learned_from],
@@ -125,7 +140,7 @@ def _score_extraction(
 def _extraction_wins(
     founds: Mapping[int, Found], boxes: Sequence[Drawn], extraction: NDArray[np.float64], *, classes: Sequence[str]
 ) -> bool:
-    """Whether source extraction is clearly better on the images so far, also at the learned detector's best least score."""
+    """Return whether source extraction is clearly better than the learned detector with its best threshold, on `founds`."""
     judged = sorted(founds)
     if len(judged) < ENOUGH_JUDGED:
         return False
@@ -136,7 +151,7 @@ def _extraction_wins(
 
 
 def _calibrate(founds: Sequence[Found], boxes: Sequence[Drawn], least: float, classes: Sequence[str]) -> ScoreCalibration:
-    """Calibrate the scores of the objects that would be shown."""
+    """Fit a calibration to the scores of the objects above the threshold."""
     scores: list[NDArray[np.float64]] = [np.empty(0)]
     kept: list[NDArray[np.bool_]] = [np.empty(0, bool)]
     counts = []
@@ -151,7 +166,7 @@ def _calibrate(founds: Sequence[Found], boxes: Sequence[Drawn], least: float, cl
 
 
 def least_score(founds: Sequence[Found], boxes: Sequence[Drawn], *, classes: Sequence[str]) -> float:
-    """Return the least score with the best mean F1; the middle one of several that are equally good."""
+    """Return the score threshold with the best mean F1; the middle one of several equally good thresholds."""
     means = [
         np.mean([_found_f1(found, drawn, least, classes) for found, drawn in zip(founds, boxes, strict=True)])
         for least in LEAST_SCORES
@@ -161,7 +176,7 @@ def least_score(founds: Sequence[Found], boxes: Sequence[Drawn], *, classes: Seq
 
 
 def _halves(counts: Sequence[int]) -> tuple[list[int], list[int]]:
-    """Deal images to two halves with about as many boxes."""
+    """Divide images into two halves with similar numbers of boxes."""
     order = sorted(range(len(counts)), key=lambda i: -counts[i])
     return sorted(order[0::4] + order[3::4]), sorted(order[1::4] + order[2::4])
 
@@ -178,5 +193,5 @@ def _f1(edges: NDArray[np.float64], labels: Sequence[str], drawn: Drawn) -> floa
 
 
 def _alike(labels: Sequence[str], drawn: Drawn) -> NDArray[np.bool_]:
-    """Return which predicted objects have the label of which drawn one, shape (drawn, predicted) if there are any."""
+    """Return whether the labels of drawn and predicted objects are equal, shape (drawn, predicted) if there are both."""
     return np.asarray([[label == wanted for label in labels] for _, wanted in drawn], dtype=bool)

@@ -1,8 +1,8 @@
-"""The source detector: objects by source extraction, adapted to the annotations of a project.
+"""The source detector: source extraction, with settings and classifiers fitted to the annotations of a project.
 
-It learns limits of brightness and size, the level of outlines, the scale of boxes, and the probability that annotators keep a
-source of a given signal to noise. With enough deleted sources it learns which sources are deleted, and with several labels the
-label of a source.
+The fit sets the limits of brightness and size, the level of outlines, the scale of boxes, and the probability that annotators
+keep a source of a given signal-to-noise ratio. With enough deleted sources, a classifier predicts which sources annotators
+keep; with several labels, another one predicts the label of a source.
 """
 
 from __future__ import annotations
@@ -30,34 +30,37 @@ __all__ = ["SourceDetector"]
 HALF_SCORE_SNR = 20.0
 JUDGEMENTS = ("delete", "keep")
 ENOUGH_DELETED = 5
-"""With fewer deleted sources no classifier is fitted: on the demo's tiles, four deleted stars cost 11 of 50 galaxies."""
+"""Smallest number of deleted sources with which a classifier is fitted: on the demo's tiles, a classifier of four deleted stars
+removed 11 of 50 galaxies."""
 IN_IMAGES = 3
-"""Least number of images with deleted sources: the deletions in one image are one decision."""
+"""Smallest number of images with deleted sources, because the deletions in one image are one decision of an annotator."""
 
 KEEP_CAUTION = 0.5
-"""Below 1, because signal to noise is a weaker offset than the shipped head of classes. F1 on held-out scenes after 5, 10
-and 20 images is 0.746, 0.778 and 0.799 (means of four draws); with a caution of 1 it is 0.721, 0.766 and 0.783."""
+"""Caution of the classifier of kept sources: below 1, because the signal-to-noise ratio is a weaker offset than the shipped
+head of classes. F1 on held-out scenes after 5, 10 and 20 images is 0.746, 0.778 and 0.799 (means of four draws); with a caution
+of 1
+it is 0.721, 0.766 and 0.783."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SourceDetector:
-    """A detector of objects of some classes.
+    """A detector based on source extraction.
 
     Attributes
     ----------
     classes : tuple of str
     choice : Choice
-        Settings of source extraction, and the scale of boxes.
+        Settings of source extraction, scale of boxes, and smallest signal-to-noise ratio.
     keep : Morphology or None
-        Probability that annotators keep a source, from its catalogue features, with its calibrated signal to noise as the
-        offset; None where few were deleted.
+        Classifier of the sources that annotators keep, from catalogue features, with the calibrated score as the offset; None
+        if few sources were deleted.
     kind : Morphology or None
-        The class of a source; without it, all have `default_label`.
+        Classifier of the label of a source; without it, all sources have `default_label`.
     default_label : str
     least_score : float
-        Sources below it are left out.
+        Sources with a lower score are not predicted.
     calibration : ScoreCalibration
-        Of the scores by signal to noise.
+        Calibration of the scores from the signal-to-noise ratio.
     """
 
     classes: tuple[str, ...]
@@ -70,7 +73,7 @@ class SourceDetector:
 
     @classmethod
     def base(cls, classes: Sequence[str]) -> Self:
-        """Return the untrained detector: it finds every clear source, with the first class as label."""
+        """Return the untrained detector, which predicts every clear source with the first class as its label."""
         if not classes:
             raise ValueError("a detector needs at least one class")
         return cls(tuple(classes), Choice(), None, None, classes[0], 0.0)
@@ -85,24 +88,24 @@ class SourceDetector:
         grids: Sequence[Grid] | None = None,
         seed: int = 0,
     ) -> Self:
-        """Learn from images in which annotators boxed all objects.
+        """Fit a detector to images in which annotators drew a box around every object.
 
         Parameters
         ----------
         images : sequence of ndarray, shape (height, width, 3)
         boxes : for each image, a sequence of (box, label)
-            In pixels of that image; at least one in all.
+            Boxes in pixels of the image; at least one in total.
         classes : sequence of str
             All possible labels.
         grids : sequence of Grid, optional
-            From `score_grid` of each image, if known.
+            Results of `score_grid` for the images, if known.
         seed : int
             Random seed of the classifiers' folds.
 
         Raises
         ------
         NotEnoughLabels
-            If there is no box at all.
+            If no image has a box.
         """
         if not any(boxes):
             raise NotEnoughLabels(f"there is no box in any of {len(images)} images: at least one is needed to train")
@@ -121,7 +124,7 @@ class SourceDetector:
 
     @property
     def settings(self) -> ExtractionSettings:
-        """Settings of the source extraction whose sources `select` takes."""
+        """Settings of the source extraction whose sources are the input of `select`."""
         return self.choice.settings
 
     def select(self, found: Sequence[Source], *, size: tuple[int, int]) -> tuple[Detected, ...]:
@@ -146,7 +149,7 @@ class SourceDetector:
         return [self.kind.classes[i] for i in self.kind.predict(_features(sources)).argmax(axis=1)]
 
     def save(self, folder: Path) -> dict[str, Any]:
-        """Write the two classifiers into folders of their own in `folder`; return the rest, for JSON."""
+        """Write the two classifiers into subfolders of `folder`; return the other fields, for JSON."""
         parts = {name: part for name, part in (("keep", self.keep), ("kind", self.kind)) if part is not None}
         for name, part in parts.items():
             part.save(folder / name)
@@ -180,13 +183,13 @@ def _choice(fields: dict[str, Any]) -> Choice:
 
 
 def _raw_scores(sources: Sequence[Source]) -> NDArray[np.float32]:
-    """Return the score of each source in an untrained head, shape (n,), from its signal to noise."""
+    """Return the score of each source in an untrained head, shape (n,), from its signal-to-noise ratio."""
     snr = np.asarray([source.snr for source in sources], dtype=np.float32)
     return snr / (snr + np.float32(HALF_SCORE_SNR))
 
 
 def _offset(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Log-probabilities of `JUDGEMENTS`, shape (n, 2)."""
+    """Return the log-probabilities of `JUDGEMENTS`, shape (n, 2)."""
     kept = scores.astype(np.float64).clip(1e-4, 1 - 1e-4)
     return cast(NDArray[np.float64], np.log(np.stack([1 - kept, kept], axis=1)))
 
@@ -205,7 +208,7 @@ def _calibrate(sources: Sequence[Source], examples: Sequence[Examples]) -> Score
 def _learn_keep(
     sources: Sequence[Source], examples: Sequence[Examples], calibration: ScoreCalibration, seed: int
 ) -> Morphology | None:
-    """Return a classifier of kept sources, if enough were deleted."""
+    """Fit a classifier of kept sources, if enough sources were deleted."""
     deleted = [int((example.matches < 0).sum()) for example in examples]
     if sum(deleted) < ENOUGH_DELETED or np.count_nonzero(deleted) < IN_IMAGES:
         return None
@@ -220,7 +223,7 @@ def _kept(examples: Sequence[Examples]) -> NDArray[np.bool_]:
 
 
 def _learn_kind(examples: Sequence[Examples], classes: Sequence[str], seed: int) -> Morphology | None:
-    """Return a classifier of the labels of kept sources, if there are several."""
+    """Fit a classifier of the labels of kept sources, if there are several labels."""
     pairs = [
         (source, example.labels[match])
         for example in examples
@@ -250,7 +253,7 @@ def _classifier(
 
 
 def _loosen(source: Source, scale: float, size: tuple[int, int]) -> Source:
-    """Return the source with its box, cut at the image, and its ellipse scaled."""
+    """Scale the box of a source, clipped to the image, and its ellipse."""
     if scale == 1:
         return source
     left, top, right, bottom = grow(box_edges([source.box]), scale, size)[0].tolist()

@@ -1,10 +1,10 @@
-"""Deblending: the peaks of a brightness map that are sources of their own, and the valleys between them.
+"""Deblending: divides the detected pixels of a brightness map into sources, by persistence-based clustering (ToMATo).
 
-Every local maximum gets its basin by watershed; then, from the highest saddle down, a peak that hardly rises above the saddle
-to a higher peak is merged with it (persistence-based clustering, ToMATo). Chosen over sep's multi-threshold tree, where a
-branch needs a share of the light of the blend: at every share that leaves spiral arms whole, the companion of a giant is lost.
-That tree also raises on crowded frames ("object deblending overflow"), and it assigns the pixels between two sources at random,
-which frays their outlines. docs/scenes.md has a comparison with photutils.
+A watershed assigns a basin to every local maximum. Then, from the highest saddle down, a peak that hardly exceeds the saddle to
+a higher peak is merged with it. The multi-threshold tree of sep is not used: a branch needs a fraction of the light of the
+blend, and with every fraction that does not split spiral arms, the companion of a large galaxy is lost. The tree also raises on
+crowded frames ("object deblending overflow"), and it assigns the pixels between two sources at random, which makes outlines
+irregular. docs/scenes.md has a comparison with photutils.
 
 References
 ----------
@@ -35,11 +35,10 @@ def divide(
     detected : ndarray of bool, shape (height, width)
         The pixels to assign.
     floor : float
-        The least peak of a source; detected pixels around lower peaks belong to no source.
-    saddle : float
-        A peak is a source of its own if the saddle to a higher peak is below this fraction of it ...
-    rise : float
-        ... and at least this far below it, in units of `brightness`: noise on the flank of a galaxy is not a source.
+        Smallest peak of a source, in units of `brightness`; detected pixels around lower peaks belong to no source.
+    saddle, rise : float
+        A peak is a separate source if the saddle to a higher peak is below the fraction `saddle` of the peak and lower by at
+        least `rise`, in units of `brightness`. The second condition rejects noise on the flank of a galaxy.
 
     Returns
     -------
@@ -62,7 +61,7 @@ def divide(
 def _local_maxima(
     brightness: NDArray[np.float32], detected: NDArray[np.bool_], floor: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return rows and columns of the local maxima, highest first; a plateau (a saturated star) has one."""
+    """Return rows and columns of the local maxima, highest first; a plateau (a saturated star) has one maximum."""
     maxima = detected & (brightness >= floor) & (brightness == ndimage.maximum_filter(brightness, size=3))
     labels, count = ndimage.label(maxima, structure=np.ones((3, 3)))
     if not count:

@@ -1,7 +1,7 @@
 """Source extraction: every star and galaxy of an image, with a box, an ellipse, an outline and catalogue features.
 
-The images are as displayed: 8-bit JPEG cut-outs with a black, clipped sky, enlarged frames whose noise is correlated over many
-pixels, and full frames. An outline is an isophote at a fraction of the source's own peak, as annotators draw it, not at a
+The images are display images: 8-bit JPEG cut-outs with a black, clipped sky, enlarged frames whose noise is correlated over
+many pixels, and full frames. An outline is an isophote at a fraction of the peak of the source, as annotators draw it, not at a
 multiple of the noise.
 """
 
@@ -32,7 +32,7 @@ class Extraction:
 
 
 def extract(image: NDArray[np.float32], *, settings: ExtractionSettings | None = None) -> Extraction:
-    """Find, outline and describe the sources of `image`, shape (height, width, 3); see `segment` for parameters and errors."""
+    """Extract the sources of `image`, shape (height, width, 3); see `segment` for parameters and errors."""
     settings = settings or ExtractionSettings()
     segmentation = segment(image, settings=settings)
     return Extraction(_measure(finite(image), segmentation, settings), segmentation)

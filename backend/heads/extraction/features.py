@@ -1,4 +1,4 @@
-"""Catalogue features: ten numbers of a source, from which a small classifier separates stars, galaxies and artefacts."""
+"""Catalogue features: ten numbers per source, with which a small classifier separates stars, galaxies and artefacts."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ def describe(
     light : ndarray, shape (h, w)
         Smoothed, sky-subtracted brightness within the crop, 0 outside the outline.
     crop : ndarray of bool, shape (h, w)
-        The outline, filled.
+        Pixels inside the outline.
     ellipse : Ellipse
-        The outline's.
+        Ellipse of the outline, pixels of the image.
     corner : (x, y)
-        Of the crop in the image.
+        Position of the first pixel of the crop in the image.
     noise : float
         Standard deviation of the smoothed sky.
 
     Returns
     -------
     ndarray, shape (len(FEATURES),)
-        Finite. The concentration is the fraction of the light within half the ellipse's radii: 0.25 for a flat disc, more the
-        steeper the profile falls. Colours are differences over the sum of the three bands.
+        Finite values. The concentration is the fraction of the light within half the radii of the ellipse: 0.25 for a uniform
+        disc, more for steeper profiles. Colours are differences divided by the sum of the three bands.
     """
     (x, y), (h, w) = corner, crop.shape
     height, width = image.shape[:2]
@@ -76,7 +76,7 @@ def describe(
 
 
 def _inner(shape: tuple[int, ...], ellipse: Ellipse, corner: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return the pixels of the crop within half the ellipse's radii."""
+    """Return which pixels of the crop lie within half the radii of the ellipse."""
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     dx, dy = columns + corner[0] + 0.5 - ellipse.x, rows + corner[1] + 0.5 - ellipse.y
     cosine, sine = np.cos(np.radians(ellipse.rotation)), np.sin(np.radians(ellipse.rotation))

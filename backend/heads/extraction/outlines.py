@@ -1,4 +1,4 @@
-"""Outlines: the region that an annotator would draw around a source."""
+"""Outlines of sources, similar to those that annotators draw."""
 
 from __future__ import annotations
 
@@ -30,18 +30,18 @@ def outline(
     brightness : ndarray, shape (height, width)
         Sky-subtracted and smoothed.
     segments : ndarray, shape (height, width)
-        The pixels that may belong to the source have the value `number`.
+        Segment numbers; only pixels with the value `number`, and holes in them, can belong to the source.
     isophote : float
         Fraction of the peak, 0 to 1.
     window : (rows, columns)
-        The area of the segment, if known; else the whole image is searched.
+        Bounding box of the segment, if known; otherwise the whole image is searched.
 
     Returns
     -------
     crop : ndarray of bool, shape (h, w)
-        Without empty rows and columns at its sides.
+        Pixels inside the outline, without empty rows and columns at the sides.
     corner : (x, y)
-        Of the crop's top-left pixel in the image.
+        Position of the first pixel of the crop in the image.
 
     Raises
     ------
@@ -64,13 +64,13 @@ def outline(
 
 
 def fill_holes(region: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return `region` with its holes filled, as scipy's `binary_fill_holes`, but ten times as fast."""
+    """Fill the holes of `region`, like scipy's `binary_fill_holes`, but ten times as fast."""
     outside, _ = ndimage.label(~np.pad(region, 1))
     result: NDArray[np.bool_] = (outside != outside[0, 0])[1:-1, 1:-1]
     return result
 
 
 def tighten(region: NDArray[np.bool_], *, corner: tuple[int, int]) -> tuple[NDArray[np.bool_], tuple[int, int]]:
-    """Return `region`, not empty, without empty rows and columns at its sides, and the corner of the crop."""
+    """Crop `region`, which must not be empty, to its bounding box; return the crop and its corner (x, y) in the image."""
     footprint = Footprint.of_mask(region, x=corner[0], y=corner[1])
     return footprint.pixels, (footprint.x, footprint.y)

@@ -1,6 +1,6 @@
-"""Memory of extracted sources, for images that several fits use, such as the folds of a cross-validation.
+"""In-memory cache of extracted sources, for images that several fits use, such as the folds of a cross-validation.
 
-Extraction depends on the image and the settings only. A hash of the pixels takes three milliseconds, an extraction a hundred.
+Extraction depends on the image and the settings only. A hash of the pixels takes 3 ms, an extraction 100 ms.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from backend.heads.extraction.source import ExtractionSettings, Source
 __all__ = ["KEPT_IMAGES", "content_of", "sources_of"]
 
 KEPT_IMAGES = 256
-"""Number of lists of sources in memory: a list has small boolean crops, not the image."""
+"""Largest number of lists of sources in memory; a list has small boolean crops, not the image."""
 
 
 def content_of(image: NDArray[np.float32]) -> bytes:
@@ -30,5 +30,5 @@ def content_of(image: NDArray[np.float32]) -> bytes:
 
 @cached(LRUCache(KEPT_IMAGES), key=lambda image, settings: (content_of(image), settings), lock=threading.Lock())
 def sources_of(image: NDArray[np.float32], settings: ExtractionSettings) -> tuple[Source, ...]:
-    """Return the sources of an image, shape (height, width, 3)."""
+    """Return the sources of an image, shape (height, width, 3), from the cache or by extraction."""
     return tuple(extract(image, settings=settings).sources)

@@ -1,4 +1,4 @@
-"""Segmentation: the area of each star and galaxy of an image, before its outline.
+"""Segmentation: divides an image into the segments of its stars and galaxies, from which outlines are measured.
 
 The image is smoothed first, and the noise is measured on the smoothed image (see `sky`).
 docs/scenes.md has a comparison with photutils.
@@ -34,7 +34,7 @@ class Segmentation:
     brightness : ndarray, shape (height, width)
         Smoothed, sky-subtracted mean of the bands.
     segments : ndarray of int32, shape (height, width)
-        0 is sky; each other value is the area of one source, wider than its outline.
+        0 for sky, otherwise the number of the source; a segment is larger than the outline of its source.
     noise : float
         Standard deviation of the sky in `brightness`, at least one grey level.
     """
@@ -50,7 +50,7 @@ def segment(image: NDArray[np.float32], *, settings: ExtractionSettings) -> Segm
     Parameters
     ----------
     image : ndarray, shape (height, width, 3)
-        Brightness as displayed, 0 to 1; numbers that are not finite count as black.
+        Display brightness, 0 to 1; NaN and negative infinity become 0, positive infinity 1.
     settings : ExtractionSettings
         The defaults suit survey cut-outs and frames.
 
@@ -73,11 +73,11 @@ def segment(image: NDArray[np.float32], *, settings: ExtractionSettings) -> Segm
         brightness >= DETECTION_SIGMA * noise,
         floor=settings.peak_sigma * noise,
         saddle=settings.saddle,
-        rise=max(settings.peak_sigma - DETECTION_SIGMA, DETECTION_SIGMA) * noise,  # as far above a halo as above the sky
+        rise=max(settings.peak_sigma - DETECTION_SIGMA, DETECTION_SIGMA) * noise,  # same height above a halo as above the sky
     )
     return Segmentation(brightness, segments, noise)
 
 
 def finite(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the image with black pixels instead of NaN."""
+    """Return the image with finite values: NaN and negative infinity become 0, positive infinity 1."""
     return image if np.isfinite(image).all() else np.nan_to_num(image, nan=0.0, posinf=1.0, neginf=0.0)

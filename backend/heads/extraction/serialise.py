@@ -1,4 +1,4 @@
-"""Sources as bytes, for the cache: a list of sources is small, and extraction takes many milliseconds."""
+"""Serialisation of sources for the cache: a list of sources is small, and extraction takes about 100 ms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LIGHT = ("flux", "peak", "snr")
 
 
 def pack(size: Size, sources: Sequence[Source]) -> bytes:
-    """Serialise the sources of an image of `size` (width, height): one tensor a field, one row a source."""
+    """Serialise the sources of an image of `size` (width, height), with one tensor per field and one row per source."""
     bits = [np.packbits(source.crop) for source in sources]
     rows: dict[str, NDArray[Any]] = {
         "box": _table([[getattr(source.box, name) for name in BOX] for source in sources], len(BOX)),

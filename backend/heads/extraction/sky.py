@@ -1,7 +1,7 @@
 """The sky of an image: its level, its noise, and the areas without measurements.
 
-Images are as displayed, for example 8-bit JPEG: the noise is measured on the smoothed image, because it is correlated over many
-pixels, and it is at least one grey level.
+Images are display images, for example 8-bit JPEG. The noise is measured on the smoothed image, because it is correlated over
+many pixels, and is at least one grey level.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ GREY_LEVEL = 1 / 255
 SKY_MESH_PX = 256
 SINGLE_MESH_BELOW_PX = 640
 EMPTY_SHARE = 0.01
-"""Of an image: smaller black areas count as noise."""
+"""Smallest fraction of an image that is an area without measurements; smaller black areas count as noise."""
 HARD_EDGE = 4 * GREY_LEVEL
 SOLID = 0.7
-"""Least share of lit pixels around the lit pixels: single photons on black are not an area with an edge."""
+"""Smallest mean fraction of non-black pixels around non-black pixels: single photons on black have no common edge."""
 FEWEST_PHOTONS = 16
 SPARSE = 0.3
-"""Largest share of pixels with a photon in an image of single photons."""
+"""Largest fraction of pixels with a photon in an image of single photons."""
 DARKER_THAN_EDGE = 0.25
-"""Share of the lit pixels; in a frame of sky it is one half."""
+"""Smallest fraction of non-black pixels that are darker than the edge of an empty area; it is one half in a frame of sky."""
 
 
 def empty_areas(grey: NDArray[np.float32]) -> NDArray[np.bool_] | None:
-    """Return where an image has no measurements; None where it has them everywhere.
+    """Return the mask of pixels without measurements, shape (height, width), or None if there are none.
 
-    Such an area is black, with a hard edge against a sky that is not. An area under a black sky has no such edge.
+    Such an area is black, with a hard edge to a sky that is not black. A black, clipped sky has no such edge.
     """
     black = grey == 0
     if black.mean() < EMPTY_SHARE:
@@ -44,10 +44,10 @@ def empty_areas(grey: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     if edge.size == 0 or (edge <= HARD_EDGE).mean() > 0.1:
         return None
     is_solid = ndimage.uniform_filter(lit.astype(np.float32), 3, mode="nearest")[lit].mean() > SOLID
-    # A frame is as bright at its edge as elsewhere; a galaxy on black is faintest at its edge.
+    # The sky of a frame is as bright at the edge as elsewhere; a galaxy on black is faintest at its edge.
     level = np.median(edge)
     is_sky = (grey[lit] < level).mean() > DARKER_THAN_EDGE
-    is_sky |= lit.mean() > DARKER_THAN_EDGE < (grey[lit] <= level).mean()  # with few grey levels, many pixels have the same one
+    is_sky |= lit.mean() > DARKER_THAN_EDGE < (grey[lit] <= level).mean()  # with few grey levels, many are equal to `level`
     return np.asarray(empty, dtype=np.bool_) if is_solid and is_sky else None
 
 
@@ -82,16 +82,22 @@ def level_beside(grey: NDArray[np.float32], empty: NDArray[np.bool_]) -> np.floa
 
 
 def subtract_sky(smooth: NDArray[np.float32], empty: NDArray[np.bool_] | None) -> tuple[NDArray[np.float32], float]:
-    """Return the brightness above the sky, and its noise; `empty` are pixels without measurements.
+    """Subtract the sky from a smoothed image, shape (height, width); return the result and the noise of the sky.
 
-    A cut-out has one sky level: a mesh finer than its galaxy would subtract the galaxy.
+    A cut-out has a single sky level, since a mesh finer than its galaxy would subtract the galaxy.
+
+    Parameters
+    ----------
+    smooth : ndarray, shape (height, width)
+    empty : ndarray of bool, shape (height, width), or None
+        Pixels without measurements, from `empty_areas`; 0 in the result.
     """
     height, width = smooth.shape
     mesh = SKY_MESH_PX if max(height, width) > SINGLE_MESH_BELOW_PX else max(height, width)
     if empty is None:
         background = sep.Background(smooth, bw=mesh, bh=mesh, fw=3, fh=3)
         return np.ascontiguousarray(smooth - background.back(dtype=np.float32)), _noise_of(background)
-    # sep does not measure the sky of a mesh that is mostly masked: here all measured pixels are one mesh.
+    # sep does not measure the sky of a mesh that is mostly masked. Therefore all measured pixels form one mesh.
     measured = np.ascontiguousarray(smooth[~empty][None])
     background = sep.Background(measured, bw=measured.size, bh=1, fw=1, fh=1)
     above = np.where(empty, np.float32(0), smooth - np.float32(background.globalback))
@@ -99,6 +105,6 @@ def subtract_sky(smooth: NDArray[np.float32], empty: NDArray[np.bool_] | None) -
 
 
 def _noise_of(background: sep.Background) -> float:
-    """Return at least one grey level; sep gives 1, more than brightness in [0, 1] can have, for a sky without noise."""
+    """Return the noise, at least one grey level; for a sky without noise, sep reports 1, which is impossible in [0, 1]."""
     rms = float(background.globalrms)
     return max(rms, GREY_LEVEL) if rms < 1 else GREY_LEVEL

@@ -1,4 +1,4 @@
-"""A source: one star or galaxy, with box, ellipse, outline and catalogue features; and the settings that define sources."""
+"""A source (one star or galaxy, with box, ellipse, outline and catalogue features), and the settings of source extraction."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class ExtractionSettings:
     Attributes
     ----------
     peak_sigma : float
-        Least peak of a source above the sky, in the noise of the smoothed image.
+        Smallest peak of a source above the sky, in units of the noise of the smoothed image.
     minimum_area_px : int
-        Smallest outline, pixels.
+        Smallest area of an outline, pixels.
     isophote : float
         The outline is the isophote at this fraction of the smoothed peak. 0.17 had the best mean overlap with 40 human outlines
         of SDSS galaxies; values from 0.15 to 0.2 were within 0.02 of it.
     smoothing_px : float
-        Standard deviation of the Gaussian that the image is smoothed with, pixels.
+        Standard deviation of the Gaussian smoothing kernel, pixels.
     saddle : float
         Two peaks are two sources if the saddle between them is below this fraction of the lower peak.
     """
@@ -51,19 +51,19 @@ class Source:
     Attributes
     ----------
     number : int
-        Its value in `Segmentation.segments`.
+        Value of its pixels in `Segmentation.segments`.
     box, ellipse : Box, Ellipse
-        Around the outline; the ellipse has the outline's second moments, so its area is the outline's for an elliptical galaxy.
+        Bounding box of the outline, and the ellipse with its second moments, whose area equals that of an elliptical outline.
     crop : ndarray of bool, shape (h, w)
-        The outline, filled, in a tight crop.
+        Pixels inside the outline, cropped to the bounding box.
     corner : (x, y)
-        Of the crop's top-left pixel.
+        Position of the first pixel of the crop in the image.
     flux, peak : float
         Sum and maximum of the sky-subtracted smoothed brightness within the outline.
     snr : float
-        `peak` over the noise of the smoothed image.
+        `peak` divided by the noise of the smoothed image.
     features : ndarray, shape (len(FEATURES),)
-        For classification, named by `backend.heads.extraction.features.FEATURES`.
+        Catalogue features, with the names in `backend.heads.extraction.features.FEATURES`.
     """
 
     number: int
@@ -78,7 +78,7 @@ class Source:
 
     @property
     def area(self) -> int:
-        """Number of pixels within the outline."""
+        """Number of pixels inside the outline."""
         return int(self.crop.sum())
 
     def full_mask(self, size: tuple[int, int]) -> NDArray[np.bool_]:

@@ -1,1 +1,1 @@
-"""The learned detector: torchvision's FCOS on the feature maps of the frozen encoder, trained on boxes."""
+"""The learned detector: the FCOS of torchvision on the feature maps of the frozen encoder, trained on boxes."""

@@ -1,4 +1,4 @@
-"""The learned detector: a network on the feature maps of the encoder, its classes, and its least score."""
+"""The learned detector: a network on the feature maps of the encoder, with its classes and its score threshold."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["FINE_TUNING", "LearnedDetector", "targets"]
 
 NAME = "detector"
 FINE_TUNING = Schedule(steps=40, rate=5e-4, batch=2 * 256**2)
-"""Seconds on one core, for any number of images."""
+"""A training of a few seconds on one core, for any number of images."""
 DEFAULT_LEAST_SCORE = 0.4
 
 
@@ -38,18 +38,18 @@ class LearnedDetector:
     Attributes
     ----------
     network : DetectorNetwork
-        Never changed.
+        Frozen.
     classes : tuple of str
     encoder : str
         Fingerprint of the encoder whose feature maps it was trained on.
     least_score : float
-        Objects below it are left out.
+        Objects with a lower score are not predicted.
     calibration : ScoreCalibration
-        From the network's scores to frequencies.
+        Calibration of the scores of the network.
     preferred : bool
-        Of a base detector: whether it was better than source extraction on validation images.
+        Whether a shipped detector was better than source extraction on validation images.
     evidence : mapping of str to float
-        Measured scores.
+        Metrics on validation images.
     """
 
     network: DetectorNetwork
@@ -71,7 +71,7 @@ class LearnedDetector:
         return cls(_round_weights(network), tuple(classes), pyramids.fingerprint)
 
     def for_classes(self, classes: Sequence[str]) -> Self:
-        """Return the same detector for other classes: each starts with the weights of the first class of this one."""
+        """Return the detector for other classes, each with the weights of the first class of this detector."""
         if not classes:
             raise ValueError("a detector needs at least one class")
         if tuple(classes) == self.classes:
@@ -88,20 +88,25 @@ class LearnedDetector:
         seed: int = 0,
         report: Report | None = None,
     ) -> Self:
-        """Return a detector that has learned from further images; this one does not change.
+        """Return a detector that is fine-tuned on further images; this detector does not change.
 
         Parameters
         ----------
         looks : sequence of PicturePyramid
+            Feature maps of the images.
         boxes : for each image, a sequence of (box, label)
-            In pixels of that image.
+            Boxes in pixels of the image.
+        schedule : Schedule
+            Length and learning rate of the training.
+        seed : int
+            Random seed of the order of the examples.
         report : callable, optional
             Called after each step with its number and its loss.
 
         Raises
         ------
         NotEnoughLabels
-            If no box lies in its image.
+            If no box lies inside its image.
         HeadError
             If the feature maps are from another encoder.
         """
@@ -119,7 +124,7 @@ class LearnedDetector:
     def predict(self, look: PicturePyramid) -> Found:
         """Return the candidate objects of an image, in pixels of the image, by descending score.
 
-        The caller leaves out those below `least_score`.
+        The caller removes objects with a score below `least_score`.
 
         Raises
         ------
@@ -138,7 +143,7 @@ class LearnedDetector:
             )
 
     def save(self, folder: Path) -> None:
-        """Write JSON and safetensors into `folder`; weights as float16."""
+        """Write JSON and safetensors into `folder`, with weights as float16."""
         fields = {
             "classes": list(self.classes),
             "encoder": self.encoder,
@@ -183,7 +188,7 @@ def targets(drawn: Sequence[tuple[Box, str]], classes: Sequence[str]) -> tuple[T
 
 
 def _round_weights(network: DetectorNetwork) -> DetectorNetwork:
-    """Return the network, frozen, with the weights that `save` stores: a loaded detector then predicts exactly the same."""
+    """Round the weights to the precision that `save` stores, and freeze them: saving does not change predictions."""
     return network.half().float().eval().requires_grad_(False)
 
 

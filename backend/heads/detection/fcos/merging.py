@@ -1,4 +1,4 @@
-"""Merging of the objects in the tiles of an image: every object once, and none that the border of a tile cuts."""
+"""Merging of the objects in the tiles of an image: removes duplicates, and objects that the border of a tile cuts."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from sync.geometry.shapes import Size
 __all__ = ["merge"]
 
 CUT_WITHIN_PX = 2.0
-"""A border cuts a box that ends so near to it."""
+"""Largest distance between a box and a border that cuts it, pixels of the tile."""
 
 
 def merge(parts: Iterable[tuple[Tile, Found]], size: Size) -> Found:
     """Merge the objects in the tiles of an image of `size` (width, height).
 
-    A box that ends at a border between tiles is left out: an object smaller than the overlap is whole in the next tile, a
-    larger one in a tile of the next scale. Of a coarse tile only objects of its least side count.
+    A box that ends at a border between tiles is removed: an object smaller than the overlap lies completely in the next tile, a
+    larger one in a tile of the next scale. Objects smaller than `Tile.least_side` are removed from coarse tiles.
 
     Returns
     -------
     Found
-        In pixels of the image.
+        Objects in pixels of the image, by descending score.
     """
     boxes, scores, labels = [], [], []
     for tile, found in parts:

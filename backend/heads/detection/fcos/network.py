@@ -1,7 +1,7 @@
-"""The detector's network: a small neck and torchvision's FCOS head on the encoder's feature maps.
+"""The network of the detector: a small neck and torchvision's FCOS head on the feature maps of the encoder.
 
 FCOS has no anchors to tune: each cell of a map predicts the class of the object around it, the distances to the four sides of
-its box, and its nearness to the middle. Its own transform and backbone are not used: the frozen encoder replaces them.
+its box, and its centreness. The frozen encoder replaces the transform and the backbone of FCOS.
 
 References
 ----------
@@ -29,7 +29,7 @@ NORM_GROUPS = 8
 CANDIDATES = 300
 LEAST_CANDIDATE_SCORE = 0.05
 SAME_OBJECT_ABOVE = 0.5
-"""Two boxes that overlap more are one object, whatever their classes."""
+"""Overlap (intersection over union) above which two boxes are one object, regardless of their classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +39,12 @@ class DetectorConfig:
     Attributes
     ----------
     channels, strides : tuple of int
-        Of the feature maps that it reads.
+        Channels and strides of the input feature maps.
     classes : int
     width : int
         Channels of the neck and of the head.
     convolutions : int
-        Layers of each of the head's two towers.
+        Convolutions in each of the two branches of the head.
     """
 
     channels: tuple[int, ...]
@@ -56,7 +56,7 @@ class DetectorConfig:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Objects, by descending score.
+    """Predicted objects, by descending score.
 
     Attributes
     ----------
@@ -74,7 +74,7 @@ class Found:
 
 
 class Neck(nn.Module):
-    """Brings the feature maps to one number of channels, and adds the context of coarse maps to fine ones."""
+    """A feature pyramid network: maps all levels to one number of channels, and adds coarse levels to finer ones."""
 
     def __init__(self, config: DetectorConfig) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Neck(nn.Module):
         self.pyramid = FeaturePyramidNetwork(list(config.channels), config.width)
 
     def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
-        """Maps of shape (n, channels[i], h, w) become maps of shape (n, width, h, w)."""
+        """Map levels of shape (n, channels[i], h, w) to levels of shape (n, width, h, w)."""
         normed = OrderedDict((str(i), norm(level)) for i, (norm, level) in enumerate(zip(self.norms, levels, strict=True)))
         return list(self.pyramid(normed).values())
 
@@ -104,14 +104,15 @@ class DetectorNetwork(nn.Module):
         )
 
     def losses(self, levels: Sequence[Tensor], boxes: Tensor, labels: Tensor) -> Tensor:
-        """Return the training loss of one image: classes (focal), sides (GIoU) and middles together, a scalar.
+        """Return the training loss of one image, a scalar: the sum of the losses of classes (focal), boxes (GIoU), centreness.
 
         Parameters
         ----------
         levels : sequence of Tensor, shape (1, channels[i], h, w)
         boxes : Tensor, shape (n, 4)
-            Of every object in it, with positive sides, in pixels as the encoder gets it.
+            Boxes of all objects of the image, with positive sides, in pixels of the encoder's input.
         labels : Tensor of int64, shape (n,)
+            Index of the class of each object.
         """
         outputs, places, counts = self._outputs(levels)
         targets = [{"boxes": boxes, "labels": labels}]
@@ -120,7 +121,7 @@ class DetectorNetwork(nn.Module):
 
     @torch.no_grad()
     def forward(self, levels: Sequence[Tensor], *, size: Size) -> Found:
-        """Find the objects of one image of `size` (width, height), pixels as the encoder gets it."""
+        """Predict the objects of one image of `size` (width, height), in pixels of the encoder's input."""
         outputs, places, counts = self._outputs(levels)
         split = {name: list(torch.split(output, counts, dim=1)) for name, output in outputs.items()}
         (found,) = self.fcos.postprocess_detections(split, [list(torch.split(places, counts))], [size[::-1]])
@@ -129,7 +130,7 @@ class DetectorNetwork(nn.Module):
         return Found(found["boxes"][kept], found["scores"][kept], found["labels"][kept])
 
     def for_classes(self, count: int) -> DetectorNetwork:
-        """Return the same network for `count` other classes: each starts with the weights of the first class."""
+        """Return the network for `count` other classes, each with the weights of the first class."""
         config = DetectorConfig(self.config.channels, self.config.strides, count, self.config.width, self.config.convolutions)
         network = DetectorNetwork(config)
         weights = {
@@ -140,14 +141,14 @@ class DetectorNetwork(nn.Module):
         return network.eval()
 
     def _outputs(self, levels: Sequence[Tensor]) -> tuple[dict[str, Tensor], Tensor, list[int]]:
-        """Return the outputs of the head, the squares that they belong to, and their number in each map."""
+        """Return the outputs of the head, the squares of their cells, and the number of cells of each map."""
         maps = self.fcos.backbone(levels)
         places = [_places(level, stride) for level, stride in zip(maps, self.config.strides, strict=True)]
         return self.fcos.head(maps), torch.cat(places), [len(squares) for squares in places]
 
 
 def _head(config: DetectorConfig) -> FCOSHead:
-    """Return torchvision's head, with groups of channels for the normalisation of a narrow network."""
+    """Return the head of torchvision, with a group normalisation that suits a narrow network."""
     norm = partial(nn.GroupNorm, NORM_GROUPS)
     head = FCOSHead(config.width, 1, config.classes, config.convolutions)
     head.classification_head = FCOSClassificationHead(config.width, 1, config.classes, config.convolutions, norm_layer=norm)
@@ -158,7 +159,7 @@ def _head(config: DetectorConfig) -> FCOSHead:
 def _places(level: Tensor, stride: int) -> Tensor:
     """Return the squares of the cells of a map, row by row, shape (h * w, 4).
 
-    torchvision's own anchors lie half a stride up and left of them, which misses objects as small as a stride.
+    The anchors of torchvision lie half a stride above and left of them, so that objects as small as a stride are missed.
     """
     y, x = torch.meshgrid(torch.arange(level.shape[2]), torch.arange(level.shape[3]), indexing="ij")
     corner = torch.stack([x.flatten(), y.flatten()], dim=1) * float(stride)

@@ -1,4 +1,4 @@
-"""Outlines for learned boxes: the detector gives the box of an object, source extraction the outline in it."""
+"""Outlines for learned boxes: the detector predicts the box of an object, source extraction measures the outline in it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,24 @@ from sync.geometry.shapes import Box, Ellipse, Size
 __all__ = ["outline_boxes"]
 
 SAME_SOURCE_ABOVE = 0.4
-"""A source whose box overlaps less with the learned box is another object, or a part of it."""
+"""Smallest overlap between the box of a source and the learned box of the same object."""
 
 
 def outline_boxes(edges: NDArray[np.float64], found: Sequence[Source], *, size: Size) -> list[Source]:
-    """Return a source for each box: with the outline of the source that it overlaps most, or else an ellipse.
+    """Return a source for each box, with the outline of the extracted source of the largest overlap, or an ellipse.
 
     Parameters
     ----------
     edges : ndarray, shape (n, 4)
-        Left, top, right, bottom, pixels, within an image of `size` (width, height) and with positive sides.
+        Left, top, right, bottom, pixels, inside an image of `size` (width, height) and with positive sides.
     found : sequence of Source
-        Of source extraction in the image.
+        Sources of the image by source extraction.
 
     Returns
     -------
     list of Source
-        One for each box, with that box; an outlined source keeps its light and its angle, and gets the size of the box.
+        One for each box, with that box. A source with an outline keeps its light and its angle; its ellipse is scaled to the
+        size of the box.
     """
     boxes = [Box(left, top, right - left, bottom - top) for left, top, right, bottom in edges.tolist()]
     if not boxes or not found:
@@ -56,7 +57,7 @@ def _resized(source: Source, box: Box) -> Source:
 
 
 def _plain(box: Box, size: Size) -> Source:
-    """Return a source with the ellipse that fills its box."""
+    """Return a source whose outline is the ellipse inscribed in its box."""
     ellipse = Ellipse(box.x + box.width / 2, box.y + box.height / 2, box.width / 2, box.height / 2)
     left, top = min(int(box.x), size[0] - 1), min(int(box.y), size[1] - 1)
     right = max(left + 1, min(math.ceil(box.x + box.width), size[0]))

@@ -1,4 +1,4 @@
-"""Training of the detector's network on stored feature maps: few steps, each over about the same number of pixels."""
+"""Training of the network of the detector on cached feature maps, in steps with about the same number of pixels."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sync.geometry.shapes import Size
 __all__ = ["Example", "examples_of", "train_network"]
 
 LEAST_SHARE = 0.5
-"""A tile leaves out a box of which it shows a smaller share."""
+"""Smallest fraction of a box inside a tile with which the box is an object of the tile."""
 LEAST_SIDE_PX = 2.0
 LARGEST_GRADIENT = 10.0
 
@@ -30,11 +30,11 @@ class Example:
     Attributes
     ----------
     levels : callable
-        Reads its feature maps, which are not held in memory.
+        Reads the feature maps of the tile, which are not kept in memory.
     size : (width, height)
-        As the encoder gets the tile, pixels.
+        Size of the scaled tile, the encoder's input, pixels.
     boxes : Tensor, shape (n, 4)
-        Left, top, right, bottom, in the same pixels.
+        Left, top, right, bottom, in pixels of the scaled tile.
     labels : Tensor of int64, shape (n,)
     """
 
@@ -45,14 +45,16 @@ class Example:
 
 
 def examples_of(look: PicturePyramid, boxes: Tensor, labels: Tensor) -> list[Example]:
-    """Return one example for each tile of an image with an object; for an image without any, its coarsest tile.
+    """Return one example for each tile of an image with an object; for an image without objects, its coarsest tile.
 
     Parameters
     ----------
     look : PicturePyramid
+        Feature maps of the image.
     boxes : Tensor, shape (n, 4)
-        Left, top, right, bottom, in pixels of the image; they are cut at the image, and empty ones are left out.
+        Left, top, right, bottom, in pixels of the image; they are clipped to the image, and empty boxes are left out.
     labels : Tensor of int64, shape (n,)
+        Index of the class of each box.
     """
     examples = []
     for tile in look.tiles:
@@ -76,10 +78,15 @@ def train_network(
 
     Parameters
     ----------
+    network : DetectorNetwork
+    examples : sequence of Example
+        At least one.
     schedule : Schedule
-        A step takes images until they have `batch` pixels together.
+        A step takes examples until they have `batch` pixels in total, or until all examples are taken.
     seed : int
         Random seed of the order of the examples.
+    report : callable, optional
+        Called after each step with its number and its loss.
     """
     if not examples:
         raise ValueError("a detector needs at least one example to learn from")
@@ -92,7 +99,7 @@ def _loss_of(network: DetectorNetwork, example: Example, _: np.random.Generator)
 
 
 def _batches(examples: Sequence[Example], pixels: int, seed: int) -> Iterator[list[Example]]:
-    """Yield examples in random order, endlessly, with about so many pixels a batch."""
+    """Yield batches of examples in random order, endlessly, with about `pixels` pixels each."""
     generator = np.random.default_rng(seed)
     batch: list[Example] = []
     while True:
@@ -110,7 +117,7 @@ def _reader(look: PicturePyramid, tile: Tile) -> Callable[[], Levels]:
 
 
 def _within(tile: Tile, boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the parts of boxes in a tile, in pixels as the encoder gets it, and the indices of the boxes with a large part."""
+    """Clip boxes to a tile; return those with a large part inside, in pixels of the scaled tile, and their indices."""
     width, height = tile.shown
     moved = tile.from_picture(boxes)
     limit = torch.tensor([width, height, width, height], dtype=boxes.dtype)
