@@ -25,7 +25,7 @@ from sync.labelling.config import LabelConfig, LabelConfigError, parse
 
 __all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "SHIPPED_VERSION", "PredictorFactory", "read_config"]
 
-log = logging.getLogger("galaxyloop.annotators")
+log = logging.getLogger("galaxyloop.predictors")
 
 BASE_DETECTOR = Path(__file__).parents[1] / "heads" / "weights" / "detector"
 BASE_MORPHOLOGY = Path(__file__).parents[1] / "heads" / "weights" / "morphology"

@@ -21,7 +21,7 @@ from sync.labelling.config import LabelConfig
 
 __all__ = ["LivePredictors"]
 
-log = logging.getLogger("galaxyloop.annotators")
+log = logging.getLogger("galaxyloop.predictors")
 
 KEPT = 8
 """Number of predictors in memory: heads are small, and few projects are in use at the same time."""

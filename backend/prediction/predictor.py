@@ -30,7 +30,7 @@ from sync.labelling.config import LabelConfig
 
 __all__ = ["CHUNK", "NOTHING_TO_ASK", "Prediction", "Predictor", "Task"]
 
-log = logging.getLogger("galaxyloop.annotator")
+log = logging.getLogger("galaxyloop.predictor")
 
 CHUNK = 64
 """Images whose features are extracted together: bounds the pixels in memory."""

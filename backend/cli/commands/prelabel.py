@@ -92,7 +92,7 @@ def _prelabel_project(
     from sync.label_studio.client import LabelStudioError
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=notices, show_path=False)])
-    logging.getLogger("galaxyloop.annotator").setLevel(logging.ERROR)  # unreadable images are listed at the end
+    logging.getLogger("galaxyloop.predictor").setLevel(logging.ERROR)  # unreadable images are listed at the end
     choice = Choice(only_unlabelled, limit, uncertain_first=order is Order.uncertain)
     services = open_services(settings)
     open_engine = engines.ray_engine(ray_address) if on_ray else engines.local_engine

@@ -114,7 +114,7 @@ def test_a_task_without_a_picture_is_empty_and_never_asked_for_first(
         good, broken = predictor(SIMPLE).predict(tasks(upload(), reference))
     assert good.result
     assert (broken.result, broken.score) == ([], NOTHING_TO_ASK)
-    (line,) = [record.getMessage() for record in caplog.records if record.name == "galaxyloop.annotator"]
+    (line,) = [record.getMessage() for record in caplog.records if record.name == "galaxyloop.predictor"]
     assert line.startswith("event=picture_not_read task=2 version=v0042 image=image page=0 reason=")
 
 

@@ -53,7 +53,7 @@ def regions() -> list[dict[str, Any]]:
         encode("tree", [("Disk", "Spiral")], score=0.7),
         encode("box", Box(33.3, 12.1, 500, 500), **ON_IMAGE),
         encode("box", Box(100, 50, 90, 10, rotation=300), **ON_IMAGE),
-        encode("ellipse", Ellipse(100, 50, 300, 20, rotation=359), **ON_IMAGE),
+        encode("ellipse", Ellipse(100, 50, 90, 20, rotation=359), **ON_IMAGE),
         encode("mask", mask, **ON_IMAGE),
         encode("bitmask", mask, **ON_IMAGE),
         encode("vector", Polygon(np.array([[-5.0, 0.0], [250.0, 0.0], [30.0, 80.0]])), **ON_IMAGE),

@@ -20,7 +20,7 @@ from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 from sync.labelling.config import parse
 
-LOGGERS = ("galaxyloop.annotator", "httpx")
+LOGGERS = ("galaxyloop.predictor", "httpx")
 """Those whose level a command sets for its process."""
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
