@@ -2,8 +2,9 @@
 
 The centre of the first pixel is 1 in SExtractor and 0 in photutils; both count rows from the bottom of the displayed image, and
 angles from x towards y. On the sky, angles are position angles, from north through east; the unit of semi-axes is that of the
-column, else that of the column's usual name: degrees for `A_WORLD`, arcsec for `a_arcsec`. `KRON_RADIUS` multiplies both
-semi-axes if it is above 0. Catalogues of `galaxyloop export` have other columns: see `exported_catalogue`.
+column, else that of the column's usual name: degrees for `A_WORLD`, arcsec for `a_arcsec`. A column `a` or `semi_major` without
+a unit is rejected. `KRON_RADIUS` multiplies both semi-axes if it is above 0. Catalogues of `galaxyloop export` have other
+columns: see `exported_catalogue`.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ __all__ = ["decode_mask", "is_empty_mask"]
 
 
 def is_empty_mask(counts: object, stated: list[int]) -> bool:
+    """Return whether a run-length encoding of the size [height, width] is valid and contains no pixel."""
     try:
         return not decode_mask(counts, (stated[0], stated[1])).any()
     except RegionsError:

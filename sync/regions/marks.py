@@ -1,8 +1,8 @@
-"""What a file of regions holds, before it is known which task it belongs to.
+"""Content of a file of regions, before its images are matched to tasks.
 
-A file has *marked images*: names by which the task is found, and what is marked on the image. A *mark* is one object, whose
-place may be stated in pixels of the picture, in pixels of the FITS array, in fractions of the picture, or on the sky.
-`Mark.draw` places it on a picture. An *answer* is about the whole image, such as its class.
+A file has *marked images*, each with names for the match and with marks and answers. A *mark* is one object, whose position may
+be given in pixels of the displayed image, in pixels of the FITS array, in fractions of the image, or on the sky. `Mark.draw`
+places it on an image. An *answer* is about the whole image, such as its class.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Shape = Box | Ellipse | Point | Polygon | Footprint
 
 
 Problem = tuple[str, str]
-"""Name of something that is left out, and why."""
+"""Name of an item that is left out, and the reason."""
 
 
 class RegionsError(ValueError):
@@ -32,47 +32,48 @@ class RegionsError(ValueError):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Canvas:
-    """The picture that regions are placed on.
+    """The displayed image that regions are placed on.
 
     Attributes
     ----------
     size : (width, height)
         Pixels.
     sky : CelestialSky or None
-        Of the FITS array with as many pixels, whose first row is the picture's last; None where the task has no sky.
+        WCS of the FITS array with the same size, whose first row is the last row of the displayed image; None if the task has
+        no WCS.
     """
 
     size: Size
     sky: CelestialSky | None = None
 
     def from_array(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return points of the picture for points of the FITS array.
+        """Convert points of the FITS array to points of the displayed image.
 
         Parameters
         ----------
         points : ndarray, shape (n, 2)
-            (x, y), counted from 0 at the middle of the first pixel, as astropy counts.
+            (x, y), pixels, 0 at the centre of the first pixel, as in astropy.
 
         Returns
         -------
         ndarray, shape (n, 2)
-            x right and y down from the picture's top-left corner.
+            (x, y), pixels right and down from the top-left corner of the displayed image.
         """
         return np.stack([points[:, 0] + 0.5, self.size[1] - (points[:, 1] + 0.5)], axis=1)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drawn:
-    """A mark on a picture.
+    """A mark that is placed on an image.
 
     Attributes
     ----------
     shape : Box, Ellipse, Point, Polygon or Footprint
-        Pixels of the picture.
+        Pixels of the displayed image.
     footprint : callable or None
-        Gives the pixels that the file's own library says the mark covers; None where the shape alone says it.
+        Returns the pixels that the mark covers according to the library of the file format; None to rasterise the shape.
     box : Box or None
-        That the file states beside the shape.
+        Box that the file contains in addition to the shape.
     """
 
     shape: Shape
@@ -87,19 +88,19 @@ class Mark:
     Attributes
     ----------
     name : str
-        What a message calls it, such as ``annotation 12``.
+        Name in messages, such as ``annotation 12``.
     draw : callable
-        Places it on a `Canvas`; raises `RegionsError` or `ControlError`.
+        Takes a `Canvas` and returns a `Drawn`; raises `RegionsError` or `ControlError`.
     labels : tuple of str
-        What the file calls its class; the first that the labelling config has counts.
+        Candidates for its class in the file; the first that the labelling config contains is used.
     may_be_unlabelled : bool
-        Whether `labels` are free texts, so that an unknown one is passed over rather than a fault.
+        Whether `labels` are free texts, of which unknown ones are ignored instead of rejected.
     score : float or None
-        Of the class, 0 to 1.
+        Score of the class, 0 to 1.
     position : (ra, dec) or None
-        Of its middle, ICRS degrees, where it is given on the sky.
+        Centre, ICRS, degrees, if the file gives sky coordinates.
     control : str
-        Name of the control that it was exported from, empty where unknown.
+        Name of the control that it was exported from; empty if unknown.
     """
 
     name: str
@@ -113,17 +114,18 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a file says of a whole image.
+    """An answer about a whole image.
 
     Attributes
     ----------
     name : str
-        As of a `Mark`.
+        Name in messages.
     control : str
         Name of the control.
     value : str or float
         A class, several classes separated by ``|``, a path with ``/``, or a number.
     score : float or None
+        Score of the answer, 0 to 1.
     """
 
     name: str
@@ -134,27 +136,28 @@ class Answer:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MarkedImage:
-    """An image as a file of regions names it.
+    """An image in a file of regions.
 
     Attributes
     ----------
     source : str
-        Image in the file: what a message calls it; empty where the file has one.
+        Name of the image in messages; empty if the file has one image.
     names : tuple of str
-        File names that it may have; empty where marks are found by their positions alone.
+        Possible file names of the image; empty if it is matched by its position only.
     content_id : str
+        Identifier of the image's content; empty if unknown.
     task : int or None
         Number of its task.
     position : (ra, dec) or None
-        Of the image's middle, or of the galaxy that `answers` are about, ICRS degrees.
+        Position of the image's centre, or of the galaxy that `answers` describe, ICRS, degrees.
     size : (width, height) or None
-        That the file states, pixels.
+        Size that the file states, pixels.
     marks : tuple of Mark
     answers : tuple of Answer
     on_sky : tuple of Mark
-        The same marks placed by the sky, for an image that is no task's: a map of which tasks show parts.
+        The same marks with sky coordinates, for a map that is not the image of a task, and of which tasks show parts.
     by_place : bool
-        Whether each mark belongs to whatever pictures show its position.
+        Whether each mark belongs to all images that contain its position.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""What an import of regions leaves out: each reason once a file, with how often and where."""
+"""Items that an import of regions leaves out: each reason once per file, with its count and examples."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ NAMED = 5
 
 @dataclass
 class LeftOut:
-    """Gathers what is left out.
+    """Collects the items that are left out.
 
     Attributes
     ----------
     count : int
-        Of all that was left out.
+        Number of objects and other items that are left out.
     """
 
     count: int = 0
@@ -25,7 +25,19 @@ class LeftOut:
     _counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def add(self, file: str, name: str, reason: str, *, objects: int = 1) -> None:
-        """Note something of a file, with how many objects are left out."""
+        """Add an item.
+
+        Parameters
+        ----------
+        file : str
+            Name of the file.
+        name : str
+            Name of the item in the file; empty if the reason concerns the whole file.
+        reason : str
+            One sentence.
+        objects : int
+            Number of objects that are left out.
+        """
         self.count += objects
         self._counts[file, reason] = self._counts.get((file, reason), 0) + 1
         held = self._held.setdefault((file, reason), [])
@@ -33,7 +45,7 @@ class LeftOut:
             held.append(name)
 
     def lines(self) -> Iterator[str]:
-        """Give a line for each file and reason."""
+        """Yield a line for each file and reason, with the names of the first items."""
         for (file, reason), names in self._held.items():
             count = self._counts[file, reason]
             more = f" and {count - len(names):,} more" if count > len(names) > 0 else ""

@@ -1,4 +1,4 @@
-"""Ids of imported regions: they follow from the content, so that a repeated import makes the same regions."""
+"""Ids of imported regions: hashes of the content, so that a repeated import creates the same regions."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ ID_CHARACTERS = 16
 
 
 def with_stable_id(region: Region) -> Region:
-    """Return a region with an id that is computed from its control and its value."""
+    """Return a region with an id that is a hash of its control, its image tag and its value."""
     content = json.dumps({key: region[key] for key in ("from_name", "to_name", "value")}, sort_keys=True, separators=(",", ":"))
     return {**region, "id": hashlib.sha256(content.encode()).hexdigest()[:ID_CHARACTERS]}
 
 
 def unique_ids(regions: Sequence[Region]) -> list[Region]:
-    """Return regions whose ids differ: those of equal regions are numbered."""
+    """Return regions with unique ids: repeated ids get a number as suffix."""
     times: Counter[str] = Counter()
     unique = []
     for region in regions:

@@ -1,4 +1,4 @@
-"""Objects of a segmentation map on pictures of the same sky with other pixels, such as cut-outs of the mosaic."""
+"""Resampling of the objects of a segmentation map to images of the same sky with other pixels, such as cut-outs of a mosaic."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ __all__ = ["marks_on_sky"]
 
 
 def marks_on_sky(marks: Sequence[Mark], footprints: Sequence[Footprint], sky: CelestialSky, *, height: int) -> tuple[Mark, ...]:
-    """Return marks that are placed by the sky; those without a place on it are left out.
+    """Return marks with sky coordinates; those whose centre has none are left out.
 
     Parameters
     ----------
     marks : sequence of Mark
     footprints : sequence of Footprint
-        Of each mark, on the map, whose first row is the top one.
+        Pixels of each mark on the map, whose first row is the top.
     sky : CelestialSky
-        Of the map as the file has it.
+        WCS of the map, with rows from the bottom as in the file.
     height : int
-        Of the map, pixels.
+        Height of the map, pixels.
     """
     middles = np.array([(one.x + (one.pixels.shape[1] - 1) / 2, one.y + (one.pixels.shape[0] - 1) / 2) for one in footprints])
     if not len(middles):
@@ -41,7 +41,7 @@ def marks_on_sky(marks: Sequence[Mark], footprints: Sequence[Footprint], sky: Ce
 
 
 def _draw(footprint: Footprint, sky: CelestialSky, height: int, canvas: Canvas) -> Drawn:
-    """Give each pixel of a picture that of the map on which its middle lies."""
+    """Resample a footprint: each pixel of the image gets the value of the map's pixel that contains its centre."""
     if canvas.sky is None:
         raise RegionsError("the task has no sky coordinates (wcs)")
     rows, columns = footprint.pixels.shape

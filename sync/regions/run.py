@@ -1,4 +1,4 @@
-"""An import of regions: files are read, their images matched to tasks, and what is marked on them is stored batch by batch."""
+"""Runs an import of regions: reads files, matches their images to tasks, and stores the regions batch by batch."""
 
 from __future__ import annotations
 
@@ -28,24 +28,28 @@ from sync.regions.tasks import TaskIndex
 __all__ = ["Plan", "Report", "import_regions"]
 
 TASKS_A_BATCH = 5000
-"""Label Studio counts all predictions of a project at each import: few large ones are best."""
+"""Label Studio counts all predictions of a project at each import, so few large batches are faster."""
 BYTES_A_BATCH = 64 * 2**20
+"""Size of the regions as JSON from which a batch is stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is imported, and as what.
+    """Options of an import.
 
     Attributes
     ----------
     project : int
+        Number of the project.
     config : LabelConfig
     model : str
-        Name of the model whose predictions the regions become; empty for annotations.
-    format, key : str
-        As `read` and `TaskIndex.find` take them.
+        Model version of the predictions that the regions become; empty for annotations.
+    format : str
+        See `formats.read`.
+    key : str
+        One of `KEYS`; see `TaskIndex.find`.
     control, label : str
-        As `RegionFitter` takes them.
+        See `RegionFitter`.
     reading : Reading
     """
 
@@ -61,16 +65,16 @@ class Plan:
 
 @dataclass
 class Report:
-    """What became of the files.
+    """Result of an import.
 
     Attributes
     ----------
     objects, answers : int
-        In the tasks below.
+        Numbers of regions that were created for objects and for answers.
     new, known : int
-        Tasks whose regions were stored now, and that had them.
+        Numbers of tasks whose regions were stored by this import, and of tasks that already had them.
     changed : Counter
-        As in `RegionFitter`.
+        See `RegionFitter`.
     left_out : LeftOut
     """
 
@@ -99,16 +103,20 @@ def import_regions(
     plan : Plan
     client : LabelStudioClient
     pictures : Pictures
-        Fetches the pictures of tasks: regions are stored in shares of their sizes.
+        Fetches the images of tasks, since Label Studio stores regions in percent of the image size.
     progress : callable, optional
-        Called with the number of images done, and of all.
+        Called with the number of processed images and the total number.
+
+    Returns
+    -------
+    Report
 
     Raises
     ------
     RegionsError
-        If the plan names a control or label that the config lacks.
+        If the config does not have the control or label of the plan.
     LabelStudioError
-        If Label Studio refuses, or does not answer: another run goes on.
+        If Label Studio rejects a request or does not respond. Another run continues the import.
     """
     fitting = RegionFitter(plan.config, control=plan.control, label=plan.label, scored=bool(plan.model))
     report = Report(changed=fitting.changed)
@@ -136,7 +144,7 @@ def import_regions(
 
 
 class _Maker:
-    """Makes the regions of one image after the other, and reports what cannot be made."""
+    """Creates the regions of one image at a time, and reports marks and answers that cannot be converted."""
 
     def __init__(self, plan: Plan, fitting: RegionFitter, gathering: Gathering, report: Report) -> None:
         self._plan = plan
@@ -145,7 +153,7 @@ class _Maker:
         self._report = report
 
     def regions(self, target: Target, picture: Picture | ImageError | None) -> list[Region] | None:
-        """Return the regions of an image; None where there is nothing to store."""
+        """Return the regions of an image; None if there is nothing to store. An empty list is stored as an empty annotation."""
         number = target.image.task.id
         try:
             canvas = canvas_of(target, picture)
@@ -186,7 +194,7 @@ class _Maker:
         return list(made.values())
 
     def _have_its_size(self, target: Target, canvas: Canvas) -> bool:
-        """Take away what was marked on an image of another size; tell whether anything is left."""
+        """Remove and report the marks of files that state another image size; return whether there is still data to store."""
         for file, marked in target.sources:
             if marked.size is not None and marked.size != canvas.size:
                 theirs, ours = ("x".join(map(str, size)) for size in (marked.size, canvas.size))

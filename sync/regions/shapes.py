@@ -1,4 +1,4 @@
-"""Shapes that a file draws, converted to the shapes that controls hold: pixels, polygons and boxes."""
+"""Conversion of the shapes in a file to the shapes of controls: pixels, polygons and boxes."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ OTHER_CORNERS = 4
 
 
 def footprint_of(drawn: Drawn, size: Size) -> Footprint:
+    """Return the pixels of a drawn mark on an image of `size` (width, height).
+
+    Raises
+    ------
+    ControlError
+        If the mark covers no pixel.
+    """
     if drawn.footprint is not None:
         return drawn.footprint()
     shape = drawn.shape
@@ -31,12 +38,18 @@ def footprint_of(drawn: Drawn, size: Size) -> Footprint:
 
 
 def ellipse_pixels(ellipse: Ellipse, size: Size) -> Footprint:
-    """Return the pixels of a picture whose middles lie in an ellipse.
+    """Return the pixels of an image whose centres lie in an ellipse.
+
+    Parameters
+    ----------
+    ellipse : Ellipse
+    size : (width, height)
+        Size of the image, pixels.
 
     Raises
     ------
     ControlError
-        If there is none.
+        If the ellipse contains no pixel centre.
     """
     around = ellipse_box(ellipse)
     low = np.clip(np.floor([around.x, around.y]), 0, size).astype(int)
@@ -50,6 +63,13 @@ def ellipse_pixels(ellipse: Ellipse, size: Size) -> Footprint:
 
 
 def polygon_of(drawn: Drawn, size: Size) -> Polygon:
+    """Return the outline of a drawn mark as a polygon.
+
+    Raises
+    ------
+    ControlError
+        If the outline of a mask has more than `MAX_CORNERS` corners.
+    """
     shape = drawn.shape
     if isinstance(shape, Footprint):
         ring = outline_of(shape)
@@ -65,7 +85,15 @@ def polygon_of(drawn: Drawn, size: Size) -> Polygon:
 
 
 def box_of(drawn: Drawn, size: Size) -> Box:
-    """The box of what was drawn; a turned one from that of its corners which lies on the picture."""
+    """Return the box of a drawn mark.
+
+    A rotated box is described from one of its corners that lies on the image, as Label Studio requires.
+
+    Raises
+    ------
+    ControlError
+        If no corner of a rotated box lies on the image.
+    """
     shape = drawn.shape
     if not isinstance(shape, Box):
         return drawn.box or _upright(shape)
@@ -88,7 +116,13 @@ def _upright(shape: Shape) -> Box:
 
 
 def check_on_picture(shape: Shape, size: Size) -> None:
-    """Refuse what lies wholly outside the picture, or has no number for a place."""
+    """Check that a shape can be placed on an image of `size` (width, height).
+
+    Raises
+    ------
+    RegionsError
+        If the shape lies outside the image, has no area, or has sides or coordinates that are not valid numbers.
+    """
     if isinstance(shape, Footprint):
         return
     if isinstance(shape, Point):

@@ -1,7 +1,7 @@
 """Region files of DS9, CASA (CRTF) and FITS, read by astropy's `regions`.
 
-The package gives up at the first line that it cannot parse, and passes over others with a warning. So a DS9 file is parsed
-statement by statement where it does not go through as a whole, and each statement that is left out is named.
+The package stops at the first line that it cannot parse, and skips others with a warning. The reader therefore parses blocks of
+DS9 statements, splits a block with an error in halves, and reports each statement that is left out.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ if TYPE_CHECKING:
 __all__ = ["read"]
 
 FRAMES = frozenset({"image", "icrs", "fk5", "j2000", "fk4", "b1950", "galactic", "ecliptic"})
-"""What `regions` places."""
+"""Coordinate frames that `regions` supports."""
 OTHER_FRAMES = re.compile(r"(linear|amplifier|detector|physical|tile|wcs[0-9a-z]?)")
 MAX_REGIONS = 1_000_000
 BLOCK = 1024
-"""Statements that are parsed together."""
+"""Number of statements that are parsed together."""
 _STATEMENT = re.compile(r"[#+\- ]*([A-Za-z0-9_]+)")
 _QUOTED = 60
 
@@ -47,18 +47,19 @@ def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
     Parameters
     ----------
     file : Path
-        Regions in pixels belong to the image that is called as the file; those on the sky to whatever shows their middle.
+        Regions in pixels belong to the image with the name of the file, regions on the sky to all images that contain their
+        centre.
 
     Returns
     -------
     images : list of MarkedImage
     problems : list of (str, str)
-        Name of each statement that is left out, and why.
+        Name of each statement that is left out, and the reason.
 
     Raises
     ------
     RegionsError
-        If the file cannot be read, or holds no region.
+        If the file cannot be read or contains no region.
     """
     start = read_bytes(file)[:8]
     problems: list[Problem] = []
@@ -99,14 +100,14 @@ def _of_table(content: bytes, problems: list[Problem]) -> Iterator[tuple[str, Re
             raise
         except ImageError as error:
             raise RegionsError(str(error)) from error
-        except Exception as error:  # the parser raises whatever its conversions do
+        except Exception as error:  # the parser raises many kinds of exceptions
             raise RegionsError(f"it cannot be read as a table of regions: {_first_line(error)}") from error
     problems += [("a region", str(warning.message)) for warning in caught if "not supported" in str(warning.message)]
     yield from ((f"region {number}", region) for number, region in enumerate(parsed, start=1))
 
 
 def _ds9(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
-    """Parse a DS9 file in blocks of statements, those with a bad one in halves."""
+    """Parse a DS9 file in blocks of statements; a block that fails is split in halves."""
     if any(character in text for character in "\0\x01\x02"):
         raise RegionsError("it is no text: DS9 region files are")
     statements = list(_statements(text))
@@ -123,7 +124,7 @@ def _ds9(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
 
 
 def _parsed(block: list[tuple[str, str, str]]) -> list[Region] | None:
-    """Parse statements together; None unless each of them is a region."""
+    """Parse statements together; return None unless each of them is one region."""
     from regions import Regions
 
     lines, before = [], ""
@@ -134,20 +135,23 @@ def _parsed(block: list[tuple[str, str, str]]) -> list[Region] | None:
         warnings.simplefilter("error")
         try:
             parsed = list(Regions.parse("\n".join(lines), format="ds9"))
-        except Exception:  # which one it is shows when they are parsed in halves
+        except Exception:  # the caller finds the statement by splitting the block
             return None
     return parsed if len(parsed) == len(block) else None
 
 
 def _parsed_alone(name: str, prefix: str, statement: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
-    """Parse one statement, or note why it is left out; an annulus of several rings is several regions."""
+    """Parse one statement, or add the reason why it is left out to `problems`.
+
+    An annulus with several rings is several regions.
+    """
     from regions import Regions
 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             parsed = list(Regions.parse(f"{prefix}\n{statement}", format="ds9"))
-        except Exception as error:  # the parser raises whatever its conversions do
+        except Exception as error:  # the parser raises many kinds of exceptions
             problems.append((name, f"{_short(statement)} cannot be read: {_first_line(error)}"))
             return
     if not parsed:
@@ -157,7 +161,7 @@ def _parsed_alone(name: str, prefix: str, statement: str, problems: list[Problem
 
 
 def _crtf(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
-    """Parse a CRTF file line by line; lines with `global` come before each."""
+    """Parse a CRTF file line by line; `global` lines are prepended to each."""
     from regions import Regions
 
     shared = ["#CRTFv0"]
@@ -171,14 +175,14 @@ def _crtf(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
             warnings.simplefilter("ignore")
             try:
                 parsed = list(Regions.parse("\n".join([*shared[-8:], line]), format="crtf"))
-            except Exception as error:  # the parser raises whatever its conversions do
+            except Exception as error:  # the parser raises many kinds of exceptions
                 problems.append((f"line {number}", f"{_short(line)} cannot be read: {_first_line(error)}"))
                 continue
         yield from ((f"line {number}", region) for region in parsed)
 
 
 def _statements(text: str) -> Iterator[tuple[str, str, str]]:
-    """Yield the name, what stands before, and the text of each statement with a region: globals and the frame come before."""
+    """Yield the name, the prefix (global statements and the frame) and the text of each statement with a region."""
     shared: list[str] = []
     frame = ""
     for number, line in enumerate(text.splitlines(), start=1):
@@ -204,7 +208,7 @@ def _parts(line: str) -> list[str]:
     for place, character in enumerate(line):
         if closing:
             closing = "" if character == closing else closing
-        elif character in "{'\"" and "#" in line[begin:place]:  # before it, quotes are units of angle
+        elif character in "{'\"" and "#" in line[begin:place]:  # before the #, quotes are units of angles
             closing = "}" if character == "{" else character
         elif character == ";":
             parts.append(line[begin:place])
@@ -239,7 +243,7 @@ def _mark(name: str, region: Region) -> Mark:
 
 
 def _position(region: Any) -> tuple[float, float]:
-    """Right ascension and declination of a region's middle, of a polygon that of its corners."""
+    """Return the right ascension and declination of a region's centre, degrees; for a polygon, of the mean of its corners."""
     from astropy.coordinates import SkyCoord
 
     place = region.vertices if hasattr(region, "vertices") else region.center
@@ -264,7 +268,7 @@ def _draw(region: Any, canvas: Canvas) -> Drawn:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 region = region.to_pixel(canvas.sky.wcs)
-        except Exception as error:  # of projections that do not reach the place
+        except Exception as error:  # the position is outside the domain of the projection
             raise RegionsError(f"its place cannot be found on the picture: {_first_line(error)}") from error
     return Drawn(_shape(region, canvas), partial(_footprint, region, canvas))
 
@@ -288,7 +292,7 @@ def _shape(region: PixelRegion, canvas: Canvas) -> Shape:
 
 
 def _footprint(region: PixelRegion, canvas: Canvas) -> Footprint:
-    """The pixels of the picture whose middles lie in a region, as `regions` has them."""
+    """Return the pixels of the image whose centres lie in a region, as `regions` computes them."""
     width, height = canvas.size
     around = region.bounding_box
     if (around.shape[0] * around.shape[1]) > MAX_PIXELS:

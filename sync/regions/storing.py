@@ -1,8 +1,8 @@
-"""Storing what was imported: once, however often the import is run.
+"""Stores imported regions once, also if the import runs several times.
 
-The ids of regions follow from what they say. A prediction of the model with the same ids is there already, one with others is
-changed in place, and predictions of other models are not touched. An annotation that shares an id with what is imported was
-made by an earlier import, and is left as it is: somebody may have corrected it.
+Region ids are hashes of the content. A prediction of the model with the same ids and scores is kept, one with others is
+replaced, and predictions of other models are unchanged. An annotation that shares an id with the imported regions comes from an
+earlier import and is kept, since an annotator may have corrected it.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ __all__ = ["CHANGED", "Stored", "store_annotations", "store_predictions"]
 CHANGED = "the task has an annotation of an earlier import, with other regions: it is kept; delete it to import this one"
 
 Results = dict[int, list[Region]]
-"""Regions by the number of their task."""
+"""Maps the number of a task to its regions."""
 
 
 @dataclass
 class Stored:
-    """What became of the tasks of a batch.
+    """Result of a batch.
 
     Attributes
     ----------
     new, known : set of int
-        Tasks whose regions were stored now, and that had them.
+        Tasks whose regions were stored by this import, and tasks that already had them.
     refused : dict of int to str
-        The others, and why.
+        Maps each other task to the reason.
     """
 
     new: set[int] = field(default_factory=set)
@@ -44,12 +44,22 @@ class Stored:
 
 
 def store_predictions(client: LabelStudioClient, project_id: int, results: Results, *, model: str) -> Stored:
-    """Store a prediction a task, in the place of one of the same model.
+    """Store one prediction per task; it replaces an existing prediction of the same model.
+
+    Parameters
+    ----------
+    client : LabelStudioClient
+    project_id : int
+        Number of the project.
+    results : dict
+        Maps the number of a task to its regions.
+    model : str
+        Model version of the predictions.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio does not answer: another run goes on.
+        If Label Studio does not respond. Another run continues the import.
     """
     stored = Stored()
     there = predicted_tasks(client, project_id, model, task_ids=results.keys())
@@ -71,12 +81,20 @@ def store_predictions(client: LabelStudioClient, project_id: int, results: Resul
 
 
 def store_annotations(client: LabelStudioClient, project_id: int, results: Results) -> Stored:
-    """Store an annotation a task, unless an earlier import did.
+    """Store one annotation per task, unless the task has one of an earlier import.
+
+    Parameters
+    ----------
+    client : LabelStudioClient
+    project_id : int
+        Number of the project.
+    results : dict
+        Maps the number of a task to its regions.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio does not answer: another run goes on.
+        If Label Studio does not respond. Another run continues the import.
     """
     stored = Stored()
     earlier: dict[int, list[set[str]]] = {}
@@ -116,7 +134,7 @@ def _said(regions: Sequence[Region]) -> dict[str, float | None]:
 def _predictions(
     client: LabelStudioClient, project_id: int, tasks: Collection[int], model: str
 ) -> Iterator[tuple[int, list[Region]]]:
-    """Read the regions of the model's predictions; of several of one task the last."""
+    """Yield the task and the regions of each prediction of the model."""
     ids = sorted(tasks)
     for start in range(0, len(ids), TASKS_A_REQUEST):
         query = json.dumps({"selectedItems": {"all": False, "included": ids[start : start + TASKS_A_REQUEST]}})

@@ -1,4 +1,4 @@
-"""One image of a task, as regions are matched to it."""
+"""One image of a task, to which marked images are matched."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class TaskImage:
     image : (str, int)
         Name of the Image tag, and number of the page from 0.
     reference : str
-        Of the picture.
+        Reference of the image file.
     first : bool
-        Whether it is the first image of the task, which `ra`, `dec` and `wcs` of the data are of.
+        Whether it is the first image of the task. `ra`, `dec` and `wcs` in the task's data describe the first image.
     exported : str
-        The name, without a suffix, of its files in a data set that `galaxyloop export` wrote.
+        Name, without a suffix, of its files in a data set of `galaxyloop export`.
     """
 
     task: Task
@@ -34,5 +34,5 @@ class TaskImage:
 
     @property
     def key(self) -> tuple[int, str, int]:
-        """What tells it from all others."""
+        """Unique key: number of the task, name of the Image tag, number of the page."""
         return self.task.id, *self.image

@@ -1,4 +1,4 @@
-"""The places of tasks on the sky: which images have their middle at a position, and which may show it."""
+"""Sky positions of task images: finds the images with their centre at a position, and the images that may contain it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ __all__ = ["TaskPlaces"]
 
 SAME_PLACE_ARCSEC = 1.0
 MOST_SAME_ARCSEC = 10.0
-"""Positions no farther apart than a pixel are those of one galaxy, within these bounds."""
+"""Two positions count as the same galaxy up to a distance of one pixel, but of at least and at most these values."""
 
 
 class TaskPlaces:
-    """Middles and radii of the images on the sky, as the tasks' data say."""
+    """Sky positions and radii of images, from the tasks' data.
+
+    Parameters
+    ----------
+    images : sequence of TaskImage
+        Only the first image of each task is indexed.
+    """
 
     def __init__(self, images: Sequence[TaskImage]) -> None:
         from scipy.spatial import cKDTree
@@ -40,7 +46,7 @@ class TaskPlaces:
         self._tree: Any = cKDTree(_unit(np.array(places))) if places else None
 
     def at(self, position: tuple[float, float]) -> list[TaskImage]:
-        """Return the images with their middle at a position."""
+        """Return the images whose position is the same as `position`, (ra, dec) in degrees."""
         if self._tree is None:
             return []
         point = _unit(np.array([position]))[0]
@@ -49,7 +55,13 @@ class TaskPlaces:
         return [self._images[number] for number in near[apart <= _chord(self._same[near])].tolist()]
 
     def around(self, positions: NDArray[np.float64]) -> list[list[TaskImage]]:
-        """Return, for each position, the images within whose radius it lies."""
+        """Return, for each position, the images within whose radius it lies.
+
+        Parameters
+        ----------
+        positions : ndarray, shape (n, 2)
+            Right ascension and declination, ICRS, degrees.
+        """
         if self._tree is None or not len(positions):
             return [[] for _ in positions]
         points = _unit(positions)
@@ -65,7 +77,7 @@ class TaskPlaces:
 def _place_of(data: dict[str, Any]) -> tuple[float, float, float] | None:
     """Return right ascension and declination of a task, degrees, and the width of a pixel, arcsec, 0 where unknown.
 
-    Tasks that were not made by `galaxyloop import` may have the `wcs` alone.
+    Tasks that `galaxyloop import` did not create may have only `wcs`. None if the position is unknown.
     """
     ra, dec, scale = (_number(data.get(key)) for key in ("ra", "dec", "pixel_scale_arcsec"))
     if (ra is None or dec is None or scale is None) and isinstance(cards := data.get("wcs"), dict):
@@ -80,12 +92,12 @@ def _place_of(data: dict[str, Any]) -> tuple[float, float, float] | None:
 
 
 def _radius_deg(data: dict[str, Any], scale_arcsec: float) -> float:
-    """How far the corners of an image lie from its middle, degrees, with room to spare."""
+    """Return a radius around the position of a task that contains its whole image, degrees; 0 if the size is unknown."""
     cards = data.get("wcs")
     if not isinstance(cards, dict):
         return 0.0
     sides = [side if type(side) is int and 0 < side < 10**6 else 0 for side in (cards.get("NAXIS1"), cards.get("NAXIS2"))]
-    # A catalogue's position may lie off the middle of its cut-out: anywhere on it.
+    # The position from a catalogue may lie anywhere on the cut-out, so the radius is its diagonal with a margin.
     return min(1.1 * float(np.hypot(sides[0], sides[1])) * scale_arcsec / 3600, 180.0)
 
 

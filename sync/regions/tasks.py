@@ -1,4 +1,4 @@
-"""Which task a marked image is: by content id, by number, by file name, or by its place on the sky."""
+"""Matches marked images to task images: by content id, task number, file name, or sky position."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ KEYS = ("auto", "filename", "content_id", "id", "sky")
 ROLES = re.compile(
     r"[-_. ]?(seg|segm|segmap|segmentation|masks?|labels?|labelled|instances?|inst|regions?|cat|catalog(ue)?)$", re.I
 )
-"""What people add to the name of an image for the file of its regions."""
+"""Common suffixes of the names of files of regions, after the name of the image."""
 _UPLOADED = re.compile(r"^[0-9a-f]{8}-(?=.)")
 _EXPORTED = re.compile(r"^(\d{6,})(?:-(.+))?$")
 _NAMED = 5
@@ -41,13 +41,13 @@ _MEANING = {
 
 @dataclass
 class TaskIndex:
-    """The images of a project's tasks, by all that they are known by."""
+    """Index of the images of a project's tasks by name, content id, task number and sky position."""
 
     images: list[TaskImage] = field(default_factory=list)
 
     @classmethod
     def of(cls, tasks: Iterable[Task], config: LabelConfig) -> TaskIndex:
-        """Index the images of tasks that a control annotates."""
+        """Return an index of the tasks' images that a control annotates."""
         names = list(dict.fromkeys(name for control in config.controls for name in control.to_names))
         images = []
         for task in tasks:
@@ -78,12 +78,19 @@ class TaskIndex:
         self._sky: TaskPlaces | None = None
 
     def find(self, marked: MarkedImage, *, key: str = "auto") -> TaskImage:
-        """Return the image of a task that a marked image is.
+        """Return the task image that matches a marked image.
+
+        Parameters
+        ----------
+        marked : MarkedImage
+        key : str
+            One of `KEYS`. ``auto`` tries the content id, the file name and the sky position, in this order, and the task number
+            if the image has neither a name nor a content id.
 
         Raises
         ------
         RegionsError
-            If it is none, or several.
+            If no image or several images match.
         """
         ways: dict[str, Callable[[MarkedImage], list[TaskImage]]] = {
             "content_id": self._of_content,
@@ -95,24 +102,24 @@ class TaskIndex:
         exported = self.find_exported(marked)
         for way in order:
             if fitting := ways[way](marked):
-                # A content id is that of a task, which may have several images.
+                # A content id belongs to a task, which may have several images: the exported name identifies the image.
                 return exported if exported is not None and exported.task is fitting[0].task else _only(fitting)
         if key == "auto" and not marked.names and not marked.content_id and (fitting := self._of_number(marked)):
             return _only(fitting)
         raise RegionsError(f"no task of the project has its {_MEANING[key]}")
 
     def find_exported(self, marked: MarkedImage) -> TaskImage | None:
-        """Return the image whose regions `galaxyloop export` wrote to the file of a marked image; None for any other file."""
+        """Return the image from which `galaxyloop export` wrote the marked image; None if no name matches an exported name."""
         stems = (stem_of(name) for name in marked.names)
         return next((self._by_exported[stem] for stem in stems if stem in self._by_exported), None)
 
     def showing(self, positions: NDArray[np.float64]) -> list[list[TaskImage]]:
-        """Return, for each position, the images that may show it: a circle around each image is looked into.
+        """Return, for each position, the images that may contain it: those within whose radius it lies.
 
         Parameters
         ----------
         positions : ndarray, shape (n, 2)
-            Right ascension and declination, ICRS degrees.
+            Right ascension and declination, ICRS, degrees.
         """
         return self._places().around(positions)
 
@@ -167,7 +174,7 @@ def _only(fitting: list[TaskImage]) -> TaskImage:
 
 
 def _names_of(image: TaskImage) -> list[str]:
-    """Return the file names of an image: that of its import, and that of its picture."""
+    """Return the file names of an image: `filename` in the task's data, and that of its reference with and without prefix."""
     given = image.task.data.get("filename") if image.first else None
     picture = _base(basename(image.reference))
     names = [given if isinstance(given, str) else "", picture, _UPLOADED.sub("", picture)]

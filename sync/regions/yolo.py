@@ -1,7 +1,7 @@
-"""YOLO: a folder with a text file of labels an image, for detection, segmentation, turned boxes (OBB) or key points.
+"""YOLO: a folder with one label file per image, for detection, segmentation, oriented boxes (OBB) or key points.
 
-All numbers are fractions of the picture's sides. Of `data.yaml` only the names of the classes and the shape of key points are
-read: the folders that it names are not followed.
+All coordinates are fractions of the image's width and height. The reader uses only the class names and `kpt_shape` of
+`data.yaml`, and ignores the folders that it lists.
 """
 
 from __future__ import annotations
@@ -28,33 +28,35 @@ MAX_LABEL_BYTES = 64 * 2**20
 MAX_FILES = 1_000_000
 DESCRIPTIONS = ("data.yaml", "data.yml", "dataset.yaml", "dataset.yml")
 NAME_LISTS = ("classes.txt", "obj.names", "names.txt")
-"""What older tools write in the place of `data.yaml`: a name a line."""
+"""Files that older tools write instead of `data.yaml`, with one name per line."""
 NO_LABELS = frozenset({*NAME_LISTS, "train.txt", "val.txt", "test.txt", "readme.txt", "requirements.txt", "notes.txt"})
 BOX, TURNED = 4, 8
-"""Numbers of an upright box, and of the corners of a turned one."""
+"""Counts of numbers of an upright box, and of the four corners of an oriented box."""
 FAR = 10.0
+"""Largest absolute value of a fraction."""
 RIGHT_ANGLE_PX = 0.02
-"""How far the corners of a turned box may lie off a rectangle, pixels and shares of its sides: six digits are usual."""
+"""Largest deviation of the corners of an oriented box from a rectangle, pixels; it grows in proportion with sides over 100
+pixels. Files usually have six digits."""
 
 
 def is_folder(folder: Path) -> bool:
-    """Tell whether a folder, or one right below it, holds labels of YOLO."""
+    """Return whether a folder, or one of its direct subfolders, contains label files of YOLO."""
     return any(True for _ in _sets(folder))
 
 
 def read(folder: Path) -> tuple[list[MarkedImage], list[Problem]]:
-    """Read a data set: the folder with `data.yaml`, or one with several such folders.
+    """Read a data set: a folder with `data.yaml`, or a folder with several such folders.
 
     Returns
     -------
     images : list of MarkedImage
     problems : list of (str, str)
-        File and number of each line that is left out, and why.
+        File and number of each line that is left out, and the reason.
 
     Raises
     ------
     RegionsError
-        If there is no file of labels.
+        If the folder has no label file, or if its `data.yaml` is invalid.
     """
     images: list[MarkedImage] = []
     problems: list[Problem] = []
@@ -95,7 +97,7 @@ def _edges_of_outline(mark: Mark) -> NDArray[np.float64] | None:
 
 
 def _sets(folder: Path) -> Iterator[Path]:
-    """Yield the folder if it is a data set, else the folders right below it that are."""
+    """Yield the folder if it is a data set, else its direct subfolders that are."""
     if _is_set(folder):
         yield folder
         return
@@ -110,7 +112,7 @@ def _is_set(folder: Path) -> bool:
 
 
 def _label_files(folder: Path) -> Iterator[Path]:
-    """Yield label files: those below a folder `labels`, or all; links that lead out of the folder are not followed."""
+    """Yield label files: those below a folder `labels`, else all. Links to files outside the folder are skipped."""
     inside = folder.resolve()
     files = sorted(folder.rglob("*.txt"))
     below = [file for file in files if "labels" in file.relative_to(folder).parts[:-1]]
@@ -120,7 +122,7 @@ def _label_files(folder: Path) -> Iterator[Path]:
 
 
 def _description(folder: Path) -> tuple[dict[int, str], tuple[int, int] | None]:
-    """Return the names of the classes, and how many key points of how many numbers an object has."""
+    """Return the class names, and the number of key points per object and of values per key point; None without key points."""
     for name in DESCRIPTIONS:
         if (folder / name).is_file():
             return _of_yaml(folder / name)
@@ -164,7 +166,7 @@ def _marks(
             continue
         try:
             kind, numbers = _parsed(words)
-            labels = (names.get(kind, str(kind)),) if names else ()  # without any names the classes mean nothing
+            labels = (names.get(kind, str(kind)),) if names else ()  # class numbers are useless without names
             yield from _of_line(f"line {number}", labels, numbers, points)
         except RegionsError as error:
             problems.append((f"{shown}, line {number}", str(error)))
@@ -194,7 +196,7 @@ def _of_line(
             if (width < 3 and (row[0] or row[1])) or (width == 3 and row[2] > 0):
                 yield Mark(f"{name}, key point {place}", partial(_draw_point, row[0], row[1]), labels)
         numbers = numbers[:BOX]
-    # An odd number of them ends with the probability that a prediction states.
+    # In a prediction the last value is the probability, which makes the number of values odd.
     score = None
     if len(numbers) % 2 and len(numbers) > BOX:
         score, numbers = float(numbers[-1]), numbers[:-1]
@@ -225,10 +227,21 @@ def _draw_corners(fractions: NDArray[np.float64], canvas: Canvas) -> Drawn:
 
 
 def turned_box(corners: NDArray[np.float64]) -> Box | None:
-    """Return the box whose corners these are, shape (4, 2), in order; None where they are those of no rectangle."""
+    """Return the box with the given corners.
+
+    Parameters
+    ----------
+    corners : ndarray, shape (4, 2)
+        Corners (x, y) in order, clockwise or counter-clockwise, pixels.
+
+    Returns
+    -------
+    Box or None
+        None if the corners are not those of a rectangle.
+    """
     first, second, third, last = corners
     along, down = second - first, last - first
-    if along[0] * down[1] - along[1] * down[0] < 0:  # counted the other way round
+    if along[0] * down[1] - along[1] * down[0] < 0:  # counter-clockwise
         along, down = down, along
     width, height = float(np.hypot(*along)), float(np.hypot(*down))
     off: Any = RIGHT_ANGLE_PX * max(1.0, width / 100, height / 100)

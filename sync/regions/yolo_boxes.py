@@ -1,7 +1,7 @@
-"""Boxes of `detect/` that lie around an outline of `segment/`: both are the same object.
+"""Removes boxes of `detect/` that surround an outline of `segment/`, since both are the same object.
 
-`galaxyloop export --format yolo` writes a project with boxes and outlines as two data sets, and gives each outline a box in the
-one for detection.
+`galaxyloop export --format yolo` writes a project with boxes and outlines as two data sets, and adds a box for each outline to
+the detection data set.
 """
 
 from __future__ import annotations
@@ -20,14 +20,22 @@ from sync.regions.marks import Mark, MarkedImage
 __all__ = ["drop_boxes_of_outlines"]
 
 SAME_BOX = 0.01
-"""Shares of its sides by which a box may differ from that of the outline: the corners of an ellipse lie inside its box."""
+"""Largest difference between the edges of a box and those of the outline, as a fraction of the box's sides. The corners of an
+outline of an ellipse lie inside its box."""
 
 Edges = Callable[[Mark], NDArray[np.float64] | None]
-"""Gives left, top, right and low edge, as fractions of the picture's sides; None for another kind of mark."""
+"""Returns the left, top, right and bottom edges of a mark, as fractions of the image's sides; None for another kind of mark."""
 
 
 def drop_boxes_of_outlines(images: Sequence[MarkedImage], *, box: Edges, outline: Edges) -> list[MarkedImage]:
-    """Return images without the boxes that lie around an outline of the same class in the file of the same name."""
+    """Return images without the boxes that surround an outline of the same class in a file with the same name.
+
+    Parameters
+    ----------
+    images : sequence of MarkedImage
+    box, outline : callable
+        Return the edges of a mark that is a box or an outline.
+    """
     trees: dict[tuple[str, tuple[str, ...]], Any] = {}
     outlines: dict[tuple[str, tuple[str, ...]], list[NDArray[np.float64]]] = defaultdict(list)
     for image in images:
