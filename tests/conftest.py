@@ -1,4 +1,4 @@
-"""Servers for the tests that need them: PostgreSQL and Redis as processes with folders of their own, a Ray cluster, S3."""
+"""Servers for the tests: PostgreSQL and Redis as processes with their own folders, a Ray cluster, S3."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import create_engine, make_url
 
-# How long an example takes says more of what else the machine does: two processes of tests run at once.
+# No deadline: two processes of tests run at the same time, so the duration of an example depends on the load.
 hypothesis.settings.register_profile("galaxyloop", deadline=None)
 hypothesis.settings.load_profile("galaxyloop")
 
@@ -31,7 +31,7 @@ SERVICES = {"postgresql", "redis", "ray_cluster"}
 HOST = "127.0.0.1"
 DEADLINE_S = 60.0
 POSTGRES_BINARIES = "/usr/lib/postgresql/*/bin"
-"""Debian keeps them out of the search path, one folder a version."""
+"""Debian installs them outside the search path, with one folder per version."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,12 +44,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 class Server:
-    """A process that listens on a port and keeps its files in a folder; it can be stopped and started again.
+    """A process that listens on a port and has its files in a folder; it can be stopped and restarted.
 
     Parameters
     ----------
     user : str
-        Whom it runs as, where we are root: PostgreSQL refuses root.
+        User of the process if the tests run as root, because PostgreSQL refuses root.
     """
 
     stop_by = signal.SIGTERM
@@ -57,7 +57,7 @@ class Server:
 
     def __init__(self, *, user: str) -> None:
         self.user = user if os.geteuid() == 0 else getpass.getuser()
-        # Not in pytest's own folder, which nobody else may enter.
+        # Not in pytest's own folder, which other users cannot enter.
         self.folder = Path(tempfile.mkdtemp(prefix="galaxyloop-test-"))
         if os.geteuid() == 0:
             shutil.chown(self.folder, self.user)
@@ -100,10 +100,10 @@ class Server:
 
 
 class PostgreSQL(Server):
-    """PostgreSQL with nothing in it; its user `postgres` needs the password."""
+    """An empty PostgreSQL; its user `postgres` needs the password."""
 
-    stop_by = signal.SIGINT  # waits for no client
-    end_by = signal.SIGQUIT  # nor for its files
+    stop_by = signal.SIGINT  # does not wait for clients
+    end_by = signal.SIGQUIT  # does not write its files either
     password = "postgres-for-tests"
 
     def __init__(self, binaries: Path) -> None:
@@ -129,20 +129,20 @@ class PostgreSQL(Server):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What PostgreSQL's own programs need to get in."""
+        """Return the environment variables of PostgreSQL's client programs."""
         return {"PGHOST": HOST, "PGPORT": str(self.port), "PGPASSWORD": self.password, "POSTGRES_USER": "postgres"}
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres:{self.password}@{HOST}:{self.port}/{database}"
 
     def new_database(self) -> str:
-        """Make an empty database and return its URL."""
+        """Create an empty database and return its URL."""
         name = f"test_{next(self._numbers)}"
         self._run("postgres", f"CREATE DATABASE {name}")
         return self.url(name)
 
     def emptied_database(self) -> str:
-        """Empty the database that tests use one after the other, which takes a tenth of making one; return its URL."""
+        """Empty the database that tests share, in a tenth of the time of a new one; return its URL."""
         if self._shared is None:
             self._shared = self.new_database()
         others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
@@ -163,7 +163,7 @@ class PostgreSQL(Server):
 
 
 class RedisServer(Server):
-    """Redis as compose runs it: it keeps nothing on disk."""
+    """Redis as compose runs it, without files on disk."""
 
     def __init__(self) -> None:
         super().__init__(user="nobody")
@@ -187,7 +187,7 @@ class RedisServer(Server):
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgreSQL]:
-    """PostgreSQL; whoever stops it starts it again."""
+    """Run PostgreSQL for the session; a test that stops it restarts it."""
     newest = max(Path("/").glob(f"{POSTGRES_BINARIES[1:]}/initdb"), default=None)
     found = newest or (Path(which) if (which := shutil.which("initdb")) else None)
     if found is None:
@@ -197,7 +197,7 @@ def postgresql() -> Iterator[PostgreSQL]:
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[RedisServer]:
-    """Redis; whoever stops it starts it again."""
+    """Run Redis for the session; a test that stops it restarts it."""
     if shutil.which("redis-server") is None:
         _missing("no Redis: apt-get install redis-server")
     yield from _running(RedisServer())
@@ -205,7 +205,7 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[str]:
-    """A Ray cluster of two cores that this process is connected to; gives its address for others."""
+    """Run a Ray cluster of two cores, connected to this process; yield its address."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     import ray
 
@@ -218,7 +218,7 @@ def ray_cluster() -> Iterator[str]:
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A client of moto's S3, in which the bucket `sky` is."""
+    """Yield a client of moto's S3 with the bucket `sky`."""
     moto = pytest.importorskip("moto", reason="no moto: install moto[server] and boto3")
     boto3 = pytest.importorskip("boto3", reason="no boto3: install galaxyloop[s3]")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -239,5 +239,5 @@ def _running(server: Any) -> Iterator[Any]:
 
 
 def _missing(what: str) -> NoReturn:
-    """Skip on a developer's machine; CI has what the tests need, or fails."""
+    """Skip the test, or fail in CI."""
     (pytest.fail if os.environ.get("CI") else pytest.skip)(what)

@@ -1,7 +1,7 @@
-"""A Label Studio small enough for unit tests: an HTTP server with one project in memory.
+"""A small Label Studio for unit tests: an HTTP server with one project in memory.
 
-It answers the requests of `sync.label_studio` as Label Studio 1.23.2 does, as far as our code reads the answers; the tests in
-tests/e2e compare our code with the real server.
+It answers the requests of `sync.label_studio` as Label Studio 1.23.2 does, as far as `sync` reads the answers; the tests in
+tests/e2e compare `sync` with the real server.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ NOT_FOUND: Answer = (404, {"detail": "Not found."})
 
 
 class SmallLabelStudio(ThreadingHTTPServer):
-    """The server.
+    """The server's state.
 
     Attributes
     ----------
     project : dict
-        The project as its API has it.
+        The project in the form of Label Studio's API.
     tasks : dict
         Task id to its fields, with its annotations and predictions.
     backends, webhooks : dict
@@ -37,7 +37,7 @@ class SmallLabelStudio(ThreadingHTTPServer):
     files : dict
         Path to the bytes of an uploaded file.
     refused : dict
-        "METHOD /path" to the status and the body with which such a request is refused.
+        "METHOD /path" to the status and the body of the error for such a request.
     requests : list of str
         "METHOD /path" of each request, oldest first.
     """
@@ -97,7 +97,7 @@ class SmallLabelStudio(ThreadingHTTPServer):
         return id_
 
     def predictions(self) -> dict[int, list[tuple[int, str]]]:
-        """Ids and versions of the predictions of each task."""
+        """Return ids and versions of the predictions of each task."""
         return {id_: [(row["id"], row["model_version"]) for row in task["predictions"]] for id_, task in self.tasks.items()}
 
     # -- answers -------------------------------------------------------------------------------------------------------
@@ -193,7 +193,7 @@ def _is_labelled(task: dict[str, Any]) -> bool:
 
 
 def _matches(task: dict[str, Any], query: dict[str, Any]) -> bool:
-    """Whether a task is in a selection; Label Studio compares versions as parts of their joined names."""
+    """Return whether a task is in a selection; Label Studio compares versions as parts of their joined names."""
     selected = query.get("selectedItems")
     if selected is not None and task["id"] not in selected["included"]:
         return False
@@ -219,7 +219,7 @@ def _listed(task: dict[str, Any]) -> dict[str, Any]:
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet an answer
+    wbufsize = -1  # buffered: one packet per answer
     server: SmallLabelStudio
 
     def do_GET(self) -> None:
@@ -236,7 +236,7 @@ class Handler(BaseHTTPRequestHandler):
     do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
 
     def log_message(self, *_: Any) -> None:
-        """Keep the tests' output clean."""
+        """Suppress the log."""
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The documents name files that exist, and their links lead somewhere."""
+"""The documents name files that exist, and their links have valid targets."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOLDERS = ("backend/", "sync/", "benchmarks/", "tests/", "labeling_configs/", "d
 
 
 def anchors_of(page: Path) -> set[str]:
-    """Anchors of a page's headings as GitHub makes them."""
+    """Return the anchors of a page's headings as GitHub generates them."""
     headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
@@ -21,7 +21,7 @@ def anchors_of(page: Path) -> set[str]:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_that_a_page_names_exist(page: Path) -> None:
     named = {name for name in re.findall(r"`([\w./*-]+)`", page.read_text()) if name.startswith(FOLDERS)}
-    # docs/security.md gives tests relative to tests/.
+    # docs/security.md names tests relative to tests/.
     missing = [name for name in named if not any(any(root.glob(name.rstrip("/"))) for root in (ROOT, ROOT / "tests"))]
     assert not missing
 

@@ -1,4 +1,4 @@
-"""The package `galaxyloop`: it offers names of `backend` and `sync`, and importing it loads neither."""
+"""The package `galaxyloop` exports names of `backend` and `sync`; importing it loads neither."""
 
 from __future__ import annotations
 

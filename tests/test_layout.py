@@ -1,4 +1,4 @@
-"""The layout of the code: which folder may import which, and where files belong (docs/architecture.md)."""
+"""The layout of the code: allowed imports between folders, and the places of files (docs/architecture.md)."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_no_imports_between_modules_form_a_circle() -> None:
 
 def test_no_imports_between_folders_form_a_circle() -> None:
     folders = {(folder_of(edge.importer), folder_of(edge.imported)) for package in FLOORS for edge in imports(package)}
-    # A folder's __init__ may list what is in the folders below it, and these may use the files of the folder.
+    # A folder's __init__ may import from its subfolders, and these may import from the files of the folder.
     apart = {(importer, imported) for importer, imported in folders if not f"{importer}.".startswith(f"{imported}.")}
     apart = {(importer, imported) for importer, imported in apart if not f"{imported}.".startswith(f"{importer}.")}
     assert not nodes_on_circles(apart)

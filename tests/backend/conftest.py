@@ -1,4 +1,4 @@
-"""Real services over an empty folder, and the one thing that is outside: a server of image files."""
+"""Services with an empty folder, and a server of image files in place of Label Studio."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ Spot = tuple[float, float, float]
 
 
 class FileServer(ThreadingHTTPServer):
-    """Serves what is in `files` by path and query, as Label Studio serves uploads; anything else is not found.
+    """Serves the entries of `files` by path and query, as Label Studio serves uploads; other paths get 404.
 
-    A path in `held` is answered once its event is set.
+    A path in `held` is answered after its event is set.
     """
 
     daemon_threads = True
@@ -60,7 +60,7 @@ class Answer(BaseHTTPRequestHandler):
 
 
 def draw(size: tuple[int, int] = (200, 100), spots: tuple[Spot, ...] = ((150, 50, 6), (60, 50, 5)), *, seed: int = 0) -> bytes:
-    """A PNG of `size` (width, height) with round galaxies on a noisy sky."""
+    """Return a PNG of `size` (width, height) with round galaxies on a noisy sky."""
     rows, columns = np.mgrid[: size[1], : size[0]] + 0.5
     light = np.full((size[1], size[0]), 0.03)
     for x, y, radius in spots:
@@ -85,14 +85,14 @@ def files() -> Iterator[FileServer]:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that are marked `databases` run on each kind of database."""
+    """Run tests with the mark `databases` on each kind of database."""
     if "database" in metafunc.fixturenames and metafunc.definition.get_closest_marker("databases"):
         metafunc.parametrize("database", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> str:
-    """URL of a database of the test's own; empty for SQLite in its data folder."""
+    """Return the URL of the test's own database; empty for SQLite in its data folder."""
     if getattr(request, "param", "sqlite") == "sqlite":
         return ""
     url: str = request.getfixturevalue("postgresql").emptied_database()
@@ -101,7 +101,7 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def open_services(tmp_path: Path, files: FileServer, database: str) -> Iterator[Callable[..., Services]]:
-    """Opens services on this test's folder and database; keywords are settings."""
+    """Return a function that opens services on this test's folder and database; keywords are settings."""
     opened: list[Services] = []
 
     def open_(**changes: Any) -> Services:
@@ -120,13 +120,13 @@ def services(open_services: Callable[..., Services]) -> Services:
 
 @pytest.fixture(scope="session")
 def predicting(tmp_path_factory: pytest.TempPathFactory, files: FileServer) -> Services:
-    """Services that have loaded the encoder, for tests that only predict; each uses a project of its own."""
+    """Return services with a loaded encoder, for tests that only predict; each uses its own project."""
     return _open(tmp_path_factory.mktemp("predicting"), files)
 
 
 @pytest.fixture(scope="session")
 def embeddings() -> Callable[..., tuple[Any, Any]]:
-    """Makes n embeddings in as many heaps as there are labels, and the labels' soft targets."""
+    """Return a function that makes n embeddings in one cluster per label, and the labels' soft targets."""
 
     def make(labels: list[int], *, classes: int, dimension: int, seed: int = 0) -> tuple[Any, Any]:
         rng = np.random.default_rng(seed)
@@ -144,7 +144,7 @@ def _open(folder: Path, files: FileServer, **changes: Any) -> Services:
 
 @pytest.fixture
 def pictures(tmp_path: Path, png: Callable[..., bytes]) -> Path:
-    """A folder with three images, one of them in a folder below, and a file that only looks like one."""
+    """Return a folder with three images, one of them in a subfolder, and a text file with an image's name."""
     folder = tmp_path / "pictures"
     (folder / "deep").mkdir(parents=True)
     for number, place in enumerate(("b.png", "a.PNG", "deep/c.png")):

@@ -1,4 +1,4 @@
-"""A real Label Studio for the tests: one for the session, on a free port, with a fresh database."""
+"""A real Label Studio for the tests: one per session, on a free port, with a fresh database."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
 
 
 class Studio(NamedTuple):
-    """Where the Label Studio of this session is, and a personal access token for it."""
+    """URL of the Label Studio of this session, and a personal access token for it."""
 
     url: str
     api_key: str
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Everything here needs the real Label Studio."""
+    """Mark all tests of this folder as `e2e`."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.e2e)
@@ -54,7 +54,7 @@ def label_studio_executable() -> Path:
 
 @pytest.fixture(scope="session")
 def label_studio_template(label_studio_executable: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated database with nothing in it but a user: half a minute's work, so it is kept for the next session."""
+    """Return a migrated database with one user, cached for later sessions, because it takes half a minute."""
     installed = next(label_studio_executable.parents[1].glob("lib/python*/site-packages/label_studio-*.dist-info"))
     template = ROOT / ".cache" / f"{installed.stem}-{PASSWORD}"
     if not template.is_dir():
@@ -72,7 +72,7 @@ def label_studio_template(label_studio_executable: Path, tmp_path_factory: pytes
 
 @pytest.fixture(scope="session")
 def label_studio_data(label_studio_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh data directory."""
+    """Return a fresh data directory."""
     data = tmp_path_factory.mktemp("label-studio")
     shutil.copytree(label_studio_template, data, dirs_exist_ok=True)
     return data
@@ -80,7 +80,7 @@ def label_studio_data(label_studio_template: Path, tmp_path_factory: pytest.Temp
 
 @pytest.fixture(scope="session")
 def label_studio_server(label_studio_executable: Path, label_studio_data: Path) -> Iterator[LabelStudioServer]:
-    """The process; whoever stops it starts it again."""
+    """Run Label Studio for the session; a test that stops it restarts it."""
     with _server(label_studio_executable, label_studio_data) as server:
         server.start()
         server.wait()
@@ -116,7 +116,7 @@ def _server(executable: Path, data: Path) -> LabelStudioServer:
 
 @dataclass
 class RecordingBackend:
-    """An ML backend that knows nothing and remembers what Label Studio asked of it."""
+    """An ML backend that returns no regions and records the requests of Label Studio."""
 
     url: str
     requests: list[tuple[str, dict[str, str], dict[str, Any]]] = field(default_factory=list)
@@ -127,7 +127,7 @@ class RecordingBackend:
         return [body for asked, _, body in list(self.requests) if asked == path]
 
     def wait_for_event(self, action: str, *, timeout_s: float = 10.0) -> tuple[dict[str, str], dict[str, Any]]:
-        """Return headers and body of the first event of this kind, waiting for it."""
+        """Wait for the first event of this action and return its headers and body."""
 
         def found() -> tuple[dict[str, str], dict[str, Any]] | None:
             events = [(headers, body) for path, headers, body in self.requests if path == "/webhook"]
@@ -162,7 +162,7 @@ def recording_backend() -> Iterator[RecordingBackend]:
             self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:
-            """Keep the tests' output clean."""
+            """Suppress the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         recorded = RecordingBackend(f"http://127.0.0.1:{server.server_address[1]}")
@@ -172,14 +172,14 @@ def recording_backend() -> Iterator[RecordingBackend]:
 
 
 class Demo:
-    """`galaxyloop demo` as a person starts it, with every process that comes of it: each carries a mark in its environment.
+    """`galaxyloop demo` as a subprocess; a mark in the environment identifies all processes that it starts.
 
     Attributes
     ----------
     data : Path
         Its data folder.
     values : dict
-        What its file `env` said when it was ready.
+        Content of its file `env` when it was ready.
     """
 
     def __init__(self, label_studio: Path, data: Path, *, images: Path | None = None) -> None:
@@ -193,11 +193,11 @@ class Demo:
 
     @property
     def output(self) -> str:
-        """All that it has printed."""
+        """Return its output so far."""
         return (self.data / "demo.log").read_text()
 
     def run(self) -> subprocess.Popen[bytes]:
-        """Start it and wait for nothing."""
+        """Start it without waiting."""
         port, backend_port = self.ports
         command = [
             sys.executable,
@@ -224,14 +224,14 @@ class Demo:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
-                # Tests that run under nohup hand its deafness on, and the demo respects it.
+                # Under nohup, SIGHUP is ignored, which the demo would inherit and keep.
                 preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             )
 
     def start(self, *, timeout_s: float = 300.0) -> float:
-        """Start it, wait until it is ready, and return how many seconds that took."""
+        """Start it, wait until it is ready, and return the seconds this took."""
         env = self.data / "env"
-        env.unlink(missing_ok=True)  # it does so itself, but only once it has loaded
+        env.unlink(missing_ok=True)  # the demo deletes it too, but only after loading
         began = time.monotonic()
         self._process = self.run()
         wait_until(lambda: env.exists() or not self.running, "the demo is ready", timeout_s=timeout_s)
@@ -241,20 +241,20 @@ class Demo:
 
     @property
     def running(self) -> bool:
-        """Whether the command itself runs."""
+        """Return whether the command itself is running."""
         return self._process is not None and self._process.poll() is None
 
     def processes(self) -> dict[int, str]:
-        """Return the command line of every process that came of it, by number."""
+        """Return the command line of each of its processes, by process id."""
         found = {}
         for folder in Path("/proc").glob("[0-9]*"):
-            with contextlib.suppress(OSError):  # another's, or gone meanwhile
+            with contextlib.suppress(OSError):  # a process of another user, or one that has ended
                 if self._mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
                     found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
         return found
 
     def end(self, *demands: signal.Signals) -> int:
-        """Send these signals one after the other, Ctrl-C by default; all must be gone then. Return its exit status."""
+        """Send these signals in turn (default SIGINT), check that all processes have ended, and return the exit status."""
         if self._process is None:
             return 0
         for demand in demands or (signal.SIGINT,):
@@ -272,7 +272,7 @@ class Demo:
         return status
 
     def client(self) -> LabelStudioClient:
-        """Connect to its Label Studio."""
+        """Return a client of its Label Studio."""
         return LabelStudioClient(self.values["LABEL_STUDIO_URL"], self.values["LABEL_STUDIO_API_KEY"])
 
 
@@ -280,7 +280,7 @@ class Demo:
 def new_demo(
     label_studio_executable: Path, label_studio_template: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Demo]:
-    """Make a demo that is not started yet; its Label Studio finds a migrated database, which saves half a minute."""
+    """Return a factory of demos that are not started; their Label Studio has a migrated database, which saves half a minute."""
 
     def make(images: Path | None = None) -> Demo:
         data = tmp_path_factory.mktemp("demo")
@@ -292,7 +292,7 @@ def new_demo(
 
 @pytest.fixture(scope="session")
 def demo(new_demo: Callable[..., Demo]) -> Iterator[Demo]:
-    """The demo of the Hubble deep field; tests may annotate in it, and end and start it again."""
+    """Run the demo of the Hubble deep field for the session; tests may annotate in it and restart it."""
     made = new_demo()
     try:
         made.start()
@@ -302,7 +302,7 @@ def demo(new_demo: Callable[..., Demo]) -> Iterator[Demo]:
 
 
 def wait_until(condition: Callable[[], Any], what: str, *, timeout_s: float = 60.0) -> Any:
-    """Return the first true value of `condition`; fail with `what` was waited for."""
+    """Wait until `condition` is true and return its value; after `timeout_s` fail with `what`."""
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited {timeout_s:.0f} s in vain until {what}"
@@ -312,5 +312,5 @@ def wait_until(condition: Callable[[], Any], what: str, *, timeout_s: float = 60
 
 @pytest.fixture(scope="session")
 def wait() -> Callable[..., Any]:
-    """`wait_until`, for tests: they cannot import this file."""
+    """Return `wait_until`, because tests cannot import this file."""
     return wait_until

@@ -1,8 +1,8 @@
-"""What a person sees and does on pre-annotated tasks: keys, clicks and boxes; and a new model's annotations after a batch.
+"""Annotators' work on pre-annotated tasks in a browser: keys, clicks and boxes; and a new model's predictions after a batch.
 
-Everything is done with keyboard and mouse, as docs/annotating.md says; the page's own state is only read.
+Every action uses keyboard and mouse, as in docs/annotating.md; the page's own state is only read.
 
-`GALAXYLOOP_SCREENSHOTS=1` makes these tests write the pictures of the README, `docs/images/*.png`.
+`GALAXYLOOP_SCREENSHOTS=1` makes these tests write the images of the README, `docs/images/*.png`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ IMAGES = Path(__file__).parents[2] / "docs/images"
 PATIENCE_MS = 90_000
 LOOP_S = 180.0
 BATCH = 14
-"""More than the ten that make a batch: the cycle may begin before the last is in."""
+"""More than the batch size of ten, because the cycle may begin before the last annotation is stored."""
 CHROMIUM = (
     "--no-sandbox",
     "--disable-gpu",
@@ -46,19 +46,19 @@ CHROMIUM = (
     "--disable-sync",
 )
 SELECTED = "Htx.annotationStore.selected"
-"""The editor's own state: the list of regions beside the picture shows a screenful only."""
+"""The editor's own state: the list of regions next to the image shows only as many as fit on the screen."""
 REGIONS = f"{SELECTED}.serializeAnnotation()"
 CLASSES = ("Elliptical", "Spiral", "Edge-on", "Merger", "Star or artifact", "Can't tell")
 GREEN = (47, 158, 68)
-"""Classes, in the order of their keys, and the colour of outlines, of labeling_configs/everything.xml."""
+"""Colour of outlines in labeling_configs/everything.xml; above, its classes in the order of their keys."""
 CLICK, BOX = ("8", "k"), ("9", "r")
-"""Keys of the labels for prompts, and of the smart tool that goes with each."""
+"""Keys of the labels for prompts, and of their smart tools."""
 LARGEST_BYTES = 300_000
 
 
 @pytest.fixture(scope="module")
 def page(demo: Any) -> Iterator[Page]:
-    """A browser in which the demo's user has logged in."""
+    """Yield a browser page, logged in as the demo's user."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
@@ -69,13 +69,13 @@ def page(demo: Any) -> Iterator[Page]:
         opened.fill("input[name=email]", demo.values["GALAXYLOOP_LABEL_STUDIO_USER"])
         opened.fill("input[name=password]", demo.values["GALAXYLOOP_LABEL_STUDIO_PASSWORD"])
         opened.click("button[type=submit]", no_wait_after=True)
-        opened.wait_for_url(lambda url: "login" not in url, wait_until="commit")  # to the home page, not to the projects
+        opened.wait_for_url(lambda url: "login" not in url, wait_until="commit")  # Label Studio opens the home page
         yield opened
 
 
 @pytest.fixture
 def picture(tmp_path: Path) -> Callable[[Page, str], None]:
-    """Take a screenshot of the editor."""
+    """Write a screenshot of the editor."""
     folder = IMAGES if os.environ.get("GALAXYLOOP_SCREENSHOTS") == "1" else tmp_path
     folder.mkdir(exist_ok=True)
 
@@ -83,7 +83,7 @@ def picture(tmp_path: Path) -> Callable[[Page, str], None]:
         page.mouse.move(0, 0)
         shown = Image.open(io.BytesIO(page.locator(".lsf-editor").screenshot(animations="disabled"))).convert("RGB")
         file = folder / f"{name}.png"
-        # Dithered: otherwise smooth light becomes steps.
+        # Dithering avoids visible steps in smooth areas.
         shown.quantize(palette=shown.quantize(250), dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
         assert file.stat().st_size < LARGEST_BYTES
 
@@ -95,7 +95,7 @@ def project_of(demo: Any) -> int:
 
 
 Edges = tuple[float, float, float, float]
-"""Left, top, right and bottom of a region, percent of the picture."""
+"""Left, top, right and bottom of a region, percent of the image."""
 
 
 def edges(region: dict[str, Any]) -> Edges:
@@ -109,19 +109,19 @@ def area(region: dict[str, Any]) -> float:
 
 
 def whole_outlines(prediction: dict[str, Any]) -> list[dict[str, Any]]:
-    """The outlines of a prediction that no border cuts, the largest first."""
+    """Return the outlines of a prediction that do not touch the border, the largest first."""
     outlines = [region for region in prediction["result"] if region["type"] == "polygonlabels"]
     return sorted((one for one in outlines if min(edges(one)) > 1 and max(edges(one)) < 99), key=area, reverse=True)
 
 
 def mask_of(region: dict[str, Any]) -> Mask:
-    """The pixels of an outline on a picture of the size that it states."""
+    """Return the mask of an outline, in the image size that the region states."""
     decoded = polygonlabels.decode(region)
     return rasterise(decoded.shape, decoded.size)
 
 
 def middle_of(region: dict[str, Any]) -> tuple[float, float]:
-    """A place in the middle of an outline, percent of the picture."""
+    """Return a point in the middle of an outline, percent of the image."""
     rows, columns = np.nonzero(mask_of(region))
     nearest = int(np.argmin((rows - rows.mean()) ** 2 + (columns - columns.mean()) ** 2))
     return (
@@ -131,13 +131,13 @@ def middle_of(region: dict[str, Any]) -> tuple[float, float]:
 
 
 def holds(region: dict[str, Any], place: tuple[float, float]) -> bool:
-    """Whether a place, in percent of the picture, lies in an outline."""
+    """Return whether a point, in percent of the image, is inside an outline."""
     mask = mask_of(region)
     return bool(mask[int(place[1] * mask.shape[0] / 100), int(place[0] * mask.shape[1] / 100)])
 
 
 def waiting_tasks(demo: Any, version: str) -> dict[int, dict[str, Any]]:
-    """Return the predictions of `version` for the tasks still to do, by task; those with the largest galaxies first."""
+    """Return the predictions of `version` for the open tasks, by task; tasks with the largest galaxies first."""
     with demo.client() as client:
         todo = {task.id for task in read_tasks(client, project_of(demo)) if not task.annotated}
         stored = client.get("/api/predictions/", project=project_of(demo))
@@ -155,7 +155,7 @@ def live_version(demo: Any) -> str:
 
 
 def open_task(page: Page, demo: Any, task: int) -> None:
-    """Open a task and wait until its pre-annotations and its picture are there."""
+    """Open a task and wait until its predictions and its image are loaded."""
     url = f"{demo.values['LABEL_STUDIO_URL']}/projects/{project_of(demo)}/data?task={task}"
     page.goto(url, wait_until="domcontentloaded")
     page.locator(".lsf-outliner-item").first.wait_for()
@@ -164,17 +164,17 @@ def open_task(page: Page, demo: Any, task: int) -> None:
 
 
 def canvas(page: Page) -> Locator:
-    """The picture with what is drawn on it."""
+    """Return a screenshot of the image with the regions."""
     return page.locator(".konvajs-content").first
 
 
 def regions(page: Page, kind: str) -> list[dict[str, Any]]:
-    """The regions of a type that the annotation on screen has."""
+    """Return the regions of a type in the annotation on screen."""
     return [region for region in page.evaluate(REGIONS) if region["type"] == kind]
 
 
 def pixels_like(page: Page, colour: tuple[int, int, int]) -> int:
-    """Count the pixels on screen that lean towards a colour, pure or as a veil over the picture."""
+    """Count the pixels on screen with a tint of this colour."""
     shown = np.asarray(Image.open(io.BytesIO(canvas(page).screenshot())).convert("RGB"), np.float64)
     wanted = np.array(colour) - np.mean(colour)
     leaning = shown - shown.mean(axis=2, keepdims=True)
@@ -184,14 +184,14 @@ def pixels_like(page: Page, colour: tuple[int, int, int]) -> int:
 
 
 def picture_of(demo: Any, task: int) -> Image.Image:
-    """The picture of a task as it was uploaded."""
+    """Return the uploaded image of a task."""
     with demo.client() as client:
         (name,) = (str(one.data["image"]).split("-", 1)[1] for one in read_tasks(client, project_of(demo)) if one.id == task)
     return Image.open(demo.data / "images" / name).convert("L")
 
 
 def stage(page: Page) -> tuple[float, float, float, float]:
-    """Where the picture is on the page, left and top, and its width and height; the canvas is a little larger."""
+    """Return the position of the image on the page: left, top, width, height; the canvas is a little larger."""
     shown = canvas(page).bounding_box()
     assert shown is not None
     width, height = page.evaluate(f"[{SELECTED}.objects[0].stageWidth, {SELECTED}.objects[0].stageHeight]")
@@ -199,13 +199,13 @@ def stage(page: Page) -> tuple[float, float, float, float]:
 
 
 def on_page(page: Page, place: tuple[float, float]) -> tuple[float, float]:
-    """Where a place of the picture, percent, is on the page."""
+    """Return the position on the page of a point of the image, given in percent."""
     left, top, width, height = stage(page)
     return left + width * place[0] / 100, top + height * place[1] / 100
 
 
 def switch_on_auto_annotation(page: Page) -> None:
-    """As a person does; Label Studio remembers the switch, and keys do nothing while it has the focus."""
+    """Switch auto-annotation on; Label Studio stores the switch, and ignores keys while it has the focus."""
     if not page.evaluate("Htx.autoAnnotation"):
         page.get_by_test_id("bottombar-auto-annotation-toggle").click(force=True)
         page.get_by_text("What is the galaxy in the middle?").click()
@@ -215,12 +215,12 @@ def switch_on_auto_annotation(page: Page) -> None:
 def ask(
     page: Page, keys: Sequence[str], *places: tuple[float, float], holding: Sequence[str] = ("Control",)
 ) -> tuple[list[dict[str, Any]], ...]:
-    """Press the keys of a label and its tool and click a place of the picture, or drag over several, with keys held.
+    """Press the keys of a label and its tool, then click a point of the image or drag over several.
 
     Returns
     -------
     sent, answered
-        The prompts that Label Studio sent, and the regions that the backend answered.
+        The prompts that Label Studio sent, and the regions that the backend returned.
     """
     for key in keys:
         page.keyboard.press(key)
@@ -335,7 +335,7 @@ def test_a_box_around_a_faint_galaxy_outlines_that_galaxy(page: Page, demo: Any,
 def test_a_class_is_chosen_by_a_key_and_a_suggestion_that_waits_at_the_submit_is_lost_and_teaches_nothing(
     page: Page, demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Label Studio stores the prompt in its place: the instructions warn of it."""
+    """Label Studio stores the prompt instead of the suggestion, as docs/annotating.md warns."""
     task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[3]
     open_task(page, demo, task)
     wanted = next(name for name in CLASSES if name != chosen(prediction))
@@ -371,7 +371,7 @@ def test_after_a_batch_the_next_tasks_carry_the_new_versions_annotations(
     old = live_version(demo)
     tasks = waiting_tasks(demo, old)
     truth = classes_by_colour(demo, tasks)
-    # Most of them train: with many on the judges' side the gate could rightly keep the old version.
+    # Most of them are training tasks: with many held-out tasks the gate could rightly keep the old version.
     usable = list(tasks)[3:]
     with demo.client() as client:
         images = {task.id: task.data for task in read_tasks(client, project_of(demo))}
@@ -401,12 +401,12 @@ def test_after_a_batch_the_next_tasks_carry_the_new_versions_annotations(
 
 
 def chosen(prediction: dict[str, Any]) -> str:
-    """Return the class that a prediction says."""
+    """Return the class of a prediction."""
     return str(next(region["value"]["choices"][0] for region in prediction["result"] if region["type"] == "choices"))
 
 
 def classes_by_colour(demo: Any, tasks: Iterable[int]) -> dict[int, str]:
-    """Two classes that the shipped head does not know, by colour: that a batch of ten teaches them is measured."""
+    """Return two classes that the shipped head does not have, by colour, so that a batch of ten measurably improves them."""
     with demo.client() as client:
         names = {task.id: str(task.data["image"]).split("-", 1)[1] for task in read_tasks(client, project_of(demo))}
     redness = {}
@@ -420,7 +420,7 @@ def classes_by_colour(demo: Any, tasks: Iterable[int]) -> dict[int, str]:
 
 
 def submit_on_the_page(page: Page, demo: Any, task: int, right: str) -> None:
-    """Correct the class of a task by its key, and submit."""
+    """Correct the class of a task with its key, and submit."""
     open_task(page, demo, task)
     if regions(page, "choices")[0]["value"]["choices"] == [right]:
         right = "Edge-on"
@@ -430,7 +430,7 @@ def submit_on_the_page(page: Page, demo: Any, task: int, right: str) -> None:
 
 
 def corrected(prediction: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return an annotation made from a prediction: another class, and the faintest object deleted."""
+    """Return an annotation made from a prediction, with another class and without the faintest object."""
     outlines = [region for region in prediction["result"] if region["type"] == "polygonlabels"]
     kept = [region for region in prediction["result"] if region is not outlines[-1] or len(outlines) < 2]
     for region in kept:

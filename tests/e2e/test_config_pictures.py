@@ -1,6 +1,6 @@
-"""Every shipped config as an annotator sees it: on the real page, with what the backend has filled.
+"""Every shipped config on Label Studio's page, with the backend's predictions.
 
-`GALAXYLOOP_SCREENSHOTS=1` makes this test write the pictures of docs/configs.md, `docs/images/configs/*.png`.
+`GALAXYLOOP_SCREENSHOTS=1` makes this test write the images of docs/configs.md, `docs/images/configs/*.png`.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ PICTURES = Path(__file__).parents[2] / "docs/images/configs"
 LARGEST_BYTES = 150_000
 WIDTH_PX = 760
 PATIENCE_MS = 90_000
-USER, PASSWORD = "admin@example.com", "galaxies-for-tests"  # of tests/e2e/conftest.py, which cannot be imported
+USER, PASSWORD = "admin@example.com", "galaxies-for-tests"  # as in tests/e2e/conftest.py, which cannot be imported
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 SHIPPED = sorted(path.name for path in files("labeling_configs").iterdir() if path.name.endswith(".xml"))
 GALAXY = (slice(344, 456), slice(67, 179))
@@ -47,7 +47,7 @@ STORE = "Htx.annotationStore.selected"
 
 @pytest.fixture(scope="module")
 def page(label_studio: tuple[str, str]) -> Iterator[Page]:
-    """A browser in which the tests' user has logged in."""
+    """Yield a browser page, logged in as the tests' user."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
@@ -103,7 +103,7 @@ def test_a_shipped_config_opens_with_all_that_the_backend_fills(
 
 
 def compact(screenshot: bytes) -> bytes:
-    """Write a screenshot smaller, and with as many colours as make a small file."""
+    """Reduce the size and the number of colours of a screenshot."""
     shown = Image.open(io.BytesIO(screenshot)).convert("RGB")
     shown = shown.resize((WIDTH_PX, round(shown.height * WIDTH_PX / shown.width)), Image.Resampling.LANCZOS)
     for colours in (256, 128, 64, 32):

@@ -1,4 +1,4 @@
-"""The demo, as a person types it: ready with everything annotated, the same after a second start, and gone after Ctrl-C."""
+"""The demo: all tasks predicted when it is ready, the same state after a second start, no process after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from sync.label_studio.tasks import read_tasks
 
 FEWEST_TILES = 36
 SECOND_START_S = 60.0
-"""30 s are promised on two cores that do nothing else."""
+"""The documented limit is 30 s on two idle cores."""
 
 
 def stored(demo: Any) -> dict[str, Any]:
-    """Return all that a second start must not double: tasks, predictions by version, backends and webhooks."""
+    """Return everything that a second start must not duplicate: tasks, predictions by version, backends and webhooks."""
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     with demo.client() as client:
         return {
@@ -64,7 +64,7 @@ def test_it_prints_the_address_and_the_login(demo: Any) -> None:
 
 
 def test_every_tile_of_the_deep_field_is_annotated_before_the_first_page_is_opened(demo: Any) -> None:
-    # The first version's predictions: other tests may have trained a second one meanwhile.
+    # Predictions of the first version, because other tests may have trained a second one.
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     with demo.client() as client:
         tasks = read_tasks(client, project)
@@ -125,7 +125,7 @@ def test_a_second_start_goes_on_with_the_same_data(demo: Any, capsys: pytest.Cap
 def test_a_moved_port_moves_the_backend_rather_than_adding_one(
     new_demo: Callable[..., Any], own_images: Path, wait: Callable[..., Any]
 ) -> None:
-    """And the user's own images are in; the two share a start, which is half a minute."""
+    """Also checks the user's own images, because each start takes half a minute."""
     demo = new_demo(images=own_images)
     try:
         demo.start()
@@ -154,7 +154,7 @@ def test_a_moved_port_moves_the_backend_rather_than_adding_one(
 
 @pytest.fixture
 def own_images(tmp_path: Path) -> Path:
-    """A folder of every kind of image there is, with one that is broken and a text beside them."""
+    """Return a folder with every supported kind of image, a broken image and a text file."""
     field = np.asarray(hubble_deep_field())
     (tmp_path / "deep").mkdir()
     Image.fromarray(field[:200, :300]).save(tmp_path / "a.png")

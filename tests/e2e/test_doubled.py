@@ -1,4 +1,4 @@
-"""Doubled predictions of the real Label Studio: found among those of other versions, and brought down to one."""
+"""Duplicate predictions in the real Label Studio are found among those of other versions, and deleted except one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ XML = """<View><Image name="image" value="$image"/>
 
 @pytest.fixture
 def project(client: LabelStudioClient) -> int:
-    """Three tasks: one with two predictions of v0002 and two of v0001, one with one of each, one with none."""
+    """Return a project of three tasks: one with two predictions of each of two versions, one with one of each, one with none."""
     number = create_project(client, "Doubled", XML)
     client.send("POST", f"/api/projects/{number}/import", json=[{"image": f"/{name}.png"} for name in "abc"])
     first, second, _ = (task.id for task in read_tasks(client, number))

@@ -1,4 +1,4 @@
-"""What Label Studio's page does to regions that were predicted, as the effort meter takes it for granted."""
+"""Changes that Label Studio's page makes to predicted regions, as the effort measure assumes them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
 <PolygonLabels name="outlines" toName="image"><Label value="Galaxy"/></PolygonLabels></View>"""
 PARSED = parse(CONFIG)
 SIZE = WIDTH, HEIGHT = 307, 211
-"""Odd, so that no number is round on the way to the page and back."""
+"""Odd sizes, so that percentages are not round numbers."""
 PATIENCE_MS = 60_000
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 SELECTED = "Htx.annotationStore.selected"
@@ -52,7 +52,7 @@ UNTOUCHED = {
 
 
 def predicted() -> list[dict[str, Any]]:
-    """One region of each control that holds one, and three boxes with their middles at (40, 30), (100, 30) and (160, 30)."""
+    """Return one region of each object control, and three boxes with their centres at (40, 30), (100, 30) and (160, 30)."""
     found = {control.name: control for control in PARSED.controls}
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     mask = (columns - 220) ** 2 / 15**2 + (rows - 120) ** 2 / 11**2 <= 1
@@ -70,7 +70,7 @@ def predicted() -> list[dict[str, Any]]:
 
 
 class Editor:
-    """The page of one task, begun from its prediction; places on the picture are in its own pixels."""
+    """The page of one task, opened with its prediction; coordinates are pixels of the image."""
 
     def __init__(self, page: Page, client: LabelStudioClient, project_id: int, task_id: int) -> None:
         self.page, self.client, self._project_id, self._task_id = page, client, project_id, task_id
@@ -93,7 +93,7 @@ class Editor:
         self.page.wait_for_function(f"{SELECTED}.regionStore.selection.size == 1")
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
-        """Drag from place to place, and wait until the page has taken it in; nothing is selected then."""
+        """Drag from point to point, and wait until the page has applied it; no region is selected afterwards."""
         before = self.said()
         self.page.mouse.move(*self.place(*start))
         self.page.mouse.down()
@@ -113,7 +113,7 @@ class Editor:
         self.page.wait_for_function(f"said => JSON.stringify({SELECTED}.serializeAnnotation()) != said", arg=before)
 
     def save_draft(self) -> None:
-        """Leave the task half done: the page stores a draft by itself, a little later."""
+        """Wait until the page has stored a draft of the unsubmitted annotation."""
         with self.page.expect_response(lambda response: "/drafts" in response.url and response.request.method == "POST"):
             self.page.evaluate(f"{SELECTED}.saveDraftImmediately()")
 
@@ -134,7 +134,7 @@ class Editor:
 
 @pytest.fixture(scope="module")
 def page(label_studio: Any) -> Iterator[Page]:
-    """A browser that carries the user's token."""
+    """Yield a browser page with the user's token."""
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
@@ -152,7 +152,7 @@ def page(label_studio: Any) -> Iterator[Page]:
 
 @pytest.fixture(scope="module")
 def new_editor(page: Page, label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Editor]]:
-    """Opens a task that nobody has worked on."""
+    """Return a function that opens a task without annotations."""
     picture = tmp_path_factory.mktemp("pictures")
     files = [picture / f"{number}.png" for number in range(4)]
     for seed, file in enumerate(files):

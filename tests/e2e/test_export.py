@@ -1,4 +1,4 @@
-"""`galaxyloop export` of a project of the real Label Studio in every format, read back by the readers that people use."""
+"""`galaxyloop export` of a real project in every format, read back with the usual readers of each format."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def box_of(number: int) -> Box:
 
 
 def mask_of(number: int) -> Mask:
-    """Two parts, one with a hole."""
+    """Return a mask of two parts, one with a hole."""
     mask = np.zeros(SIZE[::-1], dtype=bool)
     mask[5:20, 5 + number : 30] = True
     mask[9:12, 20:24] = False
@@ -70,7 +70,7 @@ def mask_of(number: int) -> Mask:
 
 @pytest.fixture(scope="module")
 def project(label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> int:
-    """Five images with annotations of all controls; the last task has two annotators' worth of them, and a broken region."""
+    """Return a project of five images with annotations of all controls; the last has two annotators and a broken region."""
     folder = tmp_path_factory.mktemp("images")
     files = []
     for number in range(TASKS):
@@ -112,7 +112,7 @@ def project(label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> int:
 
 @pytest.fixture(scope="module")
 def export(label_studio: Any, project: int, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
-    """Run the command as a person does; give the folder."""
+    """Run the command and return the folder."""
 
     def run(*words: str) -> Path:
         output = tmp_path_factory.mktemp("exported") / "data"
@@ -223,7 +223,7 @@ def test_a_split_that_ends_empty_is_said_on_the_terminal(label_studio: Any, proj
     settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key, "COLUMNS": "200"}
     command = [sys.executable, "-m", "backend.cli", "export", str(project), *words]
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
-    assert done.returncode == 1  # problems.csv names the broken picture
+    assert done.returncode == 1  # problems.csv lists the broken image
     assert "no task is in validation" in done.stdout
     assert "no task is in test" in done.stdout
 

@@ -1,4 +1,4 @@
-"""An export of a project whose images lie in a bucket: they are fetched, and its JSON goes into another project as it is."""
+"""Export of a project whose images are in a bucket: they are fetched, and another project imports the JSON export unchanged."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ REFERENCE = "s3://sky/galaxy.png"
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Address of moto's S3 on this machine, with an image in the bucket `sky`."""
+    """Yield the address of moto's S3 on this machine, with an image in the bucket `sky`."""
     moto = pytest.importorskip("moto.server", reason="no moto: install moto[server] and boto3")
     boto3 = pytest.importorskip("boto3", reason="no boto3: install galaxyloop[s3]")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
@@ -52,7 +52,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 @pytest.fixture
 def project(client: LabelStudioClient, bucket: str) -> int:
-    """One task with one box, and the storage that its image lies in."""
+    """Return a project of one task with one box, and the storage of its image."""
     made = create_project(client, "In a bucket", CONFIG)
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "s3_endpoint": bucket}
     storage = {"project": made, "bucket": "sky", "presign": True, "use_blob_urls": True, "region_name": "us-east-1", **keys}

@@ -1,4 +1,4 @@
-"""What `sync` asks of Label Studio, asked of a real one."""
+"""Every request of `sync` to Label Studio, against a real one."""
 
 from __future__ import annotations
 
@@ -224,7 +224,7 @@ def test_a_reader_sees_every_change_and_asks_only_for_what_changed(
 
 
 class Clock:
-    """A clock that moves when it is told to."""
+    """A clock that the test sets."""
 
     now = 0.0
 
@@ -389,7 +389,7 @@ def test_why_the_version_before_is_kept_an_annotation_begun_from_a_pruned_predic
 
 
 def attached(client: LabelStudioClient, project: int) -> tuple[list[Any], list[Any]]:
-    """Backends and webhooks of a project, without what changes by itself."""
+    """Return the backends and webhooks of a project, without fields that change on every save."""
     backends = client.get("/api/ml", project=project)
     hooks = client.get("/api/webhooks/", project=project)
     return [{**row, "updated_at": None} for row in backends], hooks

@@ -1,4 +1,4 @@
-"""The same model under `label-studio-ml start`, in an environment of its own."""
+"""The same model under `label-studio-ml start`, in its own environment."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def request_body() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def label_studio_ml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Address of a label-studio-ml 1.0.9 server with our class in it, made and started as its documentation says."""
+    """Yield the address of a label-studio-ml 1.0.9 server with galaxyloop's class, set up as in its documentation."""
     if not (ENVIRONMENT / ".ready").exists():
         pytest.skip(f"{ENVIRONMENT.name} is missing: `make test` installs label-studio-ml there")
     folder = tmp_path_factory.mktemp("label-studio-ml")
@@ -79,7 +79,7 @@ def label_studio_ml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             pytest.fail((folder / "log").read_text()[-2000:])
         yield url
     finally:
-        os.killpg(process.pid, signal.SIGKILL)  # label-studio-ml leaves a process behind for every event
+        os.killpg(process.pid, signal.SIGKILL)  # label-studio-ml does not end the process of each event
         process.wait()
 
 

@@ -1,4 +1,4 @@
-"""`galaxyloop project`: what the demo does for its project, done by commands for any other."""
+"""`galaxyloop project`: the demo's setup of its project, by commands for any project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sync.labelling.instructions import annotator_instructions
 def run(
     label_studio: tuple[str, str], recording_backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
-    """Runs `galaxyloop project` with words; the backend is one that only answers."""
+    """Return a function that runs `galaxyloop project`; the backend is a recording one."""
     values = {
         "LABEL_STUDIO_URL": label_studio[0],
         "LABEL_STUDIO_API_KEY": label_studio[1],

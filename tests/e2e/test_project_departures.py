@@ -1,4 +1,4 @@
-"""Projects that leave: detached, forgotten, deleted in Label Studio; and an attachment that fails and leaves nothing behind."""
+"""Projects that are detached, forgotten or deleted in Label Studio; a failed attachment leaves no backend and no webhook."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ NOWHERE = "http://127.0.0.1:1"
 def run(
     label_studio: tuple[str, str], recording_backend: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
-    """Runs `galaxyloop` with words; the backend is one that only answers."""
+    """Return a function that runs `galaxyloop`; the backend is a recording one."""
     values = {
         "LABEL_STUDIO_URL": label_studio[0],
         "LABEL_STUDIO_API_KEY": label_studio[1],
@@ -57,7 +57,7 @@ def project(client: LabelStudioClient) -> int:
 
 
 def settings_of(client: LabelStudioClient, project: int) -> dict[str, Any]:
-    """All that attaching may change."""
+    """Return everything that attaching may change."""
     read = client.get(f"/api/projects/{project}/")
     kept = ("model_version", "sampling", "show_collab_predictions", "evaluate_predictions_automatically")
     return {name: read[name] for name in kept} | {
@@ -111,7 +111,7 @@ def test_a_project_is_forgotten_after_a_yes(
     run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
 ) -> None:
     run("project", "attach", project)
-    assert run("project", "forget", project).exit_code == 1  # nobody answers the question
+    assert run("project", "forget", project).exit_code == 1  # the question gets no answer
     assert services.registry.versions(project)
     assert run("project", "forget", project, "--yes").stdout == f"project {project} is forgotten and detached\n"
     assert services.registry.versions(project) == []

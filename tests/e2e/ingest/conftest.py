@@ -1,4 +1,4 @@
-"""Importing into the real Label Studio: a project, the command, the backend's way to a picture, and image files."""
+"""Fixtures of imports into the real Label Studio: a project, the command, the backend's fetching of an image, image files."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def project(client: LabelStudioClient) -> int:
 def run(
     label_studio: tuple[str, str], label_studio_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Result]:
-    """Runs `galaxyloop import` with words."""
+    """Return a function that runs `galaxyloop import`."""
     monkeypatch.setenv("LABEL_STUDIO_URL", label_studio[0])
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio[1])
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
@@ -45,7 +45,7 @@ def run(
 
 @pytest.fixture
 def picture(client: LabelStudioClient) -> Callable[..., tuple[int, ...]]:
-    """Fetches a picture as the backend does, and gives its shape."""
+    """Return a function that fetches an image as the backend does and returns its shape."""
 
     def look(reference: str, *hosts: str) -> tuple[int, ...]:
         allowed = frozenset(hosts)
@@ -60,7 +60,7 @@ def picture(client: LabelStudioClient) -> Callable[..., tuple[int, ...]]:
 
 @pytest.fixture(scope="session")
 def noise() -> Callable[..., Any]:
-    """Makes a sky without anything, shape (24, 32) by default."""
+    """Return a function that makes a sky of noise, shape (24, 32) by default."""
 
     def make(seed: int, shape: tuple[int, ...] = (24, 32)) -> Any:
         return np.random.default_rng(seed).normal(10, 2, shape).astype(np.float32)
@@ -70,7 +70,7 @@ def noise() -> Callable[..., Any]:
 
 @pytest.fixture
 def everything(tmp_path: Path, noise: Callable[..., Any]) -> Path:
-    """A folder with a PNG, a JPEG, a TIFF of floats, a FITS file, a copy of the PNG, and two files that are broken."""
+    """Return a folder with a PNG, a JPEG, a TIFF of floats, a FITS file, a copy of the PNG, and two broken files."""
     folder = tmp_path / "images"
     (folder / "below").mkdir(parents=True)
     grey = Image.fromarray((noise(1) * 10).clip(0, 255).astype(np.uint8))
@@ -86,7 +86,7 @@ def everything(tmp_path: Path, noise: Callable[..., Any]) -> Path:
 
 @pytest.fixture
 def pictures(tmp_path: Path, noise: Callable[..., Any]) -> Callable[[int], Path]:
-    """Makes a folder of so many small pictures, no two alike."""
+    """Return a function that makes a folder of `n` different small images."""
 
     def make(count: int) -> Path:
         folder = tmp_path / "pictures"

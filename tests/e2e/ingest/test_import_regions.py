@@ -1,4 +1,4 @@
-"""`galaxyloop import-regions` into the real Label Studio: masks come back to the pixel, twice is once, the rest is named."""
+"""`galaxyloop import-regions` into the real Label Studio: exact masks, no duplicates after a second run, omissions reported."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def sky_of(number: int) -> WCS:
 
 @pytest.fixture
 def project(client: LabelStudioClient, run: Callable[..., Result], tmp_path: Path) -> int:
-    """Two galaxies as FITS files, a degree apart."""
+    """Return a project of two galaxies as FITS files, a degree apart."""
     made = create_project(client, "Regions to import", CONFIG)
     for number, name in enumerate(NAMES):
         noise = np.random.default_rng(number).normal(10, 2, (HEIGHT, WIDTH)).astype(np.float32)
@@ -106,7 +106,7 @@ def test_predictions_come_back_to_the_pixel_and_twice_is_once(
     fits.writeto(tmp_path / "south_seg.fits", segmentation_map())
     done = import_regions(coco, tmp_path / "south_seg.fits", "--label", "Galaxy", "--model", "cutler")
     assert "2 tasks stored" in done.stdout, done.output
-    assert done.exit_code == 1  # a comet, and an image that the project lacks
+    assert done.exit_code == 1  # a comet, and an image that is not in the project
     assert "comet" in done.stderr
     assert "east.png" in done.stderr
     tasks = tasks_of(client, project)
@@ -130,7 +130,7 @@ def test_predictions_come_back_to_the_pixel_and_twice_is_once(
     import_regions(tmp_path / "south_seg.fits", "--label", "Galaxy", "--model", "other")
     assert len(client.get("/api/predictions/", task=tasks["south"])) == 2
 
-    fits.writeto(tmp_path / "survey.fits", segmentation_map(), sky_of(1).to_header())  # a map that no task is called as
+    fits.writeto(tmp_path / "survey.fits", segmentation_map(), sky_of(1).to_header())  # a map whose name matches no task
     done = import_regions(tmp_path / "survey.fits", "--label", "Galaxy", "--model", "survey")
     assert done.exit_code == 0, done.output
     mapped = [one for one in client.get("/api/predictions/", task=tasks["south"]) if one["model_version"] == "survey"]
@@ -164,7 +164,7 @@ def test_annotations_by_the_sky_and_classes_of_a_table_are_there_once(
     send, sent = LabelStudioClient.send, []
 
     def send_one(self: LabelStudioClient, method: str, path: str, **body: Any) -> Any:
-        """As if Label Studio went away after the first annotation."""
+        """Store the first annotation, then fail as if Label Studio did not answer."""
         if path.endswith("/annotations/"):
             sent.append(path)
         if len(sent) > 1:

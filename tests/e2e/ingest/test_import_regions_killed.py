@@ -1,4 +1,4 @@
-"""`galaxyloop import-regions` that is killed in the middle and started again stores nothing twice, in the real Label Studio."""
+"""`galaxyloop import-regions`, killed during the import and started again, stores no duplicate in the real Label Studio."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ DEADLINE_S = 120.0
 
 @pytest.fixture
 def project(client: LabelStudioClient) -> int:
-    """Tasks whose pictures cannot be fetched: the file of regions states their sizes."""
+    """Return a project of tasks whose images cannot be fetched; the file of regions states their sizes."""
     made = create_project(client, "Killed imports", CONFIG)
     tasks = [{"data": {"image": f"/missing/{number}.png", "filename": f"galaxy{number}.png"}} for number in range(TASKS)]
     client.send("POST", f"/api/projects/{made}/import", json=tasks)
@@ -46,7 +46,7 @@ def stored(client: LabelStudioClient, project: int, kind: str) -> list[int]:
     return [len(task[kind]) for task in client.pages("/api/tasks/", project=project, **fields)]
 
 
-@pytest.mark.usefixtures("run")  # its settings are in the environment, which the processes inherit
+@pytest.mark.usefixtures("run")  # sets the environment, which the processes inherit
 @pytest.mark.parametrize("kind", ["annotations", "predictions"])
 def test_a_killed_import_that_is_started_again_stores_nothing_twice(
     client: LabelStudioClient, project: int, tmp_path: Path, kind: str

@@ -1,4 +1,4 @@
-"""`galaxyloop import`, twice and killed in between: everything is there once."""
+"""`galaxyloop import`, run twice and killed in between, creates each task once."""
 
 from __future__ import annotations
 

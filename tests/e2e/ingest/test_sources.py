@@ -1,4 +1,4 @@
-"""`galaxyloop import` from catalogues and addresses, into every storage; the backend can read all of it."""
+"""`galaxyloop import` from catalogues and URLs into every storage; the backend can read all images."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_local_files_are_served_to_people_and_to_the_backend(
     assert all(data["image"].startswith("/data/local-files/?d=galaxyloop/") for data in tasks)
     assert picture(next(data["science"] for data in tasks if data["filename"] == "d.fits")) == (24, 32, 3)
     (storage,) = client.get("/api/storages/localfiles", project=project)
-    client.send("POST", f"/api/storages/localfiles/{storage['id']}/sync")  # a button in Label Studio
+    client.send("POST", f"/api/storages/localfiles/{storage['id']}/sync")  # the sync button of Label Studio
     assert project_state(client, project).task_count == 4
 
 
@@ -190,7 +190,7 @@ def test_a_bucket_is_opened_through_label_studio(
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any]]:
-    """A bucket of moto's S3 on this machine: its host and a client."""
+    """Yield the host and a client of moto's S3 on this machine, with a bucket."""
     moto = pytest.importorskip("moto.server", reason="no moto: install moto[server] and boto3")
     boto3 = pytest.importorskip("boto3", reason="no boto3: install galaxyloop[s3]")
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
@@ -213,7 +213,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any]]:
 
 @contextmanager
 def served(find: Callable[[str], bytes | None]) -> Iterator[tuple[str, list[str]]]:
-    """A server on this machine that answers with what `find` finds at a path: its host, and the paths that were asked."""
+    """Yield the host of a server that answers with the result of `find` for a path, and the list of requested paths."""
     asked: list[str] = []
 
     class Answer(BaseHTTPRequestHandler):
@@ -226,7 +226,7 @@ def served(find: Callable[[str], bytes | None]) -> Iterator[tuple[str, list[str]
             self.wfile.write(content or b"")
 
         def log_message(self, *_: Any) -> None:
-            """Keep the tests' output clean."""
+            """Suppress the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,6 +1,6 @@
-"""The loop as it runs for a team: server and worker as processes of their own, against the real Label Studio.
+"""The loop in production form: server and worker as processes, against the real Label Studio.
 
-The processes are shared by the tests, each of which has a project of its own; whoever kills one starts it again.
+The tests share the processes, and each test has its own project; a test that kills a process restarts it.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ BATCH = 8
 TILE_PX = 96
 TILES = 24
 DEADLINE_S = 120.0
-"""Generous: a busy machine takes ten times as long as a free one."""
+"""A busy machine takes ten times as long as an idle one."""
 SECRETS = {"GALAXYLOOP_BASIC_AUTH_PASSWORD": "a-password", "GALAXYLOOP_WEBHOOK_SECRET": "a-secret"}
 TRAINED = re.compile(r"event=trained project=(\d+) version=(\d+)")
 
 
 class Process(Child):
-    """A process of the loop that can also be killed as a power cut would."""
+    """A process of the loop that can also be killed or frozen."""
 
     def kill(self) -> None:
         assert self._process is not None
@@ -59,7 +59,7 @@ class Process(Child):
         self._process.wait()
 
     def freeze(self) -> None:
-        """Stop it in its tracks, as a suspended machine does."""
+        """Stop it with SIGSTOP, as on a suspended machine."""
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGSTOP)
 
@@ -68,18 +68,18 @@ class Process(Child):
         os.killpg(self._process.pid, signal.SIGCONT)
 
     def said(self) -> str:
-        """All that it has logged."""
+        """Return its log."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
 
 def choice(value: str) -> list[dict[str, Any]]:
-    """An annotation's result under the config `morphology`."""
+    """Return an annotation's result under the config `morphology`."""
     region = {"id": "c1", "from_name": "morphology", "to_name": "image", "type": "choices"}
     return [region | {"value": {"choices": [value]}}]
 
 
 def kind_of(data: dict[str, Any]) -> int:
-    """Which of two kinds of tiles a task's data refer to."""
+    """Return which of two kinds of tiles a task's data refer to, 0 or 1."""
     return int(re.findall(r"tile-(\d+)", str(data))[0]) % 2
 
 
@@ -94,30 +94,30 @@ class Stored(NamedTuple):
 
 @dataclass
 class Project:
-    """A Label Studio project that the loop looks after, seen from both sides."""
+    """A Label Studio project with a backend, with access to Label Studio and to the registry."""
 
     loop: Loop
     id: int
 
-    # -- what people do
+    # -- annotators
 
     @property
     def tasks(self) -> list[int]:
         return [task.id for task in read_tasks(self.loop.client, self.id)]
 
     def teachers(self, count: int = BATCH) -> list[int]:
-        """Tasks that versions may learn from, of either kind in turn: held-out ones teach nothing, one kind tells little."""
+        """Return training tasks, alternately of both kinds of tiles."""
         held_out, kinds = self.held_out, {task.id: kind_of(task.data) for task in read_tasks(self.loop.client, self.id)}
         either = [[task for task in kinds if kinds[task] == kind and task not in held_out] for kind in (0, 1)]
         return [task for pair in zip(*either, strict=False) for task in pair][:count]
 
     @property
     def held_out(self) -> frozenset[int]:
-        """Tasks that judge and never teach."""
+        """Return the held-out tasks."""
         return held_out_tasks(self.record, read_tasks(self.loop.client, self.id))
 
     def annotate(self, tasks: Iterable[int], *classes: str, **more: Any) -> list[int]:
-        """Submit a class for each task, by what its image shows; return the annotations' ids."""
+        """Submit a class for each task, by the kind of its image; return the annotations' ids."""
         return [
             int(
                 self.loop.client.send(
@@ -130,11 +130,11 @@ class Project:
         ]
 
     def kind(self, task: int) -> int:
-        """Which of two kinds of tiles a task shows: classes that follow them can be learned from a few."""
+        """Return which of two kinds of tiles a task shows; a few labels are enough to train classes by kind."""
         return kind_of(self.loop.client.get(f"/api/tasks/{task}/")["data"])
 
     def edit(self, annotations: Iterable[int], *classes: str) -> None:
-        """Change annotations, by what their images show."""
+        """Change annotations to classes by the kind of their images."""
         for annotation in annotations:
             task = int(self.loop.client.get(f"/api/annotations/{annotation}/")["task"])
             body = {"result": choice(classes[self.kind(task) % len(classes)])}
@@ -145,7 +145,7 @@ class Project:
         self.loop.client.send("POST", f"/api/ml/{backend['id']}/train", json={})
 
     def import_again(self, count: int) -> None:
-        """Import tasks that show the same images."""
+        """Import tasks with the same images again."""
         known = [task.data for task in read_tasks(self.loop.client, self.id)]
         data = [known[number % len(known)] for number in range(count)]
         self.loop.client.send("POST", f"/api/projects/{self.id}/import", json=data)
@@ -153,7 +153,7 @@ class Project:
     def configure(self, label_config: str) -> None:
         self.loop.client.send("PATCH", f"/api/projects/{self.id}/", json={"label_config": label_config})
 
-    # -- what Label Studio shows
+    # -- Label Studio
 
     @property
     def state(self) -> Any:
@@ -161,7 +161,7 @@ class Project:
 
     @property
     def title(self) -> str:
-        """What Label Studio calls the backend."""
+        """Return the backend's title in Label Studio."""
         (backend,) = self.loop.client.get("/api/ml", project=self.id)
         return str(backend["title"])
 
@@ -176,7 +176,7 @@ class Project:
     def to_do(self) -> list[int]:
         return [task.id for task in read_tasks(self.loop.client, self.id) if not task.annotated]
 
-    # -- what the registry says
+    # -- registry
 
     @property
     def record(self) -> Any:
@@ -191,18 +191,18 @@ class Project:
         return [version.number for version in self.versions]
 
     def name_of(self, number: int) -> str:
-        """What Label Studio calls a version."""
+        """Return the name of a version in Label Studio."""
         return self.loop.services.registry.version(self.id, number).name
 
     def learned(self, version: Version) -> dict[int, str]:
-        """The annotations that a version's snapshot lists, with the time of their last change."""
+        """Return the annotations of a version's snapshot, with the time of their last change."""
         folder = self.loop.services.registry.path(self.id, version.number)
         return {row["annotation"]: row["updated_at"] for row in json.loads((folder / SNAPSHOT_FILE).read_text())}
 
     # -- waiting
 
     def wait_until_quiet(self) -> str:
-        """Wait until no event waits for an answer and all is published; return what the loop says it did last."""
+        """Wait until no event is pending and all predictions are published; return the loop's last logged action."""
         self.loop.wait_until(
             lambda: self.id not in self.loop.services.pending_events.pending(), f"project {self.id} answered", self
         )
@@ -217,7 +217,7 @@ class Project:
         return self.loop.services.registry.version(self.id, number)
 
     def wait_for_training(self, number: int) -> Version:
-        """Wait until a version has been trained and judged, whether it goes live or not."""
+        """Wait until a version is trained and the gate has decided."""
         self.loop.wait_until(
             lambda: any(one.number == number and one.verdict != "trained" for one in self.versions), f"{number} judged", self
         )
@@ -225,7 +225,7 @@ class Project:
         return self.loop.services.registry.version(self.id, number)
 
     def assert_sound(self) -> None:
-        """What must hold whatever was killed when."""
+        """Check the invariants that hold after any kill."""
         live = self.record.live_name
         assert self.state.model_version == self.title == live
         duplicates = [key for key, count in Counter((one.task, one.version) for one in self.predictions).items() if count > 1]
@@ -243,14 +243,14 @@ class Project:
         assert not [number for number, count in said.items() if count > 1]
 
     def assert_nothing_lost(self) -> None:
-        """Every submitted annotation as it stands now has been learned by the newest version."""
+        """Check that the newest version was trained on every submitted annotation in its current state."""
         there = {one.id: one.updated_at for one in read_annotations(self.loop.client, self.id)}
         assert self.learned(self.versions[-1]) == there
 
 
 @dataclass
 class Loop:
-    """Server and worker over one data folder, and the ways to look at them."""
+    """Server and worker with one data folder, and access to their state."""
 
     client: LabelStudioClient
     environment: dict[str, str]
@@ -268,12 +268,12 @@ class Loop:
 
     @cached_property
     def services(self) -> Services:
-        """The registry and the bell, as a third process would see them."""
+        """Return services with the registry and the pending events, as in a third process."""
         return Services(self.settings)
 
     @cached_property
     def tiles(self) -> list[Path]:
-        """Small crops of the Hubble deep field, every other one with a large galaxy in front."""
+        """Return small crops of the Hubble deep field; every other one has a large galaxy in the foreground."""
         field = np.asarray(hubble_deep_field())
         offsets = np.indices((TILE_PX, TILE_PX)) - TILE_PX / 2
         front = (230 * np.exp(-np.hypot(*offsets) / 16)).astype(np.uint8)[..., None]
@@ -286,7 +286,7 @@ class Loop:
         return tiles
 
     def process(self, command: str, *, name: str = "") -> Process:
-        """A `galaxyloop server` or `galaxyloop worker`, not started yet."""
+        """Return a `galaxyloop server` or `galaxyloop worker` that is not started."""
         arguments = [sys.executable, "-m", "backend.cli", command]
         return Process(name or command, arguments, environment=self.environment, logs=self.folder / "logs")
 
@@ -309,7 +309,7 @@ class Loop:
         self.wait_until(healthy, "the server answers")
 
     def command(self, *arguments: str, code: int = 0) -> str:
-        """Run a `galaxyloop` command, which ends with `code`, and return what it prints."""
+        """Run a `galaxyloop` command that exits with `code`, and return its output."""
         result = CliRunner().invoke(app, list(arguments), env={**self.environment, "COLUMNS": "300"}, catch_exceptions=False)
         assert result.exit_code == code, result.output
         return result.output
@@ -321,7 +321,7 @@ class Loop:
         batch: int | None = None,
         before_attaching: Callable[[Project], None] = lambda _: None,
     ) -> Project:
-        """Make a project with images, attach the backend, and wait until the base version has predicted it."""
+        """Create a project with images, attach the backend, and wait for the base version's predictions."""
         xml = files("labeling_configs").joinpath(f"{config}.xml").read_text()
         return self.project_of(xml, self.tiles, batch=batch, before_attaching=before_attaching)
 
@@ -333,7 +333,7 @@ class Loop:
         batch: int | None = None,
         before_attaching: Callable[[Project], None] = lambda _: None,
     ) -> Project:
-        """Make a project with these pictures, as `new_project` does."""
+        """Create a project with these images, as `new_project` does."""
         project = Project(self, create_project(self.client, "Galaxies", xml))
         upload_images(self.client, project.id, pictures)
         before_attaching(project)
@@ -342,7 +342,7 @@ class Loop:
         return project
 
     def import_project(self, title: str, label_config: str, data: list[dict[str, Any]]) -> Project:
-        """Make a project with tasks of these data, attach the backend, and wait until the base version has predicted it."""
+        """Create a project with tasks of these data, attach the backend, and wait for the base version's predictions."""
         project = Project(self, create_project(self.client, title, label_config))
         self.client.send("POST", f"/api/projects/{project.id}/import", json=data)
         self.command("project", "attach", str(project.id))
@@ -350,7 +350,7 @@ class Loop:
         return project
 
     def events(self) -> dict[str, int]:
-        """How many events the server has heard, by action."""
+        """Return the number of events that the server has received, by action."""
         auth = (self.settings.basic_auth_user, self.settings.basic_auth_password.get_secret_value())
         text = httpx.get(f"{self.settings.public_url}/metrics", auth=auth, trust_env=False).raise_for_status().text
         found = re.findall(r'^galaxyloop_events_total\{action="(\w+)"\} (\S+)$', text, re.MULTILINE)
@@ -359,7 +359,7 @@ class Loop:
     def wait_until(
         self, condition: Callable[[], Any], what: str, project: Project | None = None, *, every_s: float = 0.05
     ) -> None:
-        """Poll until `condition` holds; past the deadline fail with what the loop has to say for itself."""
+        """Poll until `condition` is true; after the deadline fail with the logs of the loop."""
         deadline = time.monotonic() + DEADLINE_S
         while not condition():
             if time.monotonic() > deadline:
@@ -383,7 +383,7 @@ def loop(label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         "GALAXYLOOP_BATCH": str(BATCH),
         "GALAXYLOOP_WEBHOOK_DEBOUNCE_S": "0.5",
         "GALAXYLOOP_LEASE_S": "3",
-        "GALAXYLOOP_RECONCILE_EVERY_S": "600",  # so that what is found is found by an event or a start
+        "GALAXYLOOP_RECONCILE_EVERY_S": "600",  # so that only events and starts trigger the loop
         "GALAXYLOOP_THREADS": "1",
         "OMP_NUM_THREADS": "1",
     }

@@ -1,6 +1,6 @@
 """Bitmasks and vectors: predicted, shown and submitted on Label Studio's page, prompted, trained on and exported.
 
-`GALAXYLOOP_SCREENSHOTS=1` makes the test keep its screenshot, `docs/images/bitmasks-and-vectors.png`.
+`GALAXYLOOP_SCREENSHOTS=1` makes the test write its screenshot, `docs/images/bitmasks-and-vectors.png`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 PATIENCE_MS = 90_000
 REGIONS = "Htx.annotationStore.selected.serializeAnnotation()"
 USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
-"""As tests/e2e/conftest.py has them."""
+"""As in tests/e2e/conftest.py."""
 BATCH = 8
 TYPES = {"bitmasklabels": "BitmaskLabels", "vectorlabels": "VectorLabels"}
 IMAGES = Path(__file__).parents[3] / "docs/images"
@@ -40,7 +40,7 @@ CONFIG = """<View><Image name="image" value="$image" smoothing="false"/>
 
 
 def mask_of(region: dict[str, Any]) -> Mask:
-    """The pixels of a region on a picture of the size that it states."""
+    """Return the mask of a region, in the image size that the region states."""
     drawn = OBJECTS[TYPES[region["type"]]].decode(region)
     return Footprint.of_polygon(drawn.shape, drawn.size).full(drawn.size) if isinstance(drawn.shape, Polygon) else drawn.shape
 

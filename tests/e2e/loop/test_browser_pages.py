@@ -1,4 +1,4 @@
-"""A person clicks on the second page of a task, and the mask comes on that page."""
+"""A click on the second page of a task gives a mask on that page."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PATIENCE_MS = 90_000
 REGIONS = "Htx.annotationStore.selected.serializeAnnotation()"
 SIZE, GALAXIES = (400, 200), ((100, 100), (300, 100))
 USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
-"""As tests/e2e/conftest.py has them."""
+"""As in tests/e2e/conftest.py."""
 CONFIG = """<View><Image name="image" valueList="$images"/>
 <BrushLabels name="brush" toName="image"><Label value="Galaxy"/></BrushLabels>
 <KeyPointLabels name="kp" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels></View>"""
@@ -32,7 +32,7 @@ CONFIG = """<View><Image name="image" valueList="$images"/>
 
 @pytest.fixture
 def project(loop: Loop, tmp_path: Path) -> Project:
-    """One task with two pages: a galaxy on the left of the first and on the right of the second."""
+    """Return a project of one task with two pages: a galaxy on the left of the first and on the right of the second."""
     rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
     files = []
     for page, (x, y) in enumerate(GALAXIES):
@@ -67,7 +67,7 @@ def test_a_click_on_the_second_page_draws_a_mask_there(loop: Loop, project: Proj
 
 
 def _click_on_page_2(page: Page) -> None:
-    page.get_by_label("Create an annotation").click()  # an empty one: a click on a predicted mask would select it
+    page.get_by_label("Create an annotation").click()  # empty, because a click on a predicted mask would select it
     page.wait_for_function(f"{REGIONS}.length == 0")
     page.evaluate("Htx.annotationStore.selected.objects[0].setCurrentImage(1)")
     page.wait_for_function("Htx.annotationStore.selected.objects[0].currentImageEntity.imageLoaded")

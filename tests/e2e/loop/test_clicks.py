@@ -1,4 +1,4 @@
-"""Prompts on a pre-annotated task, as a real Label Studio hands them on: with all rectangles, and what is on the screen."""
+"""Prompts on a pre-annotated task, as a real Label Studio sends them: with all rectangles and the regions on the screen."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_prompt_on_a_pre_annotated_task_means_what_was_drawn(loop: Loop, tmp_p
         point = keypointlabels.encode(Point(*place), control=controls["click"], label="Galaxy", size=SIZE)
         return point | {"is_positive": positive, "origin": "manual"}
 
-    # All rectangles of the annotation come along, as Label Studio sends them.
+    # Label Studio sends all rectangles of the annotation.
     copied = [region | {"origin": "prediction"} for region in shown if region["type"] == "rectanglelabels"]
     around = Box(FAINT[0] - 16, FAINT[1] - 16, 32, 32)
     drawn = rectanglelabels.encode(around, control=controls["drag"], label="Galaxy", size=SIZE) | {"origin": "manual"}
@@ -62,7 +62,7 @@ def test_a_prompt_on_a_pre_annotated_task_means_what_was_drawn(loop: Loop, tmp_p
     mask = brushlabels.decode(region).shape
     assert (mask[FAINT[::-1]], mask[BRIGHT[::-1]]) == (True, False)
 
-    # A click on a predicted mask mends it and takes its place.
+    # A click on a predicted mask refines and replaces it.
     masks = {region["id"]: brushlabels.decode(region).shape for region in shown if region["type"] == "brushlabels"}
     under = next(name for name, mask in masks.items() if mask[BRIGHT[::-1]])
     edge = int(np.flatnonzero(masks[under][BRIGHT[1]]).max()) - 1, BRIGHT[1]

@@ -1,4 +1,4 @@
-"""`galaxyloop doctor` against the real Label Studio: all is well, or what is wrong is named."""
+"""`galaxyloop doctor` against the real Label Studio: it reports success or each problem."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
 
 
 def examine(loop: Loop, **changes: str) -> tuple[int, dict[str, tuple[bool, str]]]:
-    """Run the doctor; return its exit code, and of each check whether it passed and what it said."""
+    """Run the doctor; return its exit code, and for each check whether it passed and its message."""
     result = CliRunner().invoke(app, ["doctor"], env=loop.environment | {"COLUMNS": "400"} | changes, catch_exceptions=False)
     rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in result.output.splitlines() if line.startswith("│")]
     return result.exit_code, {name: (state == "ok", says) for name, state, says in rows}
 
 
 def everything(loop: Loop) -> Any:
-    """What must be the same afterwards, in Label Studio and in the registry."""
+    """Return the state that the doctor must not change, in Label Studio and in the registry."""
     titles = [state.title for state in list_states(loop.client)]
     return titles, loop.client.get("/api/webhooks/"), [project.id for project in loop.services.registry.projects()]
 
@@ -39,7 +39,7 @@ def everything(loop: Loop) -> Any:
 def test_where_all_is_well_every_check_passes_and_nothing_is_left_behind(loop: Loop) -> None:
     loop.wait_until(lambda: is_alive(loop.services.engine, "worker"), "the worker has written a heartbeat")
     before = everything(loop)
-    create_project(loop.client, TITLE, CONFIG)  # of a doctor that was killed
+    create_project(loop.client, TITLE, CONFIG)  # left by a doctor that was killed
     code, checks = examine(loop)
     assert {name: says for name, (ok, says) in checks.items() if not ok} == {}
     assert code == 0
@@ -77,7 +77,7 @@ def test_another_database_than_the_servers_is_found_by_the_event_that_does_not_a
 def closed(
     request: pytest.FixtureRequest, label_studio_executable: Path, label_studio_template: Path, tmp_path: Path
 ) -> Iterator[tuple[str, LabelStudioServer]]:
-    """A Label Studio with one of its network switches as it is by default: it calls no private address."""
+    """Run a Label Studio with a default network setting: it sends no requests to private addresses."""
     shutil.copytree(label_studio_template, tmp_path / "studio")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -1,4 +1,4 @@
-"""The effort meter on a real Label Studio: what an annotator does with a prediction stands with the version that made it."""
+"""The effort measure on a real Label Studio: the edits of a prediction are recorded for the version that made it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
 
 
 def prediction_with_boxes(project: Project, count: int) -> dict[str, Any]:
-    """A prediction that has at least so many boxes, as the page would get it."""
+    """Return a prediction with at least `n` boxes, as the page receives it."""
     stored = project.loop.client.get("/api/predictions/", project=project.id)
     return next(one for one in stored if len(boxes_of(one["result"])) >= count)
 

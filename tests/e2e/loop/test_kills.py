@@ -1,4 +1,4 @@
-"""Whatever is killed and whenever, the loop goes on: nothing lost, nothing trained twice, no half version, nothing doubled."""
+"""The loop continues after any kill: no annotation lost, no training repeated, no incomplete version, no duplicates."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project
 
 CLASSES = ("Star or artifact", "Can't tell")
-"""The shipped head knows neither of them: that a few labels teach more is then measured beyond chance."""
+"""The shipped head has neither of them, so that a version trained on a few labels is significantly better."""
 LABELS = 12
-"""Enough that the gate measures a version that learned them turned round as better."""
+"""Enough labels for a significant improvement after all classes are swapped."""
 RANDOM_KILLS = 2
 CYCLE_S = 4.0
-"""About what a cycle takes, from the last event to the last prediction."""
+"""Approximate duration of a cycle, from the last event to the last prediction."""
 NEVER_MISSED_S = 0.001
-"""The folder of an unfinished version is there for some milliseconds."""
+"""Polling interval: the folder of an unfinished version exists for some milliseconds."""
 
 
 @pytest.fixture(scope="module")
 def annotations(loop: Loop) -> tuple[Project, list[int]]:
-    """A project that has learned from one batch, and the batch: every test here changes all of it and makes a new one due."""
+    """Return a project with one trained batch, and the batch; every test here changes all of it, which triggers a training."""
     project = loop.new_project(batch=LABELS)
     submitted = project.annotate(project.teachers(LABELS), *CLASSES)
     project.wait_for_version(2)
@@ -37,7 +37,7 @@ def annotations(loop: Loop) -> tuple[Project, list[int]]:
 
 @pytest.fixture(params=["unfinished", "trained", "judged", "stored", *range(RANDOM_KILLS)])
 def moment(request: pytest.FixtureRequest, loop: Loop) -> Callable[[Project], bool]:
-    """When to kill: as soon as the worker has come so far, or at a random moment of a cycle."""
+    """Return the condition of the kill: a stage of the worker, or a random moment of a cycle."""
     if isinstance(request.param, int):
         at = time.monotonic() + random.Random(request.param).uniform(0, CYCLE_S) + 1
         return lambda project: time.monotonic() > at
@@ -60,7 +60,7 @@ def another_worker(loop: Loop) -> Iterator[object]:
 
 
 def change_all(project: Project, submitted: list[int]) -> None:
-    """Turn every class round, which makes a training due."""
+    """Swap the classes of all annotations, which triggers a training."""
     last = project.loop.client.get(f"/api/annotations/{submitted[-1]}/")
     as_at_first = last["result"][0]["value"]["choices"] == [CLASSES[project.kind(last["task"])]]
     project.edit(submitted, *(CLASSES[::-1] if as_at_first else CLASSES))

@@ -1,4 +1,4 @@
-"""The loop on a real Label Studio: people annotate, versions come and go, and each rule of docs/loop.md holds."""
+"""The loop on a real Label Studio: annotations, versions, and each rule of docs/loop.md."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project
 
 CLASSES = ("Star or artifact", "Can't tell")
-"""The shipped head knows neither of them: that a few labels teach more is then measured beyond chance."""
+"""The shipped head has neither of them, so that a version trained on a few labels is significantly better."""
 
 
 @pytest.fixture(scope="module")
 def taught(loop: Loop) -> Project:
-    """A project that has learned from one batch; for tests that only look."""
+    """Return a project with one trained batch, for tests that only read."""
     project = loop.new_project()
     set_uncertainty_sampling(loop.client, project.id)
     project.annotate(project.teachers(), *CLASSES)
@@ -144,7 +144,7 @@ def test_a_ground_truth_annotation_judges_and_does_not_teach(project: Project) -
     assert noted == {id_: id_ == annotations[0] for id_ in annotations}
 
 
-# --- what counts
+# --- which annotations count
 
 
 def test_skips_drafts_and_empty_annotations_teach_nothing(project: Project) -> None:

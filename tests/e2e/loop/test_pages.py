@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 PAIRS, ANNOTATED = 16, 14
 SIZE = (200, 100)
 SPOTS = ((50, 50), (150, 50))
-"""Where the galaxy of the first image is, and of the second."""
+"""Positions of the galaxies of the first and of the second image, pixels."""
 PAGES = """<View><Image name="image" valueList="$images"/>
 <RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels>
 <BrushLabels name="brush" toName="image"><Label value="Galaxy"/></BrushLabels>
@@ -33,7 +33,7 @@ TWO_IMAGES = """<View><Image name="g" value="$g"/><Image name="r" value="$bands[
 
 @pytest.fixture(scope="module")
 def pictures(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
-    """References of pairs of uploaded images, with a galaxy on the left of the first and on the right of the second."""
+    """Return references of pairs of uploaded images, with a galaxy on the left of the first and on the right of the second."""
     folder, files = tmp_path_factory.mktemp("pairs"), []
     rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
     noise = np.random.default_rng(3)
@@ -51,7 +51,7 @@ def pictures(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> list[tuple
 
 
 def where(region: dict[str, Any]) -> int:
-    """Which of the two galaxies a box is on."""
+    """Return which of the two galaxies a box is on."""
     box = rectanglelabels.decode(region).shape
     return int(box.x + box.width / 2 > SIZE[0] / 2)
 
@@ -67,7 +67,7 @@ def annotate(project: Project, config: str, place: dict[str, Any]) -> None:
 
 
 def exported(project: Project, folder: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    """The annotations of a COCO export, each with its image."""
+    """Return the annotations of a COCO export, each with its image."""
     project.loop.command("export", str(project.id), "--format", "coco", "--output", str(folder))
     said = json.loads((folder / "annotations" / "train.json").read_text())
     images = {image["id"]: image for image in said["images"]}

@@ -1,4 +1,4 @@
-"""What scripts and bulk edits leave in Label Studio is learned as the page shows it, or named."""
+"""Annotations that scripts and bulk edits leave in Label Studio are trained on as the page shows them, or reported."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ STATED: tuple[dict[str, Any], ...] = (
 
 
 def centre(number: int) -> tuple[int, int]:
-    """Where the galaxy of a picture is, pixels."""
+    """Return the position of an image's galaxy, pixels."""
     return 30 + 37 * number % 140, 25 + 23 * number % 50
 
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """Pictures of 200x100 pixels with one Gaussian galaxy each."""
+    """Return images of 200x100 pixels with one Gaussian galaxy each."""
     folder = tmp_path_factory.mktemp("gaussians")
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     files = []
@@ -59,7 +59,7 @@ def config(*labels: str) -> str:
 
 
 def true_boxes(project: Project) -> dict[int, Box]:
-    """The box around the galaxy of each task's picture."""
+    """Return the box around the galaxy of each task's image."""
     boxes = {}
     for task in read_tasks(project.loop.client, project.id):
         x, y = centre(int(task.data["image"].rsplit("gaussian-", 1)[1][:2]))
@@ -68,7 +68,7 @@ def true_boxes(project: Project) -> dict[int, Box]:
 
 
 def teachers(project: Project) -> list[int]:
-    """Eight tasks that versions may learn from."""
+    """Return eight training tasks."""
     return [task for task in project.tasks if task not in project.held_out][:8]
 
 
@@ -80,7 +80,7 @@ def submit(project: Project, task: int, box: Box, label: str, stated: dict[str, 
 
 
 def learned_boxes(project: Project) -> dict[int, list[tuple[Box, str]]]:
-    """What the loop learns from the annotations as they stand."""
+    """Return the boxes that a training reads from the current annotations."""
     parsed = read_config(project.state.label_config)
     snapshot = take_snapshot(read_annotations(project.loop.client, project.id))
     sizes_of = project.loop.services.predictors.extractor.sizes
@@ -107,10 +107,10 @@ SIDES = (WIDTH, HEIGHT, WIDTH, HEIGHT)
 
 
 def exported_boxes(project: Project, folder: Path) -> dict[int, list[float]]:
-    """The boxes of a COCO export, which names every picture's own size."""
+    """Return the boxes of a COCO export, which contains the size of every image."""
     project.loop.command(
         "export", str(project.id), "--format", "coco", "--output", str(folder), code=1
-    )  # other sizes are listed
+    )  # annotations with other sizes are reported
     coco = json.loads((folder / "annotations" / "train.json").read_text())
     assert {(image["width"], image["height"]) for image in coco["images"]} == {(WIDTH, HEIGHT)}
     return {one["image_id"]: one["bbox"] for one in coco["annotations"]}

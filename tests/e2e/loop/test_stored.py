@@ -1,4 +1,4 @@
-"""What Label Studio holds of our predictions, whatever else it holds and whatever becomes of its tasks and pictures."""
+"""Predictions stored in Label Studio, beside other models' predictions and after changes of tasks and images."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project
 
 CLASSES = ("Star or artifact", "Can't tell")
-"""The shipped head knows neither of them: that a few labels teach more is then measured beyond chance."""
+"""The shipped head has neither of them, so that a version trained on a few labels is significantly better."""
 LABELS = 12
-"""Enough that the gate measures a version that learned them turned round as better."""
+"""Enough labels for a significant improvement after all classes are swapped."""
 OTHER_MODELS = ("v0001", "v0005", "v0002-3f9a7c")
 
 
 @contextmanager
 def polled(project: Project) -> Iterator[list[str | None]]:
-    """The project's model version, as a client of its own sees it all the while: each value once, as it changes."""
+    """Return the successive values of the project's model version, polled by a separate client."""
     seen: list[str | None] = []
     end = threading.Event()
     settings = project.loop.settings
@@ -51,18 +51,18 @@ def polled(project: Project) -> Iterator[list[str | None]]:
 
 
 def counts(project: Project) -> dict[str, int]:
-    """How many predictions Label Studio has of each version."""
+    """Return the number of predictions in Label Studio, by version."""
     found: dict[str, int] = project.loop.client.get(f"/api/projects/{project.id}/model-versions/")
     return found
 
 
 def reconcile(project: Project) -> None:
-    """What server and worker do every two minutes: no event tells of what a test has changed."""
+    """Run the periodic reconciliation, since the test's change causes no event."""
     project.loop.services.mark([project.id])
 
 
 def result_of(project: Project, task: int, version: int = 1) -> list[Any] | None:
-    """The regions of a task's one prediction by a version."""
+    """Return the regions of a task's only prediction by a version."""
     found = [one.result for one in project.predictions if (one.task, one.version) == (task, project.name_of(version))]
     assert len(found) <= 1
     return found[0] if found else None
@@ -77,7 +77,7 @@ def import_others(project: Project) -> None:
 
 @pytest.fixture(scope="module")
 def shared(loop: Loop) -> Project:
-    """A project that holds other models' predictions, named as ours are; each test leaves it predicted by version 1."""
+    """Return a project with other models' predictions under similar names; each test leaves version 1's predictions."""
     return loop.new_project(batch=LABELS, before_attaching=import_others)
 
 
@@ -132,7 +132,7 @@ def test_a_task_whose_image_changes_is_predicted_again_and_its_prediction_keeps_
         return dict(found)
 
     def values(prediction: dict[str, Any]) -> list[Any]:
-        # Not its score, which is drawn at random where the task is held out.
+        # Without the score, which is random for held-out tasks.
         return [region["value"] for region in prediction["result"]]
 
     before, other = stored(first.id), stored(second.id)

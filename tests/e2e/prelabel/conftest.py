@@ -1,4 +1,4 @@
-"""Running `galaxyloop prelabel PROJECT` against the real Label Studio, in projects of crops of the Hubble deep field."""
+"""Fixtures for `galaxyloop prelabel PROJECT` against the real Label Studio, in projects of crops of the Hubble deep field."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ TILES = 16
 TILE_PX = 64
 LEASE_S = 6
 LATE_S = 4.0
-"""How late Label Studio gets an import: the next run would have stored by then, and the lease still holds."""
+"""Delay of an import to Label Studio: longer than the next run's storing, shorter than the lease."""
 
 
 @pytest.fixture(scope="session")
@@ -36,14 +36,14 @@ def environment(label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> 
         "LABEL_STUDIO_API_KEY": label_studio.api_key,
         "GALAXYLOOP_DATA_DIR": str(tmp_path_factory.mktemp("prelabel")),
         "GALAXYLOOP_LEASE_S": str(LEASE_S),
-        "GALAXYLOOP_WORKER_NICENESS": "0",  # this process is the tests' own
+        "GALAXYLOOP_WORKER_NICENESS": "0",  # the command runs in the process of the tests
         "COLUMNS": "300",
     }
 
 
 @pytest.fixture(scope="session")
 def services(environment: dict[str, str]) -> Services:
-    """The registry as another process sees it."""
+    """Return services with the registry, as in another process."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in environment.items():
             patch.setenv(name, value)
@@ -52,13 +52,13 @@ def services(environment: dict[str, str]) -> Services:
 
 @pytest.fixture
 def run(environment: dict[str, str]) -> Callable[..., Result]:
-    """Runs `galaxyloop prelabel` with words in this process."""
+    """Return a function that runs `galaxyloop prelabel` in this process."""
     return lambda *words: CliRunner().invoke(app, ["prelabel", *(str(word) for word in words)], env=environment)
 
 
 @pytest.fixture(scope="session")
 def references(label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
-    """Uploaded crops of the Hubble deep field, as tasks refer to them."""
+    """Return task references of uploaded crops of the Hubble deep field."""
     folder = tmp_path_factory.mktemp("crops")
     field = np.asarray(hubble_deep_field())
     crops = []
@@ -75,7 +75,7 @@ def references(label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> l
 
 @pytest.fixture
 def new_project(client: LabelStudioClient, references: list[str]) -> Callable[..., int]:
-    """Makes a project of so many tasks, on the same crops again and again."""
+    """Return a function that creates a project of `n` tasks, which share the crops."""
 
     def make(tasks: int = TILES, *, name: str = "morphology") -> int:
         project = create_project(client, "To be predicted", config(name))
@@ -88,7 +88,7 @@ def new_project(client: LabelStudioClient, references: list[str]) -> Callable[..
 
 @pytest.fixture
 def impatient_proxy(label_studio: Any) -> Iterator[tuple[str, list[threading.Timer]]]:
-    """A proxy that says 504 to an import and hands it to Label Studio all the same, later: its address, and what is late."""
+    """Run a proxy that answers 504 to an import and forwards it later; yield its address and the delayed requests."""
     late: list[threading.Timer] = []
 
     class Hand(BaseHTTPRequestHandler):
@@ -117,7 +117,7 @@ def impatient_proxy(label_studio: Any) -> Iterator[tuple[str, list[threading.Tim
             self.wfile.write(content)
 
         def log_message(self, *_: Any) -> None:
-            """Keep the tests' output clean."""
+            """Suppress the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Hand) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -1,4 +1,4 @@
-"""What Label Studio has stored of predictions, as the tests of pre-labelling ask it."""
+"""Queries of predictions stored in Label Studio, for the tests of pre-labelling."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ def predictions(client: LabelStudioClient, project: int) -> list[dict[str, Any]]
 
 
 def each_once(client: LabelStudioClient, project: int) -> bool:
-    """Whether every task has exactly one prediction, all of the base version."""
+    """Return whether every task has exactly one prediction, all of the base version."""
     found = predictions(client, project)
     each = Counter(one["task"] for one in found) == Counter(task.id for task in read_tasks(client, project))
     return each and all(is_base(one["model_version"]) for one in found) and len({one["model_version"] for one in found}) == 1
 
 
 def is_base(version: str | None) -> bool:
-    """Whether a version's name is that of a project's base version."""
+    """Return whether a version's name is that of a project's base version."""
     return bool(version and re.fullmatch("v0001-[0-9a-f]{6}", version))
 
 
 def stored(client: LabelStudioClient, project: int) -> int:
-    """How many predictions of the base version there are."""
+    """Return the number of predictions of the base version."""
     counts = client.get(f"/api/projects/{project}/model-versions/")
     return sum(number for version, number in counts.items() if is_base(version))
 

@@ -1,4 +1,4 @@
-"""How pre-labelling ends where it cannot do all that was asked: with a sentence, or a list of what was left out."""
+"""Incomplete pre-labelling ends with an error message or a list of the omitted tasks."""
 
 from __future__ import annotations
 

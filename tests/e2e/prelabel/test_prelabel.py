@@ -1,4 +1,4 @@
-"""`galaxyloop prelabel PROJECT`: which tasks are predicted, in which order, by which engine, and who sees it."""
+"""`galaxyloop prelabel PROJECT`: selection and order of the tasks, engines, and publication of the predictions."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_a_cluster_stores_what_this_process_would(
     done = run(there, "--engine", "ray")
     assert done.exit_code == 0, done.output
     assert each_once(client, there)
-    # Not of the tasks: held-out ones have scores drawn at random, and are others in each project.
+    # Not the tasks' scores: those of held-out tasks are random, and other tasks are held out in each project.
     scores = [
         [region.get("score") for one in sorted(predictions(client, project), key=task_of) for region in one["result"]]
         for project in (here, there)

@@ -1,4 +1,4 @@
-"""One prediction a task, whatever is killed, repeated, cut off, or stored by Label Studio itself meanwhile."""
+"""One prediction per task after kills, repetitions, lost connections, and predictions stored by Label Studio itself."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_a_prediction_that_is_stored_twice_is_one_after_the_next_run(
 def test_a_task_that_somebody_opens_while_it_is_stored_has_one_prediction(
     services: Services, client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
-    """Label Studio asks the backend for the task that is opened, and stores what it says beside what an import stored."""
+    """Label Studio requests a prediction for an opened task, and stores it beside the imported one."""
     project = new_project()
     opened = read_tasks(client, project)[0].id
 
@@ -134,7 +134,7 @@ def test_a_run_that_got_no_answer_doubles_nothing_for_the_next(
     impatient_proxy: tuple[str, list[threading.Timer]],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A proxy gave up waiting, and Label Studio stores all the same, some seconds later."""
+    """A proxy times out, and Label Studio stores the import some seconds later."""
     project, (proxy, late) = new_project(), impatient_proxy
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(environment, "LABEL_STUDIO_URL", proxy)

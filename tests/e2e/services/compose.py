@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile as the tests read them: environments with their defaults, commands, networks."""
+"""Readers of docker-compose.yml and the Dockerfile for the tests: environments with their defaults, commands, networks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ BACKEND_URL: str = COMPOSE["services"]["backend"]["environment"]["GALAXYLOOP_BAC
 
 
 def environment_of(service: str, chosen: dict[str, str]) -> dict[str, str]:
-    """A service's environment, as compose makes it of what stands in `.env` and of its own defaults."""
+    """Return a service's environment, from `.env` and the defaults of docker-compose.yml."""
     written = COMPOSE["services"][service]["environment"]
 
     def fill(found: re.Match[str]) -> str:
@@ -27,7 +27,7 @@ def environment_of(service: str, chosen: dict[str, str]) -> dict[str, str]:
 
 
 def command_of_stage(name: str) -> list[str]:
-    """The command of an image that the Dockerfile makes."""
+    """Return the command of a stage of the Dockerfile."""
     stages = re.split(r"^FROM \S+ AS ", (ROOT / "Dockerfile").read_text(), flags=re.MULTILINE)
     text = next(text for text in stages if text.startswith(f"{name}\n"))
     command: list[str] = json.loads(re.findall(r"^CMD (.+)$", text, re.MULTILINE)[0])
@@ -35,7 +35,7 @@ def command_of_stage(name: str) -> list[str]:
 
 
 def all_but(network: str) -> list[str]:
-    """Compose's list of networks that Label Studio does not call, but for this one."""
+    """Return compose's list of networks that Label Studio must not send requests to, without this one."""
     listed = COMPOSE["services"]["label-studio"]["environment"]["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")
     ours = ipaddress.ip_network(network)
     found = []

@@ -1,4 +1,4 @@
-"""One stack of services and one project in it, for all tests of this folder: both are slow to come up."""
+"""One stack of services and one project in it, shared by all tests of this folder because both start slowly."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def stack(
 
 @pytest.fixture(scope="module")
 def project(stack: Stack) -> int:
-    """A project with images, attached, whose first predictions are stored."""
+    """Return an attached project with images, with the first predictions stored."""
     number = create_project(stack.client, "Galaxies", files("labeling_configs").joinpath("morphology.xml").read_text())
     field = np.asarray(hubble_deep_field())
-    # Every other one has a large galaxy in front: classes that follow that can be learned from a few.
+    # Every other tile has a large galaxy in the foreground, so that a few labels are enough to train classes by kind.
     front = (230 * np.exp(-np.hypot(*(np.indices((96, 96)) - 48)) / 16)).astype(np.uint8)[..., None]
     tiles = [stack.folder / f"tile-{tile:02d}.png" for tile in range(TILES)]
     for tile, file in enumerate(tiles):
@@ -52,7 +52,7 @@ def project(stack: Stack) -> int:
 
 @pytest.fixture(scope="module")
 def annotations(stack: Stack, project: int) -> list[int]:
-    """A batch, submitted; none of it is kept aside for the gate."""
+    """Submit a batch of training tasks and return the annotations."""
     tasks = read_tasks(stack.client, project)
     held_out = audit_tasks({task.id: task.data for task in tasks}, image_keys=["image"], share=DEFAULT_SHARE)
     teachers = [task.id for task in tasks if task.id not in held_out]

@@ -1,4 +1,4 @@
-"""What stands for Docker on this machine: a container's process, a name with several addresses, and a service of names."""
+"""Replacements of Docker on this machine: a container's process, a name with several addresses, and a name service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def asked(name, resolve):
 asked("getaddrinfo", socket.getaddrinfo)
 asked("gethostbyname", socket.gethostbyname)
 """
-"""What a Python process runs before all else, to know names as it would from Docker's name service."""
+"""Start-up code of a Python process, which resolves names as Docker's name service does."""
 
 
 def free_port(host: str = "127.0.0.1") -> int:
@@ -34,7 +34,7 @@ def free_port(host: str = "127.0.0.1") -> int:
 
 
 def write_names(folder: Path, names: dict[str, str]) -> None:
-    """Let Python processes that have `folder` in their path resolve these names."""
+    """Make Python processes with `folder` in their path resolve these names."""
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(NAMES.replace("{names}", repr(names)))
 
@@ -46,7 +46,7 @@ def healthy(address: str) -> bool:
 
 
 class Name:
-    """A name with several addresses: a connection goes to the next of them that listens."""
+    """A name with several addresses: a connection goes to the next address that accepts it."""
 
     def __init__(self, address: tuple[str, int], behind: list[tuple[str, int]]) -> None:
         self._listening = socket.create_server(address)
@@ -77,7 +77,7 @@ class Name:
 
 
 class Process:
-    """A container's process: it has compose's environment and nothing of ours."""
+    """A container's process: it has compose's environment only."""
 
     def __init__(self, name: str, command: list[str | Path], environment: dict[str, str], folder: Path) -> None:
         self.log = folder / f"{name}.log"

@@ -1,7 +1,7 @@
-"""What docker-compose.yml starts, started without Docker: its commands, its environment and its secrets, on this machine.
+"""The services of docker-compose.yml without Docker: with its commands, environment and secrets, on this machine.
 
-PostgreSQL, Redis, Label Studio on PostgreSQL, two backends behind one name and two workers. Only hosts, ports and folders are
-put in place of those that Docker would give; the name of the backends is compose's own.
+PostgreSQL, Redis, Label Studio on PostgreSQL, two backends behind one name and two workers. Hosts, ports and folders replace
+those of Docker; the name of the backends is compose's own.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from tests.e2e.services.containers import Name, Process, free_port, healthy, wri
 __all__ = ["BATCH", "PUBLIC_URL", "Stack"]
 
 CALLS = "127.77.77.0/24"
-"""Stands for compose's network `calls`: all of 127/8 is this machine."""
+"""Replaces compose's network `calls`; all addresses of 127/8 are on this machine."""
 BACKENDS = ("127.77.77.1", "127.77.77.2")
 NAME = "127.77.77.10"
-"""Where the name of the backends leads, to each in turn, as Docker's name service does."""
+"""Address of the backends' name, which forwards to each in turn, as with Docker's name service."""
 PUBLIC_URL = "https://studio.example.org"
 CHOSEN = {"LABEL_STUDIO_HOST": PUBLIC_URL, "LABEL_STUDIO_SECURE_COOKIES": "1"}
-"""What a team writes into `.env` that has put a server that speaks TLS in front."""
+"""Content of `.env` for a team with a TLS proxy."""
 BATCH = 12
 SOON = {
     "GALAXYLOOP_BATCH": str(BATCH),
@@ -47,7 +47,7 @@ SOON = {
 }
 DEADLINE_S = 150.0
 CLASSES = ("Star or artifact", "Can't tell")
-"""The shipped head knows neither of them: that a few labels teach more is then measured beyond chance."""
+"""The shipped head has neither of them, so that a version trained on a few labels is significantly better."""
 
 
 class Stack:
@@ -100,7 +100,7 @@ class Stack:
         self.client = LabelStudioClient(self.studio_url, self.secret("label_studio_api_key"))
 
     def _environment(self, service: str) -> dict[str, str]:
-        """Compose's environment of a service, with what stands for its hosts here."""
+        """Return compose's environment of a service, with the hosts of this machine."""
         found = environment_of(service, CHOSEN)
         for name in found:
             for docker, here in self._given.items():
@@ -139,7 +139,7 @@ class Stack:
         return done.stdout
 
     def live(self, project: int) -> set[str]:
-        """What each backend says to be the project's live version."""
+        """Return the project's live version as each backend reports it."""
         config = project_state(self.client, project).label_config
         auth = ("galaxyloop", self.secret("galaxyloop_basic_auth_password"))
         body = {"project": f"{project}.1", "schema": config, "hostname": "", "extra_params": None}
@@ -148,7 +148,7 @@ class Stack:
         return {answer.json()["model_version"] for answer in answers}
 
     def trained(self) -> list[str]:
-        """The versions that the workers say to have trained."""
+        """Return the versions that the workers logged as trained."""
         return [number for worker in self.workers for number in re.findall(r"event=trained .*version=(\d+)", worker.said())]
 
     def wait_until(self, condition: Callable[[], Any], what: str) -> None:
@@ -159,32 +159,32 @@ class Stack:
                 pytest.fail(f"not within {DEADLINE_S:.0f} s: {what}\n{self.label_studio.said()[-2000:]}\n{ends}")
             time.sleep(0.05)
 
-    # -- what Label Studio holds and what was learned from it
+    # -- annotations in Label Studio and trained versions
 
     def annotate(self, project: int, tasks: list[int]) -> list[int]:
-        """Submit an annotation each, of the class that follows from the image; return their ids."""
+        """Submit one annotation per task, with the class of its kind of image; return their ids."""
         return [self.client.send("POST", f"/api/tasks/{task}/annotations/", json=said(self.kind(task)))["id"] for task in tasks]
 
     def kind(self, task: int) -> int:
-        """Which of two kinds of tiles a task shows."""
+        """Return which of two kinds of tiles a task shows."""
         (reference,) = self.client.get(f"/api/tasks/{task}/")["data"].values()
         return int(re.findall(r"tile-(\d+)", reference)[0]) % 2
 
     def turn_round(self, annotations: list[int]) -> None:
-        """Give each annotation the other class."""
+        """Change each annotation to the other class."""
         for annotation in annotations:
             task = int(self.client.get(f"/api/annotations/{annotation}/")["task"])
             self.client.send("PATCH", f"/api/annotations/{annotation}/", json=said(self.kind(task) + 1))
 
     def predicted(self, project: int, version: str) -> int:
-        """How many tasks have a prediction of a version; none has two."""
+        """Return the number of tasks with a prediction of a version; check that none has two."""
         found = self.client.get("/api/predictions/", project=project)
         tasks = [one["task"] for one in found if one["model_version"].partition("-")[0] == version]
         assert len(tasks) == len(set(tasks)), "a prediction is stored twice"
         return len(tasks)
 
     def wait_for_version(self, project: int, version: str) -> None:
-        """Wait until a version is live on both backends and on show, its predictions stored."""
+        """Wait until a version is live on both backends and in Label Studio, with its predictions stored."""
         self.wait_until(
             lambda: {name.partition("-")[0] for name in self.live(project)} == {version}, f"{version} is live on both"
         )
@@ -192,13 +192,13 @@ class Stack:
         self.wait_until(lambda: project_state(self.client, project).model_version == name, f"{name} is on show")
 
     def assert_nothing_lost(self, project: int, version: str) -> None:
-        """Every annotation as it stands now was learned by a version."""
+        """Check that a version was trained on every annotation in its current state."""
         snapshot = self.data / "versions" / str(project) / version / SNAPSHOT_FILE
         learned = {row["annotation"]: row["updated_at"] for row in json.loads(snapshot.read_text())}
         assert learned == {one.id: one.updated_at for one in read_annotations(self.client, project)}
 
 
 def said(turn: int) -> dict[str, Any]:
-    """An annotation under the config `morphology`, of one class or the other."""
+    """Return an annotation of one of two classes under the config `morphology`."""
     value = {"choices": [CLASSES[turn % 2]]}
     return {"result": [{"id": "c", "from_name": "morphology", "to_name": "image", "type": "choices", "value": value}]}

@@ -1,4 +1,4 @@
-"""One project, two backends, two workers, as docker-compose.yml has them: trained once, live on both, whoever is killed."""
+"""One project, two backends, two workers, as in docker-compose.yml: trained once and live on both, after any kill."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_label_studio_sends_its_events_to_the_name_that_compose_gives_the_backen
 
 
 def log_in(stack: Stack, origin: str) -> httpx.Response:
-    """Log in as a browser does through a server that speaks TLS: it says https, and Label Studio hears http."""
+    """Log in as a browser does through a TLS proxy: the headers state https, and Label Studio receives http."""
     with httpx.Client(base_url=stack.studio_url, trust_env=False) as asked:
         page = asked.get("/user/login/")
     (token,) = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
@@ -114,7 +114,7 @@ def test_a_worker_that_is_killed_while_it_trains_is_replaced_by_the_other(
     def judged() -> bool:
         with versions.connect() as connection:
             found = connection.exec_driver_sql(f"SELECT verdict FROM versions WHERE project_id = {project} AND number = 3")
-            return found.scalar() in ("live", "rejected")  # with so few labels the gate may not be able to tell
+            return found.scalar() in ("live", "rejected")  # with so few labels the result may not be significant
 
     stack.wait_until(judged, "the other worker has trained and judged")
     versions.dispose()
