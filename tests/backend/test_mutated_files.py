@@ -1,4 +1,4 @@
-"""Whatever is in a file, an import, an embedding and a search for objects end with a value or with one sentence."""
+"""Import, embedding and detection of a file with any content end with a value or with one sentence."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FILES = files()
 
 
 def work_on(data: bytes, stretch: str) -> None:
-    """What import, embed and predict do with one file."""
+    """Import, embed and predict one file."""
     try:
         display(data, stretch=stretch, max_pixels=10**6)
         pixels = decode(data, max_pixels=10**6)

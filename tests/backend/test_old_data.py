@@ -1,7 +1,7 @@
-"""A data folder that commit 22c54b2 made opens: its database, its version, its caches and its pending event.
+"""A data folder of commit 22c54b2 opens: its database, its version, its caches and its pending event.
 
-The folder holds a project of 18 annotated images with classes, a taxonomy and boxes, one trained version, which is live, and
-the cache of three images. Beside it are these images and, in `predictions.json`, the predictions of that commit for them.
+The folder holds a project of 18 annotated images with classes, a taxonomy and boxes, one trained, live version, and the cache
+of three images. Next to it are these images and, in `predictions.json`, that commit's predictions for them.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def services(folder: Path, files: Any) -> Services:
 
 
 def cached(folder: Path) -> dict[str, int]:
-    """Names of cached values to their sizes, bytes."""
+    """Return the sizes of cached values by name, bytes."""
     return {file.stem: file.stat().st_size for file in (folder / "cache").rglob("*") if file.is_file()}
 
 
 def contents(predictions: list[dict[str, Any]]) -> list[Any]:
-    """What predictions say, without the random ids of their regions, in the order of controls and places."""
+    """Return the regions of predictions without their random ids, sorted."""
     regions = [
         [{key: region[key] for key in ("from_name", "type", "value")} for region in each["result"]] for each in predictions
     ]
@@ -77,5 +77,5 @@ def test_the_live_version_predicts_what_it_predicted_then(services: Services, fo
     then = json.loads((folder / "predictions.json").read_text())
     assert contents(predictions) == contents(then)
     assert [each["score"] for each in predictions] == pytest.approx([each["score"] for each in then], abs=1e-4)
-    # Names of uploads and lists of sources may be new, which are small: the embeddings of then are read.
+    # Small values (names of uploads, lists of sources) may be written again; the old embeddings are read.
     assert all(size < EMBEDDING_BYTES for name, size in cached(folder).items() if name not in before)

@@ -1,4 +1,4 @@
-"""Settings: every one has a default, comes from one environment variable, and hides what is secret."""
+"""Settings: each has a default, is read from one environment variable, and hides its value if it is secret."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
 
 @pytest.fixture
 def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as containers find it under /run/secrets."""
+    """Return a folder in the form of a container's /run/secrets."""
     monkeypatch.setenv(SECRETS_DIR_VARIABLE, str(tmp_path))
     return tmp_path
 

@@ -18,7 +18,7 @@ XML = """<View><Image name="image" value="$image"/>
 
 @pytest.fixture
 def project(client: LabelStudioClient) -> int:
-    """Return a project of three tasks: one with two predictions of each of two versions, one with one of each, one with none."""
+    """Return a project of three tasks: one with two predictions of each version, one with one of each, one with none."""
     number = create_project(client, "Doubled", XML)
     client.send("POST", f"/api/projects/{number}/import", json=[{"image": f"/{name}.png"} for name in "abc"])
     first, second, _ = (task.id for task in read_tasks(client, number))

@@ -1,4 +1,4 @@
-"""The commands: quick to explain themselves, and one sentence where something is wrong."""
+"""The commands show their help quickly, and report errors in one sentence."""
 
 from __future__ import annotations
 
@@ -68,12 +68,12 @@ SHAPE = {
     "versus_shipped": comparison("cannot tell", 0.05),
     "calibration": {"candidate": {"ece": 0.0423, "brier": 0.2}, "live": {"ece": 0.3, "brier": 0.4}},
 }
-"""What the gate measured of a control."""
+"""Evidence of the gate for a control."""
 
 
 @pytest.fixture
 def project(services: Services) -> int:
-    """A project with a base version and one that went live."""
+    """Return a project with a base version and a version that went live."""
     services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=12) as (_, number):
         pass
@@ -237,7 +237,7 @@ def test_pretraining_needs_a_file_of_images(services: Services, tmp_path: Path) 
 
 
 def test_the_last_line_of_a_failed_command_is_its_own(tmp_path: Path) -> None:
-    """Triton, where torch brings it, lists leaked objects after Python's end."""
+    """Triton, if installed with torch, lists leaked objects after Python's end."""
     environment = os.environ | {"GALAXYLOOP_DATA_DIR": str(tmp_path), "LABEL_STUDIO_API_KEY": "", "PYTHONPATH": os.getcwd()}
     done = subprocess.run(
         [sys.executable, "-m", "backend.cli", "prelabel", "7"], capture_output=True, text=True, env=environment

@@ -1,4 +1,4 @@
-"""The files that the words of a command name."""
+"""The files that the arguments of a command name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A command's output file: complete or not there."""
+"""A command's output file is complete or absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secrets in the settings appear in no output and in no log, whichever command fails for whichever reason."""
+"""Secrets in the settings appear in no output and in no log, for any failure of any command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Ray cluster as a place to work: every job once, in any order, and a sentence where it cannot be."""
+"""Jobs on a Ray cluster: each one once, in any order, and an error message if a cluster cannot be used."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DEADLINE_S = 60.0
 
 @pytest.fixture
 def worker() -> type[Any]:
-    """Adds a job to what it was given; made here, so that it travels to the cluster by value."""
+    """Return a class that adds a job to a given number; it is defined here so that Ray sends it by value."""
 
     class Adder:
         def __init__(self, given: int) -> None:
@@ -37,7 +37,7 @@ def worker() -> type[Any]:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """A port on which nobody listens: it is taken."""
+    """Yield a port that is bound but does not listen."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield int(taken.getsockname()[1])
@@ -92,7 +92,7 @@ def test_workers_that_die_are_replaced_however_many_and_their_jobs_done_again(tm
 
     with open_cluster(None) as cluster:
         assert sorted(cluster.map(DiesOfEveryThirdJobOnce, str(tmp_path), range(24))) == list(range(24))
-    assert len(list(tmp_path.iterdir())) == 8  # more deaths than one job may cause
+    assert len(list(tmp_path.iterdir())) == 8  # more deaths of workers than the retries of one job
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -146,13 +146,13 @@ machines.shutdown()
 
 @pytest.mark.slow
 def test_a_machine_may_leave_or_break_down_meanwhile() -> None:
-    """In a process of its own: a cluster of two machines that this one is not connected to."""
-    said = [line for line in run_apart(MACHINES_LEAVE).splitlines() if line.startswith("done:")]  # Ray tells of the break-down
+    """Run in a separate process, with a cluster of two machines that this process is not connected to."""
+    said = [line for line in run_apart(MACHINES_LEAVE).splitlines() if line.startswith("done:")]  # Ray logs the failure too
     assert said == ["done: 2 [0, 1]"] * 2
 
 
 def run_apart(script: str, **environment: str) -> str:
-    """Run Python in a process that is connected to no cluster, and give what it prints."""
+    """Run Python in a process that is not connected to a cluster, and return its output."""
     done = subprocess.run(
         [sys.executable, "-c", script], env=os.environ | environment, capture_output=True, text=True, timeout=DEADLINE_S
     )

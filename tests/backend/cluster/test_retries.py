@@ -1,4 +1,4 @@
-"""The queue: each job once, and again, but not for ever, where its worker died."""
+"""The queue: each job once, and a limited number of retries after its worker died."""
 
 from __future__ import annotations
 

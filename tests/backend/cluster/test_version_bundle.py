@@ -1,4 +1,4 @@
-"""A version on its way: it predicts elsewhere what it predicts here, and needs nothing that stays behind."""
+"""A version bundle predicts the same on another machine and needs no further files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
 
 @pytest.fixture
 def version(tmp_path: Path, embeddings: Callable[..., Any], predicting: Services) -> Path:
-    """A folder with a trained head."""
+    """Return a folder with a trained head."""
     vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=predicting.predictors.extractor.dimension)
     head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
     folder = tmp_path / "v0002"
@@ -50,7 +50,7 @@ def test_a_version_predicts_the_same_after_a_journey(
 def test_heads_that_a_version_takes_from_others_travel_with_it(version: Path, tmp_path: Path, predicting: Services) -> None:
     own, shipped = tmp_path / "v0003", tmp_path / "v0001"
     bundle = bundle_version(own, name="v0003", label_config=CONFIG, settings=predicting.settings, taken={"class": version})
-    assert bundle.predictor(predicting.predictors).models  # nothing but that head can fill the control
+    assert bundle.predictor(predicting.predictors).models  # only that head can predict the control
     bundle = bundle_version(version, name="v0004", label_config=CONFIG, settings=predicting.settings, taken={"class": shipped})
     assert not bundle.predictor(predicting.predictors).models
 
@@ -82,5 +82,5 @@ def test_of_all_secrets_the_access_token_alone_travels_and_of_a_survey_none() ->
 
 
 def _plain(prediction: dict[str, Any]) -> dict[str, Any]:
-    """A prediction without the ids of its regions, which are new each time."""
+    """Return a prediction without the random ids of its regions."""
     return prediction | {"result": [region | {"id": ""} for region in prediction["result"]]}

@@ -1,4 +1,4 @@
-"""The demo's images: real galaxies out of a package that is there anyway, or whatever a folder holds, for a browser to show."""
+"""The demo's images: crops of a package's image of galaxies, or the images of a folder, in formats that a browser shows."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_cutting_again_keeps_what_is_there(tiles: list[Path]) -> None:
     assert {file: file.stat().st_mtime_ns for file in tiles} == before
 
 
-# -- a folder of the user's own --
+# -- the user's folder --
 
 
 @pytest.fixture

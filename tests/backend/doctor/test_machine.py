@@ -1,4 +1,4 @@
-"""What the doctor says of this machine: a data folder without room or right, model files that are missing or changed."""
+"""The doctor's checks of this machine: data folder without space or permission, missing or changed model files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Skies to test on: round and flat galaxies on a faint, noisy sky, as 8-bit images would show them."""
+"""Fixtures of skies: round and flat galaxies on a faint, noisy sky, as in 8-bit images."""
 
 from __future__ import annotations
 

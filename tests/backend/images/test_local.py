@@ -1,4 +1,4 @@
-"""Images of this machine: what words name, and reading ahead."""
+"""Local images: the files that arguments name, and prefetching."""
 
 from __future__ import annotations
 

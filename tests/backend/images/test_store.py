@@ -1,4 +1,4 @@
-"""The gallery: a reference becomes a picture, fetched once if Label Studio never rewrites it, decoded only if looked at."""
+"""The image store: from a reference to an image, fetched once if Label Studio never rewrites it, decoded on first use."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ LOCAL_FILE = "/data/local-files/?d=folder/galaxy.png"
 
 @pytest.fixture
 def open_image_store(services: Services, files: Any) -> Callable[..., ImageStore]:
-    """Opens galleries that share one cache."""
+    """Return a function that opens image stores with a common cache."""
     files.files.clear()
     files.asked.clear()
     cache = FileCache(services.settings.cache_dir, max_bytes=10**9)

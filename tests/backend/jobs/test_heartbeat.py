@@ -1,4 +1,4 @@
-"""Heartbeats: written beside the work; they show a process that works, waits, is stuck, was killed or has ended."""
+"""Heartbeats: written during the work; they show whether a process works, waits, is stuck, was killed or has ended."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 def pass_time(services: Services, seconds: float) -> None:
-    """Let `seconds` pass for every process that has written so far."""
+    """Move the heartbeats of all processes `seconds` into the past."""
     with Session(services.engine) as session:
         session.execute(
             update(ProcessRow).values(seen_at=ProcessRow.seen_at - seconds, turned_at=ProcessRow.turned_at - seconds)

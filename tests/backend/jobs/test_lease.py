@@ -1,4 +1,4 @@
-"""The lease: one worker a project, renewed while it works, free again soon after it dies."""
+"""The lease: one worker per project; renewed while it works, free soon after it dies."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def engine(services: Services) -> Engine:
 
 @pytest.fixture
 def silent_label_studio() -> Iterator[str]:
-    """A proxy whose Label Studio does not answer: 504 to everything."""
+    """Yield a proxy whose Label Studio does not answer: it returns 504 for every request."""
 
     class Silent(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -44,7 +44,7 @@ def silent_label_studio() -> Iterator[str]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Keep the tests' output clean."""
+            """Suppress the log."""
 
     with HTTPServer(("127.0.0.1", 0), Silent) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -138,7 +138,7 @@ def test_a_worker_learns_that_its_project_was_taken_over(engine: Engine) -> None
         assert lost is not None
         change(engine, lease_owner="somebody else", lease_until=time.time() + LONG_S)
         assert lost.wait(DEADLINE_S)
-    assert held_until(engine) > time.time()  # leaving does not free what is somebody else's
+    assert held_until(engine) > time.time()  # leaving does not free another worker's lease
 
 
 def test_a_database_that_is_locked_for_a_while_does_not_end_the_renewals(engine: Engine) -> None:
@@ -183,7 +183,7 @@ def test_whoever_takes_a_project_learns_who_had_it_before(engine: Engine) -> Non
 
 
 def test_it_runs_out_by_itself_after_a_request_without_an_answer(engine: Engine) -> None:
-    """Label Studio may still store what it was sent, as after a kill."""
+    """Label Studio may still store the content of the request, as after a kill."""
     with pytest.raises(LabelStudioUnavailable), hold_lease(engine, 1, seconds=LONG_S):
         raise LabelStudioUnavailable("Label Studio failed at POST", status=504)
     assert held_until(engine) > time.time() + LONG_S / 2

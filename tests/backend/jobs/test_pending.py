@@ -1,4 +1,4 @@
-"""The bell: any number of rings is one answer, and a ring during an answer is kept."""
+"""Pending events: any number of marks needs one acknowledgement, and a mark during the work is kept."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_many_who_ring_for_the_same_projects_do_not_stand_in_each_others_way(
     with ThreadPoolExecutor(8) as pool:
         marks = [pool.submit(pending_events.mark, [1, 2] if turn % 2 else [2, 1]) for turn in range(200)]
     woken = [project for mark in marks for project in mark.result()]
-    if services.engine.dialect.name == "postgresql":  # on SQLite a second job may be queued, which finds nothing to do
+    if services.engine.dialect.name == "postgresql":  # on SQLite a second job may be queued, which has no work
         assert sorted(woken) == [1, 2]
     assert set(woken) == {1, 2}
 

@@ -1,4 +1,4 @@
-"""The queue: jobs are project numbers in JSON, worked off by one process and queued by any; in a file, and in Redis."""
+"""The queue: jobs are project numbers in JSON, handled by one process and queued by any; in a file, and in Redis."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ JobQueue(Path(sys.argv[1]), url=sys.argv[2]).work(answer, reconcile=lambda: prin
 
 
 class Place(NamedTuple):
-    """Where a queue is, and what it holds."""
+    """Storage of a queue: a file or Redis."""
 
     file: Path
     redis: Any = None
@@ -38,7 +38,7 @@ class Place(NamedTuple):
         return JobQueue(self.file, url=self.redis.url if self.redis else "")
 
     def messages(self) -> list[bytes]:
-        """All values that are kept."""
+        """Return all stored values."""
         if self.redis:
             client = self.redis.client
             return [*client.lrange("huey.redis.galaxyloop", 0, -1), *client.zrange("huey.schedule.galaxyloop", 0, -1)]

@@ -1,4 +1,4 @@
-"""A small Label Studio with one project, and services that work with it."""
+"""Fixtures: a small Label Studio with one project, and services that work with it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def label_studio() -> Iterator[SmallLabelStudio]:
 
 @pytest.fixture
 def attached(label_studio: SmallLabelStudio, open_services: Callable[..., Services]) -> Services:
-    """Services with project 7, to which the backend is attached."""
+    """Return services with project 7, to which the backend is attached."""
     services = open_services(label_studio_url=label_studio.url, webhook_debounce_s=0, batch=2)
     project = services.registry.register_project(PROJECT, label_config=CHOICES, extra_params=None)
     label_studio.backends[1] = {

@@ -1,4 +1,4 @@
-"""The audit's order: held-out tasks come at random between the others, in their share, whatever the heads think of them."""
+"""The audit's order: held-out tasks are served at random between the others, in their share, independent of the heads."""
 
 from __future__ import annotations
 

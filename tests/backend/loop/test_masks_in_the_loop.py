@@ -1,4 +1,4 @@
-"""Masks in the loop: outlines of annotators train the mask decoder, and the gate simulates clicks on held-out masks."""
+"""Masks in the loop: annotators' outlines train the mask decoder, and the gate simulates clicks on held-out masks."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ PROJECT = 800
 
 
 def outline() -> Any:
-    """Far wider than the shipped head draws."""
+    """Return an outline far wider than the shipped head's."""
     rows, columns = np.indices((100, 200)) + 0.5
     inside = np.hypot(columns - PLACE[0], rows - PLACE[1]) < RADIUS
     return brushlabels.encode(inside, control=CONTROL, label="Galaxy", score=1.0, size=(200, 100))
@@ -45,7 +45,7 @@ def picture(files: Any, png: Callable[..., bytes], project: int, task: int) -> s
 
 @pytest.fixture(scope="module")
 def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
-    """Of one galaxy each; six of them judge."""
+    """Return annotations of one galaxy each; six of them are held out."""
     tasks = range(1, 15)
     return [
         Annotation(

@@ -1,4 +1,4 @@
-"""What the worker remembers of a project, and when it forgets."""
+"""The worker's cache of a project's state, and when it is cleared."""
 
 from __future__ import annotations
 

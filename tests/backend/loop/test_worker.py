@@ -18,7 +18,7 @@ ADDRESS = f"GET /api/projects/{PROJECT}/"
 
 @pytest.fixture
 def marked(attached: Services, label_studio: SmallLabelStudio) -> Services:
-    """Project 7 has pending events."""
+    """Mark project 7 as having pending events."""
     attached.label_studio = LabelStudioClient(label_studio.url, KEY, patience_s=0.1)
     attached.pending_events.mark_now(PROJECT)
     return attached

@@ -1,4 +1,4 @@
-"""Folding: fewer layers, the same answers."""
+"""Fused batch normalisation: fewer layers, the same output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def test_a_folded_network_says_the_same() -> None:
     torch.manual_seed(0)
     encoder = Encoder(EfficientNetConfig(image_px=32))
     for _ in range(3):
-        encoder(torch.rand(8, 3, 32, 32))  # statistics of its own
+        encoder(torch.rand(8, 3, 32, 32))  # updates the running statistics
     images = torch.rand(2, 3, 32, 32)
     with torch.inference_mode():
         before = encoder.eval()(images), encoder.pyramid(images)

@@ -1,4 +1,4 @@
-"""Checkpoints: an encoder is read back as it was; what is no checkpoint is refused in a sentence and never executed."""
+"""Checkpoints: an encoder is read back unchanged; other files are rejected with one sentence and never executed."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ def test_the_shipped_checkpoint_can_be_read() -> None:
     assert encoder.embed(torch.rand(1, 3, side, side)).shape == (1, encoder.config.dimension)
 
 
-# -- what is no checkpoint --
+# -- other files --
 
 
 class Trap:
-    """Unpickling it makes a file."""
+    """A class that creates a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -1,4 +1,4 @@
-"""Framing: the encoder sees the galaxy in the middle and at the same apparent size, whatever the field of view."""
+"""Cropping: the galaxy is in the middle of the frame with the same apparent size, whatever the field of view."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ pictures = st.tuples(sides, sides, st.just(3)).flatmap(
 
 
 def sky(size: tuple[int, int], *spots: tuple[float, float, float]) -> NDArray[np.float32]:
-    """An image of `size` (width, height) with round galaxies (x, y, radius)."""
+    """Return an image of `size` (width, height) with round galaxies (x, y, radius)."""
     rows, columns = np.mgrid[: size[1], : size[0]] + 0.5
     light = np.full((size[1], size[0]), 0.02)
     for x, y, radius in spots:
@@ -34,7 +34,7 @@ def centre(framed: NDArray[np.float32]) -> tuple[float, float]:
 
 
 def spread(framed: NDArray[np.float32]) -> float:
-    """Fraction of the frame that is brighter than half the galaxy's middle."""
+    """Return the fraction of the frame that is brighter than half the galaxy's centre."""
     return float((framed.mean(axis=2) > 0.4).mean())
 
 

@@ -1,4 +1,4 @@
-"""The decoder: from a pyramid back to an image, for which the finest level alone is of no use."""
+"""The decoder: from a pyramid to an image; the finest level alone is not enough."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The encoder: an image becomes one vector, the same whichever way up the galaxy is."""
+"""The encoder: an image becomes one vector, which rotations and mirror images of the galaxy do not change."""
 
 from __future__ import annotations
 

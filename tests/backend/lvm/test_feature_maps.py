@@ -1,4 +1,4 @@
-"""Pyramids: feature maps of a picture, the same from the encoder and from disk."""
+"""Pyramids: feature maps of an image are equal from the encoder and from disk."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sync.files.cache import FileCache
 
 
 class Album:
-    """Pictures that count how often they are read."""
+    """Images that count how often they are read."""
 
     def __init__(self) -> None:
         self.read = 0

@@ -1,4 +1,4 @@
-"""Tiles: every pixel is looked at, memory is bounded, and pixels go back to where they came from."""
+"""Tiles: they cover every pixel, memory is bounded, and pixels return to their positions."""
 
 from __future__ import annotations
 

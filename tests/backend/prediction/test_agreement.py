@@ -1,4 +1,4 @@
-"""Agreement: 1 for what the annotator said, less the further away, never outside 0 to 1."""
+"""Agreement: 1 for the annotator's answer, less with the distance from it, always in [0, 1]."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ places = st.lists(st.tuples(boxes, labels), max_size=5)
 
 
 def found(box: Box, label: str = "Galaxy") -> Detected:
-    """A detected rectangle that fills its box."""
+    """Return a detected rectangle that fills its box."""
     crop = np.ones((int(box.height), int(box.width)), bool)
     ellipse = Ellipse(box.x, box.y, box.width, box.height)
     features = np.zeros(len(FEATURES), np.float32)
@@ -69,7 +69,7 @@ def test_the_true_share_of_annotators_agrees_best(truth: np.ndarray, step: float
 
 
 def test_a_number_agrees_half_where_it_is_off_by_the_spread() -> None:
-    values = np.array([0.0, 2.0])  # a spread of 1
+    values = np.array([0.0, 2.0])  # standard deviation 1
     assert number_agreement(values + np.array([0, 1]), values, spread=1).tolist() == [1, 0.5]
 
 

@@ -1,4 +1,4 @@
-"""Predictions in bulk: chunks that grow, stored while the next are predicted, each in its turn."""
+"""Bulk prediction: chunks of growing size, stored in order while the next ones are predicted."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
 
 
 class Studio(ThreadingHTTPServer):
-    """Label Studio as far as storing predictions asks it: it has none, and takes all."""
+    """A Label Studio without predictions, which accepts every import."""
 
     daemon_threads = True
 
@@ -69,7 +69,7 @@ def client(studio: Studio) -> Iterator[LabelStudioClient]:
 
 
 def batches(count: int) -> Iterator[Pairs]:
-    """An engine's predictions of `count` tasks."""
+    """Yield an engine's predictions of `count` tasks."""
     for start in range(0, count, CHUNK):
         yield [(Task(number, {}), Prediction([], 1.0, "v0001")) for number in range(start, min(start + CHUNK, count))]
 

@@ -1,4 +1,4 @@
-"""A click is answered with the label that was clicked, as the answering control stores it, or not at all."""
+"""The answer to a click has the clicked label, in the form of the answering control, or there is no answer."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def models(*written: str, **heads: Any) -> list[ControlModel]:
 
 
 def observed(embedding: NDArray[np.float32] | None = None, image: bytes | None = None) -> ImageFeatures:
-    """An observation of a vector, or of the sources of an image."""
+    """Return image features with a vector, or with the sources of an image."""
     if image is None:
         return ImageFeatures(StoredImage("", bytes, 1), embedding, None, {})
     pixels = decode(image)
@@ -92,7 +92,7 @@ def seen(vectors: NDArray[np.float32]) -> list[ImageFeatures]:
 
 
 def random_vectors(n: int = 4, seed: int = 0) -> NDArray[np.float32]:
-    """Like the galaxies that the shipped head was fitted on, with less between them: it is not sure of all."""
+    """Return embeddings similar to those of the shipped head's training galaxies, but closer together, so some are uncertain."""
     spread = BASE.scale * np.sqrt(DIMENSION)
     return (BASE.mean + 0.3 * spread * np.random.default_rng(seed).normal(size=(n, DIMENSION))).astype(np.float32)
 
@@ -141,7 +141,7 @@ def test_classes_that_share_a_label_add_up() -> None:
     together = predicted["spiral"] + predicted["edge_on"]
     assert mapped is not None
     either = together + predicted["elliptical"]
-    likely = either > 0.1  # where it is surely neither, both are as good as impossible
+    likely = either > 0.1  # elsewhere both probabilities are close to 0
     assert likely.any()
     assert mapped[likely, 0] == pytest.approx((together / either)[likely], abs=0.01)
 
@@ -303,7 +303,7 @@ def test_a_number_is_within_its_bounds_and_less_confident_far_from_the_training_
 def test_every_object_becomes_a_valid_region(tag: str, png: Callable[..., bytes]) -> None:
     written = f'<{tag} name="o" toName="image"><Label value="Galaxy"/></{tag}>'
     (model,) = models(written)
-    image = png(spots=((3, 3, 4), (100, 50, 8), (196, 97, 4)))  # two of them at the border
+    image = png(spots=((3, 3, 4), (100, 50, 8), (196, 97, 4)))  # two of the three are at the border
     (predicted,) = model.predict_regions([observed(image=image)])
     assert len(predicted.regions) >= 2
     assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []

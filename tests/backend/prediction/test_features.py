@@ -1,4 +1,4 @@
-"""The observer: what heads need of pictures, measured once; a picture that cannot be read disturbs no other."""
+"""Feature extractor: it computes the features of images once; an unreadable image does not affect the others."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_sizes_are_looked_up_in_order_and_kept(extractor: FeatureExtractor, file
 def test_large_pictures_are_decoded_one_at_a_time_and_not_held(
     extractor: FeatureExtractor, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Four at once would need four times the memory, and two hundred held together would fill the machine."""
+    """Decoding four at the same time would need four times the memory, and keeping two hundred would fill the memory."""
     monkeypatch.setattr("backend.images.store.LARGE_PIXELS", 10_000)
     references = [upload(files, f"large-{number}.png", png(seed=900 + number)) for number in range(6)]
     at_once, most, lock = 0, 0, threading.Lock()

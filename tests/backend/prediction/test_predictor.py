@@ -1,4 +1,4 @@
-"""The annotator: exactly one prediction a task, in order, valid under the project's config."""
+"""The predictor: exactly one prediction per task, in order, valid under the project's config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project's heads: which head fills which control, how a version keeps them, and where a prompt is answered."""
+"""A project's heads: the head of each control, their storage in a version, and the control that answers a prompt."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def names(*controls: str) -> list[str]:
 
 @pytest.fixture
 def heads(embeddings: Callable[..., Any]) -> ProjectHeads:
-    """One of each kind."""
+    """Return one head of each kind."""
     vectors, targets = embeddings([0, 1] * 5, classes=2, dimension=4)
     morphology = Morphology.fit(vectors, targets, classes=["Spiral", "Ring"], exclusive=True)
     parameters = Parameters.fit(vectors, np.arange(10.0))
@@ -45,7 +45,7 @@ def heads(embeddings: Callable[..., Any]) -> ProjectHeads:
     return ProjectHeads(filling, PromptedMasks.blank(SegmenterConfig(channels=(4,)), encoder="some"))
 
 
-# -- what is filled --
+# -- predicted controls --
 
 
 def test_everything_with_a_head_is_filled_and_prompts_are_not() -> None:
@@ -61,7 +61,7 @@ def test_a_smart_rectangle_is_filled_where_there_is_no_other_place_for_objects()
     assert names(SMART.replace('smart="true"', 'smart="true" smartOnly="true"')) == []
 
 
-# -- where a prompt is answered --
+# -- the control that answers a prompt --
 
 
 def target(*controls: str, label: str = "Galaxy", to_name: str = "image", by: str = "click") -> tuple[str, str] | None:
@@ -134,7 +134,7 @@ def test_a_version_takes_the_heads_of_other_versions(heads: ProjectHeads, tmp_pa
     heads.save(other, project)
     taken = {"redshift": other, PROMPTS: other, "class": tmp_path / "v0001"}
     loaded = ProjectHeads.load(own, project, taken=taken)
-    assert loaded.filling.keys() == {"redshift"}  # of the base version, the class is the shipped head's
+    assert loaded.filling.keys() == {"redshift"}  # in the base version, the shipped head predicts the class
     assert loaded.prompted is not None
     assert ProjectHeads.load(own, project).filling.keys() == {"class"}
 

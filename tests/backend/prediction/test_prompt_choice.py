@@ -1,4 +1,4 @@
-"""Which regions of an interactive request prompt, config by config."""
+"""Selection of the regions of an interactive request that are prompts, by config."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompts: clicks and boxes become one object, in the control that the project has for it."""
+"""Prompts: clicks and boxes become one object, in the project's control for it."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_mask_of_another_size_is_refused_in_a_sentence(answer: Callable[..., A
 
 
 def claimed(kind: str, tag: str, value: dict[str, Any], *, side: int = 10_000) -> dict[str, Any]:
-    """A prompt of a config with smart brushes and polygons, which says that its picture has a side of so many pixels."""
+    """Return a prompt of a config with smart brushes and polygons that states an image of `side` pixels."""
     value = value | {tag.lower(): ["Galaxy"]}
     region = {"id": "p", "from_name": kind, "to_name": "image", "type": tag.lower(), "value": value}
     return region | {"original_width": side, "original_height": side}
@@ -240,7 +240,7 @@ def test_a_page_that_makes_no_sense_is_refused(page: object) -> None:
         answer_prompts([click(LEFT, item_index=page)], task={}, config=parse(PAGES), head=SHIPPED, windowed_image_of=never)
 
 
-# -- what is on the screen --
+# -- regions on the screen --
 
 
 def disc(x: float, y: float, radius: float) -> NDArray[np.bool_]:
@@ -310,7 +310,7 @@ def test_a_task_of_any_shape_is_answered(answer: Callable[..., Any], stored: obj
     assert covers(mask_of(answer(click(LEFT), task=task)), LEFT, RIGHT) == [True, False]
 
 
-# -- which regions prompt --
+# -- regions that are prompts --
 
 
 def test_of_all_rectangles_only_those_of_the_smart_control_prompt(answer: Callable[..., Any]) -> None:

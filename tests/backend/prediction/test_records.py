@@ -1,4 +1,4 @@
-"""Records of what predictions were made of, and the choice of the tasks that must be predicted."""
+"""Records of the inputs of predictions, and the choice of the tasks that must be predicted."""
 
 from __future__ import annotations
 

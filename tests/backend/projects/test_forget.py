@@ -1,4 +1,4 @@
-"""Forgetting a project deletes its rows, jobs and folders, and nothing of another's; never under a worker that has it."""
+"""Forgetting a project deletes its rows, jobs and folders only, and never while a worker has its lease."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONFIG = "<View/>"
 
 @pytest.fixture
 def two(services: Services) -> Services:
-    """Projects 7 and 8, each with a version of its own, an annotation's effort, and a job in the queue."""
+    """Return services with projects 7 and 8, each with a version, an annotation's effort, and a job in the queue."""
     for project in (7, 8):
         services.registry.register_project(project, label_config=CONFIG, extra_params=None)
         with services.registry.writing_version(project, label_config=CONFIG, fingerprint="f", learned_from=1) as (folder, _):
@@ -35,7 +35,7 @@ def two(services: Services) -> Services:
 
 
 def projects_in_tables(services: Services) -> dict[str, set[int]]:
-    """The projects that each table names."""
+    """Return the projects in each table."""
     with Session(services.engine) as session:
         return {
             table.name: set(session.scalars(select(table.c.get("project_id", table.c.get("id")))))

@@ -1,4 +1,4 @@
-"""A project that is deleted, detached, unreadable or another one of the same number: what stops, what is kept, what goes on."""
+"""A project that is deleted, detached, unreadable or replaced by another one of its number: what stops and what is kept."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PROJECT, ORGANIZATIONS = "/api/projects/7/", "/api/organizations/"
 
 
 class Studio:
-    """What the file server answers in Label Studio's place."""
+    """The file server with Label Studio's answers."""
 
     def __init__(self, files: Any) -> None:
         self.files = files
@@ -52,7 +52,7 @@ def studio(files: Any) -> Studio:
 
 @pytest.fixture
 def attached(services: Services, studio: Studio) -> Studio:
-    """Project 7 as it was when the worker last looked at it."""
+    """Return project 7 in the state of the worker's last cycle."""
     services.registry.register_project(7, label_config="<View/>", extra_params=None)
     studio.has_project()
     assert why_no_cycle(services, 7) == ""

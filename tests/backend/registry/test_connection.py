@@ -1,4 +1,4 @@
-"""The connection to the database: it says in a sentence what is wrong, waits for a start, and outlives a restart."""
+"""The connection to the database: error messages, waiting for its start, and reconnection after a restart."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from backend.services import Services
 
 @pytest.fixture
 def nowhere() -> str:
-    """URL of a PostgreSQL that does not run."""
+    """Return the URL of a PostgreSQL that is not running."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"postgresql://galaxyloop@127.0.0.1:{probe.getsockname()[1]}/galaxyloop"

@@ -1,4 +1,4 @@
-"""Damaged versions: noticed before use, never answered under their name, and replaced by the last good one."""
+"""Damaged versions are detected before use, never used under their name, and replaced by the last good version."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def junk_manifest(folder: Path) -> None:
 def no_permission(folder: Path) -> None:
     file = folder / "head-0" / "head.json"
     file.unlink()
-    file.mkdir()  # what root cannot read either
+    file.mkdir()  # root cannot read a folder as a file either
 
 
 DAMAGES = [shutil.rmtree, truncate, replace_bytes, empty_index, list_for_index, remove_head, junk_manifest, no_permission]
@@ -67,7 +67,7 @@ DAMAGES = [shutil.rmtree, truncate, replace_bytes, empty_index, list_for_index, 
 
 @pytest.fixture
 def project(predicting: Services, embeddings: Callable[..., Any]) -> int:
-    """A project with two trained versions, v0002 and v0003, of which the second is live."""
+    """Return a project with two trained versions, v0002 and v0003; the second is live."""
     id_ = next(projects)
     registry = predicting.registry
     registry.register_project(id_, label_config=CONFIG, extra_params=None)
@@ -85,7 +85,7 @@ def answering(services: Services, project: int) -> str:
 
 
 def held(services: Services, project: int) -> str:
-    """Take the project's lease for this test."""
+    """Hold the project's lease during this test."""
     with Session(services.engine) as session:
         session.execute(update(ProjectRow).where(ProjectRow.id == project).values(lease_owner="test"))
         session.commit()

@@ -1,4 +1,4 @@
-"""Registry or queue damaged, of another time or full: one sentence that names the file and what to do, never a traceback."""
+"""A registry or queue that is damaged, full or of another release: one sentence with the file and the remedy, no traceback."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ JUNK = b"this is no database, whatever its name says" * 400
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    """A registry with all of its tables."""
+    """Return a registry with all of its tables."""
     open_database(f"sqlite:///{tmp_path}/galaxyloop.db").dispose()
     return tmp_path / "galaxyloop.db"
 
@@ -55,7 +55,7 @@ def test_a_database_of_a_newer_galaxyloop_is_refused(file: Path) -> None:
 
 
 def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
-    """SQLite says the same of a file that may not grow as of a disk that is full."""
+    """SQLite reports a file that must not grow as a full disk."""
 
     def bound(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA max_page_count=2")

@@ -1,4 +1,4 @@
-"""The registry: versions that are wholly there or not at all, and one of them live."""
+"""The registry: versions are stored completely or not at all, and one of them is live."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write(
 
 
 def verdicts(registry: Registry) -> dict[str, str]:
-    """Verdicts by the part of the version's name that counts."""
+    """Return verdicts by the number part of the version's name."""
     return {version.name.partition("-")[0]: version.verdict for version in registry.versions(7)}
 
 
@@ -203,7 +203,7 @@ def test_of_many_that_go_live_at_once_the_last_one_is_live_and_no_other(registry
 
 @pytest.fixture
 def late(registry: Registry) -> str:
-    """Name of a lease of project 7 that has run out while its holder was frozen; another worker has taken over."""
+    """Return an expired lease of project 7 whose holder was frozen; another worker has taken over."""
     with hold_lease(registry.engine, 7, seconds=60) as before:
         assert before is not None
     with hold_lease(registry.engine, 7, seconds=60) as now:
@@ -288,5 +288,5 @@ def test_whose_heads_a_version_has_is_written_as_it_goes_live_and_stays(registry
     assert registry.version(7, second).head_from("another") == second
     assert registry.taken_heads(7, second) == {"boxes": registry.path(7, first), "stars": registry.path(7, 1)}
     registry.promote(7, first)
-    registry.promote(7, second)  # a person brings it back
+    registry.promote(7, second)  # manual rollback
     assert registry.version(7, second).heads == {"boxes": first, "class": second, "stars": 1}

@@ -1,4 +1,4 @@
-"""The database: made when missing, brought up to date, and opened by several processes at the same moment."""
+"""The database: created if missing, migrated, and opened by several processes at the same moment."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ for turn, url in enumerate(urls):
 
 @pytest.fixture
 def url(database: str, tmp_path: Path) -> str:
-    """Of a database that is not there yet, or empty."""
+    """Return the URL of a database that is missing or empty."""
     return database or f"sqlite:///{tmp_path}/deep/down/galaxyloop.db"
 
 
 @contextmanager
 def database_of_revision(url: str, revision: str) -> Iterator[Connection]:
-    """Make a database as an earlier release made it."""
+    """Create a database as an earlier release did."""
     engine = create_engine(url)
     if engine.dialect.name == "sqlite":
         Path(str(engine.url.database)).parent.mkdir(parents=True)

@@ -1,4 +1,4 @@
-"""The list of what cannot be read is always that of the last cycle."""
+"""The list of unreadable annotations is always that of the last cycle."""
 
 from __future__ import annotations
 

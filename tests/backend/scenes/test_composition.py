@@ -1,4 +1,4 @@
-"""Composition: which of the galaxies that are laid down count, and where their footprints lie."""
+"""Composition: which galaxies count, and the positions of their footprints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SIDE = 100
 
 
 def blob(peak: float, size: float = 4.0) -> Stamp:
-    """A round galaxy of Gaussian profile."""
+    """Return a round galaxy with a Gaussian profile."""
     half = round(4 * size)
     line = np.arange(-half, half + 1)
     light = peak * np.exp(-(line[None] ** 2 + line[:, None] ** 2) / (2 * size**2))

@@ -1,4 +1,4 @@
-"""Cut-outs: what is taken along, and how it is turned and scaled."""
+"""Cut-outs: their content, rotation and scale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders: parts that never share a galaxy or a field."""
+"""Folders: parts never share a galaxy or a field."""
 
 from __future__ import annotations
 

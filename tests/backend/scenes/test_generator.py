@@ -1,4 +1,4 @@
-"""Scenes: what is in them, that a seed says everything, and that their boxes mean what source extraction's boxes mean."""
+"""Scenes: their content, which the seed determines completely, and their boxes, which equal those of source extraction."""
 
 from __future__ import annotations
 

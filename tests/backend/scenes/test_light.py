@@ -1,4 +1,4 @@
-"""Light: pictures are undone and redone without loss."""
+"""Light: the conversion of images to linear light and back is lossless."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Skies: synthetic ones, and frames without their galaxies."""
+"""Skies: synthetic ones, and frames with their galaxies removed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STAR, GALAXY = (60, 60), (140, 150)
 
 @pytest.fixture(scope="module")
 def frame() -> NDArray[np.uint8]:
-    """A survey frame with a bright star and a galaxy, (row, column)."""
+    """Return a survey frame with a bright star and a galaxy, and their (row, column)."""
     image = np.random.default_rng(0).normal(0.02, 0.01, (200, 220, 3))
     for place, width, peak in ((STAR, 1.4, 2.0), (GALAXY, 6.0, 0.5)):
         point = np.zeros(image.shape[:2])

@@ -1,4 +1,4 @@
-"""The server, in-process: Label Studio's own requests, as captured, and the rules that hold for all of them."""
+"""The server, in-process: captured requests of Label Studio, and the rules for all requests."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sync.labelling.config import MAX_CHARACTERS, parse
 
 REQUESTS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "data/label_studio_requests.json").read_text())
 CAPTURED_AT = "http://127.0.0.1:8380"
-"""Where Label Studio was when the requests were captured; here the file server stands in its place."""
+"""URL of Label Studio in the captured requests; the tests replace it with that of the file server."""
 CONFIG = (
     '<View><Image name="image" value="$image"/><Choices name="c" toName="image">'
     '<Choice value="Spiral"/><Choice value="Elliptical"/></Choices></View>'
@@ -44,14 +44,14 @@ def client(predicting: Services) -> Iterator[TestClient]:
 
 
 def requests(path: str, kind: Callable[[dict[str, Any]], bool] = lambda body: True) -> list[Any]:
-    """The captured requests to a path, as parameters."""
+    """Return the captured requests to a path, as parameters."""
     chosen = [request for request in REQUESTS if request["path"] == path and kind(request["body"] or {})]
     assert chosen, f"no captured request to {path} of this kind"
     return [pytest.param(request, id=str(REQUESTS.index(request))) for request in chosen]
 
 
 def send(client: TestClient, request: dict[str, Any], files: Any, png: Callable[..., bytes]) -> Any:
-    """Send a captured request; the images that its tasks name are there."""
+    """Send a captured request after storing the images of its tasks."""
     body = json.loads(json.dumps(request["body"]).replace(CAPTURED_AT, files.url))
     for task in (body or {}).get("tasks", []):
         reference = task.get("data", {}).get("image", "").removeprefix(files.url)
@@ -78,7 +78,7 @@ def predict(client: TestClient, references: list[Any], *, config: str = CONFIG, 
     return client.post("/predict", json=body).json()
 
 
-# -- as captured --
+# -- captured requests --
 
 
 @pytest.mark.parametrize("request_", requests("/health"))
@@ -190,7 +190,7 @@ def test_a_new_config_rings_so_that_the_loop_makes_a_version_for_it(client: Test
 def test_a_projects_batch_comes_with_setup_and_stays(client: TestClient, predicting: Services) -> None:
     project = next(PROJECTS)
     setup(client, project, CONFIG, extra_params={"batch": 25})
-    setup(client, project, CONFIG, extra_params=None)  # so does Label Studio when it renames the backend
+    setup(client, project, CONFIG, extra_params=None)  # as Label Studio does when the backend is renamed
     assert predicting.registry.project(project).extra_params == {"batch": 25}
 
 
@@ -309,7 +309,7 @@ def test_metrics_tell_who_is_alive_and_what_waits(services: Services) -> None:
     assert 'galaxyloop_last_seen_seconds{kind="worker"}' in text
     (waited,) = re.findall(r'galaxyloop_events_wait_seconds{project="7"} (\S+)', text)
     assert float(waited) > 0
-    assert 'galaxyloop_tasks_without_prediction{project="7"}' not in text  # the file server is no Label Studio
+    assert 'galaxyloop_tasks_without_prediction{project="7"}' not in text  # the file server has no API for it
 
 
 def test_the_protocol_is_described(client: TestClient) -> None:
@@ -322,7 +322,7 @@ def test_the_protocol_is_described(client: TestClient) -> None:
 
 
 def taxonomy_of(characters: int) -> str:
-    """A config of exactly so many characters, most of them classes."""
+    """Return a config of exactly `length` characters, most of them classes."""
     head, tail = '<View><Image name="image" value="$image"/><Taxonomy name="t" toName="image">', "</Taxonomy></View>"
     choices = [f'<Choice value="Class number {number:06d}"/>' for number in range(characters // 50)]
     text = head + "".join(choices)[: characters // 2].rsplit("/>", 1)[0] + "/>"

@@ -1,4 +1,4 @@
-"""Who may call: Label Studio with basic auth, its events with the secret, and everybody only where no password is set."""
+"""Access: Label Studio with basic auth, its events with the secret, and all clients only if no password is set."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def address(predicting: Services) -> Iterator[tuple[str, int]]:
 
 
 def ended_after(connection: socket.socket) -> float:
-    """Seconds until the other side closes."""
+    """Return the seconds until the server closes the connection."""
     began = time.monotonic()
     connection.settimeout(5)
     while connection.recv(4096):
@@ -139,13 +139,13 @@ def test_a_body_that_does_not_end_is_refused(address: tuple[str, int], monkeypat
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"])
 def test_a_body_that_does_not_call_itself_json_is_refused(kind: str, address: tuple[str, int]) -> None:
-    """A page of another site may send these without asking."""
+    """A page of another site may send these content types without a preflight request."""
     answer = httpx.post(f"http://{address[0]}:{address[1]}/setup", content=b"{}", headers={"Content-Type": kind})
     assert answer.status_code == 415
 
 
 def test_an_abandoned_request_keeps_nobody_waiting(address: tuple[str, int], files: Any) -> None:
-    """The first pictures cannot be had at once; the client leaves, the others are not asked for, and the next is served."""
+    """The first images are not available; the client disconnects, the others are not fetched, the next request is served."""
     first, later = "/data/upload/750/1.png", "/data/upload/750/2.png"
     files.held[first] = threading.Event()
     tasks = [{"id": number, "data": {"image": first if number < CHUNK else later}} for number in range(3 * CHUNK)]

@@ -18,7 +18,7 @@ CONFIG = (
 
 @pytest.fixture
 def model_class(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: Any) -> Any:
-    """Our class over a substitute of the package, which cannot be installed beside the product."""
+    """Return galaxyloop's class with a substitute of the package, which cannot be installed in the same environment."""
     package, module = ModuleType("label_studio_ml"), ModuleType("label_studio_ml.model")
 
     class LabelStudioMLBase:

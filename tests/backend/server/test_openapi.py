@@ -1,4 +1,4 @@
-"""The contract: whatever is sent to whatever path, the answer has a status and a content that OpenAPI announces."""
+"""The API contract: every answer to any request has a status and a content type that OpenAPI documents."""
 
 from __future__ import annotations
 

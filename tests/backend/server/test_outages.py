@@ -1,4 +1,4 @@
-"""Database or queue away for a while: no event is lost, the answer is a sentence, and afterwards all goes on by itself."""
+"""Outages of database or queue: no event is lost, the answer is a sentence, and afterwards the server continues."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 7}}
 
 
 def stopped(server: Any) -> Iterator[Any]:
-    """The server, which the test may start; afterwards it runs again."""
+    """Yield the stopped server, which the test may start; it is running again afterwards."""
     server.stop()
     yield server
     server.stop()
@@ -30,7 +30,7 @@ def stopped(server: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def services(open_services: Callable[..., Services], postgresql: Any, redis: Any) -> Services:
-    """On PostgreSQL and Redis, with project 7."""
+    """Return services on PostgreSQL and Redis, with project 7."""
     redis.client.flushall()
     services = open_services(database_url=postgresql.emptied_database(), queue_url=redis.url)
     services.registry.register_project(7, label_config="<View/>", extra_params=None)
@@ -40,7 +40,7 @@ def services(open_services: Callable[..., Services], postgresql: Any, redis: Any
 @pytest.fixture
 def client(services: Services) -> Iterator[TestClient]:
     with TestClient(create_app(services), raise_server_exceptions=False) as client:
-        services.pending_events.acknowledge(7, services.pending_events.pending()[7])  # a server rings for all when it starts
+        services.pending_events.acknowledge(7, services.pending_events.pending()[7])  # a starting server marks all projects
         yield client
 
 
@@ -113,7 +113,7 @@ def test_what_a_killed_worker_was_at_is_queued_by_the_next_look_of_another(
     services: Services, open_services: Callable[..., Services]
 ) -> None:
     services.mark([7])
-    services.queue._huey.storage.flush_schedule()  # as the killed worker has taken the job
+    services.queue._huey.storage.flush_schedule()  # the killed worker has taken the job
     another = open_services(database_url=services.settings.database_url, queue_url=services.settings.queue_url)
     queue_pending(another)
     assert another.queue.queued() == {7}

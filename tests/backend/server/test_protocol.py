@@ -1,4 +1,4 @@
-"""The protocol's bodies: what Label Studio sends is read, and anything else gets a 4xx and one sentence."""
+"""The protocol's bodies: requests of Label Studio are parsed, and other bodies get a 4xx and one sentence."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def client(predicting: Services) -> Iterator[TestClient]:
 
 
 def refused(client: TestClient, path: str, content: bytes) -> str:
-    """Send a body that must be refused; return the sentence."""
+    """Send a body that must be rejected; return the sentence."""
     answer = client.post(path, content=content, headers=JSON)
     assert answer.status_code == 422, answer.text
     sentence = answer.json()["detail"]

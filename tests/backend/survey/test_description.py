@@ -1,4 +1,4 @@
-"""What a run is: the same for the same survey from anywhere, and another with anything that would change a part."""
+"""The description of a run: equal for the same survey from any folder, different if a part would change."""
 
 from __future__ import annotations
 

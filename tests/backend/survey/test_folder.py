@@ -1,4 +1,4 @@
-"""The folder of a survey: it goes on with what it was begun with, and takes nothing of another run."""
+"""The folder of a survey: a run continues with its first settings, and uses no files of another run."""
 
 from __future__ import annotations
 

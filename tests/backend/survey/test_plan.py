@@ -1,4 +1,4 @@
-"""The plan: every image in exactly one part, each of the same size but the last, and read back as it was written."""
+"""The plan: every image in exactly one part, parts of the same size but the last, and unchanged after writing and reading."""
 
 from __future__ import annotations
 

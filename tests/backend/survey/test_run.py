@@ -1,4 +1,4 @@
-"""A survey's run: what its parts are checked against before they are written."""
+"""A survey's run: the checks of its parts before they are written."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONFIG = '<View><Image name="image" value="$image"/></View>'
 
 @contextmanager
 def losing_the_last(given: Given) -> Iterator[Callable[[Iterable[Job]], Iterator[Part]]]:
-    """Makes parts that lack their last image, but for the first."""
+    """Return a function that makes parts; all but the first lack their last image."""
     yield lambda jobs: (
         Part(job.number, b"part", sum(span.count for span in job.spans) - min(job.number, 1), 0) for job in jobs
     )

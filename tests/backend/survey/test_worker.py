@@ -1,4 +1,4 @@
-"""From images to a part: a row an image, with what the annotator would say in numbers, and a reason where there is nothing."""
+"""From images to a part: one row per image, with the predictor's results as numbers, or the reason for their absence."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ OBJECTS = '<{0} name="objects" toName="image"><Label value="Galaxy"/></{0}>'
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory, png: Callable[..., bytes]) -> list[str]:
-    """Three images, and between them one that is none."""
+    """Return three images, and between them a file that is not an image."""
     folder = tmp_path_factory.mktemp("images")
     made = [("a.png", png()), ("broken.png", b"no image"), ("b.png", png(size=(64, 80), spots=((30, 40, 6),)))]
     for name, content in [*made, ("empty-sky.png", png(spots=()))]:
@@ -73,7 +73,7 @@ def rows_of(part: Part) -> list[dict[str, Any]]:
 
 
 def predictor(xml: str) -> tuple[PredictorFactory, Predictor]:
-    """The backend's own, over files."""
+    """Return the backend's own predictor, for files."""
     cache = MemoryCache(max_bytes=10**8)
     builder = PredictorFactory(LocalImageStore(max_bytes=10**6, max_pixels=10**6), cache, cache)
     return builder, builder.build(parse(xml), ProjectHeads(), version="v0001")

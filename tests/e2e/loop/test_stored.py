@@ -28,7 +28,7 @@ OTHER_MODELS = ("v0001", "v0005", "v0002-3f9a7c")
 
 @contextmanager
 def polled(project: Project) -> Iterator[list[str | None]]:
-    """Return the successive values of the project's model version, polled by a separate client."""
+    """Yield the successive values of the project's model version, polled by a separate client."""
     seen: list[str | None] = []
     end = threading.Event()
     settings = project.loop.settings

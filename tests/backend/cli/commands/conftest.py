@@ -1,4 +1,4 @@
-"""Running a command in a folder of its own."""
+"""Fixtures that run a command in the test's own folder."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from sync.label_studio.client import LabelStudioClient
 from sync.labelling.config import parse
 
 LOGGERS = ("galaxyloop.predictor", "httpx")
-"""Those whose level a command sets for its process."""
+"""Loggers whose level a command sets."""
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
 
 
 @pytest.fixture(autouse=True)
 def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The process of the tests does not step back, and logs afterwards what it logged before."""
+    """Set the nice level to 0 and restore the log levels after the test."""
     monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in LOGGERS)]
     levels = [logger.level for logger in loggers]
@@ -39,13 +39,13 @@ def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Label Studio that is not there is not waited for: how long it would be is tested with the client."""
+    """Do not wait for a missing Label Studio; the client's own tests cover the wait."""
     monkeypatch.setattr(LabelStudioClient, "__init__", partialmethod(LabelStudioClient.__init__, patience_s=0.1))
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    """Runs `galaxyloop` with words, in this test's folder."""
+    """Return a function that runs `galaxyloop` in this test's folder."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "galaxyloop-data"))
     return lambda *words: CliRunner().invoke(app, [str(word) for word in words])
@@ -53,7 +53,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
 
 @pytest.fixture
 def refused(run: Callable[..., Result]) -> Callable[..., str]:
-    """Runs a command that must fail with one sentence; gives the sentence."""
+    """Return a function that runs a command that must fail with one sentence, and returns the sentence."""
 
     def refuse(*words: str) -> str:
         result = run(*words)
@@ -68,13 +68,13 @@ def refused(run: Callable[..., Result]) -> Callable[..., str]:
 
 @pytest.fixture
 def survey(run: Callable[..., Result], pictures: Path) -> Callable[..., Result]:
-    """Runs a survey of the folder `pictures` into the folder `out`, with further words."""
+    """Return a function that surveys the folder `pictures` into the folder `out`, with further options."""
     return lambda *words: run("survey", "pictures", "--output", "out", "--config", "morphology", *words)
 
 
 @pytest.fixture
 def many(tmp_path: Path, png: Callable[..., bytes]) -> str:
-    """A Parquet file of 200 small images in row groups of 30."""
+    """Return a Parquet file of 200 small images in row groups of 30."""
     contents = [png(size=(40, 40), spots=((20, 20, 4),), seed=number) for number in range(10)]
     table = pa.table({"id": [f"galaxy {number}" for number in range(200)], "image": contents * 20})
     parquet.write_table(table, tmp_path / "many.parquet", row_group_size=30)
@@ -83,7 +83,7 @@ def many(tmp_path: Path, png: Callable[..., bytes]) -> str:
 
 @pytest.fixture
 def trained(open_services: Callable[..., Services], embeddings: Callable[..., Any]) -> Services:
-    """Project 7 with a trained version 2, live, in the data folder that `run` works with."""
+    """Return project 7 with a trained, live version 2, in the data folder of `run`."""
     services = open_services(data_dir=Path("galaxyloop-data"))
     services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=1280)

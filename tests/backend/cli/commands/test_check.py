@@ -1,4 +1,4 @@
-"""`galaxyloop check` and what a command says where database, queue or data folder cannot be used: one sentence."""
+"""`galaxyloop check`, and the error message of a command if database, queue or data folder cannot be used."""
 
 from __future__ import annotations
 

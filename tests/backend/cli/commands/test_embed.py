@@ -1,4 +1,4 @@
-"""`galaxyloop embed`: the backend's embeddings in a file."""
+"""`galaxyloop embed` writes the backend's embeddings to a file."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def small_encoder(tmp_path: Path) -> Path:
-    """A checkpoint of another, small network."""
+    """Return a checkpoint of another, small network."""
     torch.manual_seed(0)
     path = tmp_path / "small.safetensors"
     config = SwinConfig(image_px=32, window=4, width=12, depths=(1, 1), heads=(1, 2))
@@ -33,7 +33,7 @@ def small_encoder(tmp_path: Path) -> Path:
 
 
 def test_embeddings_are_the_backends(run: Run, pictures: Path, tmp_path: Path) -> None:
-    assert run("embed", "pictures", "--output", "out.npz").exit_code == 1  # one file is no image
+    assert run("embed", "pictures", "--output", "out.npz").exit_code == 1  # one file is not an image
     written = np.load("out.npz", allow_pickle=False)
     image_store = LocalImageStore(max_bytes=10**6, max_pixels=10**6)
     embeddings = Embeddings(load_encoder(SHIPPED_CHECKPOINT), FileCache(tmp_path / "cache", max_bytes=10**6), fingerprint="f")

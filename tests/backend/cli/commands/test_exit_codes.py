@@ -1,4 +1,4 @@
-"""The one rule of exit codes, over all commands: 0 all done, 1 failed or something left out, 2 wrong call."""
+"""Exit codes of all commands: 0 all done, 1 failed or something left out, 2 wrong call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Run = Callable[..., Result]
 
 
 def leaves(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
-    """The words of every command that is no group."""
+    """Return the words of every command that is not a group."""
     below = getattr(command, "commands", None)
     if below is None:
         yield words
@@ -91,7 +91,7 @@ def test_a_wrong_call_ends_with_2_and_begins_nothing(run: Run, png: Callable[...
     ],
 )
 def test_work_that_fails_ends_with_1(run: Run, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, words: str) -> None:
-    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")  # nothing listens there
+    monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")  # no server listens on this port
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "k")
     Path("a.png").write_bytes(png())
     Path("text.png").write_text("no image")

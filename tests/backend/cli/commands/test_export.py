@@ -1,4 +1,4 @@
-"""`galaxyloop export`: what it says before it asks Label Studio anything; tests/e2e/test_export.py asks the real one."""
+"""`galaxyloop export` before its first request to Label Studio; tests/e2e/test_export.py tests the requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`galaxyloop import`: what cannot be imported is said in one sentence before anything is asked of Label Studio."""
+"""`galaxyloop import` reports inputs that it cannot import in one sentence before its first request to Label Studio."""
 
 from __future__ import annotations
 

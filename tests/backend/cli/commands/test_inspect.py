@@ -1,4 +1,4 @@
-"""`galaxyloop inspect` says of a file what an import would read of it."""
+"""`galaxyloop inspect` reports what an import would read of a file."""
 
 from __future__ import annotations
 

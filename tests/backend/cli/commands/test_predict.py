@@ -1,4 +1,4 @@
-"""`galaxyloop predict`: tasks with predictions that Label Studio imports, made without a server."""
+"""`galaxyloop predict` writes tasks with predictions that Label Studio imports, without a server."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ CONFIGS = Path(__file__).resolve().parents[4] / "labeling_configs"
 
 
 def predicted(run: Run, *words: Any) -> list[dict[str, Any]]:
-    """Predict the folder of pictures; read what was written."""
+    """Predict the folder of images and return the written tasks."""
     result = run("predict", "pictures", "--output", "out.json", *words)
-    assert result.exit_code == 1, result.output  # one file is no image
+    assert result.exit_code == 1, result.output  # one file is not an image
     tasks: list[dict[str, Any]] = json.loads(Path("out.json").read_text())
     return tasks
 

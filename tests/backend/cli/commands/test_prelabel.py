@@ -1,4 +1,4 @@
-"""`galaxyloop survey` and wrong calls of `galaxyloop prelabel`; tests/e2e/prelabel has the projects of Label Studio."""
+"""`galaxyloop survey` and wrong calls of `galaxyloop prelabel`; tests/e2e/prelabel tests projects of Label Studio."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_what_a_project_has_learned_predicts(run: Run, pictures: Path, trained: 
 def test_an_earlier_version_can_be_named_and_does_not_mix_with_another(run: Run, pictures: Path, trained: Services) -> None:
     words = ("survey", "pictures", "--output", "out", "--project", 7)
     refused = run(*words, "--version", "v0001", "--config", "morphology")
-    assert refused.exit_code == 1, refused.output  # one file is no image
+    assert refused.exit_code == 1, refused.output  # one file is not an image
     assert {row["version"] for row in rows() if row["error"] is None} == {trained.registry.version(7, 1).name}
     again = run(*words, "--version", "v0002", "--config", "morphology")
     assert again.exit_code == 1
@@ -153,7 +153,7 @@ def tell():
 atexit.register(tell)
 app(sys.argv[1:])
 """
-"""Tells, at its end, how far a run stepped back and on how many threads it computed."""
+"""Prints the nice level and the number of threads at the end of a run."""
 
 
 @pytest.mark.slow

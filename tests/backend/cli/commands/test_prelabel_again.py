@@ -1,4 +1,4 @@
-"""A survey that is started again: it is continued with the version that it was started with."""
+"""A survey that is started again continues with its first version."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_the_same_command_goes_on_though_the_project_has_learned_and_its_config_
     run: Run, pictures: Path, trained: Services
 ) -> None:
     words = ("survey", "pictures", "--output", "out", "--project", 7, "--part-images", 1)
-    assert run(*words).exit_code == 1  # one file is no image
+    assert run(*words).exit_code == 1  # one file is not an image
     before = rows()
     Path("out/part-000001.parquet").unlink()
     trained.registry.promote(7, 1)
@@ -96,7 +96,7 @@ def test_a_run_goes_on_from_any_folder_and_is_not_mixed_with_a_folder_of_the_sam
 ) -> None:
     out = tmp_path / "out"
     words = ("--output", out, "--config", "morphology", "--part-images", 1)
-    assert run("survey", "pictures", *words).exit_code == 1  # one file is no image
+    assert run("survey", "pictures", *words).exit_code == 1  # one file is not an image
     before = rows(str(out))
     (out / "part-000001.parquet").unlink()
     (tmp_path / "elsewhere" / "pictures").mkdir(parents=True)

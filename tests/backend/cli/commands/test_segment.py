@@ -1,4 +1,4 @@
-"""`galaxyloop segment`: one object's mask, by clicks, boxes or a mask."""
+"""`galaxyloop segment` returns one object's mask, from clicks, boxes or a mask."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typer.testing import Result
 
 @pytest.fixture
 def image(tmp_path: Path, png: Callable[..., bytes]) -> Path:
-    """200 by 100 pixels with a galaxy at (60, 50) and one at (150, 50)."""
+    """Return an image of 200 by 100 pixels with a galaxy at (60, 50) and one at (150, 50)."""
     path = tmp_path / "field.png"
     path.write_bytes(png())
     return path

@@ -1,4 +1,4 @@
-"""Calibration: nought for probabilities that are frequencies, and the distance to them else."""
+"""Calibration error: zero if probabilities are frequencies, otherwise the distance between them."""
 
 from __future__ import annotations
 

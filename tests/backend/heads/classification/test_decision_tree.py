@@ -1,4 +1,4 @@
-"""Decision trees: conditional probabilities learned where annotators came, multiplied along the path."""
+"""Decision trees: conditional probabilities are fitted at the nodes that annotators reached, and multiplied along the path."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 
 
 def galaxies(kinds: Sequence[int], *, d: int = 16, noise: float = 1.0, seed: int = 0) -> Floats:
-    """Embeddings in one cloud a path; those of one branch lie on one side."""
+    """Return embeddings in one cluster per path; those of one branch are on one side."""
     middles = np.random.default_rng(99).normal(0, 1, (len(PATHS), d))
     middles += np.repeat([[2.0], [-2.0]], 2, axis=0)
     return (middles[list(kinds)] + np.random.default_rng(seed).normal(0, noise, (len(kinds), d))).astype(np.float32)
@@ -105,7 +105,7 @@ def test_a_question_that_nobody_reached_is_open_unless_another_head_knows() -> N
     offset = np.log(np.tile([0.25, 0.25, 0.4, 0.1], (len(kinds), 1)))
     plain, based = fit(kinds), fit(kinds, offset=offset)
     alone, told = plain.predict(galaxies([2])), based.predict(galaxies([2]), offset=offset[:1])
-    assert alone[0, 2] / alone[0, 3] == pytest.approx(2)  # one of them, and even odds before
+    assert alone[0, 2] / alone[0, 3] == pytest.approx(2)  # one label, and a uniform prior
     assert told[0, 2] / told[0, 3] == pytest.approx(4)
 
 
@@ -132,7 +132,7 @@ def test_targets_of_another_tree_are_refused() -> None:
 def test_uncertainty_at_a_question_counts_as_often_as_it_is_reached() -> None:
     head = fit([0, 1] * 20 + [2, 3] * 3)
     smooth, disk = head.uncertainty(galaxies([0] * 20, seed=1)), head.uncertainty(galaxies([2] * 20, seed=1))
-    assert disk.epistemic.mean() > 2 * smooth.epistemic.mean()  # the question below it was reached by six
+    assert disk.epistemic.mean() > 2 * smooth.epistemic.mean()  # six annotations reached the question below it
     assert (smooth.epistemic >= 0).all()
     assert (smooth.aleatoric >= 0).all()
 
@@ -170,4 +170,4 @@ def test_a_thousand_galaxies_take_about_a_second_of_cpu_at_most() -> None:
     embeddings, targets = galaxies(kinds, d=384, noise=4), picked(kinds)
     started = time.process_time()
     DecisionTree.fit(embeddings, targets, paths=PATHS, exclusive=True)
-    assert time.process_time() - started < 3  # 0.4 s on a machine that does nothing else
+    assert time.process_time() - started < 3  # 0.4 s on an idle machine

@@ -21,7 +21,7 @@ STORED = Path(__file__).parent / "data"
 
 
 def parts(link: Link) -> tuple[np.ndarray, np.ndarray]:
-    """Weights of the positive answers and of all answers, shape (6, 3) and (6, 1 or 3)."""
+    """Return weights of the positive answers and of all answers, shape (6, 3) and (6, 1 or 3)."""
     weights = link.weights(TARGETS, IMPORTANCE)
     return TARGETS * weights[0] * IMPORTANCE[:, None], link.mass(TARGETS, IMPORTANCE, weights)
 
@@ -62,7 +62,7 @@ def test_class_weights_have_a_mean_of_one(link: Link) -> None:
 
 @pytest.mark.parametrize("name", ["exclusive", "independent"])
 def test_a_head_that_an_older_commit_stored_predicts_the_same(name: str) -> None:
-    """Both were stored by a7c70b3, whose predictions for the same random numbers are in `expected.json`."""
+    """Commit a7c70b3 stored both heads; its predictions for the same random numbers are in `expected.json`."""
     head = Morphology.load(STORED / name)
     expected = json.loads((STORED / name / "expected.json").read_text())
     rng = np.random.default_rng(0)

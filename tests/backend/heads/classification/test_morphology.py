@@ -18,7 +18,7 @@ Data = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def galaxies(n: int, *, k: int = 3, d: int = 64, shares: tuple[float, ...] = (), noise: float = 1.0, seed: int = 0) -> Data:
-    """Embeddings in k overlapping clouds, and one-hot targets."""
+    """Return embeddings in k overlapping clusters, and one-hot targets."""
     rng = np.random.default_rng(seed)
     kind = rng.choice(k, n, p=shares or None)
     middles = np.random.default_rng(99).normal(size=(k, d))
@@ -30,7 +30,7 @@ def log_loss(probabilities: NDArray[np.float32], targets: NDArray[np.float32]) -
 
 
 def opinion(targets: NDArray[np.float32], *, right: float, seed: int = 0) -> NDArray[np.float32]:
-    """Log-probabilities of a calibrated base head that is right with this probability."""
+    """Return log-probabilities of a calibrated base head with this probability of a right class."""
     rng = np.random.default_rng(seed)
     n, k = targets.shape
     said = np.where(rng.random(n) < right, targets.argmax(axis=1), (targets.argmax(axis=1) + rng.integers(1, k, n)) % k)
@@ -210,7 +210,7 @@ def test_a_thousand_galaxies_take_seconds_of_cpu_at_most() -> None:
 
 
 def new_class(n: int, share: float, seed: int) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.float64]]:
-    """Embeddings, classes 0 to 2, and the opinion of another head that knows 0 and 1 well, and nothing of 2."""
+    """Return embeddings, classes 0 to 2, and log-probabilities of another head with the classes 0 and 1 only."""
     rng = np.random.default_rng(seed)
     kinds = np.where(rng.random(n) < share, 2, rng.integers(0, 2, n))
     embeddings = rng.normal(size=(n, 24)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The questions of a taxonomy: which they are, and what annotators who pick paths say at each."""
+"""The questions of a taxonomy, and the answers to each of them that a picked path implies."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_shipped_decision_tree_asks_galaxy_zoo_s_questions() -> None:
     questions = asked(QuestionTree.of(control.paths))
     assert list(questions) == ["", "Smooth", "Features or disk", "Edge-on", "Face-on", "Spiral arms", "Odd"]
     assert questions["Smooth"] == ["", "Completely round", "In between", "Cigar-shaped"]
-    assert len(questions["Spiral arms"]) == 1 + 3 + 5  # or nothing more, how they are wound, how many they are
+    assert len(questions["Spiral arms"]) == 1 + 3 + 5  # no further answer, winding, number of arms
 
 
 def test_annotators_become_the_share_that_came_through_each_node() -> None:

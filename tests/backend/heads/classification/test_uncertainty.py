@@ -15,7 +15,7 @@ Floats = NDArray[np.float32]
 
 
 def galaxies(n: int, *, seed: int = 0, d: int = 24) -> tuple[Floats, Floats]:
-    """Two classes that the first number separates; one galaxy in four is ambiguous, with a random class."""
+    """Return two classes that the first feature separates; one galaxy in four is ambiguous, with a random class."""
     rng = np.random.default_rng(seed)
     kind, mixed = rng.integers(0, 2, n), np.arange(n) % 4 == 0
     embeddings = rng.normal(0, 1, (n, d))

@@ -1,4 +1,4 @@
-"""A tiny encoder with random weights, and scenes of bright discs whose boxes are known."""
+"""Fixtures: a tiny encoder with random weights, and scenes of bright discs with known boxes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def encoder() -> Encoder:
 
 
 def picture_of(pixels: NDArray[np.float32]) -> StoredImage:
-    """A picture as a PNG in memory."""
+    """Return an image as a PNG in memory."""
     content = io.BytesIO()
     Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8)).save(content, "PNG")
     return StoredImage(key_of(content.getvalue()), content.getvalue, pixels.size)
@@ -36,20 +36,20 @@ def picture_of(pixels: NDArray[np.float32]) -> StoredImage:
 
 @pytest.fixture(scope="session")
 def look_at(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Callable[[NDArray[np.float32]], PicturePyramid]:
-    """Looks at an image through a cache, as training does."""
+    """Return a function that computes the feature maps of an image through a cache, as in training."""
     cached = Pyramids(encoder, FileCache(tmp_path_factory.mktemp("maps"), max_bytes=2**28), fingerprint="tiny")
     return lambda pixels: cached.of(picture_of(pixels))
 
 
 @pytest.fixture
 def pyramids(encoder: Encoder) -> Pyramids:
-    """Looks without a cache."""
+    """Return feature maps without a cache."""
     return Pyramids(encoder, None, fingerprint="tiny")
 
 
 @pytest.fixture(scope="session")
 def discs() -> Callable[..., tuple[Any, list[tuple[Box, str]]]]:
-    """Draws an image of discs on a noisy sky, and says where they are: "red" ones, and blue ones if asked for."""
+    """Return a function that draws discs on a noisy sky and returns their boxes: "red" discs, and blue ones if requested."""
 
     def draw(seed: int, *, count: int = 4, side: int = 144, labels: tuple[str, ...] = ("red",)) -> Any:
         rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Scores of found objects: frequencies, in the order of the scores they were calibrated from."""
+"""Scores of detected objects are frequencies, in the order of the uncalibrated scores."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def calibrated(scores: list[float], kept: list[bool]) -> ScoreCalibration:
 def test_many_kept_and_deleted_objects_make_scores_frequencies() -> None:
     rng = np.random.default_rng(0)
     scores = rng.uniform(0.4, 0.9, 2000)
-    truth = scores**3  # the scores promise far too much
+    truth = scores**3  # the scores are far too high
     kept = rng.random(2000) < truth
     fitted = ScoreCalibration.fit(scores, kept, np.ones(2000))
     assert np.abs(fitted.apply(scores) - truth).mean() < 0.03
@@ -25,7 +25,7 @@ def test_many_kept_and_deleted_objects_make_scores_frequencies() -> None:
 
 @given(st.lists(st.booleans(), min_size=1, max_size=30))
 def test_a_calibration_never_turns_the_order_of_scores(kept: list[bool]) -> None:
-    scores = np.linspace(0.9, 0.4, len(kept))  # of brightest first, whoever deletes those
+    scores = np.linspace(0.9, 0.4, len(kept))  # the brightest first, for annotators who delete those
     applied = calibrated(scores.tolist(), kept).apply(scores)
     assert (np.diff(applied) <= 0).all()
 

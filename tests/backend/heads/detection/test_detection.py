@@ -24,12 +24,12 @@ Drawn = list[tuple[Box, str]]
 
 
 def detect(head: Detection, image: NDArray[np.float32]) -> tuple[Detected, ...]:
-    """What a head that uses source extraction finds."""
+    """Return the detections of a head that uses source extraction."""
     return head.find(extract(image, settings=head.settings).sources, size=(image.shape[1], image.shape[0]))
 
 
 def fields(sky: Sky, n: int, *, seed: int = 0) -> list[NDArray[np.float32]]:
-    """Fields of eight galaxies, bright and faint, round and flat."""
+    """Return fields of eight galaxies, bright and faint, round and flat."""
     rng = np.random.default_rng(seed)
     places = [(x, y) for x in (25, 65, 105) for y in (25, 65, 105)][:8]
     images = []
@@ -52,7 +52,7 @@ def fields(sky: Sky, n: int, *, seed: int = 0) -> list[NDArray[np.float32]]:
 def annotated(
     images: list[NDArray[np.float32]], *, wanted: Callable[[Source], bool], label: Callable[[Source], str], scale: float = 1.0
 ) -> list[Drawn]:
-    """Boxes of a person with an opinion."""
+    """Return boxes of an annotator with a preference."""
     drawn = []
     for image in images:
         sources = [source for source in extract(image).sources if wanted(source)]

@@ -1,4 +1,4 @@
-"""The first annotations of a project: a few rejected boxes must not cost it the galaxies that everybody kept."""
+"""The first annotations of a project: a few rejected boxes must not remove galaxies that all annotators accepted."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Drawn = list[list[tuple[Box, str]]]
 
 @pytest.fixture(scope="module")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> Images:
-    """The demo's images."""
+    """Return the demo's images."""
     return [decode(file.read_bytes()) for file in cut_deep_field(tmp_path_factory.mktemp("tiles"))[:50]]
 
 
@@ -36,7 +36,7 @@ def find(head: Detection, image: NDArray[np.float32]) -> tuple[Detected, ...]:
 
 
 def accepted(tiles: Images, *, deleted: int) -> Drawn:
-    """The untrained head's boxes of ten tiles, submitted as they are but for the most star-like of the bright sources."""
+    """Return the untrained head's boxes of ten tiles, without the `deleted` most star-like bright sources."""
     found = [find(Detection.base(("Galaxy",)), image) for image in tiles[:10]]
     bright = [(one.source.features[3], row, column) for row, each in enumerate(found) for column, one in enumerate(each)
               if one.source.snr > 50]  # fmt: skip
@@ -48,7 +48,7 @@ def accepted(tiles: Images, *, deleted: int) -> Drawn:
 
 
 def lost(head: Detection, tiles: Images) -> list[int]:
-    """Tiles of which the head does not find the brightest galaxy, though the untrained one does."""
+    """Return the tiles whose brightest galaxy the untrained head detects and `head` does not."""
     without = []
     for number, image in enumerate(tiles):
         central = max(find(Detection.base(("Galaxy",)), image), key=lambda one: one.source.flux).source.box

@@ -1,4 +1,4 @@
-"""The choice between the learned detector and source extraction: what a project's own images speak for."""
+"""Model selection between the learned detector and source extraction, by validation on a project's own images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Look = Callable[..., PicturePyramid]
 
 
 def found(*objects: tuple[float, float]) -> Found:
-    """Boxes of 10 pixels, given as where they begin and their scores."""
+    """Return boxes of 10 pixels with these left edges and scores."""
     boxes = torch.tensor([[start, 0.0, start + 10, 10] for start, _ in objects]).reshape(-1, 4)
     return Found(boxes, torch.tensor([score for _, score in objects]), torch.zeros(len(objects), dtype=torch.int64))
 
@@ -92,7 +92,7 @@ def test_before_any_annotation_the_shipped_evidence_decides(pyramids: Pyramids) 
 
 @pytest.fixture
 def learned(pyramids: Pyramids) -> Detection:
-    """A head whose learned detector takes everything for an object."""
+    """Return a head whose learned detector accepts everything as an object."""
     blank = LearnedDetector.blank(pyramids, ("galaxy",))
     return Detection.base(("Galaxy", "Star"), detector=replace(blank, preferred=True, least_score=0.0))
 

@@ -8,7 +8,7 @@ from backend.heads.extraction.deblend import divide
 
 
 def hills(*tops: tuple[int, float], width: int = 60) -> NDArray[np.float32]:
-    """A ridge of one row per hill, each falling off by 0.02 a pixel, as wide as it is long."""
+    """Return an image of constant columns with one peak per entry, each falling off by 0.02 per pixel."""
     columns = np.arange(width)
     line = np.max([height - 0.02 * np.abs(columns - place) for place, height in tops], axis=0).clip(0, None)
     return np.tile(line, (5, 1)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Serialised sources: every field comes back, and an empty list too."""
+"""Serialised sources: every field is read back, and an empty list too."""
 
 from __future__ import annotations
 

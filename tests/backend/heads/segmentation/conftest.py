@@ -1,4 +1,4 @@
-"""The shipped segmenter on the shipped encoder."""
+"""Fixtures: the shipped segmenter on the shipped encoder."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ def windows() -> LvmWindows:
 
 @pytest.fixture(scope="session")
 def blank(windows: LvmWindows) -> PromptedMasks:
-    """A head that nobody has trained: it decodes the first guess."""
+    """Return an untrained head, which decodes the first guess."""
     return PromptedMasks.blank(windows.config, encoder=windows.fingerprint)

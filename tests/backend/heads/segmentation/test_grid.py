@@ -1,4 +1,4 @@
-"""Masks on the decoder's grid and back: the same numbers as torch's own resizing, without a square of the window's side."""
+"""Masks on the decoder's grid and back: equal to torch's own resizing, without an array of the window's size."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ SIDE = 48
 
 
 def objects(*places: tuple[float, float, float, float]) -> Isophotes:
-    """Round objects of (x, y, width, peak), in the noise of a dark sky."""
+    """Return round objects of (x, y, width, peak), in the noise of a dark sky."""
     rows, columns = np.indices((SIDE, SIDE)) + 0.5
     light = sum(peak * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * width**2)) for x, y, width, peak in places)
     return Isophotes.of(np.arcsinh(light).astype(np.float32))

@@ -1,4 +1,4 @@
-"""Kept outlines: the same network decodes the same box of the same picture once, for all processes together."""
+"""Cached outlines: a network decodes each box of an image once, for all processes together."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ EMPTY = Box(2, 2, 9, 9)
 
 @pytest.fixture
 def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The number of boxes of each pass of the decoder."""
+    """Return the list of the numbers of boxes in each pass of the decoder."""
     made: list[int] = []
 
     def counted(network: SegmenterNetwork, embedding: torch.Tensor, prompts: WindowPrompts) -> Candidates:
@@ -45,7 +45,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def windowed_image_of(
     image: NDArray[np.float32] | None, windows: LvmWindows, folder: Path | None, *, key: str | None
 ) -> WindowedImage:
-    """The sight of an image, which cannot be read where there is None."""
+    """Return an image's windowed image; None stands for an image that cannot be read."""
 
     def read() -> NDArray[np.float32]:
         if image is None:

@@ -1,4 +1,4 @@
-"""Prompts: points and boxes become pixels of the image, or an error names what is wrong."""
+"""Prompts: points and boxes are converted to pixels of the image, or an error message states the problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prompted masks: clicks, boxes and masks become an object's mask; people's masks teach it."""
+"""Prompted masks: an object's mask from clicks, boxes and masks; fine-tuning on annotators' masks."""
 
 from __future__ import annotations
 
@@ -204,7 +204,7 @@ def test_any_prompts_give_a_mask_or_nothing(points: list[tuple[Point, bool]], bo
         assert 0 <= quality <= 1
 
 
-# -- learning --
+# -- training --
 
 
 def test_it_learns_how_far_out_people_outline(sky: Sky) -> None:
@@ -307,4 +307,4 @@ def test_a_click_on_real_galaxies_gives_about_what_people_outlined() -> None:
         drawn = np.asarray(Image.open(outline)) > 0
         mask = clicked(image, (drawn.shape[1] / 2, drawn.shape[0] / 2))
         overlaps.append(0.0 if mask is None else mask_overlap(mask, drawn))
-    assert np.mean(overlaps) > 0.80  # Otsu's threshold reaches 0.76
+    assert np.mean(overlaps) > 0.80  # Otsu's threshold gives 0.76

@@ -46,7 +46,7 @@ def windowed_image_of(pixels: NDArray[np.float32]) -> WindowedImage:
 
 
 def galaxies(side: int, *hills: tuple[float, float, float, float], noise: float = 0.01, seed: int = 0) -> NDArray[np.float32]:
-    """Round galaxies (x, y, standard deviation, peak) on a noisy sky, as 8 bits a colour show them."""
+    """Return round galaxies (x, y, standard deviation, peak) on a noisy sky, quantised to 8 bits per colour."""
     rows, columns = np.indices((side, side)) + 0.5
     light = np.full((side, side), 0.02)
     for x, y, width, peak in hills:
@@ -67,7 +67,7 @@ def assert_rules(mask: Mask, clicks: list[tuple[float, float, bool]]) -> None:
     assert set(range(1, count + 1)) == {int(parts[place]) for place, positive in last.items() if positive}
 
 
-# -- property: whatever is clicked --
+# -- properties of any clicks --
 
 
 @settings(max_examples=12, deadline=None)
@@ -110,7 +110,7 @@ def test_a_negative_click_leaves_what_lies_on_the_side_of_the_galaxy(seed: int, 
 def test_any_decoded_mask_is_brought_in_line(
     logits: NDArray[np.float32], squeezed: NDArray[np.float32], clicks: list[tuple[float, float, bool]]
 ) -> None:
-    """As another decoder, SAM's for one, may give it."""
+    """The masks are arbitrary, as of another decoder, for example SAM's."""
     decoded = WindowMask(Tile(0, 0, 24, 24, 1.0), torch.from_numpy(logits), 0.5, (24, 24), 24)
     points, positive = np.array([click[:2] for click in clicks], np.float64), np.array([click[2] for click in clicks])
     asked = WindowClicks(points, points, positive, [(x, y) for x, y in points[positive].tolist()])
@@ -121,7 +121,7 @@ def test_any_decoded_mask_is_brought_in_line(
     assert_rules(enforce_clicks(ruled.mask(), prompt), distinct)
 
 
-# -- what a click takes and leaves --
+# -- effect of a click --
 
 
 @pytest.mark.parametrize("side", [64, 128, 424])
@@ -143,7 +143,7 @@ def test_a_negative_click_on_the_edge_of_a_companion_leaves_the_galaxy(side: int
 
 
 def test_what_a_negative_click_cuts_off_the_galaxy_counts_as_lost() -> None:
-    """A decoder that leaves the core and a ring around it: the part that is connected to the click is a tenth of the mask."""
+    """The decoder leaves the core and a ring around it: the part that is connected to the click is a tenth of the mask."""
     rows, columns = np.indices((32, 32)) + 0.5
     radius = np.hypot(rows - 16, columns - 16)
     isophotes = Isophotes.of(np.arcsinh(60 * np.exp(-(radius**2) / 50)).astype(np.float32))

@@ -1,6 +1,6 @@
 """Official SAM checkpoints: read, recognised, used and fine-tuned like the shipped segmenter.
 
-The real files cannot be had here: these are of the true format, names and shapes, with random weights.
+The official files are not available to the tests: these have their format, names and shapes, with random weights.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sync.files.cache import FileCache
 from sync.geometry.shapes import Box, Point
 
 LAYERS = 3
-"""Of twelve; of these the third looks at all of the image, the others at windows of it."""
+"""Number of encoder layers instead of twelve; the third has global attention, the others window attention."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def sam(checkpoint: Path) -> tuple[SamWindows, PromptedMasks]:
-    """As loaded, but with few of the encoder's layers: what is tested is all around them."""
+    """Return a loaded SAM with few of the encoder's layers, since the tests cover everything else."""
     windows, head = load_sam(checkpoint)
     windows._encoder.blocks = windows._encoder.blocks[:LAYERS]
     return windows, head

@@ -1,4 +1,4 @@
-"""The reader: a window is read once, and the object under a first click is found once."""
+"""Caches of the segmenter: a window is encoded once, and the object under a first click is decoded once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def predict(head: PromptedMasks, image: WindowedImage, **prompts: Any) -> Any:
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """As many entries as image embeddings were computed."""
+    """Return a list with one entry per computed image embedding."""
     made, embed = [], SegmenterNetwork.embed
 
     def counted(network: SegmenterNetwork, seen: object) -> object:
@@ -42,7 +42,7 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """As many entries as passes of the decoder were made."""
+    """Return a list with one entry per pass of the decoder."""
     made, decode = [], prompting.decode
 
     def counted(*arguments: object) -> object:
@@ -62,7 +62,7 @@ def test_a_window_of_a_picture_is_read_once(blank: PromptedMasks, windows: LvmWi
     windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="picture")
     predict(blank, windowed_image, points=[FIRST])
     once = len(passes)
-    predict(blank, windowed_image, points=[ELSEWHERE])  # not remembered itself: it asks for the same windows
+    predict(blank, windowed_image, points=[ELSEWHERE])  # its mask is not cached, and it needs the same windows
     assert (once > 0, len(passes)) == (True, once)
 
 

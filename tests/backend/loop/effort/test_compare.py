@@ -1,4 +1,4 @@
-"""Effort: accepted as it was, edited by how much, rejected or added, whatever Label Studio's own marks say."""
+"""Effort: regions accepted unchanged, edited and by how much, rejected or added, whatever Label Studio's own marks are."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def value(measured: float) -> Region:
 
 
 def edited(region: Region, to: Region, *, origin: str = "prediction-changed") -> Region:
-    """The region as an annotator left it: what he made of it, under its old id."""
+    """Return the region as an annotator edited it, with its old id."""
     return to | {"id": region["id"], "origin": origin}
 
 
@@ -163,7 +163,7 @@ def test_the_regions_of_a_control_are_told_apart() -> None:
     assert found == {"boxes": Effort(1, 1, 1, 1, compared=1, overlap=pytest.approx(1 / 3))}
 
 
-# -- what Label Studio's marks get wrong --
+# -- wrong marks of Label Studio --
 
 
 def test_a_polygon_that_was_dragged_is_edited_though_it_is_marked_as_predicted() -> None:
@@ -199,7 +199,7 @@ def test_labels_in_another_order_are_the_same() -> None:
     assert effort([class_("Disk", "Arms")], [class_("Arms", "Disk")]) == {"shape": ACCEPTED}
 
 
-# -- what is passed over, and what is broken --
+# -- skipped and broken regions --
 
 
 def test_controls_that_are_not_filled_are_passed_over() -> None:
@@ -233,7 +233,7 @@ def test_masks_of_different_size_are_compared_on_the_picture_that_was_predicted(
 def test_the_size_that_a_submitted_region_states_changes_nothing(stated: dict[str, Any]) -> None:
     for region in (box(rotation=30), ellipse(20), polygon(10), masked(0, 20)):
         submitted = {key: value for key, value in region.items() if not key.startswith("original_")} | stated
-        submitted["value"] = {**submitted["value"], "extra": 1}  # not the same to the letter
+        submitted["value"] = {**submitted["value"], "extra": 1}  # not identical JSON
         assert effort([region], [submitted])[region["from_name"]] == Effort(accepted=1)
 
 

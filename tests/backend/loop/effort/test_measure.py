@@ -1,4 +1,4 @@
-"""The meter: each annotation is measured once as it stands, and where nothing has changed Label Studio is asked for nothing."""
+"""The effort measure: each annotation is measured once in its current state; without changes no request is sent."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="mood" toName="image"><Choice value="Calm"/><Choice value="Wild"/></Choices></View>"""
 (CONTROL,) = parse(CONFIG).controls
 NUMBERS = count(40_000)
-"""Of predictions: the server of files is shared by all tests."""
+"""Numbers of predictions, which are unique because all tests share the file server."""
 
 
 class Project:
-    """A project whose annotators are given by the test, and the predictions that Label Studio holds."""
+    """A project with the test's annotations, and the predictions in Label Studio."""
 
     def __init__(self, services: Services, files: Any) -> None:
         self.services, self._files = services, files
@@ -48,7 +48,7 @@ class Project:
         del self._files.files[f"/api/predictions/{prediction}/"]
 
     def annotation(self, parent: int | None, mood: str = "Calm", *, at: str = "10:00", **more: Any) -> Annotation:
-        """One on the task of its parent."""
+        """Return an annotation of the task of its parent prediction."""
         said = choices.encode([mood], control=CONTROL)
         number = parent or next(NUMBERS)
         made = Annotation(number, number, {}, [said], f"2026-01-01T{at}:00Z", 1, False, parent, None)
@@ -58,14 +58,14 @@ class Project:
         return measure_effort(self.services, self.services.registry.project(7), annotations)
 
     def requests(self) -> list[str]:
-        """What was asked for since the last look."""
+        """Return the requests since the last call."""
         asked: list[str] = self._files.asked[self._seen :]
         self._seen += len(asked)
         return asked
 
     @property
     def mood(self) -> dict[int, Effort]:
-        """The figures that stand with each version."""
+        """Return the effort of each version for the control `mood`."""
         versions = self.services.registry.versions(7)
         return {version.number: version.effort["mood"] for version in versions if version.effort}
 
@@ -146,7 +146,7 @@ def test_figures_outlive_the_prediction_that_they_were_measured_by(project: Proj
     made = project.annotation(project.predict())
     project.meter(made)
     project.lose(made.parent_prediction or 0)
-    project.meter(replace(made, parent_prediction=None))  # as Label Studio leaves it
+    project.meter(replace(made, parent_prediction=None))  # as Label Studio stores it after a deletion
     assert (project.mood, project.unknown) == ({1: Effort(accepted=1)}, 0)
 
 

@@ -1,4 +1,4 @@
-"""The ledger: the sums with a version are always those of the annotations as they stand."""
+"""The effort store: the sums of a version are always those of the annotations in their current state."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PROJECT = 7
 
 @pytest.fixture
 def effort_store(services: Services) -> EffortStore:
-    """Of a project with the versions 1 and 2."""
+    """Return the effort store of a project with the versions 1 and 2."""
     for project in (PROJECT, 8):
         services.registry.register_project(project, label_config=CONFIG, extra_params=None)
     with services.registry.writing_version(PROJECT, label_config=CONFIG, fingerprint="f", learned_from=12):
@@ -106,7 +106,7 @@ turns = st.lists(st.tuples(st.lists(entries, max_size=4, unique_by=lambda one: o
 def test_whatever_is_entered_and_struck_out_the_sums_are_those_of_what_stands(
     services: Services, effort_store: EffortStore, history: list[tuple[list[Entry], set[int]]]
 ) -> None:
-    effort_store.write(PROJECT, [], gone=effort_store.stamps(PROJECT))  # of the example before
+    effort_store.write(PROJECT, [], gone=effort_store.stamps(PROJECT))  # of the previous example
     standing: dict[int, Entry] = {}
     for written, gone in history:
         effort_store.write(PROJECT, written, gone=gone)

@@ -1,4 +1,4 @@
-"""Examples: what annotators said, sorted by control, in the heads' own terms."""
+"""Examples: the annotations by control, in the form that the heads are trained on."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Held-out tasks: about the share that is asked for, for good, and no galaxy on both sides."""
+"""Held-out tasks: about the requested share, permanently, and no galaxy on both sides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The snapshot: which annotations count, what sets two snapshots apart, and which tasks judge."""
+"""The snapshot: its annotations, its equality, and its held-out tasks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Annotations that cannot be read are listed by task and reason, as they stand now."""
+"""Annotations that cannot be read are listed by task and reason, in their current state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Heads for objects are fitted again on folds as they were fitted at first: without the detector that they do not use."""
+"""Heads for objects are refitted on folds as in training: without the learned detector if they do not use it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ GALAXY, SKY = Box(80, 30, 40, 40), Box(10, 70, 20, 20)
 
 @pytest.fixture(scope="module")
 def learned(files: Any, png: Callable[..., bytes]) -> Examples:
-    """A galaxy that source extraction finds, and a box on empty sky, so that it does not find all and is challenged."""
+    """Return examples with a galaxy and a box on empty sky, which source extraction misses, so that model selection runs."""
     examples = Examples({})
     for task in TASKS:
         content = png(spots=((100, 50, 10 + task % 3),), seed=task)
@@ -39,7 +39,7 @@ def learned(files: Any, png: Callable[..., bytes]) -> Examples:
 
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Pictures of each training of the learned detector."""
+    """Return a list with the images of each training of the learned detector."""
     counted: list[int] = []
     fit = LearnedDetector.fit
 

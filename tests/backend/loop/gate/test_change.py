@@ -1,4 +1,4 @@
-"""Change: what a head changes of the classes of annotated tasks and of the others."""
+"""The change of class predictions of a head, on annotated and on other tasks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CONTROL = CONFIG.controls[0]
 
 
 class Pictures:
-    """Large galaxies, annotated, and small ones, not annotated; heads that learn a share of each kind."""
+    """Large galaxies, annotated, and small ones, not annotated; heads fitted on shares of a class in each kind."""
 
     def __init__(self, services: Services, files: Any, png: Callable[..., bytes]) -> None:
         self.base = services.predictors.base_morphology
@@ -41,7 +41,7 @@ class Pictures:
         self.project = ProjectTasks(tasks, CONFIG, services.predictors)
 
     def model(self, *, wild_large: float, wild_small: float) -> ClassModel:
-        """A head that has learned which share of large and of small galaxies is wild."""
+        """Return a head fitted with these shares of "wild" among large and small galaxies."""
         wild = np.repeat([wild_large, wild_small], 8)
         targets, labels = np.stack([1 - wild, wild], axis=1), [label.value for label in CONTROL.labels]
         return ClassModel(CONTROL, Morphology.fit(self.embeddings, targets, classes=labels, exclusive=True), self.base)

@@ -1,4 +1,4 @@
-"""The decision: a table of its rules, and what must hold whatever is measured."""
+"""The decision: a table of its rules, and properties for any measurement."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ BETTER, WORSE, WIDE, NARROW, TIED = (measured(*each) for each in [(0.1, 0.2), (-
         (TIED, BETTER, BETTER, ("Ring",), Taken.CANDIDATE),
         (NARROW, WIDE, WIDE, ("Ring",), Taken.LIVE),  # it may be far worse than the shipped head
         (WORSE, NARROW, BETTER, ("Ring",), Taken.LIVE),
-        (BETTER, WORSE, WORSE, (), Taken.SHIPPED),  # better than a bad live version is not enough
+        (BETTER, WORSE, WORSE, (), Taken.SHIPPED),  # better than a bad live version, but worse than the shipped head
         (BETTER, WORSE, WIDE, (), Taken.LIVE),
         (WORSE, WORSE, WORSE, (), Taken.SHIPPED),
         (WIDE, WIDE, WORSE, (), Taken.SHIPPED),
@@ -52,7 +52,7 @@ def test_the_rules(
         (Objects(drawn=12, predicted=40, candidate_hits=0, live_hits=3), Taken.LIVE),
         (Objects(drawn=12, predicted=40, candidate_hits=0, live_hits=0), Taken.CANDIDATE),
         (Objects(drawn=12, predicted=9, candidate_hits=8, live_hits=9), Taken.CANDIDATE),
-        (Objects(drawn=0, predicted=0, candidate_hits=0, live_hits=0), Taken.CANDIDATE),  # nobody drew anything
+        (Objects(drawn=0, predicted=0, candidate_hits=0, live_hits=0), Taken.CANDIDATE),  # no drawn objects
     ],
 )
 def test_a_version_that_finds_nothing_where_people_drew_something_is_not_taken(objects: Objects, taken: Taken) -> None:
@@ -88,8 +88,8 @@ def test_without_a_measured_gain_only_something_new_within_the_margin_is_taken(
         (Taken.CANDIDATE, MARGIN, 0.0, WIDE, Taken.CANDIDATE),
         (Taken.CANDIDATE, 3 * MARGIN, MARGIN, WIDE, Taken.LIVE),
         (Taken.CANDIDATE, 3 * MARGIN, MARGIN, WORSE, Taken.LIVE),
-        (Taken.CANDIDATE, 3 * MARGIN, 2 * MARGIN, WIDE, Taken.CANDIDATE),  # about as much was compared
-        (Taken.CANDIDATE, 3 * MARGIN, MARGIN, BETTER, Taken.CANDIDATE),  # the held-out tasks speak of all others
+        (Taken.CANDIDATE, 3 * MARGIN, 2 * MARGIN, WIDE, Taken.CANDIDATE),  # similar to the change on the compared tasks
+        (Taken.CANDIDATE, 3 * MARGIN, MARGIN, BETTER, Taken.CANDIDATE),  # the held-out tasks represent all others
         (Taken.SHIPPED, 3 * MARGIN, MARGIN, WIDE, Taken.LIVE),
         (Taken.SHIPPED, 0.0, 0.0, WIDE, Taken.SHIPPED),
         (Taken.LIVE, 3 * MARGIN, MARGIN, WIDE, Taken.LIVE),

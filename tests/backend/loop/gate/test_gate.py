@@ -1,4 +1,4 @@
-"""The gate: control by control the head that is measured as the best goes live, and what nobody can tell stays."""
+"""The gate: for each control the significantly better head goes live; without a significant difference the live head stays."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sync.label_studio.annotations import Annotation
 from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
 
-# Words that the shipped head does not know: only what a test trains can fill them.
+# Labels that the shipped head does not have, so that only heads of the test predict them.
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="mood" toName="image"><Choice value="Calm"/><Choice value="Wild"/></Choices>
 <Choices name="place" toName="image"><Choice value="Alone"/><Choice value="Crowded"/></Choices></View>"""
@@ -34,7 +34,7 @@ PROJECTS = count(500)
 
 
 class Bench:
-    """A project whose tasks are half of one mood and half of the other, and heads that are right or wrong about them."""
+    """A project with two kinds of images, one class for each kind, and heads trained on right or wrong labels."""
 
     config = CONFIG
 
@@ -60,7 +60,7 @@ class Bench:
     def annotations(
         self, tasks: Iterable[int], *, wrong: Collection[str] = (), controls: Iterable[str] = CONTROLS
     ) -> list[Annotation]:
-        """Of each task one that answers the controls, the wrong way round where `wrong` says so."""
+        """Return one annotation per task with answers to the controls, the opposite ones for the controls in `wrong`."""
         made = []
         for task in tasks:
             said = {name: self.truth(name)[task] for name in controls}
@@ -73,7 +73,7 @@ class Bench:
     def version(
         self, *, wrong: Collection[str] = (), tasks: Iterable[int] = LEARNED, controls: Iterable[str] = CONTROLS
     ) -> int:
-        """A version that learned from `tasks`, with wrong labels of the controls in `wrong`."""
+        """Return a version trained on `tasks`, with wrong labels of the controls in `wrong`."""
         config = parse(self.project.label_config)
         learned = self.annotations(tasks, wrong=wrong, controls=controls)
         training_labels = gather_examples(learned, config, config.controls, sizes_of=self.services.predictors.extractor.sizes)
@@ -131,7 +131,7 @@ def test_the_worse_version_does_not_however_much_it_has_learned_from(bench: Benc
 
 @pytest.mark.parametrize("held_out", [KEPT, KEPT[:4], ()], ids=["eight kept", "four kept", "none kept"])
 def test_few_held_out_tasks_do_not_let_a_worse_version_go_live(bench: Bench, held_out: Collection[int]) -> None:
-    """As the demo's first batch did: measured as worse on four tasks, and live because it had learned from more."""
+    """As after the demo's first batch: worse on four tasks, but live because it was trained on more."""
     better = bench.version(tasks=range(1, 9))
     worse = bench.version(tasks=range(1, 17), wrong=CONTROLS)
     assert not bench.judge(worse, live=better, held_out=held_out, annotated=range(1, 21)).goes_live
@@ -157,7 +157,7 @@ def test_without_held_out_tasks_cross_validation_tells(bench: Bench) -> None:
     measured = verdict.evidence["controls"]["mood"]
     assert measured["by"] == "cross-validation"
     assert measured["versus_live"]["tasks"] == len(LEARNED)
-    assert measured["candidate"] < 1  # it was not asked about what it has learned
+    assert measured["candidate"] < 1  # it was not scored on its training tasks
 
 
 def test_in_cross_validation_a_head_of_memorised_noise_is_no_better(bench: Bench) -> None:
@@ -186,7 +186,7 @@ def test_labels_that_were_put_right_bring_down_the_version_that_learned_the_wron
 
 
 def test_six_labels_cannot_be_judged_by_cross_validation(bench: Bench) -> None:
-    """Without one of them no head can be fitted: what is filled in then says nothing of the candidate."""
+    """Without one of them no head can be fitted: the default prediction is then no measure of the candidate."""
     verdict = bench.judge(bench.version(tasks=range(1, 7)), live=1, held_out=(), annotated=range(1, 7))
     assert not verdict.goes_live
     assert verdict.evidence["controls"]["mood"]["judged_on"] == 0
@@ -214,7 +214,7 @@ def test_it_is_decided_control_by_control(bench: Bench, predicting: Services) ->
         assert isinstance(head, Morphology)
         said = [labels[index] for index in head.predict(vectors).argmax(axis=1)]
         assert said == [bench.truth(name)[task] for task in KEPT]
-    # A third version is compared with these heads, and with what each of them learned from.
+    # A third version is compared with these heads, each with its own training tasks.
     third = bench.version()
     assert not bench.judge(third, live=candidate).goes_live
     assert bench.judge(third, live=candidate).heads == verdict.heads
@@ -272,14 +272,14 @@ def test_a_version_of_before_there_were_lessons_is_judged_by_its_snapshot(bench:
     old = bench.version(wrong=["mood"])
     folder = bench.services.registry.path(bench.id, old)
     (folder / "lessons.json").unlink()
-    (folder / "version.json").write_text("{}")  # nor were there checksums
+    (folder / "version.json").write_text("{}")  # without checksums, as in earlier releases
     take_snapshot(bench.annotations(LEARNED)).save(folder)
     verdict = bench.judge(bench.version(), live=old)
     assert verdict.evidence["controls"]["mood"]["by"] == "cross-validation and 8 held-out tasks"
 
 
 class ShippedBench(Bench):
-    """Classes that the shipped head knows, and annotators who say what it says."""
+    """Classes that the shipped head has, with annotations equal to its predictions."""
 
     config = CONFIG.replace("Calm", "Elliptical").replace("Wild", "Spiral")
 

@@ -1,4 +1,4 @@
-"""A project with classes whose images the small Label Studio serves."""
+"""Fixtures: a project with classes whose images the small Label Studio serves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.small_label_studio import PROJECT, SmallLabelStudio
 
 @pytest.fixture
 def with_images(attached: Services, label_studio: SmallLabelStudio, png: Callable[..., bytes]) -> Services:
-    """Three open tasks with images and without predictions."""
+    """Add three open tasks with images and without predictions."""
     for task in (1, 2, 3):
         label_studio.add_task(task)
         label_studio.files[f"/data/upload/{PROJECT}/{task}.png"] = png(seed=task)

@@ -1,4 +1,4 @@
-"""Which open tasks a version must predict."""
+"""Selection of the open tasks that a version must predict."""
 
 from __future__ import annotations
 

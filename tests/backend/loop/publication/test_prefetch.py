@@ -1,4 +1,4 @@
-"""Prefetch: which tasks' window features are computed before annotators open them."""
+"""Prefetch: the choice of tasks whose window features are computed before annotators open them."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_click_on_a_prefetched_task_needs_no_encoder(
     queue: Queue, open_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert queue.prefetch() == 3
-    server = open_services()  # another process over the same folder
+    server = open_services()  # another process with the same folder
     predictor = server.predictors.of(queue.project, label_config=CONFIG)
 
     def fail(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""The list of stored predictions is read completely only where their count has changed."""
+"""The list of stored predictions is read completely only if their number has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Comparison: better and worse only beyond chance, a tie is neither, and cross-validation widens the interval."""
+"""Comparison: better and worse only if significant, not for ties, and cross-validation widens the interval."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ scores = st.lists(st.floats(0, 1), min_size=0, max_size=40)
         ([0.5] * 8, [0.5] * 8, Answer.CANNOT_TELL),
         ([0.5004] * 8, [0.5] * 8, Answer.CANNOT_TELL),  # less than a tie
         ([0.9, 0.2] * 4, [0.2, 0.9] * 4, Answer.CANNOT_TELL),
-        ([0.8, 0.8, 0.8, 0.82], [0.85, 0.84, 0.84, 0.838], Answer.CANNOT_TELL),  # four tasks tell nothing
+        ([0.8, 0.8, 0.8, 0.82], [0.85, 0.84, 0.84, 0.838], Answer.CANNOT_TELL),  # four tasks are too few
         ([1, 0, 0, 0, 0, 0, 0, 0], [0] * 8, Answer.CANNOT_TELL),  # one object found by luck
         ([], [], Answer.CANNOT_TELL),
     ],

@@ -1,4 +1,4 @@
-"""Cross-validation: folds of equal size, whole groups, every class in as many folds as it can be."""
+"""Cross-validation: folds of equal size, whole groups, every class in as many folds as possible."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training: what annotators picked in a taxonomy becomes a tree that answers its questions, and the gate can judge it."""
+"""Training: paths picked in a taxonomy train a decision tree, and the gate can score it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sync.controls import taxonomy
 from sync.label_studio.annotations import Annotation
 from sync.labelling.config import parse
 
-# Words that the shipped head does not know: only what is trained here can fill them.
+# Labels that the shipped head does not have, so that only heads trained here predict them.
 CONFIG = """<View><Image name="image" value="$image"/>
 <Taxonomy name="tree" toName="image" leafsOnly="true" maxUsages="1"><Choice value="Calm"/>
 <Choice value="Wild"><Choice value="Two"/><Choice value="Three"/></Choice></Taxonomy></View>"""
@@ -31,7 +31,7 @@ HELD_OUT = frozenset(range(1, 7))
 
 @pytest.fixture
 def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
-    """Of pictures with one, two or three galaxies; six of them judge."""
+    """Return annotations of images with one, two or three galaxies; six of them are held out."""
     tasks = range(1, 25)
     made = []
     for position, task in enumerate(tasks):
@@ -58,7 +58,7 @@ def test_a_taxonomy_is_learned_question_by_question_and_judged(predicting: Servi
     assert measured["by"] == "cross-validation and 6 held-out tasks"
     assert measured["judged_on"] == 24
     assert measured["candidate"] > 0.5 > measured["live"]
-    assert set(measured["calibration"]) == {"candidate"}  # neither the live version nor the shipped heads fill such a control
+    assert set(measured["calibration"]) == {"candidate"}  # neither the live version nor the shipped heads predict it
 
 
 def test_without_a_labelled_image_nothing_is_trained_and_it_is_said_why(predicting: Services) -> None:

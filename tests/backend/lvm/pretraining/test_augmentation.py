@@ -1,4 +1,4 @@
-"""Views: the same galaxy turned, zoomed, blurred and tinted at random, and never lost."""
+"""Augmentations: the same galaxy rotated, zoomed, blurred and tinted at random, and always visible."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SIDE = 32
 
 
 def galaxies(n: int, side: int = 48) -> Tensor:
-    """A round galaxy in the middle of each frame."""
+    """Return frames with a round galaxy in the middle."""
     away = torch.arange(side) - (side - 1) / 2
     light = torch.exp(-(away[:, None] ** 2 + away[None, :] ** 2) / (2 * 4.0**2))
     return light.expand(n, 3, side, side).clone()

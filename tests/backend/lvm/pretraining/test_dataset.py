@@ -1,4 +1,4 @@
-"""The pool: images from Parquet, folders and FITS become frames; what cannot be read is named and left out."""
+"""The dataset: images from Parquet, folders and FITS become frames; unreadable ones are reported and left out."""
 
 from __future__ import annotations
 

@@ -122,14 +122,14 @@ def test_a_killed_run_continues_from_its_last_saved_state(tmp_path: Path, proces
     deadline, pause = time.monotonic() + DEADLINE_S, threading.Event()
     while not state_file.exists() and time.monotonic() < deadline and run.poll() is None:
         pause.wait(0.02)
-    # torchrun gives its workers sessions of their own: they are killed one by one.
+    # torchrun starts each worker in its own session, so they are killed one by one.
     for worker in tmp_path.glob("*.pid"):
         os.kill(int(worker.stem), signal.SIGKILL)
     run.kill()
     run.wait()
     state = torch.load(state_file, weights_only=True)
     assert state["step"] > 0
-    state["seconds"] += 10_000.0  # a run that begins anew does not have these
+    state["seconds"] += 10_000.0  # a run that starts again does not have these seconds
     torch.save(state, state_file)
     epochs = state["step"] // STEPS_AN_EPOCH + 2
     pretrain(dataset(), output=output, config=PretrainConfig(epochs=epochs, batch=BATCH), network=NETWORK)

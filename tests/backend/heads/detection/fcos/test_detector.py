@@ -1,4 +1,4 @@
-"""The learned detector: what it learns from boxes, how it is kept, and what it refuses."""
+"""The learned detector: training on boxes, storage, and rejected inputs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHORT = Schedule(steps=2, rate=1e-3, batch=1)
 
 
 def mean_f1(detector: LearnedDetector, pyramids: Pyramids, scenes: list[Any], least: float) -> float:
-    """Of boxes at an overlap of a half."""
+    """Return the mean F1 of boxes at an overlap of 0.5."""
     scores = []
     for image, drawn in scenes:
         found = detector.predict(pyramids.of_pixels(image))
@@ -39,7 +39,7 @@ def mean_f1(detector: LearnedDetector, pyramids: Pyramids, scenes: list[Any], le
 
 @pytest.fixture(scope="module")
 def taught(encoder: Encoder, discs: Discs, look_at: Callable[..., Any]) -> tuple[LearnedDetector, LearnedDetector]:
-    """A detector that knows nothing, and what becomes of it after twelve easy scenes."""
+    """Return an untrained detector, and the same after a training on twelve easy scenes."""
     scenes = [discs(seed) for seed in range(12)]
     blank = LearnedDetector.blank(Pyramids(encoder, None, fingerprint="tiny"), ("red", "blue"))
     schedule = Schedule(steps=40, rate=4e-3, batch=3 * 144**2)

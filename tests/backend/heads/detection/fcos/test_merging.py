@@ -1,4 +1,4 @@
-"""Merging tiles: every object once, whole, wherever the tiles' borders run."""
+"""Merging of tiles: every object once and complete, for any borders of the tiles."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ boxes = st.tuples(st.floats(0, 1900), st.floats(0, 1300), st.floats(6, 900), st.
 
 
 def seen(tile: Tile, objects: list[tuple[float, float, float, float]]) -> Found:
-    """What a perfect detector finds in a tile: the visible part of each object of which a few pixels can be seen."""
+    """Return a perfect detector's boxes in a tile: the visible part of each object with a few visible pixels."""
     width, height = tile.shown
     moved = tile.from_picture(torch.tensor(objects).reshape(-1, 4))
     visible = torch.minimum(moved.clamp(min=0), torch.tensor([width, height, width, height]).float())

@@ -1,4 +1,4 @@
-"""Outlines of learned boxes: the source's where there is one, an ellipse where there is none."""
+"""Outlines of learned boxes: that of the source if there is one, otherwise an ellipse."""
 
 from __future__ import annotations
 

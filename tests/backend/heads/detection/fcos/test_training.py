@@ -1,4 +1,4 @@
-"""Training: which tiles are learned from, and what is asked for in them."""
+"""Training of the learned detector: choice of the tiles, and their targets."""
 
 from __future__ import annotations
 

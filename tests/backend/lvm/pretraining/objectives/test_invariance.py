@@ -1,4 +1,4 @@
-"""Invariance: the loss is low for views that agree, and saying the same of all galaxies does not pay."""
+"""Invariance: the loss is low for augmentations with equal embeddings, and high if all galaxies have the same embedding."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_saying_the_same_of_every_galaxy_does_not_pay() -> None:
     torch.manual_seed(0)
     objective = Invariance(8)
     galaxies = torch.randn(64, 8)
-    for _ in range(200):  # the projections become Gaussian, as they do in training
+    for _ in range(200):  # the projections become Gaussian, as in training
         optimizer = torch.optim.SGD(objective.parameters(), lr=0.05)
         optimizer.zero_grad()
         objective(torch.stack([galaxies, galaxies])).backward()

@@ -1,4 +1,4 @@
-"""Reconstruction: what is rebuilt was corrupted first, and a decoder that rebuilds it well loses little."""
+"""Reconstruction: the input is corrupted first, and a decoder that reconstructs it well has a low loss."""
 
 from __future__ import annotations
 

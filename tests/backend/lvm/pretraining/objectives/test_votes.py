@@ -1,4 +1,4 @@
-"""Votes: several questions at once, each by the share of volunteers that were led to it and answered."""
+"""Votes: several questions at the same time, each weighted by the share of volunteers who were asked it and answered."""
 
 from __future__ import annotations
 
