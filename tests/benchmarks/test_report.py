@@ -1,4 +1,4 @@
-"""The page of results: a benchmark writes its own section, and nobody loses anything by it."""
+"""The page of results: a benchmark writes its own section, and the other text is kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""docker-compose.yml and the Dockerfile against what the code expects of them; e2e/services runs what they start."""
+"""docker-compose.yml and the Dockerfile agree with the code; tests/e2e/services runs their services."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ STUDIO = ROOT / ".venv-label-studio/lib"
 
 
 def variables() -> set[str]:
-    """Every environment variable that a setting is read from."""
+    """Return every environment variable of the settings."""
     found = {SECRETS_DIR_VARIABLE}
     for name, field in Settings.model_fields.items():
         alias = field.validation_alias
@@ -46,7 +46,7 @@ def subnet() -> ipaddress.IPv4Network:
     return ipaddress.IPv4Network(network["subnet"])
 
 
-# -- as Docker reads it --
+# -- Docker's syntax --
 
 
 @pytest.mark.parametrize("names", [FILES[:1], FILES])
@@ -58,7 +58,7 @@ def test_docker_compose_accepts_the_file(names: tuple[str, ...]) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-# -- what a container may do --
+# -- permissions of a container --
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -172,12 +172,12 @@ def test_backends_and_workers_are_several() -> None:
 
 
 def test_label_studio_and_the_backends_meet_on_one_network_only() -> None:
-    """On two, the name of the backends would lead to addresses of both, and Label Studio would refuse half of them."""
+    """With two networks, the name of the backends would have addresses in both, and Label Studio would reject half of them."""
     assert set(SERVICES["backend"]["networks"]) & set(SERVICES["label-studio"]["networks"]) == {"calls"}
 
 
 def test_the_backends_address_is_a_name_that_they_have_where_label_studio_is() -> None:
-    """And one with a dot: Label Studio takes no other host for events (e2e/services asks it)."""
+    """The name has a dot, because Label Studio accepts no other host for events (tested in tests/e2e/services)."""
     address = urlsplit(SERVICES["backend"]["environment"]["GALAXYLOOP_BACKEND_URL"])
     assert SERVICES["backend"]["networks"]["calls"]["aliases"] == [address.hostname]
     assert "." in str(address.hostname)
@@ -244,7 +244,7 @@ def test_the_image_has_the_drivers() -> None:
 
 
 def test_everything_that_is_no_code_is_installed_with_the_package() -> None:
-    """An image installs the package; a developer's checkout would have the files anyway."""
+    """An image installs the package, while a developer's checkout has all files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     installed = {
         file

@@ -1,4 +1,4 @@
-"""Licences: what an installation of galaxyloop brings may be used beside it; nothing is copyleft beyond the LGPL and MPL."""
+"""Licences: all dependencies of galaxyloop permit its use; none is copyleft beyond the LGPL and MPL."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ PERMISSIVE = re.compile(
     re.IGNORECASE,
 )
 BEGINNING = 400
-"""Characters of a licence's text that name it."""
+"""Characters at the beginning of a licence's text, which contain its name."""
 BY_HAND = ("nvidia-", "cuda-toolkit")
-"""Under CUDA's own terms, which were read by hand: PyTorch's wheels for Linux need them, and nobody changes them."""
+"""Packages under CUDA's own terms, checked by hand: PyTorch's wheels for Linux need them, unmodified."""
 
 
 def brought() -> dict[str, Distribution]:
-    """Every distribution that galaxyloop and its extras need, by name; what is not installed for this platform is left out."""
+    """Return the installed distributions that galaxyloop and its extras need, by name."""
     found: dict[str, Distribution] = {}
     waiting = [(Requirement(f"galaxyloop[{','.join(EXTRAS)}]"))]
     seen: set[tuple[str, frozenset[str]]] = set()
@@ -43,7 +43,7 @@ def brought() -> dict[str, Distribution]:
 
 
 def terms_of(package: Distribution) -> str:
-    """What a distribution says of its licence: the expression, else the classifiers, else the beginning of the text."""
+    """Return a distribution's licence: the expression, else the classifiers, else the beginning of the text."""
     about: Any = package.metadata
     classifiers = [line.rpartition("::")[2] for line in about.get_all("Classifier") or () if line.startswith("License ::")]
     free = (about.get("License") or "").strip().splitlines()

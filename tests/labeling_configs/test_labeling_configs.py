@@ -91,7 +91,7 @@ def test_no_two_labels_on_the_page_have_the_same_name(name: str) -> None:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_every_label_has_a_key_of_its_own(name: str) -> None:
-    """Without one Label Studio takes any that is free, and `M` would no longer pick the smart tool."""
+    """For a label without a key Label Studio uses any free key, and `M` would no longer select the smart tool."""
     keys = list(hotkeys(name).values())
     assert all(keys)
     assert len(keys) == len(set(keys))
@@ -132,7 +132,7 @@ def test_in_everything_an_object_is_one_region() -> None:
 
 
 def hotkeys(name: str) -> dict[tuple[str, str], str]:
-    """The key of every label that has a button, by its control and the name that the page shows."""
+    """Return the key of every label with a button, by its control and the name on the page."""
     return {
         (control.get("name", ""), label.get("value", "")): label.get("hotkey", "")
         for control in fromstring(SHIPPED[name]).iter()
@@ -161,7 +161,7 @@ def test_the_backend_fills_a_config_on_its_first_day(name: str, tmp_path: Path, 
     ((prediction,),) = [task["predictions"] for task in json.loads(output.read_text())]
     config = shipped(name)
     assert check_prediction(prediction, config, LabelInterface(SHIPPED[name])) == []
-    # Numbers need a batch of examples: before that there is nothing honest to say. Prompts wait for a person.
+    # Numbers are predicted after the first batch only; prompts need an annotator.
     expected = {control.name for control in controls_to_fill(config) if control.tag != "Number"}
     assert {region["from_name"] for region in prediction["result"]} == expected
     assert expected

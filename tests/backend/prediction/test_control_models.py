@@ -92,7 +92,7 @@ def seen(vectors: NDArray[np.float32]) -> list[ImageFeatures]:
 
 
 def random_vectors(n: int = 4, seed: int = 0) -> NDArray[np.float32]:
-    """Return embeddings similar to those of the shipped head's training galaxies, but closer together, so some are uncertain."""
+    """Return embeddings similar to the shipped head's training galaxies, but closer together, so that some are uncertain."""
     spread = BASE.scale * np.sqrt(DIMENSION)
     return (BASE.mean + 0.3 * spread * np.random.default_rng(seed).normal(size=(n, DIMENSION))).astype(np.float32)
 

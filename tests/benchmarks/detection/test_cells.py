@@ -1,4 +1,4 @@
-"""The figures of the detection benchmark: perfect finds, empty ones, thresholds, and cells that come back from disk."""
+"""Figures of the detection benchmark: perfect detections, empty ones, thresholds, and cells read back from disk."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The networks of the detection benchmark: they learn what they may, and find in any view."""
+"""Networks of the detection benchmark: which weights are trained, and detection in every orientation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Scores of detectors: hits, misses and false alarms counted by hand."""
+"""Detection metrics: hits, misses and false alarms counted by hand."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_all_found_and_nothing_else_is_perfect() -> None:
 def test_an_object_is_found_once() -> None:
     scores = measure([finds((ONE, 0.9), (ONE, 0.8))], [np.array([ONE])], least_score=0.5)
     assert (scores.precision, scores.recall, scores.accuracy) == (0.5, 1, 0.5)
-    assert scores.average_precision == 1  # the false alarm is less sure than the hit
+    assert scores.average_precision == 1  # the false alarm has a lower score than the hit
 
 
 def test_what_is_below_the_least_score_does_not_count_but_is_in_the_average_precision() -> None:

@@ -1,4 +1,4 @@
-"""Cells: a measurement is kept whole, a killed run loses only the one it was writing, and scores are what they are called."""
+"""Cells: a measurement is stored completely, a killed run loses only the current one, and scores follow their definitions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Queries: each label is asked for once, counted, and chosen by the strategy from what is known by then."""
+"""Queries: each label is queried once, counted, and selected by the strategy from the labels so far."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ RUNGS = (10, 20, 35, 200)
 
 @pytest.fixture
 def pool() -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Four clouds, the last one rare."""
+    """Return four clusters, the last one rare."""
     generator = np.random.default_rng(0)
     labels = generator.choice(4, size=200, p=[0.6, 0.2, 0.15, 0.05])
     centres = generator.normal(size=(4, 8)) * 2

@@ -1,4 +1,4 @@
-"""Label efficiency: the labels a curve needs, the bounds where it is censored, and how sure they are."""
+"""Label efficiency: the labels that a curve needs, bounds where it is censored, and their intervals."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_a_curve_that_begins_at_the_target_needs_at_most_the_first_rung() -> Non
 
 
 def test_a_lucky_rung_is_levelled_with_the_next() -> None:
-    # 0.92 and 0.84 become 0.88 each: the target of 0.9 is not reached by luck.
+    # Isotonic regression gives 0.88 for 0.92 and 0.84, so noise does not reach the target of 0.9.
     assert labels_needed(RUNGS, [0.6, 0.92, 0.84], target=0.9) == Bounds(1000, math.inf)
 
 

@@ -1,4 +1,4 @@
-"""The parts of the prompts benchmark that are plain: counting clicks, the opponents on two galaxies, and intervals."""
+"""Parts of the prompts benchmark: counts of clicks, the baselines on two galaxies, and intervals."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LEFT, RIGHT = (40.0, 50.0), (80.0, 50.0)
 
 
 def two_galaxies() -> NDArray[np.float32]:
-    """Two round galaxies, 40 px apart, on a noisy sky: shape (100, 120, 3)."""
+    """Return two round galaxies, 40 px apart, on a noisy sky: shape (100, 120, 3)."""
     rows, columns = np.mgrid[:100, :120] + 0.5
     light = np.full((100, 120), 0.03)
     for x, y in (LEFT, RIGHT):
@@ -97,7 +97,7 @@ def judged(method: str, *overlaps: tuple[float, ...], objects: Sequence[Object])
 
 @pytest.fixture
 def objects() -> list[Object]:
-    """Three objects in two pictures."""
+    """Return three objects in two images."""
     mask = disc(LEFT)
     picture = StoredImage(two_galaxies(), None, (mask,), (False,))  # type: ignore[arg-type]
     return [Object(picture, number, mask, False) for number in (0, 0, 1)]

@@ -1,4 +1,4 @@
-"""Steps from one live version to the next: what falls by more than chance, and how many would by chance alone."""
+"""Steps from one live version to the next: significant falls, and the number expected by chance."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ def encode(mask: NDArray[Any]) -> dict[str, Any]:
 
 
 def png(image: Image.Image, **options: Any) -> dict[str, Any]:
-    """A region with this image."""
+    """Return a region with this image."""
     written = io.BytesIO()
     image.save(written, "PNG", **options)
     region = encode(np.ones((image.height, image.width), dtype=np.bool_))

@@ -41,7 +41,7 @@ def union(polygons: list[Polygon], mask: NDArray[np.bool_]) -> NDArray[np.bool_]
 
 
 def winding_fill(polygon: Polygon, size: Size) -> NDArray[np.bool_]:
-    """Pixels whose middle the outline winds around, as a browser's canvas fills."""
+    """Return the pixels whose centre has a nonzero winding number, as a browser's canvas fills."""
     width, height = size
     points = polygon.points
     turns = np.zeros((height, width))
@@ -70,7 +70,7 @@ def test_only_pixels_near_the_border_change_with_a_tolerance(seed: int, toleranc
     mask = np.pad(smooth(seed), 1)
     changed = union(outline(mask, tolerance_px=tolerance_px), mask) ^ mask
     to_border = np.where(mask, ndimage.distance_transform_edt(mask), ndimage.distance_transform_edt(~mask))
-    # The outline runs half-way to the next pixel, so a pixel's middle is half a pixel nearer than its neighbour is.
+    # The outline is half-way to the next pixel, so a pixel's centre is half a pixel nearer to it than its neighbour's.
     assert (to_border[changed] <= tolerance_px + 0.5 * math.sqrt(2)).all()
 
 
@@ -86,7 +86,7 @@ def test_holes_stay_open_however_the_outline_is_filled() -> None:
     mask = np.zeros((40, 50), dtype=np.bool_)
     mask[3:36, 4:47] = True
     mask[8:15, 10:20] = mask[20:30, 25:28] = mask[9, 40] = False
-    mask[11, 14] = True  # an island in a hole is a part of its own
+    mask[11, 14] = True  # an island in a hole is a separate part
     whole, island = outline(mask, tolerance_px=0)
     expected = mask.copy()
     expected[11, 14] = False
@@ -136,7 +136,7 @@ def test_a_triangle_is_filled_as_scikit_image_fills_it(corners: list[tuple[float
     points = np.asarray(corners)
     theirs = polygon2mask((20, 30), points[:, ::-1] - 0.5)
     ours = rasterise(Polygon(points), (30, 20))
-    # They count a middle that lies on an edge as inside, we count it for one of the two sides.
+    # They count a centre on an edge as inside; polygonlabels assigns it to one of the two sides.
     assert (theirs | ~ours).all()
     assert (rasterise(Polygon(points + 1e-7), (30, 20)) ^ theirs).sum() <= 30 + 20
 

@@ -23,7 +23,7 @@ def disc(size: int) -> NDArray[np.bool_]:
 
 
 def write(runs: list[tuple[bool, list[int]]], fields: tuple[int, ...] = (3, 4, 8, 16), words: int | None = None) -> list[int]:
-    """The bytes that thi.ng/rle-pack writes for runs, each of one repeated word or of single words."""
+    """Return the bytes that thi.ng/rle-pack writes for runs, each of one repeated word or of single words."""
     count = sum(len(run) for _, run in runs) if words is None else words
     bits = f"{count:032b}{7:05b}" + "".join(f"{field - 1:04b}" for field in fields)
     for repeats, run in runs:
@@ -146,7 +146,7 @@ def test_any_bytes_are_read_or_refused(noise: list[int]) -> None:
 
 
 def test_a_claim_of_pixels_takes_no_memory_before_it_is_refused() -> None:
-    claim = [0x5F, 0x5E, 0x10, 0x00, 0x38, 0x00, 0x00, 0x00]  # 1.6 thousand million bytes
+    claim = [0x5F, 0x5E, 0x10, 0x00, 0x38, 0x00, 0x00, 0x00]  # states 1.6e9 bytes
     tracemalloc.start()
     for size in [(4, 4), (20_001, 20_000), (10**9, 10**9)]:
         with pytest.raises(ControlError):

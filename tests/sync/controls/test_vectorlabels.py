@@ -31,7 +31,7 @@ def region(*vertices: Any, closed: object = True) -> dict[str, Any]:
 
 
 def circle() -> list[dict[str, Any]]:
-    """Four Bézier points on a circle of radius 20 pixels about (100, 50), in percent."""
+    """Return four Bézier points on a circle of radius 20 pixels about (100, 50), in percent."""
     percent = np.array([100 / SIZE[0], 100 / SIZE[1]])
 
     def place(point: NDArray[np.float64]) -> dict[str, float]:

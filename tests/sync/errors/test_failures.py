@@ -1,4 +1,4 @@
-"""What one item costs: its reason; and what ends the run all the same."""
+"""Failures: the reason of an error of one item; and the errors that end the whole run."""
 
 from __future__ import annotations
 

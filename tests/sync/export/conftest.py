@@ -1,4 +1,4 @@
-"""Tasks as Label Studio lists them, with regions of every control, and an export of them into a fresh folder."""
+"""Fixtures: tasks as Label Studio lists them, with regions of every control, and their export into a fresh folder."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def config() -> LabelConfig:
 
 @pytest.fixture
 def region(config: LabelConfig) -> Say:
-    """Encode what a person drew: `region("boxes", Box(...), label="Galaxy", size=(40, 30))`."""
+    """Return a function that encodes a shape: `region("boxes", Box(...), label="Galaxy", size=(40, 30))`."""
 
     def make(name: str, what: Any, *, origin: str | None = "manual", **more: Any) -> dict[str, Any]:
         control = config.control(name)
@@ -61,7 +61,7 @@ def region(config: LabelConfig) -> Say:
 
 @pytest.fixture
 def annotation() -> Say:
-    """An annotation with a number of its own."""
+    """Return a function that makes an annotation with its own number."""
     numbers = count(1)
 
     def make(*regions: dict[str, Any], by: int = 1, at: str = "2026-11-01T10:00:00Z", **more: Any) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def annotation() -> Say:
 
 @pytest.fixture
 def task() -> Say:
-    """A task with a number of its own."""
+    """Return a function that makes a task with its own number."""
     numbers = count(1)
 
     def make(*annotations: dict[str, Any], predictions: tuple[dict[str, Any], ...] = (), **data: Any) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def task() -> Say:
 
 
 def png(size: Size) -> bytes:
-    """A grey image."""
+    """Return a grey image."""
     file = io.BytesIO()
     Image.new("L", size, 40).save(file, "PNG")
     return file.getvalue()
@@ -97,7 +97,7 @@ def png(size: Size) -> bytes:
 
 @pytest.fixture
 def exported(config: LabelConfig, tmp_path: Path) -> Callable[..., tuple[Path, Summary]]:
-    """Export tasks into a folder; their images are grey and of `size`, but for those whose reference holds "missing"."""
+    """Return a function that exports tasks; images are grey and of `size`, and missing if the reference contains "missing"."""
     numbers = count()
 
     def run(
@@ -119,7 +119,7 @@ def exported(config: LabelConfig, tmp_path: Path) -> Callable[..., tuple[Path, S
 
 @pytest.fixture
 def ragged_mask() -> Mask:
-    """A mask of 40x30 pixels with two parts, a hole, a spike and a single pixel."""
+    """Return a mask of 40x30 pixels with two parts, a hole, a spike and a single pixel."""
     mask = np.zeros((30, 40), dtype=bool)
     mask[4:16, 5:20] = True
     mask[8:11, 9:13] = False

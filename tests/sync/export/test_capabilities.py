@@ -1,4 +1,4 @@
-"""What a format has no place for: listed, and neither written nor counted."""
+"""Regions that a format cannot store are listed, and neither written nor counted."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_answers_are_neither_written_nor_counted_where_a_format_has_no_place_for
 def test_regions_of_unknown_controls_are_counted_by_control(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
-    """Choices of a region, Labels with a Rectangle, a Rating, a relation: all that only Label Studio's own JSON holds."""
+    """Choices per region, Labels with a Rectangle, a Rating, a relation: only Label Studio's own JSON stores them."""
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
     further = [
         {"id": box["id"], "from_name": "of region", "to_name": "image", "type": "choices", "value": {"choices": ["Odd"]}},

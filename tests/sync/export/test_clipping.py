@@ -1,4 +1,4 @@
-"""What lies beyond the edge of an image is cut off, and what lies wholly outside is listed, in every format."""
+"""Shapes are clipped at the edge of the image, and shapes outside of it are listed, in every format."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TAGS = {"boxes": "rectanglelabels", "ellipses": "ellipselabels", "polygons": "po
 
 
 def drawn(control: str, label: str = "Galaxy", **value: Any) -> dict[str, Any]:
-    """A region as Label Studio stores it, in percent, with no check of where it lies."""
+    """Return a region as Label Studio stores it, in percent, without a check of its position."""
     region = {"id": f"r-{control}-{len(json.dumps(value))}", "from_name": control, "to_name": "image", "type": TAGS[control]}
     return {
         **region,
@@ -127,7 +127,7 @@ def test_yolo_lines_lie_on_the_image_and_cover_the_same_pixels(
         assert numbers.max() <= 1
         ring = Polygon(numbers.reshape(-1, 2) * SIZE)
         differs = rasterise(ring, SIZE) != coco_mask.decode(found["segmentation"]).astype(bool)
-        assert differs.sum() <= 3  # middles of pixels through which an edge runs
+        assert differs.sum() <= 3  # pixel centres on an edge
 
 
 @pytest.mark.parametrize("format", ["coco", "yolo", "parquet", "fits", "fits-table"])
@@ -179,7 +179,7 @@ def test_a_fits_mask_has_the_pixels_on_the_image(exported: Exported, task: Say, 
 
 
 def distance_to_edges(point: np.ndarray, points: np.ndarray) -> float:
-    """Of a point from the nearest edge of an outline, pixels."""
+    """Return the distance of a point from the nearest edge of an outline, pixels."""
     steps, there = np.roll(points, -1, axis=0) - points, point - points
     lengths = np.maximum((steps**2).sum(axis=1), 1e-300)
     along = np.clip((there * steps).sum(axis=1) / lengths, 0, 1)
@@ -201,4 +201,4 @@ def test_a_cut_outline_encloses_the_pixels_of_the_whole_one(corners: list[tuple[
     assert (cut <= SIZE).all()
     rows, columns = np.nonzero(rasterise(Polygon(cut), SIZE) != whole)
     for middle in np.column_stack([columns, rows]) + 0.5:
-        assert distance_to_edges(middle, points) < 1e-6  # an edge runs through the middle of the pixel
+        assert distance_to_edges(middle, points) < 1e-6  # an edge passes through the pixel's centre

@@ -1,4 +1,4 @@
-"""Every format carries the original file name, the content id and the columns of the tasks' data, with their types."""
+"""Every format stores the original file name, the content id and the columns of the tasks' data, with their types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A box and an outline of one object are one object in every format but Label Studio's own."""
+"""A box and an outline of one object are one object in every format except Label Studio's own."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def square() -> Mask:
 
 @pytest.fixture
 def both(region: Say, square: Mask) -> list[dict[str, Any]]:
-    """A box and a mask of one galaxy."""
+    """Return a box and a mask of one galaxy."""
     box = region("boxes", Box(7.5, 5, 13, 11.5), label="Galaxy", size=SIZE)
     return [{**box, "id": "the-box"}, {**region("masks", square, label="Galaxy", size=SIZE), "id": "the-mask"}]
 

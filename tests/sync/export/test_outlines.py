@@ -1,4 +1,4 @@
-"""The exact outline of a mask: every reader that rounds its corners gets the same pixels back."""
+"""The exact outline of a mask: readers that round its corners read the same pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MASKS = arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))).filt
 
 @given(MASKS, st.floats(0, 360), st.floats(-1e-7, 1e-7))
 def test_a_ring_that_was_turned_and_turned_back_has_the_same_pixels(mask: Mask, angle: float, shift: float) -> None:
-    """As on a way over the sky, bridges through the centre of a pixel would change it."""
+    """As in a conversion to the sky and back, where bridges through a pixel's centre would change it."""
     height = mask.shape[0]
     turn = np.radians(angle)
     axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])

@@ -1,4 +1,4 @@
-"""Who or what made each object: read from annotations as Label Studio lists them."""
+"""Origin of each object, from annotations as Label Studio lists them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Say = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def made(config: LabelConfig, task: Say, annotation: Say) -> Callable[..., list[tuple[str, str, str]]]:
-    """Maker, state and version of each object of one annotation."""
+    """Return maker, state and version of each object of one annotation."""
 
     def of(*regions: dict[str, Any], predictions: tuple[dict[str, Any], ...] = (), **more: Any) -> list[tuple[str, str, str]]:
         listed = with_parents(task(annotation(*regions, **more), predictions=predictions))
@@ -88,12 +88,12 @@ def test_annotator_annotation_and_time_stand_with_the_object(config: LabelConfig
     assert (made.annotators, made.annotations, made.time) == ((9,), (said["id"],), "2026-11-05T00:00:00Z")
 
 
-# --- what is broken
+# --- broken regions
 
 
 @pytest.fixture
 def read(config: LabelConfig, task: Say) -> Callable[..., tuple[int, list[tuple[Any, str]]]]:
-    """How many objects and answers are left, and what was reported of which region."""
+    """Return the numbers of objects and answers, and the reported regions."""
 
     def of(*annotations: Any) -> tuple[int, list[tuple[Any, str]]]:
         reports: list[tuple[Any, str]] = []

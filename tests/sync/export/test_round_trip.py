@@ -1,4 +1,4 @@
-"""What an export writes is read back by `galaxyloop import-regions` as the same regions, on the same tasks."""
+"""`galaxyloop import-regions` reads an export back as the same regions on the same tasks."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Say = Callable[..., dict[str, Any]]
 
 @pytest.fixture
 def regions(region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
-    """A region of every kind, those of one kind with different classes or places."""
+    """Return regions of every kind, with different classes or positions within a kind."""
     return [
         region("masks", ragged_mask, label="Arm", size=SIZE),
         region("masks", ragged_mask[::-1, ::-1], label="Galaxy", size=SIZE),
@@ -52,7 +52,7 @@ def regions(region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
 
 
 def imported(folder: Path, tasks: list[dict[str, Any]], config: LabelConfig) -> tuple[dict[int, list[Any]], list[str]]:
-    """Import what lies in a folder; return the regions of each task, and the lines that tell what is left out."""
+    """Import a folder; return the regions of each task, and the report of the omitted ones."""
     listed = [Task(task["id"], task["data"], annotated=True, annotations=1, updated_at="") for task in tasks]
     index = TaskIndex.of(listed, config)
     left_out = LeftOut()
@@ -102,7 +102,7 @@ def outline_of(shape: Any) -> Any:
         return (round(shape.x, 2), round(shape.y, 2))
     if isinstance(shape, Ellipse):
         shape = ellipse_corners(shape)
-        low, high = shape.points.min(axis=0), shape.points.max(axis=0)  # whichever axis comes first
+        low, high = shape.points.min(axis=0), shape.points.max(axis=0)  # for any order of the axes
         return tuple(np.round([*low, *high], 2).tolist())
     points = box_corners(shape).points if isinstance(shape, Box) else shape.points
     return sorted({(round(x, 2) + 0.0, round(y, 2) + 0.0) for x, y in points.tolist()})
@@ -110,7 +110,7 @@ def outline_of(shape: Any) -> Any:
 
 @pytest.fixture(params=["sky", "no sky"])
 def tasks(request: pytest.FixtureRequest, task: Say, annotation: Say, regions: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Two tasks of different galaxies, each with half of the regions, and one with all; by their names or content ids alone."""
+    """Return two tasks, each with half of the regions, and one with all, identified by file name, content id or position."""
     sky: list[dict[str, Any]] = [{"wcs": {**TURNED, "CRVAL2": 2.0 + number}} for number in range(3)]
     skies = sky if request.param == "sky" else [{}, {}, {}]
     return [
@@ -128,7 +128,7 @@ KINDS = {
     "fits-table": CATALOGUE,
     "votable": CATALOGUE,
 }
-"""Controls whose regions a format gives back as they were."""
+"""Controls whose regions a format stores without loss."""
 
 
 @pytest.mark.parametrize("format", KINDS)
@@ -162,7 +162,7 @@ def footprint_of(shape: Any) -> list[tuple[int, ...]]:
 def test_outlines_come_back_with_the_same_pixels(
     exported: Exported, config: LabelConfig, task: Say, annotation: Say, region: Say, regions: list[dict[str, Any]], format: str
 ) -> None:
-    """YOLO has a box around each of them in `detect/` as well: only the one that a person drew comes back as a box."""
+    """YOLO has a box around each of them in `detect/` as well: only the drawn box is read back as a box."""
     outlines = [one for one in regions if one["from_name"] in ("masks", "ellipses", "polygons")]
     box = region("boxes", Box(2, 2, 19, 24), label="Galaxy", size=SIZE)
     tasks = [task(annotation(*outlines, box), filename="north.fits")]

@@ -1,4 +1,4 @@
-"""An export as a whole: its folder, its data card, its list of problems, Label Studio's JSON."""
+"""A complete export: its folder, its data card, its list of problems, Label Studio's JSON."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_a_split_that_ends_empty_is_named(exported: Exported, task: Say, annotat
 
 
 def test_a_file_that_was_imported_twice_is_on_one_side(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    """Label Studio has given it two names; `content_id` says that it is one."""
+    """Label Studio has stored it under two names; its `content_id` is the same."""
     tasks = [task(annotation(region("morphology", ["Spiral"])), content_id="0123") for _ in range(4)]
     folder, _ = exported(tasks, "json", fractions={"train": 0.5, "test": 0.5})
     assert "1 groups, the largest of 4 tasks" in (folder / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""Places and angles on the sky, against a galaxy whose place and angle are known."""
+"""Positions and angles on the sky, for a galaxy with a known position and angle."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MADE = Provenance("human", "drawn", "", (1,), (1,), "2026-11-01T10:00:00Z")
 
 
 def cards(*, turn: float = 0.0, ra: float = 150.0, dec: float = 2.0, size: Size = (200, 160)) -> dict[str, Any]:
-    """A tangent projection with north up and east left, turned by `turn` degrees."""
+    """Return the header of a tangent projection with north up and east left, rotated by `turn` degrees."""
     pixel = SCALE_ARCSEC / 3600
     cosine, sine = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     return {
@@ -62,7 +62,7 @@ def drawn(shape: Shape, size: Size = (200, 160)) -> DrawnObject:
 
 
 def test_a_star_in_a_fits_file_is_found_where_the_displayed_image_shows_it() -> None:
-    """Through a real file: the pixel that astropy's WCS names is bright in what annotators see at the place we name."""
+    """In a real file, the pixel at the star's astropy WCS position is bright at the same position of the displayed image."""
     header = fits.Header(cards(turn=25))
     where = SkyCoord(150.003, 2.002, unit="deg")
     column, row = (round(float(number)) for number in WCS(header).world_to_pixel(where))
@@ -118,7 +118,7 @@ def test_the_position_angle_is_that_of_a_galaxy_laid_on_the_sky(angle: float, tu
     tip = centre.directional_offset_by(angle * units.deg, 8 * SCALE_ARCSEC * units.arcsec)
     x0, y0 = wcs.world_to_pixel(centre)
     x1, y1 = wcs.world_to_pixel(tip)
-    # On the display: x as in FITS but for the half pixel, y from the top.
+    # On the display: x as in FITS except for the half pixel, y from the top.
     rotation = float(np.degrees(np.arctan2(-(y1 - y0), x1 - x0)))
     ellipse = Ellipse(float(x0) + 0.5, 160 - (float(y0) + 0.5), 8.0, 3.0, rotation % 360)
     (found,) = measure([drawn(ellipse)], Sky.of_task({"wcs": header}))
@@ -131,7 +131,7 @@ def test_the_position_angle_is_that_of_a_galaxy_laid_on_the_sky(angle: float, tu
 @pytest.mark.parametrize(("rotation", "angle"), [(0, 90), (90, 0), (45, 45), (135, 135)])
 def test_with_north_up_and_east_left_position_angles_grow_to_the_left(rotation: float, angle: float) -> None:
     (found,) = measure([drawn(Ellipse(100, 80, 20, 8, rotation))], Sky.of_task({"wcs": cards()}))
-    # Label Studio turns clockwise: at 45 degrees the long axis runs down to the right, and up to the left, to the north-east.
+    # Label Studio rotates clockwise: at 45 degrees the long axis points down right and up left, which is north-east.
     assert found.position_angle == pytest.approx(angle, abs=1e-3)
 
 

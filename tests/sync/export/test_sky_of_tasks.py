@@ -1,4 +1,4 @@
-"""What tasks say of the sky: read where it makes sense, and named where it does not, so that one odd task ends no export."""
+"""Positions of tasks on the sky: read if they are valid, otherwise reported, so that one bad task does not end an export."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_task_in_an_odd_frame_is_named_and_the_others_come_out(
 
 
 def test_an_empty_position_beside_a_wcs_costs_nothing(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    """As a CSV file that Label Studio imported has it."""
+    """As in a CSV file that Label Studio has imported."""
     said = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
     folder, done = exported([task(said, wcs=WCS_CARDS, ra="", dec="")], "ecsv")
     assert done.problems == 0
@@ -97,7 +97,7 @@ def test_the_data_say_where_an_image_lies_whose_file_cannot_be_had(
 ) -> None:
     said = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
     folder, done = exported([task(said, image=address, wcs=WCS_CARDS)], "ecsv")
-    assert done.problems == ("missing" in address)  # its size is as the annotation states it; the other one is a PNG here
+    assert done.problems == ("missing" in address)  # its size is from the annotation; the other is a PNG here
     (row,) = Table.read(folder / "objects.ecsv")
     assert np.isfinite([row["ra"], row["dec"]]).all()
     assert "resolve" not in row["image"]

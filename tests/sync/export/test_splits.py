@@ -1,4 +1,4 @@
-"""Splits: shares, balance, seed, and no galaxy on two sides."""
+"""Splits: shares, balance, seed, and no galaxy in two splits."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_seed_gives_the_same_splits_and_another_others() -> None:
 
 
 def test_cut_outs_that_show_the_same_galaxy_stay_together() -> None:
-    """Pairs 20 arcsec apart, across ra 0 too: each centre lies on the other's image."""
+    """Pairs 20 arcsec apart, also across ra 0: each image contains the other's centre."""
     starts = np.linspace(0, 359, 60)
     places = [place(2 * n + side, ra=(ra + side * 20 / 3600) % 360, dec=10) for n, ra in enumerate(starts) for side in (0, 1)]
     places += [place(1000, ra=359.9999, dec=-40), place(1001, ra=0.0001, dec=-40)]
@@ -56,7 +56,7 @@ def test_cut_outs_that_show_the_same_galaxy_stay_together() -> None:
 
 
 def test_a_galaxy_at_the_border_of_a_neighbours_image_joins_the_two() -> None:
-    """The annotated galaxy lies 50 arcsec off its image's centre, and there on the other image as well."""
+    """The annotated galaxy is 50 arcsec from its image's centre, and also on the other image."""
     first = TaskPlace(1, "", "a", np.array([[10.0, 50 / 3600]]), (10.0, 0.0), 60.0)
     second = TaskPlace(2, "", "b", np.array([[10.0, 100 / 3600]]), (10.0, 100 / 3600), 60.0)
     apart = TaskPlace(3, "", "c", np.array([[10.0, 300 / 3600]]), (10.0, 300 / 3600), 60.0)
@@ -92,7 +92,7 @@ def test_files_of_one_name_and_unknown_bytes_are_two_galaxies() -> None:
     st.integers(0, 5),
 )
 def test_no_two_tasks_on_different_sides_show_one_galaxy(tasks: list[tuple[float, float, str]], seed: int) -> None:
-    # Squeezed together, so that there are neighbours.
+    # A small range of positions, so that there are neighbours.
     places = [place(n, label, ra=ra / 300, dec=dec / 300, radius=200) for n, (ra, dec, label) in enumerate(tasks)]
     found = split_tasks(places, FRACTIONS, seed=seed)
     assert set(found.split_of) == set(range(len(tasks)))

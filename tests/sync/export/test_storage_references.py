@@ -1,4 +1,4 @@
-"""References to a bucket can be fetched while an export runs, and stand in its files as the project has them."""
+"""References to a bucket can be fetched during an export, and its files contain them as in the project."""
 
 from __future__ import annotations
 

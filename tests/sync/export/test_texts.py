@@ -1,4 +1,4 @@
-"""Labels of any characters: each file opens with its usual reader, and gives the label back or lists what it became."""
+"""Labels of any characters: each file opens with its usual reader, which reads the label or a listed replacement."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ LABELS = [
 
 
 def labelled(task: Say, annotation: Say) -> list[dict[str, Any]]:
-    """One task with a box of each label; the labelling config leaves its classes to the task."""
+    """Return a task with a box of each label; the labelling config reads its classes from the task."""
     percent = {"x": 10, "y": 10, "width": 30, "height": 30, "rotation": 0}
     regions = [
         {
@@ -117,7 +117,7 @@ def test_parquet_and_coco_give_labels_back(exported: Exported, task: Say, annota
 
 
 def as_ultralytics_reads(file: Path) -> dict[str, Any]:
-    """Read a file as `ultralytics.utils.YAML.load` does (8.3): undecodable bytes and what is no plain text are dropped."""
+    """Read a file as `ultralytics.utils.YAML.load` does (8.3), which drops undecodable bytes and nonprintable characters."""
     text = file.read_bytes().decode("utf-8", errors="ignore")
     if not text.isprintable():
         text = re.sub(r"[^\x09\x0A\x0D\x20-\x7E\x85\xA0-\uD7FF\uE000-\uFFFD\U00010000-\U0010ffff]+", "", text)

@@ -1,4 +1,4 @@
-"""The cache: bytes by key on disk, whole or not there, bounded in size, the longest unused goes first."""
+"""The cache: bytes by key on disk, complete or absent, bounded in size; the least recently used entry is deleted first."""
 
 from __future__ import annotations
 

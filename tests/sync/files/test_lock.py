@@ -1,4 +1,4 @@
-"""A lock is one process's, and ends with it."""
+"""A lock belongs to one process, and ends with it."""
 
 from __future__ import annotations
 

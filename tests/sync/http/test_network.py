@@ -1,4 +1,4 @@
-"""A private certificate authority and the environment's proxies hold for pictures as for the API."""
+"""A private certificate authority and the environment's proxies apply to images as to the API."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Studio(BaseHTTPRequestHandler):
-    """Label Studio as far as it matters: one upload and the API; anything at all under /redirect leads elsewhere."""
+    """A reduced Label Studio: one upload and the API; every path under /redirect redirects to another host."""
 
     protocol_version = "HTTP/1.1"
     server: Server
@@ -70,7 +70,7 @@ class Server(ThreadingHTTPServer):
 
 
 class Proxy(threading.Thread):
-    """A forward proxy: whatever it is asked for, by its address or by CONNECT, it gets from the servers it was given."""
+    """A forward proxy: it forwards requests, by URL or by CONNECT, to the given servers."""
 
     def __init__(self, http: int, https: int) -> None:
         super().__init__(daemon=True)
@@ -127,7 +127,7 @@ def _pour(source: socket.socket, target: socket.socket) -> None:
 
 @pytest.fixture(scope="session")
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a private authority (`ca.pem`) and a certificate that it gave to our hosts (`server.pem`)."""
+    """Return a folder with a private authority (`ca.pem`) and a certificate for the tests' hosts (`server.pem`)."""
     folder = tmp_path_factory.mktemp("authority")
     now = datetime.datetime.now(datetime.UTC)
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
@@ -163,7 +163,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def running() -> Iterator[Callable[..., Any]]:
-    """Starts servers and ends them after the test."""
+    """Return a function that starts servers, which are stopped after the test."""
     started: list[Server] = []
 
     def start(certificate: Path | None = None) -> Server:
@@ -196,7 +196,7 @@ def proxy(plain: Server, tls: Server) -> Iterator[Proxy]:
 
 
 def trust(authority: Path, variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Name the authority in a variable, as each of them wants it."""
+    """Set the environment variable of the client to the authority."""
     if variable != "SSL_CERT_DIR":
         monkeypatch.setenv(variable, str(authority / "ca.pem"))
         return

@@ -1,4 +1,4 @@
-"""Hard frames: with padding, bad pixels, stars or slopes a galaxy is visible and found in every stretch."""
+"""Difficult frames: a galaxy is visible and detected in every stretch, in frames with padding, bad pixels, stars or slopes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ RANDOM = RNG.random((SIDE, SIDE))
 
 
 def profile(radius: float = 6.0) -> Frame:
-    """An inclined exponential disc."""
+    """Return an inclined exponential disc."""
     return np.exp(-1.68 * np.hypot(COLUMNS - X, (ROWS - Y) / 0.6) / radius)
 
 
@@ -32,7 +32,7 @@ def galaxy(*, sky: float = 100.0, noise: float = 1.0) -> Frame:
 
 
 def padded(frame: Frame, share: float, value: float = 0.0) -> Frame:
-    """A frame of which only a square about the galaxy was measured."""
+    """Return a frame with values only in a square around the galaxy."""
     side = int(SIDE * np.sqrt(1 - share))
     left, top = (max(0, min(SIDE - side, place - side // 2)) for place in (X, Y))
     out = np.full_like(frame, value)
@@ -101,7 +101,7 @@ def test_the_galaxy_is_visible_and_found_in_every_stretch(name: str, bands: int)
         boxes = [source.box for source in extract(np.rint(shown * 255).astype(np.float32) / 255).sources]
         around = [box for box in boxes if box.x <= X <= box.x + box.width and box.y <= Y <= box.y + box.height]
         assert [box for box in around if 8 <= box.width <= 60 and 6 <= box.height <= 60], (stretch, boxes)
-        assert len(boxes) <= 16, stretch  # not every hot pixel or photon
+        assert len(boxes) <= 16, stretch  # hot pixels and photons are not detected
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
 class Server(ThreadingHTTPServer):
-    """A real HTTP server that remembers what it was asked; answers are set by path."""
+    """A real HTTP server that records its requests; answers are set by path."""
 
     daemon_threads = True
     request_queue_size = 128
@@ -72,7 +72,7 @@ def status(code: int, **headers: str) -> Answer:
 
 
 def drip(start: bytes) -> Answer:
-    """Send a byte every 20 ms for ever, so that no single read takes long."""
+    """Send a byte every 20 ms without end, so that no single read takes long."""
 
     def answer(request: BaseHTTPRequestHandler) -> None:
         request.close_connection = True

@@ -1,4 +1,4 @@
-"""What an image file becomes: seen by a browser, its science values kept, named by its content."""
+"""The import of an image file: a browser can display it, its science values are kept, its content gives its name."""
 
 from __future__ import annotations
 

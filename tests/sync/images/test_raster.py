@@ -94,7 +94,7 @@ def test_of_a_moving_image_the_first_frame_is_shown(kind: str) -> None:
 )
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 def test_exif_orientation_is_applied(kind: str, orientation: int, corner: tuple[int, int]) -> None:
-    """`corner` is where the first stored pixel is seen; from 5 on, rows become columns."""
+    """`corner` is the displayed position of the first stored pixel; from 5 on, rows become columns."""
     values = np.zeros((16, 32, 3), dtype=np.uint8)
     values[:8, :8] = 255
     exif = Image.Exif()

@@ -1,4 +1,4 @@
-"""World coordinates as a task keeps them: numbers and texts from which astropy makes the same coordinates again."""
+"""World coordinates of a task: numbers and texts from which astropy makes the same coordinates again."""
 
 from __future__ import annotations
 

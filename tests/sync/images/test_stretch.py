@@ -13,7 +13,7 @@ FINITE_OR_NOT = st.floats(width=32) | st.sampled_from([np.nan, np.inf, -np.inf])
 
 
 def galaxy(seed: int = 0, *, peak: float = 100.0) -> NDArray[np.float64]:
-    """Noise of 1 around a sky of 10, and a round galaxy in the middle."""
+    """Return noise of 1 around a sky of 10, and a round galaxy in the middle."""
     y, x = np.mgrid[:64, :64] - 32.0
     return 10 + np.random.default_rng(seed).normal(size=(64, 64)) + peak * np.exp(-np.hypot(x, y) / 6)
 

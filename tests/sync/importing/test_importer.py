@@ -18,7 +18,7 @@ from sync.importing.storage.stored import StoredFile
 
 
 class Studio:
-    """Takes tasks, as Label Studio does."""
+    """A Label Studio that accepts tasks."""
 
     def __init__(self) -> None:
         self.tasks: list[dict[str, Any]] = []
@@ -61,7 +61,7 @@ def test_an_exception_of_one_image_does_not_end_the_import() -> None:
 
 
 def exposure(*fills: float) -> bytes:
-    """Detectors of one exposure; each pixel of a detector of NaN is missing."""
+    """Return the detectors of one exposure; a detector of NaN has no valid pixel."""
     file = io.BytesIO()
     chips = [
         fits.ImageHDU(np.random.default_rng(0).normal(fill, 1, (8, 8)), name="SCI", ver=n) for n, fill in enumerate(fills, 1)

@@ -20,7 +20,7 @@ KEYS = ("survey/a.png", "survey/b.jpg", "survey/deep/c.png", "survey/deep/d[1].p
 
 @pytest.fixture
 def survey(s3: Any) -> Any:
-    """The bucket with the objects of `KEYS`, each of which holds its own key."""
+    """Return the bucket with the objects of `KEYS`, each of which contains its own key."""
     for key in KEYS:
         s3.put_object(Bucket="sky", Key=key, Body=key.encode())
     return s3
@@ -68,7 +68,7 @@ def test_a_missing_or_large_object_is_an_error_of_that_image() -> None:
 
 
 def answered(code: str, status: int) -> Callable[..., Any]:
-    """A `get_object` that S3 refuses: moto checks no credentials."""
+    """Return a `get_object` that fails as in S3, since moto checks no credentials."""
 
     def refuse(**_: str) -> None:
         response: Any = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
@@ -102,7 +102,7 @@ def test_other_refusals_than_a_missing_or_denied_object_end_the_run(
 
 
 class Breaking:
-    """Bytes that break off on their way the first `times`, whatever reads them."""
+    """A stream of bytes that breaks off in the first `times` reads."""
 
     def __init__(self, s3: Any, times: int) -> None:
         self.get, self.left, self.asked = s3.get_object, times, 0

@@ -1,4 +1,4 @@
-"""A small Label Studio and a client of it."""
+"""Fixtures: a small Label Studio and a client of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Annotations as Label Studio lists them, whole and broken."""
+"""Annotations as Label Studio lists them, complete and broken."""
 
 from __future__ import annotations
 

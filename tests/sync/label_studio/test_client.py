@@ -1,4 +1,4 @@
-"""The connection to Label Studio, against a small HTTP server that misbehaves on demand."""
+"""The connection to Label Studio, against a small HTTP server with programmed faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def jwt(kind: str, *, expires_in_s: float) -> str:
 
 
 class Script:
-    """Answers in order, the last one again and again; and what was asked."""
+    """Answers in order, the last one repeated; and the recorded requests."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -62,7 +62,7 @@ def studio() -> Iterator[Script]:
         do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server's names
 
         def log_message(self, *_: Any) -> None:
-            """Keep the tests' output clean."""
+            """Suppress the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         script = Script(f"http://127.0.0.1:{server.server_address[1]}")

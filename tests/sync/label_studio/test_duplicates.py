@@ -13,7 +13,7 @@ VERSION = "v0002-aa"
 
 @pytest.fixture
 def duplicates(label_studio: SmallLabelStudio) -> tuple[int, int]:
-    """Ids of the two predictions of task 1; task 2 has one."""
+    """Return the ids of the two predictions of task 1; task 2 has one."""
     label_studio.add_task(1)
     label_studio.add_task(2)
     label_studio.predict(2, VERSION)

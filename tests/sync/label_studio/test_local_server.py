@@ -1,4 +1,4 @@
-"""The child process around Label Studio, with small programs in its place: what happens before and around its start."""
+"""The child process of Label Studio, tested with small programs instead: events before and during its start."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def server(executable: Path, data: Path) -> LabelStudioServer:
 
 
 def wait_for(path: Path) -> str:
-    """Return what `path` holds once it holds a whole line."""
+    """Return the content of `path` when it has a complete line."""
     deadline = time.monotonic() + 10
     while not (path.exists() and path.read_text().endswith("\n")):
         assert time.monotonic() < deadline, f"no {path}"

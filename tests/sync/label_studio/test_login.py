@@ -50,7 +50,7 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body.encode())
 
     def log_message(self, *_: object) -> None:
-        """Keep the tests' output clean."""
+        """Suppress the log."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Projects are told apart by more than their number."""
+"""Projects are distinguished by more than their number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parents: found by their name, or by the regions that an annotation kept of them."""
+"""Parent predictions are found by their version's name, or by the predicted regions in an annotation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which images a task has, and on which of them a region lies."""
+"""The images of a task, and the image of each region."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ def encode(name: str, what: Any, **more: Any) -> dict[str, Any]:
 
 
 def regions() -> list[dict[str, Any]]:
-    """One good region of every control."""
+    """Return one valid region of every control."""
     mask = np.zeros((100, 200), dtype=np.bool_)
     mask[20:50, 30:90] = True
     return [
@@ -88,7 +88,7 @@ def test_a_result_that_is_no_list_is_a_fault(result: Any) -> None:
 
 
 def value_of(name: str, **changes: Any) -> Callable[[], dict[str, Any]]:
-    """A good region of the control `name`, its value changed."""
+    """Return a valid region of the control `name` with changes in its value."""
 
     def make() -> dict[str, Any]:
         region = next(region for region in regions() if region["from_name"] == name)

@@ -16,7 +16,7 @@ IMAGE = '<Image name="image" value="$image"/>'
 
 
 def only(xml: str) -> Control:
-    """The one control of a config whose View holds `xml` and an image."""
+    """Return the only control of a config whose View contains `xml` and an image."""
     (control,) = parse(f"<View>{IMAGE}{xml}</View>").controls
     return control
 

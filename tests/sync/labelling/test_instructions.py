@@ -1,4 +1,4 @@
-"""Annotators' instructions: all that the page shows is named, nothing that it lacks, and Label Studio keeps it."""
+"""Annotators' instructions describe everything on the page and nothing else, in tags that Label Studio keeps."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sync.labelling.instructions import LISTED_LABELS, annotator_instructions
 
 SHIPPED = {path.name: path.read_text() for path in files("labeling_configs").iterdir() if path.name.endswith(".xml")}
 TAGS = {"p", "b", "br", "h4", "kbd", "table", "tbody", "tr", "td"}
-"""Of those that Label Studio 1.23.2 keeps (`label_studio/constants.py`), what is used."""
+"""Used tags, a subset of those that Label Studio 1.23.2 keeps (`label_studio/constants.py`)."""
 ATTRIBUTES = {"bgcolor", "width", "cellpadding"}
 
 

@@ -1,4 +1,4 @@
-"""Regions as people and scripts leave them: what Label Studio's page shows is read, the rest is named."""
+"""Regions of annotators and scripts: those that Label Studio's page shows are read, the others are reported."""
 
 from __future__ import annotations
 

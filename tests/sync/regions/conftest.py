@@ -1,4 +1,4 @@
-"""A task with a sky, and what regions need to be placed on it."""
+"""Fixtures: a task with a WCS, and everything that is needed to place regions on it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sync.sky.reader import read_sky
 
 
 def sky_of_canvas(width: int, height: int, *, ra: float = 150.0, dec: float = 2.0, scale_arcsec: float = 0.4) -> WCS:
-    """A tangential WCS, turned by 30 degrees."""
+    """Return a tangential WCS, rotated by 30 degrees."""
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
     wcs.wcs.crval = [ra, dec]
@@ -24,5 +24,5 @@ def sky_of_canvas(width: int, height: int, *, ra: float = 150.0, dec: float = 2.
 
 @pytest.fixture
 def canvas() -> Canvas:
-    """A picture that is wider than high, so that a mistaken axis is seen."""
+    """Return an image that is wider than high, so that swapped axes are detected."""
     return Canvas((64, 48), read_sky(sky_of_canvas(64, 48).to_header()))

@@ -1,4 +1,4 @@
-"""Catalogues: ellipses are those of astropy's `regions`, whatever program measured them; columns answer controls."""
+"""Catalogues: ellipses equal those of astropy's `regions`, for every program's conventions; columns answer controls."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pixels(mark: Mark, canvas: Canvas) -> np.ndarray:
 
 
 def astropy_pixels(canvas: Canvas, x: float, y: float, a: float, b: float, angle: float) -> np.ndarray:
-    """`x` and `y` count from 0 at the middle of the lowest left pixel."""
+    """Return the mask of astropy's ellipse; `x` and `y` count from 0 at the centre of the lower left pixel."""
     region = EllipsePixelRegion(PixCoord(x, y), 2 * a, 2 * b, angle * u.deg)
     return (region.to_mask(mode="center").to_image(canvas.size[::-1]) > 0)[::-1]
 

@@ -1,4 +1,4 @@
-"""COCO: masks equal pycocotools', boxes and key points to the number; nothing in a file is trusted."""
+"""COCO: masks equal pycocotools', boxes and key points are exact; every value of a file is checked."""
 
 from __future__ import annotations
 

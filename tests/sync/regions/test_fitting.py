@@ -1,4 +1,4 @@
-"""Which control a shape goes to, what it becomes there, and which label it has."""
+"""The control of a shape, its conversion to the control's type, and its label."""
 
 from __future__ import annotations
 

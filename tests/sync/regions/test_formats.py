@@ -1,4 +1,4 @@
-"""What a file is: by its content, and by its name where texts may be anything."""
+"""The format of a file: by its content, and by its name if texts are ambiguous."""
 
 from __future__ import annotations
 

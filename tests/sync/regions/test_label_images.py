@@ -1,4 +1,4 @@
-"""Label images: each value is an object, pixel by pixel; a FITS file's first row is the picture's last."""
+"""Label images: each value is an object, pixel by pixel; a FITS file's first row is the image's last."""
 
 from __future__ import annotations
 

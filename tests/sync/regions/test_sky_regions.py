@@ -1,4 +1,4 @@
-"""Region files: masks equal those of astropy's `regions`, pixel by pixel, on the picture, whose rows are turned over."""
+"""Region files: masks equal those of astropy's `regions`, pixel by pixel, on the image, whose rows are flipped."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_masks_of_sky_regions_are_those_of_astropy(tmp_path: Path, canvas: Canva
         )
     }
     text = Regions([region.copy(**place)]).serialize(format="ds9", precision=12)
-    # What the file says, whose numbers are those of the text.
+    # The regions of the file, with the numbers of its text.
     expected = (
         Regions.parse(text, format="ds9")[0].to_pixel(canvas.sky.wcs).to_mask(mode="center").to_image(canvas.size[::-1]) > 0
     )

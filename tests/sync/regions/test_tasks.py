@@ -1,4 +1,4 @@
-"""Which task an image of a file is: by its name as people change it, its content id, its number, its place."""
+"""The task of each image in a file: by its (changed) name, its content id, its number, its position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YOLO: numbers are shares of the picture's sides; of `data.yaml` only names are read."""
+"""YOLO: numbers are fractions of the image's sides; only names are read from `data.yaml`."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def tangent(**more: Any) -> fits.Header:
 
 
 def file_with_tables(*, pixels: float = 0.8) -> bytes:
-    """An exposure whose distortion is in two lookup tables, as Hubble's are."""
+    """Return an exposure whose distortion is in two lookup tables, as in Hubble's."""
     wcs = WCS(tangent())
     for axis, sign in ((1, 1), (2, -1)):
         values = (sign * pixels * np.linspace(0, 1, 16) ** 2).reshape(4, 4).astype(np.float32)

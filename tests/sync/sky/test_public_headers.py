@@ -22,11 +22,11 @@ FILES = [
     for file in sorted((ROOT / folder).rglob("tests/data/**/*"))
     if file.suffix in (".hdr", ".fits", ".gz") and file.name not in ("idcompspec.fits", "example_4d_tab.fits")
 ]
-"""Without a file that is no valid FITS, and one of which `WCS.celestial` of astropy 8.0.2 ends the process."""
+"""Excluded are an invalid FITS file, and one with which `WCS.celestial` of astropy 8.0.2 ends the process."""
 WITHOUT_ASTROPY = ("orion-freq-1.hdr", "orion-velo-1.hdr", "orion-wave-1.hdr")
 """Cubes from which astropy 8.0.2 cannot take the celestial axes."""
 WITHOUT_POSITION = ("3d_cd.hdr",)
-"""Headers without CRVAL, which astropy takes for 0."""
+"""Headers without CRVAL, for which astropy uses 0."""
 
 
 def headers(file: Path) -> Iterator[tuple[fits.Header, fits.HDUList | None]]:
@@ -53,7 +53,7 @@ def test_positions_are_those_of_astropy() -> None:
                     wcs = WCS(header, fobj=opened)
                     celestial = wcs.celestial if wcs.naxis > 2 else wcs
                     has_sky = bool(celestial.has_celestial)
-                except Exception:  # astropy raises whatever wcslib and its own checks raise
+                except Exception:  # astropy raises exceptions of many types, also those of wcslib
                     has_sky = False
                 if has_sky != (sky is not None) and file.name not in (*WITHOUT_ASTROPY, *WITHOUT_POSITION):
                     different.append((file.name, reason))

@@ -42,7 +42,7 @@ projections = st.sampled_from(["TAN", "SIN", "ARC", "STG", "ZEA", "SFL", "CEA", 
 
 @st.composite
 def headers(draw: st.DrawFn) -> dict[str, Any]:
-    """Cards of an image of 200 x 160 pixels of about an arcsecond, not at the border of its projection."""
+    """Return the header of an image of 200 x 160 pixels of about an arcsecond, not at the border of its projection."""
     distortion = draw(st.sampled_from(list(DISTORTIONS)))
     code = "TAN" if distortion == "-SIP" else "TPV" if distortion == "TPV" else draw(projections)
     frame = dict(draw(st.sampled_from(FRAMES)))
@@ -76,7 +76,7 @@ def test_positions_and_their_inverse_equal_those_of_astropy(cards: dict[str, Any
     assert 0 <= place[0] < 360
     assert SkyCoord(*place, unit="deg").separation(expected).arcsec < 1e-6
     assert sky.celestial is not None
-    assert sky.celestial.pixels(np.array([place]))[0] == pytest.approx((column, row), abs=1e-3)  # wcslib inverts TPV so far
+    assert sky.celestial.pixels(np.array([place]))[0] == pytest.approx((column, row), abs=1e-3)  # precision for TPV in wcslib
 
 
 @settings(max_examples=25, deadline=None)
@@ -98,7 +98,7 @@ def test_the_cards_of_a_task_survive_json_and_mean_the_same(cards: dict[str, Any
 @settings(max_examples=40, deadline=None)
 @given(cards=headers(), x=st.floats(40, 160), y=st.floats(40, 120), rotation=st.floats(0, 179))
 def test_angles_and_sizes_equal_those_of_astropy(cards: dict[str, Any], x: float, y: float, rotation: float) -> None:
-    """Against the ellipse as astropy lays the linear map around its centre on the sky."""
+    """Compared with the ellipse that astropy's linear map at its centre gives on the sky."""
     ellipse = Ellipse(x, y, 8.0, 3.0, rotation)
     (found,) = measure([DrawnObject("a", "control", "Galaxy", ellipse, SIZE, None, MADE, {})], Sky.of_task({"wcs": cards}))
     wcs = WCS(Header(cards))

@@ -1,4 +1,4 @@
-"""Headers of archives: the positions are those of astropy, or the reason is one sentence."""
+"""Headers of archives: positions equal those of astropy, or one sentence gives the reason."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ARCSEC = 1 / 3600
 
 
 def header(**more: Any) -> fits.Header:
-    """A header of 96 x 96 pixels; None takes a card away."""
+    """Return a header of 96 x 96 pixels; a card with None is removed."""
     cards = {"SIMPLE": True, "BITPIX": -32, "NAXIS": 2, "NAXIS1": 96, "NAXIS2": 96, **TANGENT, **more}
     return fits.Header({key: value for key, value in cards.items() if value is not None})
 
@@ -44,7 +44,7 @@ def assert_same_places(mine: fits.Header, reference: fits.Header) -> None:
 
 
 def with_raw_card(card: str, **more: Any) -> fits.Header:
-    """A header in which a card's 80 characters are as given, which astropy may be unable to parse."""
+    """Return a header with a card of the given 80 characters, which astropy may be unable to parse."""
     return fits.Header.fromstring(header(**more).tostring(endcard=False, padding=False) + card.ljust(80))
 
 

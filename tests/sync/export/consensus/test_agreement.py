@@ -1,4 +1,4 @@
-"""How far several annotators of one task agreed."""
+"""Agreement of several annotators of one task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in the data set where several people annotated one task."""
+"""The exported annotation of tasks with several annotators."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def read(config: LabelConfig, task: Say) -> Callable[..., list[Statement]]:
 
 @pytest.fixture
 def decide(config: LabelConfig, read: Any) -> Decide:
-    """Decide on tasks, each given by its annotations."""
+    """Return a function that decides on tasks, each given by its annotations."""
 
     def of(how: str, *tasks: list[dict[str, Any]]) -> list[list[Statement]]:
         said = [read(*notes) for notes in tasks]
@@ -107,7 +107,7 @@ def test_paths_of_a_taxonomy_are_voted_on_whole(decide: Decide, annotation: Say,
 
 @pytest.mark.parametrize("how", ["majority", "dawid-skene"])
 def test_who_ticked_nothing_voted_against_it(decide: Decide, annotation: Say, region: Say, how: str) -> None:
-    """Label Studio stores no region for them, of this control or, where nothing else was asked, of any."""
+    """Label Studio stores no region for such an annotator, of this control or, if it is the only one, of any control."""
     notes = [annotation(region("features", ["Bar"]), by=0), annotation(region("redshift", 0.5), by=1), annotation(by=2)]
     ((merged,),) = decide(how, notes)
     assert [answer.control for answer in merged.answers] == ["redshift"]
@@ -128,7 +128,7 @@ def test_who_said_no_class_of_a_control_that_takes_one_does_not_vote(decide: Dec
 def test_a_shape_that_can_be_read_but_not_written_stays_as_its_person_drew_it(
     decide: Decide, annotation: Say, region: Say
 ) -> None:
-    """As a turned box whose corner is left of the image."""
+    """For example a rotated box whose corner is left of the image."""
     notes = []
     for by, label in enumerate(["Star", "Galaxy", "Galaxy"]):
         box = region("boxes", Box(0, 5, 20, 10, 350), label=label, size=SIZE)
@@ -161,7 +161,7 @@ def test_classes_that_only_tasks_name_are_voted_on_as_well(annotation: Say, regi
 
 
 def test_dawid_and_skene_trust_who_is_mostly_right(decide: Decide, annotation: Say, region: Say) -> None:
-    """Two careful people and three who guess: on the last task the three outvote the two."""
+    """Two careful annotators and three who guess: on the last task the three outvote the two."""
     random = np.random.default_rng(3)
     labels = ["Spiral", "Smooth"]
     tasks = []

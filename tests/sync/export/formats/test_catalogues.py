@@ -50,7 +50,7 @@ def missing(value: Any) -> bool:
 
 @pytest.fixture
 def said(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
-    """A task with a WCS and one without."""
+    """Return a task with a WCS and one without."""
     ellipse = region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE, score=0.75, origin="prediction")
     first = annotation(
         region("morphology", ["Spiral"]),
@@ -74,7 +74,7 @@ def test_one_row_an_object_and_one_an_answer_in_the_columns_and_units_that_are_d
 ) -> None:
     folder, done = exported(said, format)
     table = read(folder, format)
-    assert done.problems == (1 if format == "fits-table" else 0)  # FITS has no é
+    assert done.problems == (1 if format == "fits-table" else 0)  # FITS tables store ASCII only
     assert table.colnames == [column.name for column in COLUMNS]
     assert {name: table[name].unit for name in ("ra", "semi_major", "position_angle", "area", "x")} == {
         "ra": units.deg,
@@ -137,7 +137,7 @@ def test_a_fits_table_is_valid_and_says_what_its_columns_mean(exported: Exported
 
 
 def test_a_turned_shape_keeps_its_angle_without_a_wcs(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    """Degrees from x, to the right, towards y, down: as Label Studio turns."""
+    """In degrees, clockwise from x to y (down), as in Label Studio."""
     drawn = [
         region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE),
         region("ellipses", Ellipse(20, 15, 4, 9, 30), label="Galaxy", size=SIZE),

@@ -1,4 +1,4 @@
-"""The number of a class stays the same from export to export, whatever is labelled later."""
+"""The number of a class is the same in every export, whatever is labelled later."""
 
 from __future__ import annotations
 

@@ -138,12 +138,12 @@ def test_each_annotation_says_who_made_it(exported: Exported, task: Say, annotat
     }
 
 
-# --- what pycocotools asks for
+# --- requirements of pycocotools
 
 
 @pytest.fixture
 def everything(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
-    """Objects of all kinds side by side, and key points at the border."""
+    """Return objects of all kinds, and key points at the border."""
     drawn = (
         region("masks", ragged_mask, label="Arm", size=SIZE),
         region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE),
@@ -189,7 +189,7 @@ def test_what_is_found_exactly_is_right_in_each_evaluation(
     evaluation.params.areaRng, evaluation.params.areaRngLbl = [[0, 1e10]], ["all"]
     evaluation.evaluate()
     evaluation.accumulate()
-    precision = evaluation.eval["precision"][..., -1]  # of as many objects as there may be
+    precision = evaluation.eval["precision"][..., -1]  # for the largest number of detections
     assert precision[precision > -1].mean() == pytest.approx(1)
 
 

@@ -44,7 +44,7 @@ def opened(folder: Path, split: str = "train") -> fits.HDUList:
 
 
 def displayed(hdu: Any) -> Any:
-    """The image as annotators saw it: FITS counts rows from the bottom."""
+    """Return the image as annotators see it: FITS counts rows from the bottom."""
     return hdu.data[::-1]
 
 
@@ -90,7 +90,7 @@ def test_masks_carry_the_wcs_of_the_cut_out(exported: Exported, task: Say, annot
 def test_a_mask_lies_on_the_pixels_of_the_fits_file_that_was_annotated(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
-    """Bright pixels of a file, annotated on its display, are the pixels that the exported mask names."""
+    """The exported mask of an annotation of a FITS file's display covers the file's bright pixels."""
     light = np.zeros((30, 40), dtype=np.float32)
     light[3:9, 5:14] = 100
     file = fits.PrimaryHDU(light, header=fits.Header({key: value for key, value in CARDS.items() if "NAXIS" not in key}))

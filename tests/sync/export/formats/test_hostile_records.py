@@ -1,4 +1,4 @@
-"""A record that a writer cannot write is one line of the list of problems; the records before and after it are written."""
+"""A record that a writer rejects is one entry of the list of problems; the records before and after it are written."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def record_of(task: int, *objects: DrawnObject, answers: tuple[Answer, ...] = ()
 
 @dataclass
 class Outcome:
-    """The tasks that a writer has written, and the reasons of those that it has left out."""
+    """The tasks that a writer has written, and the reasons for the omitted ones."""
 
     tasks: list[int] = field(default_factory=list)
     reasons: dict[object, list[str]] = field(default_factory=dict)
@@ -80,7 +80,7 @@ def written(format: str, records: list[Record], folder: Path) -> Outcome:
 
 
 def tasks_in(folder: Path, format: str) -> set[int]:
-    """Read the numbers of the tasks that the files of a format hold."""
+    """Read the task numbers in the files of a format."""
     if format == "coco":
         return {image["id"] for image in json.loads((folder / "annotations/train.json").read_text())["images"]}
     if format == "json":
@@ -175,7 +175,7 @@ def test_a_moc_is_written_without_a_record_that_has_no_place(hostile: Record) ->
 
 
 class _Endless:
-    """Records whose iterator fails after the first, as a format that cannot be completed does."""
+    """Records whose iterator fails after the first, as for a format that cannot be completed."""
 
     def __iter__(self) -> Iterator[Record]:
         yield record_of(1, BOX)

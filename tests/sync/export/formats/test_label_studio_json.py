@@ -1,4 +1,4 @@
-"""Label Studio's JSON holds nothing that another Label Studio would refuse, and nothing of people but their numbers."""
+"""Label Studio's JSON: another Label Studio accepts all of it, and it identifies people by number only."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_an_annotation_was_begun_from_stands_in_its_provenance(
 
 
 def test_no_annotation_becomes_a_ground_truth_by_the_way(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    """Label Studio takes an annotation for one that does not say."""
+    """Label Studio marks an imported annotation as ground truth if the field is missing."""
     notes = [annotation(region("morphology", ["Spiral"]), by=n, ground_truth=True) for n in range(2)]
     for consensus, truth in (("latest", True), ("majority", False)):
         folder, _ = exported([task(*notes)], "json", consensus=consensus)

@@ -113,7 +113,7 @@ def test_a_row_group_ends_where_its_images_take_too_much_memory(
 
 
 def test_the_features_are_in_words_that_datasets_3_reads_too(exported: Exported, said: list[dict[str, Any]]) -> None:
-    """Without `List`, which came with 4; a list of objects is a list there, not an object of lists."""
+    """The features do not use `List`, which version 4 introduced; a list of objects is a list there, not an object of lists."""
     folder, _ = exported(said, "parquet")
     metadata = pq.read_schema(folder / "data" / "train-00000-of-00001.parquet").metadata[b"huggingface"]
     features = json.loads(metadata)["info"]["features"]

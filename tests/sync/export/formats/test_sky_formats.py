@@ -24,7 +24,7 @@ Say = Callable[..., dict[str, Any]]
 
 
 def wcs_of(matrix: list[list[float]]) -> dict[str, Any]:
-    """Cards of an image of `SIZE` at (150, 2), with `matrix` as CD matrix in pixels."""
+    """Return the header of an image of `SIZE` at (150, 2), with `matrix` as CD matrix in pixels."""
     cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0, "CRPIX1": 20.5, "CRPIX2": 15.5}
     places = {f"CD{row + 1}_{column + 1}": SCALE * matrix[row][column] for row in (0, 1) for column in (0, 1)}
     return {**cards, **places, "NAXIS1": WIDTH, "NAXIS2": HEIGHT}
@@ -55,7 +55,7 @@ def pixels_of(shape: Any) -> Mask:
 
 
 def pixels_in(region: PixelRegion | SkyRegion, cards: dict[str, Any] | None) -> Mask:
-    """The pixels of the displayed image in a region, turned over from FITS rows."""
+    """Return the pixels of the displayed image in a region, with FITS rows flipped."""
     on_image = region if cards is None else region.to_pixel(WCS(cards))
     mask = on_image.to_mask(mode="center").to_image((HEIGHT, WIDTH))
     assert mask is not None
@@ -105,7 +105,7 @@ def test_a_mask_is_a_polygon_of_the_same_pixels(
     drawn = region("masks", ragged_mask, label="Arm", size=SIZE)
     folder, _ = exported([task(annotation(drawn), **({"wcs": cards} if cards else {}))], "ds9")
     differs = pixels_in(only_region(folder), cards) != ragged_mask
-    assert differs.sum() <= 3  # middles of pixels through which a bridge runs
+    assert differs.sum() <= 3  # pixel centres on a bridge
 
 
 def test_a_point_is_counted_as_ds9_counts(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
@@ -148,7 +148,7 @@ def test_a_moc_covers_the_images_and_the_objects(
     ]
     folder, summary = exported([task(annotation(*drawn), wcs=SKIES[sky]), task(annotation(drawn[0]))], "moc")
     assert summary.tasks == 1
-    assert summary.problems == 1  # the task without a place on the sky
+    assert summary.problems == 1  # the task without a position on the sky
     rows, columns = np.indices((HEIGHT, WIDTH)).reshape(2, -1)
     places = wcs.pixel_to_world(columns, HEIGHT - 1 - rows)
     images, objects = MOC.load(folder / "images.fits"), MOC.load(folder / "objects.fits")
@@ -177,7 +177,7 @@ def test_a_moc_of_an_image_without_wcs_is_the_circle_around_it(
 ) -> None:
     drawn = region("ellipses", SHAPES["ellipses"][0], label="Galaxy", size=SIZE)
     folder, summary = exported([task(annotation(drawn), ra=10, dec=20, pixel_scale_arcsec=0.36)], "moc")
-    assert (summary.tasks, summary.problems) == (1, 1)  # the object's place is not known
+    assert (summary.tasks, summary.problems) == (1, 1)  # the object's position is unknown
     images = MOC.load(folder / "images.fits")
     area = np.pi * (WIDTH**2 + HEIGHT**2) / 4 * SCALE**2
     assert images.sky_fraction * 4 * np.pi * (180 / np.pi) ** 2 == pytest.approx(area, rel=0.5)

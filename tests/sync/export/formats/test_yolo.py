@@ -43,7 +43,7 @@ def listed(folder: Path) -> str:
 
 
 def filled(fractions: list[float], size: Size) -> Mask:
-    """Pixels whose middle lies inside a segment."""
+    """Return the pixels whose centre is inside a segment."""
     return rasterise(Polygon(np.reshape(fractions, (-1, 2)) * size), size)
 
 
@@ -77,7 +77,7 @@ def test_a_turned_box_is_the_upright_one_around_it_inside_the_image(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
     folder, _ = exported([task(annotation(region("boxes", Box(2, 3, 6, 4, 90), label="Star", size=SIZE)))], "yolo")
-    # It reaches from x = -2 to 2 and from y = 3 to 9.
+    # The box extends from x = -2 to 2 and from y = 3 to 9.
     assert labels(folder) == [pytest.approx([1, 1 / 40, 6 / 30, 2 / 40, 6 / 30], abs=1e-8)]
 
 
@@ -135,7 +135,7 @@ def test_what_yolo_cannot_hold_and_what_has_no_image_is_listed(
     assert len(labels(folder)) == 1
 
 
-# --- nothing that somebody marked is taught as background
+# --- marked objects are never exported as background
 
 
 def test_an_outlined_object_has_its_box_in_the_detection_set(
@@ -146,7 +146,7 @@ def test_an_outlined_object_has_its_box_in_the_detection_set(
     folder, _ = exported([boxed, outlined], "yolo")
     first, second = label_files(folder / "detect")
     assert first == [pytest.approx([1, 9 / 40, 6 / 30, 10 / 40, 6 / 30], abs=1e-8)]
-    # The mask reaches from (5, 4) to (40, 30).
+    # The mask extends from (5, 4) to (40, 30).
     assert second == [pytest.approx([0, 22.5 / 40, 17 / 30, 35 / 40, 26 / 30], abs=1e-8)]
 
 

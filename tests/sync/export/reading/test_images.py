@@ -1,4 +1,4 @@
-"""Tasks with several images: each is an image of its own in the data set, with its own file."""
+"""Tasks with several images: each image is a separate image of the export, with its own file."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def kind(label: str) -> dict[str, Any]:
 
 @pytest.fixture
 def both(task: Say, annotation: Say) -> list[dict[str, Any]]:
-    """One task with a box on page 2 and one on the other image, and one task with a box on page 1."""
+    """Return a task with a box on page 2 and one on the other image, and a task with a box on page 1."""
     first = annotation(kind("Spiral"), box(1, item_index=1), box(2, to_name="r"))
     return [task(first, **DATA), task(annotation(box(3, item_index=0)), **DATA)]
 

@@ -1,4 +1,4 @@
-"""Prompts that were left in annotations are not exported; key points that are answers are."""
+"""Prompts left in annotations are not exported; key points of other controls are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What became of a predicted region: told by its values, and by Label Studio's own mark only where they are gone."""
+"""The origin of a predicted region follows from its values, and from Label Studio's mark only if the values are missing."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MASK = np.tri(30, 40, dtype=bool)
 
 @pytest.fixture
 def predicted(region: Say) -> list[dict[str, Any]]:
-    """A region of every control, as a prediction has them: without an origin."""
+    """Return a region of every control, as in a prediction: without an origin."""
     drawn = {
         "boxes": (Box(1, 2, 3, 4), "Star"),
         "ellipses": (Ellipse(20, 15, 6, 4, 30), "Galaxy"),

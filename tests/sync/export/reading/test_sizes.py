@@ -1,4 +1,4 @@
-"""What is drawn is exported in the picture's own pixels, whatever size its regions state."""
+"""Regions are exported in the image's own pixels, whatever image size they state."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Say = Callable[..., dict[str, Any]]
 
 @pytest.fixture(params=STATED)
 def drawn(request: pytest.FixtureRequest, task: Say, annotation: Say, region: Say) -> dict[str, Any]:
-    """A task with a box, at (20, 20) percent, that states some size or none."""
+    """Return a task with a box, at (20, 20) percent, with or without a stated image size."""
     made = region("boxes", Box(40, 20, 30, 30), label="Galaxy", size=PICTURE)
     bare = {key: value for key, value in made.items() if not key.startswith("original_")}
     return task(annotation(bare | request.param))

@@ -1,4 +1,4 @@
-"""Colours of FITS images: red is red, wherever the file keeps its colours."""
+"""Colours of FITS images: red is red, whatever axis has the colours."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from sync.images.stretches import STRETCHES
 
 HEIGHT, WIDTH = 40, 50
 RED, BLUE = (10, 12), (30, 35)
-"""Row and column of a red and of a blue source, in the file."""
+"""Row and column of a red and of a blue source in the file."""
 SKY = {"CRVAL": (10.0, 2.0), "CRPIX": (25.0, 20.0), "CDELT": (-1e-4, 1e-4), "CTYPE": ("RA---TAN", "DEC--TAN")}
 
 
 def colours(dtype: str = "f4") -> NDArray[Any]:
-    """Red, green and blue planes, shape (3, height, width), as a program of photographs has them."""
+    """Return red, green and blue planes, shape (3, height, width), as photo software stores them."""
     y, x = np.mgrid[:HEIGHT, :WIDTH]
     planes = np.random.default_rng(0).normal(20, 2, (3, HEIGHT, WIDTH))
     for (row, column), brightness in ((RED, (200, 60, 20)), (BLUE, (20, 60, 200))):

@@ -1,4 +1,4 @@
-"""Which parts of a FITS file are pictures of the sky, and which of these are bands of one."""
+"""Which parts of a FITS file are images of the sky, and which of these are bands of one image."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ TABLE = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(3.0
     [
         [image("SCI", 1), image("ERR", 1), image("SCI", 2, ra=10.01)],
         [image("SCI", 1, ra=None), image("DQ", 1, ra=None), image("SCI", 2, ra=None)],  # raw: no coordinates
-        [image("SCI", 1), image("SCI", 2)],  # two exposures of one place
+        [image("SCI", 1), image("SCI", 2)],  # two exposures of one position
         [image("CCD1", ra=None), image("CCD2", ra=None)],
         [image("N4", ra=None), image("S30", ra=None)],
         [image("SCI1", ra=None), image("ERR1", ra=None), image("SCI2", ra=None)],

@@ -21,7 +21,7 @@ RNG = np.random.default_rng(0)
 
 
 def galaxy(*, sky: float = 100.0, noise: float = 5.0) -> NDArray[np.float64]:
-    """A source above and left of the middle (as astronomers show it), shape (40, 60)."""
+    """Return a source above and left of the centre in the astronomical display, shape (40, 60)."""
     y, x = np.mgrid[:40, :60]
     return sky + noise * RNG.normal(size=(40, 60)) + 60 * noise * np.exp(-np.hypot(x - 15, y - 30) / 4)
 
@@ -72,7 +72,7 @@ def test_blank_pixels_of_unsigned_integers_are_missing() -> None:
     counts = galaxy().astype(np.uint16)
     counts[:3] = 0
     counts[5] = 65535
-    (plane,) = read_bands(image(counts, BLANK=-32768), max_pixels=10**6).planes  # stored, 0 is -32768
+    (plane,) = read_bands(image(counts, BLANK=-32768), max_pixels=10**6).planes  # 0 is stored as -32768
     assert np.isnan(plane[:3]).all()
     assert np.array_equal(plane[3:], counts[3:])
 

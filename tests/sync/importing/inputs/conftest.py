@@ -1,4 +1,4 @@
-"""A sky with one star, as FITS mosaics."""
+"""Fixtures: a sky with one star, as FITS mosaics."""
 
 from __future__ import annotations
 

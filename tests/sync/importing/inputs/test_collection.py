@@ -26,7 +26,7 @@ def collection() -> Collection:
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Images in a folder and below it, a file of rows, and what is neither."""
+    """Return images in a folder and its subfolders, a file of rows, and other files."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "in" / "deep").mkdir(parents=True)
     for name in ("b.png", "a.JPG", "deep/c.fits", "notes.txt", ".hidden.png"):
@@ -126,7 +126,7 @@ def test_a_failing_disk_ends_the_run(collection: Collection, monkeypatch: pytest
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Callable[..., str]:
-    """Writes a Parquet file of so many rows."""
+    """Return a function that writes a Parquet file of `n` rows."""
 
     def write(count: int, *, row_group_size: int = 10, column: str = "image") -> str:
         images = [f"image {number}".encode() for number in range(count)]

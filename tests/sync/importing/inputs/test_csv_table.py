@@ -19,7 +19,7 @@ DATA = Path(__file__).parent / "data"
 
 
 def read(folder: Path, content: str | bytes) -> tuple[dict[str, Any], Position | None]:
-    """The columns and the position of the first row."""
+    """Return the columns and the position of the first row."""
     file = folder / "table.csv"
     file.write_bytes(content if isinstance(content, bytes) else content.encode())
     table = open_catalogue(file)

@@ -27,7 +27,7 @@ PLACE = Position(150.1, 2.2)
 
 
 def cut_out(asked: dict[str, str]) -> bytes:
-    """What the service sends: a plane in the projection that was asked for."""
+    """Return the service's answer: a plane in the requested projection."""
     width, height = int(asked["width"]), int(asked["height"])
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
@@ -47,7 +47,7 @@ def cut_out(asked: dict[str, str]) -> bytes:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
-    """A service on this machine; what it was asked for."""
+    """Run a service on this machine; yield the list of its requests."""
     queries: list[dict[str, str]] = []
 
     class Service(BaseHTTPRequestHandler):
@@ -62,7 +62,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
             self.wfile.write(body)
 
         def log_message(self, *_: Any) -> None:
-            """Keep the tests' output clean."""
+            """Suppress the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

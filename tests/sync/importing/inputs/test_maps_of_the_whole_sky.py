@@ -23,7 +23,7 @@ PLACES = [(0.0, 0.0), (180.0, 10.0), (359.9, -30.0), (179.6, 60.0), (40.0, 90.0)
 
 
 def brightness(places: SkyCoord) -> NDArray[np.float64]:
-    """A smooth value that is another one at each place."""
+    """Return a smooth function of position that varies over the whole sky."""
     x, y, z = places.icrs.cartesian.xyz.value
     return np.asarray(1000 + 300 * x + 200 * y + 100 * z + 50 * x * y)
 
@@ -44,12 +44,12 @@ def header(projection: str, *, first: str = "RA--", second: str = "DEC-", **card
 
 
 def whole_sky(file: Path, cards: fits.Header, *, blank: float = np.nan) -> Path:
-    """Write a map whose pixels have the brightness of their places by astropy alone; `blank` off the sky."""
+    """Write a map with the brightness of each pixel's position, by astropy only; `blank` outside the sky."""
     wcs = WCS(cards)
     wcs.wcs.bounds_check(False, True) if cards["CTYPE1"].endswith("CAR") else None
     rows, columns = np.indices((cards["NAXIS2"], cards["NAXIS1"]))
     with np.errstate(invalid="ignore"):
-        if cards["CTYPE1"].startswith("ELON"):  # astropy takes ecliptic axes for equatorial ones
+        if cards["CTYPE1"].startswith("ELON"):  # astropy treats ecliptic axes as equatorial ones
             longitudes, latitudes = wcs.all_pix2world(columns.ravel(), rows.ravel(), 0)
             places = SkyCoord(longitudes, latitudes, unit="deg", frame="barycentricmeanecliptic").icrs
         else:

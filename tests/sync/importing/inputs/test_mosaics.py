@@ -44,7 +44,7 @@ def test_the_tasks_wcs_counts_rows_from_the_bottom_of_the_picture(mosaic: Callab
     seen_y, seen_x = np.unravel_index(picture.argmax(), picture.shape)
     assert abs(seen_x - x) <= 1
     assert abs((shown.data["wcs"]["NAXIS2"] - 1 - seen_y) - y) <= 1
-    assert abs(seen_y - y) > 5  # the other way round it would be elsewhere
+    assert abs(seen_y - y) > 5  # a flipped image would have it elsewhere
     assert shown.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-4)
 
 

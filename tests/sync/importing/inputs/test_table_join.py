@@ -21,7 +21,7 @@ def pictures(*names: str) -> list[Item]:
 
 
 def reasons(items: list[Item]) -> dict[str, str]:
-    """What importing the items would list as left out."""
+    """Return the reasons that an import of the items would list."""
     listed = {}
     for item in items:
         try:

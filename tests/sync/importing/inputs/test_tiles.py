@@ -80,7 +80,7 @@ def test_scaled_integers_are_read_and_what_is_blank_is_missing(
     assert np.isnan(cut([blank], star).data).sum() == 1
     with fits.open(counts, mode="update", uint=True) as opened:
         opened[0].data[opened[0].data == opened[0].data.max()] = 0
-        opened[0].header["BLANK"] = -32768  # as 0 is stored
+        opened[0].header["BLANK"] = -32768  # the stored value of 0
     assert np.isnan(cut([counts], star).data).sum() == 1
 
 

@@ -14,7 +14,7 @@ from sync.label_studio.client import LabelStudioClient
 
 @pytest.fixture
 def client() -> Iterator[LabelStudioClient]:
-    """A Label Studio that is not there: science values need none."""
+    """Return a client without a Label Studio, which science values do not need."""
     with LabelStudioClient("http://127.0.0.1:1", "a-legacy-token", patience_s=0.1) as connected:
         yield connected
 
