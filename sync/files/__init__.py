@@ -1,1 +1,1 @@
-"""Files of this machine: atomic writes, locks, and a cache of bounded size."""
+"""Local files: atomic writes, locks, prefetching and a cache of limited size."""

@@ -1,6 +1,6 @@
-"""Atomic writes: a file or a folder is complete under its name, or is not there, also after a kill or a power cut.
+"""Atomic writes: after a kill or a power cut, a file or folder either is complete or does not exist under its name.
 
-All of it is written under another name, is on the disk before it gets its own name, and then the new name is.
+The content is written under a temporary name and flushed to disk, then renamed; finally the parent folder is flushed to disk.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from typing import IO
 __all__ = ["UNFINISHED", "atomic_folder", "atomic_write", "replace_folder", "unsynced_write"]
 
 UNFINISHED = ".unfinished-"
-"""Start of the name of a file or folder until it is complete; a kill leaves it behind."""
+"""Prefix of the temporary names of files and folders; after a kill, such files remain."""
 SYNCS_AT_ONCE = 8
-"""The disk then writes its journal once for several files: a tenth of the time."""
+"""Concurrent calls of fsync: the disk writes its journal once for several files, which needs a tenth of the time."""
 READABLE, FOLDER_MODE = 0o644, 0o755
-"""Permissions of other files and folders; temporary ones are their owner's alone."""
+"""Permissions of complete files and folders; temporary ones are accessible to their owner only."""
 
 
 @contextmanager
 def atomic_write(file: Path, *, mode: int = READABLE) -> Iterator[IO[bytes]]:
-    """Open a file for writing that replaces `file` when the block ends, and vanishes if it raises.
+    """Open a temporary file for writing that replaces `file` at the end of the block; delete it if the block raises.
 
     Parameters
     ----------
     file : Path
-        In a folder that exists.
+        Target; its folder must exist.
     mode : int
         Permissions of the file.
 
@@ -49,9 +49,9 @@ def atomic_write(file: Path, *, mode: int = READABLE) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def unsynced_write(file: Path, *, mode: int = READABLE) -> Iterator[IO[bytes]]:
-    """Open a file as `atomic_write` does, without waiting for the disk, which takes longer than all else for a small file.
+    """Open a file like `atomic_write`, without fsync, which dominates the time for small files.
 
-    A kill leaves no incomplete file, but a power cut may: for values that are checked when they are read, and for copies of
+    A kill leaves no incomplete file under the name, but a power cut may. Use it for values with a checksum, and for copies of
     files that the user has.
     """
     with tempfile.NamedTemporaryFile(dir=file.parent, prefix=UNFINISHED, delete=False) as unfinished:
@@ -67,17 +67,17 @@ def unsynced_write(file: Path, *, mode: int = READABLE) -> Iterator[IO[bytes]]:
 
 @contextmanager
 def atomic_folder(folder: Path) -> Iterator[Path]:
-    """Make a folder to write into that becomes `folder` when the block ends, and vanishes if it raises.
+    """Create a temporary folder that becomes `folder` at the end of the block; delete it if the block raises.
 
     Parameters
     ----------
     folder : Path
-        Does not exist, or is empty; the folders above it are made.
+        Target, which does not exist or is empty; missing parent folders are created.
 
     Raises
     ------
     OSError
-        If the folder cannot be written, or is not empty at the end.
+        If the folder cannot be written, or `folder` is not empty at the end of the block.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
@@ -90,7 +90,7 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
 
 
 def replace_folder(complete: Path, folder: Path) -> None:
-    """Give a folder its name once all files in it are on the disk; `folder` does not exist, or is empty."""
+    """Flush all files of the folder `complete` to disk and rename it to `folder`, which does not exist or is empty."""
     with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
         list(pool.map(_sync, [complete, *complete.rglob("*")]))
     os.replace(complete, folder)
@@ -98,7 +98,7 @@ def replace_folder(complete: Path, folder: Path) -> None:
 
 
 def _sync(path: Path) -> None:
-    """Wait until the content of a file, or the names in a folder, are on the disk."""
+    """Flush the content of a file, or the names in a folder, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

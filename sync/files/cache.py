@@ -1,8 +1,8 @@
-"""A cache of files on disk, shared by processes: what can be computed again, bounded in size, the longest unused goes first.
+"""Least-recently-used caches of limited size for values that can be recomputed: on disk, shared by processes, and in memory.
 
-Keys are hashes of everything that a value depends on, so a value never becomes wrong and two processes that write one key write
-the same bytes. The usual cache libraries store pickles; here a value is bytes and is never executed. Where every image is seen
-once, as in a survey, nothing is worth a place on the disk: there a cache in memory keeps what several heads ask of one image.
+A key is a hash of everything that its value depends on, so values never become invalid, and two processes that write the same
+key write the same bytes. Common cache libraries store pickles, which can execute code; values here are bytes. A survey
+processes every image once, so it uses only the cache in memory, which several heads share for one image.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ __all__ = ["Cache", "FileCache", "MemoryCache", "key_of"]
 log = logging.getLogger("galaxyloop.cache")
 
 MEASURED_EVERY = 0.05
-"""Share of the bound that a process writes before it measures the cache: two processes together stay within a tenth of it."""
+"""Fraction of the maximum size that a process writes between two measurements; two processes then exceed it by at most 10 %."""
 CHECKED = ".checked"
-"""Suffix of a file that begins with the checksum of its value; files without it are of releases that wrote none."""
+"""Suffix of files that start with the checksum of their value; earlier releases wrote files without checksum and suffix."""
 CHECKSUM_BYTES = 16
 UNFINISHED = "."
-"""Start of the name of a file until its value is written, also of earlier releases."""
+"""Prefix of temporary files, also of those of earlier releases."""
 UNFINISHED_FOR_S = 600
-"""After this long a file that a write began is of a process that ended in the middle of it; until then it is not evicted."""
+"""Age from which temporary files are evicted, seconds; their process ended during the write."""
 TOUCH_EVERY_S = 3600
-"""How exactly the time of last use is kept: finer would cost a disk write a read."""
+"""Resolution of the stored time of last use, seconds; a finer one would need a disk write for each read."""
 
 
 def key_of(*parts: str | bytes) -> str:
-    """Hash parts into a key: 40 hexadecimal digits, different for different parts."""
+    """Return the key of a sequence of parts, 40 hexadecimal digits; it also depends on the boundaries between parts."""
     digest = hashlib.sha256()
     for part in parts:
         content = part.encode() if isinstance(part, str) else part
@@ -48,22 +48,22 @@ def key_of(*parts: str | bytes) -> str:
 
 
 class Cache(Protocol):
-    """Bytes by key."""
+    """A mapping of keys to bytes."""
 
     def get(self, key: str) -> bytes | None:
-        """Read a value, or None where there is none."""
+        """Return the value of a key, or None if there is none."""
 
     def put(self, key: str, value: bytes) -> None:
-        """Write a value, wholly or not at all."""
+        """Store a value atomically."""
 
 
 class MemoryCache:
-    """The values used last, in this process's memory; threads may share it.
+    """A cache in the memory of this process; thread-safe.
 
     Parameters
     ----------
     max_bytes : int
-        Of the values; a larger one is not kept.
+        Maximum size of all values; a larger value is not stored.
     """
 
     def __init__(self, *, max_bytes: int) -> None:
@@ -71,39 +71,39 @@ class MemoryCache:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> bytes | None:
-        """Read a value, or None where there is none."""
+        """Return the value of a key, or None if there is none."""
         with self._lock:
             return self._values.get(key)
 
     def put(self, key: str, value: bytes) -> None:
-        """Keep a value, and let go of the longest unused for it."""
-        with self._lock, suppress(ValueError):  # that is what a value larger than the cache gets
+        """Store a value and remove the least recently used ones that exceed the size."""
+        with self._lock, suppress(ValueError):  # raised for a value larger than the cache
             self._values[key] = value
 
 
 class FileCache:
-    """Bytes by key, in files.
+    """A cache of files on disk; processes may share it.
 
-    A damaged value is a missing one: each file begins with the checksum of its value. A cache that cannot be written goes on
-    answering what it has, and the log says once why it keeps nothing new.
+    Each file starts with the checksum of its value, and a damaged value counts as missing. If the folder is not writable, the
+    cache still returns existing values, and logs the reason once.
 
     Parameters
     ----------
     folder : Path
-        Made when missing.
+        Folder of the files; created if missing.
     max_bytes : int
-        Size to keep to, within a tenth; a larger value is not kept.
+        Maximum size, which can be exceeded by 10 %; a larger value is not stored.
     """
 
     def __init__(self, folder: Path, *, max_bytes: int) -> None:
         self._folder = folder
         self._max_bytes = max_bytes
-        # As if that much had been written: a process that writes little measures once, too.
+        # The first write triggers a measurement, so that processes that write little also measure the size once.
         self._unmeasured = MEASURED_EVERY * max_bytes
         self._warned = False
 
     def get(self, key: str) -> bytes | None:
-        """Read a value, or None where there is none or it is damaged."""
+        """Return the value of a key, or None if it is missing or damaged."""
         file = self._file(key)
         try:
             value = _read_checked(file.with_name(key + CHECKED))
@@ -121,7 +121,7 @@ class FileCache:
         return value
 
     def put(self, key: str, value: bytes) -> None:
-        """Write a value, wholly or not at all; where the disk does not take it, it is not kept."""
+        """Store a value atomically; if the disk rejects the write, log the reason once and store nothing."""
         if len(value) > self._max_bytes:
             return
         file = self._file(key)
@@ -138,13 +138,13 @@ class FileCache:
             self.evict()
 
     def evict(self) -> None:
-        """Remove the longest unused values until the cache is at nine tenths of its size, if it has outgrown it."""
+        """If the cache exceeds its maximum size, remove the least recently used values down to 90 % of it."""
         self._unmeasured = 0.0
         entries = []
         for file in self._folder.glob("*/*"):
             try:
                 stat = file.stat()
-            except FileNotFoundError:  # another process evicts as well
+            except FileNotFoundError:  # removed by another process
                 continue
             if file.name.startswith(UNFINISHED) and time.time() - stat.st_mtime < UNFINISHED_FOR_S:
                 continue
@@ -176,12 +176,12 @@ def _checksum(value: bytes) -> bytes:
 
 
 def _read_checked(file: Path) -> bytes | None:
-    """Read the value of a file that begins with its checksum; None where it is missing or damaged.
+    """Return the value of a file that starts with its checksum; None if the file is missing or damaged.
 
     Raises
     ------
     OSError
-        If the file is there and cannot be read.
+        If the file exists and cannot be read.
     """
     try:
         content = memoryview(file.read_bytes())

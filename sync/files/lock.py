@@ -1,4 +1,4 @@
-"""One process of a machine at a time: the kernel lets go of a lock when its process ends, however it does."""
+"""Exclusive locks between processes of one machine; the kernel releases the lock of a process that ends for any reason."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ __all__ = ["locked"]
 
 @contextmanager
 def locked(path: Path, *, wait: bool) -> Iterator[None]:
-    """Hold a file or a folder that no other process may hold meanwhile.
+    """Hold an exclusive lock on a file or folder during the block.
 
     Parameters
     ----------
     path : Path
-        A folder that exists, or a file, which is made.
+        An existing folder, or a file, which is created if missing.
     wait : bool
-        Whether to wait for another process that holds it.
+        Whether to wait until another process releases the lock.
 
     Raises
     ------
     BlockingIOError
-        If another process holds it, and one is not to wait.
+        If `wait` is False and another process holds the lock.
     OSError
-        If it cannot be opened.
+        If the path cannot be opened.
     """
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -1,4 +1,4 @@
-"""Reading ahead: work that is done in threads for a few items before their results are needed."""
+"""Prefetching: threads process a limited number of items before their results are needed."""
 
 from __future__ import annotations
 
@@ -14,16 +14,18 @@ Result = TypeVar("Result")
 
 
 def prefetch(items: Iterable[Item], work: Callable[[Item], Result], *, ahead: int, threads: int) -> Iterator[Result]:
-    """Yield `work(item)` for each item, in order; `Executor.map` of Python 3.14 has the same bound as `buffersize`.
+    """Yield `work(item)` for each item, in order, like `Executor.map` with the `buffersize` of Python 3.14.
 
     Parameters
     ----------
     items : iterable
-        At most `ahead` items are taken from it before their results are asked for.
+        Items are consumed at most `ahead` before the result that the caller requests.
     work : callable
-        Is called from `threads` threads; an error that it raises is raised in place of its result.
+        Called in the threads; an exception that it raises is raised when the caller requests its result.
     ahead : int
-        At least 1.
+        Number of prefetched items, at least 1.
+    threads : int
+        Number of threads.
     """
     pending: deque[Future[Result]] = deque()
     pool = ThreadPoolExecutor(threads, thread_name_prefix="prefetch")

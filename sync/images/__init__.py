@@ -1,1 +1,1 @@
-"""From a task's image reference to pixels: fetch, decode, stretch."""
+"""Images of tasks: fetching, decoding, stretching, and inspection of files."""

@@ -1,11 +1,11 @@
 """Level and noise of the sky background in a linear band.
 
-Most pixels of a band show sky, and sources only add light: the sky is the median of what three-sigma clipping leaves.
-Everything is computed on one sorted sample: there, the pixels that clipping leaves are a slice, and its median and the
-median of its deviations are found without another pass. The result is that of `astropy.stats.sigma_clip`, many times faster.
+Most pixels of a band show sky, and sources only add light, so the sky level is the median after three-sigma clipping. All
+values are computed on one sorted sample: the unclipped pixels are a slice of it, and their median and median absolute deviation
+need no further sorting. The result equals that of `astropy.stats.sigma_clip` and is computed many times faster.
 
-Pictures that are stretched already need other estimators, since their sky is clipped at black and a galaxy may fill half of
-a cut-out: see `backend.heads.extraction.extract` and `backend.heads.segmentation.lvm_window_encoder`.
+Stretched images need other estimators, since their sky is clipped at black and a galaxy may cover half of a cut-out: see
+`backend.heads.extraction.extract` and `backend.heads.segmentation.lvm_window_encoder`.
 """
 
 from __future__ import annotations
@@ -29,31 +29,39 @@ __all__ = [
 ]
 
 MAX_SAMPLE = 100_000
-"""Pixels of a sample."""
+"""Largest number of pixels of a sample."""
 CLIP_SIGMA = 3.0
 MOST_CLIPS = 10
 SIGMA_PER_DEVIATION = 1.4826
-"""Standard deviation of a normal distribution over its median absolute deviation."""
+"""Ratio of the standard deviation of a normal distribution to its median absolute deviation."""
 
 Sample = NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Sky of a band, in the band's unit: `level` and the standard deviation `noise`, 0 where it cannot be measured."""
+    """Sky background of a band.
+
+    Attributes
+    ----------
+    level : float
+        Median of the sky, in the unit of the band.
+    noise : float
+        Standard deviation of the sky, in the unit of the band; both are 0 if there is no valid pixel.
+    """
 
     level: float
     noise: float
 
 
 def sorted_sample(band: NDArray[np.floating]) -> Sample:
-    """Return the finite pixels of a band in ascending order; of many, `MAX_SAMPLE` that are evenly spread."""
+    """Return the finite pixels of a band in ascending order, or an evenly spaced subset of at most `MAX_SAMPLE` of them."""
     valid = band[np.isfinite(band)]
     return np.sort(valid[:: -(-max(valid.size, 1) // MAX_SAMPLE)])
 
 
 def quantile(sample: Sample, share: float) -> float:
-    """Return a quantile of a sorted sample of at least one value, interpolated linearly."""
+    """Return the quantile `share` (0 to 1) of a non-empty sorted sample, with linear interpolation."""
     place = share * (sample.size - 1)
     below = int(place)
     low, high = float(sample[below]), float(sample[min(below + 1, sample.size - 1)])
@@ -61,13 +69,13 @@ def quantile(sample: Sample, share: float) -> float:
 
 
 def median(sample: Sample) -> float:
-    """Return the median of a sorted sample of at least one value."""
+    """Return the median of a non-empty sorted sample."""
     return (float(sample[(sample.size - 1) // 2]) + float(sample[sample.size // 2])) / 2
 
 
 def row_medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the median of each row without its NaN, of which none may be all of a row; `np.nanmedian` is 20 times slower."""
-    ordered = np.sort(rows, axis=-1)  # NaN at the end
+    """Return the median of each row without NaN; each row needs at least one number. `np.nanmedian` is 20 times slower."""
+    ordered = np.sort(rows, axis=-1)  # sorts NaN to the end
     count = np.count_nonzero(~np.isnan(ordered), axis=-1)
     index = np.arange(len(rows))
     middle: NDArray[np.float64] = (ordered[index, (count - 1) // 2] + ordered[index, count // 2]) / 2
@@ -75,12 +83,12 @@ def row_medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def clipped_background(sample: Sample) -> Background:
-    """Measure the sky by clipping at three sigma about the median.
+    """Return the sky background after clipping at three sigma about the median.
 
     Parameters
     ----------
     sample : ndarray, shape (n,)
-        Sorted, finite: see `sorted_sample`.
+        Finite values in ascending order, from `sorted_sample`.
     """
     with np.errstate(over="ignore", invalid="ignore"):  # the difference of two finite numbers may be infinite
         for _ in range(MOST_CLIPS):
@@ -99,20 +107,20 @@ def clipped_background(sample: Sample) -> Background:
 
 
 def median_and_spread(values: NDArray[np.floating]) -> tuple[float, float]:
-    """Return the median of values and their standard deviation by the median absolute deviation."""
+    """Return the median of values, and their standard deviation estimated from the median absolute deviation."""
     middle = float(np.median(values))
     return middle, SIGMA_PER_DEVIATION * float(np.median(np.abs(values - middle)))
 
 
 def _deviation(sample: Sample, level: float) -> float:
-    """Median of the distances to `level` in a sorted sample."""
+    """Return the median of the distances to `level` in a sorted sample."""
     return (_distance(sample, level, (sample.size - 1) // 2) + _distance(sample, level, sample.size // 2)) / 2
 
 
 def _distance(sample: Sample, level: float, rank: int) -> float:
-    """Distance to `level` of the value that is at `rank` by distance; the nearest has rank 0.
+    """Return the distance to `level` with the given `rank`; the nearest value has rank 0.
 
-    The nearest values are a slice. Its first index is where the distance to its last value becomes the larger of the two.
+    The `rank` + 1 nearest values are a slice of the sample; bisection finds its first index.
     """
     starts = range(sample.size - rank)
     start = bisect_left(starts, True, key=lambda at: level - float(sample[at]) <= float(sample[at + rank]) - level)

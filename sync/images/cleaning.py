@@ -1,7 +1,7 @@
-"""Pixels that are no sky and no source, taken out before an image is stretched: padding, sentinels, hot pixels, a slope.
+"""Removal of padding, sentinel values, hot pixels and background gradients before an image is stretched.
 
-A stretch is measured on the sky. Where half of a frame is padding, that would be the sky; where every bad pixel is 1e30, no
-other value could be told from the next. An ordinary frame comes back as it is, the same array.
+The parameters of a stretch are measured on the sky. Padding in half of a frame would be measured as the sky, and bad pixels of
+1e30 would compress all other values. An ordinary frame is returned unchanged, as the same array.
 """
 
 from __future__ import annotations
@@ -17,32 +17,33 @@ Plane = NDArray[np.floating]
 Line = NDArray[np.float64]
 
 TIES_SAMPLE = 20_000
+"""Approximate number of pixels of the sample in which equal values are counted."""
 FEWEST_TIES = 0.001
-"""Share of the pixels that have one value to the last bit, from which it may be one that somebody wrote there."""
+"""Smallest fraction of pixels with exactly the same value for which the value may be a sentinel."""
 MOST_SENTINELS = 4
-"""Values that are looked at: a file has padding and perhaps a value for bad pixels."""
+"""Largest number of candidate values; a file has padding and possibly a value for bad pixels."""
 FAR = 10.0
-"""How many times the spread of all others a sentinel lies outside of them."""
+"""Smallest distance of a sentinel from all other values, in units of their spread."""
 ABSURD = 1e9
-"""How many times brighter than all others no light is."""
+"""Ratio to the brightness of the other pixels above which a value cannot be light."""
 BLOCK_SHARE = 0.05
-"""Of the pixels: padding that lies among the values of the sky, or is brighter than all else, is at least so much."""
+"""Smallest fraction of the pixels for padding that lies among the values of the sky or is brighter than all others."""
 CONTINUOUS = 0.5
-"""Share of different values in a sample, from which equal ones are no accident of counting."""
+"""Fraction of distinct values in a sample above which the values are continuous, so that equal ones are not due to counts."""
 FEWEST_HOT, HOT_SHARE = 8, 5e-4
-"""Pixels, and their share: fewer hot ones leave every percentile of a stretch where it is."""
+"""Smallest number and fraction of hot pixels; fewer do not change the percentiles of a stretch."""
 HOT_NOISE, HOT_RATIO = 30.0, 20.0
-"""A hot pixel is so many times brighter than 95 % of the frame, and than the brightest of its neighbours."""
+"""Smallest brightness of a hot pixel above the sky, in units of the noise, and of the brightest neighbour or the noise."""
 GRID = 16
-"""Blocks a side on which a slope is measured."""
+"""Blocks per side of the grid on which a gradient is measured."""
 SLOPE_SIGMA = 4.0
-"""How many times the noise a slope must change over the frame."""
+"""Smallest change of a gradient over the frame, in units of the noise."""
 SLOPE_SCATTER, SLOPE_PERCENTILE = 0.1, 85
-"""How far most blocks lie from a slope, as a share of what it changes: a galaxy at the edge is no slope."""
+"""Largest deviation from the gradient, relative to its change, at this percentile of the blocks; excludes galaxies at edges."""
 
 
 def clean(band: Plane) -> Plane:
-    """Return a band without what would mislead a stretch.
+    """Return a band without pixels that distort a stretch.
 
     Parameters
     ----------
@@ -52,14 +53,14 @@ def clean(band: Plane) -> Plane:
     Returns
     -------
     ndarray, shape (height, width)
-        `band` itself where it is an ordinary frame; else a copy in which padding and sentinels are NaN, isolated hot pixels,
-        where they are many, are as bright as their surroundings, and a slope of the sky is level.
+        `band` itself for an ordinary frame. Otherwise a copy in which padding and sentinels are NaN, numerous isolated hot
+        pixels have the median of their neighbours, and a gradient of the sky is subtracted.
     """
     return clean_with_sample(band)[0]
 
 
 def clean_with_sample(band: Plane) -> tuple[Plane, Sample]:
-    """Return what `clean` returns, and its `sorted_sample`, which is most of the work."""
+    """Return the result of `clean` and its `sorted_sample`, which takes most of the time."""
     measured = _without_sentinels(band)
     sample = sorted_sample(measured)
     cleaned = _without_slope(_without_hot_pixels(measured, sample))
@@ -76,7 +77,7 @@ def _without_sentinels(band: Plane) -> Plane:
 
 
 def _sentinel(band: Plane) -> float | None:
-    """A value that was written where nothing was measured, None if there is none."""
+    """Return a value that marks pixels without a measurement, or None if there is none."""
     flat = band.reshape(-1)
     sample = flat[:: -(-flat.size // TIES_SAMPLE)]
     sample = np.sort(sample[np.isfinite(sample)])
@@ -95,24 +96,24 @@ def _sentinel(band: Plane) -> float | None:
 
 
 def _is_sentinel(band: Plane, value: float, share: float, rest: Plane, levels: Plane) -> bool:
-    """Whether `value` is none of the distribution of all others: `rest`, sorted, which has the different `levels`."""
+    """Return whether `value` is outside the distribution of the other values: `rest`, sorted, with distinct `levels`."""
     if len(levels) < 2:
         return False
     low, middle, high = (float(rest[int(part * (rest.size - 1))]) for part in (0.01, 0.5, 0.99))
-    step = float(np.median(np.diff(levels.astype(np.float64))))  # of numbers that were counted
+    step = float(np.median(np.diff(levels.astype(np.float64))))  # step of integer counts
     spread = max(middle - low, step, float(np.finfo(np.float32).tiny))
     if value < low - FAR * spread:
         return True
     if value > high + FAR * max(high - low, spread):
-        # So is a saturated star: among bright pixels, and never of such a part of the frame, nor of such a brightness.
+        # Saturated stars are bright too, but lie among bright pixels, cover less of the frame and are less bright.
         is_absurd = value > ABSURD * max(abs(high), spread)
         return is_absurd or (share >= BLOCK_SHARE and not _lies_in_light(band, value, middle, spread))
     return share >= BLOCK_SHARE and len(levels) > CONTINUOUS * rest.size and _is_block(band, value)
 
 
 def _is_block(band: Plane, value: float) -> bool:
-    """Whether most pixels of a value lie among others of that value."""
-    from scipy import ndimage  # here and below: few frames need it, and `inspect` starts without it
+    """Return whether most pixels with a value have neighbours of the same value."""
+    from scipy import ndimage  # imported on use here and below: few frames need it, and `inspect` starts faster
 
     alike = band == value
     return bool(ndimage.uniform_filter(alike.astype(np.float32), 3, mode="nearest")[alike].mean() > 0.85)
@@ -140,7 +141,7 @@ def _without_hot_pixels(band: Plane, sample: Sample) -> Plane:
     ring = np.ones((3, 3), dtype=bool)
     ring[1, 1] = False
     highest = ndimage.maximum_filter(filled, footprint=ring)
-    # Two hot pixels may be neighbours: the second highest would be asked where there are very many.
+    # Adjacent hot pixels are not detected; among very many, the second-brightest neighbour would have to be compared.
     hot = (filled - sky > HOT_RATIO * np.maximum(highest - sky, noise)) & (filled - sky > HOT_NOISE * noise)
     if hot.sum() < max(FEWEST_HOT, HOT_SHARE * band.size):
         return band
@@ -148,7 +149,7 @@ def _without_hot_pixels(band: Plane, sample: Sample) -> Plane:
 
 
 def _without_slope(band: Plane) -> Plane:
-    """Level a sky that grows in one direction, and does not depend on the other."""
+    """Subtract a gradient of the sky that increases in one direction and is constant in the other."""
     height, width = band.shape
     if min(height, width) < 2 * GRID:
         return band
@@ -173,7 +174,7 @@ def _levelled(band: Plane, levels: NDArray[np.float64], valid: NDArray[np.bool_]
     y, x = (index[valid].astype(np.float64) for index in np.mgrid[:GRID, :GRID])
     design = np.stack([x, y, np.ones_like(x)], axis=1)
     kept = np.ones(len(levels), dtype=bool)
-    for _ in range(4):  # blocks with stars and galaxies are left out
+    for _ in range(4):  # excludes blocks with stars and galaxies
         plane, *_ = np.linalg.lstsq(design[kept], levels[kept], rcond=None)
         away = np.abs(levels - design @ plane)
         kept = away <= max(3 * float(np.median(away)), 1e-12)
@@ -182,7 +183,7 @@ def _levelled(band: Plane, levels: NDArray[np.float64], valid: NDArray[np.bool_]
         return band
     along = (plane[0] * x + plane[1] * y) / length
     curved = levels - length * along - plane[2]
-    # Bins of as many blocks each: a star in a corner is a few blocks of many.
+    # Bins have equal numbers of blocks, so that a star in a corner affects only a few blocks of its bin.
     order = np.argsort(along, kind="stable")
     bins = np.arange(len(along)) * GRID // len(along)
     members = np.full((2, GRID, int(np.bincount(bins).max())), np.nan)
@@ -202,7 +203,7 @@ def _levelled(band: Plane, levels: NDArray[np.float64], valid: NDArray[np.bool_]
 
 
 def _interpolated(place: Line, centres: Line, profile: Line) -> Line:
-    """The profile between its points, and on beyond the first and the last as it began and ended."""
+    """Interpolate the profile linearly, and extrapolate it with the slopes of its first and last intervals."""
     before = np.minimum(place - centres[0], 0) * (profile[1] - profile[0]) / max(centres[1] - centres[0], 1e-9)
     after = np.maximum(place - centres[-1], 0) * (profile[-1] - profile[-2]) / max(centres[-1] - centres[-2], 1e-9)
     extended: Line = np.interp(place, centres, profile) + before + after

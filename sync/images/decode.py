@@ -1,6 +1,6 @@
-"""Decode an image file of any kind that a project may hold into brightness as a person sees it.
+"""Decoding of image files of all supported formats into displayed brightness.
 
-The kind is told by the first bytes, never by a name or a declared type. Sizes are checked before pixels are unpacked.
+The format is detected from the first bytes, not from the name or declared type. Sizes are checked before pixels are decoded.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sync.images.tiff import read_tiff
 __all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "claimed_pixels", "decode", "is_stretched", "kind_of", "unpacked"]
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fts", ".fz", ".gif", ".webp", ".gz"})
-"""What counts as an image in a folder; `decode` itself goes by the content."""
+"""Suffixes of image files in a folder; `decode` depends on the content only."""
 MAX_PIXELS = 100_000_000
 MAX_UNPACKED_BYTES = 512 * 2**20  # of a gzipped file
 
@@ -32,26 +32,26 @@ LONGEST_MAGIC = 12
 
 
 def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
-    """Read a PNG, JPEG, GIF, WebP, TIFF or FITS file, or one of these gzipped.
+    """Decode a PNG, JPEG, GIF, WebP, TIFF or FITS file, or a gzipped one.
 
     Parameters
     ----------
     data : bytes
-        A whole file.
+        Content of the file.
     max_pixels : int
-        Width times height; of a FITS file, times bands.
+        Largest product of width and height and, for a FITS file, bands.
 
     Returns
     -------
     ndarray, shape (height, width, 3)
-        In [0, 1], contiguous. 8-bit values are value / 255 and 16-bit ones value / 65535; linear measurements (FITS,
-        TIFF of floats) are stretched. Upright as a browser or, for FITS, an astronomer shows it; transparency lies on
-        black.
+        In [0, 1], contiguous. 8-bit values are divided by 255 and 16-bit values by 65535; linear measurements (FITS and
+        floating-point TIFF) are stretched. The orientation is that of a browser or, for FITS, the first row is at the bottom;
+        transparent pixels are blended with black.
 
     Raises
     ------
     ImageError
-        If the file is of another kind, damaged, truncated or too large, or has no valid pixel.
+        If the file has another format, is damaged, truncated or too large, or has no valid pixel.
     """
     data = unpacked(data)
     kind = _kind(data[:LONGEST_MAGIC])
@@ -61,12 +61,12 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
         pixels = read_tiff(data, max_pixels=max_pixels)
     else:
         pixels = read_raster(data, formats=(kind,), max_pixels=max_pixels)
-    # numpy takes one row that was turned upside down for contiguous, and torch refuses its negative stride (numpy#23349).
+    # numpy reports a vertically flipped single row as contiguous, and torch rejects its negative stride (numpy#23349).
     return pixels if min(pixels.strides) > 0 else pixels.copy()
 
 
 def kind_of(data: bytes) -> str:
-    """Tell the kind of an image file, such as "PNG" or "FITS", by its first bytes; empty if it is none."""
+    """Return the format of an image file, such as "PNG" or "FITS", from its first bytes; empty for any other file."""
     start = data[:LONGEST_MAGIC]
     if start.startswith(FITS_MAGIC):
         return "FITS"
@@ -81,10 +81,10 @@ def kind_of(data: bytes) -> str:
 
 
 def claimed_pixels(data: bytes) -> int:
-    """Estimate from the first bytes how many pixels a file will decode to, without decoding it.
+    """Estimate the number of pixels of an image file without decoding it.
 
-    Width times height of a web image; of any other kind, whose values are seldom packed, the number of bytes. A gzipped file
-    counts as the largest that is unpacked, and 0 stands for a file that is none of an image.
+    The result is width times height for a PNG, JPEG, GIF or WebP file; the number of bytes for FITS and TIFF, which are rarely
+    compressed; the largest unpacked size for a gzipped file; and 0 for a file that is not an image.
     """
     if data.startswith(GZIP_MAGIC):
         return MAX_UNPACKED_BYTES
@@ -101,17 +101,17 @@ def claimed_pixels(data: bytes) -> int:
 
 
 def is_stretched(data: bytes) -> bool:
-    """Whether what is seen of a file depends on the stretch: not of PNG, JPEG, GIF and WebP."""
+    """Return whether the displayed image depends on a stretch, which is False for PNG, JPEG, GIF and WebP."""
     return kind_of(data) not in {*WEB_MAGICS.values(), "WEBP"}
 
 
 def unpacked(data: bytes) -> bytes:
-    """Unpack a file that is gzipped; any other is given back as it is.
+    """Decompress a gzipped file; return any other file unchanged.
 
     Raises
     ------
     ImageError
-        If it is damaged, holds no image, or unpacks to too much.
+        If the file is damaged, does not contain an image, or decompresses to more than `MAX_UNPACKED_BYTES`.
     """
     return _unpacked(data) if data.startswith(GZIP_MAGIC) else data
 
@@ -128,7 +128,7 @@ def _unpacked(data: bytes) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             start = file.read(LONGEST_MAGIC)
-            _kind(start)  # before a bomb is unpacked
+            _kind(start)  # rejects other files before they are decompressed
             whole = start + file.read(MAX_UNPACKED_BYTES - len(start) + 1)
     except ImageError:
         raise

@@ -1,4 +1,4 @@
-"""Fetch the bytes behind a task's image reference, within limits, without giving the token away."""
+"""Downloads of the images that tasks refer to, with limits of size and time; the token is sent to Label Studio only."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ DATA_URI = re.compile(r"data:image/[\w.+-]{1,64}(?:;[\w.=+-]{1,64}){0,4}?;base64
 
 @dataclass(frozen=True, slots=True)
 class FetchLimits:
-    """What one image may cost.
+    """Limits of downloads.
 
     Attributes
     ----------
     max_bytes : int
-        Size as sent.
+        Largest transferred size of an image.
     timeout_s : float
-        From the call to the last byte, redirects and the second try included, seconds.
+        Longest time of a download, including redirects and the retry, seconds.
     connections : int
-        Requests at once, over all threads.
+        Number of concurrent requests of all threads.
     """
 
     max_bytes: int = 64 * 2**20
@@ -46,28 +46,28 @@ class FetchLimits:
 
 
 class Fetcher:
-    """Fetches images for many threads over connections that are kept open.
+    """Downloads images over persistent connections; thread-safe.
 
-    Each request has a client for itself: threads that share one close each other's connections (httpcore 1.0.9: with 24
+    Each request uses a client exclusively: threads that share a client close each other's connections (httpcore 1.0.9: with 24
     threads on 16 connections, 1 request in 30 failed or hung).
 
     Parameters
     ----------
     label_studio_url : str
-        Where we reach Label Studio.
+        Address at which this program reaches Label Studio.
     authorization : callable
-        Gives the value of the Authorization header; called for each request to Label Studio and for no other.
+        Returns the value of the Authorization header; called only for requests to Label Studio.
     allowed_hosts : frozenset of str
-        Other hosts that references may lead to, "host" or "host:port"; no token is ever sent there.
+        Other hosts that references may use, "host" or "host:port"; the token is not sent to them.
     public_url : str, optional
-        Where people reach Label Studio, if references name it so.
-    limits : FetchLimits
-        In bytes and seconds.
+        Address of Label Studio for its users, if references use it.
+    limits : FetchLimits, optional
+        Limits of size, time and connections.
 
     Raises
     ------
     ValueError
-        If an address or a host is not well formed, or the environment's certificates or proxies cannot be used.
+        If an address or a host is malformed, or the environment's certificates or proxies cannot be used.
     """
 
     def __init__(
@@ -84,22 +84,22 @@ class Fetcher:
         self._limits = limits or FetchLimits()
         certificates, proxies = trusted_certificates(), Proxies()
         self._clients = tuple(_client(certificates, proxies) for _ in range(self._limits.connections))
-        self._idle: LifoQueue[httpx.Client] = LifoQueue()  # the last one used has the warmest connection
+        self._idle: LifoQueue[httpx.Client] = LifoQueue()  # the most recently used client probably has an open connection
         for client in self._clients:
             self._idle.put(client)
 
     def fetch(self, reference: str) -> bytes:
-        """Get the bytes of an image.
+        """Return the bytes of an image.
 
         Parameters
         ----------
         reference : str
-            As it stands in a task's data: a path of Label Studio, an absolute address, or a base64 data URI.
+            Reference in a task's data: a path of Label Studio, an absolute URL, or a base64 data URI.
 
         Raises
         ------
         ImageError
-            If the reference is not allowed, or the image is not there, too large or too slow.
+            If the reference is not allowed, the image is missing or too large, or the download fails or takes too long.
         """
         if isinstance(reference, str) and reference[:5].lower() == "data:":
             return _from_data_uri(reference, self._limits.max_bytes)
@@ -109,7 +109,7 @@ class Fetcher:
                 try:
                     return self._follow(target, client)
                 except (httpx.NetworkError, httpx.RemoteProtocolError):
-                    # Mostly a kept-alive connection that the server had closed meanwhile.
+                    # The usual cause is a persistent connection that the server has closed.
                     return self._follow(target, client)
         except httpx.TimeoutException as error:
             raise ImageError(f"image {shorten(reference)} did not arrive within {self._limits.timeout_s:g} s") from error
@@ -118,7 +118,7 @@ class Fetcher:
             raise ImageError(f"image {shorten(reference)} could not be fetched: {reason}") from error
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close all connections."""
         for client in self._clients:
             client.close()
 
@@ -162,13 +162,13 @@ class Fetcher:
 def _client(certificates: SSLContext, proxies: Proxies) -> httpx.Client:
     return httpx.Client(
         transport=DeadlineTransport(certificates, proxies),
-        timeout=None,  # the transport keeps the deadline
-        # Cookies know no ports: a session cookie of Label Studio would go to every port of its host.
+        timeout=None,  # the transport applies the deadline
+        # Cookies do not depend on the port: a session cookie of Label Studio would be sent to every port of its host.
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        # Compressed answers are taken as they are, so that `max_bytes` bounds memory too; decode unpacks gzip.
+        # Responses are not decompressed, so that `max_bytes` also limits the memory; `decode` decompresses gzip.
         headers={"Accept-Encoding": "identity", "User-Agent": "galaxyloop"},
         follow_redirects=False,
-        trust_env=False,  # the transport knows the environment's proxies and certificates
+        trust_env=False,  # the transport has the environment's proxies and certificates
     )
 
 
@@ -176,7 +176,7 @@ def _from_data_uri(reference: str, max_bytes: int) -> bytes:
     head = DATA_URI.match(reference)
     if not head:
         raise ImageError(f"image reference {reference[:40]!r} is not a base64 data URI of an image")
-    # Four characters for three bytes, and each of them may be percent-encoded by three.
+    # Base64 needs four characters for three bytes, and percent-encoding three for each character.
     if len(reference) > 3 * 4 * (max_bytes // 3 + 1) + head.end():
         raise ImageError(f"the image in a data URI is larger than {max_bytes} bytes")
     try:

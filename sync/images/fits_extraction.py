@@ -1,7 +1,7 @@
-"""The pictures of a FITS file of several, each as a file of its own that keeps the bytes of its parts.
+"""Extraction of single images from FITS files with several, without changing the bytes of their extensions.
 
-A task shows one picture. What is cut out here is a FITS file that any reader opens: the first header, the picture's extensions
-and the lookup tables that their coordinates may need. A file with one picture stays as it is.
+A task displays one image. An extracted FITS file contains the primary header, the extensions of the image and the lookup tables
+that their coordinates may need. A file with one image is returned unchanged.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ __all__ = ["pick_extension", "split_pictures"]
 
 
 def split_pictures(content: bytes) -> list[tuple[str, bytes]]:
-    """Give a file for each picture that a FITS file holds.
+    """Return one file for each image of a FITS file.
 
     Parameters
     ----------
     content : bytes
-        A whole file of any kind, also gzipped.
+        Content of a file of any format, which may be gzipped.
 
     Returns
     -------
     list of (str, bytes)
-        What `--extension` calls each picture, and a file that holds it alone; one pair, with an empty word and the unpacked
-        file as it is, where there is one picture or the file is no FITS.
+        Name of each image for `--extension`, and a file with this image only. For a file with one image, or another format,
+        one pair of an empty name and the decompressed file.
 
     Raises
     ------
@@ -48,19 +48,19 @@ def split_pictures(content: bytes) -> list[tuple[str, bytes]]:
 
 
 def pick_extension(content: bytes, extension: str) -> bytes:
-    """Return a file that holds what `--extension` names of a FITS file; any other file stays as it is.
+    """Return a file with the images of a FITS file that `extension` selects; return a file of another format unchanged.
 
     Parameters
     ----------
     content : bytes
-        A whole file of any kind, also gzipped.
+        Content of a file of any format, which may be gzipped.
     extension : str
-        A number, a name or ``name,version``; empty for the file as it is. A name of several images keeps them all.
+        A number, a name or ``name,version``; empty for the unchanged file. A name of several images selects all of them.
 
     Raises
     ------
     ImageError
-        If the file is damaged, or no image is called so.
+        If the file is damaged, or no image has this name or number.
     """
     if not extension:
         return content
@@ -72,15 +72,15 @@ def pick_extension(content: bytes, extension: str) -> bytes:
     named = named_parts(parts, extension)
     try:
         pictures = choose(parts).pictures
-    except ImageError:  # the file holds only what describes others, and one of these is asked for
+    except ImageError:  # the file has only auxiliary images such as masks, and `extension` selects one
         pictures = ()
     if len(pictures) == 1 and list(pictures[0]) == named:
-        return content  # what is shown without a word: the same file is the same task
+        return content  # the default image: the unchanged file keeps its content id, and thereby its task
     return _file_of(data, stored, named)
 
 
 def _file_of(data: bytes, stored: Sequence[StoredPart], kept: Sequence[Part]) -> bytes:
-    """Write the first header, the parts that are kept and the lookup tables into a file."""
+    """Return a file with the primary header, the selected parts and the lookup tables."""
     numbers = {part.number for part in kept}
     tables = {part.number for part in parts_of(part.header for part in stored) if part.name in LOOKUP_TABLES}
     pieces = [data[stored[0].start : stored[0].end] if 0 in numbers else _without_data(stored[0].header)]
@@ -89,12 +89,12 @@ def _file_of(data: bytes, stored: Sequence[StoredPart], kept: Sequence[Part]) ->
 
 
 def _without_data(header: Header) -> bytes:
-    """The first header of a file whose first image is left out."""
+    """Return the primary header without the cards of its data."""
     bare = header.copy()
     for axis in range(1, int(bare["NAXIS"]) + 1):
         del bare[f"NAXIS{axis}"]
     bare["NAXIS"] = 0
-    for name in ("BSCALE", "BZERO", "BLANK"):  # without values there is nothing to scale
+    for name in ("BSCALE", "BZERO", "BLANK"):  # cards that scale the removed data
         bare.remove(name, ignore_missing=True)
     text: str = bare.tostring()
     return text.encode("latin-1")

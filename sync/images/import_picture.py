@@ -1,4 +1,4 @@
-"""An image file as it is imported: what annotators see, what keeps the science values, and what is known of it."""
+"""Conversion of an image file for the import: the displayed image, the file with science values, and metadata of the task."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ from sync.images.stretches import STRETCHES
 __all__ = ["Displayed", "content_id", "display"]
 
 WEB_SUFFIXES = {"PNG": ".png", "JPEG": ".jpg", "GIF": ".gif", "WEBP": ".webp"}
-"""Kinds that a browser shows: they are stored as they are, byte for byte."""
+"""Suffixes of the formats that browsers display; such files are stored unchanged."""
 ID_CHARACTERS = 32
 
 
 @dataclass(frozen=True)
 class Displayed:
-    """An image ready to be stored.
+    """An image file converted for storage.
 
     Attributes
     ----------
     picture : bytes
-        What a browser shows.
+        Image that browsers display.
     suffix : str
-        Of its file name, such as ``.png``.
+        Suffix of the image's file name, such as ``.png``.
     science : bytes or None
-        The file with the measured values, where the picture does not hold them.
+        File with the measured values, if `picture` does not contain them.
     science_suffix : str
-        Of its file name.
+        Suffix of the science file's name.
     data : mapping
-        What a task keeps of it: `ra`, `dec`, `pixel_scale_arcsec`, `wcs`, `bands`, `unit`, where they are known.
+        Metadata for the task: `ra`, `dec`, `pixel_scale_arcsec`, `wcs`, `bands` and `unit`, if they are known.
     """
 
     picture: bytes
@@ -49,29 +49,38 @@ class Displayed:
 
 
 def content_id(content: bytes, *, stretch: str) -> str:
-    """Name a file by its bytes and by how it is shown; the same file under another name has the same one.
+    """Return a hash of a file's content and of its stretch; it does not depend on the file's name.
 
     Parameters
     ----------
     content : bytes
-        A whole file, or what identifies it.
+        Content of the file, or bytes that identify it.
     stretch : str
-        A key of `STRETCHES`; it makes a difference only where it is used: for FITS, and for what is not told by its bytes.
+        A key of `STRETCHES`; ignored for TIFF and the formats that browsers display.
     """
     kind = kind_of(content)
     shown_by = () if kind in WEB_SUFFIXES else (FIRST_STRETCH_VERSION,) if kind == "TIFF" else (stretch, FIRST_STRETCH_VERSION)
     known_by = hashlib.sha256("\0".join(shown_by).encode())
-    known_by.update(content)  # joined, a large file would be in memory twice
+    known_by.update(content)  # hashed separately, to avoid a copy of a large file
     return known_by.hexdigest()[:ID_CHARACTERS]
 
 
 def display(content: bytes, *, stretch: str, max_pixels: int = MAX_PIXELS) -> Displayed:
-    """Make of an image file what annotators see; every file is decoded, so that a broken one is found now.
+    """Convert an image file for display; every file is decoded, so that the import detects damaged ones.
+
+    Parameters
+    ----------
+    content : bytes
+        Content of the file, which may be gzipped.
+    stretch : str
+        A key of `STRETCHES`.
+    max_pixels : int
+        Most pixels of an image.
 
     Raises
     ------
     ImageError
-        If it is no image, damaged or too large.
+        If the file is not an image, is damaged or too large.
     """
     file = unpacked(content)
     kind = kind_of(file)

@@ -1,6 +1,6 @@
-"""What the product reads of a file: which images it shows and how, where they lie, and what it leaves out, with the reasons.
+"""Inspection of an image file: its images, their bands, stretch and coordinates, and the parts that are left out.
 
-The same functions as those of an import, so that an inspection and an import cannot differ.
+It uses the functions of an import, so that an inspection and an import give the same result.
 """
 
 from __future__ import annotations
@@ -28,36 +28,40 @@ from sync.images.sky import sky_in_file, sky_of
 __all__ = ["InspectedPicture", "Inspection", "draw", "inspect_image"]
 
 ZERO_POINTS = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTZPT", "ABMAG0", "ZEROPNT")
-"""Cards with the magnitude of one unit."""
+"""Header cards with the magnitude of one unit."""
 UNIT_ZERO_POINTS = {"nanomaggy": 22.5, "nmgy": 22.5, "maggy": 0.0, "jy": 8.9, "ujy": 23.9, "mjy": 16.4, "njy": 31.4}
-"""AB magnitude of one unit."""
+"""Units and their AB magnitudes."""
 SAMPLE_PX = 1000
-"""Pixels a side on which padding is counted."""
+"""Approximate side of the subsampled image on which padding is measured, pixels."""
 
 
 @dataclass(frozen=True)
 class InspectedPicture:
-    """One picture that an import makes a task of.
+    """One image from which an import creates a task.
 
     Attributes
     ----------
     extension : str
-        What `--extension` calls it; empty where the file is no FITS.
+        Name of the image for `--extension`; empty if the file is not FITS.
     shape : (height, width)
-        Pixels.
+        Size, pixels.
     bands : tuple of str
-        Empty where the file names none.
+        Names of the bands; empty if the file has none.
     planes : int
-        How many bands it has.
+        Number of bands.
     unit : str
+        Unit of the pixels; empty if unknown.
     zero_point : float or None
-        AB magnitude of one unit, where the header tells; `zero_point_from` says by which card or unit.
+        AB magnitude of one unit, None if unknown.
+    zero_point_from : str
+        Header card or unit that gives the zero point.
     stretch : str
-        How it is drawn.
+        Stretch of the displayed image.
     sky : mapping
-        `ra`, `dec` (degrees, ICRS), `pixel_scale_arcsec`, `rotation_deg`, `east`, `frame`, `projection`; empty without.
+        `ra`, `dec` (degrees, ICRS), `pixel_scale_arcsec`, `rotation_deg`, `east`, `frame` and `projection`; empty without
+        coordinates.
     problems : tuple of str
-        What is left out of it, a sentence each.
+        One sentence for each part of the image that is left out.
     """
 
     extension: str
@@ -72,7 +76,7 @@ class InspectedPicture:
     problems: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """As `galaxyloop inspect --json` writes it."""
+        """Return the object that `galaxyloop inspect --json` writes."""
         keys = ("ra", "dec", "pixel_scale_arcsec", "rotation_deg", "east", "frame", "projection")
         return {
             "extension": self.extension or None,
@@ -89,15 +93,19 @@ class InspectedPicture:
 
 @dataclass(frozen=True)
 class Inspection:
-    """What is read of a file.
+    """Result of the inspection of a file.
 
     Attributes
     ----------
     format : str
+        Format of the file and its compression.
     pictures : tuple of InspectedPicture
+        Images from which an import creates tasks.
     extensions : tuple of mappings
-        Of a FITS file: `number`, `name`, `shape`, and what it is used for or why it is not.
+        `number`, `name`, `shape` and `use` of each extension of a FITS file; `use` is its purpose or the reason why it is left
+        out.
     problems : tuple of str
+        One sentence for each image that cannot be read, or for several images in one file.
     """
 
     format: str
@@ -107,22 +115,23 @@ class Inspection:
 
 
 def inspect_image(content: bytes, *, extension: str, stretch: str, max_pixels: int) -> Inspection:
-    """Read an image file as an import does, without drawing it.
+    """Read an image file like an import, without drawing it.
 
     Parameters
     ----------
     content : bytes
-        A whole file.
+        Content of the file, which may be gzipped.
     extension : str
-        See `pick_extension`.
+        Selects an image of a FITS file; see `pick_extension`.
     stretch : str
         A key of `STRETCHES`.
     max_pixels : int
+        Most pixels of an image.
 
     Raises
     ------
     ImageError
-        If it is no image that can be read.
+        If the file has no readable image.
     """
     data = unpacked(content)
     packing = ", gzipped" if data is not content else ""
@@ -161,13 +170,13 @@ def _fits_format(headers: list[fits.Header]) -> str:
 
 
 def _extensions(parts: list[Part], extension: str) -> tuple[Mapping[str, Any], ...]:
-    """What each part of a file is used for."""
+    """Return the number, name, shape and use of each part of a file."""
     if extension:
         asked = {part.number for part in named_parts(parts, extension)}
         return tuple(_extension(part, "shown" if part.number in asked else "not asked for") for part in parts)
     try:
         choice = choose(parts)
-    except ImageError:  # one that describes others is asked for
+    except ImageError:  # the file has only auxiliary images, and `extension` selects one
         choice = Choice((), ())
     use = {part.number: f"picture {number + 1}" for number, picture in enumerate(choice.pictures) for part in picture}
     use |= {part.number: f"left out: {reason}" for part, reason in choice.left_out}
@@ -200,14 +209,14 @@ def _picture(bands: FitsBands, file: bytes, word: str, stretch: str) -> Inspecte
 
 
 def _zero_point(bands: FitsBands, primary: fits.Header) -> tuple[float | None, str]:
-    """The AB magnitude of one unit, and what says so."""
+    """Return the AB magnitude of one unit, and the header card or unit that gives it."""
     for header in (bands.header, primary):
         for name in ZERO_POINTS:
             value = _number(header, name)
             if value is not None:
                 return value, name
         flux, pivot = _number(header, "PHOTFLAM"), _number(header, "PHOTPLAM")
-        if flux and pivot and flux > 0 and pivot > 0:  # HST: erg/s/cm2/Angstrom of one unit a second, and the pivot wavelength
+        if flux and pivot and flux > 0 and pivot > 0:  # HST: erg/s/cm2/Angstrom per unit/s, and the pivot wavelength
             return -2.5 * math.log10(flux) - 5 * math.log10(pivot) - 2.408, "PHOTFLAM and PHOTPLAM"
     unit = bands.unit.strip().lower().removesuffix("s")
     unit = {"nanomaggie": "nanomaggy", "maggie": "maggy"}.get(unit, unit)
@@ -226,7 +235,7 @@ def _number(header: fits.Header, name: str) -> float | None:
 
 
 def _sky(bands: FitsBands, file: bytes) -> tuple[dict[str, Any], list[str]]:
-    """Where the picture lies, and what of its coordinates is left out."""
+    """Return the coordinates of an image, and a sentence for each omitted part of them."""
     kept = sky_of(bands.header, file)
     problems = [str(kept["sky_problem"])] if "sky_problem" in kept else []
     if "ra" not in kept:
@@ -244,7 +253,7 @@ def _sky(bands: FitsBands, file: bytes) -> tuple[dict[str, Any], list[str]]:
     right = np.array([_east(ra_right - ra) * np.cos(dec), dec_right - dec])
     return {
         **{name: kept[name] for name in ("ra", "dec", "pixel_scale_arcsec")},
-        # Position angle of the picture's upward direction, from north through east.
+        # Position angle of the image's upward direction, from north through east.
         "rotation_deg": round(float(np.degrees(np.arctan2(up[0], up[1]))), 4) + 0.0,
         "east": "left of north" if right[0] * up[1] - right[1] * up[0] < 0 else "right of north, mirrored",
         "frame": sky.frame.name.upper() if hasattr(sky.frame, "name") else str(sky.frame),
@@ -257,7 +266,7 @@ def _east(difference: float) -> float:
 
 
 def _pixel_problems(bands: FitsBands) -> list[str]:
-    """What of the pixels is not shown, measured on a sample."""
+    """Return a sentence for each kind of pixels that are not displayed, measured on a subsample."""
     height, width = bands.planes.shape[1:]
     step = max(1, max(height, width) // SAMPLE_PX)
     problems = []
@@ -278,11 +287,11 @@ def _pixel_problems(bands: FitsBands) -> list[str]:
 
 
 def draw(content: bytes, *, extension: str, stretch: str, max_pixels: int) -> bytes:
-    """Return the picture that annotators would see of a file with one picture.
+    """Return the displayed image of a file with one image.
 
     Raises
     ------
     ImageError
-        If there is none, or more than one.
+        If the file has no image, or more than one.
     """
     return display(pick_extension(unpacked(content), extension), stretch=stretch, max_pixels=max_pixels).picture

@@ -1,1 +1,1 @@
-"""Importing images into a project: inputs, display, storage, tasks."""
+"""Import of images into a project: inputs, display, storage and tasks."""

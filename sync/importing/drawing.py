@@ -1,4 +1,4 @@
-"""Reading and drawing of items, in threads, a few ahead of the import."""
+"""Reading and drawing of items in threads that prefetch them for the import."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ THREADS = 2
 
 @dataclass(frozen=True, slots=True)
 class DrawnImage:
-    """Image that is ready to be stored.
+    """A drawn image, ready for storage.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class DrawnImage:
     content_id : str
     displayed : Displayed
     extension : str
-        Which image of a FITS file with several; empty for other files.
+        Name of the image in a FITS file with several images; empty for other files.
     """
 
     item: Item
@@ -40,7 +40,7 @@ class DrawnImage:
 
     @property
     def size(self) -> int:
-        """Bytes of the displayed image and of the science file."""
+        """Size of the displayed image and of the science file, bytes."""
         return len(self.displayed.picture) + len(self.displayed.science or b"")
 
 
@@ -50,7 +50,7 @@ Outcome = DrawnImage | ImageError | None
 
 @dataclass(frozen=True, slots=True)
 class Drawer:
-    """How items are read and drawn.
+    """Reads and draws items.
 
     Attributes
     ----------
@@ -59,11 +59,11 @@ class Drawer:
     stretch : str
         A key of `STRETCHES`.
     extension : str
-        Which image of a FITS file: see `pick_extension`.
+        Selects the image of a FITS file; see `pick_extension`.
     max_pixels : int
-        Largest image that is read.
+        Most pixels of an image.
     max_bytes : int
-        Largest displayed image that is stored.
+        Largest size of a displayed image, bytes.
     """
 
     known: frozenset[str]
@@ -73,7 +73,7 @@ class Drawer:
     max_bytes: int
 
     def draw(self, item: Item) -> list[tuple[str, Outcome]]:
-        """Read an item and draw its images; each has the name that the list of failures uses."""
+        """Read an item and draw its images; return each with its name for the list of failures."""
         if item.identity:
             return [(item.name, attempt(lambda: self._draw(item, "", None)))]
         images = attempt(lambda: split_pictures(pick_extension(unpacked(item.read()), self.extension)))
@@ -88,7 +88,7 @@ class Drawer:
         ]
 
     def _draw(self, item: Item, extension: str, content: bytes | None) -> DrawnImage | None:
-        """Draw an image; an item with an identity has no content yet, and is read only if it is new."""
+        """Draw an image; an item with an identity (`content` is None) is read only if the project does not have it."""
         name = content_id(item.identity if content is None else content, stretch=self.stretch)
         if name in self.known:
             return None

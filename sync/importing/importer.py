@@ -1,8 +1,8 @@
-"""Import of images into a project: each is read, drawn, stored, and becomes one task.
+"""Import of images into a project: each image is read, drawn and stored, and one task is created for it.
 
-A task contains the content id of its image. The import requests from Label Studio which ids the project has, and keeps no state
-of its own. Images are stored before their tasks are created, with their ids as names, so that after an interruption the next
-import finds them.
+A task contains the content id of its image. The import reads the ids of the project from Label Studio and keeps no other state.
+Images are stored before their tasks are created, with their ids as names, so that after an interruption the next import finds
+them.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from sync.labelling.config import parse
 __all__ = ["IngestReport", "image_key_of", "ingest", "known_content"]
 
 BATCH = 50
-"""Images stored and tasks created in one request; Label Studio accepts at most 100 files in a request."""
+"""Images and tasks per request; Label Studio accepts at most 100 files in a request."""
 BATCH_BYTES = 64 * 2**20
-"""A batch ends earlier when its images reach this size, which bounds the memory."""
+"""Size of the images of a batch at which it is sent, bytes; it limits the memory."""
 MAX_PICTURE_BYTES = 128 * 2**20
-"""Label Studio accepts at most 250 MB in a request: a batch below its limit and one more image."""
+"""Largest displayed image, bytes: with a batch below `BATCH_BYTES`, a request stays below Label Studio's limit of 250 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,9 @@ class IngestReport:
     imported : int
         Number of new tasks.
     known : int
-        Number of images that the project already had, or that were given twice.
+        Number of images that the project already had, and of repeated ones.
     left_out : dict
-        Reason by name for each item that could not be read.
+        Name of each image or item that was left out, and the reason.
     """
 
     imported: int = 0
@@ -64,12 +64,12 @@ def ingest(
     max_bytes: int = MAX_PICTURE_BYTES,
     progress: Callable[[], None] | None = None,
 ) -> IngestReport:
-    """Create a task for every image that the project does not have yet; a FITS file may hold several images.
+    """Create a task for every image that the project does not have yet; a FITS file may contain several images.
 
     Parameters
     ----------
     items : iterable of Item
-        Read one after the other; at most two batches are in memory.
+        At most two batches and the prefetched items are in memory.
     client : LabelStudioClient
     project_id : int
     storage : Storage
@@ -78,18 +78,18 @@ def ingest(
     stretch : str
         A key of `STRETCHES`.
     extension : str
-        Which image of a FITS file: see `pick_extension`.
+        Selects the image of a FITS file; see `pick_extension`.
     max_pixels : int
-        Largest image that is read.
+        Most pixels of an image.
     max_bytes : int
-        Largest displayed image that is stored: the backend must be able to read it back.
+        Largest displayed image that is stored, bytes; the backend must be able to read it.
     progress : callable, optional
         Called once per item.
 
     Raises
     ------
     LabelStudioError
-        If Label Studio rejects a request: imported tasks are kept, and the next run continues.
+        If Label Studio rejects a request; imported tasks are kept, and the next run continues.
     StorageError
         If the storage cannot be used.
     InputError
@@ -141,7 +141,7 @@ def known_content(client: LabelStudioClient, project_id: int) -> set[str]:
 
 
 class _Sender:
-    """Sends one batch in a thread while the next is drawn: both take about as long."""
+    """Sends one batch in a thread while the next is drawn; both take similar times."""
 
     def __init__(self, send: Callable[[list[DrawnImage]], int]) -> None:
         self._send = send
@@ -169,7 +169,7 @@ class _Sender:
 
 
 def _import(batch: list[DrawnImage], client: LabelStudioClient, project_id: int, storage: Storage, image_key: str) -> int:
-    """Store the images of a batch, then create its tasks, in one request each."""
+    """Store the images of a batch, then create its tasks in one request; return the number of tasks."""
     if not batch:
         return 0
     references = storage.put_pictures([_stored_file(image) for image in batch])
@@ -188,7 +188,7 @@ def _stored_file(image: DrawnImage) -> StoredFile:
 def _task(image: DrawnImage, reference: str, storage: Storage, image_key: str) -> dict[str, Any]:
     displayed = image.displayed
     columns = image.item.data
-    if image_key in columns:  # a column of the catalogue with the name that the config uses for the image
+    if image_key in columns:  # a catalogue column with the key of the image
         columns = {f"catalogue_{name}" if name == image_key else name: value for name, value in columns.items()}
     data = {**displayed.data, **columns, image_key: reference, "content_id": image.content_id}
     if image.item.filename:

@@ -1,7 +1,7 @@
 """Client for S3: lists, reads and writes objects.
 
-A missing or forbidden object is an error of that image. A bucket that does not answer, or that refuses the credentials, ends
-the run: otherwise a million images would be listed as unreadable.
+A missing or forbidden object fails that image only. A bucket that does not respond, or that rejects the credentials, ends the
+run; otherwise every image would be listed as unreadable.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SCHEME = "s3://"
 ATTEMPTS = 6
 """Attempts per request; boto3 doubles the wait before each."""
 READS = 4
-"""Attempts to read an object: boto3 repeats a request, but not the reading of an answer that breaks off."""
+"""Attempts to read an object; boto3 retries requests, but not interrupted responses."""
 LONGEST_WAIT_S = 5.0
 CONNECTIONS = 16
 NOT_FOUND = 404
@@ -34,7 +34,7 @@ _WILD = re.compile(r"[*?\[]")
 
 
 class DeniedError(ImageError):
-    """An object that may not be read. If all objects are denied, the credentials are the cause."""
+    """Access to an object is denied. If all objects are denied, the credentials are the cause."""
 
 
 class _BrokenOffError(InputError):
@@ -42,7 +42,7 @@ class _BrokenOffError(InputError):
 
 
 class S3Client:
-    """Client with the credentials, region and endpoint that boto3 finds (environment, profile, role).
+    """S3 client with the credentials, region and endpoint of boto3's configuration (environment, profile, role).
 
     Raises
     ------
@@ -84,13 +84,13 @@ class S3Client:
         Parameters
         ----------
         pattern : str
-            `s3://bucket/prefix` for all images below it; or a pattern, in which `*` matches anything but `/`, `**` any
-            folders, `?` one character and `[abc]` one of several.
+            `s3://bucket/prefix` for all images below the prefix, or a pattern in which `*` matches any characters but `/`,
+            `**` any folders, `?` one character and `[abc]` one of the listed characters.
 
         Raises
         ------
         InputError
-            If the bucket does not answer or does not exist.
+            If the bucket does not respond or does not exist.
         """
         bucket, _, rest = pattern.removeprefix(SCHEME).partition("/")
         wild = _WILD.search(rest)
@@ -110,11 +110,11 @@ class S3Client:
         Raises
         ------
         DeniedError
-            If this object may not be read.
+            If access to the object is denied.
         ImageError
-            If it does not exist or is too large.
+            If it does not exist or is larger than `max_bytes`.
         InputError
-            If the bucket does not answer or refuses the credentials, or the object breaks off repeatedly.
+            If the bucket does not respond or rejects the credentials, or the transfer is interrupted repeatedly.
         """
         attempts = Retrying(
             retry=retry_if_exception_type(_BrokenOffError),
@@ -158,7 +158,7 @@ class S3Client:
 
 
 def _classify_refusal(error: Exception, response: dict[str, Any], address: str) -> ImageError | InputError:
-    """Return the error of one object, or of the run."""
+    """Return ImageError for an error of one object, or InputError for one that ends the run."""
     code = response.get("Error", {}).get("Code")
     if code in DENIED:
         return DeniedError(f"the object cannot be read: {error}")
@@ -173,7 +173,7 @@ def _is_image_below(key: str, prefix: str) -> bool:
 
 
 def _translate_pattern(pattern: str) -> str:
-    """Return the regular expression of a pattern as `glob` reads it, applied to a whole key."""
+    """Return the regular expression that matches whole keys as `glob` matches the pattern."""
     parts = []
     for part in re.split(r"(\*\*/|\*\*|\*|\?|\[[^\]]+\])", pattern):
         if part in ("**/", "**"):

@@ -1,4 +1,4 @@
-"""Checks of the cards of the celestial axes before astropy reads them: it takes missing or invalid values for 0 or 1."""
+"""Checks of the cards of the celestial axes, because astropy replaces missing or invalid values by 0 or 1."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _shown(value: Value) -> str:
 
 
 def _named(key: str, named: Mapping[str, str]) -> str:
-    """Return the keyword of the file: `key` counts the celestial axes as 1 and 2."""
+    """Return the keyword in the file for `key`, in which the celestial axes have the numbers 1 and 2."""
     return re.sub(r"^([A-Z]+)([12])", lambda match: match[1] + named[match[2]], key)
 
 

@@ -14,7 +14,7 @@ __all__ = ["fit_cards"]
 
 ORDER = 5
 SMALLEST_PX = 4.0
-"""Half the side of the smallest area of a fit, pixels: a single pixel has no slope."""
+"""Half the side of the smallest area of a fit, pixels; a slope cannot be fitted to a single pixel."""
 GRID = 25
 """Points per side of the grid for the fit; the deviation is measured on twice as many."""
 
@@ -80,7 +80,7 @@ def _grid(
     ra, dec = np.radians(sky.positions(*(pixels + corner).T)).T
     ra0, dec0 = np.radians(centre)
     depth = np.sin(dec0) * np.sin(dec) + np.cos(dec0) * np.cos(dec) * np.cos(ra - ra0)
-    if not (depth > 0).all():  # NaN as well
+    if not (depth > 0).all():  # also False for NaN
         raise SkyError("the distortion cannot be fitted: a part of the image lies off the sky")
     east = np.cos(dec) * np.sin(ra - ra0) / depth
     north = (np.cos(dec0) * np.sin(dec) - np.sin(dec0) * np.cos(dec) * np.cos(ra - ra0)) / depth

@@ -1,4 +1,4 @@
-"""Names of equatorial systems, as headers of images and tables write them, and the frames of astropy."""
+"""Names of equatorial systems in headers of images and tables, and the corresponding frames of astropy."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ __all__ = ["STANDARD_SYSTEMS", "frame_of_system", "standard_system", "year_of_eq
 STANDARD_SYSTEMS = ("ICRS", "FK5", "FK4", "FK4-NO-E")
 """Values of ``RADESYS`` in the FITS standard from which positions can be converted to ICRS."""
 YEARS = (1000.0, 3000.0)
-"""Range of an equinox: precession is not defined far from today."""
+"""Accepted range of an equinox; precession models are not valid for distant epochs."""
 FIRST_YEAR_OF_FK5 = 1984.0
-"""The FITS standard takes an earlier equinox without a system for one of FK4."""
+"""By the FITS standard, an earlier equinox without a system refers to FK4."""
 _SYNONYMS = {
     "J2000": "FK5",
     "J2000.0": "FK5",
@@ -47,7 +47,7 @@ _OTHER_FRAMES = {
     "SUPERGALACTIC": Supergalactic,
     "ECLIPTIC": BarycentricMeanEcliptic,
 }
-"""Frames that are not equatorial, by the names that tables give them."""
+"""Names of frames in tables that are not equatorial, and their classes."""
 _EQUINOX = re.compile(r"[JB]?\s*(\d{4}(\.\d*)?)", re.IGNORECASE)
 
 
@@ -58,7 +58,7 @@ def standard_system(text: str) -> str:
 
 
 def year_of_equinox(value: object) -> float | None:
-    """Return the year of an equinox such as 2000.0 or ``J2000``; None if it is not a year of defined precession."""
+    """Return the year of an equinox such as 2000.0 or ``J2000``; None if it is not a year in `YEARS`."""
     if isinstance(value, str) and (match := _EQUINOX.fullmatch(value.strip())):
         value = float(match[1])
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -72,9 +72,9 @@ def frame_of_system(system: str, equinox: object = None) -> BaseCoordinateFrame 
     Parameters
     ----------
     system : str
-        Such as ``FK4``; empty where only the equinox is given.
+        Name such as ``FK4``; empty if only the equinox is given.
     equinox : object
-        Year or text; one that is not a year is ignored.
+        Year or text; any other value is ignored.
 
     Returns
     -------

@@ -1,6 +1,6 @@
-"""Coordinates of an image as cards: numbers and texts from which astropy computes the same coordinates.
+"""Coordinates of an image as header cards from which astropy computes the same coordinates.
 
-Cards keep every digit: `WCS.to_header` of astropy 8.0.2 rounds to 12, an error of 4e-6 arcsec in right ascension.
+The cards keep all digits; `WCS.to_header` of astropy 8.0.2 rounds to 12 digits, an error of 4e-6 arcsec in right ascension.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from sync.sky.fitting import fit_cards
 __all__ = ["image_cards", "task_cards", "window_cards"]
 
 EXACT_ARCSEC = 1e-6
-"""Deviation below which cards count as exact."""
+"""Largest deviation of cards that count as exact, arcsec."""
 
 _REPLACED = ("CRVAL", "CRPIX", "CDELT", "CROTA", "CUNIT", "CD", "PC")
 _OMITTED = ("CPDIS", "CPERR", "DP", "D2IM", "AXISCORR", "DVERR", "PROJP")
@@ -26,7 +26,7 @@ _PLATE = "AMDX1"
 
 
 def task_cards(sky: CelestialSky) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the cards of an image for a task, and what they omit.
+    """Return the cards of an image for a task, and sentences about what they omit.
 
     Returns
     -------
@@ -46,7 +46,7 @@ def task_cards(sky: CelestialSky) -> tuple[dict[str, Any], tuple[str, ...]]:
 
 
 def window_cards(sky: CelestialSky, corner: tuple[int, int], size: tuple[int, int]) -> tuple[dict[str, Any], tuple[str, ...]]:
-    """Return the cards of a part of an image, and what they omit, like `task_cards`.
+    """Return the cards of a part of an image, and sentences about what they omit, like `task_cards`.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def window_cards(sky: CelestialSky, corner: tuple[int, int], size: tuple[int, in
             sentence = f"a polynomial replaces the distortion and deviates by at most {residual:.1g} arcsec"
             return fitted | _size_cards(size), (*problems, sentence) if residual > EXACT_ARCSEC else problems
     elif str(sky.wcs.wcs.lngtyp).strip() not in ("RA", "GLON"):
-        # Other programs also treat ecliptic axes as equatorial ones: equatorial cards are safer where they are exact.
+        # Some programs treat ecliptic axes as equatorial ones, so equatorial cards are written if they are exact.
         with contextlib.suppress(SkyError):
             fitted, residual = fit_cards(sky, size, corner)
             if residual < EXACT_ARCSEC:
@@ -105,13 +105,13 @@ def _exact_cards(sky: CelestialSky) -> dict[str, Any]:
         **{f"CRVAL{axis + 1}": float(wcs.crval[axis]) for axis in range(2)},
         **{f"CUNIT{axis + 1}": "deg" for axis in range(2)},
         **{f"CD{row + 1}_{column + 1}": float(matrix[row, column]) for row in range(2) for column in range(2)},
-        # wcslib marks undefined values, such as those of axes without a projection, by a huge number.
+        # wcslib represents undefined values, such as those of axes without a projection, by a very large number.
         **{name: pole for name, pole in (("LONPOLE", float(wcs.lonpole)), ("LATPOLE", float(wcs.latpole))) if abs(pole) <= 360},
     }
 
 
 def _scale_polynomials(cards: dict[str, Any], zoom: Any) -> None:
-    """Write the SIP polynomials of pixels `zoom` times smaller."""
+    """Rescale the SIP polynomials in `cards` to pixels that are smaller by the factors `zoom`."""
     for key in [key for key in cards if key[:2] in ("A_", "B_") or key[:3] in ("AP_", "BP_")]:
         name, *powers = key.split("_")
         if len(powers) == 2 and all(power.isdigit() for power in powers):

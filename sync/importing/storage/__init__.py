@@ -1,1 +1,1 @@
-"""Storages of imported images from which Label Studio displays them; one file per kind."""
+"""Storages of imported images that Label Studio can display, one module per kind."""

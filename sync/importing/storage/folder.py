@@ -11,7 +11,7 @@ __all__ = ["store_file"]
 
 
 def store_file(folder: Path, file: StoredFile) -> Path:
-    """Write a file into a folder, which is created if missing; an existing file is not changed.
+    """Write a file into a folder and return its path; create the folder if needed, and do not change an existing file.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Images in a folder that Label Studio serves from its disk ("Local files")."""
+"""Storage in a folder that Label Studio serves ("Local files")."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LocalFiles:
     client : LabelStudioClient
     project_id : int
     document_root : Path
-        Label Studio's LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, with the same path on this machine.
+        Value of Label Studio's LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT; the same path must exist on this machine.
 
     Raises
     ------
@@ -32,7 +32,7 @@ class LocalFiles:
     """
 
     def __init__(self, client: LabelStudioClient, project_id: int, *, document_root: Path) -> None:
-        self._root = document_root.absolute()  # Label Studio compares the text
+        self._root = document_root.absolute()  # Label Studio compares paths as strings
         self._folder = self._root / "galaxyloop" / str(project_id)
         store_file(self._folder, StoredFile(".galaxyloop", b""))  # Label Studio accepts only a folder that exists
         request = {"project": project_id, "path": str(self._folder), **disable_sync("galaxyloop import")}
@@ -41,7 +41,7 @@ class LocalFiles:
             client.send("POST", "/api/storages/localfiles", json=request)
 
     def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
-        """Store images in the folder."""
+        """Store images in the folder and return their references."""
         return [self._put(file) for file in files]
 
     def put_science(self, file: StoredFile) -> str:

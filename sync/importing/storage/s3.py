@@ -1,4 +1,4 @@
-"""Images in an S3 bucket; Label Studio gives browsers presigned addresses."""
+"""Storage in an S3 bucket; Label Studio sends presigned URLs to browsers."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ CONTENT_TYPES = {"png": "image/png", "jpg": "image/jpeg", "gif": "image/gif", "w
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """Bucket that receives the files, and the key with which Label Studio signs addresses.
+    """Bucket for the files, and the access key with which Label Studio signs URLs.
 
     Attributes
     ----------
     name : str
     key_id, secret : str
-        Stored in Label Studio with the storage that is created there; empty if Label Studio has its own credentials.
+        Access key that Label Studio stores with its storage; empty if Label Studio has its own credentials.
     """
 
     name: str
@@ -34,9 +34,9 @@ class Bucket:
 
 
 class S3:
-    """Part of a bucket that belongs to a project; the first image creates its storage in Label Studio if that is missing.
+    """Prefix of a bucket for one project; storing the first image creates the storage in Label Studio if needed.
 
-    Files are written with the credentials, region and endpoint that boto3 finds (environment, profile, role).
+    Files are written with the credentials, region and endpoint of boto3's configuration (environment, profile, role).
 
     Parameters
     ----------
@@ -58,14 +58,14 @@ class S3:
         self._s3 = S3Client()
 
     def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
-        """Write images to the bucket.
+        """Write images to the bucket and return their references.
 
         Raises
         ------
         StorageError
-            If the bucket does not accept one.
+            If the bucket rejects an image.
         LabelStudioError
-            If Label Studio does not accept the storage.
+            If Label Studio rejects the storage.
         """
         with ThreadPoolExecutor(CONCURRENT_WRITES) as pool:
             references = list(pool.map(self._put, files))
@@ -79,7 +79,7 @@ class S3:
 
     @cached_property
     def _storage_id(self) -> int:
-        """Id of the project's storage in Label Studio, which is created if missing."""
+        """Id of the project's storage in Label Studio; it is created if it does not exist."""
         for storage in self._client.get("/api/storages/s3", project=self._project_id):
             if storage["bucket"] == self._bucket.name:
                 return int(storage["id"])

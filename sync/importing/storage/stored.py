@@ -22,7 +22,7 @@ class StoredFile:
     Attributes
     ----------
     name : str
-        Content id and suffix: equal names mean equal contents.
+        Content id and suffix; files with equal names have equal contents.
     content : bytes
     """
 
@@ -31,7 +31,7 @@ class StoredFile:
 
 
 class Storage(Protocol):
-    """Stores files; storing a file again changes nothing."""
+    """Stores files; storing a file is idempotent."""
 
     def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
         """Store images and return their references for tasks, in order."""
@@ -41,5 +41,5 @@ class Storage(Protocol):
 
 
 def disable_sync(title: str) -> dict[str, object]:
-    """Return fields of a storage with which Label Studio's "Sync" button creates no tasks: no file name matches."""
+    """Return the fields of a storage whose filter matches no file name, so that Label Studio's "Sync" creates no tasks."""
     return {"title": title, "regex_filter": "(?!)", "use_blob_urls": True}

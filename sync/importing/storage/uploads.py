@@ -1,7 +1,7 @@
-"""Images as uploads of Label Studio, which needs no setup.
+"""Storage as uploads to Label Studio, which needs no setup.
 
-A file is uploaded under its content id. Label Studio lists uploads that no task uses yet, so after an interrupted import the
-files are found by name and not uploaded again.
+The name of an uploaded file is its content id. Label Studio also lists uploads without a task, so after an interrupted import
+the next one finds the files by name and does not upload them again.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Uploads:
     client : LabelStudioClient
     project_id : int
     science : Path
-        Folder of the science values, because Label Studio accepts no FITS files. Tasks refer to it as
+        Folder for FITS files with science values, which Label Studio does not accept as uploads. Tasks refer to them as
         ``science/<project>/…``.
     """
 
@@ -39,7 +39,7 @@ class Uploads:
         self._uploads: dict[str, str] | None = None
 
     def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
-        """Upload at most 100 images in one request, without those that Label Studio already has.
+        """Upload at most 100 images in one request, except those that Label Studio already has; return all references.
 
         Raises
         ------
@@ -61,7 +61,7 @@ class Uploads:
         return [self._uploads[file.name] for file in files]
 
     def put_science(self, file: StoredFile) -> str:
-        """Store a file in the folder of science values."""
+        """Store a file in the folder for science values and return its reference."""
         store_file(self._science / str(self._project_id), file)
         return f"science/{self._project_id}/{file.name}"
 
