@@ -48,7 +48,7 @@ def ladder(total: int) -> tuple[int, ...]:
 
 
 def labels_needed(rungs: Sequence[int], scores: Sequence[float] | Floats, *, target: float) -> Bounds:
-    """Labels at which a learning curve reaches `target`.
+    """Return the number of labels at which a learning curve reaches `target`.
 
     Parameters
     ----------

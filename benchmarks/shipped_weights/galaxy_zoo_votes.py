@@ -81,7 +81,7 @@ def main(
     sets: Annotated[str, typer.Option(help="With commas.")] = ",".join(SETS),
     choosing: Annotated[bool, typer.Option(help="Leave out the galaxies that encoders are compared on.")] = False,
 ) -> None:
-    """Write the file and say what is in it."""
+    """Write the file and print its numbers of galaxies, answers and questions."""
     tables = {}
     for name in SETS:
         with (data / name / "labels.csv").open() as file:

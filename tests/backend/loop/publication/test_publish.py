@@ -110,7 +110,7 @@ def test_a_detached_project_is_an_error(with_images: Services, label_studio: Sma
 
 @pytest.fixture
 def three_versions(with_images: Services, label_studio: SmallLabelStudio) -> list[str]:
-    """Names of three versions, each with a prediction of task 1; the last one is live."""
+    """Return names of three versions, each with a prediction of task 1; the last one is live."""
     names = [with_images.registry.project(PROJECT).live_name, new_version(with_images), new_version(with_images)]
     for name in names:
         label_studio.predict(1, name)
