@@ -1,1 +1,1 @@
-"""The promptable segmenter: SAM's prompt encoder and mask decoder on the frozen encoder's feature maps."""
+"""The promptable segmenter: SAM's prompt encoder and mask decoder on the feature maps of the frozen encoder."""

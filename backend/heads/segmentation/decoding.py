@@ -1,4 +1,4 @@
-"""Decoding: the image embedding of a window and prompts on it become masks, each with its expected overlap."""
+"""Decoding: computes masks and their expected overlaps from the image embedding of a window and prompts."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from backend.heads.segmentation.network import SegmenterNetwork
 __all__ = ["NO_POINT", "SURE", "Candidates", "WindowPrompts", "decode"]
 
 NO_POINT = -1
-"""SAM's label for padding in place of a point."""
+"""Label of padding in place of a point, as in SAM."""
 SURE = 6.0
-"""Absolute logit of a drawn mask, which has no logits of its own."""
+"""Absolute logit of a drawn mask, which is binary."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,13 +24,13 @@ class WindowPrompts:
     Attributes
     ----------
     points : Tensor, shape (n, k, 2)
-        x and y, pixels of the window as the encoder gets it; the middle of its first pixel is (0.5, 0.5).
+        x and y, pixels of the scaled window (the encoder's input); the centre of its first pixel is (0.5, 0.5).
     labels : Tensor, shape (n, k)
         1 positive, 0 negative, `NO_POINT`.
     boxes : Tensor, shape (n, 4), or None
         Left, top, right, bottom, in the same pixels.
     guesses : Tensor, shape (n, points, points), or None
-        Logits of the masks from which the decoder starts; the shipped network always needs some.
+        Logits of the masks from which the decoder starts; required by the shipped network.
     """
 
     points: Tensor
@@ -46,9 +46,9 @@ class Candidates:
     Attributes
     ----------
     logits : Tensor, shape (n, 4, points, points)
-        Above 0 is the object.
+        Above 0 inside the object.
     quality : Tensor, shape (n, 4)
-        Expected intersection over union of each.
+        Expected intersection over union of each candidate.
     """
 
     logits: Tensor
@@ -62,15 +62,17 @@ class Candidates:
 
 
 def decode(network: SegmenterNetwork, embedding: Tensor, prompts: WindowPrompts) -> Candidates:
-    """Decode masks; the same embedding and prompts always give the same masks.
+    """Decode the candidate masks of prompts; the result is deterministic.
 
     Parameters
     ----------
+    network : SegmenterNetwork
     embedding : Tensor, shape (1, width, cells, cells)
-        Of the window, from `network.embed`.
+        Image embedding of the window, from `network.embed`.
+    prompts : WindowPrompts
     """
     encoder, guesses = network.prompt_encoder, prompts.guesses
-    # SAM adds half a pixel to move points to the middle of pixels; ours are there already.
+    # SAM adds half a pixel, to move points to the centres of pixels; these points are already there.
     sparse, dense = encoder(
         points=(prompts.points - 0.5, prompts.labels),
         boxes=None if prompts.boxes is None else prompts.boxes - 0.5,

@@ -1,4 +1,4 @@
-"""Evidence of an object under a click or in a box: the light there against the sky, in the window and in the whole image.
+"""Detection of prompts on empty sky, by the light under a click or in a box, in its window and in the whole image.
 
 A prompt on empty sky gets no mask.
 """
@@ -25,32 +25,33 @@ from sync.images.background import SIGMA_PER_DEVIATION, median_and_spread
 __all__ = ["CLEAR_SNR", "box_holds_object", "click_is_on_light", "light_under", "peak_over_surroundings"]
 
 BRIGHT_SNR, CLEAR_SNR = 3.0, 5.0
-"""A click is on empty sky where the smoothed light is below the first, in the noise of a pixel, in the window that outlines the
-object, and below the second, in the scatter of the smoothed sky, in the whole image; an object that has faded in the whole
-image must reach the second in its own window. Both were chosen on val, where all of 98 clicks on galaxies and 2 of 134 on sky
-are above one of them; `docs/masks.md` has the shares on other images."""
+"""A click is on empty sky if the smoothed light is below the first value, in units of the noise of a pixel, in the window that
+outlines the object, and below the second value, in units of the scatter of the smoothed sky, in the whole image. An object that
+is too faint in the whole image must reach the second value in its own window. Both were chosen on the validation set, where all
+of 98 clicks on galaxies and 2 of 134 on sky are above one of them; `docs/masks.md` has the fractions on other images."""
 BOX_EXCESS, BOX_SNR = 2.5, 6.0
-"""A box is on empty sky where its middle exceeds the light around it by less than the first, in the scatter there, and its peak
-is below the second in the whole image: the brightest of many points is higher than one point under a click. On 14 crops of SDSS
-frames and the Hubble Deep Field all of 299 boxes of extracted sources and 4 of 168 on sky are above one of them."""
+"""A box is on empty sky if its middle exceeds the light around it by less than the first value, in units of the scatter there,
+and its peak is below the second value in the whole image. The second value is larger than that of clicks, since the brightest
+of many points exceeds a single point. On 14 crops of SDSS frames and the Hubble Deep Field, all of 299 boxes of extracted
+sources and 4 of 168 boxes on sky are above one of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoxAreas:
-    """Areas in a box and around it, of which the light is compared.
+    """Areas inside and around a box whose light is compared.
 
     Attributes
     ----------
     inner : float
-        Largest half-axis of the ellipse in the box, in half its sides.
+        Half-axes of the ellipse in the box, in units of half the sides of the box.
     ring : (float, float)
-        Half-axes of the ring around the box, in half its sides.
+        Inner and outer half-axes of the ring around the box, in units of half the sides of the box.
     least_ring_points : int
-        Points of the grid in the ring, below which the box counts as bright.
+        Smallest number of grid points in the ring; with fewer points, the box counts as bright.
     least_half_points : float
-        Half of the smallest side that is measured, points: a smaller one holds the middle of no point.
+        Smallest half side of a box, points of the grid: a smaller box may contain no centre of a point.
     least_scatter : float
-        In the noise of a pixel: a sky that is cut off at black scatters less.
+        Lower limit of the scatter, in units of the noise of a pixel: a sky that is clipped at black has a smaller one.
     """
 
     inner: float = 0.6
@@ -62,12 +63,12 @@ class BoxAreas:
 
 AREAS = BoxAreas()
 SURROUNDINGS_POINTS = 2
-"""Width of the border around a mask of which the light is compared with the peak."""
+"""Width of the border around a mask whose light is compared with the peak, points of the grid."""
 
 
 @torch.no_grad()
 def box_holds_object(reader: WindowReader, image: WindowedImage, box: Edges) -> bool:
-    """Whether a box holds more than sky: a middle brighter than its surroundings, or a peak clear in the whole image."""
+    """Return whether a box contains an object: its middle exceeds the surroundings, or its peak is clear in the whole image."""
     window = window_around(box, image.size, sides=image.sides, shown_px=image.shown_px)
     frame = GridFrame.of(window, reader.network.config)
     isophotes = reader.read(image, window)[1].isophotes
@@ -78,20 +79,20 @@ def box_holds_object(reader: WindowReader, image: WindowedImage, box: Edges) -> 
 
 
 def click_is_on_light(reader: WindowReader, image: WindowedImage, window: Tile, point: Spot) -> bool:
-    """Whether there is more than sky under a click: bright in a window, or clear in the whole image."""
+    """Return whether a click is on an object: the light is bright in a window, or clear in the whole image."""
     if light_under(reader, image, window, point) >= BRIGHT_SNR:
         return True
     return _contrast_in_whole(reader, image, point) >= CLEAR_SNR
 
 
 def light_under(reader: WindowReader, image: WindowedImage, window: Tile, point: Spot) -> float:
-    """Return the light under a point of the image in a window, in the noise of a pixel."""
+    """Return the light at a point of the image in a window, in units of the noise of a pixel."""
     frame = GridFrame.of(window, reader.network.config)
     return reader.read(image, window)[1].isophotes.light_at(frame.spot(point))
 
 
 def peak_over_surroundings(reader: WindowReader, image: WindowedImage, mask: WindowMask, point: Spot) -> float:
-    """Return the peak of the object under a click over the light around its mask; 0 where the mask does not hold that peak."""
+    """Return the ratio of an object's peak to the light around its mask; 0 if the peak is outside the mask."""
     isophotes = reader.read(image, mask.window)[1].isophotes
     peak = isophotes.peak_of(GridFrame.of(mask.window, reader.network.config).spot(point))
     inside = (mask.logits > 0).numpy()
@@ -102,7 +103,7 @@ def peak_over_surroundings(reader: WindowReader, image: WindowedImage, mask: Win
 
 
 def contrast(isophotes: Isophotes, spot: Spot, shown: tuple[int, int]) -> float:
-    """Return the light at a spot above the median of the `shown` part (width, height), in the scatter of its darker half."""
+    """Return the light at a spot above the median of the `shown` part (width, height), in units of the scatter below."""
     visible = isophotes.light[: shown[1], : shown[0]]
     middle = float(np.median(visible))
     scatter = float(np.median(middle - visible[visible <= middle])) * SIGMA_PER_DEVIATION
@@ -110,9 +111,9 @@ def contrast(isophotes: Isophotes, spot: Spot, shown: tuple[int, int]) -> float:
 
 
 def excess(isophotes: Isophotes, box: Edges, shown: tuple[float, float]) -> float:
-    """Return the excess of the light in the middle of a box over that around it, in the scatter there.
+    """Return the excess of the light in the middle of a box over the light around it, in units of the scatter there.
 
-    Infinite where too little of the `shown` part (width, height) lies around the box.
+    Infinite if too few points of the `shown` part (width, height) of the grid lie in or around the box.
     """
     left, top, right, bottom = box
     middles = np.arange(len(isophotes.light)) + 0.5
@@ -129,7 +130,7 @@ def excess(isophotes: Isophotes, box: Edges, shown: tuple[float, float]) -> floa
 
 
 def _contrast_in_whole(reader: WindowReader, image: WindowedImage, point: Spot) -> float:
-    """Contrast of a point of the image in the window that shows the whole image."""
+    """Return the contrast at a point of the image, in the window of the whole image."""
     whole = nearest_window(image.sides[0], point, image.size, shown_px=image.shown_px)
     frame = GridFrame.of(whole, reader.network.config)
     width, height = frame.extent

@@ -1,7 +1,7 @@
-"""First guesses: the masks from which the decoder starts, by the isophotes of a window.
+"""First guesses: the masks from which the decoder starts, from the isophotes of a window.
 
-The shipped network starts from isophotes and refines them; SAM's own network starts without a mask, and refines its last one.
-The rules of prompted masks (`rules.py`) use the isophotes for both.
+The shipped network refines isophotes; the network of SAM starts without a mask and refines its previous mask. The rules of
+prompted masks (`rules.py`) use isophotes for both networks.
 """
 
 from __future__ import annotations
@@ -24,30 +24,37 @@ __all__ = ["FirstGuess"]
 
 @dataclass(frozen=True, slots=True)
 class FirstGuess:
-    """Guesses on one window, for a network that needs them; points are spots on the decoder's grid."""
+    """First guesses in one window, for a network that needs them; points are spots on the decoder's grid.
+
+    Attributes
+    ----------
+    isophotes : Isophotes
+    needed : bool
+        Whether the network starts from first guesses.
+    """
 
     isophotes: Isophotes
     needed: bool
 
     @classmethod
     def of(cls, network: SegmenterNetwork, features: WindowFeatures) -> FirstGuess:
-        """Measure the isophotes in the features of a window."""
+        """Compute the isophotes from the features of a window, whose last map is the light."""
         return cls(Isophotes.of(features[-1][0, -1].numpy()), network.uses_first_guess)
 
     def from_clicks(self, points: NDArray[np.float64]) -> Tensor | None:
-        """Return the object under each click, shape (n, 2), as logits, shape (n, points, points)."""
+        """Return logits of the object under each click, shape (n, points, points); clicks have the shape (n, 2)."""
         if not self.needed:
             return None
         return torch.from_numpy(np.stack([self.isophotes.guess_from_click((x, y)) for x, y in points.tolist()]))
 
     def from_boxes(self, boxes: Tensor) -> Tensor | None:
-        """Return the object in each box, shape (n, 4), as logits, shape (n, points, points)."""
+        """Return logits of the object in each box, shape (n, points, points); boxes have the shape (n, 4)."""
         if not self.needed:
             return None
         return torch.from_numpy(np.stack([self.isophotes.guess_from_box((*box,)) for box in boxes.tolist()]))
 
     def refine(self, masks: Tensor, points: Sequence[NDArray[np.float64]], positive: Sequence[NDArray[np.bool_]]) -> Tensor:
-        """Refine masks, logits of shape (n, points, points), each by its clicks: points, shape (k, 2), and their signs."""
+        """Refine masks, logits of shape (n, points, points), with the clicks on each: points, shape (k, 2), and their signs."""
         if not self.needed:
             return masks
         refined = [refine_guess(self.isophotes, *clicked) for clicked in zip(masks.numpy(), points, positive, strict=True)]

@@ -1,4 +1,4 @@
-"""The decoder's grid: masks of an image as shares of the grid's points."""
+"""The decoder's grid: conversion of a mask of an image to the covered fraction of each grid point."""
 
 from __future__ import annotations
 
@@ -17,17 +17,20 @@ Edges = tuple[float, float, float, float]
 
 
 def on_grid(mask: Mask, window: Tile, *, config: SegmenterConfig, x: int = 0, y: int = 0) -> Tensor:
-    """Return the share of each point that the mask covers, 0 to 1, shape (points, points).
+    """Return the fraction of each point that the mask covers, 0 to 1, shape (points, points).
 
-    A point is a rectangle of pixels of the window, as in torch's adaptive average pooling. Rows and columns are averaged one
-    after the other, so that a window far larger than its image costs no more than the image.
+    A point is a rectangle of pixels of the window, as in the adaptive average pooling of PyTorch. Rows and columns are averaged
+    separately, so that a window much larger than its image costs no more than the image.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (height, width)
-        Of the image, or a part of it.
+        Mask of the image, or of a part of it.
+    window : Tile
+    config : SegmenterConfig
+        Shape of the grid.
     x, y : int
-        Column and row of the mask's first pixel in the image.
+        Column and row of the first pixel of the mask in the image.
     """
     side = round(config.shown_px / window.scale)
     top, low = max(window.y, y), min(window.y + window.height, y + mask.shape[0])
@@ -41,7 +44,7 @@ def on_grid(mask: Mask, window: Tile, *, config: SegmenterConfig, x: int = 0, y:
 
 
 def _averages(start: int, stop: int, *, side: int, points: int) -> Tensor:
-    """Weights of the pixels `start` to `stop` of a side in each point's mean, shape (points, stop - start)."""
+    """Return the weights of the pixels `start` to `stop` of a side in the mean of each point, shape (points, stop - start)."""
     first = torch.arange(points) * side // points
     last = -(-(torch.arange(points) + 1) * side // points)
     pixels = torch.arange(start, stop)

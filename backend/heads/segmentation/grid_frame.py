@@ -1,4 +1,4 @@
-"""Coordinates of one window: pixels of the image, pixels of the window as the encoder gets it, points of the decoder's grid."""
+"""Coordinates of one window: pixels of the image, pixels of the scaled window (the encoder's input), points of the grid."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ __all__ = ["GridFrame"]
 
 @dataclass(frozen=True, slots=True)
 class GridFrame:
-    """The frame of a window; points are (x, y), and the middle of the first pixel or point is (0.5, 0.5).
+    """Coordinate transforms of a window; points are (x, y), and the centre of the first pixel or point is (0.5, 0.5).
 
     Attributes
     ----------
     window : Tile
     shown_per_point : float
-        Pixels of the window, as the encoder gets it, for each point of the grid.
+        Pixels of the scaled window per point of the grid.
     """
 
     window: Tile
@@ -33,47 +33,47 @@ class GridFrame:
 
     @classmethod
     def of(cls, window: Tile, config: SegmenterConfig) -> GridFrame:
-        """Return the frame of a window for a network of this shape."""
+        """Return the transforms of a window for a network of this shape."""
         return cls(window, config.shown_px / config.points)
 
     @property
     def points_per_pixel(self) -> float:
-        """Points of the grid for each pixel of the image."""
+        """Points of the grid per pixel of the image."""
         return self.window.scale / self.shown_per_point
 
     @property
     def extent(self) -> tuple[float, float]:
-        """Width and height of the part of the grid that shows the image, points."""
+        """Width and height of the part of the grid inside the image, points."""
         return self.window.width * self.points_per_pixel, self.window.height * self.points_per_pixel
 
     def contains(self, points: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Whether points of the image, shape (n, 2), lie in the window, shape (n,)."""
+        """Return whether points of the image, shape (n, 2), lie in the window, shape (n,)."""
         window = self.window
         low, high = (window.x, window.y), (window.x + window.width, window.y + window.height)
         return np.asarray(((points >= low) & (points < high)).all(axis=1))
 
     def to_grid(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points of the image as spots on the grid, shape (n, 2)."""
+        """Convert points of the image to spots on the grid, shape (n, 2)."""
         placed: NDArray[np.float64] = (points - (self.window.x, self.window.y)) * self.points_per_pixel
         return placed
 
     def spot(self, point: tuple[float, float]) -> Spot:
-        """Return a point of the image as a spot on the grid."""
+        """Convert a point of the image to a spot on the grid."""
         return (point[0] - self.window.x) * self.points_per_pixel, (point[1] - self.window.y) * self.points_per_pixel
 
     def to_image(self, spot: Spot) -> tuple[float, float]:
-        """Return a spot on the grid as a point of the image."""
+        """Convert a spot on the grid to a point of the image."""
         return self.window.x + spot[0] / self.points_per_pixel, self.window.y + spot[1] / self.points_per_pixel
 
     def to_shown(self, points: NDArray[np.float64]) -> Tensor:
-        """Spots on the grid, shape (n, 2), as points of the window for the decoder, shape (1, n, 2)."""
+        """Convert spots on the grid, shape (n, 2), to points of the scaled window, shape (1, n, 2)."""
         return torch.from_numpy(points.astype(np.float32))[None] * self.shown_per_point
 
     def boxes_to_shown(self, boxes: list[Edges] | NDArray[np.float64]) -> Tensor:
-        """Boxes of the image, (left, top, right, bottom), in pixels of the window as the encoder gets it, shape (n, 4)."""
+        """Convert boxes (left, top, right, bottom) of the image to pixels of the scaled window, shape (n, 4)."""
         corner = torch.tensor([float(self.window.x), float(self.window.y)])
         return (torch.from_numpy(np.asarray(boxes, np.float32)).reshape(-1, 4) - corner.repeat(2)) * self.window.scale
 
     def boxes_to_grid(self, boxes: list[Edges] | NDArray[np.float64]) -> Tensor:
-        """Boxes of the image in points of the grid, shape (n, 4)."""
+        """Convert boxes (left, top, right, bottom) of the image to points of the grid, shape (n, 4)."""
         return self.boxes_to_shown(boxes) / self.shown_per_point

@@ -1,8 +1,9 @@
-"""Isophotes: which pixels are connected to a click above which brightness, as a first guess for the decoder.
+"""Isophotes: the brightness level above which each pixel is connected to a click, as a first guess for the decoder.
 
-The brightest level above which a pixel is connected to a click predicts an outline better than any distance: within a galaxy it
-falls outwards, and at the saddle to a neighbour it drops. A max-tree holds these levels (Salembier et al. 1998, IEEE TIP 7,
-555; for galaxies Teeninga et al. 2016, Mathematical Morphology 1, 100); here they are read from a stack of thresholds.
+The brightest level above which a pixel is connected to a click predicts an outline better than any distance: inside a galaxy it
+decreases outwards, and at the saddle to a neighbour it drops. A max-tree represents these levels (Salembier et al. 1998, IEEE
+TIP 7, 555; for galaxies Teeninga et al. 2016, Mathematical Morphology 1, 100); here they are computed with a stack of
+thresholds.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from backend.heads.extraction.source import ExtractionSettings
 __all__ = ["SETTINGS", "IsophoteSettings", "Isophotes", "Map", "Place", "Spot"]
 
 Spot = tuple[float, float]
-"""x and y on the grid; the middle of its first point is (0.5, 0.5)."""
+"""x and y on the grid; the centre of its first point is (0.5, 0.5)."""
 Place = tuple[int, int]
 """Row and column on the grid."""
 Map = NDArray[np.float32]
@@ -28,42 +29,45 @@ EXTRACTION = ExtractionSettings()
 
 @dataclass(frozen=True, slots=True)
 class IsophoteSettings:
-    """Thresholds of the isophotes of a window; noise is that of a pixel of the sky, points are those of the decoder's grid.
+    """Thresholds of the isophotes of a window, in units of the noise of a sky pixel; points are those of the decoder's grid.
 
     Attributes
     ----------
     levels : int
-        Number of thresholds, by equal factors of brightness.
+        Number of thresholds, equally spaced in the logarithm of the brightness.
     lowest_snr : float
-        The lowest threshold, in the noise.
+        The lowest threshold.
     smoothing_points : float
         Standard deviation of the Gaussian that smooths the light.
     peak_snr, rise_snr : float
-        An object's least peak above the sky, and above the saddle to a brighter object, in the noise.
+        Smallest height of the peak of an object above the sky, and above the saddle to a brighter object.
     saddle : float
         Two peaks are two objects if the saddle between them is below this fraction of the lower peak.
     companion_saddle : float
-        A companion within the outline of a galaxy is a segment of its own at this fraction: see `refine.companions`.
+        The same fraction for a companion inside the outline of a galaxy: see `refine.companions`.
     isophote : float
         Fraction of the peak at which annotators draw outlines; the logit is 0 there.
     slope : float
-        Change of the logit for each factor e of brightness.
+        Change of the logit per factor e of brightness.
     largest_logit : float
+        Largest absolute logit of a first guess.
     margin : float
-        An outline keeps away from a click by this factor of brightness.
+        Smallest ratio of the brightness under a click to the brightness at the outline.
     core : float
-        The peak of an object in a box lies in this middle fraction of the box.
+        Central fraction of a box in which the peak of its object is searched.
     faintest_snr : float
-        Lower bound of the light where a logarithm or a ratio is taken, in the noise.
+        Lower limit of the light in logarithms and ratios.
     bridge : float
-        A click refines the segment of the mask if the light between them stays above this fraction of the light under it.
+        A click belongs to the segment of the mask if the light between them stays above this fraction of the light under the
+        click.
     reach, least_reach_points : float
-        A click on the wrong side of an outline changes points up to so many times its distance from the outline, and at least
-        within so many points: it is in the middle of the error.
+        A click on the wrong side of an outline changes points up to `reach` times its distance from the outline, and at least
+        within `least_reach_points`, since annotators click in the middle of an error.
     refined_logit : float
-        Least absolute logit of a changed point.
+        Smallest absolute logit of a changed point.
     doubt_logit : float
-        A click where the mask has a smaller logit changes it: between points of the grid the edge may run beyond it.
+        A click changes a mask with a smaller logit there, since the edge between grid points can lie on the other side of the
+        click.
     """
 
     levels: int = 40
@@ -93,13 +97,13 @@ class Isophotes:
     Attributes
     ----------
     light : ndarray of float32, shape (n, n)
-        Smoothed, above the sky, in its noise.
+        Smoothed, sky-subtracted light, in units of the noise of the sky.
     levels : ndarray, shape (settings.levels,)
-        The thresholds, from the noise of the sky to the brightest point.
+        The thresholds, from `settings.lowest_snr` to the brightest point.
     parts : ndarray of int16, shape (settings.levels, n, n)
-        Number of the connected part, 0 below the threshold.
+        Number of the connected component above each threshold, 0 below the threshold.
     segments : ndarray of int32, shape (n, n)
-        Number of the object, by falling peaks; 0 outside all objects.
+        Number of the object, in descending order of the peaks; 0 outside all objects.
     settings : IsophoteSettings
     """
 
@@ -111,7 +115,14 @@ class Isophotes:
 
     @classmethod
     def of(cls, squeezed: Map, settings: IsophoteSettings | None = None) -> Isophotes:
-        """Threshold a window, shape (n, n): the asinh of its brightness above the sky, in the noise of the sky."""
+        """Compute the isophotes of a window.
+
+        Parameters
+        ----------
+        squeezed : ndarray, shape (n, n)
+            asinh of the brightness above the sky, in units of the noise of the sky.
+        settings : IsophoteSettings, optional
+        """
         settings = settings or SETTINGS
         light = ndimage.gaussian_filter(np.sinh(squeezed), settings.smoothing_points)
         brightest = max(float(light.max()), 2 * settings.lowest_snr)
@@ -120,7 +131,7 @@ class Isophotes:
         return cls(light, levels, parts, _segment(light, settings, saddle=settings.saddle), settings)
 
     def guess_from_click(self, spot: Spot) -> Map:
-        """Return the object under a click, as logits, shape (n, n)."""
+        """Return logits of the object under a click, shape (n, n)."""
         settings, place = self.settings, self.place_of(spot)
         here = float(self.light[place])
         if here < settings.lowest_snr:
@@ -135,7 +146,7 @@ class Isophotes:
         return guess
 
     def guess_from_box(self, box: tuple[float, float, float, float]) -> Map:
-        """Return the object with its peak in the middle of a box (left, top, right, bottom), as logits, cut at the box."""
+        """Return logits of the object with its peak in the core of a box (left, top, right, bottom), clipped to the box."""
         left, top, right, bottom = box
         guess = self.guess_from_click(self.peak_in_box(box))
         middle = np.arange(len(guess)) + 0.5
@@ -155,29 +166,29 @@ class Isophotes:
         return start + column + 0.5, first + row + 0.5
 
     def light_at(self, spot: Spot) -> float:
-        """Return the smoothed light at a spot, in the noise."""
+        """Return the smoothed light at a spot, in units of the noise."""
         return float(self.light[self.place_of(spot)])
 
     def peak_of(self, spot: Spot) -> Spot:
-        """Return the brightest point of the object under a spot; outside all objects, the spot's own point."""
+        """Return the brightest point of the object under a spot; outside all objects, the point under the spot."""
         row, column = self.peak_place(self.place_of(spot))
         return column + 0.5, row + 0.5
 
     def peaks_of(self, mask: NDArray[np.bool_]) -> list[Spot]:
-        """Return the brightest point of each part of a mask, shape (n, n)."""
+        """Return the brightest point of each connected part of a mask, shape (n, n)."""
         parts, count = ndimage.label(mask)
         places = ndimage.maximum_position(self.light, parts, np.arange(1, count + 1))
         return [(column + 0.5, row + 0.5) for row, column in places]
 
     def is_at_rim(self, spot: Spot) -> bool:
-        """Whether a spot lies outside the usual outline of the object under it, or near it."""
+        """Return whether a spot lies outside the usual outline of the object under it, or near the outline."""
         place = self.place_of(spot)
         peak = self.peak_place(place)
         limit = self.settings.margin * self.settings.isophote * self.light[peak]
         return bool(self.connection_level(peak)[place] < limit)
 
     def companion_segments(self) -> NDArray[np.int32]:
-        """Return the segments that a shallow saddle already separates, shape (n, n): numbers rise as peaks fall."""
+        """Return segments that shallow saddles separate, shape (n, n), numbered in descending order of the peaks."""
         return _segment(self.light, self.settings, saddle=self.settings.companion_saddle)
 
     def place_of(self, spot: Spot) -> Place:

@@ -1,4 +1,4 @@
-"""The large vision model as a window encoder: its feature maps of a window, and the window's own pixels."""
+"""The large vision model as a window encoder: its feature maps of a window, and the pixels of the window."""
 
 from __future__ import annotations
 
@@ -23,11 +23,12 @@ __all__ = ["LvmWindows", "Sky", "above_sky", "scale_window"]
 
 GREY_LEVEL = 1 / 255
 SKY_PIXELS = 65536
-"""Number of pixels, evenly spread, on which the sky is measured."""
+"""Approximate number of evenly spaced pixels with which the sky is measured."""
 DARK_QUANTILES = (0.1, 0.25)
-"""Of the pixels: their distance gives the noise of a normally distributed sky."""
+"""Quantiles of the pixels, whose difference gives the noise of a normally distributed sky."""
 FINEST_STRIDE_PX = 8
-"""The finest map has the cells of the decoder; a finer one would only cost disk space: the light resolves small objects."""
+"""Finest stride of the feature maps, that of the decoder's cells; finer maps would cost disk space, and the pixels of
+the window resolve small objects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Sky:
 
     @classmethod
     def of(cls, pixels: NDArray[np.float32]) -> Sky:
-        """Measure the sky of an image, shape (height, width, 3), on its darkest pixels: a galaxy can fill half of a cut-out."""
+        """Measure the sky of pixels, shape (height, width, 3), by its darkest pixels: a galaxy can fill half of a cut-out."""
         step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / SKY_PIXELS)))
         grey = np.nan_to_num(pixels[::step, ::step].mean(axis=2, dtype=np.float32), nan=0.0, posinf=1.0, neginf=0.0)
         low, high = np.quantile(grey, DARK_QUANTILES).tolist()
@@ -49,14 +50,14 @@ class Sky:
 
 
 class LvmWindows:
-    """The shipped encoder, for windows.
+    """The shipped encoder as a window encoder.
 
     Parameters
     ----------
     encoder : Encoder
         Frozen.
     fingerprint : str
-        Hash of its weights.
+        Hash of the weights of the encoder.
     """
 
     shown_px = 256
@@ -78,13 +79,13 @@ class LvmWindows:
 
     @torch.no_grad()
     def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
-        """Return the feature maps of one window of an image, shape (height, width, 3), and its light."""
+        """Return the feature maps of one window of an image, shape (height, width, 3), and its pixels (`_light`)."""
         scaled = scale_window(pixels, window, side=self.shown_px)
         levels = self._encoder.pyramid(scaled)
         return (*(levels[index] for index in self._levels), self._light(scaled, self._sky(pixels)))
 
     def _sky(self, pixels: NDArray[np.float32]) -> Sky:
-        """Return the sky of an image, measured once for its windows, which mostly come one after another."""
+        """Return the sky of an image; that of the last image is cached, since its windows are mostly encoded in sequence."""
         measured = self._measured
         if measured is None or measured[0]() is not pixels:
             measured = weakref.ref(pixels), Sky.of(pixels)
@@ -92,21 +93,21 @@ class LvmWindows:
         return measured[1]
 
     def _light(self, scaled: Tensor, sky: Sky) -> Tensor:
-        """Return the pixels for the neck, one for each point of a mask: shape (1, 4, points, points).
+        """Return the pixels for the neck, one per point of the grid, shape (1, 4, points, points).
 
-        Three colours with the square root that the encoder, too, gets; and the asinh of their mean above the sky, in its noise,
-        so that an outline means the same in a deep image and in a shallow one.
+        The first three planes are the square roots of the colours, as in the encoder. The fourth is the asinh of their mean
+        above the sky, in units of the noise, which makes outlines comparable between deep and shallow images.
         """
         coarse = functional.avg_pool2d(scaled.clamp(min=0), self.shown_px // self.config.points)
         return torch.cat([coarse.sqrt(), above_sky(coarse, sky)], dim=1)
 
 
 def above_sky(coarse: Tensor, sky: Sky) -> Tensor:
-    """Return the asinh of the mean colour, shape (1, 3, n, n), above the sky in its noise: shape (1, 1, n, n)."""
+    """Return the asinh of the mean of the colours, shape (1, 3, n, n), above the sky, in units of its noise: (1, 1, n, n)."""
     return torch.asinh((coarse.mean(dim=1, keepdim=True) - sky.level) / sky.noise)
 
 
 def scale_window(pixels: NDArray[np.float32], window: Tile, *, side: int) -> Tensor:
-    """Return a window of an image as the encoder gets it, shape (1, 3, side, side); black beyond the image."""
+    """Return a window of an image, scaled for the encoder, shape (1, 3, side, side); black outside the image."""
     image = cut(pixels, window)[..., :side, :side]
     return functional.pad(image, (0, side - image.shape[-1], 0, side - image.shape[-2]))

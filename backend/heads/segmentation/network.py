@@ -1,6 +1,6 @@
-"""The segmenter's network: SAM's prompt encoder and mask decoder, and a small neck from features to one image embedding.
+"""The network of the segmenter: SAM's prompt encoder and mask decoder, and a small neck from features to an image embedding.
 
-The neck also gets the pixels of the window, four by four to a cell: an outline is an isophote, which features do not resolve.
+The neck also reads the pixels of the window, 4 x 4 per cell: an outline is an isophote, which features do not resolve.
 
 References
 ----------
@@ -32,17 +32,18 @@ class SegmenterConfig:
     Attributes
     ----------
     channels : tuple of int
-        Of the feature maps that the neck reads; empty where the encoder gives the image embedding itself, as SAM's does.
+        Channels of the feature maps that the neck reads; empty if the encoder computes the image embedding, as that of SAM
+        does.
     light : int
-        Planes of the image itself that the neck gets.
+        Number of planes of pixels that the neck reads.
     width : int
         Channels of the image embedding.
     hidden : int
-        Of the perceptrons in the decoder's transformer.
+        Hidden units of the perceptrons in the transformer of the decoder.
     cells : int
         Cells of the image embedding along one side.
     shown_px : int
-        Side of a window as the encoder gets it.
+        Side of a scaled window, the encoder's input, pixels.
     """
 
     channels: tuple[int, ...] = ()
@@ -59,7 +60,7 @@ class SegmenterConfig:
 
 
 class Neck(nn.Module):
-    """Combines feature maps and pixels on one grid, as the neck of SAM's image encoder does."""
+    """Combines feature maps and pixels on one grid, like the neck of SAM's image encoder."""
 
     def __init__(self, config: SegmenterConfig) -> None:
         super().__init__()
@@ -71,7 +72,7 @@ class Neck(nn.Module):
         self.last = LayerNorm2d(config.width)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
-        """From maps of shapes (1, channels[i], h, w) and pixels of shape (1, light, points, points) to an image embedding."""
+        """Compute an image embedding from maps, shapes (1, channels[i], h, w), and pixels, shape (1, light, points, points)."""
         *levels, light = features
         parts = [functional.pixel_unshuffle(light, 4)]
         for norm, level in zip(self.norms, levels, strict=True):
@@ -83,7 +84,7 @@ class Neck(nn.Module):
 
 
 class SegmenterNetwork(nn.Module):
-    """Neck, prompt encoder and mask decoder; the last two have SAM's names for their weights."""
+    """Neck, prompt encoder and mask decoder; the weights of the last two have the same names as in SAM."""
 
     def __init__(self, config: SegmenterConfig) -> None:
         super().__init__()
@@ -100,7 +101,7 @@ class SegmenterNetwork(nn.Module):
             iou_head_depth=3,
             iou_head_hidden_dim=config.width,
         )
-        # Each candidate starts as the first guess, where there is one: an untrained decoder adds next to nothing.
+        # With first guesses, each candidate of an untrained decoder is nearly equal to the first guess.
         self.trust = nn.Parameter(torch.full((self.mask_decoder.num_mask_tokens,), 1.0)) if self.uses_first_guess else None
         if self.uses_first_guess:
             for perceptron in self.mask_decoder.output_hypernetworks_mlps:
@@ -109,7 +110,7 @@ class SegmenterNetwork(nn.Module):
 
     @property
     def uses_first_guess(self) -> bool:
-        """Whether masks start from a first guess by isophotes; SAM's own decoder does not."""
+        """Whether masks start from a first guess by isophotes; those of SAM do not."""
         return bool(self.config.channels)
 
     def embed(self, features: Sequence[Tensor]) -> Tensor:
@@ -118,6 +119,6 @@ class SegmenterNetwork(nn.Module):
         return embedding
 
     def fingerprint(self) -> str:
-        """Return a hash of weights and shape: 16 hexadecimal digits."""
+        """Return a hash of the weights and the shape, 16 hexadecimal digits."""
         weights = (value.detach().numpy().tobytes() for value in self.state_dict().values())
         return key_of(repr(self.config), *weights)[:16]

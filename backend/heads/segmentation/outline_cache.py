@@ -1,6 +1,6 @@
-"""Cache of the masks that a network decoded in the boxes of an image, on disk beside the features of the image.
+"""Cache on disk of the masks that a network decoded in the boxes of an image.
 
-A new version mostly has the network of the version before, and the same boxes: its predictions then cost a read.
+A new version mostly has the network and the boxes of the previous version; its predictions are then read from the cache.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["OUTLINES_VERSION", "cached_outlines"]
 OUTLINES_VERSION = "1"
 """Part of the cache keys: increase it when the same network and box give another mask."""
 OUTSIDE = -1.0
-"""Logit of the points away from the object, which are not stored."""
+"""Logit of points away from the object, which are not stored."""
 BESIDE = 1
-"""Width of the stored border around the object, points: the outline is between them."""
+"""Width of the stored border around the object, points, since the outline lies between points inside and outside."""
 
 
 def cached_outlines(
@@ -34,14 +34,17 @@ def cached_outlines(
     network: str,
     decode: Callable[[Sequence[Edges]], Sequence[WindowMask]],
 ) -> list[WindowMask]:
-    """Return the object in each box, from the cache where it is there; others are decoded and stored.
+    """Return the mask of the object in each box, from the cache, or decoded and then stored.
 
     Parameters
     ----------
+    image : WindowedImage
+    boxes : sequence of Edges
+        Pixels of the image.
     network : str
         Fingerprint of the weights.
     decode : callable
-        Outlines the objects in some of the boxes.
+        Returns the masks of the objects in the boxes that are not cached.
     """
     names = [f"outline {OUTLINES_VERSION} {network} {box}" for box in boxes]
     cached = {name: image.recall(name) for name in dict.fromkeys(names)}
@@ -54,7 +57,7 @@ def cached_outlines(
 
 
 def _pack(mask: WindowMask) -> bytes:
-    """Serialise the logits of the object and of the points beside it: some hundred bytes for a small object."""
+    """Serialise the logits inside the object and at its border: a few hundred bytes for a small object."""
     inside = (mask.logits > 0).numpy()
     left, top, right, bottom = mask_bounds(inside) if inside.any() else (0, 0, 1, 1)
     top, left = max(top - BESIDE, 0), max(left - BESIDE, 0)

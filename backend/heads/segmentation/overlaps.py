@@ -1,6 +1,6 @@
-"""Masks without a click: the box of every detected object prompts the segmenter; objects share no pixel.
+"""Masks of detected objects: the box of every object is a prompt of the segmenter, and overlaps of masks are resolved.
 
-A pixel in the masks of two objects goes to the one with the higher logit.
+A pixel in the masks of two objects is assigned to the mask with the higher logit.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from sync.geometry.shapes import Box, Mask
 __all__ = ["largest_part_of", "outline_detections", "resolve_overlaps"]
 
 LEAST_LEFT = 0.2
-"""An object that keeps a smaller share of its mask has the outline from its detection."""
+"""Smallest fraction of a mask that must remain; otherwise the object keeps the outline from its detection."""
 
 
 def outline_detections(objects: Sequence[Detected], head: PromptedMasks, image: WindowedImage) -> tuple[Detected, ...]:
-    """Return objects with masks of the segmenter instead of the outlines from their detection; boxes and ellipses stay.
+    """Replace the outlines of detected objects with masks of the segmenter; boxes and ellipses do not change.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def outline_detections(objects: Sequence[Detected], head: PromptedMasks, image: 
 
 
 def largest_part_of(source: Source) -> Source:
-    """Return a source with the largest part of its mask only, and the box around it: an object is one region on the page."""
+    """Reduce a source to the largest part of its mask and its bounding box, since an object is one region in Label Studio."""
     parts, count = ndimage.label(source.crop)
     largest = parts == 1 + int(np.bincount(parts.ravel())[1:].argmax()) if count > 1 else source.crop
     crop, corner = tighten(largest, corner=source.corner)
@@ -49,12 +49,12 @@ def largest_part_of(source: Source) -> Source:
 
 
 def resolve_overlaps(masks: Sequence[WindowMask]) -> list[tuple[Mask, tuple[int, int]] | None]:
-    """Cut masks of one image so that they share no pixel: each goes to the mask with the highest logit.
+    """Make masks of one image disjoint: each pixel is assigned to the mask with the highest logit.
 
     Returns
     -------
     list
-        For each mask a tight crop and the (x, y) of its top-left pixel; None where less than `LEAST_LEFT` is left.
+        For each mask its crop to the bounding box and the (x, y) of the first pixel; None if less than `LEAST_LEFT` remains.
     """
     if not masks:
         return []

@@ -1,4 +1,4 @@
-"""Examples from a project: annotated masks, each in the windows in which clicks on it are answered."""
+"""Training examples from a project: annotated masks, each in one of the windows in which a click on it is decoded."""
 
 from __future__ import annotations
 
@@ -19,18 +19,28 @@ from sync.geometry.footprint import Footprint
 __all__ = ["endless_examples", "example_of"]
 
 LEAST_POINTS = 12
-"""A mask that covers fewer points of the decoder's grid is not an example in a window."""
+"""Smallest number of grid points of a further mask in the window of an example."""
 
 
 def endless_examples(
     images: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]], *, config: SegmenterConfig, seed: int
 ) -> Iterator[Example]:
-    """Yield all masks in random order, endlessly: each in its tightest window, or in a larger one.
+    """Yield examples of all masks in random order, endlessly; each in its tightest window or in the next larger one.
 
     Parameters
     ----------
+    images : sequence of WindowedImage
     masks : for each image, a sequence of Footprint
-        At least one in all.
+        At least one in total.
+    config : SegmenterConfig
+        Shape of the network.
+    seed : int
+        Random seed of the order and the windows.
+
+    Raises
+    ------
+    NotEnoughLabels
+        If no mask covers a point of the decoder's grid.
     """
     rng = np.random.default_rng(seed)
     pairs = [(image, mask) for image, drawn in enumerate(masks) for mask in range(len(drawn))]
@@ -49,9 +59,9 @@ def endless_examples(
 def example_of(
     image: WindowedImage, masks: Sequence[Footprint], chosen: int, *, config: SegmenterConfig, rng: np.random.Generator
 ) -> Example | None:
-    """Return one mask of an image in a window in which clicks on it are answered, with the other masks there.
+    """Return one mask of an image in a window in which a click on it is decoded, with the other masks there.
 
-    None where it covers no point of the decoder's grid.
+    None if the mask covers no point of the decoder's grid by half.
     """
     window = _window(image, masks[chosen], rng)
     shares = torch.stack([on_grid(mask.pixels, window, config=config, x=mask.x, y=mask.y) for mask in masks])

@@ -1,4 +1,4 @@
-"""The prompt: clicks, boxes and a mask that select one object of an image, checked once."""
+"""The prompt: validated clicks, boxes and a mask that select one object of an image."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ MAXIMUM_PROMPTS = 1000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prompt:
-    """Prompts for one object, in pixels of the image; `of` makes one from shapes as they are drawn.
+    """Prompts for one object, in pixels of the image; `of` creates a prompt from drawn shapes.
 
     Attributes
     ----------
     points : ndarray of float64, shape (n, 2)
-        (x, y) of the middle of each clicked pixel, each pixel once, in the order of the clicks.
+        Centre (x, y) of each clicked pixel, each pixel once, in the order of the clicks.
     positive : ndarray of bool, shape (n,)
         Whether the pixel belongs to the object.
     boxes : ndarray of float64, shape (m, 4)
-        Left, top, right and bottom edges, along whole pixels, cut at the image.
+        Left, top, right and bottom edges, along whole pixels, clipped to the image.
     mask : ndarray of bool, shape (height, width), or None
         A mask to refine.
     """
@@ -49,14 +49,16 @@ class Prompt:
         boxes: Sequence[Box] = (),
         mask: Mask | None = None,
     ) -> Self:
-        """Check prompts on an image of `size` (width, height).
+        """Create a validated prompt on an image of `size` (width, height).
 
         Parameters
         ----------
         points : sequence of (Point, positive)
-            Of several points on one pixel the last counts.
+            Of several points on one pixel, the last is used.
         boxes : sequence of Box
-            A turned box counts with the upright box around it.
+            A rotated box is replaced with its upright bounding box.
+        mask : ndarray of bool, shape (height, width), optional
+            A mask to refine.
 
         Raises
         ------
@@ -70,7 +72,7 @@ class Prompt:
         width, height = size
         clicks: dict[tuple[float, float], bool] = {}
         for point, positive in points:
-            if not (0 <= point.x <= width and 0 <= point.y <= height):  # also refuses NaN
+            if not (0 <= point.x <= width and 0 <= point.y <= height):  # also true for NaN
                 raise ValueError(f"the point ({point.x}, {point.y}) lies outside an image of {width}x{height} pixels")
             pixel = min(int(point.x), width - 1) + 0.5, min(int(point.y), height - 1) + 0.5
             clicks.pop(pixel, None)
@@ -86,18 +88,18 @@ class Prompt:
         )
 
     def select(self, chosen: NDArray[np.bool_]) -> Self:
-        """Return the prompt with some of its points only: flags of shape (n,)."""
+        """Return the prompt with the points `chosen` only, flags of shape (n,)."""
         return replace(self, points=self.points[chosen], positive=self.positive[chosen])
 
     def in_box(self, box: Sequence[float]) -> NDArray[np.bool_]:
-        """Whether each point lies in a box (left, top, right, bottom), shape (n,)."""
+        """Return whether each point lies in a box (left, top, right, bottom), shape (n,)."""
         left, top, right, bottom = box
         inside = (self.points >= (left, top)) & (self.points < (right, bottom))
         return np.asarray(inside.all(axis=1))
 
 
 def edges_of_boxes(boxes: Sequence[Box], size: Size) -> list[Edges]:
-    """Return the edges of the pixels that boxes cover at least in part, cut at an image of `size` (width, height).
+    """Return the edges of boxes, extended to whole pixels and clipped to an image of `size` (width, height).
 
     Raises
     ------

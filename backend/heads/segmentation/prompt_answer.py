@@ -1,4 +1,4 @@
-"""The answer to a prompt: one mask from the objects of all its boxes, its clicks and its mask."""
+"""The mask of a prompt: the union of the objects of all its boxes, its clicks and its mask."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["answer_prompt"]
 
 
 def answer_prompt(reader: WindowReader, image: WindowedImage, prompt: Prompt) -> tuple[Mask, float] | None:
-    """Return the mask that a prompt selects and its expected overlap; see `PromptedMasks.predict`."""
+    """Return the mask that a prompt selects, shape (height, width), and its expected overlap; see `PromptedMasks.predict`."""
     boxes: list[Edges] = [
         (left, top, right, bottom)
         for left, top, right, bottom in prompt.boxes.tolist()
@@ -56,9 +56,9 @@ def _objects(reader: WindowReader, image: WindowedImage, prompt: Prompt, boxes: 
 
 
 def _without_leading_sky_clicks(reader: WindowReader, image: WindowedImage, prompt: Prompt) -> Prompt:
-    """Return a prompt without its positive clicks on empty sky before the first one on an object.
+    """Remove the positive clicks on empty sky before the first click on an object.
 
-    These clicks got no answer, but Label Studio keeps their points and sends them again with each later click.
+    These clicks got no mask, but Label Studio keeps their points and sends them again with each later click.
     """
     for index, (point, positive) in enumerate(zip(prompt.points.tolist(), prompt.positive.tolist(), strict=True)):
         if positive and _first_mask(reader, image, (point[0], point[1])) is not None:

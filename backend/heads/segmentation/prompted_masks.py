@@ -1,7 +1,7 @@
-"""Prompted masks: clicks, boxes and drawn masks become the mask of an object, by SAM's decoder on the features of the encoder.
+"""Prompted masks: SAM's decoder on the features of the encoder predicts the mask of an object from clicks, boxes and masks.
 
-The head has no state: the same prompts on the same features always give the same mask. The masks of a project fine-tune decoder
-and neck; the features, which come before both, are computed once and cached.
+The head has no state: the same prompts on the same features always give the same mask. Decoder and neck are fine-tuned on the
+masks of a project; the features, their input, are computed once and cached.
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ __all__ = ["FINE_TUNING", "MINIMUM_MASKS", "PromptedMasks"]
 NAME = "masks"
 MINIMUM_MASKS = 3
 FINE_TUNING = Schedule(steps=40, rate=5e-4, batch=2)
-"""A quarter of a minute on one core, for any number of masks: longer training gained little."""
+"""A training of 15 s on one core, for any number of masks; longer training improved little."""
 
 SAME_ABOVE = 0.97
-"""Mean overlap with the head's own masks from which on annotated masks count as unedited predictions.
+"""Mean overlap with the predictions of the head above which annotated masks count as unedited predictions.
 
-The head's masks in the boxes of source extraction have a mean overlap of 0.985 with unedited masks on 38 objects of simulated
+The predictions in the boxes of source extraction have a mean overlap of 0.985 with unedited masks on 38 objects of simulated
 scenes, 0.984, 0.979 and 0.963 on test cut-outs of three sets (36 to 41 masks each), and a median of 0.99 on each.
 """
 COMPARED = 20
-"""Largest number of masks that are compared: some hundredths of a second each."""
+"""Largest number of masks that are compared, each in some hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PromptedMasks:
-    """From points, boxes and masks to a mask.
+    """A head that predicts the mask of an object from points, boxes and masks.
 
     Attributes
     ----------
     network : SegmenterNetwork
-        Never changed.
+        Frozen.
     encoder : str
         Fingerprint of the window encoder whose features the network was trained on.
     """
@@ -86,20 +86,24 @@ class PromptedMasks:
         seed: int = 0,
         report: Report | None = None,
     ) -> Self:
-        """Return a head that has learned from annotated masks; this one does not change.
+        """Return a head that is fine-tuned on annotated masks; this head does not change.
 
         Parameters
         ----------
         images : sequence of WindowedImage
         masks : for each image, a sequence of Footprint, or of ndarray of bool, shape (height, width)
-            Empty ones are left out.
+            Empty masks are left out.
+        schedule : Schedule
+            Length and learning rate of the training.
+        seed : int
+            Random seed of the examples and the simulated clicks.
         report : callable, optional
             Called after each step with its number and its loss.
 
         Raises
         ------
         NotEnoughLabels
-            With fewer than `MINIMUM_MASKS` masks, or where they equal this head's own, as after many unedited predictions.
+            With fewer than `MINIMUM_MASKS` masks, or if they equal the predictions of this head, as unedited predictions do.
         HeadError
             If the features of the images are from another encoder.
         ValueError
@@ -124,7 +128,7 @@ class PromptedMasks:
         return type(self)(_round_weights(trained), self.encoder)
 
     def _agreement(self, images: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]]) -> float:
-        """Mean intersection over union of some of the masks with this head's masks in their boxes."""
+        """Return the mean intersection over union of up to `COMPARED` masks with the predictions in their boxes."""
         pairs = [(image, mask) for image, drawn in zip(images, masks, strict=True) for mask in drawn]
         overlaps = []
         for image, mask in pairs[:: math.ceil(len(pairs) / COMPARED)]:
@@ -135,8 +139,9 @@ class PromptedMasks:
     def predict(self, image: WindowedImage, prompt: Prompt) -> tuple[Mask, float] | None:
         """Return the mask that a prompt selects, shape (height, width), and its expected intersection over union, 0 to 1.
 
-        Clicks in a box, and all negative ones, refine the object of that box; of several boxes, and of clicks beside them, the
-        objects are united. None if there is only sky under the prompts, or none of them is positive.
+        Positive clicks in a box, and all negative clicks, refine the object of that box. The result is the union of the objects
+        of all boxes, of the mask, and of clicks outside the boxes. None if all prompts are on empty sky, or no prompt is
+        positive.
 
         Raises
         ------
@@ -149,7 +154,7 @@ class PromptedMasks:
         return answer_prompt(self._reader, image, prompt)
 
     def outline(self, image: WindowedImage, boxes: Sequence[Box]) -> list[WindowMask]:
-        """Return the object in each box, in pixels of the image; the masks can overlap.
+        """Return the mask of the object in each box, in pixels of the image; the masks can overlap.
 
         Raises
         ------
@@ -167,7 +172,7 @@ class PromptedMasks:
         )
 
     def prefetch(self, image: WindowedImage, boxes: Sequence[Box]) -> None:
-        """Encode the windows that clicks on the objects in these boxes need.
+        """Encode and cache the windows that clicks on the objects in these boxes need.
 
         Raises
         ------
@@ -184,7 +189,7 @@ class PromptedMasks:
             )
 
     def save(self, folder: Path) -> None:
-        """Write JSON and safetensors into `folder`; weights as float16."""
+        """Write JSON and safetensors into `folder`, with weights as float16."""
         fields = {"encoder": self.encoder, "config": asdict(self.network.config)}
         weights = {name: value.half().numpy() for name, value in self.network.state_dict().items()}
         storage.write(folder, head=NAME, fields=fields, arrays=weights)
@@ -202,7 +207,7 @@ class PromptedMasks:
 
 
 def _round_weights(network: SegmenterNetwork) -> SegmenterNetwork:
-    """Return the network, frozen, with the weights that `save` stores: a loaded head then decodes exactly the same."""
+    """Round the weights to the precision that `save` stores, and freeze them: saving does not change predictions."""
     return network.half().float().eval().requires_grad_(False)
 
 
@@ -218,7 +223,7 @@ def _config(fields: dict[str, Any]) -> SegmenterConfig:
 
 
 def _footprint(mask: Mask | Footprint, size: Size) -> Footprint | None:
-    """Return a mask on an image of `size` (width, height), cut to the rectangle around it; None where it is empty."""
+    """Crop a mask on an image of `size` (width, height) to its bounding box; return None if it is empty."""
     if isinstance(mask, Footprint):
         return mask
     if mask.shape != size[::-1]:

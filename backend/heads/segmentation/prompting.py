@@ -1,9 +1,9 @@
-"""Prompting: a click, boxes or a mask in pixels of an image select windows, and the decoder outlines the object there.
+"""Prompting: chooses the windows of a click, a box or a mask on an image, and decodes the mask of the object in them.
 
-A click or a box gives a mask, and all further clicks refine it: two passes of the decoder, for any number of clicks. The size
-of a clicked object is unknown: the decoder first outlines it in the whole image, and then again in the smallest window that
-holds it. An object that is too small for the whole image is searched from the smallest window up. An outline that the border of
-a window cuts is not used. The decoder's masks then follow the rules in `rules.py`.
+The first click or the box gives a mask, and all further clicks refine it with at most two passes of the decoder, for any number
+of clicks. The size of a clicked object is unknown: the decoder first outlines it in the whole image, and then in the smallest
+window that contains it. An object that is too small in the whole image is searched from the smallest window up. An outline that
+the border of a window cuts is not used. The rules in `rules.py` are then applied to the masks.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ from sync.geometry.shapes import Mask
 __all__ = ["mask_from_click", "masks_from_boxes", "prefetch", "refine_mask"]
 
 LEAST_POINTS = 24
-"""An object that covers fewer points of the decoder's grid is too coarse there."""
+"""Smallest number of grid points of an object in a window that resolves it."""
 LARGEST_SHARE = 0.6
-"""The longer side of an object takes at most this share of the window that outlines it."""
+"""Largest ratio of the longer side of an object to the side of the window that outlines it."""
 COMPACT_CONTRAST = 3.0
-"""A compact source at the rim of a galaxy is an object of its own where its peak is so many times the light next to it."""
+"""Smallest ratio of the peak of a compact source at the rim of a galaxy to the light around it, for a separate object."""
 AT_ONCE = 16
-"""Objects that are decoded together: bounds the memory."""
+"""Number of objects that are decoded in one batch, which bounds the memory."""
 
 
 def prefetch(image: WindowedImage, boxes: Sequence[Edges]) -> None:
-    """Encode the windows that a click on any object in these boxes needs."""
+    """Encode and cache the windows that a click on any object in these boxes needs."""
     middle = (image.size[0] / 2, image.size[1] / 2)
     whole = nearest_window(image.sides[0], middle, image.size, shown_px=image.shown_px)
     for window in dict.fromkeys([whole, *(_window_of(image, box) for box in boxes)]):
@@ -53,7 +53,7 @@ def prefetch(image: WindowedImage, boxes: Sequence[Edges]) -> None:
 
 @torch.no_grad()
 def mask_from_click(reader: WindowReader, image: WindowedImage, point: Spot) -> WindowMask | None:
-    """Return the object under a positive click; None on empty sky."""
+    """Return the mask of the object under a positive click, or None on empty sky."""
     windows = [nearest_window(side, point, image.size, shown_px=image.shown_px) for side in image.sides]
     whole = _decode_click(reader, image, windows[0], point)
     is_small = whole.points < LEAST_POINTS
@@ -62,14 +62,14 @@ def mask_from_click(reader: WindowReader, image: WindowedImage, point: Spot) -> 
     if mask.points and click_is_on_light(reader, image, mask.window, point):
         smaller = [window for window in windows if window.width < mask.window.width]
         return _compact_source(reader, image, mask, smaller, point) or mask
-    # In the whole of a large image the object may have faded.
+    # The object may be too faint in the scaled window of a large image.
     faded = None if is_small else _smallest_uncut(reader, image, windows[1:], point)
     return faded if faded and light_under(reader, image, faded.window, point) >= CLEAR_SNR else None
 
 
 @torch.no_grad()
 def masks_from_boxes(reader: WindowReader, image: WindowedImage, boxes: Sequence[Edges]) -> list[WindowMask]:
-    """Return the object in each box."""
+    """Return the mask of the object in each box."""
     windows = [_window_of(image, box) for box in boxes]
     masks: dict[int, WindowMask] = {}
     for window in dict.fromkeys(windows):
@@ -93,18 +93,21 @@ def masks_from_boxes(reader: WindowReader, image: WindowedImage, boxes: Sequence
 def refine_mask(
     reader: WindowReader, image: WindowedImage, start: WindowMask | Mask, clicks: Prompt, *, box: Edges | None = None
 ) -> WindowMask:
-    """Return a mask after further clicks.
+    """Refine a mask with further clicks.
 
-    Positive clicks are decoded first: negative ones then take away from a known mask.
+    If a positive click lies outside the mask, positive clicks are decoded first, so that negative clicks reduce a mask that
+    includes them.
 
     Parameters
     ----------
+    reader : WindowReader
+    image : WindowedImage
     start : WindowMask, or ndarray of bool, shape (height, width)
-        From `mask_from_click`, `masks_from_boxes`, or drawn and not empty.
+        Result of `mask_from_click` or `masks_from_boxes`, or a drawn mask that is not empty.
     clicks : Prompt
-        All clicks on the object, with the one that the mask is from.
+        All clicks on the object, including the one that `start` is from.
     box : Edges, optional
-        The one that the mask is from.
+        The box that `start` is from.
     """
     window, logits = _start_window(reader, image, start, clicks)
     frame = GridFrame.of(window, reader.network.config)
@@ -138,10 +141,10 @@ def refine_mask(
 def _compact_source(
     reader: WindowReader, image: WindowedImage, mask: WindowMask, smaller: Sequence[Tile], point: Spot
 ) -> WindowMask | None:
-    """Return a compact source under a click at the rim of a large object, too small to be separate in that object's window.
+    """Return a compact source under a click at the rim of a large object, which the window of that object does not resolve.
 
-    None where no smaller window has one, where it hardly exceeds the light around it, and where the object's own outline, from
-    a click on its peak, holds the click: a knot in a spiral arm is a part of the galaxy.
+    None if no smaller window has such a source, or if its contrast is low and the outline of the large object, from a click on
+    its peak, contains the click: a knot in a spiral arm is a part of the galaxy.
     """
     frame = GridFrame.of(mask.window, reader.network.config)
     isophotes = reader.read(image, mask.window)[1].isophotes
@@ -158,7 +161,7 @@ def _compact_source(
 
 
 def _smallest_uncut(reader: WindowReader, image: WindowedImage, windows: Sequence[Tile], point: Spot) -> WindowMask | None:
-    """Return the object under a click in the smallest window, of some with the largest first, whose border does not cut it."""
+    """Return the mask of the object under a click in the smallest of `windows`, largest first, whose border does not cut it."""
     for window in reversed(windows):
         mask = _decode_click(reader, image, window, point)
         if mask.points and not mask.cut:
@@ -180,7 +183,7 @@ def _decode_click(reader: WindowReader, image: WindowedImage, window: Tile, poin
 
 
 def _start_window(reader: WindowReader, image: WindowedImage, start: WindowMask | Mask, clicks: Prompt) -> tuple[Tile, Tensor]:
-    """Return the window that shows a mask and its positive clicks best, and the mask's logits on its grid."""
+    """Return the smallest window with a mask and its positive clicks, and the logits of the mask on its grid."""
     positive = clicks.points[clicks.positive]
     if isinstance(start, WindowMask):
         if GridFrame.of(start.window, reader.network.config).contains(positive).all():
@@ -201,7 +204,7 @@ def _spots(points: NDArray[np.float64]) -> list[Spot]:
 
 
 def _fits(mask: WindowMask, window: Tile) -> bool:
-    """Whether an object lies in a smaller window with room around it."""
+    """Return whether an object fits into a smaller window with a margin around it."""
     left, top, right, bottom = mask_bounds((mask.logits > 0).numpy())
     pixels_per_point = mask.shown_px / mask.window.scale / len(mask.logits)
     return max(right - left, bottom - top) * pixels_per_point <= LARGEST_SHARE * max(window.width, window.height)

@@ -1,4 +1,4 @@
-"""Refinement of a guess by further clicks, on the isophotes of a window: what each click adds or takes away."""
+"""Refinement of a first guess by further clicks, with the isophotes of a window: the points that each click adds or removes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ Flags = NDArray[np.bool_]
 def refine_guess(isophotes: Isophotes, logits: Map, points: NDArray[np.float64], positive: Flags) -> Map:
     """Change a mask where clicks lie on the wrong side of its outline, one click after another.
 
-    On the segment of the mask a click moves the outline, as far along the outline as it lies from it; on another segment it
-    adds or takes away the object under it.
+    A click on the segment of the mask moves the outline near it, in a radius proportional to its distance from the outline. A
+    click on another segment adds or removes the object under it.
 
     Parameters
     ----------
+    isophotes : Isophotes
     logits : ndarray, shape (n, n)
+        The mask.
     points : ndarray, shape (k, 2)
         Spots on the grid.
     positive : ndarray of bool, shape (k,)
@@ -40,11 +42,11 @@ def refine_guess(isophotes: Isophotes, logits: Map, points: NDArray[np.float64],
 
 
 def negative_side(isophotes: Isophotes, negative: Sequence[Spot], positive: Sequence[Spot]) -> Flags:
-    """Return the points that the light connects with negative spots rather than positive ones, shape (n, n).
+    """Return the points that belong to negative spots rather than to positive ones, by a watershed, shape (n, n).
 
-    A watershed that floods from all spots, the brightest points first, meets in the valley between two segments: a negative
-    spot on the flank of an object gets the fainter light behind it, and on another object all of that object. Where a spot of
-    each kind is on one point, that point is negative.
+    The watershed starts at all spots and floods the brightest points first, so the border follows the valley between two
+    segments. A negative spot on the flank of an object gets the fainter light behind it; on another object, it gets the whole
+    object. A point with spots of both kinds is negative.
     """
     markers = np.where(companions(isophotes, negative, positive), 2, 0).astype(np.int32)
     for spot in positive:
@@ -58,7 +60,7 @@ def negative_side(isophotes: Isophotes, negative: Sequence[Spot], positive: Sequ
 def companions(isophotes: Isophotes, negative: Sequence[Spot], positive: Sequence[Spot]) -> Flags:
     """Return the segments under negative spots with a lower peak than a segment under a positive spot, shape (n, n).
 
-    A companion within the outline of a galaxy is a segment, though the valley between them is too shallow for two objects.
+    Segments are separated at a shallower saddle than objects, so that a companion inside the outline of a galaxy is a segment.
     """
     segments = isophotes.companion_segments()
     own = {int(segments[isophotes.place_of(spot)]) for spot in positive} - {0}
@@ -69,14 +71,14 @@ def companions(isophotes: Isophotes, negative: Sequence[Spot], positive: Sequenc
 
 
 def not_brighter(isophotes: Isophotes, negative: Sequence[Spot], positive: Sequence[Spot]) -> Flags:
-    """Return the points that are not brighter than a negative spot on an object under a positive one, shape (n, n)."""
+    """Return the points not brighter than a negative spot on an object with a positive spot, or on sky, shape (n, n)."""
     own = {int(isophotes.segments[isophotes.place_of(spot)]) for spot in positive} | {0}
     levels = [isophotes.light_at(spot) for spot in negative if int(isophotes.segments[isophotes.place_of(spot)]) in own]
     return isophotes.light <= isophotes.settings.margin * max(levels, default=-np.inf)
 
 
 def other_objects(isophotes: Isophotes, spots: Sequence[Spot]) -> Flags:
-    """Return the points of objects behind a valley that is outside the outlines of the objects under spots, shape (n, n)."""
+    """Return the points of objects that a valley outside the outlines of the objects under spots separates, shape (n, n)."""
     settings, segments = isophotes.settings, isophotes.segments
     others = segments > 0
     for spot in spots:
@@ -91,7 +93,7 @@ def other_objects(isophotes: Isophotes, spots: Sequence[Spot]) -> Flags:
 
 
 def _clicked_part(isophotes: Isophotes, place: Place, inside: Flags, sign: int, held: Sequence[Spot]) -> Flags:
-    """Points that a click on the wrong side of an outline changes, shape (n, n); `held` are the positive clicks."""
+    """Return the points that a click on the wrong side of an outline changes, shape (n, n); `held` are the positive clicks."""
     settings, light = isophotes.settings, isophotes.light
     spot = (place[1] + 0.5, place[0] + 0.5)
     if sign < 0:
@@ -101,9 +103,9 @@ def _clicked_part(isophotes: Isophotes, place: Place, inside: Flags, sign: int, 
     here, level = float(light[place].clip(settings.faintest_snr)), isophotes.connection_level(place)
     other = inside if sign > 0 else inside & (light > here)
     bridge = float(level[other].max(initial=0))
-    if bridge < settings.bridge * level[place]:  # both are levels of one stack of thresholds
+    if bridge < settings.bridge * level[place]:  # both are levels of the same stack of thresholds
         part: Flags = isophotes.guess_from_click(spot) > 0
-        if sign < 0:  # noise at an edge may be a segment of its own, with its peak on the mask
+        if sign < 0:  # noise at an edge may form a segment with its peak on the mask
             part &= negative_side(isophotes, [spot], held or isophotes.peaks_of(inside))
     else:
         rows, columns = np.indices(inside.shape, sparse=True)

@@ -1,9 +1,9 @@
-"""Rules that every prompted mask follows, whichever network decoded it: the shipped segmenter and SAM do not ensure them.
+"""Rules for prompted masks, which neither the shipped segmenter nor SAM satisfies in all cases.
 
-A mask holds its positive clicks and none of its negative ones. Each of its parts is connected to a positive click, or to the
-object of a box or a drawn mask. An object behind a valley outside the outline of the clicked object is left out. A negative
-click takes away from its own side only. Without the rules, one negative point on the edge of a companion made the decoder drop
-the galaxy.
+A mask contains its positive clicks and none of its negative clicks. Each of its parts is connected to a positive click, or to
+the object of a box or a drawn mask. It contains no other object that a valley outside the outline of the clicked object
+separates. A negative click removes points on its own side only. Without the rules, a negative point on the edge of a companion
+made the decoder remove the galaxy.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from sync.geometry.shapes import Mask
 __all__ = ["WindowClicks", "enforce_clicks", "enforce_rules", "largest_part", "select_box_object"]
 
 LARGEST_BRIGHT_LOSS, LARGEST_LOSS = 0.1, 0.5
-"""Negative clicks may remove at most these shares of the mask outside their own side: of its brighter points, and of all.
+"""Largest fractions of the mask outside their own side that negative clicks may remove: of its brighter points, and of all.
 
-A click on the segment of the object itself means that the outline is too wide, so it concerns all points that are not brighter;
-a click on another segment concerns that segment only. Points that a removal disconnects from all clicks count as removed. Of a
-larger loss, the part inside the isophote comes back; where that is too little, all of it.
+A click on the segment of the object means that the outline is too wide, so it affects all points that are not brighter; a click
+on another segment affects that segment only. Points that a removal disconnects from all clicks count as removed. If the loss is
+larger, the points inside the isophote are restored, and if that is not enough, all points.
 """
 OUTSIDE = -1.0
 """Logit of a point that a rule removes."""
@@ -43,12 +43,12 @@ class WindowClicks:
     Attributes
     ----------
     points : ndarray of float64, shape (n, 2)
-        In pixels of the image.
+        Pixels of the image.
     placed : ndarray of float64, shape (n, 2)
-        The same on the decoder's grid.
+        The same points on the decoder's grid.
     positive : ndarray of bool, shape (n,)
     held : sequence of Spot
-        Points of the grid on the requested objects: the positive clicks, and the peaks of boxed or drawn objects.
+        Points of the grid on the selected objects: positive clicks, and peaks of the objects of boxes or drawn masks.
     """
 
     points: NDArray[np.float64]
@@ -64,8 +64,12 @@ def enforce_rules(
 
     Parameters
     ----------
+    decoded : WindowMask
+    clicks : WindowClicks
+    isophotes : Isophotes
+        Isophotes of the window.
     guess : Tensor, shape (points, points)
-        Logits of the isophote mask of the clicks: used where the decoded mask is on the wrong side of a click.
+        Logits of the isophote mask of the clicks, used if a click is on the wrong side of the outline of the decoded mask.
     before : Tensor, shape (points, points), optional
         Logits of the mask before the negative clicks.
     """
@@ -88,20 +92,20 @@ def enforce_rules(
 
 
 def select_box_object(decoded: WindowMask, isophotes: Isophotes, peak: Spot) -> WindowMask:
-    """Return the part of a decoded mask that is connected to the peak in its box, without other objects."""
+    """Reduce a decoded mask to the part that is connected to the peak in its box, without other objects."""
     outside = torch.from_numpy(other_objects(isophotes, [peak]))
     return _connected(replace(decoded, logits=_remove(decoded.logits, outside & (decoded.logits > 0))), [peak])
 
 
 def enforce_clicks(mask: Mask, clicks: Prompt, *, anchors: Mask | None = None) -> Mask:
-    """Return a mask with its positive clicks and without its negative ones, of parts with a positive click or of `anchors`.
+    """Add the positive clicks to a mask, remove the negative ones, and remove parts without a positive click or an anchor.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (height, width)
     clicks : Prompt
     anchors : ndarray of bool, shape (height, width), optional
-        The objects of boxes and drawn masks: parts of the mask that share a pixel with them stay, too.
+        The objects of boxes and drawn masks: parts of the mask that share a pixel with them are kept.
     """
     columns, rows = clicks.points.astype(int).T
     clicked = mask.copy()
@@ -117,7 +121,7 @@ def enforce_clicks(mask: Mask, clicks: Prompt, *, anchors: Mask | None = None) -
 
 
 def largest_part(mask: Mask) -> Mask:
-    """Return the largest connected part of a mask; an empty mask stays empty."""
+    """Return the largest connected part of a mask, or an empty mask if it is empty."""
     parts, _ = ndimage.label(mask)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
@@ -126,7 +130,7 @@ def largest_part(mask: Mask) -> Mask:
 
 
 def _enforce_click(logits: Tensor, guess: Tensor, spot: Sequence[float], positive: bool, side: Tensor | None) -> Tensor:
-    """Change a mask by the isophotes where it does not follow a click, and at least at the points around the click."""
+    """Change a mask that contradicts a click, according to the isophotes, and at least at the points around the click."""
     last, sign = len(logits) - 1, 1.0 if positive else -1.0
     row, column = min(int(spot[1]), last), min(int(spot[0]), last)
     own_side = torch.ones_like(logits, dtype=torch.bool) if side is None else side != positive
@@ -138,7 +142,7 @@ def _enforce_click(logits: Tensor, guess: Tensor, spot: Sequence[float], positiv
 
 
 def _connected(mask: WindowMask, spots: Sequence[Spot]) -> WindowMask:
-    """Return the parts that hold a spot; where none does, the largest one."""
+    """Reduce a mask to the parts that contain a spot, or to the largest part if none does."""
     parts, count = ndimage.label((mask.logits > 0).numpy())
     if count == 0:
         return mask

@@ -1,7 +1,7 @@
-"""Official SAM checkpoints (ViT-B, L, H) instead of the shipped segmenter: the same prompts, the same fine-tuning.
+"""Official SAM checkpoints (ViT-B, L, H) in place of the shipped segmenter, with the same prompts and the same fine-tuning.
 
-A checkpoint is read with `weights_only`, never executed; its type is read from the shapes of its weights. The image encoder
-encodes the whole image once, which takes seconds on a CPU; its features are cached like all window features.
+A checkpoint is read with `weights_only`, so that it cannot execute code; its type is derived from the shapes of its weights.
+The image encoder encodes the whole image once, which takes seconds on a CPU; its features are cached like all window features.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ __all__ = ["SAM_CONFIG", "SamWindows", "load_sam"]
 
 SAM_CONFIG = SegmenterConfig(width=256, hidden=2048, cells=64, shown_px=1024)
 TYPES = {(768, 12): "vit_b", (1024, 24): "vit_l", (1280, 32): "vit_h"}
-"""By width and depth of the image encoder."""
+"""Type of a checkpoint by width and depth of the image encoder."""
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
-"""Of SAM's training images, of 255."""
+"""Mean and standard deviation of SAM's training images, 0 to 255."""
 
 
 class SamWindows:
-    """SAM's image encoder as a window encoder: one window, the whole image.
+    """SAM's image encoder as a window encoder, with the whole image as the only window.
 
     Attributes
     ----------
@@ -52,23 +52,34 @@ class SamWindows:
         self.fingerprint = fingerprint
 
     def sides(self, size: Size) -> tuple[int, ...]:
-        """Return the side of the one window of an image of `size` (width, height), pixels."""
+        """Return the side of the only window of an image of `size` (width, height), pixels."""
         return (max(size),)
 
     @torch.no_grad()
     def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
-        """Return the image embedding of an image, shape (height, width, 3): (1, 256, 64, 64); and its light, which the rules of
-        prompted masks need: (1, 1, 256, 256)."""
+        """Encode an image.
+
+        Parameters
+        ----------
+        pixels : ndarray, shape (height, width, 3)
+        window : Tile
+            The whole image.
+
+        Returns
+        -------
+        tuple of Tensor, shapes (1, 256, 64, 64) and (1, 1, 256, 256)
+            The image embedding, and the light above the sky, which the rules of prompted masks need.
+        """
         light = functional.avg_pool2d(scale_window(pixels, window, side=self.shown_px), self.shown_px // SAM_CONFIG.points)
         image = cut(pixels, window)[..., : self.shown_px, : self.shown_px] * 255
         normed = (image - image.new_tensor(MEAN).view(1, 3, 1, 1)) / image.new_tensor(DEVIATION).view(1, 3, 1, 1)
-        padding = (0, self.shown_px - image.shape[-1], 0, self.shown_px - image.shape[-2])  # after the norm, as SAM does
+        padding = (0, self.shown_px - image.shape[-1], 0, self.shown_px - image.shape[-2])  # after the normalisation, as in SAM
         embedding: Tensor = self._encoder(functional.pad(normed, padding))
         return embedding, above_sky(light, Sky.of(pixels))
 
 
 def load_sam(path: Path) -> tuple[SamWindows, PromptedMasks]:
-    """Read an official checkpoint: its image encoder, and its prompt encoder and mask decoder as a head.
+    """Read an official checkpoint: its image encoder as a window encoder, its prompt encoder and mask decoder as a head.
 
     Raises
     ------
@@ -77,12 +88,12 @@ def load_sam(path: Path) -> tuple[SamWindows, PromptedMasks]:
     """
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
-    # Readers raise many types of errors: random bytes instead of a pickle give KeyError or IndexError.
+    # torch.load raises many types of errors: random bytes in place of a pickle cause KeyError or IndexError.
     except (OSError, RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError, SafetensorError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"the SAM checkpoint {path} cannot be read as weights: {reason}") from error
     kind = _kind(weights, path)
-    with torch.device("meta"):  # without random weights that would be overwritten: ViT-H has 636 million
+    with torch.device("meta"):  # does not initialise weights that are overwritten: ViT-H has 636 million
         model = sam_model_registry[kind]()
     try:
         model.load_state_dict(weights, assign=True)
@@ -99,7 +110,7 @@ def load_sam(path: Path) -> tuple[SamWindows, PromptedMasks]:
 
 
 def _kind(weights: object, path: Path) -> str:
-    """Return the name of the image encoder that the weights belong to."""
+    """Return the type of the image encoder of these weights."""
     if isinstance(weights, dict) and all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
     ):

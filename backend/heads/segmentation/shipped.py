@@ -1,6 +1,6 @@
-"""The segmenter in use: the encoder of windows, and the head from which every project starts.
+"""The segmenter in use: the window encoder, and the head from which every project starts.
 
-The shipped encoder is the large vision model; an official SAM checkpoint replaces encoder and head.
+The default encoder is the large vision model; an official SAM checkpoint replaces encoder and head.
 """
 
 from __future__ import annotations
@@ -31,14 +31,18 @@ class Segmenter:
 
 
 def open_segmenter(encoder: Encoder, *, fingerprint: str, sam_checkpoint: Path | None) -> Segmenter:
-    """Open the shipped segmenter, or SAM.
+    """Open the shipped segmenter or a SAM checkpoint.
+
+    The shipped head fits the shipped encoder only; with another encoder, an untrained head is used.
 
     Parameters
     ----------
     encoder : Encoder
-        The large vision model; `fingerprint` is the hash of its weights.
+        The large vision model.
+    fingerprint : str
+        Hash of the weights of `encoder`.
     sam_checkpoint : Path or None
-        An official SAM checkpoint.
+        An official SAM checkpoint; None opens the shipped segmenter.
 
     Raises
     ------
@@ -55,5 +59,5 @@ def open_segmenter(encoder: Encoder, *, fingerprint: str, sam_checkpoint: Path |
     base = PromptedMasks.load(BASE_SEGMENTER)
     if base.encoder != fingerprint:
         log.warning("event=base_segmenter_left_aside trained_on=%s encoder=%s", base.encoder, fingerprint)
-        base = PromptedMasks.blank(windows.config, encoder=fingerprint)  # isophotes, until masks have trained it
+        base = PromptedMasks.blank(windows.config, encoder=fingerprint)  # predicts isophotes until it is trained
     return Segmenter(windows, base)

@@ -1,7 +1,7 @@
-"""Simulated clicks: the first click of an annotator on an object, and the next ones on the errors of a mask.
+"""Simulated clicks: the first click of an annotator on an object, and further clicks on the errors of a mask.
 
-As in the literature on interactive segmentation (Sofiiuk et al. 2022, ICIP; Kirillov et al. 2023): the next click goes to the
-middle of the largest missing or excess region, with a random displacement.
+As usual in interactive segmentation (Sofiiuk et al. 2022, ICIP; Kirillov et al. 2023), the next click is placed in the middle
+of the largest missing or excess region, with a random displacement.
 """
 
 from __future__ import annotations
@@ -15,18 +15,19 @@ from sync.geometry.shapes import Mask
 __all__ = ["Click", "first_click", "next_click"]
 
 Click = tuple[float, float, bool]
-"""x, y in pixels (the middle of the first pixel is 0.5), and whether it is positive."""
+"""x, y in pixels (the centre of the first pixel is 0.5), and whether the click is positive."""
 
 
 def first_click(mask: Mask, rng: np.random.Generator, *, jitter: float) -> Click:
-    """Return a click on an object: its centroid, displaced at random, or the nearest pixel of the object.
+    """Return a click on an object: the pixel of the object that is nearest to its randomly displaced centroid.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (height, width)
         Not empty.
+    rng : Generator
     jitter : float
-        Standard deviation of the displacement, as a share of the radius of a circle with the mask's area.
+        Standard deviation of the displacement, as a fraction of the radius of a circle with the area of the mask.
     """
     rows, columns = np.nonzero(mask)
     radius = float(np.sqrt(len(rows) / np.pi))
@@ -36,13 +37,16 @@ def first_click(mask: Mask, rng: np.random.Generator, *, jitter: float) -> Click
 
 
 def next_click(mask: Mask, target: Mask, rng: np.random.Generator, *, jitter: float) -> Click | None:
-    """Return a click on the largest error of `mask`: positive where a part is missing, negative where it is in excess.
+    """Return a click on the largest error of `mask`, positive on a missing region and negative on an excess region.
 
     Parameters
     ----------
     mask, target : ndarray of bool, shape (height, width)
+        Predicted and true mask.
+    rng : Generator
     jitter : float
-        As for `first_click`, of the part; the click stays on it.
+        Standard deviation of the displacement, as a fraction of the radius of a circle with the area of the region. The click
+        remains on the region.
 
     Returns
     -------

@@ -1,7 +1,7 @@
-"""Training of the segmenter on simulated clicks and boxes around objects with a known outline.
+"""Training of the segmenter with simulated clicks and boxes on objects with known outlines.
 
 Each example is prompted in rounds, as in the training of SAM: a first click or a box gives a mask, and clicks on its errors
-refine it. The loss is that of the first and the last round.
+refine it. The loss is the mean of the losses of the first and the last round.
 
 References
 ----------
@@ -35,13 +35,13 @@ __all__ = ["Example", "begin_training", "train_network"]
 
 OBJECTS_AT_ONCE = 5
 BOX_SHARE = 0.35
-"""Share of the examples that are prompted with boxes."""
+"""Fraction of the examples that are prompted with boxes."""
 MORE_CLICKS = 4
 """Largest number of clicks after the first prompt."""
 FOCAL_WEIGHT, QUALITY_WEIGHT = 10.0, 1.0
 BOX_JITTER = 0.06
 DRAWN_SHARE = 0.15
-"""Share of the refined masks that are given as drawn ones: with one large logit everywhere."""
+"""Fraction of the examples whose first mask is replaced with a drawn one, whose logits are -`SURE` or `SURE`."""
 LARGEST_GRADIENT = 1.0
 
 
@@ -52,9 +52,9 @@ class Example:
     Attributes
     ----------
     features : tuple of Tensor
-        From the window encoder.
+        Features of the window, from the window encoder.
     masks : Tensor of float32, shape (n, points, points)
-        Share of each point's pixels that is the object's, 0 to 1.
+        Fraction of each grid point that the object covers, 0 to 1.
     """
 
     features: WindowFeatures
@@ -62,7 +62,7 @@ class Example:
 
 
 def begin_training(network: SegmenterNetwork, schedule: Schedule, *, seed: int = 0) -> Training[SegmenterNetwork, Example]:
-    """Return a training of a network, in place; `seed` is that of the simulated clicks."""
+    """Start a training of a network, in place; `seed` is the random seed of the simulated clicks."""
     return Training(network, schedule, loss=_prompted_loss, weight_decay=1e-3, largest_gradient=LARGEST_GRADIENT, seed=seed)
 
 
@@ -78,17 +78,21 @@ def train_network(
 
     Parameters
     ----------
+    network : SegmenterNetwork
     examples : iterator of Example
-        Endless; a step takes `schedule.batch` of them.
+        Endless; a step takes `schedule.batch` examples.
+    schedule : Schedule
     seed : int
         Random seed of the simulated clicks.
+    report : callable, optional
+        Called after each step with its number and its loss.
     """
     batches = iter(lambda: list(islice(examples, schedule.batch)), [])
     return run_training(begin_training(network, schedule, seed=seed), batches, report=report)
 
 
 def _prompted_loss(network: SegmenterNetwork, example: Example, rng: np.random.Generator) -> Tensor:
-    """Prompt one example in rounds; return the loss of the first and the last round, a scalar."""
+    """Prompt one example in rounds; return the mean loss of the first and the last round, a scalar."""
     targets = example.masks[rng.permutation(len(example.masks))[:OBJECTS_AT_ONCE].tolist()]
     solid = (targets >= 0.5).numpy()
     pixels = network.config.shown_px / network.config.points
@@ -118,7 +122,7 @@ def _prompted_loss(network: SegmenterNetwork, example: Example, rng: np.random.G
 
 
 def _mask_loss(candidates: Candidates, masks: Tensor) -> Tensor:
-    """Return dice and focal loss of the best and the first candidate, and the error of the expected overlaps, a scalar."""
+    """Return the sum of dice and focal loss of the best and the first candidate, and the error of the overlaps, a scalar."""
     target = masks[:, None].expand_as(candidates.logits)
     likely = candidates.logits.sigmoid()
     shared = (likely * target).sum(dim=(2, 3))
@@ -134,7 +138,7 @@ def _mask_loss(candidates: Candidates, masks: Tensor) -> Tensor:
 
 
 def _prompt_points(clicks: Sequence[Sequence[Click | None]], pixels: float) -> tuple[Tensor, Tensor]:
-    """Return clicks on the decoder's grid as points of the window, which has `pixels` for each point, and their labels."""
+    """Return clicks as points of the scaled window, which has `pixels` pixels per grid point, and their labels."""
     rows = [[click or (0.0, 0.0, None) for click in own] for own in clicks]
     points = torch.tensor([[(x, y) for x, y, _ in own] for own in rows]).reshape(len(rows), -1, 2) * pixels
     labels = torch.tensor([[NO_POINT if sign is None else int(sign) for _, _, sign in own] for own in rows])
@@ -149,12 +153,12 @@ def _arrays(clicks: Sequence[Sequence[Click | None]]) -> tuple[list[NDArray[np.f
 
 
 def _first_click(mask: Mask, rng: np.random.Generator) -> Click:
-    """Return a click near the middle of an object, mostly, or anywhere on it."""
+    """Return a click near the middle of an object in most cases, otherwise anywhere on it."""
     return first_click(mask, rng, jitter=0.25 if rng.random() < 0.7 else 1.0)
 
 
 def _draw_boxes(solid: NDArray[np.bool_], rng: np.random.Generator) -> Tensor:
-    """Return boxes around masks, shape (n, points, points), with errors as of annotators and detectors: shape (n, 4)."""
+    """Return boxes around masks, shape (n, points, points), with errors like those of annotators and detectors: (n, 4)."""
     boxes = []
     for mask in solid:
         edges = np.asarray(mask_bounds(mask), dtype=np.float64)

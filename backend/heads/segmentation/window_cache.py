@@ -1,4 +1,4 @@
-"""Memory of the last windows and first clicks: the input of the decoder, and masks, for the clicks that follow."""
+"""In-memory cache of decoder inputs for the last windows and of masks for the last first clicks, for the following clicks."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from backend.lvm.tiles import Tile
 __all__ = ["WindowReader"]
 
 WINDOWS = 24
-"""Number of windows in memory, 2 MB each. An annotator clicks in two or three of an image."""
+"""Largest number of windows in memory, 2 MB each; an annotator clicks in two or three windows of an image."""
 OBJECTS = 128
-"""Number of first clicks in memory, 64 kB each: Label Studio sends all clicks on an object with each new one."""
+"""Largest number of first clicks in memory, 64 kB each; Label Studio sends all clicks on an object with each new click."""
 
 Value = TypeVar("Value")
 
 
 class WindowReader:
-    """Reads windows for one network, which never changes."""
+    """Encodes windows for one network, which must not change, and caches the results."""
 
     def __init__(self, network: SegmenterNetwork) -> None:
         self.network = network
@@ -36,7 +36,7 @@ class WindowReader:
 
     @torch.no_grad()
     def read(self, image: WindowedImage, window: Tile) -> tuple[Tensor, FirstGuess]:
-        """The image embedding of a window, shape (1, width, cells, cells), and its first guess.
+        """Return the image embedding of a window, shape (1, width, cells, cells), and its first guess.
 
         Raises
         ------
@@ -51,7 +51,7 @@ class WindowReader:
         return self._get(self._windows, image, window, read)
 
     def remember(self, image: WindowedImage, prompt: Hashable, decode: Callable[[], Value]) -> Value:
-        """Return the result of `decode` for the first prompt of an object; it depends on image and prompt only."""
+        """Return the cached or new result of `decode` for the first prompt on an object (cached by image and prompt)."""
         value: Value = self._get(self._objects, image, prompt, decode)
         return value
 
@@ -64,7 +64,7 @@ class WindowReader:
         with self._lock:
             if key in cache:
                 return cache[key]
-        value = compute()  # two requests can both compute it; neither waits for the other
+        value = compute()  # without the lock: two requests may compute the same value
         with self._lock:
             cache[key] = value
         return value

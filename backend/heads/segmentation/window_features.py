@@ -1,6 +1,6 @@
 """Features of the windows of an image: computed once, cached on disk, and shared by all processes.
 
-They do not depend on what a project learns, so all versions share them.
+They do not depend on the trained heads of a project, so all versions share them.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ class WindowEncoder(Protocol):
     Attributes
     ----------
     fingerprint : str
-        Names its weights.
+        Identifier of the weights.
     shown_px : int
-        Side to which it scales a window, pixels.
+        Side of a scaled window, pixels.
     """
 
     fingerprint: str
@@ -52,7 +52,7 @@ class WindowEncoder(Protocol):
 
 
 def check_side(size: Size) -> None:
-    """Refuse an image of `size` (width, height) that is too long: a strip of few pixels would be cut into very many tiles.
+    """Reject an image of `size` (width, height) with a very long side: a strip of few pixels would have very many tiles.
 
     Raises
     ------
@@ -67,12 +67,13 @@ def check_side(size: Size) -> None:
 
 
 class CachedWindowEncoder:
-    """A window encoder behind its cache.
+    """A window encoder with a cache of its features.
 
     Parameters
     ----------
+    encoder : WindowEncoder
     cache : Cache or None
-        Stores features as float16; without one they are computed each time.
+        Stores features as float16; without a cache they are computed each time.
     """
 
     def __init__(self, encoder: WindowEncoder, cache: Cache | None) -> None:
@@ -94,7 +95,7 @@ class CachedWindowEncoder:
         if cached is not None:
             stored = load(cached)
             return tuple(stored[str(index)].float() for index in range(len(stored)))
-        # In float16 already here: computed and cached features must be the same.
+        # Rounded to float16 here, so that computed and cached features are equal.
         maps = self.encoder.encode(pixels(), window)
         halves = [level.clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for level in maps]
         if self._cache and name:
@@ -102,11 +103,11 @@ class CachedWindowEncoder:
         return tuple(level.float() for level in halves)
 
     def recall(self, name: str, *, key: str | None) -> bytes | None:
-        """Return what `keep` stored for an image under a name; None where there is nothing."""
+        """Return the result that `keep` stored for an image under a name, or None."""
         return self._cache.get(self._name(name, key)) if self._cache and key else None
 
     def keep(self, name: str, value: bytes, *, key: str | None) -> None:
-        """Store a result for an image beside its features."""
+        """Store a result for an image under a name."""
         if self._cache and key:
             self._cache.put(self._name(name, key), value)
 
@@ -120,9 +121,15 @@ class WindowedImage:
     Attributes
     ----------
     size : (width, height)
-        Of the image, pixels.
+        Size of the image, pixels.
     sides : tuple of int
-        Of its windows, the largest first, pixels.
+        Sides of its windows, pixels, the largest first.
+    shown_px : int
+        Side of a scaled window, pixels.
+    fingerprint : str
+        Identifier of the weights of the window encoder.
+    key : str or None
+        Cache key of the image; None disables the cache.
     """
 
     def __init__(
@@ -148,9 +155,9 @@ class WindowedImage:
         return self._window_encoder.encode(window, pixels=self._pixels, key=self.key)
 
     def recall(self, name: str) -> bytes | None:
-        """Return what `keep` stored under a name; None where there is nothing."""
+        """Return the result that `keep` stored under a name, or None."""
         return self._window_encoder.recall(name, key=self.key)
 
     def keep(self, name: str, value: bytes) -> None:
-        """Store a result for the image, under a name with everything else that it depends on."""
+        """Store a result for the image; the name must contain everything else that the result depends on."""
         self._window_encoder.keep(name, value, key=self.key)

@@ -1,4 +1,4 @@
-"""The mask of an object in one window of an image, on the decoder's grid, and its enlargement to pixels of the image."""
+"""The mask of an object in one window of an image, on the decoder's grid, and its interpolation to pixels of the image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sync.geometry.shapes import Mask, Size
 __all__ = ["WindowMask"]
 
 FLAT = 4
-"""From this ratio of the sides of its image on, a window is enlarged along one axis after the other: a strip has few pixels."""
+"""Ratio of the sides of an image above which a window is interpolated one axis at a time, since a strip has few pixels."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,13 +27,13 @@ class WindowMask:
     ----------
     window : Tile
     logits : Tensor, shape (points, points)
-        On the decoder's grid; above 0 is the object.
+        Logits on the decoder's grid, above 0 inside the object.
     quality : float
         Expected intersection over union, 0 to 1.
     size : (width, height)
-        Of the image.
+        Size of the image, pixels.
     shown_px : int
-        Side of the window as the encoder gets it.
+        Side of the scaled window, pixels.
     """
 
     window: Tile
@@ -44,7 +44,7 @@ class WindowMask:
 
     @property
     def points(self) -> int:
-        """Number of points of the grid on the object."""
+        """Number of grid points inside the object."""
         return int((self.logits > 0).sum())
 
     @property
@@ -63,13 +63,13 @@ class WindowMask:
         return enlarged[0, 0, :height, :width]
 
     def agrees_with(self, point: Sequence[float], positive: bool) -> bool:
-        """Whether a click, (x, y) in pixels of the image, lies on its side of the outline: as in `pixels`, but of one pixel."""
+        """Return whether a click, (x, y) in pixels of the image, lies on its side of the outline, by its logit in `pixels`."""
         x, y = point
         per_pixel = len(self.logits) / round(self.shown_px / self.window.scale)
         last = len(self.logits) - 1
 
         def between(place: float, start: int) -> tuple[int, int, float]:
-            """Return the points on both sides of the middle of a pixel, and the weight of the second."""
+            """Return the grid points on both sides of the centre of a pixel, and the weight of the second point."""
             at = min(max((int(place) - start + 0.5) * per_pixel - 0.5, 0.0), float(last))
             return int(at), min(int(at) + 1, last), at - int(at)
 
