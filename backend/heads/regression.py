@@ -54,7 +54,7 @@ class Parameters:
         ----------
         embeddings : ndarray, shape (n, d)
         values : ndarray, shape (n,)
-            In any unit.
+            Values in any unit.
 
         Raises
         ------
@@ -115,7 +115,13 @@ class Parameters:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; anything else is a `HeadError`."""
+        """Read a head that `save` wrote.
+
+        Raises
+        ------
+        HeadError
+            If files are missing or damaged, or hold another kind of head.
+        """
         stored = storage.read(folder, head=NAME)
         mean = stored.array("mean", -1)
         d = len(mean)

@@ -25,14 +25,29 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class StoredHead:
-    """The content of the folder of a head; its accessors raise `HeadError` for missing fields and wrong shapes."""
+    """The content of the folder of a head; its accessors check types and shapes.
+
+    Attributes
+    ----------
+    folder : Path
+    fields : mapping of str to object
+        Content of the JSON file.
+    arrays : mapping of str to ndarray
+        Content of the safetensors file.
+    """
 
     folder: Path
     fields: Mapping[str, Any]
     arrays: Mapping[str, NDArray[Any]]
 
     def array(self, name: str, *shape: int) -> NDArray[Any]:
-        """Return the array `name`, which must have this shape (-1 for any length) and finite values."""
+        """Return the array `name`, which must have this shape (-1 for any length) and finite values.
+
+        Raises
+        ------
+        HeadError
+            If the array is missing, has another shape, or has a value that is not finite.
+        """
         value = self.arrays.get(name)
         if value is None:
             raise HeadError(f"the head in {self.folder} has no array {name!r}")
@@ -42,14 +57,26 @@ class StoredHead:
         return value
 
     def field(self, name: str, kind: type) -> Any:
-        """Return the field `name`, which must be of this type."""
+        """Return the field `name`.
+
+        Raises
+        ------
+        HeadError
+            If the field is missing or is not of the type `kind`.
+        """
         value = self.fields.get(name)
         if not isinstance(value, kind):
             raise HeadError(f"the field {name!r} of the head in {self.folder} must be a {kind.__name__}, not {value!r}")
         return value
 
     def build(self, name: str, make: Callable[[dict[str, Any]], T]) -> T:
-        """Return the value that `make` builds from the field `name`, an object."""
+        """Return the value that `make` builds from the field `name`, a JSON object.
+
+        Raises
+        ------
+        HeadError
+            If the field is missing or is not an object, or `make` raises TypeError, ValueError or KeyError.
+        """
         value = self.field(name, dict)
         try:
             return make(value)
@@ -57,7 +84,13 @@ class StoredHead:
             raise HeadError(f"the field {name!r} of the head in {self.folder} is damaged: {value}") from error
 
     def names(self, name: str) -> tuple[str, ...]:
-        """Return the field `name`, which must be a list of strings."""
+        """Return the field `name` as a tuple of strings.
+
+        Raises
+        ------
+        HeadError
+            If the field is missing or is not a list of strings.
+        """
         value = self.field(name, list)
         if not all(isinstance(item, str) for item in value):
             raise HeadError(f"the field {name!r} of the head in {self.folder} must be a list of names, not {value!r}")

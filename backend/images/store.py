@@ -22,7 +22,7 @@ from sync.images.stretch import FIRST_STRETCH_VERSION, STRETCH_VERSION
 __all__ = ["ImageSource", "ImageStore", "StoredImage", "image_key"]
 
 LARGE_PIXELS = 4_000_000
-"""Pixels above which an image is decoded alone and not kept in memory: decoding and measuring it takes 30 bytes a pixel."""
+"""Size above which an image is decoded alone and not kept in memory, pixels: decoding and measuring takes 30 bytes each."""
 UPLOADS = "/data/upload/"
 """Path of uploaded files, whose content never changes: Label Studio adds a random prefix to their names. The content of other
 references may change."""

@@ -24,7 +24,7 @@ class Scene:
         Footprint of each galaxy, computed without its neighbours (`backend.scenes.footprint`): masks of galaxies that overlap
         on the sky overlap as well. Masks end at the edge of the image.
     kinds : tuple of str
-        For each galaxy "cutout" or "simulated".
+        Origin of each galaxy: "cutout" or "simulated".
     blended : ndarray of bool, shape (n,)
         Whether the footprint shares pixels with another one.
     """

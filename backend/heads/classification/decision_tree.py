@@ -217,7 +217,13 @@ class DecisionTree:
 
     @classmethod
     def load(cls, folder: FilePath) -> Self:
-        """Read what `save` wrote; anything else is a `HeadError`."""
+        """Read a tree that `save` wrote.
+
+        Raises
+        ------
+        HeadError
+            If files are missing or damaged, or hold another kind of head.
+        """
         stored = storage.read(folder, head=NAME)
         try:
             tree = QuestionTree.of([tuple(map(str, path)) for path in stored.field("paths", list)])

@@ -200,7 +200,13 @@ class Morphology:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; anything else is a `HeadError`."""
+        """Read a head that `save` wrote.
+
+        Raises
+        ------
+        HeadError
+            If files are missing or damaged, or hold another kind of head.
+        """
         stored = storage.read(folder, head=NAME)
         classes, mean = stored.names("classes"), stored.array("mean", -1)
         d, k = len(mean), len(classes)

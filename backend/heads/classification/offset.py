@@ -25,6 +25,8 @@ def label_rates(targets: Floats, importance: Floats, *, offset: NDArray[np.float
         Soft labels, and the weight of each galaxy.
     offset : ndarray, shape (n, k), optional
         Log-probabilities of another head; NaN in the columns of classes that it does not predict.
+    link : Link
+        Link function of the classes.
     """
     unknown = np.ones(targets.shape[1], bool) if offset is None else np.asarray(np.isnan(offset).all(axis=0))
     return link.rates(importance @ targets, importance.sum(), unknown)

@@ -96,6 +96,8 @@ class Posterior:
         targets, importance, known : as for `solve`
         logits : ndarray, shape (n, k)
             Fitted logits, before the temperature; NaN for classes without an estimate.
+        link : Link
+            Link function of the classes.
         """
         probabilities = np.where(known, link.probabilities(logits), 0)
         mass = link.mass(targets, importance, link.weights(targets, importance))

@@ -160,6 +160,8 @@ class Detection:
 
         Parameters
         ----------
+        size : (width, height)
+            Size of the image, pixels.
         found : sequence of Source
             Sources of an extraction with the `settings` of this head. Their outlines are used for learned boxes, too; a box
             without a source gets an ellipse.
@@ -197,7 +199,13 @@ class Detection:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; anything else is a `HeadError`."""
+        """Read a head that `save` wrote.
+
+        Raises
+        ------
+        HeadError
+            If files are missing or damaged, or hold another kind of head.
+        """
         stored = storage.read(folder, head=NAME)
         # Heads of old versions do not have this field.
         learned = LearnedDetector.load(folder / LEARNED) if stored.fields.get(LEARNED) else None

@@ -73,7 +73,13 @@ class SourceDetector:
 
     @classmethod
     def base(cls, classes: Sequence[str]) -> Self:
-        """Return the untrained detector, which predicts every clear source with the first class as its label."""
+        """Return the untrained detector, which predicts every clear source with the first class as its label.
+
+        Raises
+        ------
+        ValueError
+            If there is no class.
+        """
         if not classes:
             raise ValueError("a detector needs at least one class")
         return cls(tuple(classes), Choice(), None, None, classes[0], 0.0)
@@ -164,7 +170,13 @@ class SourceDetector:
 
     @classmethod
     def load(cls, stored: storage.StoredHead) -> Self:
-        """Read what `save` wrote; anything else is a `HeadError`."""
+        """Read a detector from the files that `save` wrote.
+
+        Raises
+        ------
+        HeadError
+            If a field or a file is missing or damaged.
+        """
         parts = stored.names("parts")
         keep, kind = (Morphology.load(stored.folder / name) if name in parts else None for name in ("keep", "kind"))
         return cls(

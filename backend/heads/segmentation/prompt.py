@@ -49,12 +49,14 @@ class Prompt:
         boxes: Sequence[Box] = (),
         mask: Mask | None = None,
     ) -> Self:
-        """Create a validated prompt on an image of `size` (width, height).
+        """Create a validated prompt on an image.
 
         Parameters
         ----------
+        size : (width, height)
+            Size of the image, pixels.
         points : sequence of (Point, positive)
-            Of several points on one pixel, the last is used.
+            Pixels of the image; of several points on one pixel, the last is used.
         boxes : sequence of Box
             A rotated box is replaced with its upright bounding box.
         mask : ndarray of bool, shape (height, width), optional

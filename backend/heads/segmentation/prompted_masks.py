@@ -196,7 +196,13 @@ class PromptedMasks:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; anything else is a `HeadError`."""
+        """Read a head that `save` wrote.
+
+        Raises
+        ------
+        HeadError
+            If files are missing or damaged, or hold another kind of head.
+        """
         stored = storage.read(folder, head=NAME)
         network = SegmenterNetwork(stored.build("config", _config))
         expected = network.state_dict()

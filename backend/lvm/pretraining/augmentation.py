@@ -26,7 +26,7 @@ NOISE = 0.04
 
 
 def random_views(frames: Tensor, *, side: int) -> Tensor:
-    """Draw one random view of each frame.
+    """Draw one random augmented view of each frame.
 
     Parameters
     ----------

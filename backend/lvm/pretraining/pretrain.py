@@ -1,6 +1,6 @@
-"""Pre-training of the vision model on a data set of galaxies, without labels or, in a second run, on volunteers' votes.
+"""Pre-training of the vision model on a data set of galaxies, without labels or with the votes of volunteers.
 
-A killed run continues from its last saved state; under torchrun several processes share each batch.
+An interrupted run continues from its last saved state. Under torchrun, several processes share each batch.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _load_weights(model: VisionModel, start: Path) -> None:
 
 
 def _run(trainer: Trainer, state_file: Path, process: DistributedRank) -> None:
-    """Do the remaining steps with a progress bar, and save the state every two minutes and at the end."""
+    """Run the remaining steps with a progress bar; save the state every `SAVE_EVERY_S` and at the end."""
     progress = trainer.progress
     started = saved = time.monotonic()
     seconds_before = progress.seconds
@@ -142,7 +142,7 @@ def _recalibrate_batch_norm(model: VisionModel, dataset: PretrainDataset, proces
 def _provenance(
     progress: TrainingProgress, config: PretrainConfig, dataset: PretrainDataset, process: DistributedRank
 ) -> dict[str, object]:
-    """Settings, data, hardware and last losses of the run, for the metadata of the checkpoint."""
+    """Return settings, data, hardware and last losses of the run, for the metadata of the checkpoint."""
     return asdict(config) | {
         "images": len(dataset.frames),
         "hardware": process.hardware,

@@ -52,7 +52,17 @@ class PretrainConfig:
 
 @dataclass(slots=True)
 class TrainingProgress:
-    """The part of a run's state that is not weights: steps and seconds done, and the loss curve of each objective."""
+    """Progress of a run.
+
+    Attributes
+    ----------
+    step : int
+        Number of steps done.
+    seconds : float
+        Duration of the training so far.
+    history : dict of str to list of float
+        Loss curve of each objective.
+    """
 
     step: int = 0
     seconds: float = 0.0
@@ -117,7 +127,7 @@ class Trainer:
         Raises
         ------
         CheckpointError
-            If it is the state of a run with other settings than `epochs`, or of another network.
+            If the state is of a run with other settings, except `epochs`, or of another network.
         """
         state = torch.load(state_file, weights_only=True)
         try:
@@ -130,7 +140,7 @@ class Trainer:
         self.progress = TrainingProgress(state["step"], state["seconds"], state["history"])
 
     def _rows(self) -> torch.Tensor:
-        """Rows of the data set that this process takes in the next step."""
+        """Return the rows of the data set that this process reads in the next step."""
         epoch, position = divmod(self.progress.step, self.steps_per_epoch)
         generator = torch.Generator().manual_seed(self._config.seed + epoch)
         order = torch.randperm(len(self._dataset.frames), generator=generator)
@@ -140,5 +150,5 @@ class Trainer:
 
 
 def _scheduled_rate(fraction: float) -> float:
-    """Learning rate as a fraction of its peak: a short warm-up, then a cosine to zero."""
+    """Return the learning rate as a fraction of its peak: a linear warm-up times a cosine that falls to zero."""
     return min(fraction / WARM_UP, 1.0) * 0.5 * (1 + math.cos(math.pi * fraction))

@@ -63,7 +63,7 @@ class VisionModel(nn.Module):
             Shares of volunteers; rows of zeros have none.
         """
         rebuilds = "reconstruction" in self.objectives
-        # Two passes, not one: batch normalisation would mix the statistics of corrupted and clean views.
+        # Two passes: in one pass, batch normalisation would mix the statistics of corrupted and clean views.
         pyramid = self.encoder.pyramid(corrupt(views[0]) if rebuilds else views[0])
         embeddings = torch.stack([self.encoder.pool(pyramid), self.encoder(views[1])]).float()
         losses: dict[str, Tensor] = {}

@@ -62,7 +62,21 @@ class LearnedDetector:
 
     @classmethod
     def blank(cls, pyramids: Pyramids, classes: Sequence[str], *, seed: int = 0) -> Self:
-        """Return an untrained detector."""
+        """Return an untrained detector.
+
+        Parameters
+        ----------
+        pyramids : Pyramids
+            Give the shape of the feature maps, and the fingerprint of the encoder.
+        classes : sequence of str
+        seed : int
+            Random seed of the initial weights.
+
+        Raises
+        ------
+        ValueError
+            If there is no class.
+        """
         if not classes:
             raise ValueError("a detector needs at least one class")
         with torch.random.fork_rng(devices=[]):
@@ -71,7 +85,13 @@ class LearnedDetector:
         return cls(_round_weights(network), tuple(classes), pyramids.fingerprint)
 
     def for_classes(self, classes: Sequence[str]) -> Self:
-        """Return the detector for other classes, each with the weights of the first class of this detector."""
+        """Return the detector for other classes, each with the weights of the first class of this detector.
+
+        Raises
+        ------
+        ValueError
+            If there is no class.
+        """
         if not classes:
             raise ValueError("a detector needs at least one class")
         if tuple(classes) == self.classes:
@@ -158,7 +178,13 @@ class LearnedDetector:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote; anything else is a `HeadError`."""
+        """Read a detector that `save` wrote.
+
+        Raises
+        ------
+        HeadError
+            If files are missing or damaged, or hold another kind of head.
+        """
         stored = storage.read(folder, head=NAME)
         config = stored.build("config", _config)
         classes = stored.names("classes")

@@ -87,6 +87,11 @@ def train_network(
         Random seed of the order of the examples.
     report : callable, optional
         Called after each step with its number and its loss.
+
+    Raises
+    ------
+    ValueError
+        If there is no example.
     """
     if not examples:
         raise ValueError("a detector needs at least one example to learn from")
