@@ -119,7 +119,7 @@ def clean(frame: NDArray[np.uint8], *, seed: int = 0) -> FrameSky:
     # The haloes of the brightest sources extend far beyond their segments.
     bright = goes[segments] & (extraction.segmentation.brightness > BRIGHT_SIGMA * extraction.segmentation.noise)
     removed = _grown(goes[segments], HALO_PX) | _grown(bright, 3 * HALO_PX)
-    removed &= goes[segments] | ~stars  # a truncated star would do more harm than the halo of a neighbour
+    removed &= goes[segments] | ~stars  # a truncated star is worse than the remaining halo of a neighbour
     return FrameSky(_filled(frame, removed, segments > 0, np.random.default_rng(seed)), removed)
 
 

@@ -40,7 +40,7 @@ class Sky:
 
     @classmethod
     def of(cls, pixels: NDArray[np.float32]) -> Sky:
-        """Measure the sky of an image, shape (height, width, 3), by its darkest quarter: a galaxy can fill half of a cut-out."""
+        """Measure the sky of an image, shape (height, width, 3), by its darkest quarter: a galaxy can fill half of it."""
         step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / SKY_PIXELS)))
         grey = np.nan_to_num(pixels[::step, ::step].mean(axis=2, dtype=np.float32), nan=0.0, posinf=1.0, neginf=0.0)
         low, high = np.quantile(grey, DARK_QUANTILES).tolist()
