@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 (Tan & Le 2019, arXiv:1905.11946), a convolutional network with weights pre-trained on ImageNet.
+"""EfficientNet-Lite0 (Tan & Le 2019, arXiv:1905.11946); the training of the shipped encoder started from its ImageNet weights.
 
 On two CPU cores it embeds several times as many images per second as a Swin of the same quality, and filters for edges and
 textures need not be trained on a few thousand galaxies.
