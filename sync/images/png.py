@@ -1,8 +1,8 @@
-"""PNG files of what annotators see, written several times faster than by Pillow, which tries every filter on every row.
+"""A PNG writer for displayed images, several times faster than Pillow's, which tries all filters on each row.
 
-The pixels of an astronomical image are mostly noise, in which zlib finds nothing to repeat. So each value is replaced by its
-difference to the mean of its neighbours above and to the left (PNG's filter "Average"), and zlib encodes the frequencies of the
-differences and runs of equal ones: the files are as small as Pillow's.
+The pixels of an astronomical image are mostly noise without repeated sequences. Each value is therefore replaced by its
+difference from the mean of its left and upper neighbours (PNG filter "Average"), and zlib uses only Huffman coding and runs of
+equal values (`Z_RLE`). The files are as small as Pillow's.
 
 References
 ----------
@@ -22,12 +22,12 @@ __all__ = ["to_png"]
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 BITS, TRUE_COLOUR = 8, 2
 AVERAGE = 3
-"""Number of the filter."""
+"""Number of the filter type "Average"."""
 LEVEL, WINDOW_BITS, MEMORY_LEVEL = 1, 15, 9
 
 
 def to_png(pixels: NDArray[np.float32]) -> bytes:
-    """Write an image as 8-bit PNG, for Label Studio to show.
+    """Encode an image as 8-bit RGB PNG.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def to_png(pixels: NDArray[np.float32]) -> bytes:
     Raises
     ------
     ValueError
-        If the shape is another or a value lies outside [0, 1].
+        If the array has another shape or a value outside [0, 1].
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
         raise ValueError(f"pixels must have shape (height, width, 3), not {pixels.shape}")
@@ -52,12 +52,12 @@ def to_png(pixels: NDArray[np.float32]) -> bytes:
 
 
 def _filtered(values: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Filter rows of RGB values, shape (height, 3 * width), and put the number of the filter before each."""
+    """Filter rows of RGB values, shape (height, 3 * width), and prepend the number of the filter to each."""
     height, length = values.shape
     above, left = np.zeros((2, height, length), dtype=np.uint16)
     above[1:], left[:, 3:] = values[:-1], values[:, :-3]
     rows = np.full((height, 1 + length), AVERAGE, dtype=np.uint8)
-    np.subtract(values, (above + left) // 2, out=rows[:, 1:], casting="unsafe")  # modulo 256, as PNG has it
+    np.subtract(values, (above + left) // 2, out=rows[:, 1:], casting="unsafe")  # modulo 256, as PNG defines it
     return rows
 
 

@@ -1,4 +1,4 @@
-"""Images as the web knows them (PNG, JPEG, GIF, WebP), and TIFFs whose compression only Pillow can open."""
+"""Reader of PNG, JPEG, GIF and WebP files, and of TIFF files with compressions that only Pillow supports."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ ORIENTATIONS = {
 
 
 def read_raster(data: bytes, *, formats: tuple[str, ...], max_pixels: int) -> NDArray[np.float32]:
-    """Read an image with Pillow, the first frame if it moves.
+    """Read an image with Pillow; of an animation, the first frame.
 
-    Transparent pixels are laid on black. 16-bit grey keeps its depth, 16-bit colour is read as 8 bits.
+    Transparent pixels are blended with black. 16-bit grey keeps its depth; 16-bit colour is read as 8 bits.
 
     Parameters
     ----------
     data : bytes
-        A whole file.
+        Content of the file.
     formats : tuple of str
-        Pillow's names of the formats that it may be.
+        Pillow's names of the accepted formats.
     max_pixels : int
-        Width times height.
+        Largest product of width and height.
 
     Returns
     -------
     ndarray, shape (height, width, 3)
-        In [0, 1], upright as a browser shows it.
+        In [0, 1], in the orientation of a browser.
 
     Raises
     ------
@@ -66,12 +66,12 @@ def read_raster(data: bytes, *, formats: tuple[str, ...], max_pixels: int) -> ND
 
 
 def check_pixels(width: int, height: int, *, max_pixels: int) -> None:
-    """Refuse a size before anything of that size is made.
+    """Check the size of an image before memory for it is allocated.
 
     Raises
     ------
     ImageError
-        If there is no pixel or more than `max_pixels`.
+        If the image has no pixels or more than `max_pixels`.
     """
     if width < 1 or height < 1:
         raise ImageError(f"the image has no pixels: {width}x{height}")
@@ -80,7 +80,7 @@ def check_pixels(width: int, height: int, *, max_pixels: int) -> None:
 
 
 def turn_upright(pixels: NDArray[np.float32], orientation: int) -> NDArray[np.float32]:
-    """Apply an Exif orientation to shape (height, width, 3); an unknown one changes nothing, as in browsers."""
+    """Apply an Exif orientation to an image, shape (height, width, 3); like browsers, ignore an unknown one."""
     transpose, flip_rows, flip_columns = ORIENTATIONS.get(orientation, (False, False, False))
     if transpose:
         pixels = pixels.swapaxes(0, 1)
@@ -108,7 +108,7 @@ def _grey(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _orientation(image: Image.Image) -> int:
-    # Not image.getexif(): that also believes XMP, which browsers do not.
+    # image.getexif() also reads XMP, which browsers ignore.
     if image.format == "TIFF":
         value = image.getexif().get(ORIENTATION_TAG, 1)
     else:
@@ -116,6 +116,6 @@ def _orientation(image: Image.Image) -> int:
         try:
             exif.load(image.info.get("exif", b""))
             value = exif.get(ORIENTATION_TAG, 1)
-        except DAMAGE:  # an image with damaged Exif is shown as it is stored
+        except DAMAGE:  # damaged Exif data is ignored
             return 1
     return value if isinstance(value, int) else 1

@@ -1,4 +1,4 @@
-"""Where on the sky an image lies: what a task keeps of a FITS header's world coordinates."""
+"""Sky coordinates of an imported image, from its FITS header to the data of a task."""
 
 from __future__ import annotations
 
@@ -19,22 +19,21 @@ __all__ = ["sky_in_file", "sky_of"]
 
 
 def sky_of(header: fits.Header, content: bytes | None = None) -> dict[str, Any]:
-    """Say where an image lies, as it stands in a task's data.
+    """Return the sky coordinates of an image for a task's data.
 
     Parameters
     ----------
     header : Header
-        Of an image of at least two axes.
+        Header of an image with at least two axes.
     content : bytes, optional
-        The whole file, whose further extensions may hold lookup tables of a distortion.
+        Content of the file, whose other extensions may contain lookup tables of a distortion.
 
     Returns
     -------
     dict
-        `ra` and `dec` of the middle, degrees, ICRS; `pixel_scale_arcsec`; `wcs`, the cards of the FITS array as numbers and
-        texts, `NAXIS1` and `NAXIS2` among them. Rows are counted as FITS counts them, from the bottom of what is shown.
-        `sky_problem` says what of the header's coordinates is left out, where something is. Empty where the header does not
-        speak of coordinates.
+        `ra` and `dec` of the centre, degrees, ICRS; `pixel_scale_arcsec`; `wcs`, the header cards as numbers and strings,
+        including `NAXIS1` and `NAXIS2`, with rows counted as in FITS, from the bottom of the displayed image; `sky_problem`, a
+        sentence about omitted or unreadable coordinates, if there are any. Empty if the header has no coordinates.
     """
     try:
         sky = sky_in_file(header, content)
@@ -47,18 +46,18 @@ def sky_of(header: fits.Header, content: bytes | None = None) -> dict[str, Any]:
     width, height = cards["NAXIS1"], cards["NAXIS2"]
     (place,) = sky.positions((width - 1) / 2, (height - 1) / 2)
     scale = sky.pixel_scale_arcsec
-    if not np.isfinite([*place, scale]).all():  # the middle of a mosaic of which a corner is on the sky
+    if not np.isfinite([*place, scale]).all():  # the centre is outside the map, for example of a mosaic
         return {"wcs": cards} | problem
     return {"ra": float(place[0]), "dec": float(place[1]), "pixel_scale_arcsec": scale, "wcs": cards} | problem
 
 
 def sky_in_file(header: fits.Header, content: bytes | None) -> CelestialSky:
-    """Read the coordinates of an image, with the lookup tables that the file holds.
+    """Read the coordinates of an image, with the lookup tables in its file.
 
     Raises
     ------
     SkyError
-        If there are none that can be computed, or they are of other axes than the two that are shown.
+        If the coordinates cannot be computed, or do not refer to axes 1 and 2, which are displayed.
     """
     if content is None or not wants_tables(header):
         sky = read_sky(header)
@@ -68,7 +67,7 @@ def sky_in_file(header: fits.Header, content: bytes | None) -> CelestialSky:
                 sky = read_sky(header, file)
         except SkyError:
             raise
-        except DAMAGE:  # of another extension
+        except DAMAGE:  # another extension is damaged
             sky = read_sky(header)
     if (sky.axes.first, sky.axes.second) != (1, 2):
         raise SkyError(f"the axes of the sky are {sky.axes.first} and {sky.axes.second}, and the image shows axes 1 and 2")

@@ -1,8 +1,8 @@
-"""Stretches: what an astronomical image, linear and of any unit, looks like to a person.
+"""Asinh stretches of linear astronomical images in any unit.
 
-Brightness is measured in units of the sky's own noise, so counts and nanomaggies look the same. The curve is that of
-the Legacy Surveys' viewer, asinh(20 I) / sqrt(20) with I = 0.03 + the mean of g, r, z in its weights, where a band's
-noise is 0.012 on the whole (measured on its cut-outs): FITS files then resemble the JPEGs that volunteers classified.
+Brightness is measured in units of the noise of the sky, so the unit of the file does not matter. The curve is that of the
+Legacy Surveys viewer, asinh(20 I) / sqrt(20) with I = 0.03 + the weighted mean of g, r and z, in which the noise of a band is
+about 0.012 (measured on its cut-outs). FITS files therefore resemble the JPEG images that volunteers classified.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ from sync.images.cleaning import clean_with_sample
 
 __all__ = ["FIRST_STRETCH_VERSION", "STRETCH_VERSION", "asinh", "in_colour", "lupton", "three_bands"]
 
-STRETCH_VERSION = "asinh-sky-3"  # goes into cache keys: change it with anything below that changes pixels
+STRETCH_VERSION = "asinh-sky-3"  # part of cache keys: change it with every change below that affects pixels
 FIRST_STRETCH_VERSION = "asinh-sky-2"
-"""Goes into what must outlive a new stretch: content ids, so that nothing is imported twice, and keys of PNG and JPEG files."""
+"""Part of identifiers that must not change with the stretch: content ids, to avoid duplicates, and cache keys of PNG and JPEG."""
 
-BLACK_SIGMA = -2.5  # below the sky, so that faint light is not lost in black
+BLACK_SIGMA = -2.5  # below the sky, so that faint light is not clipped
 SOFT_SIGMA = 4.2  # linear below, logarithmic above
-WHITE_SIGMA = 182.0  # at least; brighter images are white at their own WHITE_PERCENTILE
+WHITE_SIGMA = 182.0  # lower limit of the white point; in brighter images it is at their WHITE_PERCENTILE
 WHITE_PERCENTILE = 99.8
-COMMON_PERCENTILE = 95.0  # what lies beyond it is a small part of the frame
-STAR_RATIO = 1000.0  # a star that is brighter than the common pixels by more is white, so that the galaxies beside it are seen
-SOURCE_SIGMA = 5.0  # pixels that surely show something
+COMMON_PERCENTILE = 95.0  # only a small part of the frame is brighter
+STAR_RATIO = 1000.0  # limits the white point relative to COMMON_PERCENTILE, so that galaxies near a bright star stay visible
+SOURCE_SIGMA = 5.0  # pixels above it belong to sources
 
 
 def asinh(image: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -41,18 +41,18 @@ def asinh(image: NDArray[np.floating]) -> NDArray[np.float32]:
     Returns
     -------
     ndarray, shape (height, width)
-        In [0, 1]; zero where missing, and everywhere in an image without contrast.
+        In [0, 1]; 0 for missing pixels, and for all pixels of an image without contrast.
     """
     return _stretched(*clean_with_sample(image))
 
 
 def lupton(red: NDArray[np.floating], green: NDArray[np.floating], blue: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Compose three bands so that a colour does not depend on brightness.
+    """Compose three bands into a colour image whose hue does not depend on brightness.
 
     Parameters
     ----------
     red, green, blue : ndarray, shape (height, width)
-        Linear brightness, weighted so that equal numbers are grey; NaN and infinity mark missing pixels.
+        Linear brightness, weighted so that equal values give grey; NaN and infinity mark missing pixels.
 
     Returns
     -------
@@ -75,16 +75,16 @@ def lupton(red: NDArray[np.floating], green: NDArray[np.floating], blue: NDArray
 
 
 def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = None) -> NDArray[np.float32]:
-    """Show any number of bands, ordered from the bluest to the reddest.
+    """Compose any number of bands, ordered from the bluest to the reddest, into a colour image.
 
-    One band is grey; of two the green is the mean; of more than three, neighbours are averaged into three.
+    One band gives a grey image. For two bands, green is their mean. More than three bands are averaged into three groups.
 
     Parameters
     ----------
     bands : ndarray, shape (n, height, width)
         Linear brightness; NaN and infinity mark missing pixels.
     weights : sequence of n floats, optional
-        What to multiply each band by so that equal numbers are grey; by default, what makes the sources grey.
+        Factors of the bands with which equal values give grey; by default, factors with which the sources are grey.
 
     Returns
     -------
@@ -101,13 +101,13 @@ def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = 
     if len(planes) != 3:
         mixed = three_bands(weighted)
         return _composed(mixed, [_sky(plane, sorted_sample(plane)) for plane in mixed])
-    # Finding the sky is most of the work: of three bands it is known, and only weighted.
+    # Measuring the sky takes most of the time; the measured values of three bands are only rescaled.
     scaled = [Background(sky.level * weight, sky.noise * weight) for sky, weight in zip(skies, known, strict=True)]
     return _composed(three_bands(weighted), scaled[::-1])
 
 
 def three_bands(bands: Sequence[NDArray[np.floating]]) -> tuple[NDArray[np.floating], ...]:
-    """Make red, green and blue of any number of bands, ordered from the bluest to the reddest, as `in_colour` says."""
+    """Combine bands, ordered from the bluest to the reddest, into red, green and blue as described in `in_colour`."""
     if len(bands) == 1:
         return (bands[0], bands[0], bands[0])
     if len(bands) == 2:
@@ -124,7 +124,7 @@ def _stretched(image: NDArray[np.floating], sample: Sample) -> NDArray[np.float3
 
 
 def _composed(planes: Sequence[NDArray[np.floating]], skies: Sequence[Background]) -> NDArray[np.float32]:
-    """Compose red, green and blue, each with the level and the noise of its sky."""
+    """Compose red, green and blue planes with the given sky backgrounds, shape (height, width, 3)."""
     noises = [sky.noise for sky in skies if sky.noise]
     if not noises:
         return np.zeros((*planes[0].shape, 3), dtype=np.float32)
@@ -136,13 +136,13 @@ def _composed(planes: Sequence[NDArray[np.floating]], skies: Sequence[Background
     intensity = bands.mean(axis=0)
     wanted = _curve(intensity + np.float32(BLACK_SIGMA))
     bands *= wanted / np.maximum(intensity, np.float32(1e-6))
-    # A band over 1 pulls the others down with it, which keeps the hue of bright cores.
+    # If a band exceeds 1, all bands are divided by it, which keeps the hue of bright cores.
     bands /= np.maximum(bands.max(axis=0), np.float32(1.0))
     return np.ascontiguousarray(np.moveaxis(bands, 0, -1))
 
 
 def _grey_world(bands: Sequence[NDArray[np.floating]], skies: Sequence[Background]) -> list[float]:
-    """Weights that give the sources the same median in every band."""
+    """Return weights with which the sources have the same median in all bands."""
     step = -(-bands[0].size // MAX_SAMPLE)
     samples = [band.reshape(-1)[::step] for band in bands]
     above = [_above(sample, sky.level, sky.noise or 1.0) for sample, sky in zip(samples, skies, strict=True)]
@@ -153,15 +153,15 @@ def _grey_world(bands: Sequence[NDArray[np.floating]], skies: Sequence[Backgroun
         light = light[~np.isnan(light)]
         level = max(float(np.median(light)), 1.0) if light.size else 1.0
         weights.append(1 / (level * sky.noise) if sky.noise else 1.0)
-    # Only their ratios matter; the largest is 1, so that no product overflows.
+    # Only the ratios matter; the largest weight is 1, so that products do not overflow.
     return [weight / max(weights) for weight in weights]
 
 
 def _above(image: NDArray[np.floating], sky: float, unit: float) -> NDArray[np.float32]:
-    """Brightness above the sky in units of `unit`; NaN where missing."""
-    limit = np.finfo(np.float32).max / 8  # three of them are added later
+    """Return the brightness above the sky in units of `unit`; NaN for missing pixels."""
+    limit = np.finfo(np.float32).max / 8  # the sum of three such values must be finite
     with np.errstate(over="ignore", invalid="ignore"):
-        # Halved first, because the difference of two finite numbers must stay finite.
+        # Values are halved first, so that the difference of two finite numbers is finite.
         scaled = image.astype(np.float64)
         scaled /= 2
         scaled -= sky / 2
@@ -174,13 +174,13 @@ def _above(image: NDArray[np.floating], sky: float, unit: float) -> NDArray[np.f
 
 
 def _sky(image: NDArray[np.floating], sample: Sample) -> Background:
-    """Measure the sky on an image's sorted sample; noise 0 for an image without contrast."""
+    """Return the sky background from an image's sorted sample; the noise is 0 for an image without contrast."""
     if not sample.size:
         return Background(0.0, 0.0)
     sky = clipped_background(sample)
     smallest = np.finfo(np.float64).tiny
     if not np.isfinite(sky.level) or not smallest < sky.noise < np.inf:
-        # A model without noise, or a frame that is mostly padding: its whole range is what there is to show.
+        # For a model without noise, or a frame that is mostly padding, the full range is displayed.
         valid = image[np.isfinite(image)]
         low, high = float(valid.min()), float(valid.max())
         sky = Background(low, (high / 2 - low / 2) / WHITE_SIGMA * 2)
@@ -188,11 +188,11 @@ def _sky(image: NDArray[np.floating], sample: Sample) -> Background:
 
 
 def _curve(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Asinh from BLACK_SIGMA to white; `image` is in units of the sky's noise."""
+    """Apply the asinh curve from BLACK_SIGMA to the white point; `image` is in units of the sky's noise."""
     valid = image[~np.isnan(image)]
     sample = valid[:: -(-max(valid.size, 1) // MAX_SAMPLE)]
     bright = 0.0
-    # Seldom: a percentile is slow.
+    # The test avoids the slow percentile for most images.
     if np.count_nonzero(sample > WHITE_SIGMA) > (1 - WHITE_PERCENTILE / 100) * (sample.size - 1):
         bright = float(np.percentile(sample, WHITE_PERCENTILE))
     if bright > STAR_RATIO:
@@ -210,7 +210,7 @@ def _curve(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _mean(bands: Sequence[NDArray[np.floating]]) -> NDArray[np.floating]:
-    """Mean over the bands that have a value; NaN where none has."""
+    """Return the mean over the bands with a finite value at each pixel; NaN where no band has one."""
     if len(bands) == 1:
         return bands[0]
     valid = [np.isfinite(band) for band in bands]

@@ -1,4 +1,4 @@
-"""The stretches that a person may choose for an import: how linear bands become what an annotator sees."""
+"""Stretches that users can select for an import."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FAINT_PERCENTILE, BRIGHT_PERCENTILE = 0.5, 99.5
 COMMON_PERCENTILE = 80.0
 
 STAR_RATIO = 180.0
-"""Above the middle, in units of what the common pixels lie above it: a star that is brighter is white."""
+"""Limit of the white point above the median, in units of the distance of `COMMON_PERCENTILE` from the median."""
 
 Stretch = Callable[[NDArray[np.floating], Sequence[float] | None], NDArray[np.float32]]
 
@@ -34,7 +34,7 @@ def _asinh(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDAr
 
 
 def _zscale(bands: NDArray[np.floating], weights: Sequence[float] | None) -> NDArray[np.float32]:
-    from astropy.visualization import ZScaleInterval  # here, since it loads matplotlib
+    from astropy.visualization import ZScaleInterval  # imported on use, because it loads matplotlib
 
     return _linear(bands, ZScaleInterval())
 
@@ -46,7 +46,7 @@ def _percentile(bands: NDArray[np.floating], weights: Sequence[float] | None) ->
 
 
 def _linear(bands: NDArray[np.floating], interval: BaseInterval) -> NDArray[np.float32]:
-    """Show each band linearly between the limits that `interval` finds in it; black where missing or without contrast."""
+    """Stretch each band linearly between the limits of `interval`; missing pixels and bands without contrast are black."""
     shown = [_between(band.astype(np.float64), interval) for band in three_bands([clean(band) for band in bands])]
     return np.stack(shown, axis=-1).astype(np.float32)
 
@@ -59,7 +59,7 @@ def _between(band: NDArray[np.float64], interval: BaseInterval) -> NDArray[np.fl
     middle, common, bright = (float(level) for level in np.percentile(valid, (50, COMMON_PERCENTILE, WHITE_PERCENTILE)))
     if common > middle:
         high = min(high, middle + STAR_RATIO * (common - middle))
-    if not low < high:  # most pixels are equal, as of an image that counts photons
+    if not low < high:  # most pixels are equal, for example in an image of photon counts
         low, high = float(valid.min()), bright if bright > valid.min() else float(valid.max())
     if not low < high:
         return np.zeros(band.shape)
@@ -68,8 +68,8 @@ def _between(band: NDArray[np.float64], interval: BaseInterval) -> NDArray[np.fl
 
 DEFAULT_STRETCH = "lupton"
 STRETCHES: dict[str, Stretch] = {"lupton": _lupton, "asinh": _asinh, "zscale": _zscale, "percentile": _percentile}
-"""Bands, shape (n, height, width), and their weights to what is seen, shape (height, width, 3) in [0, 1].
+"""Functions from bands, shape (n, height, width), and their weights to an image, shape (height, width, 3), in [0, 1].
 
-`lupton` keeps colours whatever the brightness (one band: grey asinh), and is how the backend itself shows a FITS file;
-`asinh`, `zscale` and `percentile` stretch each of the three colours by itself.
+`lupton` keeps the hue independent of brightness (one band gives a grey asinh stretch); the backend uses it for FITS files.
+`asinh`, `zscale` and `percentile` stretch the three colours separately.
 """

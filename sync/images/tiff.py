@@ -1,7 +1,7 @@
-"""TIFF: photographs, and what science stores in it.
+"""Reader of TIFF files with photographs or measurements.
 
-8- and 16-bit unsigned values are brightness as seen (value / 255, value / 65535); floats and all other integers are
-linear measurements and go through the same stretch as FITS, with the first row at the top as TIFF has it.
+8- and 16-bit unsigned values are displayed brightness and are divided by 255 or 65535. Floating-point values and all other
+integers are linear measurements; they are stretched like FITS images, with the first row at the top as in TIFF.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sync.images.stretch import in_colour, lupton
 
 __all__ = ["read_tiff"]
 
-MAX_SAMPLES = 16  # values of one pixel
+MAX_SAMPLES = 16  # values per pixel
 MAX_SEGMENTS = 100_000  # strips or tiles
 NOT_COMPRESSED = {COMPRESSION.NONE}
 DEFLATED = {COMPRESSION.DEFLATE, COMPRESSION.ADOBE_DEFLATE}
@@ -35,19 +35,19 @@ def read_tiff(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
     Parameters
     ----------
     data : bytes
-        A whole file.
+        Content of the file.
     max_pixels : int
-        Width times height.
+        Largest product of width and height.
 
     Returns
     -------
     ndarray, shape (height, width, 3)
-        In [0, 1], upright.
+        In [0, 1], with the orientation of the file applied.
 
     Raises
     ------
     ImageError
-        If the file is damaged, truncated or too large, or holds no two-dimensional image.
+        If the file is damaged, truncated or too large, or does not contain a two-dimensional image.
     """
     try:
         with TiffFile(io.BytesIO(data)) as file:
@@ -74,7 +74,7 @@ def read_tiff(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
 
 
 def _fits_tifffile(page: TiffPage) -> bool:
-    """Whether tifffile opens it without further codecs and keeps more of it than Pillow would."""
+    """Return whether tifffile can read a page without additional codecs; it then keeps more data types than Pillow."""
     return (
         page.compression in NOT_COMPRESSED | DEFLATED
         and page.photometric in WITH_TIFFFILE
@@ -86,7 +86,7 @@ def _fits_tifffile(page: TiffPage) -> bool:
 
 
 def _check_segments(page: TiffPage, data: bytes, max_pixels: int) -> None:
-    """Refuse a small file that would unpack into a large one: tifffile inflates a strip or tile to any length."""
+    """Reject files whose strips or tiles decompress to more than their size; tifffile does not limit the length."""
     if page.is_tiled:
         check_pixels(page.tilewidth, page.tilelength, max_pixels=max(max_pixels, 2**20))
         rows, columns = page.tilelength, page.tilewidth
@@ -117,7 +117,7 @@ def _shape(page: TiffPage) -> tuple[int, int, int]:
 
 
 def _to_float(pixels: NDArray[Any], page: TiffPage) -> NDArray[np.float32]:
-    """Shape (height, width, samples) to shape (height, width, 3)."""
+    """Convert samples, shape (height, width, samples), to displayed colours, shape (height, width, 3)."""
     colours = 3 if pixels.shape[2] >= 3 else 1
     alpha = page.extrasamples[0] if len(page.extrasamples) == pixels.shape[2] - colours > 0 else 0
     if pixels.dtype in (np.uint8, np.uint16):
@@ -126,7 +126,7 @@ def _to_float(pixels: NDArray[Any], page: TiffPage) -> NDArray[np.float32]:
         shown = values[..., :colours]
         if page.photometric == PHOTOMETRIC.MINISWHITE:
             shown = 1 - shown
-        if alpha == 2:  # not yet multiplied into the colours
+        if alpha == 2:  # unassociated alpha: the colours are not premultiplied
             shown = shown * values[..., colours:]
         return np.repeat(shown, 3, axis=-1) if colours == 1 else shown
     if pixels.dtype.kind not in "iuf":

@@ -1,8 +1,8 @@
-"""Which places a task's image reference may lead to, and what may be asked there.
+"""Policy for the image references of tasks: allowed addresses, and the addresses that receive the token.
 
-A reference is written by whoever imported the task, and Label Studio's own resolver follows it anywhere with our token:
-up the path into the API, over plain http, to any host. So a reference is never passed on as it is: it is taken apart,
-compared with the few shapes that Label Studio makes itself, and the address to ask is built anew from the parts.
+Any user who imports tasks can write references, and Label Studio's own resolver would follow them with the token of this
+program: up the path into the API, over plain http, and to any host. References are therefore never used unchanged: a reference
+is parsed, compared with the forms that Label Studio creates, and the requested URL is built from its checked parts.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from sync.errors.images import ImageError
 
 __all__ = ["Policy", "Target", "shorten"]
 
-MAX_REFERENCE_CHARACTERS = 8192  # longer than any presigned address; servers refuse such a request line anyway
+MAX_REFERENCE_CHARACTERS = 8192  # longer than presigned URLs; servers reject longer request lines
 MAX_SHOWN_CHARACTERS = 100
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Path of the server -> the one query parameter that it reads, or None.
+# Path of Label Studio -> its query parameter, or None.
 LABEL_STUDIO_PATHS: tuple[tuple[re.Pattern[str], str | None], ...] = (
     (re.compile(r"/data/upload/[0-9]{1,18}/[^/]+"), None),
     (re.compile(r"/data/local-files/"), "d"),
@@ -35,14 +35,14 @@ Origin = tuple[str, str, int]
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """An address that may be asked.
+    """An allowed address.
 
     Attributes
     ----------
     url : str
-        Absolute, every part checked and quoted anew.
+        Absolute URL of checked and quoted parts.
     trusted : bool
-        True for Label Studio itself, the only place that may see the token.
+        True for Label Studio, to which alone the token is sent.
     """
 
     url: str
@@ -50,21 +50,22 @@ class Target:
 
 
 class Policy:
-    """The places that references may lead to.
+    """Rules for the addresses that references may use.
 
     Parameters
     ----------
     label_studio_url : str
-        Where we reach Label Studio, e.g. "http://label-studio:8080" or "https://host/below".
+        Address at which this program reaches Label Studio, such as "http://label-studio:8080" or "https://host/below".
     public_url : str, optional
-        Where people reach it (LABEL_STUDIO_HOST), if that differs: references to it are asked of `label_studio_url`.
+        Address of Label Studio for its users (LABEL_STUDIO_HOST), if it differs; references to it are requested from
+        `label_studio_url`.
     allowed_hosts : iterable of str
-        Other hosts, "host" (ports 80 and 443) or "host:port"; they never see the token.
+        Other hosts, "host" (ports 80 and 443) or "host:port"; the token is not sent to them.
 
     Raises
     ------
     ValueError
-        If an address or a host is not well formed.
+        If an address or a host is malformed.
     """
 
     def __init__(
@@ -78,17 +79,17 @@ class Policy:
         self._others = frozenset(origin for host in allowed_hosts for origin in _origins_of_host(host))
 
     def target(self, reference: str) -> Target:
-        """Turn a reference into the address to ask.
+        """Return the address to request for a reference.
 
         Parameters
         ----------
         reference : str
-            A path of Label Studio or an absolute http(s) address.
+            A path of Label Studio or an absolute http(s) URL.
 
         Raises
         ------
         ImageError
-            If the reference leads anywhere else.
+            If the reference is malformed or not allowed.
         """
         if not isinstance(reference, str) or not reference:
             raise ImageError(f"the image reference must be a non-empty text, not {type(reference).__name__}")
@@ -115,12 +116,12 @@ class Policy:
         )
 
     def redirect(self, source: Target, location: str) -> Target:
-        """Check where `source` redirects to by the same rules.
+        """Return the address to request for a redirect of `source` to `location`; the rules are those of `target`.
 
         Raises
         ------
         ImageError
-            If `location` leads to a place that a reference may not lead to either.
+            If `location` is malformed or not allowed.
         """
         if "\\" in location or CONTROL_CHARACTER.search(location):
             raise ImageError(f"{shorten(source.url)} redirects to a malformed address")
@@ -143,7 +144,7 @@ class Policy:
 
 
 def shorten(reference: str) -> str:
-    """Name a reference in a message: short, on one line, without credentials or signatures."""
+    """Return a reference for a message: short, on one line, without credentials and signatures."""
     start, mark, query = reference[:MAX_REFERENCE_CHARACTERS].partition("?")
     if mark and start.rstrip("/").endswith("/data/local-files"):
         start += "?d=" + dict(parse_qsl(query)).get("d", "")
@@ -153,7 +154,7 @@ def shorten(reference: str) -> str:
 
 
 def _clean_path(path: str, reference: str) -> str:
-    """Decode a path once; refuse one that climbs, also if a proxy on the way were to decode it again."""
+    """Decode a path once; reject path traversal, also after repeated decoding, because a proxy may decode it again."""
     try:
         clean = decoded = unquote(path, errors="strict")
         while True:
@@ -188,7 +189,7 @@ def _parameter(query: str, key: str, reference: str) -> str:
 
 def _elsewhere(origin: Origin, parts: SplitResult, reference: str) -> str:
     path = _clean_path(parts.path or "/", reference)
-    # The query stays as it is: a signature covers its exact characters.
+    # The query is not changed, because a signature covers its exact characters.
     return _written(origin) + quote(path) + ("?" + quote(parts.query, safe="%/:?&=+,;@!$'()*~-._[]") if parts.query else "")
 
 
@@ -215,7 +216,13 @@ def _origins_of_host(host: str) -> Iterable[Origin]:
 
 
 def _origin(parts: SplitResult) -> Origin | None:
-    """Scheme, host and port; None where there is no host, no http(s) or a user name. ValueError if malformed."""
+    """Return scheme, host and port; None without a host, with another scheme than http(s) or with a user name.
+
+    Raises
+    ------
+    ValueError
+        If the port is malformed.
+    """
     scheme, host, port = parts.scheme, parts.hostname, parts.port
     if scheme not in DEFAULT_PORTS or not host or "@" in parts.netloc:
         return None

@@ -1,1 +1,1 @@
-"""FITS files: their headers, their parts, their axes, and the bands of an image."""
+"""FITS files: headers, parts (HDUs), axes, and the bands of an image."""

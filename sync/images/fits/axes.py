@@ -1,7 +1,7 @@
-"""The axes of a FITS image: which two are the picture's, which is that of colours, and what the planes are.
+"""Axes of a FITS image: rows, columns, the axis of colours, and the planes.
 
-FITS says with ``CTYPEn = 'RGB'`` that an axis holds red, green and blue; some programs write colours as the first axis, as
-PNG and numpy have them, without a word.
+In FITS, ``CTYPEn = 'RGB'`` declares an axis of red, green and blue. Some programs write colours as the first axis, like PNG and
+numpy, without such a card.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from sync.sky.cards import UNREADABLE, Axes, celestial_axes, planar_cards, sky_c
 __all__ = ["colour_axis", "plane_axes", "plane_header", "planes_first"]
 
 COLOURS = (3, 4)
-"""Lengths of an axis of colours: red, green, blue, and transparency."""
+"""Lengths of an axis of colours: red, green and blue, or these and transparency."""
 DECLARED = ("RGB", "RGBA", "COLOR", "COLOUR")
 CELESTIAL = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
 SMALLEST_PICTURE_PX = 5
-"""Of a side: (3, 4, 4) has no axis that is surely one of colours."""
+"""Smallest side of an image with an undeclared axis of colours; in shape (3, 4, 4), for example, the axis is ambiguous."""
 
 
 def colour_axis(shape: Sequence[int], header: Header) -> int | None:
-    """Return the axis of colours in numpy's order, None where there is none.
+    """Return the axis of colours in numpy's order, or None if there is none.
 
-    That is the one that the header calls so, or the last of an image whose pixels are stored colour by colour.
+    It is the axis that the header declares, or the last one of an image with interleaved colours.
     """
     for axis in range(len(shape)):
         if shape[axis] in COLOURS and ctype(header, len(shape) - axis) in DECLARED:
@@ -45,9 +45,9 @@ def colour_axis(shape: Sequence[int], header: Header) -> int | None:
 
 
 def plane_axes(shape: Sequence[int], header: Header) -> tuple[int, int]:
-    """Return the axes of rows and columns in numpy's order: those of the sky, else the last two.
+    """Return the axes of rows and columns in numpy's order: the celestial axes, else the last two.
 
-    Axes of colours and of one pixel do not count.
+    The axis of colours, and in some cases axes of length 1, are skipped.
     """
     if (celestial := _sky_axes(shape, header)) is not None:
         return celestial
@@ -61,9 +61,9 @@ def plane_axes(shape: Sequence[int], header: Header) -> tuple[int, int]:
 
 
 def _sky_axes(shape: Sequence[int], header: Header) -> tuple[int, int] | None:
-    """Rows and columns on the sky, where the header names two such axes of more than one pixel."""
+    """Return the axes of rows and columns if the header has two celestial axes of more than one pixel, else None."""
     if not any(ctype(header, axis + 1).startswith(CELESTIAL) for axis in range(2, len(shape))):
-        return None  # as nearly all files: the first two axes
+        return None  # in nearly all files, the celestial axes are the first two
     try:
         axes = celestial_axes({f"CTYPE{axis + 1}": ctype(header, axis + 1) for axis in range(len(shape))})
     except SkyError:
@@ -73,14 +73,14 @@ def _sky_axes(shape: Sequence[int], header: Header) -> tuple[int, int] | None:
 
 
 def planes_first(data: NDArray[Any], header: Header) -> NDArray[Any]:
-    """Return the planes of an image, shape (n, height, width), those of colours as red, green, blue (and transparency)."""
+    """Return the planes of an image, shape (n, height, width); colours are in the order red, green, blue, transparency."""
     rows, columns = plane_axes(data.shape, header)
     moved = np.moveaxis(data, (rows, columns), (-2, -1))
     return moved.reshape(-1, *moved.shape[-2:])
 
 
 def plane_header(header: Header, shape: Sequence[int]) -> Header:
-    """Return the header of a plane: the first axis is that of columns and the second that of rows, whatever they were."""
+    """Return the header of a plane, in which axis 1 is that of columns and axis 2 that of rows."""
     rows, columns = plane_axes(shape, header)
     first, second = len(shape) - columns, len(shape) - rows
     if (first, second) == (1, 2):
@@ -89,7 +89,7 @@ def plane_header(header: Header, shape: Sequence[int]) -> Header:
     cards = sky_cards(header)
     for name in cards:
         turned.remove(name, ignore_missing=True, remove_all=True)
-    with contextlib.suppress(SkyError):  # an image without a place can be shown
+    with contextlib.suppress(SkyError):  # an image without coordinates can be displayed
         turned.update(
             {name: value for name, value in planar_cards(cards, Axes(first, second, first)).items() if value != UNREADABLE}
         )
@@ -98,7 +98,7 @@ def plane_header(header: Header, shape: Sequence[int]) -> Header:
 
 
 def ctype(header: Header, axis: int) -> str:
-    """The type of an axis as FITS counts it, from 1; empty where there is none."""
+    """Return the CTYPE of an axis, counted from 1 as in FITS, in upper case; empty if there is none."""
     try:
         value = header.get(f"CTYPE{axis}", "")
     except (VerifyError, *DAMAGE):

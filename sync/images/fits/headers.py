@@ -1,6 +1,6 @@
-"""The headers of a FITS file, walked with every count checked before astropy acts on it.
+"""Reader of the headers of a FITS file that checks all counts before astropy uses them.
 
-astropy trusts a header's counts: NAXIS = 99999999999 fills the memory, and a Rice block of 0 pixels never ends.
+astropy does not check the counts: NAXIS = 99999999999 exhausts the memory, and a Rice block of 0 pixels causes an endless loop.
 """
 
 from __future__ import annotations
@@ -20,24 +20,24 @@ MAX_HDUS = 512
 MAX_HEADER_BLOCKS = 1024
 MAX_AXES = 8
 MAX_LENGTH = 2**31
-MAX_TILES = 100_000  # a tile a row is usual
+MAX_TILES = 100_000  # one tile per row is usual
 BITPIX = (8, 16, 32, 64, -32, -64)
-# The other codecs write outside their buffers on damaged tiles: 3,000 damaged HCOMPRESS_1 files were enough to end the
-# process (astropy 8.0.2), and PLIO_1 is for masks.
+# Other codecs write outside their buffers for damaged tiles: in a test with 3,000 damaged HCOMPRESS_1 files the process
+# crashed (astropy 8.0.2). PLIO_1 is for masks.
 SAFE_COMPRESSIONS = {"RICE_1", "RICE_ONE", "GZIP_1", "GZIP_2", "NOCOMPRESS"}
 RICE_SETTINGS = {"BLOCKSIZE": (16, 32), "BYTEPIX": (1, 2, 4, 8)}
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StoredPart:
-    """One part of a FITS file (an HDU) and where it lies in the file.
+    """One part (HDU) of a FITS file and its position in the file.
 
     Attributes
     ----------
     header : Header
-        Of a compressed image, that of the table that it is stored in.
+        Header of the part; for a compressed image, that of the table that contains it.
     start, data, end : int
-        Offsets of its header, of its data, and of the next part, bytes.
+        Offsets of the header, of the data, and of the next part, bytes.
     """
 
     header: Header
@@ -47,12 +47,12 @@ class StoredPart:
 
 
 def walk(data: bytes) -> list[StoredPart]:
-    """Read every header of a file and check the counts that astropy would act on.
+    """Read all headers of a file and check the counts that astropy uses.
 
     Parameters
     ----------
     data : bytes
-        A whole file, not gzipped.
+        Content of the file, not gzipped.
 
     Raises
     ------
@@ -93,7 +93,7 @@ def _end_of_header(data: bytes, start: int) -> int:
 
 
 def _size(header: Header) -> int:
-    """Bytes of data after a header, without the padding."""
+    """Return the number of bytes of data after a header, without padding."""
     axes = _count(header, "NAXIS", most=MAX_AXES)
     lengths = [_count(header, f"NAXIS{axis + 1}", most=MAX_LENGTH) for axis in range(axes)]
     if header.get("BITPIX") not in BITPIX:
@@ -106,17 +106,17 @@ def _size(header: Header) -> int:
 
 
 def check_compression(header: Header) -> None:
-    """Refuse a compressed image that astropy cannot open safely; only what is opened needs this check.
+    """Reject a compressed image that astropy cannot decompress safely; call it for the images that are opened.
 
     Parameters
     ----------
     header : Header
-        Of the table that the image is stored in.
+        Header of the table that contains the image.
 
     Raises
     ------
     ImageError
-        If the codec is none of `SAFE_COMPRESSIONS`.
+        If the codec is not in `SAFE_COMPRESSIONS`.
     """
     compression = str(header.get("ZCMPTYPE", "")).strip().upper()
     if compression not in SAFE_COMPRESSIONS:

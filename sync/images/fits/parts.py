@@ -1,7 +1,7 @@
-"""The parts of a FITS file (its HDUs): which are images of the sky, and which of these are bands of one picture.
+"""Parts (HDUs) of a FITS file: selection of the science images, and grouping of bands into images.
 
-Everything follows from the headers, so that no pixel is read to choose. Bands of one picture have one shape and one place on
-the sky and are called differently; the detectors of an exposure, dithers and repeated exposures are pictures of their own.
+The selection uses the headers only, so no pixels are read. Bands of one image have the same shape and position on the sky and
+different names; the detectors of an exposure, dithers and repeated exposures are separate images.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ __all__ = [
 ]
 
 MEASURED = ("SCI", "DATA")
-"""What pipelines call the extensions with the measurements; where there is one, nothing else is an image."""
+"""Names that pipelines give to extensions with measurements; if a file has one, only such extensions are images."""
 NAMELESS = {*MEASURED, "", "PRIMARY", "COMPRESSED_IMAGE", "IMAGE"}
-"""Names of extensions that are those of no band."""
+"""Names of extensions that do not identify a band."""
 LOOKUP_TABLES = {"WCSDVARR", "D2IMARR"}
-"""Names of the extensions that hold the distortions of others."""
-# Extensions that describe others: masks, weights, errors, models. Pipelines add to some of these: VAR_POISSON, DQ_2.
+"""Names of extensions with the distortions of other extensions."""
+# Auxiliary extensions: masks, weights, errors and models. Pipelines extend some names: VAR_POISSON, DQ_2.
 NOT_AN_IMAGE = re.compile(
     r"(.*[._-])?((VAR|ERR|DQ|MASK|WHT|WGT|WEIGHT|UNC|PSF|SEGM(AP|ENTATION)|COV|EXPTIME|EXPMAP|EXPOSURE|CHI2).*|"
     r"(BADPIX|BPM|MSK|NEXP|NCOMB|HITS|CON|CTX|FLAGS?|FLG|RMS|SIGMA|NOISE|INVVAR|IVAR|STAT|STDDEV|QUAL|QUALITY|BKG|BACKGROUND|SKY"
     r"|MODEL|RESIDUALS?|AREA|SAMP|TIME|D2IMARR|WCSDVARR|THUMBNAIL|PREVIEW)([._-].*)?)"
 )
-# Names that observatories give to detectors and their amplifiers: CCD12, CHIP_1, im3, N4 and S30 of DECam, WIN1.CHIP2.OUT1.
+# Names of detectors and amplifiers at observatories: CCD12, CHIP_1, im3, N4 and S30 of DECam, WIN1.CHIP2.OUT1.
 DETECTOR_NAME = re.compile(
     r".*(CCD|CHIP|AMP|DET|DETECTOR|SENSOR|ARRAY|QUAD|QUADRANT|SEGMENT|OUT)[^A-Z0-9]*\d+.*|(CCD|CHIP|AMP|DET|DETECTOR)[_ -][A-Z]"
     r"|(SCI|IM|EXT|TILE|HDU|[NSQ])_?\d+|NRC[AB](\d|LONG)"
@@ -57,11 +57,11 @@ DETECTOR_CARDS = (
     *("AMPNAME", "AMPID", "IMAGEID", "ESO DET CHIP NO", "ESO DET CHIP ID", "ESO DET OUT1 ID"),
 )
 SAME_PLACE_PX = 1.0
-"""How far bands of one picture may lie from each other."""
+"""Largest offset between bands of one image, pixels."""
 MINOR_SHARE = 0.25
-"""Of the first image's pixels: a nameless image that is no larger is something beside it."""
+"""Largest size of a minor image without a name, as a fraction of the first image's pixels."""
 MOST_NAMED = 6
-"""Parts that a message lists."""
+"""Largest number of parts that a message lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,11 +71,11 @@ class Part:
     Attributes
     ----------
     number : int
-        0 is the first.
+        Index of the HDU; the primary HDU is 0.
     name : str
-        ``EXTNAME`` in capitals; of the first ``PRIMARY`` where it has none; else empty.
+        ``EXTNAME`` in upper case; without it, ``PRIMARY`` for the primary HDU and an empty string for others.
     version : int
-        ``EXTVER``, 1 where it has none.
+        ``EXTVER``; 1 without it.
     header : Header
     """
 
@@ -86,7 +86,7 @@ class Part:
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
-        """Of the image as numpy has it; empty for a table and for an HDU without data."""
+        """Shape of the image in numpy's order; empty for a table and for an HDU without data."""
         is_packed = self.header.get("ZIMAGE", False)
         if not (is_packed or "SIMPLE" in self.header or _text(self.header, "XTENSION") in ("IMAGE", "IUEIMAGE")):
             return ()
@@ -95,7 +95,7 @@ class Part:
 
     @property
     def is_image(self) -> bool:
-        """Whether it has an image of two or more axes."""
+        """Whether the HDU has an image of two or more axes."""
         return len(self.shape) >= 2
 
     @cached_property
@@ -106,17 +106,17 @@ class Part:
 
     @property
     def word(self) -> str:
-        """What `--extension` calls it, such as ``SCI,2``."""
+        """Value of `--extension` that selects the part, such as ``SCI,2``."""
         return f"{self.name},{self.version}" if self.name and self.number else str(self.number)
 
     @cached_property
     def band(self) -> str:
-        """The filter that its own header names; empty where it names none."""
+        """Filter in the part's own header; empty if there is none."""
         return _text(self.header, "FILTER") or _text(self.header, "BAND")
 
     @cached_property
     def corners(self) -> tuple[NDArray[np.float64], float] | None:
-        """Unit vectors to corners and middle, shape (5, 3), and a pixel in radians; None without celestial coordinates."""
+        """Unit vectors to corners and centre, shape (5, 3), and pixel scale in radians; None without sky coordinates."""
         sky, _ = find_sky(plane_header(self.header, self.shape))
         if sky is None:
             return None
@@ -134,15 +134,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Choice:
-    """What of a file is shown.
+    """The images of a file and the parts that are left out.
 
     Attributes
     ----------
     pictures : tuple of tuples of Part
-        The bands of each picture, in the order of the file; a file of one field has one picture, an exposure of four
-        detectors four.
+        Bands of each image, in the order of the file; a file of one field has one image, an exposure of four detectors has
+        four.
     left_out : tuple of (Part, str)
-        The other parts that hold data, and why each is no picture.
+        Other parts with data, and the reason why each is left out.
     """
 
     pictures: tuple[tuple[Part, ...], ...]
@@ -150,7 +150,7 @@ class Choice:
 
 
 def parts_of(headers: Iterable[Header]) -> list[Part]:
-    """Give the parts of a file by its headers; a compressed image's may be its own or that of the table that stores it."""
+    """Return the parts of a file from its headers; for a compressed image, either its own or that of its table."""
     parts = []
     for number, header in enumerate(headers):
         name = _text(header, "EXTNAME").upper() or ("" if number else "PRIMARY")
@@ -160,17 +160,17 @@ def parts_of(headers: Iterable[Header]) -> list[Part]:
 
 
 def role(name: str) -> str:
-    """What an extension is to its file: SCI of ``SCI``, and of ``3-1-E.SCI``, as Euclid calls a detector's."""
+    """Return the role in the name of an extension: ``SCI`` for ``SCI`` and for ``3-1-E.SCI``, a detector of Euclid."""
     return name.rpartition(".")[2].upper()
 
 
 def science_of(parts: Sequence[Part]) -> tuple[list[Part], list[tuple[Part, str]]]:
-    """Return the images of the sky, and the other parts that hold data, each with the reason why it is none.
+    """Return the science images, and the other parts with data, each with the reason why it is left out.
 
     Raises
     ------
     ImageError
-        If there is no image, or only several that describe others.
+        If there is no image, or there are only several auxiliary images.
     """
     all_images = [part for part in parts if part.is_image]
     images = [part for part in all_images if part.name not in LOOKUP_TABLES] or all_images
@@ -183,7 +183,7 @@ def science_of(parts: Sequence[Part]) -> tuple[list[Part], list[tuple[Part, str]
             f"the FITS file holds only masks, weights or models by their names ({listed(images)}): "
             f"choose one with --extension, such as --extension {images[0].word}"
         )
-    # An image that is alone is what there is to show, whatever it is called.
+    # A single image is displayed, regardless of its name.
     left_out += [(part, "a table of distortions") for part in all_images if part not in images]
     left_out += [(part, "a mask, weight, error or model by its name") for part in images if science and part not in science]
     science = science or images
@@ -194,12 +194,12 @@ def science_of(parts: Sequence[Part]) -> tuple[list[Part], list[tuple[Part, str]
 
 
 def choose(parts: Sequence[Part]) -> Choice:
-    """Find the pictures of a file.
+    """Return the images of a file, with their bands, and the parts that are left out.
 
     Raises
     ------
     ImageError
-        As `science_of`.
+        As for `science_of`.
     """
     science, left_out = science_of(parts)
     pictures: list[list[Part]] = []
@@ -214,12 +214,12 @@ def choose(parts: Sequence[Part]) -> Choice:
 
 
 def only_picture(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Return the bands of the one picture of a file.
+    """Return the bands of the only image of a file.
 
     Raises
     ------
     ImageError
-        If there is none, or more than one: the message says how to choose.
+        If there is no image, or more than one; the message explains how to select one.
     """
     pictures = choose(parts).pictures
     if len(pictures) > 1:
@@ -233,18 +233,18 @@ def only_picture(parts: Sequence[Part]) -> tuple[Part, ...]:
 
 
 def named_parts(parts: Sequence[Part], extension: str) -> list[Part]:
-    """Return the images that a word of `--extension` names.
+    """Return the images that a value of `--extension` selects.
 
     Parameters
     ----------
     parts : sequence of Part
     extension : str
-        A number (0 is the first HDU), a name, or ``name,version``; names in any case.
+        A number (0 is the primary HDU), a name, or ``name,version``; the case of names is ignored.
 
     Raises
     ------
     ImageError
-        If no image is called so.
+        If no image has this number or name.
     """
     word = extension.strip()
     name, comma, version = word.rpartition(",")
@@ -263,18 +263,18 @@ def named_parts(parts: Sequence[Part], extension: str) -> list[Part]:
 
 
 def listed(parts: Sequence[Part]) -> str:
-    """Name parts for a message, the first few of many."""
+    """Return a list of parts for a message, limited to the first `MOST_NAMED`."""
     more = f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
     return ", ".join(str(part) for part in parts[:MOST_NAMED]) + more
 
 
 def _are_bands(one: Part, other: Part) -> bool:
-    """Whether two images can be bands of one picture."""
+    """Return whether two parts can be bands of one image."""
     if one.plane_shape != other.plane_shape or not _lie_together(one, other):
         return False
     if one.band and other.band and one.band != other.band:
         return True
-    if one.band and one.band == other.band:  # one filter twice: another detector or exposure
+    if one.band and one.band == other.band:  # the same filter: another detector or exposure
         return False
     if one.name == other.name and one.name:
         return False
@@ -285,7 +285,7 @@ def _are_bands(one: Part, other: Part) -> bool:
 
 
 def _lie_together(one: Part, other: Part) -> bool:
-    """Whether two images of one shape show one place; those without coordinates lie where the others do."""
+    """Return whether two images of one shape have the same position; it is assumed if one has no coordinates."""
     if one.corners is None or other.corners is None:
         return True
     (ours, pixel), (theirs, _) = one.corners, other.corners
@@ -293,7 +293,7 @@ def _lie_together(one: Part, other: Part) -> bool:
 
 
 def _is_minor(part: Part, first: Part) -> bool:
-    """Whether an image is something small beside the first: without name, coordinates or detector."""
+    """Return whether an image is much smaller than the first and has no name, coordinates or detector."""
     height, width = part.plane_shape
     if (
         height * width > MINOR_SHARE * first.plane_shape[0] * first.plane_shape[1]
@@ -309,7 +309,7 @@ def _has_data(part: Part) -> bool:
 
 
 def _text(header: Header, name: str) -> str:
-    """The value of a card as text; empty where there is none, or none that can be read."""
+    """Return the value of a card as a string; empty if the card is missing or unreadable."""
     try:
         value = header.get(name, "")
     except (VerifyError, *DAMAGE):

@@ -1,4 +1,4 @@
-"""FITS: every image plane of a file as bands, from the bluest to the reddest, in the order in which it holds them."""
+"""Reader of FITS images: all image planes of a file as bands."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ from sync.images.stretch import in_colour
 
 __all__ = ["FitsBands", "band_names", "check_tiles", "image_hdus", "read_bands", "read_fits"]
 
-# The Legacy Surveys' own cut-outs name their bands; these are the weights of their viewer, per nanomaggy.
+# Weights of the Legacy Surveys viewer, per nanomaggy; the cut-outs of the survey name their bands.
 LEGACY_WEIGHTS = {"g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2}
 COLOUR_NAMES = (("BLUE", "GREEN", "RED"), ("B", "G", "R"))
-"""Names of three bands that are colours in whatever order, the bluest first."""
+"""Names of three bands that are colours, in any order in the file; here the bluest first."""
 GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
 class FitsBands:
-    """The measurements of a FITS file, as it holds them.
+    """The pixels of a FITS image.
 
     Attributes
     ----------
     planes : ndarray, shape (n, height, width)
-        Linear, in `unit`, from the bluest to the reddest: the order of the file but where that holds red, green and blue
-        by name. The first row is the lowest on the sky as it is shown. NaN where missing.
+        Linear, in `unit`, from the bluest to the reddest; this is the order of the file, except for planes that are declared
+        as red, green and blue. The first row is at the bottom of the displayed image. NaN for missing pixels.
     header : Header
-        Of the first image, with its world coordinates.
+        Header of the first image, with its world coordinates.
     names : tuple of str
-        Of the bands: as many as planes, or none where the file does not name them.
+        Names of the bands, one for each plane; empty if the file does not name them.
     unit : str
-        ``BUNIT``, empty where there is none; where the bands' differ, all of them with commas.
+        ``BUNIT``, empty if there is none; if the units of the bands differ, all of them, separated by commas.
     weights : list of float or None
-        What to multiply each band by so that equal numbers are grey, where that is known.
+        Factors of the bands with which equal values give grey, if they are known.
     is_picture : bool
-        Whether the file is a picture in colours, stretched by others: three planes of 8 bits, red, green and blue in this
-        order; transparency lies on black.
+        Whether the file is a colour image that is already stretched: three 8-bit planes in the order red, green, blue, blended
+        with black if the file has transparency.
     """
 
     planes: NDArray[np.floating]
@@ -58,29 +58,29 @@ class FitsBands:
     is_picture: bool
 
     def picture(self) -> NDArray[np.float32]:
-        """Return the colours of a file that `is_picture`, shape (height, width, 3), in [0, 1], rows as in the file."""
+        """Return the colours if `is_picture`, shape (height, width, 3), in [0, 1], with the rows as in the file."""
         return np.moveaxis(self.planes, 0, -1).astype(np.float32) / np.float32(255)
 
 
 def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
-    """Read a FITS file as a person sees it.
+    """Read a FITS file and stretch it for display.
 
     Parameters
     ----------
     data : bytes
-        A whole file, not gzipped.
+        Content of the file, not gzipped.
     max_pixels : int
-        Width times height times bands.
+        Largest product of width, height and bands.
 
     Returns
     -------
     ndarray, shape (height, width, 3)
-        In [0, 1]; the first row of the file is at the bottom, as astronomers show it. Missing pixels are black.
+        In [0, 1]; the first row of the file is at the bottom, as usual in astronomy. Missing pixels are black.
 
     Raises
     ------
     ImageError
-        If the file is damaged, truncated or too large, or holds no image with a valid pixel.
+        If the file is damaged, truncated or too large, or has no image with a valid pixel.
     """
     bands = read_bands(data, max_pixels=max_pixels)
     shown = bands.picture() if bands.is_picture else in_colour(bands.planes, weights=bands.weights)
@@ -88,22 +88,22 @@ def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
 
 
 def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
-    """Read the measurements of a FITS file.
+    """Read the pixels of a FITS file with one image.
 
-    Image extensions of one shape and place count as bands like the planes of a cube; masks, weights and tables do not.
+    Image extensions of the same shape and position are bands, like the planes of a cube; masks, weights and tables are not.
 
     Parameters
     ----------
     data : bytes
-        A whole file, not gzipped.
+        Content of the file, not gzipped.
     max_pixels : int
-        Width times height times bands.
+        Largest product of width, height and bands.
 
     Raises
     ------
     ImageError
-        If the file is damaged, truncated or too large, holds no image with a valid pixel, or images that are no bands of
-        one picture.
+        If the file is damaged, truncated or too large, has no image with a valid pixel, or has several images that are not
+        bands of one image.
     """
     try:
         headers = read_headers(data)
@@ -113,17 +113,17 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
             check_compression(headers[number])
         if packed:
             check_tiles(data, packed, max_pixels)
-        # Not as unsigned integers: astropy does not look for BLANK among those.
+        # uint=False, because astropy does not apply BLANK to unsigned integers.
         with fits.open(io.BytesIO(data), memmap=False, uint=False) as file:
             return _bands(file[0].header, [file[part.number] for part in picture], picture, max_pixels)
     except ImageError:
         raise
-    except Exception as error:  # astropy's C codecs raise a class of their own that is not public
+    except Exception as error:  # astropy's C codecs raise a class that is not public
         raise ImageError(f"the FITS file is damaged ({type(error).__name__})") from error
 
 
 def image_hdus(file: fits.HDUList) -> list[Any]:
-    """Return the parts of a file that hold measurements, of whatever size; none where the file holds no image."""
+    """Return the HDUs with science images, of any size; an empty list if the file has no image."""
     parts = parts_of(hdu.header for hdu in file)
     if not any(part.is_image for part in parts):
         return []
@@ -152,7 +152,7 @@ def _bands(primary: fits.Header, images: list[Any], picture: Sequence[Part], max
 
 
 def _colour_order(names: Sequence[str]) -> tuple[int, ...] | None:
-    """Return the indices of blue, green and red where the names are those of colours, None where they are not."""
+    """Return the indices of blue, green and red if the names are `COLOUR_NAMES`, else None."""
     upper = [name.upper() for name in names]
     for colours in COLOUR_NAMES:
         if sorted(upper) == sorted(colours):
@@ -161,7 +161,7 @@ def _colour_order(names: Sequence[str]) -> tuple[int, ...] | None:
 
 
 def _planes(images: list[Any], picture: Sequence[Part], max_pixels: int) -> NDArray[np.floating]:
-    """Shape (n, height, width), native byte order, NaN where missing."""
+    """Return the planes, shape (n, height, width), in native byte order, with NaN for missing pixels."""
     height, width = picture[0].plane_shape
     pixels = sum(prod(hdu.shape) for hdu in images)
     if not pixels:
@@ -187,11 +187,12 @@ def _native(data: NDArray[Any]) -> NDArray[np.floating]:
 
 
 def band_names(primary: fits.Header, images: list[Any], count: int) -> tuple[str, ...]:
-    """Read the bands' names: `BANDS` or `BAND0`, `BAND1` … as the Legacy Surveys write them, else each image's own.
+    """Return the names of the bands: `BANDS` or `BAND0`, `BAND1` … of the Legacy Surveys, else the name of each image.
 
     Returns
     -------
-    tuple of str, length `count`, or empty where one has no name
+    tuple of str
+        `count` names, or none if a band has no name.
     """
     together = str(primary.get("BANDS", "")).strip()
     if len(together) == count:
@@ -202,14 +203,14 @@ def band_names(primary: fits.Header, images: list[Any], count: int) -> tuple[str
 
 
 def _name(primary: fits.Header, hdu: Any, *, is_alone: bool) -> str:
-    """What a band is called; the file's filter is that of a single detector, and cannot tell several bands apart."""
+    """Return the name of a band; the filter in the primary header is preferred to the name only for a single image."""
     own, shared = (str(header.get("FILTER") or header.get("BAND") or "").strip() for header in (hdu.header, primary))
     called = "" if role(str(hdu.name)) in NAMELESS else str(hdu.name)
     return own or (shared or called if is_alone else called or shared)
 
 
 def _unit(images: list[Any], count: int) -> str:
-    """Read the unit, or those of all bands, with commas, where they differ."""
+    """Return the unit of the bands; if they differ, all units separated by commas."""
     header = images[0].header
     numbered = [str(header.get(f"BUNIT{number}", "")).strip() for number in range(count)]
     own = [str(hdu.header.get("BUNIT", "")).strip() for hdu in images]
@@ -225,7 +226,7 @@ def _weights(primary: fits.Header, count: int) -> list[float] | None:
 
 
 def check_tiles(data: bytes, numbers: Sequence[int], max_pixels: int) -> None:
-    """Refuse tiles that would unpack to more than a tile; read as tables, none is unpacked."""
+    """Reject tiles that decompress to more than their size; images are opened as tables, so astropy decompresses none."""
     with fits.open(io.BytesIO(data), memmap=False, disable_image_compression=True) as tables:
         for table in (tables[number] for number in numbers):
             header = table.header
