@@ -19,7 +19,7 @@ __all__ = ["FIRST_STRETCH_VERSION", "STRETCH_VERSION", "asinh", "in_colour", "lu
 
 STRETCH_VERSION = "asinh-sky-3"  # part of cache keys: change it with every change below that affects pixels
 FIRST_STRETCH_VERSION = "asinh-sky-2"
-"""Part of identifiers that must not change with the stretch: content ids, to avoid duplicates, and cache keys of PNG and JPEG."""
+"""Part of identifiers that do not change with the stretch: content ids, to avoid duplicates, and cache keys of PNG and JPEG."""
 
 BLACK_SIGMA = -2.5  # below the sky, so that faint light is not clipped
 SOFT_SIGMA = 4.2  # linear below, logarithmic above

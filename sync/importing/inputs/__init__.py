@@ -1,1 +1,1 @@
-"""Inputs of an import, one file per kind; each yields items that are read later."""
+"""Inputs of an import, one module per kind; each yields items that are read later."""

@@ -1,4 +1,4 @@
-"""Angles in the forms of catalogues: numbers in a unit, numbers written as texts, sexagesimal texts."""
+"""Angles in catalogues: numbers in a unit, numbers as strings, and sexagesimal strings."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from sync.importing.inputs.json_columns import json_values
 __all__ = ["degrees"]
 
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d{1,3},\d+\s*")
-"""Angles have no thousands that a comma could separate."""
+"""Number with a decimal comma; angles have no thousands separators."""
 UNIT_IN_NAME = re.compile(r".*[\[(]\s*([A-Za-z\u00b0]+)\s*[\])]\s*$|.*_(rad|hours)$", re.IGNORECASE)
 
 
 def degrees(column: Any, *, sexagesimal: units.UnitBase) -> NDArray[np.float64]:
-    """Read a column as degrees; NaN where a value is missing or not an angle.
+    """Return the values of a column in degrees; NaN where a value is missing or not an angle.
 
     Parameters
     ----------
     column : Column
-        Texts that Python reads as numbers are numbers: a single ``N/A`` turns all numbers of a column into texts. They are
-        in the column's unit, or in degrees if it has none.
+        Strings that Python can parse as numbers are numbers, because a single ``N/A`` makes a column one of strings. Numbers
+        are in the column's unit, or in degrees if it has none.
     sexagesimal : Unit
-        Unit of the first part of other texts: hour angle or degree.
+        Unit of the first part of other strings: hour angle or degree.
 
     Raises
     ------
     InputError
-        If it holds numbers in a unit that is not a unit of angles.
+        If the column has numbers in a unit that is not a unit of angles.
     """
     values = json_values(column)
     numbers = np.array([_number(value) for value in values], dtype=np.float64)
@@ -68,12 +68,12 @@ def _sexagesimal(text: str, unit: units.UnitBase) -> float:
 
 
 def _unit_of_texts(column: Any, default: units.UnitBase) -> units.UnitBase:
-    """Return the unit of the first part of sexagesimal texts: degrees if the column has this unit."""
+    """Return the unit of the first part of sexagesimal strings: degrees if the column has this unit, else `default`."""
     return units.deg if str(getattr(column, "unit", None) or "").lower().startswith(("deg", "d:")) else default
 
 
 def _unit(column: Any, *, hours: bool) -> units.UnitBase:
-    """Return the unit of a column's numbers, also if it is written as DEG, Degrees, hr or hours."""
+    """Return the unit of a column's numbers; spellings such as DEG, Degrees, hr and hours are accepted."""
     name = str(getattr(column, "unit", None) or "").strip().strip("\"'")
     is_declared = bool(name)
     if not name:
@@ -88,6 +88,6 @@ def _unit(column: Any, *, hours: bool) -> units.UnitBase:
             return unit
         if unit == units.hour and hours:
             return units.hourangle
-    if not is_declared:  # the brackets in a name may contain anything, such as J2000
+    if not is_declared:  # brackets in a name can contain other text, such as J2000
         return units.deg
     raise InputError(f"the column {column.info.name!r} is in {name!r}, which is not a known unit of angles")

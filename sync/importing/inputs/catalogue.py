@@ -1,4 +1,4 @@
-"""Catalogues: rows with a position or an address, and columns for the task."""
+"""Catalogues: tables whose rows have a position or an address, and columns for the data of tasks."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ FOREIGN = {
     b"#ASDF": "ASDF: write it as FITS or ECSV",
     b"ARROW1": "an Arrow file: write it as Parquet",
 }
-"""First bytes of other formats, and what to do with such a file."""
+"""First bytes of unsupported formats, and the advice for the user."""
 OWN_KEYS = frozenset(
     {
         *("image", "content_id", "filename", "extension", "ra", "dec", "pixel_scale_arcsec", "wcs", "sky_problem"),
         *("bands", "unit", "science"),
     }
 )
-"""Keys of a task's data that the import writes; a column with such a name is stored as ``catalogue_<name>``."""
+"""Keys of a task's data that the import writes; columns with these names are stored as ``catalogue_<name>``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Position in degrees, ICRS."""
+    """A position on the sky, ICRS, degrees."""
 
     ra: float
     dec: float
@@ -64,9 +64,9 @@ class Row:
     Attributes
     ----------
     number : int
-        1 is the first row.
+        Number of the row, starting at 1.
     columns : dict
-        JSON values; None for a missing value.
+        Values as JSON types; None for a missing value.
     """
 
     number: int
@@ -76,7 +76,7 @@ class Row:
 def open_catalogue(file: Path, *, table: str | None = None, as_text: Collection[str] = ()) -> Table:
     """Read a table of a FITS, VOTable, Parquet, ECSV, CSV or other text file; the content determines the format.
 
-    The file may be packed with gzip, bzip2 or xz. Its references are not followed, and nothing is unpickled.
+    The file may be compressed with gzip, bzip2 or xz. References to other files are not followed, and pickles are rejected.
 
     Parameters
     ----------
@@ -84,12 +84,12 @@ def open_catalogue(file: Path, *, table: str | None = None, as_text: Collection[
     table : str, optional
         Name or number of one of several tables.
     as_text : collection of str
-        Columns of a text table whose numbers remain texts.
+        Columns of a text table whose numbers remain strings.
 
     Raises
     ------
     InputError
-        If it cannot be read, has no rows, or has several tables and none is chosen.
+        If the file cannot be read, has no rows, or has several tables and `table` is None.
     """
     try:
         read = _read(file, table, as_text)
@@ -112,8 +112,8 @@ def positions(table: Table, *, ra: str | None = None, dec: str | None = None) ->
     ----------
     table : Table
     ra, dec : str, optional
-        Names of the columns; by default they are found by UCD, usual name or type. Numbers are degrees unless the column
-        has another unit; other texts are sexagesimal, hours and degrees.
+        Names of the columns; by default they are found by UCD, common name or type. Numbers are in degrees unless the column
+        has another unit; other strings are sexagesimal, in hours and degrees.
 
     Raises
     ------
@@ -127,12 +127,12 @@ def positions(table: Table, *, ra: str | None = None, dec: str | None = None) ->
 
 
 def has_positions(table: Table) -> bool:
-    """Return whether the columns of a position can be found without their names."""
+    """Return whether the columns of a position can be found without the user naming them."""
     return has_sky_columns(table)
 
 
 def bad_rows(table: Table) -> dict[int, str]:
-    """Return the reason by number for rows that could not be read; 1 is the first row."""
+    """Return the numbers of unreadable rows, starting at 1, and the reasons."""
     return dict(table.meta.get(BAD_ROWS_KEY, {}))
 
 
@@ -192,7 +192,7 @@ def _sentence(error: Exception) -> str:
 
 
 def _keys(names: Sequence[str]) -> list[str]:
-    """Return the key of each column in a task's data: its name, or one that is not used otherwise."""
+    """Return the key of each column in a task's data: its name, or an unused one if the name is in `OWN_KEYS`."""
     keys: list[str] = []
     for name in names:
         key = f"catalogue_{name}" if name in OWN_KEYS else name

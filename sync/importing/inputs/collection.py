@@ -1,6 +1,6 @@
-"""Collections of images that are too many to list in memory: a folder, a pattern, Parquet files, a bucket.
+"""Large collections of images in a folder, a pattern, Parquet files or a bucket, which are listed lazily.
 
-They are listed in spans: an image file, an object of a bucket, or some rows of a Parquet file.
+They are listed as spans: an image file, an object of a bucket, or consecutive rows of a Parquet file.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ Images = Iterable[tuple[str, bytes | ImageError]]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 CONCURRENT_READS = 8
-"""Files read at the same time: a read from a bucket is mostly pending."""
+"""Files that are read concurrently; reads from a bucket mostly wait for the network."""
 PREFETCH = 32
-"""Spans that are read ahead."""
+"""Spans that are prefetched."""
 DISK_FAILURES = frozenset({errno.EIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.EMFILE, errno.ENFILE})
-"""Errors that a disk, a network or this process causes, and not the image."""
+"""Error numbers of failures of a disk, a network or this process, not of an image."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Span:
         First row of a Parquet file; None if the source is one image.
     count : int
     fingerprint : str or None
-        Hash of the Parquet file whose rows were counted; another file in its place is not read.
+        Hash of the Parquet file whose rows were counted; a file with another hash is rejected.
     """
 
     source: str
@@ -56,20 +56,20 @@ class Span:
     fingerprint: str | None = None
 
     def split(self, count: int) -> tuple[Span, Span]:
-        """Return the first `count` images, and the others."""
+        """Split a span of rows into the first `count` images and the others."""
         assert self.first is not None, "an image has no parts"
         return replace(self, count=count), replace(self, first=self.first + count, count=self.count - count)
 
 
 class Collection:
-    """Finder and reader of images.
+    """Lists and reads the images of a collection.
 
     Parameters
     ----------
     max_bytes : int
-        Largest image file that is read.
+        Largest image file, bytes.
     folder : Path
-        Folder of relative paths: the working directory of the command, not that of a worker.
+        Base folder of relative paths: the working directory of the command, not that of a worker.
     """
 
     def __init__(self, *, max_bytes: int, folder: Path = Path()) -> None:
@@ -86,7 +86,7 @@ class Collection:
         Raises
         ------
         InputError
-            If there is no image, a Parquet file cannot be read, or the bucket does not answer.
+            If there is no image, a Parquet file cannot be read, or the bucket does not respond.
         """
         spans = self._find_objects(word) if word.startswith(SCHEME) else self._find_files(word)
         first = next(spans, None)
@@ -96,7 +96,7 @@ class Collection:
         yield from spans
 
     def check(self, word: str) -> None:
-        """Check that the folder exists on this machine: otherwise a million images would be listed as missing.
+        """Check that the folder exists on this machine; otherwise every image would be listed as missing.
 
         Raises
         ------
@@ -112,19 +112,19 @@ class Collection:
             raise InputError(f"{self._folder / root} is not there on {socket.gethostname()}: every worker must see the images")
 
     def read(self, spans: Iterable[Span]) -> Iterator[tuple[str, bytes | ImageError]]:
-        """Yield the name and the bytes of each image in order; several files are read at the same time and ahead.
+        """Yield the name of each image, in order, and its bytes or the reason why it is left out; prefetch several files.
 
         Raises
         ------
         InputError
-            If a bucket does not answer, a disk fails, or a Parquet file has changed: errors that no image causes.
+            If a bucket does not respond, a disk fails, or a Parquet file has changed.
         """
         readings = (self._reading(span) for span in spans)
         for images in prefetch(readings, lambda read: read(), ahead=PREFETCH, threads=CONCURRENT_READS):
             yield from images
 
     def _reading(self, span: Span) -> Callable[[], Images]:
-        """Prepare the reading of a span; the rows of a Parquet file are read when they are asked for."""
+        """Return a function that reads a span; the rows of a Parquet file are read lazily."""
         if span.first is not None:
             from sync.importing.inputs.table_rows import read_rows
 

@@ -21,21 +21,21 @@ from sync.importing.inputs.text_lines import NO_DELIMITER, find_delimiter, is_sp
 __all__ = ["BAD_ROWS_KEY", "read_delimited"]
 
 BAD_ROWS_KEY = "galaxyloop_bad_rows"
-"""Key of a table's `meta` with the rows that could not be read: the reason by row number, 1 is the first."""
+"""Key of a table's `meta` with the numbers of unreadable rows, starting at 1, and the reasons."""
 DECIMAL_POINT = re.compile(r'(?:^|[;\t])\s*"?[+-]?\d*\.\d+(?:[eE][+-]?\d+)?"?\s*(?:[;\t]|$)', re.MULTILINE)
 DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*\n', re.IGNORECASE)
 NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
 MISSING = ("N/A", "n/a", "NA", "null", "Null", "NULL", "None", "--")
-"""Texts for a missing number; in a column of texts they may be names."""
+"""Strings for a missing number; in a column of strings they may be names."""
 AS_WRITTEN = re.compile(r"0\d+|.*_.*")
-"""Texts that Python would read as numbers: 000123, 12_3."""
+"""Identifiers that Python would parse as numbers: 000123, 12_3."""
 LONGEST_NUMBER = 64
 MAX_FIELDS = 100_000
 
 
 def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> Table:
-    """Read a table with a comma, a semicolon, a tab, a bar or spaces between the columns.
+    """Read a table whose columns are separated by commas, semicolons, tabs, bars or spaces.
 
     Comments before the header are ignored, unless one of them is the header. A first line `sep=;` sets the delimiter. With
     semicolons or tabs, commas are decimal if no number has a decimal point, or if the columns of the position have decimal
@@ -44,9 +44,9 @@ def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> T
     Parameters
     ----------
     text : str
-        With line ends of one character.
+        Content of the file, with line ends of one character.
     as_text : collection of str
-        Columns whose numbers remain texts.
+        Columns whose numbers remain strings.
     file : Path
         For messages.
 
@@ -83,7 +83,7 @@ def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> T
 
 
 def _read_columns(text: str, delimiter: str, *, file: Path) -> tuple[dict[str, list[str]], dict[int, str]]:
-    """Return the texts of each column, and the reason by row number for rows that cannot be read."""
+    """Return the strings of each column, and the numbers of unreadable rows with the reasons."""
     csv.field_size_limit(max(csv.field_size_limit(), 2**20))
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
     records = _records(reader)
@@ -120,7 +120,7 @@ def _read_columns(text: str, delimiter: str, *, file: Path) -> tuple[dict[str, l
 
 
 def _records(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str] | str]]:
-    """Yield each record with the line on which it ends; a text is the error of a record that cannot be read."""
+    """Yield the line on which each record ends, and the record, or a string with the reason why it is unreadable."""
     iterator = iter(reader)
     while True:
         begin = int(iterator.line_num) + 1  # type: ignore[attr-defined]
@@ -137,7 +137,7 @@ def _records(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str] | str
 
 
 def _is_ignored(record: Sequence[str], width: int) -> bool:
-    """Return whether a record is a blank line, a line of empty values, or a comment."""
+    """Return whether a record is blank, has only empty values, or is a comment."""
     if not any(value.strip() for value in record):
         return True
     return record[0].startswith("#") and (len(record) < width or record[0][1:2] in (" ", ""))
@@ -160,7 +160,7 @@ def _has_decimal_commas(values: Sequence[str]) -> bool:
 
 
 def _column(values: list[str], *, decimal_commas: bool, as_text: bool) -> MaskedColumn:
-    """Return a column of numbers if all values are numbers or missing; else a column of texts."""
+    """Return a column of numbers if all values are numbers or missing; else a column of strings."""
     texts = np.array(values, dtype=object)
     empty = texts == ""
     if as_text:
@@ -187,6 +187,6 @@ def _parse_numbers(texts: NDArray[np.object_], *, decimal_commas: bool) -> NDArr
             return written.astype(kind)
         except ValueError:
             continue
-        except OverflowError:  # an id of more than 64 bits
+        except OverflowError:  # identifiers of more than 64 bits
             return None
     return None

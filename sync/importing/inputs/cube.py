@@ -31,13 +31,13 @@ def write_cube(
     ----------
     planes : ndarray, shape (n, height, width)
     sky : mapping
-        Cards of the coordinates.
+        Header cards of the coordinates.
     bands : sequence of n str
-        Written as ``BAND0``, ``BAND1`` …: ``BANDS`` would mean the nanomaggies of the Legacy Surveys.
+        Written as ``BAND0``, ``BAND1`` …; ``BANDS`` would declare the nanomaggies of the Legacy Surveys.
     units : sequence of n str
         Written as ``BUNIT`` if all are equal, else as ``BUNIT0``, ``BUNIT1`` …
     cards : mapping
-        Further cards that apply to all bands.
+        Other cards that apply to all bands.
     sky_problems : sequence of str
         Sentences about distortions that `sky` lacks; `read_sky` reads them back.
     """

@@ -1,7 +1,7 @@
-"""Cut-outs for which a slice is wrong: across the seam or a pole of a map of the whole sky, or of pixels that are not square.
+"""Cut-outs that need resampling: across the seam or a pole of an all-sky map, or from pixels that are not square on the sky.
 
-Such a cut-out is a tangent plane around the place, north up, at the pixel scale of the map. Each of its pixels is interpolated
-from the pixels of the map that are its neighbours on the sky, which may be far apart in the file.
+Such a cut-out is a tangent plane around the position, north up, at the pixel scale of the map. Each of its pixels is
+interpolated from the map's pixels that are its neighbours on the sky, which may be far apart in the file.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from sync.sky.reader import read_sky
 __all__ = ["is_square", "resample_map", "tangent_sky"]
 
 FLAT = ("TAN", "SIN", "STG", "ARC", "ZEA", "ZPN", "AZP", "SZP", "AIR")
-"""Projections around a point of the sky, as of single telescope images."""
+"""Zenithal projections, as of single telescope images."""
 FLAT_DEG = 60.0
-"""Width up to which such images are sliced."""
+"""Largest width of such images that are sliced without resampling, degrees."""
 TOLERANCE = 0.05
-"""Largest displacement of a cut-out's corners from those of a square, as a share of half its side."""
+"""Largest displacement of a cut-out's corners from those of a square, as a fraction of half its side."""
 NEIGHBOUR_PX = 3.0
-"""Largest distance of neighbours on the sky, pixels: beyond it there is a seam of the map between them."""
+"""Largest distance of neighbours on the sky, pixels; pixels farther apart are separated by a seam of the map."""
 MAX_READ = 2**27
-"""Most pixels of a map that one cut-out reads: across the seam, all columns of its rows."""
+"""Most pixels of a map that one cut-out reads; across the seam it reads all columns of its rows."""
 CHUNK = 2**18
 EXACT_PX = 1e-3
 """Largest difference of a turn from a whole number of columns."""
@@ -38,7 +38,7 @@ def is_square(sky: CelestialSky, x: float, y: float, side: int) -> bool:
     if (code in FLAT or not code) and width < FLAT_DEG:
         return True
     if str(sky.wcs.wcs.lngtyp).strip() not in ("RA", "GLON"):
-        return False  # programs read the cards of ecliptic maps differently
+        return False  # programs interpret the cards of ecliptic maps differently
     half = side / 2
     moves = np.array([(a, b) for a in (-half, 0.0, half) for b in (-half, 0.0, half)])
     vectors = unit_vectors(sky.positions(x + moves[:, 0], y + moves[:, 1]))
@@ -55,7 +55,7 @@ def is_square(sky: CelestialSky, x: float, y: float, side: int) -> bool:
 
 
 def tangent_sky(place: Place, *, side: int, scale_arcsec: float) -> CelestialSky:
-    """Return the coordinates of a square around a place, north up and east left."""
+    """Return the coordinates of a square around a position, with north up and east to the left."""
     step, middle = scale_arcsec / ARCSEC_A_DEGREE, (side + 1) / 2
     cards = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "RADESYS": "ICRS", "CUNIT1": "deg", "CUNIT2": "deg"}
     numbers = {"CRVAL1": place[0], "CRVAL2": place[1], "CRPIX1": middle, "CRPIX2": middle}
@@ -69,7 +69,7 @@ def resample_map(tile: Tile, target: CelestialSky, side: int) -> NDArray[np.floa
     Raises
     ------
     ImageError
-        If this would read too many pixels of the tile.
+        If more than `MAX_READ` pixels of the tile are needed.
     """
     rows, columns = np.divmod(np.arange(side * side), side)
     places = target.positions(columns.astype(float), rows.astype(float))
@@ -106,7 +106,7 @@ def _interpolate(
     pixels: NDArray[np.float64],
     places: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return bilinear values at pixels, shape (n,), from those of the four neighbours that are near on the sky."""
+    """Return bilinear interpolations at pixels, shape (n,), from the four neighbours that are also near on the sky."""
     first = np.floor(pixels).astype(np.int64)
     share = pixels - first
     vectors = unit_vectors(places)
@@ -126,7 +126,7 @@ def _interpolate(
             weight = np.where(right, share[:, 0], 1 - share[:, 0]) * np.where(up, share[:, 1], 1 - share[:, 1])
             with np.errstate(invalid="ignore"):
                 near = np.einsum("ni,ni->n", neighbours, vectors) >= nearest
-            # The pixel that contains the place always counts, even if the map stretches it.
+            # The pixel that contains the position is always used, even if the map's projection stretches it.
             near = np.isfinite(value) & (near | (np.isfinite(neighbours[:, 0]) & (weight > 0.25)))
             total += np.where(near, weight * np.nan_to_num(value), 0.0)
             weights += np.where(near, weight, 0.0)
@@ -135,7 +135,7 @@ def _interpolate(
 
 
 def _whole_turn(tile: Tile) -> int:
-    """Return the number of columns of a turn if it is whole and the map has as many columns; else 0."""
+    """Return the number of columns of a turn of 360 degrees if it is an integer and the map has as many columns; else 0."""
     turn = tile.sky.turn_px
     if turn is None or abs(turn[1]) > EXACT_PX:
         return 0

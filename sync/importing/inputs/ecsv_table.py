@@ -1,4 +1,4 @@
-"""ECSV files: read by astropy; a damaged row is masked and listed, and the others are read."""
+"""Reader of ECSV files with astropy; damaged rows are masked and listed, and the others are read."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ NUMBERS = ("int", "uint", "float")
 def read_ecsv(text: str, *, file: Path) -> Table:
     """Read an ECSV file.
 
-    A row with another number of values than columns, or with a text in a column of numbers, is masked and listed in the
-    table's `meta`.
+    A row with another number of values than columns, or with a non-numeric value in a column of numbers, is masked and listed
+    in the table's `meta`.
 
     Parameters
     ----------
     text : str
-        With line ends of one character.
+        Content of the file, with line ends of one character.
     file : Path
         For messages.
     """
-    # Lines, not a text: astropy treats a text of one line as a file name or an address.
+    # A list of lines, because astropy treats a string of one line as a file name or a URL.
     lines = text.rstrip("\n").split("\n")
     check_cells(len(lines), 1, file=file)
     try:
@@ -45,7 +45,7 @@ def read_ecsv(text: str, *, file: Path) -> Table:
 
 
 def _mask_bad_rows(lines: Sequence[str]) -> tuple[list[str], dict[int, str]]:
-    """Return the lines with an empty row for each damaged one, and the reason by row number."""
+    """Return the lines with an empty row for each damaged one, and the numbers of damaged rows with the reasons."""
     comments = [line[1:].removeprefix(" ") for line in lines if line.startswith("#")]
     header = get_header_from_yaml(comments[1:])
     delimiter = str(header.get("delimiter", " "))
@@ -59,7 +59,7 @@ def _mask_bad_rows(lines: Sequence[str]) -> tuple[list[str], dict[int, str]]:
             continue
         values = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
         reason = _find_fault(values, types)
-        if reason and line.count('"') % 2 == 0:  # else the text continues in the next line
+        if reason and line.count('"') % 2 == 0:  # otherwise a quoted value continues on the next line
             bad[number] = f"line {index + 1} {reason}"
             repaired[index] = delimiter.join(['""'] * len(types))
     return repaired, bad

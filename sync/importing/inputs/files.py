@@ -19,7 +19,7 @@ def file_items(paths: Iterable[str], *, max_bytes: int) -> Iterator[Item]:
     ----------
     paths : iterable of str
     max_bytes : int
-        Largest file that is read.
+        Largest size of a file, bytes.
     """
     for path in paths:
         yield Item(name=path, read=partial(read_file, Path(path), max_bytes), filename=Path(path).name)

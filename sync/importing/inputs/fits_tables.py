@@ -1,4 +1,4 @@
-"""Tables of FITS files, also of FITS_LDAC; sizes are checked before data are read."""
+"""Reader of tables in FITS files, including FITS_LDAC; sizes are checked before data are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sync.importing.inputs.table_choice import TableEntry, choose_table
 __all__ = ["read_fits_table"]
 
 LDAC_HEADERS = "LDAC_IMHEAD"
-"""Name of the table before that of the objects, in which SExtractor stores the header of the image."""
+"""Name of the table in which SExtractor stores the header of the image, before the table of objects."""
 
 
 def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, file: Path) -> Table:
@@ -29,14 +29,14 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
     size : int
         Size of the file, bytes.
     table : str, optional
-        Name or number of its extension.
+        Name or number of the table's extension.
     file : Path
         For messages.
 
     Raises
     ------
     InputError
-        If it has no table, several and `table` is None, or a table that is larger than the file.
+        If the file has no table, several and `table` is None, or a table that claims to be larger than the file.
     """
     with fits.open(opened, memmap=False, lazy_load_hdus=False) as hdus:
         entries = [
@@ -58,7 +58,7 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
 
 
 def _read_text_columns(hdu: fits.TableHDU) -> Table:
-    """Read an ASCII table with texts for missing numbers (TNULL), which `Table.read` of astropy 8.0.2 refuses."""
+    """Read an ASCII table with strings for missing numbers (TNULL), which `Table.read` of astropy 8.0.2 rejects."""
     table = Table(meta={key: value for key, value in hdu.header.items() if key in ("RADESYS", "RADECSYS", "EQUINOX", "EPOCH")})
     written = hdu.data.view(np.ndarray)
     for column in hdu.columns:

@@ -1,4 +1,4 @@
-"""Cut-outs around positions from a public survey, through the hips2fits service of the CDS and astroquery."""
+"""Cut-outs around positions from public surveys, with the hips2fits service of the CDS and astroquery."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class HipsSurvey:
         _service()
 
     def identity(self, position: Position) -> bytes:
-        """Return bytes that identify a cut-out by its request, so that a known cut-out need not be downloaded."""
+        """Return bytes that identify a cut-out by its request, so that an imported cut-out is not downloaded again."""
         request = (*self.names, f"{position.ra:.8f}", f"{position.dec:.8f}", f"{self.fov_arcsec:g}", str(self.side_px))
         return "\0".join(("hips2fits", *request)).encode()
 
@@ -68,7 +68,7 @@ class HipsSurvey:
         Raises
         ------
         ImageError
-            If the service rejects the request, does not answer, or has no pixels at the position.
+            If the service rejects the request, does not respond, or has no pixels at the position.
         """
         answers = [self._request(name, position) for name in self.names]
         try:

@@ -1,4 +1,4 @@
-"""An image that will be imported and is not read yet."""
+"""Items of an import: images that are not read yet."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ __all__ = ["InputError", "Item"]
 
 
 class InputError(RunError, ValueError):
-    """An input cannot be used at all; the message is one sentence."""
+    """An input cannot be used; the message is one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """Image that is not read yet.
+    """An image that is not read yet.
 
     Attributes
     ----------
     name : str
-        Path, address or position; used in the list of failures.
+        Path, address or position, for the list of failures.
     read : callable
         Returns the bytes of an image file, or raises ImageError.
     filename : str
-        File name in the task.
+        File name for the task's data.
     data : mapping
-        JSON values for the task: `ra` and `dec` in degrees, the columns of the catalogue.
+        JSON values for the task's data: `ra` and `dec` in degrees, and the columns of the catalogue.
     identity : bytes
-        Identifies the content if reading it is a download; empty if the content itself is hashed.
+        Bytes that identify the content if `read` downloads it; empty if the content itself is hashed.
     """
 
     name: str

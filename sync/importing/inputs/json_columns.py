@@ -1,4 +1,4 @@
-"""Columns of a table as JSON values, null for missing values."""
+"""Conversion of table columns to JSON values, with null for missing values."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 __all__ = ["json_rows", "json_values"]
 
 LARGEST_INTEGER = 2**53
-"""Browsers read numbers of JSON as doubles: they would round larger integers, such as the ids of SDSS and Gaia."""
+"""Largest exact integer in browsers, which parse JSON numbers as doubles; the ids of SDSS and Gaia are larger."""
 ROWS_AT_ONCE = 1000
-"""Rows converted together: single values take ten times as long, whole columns ten times the memory of the table."""
+"""Rows per chunk: single values take ten times as long, whole columns need ten times the memory of the table."""
 
 
 def json_rows(columns: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
-    """Yield the values of each row; a column with an integer that is too large for a browser is text in all rows.
+    """Yield the values of each row; a column with an integer above `LARGEST_INTEGER` is converted to strings in all rows.
 
     Parameters
     ----------
@@ -41,12 +41,12 @@ def json_rows(columns: Sequence[Any]) -> Iterator[tuple[Any, ...]]:
 
 
 def json_values(column: Any) -> list[Any]:
-    """Return the values of a column: None for NaN, infinity and masked values, ISO 8601 for dates, objects for coordinates.
+    """Return the values of a column: None for NaN, infinity and masked values, ISO 8601 for dates, dicts for coordinates.
 
     Parameters
     ----------
     column : Column, mixin column or ndarray
-        An array in each row becomes a list.
+        Array values of a row become lists.
     """
     if isinstance(column, SkyCoord) and column.ndim == 1:
         names = [name for name in column.get_representation_component_names() if _has_values(getattr(column, name))]
@@ -68,7 +68,7 @@ def json_values(column: Any) -> list[Any]:
 
 
 def _has_values(component: Quantity) -> bool:
-    """Return whether a component is measured: the distance of a mere direction is 1, without a unit."""
+    """Return whether a component has values; the distance of a direction is 1 and dimensionless."""
     return bool(component.unit.physical_type != "dimensionless")
 
 
@@ -90,7 +90,7 @@ def _plain_array(data: NDArray[Any]) -> tuple[NDArray[np.object_], NDArray[np.bo
 
 
 def _shortest(data: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return doubles with the same decimals as the floats: 0.0342 for the nearest float32."""
+    """Return doubles with the shortest decimals of the floats: 0.0342 for the nearest float32."""
     return (data.astype(str) if data.dtype.itemsize < 8 else data).astype(np.float64)
 
 
@@ -98,7 +98,7 @@ def _integers_too_large(column: Any) -> bool:
     dtype = getattr(column, "dtype", None)
     if dtype is None or dtype.kind not in "iu" or dtype.itemsize < 8 or not column.size:
         return False
-    # A masked value may be any number: at worst a column of numbers becomes text.
+    # Masked values can be any number; in that case a column may be converted to strings unnecessarily.
     data = np.asarray(column)
     return bool(data.max() > LARGEST_INTEGER or data.min() < -LARGEST_INTEGER)
 

@@ -34,8 +34,8 @@ class Mosaics:
     Parameters
     ----------
     words : sequence of str or Path
-        Files, the bluest band first, each with an optional prefix ``NAME=`` for the band. Else the band is read from the
-        header (`FILTER`, `BAND`, name of the extension), or is the start of the file name. Images of one band are its tiles.
+        Files, the bluest band first, each with an optional prefix ``NAME=`` for the band. Otherwise the band is read from the
+        header (`FILTER`, `BAND`, name of the extension) or from the start of the file name. Images of one band are its tiles.
 
     Raises
     ------
@@ -77,12 +77,12 @@ class Mosaics:
         ----------
         position : Position
         fov_arcsec : float
-            Side of the square; rounded to pixels of the first band.
+            Side of the square, arcsec; rounded to pixels of the first band.
 
         Returns
         -------
         bytes
-            A FITS file: a plane a band, the world coordinates of the cut-out, NaN beyond a mosaic's edge.
+            A FITS file with one plane per band and the world coordinates of the cut-out; NaN beyond a mosaic's edge.
 
         Raises
         ------
@@ -118,8 +118,8 @@ class Mosaics:
     def _read(self, word: str) -> list[Tile]:
         band, path = ("", word) if os.path.lexists(word) or "=" not in word else word.split("=", 1)
         try:
-            # Not mapped into memory: scaled integers cannot be, and a section reads no more than itself anyway.
-            opened = fits.open(path, memmap=False, uint=False)  # unsigned, astropy does not look for BLANK
+            # Scaled integers cannot be memory-mapped, and a section reads only its own pixels.
+            opened = fits.open(path, memmap=False, uint=False)  # astropy does not apply BLANK to unsigned integers
             self._open.append(opened)
         except DAMAGE as error:
             raise InputError(f"the mosaic {path} cannot be read as FITS: {error}") from error
@@ -127,7 +127,7 @@ class Mosaics:
 
 
 def _check_duplicates_in_file(tiles: Sequence[Tile]) -> None:
-    """Raise an error if images of one file have the same name and cover the same place: one would be lost."""
+    """Raise InputError if images of one file have the same name and position, because one of them would be ignored."""
     for first, second in combinations(tiles, 2):
         if first.band and first.band == second.band and _overlap(first, second):
             raise InputError(
@@ -137,7 +137,7 @@ def _check_duplicates_in_file(tiles: Sequence[Tile]) -> None:
 
 
 def _check_unnamed_bands(nameless: Sequence[Tile]) -> None:
-    """Raise an error if files without a band name cover the same place: one would be lost."""
+    """Raise InputError if files without a band name have the same position, because one of them would be ignored."""
     for first, second in combinations(nameless, 2):
         if _overlap(first, second):
             raise InputError(
@@ -151,7 +151,7 @@ def _overlap(first: Tile, second: Tile) -> bool:
 
 
 def _covering_tiles(tiles: Sequence[Tile], place: Place, band: str, position: Position) -> list[Tile]:
-    """Return the tiles of a band that cover a place."""
+    """Return the tiles of a band that cover a position; raise ImageError if there is none."""
     covering = [tile for tile in tiles if tile.pixel_of(place) is not None]
     if not covering:
         raise ImageError(f"no {band} mosaic covers the place {_describe_position(position)}")
@@ -159,7 +159,7 @@ def _covering_tiles(tiles: Sequence[Tile], place: Place, band: str, position: Po
 
 
 def _common_photometry(bands: Iterable[Sequence[Tile]]) -> dict[str, float | str]:
-    """Return the cards on which all tiles of all bands agree: a card of a cut-out applies to all its planes."""
+    """Return the cards that are equal for all tiles of all bands, because a card of a cut-out applies to all its planes."""
     first, *others = [tile.photometry for tiles in bands for tile in tiles]
     return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
 

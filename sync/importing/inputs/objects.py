@@ -33,9 +33,9 @@ def cutout_items(
     ----------
     table : Table
     cut : callable
-        Returns a FITS file of a position.
+        Returns a FITS file for a position.
     identity : callable, optional
-        Identifies the result of `cut` if that is a download.
+        Returns bytes that identify the result of `cut`, if `cut` downloads it.
     ra, dec : str, optional
         Names of the columns with the position.
     columns : sequence of str, optional
@@ -57,7 +57,7 @@ def cutout_items(
 def address_items(
     table: Table, fetch: Callable[[str], bytes], *, column: str = "url", columns: Sequence[str] | None = None
 ) -> Iterator[Item]:
-    """Return one item per row: the image at its address, with its position if the table has columns with the usual names.
+    """Return one item per row: the image at its address, with its position if the table has columns of a position.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def address_items(
 
 
 def bad_row_item(number: int, reason: str) -> Item:
-    """Return an item for a row that cannot be read: its import fails with the reason."""
+    """Return an item for an unreadable row; its `read` raises ImageError with the reason."""
     return Item(f"row {number}", partial(_raise, reason), filename="")
 
 
@@ -109,7 +109,7 @@ def _cutout(
 
 
 def _at_address(row: Row, address: object, position: Position | None, fetch: Callable[[str], bytes]) -> Item:
-    # Without a position the task keeps that of the image's header.
+    # Without a position in the table, the task has that of the image's header.
     data = row.columns if position is None else with_position(row, position)
     if address is None or not str(address).strip():
         return Item(f"row {row.number}", _no_address, filename="", data=data)
@@ -119,7 +119,7 @@ def _at_address(row: Row, address: object, position: Position | None, fetch: Cal
 
 
 def with_position(row: Row, position: Position) -> dict[str, Any]:
-    """Return the columns and position of a row; the columns `ra` and `dec` are kept if their values differ."""
+    """Return the columns and the position of a row; its own columns `ra` and `dec` are added if their values differ."""
     own = {"ra": position.ra, "dec": position.dec}
     same = {f"catalogue_{name}": value for name, value in own.items()}
     return {key: value for key, value in row.columns.items() if key not in same or value != same[key]} | own

@@ -1,4 +1,4 @@
-"""Parquet files as tables: exact texts, numbers and dates, and a mask for missing values."""
+"""Reader of Parquet files as tables, with exact strings, numbers and dates, and masks for missing values."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ ROWS_AT_ONCE = 1024
 
 
 def read_parquet(file: Path) -> Table:
-    """Read a Parquet file; columns of values that a table cannot contain, such as images, are omitted.
+    """Read a Parquet file; columns with values that a table cannot contain are omitted.
 
-    Files of astropy are read by astropy, with units, masks and times. In other files, astropy refuses missing texts and rounds
-    the integers of a column with missing values.
+    astropy reads the files that it wrote, with units, masks and times. For other files it rejects missing strings and rounds
+    the integers of columns with missing values, so this module reads them.
     """
     with parquet.ParquetFile(file) as opened:
         check_cells(opened.metadata.num_rows, opened.metadata.num_columns, file=file)
@@ -37,7 +37,7 @@ def read_parquet(file: Path) -> Table:
 
 
 def _read(opened: parquet.ParquetFile, *, file: Path) -> pa.Table:
-    """Read the file in batches up to a limit: a dictionary can expand to millions of long values."""
+    """Read the file in batches up to `MAX_BYTES`, because a dictionary can expand to millions of long values."""
     batches, size = [], 0
     for batch in opened.iter_batches(ROWS_AT_ONCE):
         size += batch.nbytes
@@ -65,7 +65,7 @@ def _column(values: pa.ChunkedArray) -> Column | None:
 
 
 def _is_text_or_date(kind: pa.DataType) -> bool:
-    """Return whether Arrow should convert the values to text: dates to the nanosecond, and bytes of UTF-8."""
+    """Return whether Arrow should convert the values to strings: dates with nanoseconds, and UTF-8 bytes."""
     types = pa.types
     is_date = types.is_timestamp(kind) or types.is_date(kind) or types.is_time(kind)
     is_bytes = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)

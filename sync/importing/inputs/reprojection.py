@@ -1,4 +1,4 @@
-"""A tile of a mosaic on the pixel grid of a cut-out: sliced, interpolated or summed."""
+"""Projection of a mosaic's tile onto the pixel grid of a cut-out, by slicing, interpolation or summation."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Plane = NDArray[np.floating]
 
 
 def project_map(tile: Tile, target: CelestialSky, side: int) -> Plane:
-    """Return a map of the whole sky on the pixels of `target`, in its own data type."""
+    """Return a tile resampled onto the pixels of `target`, shape (side, side), with flux per pixel scaled by the area."""
     plane: Plane = resample_map(tile, target, side)
     if not _is_surface_brightness(tile.unit):
         pixel = tile.sky.pixels(target.positions((side - 1) / 2, (side - 1) / 2))[0]
@@ -53,12 +53,12 @@ def project_tile(tile: Tile, target: CelestialSky, side: int) -> Plane:
     if np.ptp(shift, axis=1).max() < SAME_PIXELS and np.abs(shift - np.rint(shift)).max() < SAME_PIXELS:
         return tile.cut(float(x), float(y), side)[0]
     try:
-        from reproject import reproject_exact, reproject_interp  # imports dask, and is needed only for different grids
+        from reproject import reproject_exact, reproject_interp  # imported on use, because it imports dask
     except ModuleNotFoundError as error:
         raise InputError("bands on different pixels need reproject: install galaxyloop[import]") from error
     part = tile.cut(float(x), float(y), int(np.ceil(np.ptp(theirs, axis=1).max())) + 2 * MARGIN_PX)
     larger = proj_plane_pixel_area(target.wcs) / proj_plane_pixel_area(tile.sky.wcs)
-    # Interpolation uses only the pixels around a point: a star between the points would be lost.
+    # Interpolation uses only the pixels next to a point, so larger target pixels would miss flux between the points.
     resample = reproject_exact if larger > FINER else reproject_interp
     pixels, sky = part
     resampled: Plane = resample((pixels, sky.wcs), target.wcs, shape_out=(side, side), return_footprint=False)

@@ -1,6 +1,6 @@
-"""Positions of a table's rows: which columns hold them, and their values as degrees of ICRS.
+"""Positions of a table's rows: selection of the columns, and conversion to ICRS degrees.
 
-A column is chosen by the UCD of the main position, by its usual name, as a column of SkyCoord, or by another UCD of a
+A column is selected by the UCD of the main position, by a common name, as a column of SkyCoord, or by another UCD of a
 position, in this order.
 """
 
@@ -25,11 +25,11 @@ __all__ = ["UCD_KEY", "has_sky_columns", "sky_degrees"]
 
 Degrees = NDArray[np.float64]
 UCD_KEY = "ucd"
-"""Key of a column's `meta` with its UCD, as astropy writes it."""
+"""Key of a column's `meta` for its UCD, as in astropy."""
 SEXAGESIMAL = ("rah", "ram", "ras", "ded", "dem", "des")
-"""Columns of the CDS standard next to `DE-`: hours, minutes, seconds; degrees, arc minutes, arc seconds."""
+"""Columns of the CDS standard in addition to `DE-`: hours, minutes, seconds; degrees, arc minutes, arc seconds."""
 CDS_PARTS = ("rah", "ram", "ded", "dem")
-"""Of these columns, those that must be present."""
+"""Required columns of `SEXAGESIMAL`."""
 SEXAGESIMAL_LIMIT = 60.0
 
 
@@ -49,13 +49,13 @@ def sky_degrees(table: Table, *, ra: str | None = None, dec: str | None = None) 
     ----------
     table : Table
     ra, dec : str, optional
-        Names of the columns; without them the first match is used.
+        Names of the columns; by default, the first match.
 
     Raises
     ------
     InputError
-        If a column is missing, no column has a known name or UCD, its unit is not an angle, or its frame cannot be
-        converted to ICRS.
+        If a column is missing, no column has a known name or UCD, the unit is not an angle, or the frame cannot be converted to
+        ICRS.
     """
     pair = _name_pair(table, ra, dec) if ra is not None or dec is not None else _find(table)
     if pair is None:
@@ -77,7 +77,7 @@ def has_sky_columns(table: Table) -> bool:
 
 
 def _find(table: Table) -> _Pair | None:
-    """Pair of the most reliable kind."""
+    """Return the first pair of columns that is found, in descending reliability; None if there is none."""
     finders: tuple[Callable[[Table], _Pair | None], ...] = (
         lambda table: _by_ucd(table, "pos.eq.ra", "pos.eq.dec", ICRS(), main=True),
         lambda table: _by_name(table, EQUATORIAL),
@@ -111,7 +111,7 @@ def _name_pair(table: Table, ra: str | None, dec: str | None) -> _Pair:
 
 def _by_name(table: Table, pairs: tuple[tuple[str, str], ...], *, degrees_only: bool = False) -> _Pair | None:
     columns = _columns_by_plain_name(table)
-    # A pair of one convention first; then any two, such as `ra` and `DEJ2000`.
+    # Pairs of one convention first, then mixed pairs such as `ra` and `DEJ2000`.
     mixed = [(longitude, latitude) for longitude, _ in pairs for _, latitude in pairs] if pairs is EQUATORIAL else []
     for longitude, latitude in (*pairs, *mixed):
         if longitude in columns and latitude in columns:
@@ -134,7 +134,7 @@ def _missing_column(table: Table, *, is_declination: bool) -> InputError:
 
 
 def _columns_by_plain_name(table: Table) -> dict[str, str]:
-    """Return columns of numbers or texts by their plain names; of two with the same plain name, the first."""
+    """Return columns of numbers or strings by their plain names; if two have the same plain name, the first."""
     names = [name for name in reversed(table.colnames) if name not in NOT_POSITIONS]
     return {plain_name(name): str(name) for name in names if not isinstance(table[name], SkyCoord)}
 
@@ -145,7 +145,7 @@ def _by_ucd(table: Table, longitude: str, latitude: str, frame: BaseCoordinateFr
     if first is None or second is None:
         return None
     named = frame_of_column(table, first, default=frame)
-    # The UCD decides between galactic and equatorial: a frame of the other kind is that of another column.
+    # The UCD decides between galactic and equatorial; a frame of the other kind belongs to another column.
     return _Pair(first, second, named if isinstance(named, Galactic) == isinstance(frame, Galactic) else frame)
 
 
@@ -176,7 +176,7 @@ def _degrees_of_coordinates(column: SkyCoord, name: str) -> tuple[Degrees, Degre
 
 
 def _unmask(angle: Any) -> Degrees:
-    """Return an angle as degrees, NaN where it is masked."""
+    """Return an angle in degrees, with NaN for masked values."""
     values = np.array(getattr(angle, "unmasked", angle).to_value(units.deg), dtype=np.float64)
     values[np.broadcast_to(getattr(angle, "mask", False), values.shape)] = np.nan
     return values

@@ -1,4 +1,4 @@
-"""Frames of the positions of a table: by COOSYS, column names or the table's header; and positions in any of them as ICRS."""
+"""Frames of the positions in a table, from COOSYS, column names or the table's header, and conversion to ICRS."""
 
 from __future__ import annotations
 
@@ -28,31 +28,31 @@ __all__ = ["CONVERTED_FRAMES", "FRAME_KEY", "as_icrs", "frame_of_column"]
 
 Degrees = NDArray[np.float64]
 FRAME_KEY = "galaxyloop_frame"
-"""Key of a column's `meta` with the frame that its VOTable names: a frame of astropy, or the name of one that it lacks."""
+"""Key of a column's `meta` for the frame in its VOTable: a frame of astropy, or the name of an unsupported one."""
 CONVERTED_FRAMES = (ICRS, FK4, FK5, FK4NoETerms, Galactic, Supergalactic, BaseEclipticFrame)
-"""Frames of directions on the sky alone. AltAz and similar frames need a place, a time, and tables that astropy downloads."""
+"""Supported frames. AltAz and similar frames also need a location, a time, and tables that astropy downloads."""
 SYSTEM_KEYWORDS = ("RADESYS", "RADECSYS")
 EPOCHS_OF_EQUINOX = (1875.0, 1900.0, 1950.0, 2000.0)
-"""Values of ``EPOCH`` that mean an equinox; others are dates of observation."""
+"""Values of ``EPOCH`` that are equinoxes; others are dates of observation."""
 
 
 def frame_of_column(table: Table, column: str, *, default: BaseCoordinateFrame) -> BaseCoordinateFrame:
     """Return the frame of the coordinate in a column.
 
-    The COOSYS of a VOTable decides first, then the name or description of the column, then RADESYS and EQUINOX of the
-    table's header.
+    It is determined by the COOSYS of a VOTable, else by the name or description of the column, else by RADESYS and EQUINOX in
+    the table's header.
 
     Parameters
     ----------
     table : Table
     column : str
     default : astropy frame
-        Where nothing else is known.
+        Frame if none of these determines it.
 
     Raises
     ------
     InputError
-        If the frame is named and cannot be converted to ICRS.
+        If the frame cannot be converted to ICRS.
     """
     named = getattr(table[column], "meta", {}).get(FRAME_KEY)
     if isinstance(named, str):
@@ -74,8 +74,8 @@ def frame_of_column(table: Table, column: str, *, default: BaseCoordinateFrame) 
 
 
 def as_icrs(longitude: Degrees, latitude: Degrees, frame: BaseCoordinateFrame) -> tuple[Degrees, Degrees]:
-    """Return right ascension from 0 to 360 and declination, degrees; NaN where the coordinates are no position."""
-    # Numbers beyond one turn or beyond the poles mark missing values, such as -999.
+    """Return right ascension, in [0, 360), and declination, degrees; NaN for invalid coordinates."""
+    # Longitudes above 360 and latitudes above 90 degrees mark missing values, such as -999.
     is_sensible = (np.abs(longitude) <= 360) & (np.abs(latitude) <= 90)
     ra, dec = np.full(longitude.shape, np.nan), np.full(latitude.shape, np.nan)
     ra[is_sensible], dec[is_sensible] = longitude[is_sensible], latitude[is_sensible]
@@ -86,7 +86,7 @@ def as_icrs(longitude: Degrees, latitude: Degrees, frame: BaseCoordinateFrame) -
 
 
 def _frame_of_header(table: Table, column: str) -> BaseCoordinateFrame | None:
-    """Frame that the keywords of a FITS table give to its columns of right ascension and declination."""
+    """Return the frame of right ascension and declination in the header of a FITS table, or None."""
     header = {str(key).upper(): value for key, value in table.meta.items()}
     systems = (value.strip() for key in SYSTEM_KEYWORDS if isinstance(value := header.get(key), str))
     system = next((text for text in systems if text), "")

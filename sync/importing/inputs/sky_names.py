@@ -1,4 +1,4 @@
-"""Usual names of the columns that hold a position on the sky, in pairs of a longitude and a latitude."""
+"""Common names of the columns of a position on the sky, in pairs of longitude and latitude."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ GALACTIC = (
 SUPERGALACTIC = (("sgl", "sgb"), ("sglon", "sglat"))
 ECLIPTIC = (("elon", "elat"), ("ecl_lon", "ecl_lat"))
 NOT_POSITIONS = ("L", "B")
-"""Names in upper case of a luminosity and a magnitude; in lower case they are galactic coordinates."""
+"""Upper-case names of a luminosity and a magnitude; in lower case they are galactic coordinates."""
 NAME_END = re.compile(r"\s*[\[(].*[\])]\s*$")
 
 
@@ -77,6 +77,6 @@ def plain_name(name: str) -> str:
 
 
 def is_position_name(name: str) -> bool:
-    """Return whether a column of this name holds one coordinate of a position on the sky."""
+    """Return whether a column with this name is a coordinate of a position on the sky."""
     pairs = (*EQUATORIAL, *OF_1950, *GALACTIC, *SUPERGALACTIC, *ECLIPTIC)
     return plain_name(name) in {name for pair in pairs for name in pair} and name not in NOT_POSITIONS

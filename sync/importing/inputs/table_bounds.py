@@ -15,23 +15,23 @@ from sync.importing.inputs.item import InputError
 __all__ = ["MAX_BYTES", "PACKED", "check_cells", "read_bounded"]
 
 MAX_BYTES = 2 * 2**30
-"""Largest text or XML document, unpacked: some ten million rows of positions."""
+"""Largest uncompressed text or XML document, bytes: about ten million rows of positions."""
 MAX_CELLS = 200_000_000
-"""Rows times columns: 1.6 GB of double-precision numbers."""
+"""Largest product of rows and columns: 1.6 GB of double-precision numbers."""
 SMALL_BYTES = 64 * 2**20
 LARGEST_RATIO = 100
-"""Tables are packed to about a tenth; a file that is packed to a thousandth was made to exhaust the memory."""
+"""Largest compression ratio of files above `SMALL_BYTES`; tables have about 10, and files made to exhaust the memory 1000."""
 PIECE_BYTES = 2**20
 PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
 def check_cells(rows: int, columns: int, *, file: Path) -> None:
-    """Raise an error for a table with more than MAX_CELLS values.
+    """Check the number of values of a table.
 
     Raises
     ------
     InputError
-        If it has more.
+        If there are more than `MAX_CELLS`.
     """
     if rows * max(columns, 1) > MAX_CELLS:
         raise InputError(
@@ -41,12 +41,12 @@ def check_cells(rows: int, columns: int, *, file: Path) -> None:
 
 
 def read_bounded(opened: IO[bytes], *, file: Path, most: int = MAX_BYTES) -> bytes:
-    """Return the content of a file, unpacked if it is packed with gzip, bzip2 or xz.
+    """Return the content of a file, decompressed if it is compressed with gzip, bzip2 or xz.
 
     Raises
     ------
     InputError
-        If there are more than `most` bytes, or they cannot be unpacked.
+        If there are more than `most` bytes, the compression ratio exceeds `LARGEST_RATIO`, or the file is damaged.
     """
     start = opened.read(6)
     size = opened.seek(0, os.SEEK_END)

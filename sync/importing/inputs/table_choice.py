@@ -22,11 +22,11 @@ class TableEntry(Generic[Content]):
     Attributes
     ----------
     number : int
-        Number of the extension in a FITS file; else 1 is the first table.
+        Number of the extension in a FITS file; otherwise the position of the table, starting at 1.
     name : str
-        Empty if it has none.
+        Name of the table; empty if it has none.
     rows : int or None
-        None if the table must be read to count them.
+        Number of rows; None if the table must be read to count them.
     content : object
     """
 
@@ -37,13 +37,13 @@ class TableEntry(Generic[Content]):
 
 
 def choose_table(entries: Sequence[TableEntry[Content]], wanted: str | None, *, file: Path) -> Content:
-    """Return the chosen table.
+    """Return the selected table.
 
     Parameters
     ----------
     entries : sequence of TableEntry
     wanted : str or None
-        Name in any case, or number. If None, the only table with rows.
+        Name, in any case, or number. None selects the only table with rows.
     file : Path
         For messages.
 

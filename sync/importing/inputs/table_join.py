@@ -1,6 +1,6 @@
-"""A table joined to images by file name or id, such as a folder of JPEG files and a CSV of ids.
+"""Join of a table with images by file name or id, for example a folder of JPEG files and a CSV file of ids.
 
-One row may belong to several images. An image that two different rows match is left out.
+One row may match several images. An image that matches two different rows is left out.
 """
 
 from __future__ import annotations
@@ -34,22 +34,22 @@ def join_table(
     dec: str | None = None,
     columns: Sequence[str] | None = None,
 ) -> list[Item]:
-    """Add to each image the columns of its row; images without a row and rows without an image become items with the reason.
+    """Add the columns of its row to each image; images without a row and rows without an image become failing items.
 
     Parameters
     ----------
     items : sequence of Item
         Images, named by their paths.
     table : Table
-        Its key column contains the texts of the file.
+        Table whose key column contains the strings of the file.
     key : str
         Column of file names or ids.
     file : Path
         File of the table, for messages.
     ra, dec : str, optional
-        Columns of the position of the task; without them the usual names are used.
+        Columns of the task's position; by default, common names are used.
     columns : sequence of str, optional
-        Columns to store in the task; all without it.
+        Columns to store in the task; all by default.
 
     Raises
     ------
@@ -79,7 +79,7 @@ def join_table(
     left_over = (index for index, value in enumerate(values) if index not in used or index + 1 in unreadable)
     listed = [_without_picture(index, values[index], unreadable, file=file) for index in islice(left_over, LISTED_ROWS)]
     more = sum(1 for _ in left_over)
-    if more:  # a catalogue of the sky with some thousand images of it
+    if more:  # for example a large catalogue with images of some of its objects
         listed.append(replace(bad_row_item(0, "no picture is called so"), name=f"{more} more rows of {file}"))
     return joined + listed
 

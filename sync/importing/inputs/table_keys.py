@@ -1,7 +1,7 @@
-"""Comparison of keys of a table with paths of images: file names and ids, with and without folder, suffix and zeros.
+"""Matching of a table's keys with the paths of images: file names and ids, with and without folder, suffix and leading zeros.
 
-The comparison ignores case. A key with folders is compared as a path, from its end. A key without folders is compared with the
-file name, then with the name without its suffix, then as an integer, so that 123 and 123.0 are 000123.jpg.
+Matching ignores case. A key with folders is compared as a path, from its end. A key without folders is compared with the file
+name, then with the name without its suffix, then as an integer, so that 123 and 123.0 match 000123.jpg.
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ __all__ = ["KeyIndex", "file_names", "index_keys", "is_rounded"]
 
 SUFFIX = re.compile(r"\.(?:png|jpe?g|gif|webp|tiff?|fits?|fts|fz)(?:\.(?:gz|bz2|fz))?$|\.gz$", re.IGNORECASE)
 WHOLE = re.compile(r"([+-]?\d{1,100})(?:\.0*|,0{0,2})?")
-"""Integers, also as a float is written; three zeros after a comma are thousands."""
+"""Integers, including those with a decimal part of zeros; three zeros after a comma are thousands."""
 THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:[,.'\u2019\u00a0\u202f ]\d{3}){1,30}")
 ROUNDED = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+?\d+")
 EXCEL_TEXT = re.compile(r"=\"(.*)\"|'(.*)")
-"""How spreadsheets mark a number that is to stay a text."""
+"""Notations of spreadsheets for numbers as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyIndex:
-    """Rows by the forms of their keys, the most reliable first.
+    """Rows indexed by the forms of their keys, the most reliable first.
 
     Attributes
     ----------
     paths : dict
-        Of keys with folders, by the whole path.
+        Rows of keys with folders, by the full path.
     tails : dict
-        The same keys by their file name without suffix: the parts of the path, and the row.
+        Parts of the path and row of the same keys, by the file name without suffix.
     names, stems : dict
-        Of keys without folders, with and without suffix.
+        Rows of keys without folders, by the name with and without suffix.
     integers : dict
-        Of keys that Python writes in another way than the integer, such as 000123 and 123.0.
+        Rows of integer keys in another notation than Python's, such as 000123 and 123.0.
     """
 
     paths: dict[str, list[int]]
@@ -55,7 +55,7 @@ class KeyIndex:
         image : str
             Path of the image.
         counts : mapping
-            How many images have each file name without suffix, from `file_names`.
+            Number of images for each file name without suffix, from `file_names`.
         """
         parts = _path(image).split("/")
         for start in range(len(parts) - 1 if self.paths else 0):  # the longest end first
@@ -74,9 +74,9 @@ class KeyIndex:
         return rows or self._match_folders(parts, is_only=counts.get(stem, 0) < 2)
 
     def _match_folders(self, parts: list[str], *, is_only: bool) -> list[int]:
-        """Return the rows whose path ends most like that of an image: the same file may lie in other folders elsewhere.
+        """Return the rows whose path has the longest common end with that of an image, for files in different base folders.
 
-        File names alone are enough if neither another image nor another row has the same one.
+        The file name alone is sufficient if no other image and no other row has the same one.
         """
         stem = _stem(parts[-1])
         candidates = self.tails.get(stem, [])
@@ -90,7 +90,7 @@ class KeyIndex:
 
 
 def index_keys(values: Mapping[int, str]) -> KeyIndex:
-    """Index the keys of rows, by row."""
+    """Return an index of the keys in `values`, which maps rows to keys."""
     index = KeyIndex({}, {}, {}, {}, {})
     for row, value in values.items():
         path = _path(value)
@@ -126,7 +126,7 @@ def _integer(text: str) -> int | None:
 
 
 def _path(name: str) -> str:
-    """Return a path in the form in which paths are compared: separated as on Linux, without `./`, in lower case."""
+    """Return a path in its normal form for comparison: with slashes, without `./`, in lower case."""
     if match := EXCEL_TEXT.fullmatch(name.strip()):
         name = match[1] or match[2] or name
     if "://" in name:

@@ -1,7 +1,7 @@
-"""Images in the rows of a Parquet file: their number, and the name and bytes of each.
+"""Reader of images in the rows of a Parquet file.
 
-Two layouts are read: a column `image` of encoded images, and that of the Hugging Face Hub, where `image` contains `bytes` and
-`path`. The name of a row is its column `id`, if there is one.
+Two layouts are supported: a column `image` of encoded images, and that of the Hugging Face Hub, where `image` has the fields
+`bytes` and `path`. The name of a row is its value in the column `id`, if there is one.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ __all__ = ["Rows", "count_rows", "read_rows"]
 
 ROWS_AT_ONCE = 64
 BUFFER_BYTES = 2**20
-"""Bytes of a column that are read ahead; without a buffer this is a whole row group, which may be gigabytes."""
+"""Read buffer of a column, bytes; without it, pyarrow reads a whole row group, which may have gigabytes."""
 TAIL_BYTES = 8
-"""Last bytes of every Parquet file: the length of its footer, and `PAR1`."""
+"""Size of the end of a Parquet file: the length of its footer, and `PAR1`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class Rows:
     ----------
     count : int
     fingerprint : str
-        Hash of its footer, which contains offset, length, smallest and largest value of every column of every row group. A
-        copy on another machine has the same hash.
+        Hash of the file's size and footer; the footer has the offset, length, smallest and largest value of every column of
+        every row group. A copy on another machine has the same hash.
     """
 
     count: int
@@ -49,7 +49,7 @@ def count_rows(file: Path) -> Rows:
     Raises
     ------
     InputError
-        If it cannot be read or has no column of images.
+        If the file cannot be read or has no column of images.
     """
     try:
         with _opened(file) as (opened, fingerprint):
@@ -67,10 +67,10 @@ def count_rows(file: Path) -> Rows:
 def read_rows(
     file: Path, first: int, count: int, *, name: str, fingerprint: str | None = None
 ) -> Iterator[tuple[str, bytes | ImageError]]:
-    """Yield name and bytes of `count` rows from `first` on; in a damaged row group, an error for each row from the damage on.
+    """Yield the names and bytes of `count` rows from `first` on; for rows after damage in a row group, yield an error.
 
-    A row without a name gets the file's `name` and its number. Rows before `first` in the same row group are read and dropped:
-    row groups of some thousand rows are best.
+    The name of a row without one is the file's `name` and the number of the row. Rows before `first` in the same row group are
+    read and discarded, so row groups of a few thousand rows are best.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def read_rows(
 
 @contextmanager
 def _opened(file: Path) -> Iterator[tuple[parquet.ParquetFile, str]]:
-    """Open a file and hash its footer; later reads are from the same file, even if it is replaced."""
+    """Open a file and hash its footer; reads use the open file, even if another file replaces it."""
     with pa.OSFile(str(file)) as raw:
         size = raw.size()
         raw.seek(max(size - TAIL_BYTES, 0))
@@ -113,7 +113,7 @@ def _opened(file: Path) -> Iterator[tuple[parquet.ParquetFile, str]]:
 def _rows_of_group(
     opened: parquet.ParquetFile, group: int, columns: list[str], *, file: str, start: int, wanted: range
 ) -> Iterator[tuple[str, bytes | ImageError]]:
-    """Yield the wanted rows of a row group, whose first row is row `start` of the file."""
+    """Yield the rows in `wanted` of a row group, whose first row is row `start` of the file."""
     if not wanted:
         return
     number = wanted.start

@@ -1,4 +1,4 @@
-"""Lines of a text table: its encoding, its header, the character between its columns, and its line of units."""
+"""Lines of a text table: encoding, header, delimiter, and line of units."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from sync.importing.inputs.sky_names import is_position_name
 __all__ = ["NO_DELIMITER", "decode_text", "find_delimiter", "is_spaced", "separate_units", "start_at_header"]
 
 DELIMITERS = "\t,;|"
-"""In this order if the header has as many of several; a list of one column has none, and its addresses may contain commas."""
+"""Delimiters in descending priority if the header has equal numbers of them."""
 NO_DELIMITER = "\x1f"
-"""Delimiter of a table of one column: a character that no text contains."""
+"""Delimiter of a table of one column: a control character that does not occur in text."""
 COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*")
 NUMBER_FIRST = re.compile(r'(?:^|[,;\t|]|\s)\s*"?[+-]?\.?\d')
 DASHES = re.compile(r"-+(?:[\t;,|+]-+)*[\t;,|+]?")
-"""Line below the names and the units of VizieR, and below the names of psql."""
+"""Line of dashes below the names and units in VizieR's format, and below the names in psql's."""
 HEAD_CHARACTERS = 100_000
 
 
 def decode_text(content: bytes) -> str:
-    """Return a text with line ends of one character: UTF-8, UTF-16 (Excel's "Unicode text"), else cp1252."""
+    """Decode a text as UTF-8, UTF-16 (Excel's "Unicode text") or UTF-32, else as cp1252, with line ends of one character."""
     if content.startswith((b"\xff\xfe\0\0", b"\0\0\xfe\xff")):
         text = content.decode("utf-32", errors="replace")
     elif content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -32,15 +32,15 @@ def decode_text(content: bytes) -> str:
         try:
             text = content.decode("utf-8-sig")
         except UnicodeDecodeError:
-            text = content.decode("cp1252", errors="replace")  # Excel's "CSV" in contrast to its "CSV UTF-8"
+            text = content.decode("cp1252", errors="replace")  # Excel's "CSV" format, as opposed to "CSV UTF-8"
     return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def start_at_header(text: str, separator: str | None) -> str:
     """Return a text from its header on, without leading comments.
 
-    If the first line without a comment contains numbers, the header is a comment with as many names: that with the names of a
-    position, else the last.
+    If the first line after the comments contains numbers, the header is a comment with the same number of names: the last one
+    with the name of a coordinate, else the last one.
     """
     comments = COMMENTS.match(text)
     assert comments is not None, "the pattern also matches nothing"
@@ -62,7 +62,7 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 
 def find_delimiter(line: str) -> str:
-    """Return the character between the columns of a header; a space for one or more spaces."""
+    """Return the delimiter of a header; a space stands for one or more spaces."""
     unquoted = re.sub(r'"[^"]*"', "", line.strip(" "))
     delimiter = max(DELIMITERS, key=unquoted.count)
     if delimiter in unquoted:
@@ -71,7 +71,7 @@ def find_delimiter(line: str) -> str:
 
 
 def is_spaced(text: str) -> bool:
-    """Return whether the first row has as many words as the header: the name of a single column may contain a space."""
+    """Return whether header and first row have the same number of words; the name of a single column may contain a space."""
     lines = [line for line in text[:HEAD_CHARACTERS].split("\n") if line.strip() and not line.startswith("#")][:2]
     widths = {len(_split(line, " ")) for line in lines}
     return len(widths) == 1

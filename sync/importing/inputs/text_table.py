@@ -1,4 +1,4 @@
-"""Text tables in the format of their first lines: ECSV, CDS and MRT, IPAC, SExtractor and others of astropy, else CSV."""
+"""Reader of text tables; the first lines determine the format: ECSV, CDS, MRT, IPAC, SExtractor and others, else CSV."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_text_table(content: bytes, *, table: str | None = None, as_text: Collec
     table : str, optional
         Name or number of one of several tables in a file of VizieR.
     as_text : collection of str
-        Columns whose numbers remain texts.
+        Columns whose numbers remain strings.
     file : Path
         For messages.
 
@@ -52,12 +52,12 @@ def read_text_table(content: bytes, *, table: str | None = None, as_text: Collec
     if text.startswith("# %ECSV"):
         return read_ecsv(text, file=file)
     kind = _find_format(text)
-    if kind == "ascii.sextractor":  # astropy makes a column for each number up to the largest
+    if kind == "ascii.sextractor":  # astropy creates a column for each number up to the largest
         lines = text.split("\n")
         largest = max((int(match[1]) for line in lines if (match := SEXTRACTOR_NUMBER.match(line))), default=0)
         check_cells(len(lines), largest, file=file)
     if kind is not None:
-        # Lines, not a text: astropy treats a text of one line as a file name or an address.
+        # A list of lines, because astropy treats a string of one line as a file name or a URL.
         return Table.read(text.rstrip("\n").split("\n"), format=kind)
     sections = _vizier_sections(text)
     if sections:

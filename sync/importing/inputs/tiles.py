@@ -1,4 +1,4 @@
-"""Tiles of a FITS mosaic: one per image and per plane of a cube. Only the pixels of a cut-out are read."""
+"""Tiles of a FITS mosaic, one per image and per plane of a cube; only the pixels of a cut-out are read."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Place = tuple[float, float]
 PHOTOMETRY = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTFLAM", "PHOTPLAM", "PHOTZPT", "PHOTBW", "EXPTIME", "GAIN")
 """Cards of the photometric calibration."""
 WIDEST_DEG = 60.0
-"""Widest tile whose extent follows from its corners; the corners of a map of the whole sky coincide."""
+"""Largest width of a tile whose extent is computed from its corners; the corners of an all-sky map coincide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,13 +40,13 @@ class Tile:
     ----------
     file : Path
     band : str
-        Empty if neither the header nor an argument names it.
+        Name of the band; empty if neither the header nor an argument gives it.
     section : Section
-        Returns an array when sliced, and reads only these pixels from the disk.
+        Section of astropy, which reads only the pixels of a slice from the disk.
     index : tuple of int and None
         Index of the plane in the array; None for its two celestial axes, rows first.
     shape : tuple of int
-        Height, width.
+        Height and width, pixels.
     sky : CelestialSky
     unit : str
     photometry : mapping
@@ -69,7 +69,7 @@ class Tile:
     reach: float
 
     def pixel_of(self, place: Place) -> tuple[float, float] | None:
-        """Return the pixel x, y of a place, None if it is outside."""
+        """Return the pixel (x, y) of a position, or None if it is outside the tile."""
         if unit_vectors(np.array([place]))[0] @ self.middle < self.reach:
             return None
         pixels = self.sky.pixels(np.array([place]))
@@ -77,8 +77,8 @@ class Tile:
         return (x, y) if self.sky.holds(pixels)[0] else None
 
     def contains_centre_of(self, other: Tile) -> bool:
-        """Return whether the centre of another tile is on this one."""
-        if self.middle @ other.middle < self.reach:  # true for most tiles, and saves the transformation
+        """Return whether the centre of another tile is inside this one."""
+        if self.middle @ other.middle < self.reach:  # true for most tiles; avoids the transformation
             return False
         height, width = other.shape
         ra, dec = other.sky.positions((width - 1) / 2, (height - 1) / 2)[0].tolist()
@@ -86,7 +86,7 @@ class Tile:
 
     @property
     def is_double(self) -> bool:
-        """Whether values need 64 bits to be exact."""
+        """Whether the values need double precision."""
         return _is_double(self.read(slice(0, 1), slice(0, 1)).dtype)
 
     def read(self, rows: slice, columns: slice) -> NDArray[np.floating]:
@@ -97,8 +97,8 @@ class Tile:
         return pixels
 
     def cut(self, x: float, y: float, side: int) -> tuple[NDArray[np.floating], CelestialSky]:
-        """Return a square around a pixel, shape (side, side), NaN beyond the edge, and its coordinates with their omissions."""
-        # As `overlap_slices` of astropy places a square: this pixel is its first.
+        """Return a square around a pixel, shape (side, side), with NaN beyond the edge, and its coordinates."""
+        # First pixel of the square, computed as in astropy's `overlap_slices`.
         corner = math.ceil(x - side / 2), math.ceil(y - side / 2)
         cards, problems = window_cards(self.sky, corner, (side, side))
         sky = replace(read_sky(cards), omitted=problems)
@@ -121,7 +121,7 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
     file : Path
         For messages.
     band : str
-        Name of the band; else the header names it.
+        Name of the band; by default, it is read from the header.
 
     Raises
     ------

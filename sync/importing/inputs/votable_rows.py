@@ -1,6 +1,6 @@
-"""Rows of a VOTable with too many or too few cells: astropy refuses the whole document for one of them.
+"""Repair of VOTables with rows of too many or too few cells; astropy rejects the whole document for one such row.
 
-Each is replaced in the document by an empty row, so that the numbers of the other rows do not change.
+Each of these rows is replaced by an empty row, so that the numbers of the other rows do not change.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from sync.importing.inputs.item import InputError
 __all__ = ["empty_bad_rows"]
 
 ASCII_COMPATIBLE = (b"<", b"\xef\xbb\xbf<")
-"""Beginnings of documents in which an empty cell can be written as ASCII; others are UTF-16 or UTF-32."""
+"""First bytes of documents in encodings that contain ASCII; other documents are UTF-16 or UTF-32."""
 
 
 @dataclass(slots=True)
@@ -24,11 +24,11 @@ class _Rows:
     Attributes
     ----------
     resource : int
-        Number of the RESOURCE that holds it: astropy lists tables in the order of their resources.
+        Number of the RESOURCE that contains the table; astropy lists tables in the order of their resources.
     fields, rows : int
         Counts of columns and rows.
     bad : dict
-        Reason by row number; 1 is the first row.
+        Numbers of bad rows, starting at 1, and the reasons.
     """
 
     resource: int
@@ -43,7 +43,7 @@ class _Scanner:
     def __init__(self) -> None:
         self.tables: list[_Rows] = []
         self.spans: list[tuple[int, int, bytes]] = []
-        """First byte of each bad row, the byte where its end tag begins, and what replaces these bytes."""
+        """Offsets of each bad row and of its end tag, and the bytes that replace this span."""
         self._resources = 0
         self._open_resources = [0]
         self._path: list[str] = []
@@ -87,15 +87,16 @@ def empty_bad_rows(content: bytes, *, file: Path) -> tuple[bytes, list[dict[int,
     Parameters
     ----------
     content : bytes
-        The XML document, which holds such a row.
+        The XML document, with at least one such row.
     file : Path
         For messages.
 
     Returns
     -------
     content : bytes
+        The repaired document.
     bad : list of dict
-        For each table, in the order of `VOTableFile.iter_tables`: the numbers of these rows (1 is the first) and the reason.
+        For each table, in the order of `VOTableFile.iter_tables`: the numbers of these rows, starting at 1, and the reasons.
 
     Raises
     ------

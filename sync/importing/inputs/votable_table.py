@@ -1,6 +1,6 @@
-"""VOTables: columns with their names, UCDs and frames of COOSYS.
+"""Reader of VOTables, with names, UCDs and COOSYS frames of the columns.
 
-A document that refers to other files or hosts is refused.
+Documents that refer to other files or hosts are rejected.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["check_references", "read_votable"]
 
 ROWS_AT_ONCE = 256
-"""Rows for which astropy allocates memory if a table does not give their number."""
+"""Number of rows for which astropy allocates memory if a table does not declare it."""
 LETTERS_OF_A_NUMBER = 8
 LONGEST_COUNT = 19
 
@@ -40,14 +40,14 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
     content : bytes
         The XML document.
     table : str, optional
-        Its name, ID or number; 1 is the first.
+        Name, ID or number of the table; numbers start at 1.
     file : Path
         For messages.
 
     Raises
     ------
     InputError
-        If it refers to another file or host, declares an entity, has no table, or several and `table` is None.
+        If the document refers to another file or host, declares an entity, has no table, or several and `table` is None.
     """
     from astropy.io import votable
 
@@ -77,19 +77,19 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
 def _parse(content: bytes) -> VOTableFile:
     from astropy.io import votable
 
-    # A cell that cannot be converted is masked: by default astropy refuses the whole document.
+    # Cells that cannot be converted are masked; by default, astropy rejects the whole document.
     return votable.parse(io.BytesIO(content), verify="ignore", invalid="mask")
 
 
 def check_references(content: bytes, *, file: Path) -> None:
-    """Check that a document opens no other file, expands no entities, and declares no more rows than it can contain.
+    """Check that a document refers to no other file, declares no entities, and declares no more rows than it can contain.
 
     Raises
     ------
     InputError
         If a STREAM has a `href`, an entity is declared, or a table declares too many rows.
     xml.parsers.expat.ExpatError
-        If it is not XML.
+        If the document is not XML.
     """
     parser = expat.ParserCreate()
 
@@ -153,7 +153,7 @@ def _is_position(ucd: str, *, unknown: bool = False) -> bool:
 
 
 def _frame(system: CooSys) -> Any:
-    """Return the frame of a COOSYS; its name if astropy has no such frame, None if it is not given."""
+    """Return the frame of a COOSYS; its name if astropy does not support it, None if the COOSYS has no system."""
     from astropy.coordinates import FK4, FK5
 
     name = str(system.system or "")
@@ -181,7 +181,7 @@ def _name(element: TableElement) -> str:
 
 
 def _without_table(document: VOTableFile, file: Path) -> str:
-    """Return the reason why a document has no table: services report errors in such a document."""
+    """Return the reason why a document has no table; services report errors in such documents."""
     infos = [*document.infos, *(info for resource in document.resources for info in resource.infos)]
     for info in infos:
         if str(info.name).upper() == "QUERY_STATUS" and str(info.value).upper() == "ERROR":
