@@ -40,7 +40,7 @@ def outline(mask: Mask, *, tolerance_px: float = TOLERANCE_PX) -> list[Polygon]:
     list of Polygon
         One polygon per part, in descending order of the number of pixels.
     """
-    from skimage.measure import find_contours  # brings scipy.signal and scipy.stats, which take a second
+    from skimage.measure import find_contours  # imported on use: it imports scipy.signal and scipy.stats, which takes a second
 
     parts, _ = ndimage.label(mask)
     sizes = np.bincount(parts.ravel())

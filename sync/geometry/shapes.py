@@ -80,7 +80,7 @@ class Labelled(Generic[Shape]):
     ----------
     shape : Point, Box, Ellipse, Polygon or Mask
     labels : tuple of str
-        Values of the labels in the labelling config; at least one.
+        Stored names of the labels; at least one.
     size : (width, height)
         Size of the image in whose pixels the shape is given.
     positive : bool

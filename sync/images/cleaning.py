@@ -17,7 +17,7 @@ Plane = NDArray[np.floating]
 Line = NDArray[np.float64]
 
 TIES_SAMPLE = 20_000
-"""Approximate number of pixels of the sample in which equal values are counted."""
+"""Largest number of pixels of the sample in which equal values are counted."""
 FEWEST_TIES = 0.001
 """Smallest fraction of pixels with exactly the same value for which the value may be a sentinel."""
 MOST_SENTINELS = 4
@@ -33,7 +33,7 @@ CONTINUOUS = 0.5
 FEWEST_HOT, HOT_SHARE = 8, 5e-4
 """Smallest number and fraction of hot pixels; fewer do not change the percentiles of a stretch."""
 HOT_NOISE, HOT_RATIO = 30.0, 20.0
-"""Smallest brightness of a hot pixel above the sky, in units of the noise, and of the brightest neighbour or the noise."""
+"""Smallest brightness of a hot pixel above the sky, relative to the 95th percentile, and to this or its brightest neighbour."""
 GRID = 16
 """Blocks per side of the grid on which a gradient is measured."""
 SLOPE_SIGMA = 4.0

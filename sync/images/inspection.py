@@ -32,7 +32,7 @@ ZERO_POINTS = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTZPT", "ABMAG0", "ZEROPNT
 UNIT_ZERO_POINTS = {"nanomaggy": 22.5, "nmgy": 22.5, "maggy": 0.0, "jy": 8.9, "ujy": 23.9, "mjy": 16.4, "njy": 31.4}
 """Units and their AB magnitudes."""
 SAMPLE_PX = 1000
-"""Approximate side of the subsampled image on which padding is measured, pixels."""
+"""Side of the subsampled image on which padding is measured, to within a factor of 2, pixels."""
 
 
 @dataclass(frozen=True)

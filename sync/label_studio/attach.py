@@ -216,7 +216,7 @@ def _put_webhook(client: LabelStudioClient, project_id: int, *, url: str, header
 
 
 def event_headers(basic_auth: tuple[str, str] | None, secret: str | None) -> dict[str, str]:
-    """Return the webhook's headers, which Label Studio sends with each event instead of the backend's credentials."""
+    """Return the webhook's headers with the backend's credentials, which Label Studio does not add to events."""
     headers = {}
     if basic_auth:
         headers["Authorization"] = "Basic " + base64.b64encode(":".join(basic_auth).encode()).decode()

@@ -42,7 +42,8 @@ def prune(
         Predictions that these annotations started from are kept under the version's name with `KEPT_SUFFIX`, because Label
         Studio removes the reference to a deleted prediction from its annotations.
     keep_going : callable
-        Called before each deletion; if it returns False, the function returns, and another call continues.
+        Called before each prediction is deleted or renamed; if it returns False, the function returns, and another call
+        continues.
 
     Returns
     -------

@@ -1,8 +1,8 @@
-"""Cards of a header that define the coordinates of an image: their parsed values, of the two celestial axes only.
+"""Parser of the header cards that define the coordinates of an image, restricted to the two celestial axes.
 
-Other cards are never parsed: many headers in archives have a card for which astropy refuses the whole header (astropy 8.0.2: a
-CONTINUE card with a number, an unquoted NaN). Axes of wavelength, polarisation or time are removed before astropy reads the
-header, for the same reason.
+Other cards are not parsed: many headers in archives have a card for which astropy rejects the whole header (astropy 8.0.2: a
+CONTINUE card with a number, an unquoted NaN). For the same reason, axes of wavelength, polarisation or time are removed before
+astropy reads the header.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ __all__ = [
 Value = str | int | float | bool
 
 UNREADABLE = "a value that is not valid FITS"
-"""Placeholder for the value of a card that cannot be parsed: an error only if the card is needed."""
+"""Placeholder for the value of a card that cannot be parsed; it is an error only if the card is needed."""
 PROBLEM_CARD = "SKYPROB"
-"""Card of a cut-out that galaxyloop wrote: sentences about the distortions of the mosaic that its coordinates lack."""
+"""Card that galaxyloop writes into cut-outs: sentences about distortions of the mosaic that their coordinates lack."""
 MAX_CARDS = 400
 MAX_AXES = 8
 CARD_LENGTH = 80
@@ -74,17 +74,17 @@ class Axes:
 
 
 def sky_cards(header: Header | Mapping[str, Any]) -> dict[str, Value]:
-    """Read the cards of the coordinates; if a keyword is repeated, the last one is used, as in astropy.
+    """Return the cards of the coordinates; if a keyword is repeated, the last value is used, as in astropy.
 
     Parameters
     ----------
     header : Header or mapping
-        Header of a FITS file, or the cards that a task contains as an object of names and values.
+        Header of a FITS file, or the `wcs` object of a task's data, with names and values of cards.
 
     Raises
     ------
     SkyError
-        If a mapping has more than `MAX_CARDS` cards, or a value of a type that cards do not have.
+        If a mapping has more than `MAX_CARDS` cards, or a value that is neither a number nor a string.
     """
     if isinstance(header, Header):
         return dict(_parse(header))
@@ -123,15 +123,15 @@ def _parse(header: Header) -> Iterator[tuple[str, Value]]:
 
 
 def _text_piece(card: Card) -> str:
-    """Return the text of a card that is a piece of a longer text, with the blanks at its end, which astropy removes."""
+    """Return a part of a longer string from its card, including trailing blanks, which astropy removes."""
     match = re.search(r"'(.*)'", card.image)
     return "" if match is None else match[1]
 
 
 def _value_without_continuation(card: Card) -> Any:
-    """Return the value of a card that astropy has joined with a CONTINUE card which does not belong to it."""
+    """Return the value of a card that astropy has joined with an unrelated CONTINUE card."""
     try:
-        return Card.fromstring(card._image[:CARD_LENGTH]).value  # its public `image` raises what `value` has raised
+        return Card.fromstring(card._image[:CARD_LENGTH]).value  # the public `image` raises the same error as `value`
     except (VerifyError, *DAMAGE):
         return UNREADABLE
 
@@ -147,7 +147,7 @@ def is_number(value: Value | None) -> bool:
 
 
 def image_size(cards: Mapping[str, Value]) -> tuple[int, int] | None:
-    """Return width and height of the array, also of a compressed one; None if the cards do not give them."""
+    """Return width and height of an array, which may be compressed; None if the cards are missing or invalid."""
     names = ("ZNAXIS1", "ZNAXIS2") if cards.get("ZIMAGE") is True else ("NAXIS1", "NAXIS2")
     width, height = (cards.get(name) for name in names)
     if type(width) is int and type(height) is int and width > 0 and height > 0:
@@ -156,7 +156,7 @@ def image_size(cards: Mapping[str, Value]) -> tuple[int, int] | None:
 
 
 def celestial_axes(cards: Mapping[str, Value]) -> Axes:
-    """Find the two celestial axes by their types, in any order.
+    """Return the two celestial axes, which are identified by their CTYPE and can have any order.
 
     Raises
     ------
@@ -197,7 +197,7 @@ def planar_cards(cards: Mapping[str, Value], axes: Axes) -> dict[str, Value]:
     Raises
     ------
     SkyError
-        If the position also depends on a third axis.
+        If the position depends on a third axis.
     """
     renamed = {str(axes.first): "1", str(axes.second): "2"}
     plane: dict[str, Value] = {}

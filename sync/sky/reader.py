@@ -29,7 +29,7 @@ _LOOKUP_KEYS = ("CPDIS", "DP", "CPERR", "D2IM", "AXISCORR")
 
 
 def find_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) -> tuple[CelestialSky | None, str]:
-    """Return the result of `read_sky` and an empty text, or None and the reason if there are no coordinates."""
+    """Return the result of `read_sky` and an empty string, or None and the reason if there are no coordinates."""
     try:
         return read_sky(header, file), ""
     except SkyError as error:
@@ -50,7 +50,7 @@ def read_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) ->
     Raises
     ------
     SkyError
-        If the celestial coordinates cannot be computed; one sentence.
+        If the celestial coordinates cannot be computed.
     """
     try:
         cards = sky_cards(header)
@@ -61,7 +61,7 @@ def read_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) ->
         wcs, plane, omitted = _apply_distortions(plane, file, size)
         omitted = (noted, *omitted) if noted else omitted
         sky = CelestialSky(wcs, celestial_frame(wcs, plane), axes, size, omitted, plane)
-        # An impossible equinox raises its error here, where the caller can name the file.
+        # An invalid equinox raises its error in this call, so that the caller can name the file.
         sky.positions(np.zeros(1), np.zeros(1))
     except SkyError:
         raise
@@ -110,7 +110,7 @@ def _without(plane: Mapping[str, Value], keys: list[str]) -> dict[str, Value]:
 
 
 def _unknown_distortion(plane: Mapping[str, Value]) -> str:
-    """Return a sentence if the header lacks the distortion of a projection of IRAF."""
+    """Return a sentence if the header lacks the cards of IRAF's TNX or ZPX distortion; empty otherwise."""
     for key in ("CTYPE1", "CTYPE2"):
         if str(plane[key]).endswith(("-TNX", "-ZPX")) and not any(name.startswith("WAT") for name in plane):
             return f"the distortion of {key} = {plane[key]!r} is left out: the header has no WAT cards, which give it"
@@ -138,7 +138,7 @@ def _wcs(plane: Mapping[str, Value], file: HDUList | None, size: tuple[int, int]
 
 
 def _move_reference_point(wcs: WCS, size: tuple[int, int]) -> None:
-    """Move the reference point of a cylindrical map away from its edge: otherwise astropy reads only half of the map."""
+    """Move the reference point of a cylindrical map away from its edge, where astropy would transform only half of the map."""
     with contextlib.suppress(*DAMAGE):  # a map whose corners are outside the sky needs no change
         wcs.wcs.bounds_check(False, False)  # columns beyond 180 degrees are expected here
         wcs.wcs.cylfix(np.array(size, dtype=np.intc))
@@ -146,6 +146,6 @@ def _move_reference_point(wcs: WCS, size: tuple[int, int]) -> None:
 
 
 def _sentence(error: BaseException) -> str:
-    """Return the last line of a message of astropy: the first ones name lines of its C sources."""
+    """Return the last line of an error message of astropy; the first ones refer to lines of C sources."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else repr(error)

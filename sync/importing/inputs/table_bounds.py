@@ -20,7 +20,7 @@ MAX_CELLS = 200_000_000
 """Largest product of rows and columns: 1.6 GB of double-precision numbers."""
 SMALL_BYTES = 64 * 2**20
 LARGEST_RATIO = 100
-"""Largest compression ratio of files above `SMALL_BYTES`; tables have about 10, and files made to exhaust the memory 1000."""
+"""Largest compression ratio above `SMALL_BYTES`; tables have about 10, files that are made to exhaust the memory 1000."""
 PIECE_BYTES = 2**20
 PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
