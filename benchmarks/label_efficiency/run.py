@@ -38,7 +38,7 @@ from benchmarks.label_efficiency.statistics import ladder
 from benchmarks.report import RESULTS
 
 CELLS = RESULTS / "label_efficiency.jsonl"
-WEIGHTS = Path(__file__).parent / "weights"
+WEIGHTS = Path(__file__).parents[1] / "weights"
 
 
 def main() -> None:

@@ -79,7 +79,7 @@ class Texts:
             return
         self._reported.add(key)
         if len(self._reported) > MOST_REPORTED:
-            reason = f"further texts that {self._format} cannot hold are escape_text or cut, and not listed one by one"
+            reason = f"further texts that {self._format} cannot hold are escaped or cut, and not listed one by one"
         self._report(reason, task=task)
 
 

@@ -202,7 +202,7 @@ class Demo:
         command = [
             sys.executable,
             "-m",
-            "backend.cli.app",
+            "backend.cli",
             "demo",
             "--data-dir",
             self.data,

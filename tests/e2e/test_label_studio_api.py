@@ -355,7 +355,7 @@ def test_a_prediction_is_replaced_in_place_unless_an_annotation_was_made_from_it
 def test_two_predictions_of_one_version_for_one_task_are_a_mistake(
     client: LabelStudioClient, project: int, tasks: list[int]
 ) -> None:
-    with pytest.raises(ValueError, match="one a task"):
+    with pytest.raises(ValueError, match="give one per task"):
         push(client, project, predictions([tasks[0], tasks[0]], version="v0001"))
 
 

@@ -35,7 +35,7 @@ def annotations(loop: Loop) -> tuple[Project, list[int]]:
     return project, submitted
 
 
-@pytest.fixture(params=["unfinished", "trained", "judged", "stored", *range(RANDOM_KILLS)])
+@pytest.fixture(params=["unfinished", "trained", "compared", "stored", *range(RANDOM_KILLS)])
 def moment(request: pytest.FixtureRequest, loop: Loop) -> Callable[[Project], bool]:
     """Return the condition of the kill: a stage of the worker, or a random moment of a cycle."""
     if isinstance(request.param, int):
@@ -47,9 +47,13 @@ def moment(request: pytest.FixtureRequest, loop: Loop) -> Callable[[Project], bo
             any(loop.settings.versions_dir.glob(f"{project.id}/.unfinished-*"))
             or loop.worker.said().count("event=trained") > after
         )
-    event = f"event={request.param}"
-    before = loop.worker.said().count(event)
-    return lambda project: loop.worker.said().count(event) > before
+    names = ("version_promoted", "version_rejected") if request.param == "compared" else (request.param,)
+
+    def count() -> int:
+        return sum(loop.worker.said().count(f"event={name}") for name in names)
+
+    before = count()
+    return lambda project: count() > before
 
 
 @pytest.fixture

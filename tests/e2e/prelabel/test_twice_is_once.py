@@ -103,7 +103,7 @@ def test_a_prediction_that_is_stored_twice_is_one_after_the_next_run(
     client.send("POST", f"/api/projects/{project}/import/predictions", json=again)
     done = run(project)
     assert done.exit_code == 0, done.output
-    assert f"have one now: {first['task']}, {second['task']} (2 in all)" in done.stdout
+    assert f"were deleted for the tasks {first['task']}, {second['task']} (2 in all)" in done.stdout
     assert each_once(client, project)
 
 

@@ -70,7 +70,7 @@ def test_a_task_with_two_predictions_has_one_after_the_next_run(stack: Stack, pr
     first = stack.client.get("/api/predictions/", project=project)[0]
     again = {name: first[name] for name in ("task", "result", "score", "model_version")}
     stack.client.send("POST", f"/api/projects/{project}/import/predictions", json=[again])
-    assert f"have one now: {first['task']} (1 in all)" in stack.command("prelabel", str(project))
+    assert f"were deleted for the tasks {first['task']} (1 in all)" in stack.command("prelabel", str(project))
     assert stack.predicted(project, "v0001") == len(read_tasks(stack.client, project))
 
 
