@@ -94,7 +94,7 @@ class FeatureExtractor:
         self._pyramids = pyramids
         self._window_encoder = window_encoder
         self._cache = cache
-        self._pool = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="observer")
+        self._pool = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="features")
         self._known_sizes: TTLCache[str, Size] = TTLCache(SIZES_KEPT, SIZE_KEPT_S)
         self._sizes_lock = threading.Lock()
         self._one_large = threading.Lock()

@@ -106,8 +106,10 @@ class Composition:
         brightness = visible(joint.light)
         rise = max(SETTINGS.peak_sigma - DETECTION_SIGMA, DETECTION_SIGMA) * self.noise
         floor = SETTINGS.peak_sigma * self.noise
-        hills = divide(brightness, brightness >= DETECTION_SIGMA * self.noise, floor=floor, saddle=SETTINGS.saddle, rise=rise)
-        if hills.max() <= 1:
+        segments = divide(
+            brightness, brightness >= DETECTION_SIGMA * self.noise, floor=floor, saddle=SETTINGS.saddle, rise=rise
+        )
+        if segments.max() <= 1:
             self.add(joint, place, kind="simulated")
         else:
             self.add(first, place, kind="simulated")

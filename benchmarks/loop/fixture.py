@@ -128,7 +128,7 @@ class LabelStudioFixture:
 
     def rest(self) -> None:
         """Wait until no event is pending."""
-        wait_until(lambda: not self.services.pending_events.pending(), "the worker to answer all bells", self.children)
+        wait_until(lambda: not self.services.pending_events.pending(), "the worker to handle all events", self.children)
 
     def wait_until(self, reached: Callable[[], bool], what: str, *, every_s: float = LOOK_EVERY_S) -> None:
         """Wait for a condition; raise RuntimeError with the name of a process that has ended."""

@@ -113,9 +113,9 @@ class Loop:
         others = np.array([task for task in open_tasks if int(task) not in self.audit], np.intp)
         probabilities = self.probabilities(self.live, others) if len(others) else None
         if probabilities is not None:
-            filler = ClassModel(self.galaxies.control, self.live, BASE)
+            model = ClassModel(self.galaxies.control, self.live, BASE)
             others = others[
-                np.argsort(filler.acquisition_confidence(self.galaxies.embeddings[others], probabilities), kind="stable")
+                np.argsort(model.acquisition_confidence(self.galaxies.embeddings[others], probabilities), kind="stable")
             ]
         return held_out + others[: BATCH - len(held_out)].tolist()
 

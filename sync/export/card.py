@@ -12,7 +12,7 @@ from sync.export import ON_SKY
 from sync.export.consensus.agreement import ClassAgreement, ShapeAgreement
 from sync.export.dataset import Dataset
 from sync.export.first_pass import FirstPass
-from sync.export.formats.rows import carried_columns, columns_of
+from sync.export.formats.rows import columns_of, extra_columns
 from sync.export.problems import PROBLEMS_FILE
 from sync.export.splits import Splitting
 from sync.export.tally import Tally
@@ -169,7 +169,7 @@ def _splits(facts: Facts) -> str:
 
 
 def _columns(dataset: Dataset) -> str:
-    rows = [[f"`{column.name}`", column.unit, column.description] for column in columns_of(carried_columns(dataset))]
+    rows = [[f"`{column.name}`", column.unit, column.description] for column in columns_of(extra_columns(dataset))]
     return "## Columns\n\n" + _table(["column", "unit", "what"], rows)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.export.dataset import Dataset
-from sync.export.formats.rows import carried_columns, columns_of, empty_table, rows_of
+from sync.export.formats.rows import columns_of, empty_table, extra_columns, rows_of
 from sync.export.records import Record
 from sync.export.texts import ECSV, NAMES, Texts, escape_text
 
@@ -23,14 +23,14 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     texts = Texts(ECSV, format="ECSV", report=dataset.report)
     header = io.StringIO()
     clean = partial(escape_text, pattern=NAMES)
-    carried = carried_columns(dataset, clean=clean)
-    empty_table(columns_of(carried)).write(header, format="ascii.ecsv", delimiter=",")
+    extra = extra_columns(dataset, clean=clean)
+    empty_table(columns_of(extra)).write(header, format="ascii.ecsv", delimiter=",")
     with (folder / "objects.ecsv").open("w", encoding="utf-8", newline="") as file:
         file.write(header.getvalue())
         rows = csv.writer(file, lineterminator="\n")
 
         def write_record(record: Record) -> None:
-            rows.writerows([[_cell(cell, texts, task=row[0]) for cell in row] for row in rows_of(record, carried)])
+            rows.writerows([[_cell(cell, texts, task=row[0]) for cell in row] for row in rows_of(record, extra)])
 
         dataset.write_each(records, write_record)
 

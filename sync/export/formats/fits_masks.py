@@ -163,11 +163,11 @@ _OF_TASK = ("task", "original_file_name", "content_id")
 
 def _task(record: Record, dataset: Dataset, texts: Texts) -> bytes:
     """Return the table with the task's data in one row, with which a file can be joined to the imported catalogue."""
-    carried = named([one for one in dataset.data_columns if one.key not in LEFT_OUT], taken=_OF_TASK, clean=fits_name)
-    types = (int, str, str, *(column.dtype for column in carried.values()))
-    optional = (False, False, False, *(column.optional for column in carried.values()))
-    names = (*_OF_TASK, *carried)
+    extra = named([one for one in dataset.data_columns if one.key not in LEFT_OUT], taken=_OF_TASK, clean=fits_name)
+    types = (int, str, str, *(column.dtype for column in extra.values()))
+    optional = (False, False, False, *(column.optional for column in extra.values()))
+    names = (*_OF_TASK, *extra)
     table = FitsTable([Column(name, kind, "", "", "", may) for name, kind, may in zip(names, types, optional, strict=True)])
-    row = (record.task, original_name(record), content_of(record), *data_row(carried.values(), record))
+    row = (record.task, original_name(record), content_of(record), *data_row(extra.values(), record))
     data = table.data(table.encode([row], texts))
     return table.header("TASK") + padded(data)

@@ -15,7 +15,7 @@ from pathlib import Path
 from sync.export.dataset import Dataset
 from sync.export.formats.fits_blocks import BLOCK, primary_block
 from sync.export.formats.fits_columns import FitsTable, fits_name
-from sync.export.formats.rows import carried_columns, columns_of, rows_of
+from sync.export.formats.rows import columns_of, extra_columns, rows_of
 from sync.export.records import Record
 from sync.export.texts import FITS, Texts
 
@@ -27,12 +27,12 @@ ROWS_AT_ONCE = 5000
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `objects.fits`; missing numbers are NaN or the column's TNULL, and missing texts are empty."""
     texts = Texts(FITS, format="FITS", report=dataset.report)
-    carried = carried_columns(dataset, clean=fits_name)
-    table = FitsTable(columns_of(carried))
+    extra = extra_columns(dataset, clean=fits_name)
+    table = FitsTable(columns_of(extra))
     with tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8") as waiting:
 
         def write_record(record: Record) -> None:
-            rows = table.encode(rows_of(record, carried), texts)
+            rows = table.encode(rows_of(record, extra), texts)
             waiting.write("".join([json.dumps(row) + "\n" for row in rows]))
 
         dataset.write_each(records, write_record)

@@ -87,14 +87,14 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `data/`; the image of a row is null if its file cannot be read."""
     (folder / "data").mkdir()
     texts = Texts(UNICODE, format="Parquet", report=dataset.report)
-    carried = named(_without_own(dataset.data_columns), taken=_ROW, clean=partial(escape_text, pattern=UNICODE))
-    fields = _ROW | {name: _TYPES[column.dtype] for name, column in carried.items()}
+    extra = named(_without_own(dataset.data_columns), taken=_ROW, clean=partial(escape_text, pattern=UNICODE))
+    fields = _ROW | {name: _TYPES[column.dtype] for name, column in extra.items()}
     with ExitStack() as stack:
         files = {split: stack.enter_context(_Split(folder / "data", split, fields)) for split in dataset.splits}
 
         def write_record(record: Record) -> None:
             row = _row(record, dataset.picture_of(record))
-            row |= dict(zip(carried, data_row(carried.values(), record), strict=True))
+            row |= dict(zip(extra, data_row(extra.values(), record), strict=True))
             files[record.split].add(_written(row, texts, record.task))
 
         dataset.write_each(records, write_record)

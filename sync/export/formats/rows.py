@@ -20,7 +20,7 @@ from sync.export.measures import Measures, measure
 from sync.export.records import Answer, DrawnObject, Record
 from sync.export.storage_references import as_stored
 
-__all__ = ["COLUMNS", "Column", "Row", "carried_columns", "columns_of", "empty_table", "rows_of"]
+__all__ = ["COLUMNS", "Column", "Row", "columns_of", "empty_table", "extra_columns", "rows_of"]
 
 Row = tuple[Any, ...]
 """Values in the order of `columns_of`. Missing values are NaN or "", and None in columns of the tasks' data."""
@@ -100,7 +100,7 @@ LEFT_OUT = frozenset({"wcs"})
 """Keys of the tasks' data that get no column in a catalogue: `ra` and `dec` contain the position."""
 
 
-def carried_columns(dataset: Dataset, *, clean: Callable[[str], str] = lambda name: name) -> dict[str, DataColumn]:
+def extra_columns(dataset: Dataset, *, clean: Callable[[str], str] = lambda name: name) -> dict[str, DataColumn]:
     """Return the columns of the tasks' data that follow a catalogue's own columns.
 
     Parameters
@@ -118,13 +118,13 @@ def carried_columns(dataset: Dataset, *, clean: Callable[[str], str] = lambda na
     return named(columns, taken=[column.name for column in COLUMNS], clean=clean)
 
 
-def columns_of(carried: Mapping[str, DataColumn]) -> tuple[Column, ...]:
-    """Return the columns of a catalogue: its own columns, then those of `carried_columns`."""
-    described = (Column(name, data.dtype, "", "", "of the tasks' data", data.optional) for name, data in carried.items())
+def columns_of(extra: Mapping[str, DataColumn]) -> tuple[Column, ...]:
+    """Return the columns of a catalogue: its own columns, then those of `extra_columns`."""
+    described = (Column(name, data.dtype, "", "", "of the tasks' data", data.optional) for name, data in extra.items())
     return (*COLUMNS, *described)
 
 
-def rows_of(record: Record, carried: Mapping[str, DataColumn]) -> list[Row]:
+def rows_of(record: Record, extra: Mapping[str, DataColumn]) -> list[Row]:
     """Return the rows of a record, in the order of `columns_of`.
 
     Raises
@@ -134,7 +134,7 @@ def rows_of(record: Record, carried: Mapping[str, DataColumn]) -> list[Row]:
     """
     objects = record.objects
     measures = measure(objects, record.sky)
-    further = (original_name(record), content_of(record), *data_row(carried.values(), record))
+    further = (original_name(record), content_of(record), *data_row(extra.values(), record))
     ra, dec = _centre(record) if record.answers else (np.nan, np.nan)
     rows = [(*_row_of_answer(answer, record, ra, dec), *further) for answer in record.answers]
     rows += [(*_row_of_object(one, measured, record), *further) for one, measured in zip(objects, measures, strict=True)]

@@ -14,7 +14,7 @@ from astropy.io.votable import from_table, writeto
 from astropy.io.votable.tree import CooSys
 
 from sync.export.dataset import Dataset
-from sync.export.formats.rows import Row, carried_columns, columns_of, empty_table, rows_of
+from sync.export.formats.rows import Row, columns_of, empty_table, extra_columns, rows_of
 from sync.export.records import Record
 from sync.export.texts import NAMES, XML, Texts, escape_text
 
@@ -29,8 +29,8 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `objects.vot`; missing values are NaN or empty."""
     texts = Texts(XML, format="VOTable", report=dataset.report)
     clean = partial(escape_text, pattern=NAMES)
-    carried = carried_columns(dataset, clean=clean)
-    votable = from_table(empty_table(columns_of(carried)), table_id="objects")
+    extra = extra_columns(dataset, clean=clean)
+    votable = from_table(empty_table(columns_of(extra)), table_id="objects")
     for field in votable.get_first_table().fields:
         if field.datatype == "unicodeChar":
             field.arraysize = "*"  # texts of any length
@@ -45,7 +45,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
         file.write(head.rstrip() + "\n<DATA><TABLEDATA>\n")
 
         def write_record(record: Record) -> None:
-            file.write("".join([_xml_of(row, texts) for row in rows_of(record, carried)]))
+            file.write("".join([_xml_of(row, texts) for row in rows_of(record, extra)]))
 
         dataset.write_each(records, write_record)
         file.write("</TABLEDATA></DATA>\n" + end + tail)

@@ -45,11 +45,11 @@ def windowed_image_of(pixels: NDArray[np.float32]) -> WindowedImage:
     return CachedWindowEncoder(WINDOWS, None).of_pixels(pixels)
 
 
-def galaxies(side: int, *hills: tuple[float, float, float, float], noise: float = 0.01, seed: int = 0) -> NDArray[np.float32]:
+def galaxies(side: int, *peaks: tuple[float, float, float, float], noise: float = 0.01, seed: int = 0) -> NDArray[np.float32]:
     """Return round galaxies (x, y, standard deviation, peak) on a noisy sky, quantised to 8 bits per colour."""
     rows, columns = np.indices((side, side)) + 0.5
     light = np.full((side, side), 0.02)
-    for x, y, width, peak in hills:
+    for x, y, width, peak in peaks:
         light += peak * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * width**2))
     noisy = light[..., None] + np.random.default_rng(seed).normal(0, noise, (side, side, 3))
     return (noisy.clip(0, 1) * 255).round().astype(np.float32) / 255
