@@ -34,7 +34,7 @@ from backend.registry.records import (
 )
 from backend.registry.tables import ProjectRow, VersionRow, insert_of
 from backend.registry.version_files import seal
-from sync.files.atomic import UNFINISHED, replace_folder
+from sync.files.atomic import UNFINISHED, flush_folder, rename_folder
 
 __all__ = ["Registry"]
 
@@ -234,6 +234,7 @@ class Registry:
         config = config_hash(label_config)
         seal(unfinished, config_hash=config, fingerprint=fingerprint, learned_from=learned_from)
         final = self.path(project_id, number)
+        flush_folder(unfinished)  # before the transaction, which would keep every other process from writing meanwhile
         with Session(self.engine) as session:
             _hold(session, project_id, holder)
             tag = session.scalars(select(ProjectRow.version_tag).where(ProjectRow.id == project_id)).one()
@@ -252,7 +253,7 @@ class Registry:
             # The row is added first: if another worker has added the same version, this fails and keeps the other's folder.
             session.flush()
             shutil.rmtree(final, ignore_errors=True)
-            replace_folder(unfinished, final)
+            rename_folder(unfinished, final)
             session.commit()
 
     def taken_heads(self, project_id: int, number: int) -> dict[str, Path]:

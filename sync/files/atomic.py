@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-__all__ = ["UNFINISHED", "atomic_folder", "atomic_write", "replace_folder", "unsynced_write"]
+__all__ = ["UNFINISHED", "atomic_folder", "atomic_write", "flush_folder", "rename_folder", "unsynced_write"]
 
 UNFINISHED = ".unfinished-"
 """Prefix of the temporary names of files and folders; after a kill, such files remain."""
@@ -84,16 +84,21 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
     try:
         yield unfinished
         unfinished.chmod(FOLDER_MODE)
-        replace_folder(unfinished, folder)
+        flush_folder(unfinished)
+        rename_folder(unfinished, folder)
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def replace_folder(complete: Path, folder: Path) -> None:
-    """Flush all files of the folder `complete` to disk and rename it to `folder`, which does not exist or is empty."""
+def flush_folder(folder: Path) -> None:
+    """Flush a folder and all files in it to disk."""
     with ThreadPoolExecutor(SYNCS_AT_ONCE) as pool:
-        list(pool.map(_sync, [complete, *complete.rglob("*")]))
-    os.replace(complete, folder)
+        list(pool.map(_sync, [folder, *folder.rglob("*")]))
+
+
+def rename_folder(flushed: Path, folder: Path) -> None:
+    """Rename a folder that is on disk to `folder`, which does not exist or is empty, and flush its new name."""
+    os.replace(flushed, folder)
     _sync(folder.parent)
 
 
