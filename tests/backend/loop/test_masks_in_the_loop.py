@@ -23,6 +23,8 @@ from sync.geometry.shapes import Box
 from sync.label_studio.annotations import Annotation
 from sync.labelling.config import parse
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """<View><Image name="image" value="$image"/>
 <BrushLabels name="masks" toName="image"><Label value="Galaxy"/></BrushLabels>
 <KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels></View>"""

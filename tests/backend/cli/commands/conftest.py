@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partialmethod
 from pathlib import Path
 from typing import Any
@@ -20,21 +19,8 @@ from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 from sync.labelling.config import parse
 
-LOGGERS = ("galaxyloop.predictor", "httpx")
-"""Loggers whose level a command sets."""
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
-
-
-@pytest.fixture(autouse=True)
-def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Set the nice level to 0 and restore the log levels after the test."""
-    monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
-    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in LOGGERS)]
-    levels = [logger.level for logger in loggers]
-    yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,8 @@ from backend.scenes.folders import outlined
 from sync.geometry.overlap import mask_overlap
 from sync.geometry.shapes import Box, Mask, Point
 
+pytestmark = pytest.mark.slow
+
 Sky = Callable[..., NDArray[np.float32]]
 OUTLINED = Path(__file__).parents[4] / "../shared/data/masks"
 TWO = [(60.0, 60.0, 10.0, 8.0, 0.0, 0.7), (110.0, 60.0, 7.0, 7.0, 0.0, 0.6)]

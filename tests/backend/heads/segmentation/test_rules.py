@@ -29,6 +29,8 @@ from backend.lvm.tiles import Tile
 from backend.scenes.generator import SceneGenerator
 from sync.geometry.shapes import Box, Mask, Point
 
+pytestmark = pytest.mark.slow
+
 WINDOWS = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
 SHIPPED = PromptedMasks.load(BASE_SEGMENTER)
 SCENES = SceneGenerator()

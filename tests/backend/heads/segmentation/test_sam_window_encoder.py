@@ -26,6 +26,8 @@ from backend.lvm.checkpoint import CheckpointError, load_encoder
 from sync.files.cache import FileCache
 from sync.geometry.shapes import Box, Point
 
+pytestmark = pytest.mark.slow
+
 LAYERS = 3
 """Number of encoder layers instead of twelve; the third has global attention, the others window attention."""
 

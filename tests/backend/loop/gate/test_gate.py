@@ -23,6 +23,8 @@ from sync.label_studio.annotations import Annotation
 from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
 
+pytestmark = pytest.mark.slow
+
 # Labels that the shipped head does not have, so that only heads of the test predict them.
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="mood" toName="image"><Choice value="Calm"/><Choice value="Wild"/></Choices>

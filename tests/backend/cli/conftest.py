@@ -1,0 +1,22 @@
+"""Commands run in the process of the tests: what they set for their process is restored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+LOGGERS = ("galaxyloop.predictor", "httpx")
+"""Loggers whose level a command sets."""
+
+
+@pytest.fixture(autouse=True)
+def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Set the nice level to 0 and restore the log levels after the test."""
+    monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
+    loggers = [logging.getLogger(), *(logging.getLogger(name) for name in LOGGERS)]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
