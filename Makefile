@@ -37,7 +37,7 @@ test-e2e:
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -o cache_dir=.cache/pytest-e2e \
 		> .cache/tests-e2e.log 2>&1; status=$$?; cat .cache/tests-e2e.log; exit $$status
 
-# Under two minutes on two cores: no PostgreSQL, Redis, Ray, browser or Label Studio, and no test that computes for long.
+# The quick part of the tests: no PostgreSQL, Redis, Ray, browser or Label Studio, and no test that computes for long.
 FAST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not (slow or services)"
 
 test-fast: $(VENV)/.developer

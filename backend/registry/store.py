@@ -23,7 +23,6 @@ from backend.registry.records import (
     LIVE,
     RETIRED,
     TRAINED,
-    Effort,
     LeaseLostError,
     Project,
     RegistryError,
@@ -32,6 +31,7 @@ from backend.registry.records import (
     new_version_name,
     version_number,
 )
+from backend.registry.rows import PROJECTS, project_of, version_of
 from backend.registry.tables import ProjectRow, VersionRow, insert_of
 from backend.registry.version_files import seal
 from sync.files.atomic import UNFINISHED, flush_folder, rename_folder
@@ -59,7 +59,7 @@ class Registry:
     def projects(self) -> list[Project]:
         """List all projects."""
         with Session(self.engine) as session:
-            return [_project(row, name) for row, name in session.execute(_PROJECTS.order_by(ProjectRow.id))]
+            return [project_of(row, name) for row, name in session.execute(PROJECTS.order_by(ProjectRow.id))]
 
     def project(self, project_id: int) -> Project:
         """Read one project.
@@ -70,10 +70,10 @@ class Registry:
             If the project is not registered.
         """
         with Session(self.engine) as session:
-            known = session.execute(_PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
+            known = session.execute(PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
             if known is None:
                 raise RegistryError(f"project {project_id} is not known here: attach the backend to it first")
-            return _project(*known)
+            return project_of(*known)
 
     def register_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
         """Record a project's labelling config and extra parameters; the first call also makes its base version live.
@@ -90,11 +90,11 @@ class Registry:
         """
         insert = insert_of(self.engine)
         with Session(self.engine) as session:
-            known = session.execute(_PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
+            known = session.execute(PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
             if known is not None:
                 row, name = known
                 if row.label_config == label_config and (extra_params is None or row.extra_params == extra_params):
-                    return _project(row, name)
+                    return project_of(row, name)
             new = {"label_config": label_config} | ({} if extra_params is None else {"extra_params": extra_params})
             session.execute(
                 insert(ProjectRow)
@@ -156,7 +156,7 @@ class Registry:
         """List a project's versions, oldest first."""
         query = select(VersionRow).where(VersionRow.project_id == project_id).order_by(VersionRow.number)
         with Session(self.engine) as session:
-            return [_version(row) for row in session.scalars(query)]
+            return [version_of(row) for row in session.scalars(query)]
 
     def version(self, project_id: int, number: int) -> Version:
         """Read one version.
@@ -170,7 +170,7 @@ class Registry:
             row = session.get(VersionRow, (project_id, number))
             if row is None:
                 raise RegistryError(f"project {project_id} has no version {number}")
-            return _version(row)
+            return version_of(row)
 
     def version_named(self, project_id: int, name: str) -> Version:
         """Read one version by its name, by the part of the name before the hyphen, or by its number.
@@ -342,43 +342,3 @@ def _hold(session: Session, project_id: int, holder: str | None) -> None:
     owner = select(ProjectRow.lease_owner).where(ProjectRow.id == project_id)
     if holder is not None and session.scalar(owner) != holder:
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
-
-
-_PROJECTS = select(ProjectRow, VersionRow.name).join(
-    VersionRow, (VersionRow.project_id == ProjectRow.id) & (VersionRow.number == func.coalesce(ProjectRow.live_version, 1))
-)
-"""Query of the projects, each with the name of its live version."""
-
-
-def _project(row: ProjectRow, live_name: str) -> Project:
-    return Project(
-        id=row.id,
-        label_config=row.label_config,
-        extra_params=dict(row.extra_params),
-        live_version=row.live_version or 1,
-        live_name=live_name,
-        published_version=row.published_version,
-        published_tasks=row.published_tasks,
-        training_requested=row.training_requested,
-        status=row.status,
-        status_at=row.status_at,
-        origin=row.origin,
-        away=row.away,
-        away_since=row.away_since,
-    )
-
-
-def _version(row: VersionRow) -> Version:
-    return Version(
-        project_id=row.project_id,
-        number=row.number,
-        name=row.name,
-        created_at=row.created_at,
-        config_hash=row.config_hash,
-        fingerprint=row.fingerprint,
-        learned_from=row.learned_from,
-        verdict=row.verdict,
-        evidence=dict(row.evidence),
-        effort={control: Effort(**figures) for control, figures in row.effort.items()},
-        heads={control: int(number) for control, number in row.heads.items()},
-    )

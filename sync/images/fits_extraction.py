@@ -12,8 +12,9 @@ from astropy.io.fits import Header
 
 from sync.errors.images import ImageError
 from sync.images.decode import kind_of, unpacked
+from sync.images.fits.choice import LOOKUP_TABLES, choose, named_parts
 from sync.images.fits.headers import BLOCK, StoredPart, walk
-from sync.images.fits.parts import LOOKUP_TABLES, Part, choose, named_parts, parts_of
+from sync.images.fits.parts import Part, parts_of
 
 __all__ = ["pick_extension", "split_pictures"]
 

@@ -18,8 +18,9 @@ from sync.errors.images import ImageError
 from sync.errors.sky import SkyError
 from sync.images.cleaning import clean
 from sync.images.decode import decode, kind_of, unpacked
+from sync.images.fits.choice import Choice, choose, named_parts
 from sync.images.fits.headers import read_headers
-from sync.images.fits.parts import Choice, Part, choose, named_parts, parts_of
+from sync.images.fits.parts import Part, parts_of
 from sync.images.fits.reader import FitsBands, read_bands
 from sync.images.fits_extraction import pick_extension, split_pictures
 from sync.images.import_picture import WEB_SUFFIXES, display

@@ -12,7 +12,6 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +22,9 @@ from numpy.typing import NDArray
 
 from sync.importing.inputs.catalogue import has_positions, open_catalogue, positions
 from sync.importing.inputs.item import InputError
-from sync.regions.array_shapes import ellipse_of_array
+from sync.regions.catalogue_ellipses import Ellipses
 from sync.regions.exported_catalogue import is_exported, read_exported
-from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError
+from sync.regions.marks import Answer, Mark, MarkedImage, Problem, RegionsError
 
 __all__ = ["Columns", "open_table", "read"]
 
@@ -34,7 +33,6 @@ LABEL_COLUMNS = ("label", "class", "category", "type")
 NAME_COLUMNS = ("filename", "file_name", "file", "image")
 ID_COLUMNS = ("content_id",)
 TASK_COLUMNS = ("task", "task_id")
-SCORE_COLUMNS = ("probability", "score")
 
 _X = {"x_image": 1.0, "xwin_image": 1.0, "xpeak_image": 1.0, "xcentroid": 0.0, "x_centroid": 0.0}
 """Names of columns with x, and the coordinate of the centre of the first pixel."""
@@ -200,7 +198,7 @@ class _Reader:
             raise RegionsError(str(error)) from error
         return [None if place is None else (place.ra, place.dec) for place in found]
 
-    def _ellipses(self) -> _Ellipses | None:
+    def _ellipses(self) -> Ellipses | None:
         kron = self._numbers(next((name for name in _KRON if name in self._by_lower), None))
         scale = np.where(np.isfinite(kron) & (kron > 0), kron, 1.0)
         x, y = (next((name for name in listed if name in self._by_lower), None) for listed in (_X, _Y))
@@ -208,11 +206,11 @@ class _Reader:
         if x is not None and y is not None and axes is not None:
             middles = np.stack([self._numbers(x) - _X[x], self._numbers(y) - _Y[y]], axis=1)
             a, b = (self._numbers(name) * scale for name in axes)
-            return _Ellipses(a, b, self._angles(_PIXEL_ANGLES), middles)
+            return Ellipses(a, b, self._angles(_PIXEL_ANGLES), middles)
         for major, minor, unit in _SKY_AXES:
             if {major, minor} <= self._by_lower.keys() and any(place is not None for place in self._places):
                 a, b = (self._degrees(name, unit) * scale for name in (major, minor))
-                return _Ellipses(a, b, self._angles(_SKY_ANGLES), None)
+                return Ellipses(a, b, self._angles(_SKY_ANGLES), None)
         return None
 
     def _numbers(self, name: str | None) -> NDArray[np.float64]:
@@ -285,55 +283,6 @@ def _frozen(group: Any) -> MarkedImage:
     image, marks, answers = group
     frozen: MarkedImage = replace(image, marks=tuple(marks), answers=tuple(answers))
     return frozen
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Ellipses:
-    """The ellipses of all rows: centres in pixels of the array, or None for ellipses on the sky.
-
-    Semi-axes are in pixels, or in degrees on the sky; angles are in degrees.
-    """
-
-    a: NDArray[np.float64]
-    b: NDArray[np.float64]
-    angle: NDArray[np.float64]
-    middles: NDArray[np.float64] | None
-
-    def mark(self, row: int, name: str, labels: tuple[str, ...], position: tuple[float, float] | None) -> Mark:
-        """Return the mark of a row; raise `RegionsError` if the row has no valid ellipse."""
-        a, b, angle = float(self.a[row]), float(self.b[row]), float(self.angle[row])
-        if not (np.isfinite([a, b, angle]).all() and a > 0 and b > 0):
-            raise RegionsError("its half-axes must be numbers above 0, and its angle a number")
-        if self.middles is None:
-            if position is None:
-                raise RegionsError("it has no position on the sky")
-            return Mark(name, partial(_draw_on_sky, *position, a, b, angle), labels, position=position)
-        x, y = self.middles[row].tolist()
-        if not np.isfinite([x, y]).all():
-            raise RegionsError("it has no place in pixels")
-        return Mark(name, partial(_draw_in_pixels, x, y, a, b, angle), labels)
-
-
-def _draw_in_pixels(x: float, y: float, a: float, b: float, angle: float, canvas: Canvas) -> Drawn:
-    return Drawn(ellipse_of_array(x, y, a, b, angle, canvas))
-
-
-def _draw_on_sky(ra: float, dec: float, a: float, b: float, angle: float, canvas: Canvas) -> Drawn:
-    """Place an ellipse by two opposite points of its major axis, each half a semi-axis from the centre."""
-    from astropy.coordinates import SkyCoord
-
-    if canvas.sky is None:
-        raise RegionsError("the task has no sky coordinates (wcs)")
-    middle = SkyCoord(ra, dec, unit="deg")
-    ends = middle.directional_offset_by([angle, angle + 180] * units.deg, a / 2 * units.deg)
-    places = np.array([[ra, dec], *zip(ends.ra.deg, ends.dec.deg, strict=True)])
-    (x, y), one, other = canvas.sky.pixels(places)
-    along = one - other
-    if not np.isfinite([x, y, *along]).all():
-        raise RegionsError("its place cannot be found on the picture")
-    semi_major = float(np.hypot(*along))
-    turn = float(np.degrees(np.arctan2(along[1], along[0])))
-    return Drawn(ellipse_of_array(float(x), float(y), semi_major, semi_major * b / a, turn, canvas))
 
 
 def _text(value: Any) -> str:

@@ -12,22 +12,19 @@ import warnings
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
 from astropy.io import fits
 from astropy.table import QTable
 
 from sync.errors.images import ImageError
-from sync.geometry.footprint import Footprint
-from sync.geometry.shapes import MAX_PIXELS
 from sync.images.fits.headers import read_headers
-from sync.regions.array_shapes import box_of_array, ellipse_of_array, point_of_array, polygon_of_array
 from sync.regions.files import read_bytes, read_text
-from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError, Shape
+from sync.regions.marks import Mark, MarkedImage, Problem, RegionsError
+from sync.regions.region_shapes import draw_region, first_line, position_of
 
 if TYPE_CHECKING:
-    from regions import PixelRegion, Region
+    from regions import Region
 
 __all__ = ["read"]
 
@@ -101,7 +98,7 @@ def _of_table(content: bytes, problems: list[Problem]) -> Iterator[tuple[str, Re
         except ImageError as error:
             raise RegionsError(str(error)) from error
         except Exception as error:  # the parser raises many kinds of exceptions
-            raise RegionsError(f"it cannot be read as a table of regions: {_first_line(error)}") from error
+            raise RegionsError(f"it cannot be read as a table of regions: {first_line(error)}") from error
     problems += [("a region", str(warning.message)) for warning in caught if "not supported" in str(warning.message)]
     yield from ((f"region {number}", region) for number, region in enumerate(parsed, start=1))
 
@@ -152,7 +149,7 @@ def _parsed_alone(name: str, prefix: str, statement: str, problems: list[Problem
         try:
             parsed = list(Regions.parse(f"{prefix}\n{statement}", format="ds9"))
         except Exception as error:  # the parser raises many kinds of exceptions
-            problems.append((name, f"{_short(statement)} cannot be read: {_first_line(error)}"))
+            problems.append((name, f"{_short(statement)} cannot be read: {first_line(error)}"))
             return
     if not parsed:
         reason = str(caught[0].message).rstrip(".") if caught else "it is no region"
@@ -176,7 +173,7 @@ def _crtf(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
             try:
                 parsed = list(Regions.parse("\n".join([*shared[-8:], line]), format="crtf"))
             except Exception as error:  # the parser raises many kinds of exceptions
-                problems.append((f"line {number}", f"{_short(line)} cannot be read: {_first_line(error)}"))
+                problems.append((f"line {number}", f"{_short(line)} cannot be read: {first_line(error)}"))
                 continue
         yield from ((f"line {number}", region) for region in parsed)
 
@@ -237,78 +234,10 @@ def _mark(name: str, region: Region) -> Mark:
     tags = [str(tag) for tag in region.meta.get("tag", ())]
     texts = [region.meta.get("text", region.meta.get("label", "")), *tags]
     labels = tuple(str(text).strip() for text in texts if str(text).strip())
-    position = _position(region) if isinstance(region, regions.SkyRegion) else None
+    position = position_of(region) if isinstance(region, regions.SkyRegion) else None
     control = tags[0] if tags else ""  # as `galaxyloop export` writes it
-    return Mark(name, partial(_draw, region), labels, may_be_unlabelled=True, position=position, control=control)
-
-
-def _position(region: Any) -> tuple[float, float]:
-    """Return the right ascension and declination of a region's centre, degrees; for a polygon, of the mean of its corners."""
-    from astropy.coordinates import SkyCoord
-
-    place = region.vertices if hasattr(region, "vertices") else region.center
-    icrs = place.icrs
-    if not icrs.isscalar:
-        middle = icrs.cartesian.mean()
-        icrs = SkyCoord(middle, frame="icrs", representation_type="cartesian")
-        icrs.representation_type = "unitspherical"
-    ra, dec = float(icrs.ra.deg), float(icrs.dec.deg)
-    if not np.isfinite([ra, dec]).all():
-        raise RegionsError("its place is no number")
-    return ra, dec
-
-
-def _draw(region: Any, canvas: Canvas) -> Drawn:
-    import regions
-
-    if isinstance(region, regions.SkyRegion):
-        if canvas.sky is None:
-            raise RegionsError("the task has no sky coordinates (wcs)")
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                region = region.to_pixel(canvas.sky.wcs)
-        except Exception as error:  # the position is outside the domain of the projection
-            raise RegionsError(f"its place cannot be found on the picture: {_first_line(error)}") from error
-    return Drawn(_shape(region, canvas), partial(_footprint, region, canvas))
-
-
-def _shape(region: PixelRegion, canvas: Canvas) -> Shape:
-    import regions
-
-    if isinstance(region, regions.CirclePixelRegion):
-        return ellipse_of_array(region.center.x, region.center.y, region.radius, region.radius, 0, canvas)
-    if isinstance(region, regions.EllipsePixelRegion):
-        angle = region.angle.to_value("deg")
-        return ellipse_of_array(region.center.x, region.center.y, region.width / 2, region.height / 2, angle, canvas)
-    if isinstance(region, regions.RectanglePixelRegion):
-        angle = region.angle.to_value("deg")
-        return box_of_array(region.center.x, region.center.y, region.width, region.height, angle, canvas)
-    if isinstance(region, regions.PointPixelRegion):
-        return point_of_array(region.center.x, region.center.y, canvas)
-    if isinstance(region, regions.PolygonPixelRegion):
-        return polygon_of_array(np.stack([region.vertices.x, region.vertices.y], axis=1).astype(float), canvas)
-    return _footprint(region, canvas)
-
-
-def _footprint(region: PixelRegion, canvas: Canvas) -> Footprint:
-    """Return the pixels of the image whose centres lie in a region, as `regions` computes them."""
-    width, height = canvas.size
-    around = region.bounding_box
-    if (around.shape[0] * around.shape[1]) > MAX_PIXELS:
-        raise RegionsError(f"it is {around.shape[1]}x{around.shape[0]} pixels large")
-    mask = region.to_mask(mode="center")
-    on_picture, of_mask = mask.get_overlap_slices((height, width))
-    if on_picture is None:
-        raise RegionsError("it lies outside the picture")
-    inside = mask.data[of_mask] > 0
-    rows, columns = on_picture
-    return Footprint.of_mask(inside[::-1], x=columns.start, y=height - rows.stop)
+    return Mark(name, partial(draw_region, region), labels, may_be_unlabelled=True, position=position, control=control)
 
 
 def _short(statement: str) -> str:
     return repr(statement if len(statement) <= _QUOTED else statement[:_QUOTED] + "…")
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.prediction.control_models.classes import ClassModel, base_offset, base_probabilities
+from backend.prediction.control_models.base_classes import base_offset, base_probabilities
+from backend.prediction.control_models.classes import ClassModel
 from backend.prediction.control_models.control_model import ControlModel, Heads, RegionPredictions, Scores, TrainingData
 from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.prediction.control_models.numbers import NumberModel

@@ -14,8 +14,9 @@ from sync.export.reading.images import is_first, reference_of
 from sync.export.sky import NOWHERE, Sky
 from sync.images.decode import unpacked
 from sync.images.fits.axes import plane_header
+from sync.images.fits.choice import only_picture
 from sync.images.fits.headers import read_headers
-from sync.images.fits.parts import only_picture, parts_of
+from sync.images.fits.parts import parts_of
 from sync.images.sky import sky_in_file
 from sync.labelling.config import LabelConfig
 from sync.sky.celestial import CelestialSky

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from sync.errors.images import ImageError
 from sync.images.fits.axes import colour_axis, plane_header, planes_first
+from sync.images.fits.choice import NAMELESS, only_picture, science_of
 from sync.images.fits.headers import check_compression, read_headers
-from sync.images.fits.parts import NAMELESS, Part, only_picture, parts_of, role, science_of
+from sync.images.fits.parts import Part, parts_of, role
 from sync.images.stretch import in_colour
 
 __all__ = ["FitsBands", "band_names", "check_tiles", "image_hdus", "read_bands", "read_fits"]

@@ -17,7 +17,7 @@ from sync.labelling.config import parse
 from sync.labelling.reading import read_region
 from sync.regions import sky_regions
 from sync.regions.fitting import RegionFitter
-from sync.regions.marks import Canvas, RegionsError
+from sync.regions.marks import Canvas, Drawn, Mark, RegionsError
 
 MASKS = parse('<View><Image name="i" value="$i"/><BrushLabels name="b" toName="i"><Label value="Galaxy"/></BrushLabels></View>')
 SHAPES = parse(
@@ -49,7 +49,7 @@ ON_SKY = {
 }
 
 
-def read_one(file: Path, text: str) -> sky_regions.Mark:
+def read_one(file: Path, text: str) -> Mark:
     file.write_text(text)
     images, problems = sky_regions.read(file)
     assert problems == []
@@ -122,7 +122,7 @@ def test_shapes_come_back_from_label_studio_as_astropy_has_them(tmp_path: Path, 
     assert type(drawn.shape) is kind
     if kind is not Point:
         (expected,) = Regions.parse(f"image\n{text}", format="ds9")
-        redrawn = sky_regions.Mark("again", lambda _: sky_regions.Drawn(drawn.shape))
+        redrawn = Mark("again", lambda _: Drawn(drawn.shape))
         inside = expected.to_mask(mode="center").to_image(canvas.size[::-1]) > 0
         assert np.array_equal(imported_mask(redrawn, canvas), inside[::-1])
 

@@ -12,8 +12,9 @@ from astropy.wcs import WCS
 
 from sync.errors.images import ImageError
 from sync.images.decode import decode
+from sync.images.fits.choice import choose
 from sync.images.fits.headers import read_headers
-from sync.images.fits.parts import choose, parts_of
+from sync.images.fits.parts import parts_of
 from sync.images.fits.reader import read_bands
 from sync.images.fits_extraction import pick_extension, split_pictures
 

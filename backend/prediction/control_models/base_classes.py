@@ -1,0 +1,73 @@
+"""What the shipped classifier predicts for the labels of a control."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.classification.morphology import Morphology
+from sync.controls.control import Control
+from sync.labelling.matching import match_labels
+
+__all__ = ["base_offset", "base_probabilities"]
+
+LEAST_PROBABILITY = 1e-3
+"""Smallest probability that is used as an offset, and the probability of a label that the shipped head does not have."""
+
+
+def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
+    """Return the shipped head's probabilities of a control's labels.
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape (n, d)
+    control : Control
+    base : Morphology
+        The shipped head.
+
+    Returns
+    -------
+    ndarray, shape (n, len(control.labels)), or None
+        Probabilities of classes that map to one label are added, and a label without a class has `LEAST_PROBABILITY`. The rows
+        of an exclusive control sum to one, or to less if only one label has a class: normalised, that label would always be
+        certain. None if no label has a class.
+    """
+    logs = base_offset(embeddings, control, base)
+    if logs is None:
+        return None
+    mapped: NDArray[np.float64] = np.where(np.isnan(logs), LEAST_PROBABILITY, np.exp(logs))
+    known = int((~np.isnan(logs)).all(axis=0).sum())
+    return mapped if control.multiple or known == 1 else mapped / mapped.sum(axis=1, keepdims=True)
+
+
+def base_offset(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
+    """Return the shipped head's log-probabilities, which are the offset of a trained head.
+
+    A trained head adds its own weights. A label that the shipped head does not have must not start from a probability near 0:
+    ten examples could not outweigh it.
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape (n, d)
+    control : Control
+    base : Morphology
+        The shipped head.
+
+    Returns
+    -------
+    ndarray, shape (n, len(control.labels)), or None
+        NaN for labels that the shipped head does not have; None if it has none of them.
+    """
+    matches = match_labels(base.classes, control)
+    if not matches:
+        return None
+    predicted = base.predict(embeddings)
+    position = {label.value: index for index, label in enumerate(control.labels)}
+    mapped: NDArray[np.float64] = np.zeros((len(embeddings), len(control.labels)))
+    for index, name in enumerate(base.classes):
+        if name in matches:
+            mapped[:, position[matches[name]]] += predicted[:, index]
+    known = sorted({position[label] for label in matches.values()})
+    logs: NDArray[np.float64] = np.full(mapped.shape, np.nan)
+    logs[:, known] = np.log(np.clip(mapped[:, known], LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
+    return logs
