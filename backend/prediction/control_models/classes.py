@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from backend.heads import NotEnoughLabels
@@ -34,6 +33,9 @@ from sync.controls.region import Region
 from sync.geometry.shapes import Size
 from sync.labelling.matching import match_labels
 from sync.labelling.reading import read_region
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["ClassModel", "fit_classes", "leaf_targets"]
 
@@ -216,6 +218,8 @@ class ClassModel(ControlModel):
         return Scores.of_agreement(agreement, self.probabilities(embeddings))
 
     def column_type(self) -> pa.DataType:
+        import pyarrow as pa  # of the extra `survey`; without it tasks are predicted all the same
+
         return pa.struct({label.value: pa.float32() for label in self.control.labels})
 
     def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from backend.heads import Head
@@ -23,6 +22,9 @@ from backend.prediction.features import ImageFeatures
 from sync.controls.control import Control
 from sync.controls.region import Region
 from sync.geometry.shapes import Box, Size
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["ControlModel", "Heads", "RegionPredictions", "Row", "Scores", "TrainingData", "embedding_of"]
 

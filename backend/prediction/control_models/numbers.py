@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from backend.heads.regression import Parameters
@@ -28,6 +27,9 @@ from sync.controls.control import Control
 from sync.controls.region import Region
 from sync.geometry.shapes import Size
 from sync.labelling.reading import read_region
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["NumberModel"]
 
@@ -83,6 +85,8 @@ class NumberModel(ControlModel):
         return Scores.of_agreement(number_agreement(values, np.array(labels), spread=float(np.std(all_labels))))
 
     def column_type(self) -> pa.DataType:
+        import pyarrow as pa  # of the extra `survey`; without it tasks are predicted all the same
+
         return pa.struct({"value": pa.float32(), "deviation": pa.float32()})
 
     def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from backend.heads.detection.detected import Detected
 from sync.geometry.shapes import Box, Ellipse, Size
 
-__all__ = ["object_row", "object_type"]
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-_BOX = {"label": pa.string(), "score": pa.float32(), "found_by": pa.string()} | dict.fromkeys(
-    ("x", "y", "width", "height"), pa.float32()
-)
-_ELLIPSE = {"ellipse": pa.struct(dict.fromkeys(("x", "y", "radius_x", "radius_y", "rotation"), pa.float32()))}
-_MASK = {"mask_counts": pa.list_(pa.uint32())}
+__all__ = ["object_row", "object_type"]
 
 
 def object_type(shape: type) -> pa.DataType:
     """Return the Arrow type of a column of objects for the shape that the control holds."""
-    more = _ELLIPSE if shape is Ellipse else {} if shape is Box else _MASK
-    return pa.list_(pa.struct(_BOX | more))
+    import pyarrow as pa  # of the extra `survey`
+
+    box = {"label": pa.string(), "score": pa.float32(), "found_by": pa.string()} | dict.fromkeys(
+        ("x", "y", "width", "height"), pa.float32()
+    )
+    ellipse = {"ellipse": pa.struct(dict.fromkeys(("x", "y", "radius_x", "radius_y", "rotation"), pa.float32()))}
+    mask = {"mask_counts": pa.list_(pa.uint32())}
+    more = ellipse if shape is Ellipse else {} if shape is Box else mask
+    return pa.list_(pa.struct(box | more))
 
 
 def object_row(detected: Detected, shape: type, size: Size) -> dict[str, Any]:

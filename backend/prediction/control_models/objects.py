@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
-import pyarrow as pa
 
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detected import Detected
@@ -36,6 +35,9 @@ from sync.controls.region import Region
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.geometry.shapes import Box, Ellipse, Size
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["ObjectModel"]
 

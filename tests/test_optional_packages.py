@@ -1,0 +1,20 @@
+"""What `make demo` runs needs no package of an extra: these are imported only where they are used."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+EXTRAS = (
+    *("astroquery", "boto3", "crowdkit", "lightly", "matplotlib", "mocpy", "pandas", "psycopg", "pyarrow", "pycocotools"),
+    *("ray", "redis", "regions", "reproject", "sklearn", "yaml"),
+)
+
+
+@pytest.mark.parametrize("module", ["backend.cli.app", "backend.demo.run", "backend.server.app", "backend.loop.worker"])
+def test_it_is_imported_without_the_extras(module: str) -> None:
+    script = f"import sys; sys.modules |= dict.fromkeys({EXTRAS}); import {module}"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
