@@ -9,7 +9,7 @@ import pytest
 
 EXTRAS = (
     *("astroquery", "boto3", "crowdkit", "lightly", "matplotlib", "mocpy", "pandas", "psycopg", "pyarrow", "pycocotools"),
-    *("ray", "redis", "regions", "reproject", "sklearn", "yaml"),
+    *("ray", "redis", "regions", "reproject", "sklearn"),
 )
 
 
