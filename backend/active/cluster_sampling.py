@@ -1,0 +1,84 @@
+"""Cluster sampling: galaxies from the middle of clusters, typical and different, for projects with few or no labels.
+
+`scikit-activeml` has TypiClust too, but clusters the whole pool and needs matplotlib.
+
+References
+----------
+Hacohen, Dekel & Weinshall (2022), ICML ("Active learning on a budget", TypiClust).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.cluster import KMeans
+from sklearn.neighbors import NearestNeighbors
+
+from backend.active.pool import Floats, Indices, Pool
+
+__all__ = ["select_kmeans", "select_typical"]
+
+MOST_CLUSTERS = 500
+"""As in the paper: more clusters than this hold too few galaxies each to tell which are typical."""
+NEIGHBOURS = 20
+"""Whose mean distance tells how typical a galaxy is (paper, section 2.2)."""
+CLUSTERED = 10_000
+"""Galaxies of the pool that are clustered, at random: of 100,000 a batch needs no more, and minutes become seconds."""
+
+
+def select_kmeans(pool: Pool, count: int, source: np.random.Generator) -> Indices:
+    """Select the galaxy nearest to the centre of each of `count` clusters, that of the largest cluster first."""
+    rows = _sample(len(pool), source)
+    features = pool.features[rows]
+    clusters, centres = _cluster(features, min(count, len(rows)), source)
+    selected: list[int] = []
+    for cluster in np.argsort(-np.bincount(clusters, minlength=len(centres)), kind="stable"):
+        members = np.flatnonzero(clusters == cluster)
+        if members.size:
+            selected.append(int(members[np.square(features[members] - centres[cluster]).sum(axis=1).argmin()]))
+    rest = source.permutation(np.setdiff1d(np.arange(len(rows)), selected, assume_unique=True))
+    order: Indices = rows[np.concatenate([np.asarray(selected, np.intp), rest])[:count]]
+    return order
+
+
+def select_typical(pool: Pool, count: int, source: np.random.Generator) -> Indices:
+    """Select the most typical galaxy of each of the largest clusters without a labelled one (TypiClust)."""
+    rows = _sample(len(pool), source)
+    features = pool.features[rows]
+    together = np.concatenate([features, pool.labelled]) if len(pool.labelled) else features
+    clusters, centres = _cluster(together, min(MOST_CLUSTERS, len(pool.labelled) + count, len(together)), source)
+    in_pool, of_labelled = clusters[: len(rows)], clusters[len(rows) :]
+    sizes = np.bincount(in_pool, minlength=len(centres))
+    labels = np.bincount(of_labelled, minlength=len(centres))
+    selected: list[int] = []
+    by_typicality: dict[int, list[int]] = {}
+    while len(selected) < min(count, len(rows)):
+        # Fewest labels first, then the largest cluster: where there are more labels than clusters, each gets its next in turn.
+        left = np.flatnonzero(sizes > 0)
+        cluster = int(left[np.lexsort((-sizes[left], labels[left]))[0]])
+        if cluster not in by_typicality:
+            members = np.flatnonzero(in_pool == cluster)
+            by_typicality[cluster] = members[np.argsort(_typicality(features[members]), kind="stable")].tolist()
+        selected.append(by_typicality[cluster].pop())
+        sizes[cluster] -= 1
+        labels[cluster] += 1
+    return rows[np.asarray(selected, np.intp)]
+
+
+def _sample(size: int, source: np.random.Generator) -> Indices:
+    return np.arange(size) if size <= CLUSTERED else np.sort(source.choice(size, CLUSTERED, replace=False))
+
+
+def _cluster(features: Floats, count: int, source: np.random.Generator) -> tuple[Indices, Floats]:
+    """Cluster of each row, shape (n,), and the centres, shape (count, r)."""
+    if count < 1:
+        return np.zeros(len(features), np.intp), np.zeros((0, features.shape[1]), np.float32)
+    fitted = KMeans(count, random_state=int(source.integers(2**31)), n_init=1, max_iter=30).fit(features)
+    return fitted.labels_.astype(np.intp), fitted.cluster_centers_.astype(np.float32)
+
+
+def _typicality(features: Floats) -> Floats:
+    """Inverse of the mean distance to the nearest neighbours, shape (n,) (paper, eq. 1)."""
+    if len(features) == 1:
+        return np.ones(1, np.float32)
+    distances, _ = NearestNeighbors(n_neighbors=min(NEIGHBOURS + 1, len(features))).fit(features).kneighbors(features)
+    return np.asarray(1 / np.maximum(distances.mean(axis=1), 1e-7), np.float32)

@@ -1,0 +1,37 @@
+"""Core-set selection: each galaxy is the one farthest from all that are labelled or selected (k-centre greedy).
+
+References
+----------
+Sener & Savarese (2018), ICLR, algorithm 1.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.active.pool import Floats, Indices, Pool
+
+__all__ = ["nearest_similarity", "select"]
+
+CHUNK = 10_000
+
+
+def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
+    """Select the farthest galaxies, one after the other."""
+    nearest = nearest_similarity(pool.features, pool.labelled)
+    selected: list[int] = []
+    for _ in range(min(count, len(pool))):
+        chosen = int(nearest.argmin()) if selected or len(pool.labelled) else int(source.integers(len(pool)))
+        selected.append(chosen)
+        np.maximum(nearest, pool.features @ pool.features[chosen], out=nearest)
+        nearest[chosen] = np.inf
+    return np.asarray(selected, np.intp)
+
+
+def nearest_similarity(features: Floats, others: Floats) -> Floats:
+    """Highest cosine similarity of each row to one of `others`, shape (n,); -1 where there are none."""
+    nearest = np.full(len(features), -1, np.float32)
+    for start in range(0, len(features) if len(others) else 0, CHUNK):
+        rows = slice(start, start + CHUNK)
+        nearest[rows] = (features[rows] @ others.T).max(axis=1)
+    return nearest

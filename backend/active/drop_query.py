@@ -1,0 +1,43 @@
+"""DropQuery: galaxies whose predicted class changes when features are dropped, one from each of their clusters.
+
+References
+----------
+Gupte et al. (2024), TMLR ("Revisiting active learning in the era of vision foundation models").
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from backend.active.cluster_sampling import select_kmeans
+from backend.active.pool import Indices, Pool
+
+__all__ = ["select"]
+
+DROPOUT = 0.75
+"""Share of the features that each pass drops (paper, section 4)."""
+PASSES = 3
+CHUNK = 10_000
+
+
+def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
+    """Select cluster centres among the galaxies of which more than half of the passes disagree with the head."""
+    if not pool.is_trained or pool.predict is None:
+        return select_kmeans(pool, count, source)
+    usual = pool.probabilities.argmax(axis=1)
+    disagreements = np.zeros(len(pool), int)
+    for _ in range(PASSES):
+        for start in range(0, len(pool), CHUNK):
+            rows = slice(start, start + CHUNK)
+            kept = source.random(pool.embeddings[rows].shape, np.float32) >= DROPOUT
+            dropped = pool.embeddings[rows] * kept / np.float32(1 - DROPOUT)
+            disagreements[rows] += pool.predict(dropped).argmax(axis=1) != usual[rows]
+    uncertain = np.flatnonzero(disagreements > PASSES / 2)
+    if len(uncertain) < count:  # the ones that change most often are taken first
+        order: Indices = np.lexsort((source.random(len(pool)), -disagreements))
+        return order[:count]
+    subset = replace(pool, features=pool.features[uncertain])
+    selected: Indices = uncertain[select_kmeans(subset, count, source)]
+    return selected

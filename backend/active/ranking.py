@@ -1,0 +1,79 @@
+"""Ranks a pool: batches by a query strategy, without near copies, and the rest by uncertainty."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.active import (
+    badge,
+    cluster_sampling,
+    core_set,
+    drop_query,
+    random_sampling,
+    uncertainty_herding,
+    uncertainty_sampling,
+)
+from backend.active.pool import Indices, Pool, Strategy
+
+__all__ = ["STRATEGIES", "rank"]
+
+STRATEGIES: dict[str, Strategy] = {
+    "random": random_sampling.select,
+    "margin": uncertainty_sampling.select_margin,
+    "entropy": uncertainty_sampling.select_entropy,
+    "bald": uncertainty_sampling.select_bald,
+    "kmeans": cluster_sampling.select_kmeans,
+    "typiclust": cluster_sampling.select_typical,
+    "badge": badge.select,
+    "coreset": core_set.select,
+    "dropquery": drop_query.select,
+    "herding": uncertainty_herding.select,
+}
+
+COPY_SIMILARITY = 0.995
+"""Cosine similarity from which on two galaxies show the same: the second one of a batch would teach nothing."""
+
+
+def rank(pool: Pool, strategy: str, *, batch: int, seed: int = 0) -> Indices:
+    """Order all galaxies of a pool: first a batch chosen together, then the others by falling mutual information.
+
+    Parameters
+    ----------
+    strategy : str
+        A key of `STRATEGIES`.
+    batch : int
+        Number of galaxies that are chosen together.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        Every index of the pool once.
+
+    Raises
+    ------
+    ValueError
+        If no strategy has this name.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"unknown query strategy {strategy!r}: choose {', '.join(STRATEGIES)}")
+    source = np.random.default_rng(seed)
+    select = STRATEGIES[strategy]
+    first = _without_copies(pool, select(pool, min(batch, len(pool)), source))
+    if len(first) < min(batch, len(pool)):  # copies were left out: others take their places
+        more = select(pool, min(3 * batch, len(pool)), source)
+        more = more[~np.isin(more, first)]
+        first = _without_copies(pool, np.concatenate([first, more]))[:batch]
+    rest = np.setdiff1d(np.arange(len(pool)), first, assume_unique=True)
+    others = rest[np.lexsort((source.random(len(rest)), -pool.information[rest]))]
+    return np.concatenate([first, others])
+
+
+def _without_copies(pool: Pool, selected: Indices) -> Indices:
+    """The selected galaxies without those that copy an earlier one."""
+    features = pool.features[selected]
+    similar = np.tril(features @ features.T >= COPY_SIMILARITY, -1)
+    kept: list[int] = []
+    for row in range(len(selected)):
+        if not similar[row, kept].any():
+            kept.append(row)
+    return selected[kept]

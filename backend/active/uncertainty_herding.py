@@ -1,0 +1,90 @@
+"""Uncertainty herding: a batch that covers the uncertain galaxies of the pool.
+
+Each galaxy of the batch adds the most to the weighted coverage: the sum over the pool of uncertainty times the similarity
+to the nearest labelled or selected galaxy. With few labels the kernel is wide and the batch is typical; with many it is narrow,
+and the batch is uncertain. A near copy of a selected galaxy adds nothing.
+
+References
+----------
+Bae, Sutherland & Oliveira (2025), ICLR ("Uncertainty herding: one active learning method for all label budgets").
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.active.core_set import nearest_similarity
+from backend.active.pool import Floats, Indices, Pool
+
+__all__ = ["select"]
+
+ANCHORS = 4_000
+"""Random galaxies that stand for the pool in the sum: the coverage of more is the same to 2 %."""
+CANDIDATES = 4_000
+"""Galaxies that may be selected: half by their uncertainty, half at random."""
+WIDEST, NARROWEST = 1.0, 0.05
+"""Bounds of the kernel's width, as distances between features of length 1."""
+LEAST_WEIGHT = 1e-3
+"""Weight of a galaxy without uncertainty, of the largest: where all are certain the batch is typical."""
+
+
+def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
+    """Select the batch greedily."""
+    if not len(pool):
+        return np.zeros(0, np.intp)
+    anchors = _sample(len(pool), ANCHORS, source)
+    candidates = _candidates(pool.information, source)
+    weights = pool.information[anchors] / max(float(pool.information.max()), 1e-12) + LEAST_WEIGHT
+    width = _width(pool.labelled, pool.features[anchors])
+    covered = _kernel(nearest_similarity(pool.features[anchors], pool.labelled), width)
+    if not len(pool.labelled):
+        covered[:] = 0
+    kernel = _kernel(pool.features[candidates] @ pool.features[anchors].T, width)
+    return candidates[_greedy(kernel, covered, weights, min(count, len(candidates)))]
+
+
+def _greedy(kernel: Floats, covered: Floats, weights: Floats, count: int) -> Indices:
+    """Rows of the kernel, shape (c, a), that add most to the covered anchors, one after the other.
+
+    The gain of a row only falls as others are selected, so a row whose old gain is below the best new one need not be computed
+    again (Minoux 1978).
+    """
+    gains = np.maximum(kernel - covered, 0) @ weights
+    fresh = np.zeros(len(gains), int)
+    selected: list[int] = []
+    while len(selected) < count:
+        best = int(gains.argmax())
+        if fresh[best] < len(selected):
+            gains[best] = np.maximum(kernel[best] - covered, 0) @ weights
+            fresh[best] = len(selected)
+            continue
+        selected.append(best)
+        gains[best] = -np.inf
+        np.maximum(covered, kernel[best], out=covered)
+    return np.asarray(selected, np.intp)
+
+
+def _candidates(information: Floats, source: np.random.Generator) -> Indices:
+    if len(information) <= CANDIDATES:
+        return np.arange(len(information))
+    uncertain = np.argpartition(-information, CANDIDATES // 2)[: CANDIDATES // 2]
+    others = np.setdiff1d(np.arange(len(information)), uncertain, assume_unique=True)
+    return np.concatenate([uncertain, source.choice(others, CANDIDATES - len(uncertain), replace=False)])
+
+
+def _sample(size: int, most: int, source: np.random.Generator) -> Indices:
+    return np.arange(size) if size <= most else np.sort(source.choice(size, most, replace=False))
+
+
+def _width(labelled: Floats, anchors: Floats) -> float:
+    """Median distance of the pool to the nearest labelled galaxy: it falls as labels grow (paper, section 3.3)."""
+    if not len(labelled):
+        return WIDEST
+    similarity = nearest_similarity(anchors, labelled)
+    return float(np.clip(np.median(np.sqrt((2 - 2 * similarity).clip(0, None))), NARROWEST, WIDEST))
+
+
+def _kernel(similarity: Floats, width: float) -> Floats:
+    """Gaussian kernel of the distance between features of length 1, whose cosine similarity is given."""
+    kernel: Floats = np.exp((similarity - 1) / np.float32(width**2))
+    return kernel
