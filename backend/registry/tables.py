@@ -15,7 +15,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from sqlalchemy import JSON, Connection, Engine, ForeignKey, func, select
+from sqlalchemy import JSON, Connection, Engine, ForeignKey, false, func, select
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import DatabaseError
@@ -30,6 +30,8 @@ __all__ = [
     "PredictionRow",
     "ProcessRow",
     "ProjectRow",
+    "QueueRow",
+    "ReportRow",
     "UnreadableRow",
     "VersionRow",
     "check_tables",
@@ -56,7 +58,8 @@ class ProjectRow(Base):
     that holds the project and `lease_until` the time when its lease expires, so that another worker takes over the project of
     a killed one. `origin` identifies the project beyond its number (`sync.label_studio.projects.ProjectState`). `away` is
     "gone" for a project that is deleted in Label Studio, "detached" for one without this backend, and empty otherwise.
-    `version_tag` is random and part of the names of the project's versions. All times are Unix seconds.
+    `version_tag` is random and part of the names of the project's versions. The live version of a `pinned` project stays live,
+    whatever the gate measures. All times are Unix seconds.
     """
 
     __tablename__ = "projects"
@@ -78,6 +81,7 @@ class ProjectRow(Base):
     origin: Mapped[str] = mapped_column(default="", server_default="")
     away: Mapped[str] = mapped_column(default="", server_default="")
     away_since: Mapped[float] = mapped_column(default=0.0, server_default="0")
+    pinned: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class VersionRow(Base):
@@ -158,6 +162,26 @@ class ProcessRow(Base):
     ended_at: Mapped[float | None]
     project_id: Mapped[int | None]
     working_since: Mapped[float | None]
+
+
+class ReportRow(Base):
+    """The newest report of a project as JSON (`backend/reports/report.py`), and when it was made, in Unix seconds."""
+
+    __tablename__ = "reports"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    made_at: Mapped[float]
+    content: Mapped[str]
+
+
+class QueueRow(Base):
+    """The order that a user requested for a project's queue, and the tasks that the worker has placed at its front."""
+
+    __tablename__ = "queues"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    request: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    front: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 def insert_of(engine: Engine) -> Any:
