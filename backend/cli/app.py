@@ -55,14 +55,14 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach, detach, forget, problems)
 
-EXIT_CODES = "Exit codes: 0 all is done; 1 the work failed, or what was left out is named; 2 wrong call, nothing was begun."
+EXIT_CODES = "Exit codes: 0 success; 1 the work failed, or the listed items were left out; 2 wrong call, no work was started."
 
 app = typer.Typer(
-    help="Annotate galaxies in Label Studio with a model that learns from every batch.",
+    help="Pre-annotate galaxies in Label Studio with a model that is retrained on each batch of annotations.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
 )
-project_app = typer.Typer(help="Label Studio projects.", no_args_is_help=True)
+project_app = typer.Typer(help="Create, attach, list and forget Label Studio projects.", no_args_is_help=True)
 app.add_typer(project_app, name="project")
 for command in COMMANDS:
     app.command()(command)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.startup import bound_threads
+from backend.cli.startup import limit_threads
 from backend.cli.terminal import wrong_call
 
 if TYPE_CHECKING:
@@ -24,10 +24,8 @@ class Engine(StrEnum):
     ray = "ray"
 
 
-EngineOption = Annotated[Engine, typer.Option(help="Where to predict; ray needs the extra of that name.")]
-RayAddress = Annotated[
-    str | None, typer.Option(help="host:port of a Ray cluster's head node; without it one starts on this machine.")
-]
+EngineOption = Annotated[Engine, typer.Option(help="Predict in this process, or on a Ray cluster (needs galaxyloop[ray]).")]
+RayAddress = Annotated[str | None, typer.Option(help="host:port of a Ray head node; default: start a cluster on this machine.")]
 
 
 def check_engine(engine: Engine, ray_address: str | None) -> None:
@@ -38,7 +36,7 @@ def check_engine(engine: Engine, ray_address: str | None) -> None:
 
 def lower_priority(settings: Settings) -> None:
     """Set the worker's nice level and number of threads; call it before torch is imported, whose threads inherit the level."""
-    bound_threads(settings)
+    limit_threads(settings)
     niceness = max(os.getpriority(os.PRIO_PROCESS, 0), settings.worker_niceness)
     os.setpriority(os.PRIO_PROCESS, 0, niceness)
     import torch

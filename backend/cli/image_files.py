@@ -22,31 +22,31 @@ def find_images(words: Iterable[str]) -> list[str]:
         Files, folders (all images in them and in their subfolders, sorted) and patterns, with `**` for any folders. A path
         that does not exist is kept: the attempt to read it reports the error.
     """
-    found: dict[str, None] = {}
+    files: dict[str, None] = {}
     for word in words:
         if os.path.isdir(word):
-            named = _images_below(word)
+            paths = _list_images(word)
         elif not os.path.lexists(word) and glob.has_magic(word):
             matches = sorted(glob.glob(word, recursive=True)) or [word]
-            named = [file for match in matches for file in (_images_below(match) if os.path.isdir(match) else [match])]
+            paths = [file for match in matches for file in (_list_images(match) if os.path.isdir(match) else [match])]
         else:
-            named = [word]
-        found |= dict.fromkeys(named)
-    return list(found)
+            paths = [word]
+        files |= dict.fromkeys(paths)
+    return list(files)
 
 
-def _images_below(folder: str) -> list[str]:
+def _list_images(folder: str) -> list[str]:
     """List a folder's images, without hidden files and folders; a symbolic link counts if its target is in the folder."""
     root = os.path.realpath(folder)
-    below: list[str] = []
+    images: list[str] = []
     outside: list[str] = []
     for place, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        images = [name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")]
-        paths = [os.path.join(place, name) for name in images]
+        names_of_images = [name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")]
+        paths = [os.path.join(place, name) for name in names_of_images]
         outside += [path for path in paths if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(root)]
-        below += paths
+        images += paths
     if outside:
-        example = f"{len(outside)} symbolic links in {folder} lead out of it and are left out, such as {min(outside)}"
-        notices.print(f"{example}: name them themselves to read them", markup=False, highlight=False, soft_wrap=True)
-    return sorted(set(below) - set(outside))
+        example = f"{len(outside)} symbolic links in {folder} point outside of it and are left out, such as {min(outside)}"
+        notices.print(f"{example}: to read them, name them as arguments", markup=False, highlight=False, soft_wrap=True)
+    return sorted(set(images) - set(outside))

@@ -10,11 +10,11 @@ from typing import IO
 from backend.cli.terminal import stop, wrong_call
 from sync.files.atomic import atomic_write
 
-__all__ = ["written_whole"]
+__all__ = ["open_output"]
 
 
 @contextmanager
-def written_whole(path: Path) -> Iterator[IO[bytes]]:
+def open_output(path: Path) -> Iterator[IO[bytes]]:
     """Open a temporary file for writing; rename it to `path` when the block succeeds, and delete it otherwise.
 
     If the file cannot be created, the command ends immediately and not after an hour of work.

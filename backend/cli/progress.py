@@ -11,7 +11,7 @@ from rich.text import Text
 
 from backend.cli.terminal import notices
 
-__all__ = ["with_rate"]
+__all__ = ["track_rate"]
 
 LINE_EVERY_S = 60.0
 
@@ -26,7 +26,7 @@ class _RateColumn(ProgressColumn):
         return Text(f"{speed:.3g} images/s" if speed else "")
 
 
-def with_rate(batches: Iterable[Batch], title: str, *, total: int, done: int = 0) -> Iterator[Batch]:
+def track_rate(batches: Iterable[Batch], title: str, *, total: int, done: int = 0) -> Iterator[Batch]:
     """Yield batches of images, and show on standard error their number, the total and the speed.
 
     Parameters
@@ -39,7 +39,7 @@ def with_rate(batches: Iterable[Batch], title: str, *, total: int, done: int = 0
         Number of images that an earlier run has finished.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn())
-    began = said = time.monotonic()
+    started_at = printed_at = time.monotonic()
     count = 0
     with Progress(*columns, console=notices, disable=not notices.is_terminal) as bars:
         bar = bars.add_task(title, total=total, completed=done)
@@ -48,7 +48,7 @@ def with_rate(batches: Iterable[Batch], title: str, *, total: int, done: int = 0
             count += len(batch)
             bars.advance(bar, len(batch))
             now = time.monotonic()
-            if not notices.is_terminal and now - said >= LINE_EVERY_S:
-                said = now
-                rate = count / (now - began)
+            if not notices.is_terminal and now - printed_at >= LINE_EVERY_S:
+                printed_at = now
+                rate = count / (now - started_at)
                 notices.print(f"{title}: {done + count:,} of {total:,} images, {rate:.3g} images/s", highlight=False)

@@ -15,7 +15,7 @@ from backend.settings import Settings
 if TYPE_CHECKING:
     from backend.services import Services
 
-__all__ = ["bound_threads", "log_to_stderr", "open_services", "read_settings"]
+__all__ = ["limit_threads", "log_to_stderr", "open_services", "read_settings"]
 
 
 def read_settings() -> Settings:
@@ -49,7 +49,7 @@ def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Se
         stop(str(error))
 
 
-def bound_threads(settings: Settings) -> None:
+def limit_threads(settings: Settings) -> None:
     """Limit the threads of the numerical libraries, which read these variables at import."""
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
         os.environ.setdefault(name, str(settings.threads))

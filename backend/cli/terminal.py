@@ -23,7 +23,7 @@ __all__ = [
     "notices",
     "stop",
     "stop_for",
-    "with_progress",
+    "track_progress",
     "wrong_call",
 ]
 
@@ -38,7 +38,7 @@ ProjectId = Annotated[
 ]
 
 Extension = Annotated[
-    str, typer.Option(metavar="NAME|NUMBER|NAME,VERSION", help="Which image of a FITS file, where it holds several.")
+    str, typer.Option(metavar="NAME|NUMBER|NAME,VERSION", help="Extension of a FITS file with several images.")
 ]
 
 
@@ -66,7 +66,7 @@ def stop_for(error: Exception) -> NoReturn:
     (wrong_call if named_nothing else stop)(str(error))
 
 
-def with_progress(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
+def track_progress(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
     """Yield `items`, and show a progress bar on standard error if it is a terminal."""
     yield from track(items, title, total=total, console=notices, disable=not notices.is_terminal)
 

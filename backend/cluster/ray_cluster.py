@@ -52,14 +52,14 @@ class Cluster:
         self._ray = ray
         self.cores = max(1, int(ray.available_resources().get("CPU", 0)))
 
-    def map(self, worker: type[Worker[Job, Result]], given: object, jobs: Iterable[Job]) -> Iterator[Result]:
+    def map(self, worker: type[Worker[Job, Result]], argument: object, jobs: Iterable[Job]) -> Iterator[Result]:
         """Run jobs; yield their results as they are finished, in any order.
 
         Parameters
         ----------
         worker : type
-            Called with `given` once per core, in a process of the cluster.
-        given : object
+            Called with `argument` once per core, in a process of the cluster.
+        argument : object
             Argument of `worker`, sent once to each machine.
         jobs : iterable
             Read when a worker is free, so it may be endless.
@@ -71,7 +71,7 @@ class Cluster:
         Exception
             The exception that a job raised.
         """
-        run = _Run(self._ray, worker, given, JobQueue(jobs))
+        run = _Run(self._ray, worker, argument, JobQueue(jobs))
         try:
             run.start_workers(self.cores)
             yield from run.results()
@@ -87,12 +87,12 @@ class _Run:
     may never start.
     """
 
-    def __init__(self, ray: Any, worker: type[Worker[Any, Any]], given: object, queue: JobQueue) -> None:
+    def __init__(self, ray: Any, worker: type[Worker[Any, Any]], argument: object, queue: JobQueue) -> None:
         self._ray = ray
         # Ray would repeat a job on the same worker within seconds, and count failures over the worker's life. Its retries are
         # therefore disabled, and `JobQueue` assigns lost jobs to other workers.
         self._actor_class = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
-        self._shared = ray.put((worker, given))
+        self._shared = ray.put((worker, argument))
         self._queue = queue
         self._starting: dict[Any, Any] = {}
         self._working: dict[Any, tuple[Any, Attempt]] = {}
@@ -167,13 +167,13 @@ class _Run:
             return self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             if isinstance(error.cause, self._ray.exceptions.RayError):  # Ray could not deliver the job's arguments
-                raise _death(error.cause) from error
+                raise _worker_error(error.cause) from error
             raise error.cause from None
         except self._ray.exceptions.RayError as error:
-            raise _death(error) from error
+            raise _worker_error(error) from error
 
 
-def _death(error: Exception) -> ClusterError:
+def _worker_error(error: Exception) -> ClusterError:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return ClusterError(f"a worker of the Ray cluster died: {lines[-1]}")
 
@@ -189,8 +189,8 @@ class _Actor:
         if self._worker is None:
             import ray
 
-            worker_class, given = ray.get(shared[0])
-            self._worker = worker_class(given)
+            worker_class, argument = ray.get(shared[0])
+            self._worker = worker_class(argument)
         return self._worker.work(job)
 
 

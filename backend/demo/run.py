@@ -51,7 +51,7 @@ READY_WITHIN_S = 600.0
 
 
 @dataclass(slots=True)
-class Memory:
+class DemoState:
     """State that a later start of the demo needs, with secrets; its file is readable only by its owner."""
 
     password: str
@@ -72,9 +72,9 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         If the demo cannot start or continue.
     """
     (options.data_dir / "env").unlink(missing_ok=True)
-    _end_on(signal.default_int_handler)
+    _set_signal_action(signal.default_int_handler)
     memory_file = options.data_dir / "demo.json"
-    memory = _recall(memory_file)
+    memory = _load_state(memory_file)
     studio = LabelStudioServer(
         options.label_studio, options.data_dir / "label-studio", port=options.port, user=USER, password=memory.password
     )
@@ -83,12 +83,12 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         with console.status("starting Label Studio") as status:
             studio.start()
             if memory.api_key:  # a later start has Label Studio's key already and does not wait
-                _start(children, options, _settings(options, memory, studio.url))
+                _start(children, options, _make_settings(options, memory, studio.url))
             studio.wait(progress=lambda seconds: status.update(f"starting Label Studio, {seconds:.0f} s"))
         if not memory.api_key:
             memory.api_key = login(studio.url, USER, memory.password)
-            _remember(memory_file, memory)
-        settings = _settings(options, memory, studio.url)
+            _save_state(memory_file, memory)
+        settings = _make_settings(options, memory, studio.url)
         if not children:
             _start(children, options, settings)
         with LabelStudioClient(studio.url, memory.api_key) as client:
@@ -107,7 +107,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         with contextlib.suppress(OSError):  # the terminal may be gone
             console.print("ending")
     finally:
-        _end_on(signal.SIG_IGN)  # a second Ctrl-C would leave some of the processes running
+        _set_signal_action(signal.SIG_IGN)  # a second Ctrl-C would leave some of the processes running
         for child in reversed(children):
             child.stop()
         studio.stop()
@@ -115,32 +115,34 @@ def run_demo(options: DemoOptions, console: Console) -> None:
 
 def _start(children: list[Child], options: DemoOptions, settings: Settings) -> None:
     Services(settings)  # creates the database before the two processes start
-    children += _children(options, settings)  # listed before they start, so that `run_demo` stops them after any error
+    children += _create_children(options, settings)  # listed before they start, so that `run_demo` stops them after any error
     for child in children:
         child.start()
 
 
-def _end_on(action: Callable[[int, FrameType | None], Any] | signal.Handlers) -> None:
+def _set_signal_action(action: Callable[[int, FrameType | None], Any] | signal.Handlers) -> None:
     """Set one action for SIGINT, SIGTERM and SIGHUP; for SIGINT also if a script's `&` has made the shell ignore it."""
-    for demand in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if demand == signal.SIGINT or signal.getsignal(demand) != signal.SIG_IGN:  # nohup ignores SIGHUP on purpose
-            signal.signal(demand, action)
+    for signal_number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if (
+            signal_number == signal.SIGINT or signal.getsignal(signal_number) != signal.SIG_IGN
+        ):  # nohup ignores SIGHUP on purpose
+            signal.signal(signal_number, action)
 
 
-def _recall(file: Path) -> Memory:
+def _load_state(file: Path) -> DemoState:
     if file.exists():
-        return Memory(**json.loads(file.read_text()))
-    memory = Memory(secrets.token_urlsafe(9), secrets.token_urlsafe(24), secrets.token_urlsafe(24))
-    _remember(file, memory)
+        return DemoState(**json.loads(file.read_text()))
+    memory = DemoState(secrets.token_urlsafe(9), secrets.token_urlsafe(24), secrets.token_urlsafe(24))
+    _save_state(file, memory)
     return memory
 
 
-def _remember(file: Path, memory: Memory) -> None:
+def _save_state(file: Path, memory: DemoState) -> None:
     with atomic_write(file, mode=SECRET_MODE) as content:
         content.write(json.dumps(asdict(memory), indent=1).encode())
 
 
-def _settings(options: DemoOptions, memory: Memory, url: str) -> Settings:
+def _make_settings(options: DemoOptions, memory: DemoState, url: str) -> Settings:
     return Settings(
         label_studio_url=url,
         label_studio_api_key=memory.api_key,
@@ -151,7 +153,7 @@ def _settings(options: DemoOptions, memory: Memory, url: str) -> Settings:
     )
 
 
-def _children(options: DemoOptions, settings: Settings) -> list[Child]:
+def _create_children(options: DemoOptions, settings: Settings) -> list[Child]:
     environment = {
         "LABEL_STUDIO_URL": settings.label_studio_url,
         "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
@@ -172,7 +174,7 @@ def _prepare_project(
     client: LabelStudioClient,
     options: DemoOptions,
     settings: Settings,
-    memory: Memory,
+    memory: DemoState,
     memory_file: Path,
     console: Console,
 ) -> None:
@@ -181,7 +183,7 @@ def _prepare_project(
     if not memory.project_id:
         config = files("labeling_configs").joinpath(CONFIG).read_text()
         memory.project_id = create_project(client, TITLE, config, instructions=annotator_instructions(config))
-        _remember(memory_file, memory)
+        _save_state(memory_file, memory)
     label_config = project_state(client, memory.project_id).label_config
     project = Services(settings).registry.register_project(memory.project_id, label_config=label_config, extra_params=None)
     if memory.backend_url not in ("", settings.public_url):  # the port has changed
@@ -196,27 +198,27 @@ def _prepare_project(
     )
     if memory.backend_url != settings.public_url:
         memory.backend_url = settings.public_url
-        _remember(memory_file, memory)
+        _save_state(memory_file, memory)
     if not memory.images_uploaded:
         with console.status("preparing the images"):
-            images = _images(options, console)
+            images = _prepare_images(options, console)
         with Progress(console=console) as progress:
             bar = progress.add_task("uploading the images", total=len(images))
             upload_images(client, memory.project_id, images, progress=lambda done, _: progress.update(bar, completed=done))
         set_uncertainty_sampling(client, memory.project_id)
         memory.images_uploaded = True
-        _remember(memory_file, memory)
+        _save_state(memory_file, memory)
 
 
-def _images(options: DemoOptions, console: Console) -> list[Path]:
+def _prepare_images(options: DemoOptions, console: Console) -> list[Path]:
     if options.images is None:
         return cut_deep_field(options.data_dir / "images")
     usable = []
-    for source, shown in prepare_folder(options.images, options.data_dir / "images"):
-        if isinstance(shown, ImageError):
-            console.print(f"left out {source.name}: {shown}")
+    for source, file in prepare_folder(options.images, options.data_dir / "images"):
+        if isinstance(file, ImageError):
+            console.print(f"left out {source.name}: {file}")
         else:
-            usable.append(shown)
+            usable.append(file)
     if not usable:
         raise DemoError(f"{options.images} holds no PNG, JPEG, TIFF or FITS image that can be read")
     return usable
@@ -254,7 +256,7 @@ def _wait_for_predictions(
     raise DemoError(f"no predictions within {READY_WITHIN_S:.0f} s; see the worker's log")
 
 
-def _write_env(options: DemoOptions, settings: Settings, memory: Memory) -> None:
+def _write_env(options: DemoOptions, settings: Settings, memory: DemoState) -> None:
     lines = {
         "LABEL_STUDIO_URL": settings.label_studio_url,
         "LABEL_STUDIO_API_KEY": memory.api_key,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.doctor.report import Check
 from backend.jobs.heartbeat import Kind
-from backend.jobs.liveness import is_alive, life_of
+from backend.jobs.liveness import describe_processes, is_alive
 from backend.registry.connection import read_clock
 
 __all__ = ["MAX_DIFFERENCE_S", "check_process", "database_ahead_s"]
@@ -20,7 +20,7 @@ MAX_DIFFERENCE_S = 30.0
 
 def check_process(engine: Engine, kind: Kind) -> Check:
     """Check that a process of a kind is alive."""
-    return Check(kind, is_alive(engine, kind), life_of(engine, kind))
+    return Check(kind, is_alive(engine, kind), describe_processes(engine, kind))
 
 
 def database_ahead_s(engine: Engine) -> float:

@@ -113,13 +113,13 @@ def _check_backend(services: Parts, client: LabelStudioClient, project: int, *, 
 
 
 def _check_event(services: Parts, client: LabelStudioClient, project: int) -> Check:
-    def rung_at() -> float:
+    def last_event_at() -> float:
         pending_events = services.pending_events.pending().get(project)
         return pending_events.last_at if pending_events else 0.0
 
-    before, began = rung_at(), time.monotonic()
+    before, began = last_event_at(), time.monotonic()
     client.send("PATCH", f"/api/projects/{project}/", json={"description": "tries the way of an event"}, repeatable=True)
-    if _within(EVENT_WITHIN_S, lambda: rung_at() > before):
+    if _wait_until(EVENT_WITHIN_S, lambda: last_event_at() > before):
         return passed(EVENTS, f"from Label Studio through the server to the registry in {time.monotonic() - began:.1f} s")
     return failed(
         EVENTS,
@@ -128,7 +128,7 @@ def _check_event(services: Parts, client: LabelStudioClient, project: int) -> Ch
     )
 
 
-def _within(seconds: float, condition: Callable[[], Any]) -> bool:
+def _wait_until(seconds: float, condition: Callable[[], Any]) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.doctor.report import Check, failed, passed
-from backend.registry.damage import damage_in_words
+from backend.registry.damage import describe_damage
 from backend.registry.store import Registry
 
 __all__ = ["check_versions"]
@@ -13,7 +13,7 @@ def check_versions(registry: Registry) -> Check:
     """Check the files of each project's live version, and report later versions that are damaged."""
     name = "versions"
     projects = registry.projects()
-    damages = [sentence for project in projects for sentence in damage_in_words(registry, project.id)]
+    damages = [sentence for project in projects for sentence in describe_damage(registry, project.id)]
     if damages:
         return failed(name, "; ".join(damages))
     return passed(name, f"the files of {len(projects)} live versions are as they were written")

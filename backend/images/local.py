@@ -15,12 +15,12 @@ from sync.errors.images import ImageError
 from sync.files.prefetch import prefetch
 from sync.images.fits_extraction import pick_extension
 
-__all__ = ["LocalImageStore", "read_ahead"]
+__all__ = ["LocalImageStore", "prefetch_files"]
 
 Read = TypeVar("Read")
 
 
-def read_ahead(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int) -> Iterator[tuple[str, Read | ImageError]]:
+def prefetch_files(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int) -> Iterator[tuple[str, Read | ImageError]]:
     """Read files in another thread, at most `ahead` files before the consumer needs them.
 
     Parameters
@@ -74,13 +74,13 @@ class LocalImageStore:
         ImageError
             As `open`, or if the file does not contain an image.
         """
-        picture = self._read(path)
-        _ = picture.pixels  # decodes; the property caches the pixels
-        return picture
+        image = self._read(path)
+        _ = image.pixels  # decodes; the property caches the pixels
+        return image
 
-    def hold(self, pictures: dict[str, StoredImage]) -> None:
+    def hold(self, images: dict[str, StoredImage]) -> None:
         """Keep these decoded images in memory for `open`, in place of the previous ones."""
-        self._held = pictures
+        self._held = images
 
     def _read(self, path: str) -> StoredImage:
         file = Path(path)

@@ -54,7 +54,7 @@ class Process:
     pid : int
     seen_s : float
         Time since its last heartbeat.
-    turned_s : float
+    iterated_s : float
         Time since the last iteration of its main loop.
     ended : bool
         Whether it ended regularly.
@@ -68,7 +68,7 @@ class Process:
     host: str
     pid: int
     seen_s: float
-    turned_s: float
+    iterated_s: float
     ended: bool
     project_id: int | None
     working_s: float | None
@@ -79,7 +79,7 @@ class Process:
             return "ended"
         if self.seen_s > LOST_AFTER_S:
             return "lost"
-        if self.project_id is None and self.turned_s > STUCK_AFTER_S[self.kind]:
+        if self.project_id is None and self.iterated_s > STUCK_AFTER_S[self.kind]:
             return "stuck"
         return "alive"
 
@@ -90,7 +90,7 @@ class Process:
 
 
 class Heartbeat:
-    """Writes one process's heartbeats while `running`.
+    """Writes one process's heartbeats while `run`.
 
     Parameters
     ----------
@@ -106,15 +106,15 @@ class Heartbeat:
         self._kind: Kind = kind
         self._every_s = every_s
         self._id = uuid.uuid4().hex
-        self._turned = time.monotonic()
+        self._iterated_at = time.monotonic()
         self._work: tuple[int, float] | None = None  # project and since when, by the monotonic clock
 
-    def turned(self) -> None:
+    def record_iteration(self) -> None:
         """Record an iteration of the main loop."""
-        self._turned = time.monotonic()
+        self._iterated_at = time.monotonic()
 
     @contextmanager
-    def working_on(self, project_id: int) -> Iterator[None]:
+    def record_work(self, project_id: int) -> Iterator[None]:
         """Record that the main loop works on a project while the block runs."""
         self._work = project_id, time.monotonic()
         self._write_or_log()
@@ -122,11 +122,11 @@ class Heartbeat:
             yield
         finally:
             self._work = None
-            self.turned()
+            self.record_iteration()
             self._write_or_log()
 
     @contextmanager
-    def running(self) -> Iterator[Heartbeat]:
+    def run(self) -> Iterator[Heartbeat]:
         """Write heartbeats until the block ends, then record that the process has ended."""
         over = threading.Event()
 
@@ -159,7 +159,7 @@ class Heartbeat:
             if row is None:
                 row = self._new_row(session, now)
             row.seen_at = now
-            row.turned_at = now - (here - self._turned)
+            row.turned_at = now - (here - self._iterated_at)
             row.ended_at = now if ended else None
             row.project_id, row.working_since = (None, None) if work is None else (work[0], now - (here - work[1]))
             session.commit()
@@ -184,7 +184,7 @@ def read_processes(engine: Engine, kind: Kind) -> list[Process]:
                 host=row.host,
                 pid=row.pid,
                 seen_s=max(0.0, now - row.seen_at),
-                turned_s=max(0.0, now - row.turned_at),
+                iterated_s=max(0.0, now - row.turned_at),
                 ended=row.ended_at is not None,
                 project_id=row.project_id,
                 working_s=None if row.working_since is None else max(0.0, now - row.working_since),

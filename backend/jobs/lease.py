@@ -121,8 +121,8 @@ def hold_lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[L
 def holder(engine: Engine, project_id: int) -> Holder | None:
     """Return the worker that holds a project now; None if it is free."""
     with Session(engine) as session:
-        asked = select(ProjectRow.lease_owner, ProjectRow.lease_until).where(ProjectRow.id == project_id)
-        row = session.execute(asked).one_or_none()
+        query = select(ProjectRow.lease_owner, ProjectRow.lease_until).where(ProjectRow.id == project_id)
+        row = session.execute(query).one_or_none()
         left = 0.0 if row is None else row.lease_until - read_clock(session)
     if row is None or row.lease_owner is None or left < 0:
         return None

@@ -22,7 +22,7 @@ from backend.loop.publication.prefetch import prefetch
 from backend.loop.publication.publish import prune_old, publish
 from backend.loop.session import ProjectSession
 from backend.loop.training.train import train
-from backend.registry.damage import replace_damaged, version_damage
+from backend.registry.damage import find_version_damage, replace_damaged
 from backend.registry.records import TRAINED, Project, Version, config_hash
 from backend.registry.unreadable import UnreadableList
 from backend.services import Services
@@ -133,7 +133,7 @@ def _learn(learning: _Learning) -> str:
         except NotEnoughLabels as error:
             outcome = f"not trained: {error}"
     if project.training_requested:
-        registry.forget_request(project.id)  # deleted last: if the worker is killed during training, the next cycle trains
+        registry.clear_training_request(project.id)  # last: after a kill during training, the next cycle trains
     return outcome if number is None else _apply_gate(learning, registry.version(project.id, number))
 
 
@@ -160,8 +160,8 @@ def _apply_gate(learning: _Learning, version: Version) -> str:
         reason = "it was made for another labelling config"
         registry.reject(project.id, version.number, evidence={"reason": reason}, holder=holder)
         return f"{version.name} was rejected: {reason}"
-    if reason := version_damage(registry, project.id, version.number):
-        registry.note_damage(project.id, version.number, reason=reason, holder=holder)
+    if reason := find_version_damage(registry, project.id, version.number):
+        registry.record_damage(project.id, version.number, reason=reason, holder=holder)
         return f"{version.name} is damaged and was not compared ({reason})"
     snapshot = divide_snapshot(services, project, learning.snapshot, tasks=learning.tasks)
     verdict = judge(services, project, version, snapshot, project_tasks=learning.tasks)

@@ -19,7 +19,7 @@ from backend.jobs.pending import EventTimes
 from backend.jobs.queue import QueueUnavailable
 from backend.loop.cycle import run_cycle
 from backend.loop.session import ProjectSession
-from backend.projects.presence import forget_unknown_projects, note_detached, why_no_cycle
+from backend.projects.presence import check_presence, forget_unknown_projects, record_detached
 from backend.registry.connection import is_unusable, reason_of
 from backend.services import Services
 from backend.settings import Settings
@@ -66,18 +66,18 @@ def run_worker(services: Services) -> None:
                 raise
             log.warning("event=database_unavailable error=%r", reason_of(error))
 
-    with Heartbeat(services.engine, "worker").running() as heartbeat:
+    with Heartbeat(services.engine, "worker").run() as heartbeat:
 
         def work_on(project_id: int) -> None:
             if project_id not in sessions:
                 sessions[project_id] = ProjectSession(services.label_studio, project_id)
-            with heartbeat.working_on(project_id):
+            with heartbeat.record_work(project_id):
                 handle_events(services, sessions[project_id])
             return_free_memory()
 
         def check_and_beat() -> None:
             check()
-            heartbeat.turned()
+            heartbeat.record_iteration()
 
         services.queue.work(work_on, reconcile=check_and_beat)
 
@@ -141,7 +141,7 @@ def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -
     """Run a cycle and record its outcome; return whether the events are handled, and need no retry."""
     project_id = session.project_id
     try:
-        absence = why_no_cycle(services, project_id)
+        absence = check_presence(services, project_id)
         _set_status(services, project_id, absence or run_cycle(services, session, lease))
     except LabelStudioUnavailable as error:
         lease.expire_if_unanswered(error)
@@ -150,7 +150,7 @@ def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -
         services.schedule(project_id, delay_s=RETRY_S)
         return False
     except NotAttachedError:
-        _set_status(services, project_id, note_detached(services, project_id))
+        _set_status(services, project_id, record_detached(services, project_id))
     except LabelStudioError as error:
         # Label Studio refused the request: an immediate retry would fail too. The next event or reconciliation retries.
         if _set_status(services, project_id, f"stopped: {error}"):

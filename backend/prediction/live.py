@@ -13,7 +13,7 @@ from backend.images.store import ImageSource
 from backend.prediction.factory import PredictorFactory, read_config
 from backend.prediction.predictor import Predictor
 from backend.prediction.project_heads import ProjectHeads
-from backend.registry.damage import stand_ins, version_damage
+from backend.registry.damage import find_version_damage, list_replacements
 from backend.registry.records import Project, config_hash
 from backend.registry.store import Registry
 from sync.files.cache import Cache
@@ -67,9 +67,9 @@ class LivePredictors(PredictorFactory):
             If a file of these heads is damaged.
         """
         registry = self._registry
-        if reason := version_damage(registry, project_id, number):
+        if reason := find_version_damage(registry, project_id, number):
             raise HeadError(reason)
-        taken = registry.taken_heads(project_id, number)
+        taken = registry.find_taken_heads(project_id, number)
         return ProjectHeads.load(registry.path(project_id, number), config, taken=taken)
 
     def of(self, project: Project, *, label_config: str) -> Predictor:
@@ -96,7 +96,7 @@ class LivePredictors(PredictorFactory):
 
     def _good_heads(self, project: Project, config: LabelConfig, *, label_config: str) -> tuple[ProjectHeads, str]:
         """Return the heads and the name of the live version or, if its files are damaged, of the last undamaged one."""
-        earlier = ((one.number, one.name) for one in stand_ins(self._registry, project.id, label_config=label_config))
+        earlier = ((one.number, one.name) for one in list_replacements(self._registry, project.id, label_config=label_config))
         for number, name in ((project.live_version, project.live_name), *earlier):
             try:
                 return self.heads_of(project.id, number, config), name

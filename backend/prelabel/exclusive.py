@@ -41,11 +41,11 @@ def exclusive_project(services: Services, project: Project) -> Iterator[None]:
                     )
                 yield
                 return
-        logged = logged or _log_holder(services, project)
+        logged = logged or _log_lease_holder(services, project)
         time.sleep(RETRY_S)
 
 
-def _log_holder(services: Services, project: Project) -> bool:
+def _log_lease_holder(services: Services, project: Project) -> bool:
     """Log which process holds the project; return False if the lease is free now."""
     held = holder(services.engine, project.id)
     if held is not None:

@@ -24,7 +24,7 @@ from backend.prediction.project_heads import controls_to_fill
 from backend.prelabel.engines import EngineFactory
 from backend.prelabel.errors import NoProjectError, PrelabelError
 from backend.prelabel.exclusive import exclusive_project
-from backend.registry.damage import version_damage
+from backend.registry.damage import find_version_damage
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.annotations import read_annotations
@@ -123,12 +123,12 @@ def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine
     LabelStudioError
         If Label Studio refuses a request or does not answer; a second run continues.
     """
-    state = _state(services, project_id)
+    state = _read_state(services, project_id)
     tasks = read_tasks(services.label_studio, project_id)
     if not tasks:
         raise PrelabelError(f"project {project_id} has no task: import images first")
     project = services.registry.register_project(project_id, label_config=state.label_config, extra_params=None)
-    if reason := version_damage(services.registry, project_id, project.live_version):
+    if reason := find_version_damage(services.registry, project_id, project.live_version):
         sentence = f"{project.live_name} of project {project_id} is damaged ({reason})"
         raise PrelabelError(f"{sentence}: start the worker, which lets the last good version go live")
     predicted = predicted_tasks(services.label_studio, project_id, project.live_name)
@@ -148,7 +148,7 @@ def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine
     return outcome
 
 
-def _state(services: Services, project_id: int) -> ProjectState:
+def _read_state(services: Services, project_id: int) -> ProjectState:
     try:
         state = project_state(services.label_studio, project_id)
         fillable = controls_to_fill(parse(state.label_config))

@@ -47,7 +47,7 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
     client, settings = services.label_studio, services.settings
     state = project_state(client, project_id)
     parse(state.label_config)
-    origin, known = read_origin(client, project_id), _origin_here(services, project_id)
+    origin, known = read_origin(client, project_id), _read_registered_origin(services, project_id)
     if known is not None and not is_same_project(known, state.created_at):
         raise RegistryError(
             f"another project {project_id} was attached here before, in another Label Studio or before its database was made "
@@ -80,7 +80,7 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
     return asked_instead(client, project_id, url=settings.public_url)
 
 
-def _origin_here(services: Services, project_id: int) -> str | None:
+def _read_registered_origin(services: Services, project_id: int) -> str | None:
     """Return the origin of the registered project of this number, None if there is none."""
     try:
         return services.registry.project(project_id).origin

@@ -19,7 +19,7 @@ from backend.settings import Settings
 
 __all__ = ["Installation", "ProjectInUseError", "forget_project"]
 
-ASK_AGAIN_S = 0.2
+RETRY_S = 0.2
 
 
 class Installation(Protocol):
@@ -72,7 +72,7 @@ def forget_project(services: Installation, project_id: int, *, patience_s: float
                 return True
         if time.monotonic() >= until:
             break
-        time.sleep(ASK_AGAIN_S)
+        time.sleep(RETRY_S)
     held = holder(services.engine, project_id)
     who = held.who if held else "a worker"
     raise ProjectInUseError(f"project {project_id} is held by {who}: stop it, or run this again once it is done")
@@ -85,7 +85,7 @@ def _is_known(services: Installation, project_id: int) -> bool:
 
 def _delete(services: Installation, project_id: int) -> None:
     versions = services.settings.versions_dir / str(project_id)
-    doomed = versions.with_name(f".forgotten-{uuid.uuid4().hex}")
+    renamed = versions.with_name(f".forgotten-{uuid.uuid4().hex}")
     # Every table with a project_id, also those of later migrations; tables with foreign keys before the tables they refer to.
     tables = [table for table in reversed(Base.metadata.sorted_tables) if "project_id" in table.c]
     with Session(services.engine) as session:
@@ -94,8 +94,8 @@ def _delete(services: Installation, project_id: int) -> None:
                 session.execute(delete(table).where(table.c.project_id == project_id))
         session.execute(delete(ProjectRow).where(ProjectRow.id == project_id))
         if versions.exists():  # one atomic rename, so that a project that is attached again never reads half of the versions
-            os.replace(versions, doomed)
+            os.replace(versions, renamed)
         session.commit()
-    shutil.rmtree(doomed, ignore_errors=True)
+    shutil.rmtree(renamed, ignore_errors=True)
     with suppress(QueueUnavailable):  # a job of an unregistered project does nothing
         services.queue.forget(project_id)

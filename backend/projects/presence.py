@@ -19,7 +19,7 @@ from sync.label_studio.client import LabelStudioError
 from sync.label_studio.origin import is_same_project, read_origin, why_absent
 from sync.label_studio.projects import project_state
 
-__all__ = ["DETACHED", "GONE", "forget_unknown_projects", "note_detached", "why_no_cycle"]
+__all__ = ["DETACHED", "GONE", "check_presence", "forget_unknown_projects", "record_detached"]
 
 log = logging.getLogger("galaxyloop.presence")
 
@@ -27,7 +27,7 @@ GONE, DETACHED = "gone", "detached"
 NOT_FOUND = 404
 
 
-def why_no_cycle(services: Services, project_id: int) -> str:
+def check_presence(services: Services, project_id: int) -> str:
     """Read the project's state from Label Studio and mark the project accordingly.
 
     Returns
@@ -47,7 +47,7 @@ def why_no_cycle(services: Services, project_id: int) -> str:
     except LabelStudioError as error:
         if error.status != NOT_FOUND:
             raise
-        return _note_absent(services, project)
+        return _record_absent(services, project)
     if not is_same_project(project.origin, state.created_at):
         return (
             f"stopped: project {project_id} of {client.url} is not the one that was attached here, but was created at "
@@ -56,19 +56,19 @@ def why_no_cycle(services: Services, project_id: int) -> str:
     if not project.origin:
         registry.set_origin(project_id, read_origin(client, project_id))
     if project.away == DETACHED and not attached(client, project_id, url=services.settings.public_url)[0]:
-        return _detached(project_id)
+        return _describe_detached(project_id)
     if project.away:
         registry.set_away(project_id, "")
         log.info("event=project_is_back project=%d", project_id)
     return ""
 
 
-def note_detached(services: Services, project_id: int) -> str:
+def record_detached(services: Services, project_id: int) -> str:
     """Mark a project to which this backend is not attached in Label Studio; return the sentence for its status."""
     if services.registry.project(project_id).away != DETACHED:
         services.registry.set_away(project_id, DETACHED)
         log.warning("event=project_detached project=%d url=%s", project_id, services.settings.public_url)
-    return _detached(project_id)
+    return _describe_detached(project_id)
 
 
 def forget_unknown_projects(services: Services) -> None:
@@ -83,7 +83,7 @@ def forget_unknown_projects(services: Services) -> None:
             log.info("event=unknown_project_forgotten project=%d", project.id)
 
 
-def _note_absent(services: Services, project: Project) -> str:
+def _record_absent(services: Services, project: Project) -> str:
     absence = why_absent(services.label_studio, project.id, project.origin)
     if absence is None:  # the project exists now: it appeared only after the first request
         return "waiting for Label Studio"
@@ -98,5 +98,5 @@ def _note_absent(services: Services, project: Project) -> str:
     return f"deleted in Label Studio; its versions are kept until: galaxyloop project forget {project.id}"
 
 
-def _detached(project_id: int) -> str:
+def _describe_detached(project_id: int) -> str:
     return f"detached; its versions are kept, and it goes on after: galaxyloop project attach {project_id}"

@@ -9,14 +9,14 @@ import logging
 
 from backend.registry.records import BASE_NUMBER, DAMAGED, RETIRED, Version, config_hash
 from backend.registry.store import Registry
-from backend.registry.version_files import damage_of
+from backend.registry.version_files import find_damage
 
-__all__ = ["damage_in_words", "replace_damaged", "stand_ins", "version_damage"]
+__all__ = ["describe_damage", "find_version_damage", "list_replacements", "replace_damaged"]
 
 log = logging.getLogger("galaxyloop.damage")
 
 
-def version_damage(registry: Registry, project_id: int, number: int) -> str:
+def find_version_damage(registry: Registry, project_id: int, number: int) -> str:
     """Check all files that a version needs, also in the folders of other versions whose heads it uses.
 
     Returns
@@ -30,11 +30,11 @@ def version_damage(registry: Registry, project_id: int, number: int) -> str:
         If the version does not exist.
     """
     sources = {number, *registry.version(project_id, number).heads.values()} - {BASE_NUMBER}
-    damages = (damage_of(registry.path(project_id, source)) for source in sorted(sources))
+    damages = (find_damage(registry.path(project_id, source)) for source in sorted(sources))
     return next(filter(None, damages), "")
 
 
-def stand_ins(registry: Registry, project_id: int, *, label_config: str) -> list[Version]:
+def list_replacements(registry: Registry, project_id: int, *, label_config: str) -> list[Version]:
     """List the versions that can replace the live one: formerly live versions, the newest first, then the base version."""
     fitting = config_hash(label_config)
     versions = registry.versions(project_id)
@@ -63,27 +63,27 @@ def replace_damaged(registry: Registry, project_id: int, *, holder: str) -> str:
         If another worker has taken over.
     """
     project = registry.project(project_id)
-    reason = version_damage(registry, project_id, project.live_version)
+    reason = find_version_damage(registry, project_id, project.live_version)
     if not reason:
         return ""
     # Noted before the promotion: if the process is killed between the two, the next cycle detects the same damage and promotes.
-    registry.note_damage(project_id, project.live_version, reason=reason, holder=holder)
-    earlier = stand_ins(registry, project_id, label_config=project.label_config)
-    good = next(version for version in earlier if not version_damage(registry, project_id, version.number))
+    registry.record_damage(project_id, project.live_version, reason=reason, holder=holder)
+    earlier = list_replacements(registry, project_id, label_config=project.label_config)
+    good = next(version for version in earlier if not find_version_damage(registry, project_id, version.number))
     registry.promote(project_id, good.number, holder=holder)
     names = project.live_name, good.name
     log.error("event=damaged_version_replaced project=%d version=%s live=%s reason=%r", project_id, *names, reason)
     return f"{project.live_name} is damaged ({reason}): {good.name} is live in its place"
 
 
-def damage_in_words(registry: Registry, project_id: int) -> list[str]:
+def describe_damage(registry: Registry, project_id: int) -> list[str]:
     """Describe the damage of a project's live version and of later versions, one sentence each, with the remedy."""
     project = registry.project(project_id)
     damages = []
     for version in registry.versions(project_id):
         named = f"project {project_id}: {version.name}"
         if version.number == project.live_version:
-            if reason := version_damage(registry, project_id, version.number):
+            if reason := find_version_damage(registry, project_id, version.number):
                 damages.append(f"{named} is live and damaged ({reason}); the last good one answers, and the worker promotes it")
         elif version.verdict == DAMAGED and version.number > project.live_version:
             remedy = f"restore the file and run galaxyloop rollback {project_id} {version.name}, or let it train again"

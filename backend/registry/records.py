@@ -96,7 +96,7 @@ class Effort:
     overlap: float = 0.0
 
     def __add__(self, other: Effort) -> Effort:
-        return Effort(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+        return Effort(*(getattr(self, field_.name) + getattr(other, field_.name) for field_ in fields(self)))
 
     @property
     def predicted(self) -> int:

@@ -33,7 +33,7 @@ from backend.registry.records import (
 )
 from backend.registry.rows import PROJECTS, project_of, version_of
 from backend.registry.tables import ProjectRow, VersionRow, insert_of
-from backend.registry.version_files import seal
+from backend.registry.version_files import write_manifest
 from sync.files.atomic import UNFINISHED, flush_folder, rename_folder
 
 __all__ = ["Registry"]
@@ -72,7 +72,7 @@ class Registry:
         with Session(self.engine) as session:
             known = session.execute(PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
             if known is None:
-                raise RegistryError(f"project {project_id} is not known here: attach the backend to it first")
+                raise RegistryError(f"project {project_id} is not registered here: attach the backend to it first")
             return project_of(*known)
 
     def register_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
@@ -134,7 +134,7 @@ class Registry:
         """Record in one sentence the result of the project's last cycle, or why there was none."""
         self._update(project_id, status=status, status_at=time.time())
 
-    def forget_request(self, project_id: int) -> None:
+    def clear_training_request(self, project_id: int) -> None:
         """Record that a request of "Start Training" has been handled."""
         self._update(project_id, training_requested=False)
 
@@ -191,7 +191,7 @@ class Registry:
         return self.folder / str(project_id) / f"v{number:04d}"
 
     @contextmanager
-    def writing_version(
+    def create_version(
         self, project_id: int, *, label_config: str, fingerprint: str, learned_from: int, holder: str | None = None
     ) -> Iterator[tuple[Path, int]]:
         """Create the next version atomically from the heads that the block writes into a temporary folder.
@@ -232,11 +232,11 @@ class Registry:
         unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=home))
         yield unfinished, number
         config = config_hash(label_config)
-        seal(unfinished, config_hash=config, fingerprint=fingerprint, learned_from=learned_from)
+        write_manifest(unfinished, config_hash=config, fingerprint=fingerprint, learned_from=learned_from)
         final = self.path(project_id, number)
         flush_folder(unfinished)  # before the transaction, which would keep every other process from writing meanwhile
         with Session(self.engine) as session:
-            _hold(session, project_id, holder)
+            _lock_project(session, project_id, holder)
             tag = session.scalars(select(ProjectRow.version_tag).where(ProjectRow.id == project_id)).one()
             session.add(
                 VersionRow(
@@ -256,7 +256,7 @@ class Registry:
             rename_folder(unfinished, final)
             session.commit()
 
-    def taken_heads(self, project_id: int, number: int) -> dict[str, Path]:
+    def find_taken_heads(self, project_id: int, number: int) -> dict[str, Path]:
         """Return the folders of the heads that a version uses from other versions, by control.
 
         Raises
@@ -297,7 +297,7 @@ class Registry:
         """
         with Session(self.engine) as session:
             # Locks the row: a concurrent promotion waits, and then retires the version that this one makes live.
-            _hold(session, project_id, holder)
+            _lock_project(session, project_id, holder)
             project, row = session.get(ProjectRow, project_id), session.get(VersionRow, (project_id, number))
             if project is None or row is None:
                 raise RegistryError(f"project {project_id} has no version {number}")
@@ -316,15 +316,15 @@ class Registry:
     def reject(self, project_id: int, number: int, *, evidence: dict[str, Any], holder: str | None = None) -> None:
         """Record the verdict "rejected" and its evidence; `holder` as for `promote`."""
         with Session(self.engine) as session:
-            _hold(session, project_id, holder)
+            _lock_project(session, project_id, holder)
             row = session.get_one(VersionRow, (project_id, number))
             row.verdict, row.evidence = "rejected", evidence
             session.commit()
 
-    def note_damage(self, project_id: int, number: int, *, reason: str, holder: str | None = None) -> None:
+    def record_damage(self, project_id: int, number: int, *, reason: str, holder: str | None = None) -> None:
         """Record that the files of a version are damaged; `holder` as for `promote`."""
         with Session(self.engine) as session:
-            _hold(session, project_id, holder)
+            _lock_project(session, project_id, holder)
             row = session.get_one(VersionRow, (project_id, number))
             row.verdict, row.evidence = DAMAGED, row.evidence | {"reason": reason}
             session.commit()
@@ -335,7 +335,7 @@ class Registry:
             session.commit()
 
 
-def _hold(session: Session, project_id: int, holder: str | None) -> None:
+def _lock_project(session: Session, project_id: int, holder: str | None) -> None:
     """Lock the project's row until the transaction ends; raise `LeaseLostError` if another lease holds the project."""
     # An update that changes nothing: SQLite has no lock of single rows.
     session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(lease_until=ProjectRow.lease_until))

@@ -209,11 +209,11 @@ def open_database(url: str, *, password: str = "", patience_s: float = 0.0) -> E
     engine = connect(url, password=password)
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with _alone(engine):
+    with _lock_file(engine):
         wait_for(engine, patience_s=patience_s)
         try:
             with engine.begin() as connection:
-                _begin_alone(connection)
+                _begin_migration(connection)
                 config.attributes["connection"] = connection
                 command.upgrade(config, "head")
         except DatabaseError as error:
@@ -238,16 +238,16 @@ def check_tables(engine: Engine) -> None:
             for table in Base.metadata.sorted_tables:
                 connection.execute(select(table).limit(1)).first()
             if engine.dialect.name == "sqlite":
-                (found,) = connection.exec_driver_sql("PRAGMA quick_check(1)").one()
-                if found != "ok":
+                (result,) = connection.exec_driver_sql("PRAGMA quick_check(1)").one()
+                if result != "ok":
                     name = engine.url.database
-                    raise DatabaseUnavailable(f"the database {name} is damaged ({found}): restore it from a backup")
+                    raise DatabaseUnavailable(f"the database {name} is damaged ({result}): restore it from a backup")
     except DatabaseError as error:
         raise unavailable(engine, error) from error
 
 
 @contextmanager
-def _alone(engine: Engine) -> Iterator[None]:
+def _lock_file(engine: Engine) -> Iterator[None]:
     """Exclude other processes of this machine: server and worker start at the same time, and both would create the tables."""
     if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
         yield
@@ -257,7 +257,7 @@ def _alone(engine: Engine) -> Iterator[None]:
         yield
 
 
-def _begin_alone(connection: Connection) -> None:
+def _begin_migration(connection: Connection) -> None:
     """Begin a transaction that creates all tables or none; on PostgreSQL, only one such transaction runs on all machines."""
     if connection.dialect.name == "sqlite":
         # Python's driver begins no transaction for CREATE TABLE; without one, a killed process leaves only some of the tables.

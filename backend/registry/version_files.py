@@ -10,7 +10,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.numpy import load as load_arrays
 
-__all__ = ["ARRAYS_NAME", "INDEX", "JSON_NAME", "damage_of", "seal"]
+__all__ = ["ARRAYS_NAME", "INDEX", "JSON_NAME", "find_damage", "write_manifest"]
 
 INDEX = "heads.json"
 """Name of the file that maps each head of a version to its folder."""
@@ -19,7 +19,7 @@ ARRAYS_NAME = "head.safetensors"
 MANIFEST = "version.json"
 
 
-def seal(folder: Path, **about: Any) -> None:
+def write_manifest(folder: Path, **about: Any) -> None:
     """Write a version's manifest, with the SHA-256 of each of its files.
 
     Parameters
@@ -33,7 +33,7 @@ def seal(folder: Path, **about: Any) -> None:
     (folder / MANIFEST).write_text(json.dumps(about | {"files": files}, indent=1))
 
 
-def damage_of(folder: Path) -> str:
+def find_damage(folder: Path) -> str:
     """Compare a version's files with its manifest.
 
     Returns
@@ -44,29 +44,29 @@ def damage_of(folder: Path) -> str:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        files = dict(manifest["files"]) if "files" in manifest else dict.fromkeys(_expected(folder), "")
+        files = dict(manifest["files"]) if "files" in manifest else dict.fromkeys(_list_expected(folder), "")
     except OSError as error:
         return f"{folder / MANIFEST} cannot be read: {error.strerror}"
     except (ValueError, TypeError, KeyError, AttributeError):
         return f"{folder / MANIFEST} is not as it was written"
     for name, checksum in files.items():
         try:
-            whole = _checksum(folder / name) == checksum if checksum else _is_whole(folder / name)
+            intact = _checksum(folder / name) == checksum if checksum else _is_readable(folder / name)
         except OSError as error:
             return f"{folder / name} cannot be read: {error.strerror}"
-        if not whole:
+        if not intact:
             return f"{folder / name} is not as it was written"
     return ""
 
 
-def _expected(folder: Path) -> list[str]:
+def _list_expected(folder: Path) -> list[str]:
     """Return the names of the files of a version that an earlier release wrote."""
     index = json.loads((folder / INDEX).read_bytes())
     heads = [entry["folder"] for entry in index.values()]
     return [INDEX, *(f"{head}/{name}" for head in heads for name in (JSON_NAME, ARRAYS_NAME))]
 
 
-def _is_whole(file: Path) -> bool:
+def _is_readable(file: Path) -> bool:
     content = file.read_bytes()
     try:
         json.loads(content) if file.suffix == ".json" else load_arrays(content)

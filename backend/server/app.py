@@ -55,16 +55,19 @@ async def _run_beside_requests(app: FastAPI) -> AsyncIterator[None]:
     heartbeat = Heartbeat(services.engine, "server")
     # Events that were sent while the server was down are lost; therefore the worker reads every project once.
     await to_thread.run_sync(services.mark, [project.id for project in services.registry.projects()])
-    tasks = [asyncio.create_task(to_thread.run_sync(services.predictors.warm_up)), asyncio.create_task(_beat(heartbeat))]
-    with heartbeat.running():
+    tasks = [
+        asyncio.create_task(to_thread.run_sync(services.predictors.warm_up)),
+        asyncio.create_task(_write_heartbeats(heartbeat)),
+    ]
+    with heartbeat.run():
         yield
     for task in tasks:
         task.cancel()
 
 
-async def _beat(heartbeat: Heartbeat) -> None:
+async def _write_heartbeats(heartbeat: Heartbeat) -> None:
     while True:
-        heartbeat.turned()
+        heartbeat.record_iteration()
         await to_thread.run_sync(return_free_memory)
         await asyncio.sleep(BEAT_S)
 
@@ -75,13 +78,13 @@ async def _describe(request: Request) -> dict[str, Any]:
 
 async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("event=request_failed path=%s error=%s", request.url.path, type(error).__name__, exc_info=error)
-    return JSONResponse({"detail": "the backend failed on this request; its log says why"}, 500)
+    return JSONResponse({"detail": "the backend failed on this request; see its log"}, 500)
 
 
 async def _answer_no_database(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, DatabaseError)
     log.error("event=database_unavailable path=%s error=%r", request.url.path, reason_of(error))
-    return JSONResponse({"detail": "the backend cannot use its database now; its log says why"}, 503)
+    return JSONResponse({"detail": "the backend cannot use its database now; see its log"}, 503)
 
 
 async def _answer_invalid(_: Request, error: Exception) -> JSONResponse:

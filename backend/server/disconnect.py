@@ -11,7 +11,7 @@ from fastapi import Request
 
 __all__ = ["watch_client"]
 
-LOOK_EVERY_S = 0.5
+POLL_EVERY_S = 0.5
 
 
 @asynccontextmanager
@@ -23,15 +23,15 @@ async def watch_client(request: Request) -> AsyncIterator[threading.Event]:
     threading.Event
         Set once the client has disconnected.
     """
-    gone = threading.Event()
+    disconnected = threading.Event()
 
-    async def look() -> None:
+    async def poll() -> None:
         while not await request.is_disconnected():
-            await asyncio.sleep(LOOK_EVERY_S)
-        gone.set()
+            await asyncio.sleep(POLL_EVERY_S)
+        disconnected.set()
 
-    looking = asyncio.create_task(look())
+    task = asyncio.create_task(poll())
     try:
-        yield gone
+        yield disconnected
     finally:
-        looking.cancel()
+        task.cancel()

@@ -75,7 +75,7 @@ class _Processes(Collector):
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         alive = GaugeMetricFamily("galaxyloop_processes_alive", "Processes that run and do not hang.", labels=["kind"])
-        seen = GaugeMetricFamily(
+        last_seen = GaugeMetricFamily(
             "galaxyloop_last_seen_seconds",
             "Time since the last heartbeat of any; absent where there was none.",
             labels=["kind"],
@@ -84,5 +84,5 @@ class _Processes(Collector):
             processes = read_processes(self._engine, kind)
             alive.add_metric([kind], sum(process.alive for process in processes))
             if processes:
-                seen.add_metric([kind], min(process.seen_s for process in processes))
-        yield from (alive, seen)
+                last_seen.add_metric([kind], min(process.seen_s for process in processes))
+        yield from (alive, last_seen)

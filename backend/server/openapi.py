@@ -11,7 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from backend.server.protocol import PredictRequest, SetupRequest, VersionsRequest, WebhookRequest
 
-__all__ = ["BODY_REFUSED", "REFUSED", "describe", "takes"]
+__all__ = ["BODY_REFUSED", "REFUSED", "describe", "describe_body"]
 
 BODIES: tuple[type[BaseModel], ...] = (SetupRequest, PredictRequest, WebhookRequest, VersionsRequest)
 SCHEMAS = "#/components/schemas/{model}"
@@ -23,7 +23,7 @@ class Refusal(BaseModel):
     detail: str
 
 
-def _refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def _describe_refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"model": Refusal, "description": DESCRIPTIONS[status]} for status in statuses}
 
 
@@ -31,18 +31,18 @@ DESCRIPTIONS = {
     401: "Credentials are missing or wrong.",
     408: "The body did not arrive in time.",
     413: "The body is larger than the settings allow.",
-    415: "The body does not call itself JSON.",
-    422: "What was sent does not fit.",
-    500: "The backend failed; its log says why.",
+    415: "The Content-Type of the body is not JSON.",
+    422: "The request is invalid.",
+    500: "The backend failed; see its log.",
     503: "The database cannot be used now.",
 }
-REFUSED = _refusals(401, 500, 503)
+REFUSED = _describe_refusals(401, 500, 503)
 """Error answers of each path that requires credentials."""
-BODY_REFUSED = REFUSED | _refusals(408, 413, 415, 422)
+BODY_REFUSED = REFUSED | _describe_refusals(408, 413, 415, 422)
 """Error answers of each path that also reads a body."""
 
 
-def takes(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
+def describe_body(model: type[BaseModel], *, required: bool = True) -> dict[str, Any]:
     """Return the OpenAPI description of a path's body."""
     schema = {"$ref": SCHEMAS.format(model=model.__name__)}
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}

@@ -45,10 +45,10 @@ def project_id_of(value: Any) -> int:
     ValueError
         If `value` does not have this form.
     """
-    found = PROJECT_ID.fullmatch(str(value))
-    if found is None:
+    match = PROJECT_ID.fullmatch(str(value))
+    if match is None:
         raise ValueError(f"{value!r:.40} is no project id")
-    return int(found[1])
+    return int(match[1])
 
 
 class SetupRequest(BaseModel):
@@ -161,7 +161,7 @@ def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     """
 
     async def read(request: Request) -> Body:
-        return _parsed(model, await _content(request))
+        return _parse_body(model, await _read_content(request))
 
     return read
 
@@ -174,13 +174,13 @@ async def predict_body(request: Request) -> PredictRequest:
     HTTPException
         As `body_of`.
     """
-    content = await _content(request)
-    body = _parsed(PredictRequest, content)
+    content = await _read_content(request)
+    body = _parse_body(PredictRequest, content)
     prompted = body.params is not None and body.params.context is not None and body.params.context.get("result")
-    return _parsed(PromptRequest, content) if prompted else body
+    return _parse_body(PromptRequest, content) if prompted else body
 
 
-async def _content(request: Request) -> bytes:
+async def _read_content(request: Request) -> bytes:
     limit: int = request.app.state.max_body_bytes
     content = bytearray()
     try:
@@ -198,14 +198,14 @@ async def _content(request: Request) -> bytes:
     return bytes(content) or b"{}"
 
 
-def _parsed(model: type[Body], content: bytes) -> Body:
+def _parse_body(model: type[Body], content: bytes) -> Body:
     try:
         return model.model_validate_json(content)
     except ValidationError as error:
-        raise HTTPException(422, _sentence(error)) from error
+        raise HTTPException(422, _describe_error(error)) from error
 
 
-def _sentence(error: ValidationError) -> str:
+def _describe_error(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "body"
     more = error.error_count() - 1

@@ -17,7 +17,7 @@ from backend.prediction.predictor import Task
 from backend.prediction.records import records_of
 from backend.registry.records import MAX_ID
 from backend.server.disconnect import watch_client
-from backend.server.openapi import BODY_REFUSED, REFUSED, takes
+from backend.server.openapi import BODY_REFUSED, REFUSED, describe_body
 from backend.server.protocol import (
     PredictRequest,
     SetupRequest,
@@ -54,11 +54,11 @@ async def health() -> dict[str, str]:
     return {"status": "UP", "model_class": "galaxyloop"}
 
 
-@router.post("/setup", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=takes(SetupRequest))
+@router.post("/setup", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=describe_body(SetupRequest))
 async def setup(state: StateOfServer, body: Annotated[SetupRequest, Depends(body_of(SetupRequest))]) -> dict[str, str]:
     warning = await to_thread.run_sync(warning_of, body.label_config)
     if warning and state.logged_warnings.get(body.project) != warning:
-        log.warning("event=not_all_is_filled project=%d warning=%r", body.project, warning)
+        log.warning("event=controls_not_predicted project=%d warning=%r", body.project, warning)
         state.logged_warnings[body.project] = warning
     project = await to_thread.run_sync(
         lambda: state.services.register_project(body.project, label_config=body.label_config, extra_params=body.extra_params)
@@ -67,7 +67,7 @@ async def setup(state: StateOfServer, body: Annotated[SetupRequest, Depends(body
     return answer | ({"warning": warning} if warning else {})
 
 
-@router.post("/predict", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=takes(PredictRequest))
+@router.post("/predict", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=describe_body(PredictRequest))
 async def predict(request: Request, state: StateOfServer, body: Annotated[PredictRequest, Depends(predict_body)]) -> Response:
     is_bulk = body.params is None or body.params.context is None
     async with watch_client(request) as abandoned:
@@ -84,7 +84,7 @@ async def predict(request: Request, state: StateOfServer, body: Annotated[Predic
     return Response(content, media_type="application/json")
 
 
-@router.post("/webhook", dependencies=[event_sender], responses=BODY_REFUSED, openapi_extra=takes(WebhookRequest))
+@router.post("/webhook", dependencies=[event_sender], responses=BODY_REFUSED, openapi_extra=describe_body(WebhookRequest))
 async def webhook(state: StateOfServer, body: Annotated[WebhookRequest, Depends(body_of(WebhookRequest))]) -> dict[str, str]:
     services, project_id, config = state.services, body.project.id, body.project.label_config
     state.metrics.events.labels(body.action if body.action in KNOWN_ACTIONS else "other").inc()
@@ -95,7 +95,7 @@ async def webhook(state: StateOfServer, body: Annotated[WebhookRequest, Depends(
         await to_thread.run_sync(services.request_training, project_id)
     else:
         await state.events.mark(project_id)
-    return {"status": "heard"}
+    return {"status": "accepted"}
 
 
 @router.get("/versions", dependencies=[caller], responses=BODY_REFUSED)
@@ -105,7 +105,9 @@ async def versions_by_get(
     return {"versions": await to_thread.run_sync(version_names, state.services, project)}
 
 
-@router.post("/versions", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=takes(VersionsRequest, required=False))
+@router.post(
+    "/versions", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=describe_body(VersionsRequest, required=False)
+)
 async def versions_by_post(
     state: StateOfServer, body: Annotated[VersionsRequest, Depends(body_of(VersionsRequest))]
 ) -> dict[str, Any]:
@@ -150,10 +152,10 @@ def version_names(services: Services, project: int | None) -> list[str]:
 @lru_cache(maxsize=16)  # Label Studio repeats /setup often, and parsing 50,000 classes takes a second
 def warning_of(label_config: str) -> str:
     """Describe the controls of a labelling config that galaxyloop does not predict; empty if it predicts all of them."""
-    supported = "galaxyloop fills " + ", ".join(sorted(CONTROLS)) + " of an Image"
+    supported = "galaxyloop predicts " + ", ".join(sorted(CONTROLS)) + " of an Image"
     try:
         config = parse(label_config)
     except LabelConfigError as error:
         return f"the labelling config cannot be read ({error}): {supported}"
-    nothing = () if config.controls else (f"the labelling config has nothing to fill: {supported}",)
+    nothing = () if config.controls else (f"the labelling config has no control that galaxyloop predicts: {supported}",)
     return "; ".join((*nothing, *config.passed_over))

@@ -51,13 +51,13 @@ def make_batch(
 ) -> pa.RecordBatch:
     """Combine rows without embeddings, and the embeddings, into a record batch."""
     kind = schema.field(EMBEDDING).type
-    whole = np.zeros((len(rows), kind.list_size), np.float16)
+    vectors = np.zeros((len(rows), kind.list_size), np.float16)
     for index, embedding in enumerate(embeddings):
         if embedding is not None:
-            whole[index] = np.clip(embedding, *_HALF)
+            vectors[index] = np.clip(embedding, *_HALF)
     missing = pa.array([embedding is None for embedding in embeddings])
     columns = [
-        pa.FixedSizeListArray.from_arrays(pa.array(whole.ravel()), kind.list_size, mask=missing)
+        pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), kind.list_size, mask=missing)
         if field.name == EMBEDDING
         else pa.array([row.get(field.name) for row in rows], field.type)
         for field in schema

@@ -49,7 +49,7 @@ def describe(input: str, version: VersionBundle, *, part_images: int, extension:
         "largest_image_bytes": version.settings.image_max_bytes,
         "largest_image_pixels": version.settings.image_max_pixels,
         **({"extension": extension} if extension else {}),
-        **_build(version),
+        **_describe_build(version),
     }
 
 
@@ -63,7 +63,7 @@ def check_build(run: Mapping[str, Any], version: VersionBundle) -> None:
     CheckpointError
         As for `describe`.
     """
-    for name, value in _build(version).items():
+    for name, value in _describe_build(version).items():
         if run[name] != value:
             raise SurveyError(
                 f"{socket.gethostname()} would make other parts than this run's: its {name.replace('_', ' ')} is {value!r} "
@@ -71,7 +71,7 @@ def check_build(run: Mapping[str, Any], version: VersionBundle) -> None:
             )
 
 
-def _build(version: VersionBundle) -> dict[str, str]:
+def _describe_build(version: VersionBundle) -> dict[str, str]:
     """Return the part of the description that depends on the machine: the release and the weights."""
     shipped = (file for place in (BASE_DETECTOR, BASE_MORPHOLOGY, BASE_SEGMENTER) for file in sorted(place.rglob("*")))
     contents = [
@@ -83,11 +83,11 @@ def _build(version: VersionBundle) -> dict[str, str]:
         "stretch": STRETCH_VERSION,
         "heads": key_of(*contents),
         "encoder": fingerprint(SHIPPED_CHECKPOINT),
-        "sam_checkpoint": _fingerprint_of_sam(version.settings.sam_checkpoint),
+        "sam_checkpoint": _fingerprint_sam(version.settings.sam_checkpoint),
     }
 
 
-def _fingerprint_of_sam(checkpoint: Path | None) -> str:
+def _fingerprint_sam(checkpoint: Path | None) -> str:
     if checkpoint is None:
         return ""
     try:

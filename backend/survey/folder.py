@@ -20,7 +20,7 @@ from sync.files.atomic import UNFINISHED, atomic_write
 from sync.files.lock import locked
 from sync.importing.inputs.collection import Span
 
-__all__ = ["SurveyFolder", "begun_run", "open_folder"]
+__all__ = ["SurveyFolder", "open_folder", "read_begun_run"]
 
 RUN, PLAN = "_run.json", "_plan.jsonl.gz"
 _PART = re.compile(r"part-(\d{6,})\.parquet")
@@ -65,7 +65,7 @@ class SurveyFolder:
             part.write(content)
 
 
-def begun_run(path: Path) -> dict[str, Any] | None:
+def read_begun_run(path: Path) -> dict[str, Any] | None:
     """Read the description of the run whose parts are in a folder; None if it has no parts.
 
     Raises
@@ -73,7 +73,7 @@ def begun_run(path: Path) -> dict[str, Any] | None:
     SurveyError
         If the description is damaged.
     """
-    return _known(path) if path.is_dir() and _has_parts(path) else None
+    return _read_run(path) if path.is_dir() and _has_parts(path) else None
 
 
 @contextmanager
@@ -106,9 +106,9 @@ def open_folder(
             stack.enter_context(locked(path, wait=False))
         except BlockingIOError as error:
             raise SurveyError(f"another process works in {path}: wait for it, or name another folder") from error
-        known = _known(path)
+        known = _read_run(path)
         if known is not None and _has_parts(path):
-            _compare(path, known, run)
+            _check_same_run(path, known, run)
         elif known is None or any(known.get(name) != value for name, value in run.items()):
             if any(not name.startswith(("_", ".")) for name in os.listdir(path)):
                 raise SurveyError(f"{path} holds files that do not belong to a survey: name a new folder")
@@ -125,7 +125,7 @@ def _has_parts(path: Path) -> bool:
     return any(_PART.fullmatch(name) for name in os.listdir(path))
 
 
-def _known(path: Path) -> dict[str, Any] | None:
+def _read_run(path: Path) -> dict[str, Any] | None:
     try:
         known = json.loads((path / RUN).read_text())
     except FileNotFoundError:
@@ -137,7 +137,7 @@ def _known(path: Path) -> dict[str, Any] | None:
     return known
 
 
-def _compare(path: Path, known: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+def _check_same_run(path: Path, known: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     for name, value in run.items():
         if known.get(name) != value:
             raise SurveyError(

@@ -16,10 +16,10 @@ from backend.survey.errors import SurveyError
 from sync.files.atomic import atomic_write
 from sync.importing.inputs.collection import Span
 
-__all__ = ["cut_into_parts", "read_plan", "write_plan"]
+__all__ = ["divide_into_parts", "read_plan", "write_plan"]
 
 
-def cut_into_parts(spans: Iterable[Span], *, images: int) -> Iterator[list[Span]]:
+def divide_into_parts(spans: Iterable[Span], *, images: int) -> Iterator[list[Span]]:
     """Divide a collection into parts of `images` images; the last one may be smaller."""
     part: list[Span] = []
     room = images

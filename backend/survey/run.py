@@ -15,14 +15,14 @@ from backend.cluster.version_bundle import VersionBundle
 from backend.survey.description import describe
 from backend.survey.errors import SurveyError
 from backend.survey.folder import SurveyFolder, open_folder
-from backend.survey.plan import cut_into_parts
-from backend.survey.worker import Given, Job, Part, SurveyWorker
+from backend.survey.plan import divide_into_parts
+from backend.survey.worker import Job, Part, SurveyWorker, WorkerArguments
 from sync.importing.inputs.collection import Collection
 
 __all__ = ["EngineFactory", "SurveyPlan", "SurveyResult", "local_engine", "ray_engine", "run_survey"]
 
 Engine = Callable[[Iterable[Job]], Iterator[Part]]
-EngineFactory = Callable[[Given], AbstractContextManager[Engine]]
+EngineFactory = Callable[[WorkerArguments], AbstractContextManager[Engine]]
 """Function that opens an engine; an engine yields parts in any order."""
 Progress = Callable[[Iterator[Part], SurveyFolder, int], Iterator[Part]]
 """Function that yields the given parts and shows a progress bar; the number counts the images of existing parts."""
@@ -76,9 +76,9 @@ class SurveyResult:
 
 
 @contextmanager
-def local_engine(given: Given) -> Iterator[Engine]:
+def local_engine(arguments: WorkerArguments) -> Iterator[Engine]:
     """Compute parts in this process, one after the other."""
-    worker = SurveyWorker(given)
+    worker = SurveyWorker(arguments)
     yield lambda jobs: map(worker.work, jobs)
 
 
@@ -86,9 +86,9 @@ def ray_engine(address: str | None) -> EngineFactory:
     """Return a factory for an engine on the Ray cluster at `address`; None starts a cluster on this machine."""
 
     @contextmanager
-    def open_engine(given: Given) -> Iterator[Engine]:
+    def open_engine(arguments: WorkerArguments) -> Iterator[Engine]:
         with open_cluster(address) as cluster:
-            yield lambda jobs: cluster.map(SurveyWorker, given, jobs)
+            yield lambda jobs: cluster.map(SurveyWorker, arguments, jobs)
 
     return open_engine
 
@@ -121,7 +121,7 @@ def run_survey(survey: SurveyPlan, *, open_engine: EngineFactory, progress: Prog
     state = {"folder": str(Path.cwd()), "project": survey.project, "labelling_config_xml": version.label_config}
     spans = Collection(max_bytes=version.settings.image_max_bytes).find(survey.input)
     predicted = unreadable = 0
-    with open_folder(survey.output, run, cut_into_parts(spans, images=part_images), state=state) as folder:
+    with open_folder(survey.output, run, divide_into_parts(spans, images=part_images), state=state) as folder:
         done = folder.done()
         known = min(len(done) * part_images, folder.images)  # only the last part is smaller, and it is computed last
         if len(done) < folder.parts:

@@ -29,7 +29,7 @@ from sync.importing.inputs.collection import Collection, Span
 from sync.importing.inputs.item import InputError
 from sync.importing.s3_client import DeniedError
 
-__all__ = ["Given", "Job", "Part", "SurveyWorker"]
+__all__ = ["Job", "Part", "SurveyWorker", "WorkerArguments"]
 
 BATCH = 32
 """Images per batch: the encoder is a quarter faster with 32 than with 8."""
@@ -42,7 +42,7 @@ ENOUGH_DENIED = 8
 
 Item = TypeVar("Item")
 
-Given = tuple[VersionBundle, Path, Mapping[str, Any]]
+WorkerArguments = tuple[VersionBundle, Path, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class SurveyWorker:
 
     Parameters
     ----------
-    given : (VersionBundle, Path, mapping)
+    arguments : (VersionBundle, Path, mapping)
         The version that predicts, the folder that relative paths start in, and the description of the run.
 
     Raises
@@ -92,8 +92,8 @@ class SurveyWorker:
         If the galaxyloop of this machine differs from the one that the run was started with.
     """
 
-    def __init__(self, given: Given) -> None:
-        bundle, folder, run = given
+    def __init__(self, arguments: WorkerArguments) -> None:
+        bundle, folder, run = arguments
         check_build(run, bundle)
         self._max_pixels = bundle.settings.image_max_pixels
         self._input = str(run["input"])

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import httpx
 
 from backend.loop.examples.snapshot import read_stamps
-from backend.registry.version_files import damage_of
+from backend.registry.version_files import find_damage
 from benchmarks.loop.fixture import LabelStudioFixture, wait_until
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.predictions import count_predictions, predicted_tasks
@@ -105,6 +105,6 @@ def _counted(fixture: LabelStudioFixture, project: int, kills: int) -> Kills:
         lost=len(submitted - seen),
         versions=len(made),
         doubled_versions=sum(count > 1 for count in names.values()),
-        damaged_versions=sum(bool(damage_of(registry.path(project, version.number))) for version in made),
+        damaged_versions=sum(bool(find_damage(registry.path(project, version.number))) for version in made),
         doubled_predictions=count_predictions(client, project, live) - len(predicted_tasks(client, project, live)),
     )

@@ -158,7 +158,7 @@ def _from_files(method: Method, setting: Setting, run: Callable[[Setting, Any], 
     import numpy as np
     import torch
 
-    from backend.images.local import read_ahead
+    from backend.images.local import prefetch_files
     from backend.lvm.cropping import frame
     from sync.images.decode import decode
 
@@ -177,7 +177,7 @@ def _from_files(method: Method, setting: Setting, run: Callable[[Setting, Any], 
 
     def ahead() -> None:
         batch = []
-        for _, prepared in read_ahead(files, prepare, ahead=2 * setting.batch):
+        for _, prepared in prefetch_files(files, prepare, ahead=2 * setting.batch):
             batch.append(prepared)
             if len(batch) == setting.batch:
                 embed(batch)

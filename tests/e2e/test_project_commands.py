@@ -70,7 +70,7 @@ def test_a_backend_that_would_never_be_asked_is_said_to_be_so(
     attach_backend(client, project, url=other, title="v0001")
     attached = run("attach", project)
     assert attached.exit_code == 1
-    assert f"Label Studio asks only its first backend, {other}: remove that in its settings" in attached.stderr
+    assert f"Label Studio calls only its first backend, {other}: remove that one" in attached.stderr
 
 
 @pytest.mark.parametrize("words", [("status", 4711), ("attach", 4711)])

@@ -15,7 +15,7 @@ from backend.cli.app import app
 from backend.jobs.heartbeat import Heartbeat
 from backend.loop.session import ProjectSession
 from backend.loop.worker import handle_events
-from backend.projects.presence import GONE, why_no_cycle
+from backend.projects.presence import GONE, check_presence
 from backend.server.app import create_app
 from backend.services import Services
 from backend.settings import Settings
@@ -99,12 +99,12 @@ def test_a_detached_project_has_no_backend_and_no_webhook_and_keeps_its_versions
     assert run("project", "detach", project).stdout == f"project {project} is detached; its versions are kept\n"
     assert attached(client, project, url=services.settings.public_url) == (False, False)
     assert services.registry.versions(project)
-    assert why_no_cycle(services, project).startswith("detached")
+    assert check_presence(services, project).startswith("detached")
     assert "is live; detached: galaxyloop project attach" in run("rollback", project, "v0001").stdout
     again = run("project", "detach", project)
     assert (again.exit_code, again.stderr.startswith(f"galaxyloop: project {project} has no backend at")) == (2, True)
     assert run("project", "attach", project).exit_code == 0
-    assert why_no_cycle(services, project) == ""
+    assert check_presence(services, project) == ""
 
 
 def test_a_project_is_forgotten_after_a_yes(
@@ -116,21 +116,21 @@ def test_a_project_is_forgotten_after_a_yes(
     assert run("project", "forget", project, "--yes").stdout == f"project {project} is forgotten and detached\n"
     assert services.registry.versions(project) == []
     assert attached(client, project, url=services.settings.public_url) == (False, False)
-    assert "is not known here: nothing to forget" in run("project", "forget", project, "--yes").stderr
+    assert "is not registered here: there is nothing to delete" in run("project", "forget", project, "--yes").stderr
 
 
 def test_a_project_that_is_deleted_in_label_studio_is_gone_and_can_be_forgotten(
     run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
 ) -> None:
     run("project", "attach", project)
-    assert why_no_cycle(services, project) == ""
+    assert check_presence(services, project) == ""
     client.send("DELETE", f"/api/projects/{project}/")
     for _ in range(2):
-        assert why_no_cycle(services, project).startswith("deleted in Label Studio; its versions are kept")
+        assert check_presence(services, project).startswith("deleted in Label Studio; its versions are kept")
     assert services.registry.project(project).away == GONE
     assert services.registry.versions(project)
     assert "not in Label Studio" in run("project", "list").stdout
-    services.registry.set_status(project, why_no_cycle(services, project))
+    services.registry.set_status(project, check_presence(services, project))
     assert "here: deleted in Label Studio" in run("project", "status", project).stderr
     assert run("project", "forget", project, "--yes").stdout == f"project {project} is forgotten\n"
     assert services.registry.projects() == []
@@ -212,7 +212,7 @@ def test_commands_promise_the_workers_work_only_while_one_runs(
     status = run("status").stdout
     assert "worker does not run and never has" in status
     assert "2 tasks" in status
-    with Heartbeat(services.engine, "worker").running(), Heartbeat(services.engine, "server").running():
+    with Heartbeat(services.engine, "worker").run(), Heartbeat(services.engine, "server").run():
         assert run("project", "attach", project).stdout == (
             f"project {project} is attached; the worker stores its first predictions\n"
         )

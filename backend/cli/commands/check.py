@@ -18,7 +18,7 @@ __all__ = ["check"]
 
 
 def check(
-    worker: Annotated[bool, typer.Option("--worker", help="Look only for a worker on this machine, not for a server.")] = False,
+    worker: Annotated[bool, typer.Option("--worker", help="Check only that a worker runs on this machine.")] = False,
 ) -> None:
     """Check that database, queue and data folder can be used and that server and worker run; exit code 1 if not."""
     from backend.jobs.queue import JobQueue, QueueUnavailable
@@ -49,17 +49,17 @@ def _check_worker_here(engine: Engine) -> None:
 
     here = [process for process in read_processes(engine, "worker") if process.host == socket.gethostname()]
     if not any(process.alive for process in here):
-        stop(f"no worker on this machine is alive: {here[0].state if here else 'none has been seen'}")
+        stop(f"no worker on this machine is alive: {here[0].state if here else 'none has run'}")
     console.print("the worker on this machine is alive")
 
 
 def _check_processes(engine: Engine) -> None:
     from backend.jobs.heartbeat import KINDS
-    from backend.jobs.liveness import is_alive, life_of
+    from backend.jobs.liveness import describe_processes, is_alive
 
     for kind in KINDS:
         if is_alive(engine, kind):
-            console.print(f"{kind} {life_of(engine, kind)}", soft_wrap=True, highlight=False)
-    missing = [f"the {kind} {life_of(engine, kind)}" for kind in KINDS if not is_alive(engine, kind)]
+            console.print(f"{kind} {describe_processes(engine, kind)}", soft_wrap=True, highlight=False)
+    missing = [f"the {kind} {describe_processes(engine, kind)}" for kind in KINDS if not is_alive(engine, kind)]
     if missing:
         stop("; ".join(missing))

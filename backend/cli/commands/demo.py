@@ -13,15 +13,17 @@ __all__ = ["demo"]
 
 
 def demo(
-    images: Annotated[Path | None, typer.Option(help="A folder of PNG, JPEG, TIFF or FITS images.")] = None,
-    data_dir: Annotated[Path, typer.Option(help="Where the demo keeps everything.")] = Path(".demo"),
-    port: Annotated[int, typer.Option(help="Label Studio's port.")] = 8080,
-    backend_port: Annotated[int, typer.Option(help="The backend's port.")] = 9090,
-    label_studio: Annotated[Path, typer.Option(help="The label-studio command of its own environment.")] = Path(
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of PNG, JPEG, TIFF or FITS images; default: tiles of the Hubble deep field.")
+    ] = None,
+    data_dir: Annotated[Path, typer.Option(help="Folder of all files of the demo.")] = Path(".demo"),
+    port: Annotated[int, typer.Option(help="Port of Label Studio.")] = 8080,
+    backend_port: Annotated[int, typer.Option(help="Port of the backend.")] = 9090,
+    label_studio: Annotated[Path, typer.Option(help="The label-studio command in its own virtual environment.")] = Path(
         ".venv-label-studio/bin/label-studio"
     ),
 ) -> None:
-    """Start Label Studio, the backend and a worker on this machine, with real galaxies already annotated."""
+    """Start Label Studio, the backend and a worker on this machine, with pre-annotated galaxies."""
     from backend.demo.options import DemoError, DemoOptions, check_machine
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.local_server import StudioError

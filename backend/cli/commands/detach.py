@@ -25,7 +25,7 @@ def detach(project: ProjectId) -> None:
     services = open_services(read_settings())
     try:
         project_state(services.label_studio, project)
-        there = detach_backend(services.label_studio, project, url=services.settings.public_url)
+        was_attached = detach_backend(services.label_studio, project, url=services.settings.public_url)
     except (LabelStudioError, ValueError) as error:
         stop_for(error)
     try:
@@ -36,14 +36,14 @@ def detach(project: ProjectId) -> None:
         known = True
         services.registry.set_away(project, DETACHED)
         services.registry.set_status(project, f"detached: galaxyloop project attach {project}")
-    if not there:
+    if not was_attached:
         wrong_call(f"project {project} has no backend at {services.settings.public_url}")
     console.print(f"project {project} is detached" + ("; its versions are kept" if known else ""))
 
 
 def forget(
     project: ProjectId,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask no question.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Detach a project if it still exists, and delete all data of this installation about it, with its versions."""
     from backend.projects.forget import ProjectInUseError, forget_project
@@ -51,14 +51,17 @@ def forget(
 
     services = open_services(read_settings())
     if not yes:
-        typer.confirm(f"Delete all versions of project {project} and what is known of it here? Annotations stay.", abort=True)
+        typer.confirm(
+            f"Delete all versions and records of project {project} in this installation? Annotations in Label Studio are kept.",
+            abort=True,
+        )
     try:
         where = _detach_where_it_exists(services, project)
         known = forget_project(services, project, patience_s=services.settings.lease_s + 1)
     except (LabelStudioError, ProjectInUseError, ValueError) as error:
         stop(f"{error}; nothing was deleted")
     if not known and not where:
-        wrong_call(f"project {project} is not known here: nothing to forget")
+        wrong_call(f"project {project} is not registered here: there is nothing to delete")
     console.print(f"project {project} is forgotten{where}")
 
 

@@ -25,7 +25,7 @@ def doctor() -> None:
     The command deletes the temporary project and the files that it creates.
     """
     checks = list(_checks(read_settings()))
-    table = Table("check", "", "what was seen, or what to do")
+    table = Table("check", "result", "state, or what to do")
     for check in checks:
         table.add_row(check.name, "[green]ok[/]" if check.ok else "[red]failed[/]", escape(check.says))
     console.print(table)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.output import written_whole
+from backend.cli.output import open_output
 from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, end_with_left_out, stop, stop_for, with_progress, wrong_call
+from backend.cli.terminal import Extension, end_with_left_out, stop, stop_for, track_progress, wrong_call
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,8 +32,8 @@ BATCH = 32
 
 def embed(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
-    output: Annotated[Path, typer.Option(help="The .npz file to write: `id`, the paths, and `embedding`, a row each.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="An encoder of your own; without it the shipped one.")] = None,
+    output: Annotated[Path, typer.Option(help="The .npz file to write: `id` has the paths, `embedding` one row per image.")],
+    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint of the encoder; default: the shipped one.")] = None,
     extension: Extension = "",
 ) -> None:
     """Write the embeddings of images to an .npz file; unreadable images are listed and left out."""
@@ -41,13 +41,13 @@ def embed(
     import numpy as np
 
     from backend.cli.image_files import find_images
-    from backend.images.local import LocalImageStore, read_ahead
+    from backend.images.local import LocalImageStore, prefetch_files
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
     from backend.lvm.cropping import frame
     from sync.errors.images import ImageError
 
-    found = find_images(paths)
-    if not found:
+    files = find_images(paths)
+    if not files:
         wrong_call(f"there is no image in {', '.join(paths)}")
     try:
         encoder = load_encoder(checkpoint or SHIPPED_CHECKPOINT)
@@ -55,11 +55,11 @@ def embed(
         stop_for(error)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     side = encoder.config.image_px
-    framed = read_ahead(found, lambda path: frame(image_store.open(path).pixels, side=side), ahead=2 * BATCH)
+    framed = prefetch_files(files, lambda path: frame(image_store.open(path).pixels, side=side), ahead=2 * BATCH)
     ids: list[str] = []
     left_out: dict[str, str] = {}
-    with written_whole(output) as file, tempfile.TemporaryFile(dir=output.parent) as rows:
-        for path, embedding in _embedded(encoder, with_progress(framed, "embedding", total=len(found))):
+    with open_output(output) as file, tempfile.TemporaryFile(dir=output.parent) as rows:
+        for path, embedding in _embed(encoder, track_progress(framed, "embedding", total=len(files))):
             if isinstance(embedding, ImageError):
                 left_out[path] = str(embedding)
             else:
@@ -67,25 +67,25 @@ def embed(
                 rows.write(embedding.tobytes())
         if not ids:
             path, reason = next(iter(left_out.items()))
-            stop(f"none of {len(found)} images could be read; the first was {path}: {reason}")
+            stop(f"none of {len(files)} images could be read; the first was {path}: {reason}")
         rows.flush()
         embeddings = np.memmap(rows, np.float32, "r", shape=(len(ids), encoder.config.dimension))
         np.savez(file, id=np.array(ids), embedding=embeddings)
     end_with_left_out(left_out)
 
 
-def _embedded(encoder: Encoder, framed: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
+def _embed(encoder: Encoder, framed: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
     """Embed frames, shape (side, side, 3), in batches; yield embeddings and errors in the order of the input."""
     batch: list[tuple[str, Read]] = []
-    for one in framed:
-        batch.append(one)
+    for item in framed:
+        batch.append(item)
         if len(batch) == BATCH:
-            yield from _embedded_batch(encoder, batch)
+            yield from _embed_batch(encoder, batch)
             batch = []
-    yield from _embedded_batch(encoder, batch)
+    yield from _embed_batch(encoder, batch)
 
 
-def _embedded_batch(encoder: Encoder, batch: list[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
+def _embed_batch(encoder: Encoder, batch: list[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
     import numpy as np
     import torch
 

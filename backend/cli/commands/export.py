@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.startup import read_settings
-from backend.cli.terminal import INCOMPLETE, ProjectId, console, stop, stop_for, with_progress, wrong_call
+from backend.cli.terminal import INCOMPLETE, ProjectId, console, stop, stop_for, track_progress, wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -53,15 +53,15 @@ class Objects(StrEnum):
 
 def export(
     project: ProjectId,
-    output: Annotated[Path, typer.Option(help="The folder to make; it must not exist, or be empty.")],
-    format: Annotated[Format, typer.Option(help="What to write; docs/export.md says what each holds.")],
-    consensus: Annotated[Consensus, typer.Option(help="What counts where several people annotated a task.")] = Consensus.latest,
+    output: Annotated[Path, typer.Option(help="Folder to create; it may exist if it is empty.")],
+    format: Annotated[Format, typer.Option(help="Output format; docs/export.md describes each.")],
+    consensus: Annotated[Consensus, typer.Option(help="How to combine several annotations of a task.")] = Consensus.latest,
     split: Annotated[
-        str, typer.Option(help="Shares of train, validation and test such as 0.8,0.1,0.1; two numbers are train and test.")
+        str, typer.Option(help="Fractions of train, validation and test, such as 0.8,0.1,0.1; two numbers are train and test.")
     ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the splits.")] = 0,
     objects: Annotated[
-        Objects, typer.Option(help="Whether a box and an outline of the same object become one object.")
+        Objects, typer.Option(help="Whether a box and an outline around the same object are merged.")
     ] = Objects.merged,
     licence: Annotated[str, typer.Option(help="Licence line of the data card.")] = "",
     credit: Annotated[str, typer.Option(help="Credit line of the data card.")] = "",
@@ -97,7 +97,7 @@ def export(
                 objects=objects.value,
                 class_numbers=settings.class_numbers_file(project, state.created_at),
             )
-            done = _exported(client, output, plan, settings, task_count=state.task_count)
+            done = _export(client, output, plan, settings, task_count=state.task_count)
     except (ExportError, LabelStudioError, ValueError) as error:
         stop_for(error)
     except OSError as error:
@@ -108,7 +108,7 @@ def export(
     )
     if done.problems:
         console.print(
-            f"{done.problems} problems: {output / 'problems.csv'} says what could not be exported as it is, and why",
+            f"{done.problems} problems: {output / 'problems.csv'} lists what could not be exported unchanged, and why",
             highlight=False,
         )
     for name in done.empty_splits:
@@ -117,7 +117,7 @@ def export(
         raise typer.Exit(INCOMPLETE)
 
 
-def _exported(client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int) -> Summary:
+def _export(client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int) -> Summary:
     from sync.export.pictures import AHEAD, Pictures
     from sync.export.reading.spool import read_annotated
     from sync.export.run import export
@@ -132,9 +132,9 @@ def _exported(client: LabelStudioClient, output: Path, plan: Plan, settings: Set
     )
     with closing(fetcher):
         return export(
-            with_progress(read_annotated(client, plan.project), "reading", total=task_count),
+            track_progress(read_annotated(client, plan.project), "reading", total=task_count),
             output,
             plan=plan,
             pictures=Pictures(fetcher.fetch, max_pixels=settings.image_max_pixels),
-            watch=lambda records, total: with_progress(records, "writing", total=total),
+            watch=lambda records, total: track_progress(records, "writing", total=total),
         )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.commands.import_inputs import Wanted, items_of
+from backend.cli.commands.import_inputs import InputOptions, open_inputs
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     INCOMPLETE,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from sync.importing.storage.stored import Storage
     from sync.label_studio.client import LabelStudioClient
 
-__all__ = ["alone", "import_"]
+__all__ = ["import_", "lock_imports"]
 
 STORAGES = ("uploads", "local", "s3")
 
@@ -39,42 +39,45 @@ STORAGES = ("uploads", "local", "s3")
 def import_(
     project: ProjectId,
     paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATHS]...", help="PNG, JPEG, TIFF and FITS files, folders, patterns.")
+        list[str] | None, typer.Argument(metavar="[PATHS]...", help="PNG, JPEG, TIFF and FITS files, folders or patterns.")
     ] = None,
     catalogue: Annotated[
-        Path | None, typer.Option(help="CSV, ECSV, VOTable, FITS table or Parquet with positions to cut out.")
+        Path | None, typer.Option(help="Table of positions to cut out: CSV, ECSV, VOTable, FITS or Parquet.")
     ] = None,
     mosaic: Annotated[
         list[str] | None,
         typer.Option(
             metavar="[NAME=]FITS",
-            help="A mosaic to cut from, a folder or a quoted pattern; once a band, the bluest first.",
+            help="Mosaics to cut from: a file, a folder or a quoted pattern; repeat it for each band, the bluest first.",
         ),
     ] = None,
     survey: Annotated[
-        list[str] | None, typer.Option(help="A HiPS to cut from by hips2fits: once a band, bluest first, or one in colours.")
+        list[str] | None,
+        typer.Option(
+            help="HiPS survey that hips2fits cuts from; repeat it for each band, the bluest first, or name one in colours."
+        ),
     ] = None,
-    fov_arcsec: Annotated[float, typer.Option(help="Side of a cut-out.")] = 60.0,
-    pixels: Annotated[int, typer.Option(help="Side of a cut-out of --survey.")] = 256,
+    fov_arcsec: Annotated[float, typer.Option(help="Side of a cut-out, arcsec.")] = 60.0,
+    pixels: Annotated[int, typer.Option(help="Side of a cut-out of --survey, pixels.")] = 256,
     urls: Annotated[
-        Path | None, typer.Option(help="A CSV with addresses of images, on hosts in GALAXYLOOP_IMAGE_HOSTS.")
+        Path | None, typer.Option(help="Table of image URLs; their hosts must be in GALAXYLOOP_IMAGE_HOSTS.")
     ] = None,
-    url_column: Annotated[str, typer.Option(help="Its column of addresses.")] = "url",
+    url_column: Annotated[str, typer.Option(help="Column of --urls with the URLs.")] = "url",
     table: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="A table joined to PATHS by --key; its columns travel with the tasks."),
+        typer.Option(metavar="FILE", help="Table joined to PATHS by --key; its columns are copied to the tasks."),
     ] = None,
-    key: Annotated[str, typer.Option(help="Its column of file names or ids.")] = "filename",
+    key: Annotated[str, typer.Option(help="Column of --table with file names or ids.")] = "filename",
     catalogue_table: Annotated[
-        str | None, typer.Option(metavar="NAME|NUMBER", help="Which table, where the file of rows holds several.")
+        str | None, typer.Option(metavar="NAME|NUMBER", help="Table to read, if the file has several.")
     ] = None,
-    ra: Annotated[str | None, typer.Option(help="The column of right ascension.")] = None,
-    dec: Annotated[str | None, typer.Option(help="The column of declination.")] = None,
-    columns: Annotated[str | None, typer.Option(help="Columns that travel with the task, with commas; without it all.")] = None,
-    stretch: Annotated[str, typer.Option(help="How FITS is shown: lupton, asinh, zscale or percentile.")] = "lupton",
+    ra: Annotated[str | None, typer.Option(help="Column of right ascension; default: found by its name.")] = None,
+    dec: Annotated[str | None, typer.Option(help="Column of declination; default: found by its name.")] = None,
+    columns: Annotated[str | None, typer.Option(help="Columns to copy to the tasks, comma-separated; default: all.")] = None,
+    stretch: Annotated[str, typer.Option(help="Stretch of FITS images: lupton, asinh, zscale or percentile.")] = "lupton",
     extension: Extension = "",
-    storage: Annotated[str, typer.Option(help="Where pictures are kept: uploads, local or s3.")] = "uploads",
-    bucket: Annotated[str | None, typer.Option(help="The bucket of --storage s3.")] = None,
+    storage: Annotated[str, typer.Option(help="Where to store the images: uploads, local or s3.")] = "uploads",
+    bucket: Annotated[str | None, typer.Option(help="Bucket of --storage s3.")] = None,
 ) -> None:
     """Import images as tasks; images that the project already has are not imported again.
 
@@ -90,8 +93,8 @@ def import_(
     from sync.label_studio.client import LabelStudioClient, LabelStudioError
     from sync.label_studio.projects import project_state
 
-    named = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else None
-    wanted = Wanted(
+    column_names = [name.strip() for name in columns.split(",") if name.strip()] if columns is not None else None
+    options = InputOptions(
         paths=paths or [],
         catalogue=catalogue,
         mosaics=mosaic or [],
@@ -102,43 +105,45 @@ def import_(
         catalogue_table=catalogue_table,
         ra=ra,
         dec=dec,
-        columns=named,
+        columns=column_names,
         url_column=url_column,
         fov_arcsec=fov_arcsec,
         pixels=pixels,
     )
-    wanted.check()
+    options.check()
     for rows in (catalogue, urls, table):
         if rows is not None and not rows.exists():
             wrong_call(f"there is no file {rows}")
     if stretch not in STRETCHES:
-        wrong_call(f"{stretch!r} is no stretch: {', '.join(STRETCHES)} are")
+        wrong_call(f"unknown stretch {stretch!r}: choose {', '.join(STRETCHES)}")
     if extension and catalogue is not None:
-        wrong_call("--extension chooses among the images of a file; all of --mosaic are cut from, and --survey has no files")
+        wrong_call("--extension selects an image of a FITS file: it does not apply to cut-outs of --mosaic or --survey")
     if storage not in STORAGES:
-        wrong_call(f"{storage!r} is no storage: {', '.join(STORAGES)} are")
+        wrong_call(f"unknown storage {storage!r}: choose {', '.join(STORAGES)}")
     if storage == "s3" and not bucket:
         wrong_call("--storage s3 needs a --bucket")
     try:
         with ExitStack() as opened:
             opened.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", AstropyWarning)  # about headers and tables that astropy repairs
-            alone(project, settings, opened)
+            lock_imports(project, settings, opened)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             opened.enter_context(client)
-            total, items = items_of(wanted, settings, client, opened)
-            kept = _storage(storage, bucket, project, settings, client)
+            total, items = open_inputs(options, settings, client, opened)
+            image_storage = _open_storage(storage, bucket, project, settings, client)
             key = image_key_of(project_state(client, project).label_config)
-            report = _run(items, total, client, project, kept, key=key, stretch=stretch, extension=extension, settings=settings)
+            report = _run(
+                items, total, client, project, image_storage, key=key, stretch=stretch, extension=extension, settings=settings
+            )
     except (LabelStudioError, InputError, StorageError, ValueError) as error:
         stop_for(error)
     list_left_out(report.left_out)
-    console.print(f"{report.imported} imported, {report.known} there already, {len(report.left_out)} left out")
+    console.print(f"{report.imported} imported, {report.known} already in the project, {len(report.left_out)} left out")
     if report.left_out:
         raise typer.Exit(INCOMPLETE)
 
 
-def alone(project: int, settings: Settings, opened: ExitStack) -> None:
+def lock_imports(project: int, settings: Settings, opened: ExitStack) -> None:
     """Lock the project against another import: two simultaneous imports would both create the tasks that are missing."""
     from sync.files.lock import locked
 
@@ -147,12 +152,12 @@ def alone(project: int, settings: Settings, opened: ExitStack) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         opened.enter_context(locked(folder / f"{project}.lock", wait=False))
     except BlockingIOError:
-        stop(f"another import into project {project} is running: run this one again when it has ended")
+        stop(f"another import into project {project} is running: run this command again when it has ended")
     except OSError as error:
         stop(f"{folder} cannot be written ({error.strerror}): set GALAXYLOOP_DATA_DIR")
 
 
-def _storage(name: str, bucket: str | None, project: int, settings: Settings, client: LabelStudioClient) -> Storage:
+def _open_storage(name: str, bucket: str | None, project: int, settings: Settings, client: LabelStudioClient) -> Storage:
     """Return the storage of the option `--storage`."""
     if name == "local":
         from sync.importing.storage.local_files import LocalFiles

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from sync.importing.inputs.item import Item
     from sync.label_studio.client import LabelStudioClient
 
-__all__ = ["Wanted", "items_of"]
+__all__ = ["InputOptions", "open_inputs"]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class InputOptions:
     """The options of the command that select its input.
 
     Attributes
@@ -67,25 +67,29 @@ class Wanted:
         """End the command with a wrong call if the options do not select exactly one input, or contradict each other."""
         if sum([bool(self.paths), self.catalogue is not None, self.urls is not None]) != 1:
             quoted = "; patterns of --mosaic must be quoted" if self.paths and self.mosaics else ""
-            wrong_call(f"name one source: files and folders, or --catalogue, or --urls{quoted}")
+            wrong_call(f"name exactly one input: files and folders, or --catalogue, or --urls{quoted}")
         if self.catalogue is not None and bool(self.mosaics) == bool(self.surveys):
-            wrong_call("say where the cut-outs of the catalogue come from: --mosaic or --survey")
+            wrong_call("--catalogue needs either --mosaic or --survey, from which the cut-outs are made")
         if self.catalogue is None and (self.mosaics or self.surveys):
             wrong_call("--mosaic and --survey need a --catalogue with the positions to cut out")
         if self.table is not None and not self.paths:
-            wrong_call("--table joins a table to files: --catalogue-table says which table of a --catalogue or --urls is read")
+            wrong_call(
+                "--table joins a table to files; --catalogue-table selects the table of a --catalogue or --urls with several"
+            )
         if self.catalogue_table is not None and self.table is None and self.paths:
-            wrong_call("--catalogue-table says which table of a file of rows is read: name the file with --table")
+            wrong_call("--catalogue-table selects a table of a file with several: name the file with --table")
         if not self.fov_arcsec > 0:
             wrong_call(f"--fov-arcsec must be positive, not {self.fov_arcsec:g}")
 
 
-def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, opened: ExitStack) -> tuple[int, Iterator[Item]]:
+def open_inputs(
+    options: InputOptions, settings: Settings, client: LabelStudioClient, opened: ExitStack
+) -> tuple[int, Iterator[Item]]:
     """Return the number of items of the selected input, and the items.
 
     Parameters
     ----------
-    wanted : Wanted
+    options : InputOptions
     settings : Settings
     client : LabelStudioClient
         Supplies the authorization for images on Label Studio's host.
@@ -96,26 +100,26 @@ def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, open
     from sync.importing.inputs.files import file_items
     from sync.importing.inputs.objects import address_items, cutout_items
 
-    if wanted.paths:
+    if options.paths:
         from backend.cli.image_files import find_images
 
-        found = find_images(wanted.paths)
-        if not found:
-            wrong_call(f"there is no image in {', '.join(wanted.paths)}")
-        files = list(file_items(found, max_bytes=settings.image_max_bytes))
-        if wanted.table is None:
+        paths = find_images(options.paths)
+        if not paths:
+            wrong_call(f"there is no image in {', '.join(options.paths)}")
+        files = list(file_items(paths, max_bytes=settings.image_max_bytes))
+        if options.table is None:
             return len(files), iter(files)
         from sync.importing.inputs.table_join import join_table
 
-        table = open_catalogue(wanted.table, table=wanted.catalogue_table, as_text=[wanted.key])
+        table = open_catalogue(options.table, table=options.catalogue_table, as_text=[options.key])
         joined = join_table(
-            files, table, key=wanted.key, file=wanted.table, ra=wanted.ra, dec=wanted.dec, columns=wanted.columns
+            files, table, key=options.key, file=options.table, ra=options.ra, dec=options.dec, columns=options.columns
         )
         return len(joined), iter(joined)
-    if wanted.urls is not None:
+    if options.urls is not None:
         from sync.images.fetch import Fetcher, FetchLimits
 
-        table = open_catalogue(wanted.urls, table=wanted.catalogue_table)
+        table = open_catalogue(options.urls, table=options.catalogue_table)
         fetcher = Fetcher(
             label_studio_url=settings.label_studio_url,
             authorization=client.authorization,
@@ -123,24 +127,24 @@ def items_of(wanted: Wanted, settings: Settings, client: LabelStudioClient, open
             limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
         )
         opened.callback(fetcher.close)
-        return len(table), address_items(table, fetcher.fetch, column=wanted.url_column, columns=wanted.columns)
-    assert wanted.catalogue is not None
-    table = open_catalogue(wanted.catalogue, table=wanted.catalogue_table)
-    if wanted.surveys:
+        return len(table), address_items(table, fetcher.fetch, column=options.url_column, columns=options.columns)
+    assert options.catalogue is not None
+    table = open_catalogue(options.catalogue, table=options.catalogue_table)
+    if options.surveys:
         from sync.importing.inputs.hips import HipsSurvey
 
-        survey = HipsSurvey(tuple(wanted.surveys), fov_arcsec=wanted.fov_arcsec, side_px=wanted.pixels)
+        survey = HipsSurvey(tuple(options.surveys), fov_arcsec=options.fov_arcsec, side_px=options.pixels)
         return len(table), cutout_items(
-            table, survey.cut, identity=survey.identity, ra=wanted.ra, dec=wanted.dec, columns=wanted.columns
+            table, survey.cut, identity=survey.identity, ra=options.ra, dec=options.dec, columns=options.columns
         )
     from sync.importing.inputs.mosaics import Mosaics
 
-    mosaics = opened.enter_context(Mosaics(_mosaic_files(wanted.mosaics)))
+    mosaics = opened.enter_context(Mosaics(_mosaic_files(options.mosaics)))
 
     def cut(position: Position) -> bytes:
-        return mosaics.cut(position, fov_arcsec=wanted.fov_arcsec)
+        return mosaics.cut(position, fov_arcsec=options.fov_arcsec)
 
-    return len(table), cutout_items(table, cut, ra=wanted.ra, dec=wanted.dec, columns=wanted.columns)
+    return len(table), cutout_items(table, cut, ra=options.ra, dec=options.dec, columns=options.columns)
 
 
 def _mosaic_files(words: list[str]) -> list[str]:
@@ -150,8 +154,8 @@ def _mosaic_files(words: list[str]) -> list[str]:
     files = []
     for word in words:
         name, equals, path = ("", "", word) if os.path.lexists(word) or "=" not in word else word.partition("=")
-        found = find_images([path])
-        if not found:
+        paths = find_images([path])
+        if not paths:
             wrong_call(f"there is no mosaic in {path}")
-        files += [f"{name}{equals}{file}" for file in found]
+        files += [f"{name}{equals}{file}" for file in paths]
     return files

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.commands.import_ import alone
+from backend.cli.commands.import_ import lock_imports
 from backend.cli.startup import read_settings
 from backend.cli.terminal import INCOMPLETE, ProjectId, console, notices, stop_for, wrong_call
 
@@ -64,33 +64,35 @@ def import_regions(
         list[str],
         typer.Argument(
             metavar="PATHS...",
-            help="Label images, DS9 region files, COCO files, folders of YOLO data sets, catalogues; patterns.",
+            help="Label images, DS9 region files, COCO files, YOLO data set folders, catalogues, or patterns.",
         ),
     ],
-    format: Annotated[Format, typer.Option(help="What the files are; auto tells it by their content.")] = Format.auto,
+    format: Annotated[Format, typer.Option(help="Format of the files; auto detects it by their content.")] = Format.auto,
     become: Annotated[
-        Become, typer.Option("--as", help="What the regions become: predictions of --model, or annotations.")
+        Become, typer.Option("--as", help="Store the regions as predictions of --model, or as annotations.")
     ] = Become.predictions,
-    model: Annotated[str, typer.Option(help="Name of the model whose predictions they become.")] = "imported",
-    key: Annotated[Key, typer.Option(help="By what tasks are found; auto takes file names, then the sky.")] = Key.auto,
+    model: Annotated[str, typer.Option(help="Model version of the stored predictions.")] = "imported",
+    key: Annotated[
+        Key, typer.Option(help="Property that identifies the task of a region; auto tries file names, then sky positions.")
+    ] = Key.auto,
     control: Annotated[
-        str, typer.Option(help="The control that takes the objects; without it the one that suits their shapes.")
+        str, typer.Option(help="Control that stores the objects; default: the one that fits their shapes.")
     ] = "",
-    label: Annotated[str, typer.Option(help="Class of objects to which the file gives none.")] = "",
+    label: Annotated[str, typer.Option(help="Class of objects that have none in the file.")] = "",
     classes: Annotated[
-        Path | None, typer.Option(help="A table with the columns `value` and `class`: classes of label images.")
+        Path | None, typer.Option(help="Table with the columns `value` and `class`: the classes of label images.")
     ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
             metavar="CONTROL=COLUMN",
-            help="A catalogue's column with what a control holds; once a control. Without it columns called as a control.",
+            help="Catalogue column with the values of a control; may be repeated. Default: columns named as a control.",
         ),
     ] = None,
-    ra: Annotated[str | None, typer.Option(help="The catalogue's column of right ascension.")] = None,
-    dec: Annotated[str | None, typer.Option(help="The catalogue's column of declination.")] = None,
+    ra: Annotated[str | None, typer.Option(help="Catalogue column of right ascension.")] = None,
+    dec: Annotated[str | None, typer.Option(help="Catalogue column of declination.")] = None,
     catalogue_table: Annotated[
-        str | None, typer.Option(metavar="NAME|NUMBER", help="The table to read of a catalogue of several.")
+        str | None, typer.Option(metavar="NAME|NUMBER", help="Table to read, if the catalogue has several.")
     ] = None,
 ) -> None:
     """Import existing regions as predictions or annotations of existing tasks.
@@ -109,10 +111,10 @@ def import_regions(
     as_predictions = become is Become.predictions
     if as_predictions:
         _check_model(model)
-    files = _files(paths)
+    files = _list_files(paths)
     try:
         with ExitStack() as opened:
-            alone(project, settings, opened)
+            lock_imports(project, settings, opened)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             opened.enter_context(client)
             state = project_state(client, project)
@@ -125,7 +127,7 @@ def import_regions(
                 key=key.value,
                 control=control,
                 label=label,
-                reading=_reading(config, classes, column or [], Columns({}, ra=ra, dec=dec, table=catalogue_table)),
+                reading=_reader_options(config, classes, column or [], Columns({}, ra=ra, dec=dec, table=catalogue_table)),
             )
             report = _run(files, plan, client, settings, opened)
             shown = as_predictions and _show(client, state, model, report)
@@ -133,7 +135,7 @@ def import_regions(
         stop_for(error)
     except (RegionsError, ValueError) as error:
         wrong_call(str(error))
-    _say(report, become, model, shown=shown)
+    _print_report(report, become, model, shown=shown)
     if report.left_out.count:
         raise typer.Exit(INCOMPLETE)
 
@@ -150,10 +152,10 @@ def _check_model(name: str) -> None:
     except RegistryError:
         if not name.endswith(KEPT_SUFFIX):
             return
-    wrong_call(f"--model {name!r} is how galaxyloop names its own versions: choose another name")
+    wrong_call(f"--model {name!r} has the form of galaxyloop's own version names: choose another name")
 
 
-def _files(words: list[str]) -> list[Path]:
+def _list_files(words: list[str]) -> list[Path]:
     """List the paths that arguments name, each once: files and folders unchanged, patterns expanded."""
     named: dict[str, None] = {}
     for word in words:
@@ -162,7 +164,7 @@ def _files(words: list[str]) -> list[Path]:
     return [Path(name) for name in named]
 
 
-def _reading(config: LabelConfig, classes: Path | None, pairs: list[str], named: Columns) -> Reading:
+def _reader_options(config: LabelConfig, classes: Path | None, pairs: list[str], named: Columns) -> Reading:
     """Return the options of the readers; `named` has the columns of the options `--ra` and `--dec` and the table."""
     from sync.regions.classes import read_classes
     from sync.regions.formats import Reading
@@ -218,7 +220,7 @@ def _show(client: LabelStudioClient, state: ProjectState, model: str, report: Re
     return state.model_version == model
 
 
-def _say(report: Report, become: Become, model: str, *, shown: bool) -> None:
+def _print_report(report: Report, become: Become, model: str, *, shown: bool) -> None:
     if report.left_out.count:
         print(f"galaxyloop: {report.left_out.count:,} regions or files are left out:", file=sys.stderr)  # noqa: T201
     for line in report.left_out.lines():
@@ -230,7 +232,7 @@ def _say(report: Report, become: Become, model: str, *, shown: bool) -> None:
     what = f"predictions of {model}" if become is Become.predictions else "annotations"
     answers = f" and {report.answers:,} answers" if report.answers else ""
     console.print(
-        f"{report.objects:,} objects{answers} as {what}: {report.new:,} tasks stored, {report.known:,} there already, "
+        f"{report.objects:,} objects{answers} as {what}: {report.new:,} tasks stored, {report.known:,} already stored, "
         f"{report.left_out.count:,} left out",
         highlight=False,
         markup=False,

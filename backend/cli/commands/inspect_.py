@@ -26,10 +26,12 @@ NOTHING: Mapping[str, Any] = {"ra": None, "dec": None, "pixel_scale_arcsec": Non
 
 def inspect(
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Images or catalogues, folders, or patterns.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a file, one a line.")] = False,
-    picture: Annotated[Path | None, typer.Option(help="The PNG to write, as annotators would see the one file.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object per file, one per line.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(help="PNG file to write: the image as annotators see it; needs exactly one input file.")
+    ] = None,
     extension: Extension = "",
-    stretch: Annotated[str, typer.Option(help="How FITS is shown: lupton, asinh, zscale or percentile.")] = "lupton",
+    stretch: Annotated[str, typer.Option(help="Stretch of FITS images: lupton, asinh, zscale or percentile.")] = "lupton",
 ) -> None:
     """Describe what an import reads from files: format, extensions, bands, unit, sky, stretch, and what it leaves out and why.
 
@@ -50,21 +52,21 @@ def inspect(
     for path in paths:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about defects that the libraries repair
-            answer, is_read = _inspected(path, settings, extension, stretch, picture)
+            answer, is_read = _inspect_file(path, settings, extension, stretch, picture)
         failed |= not is_read
         if as_json:
             sys.stdout.write(json.dumps({"file": path, **answer}, allow_nan=False) + "\n")
         else:
-            console.print(_text(path, answer), markup=False, highlight=False, soft_wrap=True)
+            console.print(_format_description(path, answer), markup=False, highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 
 
-def _inspected(
+def _inspect_file(
     path: str, settings: Settings, extension: str, stretch: str, picture: Path | None
 ) -> tuple[dict[str, Any], bool]:
     """Return the description of a file, and whether the file can be read."""
-    from backend.cli.output import written_whole
+    from backend.cli.output import open_output
     from sync.errors.failures import attempt
     from sync.errors.images import ImageError
     from sync.images.inspection import draw, inspect_image
@@ -73,32 +75,32 @@ def _inspected(
     content = attempt(lambda: read_file(Path(path), settings.image_max_bytes))
     if isinstance(content, ImageError):
         return {**NOTHING, "format": None, "problems": [str(content)]}, False
-    most = settings.image_max_pixels
-    found = attempt(lambda: inspect_image(content, extension=extension, stretch=stretch, max_pixels=most))
-    if isinstance(found, ImageError):
-        table = None if extension else _catalogue(Path(path), content)
-        return table or ({**NOTHING, "format": None, "problems": [str(found)]}, False)
-    one = found.pictures[0] if len(found.pictures) == 1 else None
+    max_pixels = settings.image_max_pixels
+    contents = attempt(lambda: inspect_image(content, extension=extension, stretch=stretch, max_pixels=max_pixels))
+    if isinstance(contents, ImageError):
+        table = None if extension else _describe_catalogue(Path(path), content)
+        return table or ({**NOTHING, "format": None, "problems": [str(contents)]}, False)
+    single = contents.pictures[0] if len(contents.pictures) == 1 else None
     answer = {
-        "format": found.format,
-        **(one.as_json() if one else {**NOTHING, "pictures": [shown.as_json() for shown in found.pictures]}),
-        "extensions": list(found.extensions),
+        "format": contents.format,
+        **(single.as_json() if single else {**NOTHING, "pictures": [shown.as_json() for shown in contents.pictures]}),
+        "extensions": list(contents.extensions),
         "problems": [
-            *found.problems,
-            *(f"{p.extension}: {text}" if not one else text for p in found.pictures for text in p.problems),
+            *contents.problems,
+            *(f"{p.extension}: {text}" if not single else text for p in contents.pictures for text in p.problems),
         ],
     }
     if picture is not None:
-        drawn = attempt(lambda: draw(content, extension=extension, stretch=stretch, max_pixels=most))
+        drawn = attempt(lambda: draw(content, extension=extension, stretch=stretch, max_pixels=max_pixels))
         if isinstance(drawn, ImageError):
-            answer["problems"].append(f"no picture is written: {drawn}")
+            answer["problems"].append(f"no PNG file was written: {drawn}")
             return answer, False
-        with written_whole(picture) as file:
+        with open_output(picture) as file:
             file.write(drawn)
     return answer, True
 
 
-def _catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None:
+def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None:
     """Return the description of a file with a table, and whether it can be read; None if the file has no table."""
     from sync.errors.images import ImageError
     from sync.images.decode import kind_of, unpacked
@@ -125,27 +127,27 @@ def _catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None
     return {**NOTHING, "format": "catalogue", "rows": len(table), "columns": list(table.colnames), "problems": problems}, True
 
 
-def _text(path: str, answer: Mapping[str, Any]) -> str:
+def _format_description(path: str, answer: Mapping[str, Any]) -> str:
     """Format a description as text lines."""
     lines = [f"{path}: {answer['format'] or 'cannot be read'}"]
     for part in answer.get("extensions", ()):
         size = "x".join(str(length) for length in reversed(part["shape"])) or "-"
         lines.append(f"  extension {part['number']} {part['name'] or '-'} ({size}): {part['use']}")
     for shown in answer.get("pictures", [answer] if answer["shape"] else []):
-        lines += _picture_lines(shown)
+        lines += _format_image(shown)
     if "rows" in answer:
         lines.append(f"  {answer['rows']} rows with the columns {', '.join(answer['columns'])}: import it with --catalogue")
     lines += [f"  note: {problem}" for problem in answer["problems"]]
     return "\n".join(lines)
 
 
-def _picture_lines(shown: Mapping[str, Any]) -> list[str]:
+def _format_image(shown: Mapping[str, Any]) -> list[str]:
     height, width = shown["shape"]
     bands = ", ".join(shown["bands"]) or f"{shown['planes']} without names"
-    lines = [f"  picture {shown['extension'] or ''}".rstrip() + f": {width}x{height} pixels, bands: {bands}"]
+    lines = [f"  image {shown['extension'] or ''}".rstrip() + f": {width}x{height} pixels, bands: {bands}"]
     if shown["unit"] or shown["zero_point"] is not None:
         zero = "" if shown["zero_point"] is None else f", zero point {shown['zero_point']:.4g} mag ({shown['zero_point_from']})"
-        lines.append(f"    unit: {shown['unit'] or 'not named'}{zero}")
+        lines.append(f"    unit: {shown['unit'] or 'unknown'}{zero}")
     if shown["ra"] is not None:
         lines.append(
             f"    sky: ra {shown['ra']:.6f}, dec {shown['dec']:.6f} (ICRS), {shown['pixel_scale_arcsec']:.4g} arcsec a pixel, "

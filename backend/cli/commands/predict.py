@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.label_config import read_label_config
-from backend.cli.output import written_whole
+from backend.cli.output import open_output
 from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, end_with_left_out, stop, stop_for, with_progress, wrong_call
+from backend.cli.terminal import Extension, end_with_left_out, stop, stop_for, track_progress, wrong_call
 
 if TYPE_CHECKING:
     from backend.images.local import LocalImageStore
@@ -29,19 +29,19 @@ BATCH = 8
 
 def predict(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
-    config: Annotated[str, typer.Option(help="A name from labeling_configs, or an XML file.")],
-    output: Annotated[Path, typer.Option(help="The JSON file to write: tasks with predictions, as Label Studio imports them.")],
+    config: Annotated[str, typer.Option(help="Labelling config: a name from labeling_configs, or an XML file.")],
+    output: Annotated[Path, typer.Option(help="JSON file to write: tasks with predictions, which Label Studio can import.")],
     extension: Extension = "",
 ) -> None:
     """Write images and their predictions as tasks that Label Studio imports; unreadable images are listed and left out."""
     xml = read_label_config(config)
     settings = read_settings()
     from backend.cli.image_files import find_images
-    from backend.images.local import LocalImageStore, read_ahead
+    from backend.images.local import LocalImageStore, prefetch_files
     from backend.prediction.predictor import Task
 
-    found = find_images(paths)
-    if not found:
+    files = find_images(paths)
+    if not files:
         wrong_call(f"there is no image in {', '.join(paths)}")
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     predictor = _shipped_predictor(xml, image_store, settings)
@@ -51,8 +51,8 @@ def predict(
         wrong_call(str(error))
     left_out: dict[str, str] = {}
     tasks = 0
-    with written_whole(output) as file:
-        read = with_progress(read_ahead(found, image_store.open_decoded, ahead=BATCH), "predicting", total=len(found))
+    with open_output(output) as file:
+        read = track_progress(prefetch_files(files, image_store.open_decoded, ahead=BATCH), "predicting", total=len(files))
         for batch in _readable_batches(read, left_out):
             image_store.hold(batch)
             predictions = predictor.predict([Task(id=tasks, data={key: path}) for path in batch])
@@ -65,7 +65,7 @@ def predict(
                 tasks += 1
         if not tasks:
             path, reason = next(iter(left_out.items()))
-            stop(f"none of {len(found)} images could be read; the first was {path}: {reason}")
+            stop(f"none of {len(files)} images could be read; the first was {path}: {reason}")
         file.write(b"\n]\n")
     end_with_left_out(left_out)
 
@@ -94,11 +94,11 @@ def _readable_batches(
     from backend.images.store import StoredImage
 
     batch: dict[str, StoredImage] = {}
-    for path, picture in read:
-        if not isinstance(picture, StoredImage):
-            left_out[path] = str(picture)
+    for path, image in read:
+        if not isinstance(image, StoredImage):
+            left_out[path] = str(image)
             continue
-        batch[path] = picture
+        batch[path] = image
         if len(batch) == BATCH:
             yield batch
             batch = {}

@@ -15,7 +15,7 @@ from rich.logging import RichHandler
 
 from backend.cli.commands.survey import PART_IMAGES, survey
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, lower_priority
-from backend.cli.progress import with_rate
+from backend.cli.progress import track_rate
 from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import INCOMPLETE, console, list_left_out, notices, stop, stop_for, wrong_call
 from backend.registry.records import MAX_ID
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["prelabel"]
 
-NAMED = 5
+MAX_NAMED = 5
 """Largest number of tasks that a message names; the log has all."""
 
 
@@ -43,7 +43,7 @@ def prelabel(
     ] = None,
     only_unlabelled: Annotated[bool, typer.Option("--only-unlabelled", help="Leave out annotated tasks.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Largest number of tasks.")] = None,
-    order: Annotated[Order, typer.Option(help="Which tasks come first; uncertain predicts all tasks twice.")] = Order.id,
+    order: Annotated[Order, typer.Option(help="Order of the tasks; uncertain predicts all tasks twice.")] = Order.id,
     engine: EngineOption = Engine.local,
     ray_address: RayAddress = None,
     input: Annotated[str | None, typer.Option(hidden=True)] = None,
@@ -102,33 +102,33 @@ def _prelabel_project(
     except (PrelabelError, ClusterError, LabelStudioError, HeadError, CheckpointError, ValueError) as error:
         stop_for(error)
     except DatabaseError as error:
-        stop(f"the database cannot be used any more: {reason_of(error)}; stored predictions are kept, run it again")
+        stop(f"the database cannot be used any more: {reason_of(error)}; stored predictions are kept: run the command again")
     list_left_out({f"task {task}": reason for task, reason in done.left_out.items()})
     seconds = time.monotonic() - began
     rate = f" in {seconds:.0f} s ({done.stored / seconds:.3g} images/s)" if done.stored else ""
     console.print(
-        f"{done.stored:,} predictions of {done.version} stored{rate}, {done.known:,} were there already"
+        f"{done.stored:,} predictions of {done.version} stored{rate}, {done.known:,} tasks had one already"
         + (f", {done.replaced:,} of them replaced: images have changed" if done.replaced else "")
-        + ("" if done.shown else "; annotators do not see them yet: tasks are left without one"),
+        + ("" if done.shown else "; annotators do not see them yet, since some tasks have none"),
         highlight=False,
         soft_wrap=True,
     )
     if done.duplicates:
         console.print(
-            "duplicate predictions, as when an annotator opens a task meanwhile, were deleted for the tasks "
-            f"{_named(done.duplicates)} ({len(done.duplicates):,} in all)",
+            "duplicate predictions, which arise if an annotator opens a task during the run, were deleted for the tasks "
+            f"{_format_ids(done.duplicates)} ({len(done.duplicates):,} in all)",
             highlight=False,
             soft_wrap=True,
         )
     if done.refused:
-        stop(f"Label Studio refused the predictions of {len(done.refused)} tasks ({_named(done.refused)})")
+        stop(f"Label Studio refused the predictions of {len(done.refused)} tasks ({_format_ids(done.refused)})")
     if done.left_out:
         raise typer.Exit(INCOMPLETE)
 
 
 def _progress(batches: Iterator[Pairs], title: str, total: int) -> Iterator[Pairs]:
-    return with_rate(batches, title, total=total)
+    return track_rate(batches, title, total=total)
 
 
-def _named(tasks: Sequence[int]) -> str:
-    return ", ".join(str(task) for task in tasks[:NAMED]) + ", …" * (len(tasks) > NAMED)
+def _format_ids(tasks: Sequence[int]) -> str:
+    return ", ".join(str(task) for task in tasks[:MAX_NAMED]) + ", …" * (len(tasks) > MAX_NAMED)

@@ -15,21 +15,23 @@ __all__ = ["pretrain"]
 def pretrain(
     data: Annotated[
         list[Path],
-        typer.Argument(help="Parquet files (column `image`, optionally `id` and `question/answer` shares), folders, images."),
+        typer.Argument(
+            help="Images, folders, or Parquet files (column `image`; optional: `id` and vote fractions `question/answer`)."
+        ),
     ],
-    output: Annotated[Path, typer.Option(help="The checkpoint to write; a killed run goes on.")],
-    epochs: Annotated[int, typer.Option(min=1)] = 40,
-    batch: Annotated[int, typer.Option(min=2, help="Galaxies a step, of all processes together.")] = 128,
+    output: Annotated[Path, typer.Option(help="Checkpoint to write; the same command continues an interrupted run.")],
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 40,
+    batch: Annotated[int, typer.Option(min=2, help="Images per step, of all processes together.")] = 128,
     objectives: Annotated[
-        str, typer.Option(help="With commas: invariance, reconstruction, votes.")
+        str, typer.Option(help="Comma-separated: invariance, reconstruction, votes.")
     ] = "invariance,reconstruction",
-    start: Annotated[Path | None, typer.Option(help="A checkpoint to begin from.")] = None,
+    start: Annotated[Path | None, typer.Option(help="Checkpoint to start from; default: random weights.")] = None,
     network: Annotated[
         str,
         typer.Option(help="efficientnet-lite0 (3 million parameters), swin-compact (7), swin-tiny (28) or swin-paper (77)."),
     ] = "efficientnet-lite0",
-    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1)] = 1e-3,
-    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1)] = 0,
+    learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="Peak learning rate.")] = 1e-3,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Random seed.")] = 0,
 ) -> None:
     """Pre-train the vision model; under torchrun, on several GPUs or processes."""
     from backend.lvm.checkpoint import CheckpointError
@@ -38,13 +40,13 @@ def pretrain(
     from backend.lvm.pretraining.pretrain import FRAME_SCALE, PretrainConfig, pretrain
     from backend.lvm.pretraining.vision_model import OBJECTIVES
 
-    wanted = tuple(dict.fromkeys(name.strip() for name in objectives.split(",")))
-    if unknown := sorted(set(wanted) - set(OBJECTIVES)):
-        wrong_call(f"{unknown[0]!r} is no objective: {', '.join(OBJECTIVES)} are")
+    names = tuple(dict.fromkeys(name.strip() for name in objectives.split(",")))
+    if unknown := sorted(set(names) - set(OBJECTIVES)):
+        wrong_call(f"unknown objective {unknown[0]!r}: choose from {', '.join(OBJECTIVES)}")
     if network not in NETWORKS:
-        wrong_call(f"{network!r} is no network: {', '.join(NETWORKS)} are")
+        wrong_call(f"unknown network {network!r}: choose {', '.join(NETWORKS)}")
     shape = NETWORKS[network]
-    config = PretrainConfig(epochs=epochs, batch=batch, objectives=wanted, learning_rate=learning_rate, seed=seed)
+    config = PretrainConfig(epochs=epochs, batch=batch, objectives=names, learning_rate=learning_rate, seed=seed)
     try:
         dataset = read_dataset(data, side=round(shape.image_px * FRAME_SCALE))
         if dataset.unreadable:

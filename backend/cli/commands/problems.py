@@ -28,8 +28,8 @@ def problems(project: ProjectId) -> None:
         return
     table = Table("task", "annotation", "control", "the task is left out", "reason")
     for item in items:
-        left_out = "yes" if item.left_out else "no: another annotation counts"
+        left_out = "yes" if item.left_out else "no: another annotation is used"
         table.add_row(str(item.task), str(item.annotation), escape(item.control), left_out, escape(item.reason))
     console.print(table)
     tasks = unreadable.tasks_left_out(project)
-    console.print(f"tasks left out of training and judging for these controls: {tasks}; for their other controls they count")
+    console.print(f"tasks left out of training and validation for these controls: {tasks}; their other controls are used")

@@ -19,8 +19,8 @@ __all__ = ["attach", "create", "status"]
 
 
 def create(
-    title: Annotated[str, typer.Option(help="At least three characters.")],
-    config: Annotated[str, typer.Option(help="A name from labeling_configs, or an XML file.")],
+    title: Annotated[str, typer.Option(help="Title, at least three characters.")],
+    config: Annotated[str, typer.Option(help="Labelling config: a name from labeling_configs, or an XML file.")],
 ) -> None:
     """Create a project in Label Studio, with instructions for its annotators, and print its number."""
     from sync.label_studio.client import LabelStudioClient, LabelStudioError
@@ -39,10 +39,12 @@ def create(
 
 def attach(
     project: ProjectId,
-    batch: Annotated[int | None, typer.Option(min=1, help="Annotations that make a training.")] = None,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Number of new or changed annotations that start a training.")
+    ] = None,
 ) -> None:
     """Attach the backend to a project: it predicts, receives an event for every annotation, and its scores order the tasks."""
-    from backend.jobs.liveness import is_alive, life_of, work_to_come
+    from backend.jobs.liveness import describe_next_work, describe_processes, is_alive
     from backend.projects.attach import attach_project
     from backend.registry.records import RegistryError
     from sync.label_studio.client import LabelStudioError
@@ -54,21 +56,19 @@ def attach(
     except (LabelStudioError, RegistryError, ValueError) as error:
         stop_for(error)
     if other:
-        stop(
-            f"project {project} is attached, but Label Studio asks only its first backend, {other}: remove that in its settings"
-        )
+        stop(f"project {project} is attached, but Label Studio calls only its first backend, {other}: remove that one")
     console.print(
-        f"project {project} is attached; {work_to_come(services.engine, 'stores its first predictions')}", soft_wrap=True
+        f"project {project} is attached; {describe_next_work(services.engine, 'stores its first predictions')}", soft_wrap=True
     )
     for sentence in not_supported(services.registry.project(project).label_config):
         console.print(f"not supported: {sentence}", soft_wrap=True, highlight=False, markup=False)
     if not is_alive(services.engine, "server"):
-        console.print(f"clicks and events are lost: the server {life_of(services.engine, 'server')}", soft_wrap=True)
+        console.print(f"clicks and events are lost: the server {describe_processes(services.engine, 'server')}", soft_wrap=True)
 
 
 def status(project: ProjectId) -> None:
     """Show a project's state: tasks in Label Studio, whether the backend receives its events, and the loop's last status."""
-    from backend.jobs.liveness import duration, life_of
+    from backend.jobs.liveness import describe_processes, format_duration
     from sync.label_studio.attach import attached
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.coverage import count_unpredicted
@@ -92,24 +92,24 @@ def status(project: ProjectId) -> None:
         stop_for(error)
     table = Table("project", escape(f"{project}, {state.title}"))
     table.add_row("tasks", f"{state.task_count}, {done} of them annotated")
-    table.add_row("controls that can be filled", escape(", ".join(control.name for control in config.controls)) or "none")
+    table.add_row("predicted controls", escape(", ".join(control.name for control in config.controls)) or "none")
     for sentence in config.passed_over:
         table.add_row("not supported", escape(sentence))
     table.add_row("order of tasks", escape(state.sampling))
     table.add_row("backend", f"{url} is attached" if backend else f"{url} is not attached: galaxyloop project attach {project}")
     table.add_row("events", _events(services.engine, webhook=events))
-    table.add_row("server", life_of(services.engine, "server"))
-    table.add_row("worker", life_of(services.engine, "worker"))
-    table.add_row("version on show", escape(state.model_version or "none"))
+    table.add_row("server", describe_processes(services.engine, "server"))
+    table.add_row("worker", describe_processes(services.engine, "worker"))
+    table.add_row("version shown to annotators", escape(state.model_version or "none"))
     if known is None:
-        table.add_row("live version", "none: the loop does not know the project yet")
+        table.add_row("live version", "none: the project is not registered here yet")
     else:
         published = "published" if known.published_version == known.live_version else "not published yet"
         waits = services.pending_events.waiting_s().get(project)
         table.add_row("live version", f"{known.live_name}, {published}")
         table.add_row("tasks without its prediction", str(lacking))
-        table.add_row("events wait", "no" if waits is None else f"for {duration(waits)}")
-        table.add_row("what the loop last did", escape(known.status))
+        table.add_row("pending events", "no" if waits is None else f"for {format_duration(waits)}")
+        table.add_row("last status", escape(known.status))
     console.print(table)
 
 
@@ -120,5 +120,5 @@ def _events(engine: Engine, *, webhook: bool) -> str:
     if not webhook:
         return "do not reach the backend: the project has no active webhook to it"
     if not is_alive(engine, "server"):
-        return "are sent and lost: no server runs; the worker finds what changed at its next look, if one runs"
+        return "are sent and lost: no server runs; a running worker finds the changes at its next reconciliation"
     return "are sent to the backend, and a server runs"

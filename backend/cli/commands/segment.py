@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.output import written_whole
+from backend.cli.output import open_output
 from backend.cli.startup import read_settings
 from backend.cli.terminal import Extension, console, stop, wrong_call
 
@@ -23,20 +23,26 @@ __all__ = ["segment"]
 
 
 def segment(
-    image: Annotated[str, typer.Argument(help="PNG, JPEG, TIFF or FITS.")],
-    output: Annotated[Path, typer.Option(help="The PNG to write: 255 on the object, else 0, in the image's size.")],
-    point: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="A pixel on the object; as often as you like.")] = None,
-    negative: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="A pixel that is not the object's.")] = None,
-    box: Annotated[list[str] | None, typer.Option(metavar="X0,Y0,X1,Y1", help="A box around the object, pixels.")] = None,
-    mask: Annotated[Path | None, typer.Option(help="A mask of the image's size to mend: anything but black is inside.")] = None,
+    image: Annotated[str, typer.Argument(help="PNG, JPEG, TIFF or FITS file.")],
+    output: Annotated[Path, typer.Option(help="PNG file to write, of the size of the image: 255 on the object, 0 elsewhere.")],
+    point: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="A pixel on the object; may be repeated.")] = None,
+    negative: Annotated[
+        list[str] | None, typer.Option(metavar="X,Y", help="A pixel outside the object; may be repeated.")
+    ] = None,
+    box: Annotated[
+        list[str] | None, typer.Option(metavar="X0,Y0,X1,Y1", help="A box around the object, pixels; may be repeated.")
+    ] = None,
+    mask: Annotated[
+        Path | None, typer.Option(help="A mask to refine, of the size of the image: every pixel that is not black is inside.")
+    ] = None,
     extension: Extension = "",
 ) -> None:
     """Segment one object of an image from points, boxes or a mask; x increases right, y down, from the top left corner."""
-    points = [(_numbers(text, 2, "--point"), True) for text in point or []]
-    points += [(_numbers(text, 2, "--negative"), False) for text in negative or []]
-    boxes = [_numbers(text, 4, "--box") for text in box or []]
+    points = [(_parse_numbers(text, 2, "--point"), True) for text in point or []]
+    points += [(_parse_numbers(text, 2, "--negative"), False) for text in negative or []]
+    boxes = [_parse_numbers(text, 4, "--box") for text in box or []]
     if not any(positive for _, positive in points) and not boxes and mask is None:
-        wrong_call("give at least one --point, --box or --mask: nothing says which object is meant")
+        wrong_call("give at least one --point, --box or --mask, which select the object")
     if not Path(image).exists():
         wrong_call(f"{image}: there is no such file")
     settings = read_settings()
@@ -46,7 +52,7 @@ def segment(
     from sync.errors.images import ImageError
     from sync.geometry.shapes import Box, Point
 
-    head, window_encoder = _segmenter(settings)
+    head, window_encoder = _open_segmenter(settings)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     try:
         pixels = image_store.open_decoded(image).pixels
@@ -56,17 +62,17 @@ def segment(
             boxes=[Box(left, top, right - left, bottom - top) for left, top, right, bottom in boxes],
             mask=_read_mask(mask) if mask else None,
         )
-        found = head.predict(window_encoder.of_pixels(pixels), prompt)
+        result = head.predict(window_encoder.of_pixels(pixels), prompt)
     except (ImageError, HeadError, ValueError) as error:
         stop(f"{image}: {error}")
-    inside = _nothing(pixels.shape[:2]) if found is None else found[0]
-    with written_whole(output) as file:
-        file.write(_png(inside))
-    quality = "" if found is None else f", expected overlap {found[1]:.2f}"
+    inside = _empty_mask(pixels.shape[:2]) if result is None else result[0]
+    with open_output(output) as file:
+        file.write(_encode_png(inside))
+    quality = "" if result is None else f", expected overlap {result[1]:.2f}"
     console.print(f"{output}: {int(inside.sum())} of {inside.size} pixels{quality}")
 
 
-def _numbers(text: str, count: int, option: str) -> Sequence[float]:
+def _parse_numbers(text: str, count: int, option: str) -> Sequence[float]:
     import math
 
     try:
@@ -74,11 +80,11 @@ def _numbers(text: str, count: int, option: str) -> Sequence[float]:
     except ValueError:
         numbers = []
     if len(numbers) != count or not all(math.isfinite(number) for number in numbers):
-        wrong_call(f"{option} takes {count} numbers with commas between, not {text!r}")
+        wrong_call(f"{option} needs {count} numbers separated by commas, not {text!r}")
     return numbers
 
 
-def _segmenter(settings: Settings) -> tuple[PromptedMasks, CachedWindowEncoder]:
+def _open_segmenter(settings: Settings) -> tuple[PromptedMasks, CachedWindowEncoder]:
     from backend.heads.errors import HeadError
     from backend.heads.segmentation.shipped import open_segmenter
     from backend.heads.segmentation.window_features import CachedWindowEncoder
@@ -100,20 +106,20 @@ def _read_mask(path: Path) -> Mask:
     from PIL import Image, UnidentifiedImageError
 
     try:
-        with Image.open(path) as picture:
-            drawn: Mask = np.asarray(picture.convert("L")) > 0
+        with Image.open(path) as image:
+            drawn: Mask = np.asarray(image.convert("L")) > 0
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ValueError(f"the mask {path} cannot be read: {error}") from error
     return drawn
 
 
-def _nothing(shape: tuple[int, ...]) -> Mask:
+def _empty_mask(shape: tuple[int, ...]) -> Mask:
     import numpy as np
 
     return np.zeros(shape, dtype=bool)
 
 
-def _png(inside: Mask) -> bytes:
+def _encode_png(inside: Mask) -> bytes:
     import numpy as np
     from PIL import Image
 

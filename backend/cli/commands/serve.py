@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from backend.cli.startup import bound_threads, log_to_stderr, open_services, read_settings
+from backend.cli.startup import limit_threads, log_to_stderr, open_services, read_settings
 from backend.cli.terminal import wrong_call
 from backend.jobs.memory import limit_arenas
 
@@ -17,7 +17,7 @@ DATABASE_PATIENCE_S = 60.0
 def server() -> None:
     """Serve Label Studio's ML protocol."""
     settings = read_settings()
-    bound_threads(settings)
+    limit_threads(settings)
     limit_arenas()
     import torch
     import uvicorn
@@ -28,9 +28,11 @@ def server() -> None:
     log_to_stderr()
     open_to_all = not settings.basic_auth_password.get_secret_value()
     if open_to_all and settings.host not in {"127.0.0.1", "localhost", "::1"}:
-        wrong_call(f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: everybody could call the backend")
+        wrong_call(
+            f"set GALAXYLOOP_BASIC_AUTH_PASSWORD before listening on {settings.host}: else every client can call the backend"
+        )
     if open_to_all and settings.webhook_secret.get_secret_value():
-        wrong_call("set GALAXYLOOP_BASIC_AUTH_PASSWORD beside the webhook secret: Start Training carries nothing else")
+        wrong_call("set GALAXYLOOP_BASIC_AUTH_PASSWORD too if the webhook secret is set: Start Training sends only basic auth")
     torch.set_num_threads(settings.threads)
     # A full garbage collection over torch's objects stops every thread for 0.3 s; frozen objects are not scanned.
     gc.freeze()
@@ -48,7 +50,7 @@ def server() -> None:
 def worker() -> None:
     """Run the training worker."""
     settings = read_settings()
-    bound_threads(settings)
+    limit_threads(settings)
     limit_arenas()
     from backend.loop.worker import run_worker
 

@@ -12,7 +12,7 @@ import typer
 
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, lower_priority
 from backend.cli.label_config import read_label_config
-from backend.cli.progress import with_rate
+from backend.cli.progress import track_rate
 from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import INCOMPLETE, Extension, console, notices, stop, stop_for, wrong_call
 
@@ -51,17 +51,16 @@ def survey(
         str, typer.Argument(metavar="INPUT", help="s3://bucket/prefix/*.png, a folder, a pattern, or a Parquet file.")
     ],
     output: Annotated[
-        Path | None, typer.Option(help="Folder of the Parquet parts (required); an interrupted survey is continued.")
+        Path | None,
+        typer.Option(help="Folder of the Parquet parts (required); the same command continues an interrupted survey."),
     ] = None,
     config: Annotated[str | None, typer.Option(help="Labelling config: a name from labeling_configs, or an XML file.")] = None,
-    project: Annotated[
-        int | None, typer.Option(min=1, help="Project whose heads predict; without it the shipped heads.")
-    ] = None,
+    project: Annotated[int | None, typer.Option(min=1, help="Project whose heads predict; default: the shipped heads.")] = None,
     version: Annotated[
-        str | None, typer.Option(help="A version of that project, such as v0007-3f9a7c; without it the live one.")
+        str | None, typer.Option(help="Version of that project, such as v0007-3f9a7c; default: the live one.")
     ] = None,
     part_images: Annotated[
-        int, typer.Option(min=1, help="Images per part: the most that is recomputed after an interruption.")
+        int, typer.Option(min=1, help="Images per part: at most one part is computed again after an interruption.")
     ] = PART_IMAGES,
     extension: Extension = "",
     engine: EngineOption = Engine.local,
@@ -73,10 +72,10 @@ def survey(
     """
     check_engine(engine, ray_address)
     if output is None:
-        wrong_call("a survey needs an --output, the folder for its parts")
+        wrong_call("a survey needs --output, the folder for its parts")
     heads = Heads(config, project, version)
     if heads.config is None and heads.project is None:
-        wrong_call("a survey needs a --config, or the --project whose heads predict")
+        wrong_call("a survey needs --config, or --project, whose heads predict")
     if heads.version is not None and heads.project is None:
         wrong_call("--version needs a --project")
     if find_spec("pyarrow") is None:
@@ -84,7 +83,7 @@ def survey(
     settings = read_settings()
     if "threads" in settings.model_fields_set:  # without this setting the survey uses all cores
         lower_priority(settings)
-    bundle = _bundle(settings, heads, output)
+    bundle = _bundle_version(settings, heads, output)
     from backend.cluster.ray_cluster import ClusterError
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
@@ -111,22 +110,24 @@ def survey(
 
 
 def _progress(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[Part]:
-    return with_rate(parts, "surveying", total=folder.images, done=known)
+    return track_rate(parts, "surveying", total=folder.images, done=known)
 
 
-def _bundle(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
+def _bundle_version(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
     """Bundle the version that predicts; for a continued survey, the version that computed its parts."""
     from backend.cluster.version_bundle import bundle_version, without_secrets
     from backend.prediction.factory import SHIPPED_VERSION
-    from backend.registry.damage import version_damage
+    from backend.registry.damage import find_version_damage
     from backend.registry.records import RegistryError
 
-    settings_there = without_secrets(settings)
+    worker_settings = without_secrets(settings)
     if heads.project is None:
         assert heads.config is not None
-        return bundle_version(None, name=SHIPPED_VERSION, label_config=read_label_config(heads.config), settings=settings_there)
+        return bundle_version(
+            None, name=SHIPPED_VERSION, label_config=read_label_config(heads.config), settings=worker_settings
+        )
     xml = read_label_config(heads.config) if heads.config is not None else None
-    begun = _begun(output, heads.project)
+    begun = _read_begun(output, heads.project)
     registry = open_services(settings).registry
     try:
         project = registry.project(heads.project)
@@ -137,7 +138,7 @@ def _bundle(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
                 highlight=False,
                 soft_wrap=True,
             )
-        if reason := version_damage(registry, project.id, version.number):
+        if reason := find_version_damage(registry, project.id, version.number):
             stop(f"{version.name} of project {project.id} is damaged: {reason}")
     except RegistryError as error:
         stop_for(error)
@@ -145,18 +146,18 @@ def _bundle(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
         registry.path(project.id, version.number),
         name=version.name,
         label_config=xml or begun.get("labelling_config_xml", project.label_config),
-        settings=settings_there,
-        taken=registry.taken_heads(project.id, version.number),
+        settings=worker_settings,
+        taken=registry.find_taken_heads(project.id, version.number),
     )
 
 
-def _begun(output: Path, project: int) -> dict[str, Any]:
+def _read_begun(output: Path, project: int) -> dict[str, Any]:
     """Read the description of the survey in a folder if it was started with this project."""
     from backend.survey.errors import SurveyError
-    from backend.survey.folder import begun_run
+    from backend.survey.folder import read_begun_run
 
     try:
-        begun = begun_run(output) or {}
+        begun = read_begun_run(output) or {}
     except SurveyError as error:
         stop_for(error)
     except OSError as error:

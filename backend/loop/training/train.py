@@ -70,7 +70,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     heads, reasons = _fit_all(services, config, gathered, snapshot)
     if not heads.filling and heads.prompted is None and not allow_none:
         raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
-    with services.registry.writing_version(
+    with services.registry.create_version(
         project.id,
         label_config=project.label_config,
         fingerprint=snapshot.fingerprint,

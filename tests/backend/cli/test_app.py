@@ -75,7 +75,7 @@ SHAPE = {
 def project(services: Services) -> int:
     """Return a project with a base version and a version that went live."""
     services.registry.register_project(7, label_config=CONFIG, extra_params=None)
-    with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=12) as (_, number):
+    with services.registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=12) as (_, number):
         pass
     services.registry.promote(7, number, evidence={"judged_on": 6, "reason": "shape is better", "controls": {"shape": SHAPE}})
     services.registry.set_status(7, "v0002 went live")
@@ -115,7 +115,7 @@ def test_without_a_command_it_says_which_there_are(words: list[str]) -> None:
 def test_status_of_an_empty_folder_is_an_empty_table(services: Services) -> None:
     result = run("status")
     assert result.exit_code == 0
-    assert "what the loop last did" in result.output
+    assert "last status" in result.output
 
 
 def test_status_says_what_is_live_and_what_the_loop_last_did(project: int) -> None:
@@ -161,7 +161,7 @@ def test_problems_are_listed_by_task_and_reason(services: Services, project: int
     output = run("project", "problems", "7").output
     rows = [[cell.strip() for cell in line.split("│")][1:-1] for line in output.splitlines()]
     assert ["31", "77", "boxes", "yes", left_out.reason] in rows
-    assert ["32", "78", "boxes", "no: another annotation counts", "x must be a number"] in rows
+    assert ["32", "78", "boxes", "no: another annotation is used", "x must be a number"] in rows
     assert "for these controls: 1;" in output
     assert "project 99" in refused("project", "problems", "99")
 

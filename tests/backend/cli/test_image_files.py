@@ -67,5 +67,5 @@ def test_links_of_a_folder_are_followed_only_below_it(capsys: pytest.CaptureFixt
     Path("deep/outside.png").symlink_to("../b.png")
     Path("deep/up").symlink_to("..", target_is_directory=True)
     assert find_images(["deep"]) == ["deep/below.png", "deep/c.png"]
-    assert "1 symbolic links in deep lead out of it and are left out, such as deep/outside.png" in capsys.readouterr().err
+    assert "1 symbolic links in deep point outside of it and are left out, such as deep/outside.png" in capsys.readouterr().err
     assert find_images(["deep/outside.png"]) == ["deep/outside.png"]

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 import typer
 
-from backend.cli.output import written_whole
+from backend.cli.output import open_output
 
 
 def test_the_file_takes_its_place_when_the_block_ends(tmp_path: Path) -> None:
     output = tmp_path / "new" / "file.bin"
-    with written_whole(output) as file:
+    with open_output(output) as file:
         file.write(b"whole")
         assert not output.exists()
     assert output.read_bytes() == b"whole"
@@ -22,7 +22,7 @@ def test_the_file_takes_its_place_when_the_block_ends(tmp_path: Path) -> None:
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     output = tmp_path / "file.bin"
     output.write_bytes(b"old")
-    with pytest.raises(TypeError), written_whole(output) as file:
+    with pytest.raises(TypeError), open_output(output) as file:
         file.writelines([b"half", "no bytes"])  # type: ignore[list-item]
     assert output.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [output]
@@ -33,6 +33,6 @@ def test_a_place_where_nothing_can_be_written_is_named_before_the_work(
 ) -> None:
     (tmp_path / "file").write_text("")
     for output in (tmp_path, tmp_path / "file" / "below.bin"):
-        with pytest.raises(typer.Exit), written_whole(output):
+        with pytest.raises(typer.Exit), open_output(output):
             pytest.fail("the work began")
         assert str(output) in capsys.readouterr().err

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.images.local import LocalImageStore, read_ahead
+from backend.images.local import LocalImageStore, prefetch_files
 from sync.errors.images import ImageError
 
 
@@ -23,7 +23,7 @@ def test_files_are_read_in_order_and_errors_stand_in_their_places() -> None:
             raise ImageError("broken")
         return path.upper()
 
-    first, second, third = read_ahead(["a", "b", "c"], read, ahead=1)
+    first, second, third = prefetch_files(["a", "b", "c"], read, ahead=1)
     assert (first, third) == (("a", "A"), ("c", "C"))
     assert str(second[1]) == "broken"
 
@@ -41,7 +41,7 @@ def test_no_more_is_read_ahead_than_asked() -> None:
     def paths() -> Iterator[str]:
         yield from "abcdefgh"
 
-    reading = read_ahead(paths(), read, ahead=2)
+    reading = prefetch_files(paths(), read, ahead=2)
     assert next(reading)[0] == "a"
     assert third.wait(10)
     assert begun == ["a", "b", "c"]
@@ -49,7 +49,7 @@ def test_no_more_is_read_ahead_than_asked() -> None:
 
 
 def test_whatever_is_raised_for_one_file_the_others_are_read() -> None:
-    (bad, reason), good = read_ahead(["0", "2"], lambda path: 1 // int(path), ahead=1)
+    (bad, reason), good = prefetch_files(["0", "2"], lambda path: 1 // int(path), ahead=1)
     assert bad == "0"
     assert "ZeroDivisionError" in str(reason)
     assert good == ("2", 0)

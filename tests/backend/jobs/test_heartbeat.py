@@ -23,7 +23,7 @@ from backend.services import Services
 
 pytestmark = pytest.mark.databases
 
-WORKING = Process("worker", "here", 1, seen_s=1, turned_s=1, ended=False, project_id=None, working_s=None)
+WORKING = Process("worker", "here", 1, seen_s=1, iterated_s=1, ended=False, project_id=None, working_s=None)
 
 
 def until(condition: Callable[[], Any]) -> None:
@@ -44,7 +44,7 @@ def pass_time(services: Services, seconds: float) -> None:
 
 def test_a_process_is_seen_while_it_runs_and_has_ended_afterwards(services: Services) -> None:
     assert read_processes(services.engine, "worker") == []
-    with Heartbeat(services.engine, "worker").running():
+    with Heartbeat(services.engine, "worker").run():
         (process,) = read_processes(services.engine, "worker")
         assert (process.state, process.pid, process.alive) == ("alive", os.getpid(), True)
         assert read_processes(services.engine, "server") == []
@@ -53,12 +53,12 @@ def test_a_process_is_seen_while_it_runs_and_has_ended_afterwards(services: Serv
 
 
 def test_heartbeats_go_on_while_the_main_loop_works(services: Services) -> None:
-    with Heartbeat(services.engine, "worker", every_s=0.02).running() as heartbeat, heartbeat.working_on(7):
+    with Heartbeat(services.engine, "worker", every_s=0.02).run() as heartbeat, heartbeat.record_work(7):
         (before,) = read_processes(services.engine, "worker")
         assert before.project_id == 7
         until(lambda: (read_processes(services.engine, "worker")[0].working_s or 0) > 0.5)
         (after,) = read_processes(services.engine, "worker")
-        assert after.seen_s < 0.5 < after.turned_s
+        assert after.seen_s < 0.5 < after.iterated_s
         assert after.alive
     assert read_processes(services.engine, "worker")[0].project_id is None
 
@@ -69,9 +69,9 @@ def test_heartbeats_go_on_while_the_main_loop_works(services: Services) -> None:
         ({}, "alive"),
         ({"seen_s": LOST_AFTER_S + 1}, "lost"),
         ({"seen_s": LOST_AFTER_S + 1, "project_id": 7, "working_s": 100.0}, "lost"),
-        ({"turned_s": STUCK_AFTER_S["worker"] + 1}, "stuck"),
-        ({"turned_s": 3600.0, "project_id": 7, "working_s": 3600.0}, "alive"),
-        ({"kind": "server", "turned_s": STUCK_AFTER_S["server"] + 1}, "stuck"),
+        ({"iterated_s": STUCK_AFTER_S["worker"] + 1}, "stuck"),
+        ({"iterated_s": 3600.0, "project_id": 7, "working_s": 3600.0}, "alive"),
+        ({"kind": "server", "iterated_s": STUCK_AFTER_S["server"] + 1}, "stuck"),
         ({"ended": True}, "ended"),
     ],
 )
@@ -87,7 +87,7 @@ def test_a_killed_process_is_lost_and_one_that_runs_comes_first(
 import time
 from backend.registry.tables import open_database
 from backend.jobs.heartbeat import Heartbeat
-with Heartbeat(open_database({settings.database!r}), "worker").running():
+with Heartbeat(open_database({settings.database!r}), "worker").run():
     print("runs", flush=True)
     time.sleep(100)
 """
@@ -98,13 +98,13 @@ with Heartbeat(open_database({settings.database!r}), "worker").running():
     child.wait()
     pass_time(services, LOST_AFTER_S + 1)
     assert [process.state for process in read_processes(services.engine, "worker")] == ["lost"]
-    with Heartbeat(services.engine, "worker").running():
+    with Heartbeat(services.engine, "worker").run():
         assert [process.state for process in read_processes(services.engine, "worker")] == ["alive", "lost"]
 
 
 def test_a_new_process_forgets_those_that_have_ended(services: Services) -> None:
     for _ in range(3):
-        with Heartbeat(services.engine, "worker").running():
+        with Heartbeat(services.engine, "worker").run():
             assert len(read_processes(services.engine, "worker")) == 1
 
 

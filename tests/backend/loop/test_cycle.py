@@ -33,7 +33,7 @@ def live_name(services: Services) -> str:
 
 def train(services: Services, *, label_config: str = CHOICES, live: bool = True) -> int:
     """Write a version without a head, trained on no annotation; return its number."""
-    with services.registry.writing_version(PROJECT, label_config=label_config, fingerprint=NO_ANNOTATIONS, learned_from=1) as (
+    with services.registry.create_version(PROJECT, label_config=label_config, fingerprint=NO_ANNOTATIONS, learned_from=1) as (
         folder,
         number,
     ):

@@ -48,7 +48,7 @@ def test_it_waits_for_another_process_and_names_it(
 
 
 def test_another_live_version_is_an_error(services: Services, project: Project) -> None:
-    with services.registry.writing_version(7, label_config="<View/>", fingerprint="f", learned_from=1) as (folder, number):
+    with services.registry.create_version(7, label_config="<View/>", fingerprint="f", learned_from=1) as (folder, number):
         (folder / "heads.json").write_text("{}")
     services.registry.promote(7, number)
     sentence = r"v0002-\w+ went live while v0001-\w+ predicted: run galaxyloop prelabel 7 again"

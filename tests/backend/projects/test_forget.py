@@ -24,7 +24,7 @@ def two(services: Services) -> Services:
     """Return services with projects 7 and 8, each with a version, an annotation's effort, and a job in the queue."""
     for project in (7, 8):
         services.registry.register_project(project, label_config=CONFIG, extra_params=None)
-        with services.registry.writing_version(project, label_config=CONFIG, fingerprint="f", learned_from=1) as (folder, _):
+        with services.registry.create_version(project, label_config=CONFIG, fingerprint="f", learned_from=1) as (folder, _):
             (folder / "head").write_text(json.dumps(project))
         with Session(services.engine) as session:
             session.execute(insert(EffortRow).values(project_id=project, annotation_id=1, updated_at="", effort={}))

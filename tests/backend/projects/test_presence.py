@@ -10,7 +10,7 @@ import pytest
 
 from backend.loop.session import ProjectSession
 from backend.loop.worker import handle_events, reconcile
-from backend.projects.presence import DETACHED, GONE, note_detached, why_no_cycle
+from backend.projects.presence import DETACHED, GONE, check_presence, record_detached
 from backend.services import Services
 from sync.label_studio.client import LabelStudioError
 
@@ -55,7 +55,7 @@ def attached(services: Services, studio: Studio) -> Studio:
     """Return project 7 in the state of the worker's last cycle."""
     services.registry.register_project(7, label_config="<View/>", extra_params=None)
     studio.has_project()
-    assert why_no_cycle(services, 7) == ""
+    assert check_presence(services, 7) == ""
     return studio
 
 
@@ -65,11 +65,11 @@ def away(services: Services) -> str:
 
 def test_a_deleted_project_is_gone_and_comes_back_when_it_answers_again(services: Services, attached: Studio) -> None:
     attached.forgets()
-    assert why_no_cycle(services, 7) == "deleted in Label Studio; its versions are kept until: galaxyloop project forget 7"
+    assert check_presence(services, 7) == "deleted in Label Studio; its versions are kept until: galaxyloop project forget 7"
     assert away(services) == GONE
     assert services.registry.versions(7)
     attached.has_project()
-    assert (why_no_cycle(services, 7), away(services)) == ("", "")
+    assert (check_presence(services, 7), away(services)) == ("", "")
 
 
 def test_a_deleted_project_is_one_line_in_the_log_however_often_it_is_looked_for(
@@ -88,14 +88,14 @@ def test_a_deleted_project_is_one_line_in_the_log_however_often_it_is_looked_for
 def test_another_label_studio_says_nothing_about_a_project(services: Services, attached: Studio) -> None:
     attached.forgets()
     attached.has_organization(ELSEWHERE)
-    assert "is another Label Studio than the one that project 7 was attached in" in why_no_cycle(services, 7)
+    assert "is another Label Studio than the one that project 7 was attached in" in check_presence(services, 7)
     assert away(services) == ""
 
 
 def test_another_project_of_the_same_number_is_not_worked_on(services: Services, attached: Studio) -> None:
     attached.has_project(created_at=AGAIN)
-    assert "is not the one that was attached here" in why_no_cycle(services, 7)
-    assert "galaxyloop project forget 7" in why_no_cycle(services, 7)
+    assert "is not the one that was attached here" in check_presence(services, 7)
+    assert "galaxyloop project forget 7" in check_presence(services, 7)
     assert away(services) == ""
 
 
@@ -103,23 +103,23 @@ def test_a_key_that_may_read_nothing_proves_nothing(services: Services, attached
     attached.forgets()
     attached.forgets(ORGANIZATIONS)
     with pytest.raises(LabelStudioError):
-        why_no_cycle(services, 7)
+        check_presence(services, 7)
     assert away(services) == ""
 
 
 def test_a_project_of_an_older_registry_is_gone_when_label_studio_says_so(services: Services, studio: Studio) -> None:
     services.registry.register_project(7, label_config="<View/>", extra_params=None)
     assert services.registry.project(7).origin == ""
-    assert why_no_cycle(services, 7).startswith("deleted in Label Studio")
+    assert check_presence(services, 7).startswith("deleted in Label Studio")
 
 
 def test_a_detached_project_rests_until_it_is_attached_again(services: Services, attached: Studio) -> None:
-    assert note_detached(services, 7) == "detached; its versions are kept, and it goes on after: galaxyloop project attach 7"
+    assert record_detached(services, 7) == "detached; its versions are kept, and it goes on after: galaxyloop project attach 7"
     attached.has_backend("http://elsewhere:9090")
-    assert why_no_cycle(services, 7).startswith("detached")
+    assert check_presence(services, 7).startswith("detached")
     assert away(services) == DETACHED
     attached.has_backend(services.settings.public_url)
-    assert (why_no_cycle(services, 7), away(services)) == ("", "")
+    assert (check_presence(services, 7), away(services)) == ("", "")
 
 
 def test_a_refusal_is_logged_once_and_not_at_every_look(
@@ -133,7 +133,7 @@ def test_a_refusal_is_logged_once_and_not_at_every_look(
 
 def test_a_project_that_only_an_event_named_is_forgotten(services: Services, studio: Studio) -> None:
     services.registry.register_project(7, label_config="<View/>", extra_params=None)
-    assert why_no_cycle(services, 7).startswith("deleted in Label Studio")
+    assert check_presence(services, 7).startswith("deleted in Label Studio")
     reconcile(services)
     assert services.registry.projects() == []
 
@@ -142,9 +142,9 @@ def test_a_project_that_only_an_event_named_is_forgotten(services: Services, stu
 def test_a_project_that_was_attached_or_trained_is_not_forgotten(services: Services, attached: Studio, trained: bool) -> None:
     if trained:
         services.registry.set_origin(7, "")
-        with services.registry.writing_version(7, label_config="<View/>", fingerprint="f", learned_from=9):
+        with services.registry.create_version(7, label_config="<View/>", fingerprint="f", learned_from=9):
             pass
     attached.forgets()
-    assert why_no_cycle(services, 7).startswith("deleted in Label Studio")
+    assert check_presence(services, 7).startswith("deleted in Label Studio")
     reconcile(services)
     assert [project.id for project in services.registry.projects()] == [7]

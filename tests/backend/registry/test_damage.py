@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from backend.doctor.versions import check_versions
 from backend.heads.classification.morphology import Morphology
 from backend.prediction.project_heads import ProjectHeads
-from backend.registry.damage import damage_in_words, replace_damaged, stand_ins, version_damage
+from backend.registry.damage import describe_damage, find_version_damage, list_replacements, replace_damaged
 from backend.registry.records import DAMAGED
 from backend.registry.tables import ProjectRow
 from backend.server.app import create_app
@@ -74,7 +74,7 @@ def project(predicting: Services, embeddings: Callable[..., Any]) -> int:
     vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=predicting.predictors.extractor.dimension)
     head = Morphology.fit(vectors, targets, classes=("Calm", "Wild"), exclusive=True)
     for _ in range(2):
-        with registry.writing_version(id_, label_config=CONFIG, fingerprint="f", learned_from=20) as (folder, number):
+        with registry.create_version(id_, label_config=CONFIG, fingerprint="f", learned_from=20) as (folder, number):
             ProjectHeads({"class": head}).save(folder, parse(CONFIG))
         registry.promote(id_, number, heads={"class": number})
     return id_
@@ -93,10 +93,10 @@ def held(services: Services, project: int) -> str:
 
 
 def test_a_whole_version_answers(predicting: Services, project: int) -> None:
-    assert version_damage(predicting.registry, project, 3) == ""
+    assert find_version_damage(predicting.registry, project, 3) == ""
     assert answering(predicting, project) == "v0003"
     assert replace_damaged(predicting.registry, project, holder=held(predicting, project)) == ""
-    assert damage_in_words(predicting.registry, project) == []
+    assert describe_damage(predicting.registry, project) == []
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -105,16 +105,16 @@ def test_of_a_damaged_version_the_last_good_one_answers_under_its_own_name(
 ) -> None:
     registry = predicting.registry
     damage(registry.path(project, 3))
-    assert "v0003" in version_damage(registry, project, 3)
+    assert "v0003" in find_version_damage(registry, project, 3)
     assert answering(predicting, project) == "v0002"
-    assert damage_in_words(registry, project)[0].startswith(f"project {project}: v0003-")
+    assert describe_damage(registry, project)[0].startswith(f"project {project}: v0003-")
 
     said = replace_damaged(registry, project, holder=held(predicting, project))
     assert said.startswith("v0003-")
     assert "is damaged (" in said
     assert registry.project(project).live_version == 2
     assert registry.version(project, 3).verdict == DAMAGED
-    assert "rollback" in damage_in_words(registry, project)[0]
+    assert "rollback" in describe_damage(registry, project)[0]
 
 
 @pytest.mark.parametrize("damage", [truncate, empty_index, list_for_index, remove_head])
@@ -135,7 +135,7 @@ def test_a_version_that_takes_a_head_of_a_damaged_one_is_damaged_too(predicting:
     registry = predicting.registry
     registry.promote(project, 3, heads={"class": 2})
     truncate(registry.path(project, 2))
-    assert "v0002" in version_damage(registry, project, 3)
+    assert "v0002" in find_version_damage(registry, project, 3)
     assert answering(predicting, project) == "v0001"
     replace_damaged(registry, project, holder=held(predicting, project))
     assert registry.project(project).live_version == 1
@@ -145,7 +145,7 @@ def test_the_base_version_answers_where_all_are_damaged(predicting: Services, pr
     for number in (2, 3):
         shutil.rmtree(predicting.registry.path(project, number))
     assert answering(predicting, project) == "v0001"
-    assert [one.number for one in stand_ins(predicting.registry, project, label_config=CONFIG)] == [2, 1]
+    assert [one.number for one in list_replacements(predicting.registry, project, label_config=CONFIG)] == [2, 1]
 
 
 def test_a_version_that_was_restored_can_be_brought_back(predicting: Services, project: int, tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_version_that_was_restored_can_be_brought_back(predicting: Services, p
     shutil.copytree(tmp_path / "backup", registry.path(project, 3))
     registry.promote(project, 3)
     assert answering(predicting, project) == "v0003"
-    assert damage_in_words(registry, project) == []
+    assert describe_damage(registry, project) == []
 
 
 def test_the_doctor_names_a_damaged_version(predicting: Services, project: int) -> None:

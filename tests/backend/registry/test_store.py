@@ -31,7 +31,7 @@ def registry(services: Services) -> Registry:
 def write(
     registry: Registry, *, fingerprint: str = "abc", content: str = "heads", config: str = CONFIG, holder: str | None = None
 ) -> int:
-    with registry.writing_version(7, label_config=config, fingerprint=fingerprint, learned_from=12, holder=holder) as (
+    with registry.create_version(7, label_config=config, fingerprint=fingerprint, learned_from=12, holder=holder) as (
         folder,
         number,
     ):
@@ -53,7 +53,7 @@ def test_a_new_project_lives_on_the_base_version(registry: Registry) -> None:
 
 
 def test_an_unknown_project_is_named_in_the_error(registry: Registry) -> None:
-    with pytest.raises(RegistryError, match="project 8 is not known here: attach"):
+    with pytest.raises(RegistryError, match="project 8 is not registered here: attach"):
         registry.project(8)
 
 
@@ -104,7 +104,7 @@ def test_numbers_count_up_and_are_never_used_twice(registry: Registry) -> None:
 def test_a_version_that_fails_on_the_way_is_not_there_at_all(registry: Registry) -> None:
     with (
         suppress(OSError),
-        registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=1) as (folder, number),
+        registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=1) as (folder, number),
     ):
         (folder / "heads.json").write_text("half")
         raise OSError("No space left on device")
@@ -286,7 +286,7 @@ def test_whose_heads_a_version_has_is_written_as_it_goes_live_and_stays(registry
     assert registry.version(7, second).head_from("class") == second
     assert registry.version(7, second).head_from("boxes") == first
     assert registry.version(7, second).head_from("another") == second
-    assert registry.taken_heads(7, second) == {"boxes": registry.path(7, first), "stars": registry.path(7, 1)}
+    assert registry.find_taken_heads(7, second) == {"boxes": registry.path(7, first), "stars": registry.path(7, 1)}
     registry.promote(7, first)
     registry.promote(7, second)  # manual rollback
     assert registry.version(7, second).heads == {"boxes": first, "class": second, "stars": 1}

@@ -97,12 +97,12 @@ def test_versions_made_before_names_had_a_tag_keep_theirs_and_new_ones_get_one(u
     registry = Registry(open_database(url), folder=tmp_path)
     assert registry.project(7).live_name == registry.version_named(7, "12").name == "v0012"
     assert (registry.project(7).published_version, registry.project(7).published_tasks) == (12, 40)
-    with registry.writing_version(7, label_config="<View/>", fingerprint="g", learned_from=10) as (_, number):
+    with registry.create_version(7, label_config="<View/>", fingerprint="g", learned_from=10) as (_, number):
         pass
     assert registry.version(7, number).name.startswith("v0013-")
     tags = set()
     for project in (7, 8):
-        with registry.writing_version(project, label_config="<View/>", fingerprint="h", learned_from=10) as (_, number):
+        with registry.create_version(project, label_config="<View/>", fingerprint="h", learned_from=10) as (_, number):
             pass
         tags.add(registry.version(project, number).name.partition("-")[2])
     assert len(tags) == 2

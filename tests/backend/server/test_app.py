@@ -138,7 +138,7 @@ def test_a_context_without_prompts_gets_nothing(client: TestClient, files: Any, 
 @pytest.mark.parametrize("request_", requests("/webhook"))
 def test_an_event_rings_and_queues_a_job(services: Services, files: Any, png: Any, request_: dict[str, Any]) -> None:
     project = request_["body"]["project"]["id"]
-    assert send(TestClient(create_app(services)), request_, files, png) == {"status": "heard"}
+    assert send(TestClient(create_app(services)), request_, files, png) == {"status": "accepted"}
     assert set(services.pending_events.pending()) == services.queue.queued() == {project}
     assert services.registry.project(project).training_requested == (request_["body"]["action"] == "START_TRAINING")
     assert request_["body"]["project"]["label_config"] == services.registry.project(project).label_config
@@ -158,7 +158,7 @@ def test_setup_versions_and_predictions_name_the_same_version(client: TestClient
         name = setup(client, project, CONFIG)["model_version"]
         assert name == registry.project(project).live_name
         assert predict(client, [""], project=project)["results"][0]["model_version"] == name
-        with registry.writing_version(project, label_config=CONFIG, fingerprint="", learned_from=0) as (_, number):
+        with registry.create_version(project, label_config=CONFIG, fingerprint="", learned_from=0) as (_, number):
             pass
         registry.promote(project, number)
     for answer in (client.get("/versions", params={"project": project}), client.post("/versions", json={"project": project})):
@@ -274,7 +274,7 @@ def test_fifty_events_at_once_are_all_heard_in_few_transactions(services: Servic
 
 def test_an_event_of_a_project_nobody_attached_changes_nothing(services: Services) -> None:
     answer = TestClient(create_app(services)).post("/webhook", json={"action": "PROJECT_DELETED", "project": {"id": 88}})
-    assert answer.json() == {"status": "heard"}
+    assert answer.json() == {"status": "accepted"}
     assert services.queue.queued() == set()
 
 
@@ -303,7 +303,7 @@ def test_metrics_tell_who_is_alive_and_what_waits(services: Services) -> None:
     assert "galaxyloop_last_seen_seconds{" not in client.get("/metrics").text
     assert 'galaxyloop_events_wait_seconds{project="7"} 0.0' in client.get("/metrics").text
     services.pending_events.mark([7])
-    with Heartbeat(services.engine, "worker").running():
+    with Heartbeat(services.engine, "worker").run():
         text = client.get("/metrics").text
     assert 'galaxyloop_processes_alive{kind="worker"} 1.0' in text
     assert 'galaxyloop_last_seen_seconds{kind="worker"}' in text

@@ -57,7 +57,7 @@ def without_postgresql(postgresql: Any) -> Iterator[Any]:
 def test_an_event_while_redis_is_down_is_acknowledged_rings_and_is_queued_once_it_is_back(
     services: Services, client: TestClient, without_redis: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert client.post("/webhook", json=EVENT).json() == {"status": "heard"}
+    assert client.post("/webhook", json=EVENT).json() == {"status": "accepted"}
     assert set(services.pending_events.pending()) == {7}
     assert "event=not_queued project=7" in caplog.text
     without_redis.start()
@@ -84,11 +84,11 @@ def test_while_the_database_is_down_the_answer_is_a_sentence_and_afterwards_the_
     assert postgresql.password not in answered.text + caplog.text
     assert (answered.status_code, answered.json()["detail"]) == (
         503,
-        "the backend cannot use its database now; its log says why",
+        "the backend cannot use its database now; see its log",
     )
     assert client.get("/health").status_code == 200
     without_postgresql.start()
-    assert client.post("/webhook", json=EVENT).json() == {"status": "heard"}
+    assert client.post("/webhook", json=EVENT).json() == {"status": "accepted"}
     assert set(services.pending_events.pending()) == {7}
 
 

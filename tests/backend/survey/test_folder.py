@@ -14,7 +14,7 @@ import pytest
 
 from backend.survey import folder as survey_folder
 from backend.survey.errors import SurveyError
-from backend.survey.folder import SurveyFolder, begun_run
+from backend.survey.folder import SurveyFolder, read_begun_run
 from sync.importing.inputs.collection import Span
 
 RUN = {"input": "in", "version": "v0001"}
@@ -55,15 +55,15 @@ def test_a_run_that_was_broken_off_goes_on_by_its_first_plan(out: Path) -> None:
 
 def test_a_run_goes_on_with_what_was_kept_when_it_was_begun(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
-        assert begun_run(out) is None, "what has made no part may be begun otherwise"
+        assert read_begun_run(out) is None, "what has made no part may be begun otherwise"
         folder.put(1, b"part")
-    assert begun_run(out) == RUN | KEPT | {"parts": 2, "images": 2}
+    assert read_begun_run(out) == RUN | KEPT | {"parts": 2, "images": 2}
     with survey_folder.open_folder(out, RUN, no_plan(), state={"folder": "/there"}) as folder:
         assert folder.run["folder"] == "/here"
 
 
 def test_a_folder_that_is_not_there_has_begun_nothing(out: Path) -> None:
-    assert begun_run(out) is None
+    assert read_begun_run(out) is None
 
 
 @pytest.mark.parametrize(

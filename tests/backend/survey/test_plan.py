@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.survey.plan import cut_into_parts, read_plan, write_plan
+from backend.survey.plan import divide_into_parts, read_plan, write_plan
 from sync.importing.inputs.collection import Span
 
 SPANS = st.lists(
@@ -23,7 +23,7 @@ def images(spans: list[Span]) -> list[tuple[str, int | None, str | None]]:
 
 @given(SPANS, st.integers(1, 20))
 def test_every_image_is_in_one_part_in_order(spans: list[Span], size: int) -> None:
-    parts = list(cut_into_parts(spans, images=size))
+    parts = list(divide_into_parts(spans, images=size))
     assert [image for part in parts for image in images(part)] == images(spans)
     assert all(len(images(part)) == size for part in parts[:-1])
     assert all(0 < len(images(part)) <= size for part in parts)

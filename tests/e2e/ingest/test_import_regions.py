@@ -122,7 +122,7 @@ def test_predictions_come_back_to_the_pixel_and_twice_is_once(
     assert project_state(client, project).model_version == "cutler"
 
     again = import_regions(coco, tmp_path / "south_seg.fits", "--label", "Galaxy", "--model", "cutler")
-    assert "0 tasks stored, 2 there already" in again.stdout
+    assert "0 tasks stored, 2 already stored" in again.stdout
     import_regions(tmp_path / "south_seg.fits", "--label", "Star", "--model", "cutler")
     (changed,) = client.get("/api/predictions/", task=tasks["south"])
     assert changed["id"] == south["id"]
@@ -175,11 +175,11 @@ def test_annotations_by_the_sky_and_classes_of_a_table_are_there_once(
         patched.setattr(LabelStudioClient, "send", send_one)
         assert (import_regions(*words).exit_code, len(sent)) == (1, 2)
     done = import_regions(*words)
-    assert (done.exit_code, "1 tasks stored, 1 there already" in done.stdout) == (1, True), done.output
+    assert (done.exit_code, "1 tasks stored, 1 already stored" in done.stdout) == (1, True), done.output
     for reason in ("no task of the project has its", "no label of 'class'", "the picture of no task"):
         assert reason in done.stderr
     again = import_regions(*words)
-    assert "0 tasks stored, 2 there already" in again.stdout
+    assert "0 tasks stored, 2 already stored" in again.stdout
     tasks = tasks_of(client, project)
     notes = {note.task_id: note for note in read_annotations(client, project)}
     assert len(notes) == 2

@@ -39,11 +39,11 @@ def test_a_folder_imported_twice_is_there_once_and_what_is_broken_is_named(
 ) -> None:
     first = run(project, everything)
     assert first.exit_code == 1  # two files are broken
-    assert "4 imported, 1 there already, 2 left out" in first.stdout
+    assert "4 imported, 1 already in the project, 2 left out" in first.stdout
     broken = first.stderr.splitlines()
     assert broken[0] == "galaxyloop: 2 could not be read and are left out:"
     assert [Path(line.strip().partition(": ")[0]).name for line in broken[1:]] == ["e.jpg", "f.fits"]
-    assert "0 imported, 5 there already, 2 left out" in run(project, everything).stdout
+    assert "0 imported, 5 already in the project, 2 left out" in run(project, everything).stdout
     tasks = {task.data["filename"]: task.data for task in read_tasks(client, project)}
     assert sorted(tasks) == ["a.png", "b.jpg", "c.tif", "d.fits"]
     assert (tasks["d.fits"]["unit"], tasks["d.fits"]["bands"]) == ("nJy", ["r"])
@@ -92,6 +92,6 @@ def test_an_import_that_was_killed_goes_on(
         process.wait()
     there = project_state(client, project).task_count
     assert 0 < there < MANY
-    assert f"{MANY - there} imported, {there} there already, 0 left out" in run(project, folder).stdout
+    assert f"{MANY - there} imported, {there} already in the project, 0 left out" in run(project, folder).stdout
     assert project_state(client, project).task_count == len(known_content(client, project)) == MANY
     assert len(uploads_of(client, project)) == MANY

@@ -60,7 +60,7 @@ def test_a_catalogue_is_cut_out_of_a_mosaic_and_its_columns_travel(
     mosaics = ["--mosaic", tmp_path / "[gr].fits"]
     for imported in (2, 0):
         result = run(project, "--catalogue", catalogue, *mosaics, "--fov-arcsec", 20)
-        assert f"{imported} imported, {2 - imported} there already, 2 left out" in result.stdout
+        assert f"{imported} imported, {2 - imported} already in the project, 2 left out" in result.stdout
     assert "row 3 (J004000.0+020000.0): no g mosaic covers the place at ra 10.00000, dec 2.00000" in result.stderr
     assert "row 4: the row has no position" in result.stderr
     first, second = (task.data for task in read_tasks(client, project))
@@ -81,7 +81,7 @@ def test_a_table_is_joined_to_pictures_by_their_ids(
     table.write_text("objid,ra,dec,class\n000,150.5,2.0,Spiral\n1,151.0,3.0,Smooth\n002,1,2,Spiral,x\n77,1,2,Smooth\n")
     for imported in (2, 0):
         result = run(project, folder, "--table", table, "--key", "objid")
-        assert f"{imported} imported, {2 - imported} there already, 4 left out" in result.stdout
+        assert f"{imported} imported, {2 - imported} already in the project, 4 left out" in result.stdout
         assert result.exit_code == 1
     assert result.stderr.count("is that of this picture") == 2
     assert f"row 3 of {table}: line 4 has 5 values for 4 columns" in result.stderr
@@ -133,7 +133,7 @@ def test_a_list_of_addresses_is_fetched_from_allowed_hosts_only(
         lines = [f"http://{host}/000.png,0.5", f"http://{host}/999.png,1", "http://elsewhere.example/a.png,1", "file:///a,1"]
         addresses.write_text("\n".join(["url,redshift", *lines, f"http://{host}/001.png,0.7"]))
         result = run(project, "--urls", addresses)
-    assert "2 imported, 0 there already, 3 left out" in result.stdout
+    assert "2 imported, 0 already in the project, 3 left out" in result.stdout
     assert "999.png' was answered with HTTP 404" in result.stderr
     assert result.stderr.count("nor on an allowed host") == 2
     assert [task.data["redshift"] for task in read_tasks(client, project)] == [0.5, 0.7]
@@ -158,7 +158,7 @@ def test_a_survey_is_asked_once_for_each_galaxy(
         monkeypatch.setattr(astroquery.hips2fitsClass, "server", f"http://{host}/hips2fits")
         for imported in (2, 0):
             result = run(project, "--catalogue", catalogue, "--survey", "CDS/P/some/g", "--pixels", 32)
-            assert f"{imported} imported, {2 - imported} there already, 0 left out" in result.stdout, result.stderr
+            assert f"{imported} imported, {2 - imported} already in the project, 0 left out" in result.stdout, result.stderr
         assert len(asked) == 2
     assert [task.data["ra"] for task in read_tasks(client, project)] == [150.0, 150.1]
 
@@ -174,7 +174,7 @@ def test_a_bucket_is_opened_through_label_studio(
     host, s3 = bucket
     for _ in range(2):
         result = run(project, everything, "--storage", "s3", "--bucket", "galaxies")
-    assert "0 imported, 5 there already, 2 left out" in result.stdout
+    assert "0 imported, 5 already in the project, 2 left out" in result.stdout
     tasks = {task.data["filename"]: task.data for task in read_tasks(client, project)}
     stored = {one["Key"] for one in s3.list_objects_v2(Bucket="galaxies")["Contents"]}
     names = {f"{data['content_id']}.{kind}" for data, kind in zip(tasks.values(), ("png", "jpg", "png", "png"), strict=True)}

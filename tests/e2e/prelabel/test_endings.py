@@ -34,7 +34,7 @@ def test_tasks_whose_picture_cannot_be_read_are_listed_and_the_others_are_in(
     assert each_once(client, project)
     client.send("PATCH", f"/api/tasks/{last}/", json={"data": read_tasks(client, project)[0].data})
     again = run(project)
-    assert "were there already, 1 of them replaced: images have changed" in again.stdout
+    assert "tasks had one already, 1 of them replaced: images have changed" in again.stdout
     assert all(one["result"] for one in predictions(client, project))
     assert each_once(client, project)
 

@@ -47,7 +47,7 @@ def test_every_task_gets_one_prediction_and_a_second_run_adds_none(
     assert each_once(client, project)
     second = run(project)
     assert second.exit_code == 0, second.output
-    assert re.fullmatch(rf"0 predictions of v0001-\w+ stored, {TILES} were there already\n", second.stdout)
+    assert re.fullmatch(rf"0 predictions of v0001-\w+ stored, {TILES} tasks had one already\n", second.stdout)
     assert each_once(client, project)
 
 
@@ -80,9 +80,10 @@ def test_nothing_is_stored_for_a_version_that_is_not_live_any_more(
     @contextmanager
     def overtaken(opened: Services, known: Project) -> Iterator[Engine]:
         with engines.local_engine(opened, known) as engine:
-            with opened.registry.writing_version(
-                known.id, label_config=known.label_config, fingerprint="f", learned_from=1
-            ) as (folder, number):
+            with opened.registry.create_version(known.id, label_config=known.label_config, fingerprint="f", learned_from=1) as (
+                folder,
+                number,
+            ):
                 (folder / "heads.json").write_text("{}")
             opened.registry.promote(known.id, number)
             yield engine

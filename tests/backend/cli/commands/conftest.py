@@ -74,7 +74,7 @@ def trained(open_services: Callable[..., Services], embeddings: Callable[..., An
     services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=1280)
     head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
-    with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=20) as (folder, number):
+    with services.registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=20) as (folder, number):
         ProjectHeads({"class": head}).save(folder, parse(CONFIG))
     services.registry.promote(7, number)
     return services

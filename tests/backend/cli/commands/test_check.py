@@ -56,9 +56,9 @@ def test_where_nothing_runs_the_check_says_so_and_fails() -> None:
 
 
 def test_the_check_is_content_while_server_and_worker_run(engine: Engine) -> None:
-    with Heartbeat(engine, "server").running(), Heartbeat(engine, "worker").running() as worker:
+    with Heartbeat(engine, "server").run(), Heartbeat(engine, "worker").run() as worker:
         assert run("check").exit_code == 0
-        with worker.working_on(7):
+        with worker.record_work(7):
             assert "worker works on project 7 since" in run("check").stdout
     assert f"the worker does not run: process {os.getpid()} on {socket.gethostname()} ended" in refused("check")
 
@@ -66,19 +66,19 @@ def test_the_check_is_content_while_server_and_worker_run(engine: Engine) -> Non
 def test_the_health_check_of_a_worker_asks_for_the_worker_of_its_machine(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with Heartbeat(engine, "worker").running():
+    with Heartbeat(engine, "worker").run():
         assert run("check", "--worker").exit_code == 0
     assert "no worker on this machine is alive: ended" in refused("check", "--worker")
     with monkeypatch.context() as patch:
         patch.setattr(socket, "gethostname", lambda: "elsewhere")
-        elsewhere = Heartbeat(engine, "worker").running()
+        elsewhere = Heartbeat(engine, "worker").run()
         elsewhere.__enter__()
-    assert "no worker on this machine is alive: none has been seen" in refused("check", "--worker")
+    assert "no worker on this machine is alive: none has run" in refused("check", "--worker")
     elsewhere.__exit__(None, None, None)
 
 
 def test_a_worker_that_hangs_is_not_alive(engine: Engine) -> None:
-    with Heartbeat(engine, "worker", every_s=3600).running():
+    with Heartbeat(engine, "worker", every_s=3600).run():
         with engine.begin() as connection:
             connection.execute(update(ProcessRow).values(turned_at=ProcessRow.turned_at - 1000))
         assert "no worker on this machine is alive: stuck" in refused("check", "--worker")

@@ -32,14 +32,14 @@ def catalogue(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        ([], "name one source: files and folders, or --catalogue, or --urls"),
-        (["a.png", "--urls", "urls.csv"], "name one source"),
+        ([], "name exactly one input: files and folders, or --catalogue, or --urls"),
+        (["a.png", "--urls", "urls.csv"], "name exactly one input"),
         (
             ["b.fits", "--catalogue", "galaxies.csv", "--mosaic", "a.fits"],
             "or --urls; patterns of --mosaic must be quoted",
         ),
         (["--catalogue", "galaxies.csv", "--mosaic", "g=empty"], "there is no mosaic in empty"),
-        (["--catalogue", "galaxies.csv"], "say where the cut-outs of the catalogue come from: --mosaic or --survey"),
+        (["--catalogue", "galaxies.csv"], "--catalogue needs either --mosaic or --survey"),
         (["a.png", "--mosaic", "m.fits"], "--mosaic and --survey need a --catalogue"),
         (["--catalogue", "galaxies.csv", "--survey", "a", "--table", "2"], "which table of a --catalogue or --urls is read"),
         (["--catalogue", "galaxies.csv", "--survey", "a", "--catalogue-table", "2"], "galaxies.csv has no table '2'"),
@@ -51,8 +51,8 @@ def catalogue(tmp_path: Path) -> Path:
         (["b.png", "--table", "galaxies.csv", "--key", "name"], "its column 'name' holds 'A', the first picture is 'b.png'"),
         (["a.png", "--fov-arcsec", "0"], "--fov-arcsec must be positive, not 0"),
         (["a.png", "--fov-arcsec", "nan"], "--fov-arcsec must be positive, not nan"),
-        (["a.png", "--stretch", "log"], "'log' is no stretch: lupton, asinh, zscale, percentile are"),
-        (["a.png", "--storage", "ftp"], "'ftp' is no storage: uploads, local, s3 are"),
+        (["a.png", "--stretch", "log"], "unknown stretch 'log': choose lupton, asinh, zscale, percentile"),
+        (["a.png", "--storage", "ftp"], "unknown storage 'ftp': choose uploads, local, s3"),
         (["a.png", "--storage", "local"], "--storage local needs LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"),
         (["a.png", "--storage", "s3"], "--storage s3 needs a --bucket"),
         (["empty"], "there is no image in empty"),

@@ -33,7 +33,7 @@ class Project:
         self.services, self._files = services, files
         self._seen = len(files.asked)
         services.registry.register_project(7, label_config=CONFIG, extra_params=None)
-        with services.registry.writing_version(7, label_config=CONFIG, fingerprint="f", learned_from=1):
+        with services.registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=1):
             pass
 
     def predict(self, mood: str = "Calm", *, version: int = 1, suffix: str = "", name: str = "") -> int:

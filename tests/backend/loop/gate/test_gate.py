@@ -85,7 +85,7 @@ class Bench:
             targets = np.stack(list(training_labels[name].labels.values()))
             classes = [label.value for label in CONTROLS[name].labels]
             heads[name] = Morphology.fit(embeddings, targets, classes=classes, exclusive=True)
-        writing = self.services.registry.writing_version(
+        writing = self.services.registry.create_version(
             self.id, label_config=self.project.label_config, fingerprint="f", learned_from=len(learned)
         )
         with writing as (folder, number):

@@ -39,7 +39,7 @@ def prune(services: Services, *, lease: threading.Event | None = None) -> int:
 def new_version(services: Services) -> str:
     """Make a version without a head live; return its name."""
     label_config = services.registry.project(PROJECT).label_config
-    with services.registry.writing_version(PROJECT, label_config=label_config, fingerprint="f", learned_from=1) as (
+    with services.registry.create_version(PROJECT, label_config=label_config, fingerprint="f", learned_from=1) as (
         folder,
         number,
     ):
