@@ -12,13 +12,13 @@ from backend.cluster.version_bundle import bundle_version
 from backend.settings import Settings
 from backend.survey.errors import SurveyError
 from backend.survey.run import SurveyPlan, run_survey
-from backend.survey.worker import Given, Job, Part
+from backend.survey.worker import WorkerArguments, Job, Part
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'
 
 
 @contextmanager
-def losing_the_last(given: Given) -> Iterator[Callable[[Iterable[Job]], Iterator[Part]]]:
+def losing_the_last(arguments: WorkerArguments) -> Iterator[Callable[[Iterable[Job]], Iterator[Part]]]:
     """Return a function that makes parts; all but the first lack their last image."""
     yield lambda jobs: (
         Part(job.number, b"part", sum(span.count for span in job.spans) - min(job.number, 1), 0) for job in jobs
