@@ -12,7 +12,7 @@ from backend.cluster.version_bundle import bundle_version
 from backend.settings import Settings
 from backend.survey.errors import SurveyError
 from backend.survey.run import SurveyPlan, run_survey
-from backend.survey.worker import WorkerArguments, Job, Part
+from backend.survey.worker import Job, Part, WorkerArguments
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'
 
