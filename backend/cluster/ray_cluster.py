@@ -126,7 +126,7 @@ class _Run:
             elif not self._working and not self._starting:
                 raise
         else:
-            self._give_job(actor)
+            self._assign_job(actor)
 
     def _finish_job(self, reference: Any) -> Iterator[Any]:
         """Yield the result of a job, unless its worker died and another one repeats it."""
@@ -135,15 +135,15 @@ class _Run:
             result = self._result(reference)
         except ClusterError:
             del actor
-            if not self._queue.give_back(attempt):
+            if not self._queue.return_job(attempt):
                 raise
             self.start_workers(1)
             return
-        self._give_job(actor)
+        self._assign_job(actor)
         del actor
         yield result
 
-    def _give_job(self, actor: Any) -> None:
+    def _assign_job(self, actor: Any) -> None:
         attempt = self._queue.take()
         if attempt is None:
             self._starting.clear()  # no jobs are left

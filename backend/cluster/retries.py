@@ -53,7 +53,7 @@ class JobQueue:
             return Attempt(job)
         return None
 
-    def give_back(self, attempt: Attempt) -> bool:
+    def return_job(self, attempt: Attempt) -> bool:
         """Return a job whose worker died to the queue; return False if it has been repeated `MOST_RETRIES` times already."""
         if attempt.deaths >= MOST_RETRIES:
             return False

@@ -55,7 +55,7 @@ def check_machine(options: DemoOptions) -> None:
         ("the backend", options.backend_port, "BACKEND_PORT"),
     ):
         if not port_is_free(port):
-            raise DemoError(f"port {port} for {name} is taken: end what uses it, or run `make demo {option}=<another>`")
+            raise DemoError(f"port {port} for {name} is in use: end that program, or run `make demo {option}=<another>`")
     if options.images is not None and not options.images.is_dir():
         raise DemoError(f"{options.images} is not a folder of images")
     options.data_dir.mkdir(parents=True, exist_ok=True)

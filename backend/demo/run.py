@@ -100,12 +100,12 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         console.print(f"\n[bold]galaxyloop is ready:[/] {project_url}")
         console.print(f"  log in as {USER} with password {memory.password}")
         console.print(
-            f"  correct {settings.batch} galaxies: what is then measured as better goes live; Ctrl-C ends everything\n"
+            f"  correct {settings.batch} galaxies: a version that is measured as better goes live; Ctrl-C stops everything\n"
         )
         _watch(studio, children, console)
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):  # the terminal may be gone
-            console.print("ending")
+            console.print("stopping")
     finally:
         _set_signal_action(signal.SIG_IGN)  # a second Ctrl-C would leave some of the processes running
         for child in reversed(children):
@@ -251,7 +251,7 @@ def _wait_for_predictions(
                 return
             for child in children:
                 if not child.running:
-                    raise DemoError(f"the {child.name} ended; the end of its log says:\n{child.last_lines()}")
+                    raise DemoError(f"the {child.name} ended; the end of its log:\n{child.last_lines()}")
             time.sleep(0.3)
     raise DemoError(f"no predictions within {READY_WITHIN_S:.0f} s; see the worker's log")
 
@@ -279,5 +279,5 @@ def _watch(studio: LabelStudioServer, children: list[Child], console: Console) -
             raise DemoError("Label Studio has ended; run `make demo` again, nothing is lost")
         for child in children:
             if not child.running:
-                console.print(f"the {child.name} ended and is started again; its log is {child.log}")
+                console.print(f"the {child.name} ended and is restarted; its log is {child.log}")
                 child.start()

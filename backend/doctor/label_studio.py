@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 import httpx
 
 from backend.doctor.processes import MAX_DIFFERENCE_S
-from backend.doctor.report import Check, failed, passed
+from backend.doctor.report import Check, report_failure, report_success
 from backend.settings import Settings
 from sync.http.network import open_client
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
@@ -38,9 +38,11 @@ def check_key(client: LabelStudioClient) -> Check:
         user = client.get("/api/current-user/whoami")
     except LabelStudioError as error:
         if error.status == httpx.codes.UNAUTHORIZED:
-            return failed(name, f"{error}: set LABEL_STUDIO_API_KEY to a token from Account & Settings → Personal Access Token")
-        return failed(name, f"{error}: start it, or set LABEL_STUDIO_URL")
-    return passed(name, f"{client.url} accepts the key of {user['email']}")
+            return report_failure(
+                name, f"{error}: set LABEL_STUDIO_API_KEY to a token from Account & Settings → Personal Access Token"
+            )
+        return report_failure(name, f"{error}: start it, or set LABEL_STUDIO_URL")
+    return report_success(name, f"{client.url} accepts the key of {user['email']}")
 
 
 def check_version(client: LabelStudioClient) -> Check:
@@ -49,10 +51,10 @@ def check_version(client: LabelStudioClient) -> Check:
     try:
         version = str(client.get("/api/version")["release"])
     except LabelStudioError as error:
-        return failed(name, str(error))
+        return report_failure(name, str(error))
     if not version.startswith(TESTED):
-        return failed(name, f"{version} is untried: install one that galaxyloop is tested with, label-studio=={TESTED}*")
-    return passed(name, f"{version}, tested with {TESTED}x")
+        return report_failure(name, f"{version} is not tested with galaxyloop: install label-studio=={TESTED}*")
+    return report_success(name, f"{version}, tested with {TESTED}x")
 
 
 def check_clock(url: str, *, database_ahead_s: float) -> Check:
@@ -62,9 +64,11 @@ def check_clock(url: str, *, database_ahead_s: float) -> Check:
         with open_client(url, timeout=TIMEOUT_S) as client:
             date = client.get(f"{url}/health").headers["Date"]
     except (httpx.TransportError, KeyError):
-        return failed(name, "Label Studio did not tell its time: see above")
+        return report_failure(name, "Label Studio did not send its time: see above")
     label_studio_ahead_s = parsedate_to_datetime(date).timestamp() - time.time()
     for whose, ahead in (("Label Studio's", label_studio_ahead_s), ("the database's", database_ahead_s)):
         if abs(ahead) > MAX_DIFFERENCE_S:
-            return failed(name, f"{whose} clock is {ahead:+.0f} s from this machine's: let all machines keep time by NTP")
-    return passed(name, f"within {MAX_DIFFERENCE_S:.0f} s of one another")
+            return report_failure(
+                name, f"{whose} clock is {ahead:+.0f} s ahead of this machine's: synchronise the clocks of all machines by NTP"
+            )
+    return report_success(name, f"the clocks differ by less than {MAX_DIFFERENCE_S:.0f} s")

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from backend.doctor.report import Check, failed, passed
+from backend.doctor.report import Check, report_failure, report_success
 
 __all__ = ["MODELS", "check_data_folder", "check_models"]
 
@@ -28,10 +28,14 @@ def check_data_folder(folder: Path) -> Check:
         free = shutil.disk_usage(folder).free
     except OSError as error:
         reason = error.strerror
-        return failed(name, f"{folder} cannot be written ({reason}): let galaxyloop write there, or set GALAXYLOOP_DATA_DIR")
+        return report_failure(
+            name, f"{folder} cannot be written ({reason}): let galaxyloop write there, or set GALAXYLOOP_DATA_DIR"
+        )
     if free < NEEDED_BYTES:
-        return failed(name, f"{folder} has {free / 2**30:.1f} GiB free: make room for {NEEDED_BYTES / 2**30:.0f} GiB or more")
-    return passed(name, f"{folder} can be written and has {free / 2**30:.0f} GiB free")
+        return report_failure(
+            name, f"{folder} has {free / 2**30:.1f} GiB free: make room for {NEEDED_BYTES / 2**30:.0f} GiB or more"
+        )
+    return report_success(name, f"{folder} can be written and has {free / 2**30:.0f} GiB free")
 
 
 def check_models(package: Path = PACKAGE, listed: Path = MODELS) -> Check:
@@ -48,8 +52,8 @@ def check_models(package: Path = PACKAGE, listed: Path = MODELS) -> Check:
     lines = [line.split(maxsplit=1) for line in listed.read_text().splitlines()]
     wrong = [file for digest, file in lines if _digest(package / file) != digest]
     if wrong:
-        return failed(name, f"missing or not as they were shipped: {', '.join(wrong)}; install galaxyloop again")
-    return passed(name, f"{len(lines)} files are as they were shipped")
+        return report_failure(name, f"missing or changed since the release: {', '.join(wrong)}; install galaxyloop again")
+    return report_success(name, f"{len(lines)} files are unchanged")
 
 
 def _digest(file: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Check", "failed", "passed"]
+__all__ = ["Check", "report_failure", "report_success"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,20 +17,20 @@ class Check:
         Name of the checked part.
     ok : bool
         Whether the check passed.
-    says : str
+    message : str
         The observed state; if the check failed, one sentence with the remedy.
     """
 
     name: str
     ok: bool
-    says: str
+    message: str
 
 
-def passed(name: str, says: str) -> Check:
+def report_success(name: str, message: str) -> Check:
     """Return the result of a check that passed."""
-    return Check(name, True, says)
+    return Check(name, True, message)
 
 
-def failed(name: str, says: str) -> Check:
+def report_failure(name: str, message: str) -> Check:
     """Return the result of a check that failed."""
-    return Check(name, False, says)
+    return Check(name, False, message)

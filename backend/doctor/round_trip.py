@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from backend.doctor.parts import Parts
-from backend.doctor.report import Check, failed, passed
+from backend.doctor.report import Check, report_failure, report_success
 from backend.jobs.lease import hold_lease
 from backend.projects.forget import ProjectInUseError, forget_project
 from sync.label_studio.attach import backend_body, event_headers
@@ -27,8 +27,8 @@ EVENT_WITHIN_S = 4.0
 POLL_S = 0.05
 LEASE_S = 30.0
 BLOCKED, NOT_REACHED = "reserved network address", "Can't connect to ML backend"
-OR_NETWORK = "or take this network off those that it refuses (docs/deploy.md, Networks)"
-WEBHOOKS, CALLS, EVENTS = "network switch for events", "network switch for calls", "an event's way"
+OR_NETWORK = "or remove this network from those that it rejects (docs/deploy.md, Networks)"
+WEBHOOKS, CALLS, EVENTS = "network switch for events", "network switch for calls", "delivery of an event"
 
 
 def check_round_trip(services: Parts, client: LabelStudioClient) -> list[Check]:
@@ -37,18 +37,17 @@ def check_round_trip(services: Parts, client: LabelStudioClient) -> list[Check]:
     Returns
     -------
     list of Check
-        Checks of Label Studio's network switches for events and for calls, and of an event's way from Label Studio through the
-        server to the registry.
+        Checks of Label Studio's network switches for events and for calls, and of the delivery of an event to the registry.
     """
     try:
         with _temporary_project(services, client) as project:
             webhook = _check_webhook(services, client, project)
             backend = _check_backend(services, client, project, webhook_ok=webhook.ok)
             both = webhook.ok and backend.ok
-            event = _check_event(services, client, project) if both else failed(EVENTS, "not tried: see above")
+            event = _check_event(services, client, project) if both else report_failure(EVENTS, "not tested: see above")
             return [webhook, backend, event]
     except LabelStudioError as error:
-        return [failed(EVENTS, f"no project could be made to try it with: {error}")]
+        return [report_failure(EVENTS, f"no temporary project could be created: {error}")]
 
 
 @contextmanager
@@ -80,13 +79,13 @@ def _check_webhook(services: Parts, client: LabelStudioClient, project: int) -> 
         client.send("POST", "/api/webhooks/", json=hook)
     except LabelStudioError as error:
         if BLOCKED not in str(error):
-            return failed(WEBHOOKS, f"{error}: check GALAXYLOOP_BACKEND_URL")
-        return failed(
+            return report_failure(WEBHOOKS, f"{error}: check GALAXYLOOP_BACKEND_URL")
+        return report_failure(
             WEBHOOKS,
             f"Label Studio sends no events to the private address {url}: start it with "
             f"LABEL_STUDIO_SSRF_PROTECTION_ENABLED=false, {OR_NETWORK}",
         )
-    return passed(WEBHOOKS, f"Label Studio may send events to {url}")
+    return report_success(WEBHOOKS, f"Label Studio may send events to {url}")
 
 
 def _check_backend(services: Parts, client: LabelStudioClient, project: int, *, webhook_ok: bool) -> Check:
@@ -97,19 +96,19 @@ def _check_backend(services: Parts, client: LabelStudioClient, project: int, *, 
     except LabelStudioError as error:
         if BLOCKED not in str(error):
             why = "" if NOT_REACHED in str(error) else f" ({error})"
-            return failed(
+            return report_failure(
                 CALLS,
                 f"Label Studio does not reach the backend at {url}{why}: start galaxyloop server, and set "
                 "GALAXYLOOP_BACKEND_URL to where Label Studio's machine finds it",
             )
         # If only the switch for events is closed, Label Studio also refuses, but only after it has created the backend's row.
         if webhook_ok or not client.get("/api/ml", project=project):
-            return failed(
+            return report_failure(
                 CALLS,
                 f"Label Studio calls no backend at the private address {url}: start it with "
                 f"LABEL_STUDIO_ML_BLOCK_LOCAL_IP=false, {OR_NETWORK}",
             )
-    return passed(CALLS, f"Label Studio reaches the backend at {url}")
+    return report_success(CALLS, f"Label Studio reaches the backend at {url}")
 
 
 def _check_event(services: Parts, client: LabelStudioClient, project: int) -> Check:
@@ -118,13 +117,15 @@ def _check_event(services: Parts, client: LabelStudioClient, project: int) -> Ch
         return pending_events.last_at if pending_events else 0.0
 
     before, began = last_event_at(), time.monotonic()
-    client.send("PATCH", f"/api/projects/{project}/", json={"description": "tries the way of an event"}, repeatable=True)
+    client.send("PATCH", f"/api/projects/{project}/", json={"description": "tests the delivery of an event"}, repeatable=True)
     if _wait_until(EVENT_WITHIN_S, lambda: last_event_at() > before):
-        return passed(EVENTS, f"from Label Studio through the server to the registry in {time.monotonic() - began:.1f} s")
-    return failed(
+        return report_success(
+            EVENTS, f"from Label Studio through the server to the registry in {time.monotonic() - began:.1f} s"
+        )
+    return report_failure(
         EVENTS,
         f"none arrived within {EVENT_WITHIN_S:.0f} s: the server must run with the same database and the same "
-        "GALAXYLOOP_WEBHOOK_SECRET and GALAXYLOOP_BASIC_AUTH_PASSWORD as this command; its log names events that it refused",
+        "GALAXYLOOP_WEBHOOK_SECRET and GALAXYLOOP_BASIC_AUTH_PASSWORD as this command; its log lists events that it rejected",
     )
 
 

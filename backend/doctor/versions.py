@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.doctor.report import Check, failed, passed
+from backend.doctor.report import Check, report_failure, report_success
 from backend.registry.damage import describe_damage
 from backend.registry.store import Registry
 
@@ -15,5 +15,5 @@ def check_versions(registry: Registry) -> Check:
     projects = registry.projects()
     damages = [sentence for project in projects for sentence in describe_damage(registry, project.id)]
     if damages:
-        return failed(name, "; ".join(damages))
-    return passed(name, f"the files of {len(projects)} live versions are as they were written")
+        return report_failure(name, "; ".join(damages))
+    return report_success(name, f"the files of {len(projects)} live versions are unchanged")

@@ -86,7 +86,7 @@ class LocalImageStore:
         file = Path(path)
         try:
             if not file.is_file():
-                raise ImageError("there is no such file" if not file.exists() else "this is no file")
+                raise ImageError("there is no such file" if not file.exists() else "this is not a file")
             size = file.stat().st_size
             if size > self._max_bytes:
                 raise ImageError(f"the file has {size} bytes, more than the {self._max_bytes} of GALAXYLOOP_IMAGE_MAX_BYTES")

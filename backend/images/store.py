@@ -68,7 +68,7 @@ class StoredImage:
         """
         return claimed_pixels(self.read()) > LARGE_PIXELS
 
-    def forget_if_large(self) -> None:
+    def free_if_large(self) -> None:
         """Free the decoded pixels of a large image; the next access decodes them again."""
         if "pixels" in self.__dict__ and self.pixels.shape[0] * self.pixels.shape[1] > LARGE_PIXELS:
             del self.__dict__["pixels"]

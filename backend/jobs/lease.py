@@ -43,7 +43,7 @@ _MARK = " #"
 class Holder:
     """The worker that holds a project, and the time until its lease expires, seconds."""
 
-    who: str
+    name: str
     seconds: float
 
 
@@ -56,7 +56,7 @@ class Lease(threading.Event):
         Of this lease, as in the project's row.
     before : str or None
         Name of the previous lease: if it differs from this process's last one, another process has worked on the project since.
-    left_to_expire : bool
+    expires_unreleased : bool
         Whether the lease is not released at the end.
     """
 
@@ -64,13 +64,13 @@ class Lease(threading.Event):
         super().__init__()
         self.name = name
         self.before = before
-        self.left_to_expire = False
+        self.expires_unreleased = False
 
     def expire_if_unanswered(self, error: LabelStudioUnavailable) -> None:
         """Mark the lease to expire unreleased if Label Studio may still be storing the data of an unanswered request."""
         # A subclass means that the request was not sent; a status below 500 is an answer.
         if type(error) is LabelStudioUnavailable and (error.status is None or error.status >= 500):
-            self.left_to_expire = True
+            self.expires_unreleased = True
 
 
 @contextmanager
@@ -115,7 +115,7 @@ def hold_lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[L
     finally:
         done.set()
         thread.join()
-        _renew(engine, project_id, lease.name, seconds=seconds if lease.left_to_expire else None)
+        _renew(engine, project_id, lease.name, seconds=seconds if lease.expires_unreleased else None)
 
 
 def holder(engine: Engine, project_id: int) -> Holder | None:

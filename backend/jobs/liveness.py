@@ -21,7 +21,7 @@ def describe_processes(engine: Engine, kind: Kind) -> str:
     """Describe the processes of a kind in one line."""
     processes = read_processes(engine, kind)
     if not processes:
-        return f"does not run and never has: start galaxyloop {kind}"
+        return f"does not run, and none has run before: start galaxyloop {kind}"
     running = [process for process in processes if process.alive]
     if running:
         return "; ".join(_describe_running(process) for process in running)
@@ -66,9 +66,7 @@ def _describe_stopped(process: Process) -> str:
     name = f"process {process.pid} on {process.host}"
     if process.state == "stuck":
         since = format_time_ago(process.iterated_s)
-        away = "see whether its queue can be reached, else " if process.kind == "worker" else ""
-        return (
-            f"hangs: {name} runs, but its loop has not turned since {since}; {away}end it and start galaxyloop {process.kind}"
-        )
+        remedy = "check whether its queue can be reached; otherwise " if process.kind == "worker" else ""
+        return f"hangs: {name} runs, but its loop has not run since {since}; {remedy}end it and start galaxyloop {process.kind}"
     how = "ended" if process.state == "ended" else "last seen"
     return f"does not run: {name} {how} {format_time_ago(process.seen_s)}; start galaxyloop {process.kind}"

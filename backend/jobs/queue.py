@@ -75,8 +75,8 @@ class JobQueue:
     """
 
     def __init__(self, file: Path, *, url: str = "") -> None:
-        self._huey, self._away, self._longest_sleep_s = _on_redis(url) if url else _on_file(file)
-        self._answer: Callable[[int], None] | None = None
+        self._huey, self._unavailable, self._longest_sleep_s = _on_redis(url) if url else _on_file(file)
+        self._run_cycle: Callable[[int], None] | None = None
         self._job = self._huey.task(name="answer")(self._run)
 
     def schedule(self, project_id: int, *, delay_s: float) -> None:
@@ -87,7 +87,7 @@ class JobQueue:
         QueueUnavailable
             If Redis cannot be reached, or the file cannot be used.
         """
-        with self._explained():
+        with self._translate_errors():
             self._job.schedule((project_id,), delay=delay_s)
 
     def queued(self, *, within_s: float = math.inf) -> set[int]:
@@ -99,9 +99,9 @@ class JobQueue:
             If Redis cannot be reached, or the file cannot be used.
         """
         latest = datetime.now(UTC).timestamp() + within_s
-        with self._explained():
+        with self._translate_errors():
             tasks = [*self._huey.pending(), *self._huey.scheduled()]
-            return {task.args[0] for task in tasks if task.args and _due(task) <= latest}
+            return {task.args[0] for task in tasks if task.args and _due_at(task) <= latest}
 
     def forget(self, project_id: int) -> None:
         """Delete the jobs of a project.
@@ -112,7 +112,7 @@ class JobQueue:
             If Redis cannot be reached, or the file cannot be used.
         """
         storage = self._huey.storage
-        with self._explained():
+        with self._translate_errors():
             for data in [*storage.enqueued_items(), *storage.scheduled_items()]:
                 if list(self._huey.serializer.deserialize(data).args or ()) != [project_id]:
                     continue
@@ -123,17 +123,17 @@ class JobQueue:
                     storage.conn.lrem(storage.queue_key, 0, data)
                     storage.conn.zrem(storage.schedule_key, data)
 
-    def work(self, answer: Callable[[int], None], *, reconcile: Callable[[], None]) -> None:
+    def work(self, run_cycle: Callable[[int], None], *, reconcile: Callable[[], None]) -> None:
         """Run the queued jobs until the process receives a signal to end.
 
         Parameters
         ----------
-        answer : callable
+        run_cycle : callable
             Runs a cycle of the project with the given id.
         reconcile : callable
             Called immediately and then once a minute, for changes without an event.
         """
-        self._answer = answer
+        self._run_cycle = run_cycle
         self._huey.periodic_task(lambda _: True, name="reconcile")(reconcile)
         for name in ("Worker", "Scheduler"):
             logging.getLogger(f"huey.consumer.{name}").addFilter(self._without_traceback)
@@ -141,26 +141,26 @@ class JobQueue:
         Consumer(self._huey, workers=1, worker_type="thread", max_delay=self._longest_sleep_s, backoff=1.5).run()
 
     def _run(self, project_id: int) -> None:
-        if self._answer is None:
+        if self._run_cycle is None:
             raise RuntimeError("this process queues jobs and does not work on them")
-        self._answer(project_id)
+        self._run_cycle(project_id)
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
-        except self._away as error:
+        except self._unavailable as error:
             raise QueueUnavailable(f"the queue cannot be used: {error}") from error
 
     def _without_traceback(self, record: logging.LogRecord) -> bool:
         """Replace huey's repeated traceback about an unavailable queue by one line."""
         error = record.exc_info[1] if record.exc_info else None
-        if isinstance(error, (*self._away, QueueUnavailable)):
+        if isinstance(error, (*self._unavailable, QueueUnavailable)):
             record.msg, record.args, record.exc_info = "event=queue_unavailable error=%r", (str(error),), None
         return True
 
 
-def _due(task: Task) -> float:
+def _due_at(task: Task) -> float:
     """Return when a job is due, Unix time, 0 for immediately; huey stores UTC times without a time zone."""
     return 0.0 if task.eta is None else float(task.eta.replace(tzinfo=UTC).timestamp())
 
@@ -174,7 +174,7 @@ def _on_file(file: Path) -> Queue:
     try:
         queue = SqliteHuey(NAME, filename=str(file), results=False, serializer=JsonSerializer())
     except sqlite3.Error as error:
-        remedy = "if it is damaged, delete it, and it is made again"
+        remedy = "if it is damaged, delete it: it is created again"
         raise QueueUnavailable(f"the queue {file} cannot be used: {error}; {remedy}") from error
     return queue, (sqlite3.Error,), POLL_S
 
@@ -188,5 +188,5 @@ def _on_redis(url: str) -> Queue:
     try:
         pool = ConnectionPool.from_url(url, socket_connect_timeout=CONNECT_TIMEOUT_S, socket_timeout=ANSWER_TIMEOUT_S)
     except ValueError as error:
-        raise ValueError("GALAXYLOOP_QUEUE_URL is no URL like redis://redis:6379/0") from error
+        raise ValueError("GALAXYLOOP_QUEUE_URL is not a URL such as redis://redis:6379/0") from error
     return RedisHuey(NAME, connection_pool=pool, results=False, serializer=JsonSerializer()), (RedisError,), RETRY_S

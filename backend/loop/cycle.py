@@ -157,7 +157,7 @@ def _apply_gate(learning: _Learning, version: Version) -> str:
     services, project, holder = learning.services, learning.project, learning.lease.name
     registry = services.registry
     if version.config_hash != config_hash(project.label_config):
-        reason = "it was made for another labelling config"
+        reason = "it was trained for another labelling config"
         registry.reject(project.id, version.number, evidence={"reason": reason}, holder=holder)
         return f"{version.name} was rejected: {reason}"
     if reason := find_version_damage(registry, project.id, version.number):

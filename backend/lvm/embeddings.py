@@ -73,5 +73,5 @@ class Embeddings:
 
 def _framed(picture: StoredImage, *, side: int) -> NDArray[np.float32]:
     framed = frame(picture.pixels, side=side)
-    picture.forget_if_large()
+    picture.free_if_large()
     return framed

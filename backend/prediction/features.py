@@ -212,5 +212,5 @@ class FeatureExtractor:
             if embed and picture.is_large:
                 self._embeddings.of([picture])  # cached while the pixels are decoded
             del pixels
-            picture.forget_if_large()
+            picture.free_if_large()
         return size, sources

@@ -50,9 +50,9 @@ def _log_lease_holder(services: Services, project: Project) -> bool:
     held = holder(services.engine, project.id)
     if held is not None:
         log.warning(
-            "waiting for project %d, which is held by %s: until it is done, or, if it died, for %.0f s",
+            "project %d is used by %s: waiting until it has finished, or, if it was killed, for %.0f s",
             project.id,
-            held.who,
+            held.name,
             held.seconds,
         )
     return held is not None

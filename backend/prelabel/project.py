@@ -130,7 +130,7 @@ def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine
     project = services.registry.register_project(project_id, label_config=state.label_config, extra_params=None)
     if reason := find_version_damage(services.registry, project_id, project.live_version):
         sentence = f"{project.live_name} of project {project_id} is damaged ({reason})"
-        raise PrelabelError(f"{sentence}: start the worker, which lets the last good version go live")
+        raise PrelabelError(f"{sentence}: start the worker, which makes the last undamaged version live")
     predicted = predicted_tasks(services.label_studio, project_id, project.live_name)
     outcome = Outcome(project.live_name, known=len(predicted))
     waiting = [task for task in tasks if task.id not in predicted and not (choice.only_unlabelled and task.annotated)]
@@ -159,7 +159,7 @@ def _read_state(services: Services, project_id: int) -> ProjectState:
     except LabelConfigError as error:
         raise PrelabelError(f"the labelling config of project {project_id} cannot be read: {error}") from error
     if not fillable:
-        raise PrelabelError(f"the labelling config of project {project_id} has no control that galaxyloop can fill")
+        raise PrelabelError(f"the labelling config of project {project_id} has no control that galaxyloop predicts")
     return state
 
 

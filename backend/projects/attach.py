@@ -50,8 +50,8 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
     origin, known = read_origin(client, project_id), _read_registered_origin(services, project_id)
     if known is not None and not is_same_project(known, state.created_at):
         raise RegistryError(
-            f"another project {project_id} was attached here before, in another Label Studio or before its database was made "
-            f"anew: galaxyloop project forget {project_id}, then attach again"
+            f"another project {project_id} was attached here before, in another Label Studio or before its database was "
+            f"recreated: run galaxyloop project forget {project_id}, then attach again"
         )
     password = settings.basic_auth_password.get_secret_value()
     extra_params = {"batch": batch} if batch else None

@@ -74,8 +74,8 @@ def forget_project(services: Installation, project_id: int, *, patience_s: float
             break
         time.sleep(RETRY_S)
     held = holder(services.engine, project_id)
-    who = held.who if held else "a worker"
-    raise ProjectInUseError(f"project {project_id} is held by {who}: stop it, or run this again once it is done")
+    who = held.name if held else "a worker"
+    raise ProjectInUseError(f"project {project_id} is used by {who}: stop it, or run the command again when it has finished")
 
 
 def _is_known(services: Installation, project_id: int) -> bool:

@@ -59,7 +59,7 @@ def check_presence(services: Services, project_id: int) -> str:
         return _describe_detached(project_id)
     if project.away:
         registry.set_away(project_id, "")
-        log.info("event=project_is_back project=%d", project_id)
+        log.info("event=project_restored project=%d", project_id)
     return ""
 
 
@@ -99,4 +99,4 @@ def _record_absent(services: Services, project: Project) -> str:
 
 
 def _describe_detached(project_id: int) -> str:
-    return f"detached; its versions are kept, and it goes on after: galaxyloop project attach {project_id}"
+    return f"detached; its versions are kept, and it continues after galaxyloop project attach {project_id}"

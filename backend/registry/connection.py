@@ -49,7 +49,7 @@ def connect(url: str, *, password: str = "") -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise ValueError("GALAXYLOOP_DATABASE_URL is no URL like postgresql://galaxyloop@postgres/galaxyloop") from error
+        raise ValueError("GALAXYLOOP_DATABASE_URL is not a URL such as postgresql://galaxyloop@postgres/galaxyloop") from error
     kind = parsed.get_backend_name()
     if kind == "sqlite":
         if parsed.database not in (None, "", ":memory:"):
@@ -58,7 +58,7 @@ def connect(url: str, *, password: str = "") -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if kind != "postgresql":
-        raise ValueError(f"galaxyloop keeps its registry in sqlite or postgresql, not in {kind}")
+        raise ValueError(f"GALAXYLOOP_DATABASE_URL must be a sqlite or postgresql URL, not {kind}")
     if find_spec("psycopg") is None:
         raise ValueError("a PostgreSQL database needs psycopg: pip install 'galaxyloop[services]'")
     parsed = parsed.set(drivername="postgresql+psycopg", password=parsed.password or password or None)
@@ -98,7 +98,7 @@ def wait_for(engine: Engine, *, patience_s: float) -> None:
 def unavailable(engine: Engine, error: DatabaseError) -> DatabaseUnavailable:
     """Return an error that names the database, the reason, and for a damaged SQLite file what to do."""
     damaged = engine.dialect.name == "sqlite" and not isinstance(error, OperationalError)
-    remedy = "; restore it from a backup, or move it away to begin without versions" if damaged else ""
+    remedy = "; restore it from a backup, or move it away to start without versions" if damaged else ""
     return DatabaseUnavailable(f"the database {_name(engine.url)} cannot be used: {reason_of(error)}{remedy}")
 
 

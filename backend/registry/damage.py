@@ -84,7 +84,9 @@ def describe_damage(registry: Registry, project_id: int) -> list[str]:
         named = f"project {project_id}: {version.name}"
         if version.number == project.live_version:
             if reason := find_version_damage(registry, project_id, version.number):
-                damages.append(f"{named} is live and damaged ({reason}); the last good one answers, and the worker promotes it")
+                damages.append(
+                    f"{named} is live and damaged ({reason}); the last undamaged version predicts, and the worker makes it live"
+                )
         elif version.verdict == DAMAGED and version.number > project.live_version:
             remedy = f"restore the file and run galaxyloop rollback {project_id} {version.name}, or let it train again"
             damages.append(f"{named} is damaged ({version.evidence['reason']}): {remedy}")

@@ -166,7 +166,7 @@ def version_number(name: str) -> int:
     """
     match = re.fullmatch(rf"v?([0-9]{{1,{MAX_DIGITS}}})(-[0-9a-f]+)?", name)
     if match is None:
-        raise RegistryError(f"{name!r} is no version name; versions are called like v0007-3f9a7c, or v0007 for short")
+        raise RegistryError(f"{name!r} is not a version name: use a name such as v0007-3f9a7c, or v0007 for short")
     return int(match[1])
 
 

@@ -303,7 +303,7 @@ class Registry:
                 raise RegistryError(f"project {project_id} has no version {number}")
             if row.verdict != BASE and row.config_hash != config_hash(project.label_config):
                 raise RegistryError(
-                    f"version {row.name} of project {project_id} was made for another labelling config and cannot go live"
+                    f"version {row.name} of project {project_id} was trained for another labelling config and cannot go live"
                 )
             live = VersionRow.project_id == project_id, VersionRow.verdict == LIVE, VersionRow.number != number
             session.execute(update(VersionRow).where(*live).values(verdict=RETIRED))

@@ -220,7 +220,7 @@ def open_database(url: str, *, password: str = "", patience_s: float = 0.0) -> E
             raise unavailable(engine, error) from error
         except CommandError as error:
             raise DatabaseUnavailable(
-                f"the database {engine.url.database} is of a newer galaxyloop ({error}): install that one, or restore a backup"
+                f"a newer galaxyloop wrote the database {engine.url.database} ({error}): install it, or restore a backup"
             ) from error
     return engine
 

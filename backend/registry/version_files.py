@@ -48,14 +48,14 @@ def find_damage(folder: Path) -> str:
     except OSError as error:
         return f"{folder / MANIFEST} cannot be read: {error.strerror}"
     except (ValueError, TypeError, KeyError, AttributeError):
-        return f"{folder / MANIFEST} is not as it was written"
+        return f"{folder / MANIFEST} was changed after it was written"
     for name, checksum in files.items():
         try:
             intact = _checksum(folder / name) == checksum if checksum else _is_readable(folder / name)
         except OSError as error:
             return f"{folder / name} cannot be read: {error.strerror}"
         if not intact:
-            return f"{folder / name} is not as it was written"
+            return f"{folder / name} was changed after it was written"
     return ""
 
 

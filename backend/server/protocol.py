@@ -47,7 +47,7 @@ def project_id_of(value: Any) -> int:
     """
     match = PROJECT_ID.fullmatch(str(value))
     if match is None:
-        raise ValueError(f"{value!r:.40} is no project id")
+        raise ValueError(f"{value!r:.40} is not a project id")
     return int(match[1])
 
 

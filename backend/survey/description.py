@@ -66,7 +66,7 @@ def check_build(run: Mapping[str, Any], version: VersionBundle) -> None:
     for name, value in _describe_build(version).items():
         if run[name] != value:
             raise SurveyError(
-                f"{socket.gethostname()} would make other parts than this run's: its {name.replace('_', ' ')} is {value!r} "
+                f"{socket.gethostname()} would compute different parts: its {name.replace('_', ' ')} is {value!r} "
                 f"and not {run[name]!r}; install the same galaxyloop on every machine"
             )
 

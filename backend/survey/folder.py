@@ -44,16 +44,16 @@ class SurveyFolder:
         self.parts = int(run["parts"])
         self.images = int(run["images"])
 
-    def done(self) -> set[int]:
+    def finished_parts(self) -> set[int]:
         """Return the numbers of the finished parts."""
         names = (_PART.fullmatch(name) for name in os.listdir(self.path))
         return {int(name[1]) for name in names if name}
 
-    def waiting(self, done: set[int]) -> Iterator[tuple[int, list[Span]]]:
+    def missing_parts(self, done: set[int]) -> Iterator[tuple[int, list[Span]]]:
         """Yield number and images of each part that is not in `done`."""
         return read_plan(self.path / PLAN, parts=self.parts, without=done)
 
-    def put(self, number: int, content: bytes) -> None:
+    def write_part(self, number: int, content: bytes) -> None:
         """Write a part atomically.
 
         Raises

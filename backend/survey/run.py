@@ -122,16 +122,16 @@ def run_survey(survey: SurveyPlan, *, open_engine: EngineFactory, progress: Prog
     spans = Collection(max_bytes=version.settings.image_max_bytes).find(survey.input)
     predicted = unreadable = 0
     with open_folder(survey.output, run, divide_into_parts(spans, images=part_images), state=state) as folder:
-        done = folder.done()
+        done = folder.finished_parts()
         known = min(len(done) * part_images, folder.images)  # only the last part is smaller, and it is computed last
         if len(done) < folder.parts:
-            jobs = (Job(number, tuple(spans)) for number, spans in folder.waiting(done))
+            jobs = (Job(number, tuple(spans)) for number, spans in folder.missing_parts(done))
             with open_engine((version, Path(folder.run["folder"]), run)) as make_parts:
                 for part in progress(make_parts(jobs), folder, known):
                     planned = min(part_images, folder.images - part.number * part_images)
                     if part.images != planned:
                         raise SurveyError(f"part {part.number} has {part.images} images and not the {planned} of its plan")
-                    folder.put(part.number, part.content)
+                    folder.write_part(part.number, part.content)
                     predicted += part.images
                     unreadable += part.unreadable
         return SurveyResult(folder.parts, folder.images, predicted, unreadable)

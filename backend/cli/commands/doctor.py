@@ -27,7 +27,7 @@ def doctor() -> None:
     checks = list(_checks(read_settings()))
     table = Table("check", "result", "state, or what to do")
     for check in checks:
-        table.add_row(check.name, "[green]ok[/]" if check.ok else "[red]failed[/]", escape(check.says))
+        table.add_row(check.name, "[green]ok[/]" if check.ok else "[red]failed[/]", escape(check.message))
     console.print(table)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
@@ -38,7 +38,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     from backend.doctor.machine import check_data_folder, check_models
     from backend.doctor.parts import open_parts
     from backend.doctor.processes import check_process, database_ahead_s
-    from backend.doctor.report import failed, passed
+    from backend.doctor.report import report_failure, report_success
     from backend.doctor.round_trip import check_round_trip
     from backend.doctor.versions import check_versions
     from backend.jobs.heartbeat import KINDS
@@ -50,16 +50,16 @@ def _checks(settings: Settings) -> Iterator[Check]:
     try:
         parts = open_parts(settings)
     except (DatabaseUnavailable, QueueUnavailable, ValueError, OSError) as error:
-        yield failed("database and queue", f"{error}: start them, or correct their addresses")
+        yield report_failure("database and queue", f"{error}: start them, or correct their addresses")
         return
-    yield passed("database and queue", "can be used")
+    yield report_success("database and queue", "can be used")
     yield check_versions(parts.registry)
     for kind in KINDS:
         yield check_process(parts.engine, kind)
     try:
         client = label_studio.open_label_studio(settings)
     except ValueError as error:
-        yield failed("Label Studio and its key", f"{error}: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
+        yield report_failure("Label Studio and its key", f"{error}: set LABEL_STUDIO_URL and LABEL_STUDIO_API_KEY")
         return
     with client:
         key = label_studio.check_key(client)

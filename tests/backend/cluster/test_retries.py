@@ -14,9 +14,9 @@ def test_a_job_that_is_given_back_goes_first_also_when_all_others_are_given_out(
     queue = JobQueue("ab")
     first = queue.take()
     assert first is not None
-    assert queue.give_back(first)
+    assert queue.return_job(first)
     assert [queue.take(), queue.take(), queue.take()] == [Attempt("a", deaths=1), Attempt("b"), None]
-    assert queue.give_back(Attempt("b"))
+    assert queue.return_job(Attempt("b"))
     assert queue.take() == Attempt("b", deaths=1)
 
 
@@ -25,8 +25,8 @@ def test_a_job_is_given_to_so_many_workers_and_no_more() -> None:
     for _ in range(MOST_RETRIES):
         attempt = queue.take()
         assert attempt is not None
-        assert queue.give_back(attempt)
+        assert queue.return_job(attempt)
     last = queue.take()
     assert last == Attempt("a", deaths=MOST_RETRIES)
-    assert not queue.give_back(last)
+    assert not queue.return_job(last)
     assert queue.take() is None

@@ -27,18 +27,18 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     check = check_data_folder(tmp_path / "data")
     assert not check.ok
-    assert check.says.startswith(f"{tmp_path / 'data'} cannot be written")
+    assert check.message.startswith(f"{tmp_path / 'data'} cannot be written")
 
 
 def test_a_full_disk_is_told_of_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: Usage(2**28))
-    assert check_data_folder(tmp_path).says == f"{tmp_path} has 0.2 GiB free: make room for 1 GiB or more"
+    assert check_data_folder(tmp_path).message == f"{tmp_path} has 0.2 GiB free: make room for 1 GiB or more"
 
 
 def test_the_models_are_as_they_were_shipped_and_all_are_listed() -> None:
     check = check_models()
     assert check.ok, (
-        f"{check.says}: after a change of weights, in backend/: "
+        f"{check.message}: after a change of weights, in backend/: "
         "find . -path '*weights/*' -type f | sed 's|^./||' | LC_ALL=C sort | xargs sha256sum > doctor/models.sha256"
     )
     listed = [line.split()[1] for line in MODELS.read_text().splitlines()]
@@ -53,7 +53,7 @@ def test_a_model_that_is_missing_or_changed_is_named(tmp_path: Path) -> None:
     assert check_models(tmp_path).ok
     (tmp_path / "heads/weights/morphology/head.json").write_text("{}")
     (tmp_path / "lvm/weights/encoder.safetensors").unlink()
-    says = check_models(tmp_path).says
+    says = check_models(tmp_path).message
     assert "heads/weights/morphology/head.json, lvm/weights/encoder.safetensors" in says
     assert "detector" not in says
 

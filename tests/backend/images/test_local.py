@@ -73,7 +73,7 @@ def test_a_held_picture_is_not_read_again(image_store: LocalImageStore, pictures
 
 @pytest.mark.parametrize(
     ("name", "reason"),
-    [("missing.png", "no such file"), ("deep", "no file"), ("broken.jpg", "starts with")],
+    [("missing.png", "no such file"), ("deep", "not a file"), ("broken.jpg", "starts with")],
 )
 def test_why_a_file_cannot_be_read_is_said(image_store: LocalImageStore, pictures: Path, name: str, reason: str) -> None:
     with pytest.raises(ImageError, match=reason):

@@ -215,6 +215,6 @@ def test_who_holds_a_project_is_named(engine: Engine) -> None:
     with hold_lease(engine, 1, seconds=LONG_S):
         held = holder(engine, 1)
         assert held is not None
-        assert held.who == f"process {os.getpid()} on {socket.gethostname()}"
+        assert held.name == f"process {os.getpid()} on {socket.gethostname()}"
         assert LONG_S / 2 < held.seconds <= LONG_S
     assert holder(engine, 1) is None

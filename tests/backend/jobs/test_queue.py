@@ -156,7 +156,7 @@ def test_what_huey_says_of_redis_that_is_away_is_one_line(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("url", ["queue", "http://redis:6379"])
 def test_what_is_no_address_of_redis_is_refused(url: str, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="GALAXYLOOP_QUEUE_URL is no URL like redis://"):
+    with pytest.raises(ValueError, match="GALAXYLOOP_QUEUE_URL is not a URL such as redis://"):
         JobQueue(tmp_path / "queue.db", url=url)
 
 

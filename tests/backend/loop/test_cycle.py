@@ -82,7 +82,7 @@ def test_a_version_of_the_earlier_config_is_restored(attached: Services, label_s
 def test_a_version_of_another_config_does_not_reach_the_gate(attached: Services, label_studio: SmallLabelStudio) -> None:
     attached.registry.register_project(PROJECT, label_config=OTHER, extra_params=None)
     train(attached, label_config=OTHER, live=False)
-    assert "was rejected: it was made for another labelling config" in cycle(attached)
+    assert "was rejected: it was trained for another labelling config" in cycle(attached)
     assert verdicts(attached) == [BASE, "rejected"]
 
 

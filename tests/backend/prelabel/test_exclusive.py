@@ -43,7 +43,7 @@ def test_it_waits_for_another_process_and_names_it(
     with caplog.at_level(logging.WARNING), exclusive_project(services, project):
         assert release.is_set()
     thread.join()
-    assert "waiting for project 7, which is held by process" in caplog.text
+    assert "project 7 is used by process" in caplog.text
     assert len(caplog.records) == 1
 
 

@@ -66,7 +66,7 @@ def test_jobs_are_forgotten_in_redis_too(open_services: Callable[..., Services],
 def test_a_project_that_a_worker_has_is_not_forgotten(two: Services) -> None:
     with (
         hold_lease(two.engine, 7, seconds=30),
-        pytest.raises(ProjectInUseError, match=r"project 7 is held by process \d+ on .*: stop it"),
+        pytest.raises(ProjectInUseError, match=r"project 7 is used by process \d+ on .*: stop it"),
     ):
         forget_project(two, 7, patience_s=0.1)
     assert two.registry.versions(7)

@@ -114,7 +114,7 @@ def test_a_project_of_an_older_registry_is_gone_when_label_studio_says_so(servic
 
 
 def test_a_detached_project_rests_until_it_is_attached_again(services: Services, attached: Studio) -> None:
-    assert record_detached(services, 7) == "detached; its versions are kept, and it goes on after: galaxyloop project attach 7"
+    assert record_detached(services, 7) == "detached; its versions are kept, and it continues after galaxyloop project attach 7"
     attached.has_backend("http://elsewhere:9090")
     assert check_presence(services, 7).startswith("detached")
     assert away(services) == DETACHED

@@ -60,8 +60,8 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
     ("url", "sentence"),
     [
         ("mysql://root@db/galaxyloop", "in sqlite or postgresql, not in mysql"),
-        ("postgres", "is no URL like postgresql://"),
-        ("", "is no URL like postgresql://"),
+        ("postgres", "is not a URL such as postgresql://"),
+        ("", "is not a URL such as postgresql://"),
     ],
 )
 def test_what_cannot_hold_the_registry_is_refused(url: str, sentence: str) -> None:

@@ -163,7 +163,7 @@ def test_the_doctor_names_a_damaged_version(predicting: Services, project: int) 
     remove_head(predicting.registry.path(project, 3))
     check = check_versions(predicting.registry)
     assert not check.ok
-    assert f"project {project}: v0003-" in check.says
+    assert f"project {project}: v0003-" in check.message
 
 
 def test_a_request_is_answered_and_the_worker_is_called(predicting: Services, project: int, files: Any, png: Any) -> None:

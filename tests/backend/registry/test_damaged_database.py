@@ -50,7 +50,7 @@ def test_a_missing_table_is_noticed_by_the_check(file: Path) -> None:
 def test_a_database_of_a_newer_galaxyloop_is_refused(file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
-    with pytest.raises(DatabaseUnavailable, match="is of a newer galaxyloop"):
+    with pytest.raises(DatabaseUnavailable, match="a newer galaxyloop wrote the database"):
         open_database(f"sqlite:///{file}")
 
 

@@ -162,7 +162,7 @@ def test_the_base_version_can_come_back(registry: Registry) -> None:
 def test_a_version_for_another_config_cannot_go_live(registry: Registry) -> None:
     number = write(registry)
     registry.register_project(7, label_config=OTHER_CONFIG, extra_params=None)
-    with pytest.raises(RegistryError, match=r"v0002-[0-9a-f]{6} of project 7 was made for another labelling config"):
+    with pytest.raises(RegistryError, match=r"v0002-[0-9a-f]{6} of project 7 was trained for another labelling config"):
         registry.promote(7, number)
     assert registry.project(7).live_version == 1
 

@@ -40,23 +40,23 @@ def out(tmp_path: Path) -> Path:
 
 def test_a_new_folder_holds_the_run_and_its_plan(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
-        assert (folder.parts, folder.images, folder.done()) == (2, 2, set())
-        assert list(folder.waiting(set())) == list(enumerate(PLAN))
+        assert (folder.parts, folder.images, folder.finished_parts()) == (2, 2, set())
+        assert list(folder.missing_parts(set())) == list(enumerate(PLAN))
     assert sorted(file.name for file in out.iterdir()) == ["_plan.jsonl.gz", "_run.json"]
 
 
 def test_a_run_that_was_broken_off_goes_on_by_its_first_plan(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
-        folder.put(1, b"part")
+        folder.write_part(1, b"part")
     with open_folder(out, RUN, no_plan()) as folder:
-        assert folder.done() == {1}
-        assert [number for number, _ in folder.waiting(folder.done())] == [0]
+        assert folder.finished_parts() == {1}
+        assert [number for number, _ in folder.missing_parts(folder.finished_parts())] == [0]
 
 
 def test_a_run_goes_on_with_what_was_kept_when_it_was_begun(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
         assert read_begun_run(out) is None, "what has made no part may be begun otherwise"
-        folder.put(1, b"part")
+        folder.write_part(1, b"part")
     assert read_begun_run(out) == RUN | KEPT | {"parts": 2, "images": 2}
     with survey_folder.open_folder(out, RUN, no_plan(), state={"folder": "/there"}) as folder:
         assert folder.run["folder"] == "/here"
@@ -82,7 +82,7 @@ def test_a_plan_that_is_lost_or_damaged_is_one_sentence(out: Path, damage: Calla
     with open_folder(out, RUN, PLAN) as folder:
         damage(out / "_plan.jsonl.gz")
         with pytest.raises(SurveyError, match=f"the plan .* {sentence}.*: name a new folder"):
-            list(folder.waiting(set()))
+            list(folder.missing_parts(set()))
 
 
 def test_what_is_written_is_on_the_disk_before_it_has_its_name(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(out: Path, monkey
     monkeypatch.setattr(os, "fsync", note)
     monkeypatch.setattr(os, "replace", rename)
     with open_folder(out, RUN, PLAN) as folder:
-        folder.put(0, b"part")
+        folder.write_part(0, b"part")
     named = [event if event.startswith(("to ", "out")) else "file" for event in events]
     written = ("_plan.jsonl.gz", "_run.json", "part-000000.parquet")
     assert named == [event for name in written for event in ("file", f"to {name}", "out")]
@@ -106,9 +106,9 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(out: Path, monkey
 
 def test_a_part_is_there_wholly_or_not_at_all(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
-        folder.put(0, b"part")
+        folder.write_part(0, b"part")
         (out / ".unfinished-1").write_bytes(b"killed here")
-        assert folder.done() == {0}
+        assert folder.finished_parts() == {0}
     with open_folder(out, RUN, no_plan()):
         assert not (out / ".unfinished-1").exists()
     assert (out / "part-000000.parquet").read_bytes() == b"part"
@@ -117,7 +117,7 @@ def test_a_part_is_there_wholly_or_not_at_all(out: Path) -> None:
 
 def test_the_parts_of_another_run_are_left_alone(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
-        folder.put(0, b"part")
+        folder.write_part(0, b"part")
     with (
         pytest.raises(SurveyError, match="holds the parts of another run: its version is 'v0001' and not 'v0002'"),
         open_folder(out, RUN | {"version": "v0002"}, PLAN),

@@ -43,8 +43,8 @@ def test_where_all_is_well_every_check_passes_and_nothing_is_left_behind(loop: L
     code, checks = examine(loop)
     assert {name: says for name, (ok, says) in checks.items() if not ok} == {}
     assert code == 0
-    assert {"server", "worker", "clocks", "model files", "network switch for events", "an event's way"} <= checks.keys()
-    assert "through the server to the registry" in checks["an event's way"][1]
+    assert {"server", "worker", "clocks", "model files", "network switch for events", "delivery of an event"} <= checks.keys()
+    assert "through the server to the registry" in checks["delivery of an event"][1]
     assert everything(loop) == before
 
 
@@ -70,7 +70,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left_behind(loop: Loop, changes: 
 def test_another_database_than_the_servers_is_found_by_the_event_that_does_not_arrive(loop: Loop, tmp_path: Path) -> None:
     _, checks = examine(loop, GALAXYLOOP_DATA_DIR=str(tmp_path))
     assert checks["network switch for calls"][0]
-    assert "the server must run with the same database" in checks["an event's way"][1]
+    assert "the server must run with the same database" in checks["delivery of an event"][1]
 
 
 @pytest.fixture(params=["LABEL_STUDIO_SSRF_PROTECTION_ENABLED", "LABEL_STUDIO_ML_BLOCK_LOCAL_IP"])

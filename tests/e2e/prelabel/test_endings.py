@@ -51,7 +51,7 @@ def test_an_empty_project_is_one_sentence(run: Callable[..., Result], client: La
 def test_a_project_with_nothing_to_fill_is_one_sentence(run: Callable[..., Result], client: LabelStudioClient) -> None:
     xml = '<View><Image name="image" value="$image"/><TextArea name="note" toName="image"/></View>'
     project = create_project(client, "Notes only", xml)
-    assert "has no control that galaxyloop can fill" in run(project).stderr
+    assert "has no control that galaxyloop predicts" in run(project).stderr
 
 
 def test_a_database_that_goes_away_meanwhile_is_one_sentence(

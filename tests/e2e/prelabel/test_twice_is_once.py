@@ -142,7 +142,7 @@ def test_a_run_that_got_no_answer_doubles_nothing_for_the_next(
         assert "Label Studio failed at POST" in run(project).stderr
     again = run(project)
     assert again.exit_code == 0, again.output
-    assert f"waiting for project {project}, which is held by process {os.getpid()} on " in caplog.text
+    assert f"project {project} is used by process {os.getpid()} on " in caplog.text
     assert len(late) == 1
     late[0].join()
     assert each_once(client, project)
