@@ -15,7 +15,7 @@ from backend.active import (
 )
 from backend.active.pool import Indices, Pool, Strategy
 
-__all__ = ["STRATEGIES", "rank"]
+__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "rank"]
 
 STRATEGIES: dict[str, Strategy] = {
     "random": random_sampling.select,
@@ -29,6 +29,8 @@ STRATEGIES: dict[str, Strategy] = {
     "dropquery": drop_query.select,
     "herding": uncertainty_herding.select,
 }
+
+DEFAULT_STRATEGY = "herding"
 
 COPY_SIMILARITY = 0.995
 """Cosine similarity from which on two galaxies show the same: the second one of a batch would teach nothing."""

@@ -1,11 +1,12 @@
 """One run: a simulated annotator labels batches that a query strategy chooses, and the head is measured after each.
 
 The annotator gives the set's label, or with a given chance another class at random. The product's morphology head is fitted
-without the offset of the shipped head, which was fitted on these very labels.
+without the offset of the shipped head, which was fitted on some of these labels.
 """
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +17,12 @@ from backend.active.pool import Pool, reduce_embeddings
 from backend.active.ranking import rank
 from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
-from benchmarks.label_efficiency.galaxies import CLASSES
+from benchmarks.human_in_the_loop.sets import Galaxies
 
-__all__ = ["BATCH", "Galaxies", "Setting", "simulate"]
+__all__ = ["BATCH", "Run", "Setting", "simulate"]
 
 BATCH = 10
+"""Labels between two trainings, the product's default."""
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -28,58 +30,71 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is varied: the strategy, the share of wrong answers, the seed."""
+    """One run: the name of the set, the strategy, the share of wrong answers, and the seed."""
 
+    galaxies: str
     strategy: str
     wrong: float
     seed: int
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Galaxies:
-    """Embeddings, shape (n, d), and classes as indices into `CLASSES`, shape (n,), of a pool and of galaxies to measure on."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was measured in a run, one value for each batch.
 
-    pool: Floats
-    pool_labels: Indices
-    measured: Floats
-    measured_labels: Indices
+    Attributes
+    ----------
+    auc : list of float
+        Macro AUC (one class against the rest) of the head that was trained after the batch; 0.5 while it cannot be trained.
+    accepted : list of float
+        Share of the batch for which the class that the head predicted before is the annotator's answer; 0 without a head.
+    """
+
+    auc: list[float]
+    accepted: list[float]
 
 
-def simulate(galaxies: Galaxies, setting: Setting, *, labels: int) -> list[float]:
-    """Macro AUC (one class against the rest) after each batch, up to a number of labels; 0.5 while the head is not trained."""
-    source = np.random.default_rng(setting.seed)
-    answers = _answers(galaxies.pool_labels, wrong=setting.wrong, source=source)
+def simulate(galaxies: Galaxies, setting: Setting, *, labels: int) -> Run:
+    """Label up to a number of galaxies."""
+    generator = np.random.default_rng(setting.seed)
+    answers = _answers(galaxies.pool_labels, len(galaxies.classes), wrong=setting.wrong, generator=generator)
     features, _ = reduce_embeddings(galaxies.pool, galaxies.pool[:0], seed=setting.seed)
     labelled = np.zeros(0, np.intp)
     head: Morphology | None = None
-    scores = []
-    while len(labelled) < labels:
-        waiting = np.setdiff1d(np.arange(len(features)), labelled)
-        pool = _pool(galaxies.pool[waiting], features[waiting], features[labelled], head)
-        order = rank(pool, setting.strategy, batch=BATCH, seed=setting.seed * 10_000 + len(labelled))
-        labelled = np.concatenate([labelled, waiting[order[:BATCH]]])
-        head = _fit(galaxies.pool[labelled], answers[labelled])
-        scores.append(_macro_auc(head, galaxies))
-    return scores
+    run = Run([], [])
+    while len(labelled) < min(labels, len(features)):
+        open_ = np.setdiff1d(np.arange(len(features)), labelled)
+        pool = _pool(galaxies.pool[open_], features[open_], features[labelled], head)
+        seed = zlib.crc32(f"{setting.galaxies} {setting.seed} {len(labelled)}".encode())
+        order = rank(pool, setting.strategy, batch=BATCH, seed=seed)
+        chosen = order[:BATCH]
+        run.accepted.append(_accepted(pool, chosen, answers[open_[chosen]]))
+        labelled = np.concatenate([labelled, open_[chosen]])
+        head = _fit(galaxies.pool[labelled], answers[labelled], galaxies.classes)
+        run.auc.append(_macro_auc(head, galaxies))
+    return run
 
 
-def _answers(labels: Indices, *, wrong: float, source: np.random.Generator) -> Indices:
-    others = (labels + source.integers(1, len(CLASSES), len(labels))) % len(CLASSES)
-    return np.where(source.random(len(labels)) < wrong, others, labels)
+def _accepted(pool: Pool, chosen: Indices, answers: Indices) -> float:
+    return float((pool.probabilities[chosen].argmax(axis=1) == answers).mean()) if pool.is_trained else 0.0
 
 
-def _fit(embeddings: Floats, labels: Indices) -> Morphology | None:
+def _answers(labels: Indices, classes: int, *, wrong: float, generator: np.random.Generator) -> Indices:
+    others = (labels + generator.integers(1, classes, len(labels))) % classes
+    return np.where(generator.random(len(labels)) < wrong, others, labels)
+
+
+def _fit(embeddings: Floats, labels: Indices, classes: tuple[str, ...]) -> Morphology | None:
     try:
-        return Morphology.fit(embeddings, np.eye(len(CLASSES))[labels], classes=CLASSES, exclusive=True)
+        return Morphology.fit(embeddings, np.eye(len(classes))[labels], classes=classes, exclusive=True)
     except NotEnoughLabels:
         return None
 
 
 def _pool(embeddings: Floats, features: Floats, labelled: Floats, head: Morphology | None) -> Pool:
     if head is None:
-        return Pool(
-            features, labelled, np.zeros((len(features), 0), np.float32), np.zeros(len(features), np.float32), embeddings
-        )
+        nothing = np.zeros((len(features), 0), np.float32)
+        return Pool(features, labelled, nothing, np.zeros(len(features), np.float32), embeddings)
     information = head.uncertainty(embeddings).epistemic
     return Pool(features, labelled, head.predict(embeddings), information, embeddings, head.predict)
 
@@ -88,5 +103,5 @@ def _macro_auc(head: Morphology | None, galaxies: Galaxies) -> float:
     if head is None:
         return 0.5
     probabilities = head.predict(galaxies.measured)
-    one_hot = np.eye(len(CLASSES))[galaxies.measured_labels]
-    return float(np.mean([roc_auc_score(one_hot[:, index], probabilities[:, index]) for index in range(len(CLASSES))]))
+    one_hot = np.eye(len(galaxies.classes))[galaxies.measured_labels]
+    return float(np.mean([roc_auc_score(one_hot[:, index], probabilities[:, index]) for index in range(len(galaxies.classes))]))

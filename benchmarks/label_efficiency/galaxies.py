@@ -19,7 +19,7 @@ from benchmarks.shipped_weights.galaxy_zoo_votes import kept_for_choosing
 from sync.images.decode import decode
 from sync.images.stretch import STRETCH_VERSION
 
-__all__ = ["CLASSES", "Galaxies", "pixels_of", "read_galaxies"]
+__all__ = ["CLASSES", "Galaxies", "cut_frame", "pixels_of", "read_galaxies"]
 
 CLASSES = ("elliptical", "edge_on", "spiral", "merger")
 CACHE = Path(".cache/label-efficiency")
@@ -84,7 +84,7 @@ def read_galaxies(data: Path, *, side: int) -> Galaxies:
     kept = CACHE / f"{name}.npy"
     if not kept.exists():
         files = [data / "gz1" / row["file"] for row in rows]
-        frames = np.stack([_cut(file, side) for file in track(files, f"framing at {side} px", transient=True)])
+        frames = np.stack([cut_frame(file, side) for file in track(files, f"framing at {side} px", transient=True)])
         CACHE.mkdir(parents=True, exist_ok=True)
         unfinished = kept.with_suffix(".unfinished.npy")
         np.save(unfinished, frames)
@@ -98,6 +98,7 @@ def read_galaxies(data: Path, *, side: int) -> Galaxies:
     )
 
 
-def _cut(file: Path, side: int) -> NDArray[np.uint8]:
+def cut_frame(file: Path, side: int) -> NDArray[np.uint8]:
+    """Read an image file and cut its frame as the product does, uint8, shape (side, side, 3)."""
     brightness = frame(decode(file.read_bytes(), max_pixels=MAX_PIXELS), side=side)
     return np.rint(brightness * 255).clip(0, 255).astype(np.uint8)
