@@ -10,7 +10,7 @@ STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --disable-pip-version-check
 
-.PHONY: demo up test test-units test-e2e test-fast test-fast-backend test-fast-others lint bench setup clean
+.PHONY: demo up test test-units test-e2e-loop test-e2e-others test-fast test-fast-backend test-fast-others lint bench setup clean
 
 demo: $(VENV)/.product $(STUDIO)/.ready
 	@$(BIN)/galaxyloop demo $(if $(IMAGES),--images "$(IMAGES)") --data-dir "$(DATA_DIR)" --port $(PORT) --backend-port $(BACKEND_PORT)
@@ -20,22 +20,23 @@ up:
 	@sh deploy/secrets.sh
 	docker compose up --build --detach --wait
 
-# Two processes with one computing thread each, because the tests with a real Label Studio mostly wait for it. The output of
-# these is printed at their end. PYTEST="tests/sync -k sky" runs pytest with these arguments, in one process.
+# Three processes with one computing thread each, because the tests with a real Label Studio mostly wait for it. The output of
+# two of them is printed at their end. PYTEST="tests/sync -k sky" runs pytest with these arguments, in one process.
 test: $(VENV)/.developer $(STUDIO)/.ready .venv-label-studio-ml/.ready
 ifdef PYTEST
 	$(BIN)/python -m pytest $(PYTEST)
 else
-	@$(MAKE) --no-print-directory --jobs=2 test-units test-e2e
+	@$(MAKE) --no-print-directory --jobs=3 test-units test-e2e-loop test-e2e-others
 endif
 
 test-units:
 	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --ignore=tests/e2e
 
-test-e2e:
-	@mkdir -p .cache
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/e2e -o cache_dir=.cache/pytest-e2e \
-		> .cache/tests-e2e.log 2>&1; status=$$?; cat .cache/tests-e2e.log; exit $$status
+test-e2e-loop:
+	$(call end_to_end,tests/e2e/loop)
+
+test-e2e-others:
+	$(call end_to_end,tests/e2e --ignore=tests/e2e/loop)
 
 # The quick part of the tests: no PostgreSQL, Redis, Ray, browser or Label Studio, and no test that computes for long.
 FAST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not (slow or services)"
@@ -65,6 +66,12 @@ setup: $(VENV)/.developer $(STUDIO)/.ready .venv-label-studio-ml/.ready
 
 clean:
 	rm -rf $(VENV) $(STUDIO) .venv-label-studio-ml .demo .cache
+
+define end_to_end
+	@mkdir -p .cache
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest $(1) -o cache_dir=.cache/pytest-$@ \
+		> .cache/$@.log 2>&1; status=$$?; cat .cache/$@.log; exit $$status
+endef
 
 define new_venv
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "galaxyloop needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version); try: make PYTHON=python3.11" >&2; exit 1; }
